@@ -109,7 +109,7 @@ def test_literal(value, source):
         ({"a": {1, 2}}, "set"),
     ],
 )
-def test_what_ruby_cannot_be_told_is_refused(value, told):
+def test_values_without_a_literal_are_rejected(value, told):
     with pytest.raises(errors.InvalidInput, match=told):
         literal(value)
 
@@ -120,19 +120,19 @@ def test_a_literal_is_one_line_of_printable_ascii():
         assert literal(value).isascii()
 
 
-def test_what_ruby_gives_a_meaning_to_stays_text(read_back):
+def test_special_characters_of_ruby_stay_text(read_back):
     values = [*HOSTILE, {value: [value] for value in HOSTILE}]
     assert read_back(values) == told(values)["list"]
 
 
-def test_generated_values_come_back(read_back, pytestconfig):
+def test_generated_values_are_read_back(read_back, pytestconfig):
     values = generated_values(10_000 if is_deep(pytestconfig) else 2_000)
     assert len({literal(value) for value in values}) > 0.8 * len(values)
     wrong = [value for value, found in zip(values, read_back(values)) if found != told(value)]
     assert wrong == []
 
 
-def test_ruby_is_asked_about_syntax_alone(tmp_path):
+def test_syntax_check_runs_nothing(tmp_path):
     require_ruby()
     planted = tmp_path / PLANTED
     assert ruby.syntax_error(Commands(), f"File.write({literal(str(planted))}, '')\nraise 'no'\n") is None
@@ -140,5 +140,5 @@ def test_ruby_is_asked_about_syntax_alone(tmp_path):
     assert "syntax error" in ruby.syntax_error(Commands(), "Vagrant.configure do |c|\n")
 
 
-def test_where_there_is_no_ruby_nothing_is_said_against_a_file():
+def test_without_ruby_no_syntax_error_is_reported():
     assert ruby.syntax_error(Commands(), "end", executable="no-such-ruby") is None

@@ -48,7 +48,7 @@ def failure(rc=1, stdout="", stderr=""):
     return caught.value
 
 
-def test_what_vagrant_is_started_with():
+def test_environment_and_arguments_of_vagrant():
     told = Told(stdout="1,web,state,running\n")
     tool = Vagrant(told, "/project", "Vagrantfile.polyvirt", "/copy", {"VAGRANT_HOME": "/home/v"}, "/opt/vagrant")
     assert [row.data for row in tool.run("up", "web", timeout=3)] == [("running",)]
@@ -65,13 +65,13 @@ def test_what_vagrant_is_started_with():
     }
 
 
-def test_a_users_own_vagrantfile_and_dotfiles_need_no_names():
+def test_default_vagrantfile_and_dotfile_need_no_environment():
     told = Told()
     Vagrant(told, "/project").read("status")
     assert set(told.started[1]["environment"]) == {"VAGRANT_CHECKPOINT_DISABLE", "VAGRANT_CWD", "VAGRANT_NO_COLOR"}
 
 
-def test_a_locked_machine():
+def test_locked_vm():
     call = recorded("up", "--machine-readable", says="Locked")
     error = failure(call.rc, call.stdout, call.stderr)
     assert vagrant.is_locked(error)
@@ -82,13 +82,13 @@ def test_a_locked_machine():
 
 
 @pytest.mark.parametrize("asked", PREDICATES, ids=lambda asked: asked.__name__)
-def test_each_failure_is_recognised_by_one_name_alone(asked):
+def test_each_error_class_matches_only_its_predicate(asked):
     error = failure(stdout=f"1,,ui,error,no\n1,,error-exit,Vagrant::Errors::{PREDICATES[asked]},no\n")
     assert [other for other in PREDICATES if other(error)] == [asked]
     assert not asked(errors.CommandFailed(["vagrant"], 1, PREDICATES[asked]))
 
 
-def test_an_early_failure_is_told_by_its_own_lines():
+def test_early_failure_is_reported_with_its_text():
     call = recorded("status", "--machine-readable", says="syntax error")
     error = failure(call.rc, call.stdout, call.stderr)
     assert error.kind is None
@@ -112,6 +112,6 @@ def test_failure_without_a_message_has_the_exit_code():
         (Told(), errors.Unavailable, "no version: nothing"),
     ],
 )
-def test_what_is_no_usable_vagrant(said, kind, told):
+def test_unusable_vagrant_is_rejected(said, kind, told):
     with pytest.raises(kind, match=told):
         Vagrant(said, "/project").version()

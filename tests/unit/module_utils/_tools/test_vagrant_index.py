@@ -25,24 +25,24 @@ def _index(home, text):
 @pytest.mark.parametrize(
     ("named", "file"), [(["Vagrantfile.polyvirt"], "Vagrantfile.polyvirt"), (None, None), ([], None), ("x", "x")]
 )
-def test_a_machine_and_its_file(tmp_path, named, file):
+def test_vm_and_its_vagrantfile(tmp_path, named, file):
     index = _index(tmp_path, json.dumps({"version": 1, "machines": {INDEX_ID: {**ENTRY, "vagrantfile_name": named}}}))
     assert index == {INDEX_ID: ("mail", "/srv/post", file)}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"machines": 1}', '{"machines": {"a": 1}}'])
-def test_what_cannot_be_read_lists_nobody(tmp_path, text):
+def test_unreadable_index_is_empty(tmp_path, text):
     assert _index(tmp_path, text) == {}
 
 
-def test_no_list_lists_nobody(tmp_path):
+def test_missing_index_is_empty(tmp_path):
     assert vagrant_index.read(files, str(tmp_path)) == {}
 
 
 @pytest.mark.parametrize(
     ("word", "is_taken"), [("db", True), ("d", True), ("web", False), ("db1", False), ("b", False)]
 )
-def test_a_word_is_taken_for_the_beginning_of_a_number(tmp_path, word, is_taken):
+def test_name_that_begins_an_id_is_mistaken_for_it(tmp_path, word, is_taken):
     index = _index(tmp_path, json.dumps({"machines": {INDEX_ID: ENTRY}}))
     assert bool(vagrant_index.vm_mistaken_for(index, word, None)) == is_taken
     assert vagrant_index.vm_mistaken_for(index, word, INDEX_ID) is None

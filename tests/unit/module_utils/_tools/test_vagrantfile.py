@@ -72,13 +72,13 @@ def lines_of(**machine):
 
 
 @pytest.mark.parametrize(("provider", "mac"), [("virtualbox", "080027aabbcc"), ("libvirt", "08:00:27:aa:bb:cc")])
-def test_a_mac_as_the_provider_takes_it(provider, mac):
+def test_mac_in_the_format_of_the_provider(provider, mac):
     lines = lines_of(provider=provider, networks=[{"type": "private", "mac": "08:00:27:aa:bb:cc"}])
     assert any(f'"{mac}"' in line for line in lines if "private_network" in line)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_project_that_asks_for_everything(provider, told, checkout):
+def test_project_with_all_settings(provider, told, checkout):
     text = vagrantfile.render(rich(provider))
     recorded = checkout / "tests/unit/fixtures/vagrant/rendered" / f"{provider}.rb"
     assert text == recorded.read_text(encoding="ascii")
@@ -97,7 +97,7 @@ def _texts_in(value):
     return Counter()
 
 
-def test_ruby_is_told_all_that_generated_projects_say_and_runs_nothing_else(told, tmp_path):
+def test_ruby_reads_all_values_of_generated_projects_and_runs_none(told, tmp_path):
     projects = generated_projects(300)
     texts = [vagrantfile.render(project) for project in projects]
     for number, text in enumerate(texts):
@@ -120,7 +120,7 @@ def test_ruby_is_told_all_that_generated_projects_say_and_runs_nothing_else(told
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_text_tells_what_it_was_written_from_until_it_is_changed(provider):
+def test_description_is_read_back_unless_the_file_was_changed(provider):
     text = vagrantfile.render(rich(provider))
     assert vagrantfile.description(text) == rich(provider)
     assert vagrantfile.description(text.replace("cpus", "CPUS", 1)) is None
@@ -146,7 +146,7 @@ def _turned(value):
     return [_turned(item) for item in value] if isinstance(value, list) else value
 
 
-def test_the_order_of_keys_changes_nothing():
+def test_order_of_keys_does_not_matter():
     project = rich("libvirt")
     project["machines"][0]["provisioners"][0]["env"] = {"B": "1", "A": "2"}
     project["machines"][0]["networks"][0]["options"] = {"mtu": 9000, "auto_config": False}
@@ -159,7 +159,7 @@ def test_the_order_of_keys_changes_nothing():
     assert vagrantfile.fingerprint(turned) != vagrantfile.fingerprint(project)
 
 
-def test_the_projects_folder_is_shared_only_when_asked_for():
+def test_project_folder_is_shared_only_on_request():
     off = 'machine.vm.synced_folder ".", "/vagrant", disabled: true'
     assert off in lines_of()
     assert off in lines_of(shared_folders=[{"host_path": ".", "guest_path": "/src"}])
@@ -169,7 +169,7 @@ def test_the_projects_folder_is_shared_only_when_asked_for():
     assert shared[first + 1 : last] == ['machine.vm.synced_folder ".", "/vagrant", mount_options: ["ro"]']
 
 
-def test_nothing_is_told_that_was_not_asked_for():
+def test_empty_settings_are_not_written():
     assert lines_of(cpus=None, networks=[], hostname=None, native={}) == lines_of()
     asked = {"type": "private", "address": None, "options": None}
     assert lines_of(networks=[asked]) == lines_of(networks=[{"type": "private"}])
@@ -224,24 +224,24 @@ def test_nothing_is_told_that_was_not_asked_for():
         ({"hostname": "caf\udce9"}, "not UTF-8"),
     ],
 )
-def test_what_cannot_be_told_is_refused(machine, told):
+def test_unsupported_settings_are_rejected(machine, told):
     with pytest.raises(errors.PolyvirtError, match=told):
         lines_of(**machine)
 
 
 @pytest.mark.parametrize("name", ["", "/", "a/b", "../a", "-f", "/web/", 'a"; exit; "', "a b", "a\n", "ü"])
-def test_what_cannot_be_a_machines_name_is_refused(name):
+def test_invalid_vm_name_is_rejected(name):
     with pytest.raises(errors.InvalidInput, match="cannot be the name of a machine"):
         lines_of(name=name)
 
 
-def test_a_variable_that_vagrant_reads_too_early_is_refused():
+def test_variable_that_vagrant_reads_too_early_is_rejected():
     with pytest.raises(errors.InvalidInput, match="has read VAGRANT_HOME before"):
         vagrantfile.render({"machines": [], "environment": {"VAGRANT_HOME": "/v"}})
 
 
 @pytest.mark.parametrize("variables", [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"A\n": "x"}])
-def test_what_cannot_be_in_an_environment_is_refused(variables):
+def test_invalid_environment_variable_is_rejected(variables):
     with pytest.raises(errors.InvalidInput, match="cannot be a variable"):
         vagrantfile.render({"machines": [], "environment": variables})
 
@@ -270,7 +270,7 @@ def test_native(key, value, line):
     assert list(native_lines({"ssh.port": 1}, "machine")) == ["machine.ssh.port = 1"]
 
 
-def test_no_value_and_no_key_of_native_can_run_anything(told):
+def test_values_and_keys_of_native_are_never_executed(told):
     values = {f"k{number}": text for number, text in enumerate(HOSTILE)}
     project = {
         "machines": [
@@ -285,7 +285,7 @@ def test_no_value_and_no_key_of_native_can_run_anything(told):
     assert [call[1][0] for call in calls if call[0].endswith(".usb")] == list(HOSTILE)
 
 
-def test_ruby_obeys_no_comment():
+def test_ruby_ignores_magic_comments_in_the_description():
     """Between two of -*- it would: here, no text could be changed any more."""
     require_ruby()
     project = {

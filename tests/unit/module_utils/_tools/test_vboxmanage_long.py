@@ -55,7 +55,7 @@ def both_tell(values):
 @pytest.mark.parametrize(
     ("index", "name"), [(0, "showvminfo-web"), (1, "showvminfo-running"), (2, "showvminfo-odd-name")]
 )
-def test_both_forms_tell_the_same(index, name):
+def test_both_formats_give_the_same_values(index, name):
     found = long.vms(recorded("list-long-vms"))[index].machine
     told = vboxmanage_machine.machine(recorded(name))
     assert comparable(found) == comparable(told)
@@ -63,11 +63,11 @@ def test_both_forms_tell_the_same(index, name):
     assert len(found.values) >= 65
 
 
-def test_names_survive_whatever_they_hold():
+def test_names_with_special_characters():
     assert names(recorded("list-long-vms")) == NAMES
 
 
-def test_what_cannot_be_read_is_told_with_its_file():
+def test_inaccessible_vm_has_only_uuid_and_file():
     machines = long.vms(recorded("list-long-vms-inaccessible"))
     assert [machine for machine in machines if machine.machine is None] == [
         long.ListedVm("483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None, None)
@@ -75,7 +75,7 @@ def test_what_cannot_be_read_is_told_with_its_file():
     assert len(machines) == len(NAMES)
 
 
-def test_a_description_is_no_machine():
+def test_description_that_looks_like_a_vm_is_not_parsed_as_one():
     text = recorded("list-long-vms")
     head = f"Name:{' ' * 24}faked\nGroups:{' ' * 22}/\nUUID: none\n"
     faked = text.replace("line2 ünï €\n", head)
@@ -84,7 +84,7 @@ def test_a_description_is_no_machine():
     assert "faked" in long.vms(faked)[0].machine.values["description"]
 
 
-def test_how_folders_are_shared():
+def test_shared_folders():
     assert long.vms(recorded("list-long-vms"))[0].machine.shared_folders == (
         SharedFolder("src", "/home/v/d", False, True, True, "/mnt/s"),
         SharedFolder("ü", "/home/v/vms", False, False, False, ""),
@@ -106,11 +106,11 @@ def test_states(said, state):
     assert long.vms(text)[0].machine.values["VMState"] == state
 
 
-def test_no_machines():
+def test_no_vms():
     assert long.vms("") == []
 
 
-def test_6_1_tells_controllers_and_what_is_attached_apart():
+def test_6_1_lists_controllers_and_slots_separately():
     web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert [(one.name, one.values["type"], one.values["maxportcount"]) for one in web.controllers] == [
         ("IDE", "PIIX4", "2"),
@@ -127,7 +127,7 @@ def test_6_1_tells_controllers_and_what_is_attached_apart():
     assert (bare.controllers, bare.slots) == ((), ())
 
 
-def test_6_1_tells_snapshots_last():
+def test_6_1_lists_snapshots_last():
     web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert web.values["description"] == "one\ntwo"
     assert [(one.name, one.description, one.is_current) for one in web.snapshots] == [
@@ -138,7 +138,7 @@ def test_6_1_tells_snapshots_last():
     assert (bare.snapshots, bare.values.get("description")) == ((), None)
 
 
-def test_6_1_tells_the_rest_as_later_versions_do():
+def test_other_values_of_6_1():
     web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert (web.values["memory"], bare.values["memory"]) == ("1024", "64")
     assert (web.values["VMState"], web.values["recording_enabled"]) == ("poweroff", "off")
@@ -162,7 +162,7 @@ def comparable_list(machines):
 
 @pytest.mark.parametrize("tell", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
+def test_description_that_contains_a_whole_list_adds_no_vm(tell, first):
     text = tell()
     said = text if first else text[text.index("Name:      ", 1) :]
     changed, texts_of = described(text, said.rstrip("\n"))
@@ -174,14 +174,14 @@ def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
 @pytest.mark.parametrize(
     "said", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
 )
-def test_a_description_ends_where_its_settings_file_says(said):
+def test_settings_file_decides_where_a_description_ends(said):
     changed, texts_of = described(recorded("list-long-vms"), said)
     found = long.vms(changed, texts_of)[0].machine
     assert found.values["description"] == said
     assert found.snapshots == long.vms(recorded("list-long-vms"))[0].machine.snapshots
 
 
-def test_a_snapshots_description_is_no_machine_either():
+def test_snapshot_description_that_looks_like_a_vm_is_not_parsed_as_one():
     text = recorded("list-long-vms")
     first = long.vms(text)[0]
     said = text[: text.index("Description:")].rstrip("\n")
@@ -193,7 +193,7 @@ def test_a_snapshots_description_is_no_machine_either():
     assert [one.name for one in found] == NAMES
 
 
-def test_what_is_no_machine_is_none_even_where_no_file_can_be_read():
+def test_description_is_no_vm_even_without_a_readable_settings_file():
     head = "\n".join(recorded("list-long-vms").split("\n")[:7]).replace("web", "phantom")
     text = recorded("list-long-vms").replace("line2 ünï €\n", f"{head}\n", 1)
     assert "phantom" not in [listed.name for listed in long.vms(text, lambda _uuid, _file: None)]

@@ -121,7 +121,7 @@ def test_box_need_not_be_repeated_to_recreate_a_vm(world):
     assert (recreated["state"], recreated["settings"]["box"]) == ("running", BOX)
 
 
-def test_size_that_is_left_to_the_box_is_reported_as_it_runs(virtualbox_world):
+def test_cpus_and_memory_decided_by_the_box_are_reported(virtualbox_world):
     world = virtualbox_world
     identifier = world.create(state="started").vm["id"]
     world.virtualbox.run("controlvm", identifier, "poweroff")
@@ -215,7 +215,7 @@ def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
     assert not world.create(state="started", provisioners=SCRIPT, allow_restart=True).vm["changed"]
 
 
-def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
+def test_ssh_connection_is_read_again_if_the_record_is_missing(world):
     """A task may be killed between the start and its record."""
     assert world.create(state="started").vm
     (record,) = _records(world)

@@ -66,23 +66,23 @@ def _provider_vm(answers, facets=frozenset({"power"})):
         ("what is this", "unknown", None),
     ],
 )
-def test_words_of_libvirt(words, power, busy):
+def test_states_of_libvirt(words, power, busy):
     provider_vm = _provider_vm(_told(words))
     assert (provider_vm.power, provider_vm.busy) == (power, busy)
     assert state(Answer(words, None), saved=False)[:2] == (power, busy)
 
 
-def test_what_is_saved_to_disk_is_suspended():
+def test_vm_with_saved_memory_is_suspended():
     assert _provider_vm({**_told("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}).power == "suspended"
 
 
-def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
+def test_one_process_reads_all_vms_and_omits_deleted_ones():
     virsh = ToldVirsh(_told())
     assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
     assert virsh.processes == 1
 
 
-def test_what_it_runs_with():
+def test_settings_with_which_a_vm_runs():
     provider_vm = _provider_vm(_told())
     assert provider_vm.running == {"cpus": 1, "memory": 128 << 20}
     assert [one.address for one in provider_vm.addresses] == ["192.168.121.59"]
@@ -153,7 +153,7 @@ def test_vm_is_found_by_its_id(driver):
         ({"uri": "unknown"}, {}, None),
     ],
 )
-def test_vms_of_libvirt_are_asked_at_their_connection(tmp_path, monkeypatch, native, variables, uri):
+def test_vms_of_libvirt_are_read_on_their_connection(tmp_path, monkeypatch, native, variables, uri):
     """Where they are on another host, or not known there, of Vagrant."""
     asked = []
 

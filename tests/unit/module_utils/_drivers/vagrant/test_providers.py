@@ -79,7 +79,7 @@ def test_action_is_one_command_of_virsh(action, arguments, command):
         ),
     ],
 )
-def test_what_somebody_else_has_done_is_no_error(provider, action, argument, error, last):
+def test_change_that_somebody_else_made_first_is_not_an_error(provider, action, argument, error, last):
     assert _act(provider, action, argument, error=error)[-1] == last
     with pytest.raises(CommandFailed, match="other"):
         _act(provider, action, argument, error="other", state="running\n")

@@ -34,7 +34,7 @@ LIBVIRT = vagrant_traits({"libvirt"})
         ("proxmox", set(), set(), "graceful_then_force"),
     ],
 )
-def test_each_provider_in_its_own_way(provider, kept, verbs, stop_mode):
+def test_powers_verbs_and_stop_modes_of_each_provider(provider, kept, verbs, stop_mode):
     traits = vagrant_traits({provider})
     assert traits.powers == {STOPPED, RUNNING, *kept}
     assert traits.verbs & {"pause", "resume", "suspend"} == verbs
@@ -65,7 +65,7 @@ def test_which_snapshots_can_be_taken(provider, power, asked, cost):
 @pytest.mark.parametrize(
     ("provider", "left_in"), [("libvirt", {}), ("virtualbox", {RUNNING: SUSPENDED}), ("hyperv", {STOPPED: RUNNING})]
 )
-def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
+def test_power_state_after_a_restore_by_provider(provider, left_in):
     assert vagrant_traits({provider}).restored_as == left_in
 
 
@@ -136,7 +136,7 @@ def test_normalized_nic(found, asked, told):
 
 
 @pytest.mark.parametrize(("path", "told"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
-def test_a_place_in_the_guest_is_written_in_one_way(path, told):
+def test_guest_path_is_normalized(path, told):
     asked = {"a": {"host_path": "/srv", "guest_path": path}}
     for known in ({}, {"shared_folders": asked}):
         adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": asked})
@@ -159,7 +159,7 @@ def test_errors_of_vms_and_files_in_use_pass():
     assert not LIBVIRT.transient(CommandFailed(("vagrant",), 1, "It went wrong."))
 
 
-def test_an_adopted_project_is_only_driven():
+def test_adopted_project_supports_no_settings():
     traits = vagrant_traits({"libvirt"}, managed=False)
     assert {kind.split(".")[0] for kind in traits.fields} == {"snapshot"}
     assert traits.made_as == RUNNING
@@ -167,7 +167,7 @@ def test_an_adopted_project_is_only_driven():
         assert "managed: false" in traits.instead[option]
 
 
-def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
+def test_vm_keeps_its_box_if_its_os_type_is_unchanged():
     """Our table may have another one by then, and only recreating the VM changes its box."""
     known = _vm("libvirt", os_type="debian-12", box="our/own")
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
@@ -182,6 +182,6 @@ def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
     ("option", "given"),
     [("environment", lambda one: one), ("provisioners", lambda one: ({"inline": "x", "env": one},))],
 )
-def test_a_variable_is_a_text(option, given, value):
+def test_value_of_a_variable_must_be_a_string(option, given, value):
     with pytest.raises(Refused, match=f"{option}.*: the value of A is not a string"):
         LIBVIRT.adjust(_vm("libvirt"), {option: given({"A": value})})

@@ -49,20 +49,20 @@ def found(tool, *nics, thoroughly=True):
     return [(one.address, one.source, one.mac) for one in vm.addresses], vm.ssh
 
 
-def test_what_the_guest_said_in_this_boot():
+def test_addresses_reported_since_the_guest_booted():
     addresses, ssh = found(Tool(), {"type": "nat", "mac": FIRST})
     assert addresses == [("10.0.2.15", "agent", FIRST)]
     assert ssh is None  # Behind NAT it leads nowhere from here.
 
 
 @pytest.mark.parametrize("recording", ["guestproperty-enumerate-stale", "guestproperty-enumerate-stale-old"])
-def test_what_it_said_in_a_former_boot(recording):
+def test_addresses_reported_before_the_last_boot_are_ignored(recording):
     """Saved, resumed, powered off and started cold: VirtualBox tells the old address again, in both its forms."""
     assert "192.168.56.7" in recorded(recording)
     assert found(Tool(recording), {"type": "hostonly", "mac": FIRST}) == ([], None)
 
 
-def test_a_lease_counts_while_it_lasts():
+def test_lease_counts_until_it_expires():
     leases = {FIRST: "dhcpserver-findlease-expired", SECOND: "dhcpserver-findlease"}
     tool = Tool("guestproperty-enumerate-stale", leases)
     addresses, ssh = found(tool, {"type": "hostonly", "mac": FIRST}, {"type": "hostonly", "mac": SECOND})
@@ -76,5 +76,5 @@ def test_neighbours_that_answered():
     assert (ssh["host"], ssh["scope"]) == ("192.168.56.20", "network")
 
 
-def test_nobody_else_is_asked_where_no_address_is_wanted():
+def test_only_the_guest_is_queried_if_no_address_is_requested():
     assert found(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND}, thoroughly=False)[0] == []

@@ -173,7 +173,7 @@ def test_clone_that_somebody_deletes_at_once_is_created_again(vbox):
     assert done.verbs.count("clonevm") == 2
 
 
-def test_half_created_vm_with_the_same_file_name_stays(vbox):
+def test_unfinished_vm_with_the_same_file_name_stays(vbox):
     task(vbox, "source").well()
     vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
     clone(vbox, "a:b").refused("a_b.vbox belongs to the VM 'a/b'")

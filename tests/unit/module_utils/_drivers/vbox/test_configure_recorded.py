@@ -41,7 +41,7 @@ def test_all_settings_go_into_one_call(tmp_path):
     ]
 
 
-def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
+def test_changed_rule_is_removed_and_added_again(tmp_path):
     calls = told(
         tmp_path,
         "web",
@@ -50,7 +50,7 @@ def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
     assert calls == ["modifyvm --natpf1 delete web --natpf1 web,tcp,,18081,,80 --natpf1 dns,udp,,53,,53"]
 
 
-def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
+def test_rule_moves_to_the_nic_that_will_be_nat(tmp_path):
     calls = told(
         tmp_path, "web", networks={"0": {"type": "internal", "source": "l"}},
         port_forwards={"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}},
@@ -58,14 +58,14 @@ def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
     assert calls == ["modifyvm --nic1 intnet --intnet1 l --natpf2 n,tcp,,1,,2"]
 
 
-def test_a_port_that_is_not_named_is_chosen_and_stays(tmp_path):
+def test_omitted_host_port_is_chosen_and_kept(tmp_path):
     entry = {"protocol": "tcp", "guest_port": 5000}
     first, again = (told(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
     assert first == again
     assert 20000 <= int(first[0].split(",")[3]) < 30000
 
 
-def test_what_runs_is_told_by_controlvm(tmp_path):
+def test_running_vm_is_changed_with_controlvm(tmp_path):
     calls = told(
         tmp_path, "run", native_keys=("clipboard-mode", "cableconnected1"), ssh_forward=False,
         native={"clipboard-mode": "bidirectional", "cableconnected1": "off"},
@@ -77,7 +77,7 @@ def test_what_runs_is_told_by_controlvm(tmp_path):
     ]
 
 
-def test_a_disk_with_snapshots_grows_on_top(tmp_path):
+def test_disk_with_snapshots_is_resized_at_the_top(tmp_path):
     driver, _commands = driver_on(tmp_path / "look")
     vbox_vm = driver.vbox_vms()[found(driver, "web").id]
     on_top = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
@@ -86,7 +86,7 @@ def test_a_disk_with_snapshots_grows_on_top(tmp_path):
     ]
 
 
-def test_a_disk_goes_and_a_share_changes(tmp_path):
+def test_disk_is_detached_and_shared_folder_changed(tmp_path):
     calls = told(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
     assert calls == [
         "storageattach --storagectl SATA --port 1 --device 0 --type hdd --medium none",
@@ -99,20 +99,20 @@ def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
     assert told(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
 
 
-def test_tags_lie_in_the_mark(tmp_path):
+def test_tags_are_stored_in_the_mark(tmp_path):
     (call,) = told(tmp_path, "run", tags=("a", "b"))
     assert call.startswith("setextradata polyvirt/mark ")
     assert '"tags":["a","b"]' in call
 
 
-def test_a_machine_that_linked_clones_stand_on_is_not_removed(tmp_path):
+def test_vm_that_linked_clones_need_is_not_deleted(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = found(driver, "web", "files")
     refused = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
     assert "needed by linked" in str(refused)
 
 
-def test_a_clone_goes_with_its_own_images(tmp_path):
+def test_clone_is_deleted_with_its_own_images(tmp_path):
     driver, commands = driver_on(tmp_path)
     vm = found(driver, "linked", "files")
     (step,) = plan(vm, Request(name="linked", state="absent"), TRAITS).steps
@@ -149,14 +149,14 @@ def test_a_clone_goes_with_its_own_images(tmp_path):
         ({"shared_folders": {"a b": {"host_path": "/"}}}, "is not a valid name"),
     ],
 )
-def test_what_has_no_place_is_refused(config, words):
+def test_invalid_configuration_is_rejected(config, words):
     with pytest.raises(errors.Refused) as caught:
         TRAITS.adjust(Vm.absent("new"), config)
     assert words in str(caught.value)
     assert caught.value.remedy
 
 
-def test_a_rule_needs_a_card_that_stays(tmp_path):
+def test_rule_needs_a_nat_nic_that_remains(tmp_path):
     driver, _commands = driver_on(tmp_path)
     config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
     policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
@@ -164,7 +164,7 @@ def test_a_rule_needs_a_card_that_stays(tmp_path):
     assert "the VM has no NIC of type nat" in str(refused)
 
 
-def test_short_names_of_systems_and_cards():
+def test_short_names_of_operating_systems_and_nic_models():
     asked = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
     assert TRAITS.adjust(Vm.absent("new"), asked) == {
         "os_type": "Debian_64",
@@ -172,5 +172,5 @@ def test_short_names_of_systems_and_cards():
     }
 
 
-def test_an_older_virtualbox_has_no_tpm():
+def test_tpm_needs_virtualbox_7():
     assert "tpm" not in vbox_traits((6, 1, 50)).fields

@@ -40,7 +40,7 @@ def test_copies_of_older_settings_are_deleted(vbox):
     assert vbox.files() == ["web/web-1.16-linux.vbox.txt", "web/xweb-1.16-linux.vbox"]
 
 
-def test_name_is_no_pattern(vbox):
+def test_name_is_not_interpreted_as_a_pattern(vbox):
     task(vbox, "w.b").well()
     (vbox.machines / "w.b" / "wib-1.16-linux.vbox").write_text("<", encoding="ascii")
     task(vbox, "w.b", state="absent").well()
@@ -261,7 +261,7 @@ def test_vm_that_somebody_deletes_first(vbox):
     assert (done.well().vm["state"], gone(vbox)) == ("absent", True)
 
 
-def test_vm_that_somebody_deletes_after_the_first_look(vbox):
+def test_vm_that_somebody_deletes_after_the_first_observation(vbox):
     vbox.make("web")
     done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
     assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", [], True)
@@ -277,7 +277,7 @@ def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
 
 
 @pytest.mark.parametrize("lost", ["folder", "files"])
-def test_vm_without_a_file_left_is_deleted(vbox, lost):
+def test_vm_without_files_is_deleted(vbox, lost):
     """VirtualBox knows of it, and can do nothing with it."""
     made = task(vbox).well().vm
     folder = vbox.machines / "web"
@@ -296,7 +296,7 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
     assert (vbox.run("list", "vms"), task(vbox, state="absent").well().changed) == ("", False)
 
 
-def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
+def test_vm_without_files_is_detected_before_virtualbox_does(tmp_path):
     """Its daemon goes on listing the VM as it was until it starts again."""
     driver, commands = driver_on(tmp_path)
     shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)

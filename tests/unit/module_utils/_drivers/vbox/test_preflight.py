@@ -233,7 +233,7 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
 
 
 @pytest.mark.parametrize("way", ["image", "clone"])
-def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
+def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, way):
     task(vbox, "base").well()
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
@@ -249,7 +249,7 @@ def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
             done.refused(words, "storage_path") if words else done.well()
 
 
-def test_linked_clone_needs_no_room(vbox, monkeypatch):
+def test_linked_clone_needs_no_free_space(vbox, monkeypatch):
     task(vbox, "base").well()
     vbox.run("snapshot", "base", "take", "s")
     monkeypatch.setattr(files, "free_space", lambda folder: 0)
@@ -277,7 +277,7 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
         assert not task(vbox, config={**config, "groups": groups}).well().changed
 
 
-def test_image_goes_to_one_slot(vbox):
+def test_image_is_attached_at_one_slot_only(vbox):
     disk = {"source": vbox.disk()}
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
@@ -288,7 +288,7 @@ def test_image_goes_to_one_slot(vbox):
     )
 
 
-def test_place_for_a_drive_is_checked(vbox):
+def test_free_slot_for_a_drive_is_checked(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).well()
@@ -300,7 +300,7 @@ def test_place_for_a_drive_is_checked(vbox):
     assert vbox.values()["IDE-1-0"] == str(iso)
 
 
-def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
+def test_drive_is_added_to_an_ide_controller_of_any_name(vbox):
     """A chipset has one IDE controller."""
     vbox.make("web")
     vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
@@ -338,7 +338,7 @@ def test_folder_must_be_writable(vbox, monkeypatch):
 
 
 @pytest.mark.parametrize("way", ["disk", "image"])
-def test_copied_file_is_no_image_of_its_own(vbox, way):
+def test_copied_image_with_the_same_uuid_is_rejected(vbox, way):
     """VirtualBox knows images by the UUIDs in them."""
     own = task(vbox, "other").well().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")

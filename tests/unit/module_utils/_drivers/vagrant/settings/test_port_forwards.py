@@ -52,7 +52,7 @@ def test_process_of_a_forward_is_ended(tmp_path):
 
 
 @pytest.mark.parametrize("noted", ["", "no number", "999999999"])
-def test_process_that_is_gone_needs_no_end(tmp_path, noted):
+def test_pid_of_an_ended_process_is_ignored(tmp_path, noted):
     _note(tmp_path, noted)
     port_forwards.clear(Commands(), str(tmp_path))
     assert list((tmp_path / "pids").iterdir()) == []

@@ -48,7 +48,7 @@ def test_nothing_is_lost_in_the_file():
 
 
 @pytest.mark.parametrize("key", sorted(set(RICH) - {"provider", "networks"}))
-def test_each_setting_may_be_left_out(key):
+def test_each_setting_can_be_omitted(key):
     config = {name: value for name, value in RICH.items() if name != key}
     told = config_of(description_of("web", config))
     assert not told[key] or told[key] == {"primary": {}}

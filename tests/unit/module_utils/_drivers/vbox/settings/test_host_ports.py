@@ -39,21 +39,21 @@ def twins():
     raise AssertionError("10,001 machines have 10,000 ports")
 
 
-def test_two_machines_of_one_task_have_two_ports():
+def test_two_vms_of_a_task_get_different_ports():
     ports, pair = HostPorts(), twins()
     first, second = (ports.choose(one, RULE, frozenset()) for one in pair)
     assert first != second
     assert [ports.choose(one, RULE, frozenset()) for one in pair] == [first, second]
 
 
-def test_what_others_have_is_not_chosen():
+def test_port_of_another_vm_is_not_chosen():
     last = max(ALL)
     assert HostPorts().choose(_Sight("any"), RULE, ALL - {last}) == last
     with pytest.raises(Refused, match=r"web: port_forwards\.web: no free host port was found"):
         HostPorts().choose(_Sight("any"), RULE, ALL)
 
 
-def test_where_somebody_listens_is_not_chosen(monkeypatch):
+def test_port_in_use_is_not_chosen(monkeypatch):
     expected = HostPorts().choose(_Sight("any"), RULE, frozenset())
     monkeypatch.setattr(net, "is_free", lambda _host, port, _protocol: port != expected)
     assert HostPorts().choose(_Sight("any"), RULE, frozenset()) != expected

@@ -92,7 +92,7 @@ def test_nic_is_removed(vbox):
 
 
 @pytest.mark.parametrize(("chipset", "room"), [("piix3", 8), ("ich9", 36)])
-def test_room_for_nics(vbox, chipset, room):
+def test_number_of_nics_is_limited_by_the_chipset(vbox, chipset, room):
     """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
     native = {**ENGINE, "chipset": chipset}
     words = [f"NIC {room + 1}", chipset, f"only {room} NICs"]
@@ -246,7 +246,7 @@ def test_restored_vm_keeps_its_ssh_port(vbox):
     (["other,tcp,,2222,,22", "polyvirt-ssh,tcp,127.0.0.1,2223,,22"], ("127.0.0.1", 2223)),
     (["other,udp,,2222,,22", "web,tcp,,2224,,80"], None),
 ])  # fmt: skip
-def test_ssh_through_a_forward(vbox, rules, ssh):
+def test_ssh_connection_through_a_forward(vbox, rules, ssh):
     vbox.make("web")
     vbox.run("modifyvm", "web", *(word for rule in rules for word in ("--natpf1", rule)))
     assert observed(vbox).ssh is None
