@@ -178,10 +178,10 @@ def test_writes_are_counted_by_what_the_answer_says(world, tool, fault, counted)
 
 
 @pytest.mark.parametrize(
-    ("told", "counted"), [("VM 101 already running", (0, 0)), ("VM is locked (backup)", (0, 0)), ("a crash", (0, 1))]
+    ("error", "counted"), [("VM 101 already running", (0, 0)), ("VM is locked (backup)", (0, 0)), ("a crash", (0, 1))]
 )
-def test_task_that_failed_at_its_beginning_is_no_write(world, tool, told, counted):
-    world.faults.task("qmstart", told)
+def test_task_that_failed_at_its_beginning_is_no_write(world, tool, error, counted):
+    world.faults.task("qmstart", error)
     before = writes.count()
     with pytest.raises(ApiError):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")

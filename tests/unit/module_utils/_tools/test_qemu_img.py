@@ -45,8 +45,8 @@ def test_an_overlay_records_the_format_of_its_base(tool, tmp_path):
     base, top = str(tmp_path / "base"), str(tmp_path / "top")
     tool.create(base, "qcow2", 4 * MIB)
     tool.overlay(top, base, "raw")
-    told = json.loads(Commands().run(["qemu-img", "info", "--output=json", top]).stdout)
-    assert told["backing-filename-format"] == "raw"
+    info = json.loads(Commands().run(["qemu-img", "info", "--output=json", top]).stdout)
+    assert info["backing-filename-format"] == "raw"
 
 
 def test_a_copy_is_identical_however_it_is_stored(tool, tmp_path):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as failed, by which name, and what Vagrant is started with, on recorded calls."""
+"""Failures of Vagrant and their kinds, and its arguments and environment, on recorded calls."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ PREDICATES = {
 }
 
 
-class Told(Commands):
-    """A vagrant that ends in a given way, and notes how it was started."""
+class FakeCommands(Commands):
+    """Commands that end with the given exit code and output, and record how they were started."""
 
     def __init__(self, rc=0, stdout="", stderr=""):
         self._end = (rc, stdout, stderr)
@@ -44,15 +44,15 @@ class Told(Commands):
 
 def failure(rc=1, stdout="", stderr=""):
     with pytest.raises(errors.CommandFailed) as caught:
-        Vagrant(Told(rc, stdout, stderr), "/project").run("up", "web")
+        Vagrant(FakeCommands(rc, stdout, stderr), "/project").run("up", "web")
     return caught.value
 
 
 def test_environment_and_arguments_of_vagrant():
-    told = Told(stdout="1,web,state,running\n")
-    tool = Vagrant(told, "/project", "Vagrantfile.polyvirt", "/copy", {"VAGRANT_HOME": "/home/v"}, "/opt/vagrant")
+    commands = FakeCommands(stdout="1,web,state,running\n")
+    tool = Vagrant(commands, "/project", "Vagrantfile.polyvirt", "/copy", {"VAGRANT_HOME": "/home/v"}, "/opt/vagrant")
     assert [row.data for row in tool.run("up", "web", timeout=3)] == [("running",)]
-    argv, options = told.started
+    argv, options = commands.started
     assert argv == ("/opt/vagrant", "up", "web", "--machine-readable")
     assert options["timeout"] == 3
     assert options["environment"] == {
@@ -66,9 +66,9 @@ def test_environment_and_arguments_of_vagrant():
 
 
 def test_default_vagrantfile_and_dotfile_need_no_environment():
-    told = Told()
-    Vagrant(told, "/project").read("status")
-    assert set(told.started[1]["environment"]) == {"VAGRANT_CHECKPOINT_DISABLE", "VAGRANT_CWD", "VAGRANT_NO_COLOR"}
+    commands = FakeCommands()
+    Vagrant(commands, "/project").read("status")
+    assert set(commands.started[1]["environment"]) == {"VAGRANT_CHECKPOINT_DISABLE", "VAGRANT_CWD", "VAGRANT_NO_COLOR"}
 
 
 def test_locked_vm():
@@ -101,17 +101,17 @@ def test_failure_without_a_message_has_the_exit_code():
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "told"),
+    ("commands", "kind", "message"),
     [
-        (Told(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Install Vagrant 2.2 or later"),
+        (FakeCommands(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Install Vagrant 2.2 or later"),
         (
-            Told(rc=1, stderr="Vagrant failed to initialize at a very early stage:\n\nbad\n"),
+            FakeCommands(rc=1, stderr="Vagrant failed to initialize at a very early stage:\n\nbad\n"),
             errors.Unavailable,
             "no version: bad",
         ),
-        (Told(), errors.Unavailable, "no version: nothing"),
+        (FakeCommands(), errors.Unavailable, "no version: nothing"),
     ],
 )
-def test_unusable_vagrant_is_rejected(said, kind, told):
-    with pytest.raises(kind, match=told):
-        Vagrant(said, "/project").version()
+def test_unusable_vagrant_is_rejected(commands, kind, message):
+    with pytest.raises(kind, match=message):
+        Vagrant(commands, "/project").version()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a real Ruby is told by the managed file, and what the file refuses to say."""
+"""The managed Vagrantfile as Ruby reads it, and settings that cannot be written to it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
 from unit.module_utils._tools.ruby_values import HOSTILE, require_ruby
 from unit.module_utils._tools.vagrant_projects import generated_projects, rich
 
-#: Stands in the place of Vagrant and notes what it is told: every call by its name, with all values in it.
-NOTE_CALLS = """
+#: Replaces Vagrant and records every call with its arguments.
+RECORD_CALLS = """
 require "json"
-class Noted < BasicObject
+class Recorder < BasicObject
   def initialize(name, calls) = (@name, @calls = name, calls)
   def method_missing(name, *values, **named, &block)
     target = "#{@name}.#{name}"
-    return ::Noted.new(target, @calls) if values.empty? && named.empty? && !block
+    return ::Recorder.new(target, @calls) if values.empty? && named.empty? && !block
     @calls << [target, values, named]
-    block.call(::Noted.new(values[0].to_s.empty? ? target : "#{@name}[#{target}]", @calls)) if block
+    block.call(::Recorder.new(values[0].to_s.empty? ? target : "#{@name}[#{target}]", @calls)) if block
   end
 end
 module Vagrant
-  def self.configure(_version) = yield(Noted.new("config", $calls))
+  def self.configure(_version) = yield(Recorder.new("config", $calls))
 end
 puts JSON.generate(JSON.parse(File.read("texts.json")).map { |text|
   $calls = []
@@ -44,15 +44,15 @@ puts JSON.generate(JSON.parse(File.read("texts.json")).map { |text|
 """
 
 
-@pytest.fixture(name="told", scope="module")
-def _told(tmp_path_factory):
-    """What Ruby is told by each of many texts: (environment, calls)."""
+@pytest.fixture(name="read_by_ruby", scope="module")
+def _read_by_ruby(tmp_path_factory):
+    """A function: [(environment, calls)] that Ruby executes for each of many texts."""
     require_ruby()
     folder = tmp_path_factory.mktemp("ruby")
 
     def run(texts):
         (folder / "texts.json").write_text(json.dumps(texts), encoding="ascii")
-        argv = ["ruby", "-e", NOTE_CALLS]
+        argv = ["ruby", "-e", RECORD_CALLS]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr[:2000]
         assert [file.name for file in folder.iterdir()] == ["texts.json"], "a value was run"
@@ -78,11 +78,11 @@ def test_mac_in_the_format_of_the_provider(provider, mac):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_project_with_all_settings(provider, told, checkout):
+def test_project_with_all_settings(provider, read_by_ruby, checkout):
     text = vagrantfile.render(rich(provider))
     recorded = checkout / "tests/unit/fixtures/vagrant/rendered" / f"{provider}.rb"
     assert text == recorded.read_text(encoding="ascii")
-    ((environment, calls),) = told([text])
+    ((environment, calls),) = read_by_ruby([text])
     assert environment == {"https_proxy": "http://proxy.example:3128"}
     assert [call[1][0] for call in calls if call[0].endswith(".define")] == ["web", "db"]
 
@@ -97,7 +97,7 @@ def _texts_in(value):
     return Counter()
 
 
-def test_ruby_reads_all_values_of_generated_projects_and_runs_none(told, tmp_path):
+def test_ruby_reads_all_values_of_generated_projects_and_runs_none(read_by_ruby, tmp_path):
     projects = generated_projects(300)
     texts = [vagrantfile.render(project) for project in projects]
     for number, text in enumerate(texts):
@@ -107,15 +107,15 @@ def test_ruby_reads_all_values_of_generated_projects_and_runs_none(told, tmp_pat
     )
     assert done.returncode == 0, done.stderr[:2000]
     values = 0
-    for project, (environment, calls) in zip(projects, told(texts)):
-        said = _texts_in(environment) + sum((_texts_in(call[1:]) for call in calls), Counter())
-        asked = _texts_in(project.get("environment") or {})
+    for project, (environment, calls) in zip(projects, read_by_ruby(texts)):
+        read = _texts_in(environment) + sum((_texts_in(call[1:]) for call in calls), Counter())
+        expected = _texts_in(project.get("environment") or {})
         for machine in project["machines"]:
             kinds = [network.pop("type") for network in machine.get("networks") or ()]
-            assert {f"{kind}_network" for kind in kinds} <= set(said)
-            asked += _texts_in(machine)
-        values += asked.total()
-        assert asked - said == Counter()
+            assert {f"{kind}_network" for kind in kinds} <= set(read)
+            expected += _texts_in(machine)
+        values += expected.total()
+        assert expected - read == Counter()
     assert values > 3_000
 
 
@@ -189,7 +189,7 @@ def test_empty_settings_are_not_written():
 
 
 @pytest.mark.parametrize(
-    ("machine", "told"),
+    ("machine", "message"),
     [
         ({"provider": "wsl"}, "provider wsl is not known.*virtualbox, libvirt"),
         ({"provider": "libvirt", "gui": True}, "libvirt of Vagrant cannot be told gui.*virtualbox, vmware_desktop"),
@@ -224,8 +224,8 @@ def test_empty_settings_are_not_written():
         ({"hostname": "caf\udce9"}, "not UTF-8"),
     ],
 )
-def test_unsupported_settings_are_rejected(machine, told):
-    with pytest.raises(errors.PolyvirtError, match=told):
+def test_unsupported_settings_are_rejected(machine, message):
+    with pytest.raises(errors.PolyvirtError, match=message):
         lines_of(**machine)
 
 
@@ -270,7 +270,7 @@ def test_native(key, value, line):
     assert list(native_lines({"ssh.port": 1}, "machine")) == ["machine.ssh.port = 1"]
 
 
-def test_values_and_keys_of_native_are_never_executed(told):
+def test_values_and_keys_of_native_are_never_executed(read_by_ruby):
     values = {f"k{number}": text for number, text in enumerate(HOSTILE)}
     project = {
         "machines": [
@@ -279,14 +279,14 @@ def test_values_and_keys_of_native_are_never_executed(told):
         ],
         "environment": {f"K{number}": text.replace("\0", "") for number, text in enumerate(HOSTILE)},
     }
-    ((environment, calls),) = told([vagrantfile.render(project)])
+    ((environment, calls),) = read_by_ruby([vagrantfile.render(project)])
     assert environment == project["environment"]
     assert [call[1][0] for call in calls if call[0].endswith(".box=")] == list(HOSTILE)
     assert [call[1][0] for call in calls if call[0].endswith(".usb")] == list(HOSTILE)
 
 
 def test_ruby_ignores_magic_comments_in_the_description():
-    """Between two of -*- it would: here, no text could be changed any more."""
+    """Ruby interprets text between two -*- even in a comment; this one would make all strings immutable."""
     require_ruby()
     project = {
         "machines": [{"name": "web", "provider": "libvirt", "description": "-*- frozen_string_literal: true -*-"}]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as failed, what is told about it, and how it is recognised, on recorded calls of VBoxManage 7.2.22."""
+"""Failures of VBoxManage: when a call fails, the message, and its kind, on recorded calls of 7.2.22."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ QUIET_FAILURES = [
 ]
 
 
-class Told(Commands):
-    """A VBoxManage that ends in a given way."""
+class FakeCommands(Commands):
+    """Commands that end with the given exit code and output."""
 
     def __init__(self, rc=0, stdout="", stderr=""):
         self._end = (rc, stdout, stderr)
@@ -48,7 +48,7 @@ class Told(Commands):
 
 def after(call):
     """A tool whose next call ends as a recorded one did."""
-    return VBoxManage(Told(call.rc, call.stdout, call.stderr))
+    return VBoxManage(FakeCommands(call.rc, call.stdout, call.stderr))
 
 
 def failure(call):
@@ -84,7 +84,7 @@ def test_setting_that_a_saved_vm_rejects_is_a_failure_despite_exit_code_0():
 
 def test_vm_without_snapshots_is_not_an_error():
     call = call_that_says("This machine does not have any snapshots\n")
-    snapshots = VBoxManage(Told(1, "This machine does not have any snapshots\n", ""))
+    snapshots = VBoxManage(FakeCommands(1, "This machine does not have any snapshots\n", ""))
     assert call.rc == 1
     assert snapshots.read("snapshot", "u", "list", "--machinereadable") == ""
 
@@ -93,17 +93,17 @@ def test_list_with_an_inaccessible_vm_is_read():
     stderr = (
         "VBoxManage: error: Runtime error opening '/v/gone.vbox' for reading VERR_FILE_NOT_FOUND (File not found.).\n"
     )
-    tool = VBoxManage(Told(0, recorded("list-long-vms-inaccessible"), stderr))
+    tool = VBoxManage(FakeCommands(0, recorded("list-long-vms-inaccessible"), stderr))
     assert "<inaccessible!>" in tool.read("list", "--long", "vms")
 
 
 def test_output_cut_off_by_the_locale_is_an_error():
     with pytest.raises(errors.CommandFailed, match=r"incomplete line.*UTF-8"):
-        VBoxManage(Told(0, recorded("list-vms-locale-c"))).read("list", "vms")
+        VBoxManage(FakeCommands(0, recorded("list-vms-locale-c"))).read("list", "vms")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         (
             "Failed to create medium",
@@ -118,9 +118,9 @@ def test_output_cut_off_by_the_locale_is_an_error():
         ("The object functionality is limited", "The object functionality is limited"),
     ],
 )
-def test_error_message_omits_progress_usage_and_internal_details(text, told):
+def test_error_message_omits_progress_usage_and_internal_details(text, reason):
     message = failure(call_that_says(text)).message
-    assert f" failed: {told}" in message
+    assert f" failed: {reason}" in message
     for noise in ("%...", "Usage", "Details:", "Context:", "Oracle", "\n"):
         assert noise not in message
 
@@ -158,7 +158,7 @@ def test_fatal_error_of_the_runtime_is_reported():
 
 @pytest.mark.parametrize("missing", ["machine", "snapshot", "medium", "controller", "slot", "shared_folder"])
 def test_missing_objects_are_distinguished_by_kind(missing):
-    said = {
+    errors_by_kind = {
         "machine": "Could not find a registered machine with UUID {",
         "snapshot": "Could not find a snapshot with UUID {",
         "medium": "Could not find file for the medium '",
@@ -166,8 +166,8 @@ def test_missing_objects_are_distinguished_by_kind(missing):
         "slot": "No storage device attached to device slot ",
         "shared_folder": "Could not find a shared folder named '",
     }
-    error = failure(call_that_says(said[missing])).stderr
-    assert {kind for kind in said if vboxmanage.is_not_found(error, kind)} == {missing}
+    error = failure(call_that_says(errors_by_kind[missing])).stderr
+    assert {kind for kind in errors_by_kind if vboxmanage.is_not_found(error, kind)} == {missing}
 
 
 @pytest.mark.parametrize(
@@ -210,20 +210,20 @@ def test_temporary_error_is_locked_but_not_held(text):
 
 
 def test_read_is_retried_for_a_limited_time_while_the_daemon_starts():
-    commands, clock = Told(1, "", "VBoxManage: error: Failed to create the VirtualBox object!\n"), FakeClock()
+    commands, clock = FakeCommands(1, "", "VBoxManage: error: Failed to create the VirtualBox object!\n"), FakeClock()
     with pytest.raises(errors.CommandFailed, match="Failed to create the VirtualBox object!"):
         VBoxManage(commands, clock=clock).read("list", "vms")
     assert (commands.calls, 10 < clock.now() < 20) == (11, True)
 
 
 def test_incomplete_output_is_read_again_a_few_times():
-    commands, clock = Told(0, "whole or not\n", "VBoxManage: error: The object is not ready\n"), FakeClock()
+    commands, clock = FakeCommands(0, "whole or not\n", "VBoxManage: error: The object is not ready\n"), FakeClock()
     assert VBoxManage(commands, clock=clock).read("list", "vms") == "whole or not\n"
     assert (commands.calls, 0 < clock.now() < 1) == (4, True)
 
 
 def test_read_with_a_permanent_error_is_not_retried():
-    commands, clock = Told(1, "", "VBoxManage: error: The object functionality is limited\n"), FakeClock()
+    commands, clock = FakeCommands(1, "", "VBoxManage: error: The object functionality is limited\n"), FakeClock()
     with pytest.raises(errors.CommandFailed, match="functionality is limited"):
         VBoxManage(commands, clock=clock).read("list", "vms")
     assert (commands.calls, clock.now()) == (1, 0)
@@ -244,22 +244,22 @@ def test_error_of_6_1_has_no_full_stop():
 
 
 def test_version_after_a_warning():
-    assert VBoxManage(Told(0, recorded("version-with-warning"))).version() == (7, 2, 22)
+    assert VBoxManage(FakeCommands(0, recorded("version-with-warning"))).version() == (7, 2, 22)
 
 
-@pytest.mark.parametrize("said", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
-def test_old_version_is_rejected(said):
+@pytest.mark.parametrize("printed", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
+def test_old_version_is_rejected(printed):
     with pytest.raises(errors.Unavailable, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is required"):
-        VBoxManage(Told(0, said)).version()
+        VBoxManage(FakeCommands(0, printed)).version()
 
 
 def test_oldest_supported_version_is_accepted():
-    assert VBoxManage(Told(0, "6.1.0r135406\n")).version() == (6, 1, 0)
+    assert VBoxManage(FakeCommands(0, "6.1.0r135406\n")).version() == (6, 1, 0)
 
 
 def test_other_program_of_that_name_is_rejected():
     with pytest.raises(errors.Unavailable, match="reports no version: 'hello'"):
-        VBoxManage(Told(0, "hello\n")).version()
+        VBoxManage(FakeCommands(0, "hello\n")).version()
 
 
 def test_missing_virtualbox_names_the_remedy():
@@ -276,5 +276,5 @@ def test_missing_virtualbox_names_the_remedy():
 def test_change_whose_daemon_ended_may_have_been_made(text, doubtful):
     before = writes.count()
     with pytest.raises(errors.CommandFailed):
-        VBoxManage(Told(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
+        VBoxManage(FakeCommands(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
     assert writes.count() == (before[0], before[1] + doubtful)

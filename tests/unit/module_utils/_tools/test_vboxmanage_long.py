@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The long list says what ``showvminfo --machinereadable`` says, on recordings of VBoxManage 7.2.22."""
+"""The long list has the values of ``showvminfo --machinereadable``, on recordings of VBoxManage 7.2.22."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def names(text):
 
 
 def comparable(machine):
-    """What both forms tell."""
+    """The values that both formats have."""
     return {
         "controllers": machine.controllers,
-        "slots": [(*place(slot), slot.medium, what_is_on(slot)) for slot in used(machine)],
-        "nics": [(nic.number, nic.type, nic.forwards, both_tell(nic.values)) for nic in machine.nics],
+        "slots": [(*place(slot), slot.medium, flags_on(slot)) for slot in used(machine)],
+        "nics": [(nic.number, nic.type, nic.forwards, in_both(nic.values)) for nic in machine.nics],
         "folders": [(folder.name, folder.path, folder.transient) for folder in machine.shared_folders],
         "snapshots": machine.snapshots,
     }
@@ -42,11 +42,11 @@ def used(machine):
     return sorted((slot for slot in machine.slots if slot.medium != "none"), key=place)
 
 
-def what_is_on(slot):
+def flags_on(slot):
     return {key: value for key, value in slot.values.items() if value != "off"}
 
 
-def both_tell(values):
+def in_both(values):
     one_alone = {"nicspeed", "natnet", "nicpromisc", "nicbootprio", "mtu", "sockSnd", "sockRcv", "tcpWndSnd",
                  "tcpWndRcv", "localhostReachable", "forwardBroadcast", "enableTFTP"}  # fmt: skip
     return {key: value for key, value in values.items() if key not in one_alone}
@@ -57,9 +57,9 @@ def both_tell(values):
 )
 def test_both_formats_give_the_same_values(index, name):
     found = long.vms(recorded("list-long-vms"))[index].machine
-    told = vboxmanage_machine.machine(recorded(name))
-    assert comparable(found) == comparable(told)
-    assert found.values == {key: told.values[key] for key in found.values}
+    machine_readable = vboxmanage_machine.machine(recorded(name))
+    assert comparable(found) == comparable(machine_readable)
+    assert found.values == {key: machine_readable.values[key] for key in found.values}
     assert len(found.values) >= 65
 
 
@@ -92,7 +92,7 @@ def test_shared_folders():
 
 
 @pytest.mark.parametrize(
-    ("said", "state"),
+    ("shown", "state"),
     [
         ("guru meditation (since 2026-11-20T12:04:37.832000000)", "gurumeditation"),
         ("live snapshotting (since 2026-11-20T12:04:37.832000000)", "livesnapshotting"),
@@ -101,8 +101,8 @@ def test_shared_folders():
         ("powered off", "poweroff"),
     ],
 )
-def test_states(said, state):
-    text = recorded("list-long-vms").replace("powered off (since 2026-11-20T11:27:58.697000000)", said)
+def test_states(shown, state):
+    text = recorded("list-long-vms").replace("powered off (since 2026-11-20T11:27:58.697000000)", shown)
     assert long.vms(text)[0].machine.values["VMState"] == state
 
 
@@ -146,49 +146,49 @@ def test_other_values_of_6_1():
     assert web.shared_folders == (SharedFolder("src", "/home/v/d", False, True, True, ""),)
 
 
-def described(text, said):
-    """The list with another description of its first machine, and what its settings file then tells."""
+def described(text, description):
+    """The list with another description of its first VM, and the descriptions in its settings file."""
     first = long.vms(text)[0]
     before = first.machine.values["description"]
-    changed = text.replace(f"Description:\n{before}\n", f"Description:\n{said}\n", 1)
+    changed = text.replace(f"Description:\n{before}\n", f"Description:\n{description}\n", 1)
     assert changed != text
     snapshots = tuple(one.description for one in first.machine.snapshots)
-    return changed, lambda uuid, _file: (said, *snapshots) if uuid == first.uuid else ()
+    return changed, lambda uuid, _file: (description, *snapshots) if uuid == first.uuid else ()
 
 
 def comparable_list(machines):
     return [(one.uuid, one.name, one.file, one.machine and comparable(one.machine)) for one in machines]
 
 
-@pytest.mark.parametrize("tell", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
+@pytest.mark.parametrize("list_text", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
 @pytest.mark.parametrize("first", [True, False])
-def test_description_that_contains_a_whole_list_adds_no_vm(tell, first):
-    text = tell()
-    said = text if first else text[text.index("Name:      ", 1) :]
-    changed, texts_of = described(text, said.rstrip("\n"))
-    found = long.vms(changed, texts_of)
+def test_description_that_contains_a_whole_list_adds_no_vm(list_text, first):
+    text = list_text()
+    description = text if first else text[text.index("Name:      ", 1) :]
+    changed, descriptions_of = described(text, description.rstrip("\n"))
+    found = long.vms(changed, descriptions_of)
     assert comparable_list(found) == comparable_list(long.vms(text))
-    assert found[0].machine.values["description"] == said.rstrip("\n")
+    assert found[0].machine.values["description"] == description.rstrip("\n")
 
 
 @pytest.mark.parametrize(
-    "said", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
+    "description", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
 )
-def test_settings_file_decides_where_a_description_ends(said):
-    changed, texts_of = described(recorded("list-long-vms"), said)
-    found = long.vms(changed, texts_of)[0].machine
-    assert found.values["description"] == said
+def test_settings_file_decides_where_a_description_ends(description):
+    changed, descriptions_of = described(recorded("list-long-vms"), description)
+    found = long.vms(changed, descriptions_of)[0].machine
+    assert found.values["description"] == description
     assert found.snapshots == long.vms(recorded("list-long-vms"))[0].machine.snapshots
 
 
 def test_snapshot_description_that_looks_like_a_vm_is_not_parsed_as_one():
     text = recorded("list-long-vms")
     first = long.vms(text)[0]
-    said = text[: text.index("Description:")].rstrip("\n")
-    changed = text.replace('first "snap" \\ x\n', f'{said}\nfirst "snap" \\ x\n', 1)
+    description = text[: text.index("Description:")].rstrip("\n")
+    changed = text.replace('first "snap" \\ x\n', f'{description}\nfirst "snap" \\ x\n', 1)
     assert changed != text
     snapshot = first.machine.snapshots[0].description
-    texts = (first.machine.values["description"], f"{said}\n{snapshot}")
+    texts = (first.machine.values["description"], f"{description}\n{snapshot}")
     found = long.vms(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
     assert [one.name for one in found] == NAMES
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines and snapshots as VBoxManage 7.2.22 tells them, and as 6.1 does."""
+"""VMs and snapshots in the machine-readable output of VBoxManage 7.2.22 and 6.1."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TREE = (
     Snapshot(GRANDCHILD, 'ünï "q" /x', "", CHILD, False),
     Snapshot(BRANCH, "branch", "", ROOT, True),
 )
-# Of 6.1, in the form that its source prints: names of controllers and paths of disks are not escaped there.
+# Output of 6.1, written from its source code: names of controllers and paths of disks are not escaped.
 OF_6_1 = r"""name="web"
 groups="/"
 ostype="Debian (64-bit)"

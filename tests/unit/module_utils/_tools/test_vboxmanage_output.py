@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parsers of lists on recorded output of VBoxManage 7.2.22, and on the forms of 6.1."""
+"""Parsers of lists, on recorded output of VBoxManage 7.2.22 and on the formats of 6.1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = [
     "broken", "dup", "dup",
 ]  # fmt: skip
 
-# Of 6.1, in the form that its source prints.
+# Output of 6.1, written from its source code.
 OSTYPES_6_1 = """\
 ID:          Debian_64
 Description: Debian (64-bit)
@@ -163,7 +163,7 @@ def test_image_of_two_vms():
 
 
 def test_image_of_vms_with_line_breaks_in_their_names():
-    """A user that is not seen would make a disk look as if nobody had it."""
+    """If a user were missed, the disk would look unused."""
     one, other, taken = (f"62d77cc9-5c1b-4be5-8f7a-f9a8b1f3f8a{number}" for number in range(3))
     use = f"In use by VMs:  two\n\nlines: (UUID: {one}) [a\nb (UUID: {taken})]\n                c\nd (UUID: {other})\n"
     first, second = output.media(

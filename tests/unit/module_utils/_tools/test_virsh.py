@@ -27,7 +27,7 @@ class Counted(Commands):
         return super().run(argv, **options)
 
 
-class Told(Commands):
+class FakeCommands(Commands):
     """A virsh that ends in a given way, for what no real one can be made to say here."""
 
     def __init__(self, stderr, rc=1):
@@ -101,17 +101,17 @@ def test_a_batch_larger_than_one_argument_is_split(connection):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         (("nosuchcommand",), "unknown command: 'nosuchcommand'"),
         (("list", "--bogus"), "command 'list' doesn't support option --bogus"),
         (("domstate",), "command 'domstate' requires <domain> option"),
     ],
 )
-def test_what_virsh_does_not_know_fails_the_batch(connection, words, said):
+def test_what_virsh_does_not_know_fails_the_batch(connection, words, error):
     with pytest.raises(errors.CommandFailed) as caught:
         connection.batch([("domstate", "test"), words])
-    assert caught.value.stderr == said
+    assert caught.value.stderr == error
 
 
 def test_run_returns_what_was_printed(connection):
@@ -163,17 +163,17 @@ def test_no_connection_is_said_once_with_the_uri(ask):
 def test_missing_permission_is_named_as_such(last):
     stderr = f"error: failed to connect to the hypervisor\nerror: {last}\n"
     with pytest.raises(errors.Unavailable, match="become") as caught:
-        virsh.Virsh(Told(stderr), "virsh", "qemu:///system").run("list")
+        virsh.Virsh(FakeCommands(stderr), "virsh", "qemu:///system").run("list")
     assert last in str(caught.value)
 
 
 def test_a_virsh_that_dies_halfway_is_no_answer():
     with pytest.raises(errors.CommandFailed, match="before its last command"):
-        virsh.Virsh(Told("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
+        virsh.Virsh(FakeCommands("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
 
 
 def test_log_lines_of_libraries_are_no_error():
-    commands = Told("2026-11-20 07:00:00.000+0000: 1: warning : something\n", rc=0)
+    commands = FakeCommands("2026-11-20 07:00:00.000+0000: 1: warning : something\n", rc=0)
     assert virsh.Virsh(commands, "virsh", "qemu:///system").run("list") == ""
 
 
@@ -240,7 +240,7 @@ DISCONNECTED = "error: Disconnected from qemu:///system due to end of file\nerro
 
 def test_vm_is_not_taken_for_missing_where_the_connection_was_lost():
     with pytest.raises(virsh.ConnectionLost, match="Disconnected from qemu:///system due to end of file") as caught:
-        virsh.Virsh(Told(DISCONNECTED), "virsh", "qemu:///system").batch([("domstate", "x")])
+        virsh.Virsh(FakeCommands(DISCONNECTED), "virsh", "qemu:///system").batch([("domstate", "x")])
     assert not virsh.is_not_found(caught.value.stderr)
     assert virsh.may_pass(caught.value)
 
@@ -249,10 +249,10 @@ def test_vm_is_not_taken_for_missing_where_the_connection_was_lost():
 def test_change_whose_connection_was_lost_may_have_been_made(words, doubtful):
     before = writes.count()
     with pytest.raises(virsh.ConnectionLost):
-        virsh.Virsh(Told(DISCONNECTED), "virsh", "qemu:///system").run(*words)
+        virsh.Virsh(FakeCommands(DISCONNECTED), "virsh", "qemu:///system").run(*words)
     assert writes.count() == (before[0], before[1] + doubtful)
 
 
 def test_change_that_was_made_before_the_connection_was_lost_is_made():
-    connection = virsh.Virsh(Told(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
+    connection = virsh.Virsh(FakeCommands(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
     assert connection.run("start", "x") == ""

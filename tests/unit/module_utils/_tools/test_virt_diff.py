@@ -19,7 +19,7 @@ def recorded(name):
     return (RECORDED / name).read_text(encoding="utf-8")
 
 
-class ToldCommands:
+class FakeCommands:
     """Answers in turn; ``runs`` are (argv, environment)."""
 
     def __init__(self, *answers, **environment):
@@ -78,11 +78,11 @@ def test_a_text_that_looks_like_what_the_tool_says_stays_a_text():
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"), [("st_dev", 0), ("st_dev st_mode", 1), ("st_mode", 1), ("st_ctime_sec", 1)]
+    ("fields", "changes_expected"), [("st_dev", 0), ("st_dev st_mode", 1), ("st_mode", 1), ("st_ctime_sec", 1)]
 )
-def test_another_number_of_the_disk_is_no_change_of_the_file(fields, told):
+def test_another_number_of_the_disk_is_no_change_of_the_file(fields, changes_expected):
     lines = "- - 0644 1 /kept\n- d 0755 4096 /a\n+ d 0755 4096 /a\n# changed: {}\n"
-    assert [one["path"] for one in changes(lines.format(fields))] == ["/kept", "/a"][: 1 + told]
+    assert [one["path"] for one in changes(lines.format(fields))] == ["/kept", "/a"][: 1 + changes_expected]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# changed: st_mode\n", "no such line\n"])
@@ -95,7 +95,7 @@ def test_what_is_no_text_can_be_shown():
 
 
 def test_formats_are_said_and_nothing_is_probed():
-    commands = ToldCommands((0, "- - 0644 2 /b\n", ""))
+    commands = FakeCommands((0, "- - 0644 2 /b\n", ""))
     found = VirtDiff(commands).compare([("/a", "qcow2"), ("/b", "raw")], [("/c", "raw")], "/scratch")
     argv, environment = commands.runs[0]
     images = ["--format=qcow2", "-a", "/a", "--format=raw", "-a", "/b", "--format=raw", "-A", "/c"]
@@ -105,28 +105,28 @@ def test_formats_are_said_and_nothing_is_probed():
 
 
 def test_where_kvm_does_not_work_it_is_done_without():
-    commands = ToldCommands((1, "", recorded("no-kvm.txt")), (0, "", ""))
+    commands = FakeCommands((1, "", recorded("no-kvm.txt")), (0, "", ""))
     assert VirtDiff(commands).compare([], [], "/scratch") == []
     assert [run[1].get("LIBGUESTFS_BACKEND_SETTINGS") for run in commands.runs] == [None, "force_tcg"]
 
 
 def test_what_the_user_has_set_stays():
     own = {"LIBGUESTFS_BACKEND": "libvirt", "LIBGUESTFS_BACKEND_SETTINGS": "network_bridge=x"}
-    commands = ToldCommands((1, "", recorded("no-kvm.txt")), (1, "", recorded("no-kvm.txt")), **own)
+    commands = FakeCommands((1, "", recorded("no-kvm.txt")), (1, "", recorded("no-kvm.txt")), **own)
     with pytest.raises(errors.CommandFailed, match="libguestfs-test-tool"):
         VirtDiff(commands).compare([], [], "/scratch")
     assert [run[1] for run in commands.runs] == [{"LIBGUESTFS_TMPDIR": "/scratch"}] * 2
 
 
 @pytest.mark.parametrize(
-    ("said", "message", "remedy"),
+    ("recording", "message", "remedy"),
     [
         ("no-system.txt", "virt-diff failed: no operating system was found on this disk.", "operating systems only"),
         ("no-kernel.txt", "virt-diff failed: libguestfs: error: /usr/bin/supermin exited", "/lib/modules"),
     ],
 )
-def test_a_failure_says_what_helps(said, message, remedy):
-    commands = ToldCommands((1, "", recorded(said)))
+def test_a_failure_says_what_helps(recording, message, remedy):
+    commands = FakeCommands((1, "", recorded(recording)))
     with pytest.raises(errors.CommandFailed) as caught:
         VirtDiff(commands).compare([], [], "/scratch")
     assert caught.value.message.startswith(message)
@@ -137,4 +137,4 @@ def test_a_failure_says_what_helps(said, message, remedy):
 
 def test_a_failure_without_a_word():
     with pytest.raises(errors.CommandFailed, match="no error message"):
-        VirtDiff(ToldCommands((1, "", ""))).compare([], [], "/scratch")
+        VirtDiff(FakeCommands((1, "", ""))).compare([], [], "/scratch")

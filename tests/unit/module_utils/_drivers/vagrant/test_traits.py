@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant can do with each provider, and what is refused before anything is looked at."""
+"""What Vagrant supports with each provider, and options that are rejected before anything is observed."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "told"),
+    ("found", "asked", "expected"),
     [
         (HOSTONLY, BRIDGED, {**BRIDGED, "address": None}),
         (HOSTONLY, {**BRIDGED, "address": "10.0.0.5"}, {**BRIDGED, "address": "10.0.0.5"}),
@@ -126,21 +126,21 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
         (HOSTONLY, {"type": "hostonly"}, {"type": "hostonly"}),
         (HOSTONLY, {}, {}),
         (BRIDGED, {"source": "eth1"}, {"source": "eth1"}),
-        # Of several ways of writing one address there is one that is compared.
+        # An address that can be written in several ways is normalized before it is compared.
         (HOSTONLY, {"address": "FD00:0:0::1"}, {"address": "fd00::1"}),
     ],
 )
-def test_normalized_nic(found, asked, told):
+def test_normalized_nic(found, asked, expected):
     known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
-    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": told}
+    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": expected}
 
 
-@pytest.mark.parametrize(("path", "told"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
-def test_guest_path_is_normalized(path, told):
+@pytest.mark.parametrize(("path", "expected"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
+def test_guest_path_is_normalized(path, expected):
     asked = {"a": {"host_path": "/srv", "guest_path": path}}
     for known in ({}, {"shared_folders": asked}):
         adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": asked})
-        assert adjusted["shared_folders"]["a"]["guest_path"] == told
+        assert adjusted["shared_folders"]["a"]["guest_path"] == expected
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_vm_keeps_its_box_if_its_os_type_is_unchanged():
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
     assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
     assert LIBVIRT.adjust(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
-    told = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
-    assert told.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
+    traits = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
+    assert traits.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
 
 
 @pytest.mark.parametrize("value", [None, True, {"a": 1}, ["a"]])

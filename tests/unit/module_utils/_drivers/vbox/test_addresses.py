@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses from what a real VBoxManage printed, and from the host's table of neighbours."""
+"""Addresses from recorded output of VBoxManage, and from the host's ARP table."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Tool:
             return recorded(self.properties)
         mac = words[-1].partition("=")[2]
         if mac not in self.leases:
-            said = f"VBoxManage: error: Could not find a lease for {mac}\n"
-            raise CommandFailed(("VBoxManage", *words), 1, said, message=said)
+            error = f"VBoxManage: error: Could not find a lease for {mac}\n"
+            raise CommandFailed(("VBoxManage", *words), 1, error, message=error)
         return recorded(self.leases[mac])
 
 
@@ -57,7 +57,7 @@ def test_addresses_reported_since_the_guest_booted():
 
 @pytest.mark.parametrize("recording", ["guestproperty-enumerate-stale", "guestproperty-enumerate-stale-old"])
 def test_addresses_reported_before_the_last_boot_are_ignored(recording):
-    """Saved, resumed, powered off and started cold: VirtualBox tells the old address again, in both its forms."""
+    """After a suspend, resume, power off and cold start, VirtualBox reports the old address, in both formats."""
     assert "192.168.56.7" in recorded(recording)
     assert found(Tool(recording), {"type": "hostonly", "mac": FIRST}) == ([], None)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused before the first step, on the recorded registry."""
+"""Errors before the first step, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRAITS = vbox_traits((7, 2, 22))
 
 
 def checked(driver, vm, **asked):
-    """Look at what a task about a snapshot needs."""
+    """Run the checks of a task about a snapshot."""
     planned = plan(vm, Request(name=vm.name, snapshot=SnapshotRequest(**asked)), TRAITS)
     assert planned.refusal is None, planned.refusal
     driver.preflight(planned)
@@ -48,7 +48,7 @@ def test_current_snapshot_with_a_child_is_not_deleted(tmp_path):
 
 
 def test_child_that_is_deleted_first_does_not_block_its_parent(tmp_path):
-    """The child goes first, and it is the clone that is in the way, not the child."""
+    """The child is deleted first; then only the linked clone prevents the deletion."""
     driver, _commands = driver_on(tmp_path)
     vm = with_current(found(driver, "web"), "on")
     with pytest.raises(Refused, match="'off' is needed by"):

@@ -97,7 +97,7 @@ def test_disk_with_a_snapshot_is_resized_at_the_top(vbox):
 
 
 def test_new_size_is_queried_before_the_vm_starts(vbox):
-    """A running VM goes on reporting the old size, unless VirtualBox was asked for it before the start."""
+    """A running VM reports the old size, unless VirtualBox was queried for the size before the start."""
     task(vbox).well()
     done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
     calls = [call[0] for call in done.calls]
@@ -114,7 +114,7 @@ def test_last_disk_of_a_controller_of_any_name_is_attached_and_detached(vbox):
 
 
 def test_immutable_disk_goes_by_its_own_path(vbox):
-    """What a VM writes goes into an image on top of it, from the first moment on."""
+    """A VM writes only to a differencing image on top of it, even without snapshots."""
     task(vbox).well()
     disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
     vbox.run("storageattach", "web", *disk)
@@ -221,7 +221,7 @@ def test_display_of_somebody_else_is_switched_off(vbox, state):
 
 
 def test_shares_are_changed(vbox):
-    """6.1 has no word for a change, so a share is removed and added again with all that it had."""
+    """6.1 has no command for a change, so a shared folder is removed and added again with all its settings."""
     for name in ("a", "b"):
         (vbox.folder / name).mkdir()
     a, b = str(vbox.folder / "a"), str(vbox.folder / "b")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs: what they have from the start, images, seeds, files in the way, and failures that leave nothing."""
+"""Creating VMs: what they have from the start, images, seeds, existing files, and failures that leave nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copied(path):
 
 
 def test_new_vm_is_created_in_this_order(vbox):
-    """The mark announces each file first, and is finished last."""
+    """Each file is recorded in the mark first; the final mark is written last."""
     config = {**SMALL, "groups": ("/g",), "ssh_forward": False, "disks": {"#0": {"size": 2 * MIB}}}
     done = task(vbox, config=config, storage_path=str(vbox.folder)).well()
     folder = f"{vbox.folder}/g/web"
@@ -133,7 +133,7 @@ def test_seed_has_a_drive_after_the_iso(vbox):
     assert (vbox.folder / "a.iso").exists()
 
 
-# Files in the way -------------------------------------------------------------------------------------------------
+# Existing files ---------------------------------------------------------------------------------------------------
 
 
 def test_seed_names_the_macs_of_the_nics(vbox):
@@ -270,7 +270,7 @@ def test_new_vm_gets_native_settings(vbox):
 
 @pytest.mark.parametrize("word", ["createvm", "clonevm"])
 def test_vm_whose_creation_got_no_answer_in_time_is_removed_again(vbox, word):
-    """The VM was registered all the same."""
+    """The VM was registered nevertheless."""
     task(vbox, "base").well()
     before = vbox.run("list", "vms"), vbox.files()
 

@@ -31,7 +31,7 @@ def gone(vbox, *kept):
 
 
 def test_copies_of_older_settings_are_deleted(vbox):
-    """VirtualBox keeps a copy when it converts the settings file; once it forgot the VM, the copy would be nobody's."""
+    """VirtualBox creates backups when it upgrades settings files; without the VM, they would have no owner."""
     task(vbox).well()
     folder = vbox.machines / "web"
     for name in ("web-1.16-linux.vbox", "web-1.9-windows.vbox", "xweb-1.16-linux.vbox", "web-1.16-linux.vbox.txt"):
@@ -144,7 +144,7 @@ def test_disk_of_somebody_else_is_deleted_with_the_snapshots_on_request(vbox):
 
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
 def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks):
-    """It is detached there, and the other VM needs it all the same: to restore its snapshot."""
+    """It is detached there, but the other VM needs it to restore its snapshot."""
     task(vbox, config=TWO_DISKS).well()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
     task(vbox, config={"disks": {"SATA 1": None}}).well()
@@ -199,7 +199,7 @@ def test_snapshot_is_deleted_with_a_disk_detached_since(vbox, detached):
 
 
 def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
-    """VirtualBox merges one image with one other only."""
+    """VirtualBox can merge an image with only one other."""
     snapshot(vbox, "both", state="restored").well()
     (left,) = [path for path in vbox.registered() if path not in attached(vbox)]
     snapshot(vbox, "both", state="absent").refused("web", "both", left, "closemedium disk")
@@ -240,7 +240,7 @@ def test_vm_that_is_being_cloned_is_not_deleted(vbox):
 
 
 def test_partly_deleted_vm_is_reported(vbox):
-    """A clone is created at the last moment: VirtualBox stops half-way, and has forgotten the VM."""
+    """A clone is created at the last moment: VirtualBox fails after it unregistered the VM."""
     task(vbox).well()
     snapshot(vbox, "base").well()
     done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run(*LINKED)})
@@ -278,7 +278,7 @@ def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
 
 @pytest.mark.parametrize("lost", ["folder", "files"])
 def test_vm_without_files_is_deleted(vbox, lost):
-    """VirtualBox knows of it, and can do nothing with it."""
+    """VirtualBox lists the VM, but cannot read it."""
     made = task(vbox).well().vm
     folder = vbox.machines / "web"
     for path in folder.iterdir():
@@ -297,7 +297,7 @@ def test_vm_without_files_is_deleted(vbox, lost):
 
 
 def test_vm_without_files_is_detected_before_virtualbox_does(tmp_path):
-    """Its daemon goes on listing the VM as it was until it starts again."""
+    """Its daemon lists the VM unchanged until it is restarted."""
     driver, commands = driver_on(tmp_path)
     shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)
     vm = recorded_vm(driver, "web", "files")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power: how VMs are started and stopped, what helps when a VM does not start, and what others do first."""
+"""Power: starting and stopping VMs, remedies if a VM does not start, and VMs that others change first."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_crashed_vm_is_turned_off(vbox):
 
 
 class HangingCut(InProcess):
-    """A call of poweroff that never ends; the port to programs kills it after the time that it was given."""
+    """A call of poweroff that never ends; it is killed after its timeout."""
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         if "poweroff" in argv:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task needs from its host is checked before the first step: nothing is written where it would fail."""
+"""Checks before the first step: a task that would fail writes nothing."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_seed_needs_a_program(vbox):
 
 
 def test_unreadable_vm_is_explained(vbox):
-    """With its UUID, its file and the way out; nobody creates a second one, and nothing is lost."""
+    """The error has its UUID, its file and the remedy; no second VM is created."""
     made = task(vbox).well().vm
     settings = vbox.machines / "web" / "web.vbox"
     kept = settings.rename(settings.with_suffix(".kept"))
@@ -175,7 +175,7 @@ def test_unreadable_vm_is_explained(vbox):
 
 
 def test_forgotten_vm_is_not_created_again(vbox):
-    """As the remedy says: its files stay, and are in the way of a new VM until somebody decides."""
+    """As the remedy says, its files stay; they prevent a new VM until the user moves or registers them."""
     made = task(vbox).well().vm
     settings = vbox.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="ascii")
@@ -195,7 +195,7 @@ def test_name_of_two_vms_is_ambiguous(vbox):
 
 @pytest.mark.parametrize("image_format", ["vdi", "vhd"])
 def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
-    """VirtualBox finds it after the other settings were changed; a full clone has a disk of the same variant."""
+    """VirtualBox would detect it after it changed other settings; a full clone has a disk of the same variant."""
     path = str(vbox.folder / f"fixed.{image_format}")
     form = ("--format", image_format.upper(), "--variant", "Fixed")
     vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *form)
@@ -339,7 +339,7 @@ def test_folder_must_be_writable(vbox, monkeypatch):
 
 @pytest.mark.parametrize("way", ["disk", "image"])
 def test_copied_image_with_the_same_uuid_is_rejected(vbox, way):
-    """VirtualBox knows images by the UUIDs in them."""
+    """VirtualBox identifies images by their UUIDs."""
     own = task(vbox, "other").well().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")
     shutil.copy(own, copy)
