@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What errors of Proxmox VE mean, and how to fix them."""
+"""Explains errors of Proxmox VE, and how to fix them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HotplugFailed(ApiError):
 
 
 def explained(answer, call, who, where="the server"):
-    """The error that an answer is, with what to do about it. ``where`` is the host that was called."""
+    """The error of an answer, with a remedy. ``who`` is the user or token, ``where`` the host that was called."""
     reason = answer.reason.strip().rstrip(".!")
     if answer.status == 401:
         return ApiError(
@@ -95,7 +95,7 @@ def _wrong_parameters(answer, reason):
     return ApiError(f"{reason}: {listed}.", answer.status, remedy_for(listed))
 
 
-#: Words of the server's error, and how to fix it.
+#: (pattern of the server's error, remedy).
 _REMEDIES = (
     (r"storage '[^']*' (does not exist|is disabled|is not available)", "Set storage to a storage of the node."),
     (r"does not support vm images", "Use a storage whose content includes Disk image."),
