@@ -15,7 +15,7 @@ from unit.module_utils._drivers.vagrant.played import World
 
 @pytest.fixture(autouse=True)
 def _no_wait_for_the_disk(monkeypatch):
-    """These tests are not about a power failure of the host."""
+    """A power failure of the test host is nothing that these tests are about."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 

@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 
 class Clock(FakeClock):
-    """A program that would sleep beyond ``deadline`` times out then."""
+    """A program that sleeps beyond ``deadline`` is cut off there."""
 
     deadline = math.inf
 
@@ -132,7 +132,7 @@ class World:
             return driver.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
-        """Run one task. ``name`` may be a list, or None to omit the option."""
+        """One task. ``name`` may be a list, or None for none."""
         asked = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
         params = ArgumentSpecValidator(_MODULES[about].MODULE.argument_spec).validate(asked)
         self.port.calls = []
@@ -162,5 +162,5 @@ class World:
         return {str(path.relative_to(self.project)): path.read_bytes() for path in paths}
 
     def states(self):
-        """{name: state} of the VMs of the provider, with the provider's own names of states."""
+        """{name: state} of the VMs that the provider has, in its own words."""
         return {one["name"].removeprefix("project_"): one["state"] for one in self.vagrant.state()["machines"].values()}

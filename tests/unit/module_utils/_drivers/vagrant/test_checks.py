@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks before the first step: a task that would fail, or lacks something on the host, writes nothing."""
+"""Preflight: what would fail later, or needs something of the host, fails before anything is written."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
     assert world.create(provisioners=[{"inline": "true"}, {"inline": "false"}]).vm["changed"]
     assert "two entries have the guest_path '/srv'" in world.create(shared_folders=folders).error
     assert world.create(shared_folders=folders[:1]).vm["changed"]
-    # Existing entries count, in whatever form they are written.
+    # What is there already counts, in whatever way it is written.
     again = [{**folders[1], "guest_path": "/srv/"}]
     for check in (True, False):
         assert "two entries have the guest_path '/srv'" in world.create(shared_folders=again, check=check).error
@@ -145,7 +145,7 @@ def test_traits_are_of_the_vms_that_a_task_is_about(virtualbox_world):
 
 
 def test_vms_of_two_providers_need_tasks_of_their_own(world):
-    """Providers suspend and restore differently."""
+    """Each provider suspends and restores in its own way."""
     providers = {"web": "hyperv", "mail": "vmware_desktop"}
     boxes = [{"name": "polyvirt/fast", "provider": one, "version": "0"} for one in providers.values()]
     world.vagrant.change(usable=list(providers.values()), boxes=boxes)
@@ -162,7 +162,7 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
         assert world.run(name, state="suspended" if name == "mail" else "paused").vm["changed"]
 
 
-# Errors that only Vagrant detects -----------------------------------------------------------------------------------
+# What only Vagrant can tell -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -204,14 +204,14 @@ def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
 
 
 def test_vagrant_validates_with_the_provider_of_the_vm(world):
-    """Without this, Vagrant 2.3.4 uses the first usable provider for a VM that is not created yet."""
+    """Vagrant 2.3.4 takes, of a VM that is not created yet, the first provider that it can use, unless it is told."""
     world.variables["VAGRANT_DEFAULT_PROVIDER"] = "libvirt"
-    run, calls = world.port.programs["vagrant"], []
+    run, told = world.port.programs["vagrant"], []
     world.port.programs["vagrant"] = lambda argv, environment: (
-        calls.append((argv[1], environment)) or run(argv, environment)
+        told.append((argv[1], environment)) or run(argv, environment)
     )
     assert world.create(provider="hyperv", state="started", check=True).vm["changed"]
-    ((_word, environment),) = [one for one in calls if one[0] == "validate"]
+    ((_word, environment),) = [one for one in told if one[0] == "validate"]
     assert environment["VAGRANT_DEFAULT_PROVIDER"] == "hyperv"
 
 
@@ -275,7 +275,7 @@ def test_vms_of_one_project_share_no_address_and_no_host_port(virtualbox_world, 
     for check in (True, False):
         answer = world.create("web", **second, check=check)
         assert words in answer.error if words else answer.vm
-    # Existing descriptions with the conflict can still be changed.
+    # What was described before this was checked can be changed all the same.
     assert world.run("mail", memory="96M").vm["changed"]
 
 

@@ -15,7 +15,7 @@ from suite.pairs import UNDISTURBED, Pair, assert_true, pairs
 from unit.module_utils._drivers.disturbed import disturbed
 from unit.module_utils._drivers.vagrant.played import World
 
-#: Power states of an existing VM; None: it does not exist, "present": it is only described.
+#: Powers of a VM as found; None is one that does not exist, "present" one that is only described.
 _POWERS = {
     "virtualbox": [None, "present", "started", "stopped", "suspended"],
     "hyperv": [None, "present", "started", "stopped", "paused"],
@@ -63,8 +63,8 @@ class _InProject(Pair):
             port.run = run
 
     def standing(self):
-        listed = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
-        return self._world.files(), self._world.vagrant.state()["machines"], listed
+        told = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
+        return self._world.files(), self._world.vagrant.state()["machines"], told
 
 
 @pairs(120, _PROVIDERS, st.data(), _FOUND, _ASKED)

@@ -55,7 +55,7 @@ def test_killed_task_is_completed_by_the_next(scenario, tmp_path):
 
 
 def _standing(world):
-    """The state of everything, without ids, addresses, and the records of last starts."""
+    """All that exists, but for ids and addresses, and the notes of how a VM was last started."""
     vms = [{**one, "address": ""} for one in world.vagrant.state()["machines"].values()]
     files = world.files()
     return vms, [name for name in sorted(files) if not name.endswith("polyvirt.json")], files.get(FILE)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a VM: the effect of each task, and the calls of Vagrant."""
+"""The life of a VM: what each task does to it, and what Vagrant is asked to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_state_is_reached_and_then_kept(world):
 
 
 def test_check_mode_writes_nothing(world):
-    """Also not through Vagrant, which removes VMs that its provider does not know any more."""
+    """Not even through Vagrant, which forgets what its provider does not know any more."""
     world.create(state="started")
     world.vagrant.change(machines={})
     before = world.files()
@@ -121,7 +121,7 @@ def test_box_need_not_be_repeated_to_recreate_a_vm(world):
     assert (recreated["state"], recreated["settings"]["box"]) == ("running", BOX)
 
 
-def test_cpus_and_memory_decided_by_the_box_are_reported(virtualbox_world):
+def test_size_that_is_left_to_the_box_is_reported_as_it_runs(virtualbox_world):
     world = virtualbox_world
     identifier = world.create(state="started").vm["id"]
     world.virtualbox.run("controlvm", identifier, "poweroff")
@@ -146,7 +146,7 @@ def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
     world.vagrant.change(guests={"web": "silent"})
     assert "on_failure: keep" in world.create(state="started", on_failure="keep" if keep else "rollback").error
     assert (bool(world.states()), world.file.exists()) == (keep, keep)
-    # Vagrant does not wait for a guest that does not answer.
+    # Vagrant waits for no guest that does not answer.
     assert not keep or world.run(state="stopped", stop_mode="graceful_then_force").vm["state"] == "stopped"
     assert world.clock.now() == 0
 
@@ -201,7 +201,7 @@ def _records(world):
 
 
 def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
-    """Vagrant records a guest as provisioned before it provisions it, and does not repeat that after a failure."""
+    """Vagrant itself records that it has set up a guest before it does, and never comes back to it."""
     world.vagrant.change(guests={"web": "unfinished", "plain": "unfinished"})
     assert world.create("plain", state="started").failed
     assert world.create("plain", state="started").vm["restart_required"] == []
@@ -215,7 +215,7 @@ def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
     assert not world.create(state="started", provisioners=SCRIPT, allow_restart=True).vm["changed"]
 
 
-def test_ssh_connection_is_read_again_if_the_record_is_missing(world):
+def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
     """A task may be killed between the start and its record."""
     assert world.create(state="started").vm
     (record,) = _records(world)
@@ -234,7 +234,7 @@ def test_guest_without_an_address_hides_no_other(world):
     answer = world.run(None, about="vm_info")
     users = {vm["name"]: vm["ssh"] and vm["ssh"]["user"] for vm in answer.vms}
     assert users == {"first": None, "second": "root", "third": "root"}
-    # A VM that does not answer needs one more call.
+    # One that is silent costs one call more.
     assert [call[1] for call in answer.calls] == ["status", "snapshot", "ssh-config", "ssh-config"]
 
 
@@ -264,7 +264,7 @@ def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox
     assert virtualbox_world.create(state="started").vm
     snapshot = {"about": "snapshot", "snapshot": "one"}
     assert virtualbox_world.run(**snapshot).vm["changed"]
-    # Vagrant starts a VM that it has restored.
+    # Vagrant starts what it has restored.
     assert virtualbox_world.run(**snapshot, state="restored").vm["state"] == "running"
     seen = virtualbox_world.run(None, about="vm_info").vm
     assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)
@@ -311,7 +311,7 @@ def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path)
 
 
 def test_start_that_never_ends_is_no_success_although_the_vm_runs(virtualbox_world):
-    """It is unknown whether the guest was provisioned, so provisioners wait for a restart."""
+    """Nobody knows whether the guest was provisioned, so provisioners wait for a restart."""
     assert virtualbox_world.create(state="stopped", provisioners=SCRIPT).vm
     run = virtualbox_world.port.run
 

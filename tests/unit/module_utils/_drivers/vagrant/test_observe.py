@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observed VMs of a project: reports of their providers, pending settings, and the number of calls."""
+"""VMs of a project as their providers report them, what waits for their next start, and what it costs to ask."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ NAMES = ["first", "second", "third"]
 MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
 
 
-class FakeVirsh:
-    """Answers read commands by their words; without an answer, the domain is unknown."""
+class ToldVirsh:
+    """Answers questions by their words; what is not told is an unknown domain."""
 
     def __init__(self, answers):
         self.answers, self.processes = answers, 0
@@ -40,7 +40,7 @@ class FakeVirsh:
         return [self.answers.get(words) or self.answers.get(words[:2]) or unknown for words in requests]
 
 
-def _answers(power="running (booted)"):
+def _told(power="running (booted)"):
     return {
         ("list", "--all"): Answer("", None),
         ("domstate", ID): Answer(f"{power}\n", None),
@@ -50,7 +50,7 @@ def _answers(power="running (booted)"):
 
 
 def _provider_vm(answers, facets=frozenset({"power"})):
-    return InLibvirt(FakeVirsh(answers)).observe([ID], facets)[ID]
+    return InLibvirt(ToldVirsh(answers)).observe([ID], facets)[ID]
 
 
 @pytest.mark.parametrize(
@@ -66,25 +66,24 @@ def _provider_vm(answers, facets=frozenset({"power"})):
         ("what is this", "unknown", None),
     ],
 )
-def test_states_of_libvirt(words, power, busy):
-    provider_vm = _provider_vm(_answers(words))
+def test_words_of_libvirt(words, power, busy):
+    provider_vm = _provider_vm(_told(words))
     assert (provider_vm.power, provider_vm.busy) == (power, busy)
     assert state(Answer(words, None), saved=False)[:2] == (power, busy)
 
 
-def test_vm_with_saved_memory_is_suspended():
-    saved = {("list", "--all"): Answer(f"{ID}\n", None)}
-    assert _provider_vm({**_answers("shut off (saved)"), **saved}).power == "suspended"
+def test_what_is_saved_to_disk_is_suspended():
+    assert _provider_vm({**_told("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}).power == "suspended"
 
 
-def test_one_process_reads_all_vms_and_omits_deleted_ones():
-    virsh = FakeVirsh(_answers())
+def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
+    virsh = ToldVirsh(_told())
     assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
     assert virsh.processes == 1
 
 
-def test_settings_with_which_a_vm_runs():
-    provider_vm = _provider_vm(_answers())
+def test_what_it_runs_with():
+    provider_vm = _provider_vm(_told())
     assert provider_vm.running == {"cpus": 1, "memory": 128 << 20}
     assert [one.address for one in provider_vm.addresses] == ["192.168.121.59"]
 
@@ -93,7 +92,7 @@ def test_snapshots_as_a_tree():
     texts = {name: SNAPSHOT.format(name=name, state="running", parent="a") for name in "ab"}
     more = {("snapshot-list", ID): Answer("a\nb\n", None), ("snapshot-current", ID): Answer("b\n", None)}
     more.update({("snapshot-dumpxml", ID, "--snapshotname", name): Answer(text, None) for name, text in texts.items()})
-    one, two = _provider_vm({**_answers(), **more}, frozenset({"power", "snapshots"})).snapshots
+    one, two = _provider_vm({**_told(), **more}, frozenset({"power", "snapshots"})).snapshots
     assert (one.name, one.current, two.name, two.current, two.parent) == ("a", False, "b", True, "a")
     assert (two.power, two.description, two.created) == ("running", "why", 1795199864)
 
@@ -110,13 +109,13 @@ def driver(tmp_path):
 
 
 def _observed(driver, answers, **target):
-    driver.provider_tool_of = lambda known: InLibvirt(FakeVirsh(answers)) if known.created else None
+    driver.provider_tool_of = lambda known: InLibvirt(ToldVirsh(answers)) if known.created else None
     return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
 
 
 def test_setting_of_the_box_is_not_pending(driver):
     driver.project.define({key: value for key, value in MACHINE.items() if key not in ("cpus", "memory")})
-    (vm,) = _observed(driver, _answers(), name="web")
+    (vm,) = _observed(driver, _told(), name="web")
     assert pending(vm) == []
 
 
@@ -124,7 +123,7 @@ def test_setting_of_the_box_is_not_pending(driver):
 def test_record_has_other_settings_it_runs_with(driver, more, port):
     driver.project.record("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more})
     driver.project.define({**MACHINE, "description": "new", "provisioners": [{"inline": "true"}]})
-    (vm,) = _observed(driver, _answers(), name="web")
+    (vm,) = _observed(driver, _told(), name="web")
     assert (vm.config["provisioners"], vm.active["provisioners"]) == (({"inline": "true"},), ())
     assert vm.active["description"] == "new"
     assert vm.ssh == {"host": "192.168.121.59", "port": port, "user": "me", "key_file": "/key", "scope": "host"}
@@ -136,8 +135,8 @@ def test_forwarded_port_is_not_the_guests_own(host, port):
 
 
 def test_vm_is_found_by_its_id(driver):
-    assert [vm.name for vm in _observed(driver, _answers(), id=ID)] == ["web"]
-    assert _observed(driver, _answers(), id=OTHER) == []
+    assert [vm.name for vm in _observed(driver, _told(), id=ID)] == ["web"]
+    assert _observed(driver, _told(), id=OTHER) == []
 
 
 @pytest.mark.parametrize(
@@ -154,8 +153,8 @@ def test_vm_is_found_by_its_id(driver):
         ({"uri": "unknown"}, {}, None),
     ],
 )
-def test_vms_of_libvirt_are_read_on_their_connection(tmp_path, monkeypatch, native, variables, uri):
-    """Vagrant reads those on another host, and those that virsh does not know."""
+def test_vms_of_libvirt_are_asked_at_their_connection(tmp_path, monkeypatch, native, variables, uri):
+    """Where they are on another host, or not known there, of Vagrant."""
     asked = []
 
     class Virsh:
@@ -201,6 +200,6 @@ def test_one_vagrant_reports_all_vms(world):
 def test_experimental_features_are_added_to_those_of_the_user(world, given, passed):
     world.variables["VAGRANT_EXPERIMENTAL"] = given or ""
     world.create(state="started")
-    recorded_calls = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
-    found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in recorded_calls}
+    noted = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
+    found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in noted}
     assert found == {passed.format(reader.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}

@@ -104,13 +104,13 @@ def test_half_deleted_vm_is_deleted(world, lost):
     assert world.run(state="absent", stop_mode="force").vm["changed"]
     assert not world.run(state="absent").vm["changed"]
     assert not world.file.exists()
-    # The owner of a VM that is not in Vagrant's index is unknown.
+    # Nobody knows the owner of a VM that Vagrant was made to forget.
     assert world.states() == ({"web": "running"} if lost == "folder of Vagrant" else {})
 
 
 @pytest.mark.parametrize("state", ["absent", "started"])
 def test_lost_folder_is_restored_by_the_next_task_that_writes(world, tmp_path, state):
-    """Vagrant's own files are elsewhere, and it does not work in a missing folder."""
+    """Vagrant keeps its own files elsewhere, and works in no folder that is not there."""
     world.variables["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "elsewhere")
     assert world.create(state="started").vm
     shutil.rmtree(world.project)
@@ -119,7 +119,7 @@ def test_lost_folder_is_restored_by_the_next_task_that_writes(world, tmp_path, s
 
 
 def test_lost_file_is_restored_by_the_next_task_that_writes(world):
-    """From our records: the VM of the task, and the other one."""
+    """From our notes: its own VM, and the one beside it."""
 
     def described():
         machines = vagrantfile.description(world.file.read_text(encoding="ascii"))["machines"]
@@ -201,7 +201,7 @@ def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
     assert not world.run("db", state="started").vm["changed"]
     listed["machines"]["dadadada" + 24 * "0"] = listed["machines"].pop("db" + 30 * "0")
     file.write_text(json.dumps(listed), encoding="ascii")
-    # Vagrant is not called to delete a VM that was never started.
+    # What was never started Vagrant is not asked to remove.
     assert "mail in /srv/post" in world.create("dadadada", state="started").error
     assert world.create("dadadada").vm
     assert world.run("dadadada", state="absent").vm["changed"]

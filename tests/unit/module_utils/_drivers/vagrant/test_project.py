@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project on disk: which VMs and files are ours, and which are not."""
+"""A project on disk: what is ours in it, and what is not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _made(project, name, identifier="u-1", provider="libvirt"):
         file.write(identifier)
 
 
-def test_described_vms_are_known_and_the_file_is_private(project):
+def test_described_machines_are_known_and_the_file_is_private(project):
     project.define(WEB)
     project.define(DB, {"A": "b"})
     project.define({**WEB, "cpus": 2})
@@ -39,7 +39,7 @@ def test_described_vms_are_known_and_the_file_is_private(project):
     assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
 
 
-def test_vm_of_another_vagrantfile_is_not_ours(project):
+def test_what_another_vagrantfile_made_is_not_ours(project):
     project.define(WEB)
     _made(project, "web")
     _made(project, "default", "u-2")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of VMs by the tools of their providers: command lines, and their recorded answers."""
+"""What is done to VMs by the tools of their providers, which are asked by command lines and answer as recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VIRTUALBOX_DELETES = ("snapshot", "u", "delete", "i2")
 
 
 class Tool:
-    """Virsh or VBoxManage whose changing commands fail with ``error``, if any."""
+    """Virsh or VBoxManage, of which every command but a question fails with ``error``, if any."""
 
     def __init__(self, error, state):
         self.error, self.state, self.commands = error, state, []
@@ -79,7 +79,7 @@ def test_action_is_one_command_of_virsh(action, arguments, command):
         ),
     ],
 )
-def test_change_that_somebody_else_made_first_is_not_an_error(provider, action, argument, error, last):
+def test_what_somebody_else_has_done_is_no_error(provider, action, argument, error, last):
     assert _act(provider, action, argument, error=error)[-1] == last
     with pytest.raises(CommandFailed, match="other"):
         _act(provider, action, argument, error="other", state="running\n")

@@ -40,7 +40,7 @@ CHANGES = {
 
 
 def state_of(world):
-    """The state of the project and of the provider."""
+    """The project, and what the provider has."""
     folder, found = world.project.parent, sorted(world.files().items())
     files = {comparable(path, folder): text.decode() for path, text in found if not path.endswith("action_provision")}
     state = {**files, "machines": list(world.vagrant.state()["machines"].values())}
@@ -52,7 +52,7 @@ def state_of(world):
 
 
 def ends_alike(tmp_path, provider, prepare, act):
-    """``act`` has the same result whether each of its steps is executed once or twice."""
+    """``act`` ends alike when each of its steps is carried out once and twice."""
     ends = []
     for name, times in (("once", nullcontext), ("twice", each_step_twice)):
         world = World(tmp_path / name, provider)
@@ -135,7 +135,7 @@ def test_vm_of_the_users_own_file(tmp_path, provider, state):
 
 
 def test_snapshot_keeps_the_time_of_the_first_request(tmp_path, monkeypatch):
-    """A snapshot half an hour older than its record would be treated as somebody else's."""
+    """What VirtualBox took half an hour before a record of it would be taken for somebody else's."""
     world = World(tmp_path, "virtualbox")
     assert world.create(state="started", cpus=1).vm
     run, lost = world.port.run, []

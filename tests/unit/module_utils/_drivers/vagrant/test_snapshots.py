@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots with Vagrant and with VirtualBox, and the driver's record of what neither reports."""
+"""Snapshots, by Vagrant itself and by VirtualBox, and the record in which the driver keeps what neither reports."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_restore_brings_back_the_settings_of_the_snapshot(world):
     assert world.create(cpus=2, description="second", allow_restart=True, stop_mode="force").vm["changed"]
     assert _snapshot(world, state="restored").vm
     restored = world.run().vm
-    # A description belongs to the file, not to the VM.
+    # A description is the file's, and not the machine's.
     assert (restored["cpus"], restored["description"], restored["restart_required"]) == (1, "second", [])
 
 
@@ -107,7 +107,7 @@ def test_snapshots_of_virtualbox_are_a_tree(virtualbox_world):
 
 
 def test_snapshot_that_somebody_else_took_by_the_same_name_has_no_settings(virtualbox_world):
-    """VirtualBox reports its time, and the record is of a snapshot that was created an hour earlier."""
+    """VirtualBox reports when it was taken, and the record is of one that was taken an hour before."""
     world = virtualbox_world
     assert world.create(state="started", cpus=1).vm
     assert _snapshot(world).vm

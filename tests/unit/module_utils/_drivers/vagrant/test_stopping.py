@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stopping with the provider's tool or with Vagrant, guests that do not shut down, and forwards that would remain."""
+"""Stopping: by the tool of the provider or by Vagrant, guests that do not obey, and forwards that would remain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unit.module_utils._drivers.vagrant.played import World
 
 @pytest.mark.parametrize(("provider", "seconds"), [("virtualbox", 2), ("hyperv", 60)])
 def test_hanging_vm_is_cut_off_by_the_tool_or_left_to_the_user(tmp_path, provider, seconds):
-    """With a tool, Vagrant has less time."""
+    """Vagrant is given less time where there is a tool."""
     world = World(tmp_path, provider)
     identifier = world.create(state="started").vm["id"]
     world.vagrant.change(guests={"web": "hangs even when forced"})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant supports with each provider, and options that are rejected before anything is observed."""
+"""What Vagrant can do with each provider, and what is refused before anything is looked at."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIBVIRT = vagrant_traits({"libvirt"})
         ("proxmox", set(), set(), "graceful_then_force"),
     ],
 )
-def test_powers_verbs_and_stop_modes_of_each_provider(provider, kept, verbs, stop_mode):
+def test_each_provider_in_its_own_way(provider, kept, verbs, stop_mode):
     traits = vagrant_traits({provider})
     assert traits.powers == {STOPPED, RUNNING, *kept}
     assert traits.verbs & {"pause", "resume", "suspend"} == verbs
@@ -65,7 +65,7 @@ def test_which_snapshots_can_be_taken(provider, power, asked, cost):
 @pytest.mark.parametrize(
     ("provider", "left_in"), [("libvirt", {}), ("virtualbox", {RUNNING: SUSPENDED}), ("hyperv", {STOPPED: RUNNING})]
 )
-def test_power_state_after_a_restore_by_provider(provider, left_in):
+def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
     assert vagrant_traits({provider}).restored_as == left_in
 
 
@@ -118,7 +118,7 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "expected"),
+    ("found", "asked", "told"),
     [
         (HOSTONLY, BRIDGED, {**BRIDGED, "address": None}),
         (HOSTONLY, {**BRIDGED, "address": "10.0.0.5"}, {**BRIDGED, "address": "10.0.0.5"}),
@@ -126,21 +126,21 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
         (HOSTONLY, {"type": "hostonly"}, {"type": "hostonly"}),
         (HOSTONLY, {}, {}),
         (BRIDGED, {"source": "eth1"}, {"source": "eth1"}),
-        # An address that can be written in several ways is normalized before it is compared.
+        # Of several ways of writing one address there is one that is compared.
         (HOSTONLY, {"address": "FD00:0:0::1"}, {"address": "fd00::1"}),
     ],
 )
-def test_normalized_nic(found, asked, expected):
+def test_normalized_nic(found, asked, told):
     known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
-    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": expected}
+    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": told}
 
 
-@pytest.mark.parametrize(("path", "expected"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
-def test_guest_path_is_normalized(path, expected):
+@pytest.mark.parametrize(("path", "told"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
+def test_a_place_in_the_guest_is_written_in_one_way(path, told):
     asked = {"a": {"host_path": "/srv", "guest_path": path}}
     for known in ({}, {"shared_folders": asked}):
         adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": asked})
-        assert adjusted["shared_folders"]["a"]["guest_path"] == expected
+        assert adjusted["shared_folders"]["a"]["guest_path"] == told
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_errors_of_vms_and_files_in_use_pass():
     assert not LIBVIRT.transient(CommandFailed(("vagrant",), 1, "It went wrong."))
 
 
-def test_adopted_project_supports_no_settings():
+def test_an_adopted_project_is_only_driven():
     traits = vagrant_traits({"libvirt"}, managed=False)
     assert {kind.split(".")[0] for kind in traits.fields} == {"snapshot"}
     assert traits.made_as == RUNNING
@@ -167,14 +167,14 @@ def test_adopted_project_supports_no_settings():
         assert "managed: false" in traits.instead[option]
 
 
-def test_vm_keeps_its_box_if_its_os_type_is_unchanged():
+def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
     """Our table may have another one by then, and only recreating the VM changes its box."""
     known = _vm("libvirt", os_type="debian-12", box="our/own")
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
     assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
     assert LIBVIRT.adjust(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
-    traits = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
-    assert traits.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
+    told = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
+    assert told.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
 
 
 @pytest.mark.parametrize("value", [None, True, {"a": 1}, ["a"]])
@@ -182,6 +182,6 @@ def test_vm_keeps_its_box_if_its_os_type_is_unchanged():
     ("option", "given"),
     [("environment", lambda one: one), ("provisioners", lambda one: ({"inline": "x", "env": one},))],
 )
-def test_value_of_a_variable_must_be_a_string(option, given, value):
+def test_a_variable_is_a_text(option, given, value):
     with pytest.raises(Refused, match=f"{option}.*: the value of A is not a string"):
         LIBVIRT.adjust(_vm("libvirt"), {option: given({"A": value})})

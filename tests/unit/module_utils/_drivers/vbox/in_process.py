@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VirtualBox driver with the double of VBoxManage in this process: no program is started, and no time passes.
+"""The VirtualBox driver on the double, in this process: no program is started, and nobody waits.
 
 All that these tests use of the double comes from here.
 """

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A registry as VBoxManage 7.2.22 reported it: three VMs, one of them a linked clone, and an unfinished one.
+"""A registry as a real VBoxManage 7.2.22 told it: three machines, one of them a linked clone, and a half-made one.
 
-Changing commands are only recorded. The settings files are written to the test's directory.
+What would change it is only noted. The recorded folder is put where the test has one, with its settings files.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _FILES = {"web": "g/web/web", "linked": "linked/linked", "half": "half/half", "r
 
 
 class Commands:
-    """Answers reading commands with the recorded output; the others are only added to ``calls``."""
+    """Answers reading commands with what was recorded; the others are in ``calls``, and print nothing."""
 
     def __init__(self, folder):
         self.folder, self.calls, self.reads = str(folder), [], []
         for name, path in _FILES.items():
             file = folder / "machines" / f"{path}.vbox"
             file.parent.mkdir(parents=True)
-            file.write_text(self._recorded(f"settings-{name}"), encoding="utf-8")
+            file.write_text(self._told(f"settings-{name}"), encoding="utf-8")
 
-    def _recorded(self, name):
+    def _told(self, name):
         return recorded(name).replace(_RECORDED_AT, self.folder)
 
     def find(self, name, hint=None):
@@ -38,13 +38,13 @@ class Commands:
         words = tuple(argv[1:])
         if words[0] == "list":
             self.reads.append(words)
-            text = self._recorded("list-multiple")
+            text = self._told("list-multiple")
             return Completed(tuple(argv), 0, text if "--multiple" in words else text[text.index("Name:      ") :], "")
         if words[0] in ("guestproperty", "showmediuminfo"):
             self.reads.append(words)
             return Completed(tuple(argv), 0, "", "")
         if words[2:3] == ("showvminfo",):
-            return Completed(tuple(argv), 0, self._recorded("snapshot-showvminfo"), "")
+            return Completed(tuple(argv), 0, self._told("snapshot-showvminfo"), "")
         self.calls.append(words)
         return Completed(tuple(argv), 0, "", "")
 
@@ -56,7 +56,7 @@ def driver_on(folder, **more):
 
 
 def found(driver, name, *facets, native=()):
-    """One VM of the registry, as the driver observes it."""
+    """One machine of the registry, as the driver sees it."""
     from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
     (vm,) = driver.observe([Target(name=name)], frozenset(facets)).vms

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses from recorded output of VBoxManage, and from the host's ARP table."""
+"""Addresses from what a real VBoxManage printed, and from the host's table of neighbours."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Tool:
             return recorded(self.properties)
         mac = words[-1].partition("=")[2]
         if mac not in self.leases:
-            error = f"VBoxManage: error: Could not find a lease for {mac}\n"
-            raise CommandFailed(("VBoxManage", *words), 1, error, message=error)
+            said = f"VBoxManage: error: Could not find a lease for {mac}\n"
+            raise CommandFailed(("VBoxManage", *words), 1, said, message=said)
         return recorded(self.leases[mac])
 
 
@@ -49,20 +49,20 @@ def found(tool, *nics, thoroughly=True):
     return [(one.address, one.source, one.mac) for one in vm.addresses], vm.ssh
 
 
-def test_addresses_reported_since_the_guest_booted():
+def test_what_the_guest_said_in_this_boot():
     addresses, ssh = found(Tool(), {"type": "nat", "mac": FIRST})
     assert addresses == [("10.0.2.15", "agent", FIRST)]
     assert ssh is None  # Behind NAT it leads nowhere from here.
 
 
 @pytest.mark.parametrize("recording", ["guestproperty-enumerate-stale", "guestproperty-enumerate-stale-old"])
-def test_addresses_reported_before_the_last_boot_are_ignored(recording):
-    """After a suspend, resume, power off and cold start, VirtualBox reports the old address, in both formats."""
+def test_what_it_said_in_a_former_boot(recording):
+    """Saved, resumed, powered off and started cold: VirtualBox tells the old address again, in both its forms."""
     assert "192.168.56.7" in recorded(recording)
     assert found(Tool(recording), {"type": "hostonly", "mac": FIRST}) == ([], None)
 
 
-def test_lease_counts_until_it_expires():
+def test_a_lease_counts_while_it_lasts():
     leases = {FIRST: "dhcpserver-findlease-expired", SECOND: "dhcpserver-findlease"}
     tool = Tool("guestproperty-enumerate-stale", leases)
     addresses, ssh = found(tool, {"type": "hostonly", "mac": FIRST}, {"type": "hostonly", "mac": SECOND})
@@ -76,5 +76,5 @@ def test_neighbours_that_answered():
     assert (ssh["host"], ssh["scope"]) == ("192.168.56.20", "network")
 
 
-def test_only_the_guest_is_queried_if_no_address_is_requested():
+def test_nobody_else_is_asked_where_no_address_is_wanted():
     assert found(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND}, thoroughly=False)[0] == []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors before the first step, on the recorded registry."""
+"""What is refused before the first step, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRAITS = vbox_traits((7, 2, 22))
 
 
 def checked(driver, vm, **asked):
-    """Run the checks of a task about a snapshot."""
+    """Look at what a task about a snapshot needs."""
     planned = plan(vm, Request(name=vm.name, snapshot=SnapshotRequest(**asked)), TRAITS)
     assert planned.refusal is None, planned.refusal
     driver.preflight(planned)
@@ -30,7 +30,7 @@ def with_current(vm, name):
     return vm.having(snapshots=tuple(replace(one, current=one.name == name) for one in vm.snapshots))
 
 
-def test_snapshot_that_a_linked_clone_needs_is_not_deleted(tmp_path):
+def test_a_snapshot_that_a_linked_clone_stands_on_is_not_dropped(tmp_path):
     driver, commands = driver_on(tmp_path)
     vm = found(driver, "web")
     with pytest.raises(Refused, match=r"web: snapshot 'off' is needed by linked"):
@@ -39,7 +39,7 @@ def test_snapshot_that_a_linked_clone_needs_is_not_deleted(tmp_path):
     assert commands.calls == []
 
 
-def test_current_snapshot_with_a_child_is_not_deleted(tmp_path):
+def test_the_current_snapshot_is_kept_as_long_as_it_has_a_child(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = with_current(found(driver, "web"), "on")
     with pytest.raises(Refused, match=r"'on' is the current snapshot and has the child 'off'") as refused:
@@ -47,8 +47,8 @@ def test_current_snapshot_with_a_child_is_not_deleted(tmp_path):
     assert "children: true" in refused.value.remedy
 
 
-def test_child_that_is_deleted_first_does_not_block_its_parent(tmp_path):
-    """The child is deleted first; then only the linked clone prevents the deletion."""
+def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
+    """The child goes first, and it is the clone that is in the way, not the child."""
     driver, _commands = driver_on(tmp_path)
     vm = with_current(found(driver, "web"), "on")
     with pytest.raises(Refused, match="'off' is needed by"):
@@ -67,7 +67,7 @@ def an_image(path):
     path.write_bytes((b"<<< ".ljust(0x170, b"\0") + (1 << 20).to_bytes(8, "little")).ljust(512, b"\0"))
 
 
-def test_image_that_a_vm_writes_to_is_not_copied(tmp_path):
+def test_an_image_that_a_machine_writes_to_is_not_copied(tmp_path):
     driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
     base = tmp_path / "machines" / "run" / "run-SATA-0.vdi"
     an_image(base)
@@ -75,7 +75,7 @@ def test_image_that_a_vm_writes_to_is_not_copied(tmp_path):
         driver.preflight(made_from(str(base)))
 
 
-def test_image_that_only_a_snapshot_uses_is_copied(tmp_path):
+def test_an_image_that_only_a_snapshot_has_is_copied(tmp_path):
     driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
     base = tmp_path / "machines" / "g" / "web" / "web-SATA-0.vdi"
     an_image(base)
@@ -95,7 +95,7 @@ def test_image_that_only_a_snapshot_uses_is_copied(tmp_path):
     ],
     ids=["ISO 9660", "UDF", "VISO", "DMG", "zeroes", "text", "empty"],
 )
-def test_iso_image_is_recognized_by_its_signature(tmp_path, content, is_medium):
+def test_a_medium_is_known_by_its_words(tmp_path, content, is_medium):
     path = tmp_path / "any"
     path.write_bytes(content)
     if is_medium:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: a clone equals its source, except for what two VMs cannot share."""
+"""Cloning: a clone has what its source has, but for what two VMs cannot share."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_clone_is_created_in_the_folder_of_the_task(vbox):
 
 
 def test_clone_without_a_mark_of_its_source(vbox):
-    """The source was not created by this collection; its images and rules are handled the same way."""
+    """The source is not of this collection: its images and rules are handled all the same."""
     vbox.make("source", "obeys")
     vbox.run("modifyvm", "source", "--natpf1", "a,tcp,,2101,,1", "--natpf1", "b,tcp,,2102,,2")
     assert clone(vbox, config={"memory": 24 * MIB}).well().vm["memory_mib"] == 24
@@ -122,7 +122,7 @@ def test_vm_that_is_not_stopped_is_cloned_from_a_snapshot(vbox, state, taken, wo
 
 
 def test_failed_clone_deletes_nothing_of_its_source(vbox):
-    """It has the source's mark until it has its own; that mark lists disks that are not attached now."""
+    """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
     task(vbox, "source", config={**TWO_DISKS, "port_forwards": RULES}, cloud_init={"user": "admin"}).well()
     task(vbox, "source", config={"disks": {"SATA 1": None}}).well()
     before = vbox.files(), vbox.registered()
@@ -139,7 +139,7 @@ def test_lock_while_cloning_undoes_nothing(vbox):
 
 
 def test_leftover_of_a_killed_clone_is_removed(vbox):
-    """VirtualBox had written the settings file, but not registered the VM."""
+    """VirtualBox had written the settings file, and not registered the VM."""
     task(vbox, "source").well()
     vbox.run("clonevm", "source", "--name", "copy", "--uuid", "706f6c79-7669-4000-8000-000000000009")
     clone(vbox).well()
@@ -148,7 +148,7 @@ def test_leftover_of_a_killed_clone_is_removed(vbox):
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_settings_of_somebody_else_are_not_removed(vbox, finished):
-    """Somebody else created that VM, or unregistered one that a task had created."""
+    """Somebody created that VM, or let VirtualBox forget one that a task had created."""
     task(vbox, "source").well()
     if finished:
         task(vbox, "copy").well()
@@ -173,7 +173,7 @@ def test_clone_that_somebody_deletes_at_once_is_created_again(vbox):
     assert done.verbs.count("clonevm") == 2
 
 
-def test_unfinished_vm_with_the_same_file_name_stays(vbox):
+def test_half_created_vm_with_the_same_file_name_stays(vbox):
     task(vbox, "source").well()
     vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
     clone(vbox, "a:b").refused("a_b.vbox belongs to the VM 'a/b'")
@@ -195,7 +195,7 @@ def test_source_that_is_changed_meanwhile_is_waited_for(vbox):
 
 
 def test_ssh_port_of_the_clone_is_kept_where_nobody_has_it(vbox):
-    """The clone of a VM whose forward was removed in the meantime."""
+    """The clone of a VM whose forward is gone meanwhile."""
     task(vbox, "source").well()
     snapshot(vbox, "s", "source").well()
     port = chosen_port(vbox, "source")

@@ -88,7 +88,7 @@ def test_disk_is_attached_grown_and_detached(vbox):
     assert vbox.disk() in vbox.registered()
 
 
-def test_disk_with_a_snapshot_is_resized_at_the_top(vbox):
+def test_disk_with_a_snapshot_grows_on_top(vbox):
     task(vbox).well()
     snapshot(vbox, "s").well()
     changed(vbox, disks={"#0": {"size": 4 * MIB}})
@@ -96,15 +96,15 @@ def test_disk_with_a_snapshot_is_resized_at_the_top(vbox):
     assert sizes == ["2", "4"]
 
 
-def test_new_size_is_queried_before_the_vm_starts(vbox):
-    """A running VM reports the old size, unless VirtualBox was queried for the size before the start."""
+def test_size_of_what_starts_at_once_is_read_again(vbox):
+    """A running VM goes on reporting the old size, unless VirtualBox was asked for it before the start."""
     task(vbox).well()
     done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
     calls = [call[0] for call in done.calls]
     assert calls.index("modifymedium") < calls.index("showmediuminfo") < calls.index("startvm")
 
 
-def test_last_disk_of_a_controller_of_any_name_is_attached_and_detached(vbox):
+def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
     vbox.make("web")
     vbox.run("storagectl", "web", "--name", "my disks", "--add", "sata")
     vbox.run("storageattach", "web", "--storagectl", "my disks", "--port", 3, "--type", "hdd", "--medium", vbox.disk())
@@ -114,7 +114,7 @@ def test_last_disk_of_a_controller_of_any_name_is_attached_and_detached(vbox):
 
 
 def test_immutable_disk_goes_by_its_own_path(vbox):
-    """A VM writes only to a differencing image on top of it, even without snapshots."""
+    """What a VM writes goes into an image on top of it, from the first moment on."""
     task(vbox).well()
     disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
     vbox.run("storageattach", "web", *disk)
@@ -162,7 +162,7 @@ def test_iso_of_a_vm_without_a_drive(vbox):
     assert vbox.values()["IDE-0-0"] == iso
 
 
-def test_no_free_slot_for_a_drive(vbox):
+def test_no_place_for_a_drive(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).well()
@@ -221,7 +221,7 @@ def test_display_of_somebody_else_is_switched_off(vbox, state):
 
 
 def test_shares_are_changed(vbox):
-    """6.1 has no command for a change, so a shared folder is removed and added again with all its settings."""
+    """6.1 has no word for a change, so a share is removed and added again with all that it had."""
     for name in ("a", "b"):
         (vbox.folder / name).mkdir()
     a, b = str(vbox.folder / "a"), str(vbox.folder / "b")
@@ -247,7 +247,7 @@ def test_vm_that_somebody_deletes_meanwhile(vbox):
     assert (done.outcome.failed, "it was deleted in the meantime" in done.outcome.msg) == (True, True)
 
 
-def test_tags_are_stored_in_the_mark(vbox):
+def test_tags_are_the_marks_own(vbox):
     """A clone made by hand carries the mark of another VM: its tags are not those of the clone."""
     task(vbox, config={**SMALL, "tags": ("a",)}).well()
     vbox.run("clonevm", "web", "--name", "copy", "--register")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The calls of VBoxManage for a change, on the recorded registry."""
+"""What VBoxManage is told, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MIB = 1 << 20
 TRAITS = vbox_traits((7, 2, 22))
 
 
-def changing_calls(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
-    """The changing calls of a task with this config, without the UUID of the VM."""
+def told(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
+    """The changing calls that a task with this config makes, without the machine's UUID."""
     driver, commands = driver_on(folder, native_keys=native_keys)
     vm = found(driver, name)
     policy = Policy(allow_restart=allow_restart, stop_mode="force", purge=frozenset(purge))
@@ -30,7 +30,7 @@ def changing_calls(folder, name, native_keys=(), allow_restart=False, purge=(), 
 
 
 def test_all_settings_go_into_one_call(tmp_path):
-    calls = changing_calls(
+    calls = told(
         tmp_path, "web", cpus=2, memory=20 * MIB, description="x", firmware="uefi", tpm=False,
         display={"video_memory": 32 * MIB}, boot_order=("network",),
         networks={"0": {"type": "internal", "source": "lan"}, "1": {"model": "virtio"}},
@@ -41,8 +41,8 @@ def test_all_settings_go_into_one_call(tmp_path):
     ]
 
 
-def test_changed_rule_is_removed_and_added_again(tmp_path):
-    calls = changing_calls(
+def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
+    calls = told(
         tmp_path,
         "web",
         port_forwards={"web": {"host_port": 18081}, "dns": {"protocol": "udp", "host_port": 53, "guest_port": 53}},
@@ -50,23 +50,23 @@ def test_changed_rule_is_removed_and_added_again(tmp_path):
     assert calls == ["modifyvm --natpf1 delete web --natpf1 web,tcp,,18081,,80 --natpf1 dns,udp,,53,,53"]
 
 
-def test_rule_moves_to_the_nic_that_will_be_nat(tmp_path):
-    calls = changing_calls(
+def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
+    calls = told(
         tmp_path, "web", networks={"0": {"type": "internal", "source": "l"}},
         port_forwards={"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}},
     )  # fmt: skip
     assert calls == ["modifyvm --nic1 intnet --intnet1 l --natpf2 n,tcp,,1,,2"]
 
 
-def test_omitted_host_port_is_chosen_and_kept(tmp_path):
+def test_a_port_that_is_not_named_is_chosen_and_stays(tmp_path):
     entry = {"protocol": "tcp", "guest_port": 5000}
-    first, again = (changing_calls(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
+    first, again = (told(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
     assert first == again
     assert 20000 <= int(first[0].split(",")[3]) < 30000
 
 
-def test_running_vm_is_changed_with_controlvm(tmp_path):
-    calls = changing_calls(
+def test_what_runs_is_told_by_controlvm(tmp_path):
+    calls = told(
         tmp_path, "run", native_keys=("clipboard-mode", "cableconnected1"), ssh_forward=False,
         native={"clipboard-mode": "bidirectional", "cableconnected1": "off"},
     )  # fmt: skip
@@ -77,17 +77,17 @@ def test_running_vm_is_changed_with_controlvm(tmp_path):
     ]
 
 
-def test_disk_with_snapshots_is_resized_at_the_top(tmp_path):
+def test_a_disk_with_snapshots_grows_on_top(tmp_path):
     driver, _commands = driver_on(tmp_path / "look")
     vbox_vm = driver.vbox_vms()[found(driver, "web").id]
     on_top = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
-    assert changing_calls(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
+    assert told(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
         f"modifymedium disk {on_top} --resize 14"
     ]
 
 
-def test_disk_is_detached_and_shared_folder_changed(tmp_path):
-    calls = changing_calls(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
+def test_a_disk_goes_and_a_share_changes(tmp_path):
+    calls = told(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
     assert calls == [
         "storageattach --storagectl SATA --port 1 --device 0 --type hdd --medium none",
         "sharedfolder remove --name s",
@@ -96,23 +96,23 @@ def test_disk_is_detached_and_shared_folder_changed(tmp_path):
 
 
 def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
-    assert changing_calls(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
+    assert told(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
 
 
-def test_tags_are_stored_in_the_mark(tmp_path):
-    (call,) = changing_calls(tmp_path, "run", tags=("a", "b"))
+def test_tags_lie_in_the_mark(tmp_path):
+    (call,) = told(tmp_path, "run", tags=("a", "b"))
     assert call.startswith("setextradata polyvirt/mark ")
     assert '"tags":["a","b"]' in call
 
 
-def test_vm_that_linked_clones_need_is_not_deleted(tmp_path):
+def test_a_machine_that_linked_clones_stand_on_is_not_removed(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = found(driver, "web", "files")
     refused = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
     assert "needed by linked" in str(refused)
 
 
-def test_clone_is_deleted_with_its_own_images(tmp_path):
+def test_a_clone_goes_with_its_own_images(tmp_path):
     driver, commands = driver_on(tmp_path)
     vm = found(driver, "linked", "files")
     (step,) = plan(vm, Request(name="linked", state="absent"), TRAITS).steps
@@ -149,14 +149,14 @@ def test_clone_is_deleted_with_its_own_images(tmp_path):
         ({"shared_folders": {"a b": {"host_path": "/"}}}, "is not a valid name"),
     ],
 )
-def test_invalid_configuration_is_rejected(config, words):
+def test_what_has_no_place_is_refused(config, words):
     with pytest.raises(errors.Refused) as caught:
         TRAITS.adjust(Vm.absent("new"), config)
     assert words in str(caught.value)
     assert caught.value.remedy
 
 
-def test_rule_needs_a_nat_nic_that_remains(tmp_path):
+def test_a_rule_needs_a_card_that_stays(tmp_path):
     driver, _commands = driver_on(tmp_path)
     config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
     policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
@@ -164,7 +164,7 @@ def test_rule_needs_a_nat_nic_that_remains(tmp_path):
     assert "the VM has no NIC of type nat" in str(refused)
 
 
-def test_short_names_of_operating_systems_and_nic_models():
+def test_short_names_of_systems_and_cards():
     asked = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
     assert TRAITS.adjust(Vm.absent("new"), asked) == {
         "os_type": "Debian_64",
@@ -172,5 +172,5 @@ def test_short_names_of_operating_systems_and_nic_models():
     }
 
 
-def test_tpm_needs_virtualbox_7():
+def test_an_older_virtualbox_has_no_tpm():
     assert "tpm" not in vbox_traits((6, 1, 50)).fields

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs: what they have from the start, images, seeds, existing files, and failures that leave nothing."""
+"""Creating VMs: what they have from the start, images, seeds, files in the way, and failures that leave nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copied(path):
 
 
 def test_new_vm_is_created_in_this_order(vbox):
-    """Each file is recorded in the mark first; the final mark is written last."""
+    """The mark announces each file first, and is finished last."""
     config = {**SMALL, "groups": ("/g",), "ssh_forward": False, "disks": {"#0": {"size": 2 * MIB}}}
     done = task(vbox, config=config, storage_path=str(vbox.folder)).well()
     folder = f"{vbox.folder}/g/web"
@@ -118,7 +118,7 @@ def test_image_that_another_task_copies_too_stays_registered(vbox):
     assert done.verbs.count("createvm") == 1
 
 
-def test_seed_has_a_drive_after_the_iso(vbox):
+def test_seed_has_a_drive_behind_the_iso(vbox):
     iso = str(vbox.folder / "a.iso")
     (vbox.folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     task(vbox, config={**SMALL, "iso": iso}, cloud_init={"user": "admin"}).well()
@@ -133,7 +133,7 @@ def test_seed_has_a_drive_after_the_iso(vbox):
     assert (vbox.folder / "a.iso").exists()
 
 
-# Existing files ---------------------------------------------------------------------------------------------------
+# Files in the way -------------------------------------------------------------------------------------------------
 
 
 def test_seed_names_the_macs_of_the_nics(vbox):
@@ -146,7 +146,7 @@ def test_seed_names_the_macs_of_the_nics(vbox):
 
 
 @pytest.mark.parametrize("name", ["web-SATA-0.vhd", "web.polyvirt-seed.iso"])
-def test_existing_file_is_not_replaced(vbox, name):
+def test_file_in_the_way_is_not_replaced(vbox, name):
     path = vbox.machines / "web" / name
     path.parent.mkdir()
     path.write_bytes(b"precious")
@@ -164,14 +164,14 @@ def test_settings_of_somebody_else_are_not_replaced(vbox):
     assert vbox.files() == ["web/web.vbox"]
 
 
-def test_vm_with_only_a_settings_file_is_completed(vbox):
+def test_vm_whose_settings_file_alone_exists_is_completed(vbox):
     """A run was killed before VirtualBox had registered the VM."""
     vbox.run("createvm", "--name", "web", "--uuid", MARKED)
     assert task(vbox).well().vm["id"] == MARKED
     assert observed(vbox).reason == ""
 
 
-def test_unfinished_vm_is_completed(vbox):
+def test_half_created_vm_is_completed(vbox):
     vbox.run("createvm", "--name", "web", "--uuid", MARKED, "--register")
     made = task(vbox).well().vm
     assert (made["id"], [disk["size"] for disk in made["disks"]]) == (MARKED, [2 * MIB])
@@ -270,7 +270,7 @@ def test_new_vm_gets_native_settings(vbox):
 
 @pytest.mark.parametrize("word", ["createvm", "clonevm"])
 def test_vm_whose_creation_got_no_answer_in_time_is_removed_again(vbox, word):
-    """The VM was registered nevertheless."""
+    """The VM was registered all the same."""
     task(vbox, "base").well()
     before = vbox.run("list", "vms"), vbox.files()
 

@@ -31,7 +31,7 @@ def gone(vbox, *kept):
 
 
 def test_copies_of_older_settings_are_deleted(vbox):
-    """VirtualBox creates backups when it upgrades settings files; without the VM, they would have no owner."""
+    """VirtualBox keeps a copy when it converts the settings file; once it forgot the VM, the copy would be nobody's."""
     task(vbox).well()
     folder = vbox.machines / "web"
     for name in ("web-1.16-linux.vbox", "web-1.9-windows.vbox", "xweb-1.16-linux.vbox", "web-1.16-linux.vbox.txt"):
@@ -40,7 +40,7 @@ def test_copies_of_older_settings_are_deleted(vbox):
     assert vbox.files() == ["web/web-1.16-linux.vbox.txt", "web/xweb-1.16-linux.vbox"]
 
 
-def test_name_is_not_interpreted_as_a_pattern(vbox):
+def test_name_is_no_pattern(vbox):
     task(vbox, "w.b").well()
     (vbox.machines / "w.b" / "wib-1.16-linux.vbox").write_text("<", encoding="ascii")
     task(vbox, "w.b", state="absent").well()
@@ -144,7 +144,7 @@ def test_disk_of_somebody_else_is_deleted_with_the_snapshots_on_request(vbox):
 
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
 def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks):
-    """It is detached there, but the other VM needs it to restore its snapshot."""
+    """It is detached there, and the other VM needs it all the same: to restore its snapshot."""
     task(vbox, config=TWO_DISKS).well()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
     task(vbox, config={"disks": {"SATA 1": None}}).well()
@@ -199,7 +199,7 @@ def test_snapshot_is_deleted_with_a_disk_detached_since(vbox, detached):
 
 
 def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
-    """VirtualBox can merge an image with only one other."""
+    """VirtualBox merges one image with one other only."""
     snapshot(vbox, "both", state="restored").well()
     (left,) = [path for path in vbox.registered() if path not in attached(vbox)]
     snapshot(vbox, "both", state="absent").refused("web", "both", left, "closemedium disk")
@@ -240,7 +240,7 @@ def test_vm_that_is_being_cloned_is_not_deleted(vbox):
 
 
 def test_partly_deleted_vm_is_reported(vbox):
-    """A clone is created at the last moment: VirtualBox fails after it unregistered the VM."""
+    """A clone is created at the last moment: VirtualBox stops half-way, and has forgotten the VM."""
     task(vbox).well()
     snapshot(vbox, "base").well()
     done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run(*LINKED)})
@@ -261,7 +261,7 @@ def test_vm_that_somebody_deletes_first(vbox):
     assert (done.well().vm["state"], gone(vbox)) == ("absent", True)
 
 
-def test_vm_that_somebody_deletes_after_the_first_observation(vbox):
+def test_vm_that_somebody_deletes_after_the_first_look(vbox):
     vbox.make("web")
     done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
     assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", [], True)
@@ -277,8 +277,8 @@ def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
 
 
 @pytest.mark.parametrize("lost", ["folder", "files"])
-def test_vm_without_files_is_deleted(vbox, lost):
-    """VirtualBox lists the VM, but cannot read it."""
+def test_vm_without_a_file_left_is_deleted(vbox, lost):
+    """VirtualBox knows of it, and can do nothing with it."""
     made = task(vbox).well().vm
     folder = vbox.machines / "web"
     for path in folder.iterdir():
@@ -296,8 +296,8 @@ def test_vm_without_files_is_deleted(vbox, lost):
     assert (vbox.run("list", "vms"), task(vbox, state="absent").well().changed) == ("", False)
 
 
-def test_vm_without_files_is_detected_before_virtualbox_does(tmp_path):
-    """Its daemon lists the VM unchanged until it is restarted."""
+def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
+    """Its daemon goes on listing the VM as it was until it starts again."""
     driver, commands = driver_on(tmp_path)
     shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)
     vm = recorded_vm(driver, "web", "files")

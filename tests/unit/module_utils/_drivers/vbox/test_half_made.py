@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task is killed after each of its calls: the same task completes the VM, and ``state: absent`` deletes it."""
+"""A task is killed after any of its calls: the same task completes what it left, and ``state: absent`` removes it."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def is_killed(vbox, number, **more):
 
 
 def standing(vbox):
-    """The content of the registry and of the directory, without the disk of somebody else."""
+    """What the registry and the folder hold, but for the disk of somebody else."""
     return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
 
 
 def result(vbox):
-    """A complete VM, without its random names."""
+    """What a complete VM is, without the names that chance decides."""
     config = observed(vbox).config
     sizes = {slot: (disk["size"], disk["format"]) for slot, disk in config["disks"].items()}
     return config["memory"], sizes, config["ssh_forward"], vbox.values()["ioapic"], len(vbox.registered())

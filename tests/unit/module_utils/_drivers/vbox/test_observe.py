@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observations of the recorded registry."""
+"""What a look tells, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
 MIB = 1 << 20
 
 
-def test_settings_are_reported_as_options(tmp_path):
+def test_settings_are_told_in_the_vocabularys_words(tmp_path):
     driver, _commands = driver_on(tmp_path, native_keys=("vm-execution-engine", "nicpromisc1", "hpet"))
     config = found(driver, "web").config
     assert {name: config[name] for name in ("cpus", "memory", "firmware", "tpm", "os_type", "groups", "tags")} == {
@@ -43,7 +43,7 @@ def test_settings_are_reported_as_options(tmp_path):
     assert config["native"] == {"vm-execution-engine": "interpreter", "nicpromisc1": "allow-all", "hpet": "on"}
 
 
-def test_disk_with_snapshots_has_the_path_of_its_base_and_the_size_of_the_top(tmp_path):
+def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_top(tmp_path):
     driver, _commands = driver_on(tmp_path)
     base = f"{tmp_path}/machines/g/web/web-SATA"
     assert found(driver, "web").config["disks"] == {
@@ -60,12 +60,12 @@ def test_disk_whose_image_is_unknown_is_reported_without_its_size(tmp_path):
     assert disks == {"SATA 0": {"source": f"{tmp_path}/machines/run/run-SATA-0.vdi", "size": None, "format": None}}
 
 
-def test_seed_is_not_reported_as_iso(tmp_path):
+def test_a_seed_is_not_the_medium_in_the_first_drive(tmp_path):
     driver, _commands = driver_on(tmp_path)
     assert found(driver, "web").config["iso"] == f"{tmp_path}/m.iso"
 
 
-def test_nics_forwards_and_shared_folders(tmp_path):
+def test_cards_forwards_and_shares(tmp_path):
     driver, _commands = driver_on(tmp_path)
     config = found(driver, "web").config
     nics = config["networks"]
@@ -79,7 +79,7 @@ def test_nics_forwards_and_shared_folders(tmp_path):
     assert config["shared_folders"] == {"s": {"host_path": "/tmp", "read_only": True, "guest_path": "/mnt"}}
 
 
-def test_snapshot_power_shows_whether_it_includes_memory(tmp_path):
+def test_snapshots_tell_whether_they_hold_a_guests_memory(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = found(driver, "web")
     on, off = vm.snapshots
@@ -91,13 +91,13 @@ def test_snapshot_power_shows_whether_it_includes_memory(tmp_path):
     assert on.created and off.created >= on.created
 
 
-def test_snapshot_has_the_disk_size_of_its_time(tmp_path):
+def test_a_snapshot_holds_the_disks_size_of_then(tmp_path):
     driver, _commands = driver_on(tmp_path)
     then = found(driver, "web", "snapshots", "snapshot_configs").snapshots[0].config
     assert then["disks"]["SATA 0"]["size"] == 10 * MIB
 
 
-def test_unfinished_vm_is_not_reported(tmp_path):
+def test_a_half_made_machine_is_not_there_yet(tmp_path):
     driver, _commands = driver_on(tmp_path)
     observation = driver.observe(None, frozenset())
     assert [vm.name for vm in observation.vms] == ["web", "linked", "run"]
@@ -105,20 +105,20 @@ def test_unfinished_vm_is_not_reported(tmp_path):
     assert "half" not in observation.known
 
 
-def test_vm_with_the_mark_of_another_vm_is_not_owned(tmp_path):
+def test_the_mark_of_a_machine_that_runs_somebody_elses_is_not_its_own(tmp_path):
     driver, _commands = driver_on(tmp_path)
     assert all(found(driver, name).owned for name in ("web", "linked", "run"))
     linked = found(driver, "linked")
     assert not linked.having(mark=found(driver, "web").mark).owned
 
 
-def test_observation_of_all_vms_is_one_process_and_one_per_running_vm(tmp_path):
+def test_a_look_at_all_is_one_process_and_one_for_each_that_runs(tmp_path):
     driver, commands = driver_on(tmp_path)
     driver.observe(None, frozenset({"power", "config", "snapshots", "files"}))
     assert [words[0] for words in commands.reads] == ["list", "guestproperty"]
 
 
-def test_light_observation_keeps_known_settings(tmp_path):
+def test_a_light_look_keeps_what_is_known(tmp_path):
     driver, commands = driver_on(tmp_path)
     vm = found(driver, "web")
     (again,) = driver.observe([Target(id=vm.id)], frozenset({"power"})).vms
@@ -127,7 +127,7 @@ def test_light_observation_keeps_known_settings(tmp_path):
     assert commands.calls == []
 
 
-def test_running_vm_is_reached_through_its_forward(tmp_path):
+def test_a_machine_that_runs_is_reached_through_its_forward(tmp_path):
     driver, _commands = driver_on(tmp_path)
     ssh = found(driver, "run").ssh
     assert (ssh["host"], ssh["scope"]) == ("127.0.0.1", "host")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power: starting and stopping VMs, remedies if a VM does not start, and VMs that others change first."""
+"""Power: how VMs are started and stopped, what helps when a VM does not start, and what others do first."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_crashed_vm_is_turned_off(vbox):
 
 
 class HangingCut(InProcess):
-    """A call of poweroff that never ends; it is killed after its timeout."""
+    """A call of poweroff that never ends; the port to programs kills it after the time that it was given."""
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         if "poweroff" in argv:
@@ -78,7 +78,7 @@ class HangingCut(InProcess):
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-def test_process_is_ended_if_power_off_fails(vbox, hangs):
+def test_cut_that_fails_is_forced(vbox, hangs):
     """By ending the VM's process."""
     running(vbox)
     commands = HangingCut(vbox) if hangs else InProcess(vbox, fails={"poweroff": STARTING})
@@ -94,7 +94,7 @@ def test_vm_that_cannot_be_turned_off_is_reported(vbox):
 
 
 @pytest.mark.parametrize("word", ["poweroff", "startvm"])
-def test_temporary_lock_does_not_end_the_process(vbox, word):
+def test_lock_that_passes_is_no_reason_to_end_the_process(vbox, word):
     running(vbox)
     if word == "startvm":
         stopped(vbox).well()
@@ -172,7 +172,7 @@ def test_observation_is_two_calls_and_one_for_each_running_vm(vbox, named):
     assert ([vm["name"] for vm in vms], [vm["state"] for vm in vms].count("running")) == (names[:named], 4)
 
 
-def test_light_observation_reads_only_the_states(vbox):
+def test_light_look_reads_the_states_only(vbox):
     """While a task waits for a guest."""
     running(vbox)
     done = stopped(vbox, stop_mode="graceful", stop_timeout=9)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks before the first step: a task that would fail writes nothing."""
+"""What a task needs from its host is checked before the first step: nothing is written where it would fail."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_seed_needs_a_program(vbox):
 
 
 def test_unreadable_vm_is_explained(vbox):
-    """The error has its UUID, its file and the remedy; no second VM is created."""
+    """With its UUID, its file and the way out; nobody creates a second one, and nothing is lost."""
     made = task(vbox).well().vm
     settings = vbox.machines / "web" / "web.vbox"
     kept = settings.rename(settings.with_suffix(".kept"))
@@ -175,7 +175,7 @@ def test_unreadable_vm_is_explained(vbox):
 
 
 def test_forgotten_vm_is_not_created_again(vbox):
-    """As the remedy says, its files stay; they prevent a new VM until the user moves or registers them."""
+    """As the remedy says: its files stay, and are in the way of a new VM until somebody decides."""
     made = task(vbox).well().vm
     settings = vbox.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="ascii")
@@ -195,7 +195,7 @@ def test_name_of_two_vms_is_ambiguous(vbox):
 
 @pytest.mark.parametrize("image_format", ["vdi", "vhd"])
 def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
-    """VirtualBox would detect it after it changed other settings; a full clone has a disk of the same variant."""
+    """VirtualBox finds it after the other settings were changed; a full clone has a disk of the same variant."""
     path = str(vbox.folder / f"fixed.{image_format}")
     form = ("--format", image_format.upper(), "--variant", "Fixed")
     vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *form)
@@ -233,7 +233,7 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
 
 
 @pytest.mark.parametrize("way", ["image", "clone"])
-def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, way):
+def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
     task(vbox, "base").well()
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
@@ -249,7 +249,7 @@ def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, way):
             done.refused(words, "storage_path") if words else done.well()
 
 
-def test_linked_clone_needs_no_free_space(vbox, monkeypatch):
+def test_linked_clone_needs_no_room(vbox, monkeypatch):
     task(vbox, "base").well()
     vbox.run("snapshot", "base", "take", "s")
     monkeypatch.setattr(files, "free_space", lambda folder: 0)
@@ -277,7 +277,7 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
         assert not task(vbox, config={**config, "groups": groups}).well().changed
 
 
-def test_image_is_attached_at_one_slot_only(vbox):
+def test_image_goes_to_one_slot(vbox):
     disk = {"source": vbox.disk()}
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
@@ -288,7 +288,7 @@ def test_image_is_attached_at_one_slot_only(vbox):
     )
 
 
-def test_free_slot_for_a_drive_is_checked(vbox):
+def test_place_for_a_drive_is_checked(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).well()
@@ -300,7 +300,7 @@ def test_free_slot_for_a_drive_is_checked(vbox):
     assert vbox.values()["IDE-1-0"] == str(iso)
 
 
-def test_drive_is_added_to_an_ide_controller_of_any_name(vbox):
+def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
     """A chipset has one IDE controller."""
     vbox.make("web")
     vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
@@ -338,8 +338,8 @@ def test_folder_must_be_writable(vbox, monkeypatch):
 
 
 @pytest.mark.parametrize("way", ["disk", "image"])
-def test_copied_image_with_the_same_uuid_is_rejected(vbox, way):
-    """VirtualBox identifies images by their UUIDs."""
+def test_copied_file_is_no_image_of_its_own(vbox, way):
+    """VirtualBox knows images by the UUIDs in them."""
     own = task(vbox, "other").well().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")
     shutil.copy(own, copy)

@@ -13,7 +13,7 @@ from suite.sent_twice import comparable, each_step_twice
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, snapshot, task, virtualbox
 
 ISO = (b"\0" * 32769 + b"CD001").ljust(65536, b"\0")
-#: One entry that stays, one that changes, and one that is removed; each change adds a new one.
+#: One entry that stays, one that changes, one that goes; a new one comes with each change.
 RICH = {
     **SMALL,
     "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}, "SATA 2": {"size": MIB}},
@@ -55,7 +55,7 @@ def filled(value, folder):
 
 
 def state_of(vbox):
-    """The state of VirtualBox and of the file system."""
+    """All that VirtualBox and the file system tell."""
     lists = [vbox.run("list", "--long", what) for what in ("vms", "hdds")]
     marks = [vbox.run("getextradata", name, "enumerate") for name in names_of(vbox)]
     files = sorted(comparable(path, vbox.folder) for path in vbox.files())
@@ -67,7 +67,7 @@ def names_of(vbox):
 
 
 def ends_alike(prepare, act):
-    """``act`` has the same result whether each of its steps is executed once or twice."""
+    """``act`` ends alike when each of its steps is carried out once and twice."""
     ends = []
     for times in (nullcontext, each_step_twice):
         with virtualbox() as vbox:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: created once, deleted and restored by their ids, and kept if a linked clone needs them."""
+"""Snapshots: taken once, deleted and restored by their ids, and kept where a linked clone needs them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_failed_deletion_of_a_snapshot_is_a_failure(vbox):
 
 @pytest.mark.parametrize("running", [False, True])
 def test_restored_vm_has_its_settings_of_then(vbox, running):
-    """A restore does not change what is not part of a snapshot: description, tags, groups, and the mark."""
+    """What is no part of a snapshot stays as it is: description, tags, groups, and the mark."""
     state = "started" if running else "present"
     task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).well()
     snapshot(vbox, "s").well()
@@ -136,7 +136,7 @@ def test_snapshot_that_nobody_needs_is_deleted(vbox, source):
 
 
 def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
-    """Merging a snapshot into its child keeps the content of the child's clones."""
+    """Merging a snapshot into the next one gives the clone of that one the same content."""
     task(vbox, "clone", state="absent").well()
     link(vbox, "second")
     assert names(snapshot(vbox, "first", "source", state="absent")) == ["second"]
@@ -144,7 +144,7 @@ def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
 
 
 def test_snapshot_that_a_foreign_image_needs_stays(vbox, source):
-    """The clone was unregistered, but its image is still registered."""
+    """The clone was unregistered, and its image is still known."""
     vbox.run("unregistervm", "clone")
     snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by another VM")
     task(vbox, "source", state="absent").refused("is needed by", "/clone/Snapshots/")

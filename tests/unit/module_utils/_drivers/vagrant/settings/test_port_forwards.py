@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ssh process of a port forward is ended; another process with the same PID is not."""
+"""What vagrant-libvirt leaves of a forwarded port is ended, and nothing else that has its number by now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unit.module_utils._drivers.vagrant.played import Programs
 _SLEEPS = "import time; print(flush=True); time.sleep(60)"
 
 
-def _write_pid_file(folder, pid):
+def _note(folder, pid):
     """As Vagrant does."""
     (folder / "pids").mkdir()
     (folder / "pids" / "ssh_18080.pid").write_text(str(pid))
@@ -33,10 +33,10 @@ def _write_pid_file(folder, pid):
     ],
 )
 def test_only_the_forward_itself_is_ended(tmp_path, words, remains):
-    """Another process may have the PID now."""
+    """Another process may have its number by now."""
     port = Programs(None, {})
     port.processes[4711] = ["ssh", *words]
-    _write_pid_file(tmp_path, 4711)
+    _note(tmp_path, 4711)
     (tmp_path / "pids" / "other").touch()
     port_forwards.clear(port, str(tmp_path))
     assert (list(port.processes), [one.name for one in (tmp_path / "pids").iterdir()]) == (remains, ["other"])
@@ -46,13 +46,13 @@ def test_process_of_a_forward_is_ended(tmp_path):
     command = [sys.executable, "-c", _SLEEPS, "-L", "127.0.0.1:18080:192.168.121.206:80"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        _write_pid_file(tmp_path, process.pid)
+        _note(tmp_path, process.pid)
         port_forwards.clear(Commands(), str(tmp_path))
         assert process.wait(10) != 0
 
 
-@pytest.mark.parametrize("pid", ["", "no number", "999999999"])
-def test_pid_of_an_ended_process_is_ignored(tmp_path, pid):
-    _write_pid_file(tmp_path, pid)
+@pytest.mark.parametrize("noted", ["", "no number", "999999999"])
+def test_process_that_is_gone_needs_no_end(tmp_path, noted):
+    _note(tmp_path, noted)
     port_forwards.clear(Commands(), str(tmp_path))
     assert list((tmp_path / "pids").iterdir()) == []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chosen host ports: not in use by others, and always the same for one rule."""
+"""Chosen ports of the host: nobody else's, and always the same for one rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL = frozenset(range(20000, 30000))
 
 
 @dataclass
-class _FakeVm:
+class _Sight:
     uuid: str
     values: dict = field(default_factory=lambda: {"name": "web"})
 
@@ -29,31 +29,31 @@ def _all_are_free(monkeypatch):
 
 
 def twins():
-    """Two VMs whose search for a free port starts at the same port."""
+    """Two machines whose rules begin to look at the same place."""
     begun = {}
     for number in range(10001):
-        port = HostPorts().choose(_FakeVm(str(number)), RULE, frozenset())
+        port = HostPorts().choose(_Sight(str(number)), RULE, frozenset())
         if port in begun:
-            return begun[port], _FakeVm(str(number))
-        begun[port] = _FakeVm(str(number))
+            return begun[port], _Sight(str(number))
+        begun[port] = _Sight(str(number))
     raise AssertionError("10,001 machines have 10,000 ports")
 
 
-def test_two_vms_of_a_task_get_different_ports():
+def test_two_machines_of_one_task_have_two_ports():
     ports, pair = HostPorts(), twins()
     first, second = (ports.choose(one, RULE, frozenset()) for one in pair)
     assert first != second
     assert [ports.choose(one, RULE, frozenset()) for one in pair] == [first, second]
 
 
-def test_port_of_another_vm_is_not_chosen():
+def test_what_others_have_is_not_chosen():
     last = max(ALL)
-    assert HostPorts().choose(_FakeVm("any"), RULE, ALL - {last}) == last
+    assert HostPorts().choose(_Sight("any"), RULE, ALL - {last}) == last
     with pytest.raises(Refused, match=r"web: port_forwards\.web: no free host port was found"):
-        HostPorts().choose(_FakeVm("any"), RULE, ALL)
+        HostPorts().choose(_Sight("any"), RULE, ALL)
 
 
-def test_port_in_use_is_not_chosen(monkeypatch):
-    expected = HostPorts().choose(_FakeVm("any"), RULE, frozenset())
+def test_where_somebody_listens_is_not_chosen(monkeypatch):
+    expected = HostPorts().choose(_Sight("any"), RULE, frozenset())
     monkeypatch.setattr(net, "is_free", lambda _host, port, _protocol: port != expected)
-    assert HostPorts().choose(_FakeVm("any"), RULE, frozenset()) != expected
+    assert HostPorts().choose(_Sight("any"), RULE, frozenset()) != expected

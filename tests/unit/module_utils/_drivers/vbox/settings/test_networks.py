@@ -92,8 +92,8 @@ def test_nic_is_removed(vbox):
 
 
 @pytest.mark.parametrize(("chipset", "room"), [("piix3", 8), ("ich9", 36)])
-def test_number_of_nics_is_limited_by_the_chipset(vbox, chipset, room):
-    """VirtualBox itself stores everything except the NIC that the chipset does not support, and exits with 0."""
+def test_room_for_nics(vbox, chipset, room):
+    """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
     native = {**ENGINE, "chipset": chipset}
     words = [f"NIC {room + 1}", chipset, f"only {room} NICs"]
     task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
@@ -160,7 +160,7 @@ def test_rules_of_two_nics_stay_with_their_nic(vbox):
 
 
 def test_chosen_port_is_nobody_elses(vbox):
-    """Not that of another stopped VM, of another rule, or of a program."""
+    """Neither that of another VM that is off, nor that of another rule, nor one that a program uses."""
     entry = {"a": {"guest_port": 1}}
     task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).well()
     (port,) = (int(rule.split(",")[3]) for rule in rules(vbox))
@@ -174,7 +174,7 @@ def test_chosen_port_is_nobody_elses(vbox):
 
 @pytest.mark.parametrize("state", ["started", "present"])
 def test_port_that_a_program_uses_is_rejected(vbox, state):
-    """Only if the VM runs or starts: a rule of a stopped VM may have any port."""
+    """Once the VM runs; for a VM that is off a rule may name any port."""
     vbox.listening = {8080}
     task(vbox).well()
     done = task(vbox, state=state, config={"port_forwards": WEB})
@@ -232,7 +232,7 @@ def test_ssh_port_of_a_copy_is_its_own(vbox):
 
 
 def test_restored_vm_keeps_its_ssh_port(vbox):
-    """A suspended VM keeps its port."""
+    """A VM that was suspended has its port still."""
     first = ssh_port(task(vbox, state="started"))
     task(vbox, state="suspended").well()
     vbox.listening = {first}
@@ -246,7 +246,7 @@ def test_restored_vm_keeps_its_ssh_port(vbox):
     (["other,tcp,,2222,,22", "polyvirt-ssh,tcp,127.0.0.1,2223,,22"], ("127.0.0.1", 2223)),
     (["other,udp,,2222,,22", "web,tcp,,2224,,80"], None),
 ])  # fmt: skip
-def test_ssh_connection_through_a_forward(vbox, rules, ssh):
+def test_ssh_through_a_forward(vbox, rules, ssh):
     vbox.make("web")
     vbox.run("modifyvm", "web", *(word for rule in rules for word in ("--natpf1", rule)))
     assert observed(vbox).ssh is None
