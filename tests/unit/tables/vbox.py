@@ -29,9 +29,9 @@ row = rows_of(TRAITS)
 
 def _recorded_config(name):
     """The config that the driver reports of a recorded VM."""
-    before, machines = long.split(recorded("list-multiple"))
-    media = {medium.uuid: medium for medium in output.media(before)}
-    listed = next(one for one in long.machines(machines) if one.name == name)
+    other_lists, list_of_vms = long.split_before_vms(recorded("list-multiple"))
+    media = {medium.uuid: medium for medium in output.media(other_lists)}
+    listed = next(one for one in long.vms(list_of_vms) if one.name == name)
     return config_of(VBoxVm(listed.uuid, listed.machine, settings_in(RECORDED / f"settings-{name}.txt"), media))
 
 
