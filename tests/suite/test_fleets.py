@@ -39,8 +39,8 @@ def test_machines_that_differ_are_one_task(platform, carry):
     assert (real.failed, real.changed) == (False, True), real.msg
     assert (check.changed, check.diff, check.truth) == (True, real.diff, dict.fromkeys(ALL))
     assert [vm["name"] for vm in real.vms] == [ONE, TWO, THREE]
-    told = [(vm["description"], vm["tags"], vm["fleet"]) for vm in again.vms]
-    assert told == [("as the task says", [], "web"), ("another", [], "web"), ("as the task says", ["third"], "web")]
+    reported = [(vm["description"], vm["tags"], vm["fleet"]) for vm in again.vms]
+    assert reported == [("as the task says", [], "web"), ("another", [], "web"), ("as the task says", ["third"], "web")]
     assert (again.changed, again.truth) == (False, real.truth)
 
 

@@ -64,8 +64,8 @@ def test_disks_never_shrink(qemu, carry, name, power):
     answer = carry(qemu, [Task("shrink", smaller)], [name])["shrink"]
     assert (answer.failed, answer.changed) == (True, False)
     assert "shrunk" in answer.msg
-    told = subprocess.run(["qemu-img", "info", "-U", qemu.disk_of(name)], capture_output=True, text=True, check=True)
-    assert "16 MiB" in told.stdout
+    info = subprocess.run(["qemu-img", "info", "-U", qemu.disk_of(name)], capture_output=True, text=True, check=True)
+    assert "16 MiB" in info.stdout
 
 
 def test_settings_that_are_not_requested_remain(qemu, carry, name):

@@ -127,8 +127,8 @@ def test_a_play_reaches_a_guest_by_the_inventory_alone(qemu, carry, key, tmp_pat
     ]
     play = {"hosts": GUEST, "gather_facts": False, "connection": "ssh", "tasks": tasks}
     ansible_playbook(tmp_path, play, ["-i", str(path)])
-    told = json.loads(results.read_text(encoding="utf-8"))
-    guest, counters = told["guest"], told["counters"]
+    result = json.loads(results.read_text(encoding="utf-8"))
+    guest, counters = result["guest"], result["counters"]
     assert counters["memory_used_mib"] > 0
     assert (counters["cpu_time"] > 0, counters["disk_used"] > 0, counters["uptime"]) == (True, True, None)
     assert guest["os"]["hostname"] == GUEST

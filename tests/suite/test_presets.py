@@ -68,8 +68,9 @@ def test_presets_are_created(platform, shim, tmp_path):
             platform, shim, tmp_path, _tasks(names, platform), {**play, "module_defaults": _reaching(platform)}
         )
     assert {label: result.get("msg") for label, (failed, result) in results.items() if failed} == {}
-    told = {label: result for label, (_failed, result) in results.items()}
-    assert [told[label]["changed"] for label in ("foretold", "create", "again", "remove")] == [True, True, False, True]
-    assert told["foretold"]["diff"] == told["create"]["diff"]
-    for name, vm in zip(names, told["again"]["vms"]):
+    result_of = {label: result for label, (_failed, result) in results.items()}
+    changed = [result_of[label]["changed"] for label in ("foretold", "create", "again", "remove")]
+    assert changed == [True, True, False, True]
+    assert result_of["foretold"]["diff"] == result_of["create"]["diff"]
+    for name, vm in zip(names, result_of["again"]["vms"]):
         assert vm["cpus"] == PRESETS[name]["vm"].get("cpus", vm["cpus"])

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms import images
 from suite.answer import Task
 from suite.limits import scaled
-from suite.scenarios.snapshots import snapshot, told
+from suite.scenarios.snapshots import snapshot, snapshot_info
 
 INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
 GROWN, FLASH = "pvg-grown", "pvg-flash"
@@ -65,8 +65,8 @@ def test_internal_snapshots(qemu, carry):
         snapshot("left", [INNER], "left; over"),
         snapshot("other kind", [INNER], "new", kind="external"),
         snapshot("no memory", [INNER], "new", include_memory=False),
-        told("live content", [INNER], compare={"from": "kept", "content": True}),
-        told("info", [INNER]),
+        snapshot_info("live content", [INNER], compare={"from": "kept", "content": True}),
+        snapshot_info("info", [INNER]),
     ]
     answers = carry(qemu, tasks, [INNER])
     content = "running" if shutil.which("virt-diff") else "guestfs-tools"
@@ -156,7 +156,7 @@ def test_snapshots_of_a_raw_disk(qemu, carry):
         made,
         snapshot("inner", [RAW], "s"),
         snapshot("outer", [RAW], "s", kind="external"),
-        told("differs", [RAW], compare={"from": "s"}),
+        snapshot_info("differs", [RAW], compare={"from": "s"}),
         snapshot("away", [RAW], "s", "absent"),
     ]
     answers = carry(qemu, tasks, [RAW])

@@ -21,7 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms.known import WITH_SNAPSHOTS
 from suite.answer import Task
 from suite.scenarios.refusals import KNOWN
-from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, told
+from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, snapshot_info
 
 pytestmark = pytest.mark.parametrize("platform_name", WITH_SNAPSHOTS, indirect=True, scope="session")
 #: How machines are found, and how each is moved away from that.
@@ -78,7 +78,7 @@ def test_snapshot_is_taken_in_every_power_state(platform, carry):
     tasks = [
         *(snapshot(run, machines, "first", check=run == "check", **given) for run in RUNS),
         snapshot("second", machines, "second"),
-        *(told(about, machines, about) for about in ("vm_info", "snapshot_info")),
+        *(snapshot_info(about, machines, about) for about in ("vm_info", "snapshot_info")),
     ]
     answers = carry(platform, tasks, machines)
     _all_well(answers)
@@ -235,7 +235,7 @@ def test_strange_names(platform, carry):
     platform.bring({ONE: STOPPED})
     names = [name for name in NAMES if not platform.traits().snapshot_name_fault(name)]
     taken = [snapshot(f"take {name}", [ONE], name) for name in names]
-    tasks = [*taken, snapshot("restore", [ONE], names[1], "restored"), told("info", [ONE])]
+    tasks = [*taken, snapshot("restore", [ONE], names[1], "restored"), snapshot_info("info", [ONE])]
     answers = carry(platform, tasks, [ONE])
     _all_well(answers)
     assert {one["name"] for one in answers["info"].vm(ONE)["snapshots"]} == set(names)
@@ -301,8 +301,8 @@ def test_settings_are_compared_with_a_snapshot(platform, carry):
         Task("change", {"name": [ONE], "cpus": 2}),
         snapshot("second", [ONE], "second"),
         Task("change again", {"name": [ONE], "memory": "96M"}),
-        told("back", [ONE], compare={"from": "second", "to": "first"}),
-        told("now", [ONE], compare={"from": "first"}),
+        snapshot_info("back", [ONE], compare={"from": "second", "to": "first"}),
+        snapshot_info("now", [ONE], compare={"from": "first"}),
     ]
     answers = carry(platform, tasks, [ONE])
     _all_well(answers)

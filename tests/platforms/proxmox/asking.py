@@ -53,9 +53,9 @@ class Asking:
 
     def _finish(self, upid):
         while True:
-            told = self._request("GET", f"/api2/json/nodes/{upid.split(':')[1]}/tasks/{upid}/status")["data"]
-            if told["status"] == "stopped":
-                assert told["exitstatus"] == "OK", told
+            status = self._request("GET", f"/api2/json/nodes/{upid.split(':')[1]}/tasks/{upid}/status")["data"]
+            if status["status"] == "stopped":
+                assert status["exitstatus"] == "OK", status
                 return
 
     def _request(self, method, path, data=None):

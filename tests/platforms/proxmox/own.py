@@ -45,14 +45,14 @@ def refusals(platform, known, new):
 def settings():
     """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
     keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} a+b/c" for letter in "AB"]
-    told = {"user": "admin", "ssh_authorized_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
+    first = {"user": "admin", "ssh_authorized_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
     other = {"user": "root", "ssh_authorized_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
     return {
         "os_type": (("linux", "l26"), ("windows11", "win11")),
         "nested_virtualization": ((True, True), (False, False)),
         "pool": (("pool-a", "pool-a"), ("pool-b", "pool-b")),
         "protection": ((False, False), (True, True)),
-        "cloud_init": ((told, told), (other, other)),
+        "cloud_init": ((first, first), (other, other)),
         "template": ((False, False), (True, True)),
         "node": (("pve1", "pve1"), ("pve2", "pve2")),
     }

@@ -91,8 +91,8 @@ class Platform(Asking, Adapter):
         try:
             with Server(world, folder=self.folder, tick=_TICK) as server:
                 self.world, self.server = world, server
-                told = {"port": server.port, "authority": str(server.authority), "secret": worlds.TOKEN_SECRET}
-                (self.folder / "server.json").write_text(json.dumps(told), encoding="utf-8")
+                connection = {"port": server.port, "authority": str(server.authority), "secret": worlds.TOKEN_SECRET}
+                (self.folder / "server.json").write_text(json.dumps(connection), encoding="utf-8")
                 yield
             assert not world.tasks.crashes, world.tasks.crashes
         finally:

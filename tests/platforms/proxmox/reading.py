@@ -24,19 +24,19 @@ _DISK = re.compile(r"(scsi|virtio|sata|ide)\d+")
 _SCREENS = {"std": "vnc", "qxl": "spice", "none": "none"}
 
 
-def standing(told):
+def standing(reported):
     """A machine as the tests compare it: nothing in it depends on when it is asked."""
-    current = told["current"]
-    power = SUSPENDED if current.get("lock") == "suspended" else _POWERS[told["power"]]
-    stored = {key: value for key, value in {**current, **told["pending"]}.items() if key not in told["deletes"]}
+    current = reported["current"]
+    power = SUSPENDED if current.get("lock") == "suspended" else _POWERS[reported["power"]]
+    stored = {key: value for key, value in {**current, **reported["pending"]}.items() if key not in reported["deletes"]}
     return {
-        "id": str(told["vmid"]),
+        "id": str(reported["vmid"]),
         "power": power,
-        "node": told["node"],
-        "pool": told["pool"],
+        "node": reported["node"],
+        "pool": reported["pool"],
         "stored": _lasting(stored),
         "running": _lasting(current) if power in (RUNNING, PAUSED, FAILED) else None,
-        "snapshots": sorted(told["snapshots"]),
+        "snapshots": sorted(reported["snapshots"]),
     }
 
 
@@ -112,9 +112,9 @@ def _cloud_init(options):
     }
 
 
-def snapshots(told):
+def snapshots(reported):
     """{name: {parent, state, description, current}}."""
-    current = told["current"].get("parent")
+    current = reported["current"].get("parent")
     return {
         name: {
             "parent": one.get("parent"),
@@ -122,5 +122,5 @@ def snapshots(told):
             "description": one.get("description", "").partition("<!-- polyvirt")[0].strip(),
             "current": name == current,
         }
-        for name, one in told["snapshots"].items()
+        for name, one in reported["snapshots"].items()
     }

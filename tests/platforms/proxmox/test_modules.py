@@ -66,9 +66,9 @@ def test_missing_library_is_reported(modules):
     (hidden / "proxmoxer.py").write_text("raise ImportError\n")
     for module in ("proxmox_vm", "proxmox_vm_info"):
         ran = modules.started(f"polyvirt.core.plugins.modules.{module}", False, {"name": ["web1"]}, [str(hidden)])
-        told = ran.msg if module == "proxmox_vm" else ran.result["host"]["message"]
+        message = ran.msg if module == "proxmox_vm" else ran.result["host"]["message"]
         for word in ("proxmoxer", sys.executable, "requests"):
-            assert word in told, ran.msg
+            assert word in message, ran.msg
 
 
 def test_iso_is_uploaded_from_the_host_of_the_task(modules, world, tmp_path):

@@ -34,8 +34,8 @@ def _play(folder, server, tasks, *words, **variables):
     """(what ansible-playbook says, {label: result}); every task runs, whatever became of those before it."""
     results = folder / "results.json"
     listed = [{**_task(task, options), "register": f"result_{number}"} for number, (task, options) in enumerate(tasks)]
-    told = ", ".join(f"'{label}': result_{number}" for number, (label, _options) in enumerate(tasks))
-    listed.append({"ansible.builtin.copy": {"content": f"{{{{ {{ {told} }} | to_json }}}}", "dest": str(results)}})
+    pairs = ", ".join(f"'{label}': result_{number}" for number, (label, _options) in enumerate(tasks))
+    listed.append({"ansible.builtin.copy": {"content": f"{{{{ {{ {pairs} }} | to_json }}}}", "dest": str(results)}})
     play = {"hosts": "localhost", "gather_facts": False, "tasks": listed}
     environment = {**_environment(server), **variables}
     output = ansible_playbook(folder, play, ["-i", "localhost,", *words], environment)

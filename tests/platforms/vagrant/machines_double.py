@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms.vagrant import double_project, real
 from platforms.virtualbox import double_registry as virtualbox_double
-from platforms.virtualbox import reading as virtualbox_told
+from platforms.virtualbox import reading as virtualbox
 
 _MOVES = {
     RUNNING: ("startvm", "{}", "--type", "headless"),
@@ -62,16 +62,16 @@ class PlayedMachines:
 
     def ids(self):
         """Ids of all that VirtualBox knows, in a set."""
-        return set(virtualbox_told.listed(self.box.run("list", "vms")).values())
+        return set(virtualbox.listed(self.box.run("list", "vms")).values())
 
     def standing(self, identifier):
         """{power, cpus, memory in bytes, snapshots}."""
-        told = self.box.run("showvminfo", identifier, "--machinereadable")
+        output = self.box.run("showvminfo", identifier, "--machinereadable")
         return {
-            "power": virtualbox_told.power(virtualbox_told.value(told, "VMState")),
-            "cpus": int(virtualbox_told.value(told, "cpus")),
-            "memory": int(virtualbox_told.value(told, "memory")) << 20,
-            "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
+            "power": virtualbox.power(virtualbox.value(output, "VMState")),
+            "cpus": int(virtualbox.value(output, "cpus")),
+            "memory": int(virtualbox.value(output, "memory")) << 20,
+            "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", output, re.M),
         }
 
     def turn(self, identifier, power):
@@ -103,5 +103,5 @@ class PlayedMachines:
 
     def snapshots(self, identifier):
         """{name: {parent, state, description, current}}."""
-        told = self.box.run("showvminfo", identifier, "--machinereadable")
-        return virtualbox_told.snapshots(Path(virtualbox_told.value(told, "CfgFile")))
+        output = self.box.run("showvminfo", identifier, "--machinereadable")
+        return virtualbox.snapshots(Path(virtualbox.value(output, "CfgFile")))

@@ -183,17 +183,17 @@ class Platform(Adapter):
 
     def settings(self, machine, which="stored"):
         """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
-        told = json.loads(machine[which])
+        description = json.loads(machine[which])
         return {
-            "cpus": told.get("cpus"),
-            "memory": told["memory"] << 20 if told.get("memory") else None,
-            "description": told.get("description", ""),
-            "tags": told.get("tags", []),
-            "fleet": told.get("fleet", ""),
-            "box_url": told.get("box_url"),
-            "box_checksum": told.get("box_checksum"),
-            "provisioners": told.get("provisioners", []),
-            "native": told.get("native", {}).get("vm.boot_timeout"),
+            "cpus": description.get("cpus"),
+            "memory": description["memory"] << 20 if description.get("memory") else None,
+            "description": description.get("description", ""),
+            "tags": description.get("tags", []),
+            "fleet": description.get("fleet", ""),
+            "box_url": description.get("box_url"),
+            "box_checksum": description.get("box_checksum"),
+            "provisioners": description.get("provisioners", []),
+            "native": description.get("native", {}).get("vm.boot_timeout"),
         }
 
     def snapshots(self, name):

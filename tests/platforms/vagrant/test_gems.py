@@ -125,9 +125,9 @@ def test_settings_of_libvirt_that_are_methods():
         "cpuaffinitiy": [[{"0": "0-4", "1": "5"}]],
         "qemuenv": [[{"QEMU_AUDIO_DRV": "pa"}]],
     }
-    ((told,), _methods) = ask("libvirt", [native], "disk_driver_opts", "cpu_affinity", "qemu_env")
+    ((values,), _methods) = ask("libvirt", [native], "disk_driver_opts", "cpu_affinity", "qemu_env")
     driver, affinity = {":cache": "none", ":io": "threads"}, {":0": "0-4", ":1": "5"}
-    assert told == ([], driver, affinity, {":QEMU_AUDIO_DRV": "pa"})
+    assert values == ([], driver, affinity, {":QEMU_AUDIO_DRV": "pa"})
 
 
 def test_vagrant_accepts_its_experimental_settings():

@@ -23,8 +23,8 @@ _HUNG = re.compile(rf"VBoxManage [^\n]* {HUNG}")
 
 def proofs(failure, folder, names_on):
     """What VirtualBox showed of faults of its own: assertions of its source, dead processes, and calls that hung."""
-    told = [found[0] for pattern in (_ASSERTED, _HUNG) for found in pattern.finditer(failure)]
-    return told + [f"{log} ends in the middle" for log in _cut_off(folder, names_on)]
+    messages = [found[0] for pattern in (_ASSERTED, _HUNG) for found in pattern.finditer(failure)]
+    return messages + [f"{log} ends in the middle" for log in _cut_off(folder, names_on)]
 
 
 def _cut_off(folder, names_on):

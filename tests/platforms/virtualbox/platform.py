@@ -31,14 +31,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms import images
 from platforms.adapter import Adapter
 from platforms.virtualbox import double_registry, faults, own, reading, real
-from platforms.virtualbox.bringing import Bringing
 from platforms.virtualbox.disks import Disks
 from platforms.virtualbox.registry import ENGINE, Registry
+from platforms.virtualbox.vm_setup import VmSetup
 
 PREFIX = "pvc-"
 
 
-class Platform(Disks, Bringing, Adapter):
+class Platform(Disks, VmSetup, Adapter):
     """A registry whose machines are named by a prefix."""
 
     name = "virtualbox"

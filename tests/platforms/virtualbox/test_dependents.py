@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.virtualbox.noted import snapshot, task
 from platforms.virtualbox.registry import ENGINE
+from platforms.virtualbox.tasks import snapshot, task
 
 pytestmark = pytest.mark.deep("users of a disk on the double: unit belt, test_deleting.py")
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.deep("users of a disk on the double: unit belt, test_de
 @pytest.fixture(name="source")
 def _source(box):
     """A machine with two snapshots, one on the other; a linked clone stands on the first."""
-    uuid = task(box, "source").well().vm["id"]
+    uuid = task(box, "source").succeeded().vm["id"]
     for name in ("first", "second"):
-        snapshot(box, "source", name).well()
+        snapshot(box, "source", name).succeeded()
     clone = {"source": "source", "snapshot": "first", "linked": True}
-    task(box, "clone", config={}, clone=clone).well()
+    task(box, "clone", config={}, clone=clone).succeeded()
     return uuid
 
 
@@ -37,18 +37,18 @@ def test_snapshot_and_vm_used_by_a_linked_clone_are_not_deleted(box, source):
 
 
 def test_unused_snapshots_are_deleted(box, source):
-    assert snapshot(box, "source", "second", state="absent").well().changed
-    assert task(box, "clone", state="absent", config={}).well().changed
-    assert snapshot(box, "source", "first", state="absent").well().changed
-    assert task(box, "source", state="absent", config={}).well().changed
+    assert snapshot(box, "source", "second", state="absent").succeeded().changed
+    assert task(box, "clone", state="absent", config={}).succeeded().changed
+    assert snapshot(box, "source", "first", state="absent").succeeded().changed
+    assert task(box, "source", state="absent", config={}).succeeded().changed
     assert list(box.machines.iterdir()) == []
 
 
 def test_snapshot_below_the_one_of_a_clone_is_deleted(box, source):
     """Merging a snapshot into the next one gives the clone of that one the same content."""
-    task(box, "clone", state="absent", config={}).well()
+    task(box, "clone", state="absent", config={}).succeeded()
     clone = {"source": "source", "snapshot": "second", "linked": True}
-    task(box, "clone", config={}, clone=clone).well()
-    assert snapshot(box, "source", "first", state="absent").well().changed
+    task(box, "clone", config={}, clone=clone).succeeded()
+    assert snapshot(box, "source", "first", state="absent").succeeded().changed
     snapshot(box, "source", "second", state="absent").refused("'second' is needed by clone")
-    assert task(box, "clone", state="started", config={"native": ENGINE}).well().changed
+    assert task(box, "clone", state="started", config={"native": ENGINE}).succeeded().changed

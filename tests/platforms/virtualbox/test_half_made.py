@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.virtualbox.noted import MIB, SMALL, Killed, Noting, killed_after, task
+from platforms.virtualbox.tasks import MIB, SMALL, Killed, RecordingCommands, killed_after, task
 
 pytestmark = pytest.mark.deep("killed at every call on the double: unit belt, test_half_made.py")
 
@@ -20,8 +20,8 @@ def standing(box):
 
 def prepared(box):
     """A base machine with a snapshot, and an image that VirtualBox does not know; the tasks that use them."""
-    task(box, "base").well()
-    task(box, "base", snapshot={"name": "s"}).well()
+    task(box, "base").succeeded()
+    task(box, "base", snapshot={"name": "s"}).succeeded()
     image = box.folder / "image.vdi"
     box.run("createmedium", "disk", "--filename", image, "--size", "2")
     box.run("closemedium", "disk", image)
@@ -38,8 +38,8 @@ def prepared(box):
 def test_half_created_vm_of_the_real_virtualbox_is_deleted(box, way, number):
     more, before = prepared(box)[way], standing(box)
     with pytest.raises(Killed):
-        task(box, commands=killed_after(Noting, number)(), **more)
-    assert task(box, state="absent", check=True).well().outcome.changed
-    assert task(box, state="absent").well().outcome.changed
+        task(box, commands=killed_after(RecordingCommands, number)(), **more)
+    assert task(box, state="absent", check=True).succeeded().outcome.changed
+    assert task(box, state="absent").succeeded().outcome.changed
     assert standing(box) == before
-    assert not task(box, state="absent").well().outcome.changed
+    assert not task(box, state="absent").succeeded().outcome.changed

@@ -67,7 +67,7 @@ class Role:
         done = run_ansible(self.box.folder, "ansible-playbook", [path, *words], {"HOME": str(self.box.folder)})
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
-    def told(self, key):
+    def vm_value(self, key):
         """A value of showvminfo."""
         return re.search(rf'^"?{key}"?="?(.*?)"?$', self.box.run("showvminfo", "web", "--machinereadable"), re.M)[1]
 
@@ -85,8 +85,8 @@ def _is_started_and_detached(role):
     assert (code, "found absent" in output, role.box.run("list", "vms"), role.files()) == (0, True, "", []), output
     code, output = role.run()
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
-    assert (role.told("VMState"), role.told("uartmode1")) == ("running", f"file,{role.console}")
-    assert [role.told(f"boot{number}") for number in (1, 2)] == ["disk", "dvd"]
+    assert (role.vm_value("VMState"), role.vm_value("uartmode1")) == ("running", f"file,{role.console}")
+    assert [role.vm_value(f"boot{number}") for number in (1, 2)] == ["disk", "dvd"]
     medium = role.media / "web.iso"
     assert str(medium) in role.box.run("showvminfo", "web", "--machinereadable")
     code, output = role.run()
@@ -116,7 +116,7 @@ def test_vm_that_stops_too_early_is_started_again_with_new_answers(played):
     played.run("controlvm", "web", "poweroff")
     code, output = role.run(domain="example.org")
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
-    assert (role.told("VMState"), (role.media / "web.iso").read_bytes() == before) == ("running", False)
+    assert (role.vm_value("VMState"), (role.media / "web.iso").read_bytes() == before) == ("running", False)
 
 
 def test_cd_has_the_answers_and_nobody_else_can_read_it(played):

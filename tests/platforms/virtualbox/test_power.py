@@ -9,7 +9,7 @@ import shlex
 
 import pytest
 
-from platforms.virtualbox.noted import task
+from platforms.virtualbox.tasks import task
 
 
 def in_front(box, *rules):
@@ -42,7 +42,7 @@ def test_poweroff_that_fails_ends_the_process(box, command):
 
     box.run("startvm", uuid, "--type", "headless")
     box.wait_for(uuid, "running")
-    stopped = task(box, "deaf", state="stopped", config={}, executable=program).well().vm
+    stopped = task(box, "deaf", state="stopped", config={}, executable=program).succeeded().vm
     assert (stopped["state"], stopped["reason"], box.state(uuid)) == ("stopped", "aborted", "aborted")
     assert last_calls(box, "emergencystop")
     assert not last_calls(box, "acpipowerbutton")
@@ -60,10 +60,10 @@ def test_autostart_is_enabled_while_the_vm_runs(box_of_root):
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")
     wanted = {"autostart": True, "native": {"autostart-delay": 7}}
-    assert task(box, config=wanted).well().changed
-    told = box.run("showvminfo", uuid, "--machinereadable")
-    assert 'autostart-enabled="on"\nautostart-delay=7\n' in told
-    assert not task(box, config=wanted).well().changed
+    assert task(box, config=wanted).succeeded().changed
+    output = box.run("showvminfo", uuid, "--machinereadable")
+    assert 'autostart-enabled="on"\nautostart-delay=7\n' in output
+    assert not task(box, config=wanted).succeeded().changed
     assert box.state(uuid) == "running"
 
 
@@ -76,7 +76,7 @@ def test_autostart_is_disabled_only_while_the_vm_is_stopped(box_of_root):
     box.run("controlvm", uuid, "autostart-enabled", "off")
     assert 'autostart-enabled="on"' in box.run("showvminfo", uuid, "--machinereadable")
     task(box, config={"autostart": False}).refused("autostart", "allow_restart")
-    assert task(box, config={"autostart": False}, allow_restart=True).well().changed
+    assert task(box, config={"autostart": False}, allow_restart=True).succeeded().changed
     assert 'autostart-enabled="off"' in box.run("showvminfo", uuid, "--machinereadable")
     assert box.state(uuid) == "running"
 

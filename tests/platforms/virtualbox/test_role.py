@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from platforms.virtualbox.noted import SMALL, task
+from platforms.virtualbox.tasks import SMALL, task
 from suite.by_ansible import ansible_playbook
 
 
@@ -33,13 +33,13 @@ def test_who_uses_an_image(played):
     played.run("closemedium", "disk", image)
     for name, disk in (("copied", {"image": {"source": str(image), "linked": False}}), ("attached", {})):
         disks = {} if disk else {"disks": {"#0": {"source": str(image)}}}
-        task(played, name, config={**SMALL, "disks": {}, **disks}, **disk).well()
-    task(played, "copied", snapshot={"name": "base"}).well()
+        task(played, name, config={**SMALL, "disks": {}, **disks}, **disk).succeeded()
+    task(played, "copied", snapshot={"name": "base"}).succeeded()
     clone = {"source": "copied", "snapshot": "base", "linked": True}
-    task(played, "linked", config={}, clone=clone).well()
+    task(played, "linked", config={}, clone=clone).succeeded()
     link.symlink_to(image)
     assert users_of(played, image) == users_of(played, link) == [str(image)]
-    task(played, "attached", state="absent").well()
+    task(played, "attached", state="absent").succeeded()
     assert users_of(played, image) == []
 
 

@@ -30,7 +30,7 @@ def _tool(box):
     return VBoxManage(Commands(), str(box.executable))
 
 
-#: One set after the other, each told by both forms of a machine's description.
+#: One set after the other, each single by both forms of a machine's description.
 SETTINGS = """\
 --memory 100 --cpus 2 --vram 20 --cpuexecutioncap 50 --hpet on --x2apic on --rtcuseutc on --nested-hw-virt on
 --firmware efi --boot1 net --boot2 floppy --boot3 none --biosbootmenu menuonly --paravirtprovider hyperv
@@ -74,14 +74,14 @@ def test_names_are_read_without_a_utf_8_locale(tool, monkeypatch):
 def test_long_list_equals_showvminfo(tool, box, words):
     uuid = box.make("web", "ignores")
     tool.run("modifyvm", uuid, *shlex.split(words))
-    ((found,), told) = (
+    ((found,), single) = (
         vboxmanage_long.machines(tool.read("list", "--long", "vms")),
         vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")),
     )
     # A daemon that ended between the two lists has the time of the last change from the file, in whole seconds.
     compared = set(found.machine.values) - {"VMStateChangeTime"}
-    assert {key: found.machine.values[key] for key in compared} == {key: told.values[key] for key in compared}
-    assert comparable(found.machine) == comparable(told)
+    assert {key: found.machine.values[key] for key in compared} == {key: single.values[key] for key in compared}
+    assert comparable(found.machine) == comparable(single)
 
 
 def test_drives_and_media_of_a_slot(tool, box):

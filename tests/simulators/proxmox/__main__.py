@@ -75,8 +75,8 @@ def _tell(server):
         "PROXMOX_TOKEN_SECRET": worlds.TOKEN_SECRET,
         "PROXMOX_CA_PATH": server.authority,
     }
-    told = [f"export {name}={value}" for name, value in values.items()]
-    print("\n".join([*told, f"# The password of root@pam is {worlds.ROOT_PASSWORD}"]), flush=True)
+    lines = [f"export {name}={value}" for name, value in values.items()]
+    print("\n".join([*lines, f"# The password of root@pam is {worlds.ROOT_PASSWORD}"]), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ class ParameterError(ApiError):
         return cls(**errors)
 
     def __str__(self):
-        told = "".join(f" {key}: {text}" for key, text in sorted(self.errors.items()))
-        return f"400 Parameter verification failed.{told}"
+        details = "".join(f" {key}: {text}" for key, text in sorted(self.errors.items()))
+        return f"400 Parameter verification failed.{details}"
 
 
 class Forbidden(ApiError):

@@ -66,9 +66,9 @@ def _addresses(call, machine):
     if machine.guest.addresses is not None:
         return machine.guest.addresses
     asked = machine.config.current.get("ipconfig0", "")
-    told = propertystring.parse(asked, call.world.schema.properties_of("ipconfig0")).get("ip", "dhcp")
+    configured = propertystring.parse(asked, call.world.schema.properties_of("ipconfig0")).get("ip", "dhcp")
     leased = f"198.51.100.{machine.vmid % 250 + 1}/24"
-    return (leased if told == "dhcp" else told, f"fe80::{machine.vmid:x}/64")
+    return (leased if configured == "dhcp" else configured, f"fe80::{machine.vmid:x}/64")
 
 
 def _address(text):

@@ -19,7 +19,7 @@ def snapshot(label, names, name, state="present", check=False, **more):
     return Task(label, {"name": names, "snapshot": name, "state": state, **more}, check, "snapshot")
 
 
-def told(label, names, about="snapshot_info", **more):
+def snapshot_info(label, names, about="snapshot_info", **more):
     """A task that only tells about machines."""
     return Task(label, {"name": names, **more}, about=about)
 

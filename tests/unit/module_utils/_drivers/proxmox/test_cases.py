@@ -321,8 +321,8 @@ def test_a_snapshot_that_was_cut_off_is_told_as_unfinished(world):
     config = machine.config
     config.snapshots["half"]["snapstate"] = "prepare"
     machine.write(config)
-    told = do_snapshot(world, name="web1", snapshot="other").vms[0]["snapshots"]
-    assert {one["name"]: bool(one["unfinished"]) for one in told} == {"half": True, "other": False}
+    snapshots = do_snapshot(world, name="web1", snapshot="other").vms[0]["snapshots"]
+    assert {one["name"]: bool(one["unfinished"]) for one in snapshots} == {"half": True, "other": False}
     for state in ("present", "restored"):
         _fails(do_snapshot(world, name="web1", snapshot="half", state=state), "web1", "half", "unfinished", "absent")
     _fails(do(world, name="web8", clone={"source": "web1", "snapshot": "half"}), "web8", "half", "unfinished")

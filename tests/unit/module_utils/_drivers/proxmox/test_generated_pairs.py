@@ -10,9 +10,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api i
 
 from simulators.proxmox import invariants
 from suite.pairs import FAILS, LOST, UNDISTURBED, Pair, assert_true, pairs
+from unit.module_utils._drivers.proxmox.cluster_state import cluster_state
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 from unit.module_utils._drivers.proxmox.simulated import Api, do
-from unit.module_utils._drivers.proxmox.standing import standing
 
 
 class _OnProxmox(Pair):
@@ -30,7 +30,7 @@ class _OnProxmox(Pair):
 
     def standing(self):
         # The list of past tasks stays when a VM whose creation failed is removed.
-        return standing(self._world)[1:]
+        return cluster_state(self._world)[1:]
 
     def assert_sound(self):
         world = self._world

@@ -77,13 +77,13 @@ def test_the_order_of_flags_is_no_difference(world):
 
 
 @pytest.mark.parametrize(
-    ("card", "told"),
+    ("card", "display_type"),
     [("std", "vnc"), ("cirrus", "vnc"), ("virtio-gl", "vnc"), ("qxl2", "spice"), ("none", "none")],
 )
-def test_a_display_is_what_its_card_shows(world, card, told):
+def test_a_display_is_what_its_card_shows(world, card, display_type):
     behind.edit(world, 101, vga=card)
     _unchanged(world, name="web2", native={"vga": card})
-    _unchanged(world, name="web2", display={"type": told})
+    _unchanged(world, name="web2", display={"type": display_type})
 
 
 @pytest.mark.parametrize("card", ["serial0", "serial3", "none"])

@@ -240,7 +240,7 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "options",
     [
         {"cloud_init": {"nameservers": ["192.0.2.1"]}},
         {"cloud_init": {"search_domains": ["example.com"]}},
@@ -248,10 +248,10 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
     ],
     ids=["nameservers", "search_domains", "cicustom"],
 )
-def test_what_is_told_to_a_guest_has_a_drive(world, told):
-    assert "cloudinit" in _made(world, name="web3", **told, **DISKS)["ide0"]
+def test_what_is_told_to_a_guest_has_a_drive(world, options):
+    assert "cloudinit" in _made(world, name="web3", **options, **DISKS)["ide0"]
     for name in ("web1", "web2"):
-        assert not do(world, name=name, **told).failed
+        assert not do(world, name=name, **options).failed
         machine = _machine(world, name).config
         assert "cloudinit" in {**machine.current, **machine.pending}["ide0"]
 

@@ -336,8 +336,8 @@ def test_vm_that_somebody_else_starts_first_is_not_changed_by_the_task():
 
 def test_what_exists_already_and_is_no_number_is_told(world):
     """A volume that was left over, say: another number would not help, and would not be had."""
-    told = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
-    world.faults.task("qmcreate", told, times=99)
+    error = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
+    world.faults.task("qmcreate", error, times=99)
     outcome = do(world, **NEW)
     assert outcome.failed
     assert "dataset already exists" in outcome.msg

@@ -206,12 +206,12 @@ def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
 def test_vagrant_validates_with_the_provider_of_the_vm(world):
     """Vagrant 2.3.4 takes, of a VM that is not created yet, the first provider that it can use, unless it is told."""
     world.variables["VAGRANT_DEFAULT_PROVIDER"] = "libvirt"
-    run, told = world.port.programs["vagrant"], []
+    run, calls = world.port.programs["vagrant"], []
     world.port.programs["vagrant"] = lambda argv, environment: (
-        told.append((argv[1], environment)) or run(argv, environment)
+        calls.append((argv[1], environment)) or run(argv, environment)
     )
     assert world.create(provider="hyperv", state="started", check=True).vm["changed"]
-    ((_word, environment),) = [one for one in told if one[0] == "validate"]
+    ((_word, environment),) = [one for one in calls if one[0] == "validate"]
     assert environment["VAGRANT_DEFAULT_PROVIDER"] == "hyperv"
 
 

@@ -63,8 +63,8 @@ class _InProject(Pair):
             port.run = run
 
     def standing(self):
-        told = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
-        return self._world.files(), self._world.vagrant.state()["machines"], told
+        vms = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
+        return self._world.files(), self._world.vagrant.state()["machines"], vms
 
 
 @pairs(120, _PROVIDERS, st.data(), _FOUND, _ASKED)

@@ -21,12 +21,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
-from platforms.virtualbox import double_registry, noted
+from platforms.virtualbox import double_registry, tasks
 from platforms.virtualbox.guests import disk_image
 from unit.module_utils._engine.world import FakeClock
 
-MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
-Killed, killed_after = noted.Killed, noted.killed_after
+MIB, SMALL, ENGINE = tasks.MIB, tasks.SMALL, tasks.ENGINE
+Killed, killed_after = tasks.Killed, tasks.killed_after
 _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
 _IN_MEMORY = "/dev/shm"
 
@@ -137,9 +137,9 @@ def _make_iso(argv):
 
 
 def task(box, *names, commands=None, before=None, after=None, fails=None, **more):
-    """Run one task (see ``virtualbox.noted.task``)."""
+    """Run one task (see ``virtualbox.tasks.task``)."""
     commands = commands or InProcess(box, before, after, fails)
-    return noted.task(box, *names, commands=commands, clock=box.clock, **more)
+    return tasks.task(box, *names, commands=commands, clock=box.clock, **more)
 
 
 def snapshot(box, taken, name="web", state="present", **more):

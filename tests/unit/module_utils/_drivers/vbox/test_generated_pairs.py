@@ -85,6 +85,6 @@ def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, di
 
 def _create(vbox, power, found, image):
     state = "present" if power == STOPPED else "started"
-    task(vbox, state=state, config=found, image=image).well()
+    task(vbox, state=state, config=found, image=image).succeeded()
     if power in _MOVES:
         vbox.run("controlvm", "web", _MOVES[power])

@@ -40,8 +40,8 @@ LIFE = (
 def test_life_of_a_vm(version):
     with virtualbox(version=version) as vbox:
         for step in LIFE:
-            assert task(vbox, **step).well().changed, step
-            assert task(vbox, **step).well().writes == [], step
+            assert task(vbox, **step).succeeded().changed, step
+            assert task(vbox, **step).succeeded().writes == [], step
         assert (vbox.run("list", "vms"), vbox.files()) == ("", [])
 
 
@@ -54,12 +54,12 @@ def test_6_0_is_too_old():
 
 
 def test_pasted_description_is_no_second_vm(vbox):
-    web = task(vbox).well().vm
+    web = task(vbox).succeeded().vm
     pasted = {"description": vbox.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
-    assert task(vbox, config=pasted).well().changed
-    assert not task(vbox, config=pasted).well().changed
-    snapshot(vbox, "s", description=pasted["description"]).well()
-    done = task(vbox, config=pasted).well()
+    assert task(vbox, config=pasted).succeeded().changed
+    assert not task(vbox, config=pasted).succeeded().changed
+    snapshot(vbox, "s", description=pasted["description"]).succeeded()
+    done = task(vbox, config=pasted).succeeded()
     assert (done.changed, [one["description"] for one in done.vm["snapshots"]]) == (False, [pasted["description"]])
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert driver_of(vbox).vbox_vms() == {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 
-def standing(world):
+def cluster_state(world):
     machines = {
         vmid: (one.node, one.running, one.qmp, _lasting(one.text))
         for vmid, one in sorted(world.cluster.machines.items())
