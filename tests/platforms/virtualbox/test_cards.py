@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network cards: what each type is connected to, how many there can be, and forwards that move with the type."""
+"""NICs on the real VirtualBox: each type, the maximum number, and port forwards that move to the NIC of type nat."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.deep("NICs on the double: unit belt, test_networks.py")
 
 
 def nic_values(box, name="web"):
-    """{key: value} of all that showvminfo says of a machine's cards and forwards."""
+    """{key: value} of showvminfo, for NICs and port forwards."""
     text = box.run("showvminfo", name, "--machinereadable")
     keys = r"nic\d+|bridgeadapter\d+|hostonlyadapter\d+|intnet\d+|nat-network\d+|Forwarding\(\d+\)"
     return {key: value for key, value in re.findall(rf'^({keys})="(.*)"$', text, re.M) if value != "none"}
@@ -27,7 +27,7 @@ def many(count):
 
 
 def test_each_nic_type_on_the_real_virtualbox(box):
-    """Host-only interfaces take the kernel driver; all others can be set."""
+    """Host-only interfaces need the kernel driver; all other types work here."""
     box.run("natnetwork", "add", "--netname", "Net 1", "--network", "10.10.0.0/24", "--enable")
     bridge = re.search(r"^Name: +(.*)$", box.run("list", "bridgedifs"), re.M)[1]
     nics = {
@@ -57,7 +57,7 @@ def test_port_forwards_move_to_the_nic_of_type_nat(box):
 
 
 def test_number_of_nics_is_limited_by_the_chipset(box):
-    """VirtualBox itself stores all but the card that there is no room for, and ends with 0."""
+    """VirtualBox itself ignores a NIC above the maximum and ends with 0."""
     task(box, config={**SMALL, "networks": many(8)}).succeeded()
     task(box, config={"networks": {"8": {"type": "nat"}}}).refused("card 9", "piix3", "room for 8", "ich9")
     larger = {"networks": {"8": {"type": "nat"}, "35": {"type": "internal"}}, "native": {"chipset": "ich9"}}

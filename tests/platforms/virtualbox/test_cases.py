@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Twenty-five cases that a driver for VirtualBox must pass, by their numbers in README.md, on the real one."""
+"""The twenty-five cases of README.md, by their numbers, on the real VirtualBox."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ TEXT = 'one "two" \\three\\\n\nfour ü'
 BEHIND_NAT = {**SMALL, "networks": {"0": {"type": "nat"}}, "ssh_forward": False}
 
 
-def asked(done):
-    """Its verbs without the last resort after a cut that hangs, as one call of VBoxManage in some hundred does."""
+def verbs_of(done):
+    """The verbs without emergencystop, which follows a hung poweroff; some 1 of 100 calls of VBoxManage hang."""
     return [verb for verb, line in zip(done.verbs, done.writes) if "emergencystop" not in line]
 
 
 def made(box, **more):
-    """The machine web; its UUID."""
+    """Run a task that creates the VM web; returns its UUID."""
     return task(box, **more).succeeded().vm["id"]
 
 
 def with_guest(box, guest):
-    """A machine whose guest runs."""
+    """Create the VM web with a running guest; returns its UUID."""
     uuid = box.make("web", guest)
     box.run("startvm", uuid, "--type", "headless")
     if guest != "crashes":
@@ -103,7 +103,7 @@ def test_08_crashed_guest_is_powered_off(box):
     uuid = with_guest(box, "crashes")
     box.wait_for(uuid, "gurumeditation", 60)
     done = task(box, state="stopped", config={}, stop_mode="graceful").succeeded()
-    assert (done.changed, asked(done)) == (True, [CUT])
+    assert (done.changed, verbs_of(done)) == (True, [CUT])
 
 
 def test_09_guest_is_shut_down_by_its_power_button(box):
@@ -117,7 +117,7 @@ def test_10_guest_that_ignores_the_button_is_powered_off_only_with_force(box):
     assert (gently.outcome.failed, gently.verbs, box.state(uuid)) == (True, [BUTTON], "running")
     assert "still running" in gently.outcome.msg
     then = task(box, state="stopped", config={}, stop_mode="graceful_then_force", stop_timeout=2).succeeded()
-    assert asked(then) == [BUTTON, CUT]
+    assert verbs_of(then) == [BUTTON, CUT]
 
 
 def test_11_guest_that_stops_meanwhile(box):
@@ -144,7 +144,7 @@ def test_13_vm_that_others_read_is_changed(box):
 
 @contextmanager
 def read_all_the_time(box, uuid):
-    """Each reader locks a machine that is off for a moment."""
+    """A context with readers in the background; each locks the stopped VM for a moment."""
     is_over = threading.Event()
 
     def read():
@@ -259,7 +259,7 @@ def test_22_vm_that_ran_runs_again(box):
     uuid = made(box, state="started")
     task(box, snapshot={"name": "s"}).succeeded()
     done = task(box, snapshot={"name": "s", "state": "restored"}, allow_restart=True).succeeded()
-    assert asked(done) == [CUT, "snapshot restore", "startvm"]
+    assert verbs_of(done) == [CUT, "snapshot restore", "startvm"]
     assert box.state(uuid) == "running"
 
 
@@ -297,7 +297,7 @@ def test_25_unreadable_vm_is_not_created_again(box):
     assert len(box.run("list", "vms").splitlines()) == 1
 
 
-#: What fails with an exit code of 0: {how the machine stands: calls}.
+#: Calls that fail with exit code 0: {state of the VM: calls}.
 QUIET = {
     "off": [("discardstate", "web"), ("modifyvm", "web", "--nic40", "nat"), ("guestproperty", "wait", "web", "x",
             "--timeout", "10")],

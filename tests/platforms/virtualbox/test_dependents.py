@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What linked clones stand on stays, and is refused before VirtualBox has removed half of it."""
+"""Snapshots and VMs below linked clones are not deleted; the task fails before VirtualBox deletes a part of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from platforms.virtualbox.registry import ENGINE
 from platforms.virtualbox.tasks import snapshot, task
 
-pytestmark = pytest.mark.deep("users of a disk on the double: unit belt, test_deleting.py")
+pytestmark = pytest.mark.deep("users of a disk on the double: unit belt, test_delete.py")
 
 
 @pytest.fixture(name="source")
 def _source(box):
-    """A machine with two snapshots, one on the other; a linked clone stands on the first."""
+    """A VM with two snapshots, the second a child of the first; a linked clone of the first exists."""
     uuid = task(box, "source").succeeded().vm["id"]
     for name in ("first", "second"):
         snapshot(box, "source", name).succeeded()
@@ -45,7 +45,7 @@ def test_unused_snapshots_are_deleted(box, source):
 
 
 def test_snapshot_below_the_one_of_a_clone_is_deleted(box, source):
-    """Merging a snapshot into the next one gives the clone of that one the same content."""
+    """The snapshot is merged into its child, so a clone of the child keeps its content."""
     task(box, "clone", state="absent", config={}).succeeded()
     clone = {"source": "source", "snapshot": "second", "linked": True}
     task(box, "clone", config={}, clone=clone).succeeded()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks of each format and at each controller, on the real one: made, attached, grown, and left alone then."""
+"""Disks of each format and on each controller, on the real VirtualBox: created, attached, grown, unchanged."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_h
 
 from platforms.virtualbox.tasks import MIB, SMALL, task
 
-pytestmark = pytest.mark.deep("sizes and slots on the double: unit belt, test_configuring.py")
+pytestmark = pytest.mark.deep("sizes and slots on the double: unit belt, test_configure.py")
 
 FORMATS = ("vdi", "vmdk", "vhd")
-#: slot: the type of controller that it makes.
+#: {slot: type of the controller that is created for it}.
 CONTROLLERS = {
     "SATA 29": "IntelAhci",
     "IDE 0:1": "PIIX4",
@@ -39,7 +39,7 @@ def disk_of(done):
 
 
 def grown(box, image_format, disk):
-    """What growing the machine's disk comes to; it can be started then as before."""
+    """Assert that growing the disk works, or fails for vmdk; in both cases the VM starts afterwards."""
     larger = with_disk(size=4 * MIB)
     done = task(box, config=larger)
     if image_format == "vmdk":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver, from a request to what is there afterwards: locks, halves, and what cannot be read."""
+"""The driver on the real VirtualBox: create, delete, pasted descriptions, files of unregistered VMs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_disk_of_an_image_is_a_copy(box):
 
 
 def test_description_may_contain_output_of_showvminfo(box):
-    """Neither a second machine comes of it, nor an end of the description."""
+    """The parser finds neither a second VM nor an early end of the description."""
     web = task(box).succeeded().vm
     pasted = {**SMALL, "description": box.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
     assert task(box, config=pasted).succeeded().outcome.changed
@@ -44,7 +44,7 @@ def test_description_may_contain_output_of_showvminfo(box):
 
 
 def test_files_of_an_unregistered_vm_are_not_overwritten(box):
-    """As the remedy says: the files stay, and are in the way of a new machine until somebody decides."""
+    """The files remain, and prevent the creation of a VM with this name, as the error message says."""
     made = task(box).succeeded().vm
     box.close()
     settings = box.machines / "web" / "web.vbox"

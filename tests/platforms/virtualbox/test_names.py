@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names that VBoxManage prints or reads otherwise than others: the right machine is hit, or it is clearly refused."""
+"""Names that VBoxManage prints or parses in a special way: the task uses the right VM, or fails with the reason."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ STEPS = ({"state": "started"}, {"state": "stopped", "config": {}}, {"config": {"
 
 
 def ids(box):
-    """{name: UUID} from the settings files, which hold each name as it is."""
+    """{name: UUID} from the settings files, which contain each name unchanged."""
     machines = [ET.parse(file).getroot()[0] for file in box.machines.rglob("*.vbox")]
     return {machine.get("name"): machine.get("uuid").strip("{}") for machine in machines}
 
 
 def test_vm_with_a_difficult_name_is_managed(box):
-    """Made, started, found again, changed and removed, with an ordinary machine beside them that nothing happens to."""
+    """VMs are created, started, stopped, changed and deleted; another VM is not changed."""
     other = box.make("other", "ignores")
     before = (box.machines / "other" / "other.vbox").read_bytes()
     made = task(box, *POSSIBLE).succeeded()
@@ -55,7 +55,7 @@ def test_vm_with_a_difficult_name_is_managed(box):
 
 
 def test_name_that_equals_the_uuid_of_another_vm(box):
-    """A name goes before an id that looks like it, and an id is an id."""
+    """The driver looks for a VM with this name before one with this UUID."""
     uuid = box.make("other", "ignores")
     made = task(box, uuid).succeeded().vm
     assert made["id"] != uuid
@@ -66,7 +66,7 @@ def test_name_that_equals_the_uuid_of_another_vm(box):
 
 
 def test_two_names_with_the_same_directory(box):
-    """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
+    """VirtualBox maps both names to one file name: the task for the second VM fails, and the first VM remains."""
     first = task(box, "a/b").succeeded().vm
     files = sorted(box.machines.rglob("*"))
     task(box, "a:b").failed("a_b.vbox belongs to the VM 'a/b'")
@@ -77,7 +77,7 @@ def test_two_names_with_the_same_directory(box):
 
 @pytest.mark.parametrize("name", ["-x", "-"])
 def test_name_with_a_leading_dash(box, name):
-    """None is made, for nobody could address it by hand; one that is there is managed."""
+    """Such a VM is not created, because nobody could address it by hand; an existing one is managed."""
     task(box, name).refused("an option")
     box.run("createvm", f"--name={name}", "--register")
     task(box, name, config={"memory": 20 * MIB}).succeeded()
@@ -100,7 +100,7 @@ def test_snapshots(box):
 
 
 def test_mark_with_special_characters(box):
-    """The mark is JSON in a value that VBoxManage takes as one word."""
+    """The mark is JSON, passed to VBoxManage as one argument."""
     uuid = task(box, config={**SMALL, "tags": ("-x", 'a "b"', "ü")}).succeeded().vm["id"]
     said = box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2]
     assert json.loads(said)["tags"] == ["-x", 'a "b"', "ü"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every setting that the option native takes: the real VirtualBox stores it, tells it again, and is left alone then."""
+"""Every setting of the option native: the real VirtualBox stores and reports it, and a second task changes nothing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settin
 from platforms.virtualbox.registry import ENGINE
 from platforms.virtualbox.tasks import SMALL, task
 
-pytestmark = pytest.mark.deep("native keys on the double: unit belt, test_configuring.py")
+pytestmark = pytest.mark.deep("native keys on the double: unit belt, test_configure.py")
 
-#: name: (a value, another one). Those of one set are asked together, so none may be a second name of another.
+#: {name: (a value, another one)}. All settings of one set are requested together, so none may be an alias of another.
 FIRST_NAMES = {
     "accelerate3d": (True, False),
     "acpi": (False, True),

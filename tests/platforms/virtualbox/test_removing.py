@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes with a machine that is removed: all that is its own, and nothing that somebody else has or needs."""
+"""Files that are deleted with a VM: its own disks, but no disk that somebody else created or uses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 
 from platforms.virtualbox.tasks import MIB, SMALL, task
 
-pytestmark = pytest.mark.deep("what is deleted on the double: unit belt, test_deleting.py")
+pytestmark = pytest.mark.deep("what is deleted on the double: unit belt, test_delete.py")
 
 SECOND = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"size": 2 * MIB}}}
 LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name", "copy", "--register")
 
 
 def users_disk(box):
-    """A disk that no task has made."""
+    """A disk that was not created by a task."""
     path = str(box.machines / "user.vdi")
     box.run("createmedium", "disk", "--filename", path, "--size", "2")
     return path
@@ -54,7 +54,7 @@ def test_foreign_disk_is_deleted_with_its_snapshots_if_requested(box):
 
 
 def test_clone_created_meanwhile_keeps_its_base(box):
-    """The machine is turned off first, which gives others time."""
+    """The running VM is stopped first, which gives another client time to clone it."""
     task(box, state="started").succeeded()
     task(box, snapshot={"name": "base"}).succeeded()
     done = task(box, state="absent", before={"poweroff": lambda: box.run(*LINKED)})
@@ -77,7 +77,7 @@ def test_source_of_a_running_clone_is_not_deleted(box):
 
 
 def test_half_deleted_vm_is_reported(box):
-    """A clone made at the last moment, by somebody who does not wait for us: VirtualBox stops in the middle."""
+    """Another client creates a clone at the last moment: VirtualBox stops with a part of the VM deleted."""
     task(box).succeeded()
     task(box, snapshot={"name": "base"}).succeeded()
     done = task(box, state="absent", before={"unregistervm": lambda: box.run(*LINKED)})
@@ -94,7 +94,7 @@ def test_vm_that_another_client_deletes_first_is_absent(box):
 
 @pytest.fixture(name="detached")
 def _detached(box):
-    """A machine from which a disk was taken that has grown since a snapshot; its file."""
+    """The file of a disk that was enlarged after a snapshot and then detached from its VM."""
     disk = task(box, config=SECOND).succeeded().vm["disks"][1]["source"]
     task(box, snapshot={"name": "both"}).succeeded()
     task(box, config={"disks": {"SATA 1": {"size": 4 * MIB}}}).succeeded()
@@ -127,7 +127,7 @@ def test_snapshot_is_deleted_with_a_disk_detached_since(box, detached):
 
 
 def test_snapshot_with_two_branches_is_not_deleted(box, detached):
-    """VirtualBox merges one image with one other only."""
+    """VirtualBox can merge an image with only one child."""
     task(box, snapshot={"name": "both", "state": "restored"}).succeeded()
     (left,) = [path for path in registered(box) if path not in _attached(box)]
     task(box, snapshot={"name": "both", "state": "absent"}).refused("web", "both", left, "closemedium disk")
@@ -137,6 +137,6 @@ def test_snapshot_with_two_branches_is_not_deleted(box, detached):
 
 
 def _attached(box):
-    """The images that a machine or a snapshot has."""
+    """The images that a VM or a snapshot uses."""
     said = box.run("list", "--long", "hdds").split("\n\n")
     return [block.partition("Location:")[2].split("\n")[0].strip() for block in said if "In use by VMs:" in block]

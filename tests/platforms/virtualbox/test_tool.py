@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's tool layer against a real VBoxManage: names, locale, the script's warning, locks."""
+"""The collection's tool layer with a real VBoxManage: names, locale, the script's warning, locks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _tool(box):
     return VBoxManage(Commands(), str(box.executable))
 
 
-#: One set after the other, each single by both forms of a machine's description.
+#: Options of modifyvm. After each line, both forms of the VM's description must be equal.
 SETTINGS = """\
 --memory 100 --cpus 2 --vram 20 --cpuexecutioncap 50 --hpet on --x2apic on --rtcuseutc on --nested-hw-virt on
 --firmware efi --boot1 net --boot2 floppy --boot3 none --biosbootmenu menuonly --paravirtprovider hyperv
@@ -78,7 +78,7 @@ def test_long_list_equals_showvminfo(tool, box, words):
         vboxmanage_long.machines(tool.read("list", "--long", "vms")),
         vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")),
     )
-    # A daemon that ended between the two lists has the time of the last change from the file, in whole seconds.
+    # If the daemon ended between the two calls, it reports the time of the last change from the file, in whole seconds.
     compared = set(found.machine.values) - {"VMStateChangeTime"}
     assert {key: found.machine.values[key] for key in compared} == {key: single.values[key] for key in compared}
     assert comparable(found.machine) == comparable(single)
@@ -109,7 +109,7 @@ def test_unreadable_vm_does_not_hide_the_others(tool, box):
     assert [(machine.uuid, machine.name) for machine in machines] == [(web, "web"), (lost, None)]
     with pytest.raises(errors.CommandFailed) as caught:
         tool.run("unregistervm", lost, "--delete")
-    # It says that it failed, and did it.
+    # VBoxManage reports a failure, although the VM was unregistered.
     assert is_locked(caught.value.stderr)
     assert vboxmanage_output.machines(tool.read("list", "vms")) == [(web, "web")]
 
