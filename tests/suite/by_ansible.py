@@ -125,7 +125,7 @@ def _answers(results, shim, tasks, output):
     answers = {}
     for line in map(json.loads, lines):
         label, result = line["task"], line["result"]
-        own = [*(call for call in calls if call.label == label), *as_calls(label, line["noted"])]
+        own = [*(call for call in calls if call.label == label), *as_calls(label, line["calls"])]
         answers[label] = Answer(result, int(line["failed"]), line["truth"], own)
     assert set(answers) == {task.label for task in tasks}, output
     return answers

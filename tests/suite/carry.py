@@ -42,7 +42,7 @@ def carry_one(platform, shim, folder, options, about="vm", check=False):
     clock = getattr(platform, "clock", None)
     rc, stdout, stderr = forked.run(module, arguments, environment, folder, clock)
     assert rc < 0 or "Traceback" not in stdout + stderr, stdout + stderr
-    noted = platform.noted() if hasattr(platform, "noted") else ()
+    noted = platform.recorded_calls() if hasattr(platform, "recorded_calls") else ()
     return Answer(json.loads(stdout) if stdout.strip() else {}, rc, calls=[*shim.calls(), *as_calls("", noted)])
 
 

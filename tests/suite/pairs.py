@@ -52,7 +52,7 @@ class Pair:
         """The Outcome. ``again``: what must happen once (a restart) has happened."""
         raise NotImplementedError
 
-    def standing(self):
+    def platform_state(self):
         """All that there is, as the platform itself reports it."""
         raise NotImplementedError
 
@@ -92,12 +92,12 @@ def pairs(daily, *strategies, at_most=None):
 
 def assert_true(pair, disturbance):
     """All that must hold of a pair; ``disturbance`` is (kind, number) or None."""
-    begin = pair.standing()
+    begin = pair.platform_state()
     check = pair.run(check=True)
-    assert pair.standing() == begin, "check mode has written"
+    assert pair.platform_state() == begin, "check mode has written"
     real = pair.run(disturbance=Disturbance(*disturbance or ()))
     pair.assert_sound()
-    end = pair.standing()
+    end = pair.platform_state()
     assert real.failed == any(vm["failed"] for vm in real.vms)
     if check.failed or not (real.failed and disturbance):
         _assert_predicted(pair, check, real, begin, end)
@@ -109,12 +109,12 @@ def assert_true(pair, disturbance):
         done = pair.run()
         assert not done.failed, f"run again: {done.msg}"
         pair.assert_sound()
-        end = pair.standing()
+        end = pair.platform_state()
     if check.failed:
         return
     again = pair.run(again=True)
     assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
-    assert pair.standing() == end, "a run that has nothing to do has written"
+    assert pair.platform_state() == end, "a run that has nothing to do has written"
 
 
 def _pending(pair, outcome):

@@ -36,7 +36,7 @@ class Names:
 def _made(platform, carry, names, **more):
     """The source, made and written to; how it stands."""
     platform.clean()
-    options = _known(platform, {"networks": [platform.network_card], "tags": ["template"], **more})
+    options = _known(platform, {"networks": [platform.cloneable_nic], "tags": ["template"], **more})
     answer = carry(platform, [Task("source", {**platform.creation, "name": [names.source], **options})])["source"]
     assert not answer.failed, answer.msg
     platform.write(names.source, THEN)
@@ -62,7 +62,7 @@ def _reads_only(platform, answer):
 
 def _otherwise(platform, linked):
     """What a clone is to have other than its source, where the platform can change it."""
-    more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.network_card]}
+    more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.cloneable_nic]}
     more = _known(platform, more)
     if platform.traits().fields["disks.size"].cost == NEVER or (linked and not platform.linked_disks_grow):
         return more
@@ -73,9 +73,9 @@ def _cannot_be_cloned(platform, carry, names):
     """Nothing here is ever cloned: the refusal says what there is instead."""
     platform.clean()
     platform.bring({names.source: STOPPED})
-    standing = platform.truth(names.all)
+    before = platform.truth(names.all)
     answer = carry(platform, [Task("clone", _clone(names))], names.all)["clone"]
-    assert (answer.failed, answer.changed, answer.truth) == (True, False, standing)
+    assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
     assert platform.traits().instead["clone"] in answer.msg
     assert _reads_only(platform, answer)
 
@@ -91,9 +91,9 @@ def test_clones_of_a_stopped_vm(platform, carry, linked):
         _cannot_be_linked(platform, carry, names)
         return
     frozen = platform.disks_of(_made(platform, carry, names, cloud_init=KEYS))
-    standing = _to_stand_on(platform, carry, names) if linked else None
+    base = _prepare_base(platform, carry, names) if linked else None
     source, files = platform.truth([names.source])[names.source], platform.contents()
-    options = {**_clone(names, linked, standing, **_otherwise(platform, linked)), "name": [names.clone, names.other]}
+    options = {**_clone(names, linked, base, **_otherwise(platform, linked)), "name": [names.clone, names.other]}
     answers = carry(platform, [Task(run, options, run == "check") for run in RUNS], names.all)
     check, real, again = (answers[run] for run in RUNS)
     assert not real.failed, real.msg
@@ -114,7 +114,7 @@ def _cannot_be_linked(platform, carry, names):
     assert answer.truth == {names.source: before, names.clone: None, names.other: None}
 
 
-def _to_stand_on(platform, carry, names):
+def _prepare_base(platform, carry, names):
     """What linked clones stand on, where that is not the machine as it is; of a snapshot its name, which they give."""
     if _cost_of_cloning(platform, Vm(names.source, power=STOPPED), linked=True) != NEVER:
         return None
@@ -122,8 +122,8 @@ def _to_stand_on(platform, carry, names):
     assert (answer.failed, answer.changed, answer.truth[names.clone]) == (True, False, None)
     assert platform.linked_needs in answer.msg
     assert _reads_only(platform, answer)
-    platform.take_standing(names.source, "standing")
-    return "standing" if platform.linked_needs == "snapshot" else None
+    platform.take_clone_base(names.source, "base")
+    return "base" if platform.linked_needs == "snapshot" else None
 
 
 def _are_clones(platform, names, answer, below):
@@ -137,7 +137,7 @@ def _are_clones(platform, names, answer, below):
         _is_changed(platform, had, settings)
         assert platform.seeds_of(clone) == []
         assert platform.holds(clone, THEN)
-        assert platform.stands_on(clone) == below
+        assert platform.backing_files(clone) == below
 
 
 def _is_changed(platform, had, found):
@@ -145,7 +145,7 @@ def _is_changed(platform, had, found):
     if has(platform.traits(), "memory"):
         assert found["memory"] == 192 << 20
     if has(platform.traits(), "networks"):
-        assert found["networks"] == [*had["networks"], platform.network_card["type"]]
+        assert found["networks"] == [*had["networks"], platform.cloneable_nic["type"]]
     kept = [key for key in ("cpus", "native", "disks") if key not in platform.changed_by_clones]
     assert [found.get(key) for key in kept] == [had.get(key) for key in kept]
 
@@ -209,9 +209,9 @@ def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry)
     names = Names(qemu)
     source = _made(qemu, carry, names)
     frozen = qemu.disks_of(source)["vda"]
-    qemu.take_standing(names.source, "standing")
+    qemu.take_clone_base(names.source, "base")
     tasks = [
-        Task("clone", _clone(names, linked=True, snapshot="standing")),
+        Task("clone", _clone(names, linked=True, snapshot="base")),
         Task("start", {"name": names.all[:2], "state": "started"}),
         Task("stop", {"name": names.all[:2], "state": "stopped", "stop_mode": "force"}),
     ]
@@ -220,7 +220,7 @@ def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry)
         assert not answer.failed, answer.msg
     qemu.write(names.source, NOW)
     clone = answers["stop"].truth[names.clone]
-    assert qemu.stands_on(clone) == {frozen}
+    assert qemu.backing_files(clone) == {frozen}
     assert qemu.holds(clone, THEN)
     assert qemu.holds(qemu.truth([names.source])[names.source], NOW)
 
@@ -287,7 +287,7 @@ def test_disk_under_clones_remains_when_its_vm_is_deleted(qemu, carry):
     assert [kept["path"] for kept in answers["source goes"].vm(names.source)["kept"]] == [disk]
     left = answers["clone goes"].truth
     assert (left[names.source], left[names.clone]) == (None, None)
-    assert len(qemu.stands_on(left[names.other])) == 2
+    assert len(qemu.backing_files(left[names.other])) == 2
     assert qemu.holds(left[names.other], THEN)
 
 
@@ -328,7 +328,7 @@ def test_refusals(platform, carry):
 
 def _refused_for_files(platform, names):
     """What is refused where a machine's disks are files of the host."""
-    text, of = platform.in_the_way(names.other), {"clone": {"source": names.source}}
+    text, of = platform.blocking_file(names.other), {"clone": {"source": names.source}}
     text.write_text("somebody's letters\n")
     return {
         "file is there": ({"name": [names.other], **of}, (text.name, "already exists")),
@@ -382,6 +382,6 @@ def test_images_of_every_kind(qemu, carry, linked):
         assert not answers[name].failed, answers[name].msg
         machine = answers[name].truth[name]
         assert qemu.holds(machine, THEN)
-        assert qemu.stands_on(machine) == ({str(qemu.storage / base)} if linked else set())
+        assert qemu.backing_files(machine) == ({str(qemu.storage / base)} if linked else set())
         assert answers[name].vm(name)["disks"][0]["size"] == 24 << 20
     assert {name: digest for name, digest in qemu.contents().items() if name in files} == files

@@ -222,7 +222,7 @@ class _OnMemory(Pair):
         request = replace(self._request, state=self._request.target().state) if again else self._request
         return run(self._driver, [request], check=check, clock=FakeClock())
 
-    def standing(self):
+    def platform_state(self):
         return deepcopy(self._driver.machines)
 
     def assert_same(self, foretold, found):

@@ -63,7 +63,7 @@ class _OnLibvirt(Pair):
         with mock.patch.object(Commands, "run", run_disturbed):
             return _carry_out(self._platform, asked, check)
 
-    def standing(self):
+    def platform_state(self):
         return self._platform.truth([NAME]), self._platform.files()
 
 

@@ -52,7 +52,7 @@ def _points(platform, calls):
 
 def _assert_true(platform, task, answer, where):
     if not answer.failed:
-        assert task.standing() == task.end, where
+        assert task.platform_state() == task.end, where
         assert answer.changed, where
         return
     _assert_reports_what_it_changed(platform, task, answer, where)

@@ -95,7 +95,7 @@ def _each_is_whole(platform, template, clones):
         assert platform.settings(machine)["memory"] == 96 << 20
         assert platform.holds(machine, WRITTEN), name
         linked = int(name.removesuffix("-clone")[-1]) % 2 == 0
-        assert platform.stands_on(machine) == (base if linked else set())
+        assert platform.backing_files(machine) == (base if linked else set())
 
 
 @pytest.mark.parametrize("clone", [False, True], ids=["made", "cloned"])

@@ -44,8 +44,8 @@ def test_row_of_the_power_table(platform, carry, asked):
     platform.clean()
     row = cells(asked, platform, platform.traits())
     # Only where a guest is asked to go down must there be one.
-    hearing = {cell.name for cell in row if "stop" in cell.verbs}
-    platform.bring({cell.name: cell.found for cell in row}, hearing)
+    obeying = {cell.name for cell in row if "stop" in cell.verbs}
+    platform.bring({cell.name: cell.found for cell in row}, obeying)
     names = [cell.name for cell in row]
     before = platform.truth(names)
     tasks = [task for mode in MODES for task in _tasks(platform, [cell for cell in row if cell.mode == mode])]

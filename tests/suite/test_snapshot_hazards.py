@@ -36,9 +36,9 @@ def _well(answers):
     return answers
 
 
-def _refused(qemu, answers, standing):
-    """Each of ``standing`` ({label: words of the message}) was refused and nothing was written."""
-    for label, words in standing.items():
+def _refused(qemu, answers, expected):
+    """Each of ``expected`` ({label: words of the message}) was refused and nothing was written."""
+    for label, words in expected.items():
         answer = answers[label]
         assert (answer.failed, answer.changed) == (True, False), label
         assert "\n" not in answer.msg
@@ -59,7 +59,7 @@ def test_internal_snapshots(qemu, carry):
     _qemu_img("snapshot", "-d", "g one", disk)
     _qemu_img("snapshot", "-c", "left; over", disk)
     qemu.virsh("start", INNER)
-    standing = qemu.truth([INNER])
+    before = qemu.truth([INNER])
     tasks = [
         snapshot("gone", [INNER], "g one", "restored"),
         snapshot("left", [INNER], "left; over"),
@@ -79,8 +79,8 @@ def test_internal_snapshots(qemu, carry):
     }
     _refused(qemu, answers, expected)
     assert answers["info"].vm(INNER)["leftovers"] == [{"file": disk, "snapshot": "left; over"}]
-    assert qemu.truth([INNER]) == standing
-    assert standing[INNER]["power"] == RUNNING
+    assert qemu.truth([INNER]) == before
+    assert before[INNER]["power"] == RUNNING
 
 
 def test_files_newer_than_a_restored_snapshot_are_deleted(qemu, carry):

@@ -128,11 +128,11 @@ def test_snapshot_is_restored_from_every_power_state(platform, carry):
     # Each is now in another power than the one it was in.
     for name in machines:
         platform.move(name, MOVED[name] if MOVED[name] in platform.finds else STOPPED)
-    standing = platform.truth(machines)
+    before = platform.truth(machines)
     tasks = [snapshot(run, machines, "first", "restored", run == "check") for run in RUNS]
     answers = carry(platform, tasks, machines)
     _all_well(answers)
-    _foretold(platform, answers["check"], answers["real"], standing, machines)
+    _foretold(platform, answers["check"], answers["real"], before, machines)
     assert platform.holds(answers["again"].truth["pvc-off"], THEN if platform.snapshots_hold_disks else NOW)
     for name, power in powers.items():
         for run in ("real", "again"):
@@ -167,7 +167,7 @@ def test_restore_discards_saved_memory(platform, carry):
         _cannot_be_suspended(platform, carry)
         return
     platform.move(ONE, SUSPENDED)
-    standing = platform.truth([ONE])
+    before = platform.truth([ONE])
     tasks = [
         snapshot("another", [ONE], "second"),
         *(snapshot(run, [ONE], "first", "restored", run == "check") for run in ("check", "real")),
@@ -177,10 +177,10 @@ def test_restore_discards_saved_memory(platform, carry):
     assert another.failed != can_freeze, another.msg
     if not can_freeze:
         assert "suspended" in another.msg
-        assert another.truth == standing
-    standing = another.truth
+        assert another.truth == before
+    before = another.truth
     _all_well(answers)
-    _foretold(platform, answers["check"], answers["real"], standing, [ONE])
+    _foretold(platform, answers["check"], answers["real"], before, [ONE])
     verbs = [step["verb"] for step in answers["real"].vm(ONE)["steps"]]
     assert verbs == (["restore", "start"] if restores_over else ["kill", "restore"])
     assert answers["real"].truth[ONE]["power"] == RUNNING
@@ -188,9 +188,9 @@ def test_restore_discards_saved_memory(platform, carry):
 
 def _cannot_be_suspended(platform, carry):
     """No machine here ever has saved memory."""
-    standing = platform.truth([ONE])
+    before = platform.truth([ONE])
     answer = carry(platform, [Task("suspend", {"name": [ONE], "state": "suspended"})], [ONE])["suspend"]
-    assert (answer.failed, answer.changed, answer.truth) == (True, False, standing)
+    assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
     assert platform.traits().instead[SUSPENDED] in answer.msg
     assert _writes(platform, answer) == []
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Vagrant that only remembers, with the machines of a VirtualBox that does so too."""
+"""VMs of Vagrant's double with the provider VirtualBox, which is a double, too."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _MOVES = {
 }
 
 
-class PlayedMachines:
-    """Machines of the provider virtualbox, by their ids."""
+class DoubleMachines:
+    """VMs of the provider virtualbox, by their ids."""
 
     provider = "virtualbox"
-    #: Powers that a test can bring a machine into.
+    #: Power states into which a test can bring a VM.
     finds = (ABSENT, STOPPED, RUNNING, SUSPENDED)
-    #: The double's machines have no disks.
+    #: The double's VMs have no disks.
     snapshots_hold_disks = False
     machine: ClassVar = {}
 
@@ -49,7 +49,7 @@ class PlayedMachines:
 
     @contextmanager
     def open(self):
-        """What the tests use from now on."""
+        """A context with the Vagrant that the tests use."""
         self.box = virtualbox_double.VirtualBox(self.folder / "virtualbox")
         known = {"usable": ["virtualbox"], "boxes": [{"name": real.BOX, "provider": "virtualbox", "version": "0"}]}
         vagrant = double_project.Vagrant(self.folder, self.name, **known)
@@ -61,10 +61,10 @@ class PlayedMachines:
         return lambda: {**known(), "VAGRANT_DEFAULT_PROVIDER": self.provider}
 
     def ids(self):
-        """Ids of all that VirtualBox knows, in a set."""
+        """The ids of all VMs of VirtualBox, as a set."""
         return set(virtualbox.listed(self.box.run("list", "vms")).values())
 
-    def standing(self, identifier):
+    def vm_state(self, identifier):
         """{power, cpus, memory in bytes, snapshots}."""
         output = self.box.run("showvminfo", identifier, "--machinereadable")
         return {
@@ -75,11 +75,11 @@ class PlayedMachines:
         }
 
     def turn(self, identifier, power):
-        if self.standing(identifier)["power"] != power:
+        if self.vm_state(identifier)["power"] != power:
             self.box.run(*(word.format(identifier) for word in _MOVES[power]))
 
-    def make_hear(self, identifiers):
-        """Give running machines a guest that obeys the power button."""
+    def make_obeying(self, identifiers):
+        """Give running VMs a guest that obeys the power button."""
         for one in identifiers:
             self.turn(one, STOPPED)
             self.box.run("storagectl", one, "--name", "SATA", "--add", "sata", "--portcount", 4)
@@ -93,7 +93,7 @@ class PlayedMachines:
         self.box.run("unregistervm", identifier, "--delete")
 
     def write(self, identifier, byte):
-        """There is nothing to write to."""
+        """Do nothing: the VMs have no disks."""
 
     def holds(self, identifier, byte):
         return True

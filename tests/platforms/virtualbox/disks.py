@@ -53,7 +53,7 @@ class Disks:
         parents = reading.parents(self.box.run("list", "hdds"))
         return vdi.read([path, *reading.below(path, parents)], _BEGINNING)
 
-    def stands_on(self, machine):
+    def backing_files(self, machine):
         """All images below the disks of a VM."""
         parents = reading.parents(self.box.run("list", "hdds"))
         return {path for file in self.disks_of(machine).values() for path in reading.below(file, parents)}

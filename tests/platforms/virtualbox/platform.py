@@ -111,7 +111,7 @@ class Platform(Disks, VmSetup, Adapter):
         command, *words = call.argv
         return command != "VBoxManage" or own.writes(words)
 
-    # Behind the module's back ---------------------------------------------------------------------------------------
+    # Without the module -----------------------------------------------------------------------------------------------
 
     def medium(self):
         """An ISO image."""
@@ -157,7 +157,7 @@ class Platform(Disks, VmSetup, Adapter):
         return reading.value(self.box.run("showvminfo", self.ids()[name], "--machinereadable"), key)
 
     def contents(self):
-        """{name: digest} of all disk images in the namespace's directory. Settings files change with the environment."""
+        """{name: digest} of all disk images in the directory, without settings files, which often change."""
         return {name: images.digest(self.storage / name) for name in self.files() if name.endswith(".vdi")}
 
     def files(self):
@@ -188,7 +188,7 @@ class Platform(Disks, VmSetup, Adapter):
         """Files of all registered disks, used or not."""
         return sorted(reading.parents(self.box.run("list", "hdds")))
 
-    def in_the_way(self, name):
+    def blocking_file(self, name):
         """A file that prevents the creation of a VM with this name: VirtualBox never overwrites a settings file."""
         (self.storage / name).mkdir(exist_ok=True)
         return self.storage / name / f"{name}.vbox"
@@ -206,7 +206,7 @@ class Platform(Disks, VmSetup, Adapter):
         """Whether the VM's log may still grow: its process writes the end after the VM has stopped."""
         return self._power(uuid) != STOPPED or bool(self.box.processes(f"--comment\0{name}\0"))
 
-    # What only this platform has -------------------------------------------------------------------------------------
+    # Only on this platform --------------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)

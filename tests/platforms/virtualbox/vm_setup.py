@@ -48,15 +48,15 @@ class VmSetup:
         self.box.call("unregistervm", uuid, "--delete")
         self.box.call("unregistervm", uuid)
 
-    def bring(self, names, hearing=()):
-        """Create VMs: ``names`` is {name: power state}; the guests of those in ``hearing`` obey the power button."""
+    def bring(self, names, obeying=()):
+        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` obey the power button."""
         created = {name: power for name, power in names.items() if power != ABSENT}
         for name, power in created.items():
-            self.define(name, "crashes" if power == FAILED else "obeys" if name in hearing else "ignores")
+            self.define(name, "crashes" if power == FAILED else "obeys" if name in obeying else "ignores")
         on = {name: power for name, power in created.items() if power != STOPPED}
         for name in on:
             self.move(name, RUNNING)
-        self.wait_for_guests(set(on) & set(hearing))
+        self.wait_for_guests(set(on) & set(obeying))
         for name, power in on.items():
             self.move(name, power)
 

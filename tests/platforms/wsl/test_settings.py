@@ -40,7 +40,7 @@ def _rejected(host, *words, **options):
 
 
 def _stands(host):
-    found = {one.name: (reading.standing(host, one), one.base, one.version) for one in host.distros.values()}
+    found = {one.name: (reading.vm_state(host, one), one.base, one.version) for one in host.distros.values()}
     return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default
 
 

@@ -41,7 +41,7 @@ def _rejected(host, *words, **options):
 
 
 def _stands(host):
-    found = {one.name: (reading.standing(host, one), one.base, one.version) for one in host.distros.values()}
+    found = {one.name: (reading.vm_state(host, one), one.base, one.version) for one in host.distros.values()}
     return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default
 
 
@@ -134,7 +134,7 @@ def test_sources():
             host.online = {"debian": dict(FILES)}
         _done(host, name=[name], image=source, default_user="anna")
         assert host.find(name).base == f"C:\\WSL\\{name}"
-        assert reading.standing(host, host.find(name))["power"] == "stopped"
+        assert reading.vm_state(host, host.find(name))["power"] == "stopped"
     # Nobody is asked for a user at the first start.
     assert host.find("b").values["RunOOBE"] == host.find("c").values["RunOOBE"] == 0
 

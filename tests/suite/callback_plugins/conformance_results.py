@@ -48,7 +48,7 @@ class CallbackModule(CallbackBase):
             "result": result._result,
             "truth": self._platform.truth(self._machines) if self._machines else {},
             # What is no command, the shim does not see.
-            "noted": self._platform.noted() if hasattr(self._platform, "noted") else [],
+            "calls": self._platform.recorded_calls() if hasattr(self._platform, "recorded_calls") else [],
         }
         with open(os.environ["POLYVIRT_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=str) + "\n")

@@ -37,7 +37,7 @@ class Interrupted:
         whole = self.run()
         self.shim.watched = ""
         assert whole.rc == 0, whole.msg
-        self.end = self.standing()
+        self.end = self.platform_state()
         self._remove("undisturbed")
         return whole
 
@@ -65,18 +65,18 @@ class Interrupted:
         again = self.run()
         assert again.rc == 0, f"{where}: {again.msg}"
         # The mark is part of it: so this VM is deleted as the undisturbed one was.
-        assert self.standing() == self.end, where
+        assert self.platform_state() == self.end, where
 
     def _remove(self, where):
         gone = self._run({"name": [NAME], "state": "absent", "stop_mode": "force"})
         assert gone.rc == 0, f"{where}: {gone.msg}"
-        assert (self.standing()["machine"], self._kept()) == (None, self.kept), where
+        assert (self.platform_state()["machine"], self._kept()) == (None, self.kept), where
 
     def _was_left_like_this_before(self):
         """Between two reads nothing changes: the way on from exactly here was shown already."""
         storage = self.platform.storage
         sizes = [(_PARTIAL.sub(" partial", name), (storage / name).stat().st_size) for name in self.platform.files()]
-        left = _VOLATILE.sub("", repr((self.standing(), sizes)))
+        left = _VOLATILE.sub("", repr((self.platform_state(), sizes)))
         is_known = left in self._lefts
         self._lefts.add(left)
         return is_known
@@ -102,7 +102,7 @@ class Interrupted:
     def _machine(self):
         return self.platform.truth([NAME])[NAME]
 
-    def standing(self):
+    def platform_state(self):
         """The VM without what is random, the number of VMs, and the files."""
         truth = self._machine()
         if truth is not None:

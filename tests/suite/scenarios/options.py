@@ -34,7 +34,7 @@ CREATION = {
 
 def settings(platform):
     """Option -> (value at creation, changed value), and what reading them back gives for each."""
-    medium, card, kind = platform.medium(), platform.card, platform.card["type"]
+    medium, card, kind = platform.medium(), platform.nic, platform.nic["type"]
     first, second = platform.slots
     return {
         "cpus": ((1, 1), (2, 2)),

@@ -28,7 +28,7 @@ class _OnProxmox(Pair):
         self._world.engine.advance(60)
         return outcome
 
-    def standing(self):
+    def platform_state(self):
         # The list of past tasks stays when a VM whose creation failed is removed.
         return cluster_state(self._world)[1:]
 

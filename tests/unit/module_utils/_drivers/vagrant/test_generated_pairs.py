@@ -62,7 +62,7 @@ class _InProject(Pair):
         finally:
             port.run = run
 
-    def standing(self):
+    def platform_state(self):
         vms = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
         return self._world.files(), self._world.vagrant.state()["machines"], vms
 

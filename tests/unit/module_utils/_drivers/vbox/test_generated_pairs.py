@@ -53,7 +53,7 @@ class _OnVirtualBox(Pair):
         asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
         return task(self._vbox, check=check, commands=DisturbedPort(self._vbox, disturbance), **asked).outcome
 
-    def standing(self):
+    def platform_state(self):
         lists = [self._vbox.run("list", "--long", what) for what in ("vms", "hdds")]
         marks = self._vbox.run("getextradata", "web", "enumerate") if lists[0] else ""
         return [*lists, marks, self._vbox.files()]

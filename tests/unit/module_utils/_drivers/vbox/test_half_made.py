@@ -73,7 +73,7 @@ def is_killed(vbox, number, **more):
     return False
 
 
-def standing(vbox):
+def vms_and_files(vbox):
     """What the registry and the folder hold, but for the disk of somebody else."""
     return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
 
@@ -87,12 +87,12 @@ def result(vbox):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_removed_after_any_call(vbox, way):
-    before = standing(vbox)
+    before = vms_and_files(vbox)
     for number in range(1, 99):
         more = WAYS[way](vbox)
         killed = is_killed(vbox, number, **more)
         task(vbox, state="absent").succeeded()
-        assert standing(vbox) == before, number
+        assert vms_and_files(vbox) == before, number
         if not killed:
             break
     assert number > 3
