@@ -26,6 +26,7 @@ from platforms import images
 from platforms.adapter import Adapter
 from platforms.libvirt import reading as libvirt
 from platforms.vagrant import own, real
+from platforms.vagrant.machines_double import DoubleMachines
 from platforms.vagrant.machines_real import RealMachines
 from platforms.virtualbox import own as virtualbox_own
 
