@@ -28,7 +28,7 @@ NAMES = ["first", "second", "third"]
 MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
 
 
-class ToldVirsh:
+class FakeVirsh:
     """Answers questions by their words; what is not told is an unknown domain."""
 
     def __init__(self, answers):
@@ -50,7 +50,7 @@ def _told(power="running (booted)"):
 
 
 def _provider_vm(answers, facets=frozenset({"power"})):
-    return InLibvirt(ToldVirsh(answers)).observe([ID], facets)[ID]
+    return InLibvirt(FakeVirsh(answers)).observe([ID], facets)[ID]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_saved_to_disk_is_suspended():
 
 
 def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
-    virsh = ToldVirsh(_told())
+    virsh = FakeVirsh(_told())
     assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
     assert virsh.processes == 1
 
@@ -109,7 +109,7 @@ def driver(tmp_path):
 
 
 def _observed(driver, answers, **target):
-    driver.provider_tool_of = lambda known: InLibvirt(ToldVirsh(answers)) if known.created else None
+    driver.provider_tool_of = lambda known: InLibvirt(FakeVirsh(answers)) if known.created else None
     return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
 
 

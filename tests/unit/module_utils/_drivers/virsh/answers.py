@@ -41,7 +41,7 @@ def with_metadata(text):
     return ("  </metadata>", f"{text}  </metadata>")
 
 
-class ToldVirsh:
+class FakeVirsh:
     """Answers by the words of the question; ``done`` are the words of all that was run, ``sent`` what was piped in,
     ``limits`` {first word: seconds that the command may take} where it was not left at the default.
     """
@@ -78,7 +78,7 @@ class ToldVirsh:
         return Definition(self.sent[-1])
 
 
-class StoringVirsh(ToldVirsh):
+class StoringVirsh(FakeVirsh):
     """One VM that keeps what is done to it: what is defined is stored, NICs and disks are plugged in and out.
 
     ``fails_once`` are first words of commands that the next time fail as while another client works on the VM.

@@ -10,7 +10,7 @@ import subprocess
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, recorded
 
 RICH = "d7188e7f-d4e4-48f6-9735-fb974a8262d0"
 DISK, SHARED, SEED = "rich-vda.qcow2", "rich-vdb.raw", "rich.polyvirt-seed.iso"
@@ -27,7 +27,7 @@ class Rich:
         self.text = self._placed("rich-dumpxml-inactive.xml")
         self.snapshots = {"s1": self._placed("rich-snapshot-running.xml")}
         self.others = {}
-        self.virsh = ToldVirsh()
+        self.virsh = FakeVirsh()
         mark = {"id": RICH, "disks": [self.path(DISK)], "files": [self.path(SEED)]}
         self.vm = Vm("rich", id=RICH, mark=mark)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.path(DISK), "1M"], check=True)

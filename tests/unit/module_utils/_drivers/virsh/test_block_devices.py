@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_configure import change, told
 
 MIB = 1 << 20
@@ -34,7 +34,7 @@ def added(device):
 def check(folder, *changes, virsh=None, disks=None, steps=()):
     vm = Vm("m1", id=UUID, config={"disks": disks or {}})
     stored = {("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", ("dumpxml", UUID): machine_xml()}
-    driver = driver_of(virsh or ToldVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
+    driver = driver_of(virsh or FakeVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
     check_plan(driver, Plan(vm, vm, segments=((*steps, Step("configure", changes=changes)),)))
 
 
@@ -55,7 +55,7 @@ def test_one_that_another_vm_uses_is_not_attached(tmp_path, device):
     answers = {("list", "--all", "--uuid", "--name"): f"{other} db\n"}
     answers.update({("dumpxml", other): theirs, ("dumpxml", other, "--inactive"): theirs})
     with pytest.raises(Refused, match="is a disk of db"):
-        check(tmp_path, added(device), virsh=ToldVirsh(answers))
+        check(tmp_path, added(device), virsh=FakeVirsh(answers))
 
 
 def test_it_is_not_grown(tmp_path, device):

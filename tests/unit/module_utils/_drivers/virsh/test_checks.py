@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, recorded
 
 GIB = 1 << 30
 START = Step("start")
@@ -23,7 +23,7 @@ NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--n
 def check(folder, *steps, nics=(), virsh=None):
     config = {"networks": {str(place): nic for place, nic in enumerate(nics)}}
     vm = Vm("web", id="u", config=config)
-    driver = driver_of(virsh or ToldVirsh(NETWORKS), folder)
+    driver = driver_of(virsh or FakeVirsh(NETWORKS), folder)
     driver.hypervisor = "TEST"  # With QEMU, what may be made depends on the processor under these tests.
     check_plan(driver, Plan(vm, vm, segments=(steps,)))
 
@@ -58,7 +58,7 @@ def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
     ],
 )
 def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, nics):
-    virsh = ToldVirsh()
+    virsh = FakeVirsh()
     check(tmp_path, step, nics=nics, virsh=virsh)
     assert virsh.processes == 0
 
@@ -80,13 +80,13 @@ def test_a_creation_needs_its_folder(tmp_path):
         check(
             tmp_path / "nosuch",
             Step("create", arguments=arguments),
-            virsh=ToldVirsh({("list", "--all", "--uuid", "--name"): ""}),
+            virsh=FakeVirsh({("list", "--all", "--uuid", "--name"): ""}),
         )
 
 
 def test_nothing_was_written_by_looking(tmp_path):
     arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {"cloud_init": {"user": "admin"}}}
-    virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
     check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
     assert list(tmp_path.iterdir()) == []
     assert [words[0] for words in virsh.done] == ["list"]
@@ -96,7 +96,7 @@ def test_nothing_was_written_by_looking(tmp_path):
 def test_a_file_in_a_disks_place_is_found_before_anything_is_done(tmp_path, content, refused):
     (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
-    virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
     with pytest.raises(Refused, match="already exists and has different content") if refused else nullcontext():
         check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
 
@@ -132,7 +132,7 @@ def beside(text, **config):
         ("dumpxml", UUID): text,
         ("dumpxml", UUID, "--inactive"): text,
     }
-    return {"virsh": ToldVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
+    return {"virsh": FakeVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
 
 
 def test_nvram_that_another_machine_uses_is_not_taken(tmp_path):

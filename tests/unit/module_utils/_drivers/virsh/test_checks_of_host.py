@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
 
 GIB = 1 << 30
 START, STOP = Step("start"), Step("stop")
@@ -25,7 +25,7 @@ CAPABILITIES = """\
 
 
 def check(folder, *steps, capabilities="<capabilities/>", hypervisor="QEMU", uri="qemu:///system", **config):
-    virsh = ToldVirsh({("capabilities",): capabilities})
+    virsh = FakeVirsh({("capabilities",): capabilities})
     virsh.uri = uri
     driver = driver_of(virsh, folder)
     driver.hypervisor = hypervisor

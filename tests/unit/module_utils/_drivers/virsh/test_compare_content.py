@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
 
 #: Stands in the place of virt-diff: notes its words, keeps the first image, and says what it is told to say.
 PROGRAM = """#!/bin/sh
@@ -65,7 +65,7 @@ def driver(tmp_path, **snapshots):
         for recorded_path in ("pvs-a.qcow2", "pvs-b.qcow2"):
             text = text.replace(f"/var/lib/libvirt/images/pvs/{recorded_path}", path)
         answers["snapshot-dumpxml", "u", "--snapshotname", name] = text
-    return driver_of(ToldVirsh(answers), tmp_path)
+    return driver_of(FakeVirsh(answers), tmp_path)
 
 
 def write(path, letter):

@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
-from unit.module_utils._drivers.virsh.answers import MAC, UUID, ToldVirsh, driver_of, failed, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_definition import flat
 
 MIB = 1 << 20
@@ -26,7 +26,7 @@ THIRD_CARD = "<interface type='user'><mac address='52:54:00:00:00:03'/></interfa
 
 def told(stored, running=None, **more):
     answers = {("dumpxml", UUID, "--inactive", "--security-info"): stored, ("dumpxml", UUID): running or stored, **more}
-    return ToldVirsh(answers)
+    return FakeVirsh(answers)
 
 
 def change(folder, virsh, *changes, power="stopped", **found):

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml
 
 MIB = 1 << 20
 CONFIG = {
@@ -34,7 +34,7 @@ SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAA
 
 @pytest.fixture(name="virsh")
 def _virsh():
-    return ToldVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
+    return FakeVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
 
 
 def _create(driver, config, creation):

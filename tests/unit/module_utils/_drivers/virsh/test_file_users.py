@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh import answers
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, failed
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, failed
 
 MIB = 1 << 20
 UUID = "u-web"
@@ -73,7 +73,7 @@ def vm_of(*disks, files=(), machine_id=UUID):
 def seen(images, *definitions, vm=None, virsh=None):
     """{path: File} of the machine web; each of its definitions and all others are given."""
     own = [one for one in definitions if one.name == "web"]
-    found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or ToldVirsh(), images, definitions))
+    found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or FakeVirsh(), images, definitions))
     return {file.path: file for file in found}
 
 
@@ -206,7 +206,7 @@ def test_what_is_no_image_stands_on_nothing_and_is_not_asked_about(images, comma
 
 def test_a_user_by_pool_and_volume_is_a_user(images, tmp_path):
     base = chain(images, tmp_path, "base", "top")[0]
-    virsh = ToldVirsh({("vol-path", "--pool", "p", "--vol", name): f"{tmp_path}/{name}\n" for name in ("base", "top")})
+    virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", name): f"{tmp_path}/{name}\n" for name in ("base", "top")})
     for name in ("base", "top"):
         file = seen(images, domain("web", disk(base)), domain("db", more=volume(name)), virsh=virsh)[base]
         assert "db" in file.used_by
@@ -214,7 +214,7 @@ def test_a_user_by_pool_and_volume_is_a_user(images, tmp_path):
 
 def test_a_volume_that_cannot_be_found_may_be_any_file(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
-    virsh = ToldVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
+    virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
     with pytest.raises(Refused, match="web: db uses the volume v of the pool p") as caught:
         seen(images, domain("web", disk(path)), domain("db", more=volume("v")), virsh=virsh)
     assert "virsh pool-start p" in caught.value.remedy
@@ -224,7 +224,7 @@ def test_a_volume_that_cannot_be_found_may_be_any_file(images, tmp_path):
 
 
 def test_a_definition_that_cannot_be_read_may_name_any_file(tmp_path):
-    virsh = ToldVirsh(
+    virsh = FakeVirsh(
         {
             LIST: f"{answers.UUID} m1\nu-db db\n",
             ("dumpxml", answers.UUID): answers.machine_xml(),
@@ -364,7 +364,7 @@ def test_an_empty_drive_holds_nothing(images, drive):
 
 
 def driver_with(folder, uri, running, stored, **options):
-    virsh = ToldVirsh(
+    virsh = FakeVirsh(
         {
             LIST: f"{UUID} web\n",
             ("dumpxml", UUID): running.text(),
@@ -379,7 +379,7 @@ def test_no_program_runs_for_images_whose_header_tells_what_they_stand_on(images
     names = [f"m{number}" for number in range(4)]
     paths = {name: chain(images, tmp_path, name)[0] for name in names}
     definitions = [domain(name, disk(paths[name])) for name in names]
-    users = FileUsers(ToldVirsh(), images, definitions)
+    users = FileUsers(FakeVirsh(), images, definitions)
     commands.done.clear()
     for name, definition in zip(names, definitions):
         vm = Vm(name, id=f"u-{name}", mark={"id": f"u-{name}", "disks": [paths[name]]})

@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    ToldVirsh,
+    FakeVirsh,
     failed,
     machine_xml,
     recorded,
@@ -50,7 +50,7 @@ def told(*more):
     answers = {**LISTING, **MACHINE}
     for one in more:
         answers.update(one)
-    return ToldVirsh(answers)
+    return FakeVirsh(answers)
 
 
 def closely(virsh, facets=CONFIG, native=()):

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
 
 HOUR = 3600
 
@@ -32,7 +32,7 @@ HOUR = 3600
     ],
 )
 def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power, command, limits):
-    virsh = ToldVirsh({("domstate", "u"): "running\n"})
+    virsh = FakeVirsh({("domstate", "u"): "running\n"})
     driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
     assert virsh.done[0] == command
     assert virsh.limits == limits
@@ -48,6 +48,6 @@ def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power,
     ],
 )
 def test_vm_that_cannot_run_is_explained(tmp_path, verb, power, error, remedy):
-    virsh = ToldVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
+    virsh = FakeVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
     with pytest.raises(CommandFailed, match=f"{error}.*{remedy}"):
         driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    ToldVirsh,
+    FakeVirsh,
     driver_of,
     failed,
     machine_xml,
@@ -41,7 +41,7 @@ def host(*replacements, machine="pc-q35-7.2", text=Q35):
 
 def check(folder, step, answers=(), more=(), virt_type="qemu", config=None, library="9.0.0"):
     stored = machine_xml(*more)
-    virsh = ToldVirsh({**dict(answers), ("dumpxml", UUID, "--inactive", "--security-info"): stored})
+    virsh = FakeVirsh({**dict(answers), ("dumpxml", UUID, "--inactive", "--security-info"): stored})
     driver = driver_of(virsh, folder, virt_type=virt_type)
     driver.hypervisor, driver.library = "QEMU", library
     vm = Vm("web", id=UUID, config=config or {})

@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan impo
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    ToldVirsh,
+    FakeVirsh,
     driver_of,
     failed,
     machine_xml,
@@ -47,7 +47,7 @@ def _daemons(tmp_path, monkeypatch):
 
 
 def connection(folder, version="9.0.0", uri="qemu:///system", capabilities=CAPABILITIES, stored=None):
-    virsh = ToldVirsh({("domcapabilities",): capabilities, STORED: stored or machine_xml()})
+    virsh = FakeVirsh({("domcapabilities",): capabilities, STORED: stored or machine_xml()})
     virsh.uri = uri
     driver = driver_of(virsh, folder)
     driver.library = version
