@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clones: the same machine with an identity of its own, and a source that is left exactly as it was."""
+"""Clones: a VM with the source's configuration and its own identity; the source is not changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Names:
 
 
 def _made(platform, carry, names, **more):
-    """The source, made and written to; how it stands."""
+    """Create the source VM and write to its disk; returns its state."""
     platform.clean()
     options = _known(platform, {"networks": [platform.cloneable_nic], "tags": ["template"], **more})
     answer = carry(platform, [Task("source", {**platform.creation, "name": [names.source], **options})])["source"]
@@ -44,7 +44,7 @@ def _made(platform, carry, names, **more):
 
 
 def _known(platform, options):
-    """Those of the options that the platform has."""
+    """The options that the platform supports."""
     return {option: value for option, value in options.items() if has(platform.traits(), option)}
 
 
@@ -61,7 +61,7 @@ def _reads_only(platform, answer):
 
 
 def _otherwise(platform, linked):
-    """What a clone is to have other than its source, where the platform can change it."""
+    """Options with which a clone differs from its source, if the platform supports them."""
     more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.cloneable_nic]}
     more = _known(platform, more)
     if platform.traits().fields["disks.size"].cost == NEVER or (linked and not platform.linked_disks_grow):
@@ -70,7 +70,7 @@ def _otherwise(platform, linked):
 
 
 def _cannot_be_cloned(platform, carry, names):
-    """Nothing here is ever cloned: the refusal says what there is instead."""
+    """The platform does not support clones: the error names the alternative."""
     platform.clean()
     platform.bring({names.source: STOPPED})
     before = platform.truth(names.all)
@@ -82,7 +82,7 @@ def _cannot_be_cloned(platform, carry, names):
 
 @LINKED
 def test_clones_of_a_stopped_vm(platform, carry, linked):
-    """Two in one task, with settings of their own: foretold, made, and not made again."""
+    """Two clones in one task, with other settings: check mode predicts them, and a second run changes nothing."""
     names = Names(platform)
     if not has(platform.traits(), "clone"):
         _cannot_be_cloned(platform, carry, names)
@@ -115,7 +115,7 @@ def _cannot_be_linked(platform, carry, names):
 
 
 def _prepare_base(platform, carry, names):
-    """What linked clones stand on, where that is not the machine as it is; of a snapshot its name, which they give."""
+    """Create the base of linked clones, if it is not the VM itself; returns the name of the snapshot, if it is one."""
     if _cost_of_cloning(platform, Vm(names.source, power=STOPPED), linked=True) != NEVER:
         return None
     answer = carry(platform, [Task("on nothing", _clone(names, linked=True))], names.all)["on nothing"]
@@ -151,7 +151,7 @@ def _is_changed(platform, had, found):
 
 
 def test_writes_of_a_clone_do_not_change_its_source(qemu, carry):
-    """Linked or not, neither the source nor another clone sees it; and removed, it takes nothing along."""
+    """Neither the source nor another clone contains the write, and deleting clones deletes nothing of the source."""
     names = Names(qemu)
     source = _made(qemu, carry, names)
     files = qemu.contents()
@@ -175,7 +175,7 @@ def test_writes_of_a_clone_do_not_change_its_source(qemu, carry):
 
 
 def test_clones_of_snapshots(qemu, carry):
-    """While the source runs: the disk and the settings of then, copied or, where the snapshot can bear it, linked."""
+    """While the source runs, a clone has the disk and settings of the snapshot: copied, or linked if it is external."""
     names = Names(qemu)
     _made(qemu, carry, names)
     qemu.take_snapshot(names.source, "inside")
@@ -229,7 +229,7 @@ def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry)
 
 
 def test_disk_under_linked_clones_is_never_written(qemu, carry):
-    """Refused before anything changes; the clone itself, and a clone of it, may do what they like."""
+    """Tasks that would write the base disk fail before any change; the clone itself, and a clone of it, may run."""
     names = Names(qemu)
     _made(qemu, carry, names)
     qemu.take_snapshot(names.source, "inside")
@@ -327,7 +327,7 @@ def test_refusals(platform, carry):
 
 
 def _refused_for_files(platform, names):
-    """What is refused where a machine's disks are files of the host."""
+    """Additional errors on platforms on which disks are files of the host."""
     text, of = platform.blocking_file(names.other), {"clone": {"source": names.source}}
     text.write_text("somebody's letters\n")
     return {
@@ -364,7 +364,7 @@ def test_disk_that_is_not_a_file(qemu, carry):
 
 @LINKED
 def test_images_of_every_kind(qemu, carry, linked):
-    """Raw, and compressed qcow2: copied or stood upon, the same content is seen, and the image stays as it is."""
+    """Raw and compressed qcow2 images: a copy or an overlay has the same content, and the image is not changed."""
     qemu.clean()
     plain = qemu.base_image()
     subprocess.run(["qemu-io", "-c", f"write -P {THEN} 0 64k", plain], check=True, stdout=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs that differ in one task, and what a fleet has too many."""
+"""VMs with different options in one task, and surplus VMs of a fleet."""
 
 from __future__ import annotations
 

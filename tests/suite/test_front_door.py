@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One unchanged playbook for every platform, by ansible-playbook: what differs is in variables and module_defaults."""
+"""The same playbook for every platform, by ansible-playbook; differences are in variables and module_defaults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _tasks():
 
 @contextmanager
 def _reached(platform):
-    """Keywords of a play that say how the platform is reached; on the controller itself unless it is Windows."""
+    """The connection keywords of a play: local, unless the platform runs on Windows."""
     windows = getattr(getattr(platform, "host", None), "windows", None)
     if windows is None:
         yield {"vars": {}}
@@ -113,7 +113,7 @@ def test_one_playbook_creates_changes_and_removes_vms(platform, results):
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
 def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
-    """One that is refused on one platform keeps both from any change; nothing of either is left out of a result."""
+    """A task that fails for one VM changes neither, and its result contains both."""
     platform.clean()
     shim.forget()
     other = PLATFORMS["proxmox"](prefix="pvc-")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory of VMs by ansible-inventory on every platform; and a play that reaches a guest by it alone."""
+"""The inventory of VMs by ansible-inventory on every platform; and a play that connects to a guest with it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_vms_are_listed_beside_a_dead_source(platform, shim, tmp_path, carry):
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
 def test_a_source_on_another_host_and_what_it_costs(platform, shim, tmp_path):
-    """By SSH as the controller does it: the same VMs, of which those that match; two processes of virsh for each."""
+    """The plugin on a remote host by SSH returns the same VMs, filtered; it starts two processes of virsh."""
     platform.clean()
     platform.bring({WEB: RUNNING, DB: STOPPED})
     shim.forget()

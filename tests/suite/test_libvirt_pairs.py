@@ -79,7 +79,7 @@ def _carry_out(platform, asked, check=False):
 
 @pytest.fixture
 def libvirt(ground):
-    """libvirt's test driver, for VMs that no other test knows."""
+    """libvirt's test driver, with VMs that no other test uses."""
     return ground.open("libvirt_test", "pvg-")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role vm on every platform: several VMs as one task, their snapshots, and what a platform does not have."""
+"""Role vm on every platform: several VMs in one task, their snapshots, and features that a platform does not have."""
 
 from __future__ import annotations
 

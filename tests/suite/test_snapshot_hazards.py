@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt itself would do wrong with snapshots of real guests: refused beforehand, or put right."""
+"""Known problems of libvirt with snapshots of real guests, which the module prevents or fixes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def _mark(qemu, name):
 
 
 def test_internal_snapshots(qemu, carry):
-    """A restore whose content is gone leaves the guest running; tags in the image are named; kinds do not mix."""
+    """A restore of a snapshot without content fails while the guest runs on; leftovers in the image are reported;
+    internal and external snapshots are not mixed.
+    """
     qemu.clean()
     disk = qemu.disk_of(INNER)
     carry(qemu, [_made(qemu, INNER), snapshot("gone", [INNER], "g one"), snapshot("kept", [INNER], "kept")])
@@ -84,7 +86,7 @@ def test_internal_snapshots(qemu, carry):
 
 
 def test_files_newer_than_a_restored_snapshot_are_deleted(qemu, carry):
-    """libvirt rolls our mark back with the definition."""
+    """libvirt restores the collection's mark with the definition."""
     qemu.clean()
     added = {"name": [INNER], "disks": [{}, {"size": "8M"}], "tags": ["later"]}
     first = _made(qemu, INNER, tags=["first"])
@@ -99,7 +101,7 @@ def test_files_newer_than_a_restored_snapshot_are_deleted(qemu, carry):
 
 
 def test_external_snapshots(qemu, carry):
-    """External ones: memory and overlays come and go with them; other users of the images are safe."""
+    """External snapshots create and delete files for memory and disks; other users of the images are not affected."""
     qemu.clean()
     base = qemu.base_image()
     by_hand = [str(qemu.storage / name) for name in ("on-base.qcow2", "on-disk.qcow2")]
@@ -108,7 +110,7 @@ def test_external_snapshots(qemu, carry):
     taken = [snapshot("one", [OUTER], "one", **external), snapshot("two", [OUTER], "two")]
     images.write(base, BELOW)
     _well(carry(qemu, [linked, taken[0]], [OUTER]))
-    # What is written between the two is merged when the first one goes, and must get no further than its disk.
+    # Data written between both is merged when the first one is deleted, and must stay on its own disk.
     qemu.virsh("destroy", OUTER)
     qemu.write(OUTER, BETWEEN)
     qemu.virsh("start", OUTER)
@@ -169,7 +171,7 @@ def test_snapshots_of_a_raw_disk(qemu, carry):
 
 
 def test_restored_guest_continues_where_it_was(qemu, carry, key):
-    """Memory and all: the guest that was given up answers again, and has not been started anew."""
+    """Disks and memory are restored: the guest answers again and was not rebooted."""
     qemu.clean()
     qemu.start_network()
     ready = {"wait_for": "ssh", "timeout": round(scaled(100))}
@@ -177,7 +179,7 @@ def test_restored_guest_continues_where_it_was(qemu, carry, key):
     again = {"name": [GUEST], "state": "restarted", "stop_mode": "force", **ready}
     boots = []
     for tasks in (
-        # A kernel draws its boot's id when it is first read, so that is done before the snapshot.
+        # The kernel chooses its boot id when it is first read, so it is read before the snapshot.
         [Task("make", made)],
         [snapshot("take", [GUEST], "up"), Task("start anew", again)],
         [
@@ -194,7 +196,7 @@ def test_restored_guest_continues_where_it_was(qemu, carry, key):
 
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
 def test_restored_disk_size_is_reported(qemu, carry, power):
-    """What grew since is lost: the answer says so, and the task that made it grow does so again."""
+    """A size that was enlarged later is lost: the result reports it, and the same task enlarges the disk again."""
     qemu.clean()
     disk, grow = qemu.disk_of(GROWN), {"name": [GROWN], "disks": [{"size": "24M"}]}
     state = {STOPPED: "present", RUNNING: "started"}[power]
@@ -214,7 +216,7 @@ def _sizes(answer):
 
 
 def test_snapshots_of_uefi_vms(qemu, carry):
-    """While it runs no internal snapshot can hold the firmware's variables; an external one leaves them alone."""
+    """An internal snapshot of a running VM cannot contain the NVRAM; an external one does not change it."""
     qemu.clean()
     tasks = [
         _made(qemu, FLASH, firmware="uefi", state="started"),
