@@ -69,7 +69,7 @@ def test_disks_never_shrink(qemu, carry, name, power):
 
 
 def test_settings_that_are_not_requested_remain(qemu, carry, name):
-    """The id, MAC, devices and metadata of other tools are kept, also if a NIC is added before the existing one."""
+    """The id, MAC, devices and metadata of other tools are kept when settings are changed and a NIC is added."""
     qemu.define(name)
     foreign = "<metadata><x:y xmlns:x='https://example.org/x'>kept</x:y></metadata>"
     card = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>"

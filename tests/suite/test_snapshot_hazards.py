@@ -151,7 +151,7 @@ def test_external_snapshots(qemu, carry):
 
 
 def test_snapshots_of_a_raw_disk(qemu, carry):
-    """It holds no snapshot itself; frozen, it does."""
+    """A raw image cannot contain a snapshot, but it can be the base of an external one."""
     qemu.clean()
     made = _made(qemu, RAW, disks=[{"size": "16M", "format": "raw"}])
     tasks = [
@@ -238,7 +238,7 @@ def test_snapshots_of_uefi_vms(qemu, carry):
 
 
 def test_internal_snapshots_in_an_overlay(qemu, carry):
-    """Merging the overlay would throw them away."""
+    """They would be lost if the overlay were merged, so the external snapshot is not deleted before them."""
     qemu.clean()
     _well(carry(qemu, [_made(qemu, OUTER), snapshot("outer", [OUTER], "outer", kind="external")]))
     qemu.virsh("snapshot-create-as", OUTER, "inner")

@@ -24,7 +24,7 @@ from suite.scenarios.refusals import KNOWN
 from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, snapshot_info
 
 pytestmark = pytest.mark.parametrize("platform_name", WITH_SNAPSHOTS, indirect=True, scope="session")
-#: {power state at the snapshot: another power state before the restore}.
+#: {VM: power state at the snapshot}, and {VM: power state before the restore}.
 POWERS = {"pvc-off": STOPPED, "pvc-on": RUNNING, "pvc-held": PAUSED}
 MOVED = {"pvc-off": RUNNING, "pvc-on": PAUSED, "pvc-held": STOPPED}
 ONE = "pvc-one"

@@ -24,12 +24,12 @@ class _OnProxmox(Pair):
         self._world.journal.clear()
         outcome = do(self._world, check=check, api=DisturbedApi(self._world, disturbance), **asked)
         assert not (check and self._world.journal.writes())
-        # What was asked for last may still be under way.
+        # A task that was requested last may still run.
         self._world.engine.advance(60)
         return outcome
 
     def platform_state(self):
-        # The list of past tasks stays when a VM whose creation failed is removed.
+        # Without the list of past tasks, which remains when a VM is deleted after a failed creation.
         return cluster_state(self._world)[1:]
 
     def assert_sound(self):
@@ -38,7 +38,7 @@ class _OnProxmox(Pair):
 
 
 class DisturbedApi(Api):
-    """``disturbance`` happens to a request that writes."""
+    """``disturbance`` applies to a request that writes."""
 
     def __init__(self, world, disturbance):
         super().__init__(world)

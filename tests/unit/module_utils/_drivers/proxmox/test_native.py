@@ -12,7 +12,7 @@ from unit.module_utils._drivers.proxmox.simulated import do
 
 
 def _options(world, name):
-    """A machine's options at its next start."""
+    """The options of a VM at its next start."""
     config = next(one.config for one in world.cluster.machines.values() if one.config.current["name"] == name)
     return {**config.current, **config.pending}
 
@@ -25,7 +25,7 @@ def _unchanged(world, **asked):
 
 
 def _becomes(world, **asked):
-    """The machine's options after a task that changes something once."""
+    """Run a task that changes something, and nothing when it runs again; returns the VM's options."""
     outcome = do(world, **asked)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     _unchanged(world, **asked)
@@ -108,7 +108,7 @@ def test_a_graphics_card_is_said_once(world):
 
 
 def _predicted(world, **asked):
-    """The VM after a task that check mode predicts in all that it reports of changes."""
+    """Run a task whose changes check mode predicts; returns the VM."""
     check, real = do(world, check=True, **asked), do(world, **asked)
     assert (check.failed, check.changed, check.diff) == (real.failed, real.changed, real.diff)
     assert (real.failed, real.changed) == (False, True), real.msg

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slots for the drives that a machine gets by the way: that none is left is known before anything is written."""
+"""Slots for drives that other options add (ISO, cloud-init): if none is free, the task fails before any change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _refused(world, what, slots, asked):
 
 
 def _made(world, asked):
-    """In a check and in the real run, and once more nothing is done."""
+    """Assert that the task succeeds in check mode and in the real run, and changes nothing when it runs again."""
     for check, changed in ((True, True), (False, True), (True, False), (False, False)):
         outcome = do(world, check=check, **asked)
         assert (outcome.failed, outcome.changed) == (False, changed), outcome.msg

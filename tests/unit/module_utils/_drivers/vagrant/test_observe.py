@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of a project as their providers report them, what waits for their next start, and what it costs to ask."""
+"""VMs of a project as their providers report them, pending changes, and the number of calls of an observation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_outpu
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state
 
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
 ID, OTHER = "u-web", "u-other"
 LEASE = " vnet0      52:54:00:80:72:a6    ipv4         192.168.121.59/24\n"
@@ -29,7 +29,7 @@ MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memor
 
 
 class FakeVirsh:
-    """Answers questions by their words; what is not told is an unknown domain."""
+    """Returns the given answer for a command; for others the error about an unknown domain."""
 
     def __init__(self, answers):
         self.answers, self.processes = answers, 0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant can do with each provider, and what is refused before anything is looked at."""
+"""The features of Vagrant with each provider, and values that fail before the project is read."""
 
 from __future__ import annotations
 

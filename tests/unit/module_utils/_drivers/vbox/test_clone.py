@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: a clone has what its source has, but for what two VMs cannot share."""
+"""Clones: a clone has everything that its source has, except what two VMs cannot share."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_clone_is_created_in_the_folder_of_the_task(vbox):
 
 
 def test_clone_without_a_mark_of_its_source(vbox):
-    """The source is not of this collection: its images and rules are handled all the same."""
+    """Images and rules of a source that was not created by the collection are handled, too."""
     vbox.make("source", "obeys")
     vbox.run("modifyvm", "source", "--natpf1", "a,tcp,,2101,,1", "--natpf1", "b,tcp,,2102,,2")
     assert clone(vbox, config={"memory": 24 * MIB}).succeeded().vm["memory_mib"] == 24
@@ -122,7 +122,7 @@ def test_vm_that_is_not_stopped_is_cloned_from_a_snapshot(vbox, state, taken, wo
 
 
 def test_failed_clone_deletes_nothing_of_its_source(vbox):
-    """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
+    """A new clone has its source's mark, which names a detached disk of the source, until it gets its own mark."""
     task(vbox, "source", config={**TWO_DISKS, "port_forwards": RULES}, cloud_init={"user": "admin"}).succeeded()
     task(vbox, "source", config={"disks": {"SATA 1": None}}).succeeded()
     before = vbox.files(), vbox.registered()
@@ -195,7 +195,7 @@ def test_source_that_is_changed_meanwhile_is_waited_for(vbox):
 
 
 def test_ssh_port_of_the_clone_is_kept_where_nobody_has_it(vbox):
-    """The clone of a VM whose forward is gone meanwhile."""
+    """The clone of a VM whose port forward was removed meanwhile."""
     task(vbox, "source").succeeded()
     snapshot(vbox, "s", "source").succeeded()
     port = chosen_port(vbox, "source")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing VMs: disks, media, shares and other settings, while a VM is off, runs, or is suspended."""
+"""Changes of VMs: disks, ISO images, shared folders and other settings, while a VM is off, runs, or is suspended."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRAITS = vbox_traits((7, 2, 22))
 
 
 def changed(vbox, **config):
-    """A change that is complete: the same task again does nothing."""
+    """Run a task that changes something, and nothing when it runs again."""
     done = task(vbox, config=config).succeeded()
     assert task(vbox, config=config).succeeded().writes == []
     return done
@@ -114,7 +114,7 @@ def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
 
 
 def test_immutable_disk_goes_by_its_own_path(vbox):
-    """What a VM writes goes into an image on top of it, from the first moment on."""
+    """From the start, the VM's writes go to an overlay of the image."""
     task(vbox).succeeded()
     disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
     vbox.run("storageattach", "web", *disk)
@@ -194,7 +194,7 @@ def test_all_settings_are_changed_at_once(vbox):
 
 
 def test_new_disk_is_created_where_the_folder_is_by_then(vbox):
-    """A new group moves the folder; in the same task the VM gets a disk."""
+    """A new group moves the VM's directory; the same task adds a disk."""
     task(vbox).succeeded()
     done = changed(vbox, groups=("/moved",), disks={"SATA 1": {"size": MIB}})
     assert done.vm["disks"][1]["source"] == f"{vbox.machines}/moved/web/web-SATA-1.vdi"
@@ -234,7 +234,7 @@ def test_shares_are_changed(vbox):
     ]  # fmt: skip
     assert vbox.values()["SharedFolderPathMachineMapping1"] == b
     (vbox.folder / "b").rmdir()
-    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A lost folder is in the way of its own share only.
+    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A missing directory only affects its own share.
     vbox.run("startvm", "web")
     vbox.run("sharedfolder", "add", "web", "--name", "u", "--hostpath", a, "--transient")
     assert list(observed(vbox).config["shared_folders"]) == ["s"]

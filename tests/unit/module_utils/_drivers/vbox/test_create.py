@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs: what they have from the start, images, seeds, files in the way, and failures that leave nothing."""
+"""Creation of VMs: initial settings, images, cloud-init seeds, existing files, and the cleanup after failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copied(path):
 
 
 def test_new_vm_is_created_in_this_order(vbox):
-    """The mark announces each file first, and is finished last."""
+    """The mark names each file before it is created, and is completed last."""
     config = {**SMALL, "groups": ("/g",), "ssh_forward": False, "disks": {"#0": {"size": 2 * MIB}}}
     done = task(vbox, config=config, storage_path=str(vbox.folder)).succeeded()
     folder = f"{vbox.folder}/g/web"
@@ -68,7 +68,7 @@ def test_vm_behind_nat_has_an_ssh_forward(vbox, more, ssh):
 
 
 def test_networks_and_slots_are_complete(vbox):
-    """A new VM has no other NIC than those given, and the settings of every option."""
+    """A new VM has only the requested NICs, and the settings of every option."""
     config = {
         **SMALL, "networks": {"1": {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc"}},
         "firmware": "uefi", "tpm": True, "nested_virtualization": True, "boot_order": ("cdrom", "disk"),
@@ -206,7 +206,7 @@ def test_failed_creation_leaves_nothing(vbox, command):
 
 
 def test_failed_creation_keeps_the_disks_of_others(vbox):
-    """What was attached, and a disk of the same VM that the task did not create, stay."""
+    """Attached disks, and a disk of the same VM that the task did not create, remain."""
     disk = vbox.disk()
     config = {**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}
     task(vbox, config={**config, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
@@ -270,7 +270,7 @@ def test_new_vm_gets_native_settings(vbox):
 
 @pytest.mark.parametrize("word", ["createvm", "clonevm"])
 def test_vm_whose_creation_got_no_answer_in_time_is_removed_again(vbox, word):
-    """The VM was registered all the same."""
+    """The VM was registered nevertheless."""
     task(vbox, "base").succeeded()
     before = vbox.run("list", "vms"), vbox.files()
 

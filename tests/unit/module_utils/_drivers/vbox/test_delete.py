@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting VMs: all that is their own is deleted; what somebody else has or needs stays."""
+"""Deletion of VMs: everything that belongs to them is deleted; files that somebody else created or uses remain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name",
 
 
 def gone(vbox, *kept):
-    """Nothing is left but these images."""
+    """Assert that only these images remain."""
     assert vbox.run("list", "vms") == ""
     assert (vbox.registered(), [path for path in kept if not os.path.exists(path)]) == (sorted(kept), [])
     return vbox.files() == []
@@ -31,7 +31,7 @@ def gone(vbox, *kept):
 
 
 def test_copies_of_older_settings_are_deleted(vbox):
-    """VirtualBox keeps a copy when it converts the settings file; once it forgot the VM, the copy would be nobody's."""
+    """VirtualBox keeps a copy when it converts a settings file; without the VM, nothing would delete this copy."""
     task(vbox).succeeded()
     folder = vbox.machines / "web"
     for name in ("web-1.16-linux.vbox", "web-1.9-windows.vbox", "xweb-1.16-linux.vbox", "web-1.16-linux.vbox.txt"):
@@ -144,7 +144,7 @@ def test_disk_of_somebody_else_is_deleted_with_the_snapshots_on_request(vbox):
 
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
 def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks):
-    """It is detached there, and the other VM needs it all the same: to restore its snapshot."""
+    """The disk is detached from the other VM, which still needs it to restore its snapshot."""
     task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
     task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
@@ -177,7 +177,7 @@ def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(vbox, detached):
 
 
 def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
-    """By the VM itself, whose snapshot has it: nobody else is named, and no other VM gets it."""
+    """The disk belongs to the VM, whose snapshot contains it; no other user is reported, and no other VM can attach it."""
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
     config = {**SMALL, "disks": {"#0": {"source": detached}}}
@@ -199,7 +199,7 @@ def test_snapshot_is_deleted_with_a_disk_detached_since(vbox, detached):
 
 
 def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
-    """VirtualBox merges one image with one other only."""
+    """VirtualBox can merge an image with only one child."""
     snapshot(vbox, "both", state="restored").succeeded()
     (left,) = [path for path in vbox.registered() if path not in attached(vbox)]
     snapshot(vbox, "both", state="absent").refused("web", "both", left, "closemedium disk")
@@ -218,7 +218,7 @@ def attached(vbox):
 
 
 def test_vm_that_a_clone_needs_by_now_stays(vbox):
-    """The VM is stopped first, which gives others time."""
+    """The running VM is stopped first, which gives other clients time."""
     task(vbox, state="started").succeeded()
     snapshot(vbox, "base").succeeded()
     done = task(vbox, state="absent", before={"poweroff": lambda: vbox.run(*LINKED)})
@@ -240,7 +240,7 @@ def test_vm_that_is_being_cloned_is_not_deleted(vbox):
 
 
 def test_partly_deleted_vm_is_reported(vbox):
-    """A clone is created at the last moment: VirtualBox stops half-way, and has forgotten the VM."""
+    """A clone is created at the last moment: VirtualBox unregisters the VM, and then stops with an error."""
     task(vbox).succeeded()
     snapshot(vbox, "base").succeeded()
     done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run(*LINKED)})
@@ -278,7 +278,7 @@ def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
 
 @pytest.mark.parametrize("lost", ["folder", "files"])
 def test_vm_without_a_file_left_is_deleted(vbox, lost):
-    """VirtualBox knows of it, and can do nothing with it."""
+    """VirtualBox has the VM registered, and can do nothing with it."""
     made = task(vbox).succeeded().vm
     folder = vbox.machines / "web"
     for path in folder.iterdir():
@@ -297,7 +297,7 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
 
 
 def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
-    """Its daemon goes on listing the VM as it was until it starts again."""
+    """Until the daemon restarts, it lists the VM unchanged."""
     driver, commands = driver_on(tmp_path)
     shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)
     vm = recorded_vm(driver, "web", "files")

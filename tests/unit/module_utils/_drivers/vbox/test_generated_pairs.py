@@ -60,7 +60,7 @@ class _OnVirtualBox(Pair):
 
 
 class DisturbedPort(InProcess):
-    """``disturbance`` happens to a call of VBoxManage."""
+    """``disturbance`` applies to a call of VBoxManage."""
 
     def __init__(self, box, disturbance):
         super().__init__(box)

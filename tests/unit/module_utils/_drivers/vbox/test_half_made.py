@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task is killed after any of its calls: the same task completes what it left, and ``state: absent`` removes it."""
+"""A task is killed after each of its calls: a second run completes the VM, and ``state: absent`` deletes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _add_disks(vbox):
 
 
 def _delete(vbox):
-    """A VM with a detached disk of its own, and another's disk, which stays."""
+    """A VM with a detached disk of its own, and a disk of somebody else, which remains."""
     disks = {**TWO_DISKS["disks"], "SATA 2": {"source": vbox.disk("other.vdi")}}
     task(vbox, config={**SMALL, "disks": disks}).succeeded()
     task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
@@ -59,7 +59,7 @@ WAYS = {
 
 @pytest.fixture(name="vbox")
 def _with_base(vbox):
-    """With a VM that can be cloned."""
+    """A registry with a VM that can be cloned."""
     task(vbox, "base").succeeded()
     snapshot(vbox, "s", "base").succeeded()
     return vbox
@@ -74,12 +74,12 @@ def is_killed(vbox, number, **more):
 
 
 def vms_and_files(vbox):
-    """What the registry and the folder hold, but for the disk of somebody else."""
+    """The registry's VMs and disks, and all files, without the disk of somebody else."""
     return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
 
 
 def result(vbox):
-    """What a complete VM is, without the names that chance decides."""
+    """The state of a complete VM, without random names."""
     config = observed(vbox).config
     sizes = {slot: (disk["size"], disk["format"]) for slot, disk in config["disks"].items()}
     return config["memory"], sizes, config["ssh_forward"], vbox.values()["ioapic"], len(vbox.registered())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lock that passes is waited for; the lock of a running VM is not."""
+"""Tasks wait for a lock, but not for the lock of a running VM."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_observation_is_repeated(vbox, text):
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_vm_that_has_just_moved_is_found(vbox, state):
-    """Another task moves its folder just after the first list."""
+    """Another task moves the VM's directory just after the first list."""
     task(vbox).succeeded()
     move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).succeeded()}
     done = task(vbox, state=state, config={}, after=move).succeeded()

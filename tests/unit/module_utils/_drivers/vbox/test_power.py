@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power: how VMs are started and stopped, what helps when a VM does not start, and what others do first."""
+"""Power states: start and stop, VMs that do not start, and changes by other clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STARTING = "Invalid machine state: Starting (must be Running, Paused or Stuck)"
 
 
 def running(vbox, guest="ignores"):
-    """A VM that runs, and whose guest has booted."""
+    """A running VM whose guest has booted."""
     uuid = vbox.make("web", guest)
     vbox.run("startvm", uuid, "--type", "headless")
     vbox.clock.sleep(1)
@@ -79,7 +79,7 @@ class HangingCut(InProcess):
 
 @pytest.mark.parametrize("hangs", [True, False])
 def test_cut_that_fails_is_forced(vbox, hangs):
-    """By ending the VM's process."""
+    """The driver then ends the VM's process (startvm --type emergencystop)."""
     running(vbox)
     commands = HangingCut(vbox) if hangs else InProcess(vbox, fails={"poweroff": STARTING})
     done = stopped(vbox, commands=commands).succeeded()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task needs from its host is checked before the first step: nothing is written where it would fail."""
+"""Requirements of a task on its host are checked before the first step: a task that would fail changes nothing."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_unreadable_vm_is_explained(vbox):
 
 
 def test_forgotten_vm_is_not_created_again(vbox):
-    """As the remedy says: its files stay, and are in the way of a new VM until somebody decides."""
+    """The files remain, and prevent the creation of a VM with this name, as the error message says."""
     made = task(vbox).succeeded().vm
     settings = vbox.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="ascii")
@@ -206,7 +206,7 @@ def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
         clone = {"source": "web", "linked": False}
         task(vbox, "copy", config=larger, clone=clone, check=check).refused("copy: disks.SATA 0.size", "Fixed")
     vbox.run("snapshot", "web", "take", "s")
-    task(vbox, config=larger).succeeded()  # On top of it there is an image that grows.
+    task(vbox, config=larger).succeeded()  # The overlay of the snapshot is enlarged.
     assert (
         task(vbox, "copy", config=larger, clone={"source": "web", "linked": True, "snapshot": "s"}).succeeded().changed
     )
@@ -260,7 +260,7 @@ def test_linked_clone_needs_no_room(vbox, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["disk added", "disk there", "iso"])
 def test_path_that_new_groups_move_is_rejected(vbox, kind):
-    """The folder of a VM is named after its first group."""
+    """The directory of a VM depends on its first group."""
     task(vbox).succeeded()
     folder = vbox.machines / "web"
     own = observed(vbox).config["disks"]["SATA 0"]["source"]
@@ -341,7 +341,7 @@ def test_folder_must_be_writable(vbox, monkeypatch):
 
 @pytest.mark.parametrize("way", ["disk", "image"])
 def test_copied_file_is_no_image_of_its_own(vbox, way):
-    """VirtualBox knows images by the UUIDs in them."""
+    """VirtualBox identifies images by the UUIDs in their headers."""
     own = task(vbox, "other").succeeded().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")
     shutil.copy(own, copy)

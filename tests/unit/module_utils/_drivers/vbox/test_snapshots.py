@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: taken once, deleted and restored by their ids, and kept where a linked clone needs them."""
+"""Snapshots: created once, deleted and restored by their ids, and not deleted if a linked clone needs them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_failed_deletion_of_a_snapshot_is_a_failure(vbox):
 
 @pytest.mark.parametrize("running", [False, True])
 def test_restored_vm_has_its_settings_of_then(vbox, running):
-    """What is no part of a snapshot stays as it is: description, tags, groups, and the mark."""
+    """Values that are not part of a snapshot remain: description, tags, groups, and the mark."""
     state = "started" if running else "present"
     task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).succeeded()
     snapshot(vbox, "s").succeeded()
@@ -84,7 +84,7 @@ def test_snapshot_has_the_configuration_of_then(vbox):
     found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
     then = found.snapshots[0].config
     assert (then["memory"], then["native"]) == (16 * MIB, {"hpet": "off"})
-    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports these of today.
+    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports the present values of these.
     assert {key: then[key] for key in kept} == {key: now[key] for key in kept}
 
 
@@ -108,7 +108,7 @@ def test_other_failure_while_a_snapshot_is_read(vbox):
 
 @pytest.fixture(name="source")
 def _source(vbox):
-    """A VM with two snapshots, one on the other; a linked clone needs the first."""
+    """A VM with two snapshots, the second a child of the first; a linked clone needs the first."""
     task(vbox, "source").succeeded()
     for name in ("first", "second"):
         snapshot(vbox, name, "source").succeeded()
@@ -136,7 +136,7 @@ def test_snapshot_that_nobody_needs_is_deleted(vbox, source):
 
 
 def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
-    """Merging a snapshot into the next one gives the clone of that one the same content."""
+    """The snapshot is merged into its child, so a clone of the child keeps its content."""
     task(vbox, "clone", state="absent").succeeded()
     link(vbox, "second")
     assert names(snapshot(vbox, "first", "source", state="absent")) == ["second"]

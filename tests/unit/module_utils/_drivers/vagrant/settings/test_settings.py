@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vocabulary's settings as a Vagrantfile's description, and back."""
+"""Conversion of settings to the description in a Vagrantfile, and back."""
 
 from __future__ import annotations
 

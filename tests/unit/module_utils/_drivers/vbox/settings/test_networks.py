@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs, forwards and their ports on the host, SSH, and addresses."""
+"""NICs, port forwards and their host ports, SSH, and addresses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 
 
 def changed(vbox, name="web", **config):
-    """A change that is complete: the same task again does nothing."""
+    """Run a task that changes something, and nothing when it runs again."""
     done = task(vbox, name, config=config).succeeded()
     assert task(vbox, name, config=config).succeeded().writes == []
     return done
@@ -95,7 +95,7 @@ def test_nic_is_removed(vbox):
 
 @pytest.mark.parametrize(("chipset", "room"), [("piix3", 8), ("ich9", 36)])
 def test_room_for_nics(vbox, chipset, room):
-    """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
+    """VirtualBox itself ignores a NIC above the maximum and ends with 0."""
     native = {**ENGINE, "chipset": chipset}
     words = [f"NIC {room + 1}", chipset, f"only {room} NICs"]
     task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
@@ -111,7 +111,7 @@ def test_room_for_nics(vbox, chipset, room):
 def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
     task(vbox).succeeded()
     config = {"native": {"chipset": "ich9"}, "networks": {"8": {"type": "nat"}, "35": {"type": "internal"}}}
-    # The double has 8 NICs: how far the task gets is seen by its calls.
+    # The double has only 8 NICs, so the test checks the calls of the task.
     done = task(vbox, config=config)
     assert done.writes[0] == "modifyvm --chipset ich9"
     assert "--nic9 nat --nic36 intnet --intnet36 intnet" in done.writes[1]
@@ -162,7 +162,7 @@ def test_rules_of_two_nics_stay_with_their_nic(vbox):
 
 
 def test_chosen_port_is_nobody_elses(vbox):
-    """Neither that of another VM that is off, nor that of another rule, nor one that a program uses."""
+    """Not chosen: a port of another VM that is off, of another rule, or one that a program uses."""
     entry = {"a": {"guest_port": 1}}
     task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).succeeded()
     (port,) = (int(rule.split(",")[3]) for rule in rules(vbox))
@@ -176,7 +176,7 @@ def test_chosen_port_is_nobody_elses(vbox):
 
 @pytest.mark.parametrize("state", ["started", "present"])
 def test_port_that_a_program_uses_is_rejected(vbox, state):
-    """Once the VM runs; for a VM that is off a rule may name any port."""
+    """The task fails only if it starts the VM; a rule of a VM that is off may name any port."""
     vbox.listening = {8080}
     task(vbox).succeeded()
     done = task(vbox, state=state, config={"port_forwards": WEB})
@@ -208,7 +208,7 @@ def ssh_port(done):
 
 
 def test_ssh_port_is_never_another_programs(vbox):
-    """A VM copied by hand has the same rule; a program may have taken the port while the VM was off."""
+    """A VM cloned by hand has the same rule, and another program may use the port while the VM is stopped."""
     first = ssh_port(task(vbox, state="started"))
     assert 20000 <= first < 30000
     task(vbox, state="stopped").succeeded()
@@ -234,7 +234,7 @@ def test_ssh_port_of_a_copy_is_its_own(vbox):
 
 
 def test_restored_vm_keeps_its_ssh_port(vbox):
-    """A VM that was suspended has its port still."""
+    """A VM that was suspended keeps its port."""
     first = ssh_port(task(vbox, state="started"))
     task(vbox, state="suspended").succeeded()
     vbox.listening = {first}
@@ -275,7 +275,7 @@ def test_addresses_of_a_running_vm(vbox):
     sources = {one.address: one.source for one in found.addresses}
     assert sources == {"192.168.56.102": "lease", "192.168.56.7": "agent"}
     assert found.ssh == {"host": "192.168.56.102", "port": 22, "user": None, "scope": "host"}
-    assert [one.source for one in observed(vbox).addresses] == ["agent"]  # A lease costs a call, and nobody asked.
+    assert [one.source for one in observed(vbox).addresses] == ["agent"]  # Leases need a call that was not requested.
     driver = driver_of(vbox)
     driver.observe(None, frozenset({"config"}))
     (light,) = driver.observe([Target(id=uuid)], frozenset({"power", "addresses"})).vms
