@@ -177,7 +177,7 @@ def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(vbox, detached):
 
 
 def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
-    """The disk belongs to the VM, whose snapshot contains it; no other user is reported, and no other VM can attach it."""
+    """The disk belongs to the VM, whose snapshot contains it; no other user is reported, and no other VM may use it."""
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
     config = {**SMALL, "disks": {"#0": {"source": detached}}}

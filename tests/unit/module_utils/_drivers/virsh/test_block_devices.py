@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 @pytest.fixture(name="device")
 def _device(tmp_path, monkeypatch):
-    """A file that passes for a block device; a guest has made it look like a qcow2 image."""
+    """A file that is treated as a block device, to which a guest has written a qcow2 header."""
     path = tmp_path / "lv"
     path.write_bytes(b"QFI\xfb" + bytes(MIB - 4))
     monkeypatch.setattr(files, "is_block_device", lambda asked: asked == str(path))

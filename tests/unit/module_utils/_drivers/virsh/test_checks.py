@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host: found missing before the first step, and asked only where it matters."""
+"""Requirements of a plan on its host: checked before the first step, and queried only if the plan needs them."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
     closed = tmp_path / "closed"
     closed.mkdir()
     (closed / "disk").touch()
-    # Root may write everywhere, so the port says what it says to others.
+    # Root may write everywhere, so the port is patched to return the result for other users.
     monkeypatch.setattr(checks.files, "is_writable", lambda path: path != str(closed))
     with pytest.raises(
         Refused, match=r"web: .*closed/disk cannot be deleted, because its directory is not writable"
@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
 
 
 def beside(text, **config):
-    """What a new machine of ``config`` needs on a host with one machine, m1, and all that QEMU has."""
+    """Check a new VM with ``config`` on a host with one VM, m1, and all features of QEMU."""
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "x86_64", "--machine", "q35")
     answers = {
         ("capabilities",): "<capabilities/>",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host lacks is found before the first step: interfaces, memory, directories that QEMU cannot enter."""
+"""Requirements on the host, checked before the first step: interfaces, memory, access of QEMU to directories."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a machine: what is sent to libvirt, in which order, and what the stored definition is afterwards."""
+"""Changes of a VM: the commands that are sent to libvirt, their order, and the stored definition afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def change(folder, virsh, *changes, power="stopped", **found):
 
 
 def differences(virsh, before):
-    """What the definition that was sent differs in, our mark left out."""
+    """The differences of the sent definition, without the mark."""
     old, new = flat(before), flat(virsh.defined().text())
     return {
         path: (old.get(path), new.get(path))
@@ -101,7 +101,7 @@ def test_a_new_card_stands_behind_the_others(tmp_path):
     assert (len(nics), nics[0].find("mac").get("address"), nics[1].find("source").get("network")) == (2, MAC, "lan")
 
 
-# What runs ------------------------------------------------------------------------------------------------------------
+# Running VMs ----------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_asked_of_a_running_machine_for_its_next_start(tmp_path):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making and removing machines: what is left when it goes wrong."""
+"""Creation and deletion of VMs, and what remains after failures."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_state_of_a_tpm_that_it_has_no_more_goes_with_the_machine(virsh, tmp_path, monkeypatch, kept):
-    """libvirt removes it only with a machine that has a TPM."""
+    """libvirt itself deletes TPM state only with a VM that has a TPM."""
     monkeypatch.setattr(delete, "_TPM_STATES", str(tmp_path))
     if kept:
         (tmp_path / UUID).mkdir()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose files are whose, on real images: what goes, what stays, and that nothing goes where that cannot be answers."""
+"""Owners and users of files, with real images: which files are deleted, and that none is if the users are unknown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIST = ("list", "--all", "--uuid", "--name")
 
 
 class CountingCommands(Commands):
-    """The real programs; ``done`` are the images that were looked at."""
+    """The real programs; ``done`` are the images that were read."""
 
     def __init__(self):
         self.done = []
@@ -71,7 +71,7 @@ def vm_of(*disks, files=(), machine_id=UUID):
 
 
 def seen(images, *definitions, vm=None, virsh=None):
-    """{path: File} of the machine web; each of its definitions and all others are given."""
+    """{path: File} of the VM web, from its definitions and those of all other VMs."""
     own = [one for one in definitions if one.name == "web"]
     found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or FakeVirsh(), images, definitions))
     return {file.path: file for file in found}
@@ -82,12 +82,12 @@ def delete_of(vm, found, delete_disks="all"):
 
 
 def plan_of(vm, found, delete_disks="all"):
-    """(paths that go, {path: why it stays})."""
+    """(paths to delete, {path to keep: reason})."""
     step = delete_of(vm, found, delete_disks)
     return list(step.arguments["files"]), dict(step.arguments["kept"])
 
 
-# Who uses what --------------------------------------------------------------------------------------------------------
+# Users of files -------------------------------------------------------------------------------------------------------
 
 
 def test_a_disk_of_its_own_is_used_by_nobody_else(images, tmp_path):
@@ -129,18 +129,18 @@ def test_what_only_libvirt_knows_counts_too(images, tmp_path, below):
 
 
 def test_a_disk_we_made_stays_while_an_overlay_made_by_hand_stands_on_it(images, tmp_path):
-    """After a snapshot the machine runs on the overlay, and our disk is in none of its drives."""
+    """After a snapshot the VM uses the overlay, and the disk that the collection created is not attached."""
     base, top = chain(images, tmp_path, "base", "top")
     vm = vm_of(base)
     found = seen(images, domain("web", disk(top)), vm=vm)
     assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not created by this collection"})
 
 
-# Where it cannot be told ----------------------------------------------------------------------------------------------
+# Unknown users --------------------------------------------------------------------------------------------------------
 
 
 def not_qcow(folder):
-    """An image that stands on another, of a format that only qemu-img can read."""
+    """An overlay in a format that only qemu-img can read."""
     (folder / "top").write_bytes(b"QED\0" + bytes(1 << 16))
     return f"{folder}/top"
 
@@ -240,7 +240,7 @@ def test_a_definition_that_cannot_be_read_may_name_any_file(tmp_path):
     assert {one.name for one in driver_of(virsh, tmp_path).all_definitions()} == {"m1"}
 
 
-# What there is --------------------------------------------------------------------------------------------------------
+# Files of a VM --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

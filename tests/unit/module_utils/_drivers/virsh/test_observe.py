@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What machines look like through virsh's answers: power words, addresses, and what is stored against what runs."""
+"""Observation of VMs from answers of virsh: power states, addresses, stored and running configuration."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_an_empty_host_is_one_process():
     assert virsh.processes == 1
 
 
-# Which machine --------------------------------------------------------------------------------------------------------
+# Selection of VMs -----------------------------------------------------------------------------------------------------
 
 
 def test_a_name_may_look_like_an_id_and_belong_to_several():
@@ -276,7 +276,7 @@ def sources(seen):
 
 
 def test_an_address_has_its_best_witness_and_a_source_that_fails_is_only_one_less():
-    # The agent and the lease both know it; that arp cannot be asked is no fault of the machine.
+    # The agent and the lease report the address; the failure of the ARP query is not an error of the VM.
     assert sources(machine(facets=ADDRESSES)) == [("192.168.122.222", "agent")]
     arp = {("domifaddr", UUID, "--source", "arp"): recorded("domifaddr-lease.txt")}
     assert sources(machine(arp, {("domifaddr", UUID, "--source", "agent"): failed("no agent")}, facets=ADDRESSES)) == [
@@ -321,7 +321,7 @@ def test_no_address_at_all():
     assert (seen.addresses, seen.ssh) == ((), None)
 
 
-# What is left to the host ---------------------------------------------------------------------------------------------
+# Values that the host chooses -----------------------------------------------------------------------------------------
 
 
 def test_what_the_host_chose_does_not_wait_for_a_restart():

@@ -43,7 +43,7 @@ def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power,
     [
         ("start", STOPPED, "internal error: qemu unexpectedly closed the monitor", "/var/log/libvirt/qemu"),
         ("start", STOPPED, "Cannot open log file: Device or resource busy", "serial_log"),
-        # QEMU says so after a KVM internal error: KVM could not emulate an instruction of the guest.
+        # QEMU's answer after a KVM internal error: KVM could not emulate an instruction of the guest.
         ("resume", PAUSED, "command 'cont': Resetting the Virtual Machine is required", "virt_type: qemu"),
     ],
 )

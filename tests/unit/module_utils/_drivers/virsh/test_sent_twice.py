@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A step that is sent again ends as if it had been sent once, also where it was cut off in between."""
+"""A step that is sent twice has the same result as one that is sent once, also if the first was interrupted."""
 
 from __future__ import annotations
 

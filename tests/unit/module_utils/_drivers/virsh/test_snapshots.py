@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots read from libvirt's recorded XML (9.0.0), and what is sent to take, drop and restore them."""
+"""Snapshots parsed from libvirt's recorded XML (9.0.0), and the commands that create, delete and restore them."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_an_external_one_announces_its_files_first(tmp_path, power, include_memo
 
 
 def test_names_of_files_that_were_never_made_leave_the_mark(tmp_path):
-    """What was made in spite of the failure stays ours."""
+    """Files that were created in spite of the failure still belong to the VM."""
     vm = machine(tmp_path)
     for name in ("web-vda.qcow2", "web.s.memory"):
         (tmp_path / name).touch()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from QEMU and its host: asked only where it matters, and found missing before the first step."""
+"""Requirements of a plan on QEMU and its host: queried only if needed, and checked before the first step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 1 << 20
 Q35 = recorded("domcapabilities-q35.xml")
 NO_FIRMWARE = ("<value>efi</value>", "")
 NO_SPICE = ("<value>spice</value>", "")
-#: As a host without swtpm says it.
+#: The answer of a host without swtpm.
 NO_EMULATOR = ("<value>emulator</value>", "")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processors and memory up to a maximum: what is asked, what it costs, how it is read and written."""
+"""CPUs and memory with a maximum: requested values, costs of changes, parsing and writing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOPOLOGY = ("</cpu>", "<topology sockets='4' dies='1' cores='1' threads='1'/></c
 
 
 def written_by(text, field, new):
-    """What writing one field changes in a definition."""
+    """The changes of a definition by writing one field."""
     return edited(text, lambda definition: SETTINGS[field].write(definition, Change(field, None, new)))
 
 
@@ -93,7 +93,7 @@ def test_a_maximum_that_cannot_be_is_refused(asked, said):
 
 
 def costs(vm, **asked):
-    """{field: cost} of all that is asked."""
+    """{field: cost} of all requested changes."""
     settled = memory_cpus.normalize_maxima(vm, asked)
     changes = [Change(field, vm.config.get(field), new, beside=settled) for field, new in settled.items()]
     return {one.field: memory_cpus.MEMORY_CPUS_FIELDS[one.field].cost_of(vm, one) for one in changes}
@@ -256,7 +256,7 @@ def test_a_maximum_of_memory(new, text):
     assert written_by(machine_xml(HALF), "max_memory", new) == {"/memory[1]": ("524288", text)}
 
 
-# What runs ------------------------------------------------------------------------------------------------------------
+# Running VMs ----------------------------------------------------------------------------------------------------------
 
 
 def test_what_runs_is_changed_with_its_unit_before_what_is_stored(tmp_path):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt's networks: needed by what starts or is plugged in, and started with consent."""
+"""libvirt's networks: checked if a VM starts or gets a NIC, and started if the task allows it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
         check(tmp_path, on(network("lan")), *steps, power=power, allow_network_start=True)
 
 
-# Telling --------------------------------------------------------------------------------------------------------------
+# Reports --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network cards: what of a running machine changes at once, what is asked of libvirt, and what is stored."""
+"""NICs: which changes apply to a running VM at once, which commands libvirt gets, and what is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unit.module_utils._drivers.virsh.test_configure import change, told, writte
 
 SECOND_MAC = "52:54:00:aa:00:02"
 SECOND_CARD = f"<interface type='user'><mac address='{SECOND_MAC}'/><model type='virtio'/></interface>"
-#: As a running machine shows it (libvirt 9.0.0).
+#: In the form of a running VM (libvirt 9.0.0).
 LAN_CARD = f"""\
 <interface type='network'>
   <mac address='{SECOND_MAC}'/>

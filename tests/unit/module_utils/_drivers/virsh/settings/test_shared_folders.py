@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders of the host: through which driver, how they are read and written, and what is refused."""
+"""Shared folders: the driver, parsing and writing, and errors."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
     assert shared_folders.read_shares(Definition(machine_xml(with_devices(socket)))) == {}
 
 
-# Refusing -------------------------------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def removed(name):
 
 
 def preflight(folder, steps, running=_VIRTIOFS, stored="", version="9.0.0", power="running", shares=()):
-    """The check of a plan for a running VM with these elements; returns what libvirt was asked."""
+    """Check a plan for a running VM with these elements; returns the commands that libvirt got."""
     driver = connection(folder, version=version, stored=machine_xml(with_devices(stored)))
     driver.virsh.answers["dumpxml", UUID] = machine_xml(with_devices(running))
     driver.virsh.answers.update({("list", "--all", "--uuid", "--name"): "", ("capabilities",): "<capabilities/>"})
