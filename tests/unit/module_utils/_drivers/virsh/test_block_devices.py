@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
-from unit.module_utils._drivers.virsh.test_configure import change, told
+from unit.module_utils._drivers.virsh.test_configure import change, virsh_with
 
 MIB = 1 << 20
 
@@ -40,7 +40,7 @@ def check(folder, *changes, virsh=None, disks=None, steps=()):
 
 def test_it_is_attached_as_a_raw_block_device_whatever_its_guest_wrote(tmp_path, device):
     check(tmp_path, added(device))
-    disk = change(tmp_path, told(machine_xml()), added(device)).defined().drives("disk")[1]
+    disk = change(tmp_path, virsh_with(machine_xml()), added(device)).defined().drives("disk")[1]
     assert (disk.get("type"), disk.find("source").attrib) == ("block", {"dev": device})
     assert disk.find("driver").get("type") == "raw"
 

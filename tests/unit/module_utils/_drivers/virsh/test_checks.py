@@ -113,9 +113,9 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
     monkeypatch.setattr(checks.files, "is_writable", lambda path: path != str(closed))
     with pytest.raises(
         Refused, match=r"web: .*closed/disk cannot be deleted, because its directory is not writable"
-    ) as told:
+    ) as raised:
         check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "disk"))
-    assert "become" in told.value.remedy
+    assert "become" in raised.value.remedy
     check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "gone", tmp_path / "nosuch" / "disk"))
 
 
@@ -166,7 +166,9 @@ def test_a_log_that_another_machine_writes_is_not_taken(tmp_path):
 
 def test_firmware_of_a_machine_that_is_there_is_looked_at_as_well(tmp_path):
     theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram</nvram>"))
-    (told, _step), changes = beside(theirs), (Change("firmware", "bios", "uefi"),)
+    (arguments, _step), changes = beside(theirs), (Change("firmware", "bios", "uefi"),)
     vm = Vm("web", id="u", config={"firmware": "bios", "secure_boot": False})
     with pytest.raises(Refused, match=r"web: .*web\.nvram is used by m1"):
-        check_plan(driver_of(told["virsh"], tmp_path), Plan(vm, vm, segments=((Step("configure", changes=changes),),)))
+        check_plan(
+            driver_of(arguments["virsh"], tmp_path), Plan(vm, vm, segments=((Step("configure", changes=changes),),))
+        )

@@ -43,9 +43,9 @@ def test_a_plain_machine_can_be_cloned(rich, linked):
 def test_no_disk_stands_on_a_snapshot_within_an_image(rich):
     rich.snapshot_inside()
     check(rich, "s1")
-    with pytest.raises(Refused, match=r"copy: clone\.linked: 's1' is an internal snapshot of 'rich'") as told:
+    with pytest.raises(Refused, match=r"copy: clone\.linked: 's1' is an internal snapshot of 'rich'") as raised:
         check(rich, "s1", linked=True)
-    assert "external" in told.value.remedy
+    assert "external" in raised.value.remedy
 
 
 def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
@@ -54,9 +54,9 @@ def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
 
 
 def test_a_snapshot_whose_content_is_gone(rich):
-    with pytest.raises(NotFound, match="no longer contains the snapshot 's1' of 'rich'") as told:
+    with pytest.raises(NotFound, match="no longer contains the snapshot 's1' of 'rich'") as raised:
         check(rich, "s1")
-    assert "virsh snapshot-delete rich --snapshotname=s1 --metadata" in told.value.remedy
+    assert "virsh snapshot-delete rich --snapshotname=s1 --metadata" in raised.value.remedy
 
 
 def test_a_snapshot_of_which_libvirt_keeps_no_definition(rich):
@@ -170,9 +170,9 @@ TOLD = Step("configure", changes=(Change("description", "a", "b"),))
 @pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
 def test_what_others_stand_on_is_not_written_to(rich, step):
     rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
-    with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1") as told:
+    with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1") as raised:
         check_plan(rich, step)
-    assert "external snapshot" in told.value.remedy
+    assert "external snapshot" in raised.value.remedy
 
 
 @pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])

@@ -190,10 +190,10 @@ def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time") as told:
+    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time") as raised:
         _create(driver(virsh, tmp_path), CONFIG, SEED)
     assert os.listdir(tmp_path) == [name]
-    assert "again" in told.value.remedy
+    assert "again" in raised.value.remedy
 
 
 def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_no_file_of_somebody(virsh, tmp_path):

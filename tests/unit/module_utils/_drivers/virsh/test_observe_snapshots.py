@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 
 from unit.module_utils._drivers.virsh.answers import UUID, failed, recorded
-from unit.module_utils._drivers.virsh.test_observe import closely, machine, told
+from unit.module_utils._drivers.virsh.test_observe import closely, machine, virsh_with
 
 SNAPSHOTS = frozenset({"power", "config", "snapshots"})
 TAKEN = {
@@ -33,7 +33,7 @@ def test_snapshots_are_looked_at_where_they_are_asked_for():
 
 def test_they_are_one_process_more_and_none_where_there_are_none():
     for answers, processes in ((TAKEN, 3), (NONE, 2)):
-        virsh = told(answers)
+        virsh = virsh_with(answers)
         assert len(closely(virsh, SNAPSHOTS).vms) == 1
         assert virsh.processes == processes
 

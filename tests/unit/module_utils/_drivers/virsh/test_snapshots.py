@@ -42,17 +42,23 @@ RECORDED = [
 @pytest.mark.parametrize(("name", "kind", "power", "parent", "frozen", "overlays", "memory"), RECORDED)
 def test_recorded(name, kind, power, parent, frozen, overlays, memory):
     seen = read(name)
-    told = seen.described(is_current=True, config_of=None)
-    assert (told.kind, told.power, told.parent, told.config, told.current) == (kind, power, parent, None, True)
-    assert 1795173691 <= told.created <= 1795173710
+    snapshot = seen.described(is_current=True, config_of=None)
+    assert (snapshot.kind, snapshot.power, snapshot.parent, snapshot.config, snapshot.current) == (
+        kind,
+        power,
+        parent,
+        None,
+        True,
+    )
+    assert 1795173691 <= snapshot.created <= 1795173710
     assert seen.frozen == {"vda": f"{POOL}/{frozen}"}
     assert seen.overlays == [f"{POOL}/{one}" for one in overlays]
     assert seen.memory_file == (memory and f"{POOL}/{memory}")
 
 
 def test_words_for_people():
-    told = read("internal-off").described(False, None)
-    assert (told.name, told.description, told.current, told.id) == ("off", "first <&> ü", False, None)
+    snapshot = read("internal-off").described(False, None)
+    assert (snapshot.name, snapshot.description, snapshot.current, snapshot.id) == ("off", "first <&> ü", False, None)
     assert read("internal-running").described(False, None).description == ""
 
 
@@ -64,16 +70,16 @@ def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
     root.find("domain/memory").text = "1024"
     seen = SnapshotXml(root)
     assert seen.definition.memory == 64 << 20
-    told = seen.described(False, lambda definition: read_disks(definition, {}))
+    snapshot = seen.described(False, lambda definition: read_disks(definition, {}))
     disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
-    assert told.config == {"vda": disk}
+    assert snapshot.config == {"vda": disk}
 
 
 def test_a_snapshot_from_before_libvirt_kept_definitions():
     seen = SnapshotXml.parse("<domainsnapshot><name>s</name><state>shutoff</state><domain/></domainsnapshot>")
     assert (seen.definition, seen.frozen, seen.overlays, seen.memory_file) == (None, {}, [], None)
-    told = seen.described(False, lambda definition: {"cpus": 1})
-    assert (told.config, told.created, told.kind) == (None, None, "internal")
+    snapshot = seen.described(False, lambda definition: {"cpus": 1})
+    assert (snapshot.config, snapshot.created, snapshot.kind) == (None, None, "internal")
 
 
 # Acting ---------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 
 from unit.module_utils._drivers.virsh.answers import UUID, machine_xml
-from unit.module_utils._drivers.virsh.test_configure import change, told, written
+from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written
 from unit.module_utils._drivers.virsh.test_definition import edited
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -157,7 +157,7 @@ def test_a_maximum_is_told_where_it_leaves_room():
 
 
 def levelled(stored, active):
-    """What is told of the running machine beside what is stored."""
+    """What is reported about the running VM, in addition to the stored values."""
     config, runs_with = read(*stored), read(*active)
     memory_cpus.align_maxima(config, runs_with, Definition(machine_xml(*stored)), Definition(machine_xml(*active)))
     return {name for name in config if config[name] != runs_with[name]}
@@ -261,7 +261,7 @@ def test_a_maximum_of_memory(new, text):
 
 def test_what_runs_is_changed_with_its_unit_before_what_is_stored(tmp_path):
     changes = [Change("cpus", 2, 3, cost=LIVE), Change("memory", 256 * MIB, 300 * MIB, cost=LIVE)]
-    virsh = change(tmp_path, told(machine_xml(TWO_OF_FOUR, HALF)), *changes, power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml(TWO_OF_FOUR, HALF)), *changes, power="running")
     assert written(virsh) == [
         ("setvcpus", UUID, "3", "--live"),
         ("setmem", UUID, "307200KiB", "--live"),

@@ -99,7 +99,7 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
 
 
 @pytest.mark.parametrize(
-    ("verb", "vm", "told"),
+    ("verb", "vm", "networks"),
     [
         ("start", on(network("lan"), network("default"), network("dmz")), ("dmz", "lan")),
         ("start", on({"type": "user"}), ()),
@@ -108,9 +108,9 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
         ("start", on(network("dmz"), power="suspended", active=on(network("lan")).config), ("lan",)),
     ],
 )
-def test_a_start_tells_the_networks_that_come_up(verb, vm, told):
+def test_a_start_tells_the_networks_that_come_up(verb, vm, networks):
     effects = starting_effects(frozenset({"lan", "dmz"}))
-    assert effects(verb, vm, ()) == tuple(f"the network '{name}' is started" for name in told)
+    assert effects(verb, vm, ()) == tuple(f"the network '{name}' is started" for name in networks)
 
 
 def test_networks_are_asked_about_only_with_consent():

@@ -77,7 +77,7 @@ def drivers(definition):
 
 
 @pytest.mark.parametrize(
-    ("entry", "told", "driver"),
+    ("entry", "options", "driver"),
     [
         pytest.param({}, {}, "virtiofs", id="the host has it"),
         pytest.param({"read_only": True}, {}, "path", id="libvirt 9 refuses to share read-only so"),
@@ -89,8 +89,8 @@ def drivers(definition):
         pytest.param({}, {"capabilities": "<domainCapabilities/>"}, "path", id="an old libvirt says nothing"),
     ],
 )
-def test_virtiofs_where_it_can_be(tmp_path, entry, told, driver):
-    assert drivers(share(machine_xml(), connection(tmp_path, **told), add(**entry))) == {"data": driver}
+def test_virtiofs_where_it_can_be(tmp_path, entry, options, driver):
+    assert drivers(share(machine_xml(), connection(tmp_path, **options), add(**entry))) == {"data": driver}
 
 
 @pytest.mark.parametrize(
