@@ -27,7 +27,13 @@ def proofs(failure, folder, names_on):
 
 
 def _cut_off(folder, names_on):
-    """Logs of VMs below ``folder`` whose process died: it ended without the last line of a regular end."""
+    """Logs of VMs whose process ended without the last line of a regular end, also if the daemon has crashed."""
     current = {folder / name / "Logs" / "VBox.log" for name in names_on}
     ended = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
     return [path for path in ended if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]
+
+
+def end_of_log(folder, name):
+    """The last lines that the process of a VM has logged: they say why it ended."""
+    log = folder / name / "Logs" / "VBox.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.exists() else "no log"
