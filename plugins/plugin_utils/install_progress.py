@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 #: The role has the installer print this line when all steps are done; see the templates.
 MARKER = "polyvirt-installed"
+#: And this, with the reason behind it, where the installer itself shows nothing if a script fails.
+FAILED = "polyvirt-failed"
 WORKING, WAITING, CRASHED, FINISHED = "working", "waiting", "crashed", "finished"
 
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()#][A-Za-z0-9]|[=>78DEMc])|[\x00-\x08\x0b-\x1f\x7f]")
@@ -32,8 +34,50 @@ class Signs:
     finished: str = rf"^{MARKER}\b"
 
 
-#: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub.
+#: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub. Not recorded, but read in their
+#: sources: the texts of anaconda (exception.py, errors.py, startup_utils.py, ui/tui), dracut (dracut-emergency.sh,
+#: dracut-initqueue.sh) and subiquity (client/client.py). Anaconda runs in tmux, which moves the cursor instead of
+#: ending lines, so its texts are searched for at any place of a line. Assumed: that tmux shows "Pane is dead" on a
+#: serial console too, and the steps of setup-alpine. The script for Alpine is the role's own, and so is its error.
 SIGNS = {
+    "alpine": Signs(
+        prompt=rf"^{FAILED}: .+",
+        titles=(rf"^{FAILED}: (.+)",),
+        step=r"^((?:Installing|Initializing|Creating|Mounting|Starting|Extending)\b.+?)(?:\.{3}.*)?$",
+    ),
+    "autoinstall": Signs(
+        prompt=r"An error occurred\. Press enter to start a shell|Continue with autoinstall\? \(yes\|no\)|"
+        r"Continue in (?:basic|rich) mode",
+        titles=(
+            r"(Malformed autoinstall .+)",
+            r"^finish: (.+: FAIL: .+)",
+            r"^finish: (.+)\n(?:(?:start|finish): .*ErrorReporter.*\n)*An error occurred\. Press",
+            r"(Continue with autoinstall\?)",
+            r"(An error occurred\. Press enter to start a shell)",
+            r"(Continue in (?:basic|rich) mode)",
+        ),
+        step=r"^start: (subiquity/[^:\n]+)",
+    ),
+    "kickstart": Signs(
+        prompt=r"The installer will now terminate|Pane is dead|An unknown error has occurr?ed|"
+        r"Entering emergency mode\. Exit the shell to continue|Installation complete\. Press ENTER to quit|"
+        r"Please (?:make (?:a selection|your choice) from (?:the )?above|respond 'yes' or 'no')",
+        titles=(
+            r"(There was an error running the kickstart script at line \d+)",
+            r"The exact error message is:\s+(\S.+)",
+            r"(The following error occurred while [\s\S]+?)(?:\n\n\n|The installer will|\Z)",
+            r"(An error occurred during reading the kickstart file:[\s\S]+?)The installer will now terminate",
+            r"(anaconda: failed to fetch stage2 from \S+)",
+            r"(dracut-initqueue timeout)",
+            r"(Entering emergency mode)",
+            r"(An unknown error has occurr?ed)",
+            r"(Please (?:make|respond) .+)",
+            r"(Pane is dead)",
+        ),
+        step=r"(Starting automated install|Configuring storage|Creating \w+ on /dev/\w+|Downloading packages|"
+        r"Downloading \d+ RPMs|Preparing transaction|Installing \S+ \(\d+/\d+\)|Installing boot loader|"
+        r"Performing post-installation setup tasks|Running (?:pre|post)-installation scripts)",
+    ),
     "preseed": Signs(
         prompt=r"(?:\[Press enter to continue\]|Prompt: '\?' for help(?:, default=[^>]*)?>)\s*\Z",
         titles=(r"^!! ERROR: (.+)", r"^-{20,}\n+(.+(?:\n.+)*)", r"^(.+)\n+Prompt: "),
