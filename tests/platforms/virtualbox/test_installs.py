@@ -137,7 +137,7 @@ def test_cd_for_the_red_hat_family_names_its_answers_and_its_second_stage(played
     role = Role(played)
     options = {**role.vm_options(), "memory": "2G", "disks": [{"size": "10G"}]}
     network = {"method": "static", "address": "192.0.2.10/24", "gateway": "192.0.2.1", "nameservers": ["192.0.2.2"]}
-    code, output = role.run(distribution="rocky-9", vm_options=options, network=network)
+    code, output = role.run(distribution="rocky-9", vm_options=options, network=network, proxy="http://p:3128")
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
     extracted = played.folder / "cd"
     command = ["xorriso", "-osirrox", "on", "-indev", role.media / "web.iso", "-extract", "/", extracted]
@@ -145,6 +145,7 @@ def test_cd_for_the_red_hat_family_names_its_answers_and_its_second_stage(played
     words = (extracted / "boot" / "grub" / "grub.cfg").read_text(encoding="utf-8").splitlines()[0].split()
     assert words[2:] == [
         "inst.stage2=https://dl.rockylinux.org/pub/rocky/9/BaseOS/x86_64/os",
+        "inst.proxy=http://p:3128",
         "inst.text",
         "inst.ks=file:/ks.cfg",
         "ip=192.0.2.10::192.0.2.1:24:web::none",
