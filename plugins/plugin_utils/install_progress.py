@@ -1,31 +1,31 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the console of an installer shows: whether it works, waits for an answer, or has finished. Pure."""
+"""Parse the console of an installer: whether it works, waits for input, crashed or has finished. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-#: The role has the installer print this line when all steps are done; see the templates.
+#: The answer files let the installer print this line when all steps are complete; see the templates.
 MARKER = "polyvirt-installed"
-#: And this, with the reason behind it, where the installer itself shows nothing if a script fails.
+#: The script for Alpine prints this line with the reason if it fails, because the live system shows nothing then.
 FAILED = "polyvirt-failed"
 WORKING, WAITING, CRASHED, FINISHED = "working", "waiting", "crashed", "finished"
 
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()#][A-Za-z0-9]|[=>78DEMc])|[\x00-\x08\x0b-\x1f\x7f]")
-#: GNU screen draws its status line again every minute, at any place of the text.
+#: GNU screen prints its status line again every minute, in the middle of other text.
 _STATUS_LINE = re.compile(r"\[ [^\]\n]*\(\d\*\w+\)[^\]\n]*\]\[ [^\]\n]*\]")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
 _LONGEST = 300
 
 
 @dataclass(frozen=True)
-class Signs:
-    """How one installer shows its state. ``prompt`` matches the end of the text of an installer that waits.
+class Patterns:
+    """Patterns of one installer. ``prompt`` matches the text if the installer waits for input, mostly at its end.
 
-    ``titles`` match the error, the best first. ``step`` matches what the installer works on; its last match counts.
+    ``titles`` match the error message, the best first. ``step`` matches the names of steps; the last match is current.
     """
 
     prompt: str
@@ -34,18 +34,19 @@ class Signs:
     finished: str = rf"^{MARKER}\b"
 
 
-#: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub. Not recorded, but read in their
-#: sources: the texts of anaconda (exception.py, errors.py, startup_utils.py, ui/tui), dracut (dracut-emergency.sh,
-#: dracut-initqueue.sh) and subiquity (client/client.py). Anaconda runs in tmux, which moves the cursor instead of
-#: ending lines, so its texts are searched for at any place of a line. Assumed: that tmux shows "Pane is dead" on a
-#: serial console too, and the steps of setup-alpine. The script for Alpine is the role's own, and so is its error.
-SIGNS = {
-    "alpine": Signs(
+#: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub. Not recorded, but read in source
+#: code: the errors and questions of anaconda (exception.py, errors.py, kickstart.py, installation_progress.py,
+#: anaconda-lib.sh), dracut (dracut-emergency.sh, dracut-initqueue.sh) and subiquity (client.py). Read in reports of
+#: users: "finish: ... FAIL", "Malformed autoinstall", "Continue in basic mode". Assumed: that tmux shows "Pane is dead"
+#: on a serial console, most steps of anaconda, and those of setup-alpine. Anaconda runs in tmux, which moves the cursor
+#: instead of ending lines, so its texts are searched for at any place of a line.
+PATTERNS = {
+    "alpine": Patterns(
         prompt=rf"^{FAILED}: .+",
         titles=(rf"^{FAILED}: (.+)",),
         step=r"^((?:Installing|Initializing|Creating|Mounting|Starting|Extending)\b.+?)(?:\.{3}.*)?$",
     ),
-    "autoinstall": Signs(
+    "autoinstall": Patterns(
         prompt=r"An error occurred\. Press enter to start a shell|Continue with autoinstall\? \(yes\|no\)|"
         r"Continue in (?:basic|rich) mode",
         titles=(
@@ -58,7 +59,7 @@ SIGNS = {
         ),
         step=r"^start: (subiquity/[^:\n]+)",
     ),
-    "kickstart": Signs(
+    "kickstart": Patterns(
         prompt=r"The installer will now terminate|Pane is dead|An unknown error has occurr?ed|"
         r"Entering emergency mode\. Exit the shell to continue|Installation complete\. Press ENTER to quit|"
         r"Please (?:make (?:a selection|your choice) from (?:the )?above|respond 'yes' or 'no')",
@@ -78,12 +79,12 @@ SIGNS = {
         r"Downloading \d+ RPMs|Preparing transaction|Installing \S+ \(\d+/\d+\)|Installing boot loader|"
         r"Performing post-installation setup tasks|Running (?:pre|post)-installation scripts)",
     ),
-    "preseed": Signs(
+    "preseed": Patterns(
         prompt=r"(?:\[Press enter to continue\]|Prompt: '\?' for help(?:, default=[^>]*)?>)\s*\Z",
         titles=(r"^!! ERROR: (.+)", r"^-{20,}\n+(.+(?:\n.+)*)", r"^(.+)\n+Prompt: "),
         step=r"^([^\s\[].*?)\s+\.\.\.",
     ),
-    "openbsd": Signs(
+    "openbsd": Patterns(
         prompt=r"(?:failed; check /tmp/ai/ai\.log|^# |\(S\)hell\? )\s*\Z",
         titles=(r"^(Question has no answer in response file: .+)", r"^(.*failed; check /tmp/ai/ai\.log)"),
         step=r"^((?:Installing|Get/Verify|Location of sets|Fetching URL|newfs)\b.*?)(?: {2,}|$)",
@@ -94,43 +95,43 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class Progress:
-    """``text``: the step at which the installer works, or the title of its error; empty if unknown."""
+    """``text``: the current step, or the error message; empty if unknown."""
 
     state: str
     text: str = ""
 
 
 def plain(console):
-    """The text of a console without control sequences and without what is drawn again and again."""
+    """Return the text of a console without control sequences and repeated status lines."""
     text = _CONTROL.sub("", console.replace("\r\n", "\n").replace("\r", "\n"))
     return _STATUS_LINE.sub("", text)
 
 
 def progress_of(installer, console):
-    """The Progress of ``installer`` (a key of SIGNS, else only crashes and the marker count) from its console's end."""
+    """Return the Progress from the end of the console. For an ``installer`` without PATTERNS: only crash and marker."""
     text = plain(console)
-    signs = SIGNS.get(installer)
+    patterns = PATTERNS.get(installer)
     panic = _PANIC.search(text)
     if panic:
         return Progress(CRASHED, panic.group().strip())
-    if re.search(signs.finished if signs else rf"^{MARKER}\b", text, re.MULTILINE):
+    if re.search(patterns.finished if patterns else rf"^{MARKER}\b", text, re.MULTILINE):
         return Progress(FINISHED)
-    if signs is None:
+    if patterns is None:
         return Progress(WORKING)
-    if re.search(signs.prompt, text, re.MULTILINE):
-        return Progress(WAITING, _title(signs, text))
-    steps = re.findall(signs.step, text, re.MULTILINE)
+    if re.search(patterns.prompt, text, re.MULTILINE):
+        return Progress(WAITING, _title(patterns, text))
+    steps = re.findall(patterns.step, text, re.MULTILINE)
     return Progress(WORKING, steps[-1].strip() if steps else "")
 
 
 def last_lines(console, count=12):
-    """The last lines of a console that are not empty."""
+    """Return the last ``count`` lines of a console that are not empty."""
     lines = [line.rstrip() for line in plain(console).splitlines()]
     return "\n".join([line for line in lines if line][-count:])
 
 
-def _title(signs, text):
-    for pattern in signs.titles:
+def _title(patterns, text):
+    for pattern in patterns.titles:
         found = re.findall(pattern, text, re.MULTILINE)
         if found:
             return " ".join(found[-1].split())[:_LONGEST]
