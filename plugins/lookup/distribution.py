@@ -116,6 +116,15 @@ _raw:
     install_arguments:
       description: Kernel arguments that an unattended installation needs, or an empty string.
       type: str
+    start_arguments:
+      description: Kernel arguments that the installer needs if its kernel is started directly, or an empty string.
+      type: str
+    iso_kernel:
+      description: Path of the installer's kernel on its ISO image, if it can be started directly, or an empty string.
+      type: str
+    iso_initrd:
+      description: Path of the initial RAM disk on the same ISO image, or an empty string.
+      type: str
     package_mirror:
       description: Address of its packages, or an empty string.
       type: str

@@ -54,7 +54,9 @@ options:
         description: Name of a second file that belongs to it, such as the initial RAM disk of a kernel.
         type: str
       checksums:
-        description: Name of the checksum file in the same directory, with SHA-256 or SHA-512 checksums.
+        description:
+          - Name of the checksum file in the same directory, with SHA-256 or SHA-512 checksums.
+          - C(.treeinfo) is the list of an installable tree of the Red Hat family, which has those of its kernel.
         type: str
       signature:
         description: The signature of the vendor, if there is one.

@@ -53,8 +53,7 @@ options:
   installer:
     description:
       - Kind of the installer, as in the entries of P(polyvirt.core.distribution#lookup).
-      - Errors and steps of V(preseed) and V(openbsd) are recognized. Of the others, only the end and a crash of the
-        kernel are recognized.
+      - Errors, questions and steps of all of them are recognized, except those of V(windows), of which only the end is.
       - With V(manual), a user installs the VM. The end is the end of the VM.
     type: str
     choices: [alpine, autoinstall, kickstart, manual, openbsd, preseed, windows]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 #: The answer files let the installer print this line when all steps are complete; see the templates.
 MARKER = "polyvirt-installed"
+#: The script for Alpine prints this line with the reason if it fails, because the live system shows nothing then.
+FAILED = "polyvirt-failed"
 WORKING, WAITING, CRASHED, FINISHED = "working", "waiting", "crashed", "finished"
 
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()#][A-Za-z0-9]|[=>78DEMc])|[\x00-\x08\x0b-\x1f\x7f]")
@@ -21,7 +23,7 @@ _LONGEST = 300
 
 @dataclass(frozen=True)
 class Patterns:
-    """Patterns of one installer. ``prompt`` matches the end of the text if the installer waits for input.
+    """Patterns of one installer. ``prompt`` matches the text if the installer waits for input, mostly at its end.
 
     ``titles`` match the error message, the best first. ``step`` matches the names of steps; the last match is current.
     """
@@ -32,8 +34,51 @@ class Patterns:
     finished: str = rf"^{MARKER}\b"
 
 
-#: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub.
+#: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub. Not recorded, but read in source
+#: code: the errors and questions of anaconda (exception.py, errors.py, kickstart.py, installation_progress.py,
+#: anaconda-lib.sh), dracut (dracut-emergency.sh, dracut-initqueue.sh) and subiquity (client.py). Read in reports of
+#: users: "finish: ... FAIL", "Malformed autoinstall", "Continue in basic mode". Assumed: that tmux shows "Pane is dead"
+#: on a serial console, most steps of anaconda, and those of setup-alpine. Anaconda runs in tmux, which moves the cursor
+#: instead of ending lines, so its texts are searched for at any place of a line.
 PATTERNS = {
+    "alpine": Patterns(
+        prompt=rf"^{FAILED}: .+",
+        titles=(rf"^{FAILED}: (.+)",),
+        step=r"^((?:Installing|Initializing|Creating|Mounting|Starting|Extending)\b.+?)(?:\.{3}.*)?$",
+    ),
+    "autoinstall": Patterns(
+        prompt=r"An error occurred\. Press enter to start a shell|Continue with autoinstall\? \(yes\|no\)|"
+        r"Continue in (?:basic|rich) mode",
+        titles=(
+            r"(Malformed autoinstall .+)",
+            r"^finish: (.+: FAIL: .+)",
+            r"^finish: (.+)\n(?:(?:start|finish): .*ErrorReporter.*\n)*An error occurred\. Press",
+            r"(Continue with autoinstall\?)",
+            r"(An error occurred\. Press enter to start a shell)",
+            r"(Continue in (?:basic|rich) mode)",
+        ),
+        step=r"^start: (subiquity/[^:\n]+)",
+    ),
+    "kickstart": Patterns(
+        prompt=r"The installer will now terminate|Pane is dead|An unknown error has occurr?ed|"
+        r"Entering emergency mode\. Exit the shell to continue|Installation complete\. Press ENTER to quit|"
+        r"Please (?:make (?:a selection|your choice) from (?:the )?above|respond 'yes' or 'no')",
+        titles=(
+            r"(There was an error running the kickstart script at line \d+)",
+            r"The exact error message is:\s+(\S.+)",
+            r"(The following error occurred while [\s\S]+?)(?:\n\n\n|The installer will|\Z)",
+            r"(An error occurred during reading the kickstart file:[\s\S]+?)The installer will now terminate",
+            r"(anaconda: failed to fetch stage2 from \S+)",
+            r"(dracut-initqueue timeout)",
+            r"(Entering emergency mode)",
+            r"(An unknown error has occurr?ed)",
+            r"(Please (?:make|respond) .+)",
+            r"(Pane is dead)",
+        ),
+        step=r"(Starting automated install|Configuring storage|Creating \w+ on /dev/\w+|Downloading packages|"
+        r"Downloading \d+ RPMs|Preparing transaction|Installing \S+ \(\d+/\d+\)|Installing boot loader|"
+        r"Performing post-installation setup tasks|Running (?:pre|post)-installation scripts)",
+    ),
     "preseed": Patterns(
         prompt=r"(?:\[Press enter to continue\]|Prompt: '\?' for help(?:, default=[^>]*)?>)\s*\Z",
         titles=(r"^!! ERROR: (.+)", r"^-{20,}\n+(.+(?:\n.+)*)", r"^(.+)\n+Prompt: "),

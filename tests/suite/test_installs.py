@@ -1,9 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role unattended_install in real VMs, with a stand-in for the installer that needs seconds (installer/init).
+"""Role unattended_install in real VMs, with a stand-in for the installers that needs seconds (installer/init).
 
-The answer file that it reads is the role's own. tests/install has the installation by the real one.
+The answer files that it reads, and the scripts in them that it runs, are the role's own. tests/install has the
+installation by the real one of Debian.
 """
 
 from __future__ import annotations
@@ -12,11 +13,17 @@ import gzip
 import json
 import re
 import subprocess
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 _INIT = Path(__file__).resolve().parent / "installer"
+#: {distribution: paths of the kernel and the initial RAM disk on its ISO image}
+_ON_ISO = {
+    "alpine-3.22": ("boot/vmlinuz-virt", "boot/initramfs-virt"),
+    "ubuntu-24.04": ("casper/vmlinuz", "casper/initrd"),
+}
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
 
 
@@ -42,6 +49,27 @@ class Role:
         initrd.write_bytes(Path(boot["os/initrd"]).read_bytes() + gzip.compress(added.stdout))
         self.medium = {"kernel": boot["os/kernel"], "initrd": str(initrd)}
 
+    def medium_of(self, distribution):
+        """The stand-in as the medium of a distribution: a kernel and its RAM disk, or an ISO image with both."""
+        if distribution not in _ON_ISO:
+            return self.medium
+        kernel, initrd = _ON_ISO[distribution]
+        path = self.media / "installer.iso"
+        grafts = [f"{kernel}={self.medium['kernel']}", f"{initrd}={self.medium['initrd']}"]
+        command = ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, "-V", "installer", "-r", "-graft-points", *grafts]
+        subprocess.run(command, check=True, capture_output=True)
+        return {"iso": str(path)}
+
+    def vm_options(self):
+        return {
+            "cpus": 1,
+            "memory": "1G",
+            "disks": [{"size": "4G"}],
+            "networks": [],
+            "display": {"type": "none"},
+            "options": self.platform.options("vm"),
+        }
+
     def run(self, *words, **variables):
         """(exit code, output in one line)."""
         given = {
@@ -52,14 +80,7 @@ class Role:
             "media_directory": str(self.media),
             "console_log": str(self.console),
             "kernel_arguments": ["quiet", "tsc=reliable", "no_timer_check", "mitigations=off"],
-            "vm_options": {
-                "cpus": 1,
-                "memory": "1G",
-                "disks": [{"size": "4G"}],
-                "networks": [],
-                "display": {"type": "none"},
-                "options": self.platform.options("vm"),
-            },
+            "vm_options": self.vm_options(),
             **variables,
         }
         role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
@@ -82,6 +103,20 @@ class Role:
 
     def power(self):
         return self.platform.truth([self.name])[self.name]["power"]
+
+    def runs_other(self, distribution, *words, **variables):
+        """``run`` with another distribution than Debian, and a VM that is large enough for it."""
+        options = {**self.vm_options(), "memory": "2G", "disks": [{"size": "10G"}]}
+        medium = self.media / "installer.iso"
+        given = {"medium": {"iso": str(medium)} if medium.exists() else self.medium_of(distribution)}
+        return self.run(*words, distribution=distribution, vm_options=options, **given, **variables)
+
+    def drives(self):
+        """{slot: (device, file)} of the VM's definition."""
+        disks = ET.fromstring(self.definition()).findall("devices/disk")
+        files = {disk.find("target").get("dev"): disk.find("source") for disk in disks}
+        kinds = {disk.find("target").get("dev"): disk.get("device") for disk in disks}
+        return {slot: (kinds[slot], source.get("file") if source is not None else "") for slot, source in files.items()}
 
     def files(self):
         """The files that the role keeps for the VM."""
@@ -152,6 +187,70 @@ def test_interrupted_run_is_resumed(role):
     assert (role.power(), role.files()) == ("stopped", [])
 
 
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        "ubuntu-24.04",
+        pytest.param("rocky-9", marks=pytest.mark.deep("the same with Ubuntu")),
+        pytest.param("alpine-3.22", marks=pytest.mark.deep("the same with Ubuntu")),
+    ],
+)
+def test_installers_of_other_distributions(role, distribution):
+    """The VM has all media of its installer until the end, and none of them later."""
+    code, output = role.runs_other(distribution, domain="slow.example.org", timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    drives = role.drives()
+    if distribution in _ON_ISO:
+        assert drives["vdz"] == ("disk", f"{role.media}/{role.name}.seed")
+        assert ("cdrom", f"{role.media}/installer.iso") in drives.values()
+        assert f"<kernel>{role.media}/{role.name}.kernel</kernel>" in role.definition()
+    secret = ["answers", "seed" if distribution in _ON_ISO else "initrd"]
+    assert [(role.media / f"{role.name}.{one}").stat().st_mode & 0o077 for one in secret] == [0, 0]
+    code, output = role.runs_other(distribution, domain="slow.example.org")
+    assert (code, "found in" in output or "found complete" in output, "Write the medium" in output) == (0, True, False)
+    assert not re.search("<kernel>|<initrd>|<cmdline>|<on_reboot>destroy|-media/", role.definition())
+    assert (sorted(role.drives()), role.power(), role.files()) == (["sda", "vda"], "stopped", [])
+    code, output = role.runs_other(distribution)
+    assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
+
+
+@pytest.mark.deep("tests/unit/plugin_utils/test_install_wait.py")
+@pytest.mark.parametrize(
+    ("distribution", "titles"),
+    [
+        ("alpine-3.22", ["the script ended with exit code 3; its output is in /var/log/user-data.log"] * 2),
+        ("rocky-9", ["There was an error running the kickstart script at line 9", "... at line 30"]),
+        ("ubuntu-24.04", ["subiquity/Early/run/command_0: FAIL: Command", "subiquity/Late/run/command_0: FAIL"]),
+    ],
+)
+def test_errors_of_other_installers_are_reported_with_their_titles(role, distribution, titles):
+    """A failing script of the answer file is an error of the installer, and the next run has corrected answers."""
+    code, output = role.runs_other(distribution, "--check")
+    assert (code, "found absent" in output, role.platform.all_names(), role.files()) == (0, True, [], []), output
+    for title, variables in zip(titles, ({"early_commands": ["exit 3"]}, {"late_commands": ["exit 3"]})):
+        code, output = role.runs_other(distribution, **variables)
+        assert (code != 0, title.strip(". ") in output) == (True, True), output
+        assert (role.power(), "<kernel>" in role.definition()) == ("stopped", True)
+        assert "polyvirt-installed" not in role.console.read_text()
+    code, output = role.runs_other(distribution)
+    assert (code, "found interrupted" in output) == (0, True), output
+    assert (sorted(role.drives()), role.files()) == (["sda", "vda"], [])
+
+
+@pytest.mark.deep("test_installers_of_other_distributions")
+@pytest.mark.parametrize("distribution", ["rocky-9", "ubuntu-24.04"])
+def test_manual_installation_starts_the_installer_without_answers(role, distribution):
+    code, output = role.runs_other(distribution, method="manual", timeout=1)
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    assert "vdz" not in role.drives()
+    assert not re.search("autoinstall|ds=nocloud|inst[.]ks", role.definition())
+    assert ("inst.stage2=https://dl.rockylinux.org" in role.definition()) == (distribution == "rocky-9")
+    role.platform.virsh("destroy", role.name)
+    code, output = role.runs_other(distribution, method="manual", timeout=1)
+    assert code != 0, output
+    role.platform.virsh("destroy", role.name)
+
+
 def test_vm_without_this_installer_is_not_changed(role):
     boot = {**role.platform.creation, **role.platform.guest, "name": role.name}
     assert boot["native"]
@@ -166,9 +265,10 @@ def test_unsupported_installations_are_rejected(role):
     for variables, error in (
         ({"platform": "hyperv"}, "installations on hyperv are not supported. Supported: libvirt"),
         (
-            {"distribution": "ubuntu-24.04"},
-            "the installer of Ubuntu Server cannot be started without a user on libvirt",
+            {"distribution": "openbsd-7.8"},
+            "the installer of OpenBSD cannot be started without a user on libvirt",
         ),
+        ({"distribution": "ubuntu-24.04"}, "unattended_install_medium needs iso."),
         ({"medium": {"kernel": "/vmlinuz"}}, "unattended_install_medium needs kernel and initrd"),
         (
             {"vm_options": {"memory": "512M"}},

@@ -11,6 +11,8 @@ from fnmatch import fnmatchcase
 
 _GNU = re.compile(r"([0-9A-Fa-f]{64,128}) [ *](?:[.]/)?(.+)")
 _BSD = re.compile(r"(SHA256|SHA512) \((?:[.]/)?(.+)\) = ([0-9A-Fa-f]+)")
+#: The section [checksums] of a .treeinfo file, which lists the files of an installable tree.
+_TREEINFO = re.compile(r"([^=;#]*[^=;#\s])\s*=\s*sha(?:256|512):([0-9A-Fa-f]+)")
 _BARE = re.compile(r"([0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})")
 _KINDS = {64: "sha256", 128: "sha512"}
 
@@ -27,7 +29,8 @@ class Checksum:
 def find(text, pattern):
     """The checksum of the file whose name matches ``pattern``; of several, the newest by its numbers. None: no match.
 
-    A list in the form of GNU coreutils or of BSD, or a single checksum for the file that ``pattern`` names.
+    A list in the form of GNU coreutils, of BSD or of a .treeinfo file, or a single checksum for the file that
+    ``pattern`` names.
     """
     found = [one for line in text.splitlines() for one in _of(line.strip(), pattern)]
     matching = [one for one in found if fnmatchcase(one.file, pattern)]
@@ -36,11 +39,13 @@ def find(text, pattern):
 
 
 def _of(line, pattern):
-    bsd, gnu, bare = _BSD.fullmatch(line), _GNU.fullmatch(line), _BARE.fullmatch(line)
+    bsd, gnu, bare, tree = (form.fullmatch(line) for form in (_BSD, _GNU, _BARE, _TREEINFO))
     if bsd:
         name, digits = bsd.group(2), bsd.group(3)
     elif gnu:
         name, digits = gnu.group(2), gnu.group(1)
+    elif tree:
+        name, digits = tree.groups()
     elif bare and "*" not in pattern:
         name, digits = pattern, bare.group(1)
     else:

@@ -32,6 +32,10 @@ class Role:
         for name in ("linux", "initrd"):
             (box.folder / name).write_bytes(name.encode())
 
+    def vm_options(self):
+        connection = {"executable": str(self.box.executable), "storage_path": str(self.box.machines)}
+        return {"memory": "1G", "disks": [{"size": "4G"}], "options": {**connection, "native": ENGINE}}
+
     def run(self, *words, **variables):
         """(exit code, output in one line)."""
         given = {
@@ -42,15 +46,7 @@ class Role:
             "medium": {"kernel": str(self.box.folder / "linux"), "initrd": str(self.box.folder / "initrd")},
             "media_directory": str(self.media),
             "timeout": 1,
-            "vm_options": {
-                "memory": "1G",
-                "disks": [{"size": "4G"}],
-                "options": {
-                    "executable": str(self.box.executable),
-                    "storage_path": str(self.box.machines),
-                    "native": ENGINE,
-                },
-            },
+            "vm_options": self.vm_options(),
             **variables,
         }
         role = {"name": "polyvirt.core.unattended_install", "tasks_from": "install"}
@@ -134,6 +130,30 @@ def test_cd_has_the_answers_and_nobody_else_can_read_it(double):
     assert initrd.startswith(b"initrd\x1f\x8b")
     names = subprocess.run(["sh", "-c", "gunzip | cpio -t --quiet"], input=initrd[6:], capture_output=True, check=True)
     assert names.stdout.decode() == "preseed.cfg\n"
+
+
+@pytest.mark.deep("test_cd_has_the_answers_and_nobody_else_can_read_it")
+def test_cd_for_the_red_hat_family_names_its_answers_and_its_second_stage(double):
+    role = Role(double)
+    options = {**role.vm_options(), "memory": "2G", "disks": [{"size": "10G"}]}
+    network = {"method": "static", "address": "192.0.2.10/24", "gateway": "192.0.2.1", "nameservers": ["192.0.2.2"]}
+    code, output = role.run(distribution="rocky-9", vm_options=options, network=network, proxy="http://p:3128")
+    assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
+    extracted = double.folder / "cd"
+    command = ["xorriso", "-osirrox", "on", "-indev", role.media / "web.iso", "-extract", "/", extracted]
+    subprocess.run(command, check=True, capture_output=True)
+    words = (extracted / "boot" / "grub" / "grub.cfg").read_text(encoding="utf-8").splitlines()[0].split()
+    assert words[2:] == [
+        "inst.stage2=https://dl.rockylinux.org/pub/rocky/9/BaseOS/x86_64/os",
+        "inst.proxy=http://p:3128",
+        "inst.text",
+        "inst.ks=file:/ks.cfg",
+        "ip=192.0.2.10::192.0.2.1:24:web::none",
+        "nameserver=192.0.2.2",
+        "console=ttyS0,115200",
+    ]
+    answers = subprocess.run(["gunzip"], input=(extracted / "initrd").read_bytes()[6:], capture_output=True, check=True)
+    assert b"ignoredisk --only-use=sda\n" in answers.stdout
 
 
 def test_uefi_is_rejected(double):

@@ -87,7 +87,7 @@ def test_filters():
         "ubuntu-22.04",
         "ubuntu-24.04",
     ]
-    assert names(media_type="netboot") == ["debian-12", "debian-13", "openbsd-7.8"]
+    assert names(media_type="netboot", platform="vmd") == ["debian-12", "debian-13", "openbsd-7.8"]
 
 
 def test_versions_are_ordered_as_numbers():

@@ -33,6 +33,80 @@ OPENBSD = (
 )
 
 
+#: How the installers show errors and questions, and what of it is the title. Written after their sources.
+FAILURES = [
+    (
+        "kickstart",
+        "\x1b[20;1HInstalling libgcc.x86_64 (3/331)\x1b[21;1H"
+        "There was an error running the kickstart script at line 30.  This is a fatal error and installation will be "
+        "aborted.  The details of this error are:\r\n\r\nsh: x: not found"
+        "\r\n\x1b[24;1HPane is dead (status 1)",
+        "There was an error running the kickstart script at line 30",
+    ),
+    (
+        "kickstart",
+        "[   34.5] anaconda[2628]: The exact error message is:\n\nNon interactive installation failed: no disk.\n\n"
+        "The installer will now terminate.\n",
+        "Non interactive installation failed: no disk.",
+    ),
+    (
+        "kickstart",
+        "\nAn error occurred during reading the kickstart file:\nUnknown command: foo\n\n"
+        "The installer will now terminate.",
+        "An error occurred during reading the kickstart file: Unknown command: foo",
+    ),
+    (
+        "kickstart",
+        "[  199.1] dracut-initqueue[450]: Warning: dracut-initqueue timeout - starting timeout scripts\r\n"
+        "[  200.1] dracut-initqueue[450]: Warning: anaconda: failed to fetch stage2 from http://m.example.org/9\r\n"
+        "\r\nEntering emergency mode. Exit the shell to continue.\r\n\r\ndracut:/# ",
+        "anaconda: failed to fetch stage2 from http://m.example.org/9",
+    ),
+    (
+        "kickstart",
+        "[  199.1] dracut-initqueue[450]: Warning: dracut-initqueue timeout - starting timeout scripts\r\n"
+        "Entering emergency mode. Exit the shell to continue.\r\ndracut:/# ",
+        "dracut-initqueue timeout",
+    ),
+    (
+        "kickstart",
+        "1) Start VNC\n2) Use text mode\n\nPlease make a selection from the above ['c' to continue, 'q' to quit]: ",
+        "Please make a selection from the above ['c' to continue, 'q' to quit]:",
+    ),
+    (
+        "autoinstall",
+        "start: subiquity/Install/postinstall/install_x: installing x\r\n"
+        "finish: subiquity/Install/postinstall/install_x: FAIL: Command '[x]' returned non-zero exit status 100.\r\n"
+        "start: subiquity/ErrorReporter/x/add_info:\r\nAn error occurred. Press enter to start a shell\r\n",
+        "subiquity/Install/postinstall/install_x: FAIL: Command '[x]' returned non-zero exit status 100.",
+    ),
+    (
+        "autoinstall",
+        "finish: subiquity/Filesystem/apply_autoinstall_config: '/dev/sda1'\n"
+        "start: subiquity/ErrorReporter/1/add_info:\nfinish: subiquity/ErrorReporter/1/add_info: written to 1.crash\n"
+        "An error occurred. Press enter to start a shell\n",
+        "subiquity/Filesystem/apply_autoinstall_config: '/dev/sda1'",
+    ),
+    ("autoinstall", "\n\nContinue with autoinstall? (yes|no)\n", "Continue with autoinstall?"),
+    ("alpine", "x: not found\n\npolyvirt-failed: the script ended with 127\n", "the script ended with 127"),
+]
+STEPS = [
+    ("kickstart", "Warning: dracut-initqueue timeout - starting timeout scripts", ""),
+    (
+        "kickstart",
+        "\x1b[9;1HInstalling glibc.x86_64 (2/331)\x1b[10;1HInstalling bash.x86_64 (3/331)",
+        "Installing bash.x86_64 (3/331)",
+    ),
+    (
+        "autoinstall",
+        "start: subiquity/Install/install/curtin_install: \r\nfinish: x: \r\n",
+        "subiquity/Install/install/curtin_install",
+    ),
+    ("alpine", "Creating file systems...\nInstalling system on /dev/vda3:\n", "Installing system on /dev/vda3:"),
+    ("alpine", "echo polyvirt-failed: x", ""),
+]
+
+
 @pytest.mark.parametrize(
     ("installer", "console", "expected"),
     [
@@ -60,7 +134,9 @@ OPENBSD = (
         ),
         ("openbsd", "CONGRATULATIONS! Your OpenBSD install has been successfully completed!", Progress("finished")),
         ("kickstart", f"{WORKING}\npolyvirt-installed\n", Progress("finished")),
-        ("kickstart", ERROR, Progress("working")),
+        ("windows", ERROR, Progress("working")),
+        *((installer, text, Progress("waiting", title)) for installer, text, title in FAILURES),
+        *((installer, text, Progress("working", step)) for installer, text, step in STEPS),
     ],
 )
 def test_progress_of_console(installer, console, expected):

@@ -20,6 +20,12 @@ LONG = "c" * 128
         (f"{LONG}  ./netboot/linux\n", "netboot/linux", Checksum("netboot/linux", "sha512", LONG)),
         (f"# x.iso: 5 bytes\r\nSHA256 (x.iso) = {A}\r\n", "x.iso", Checksum("x.iso", "sha256", A)),
         (f"SHA256 (x.iso) = {A}\nSHA512 (x.iso) = {LONG}\n", "x.iso", Checksum("x.iso", "sha512", LONG)),
+        (
+            f"[checksums]\nimages/boot.iso = sha256:{B}\nimages/pxeboot/vmlinuz = sha256:{A}\n\n[general]\narch = x\n",
+            "images/pxeboot/vmlinuz",
+            Checksum("images/pxeboot/vmlinuz", "sha256", A),
+        ),
+        (f"images/pxeboot/vmlinuz = sha256:{A[:40]}\n", "images/pxeboot/vmlinuz", None),
         (f"{A}\n", "x.iso", Checksum("x.iso", "sha256", A)),
         (f"{A}\n", "x*.iso", None),
         (f"{A}  x.iso.asc\n", "x.iso", None),

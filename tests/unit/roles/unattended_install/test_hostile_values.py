@@ -47,7 +47,9 @@ def autoinstall(given, files):
     }
     assert read["ssh"]["authorized-keys"] == given["ssh_keys"]
     assert read["packages"] == ["sudo", "python3", *unique(given["packages"], ("sudo", "python3"))]
-    assert read["late-commands"] == [["curtin", "in-target", "--", "sh", "-c", script(given)]]
+    in_target, in_installer = read["late-commands"]
+    assert in_target == ["curtin", "in-target", "--", "sh", "-c", script(given)]
+    assert (in_installer[:2], "; echo polyvirt-installed; }" in in_installer[2]) == (["sh", "-c"], True)
     assert (read["locale"], read["timezone"]) == (given["locale"], given["timezone"])
     if given["early_commands"]:
         assert read["early-commands"] == [["sh", "-c", script(given, "early.sh")]]
