@@ -41,7 +41,12 @@ SIGNS = {
     ),
     "openbsd": Signs(
         prompt=r"(?:failed; check /tmp/ai/ai\.log|^# |\(S\)hell\? )\s*\Z",
-        titles=(r"^(Question has no answer in response file: .+)", r"^(.*failed; check /tmp/ai/ai\.log)"),
+        titles=(
+            r"^(Question has no answer in response file: .+)",
+            r"^(install\.site failed)",
+            r"^(.+)\n+failed; check /tmp/ai/ai\.log",
+            r"^(.*failed; check /tmp/ai/ai\.log)",
+        ),
         step=r"^((?:Installing|Get/Verify|Location of sets|Fetching URL|newfs)\b.*?)(?: {2,}|$)",
         finished=r"CONGRATULATIONS! Your OpenBSD install has been successfully completed",
     ),

@@ -18,6 +18,7 @@ from .platforms import parts_of
 _TAIL = 65536
 _PAUSE = 10
 _SIGN_OF_LIFE = 30
+_ENDED = ("stopped", "absent")
 #: Several reads in a row may fail, because the host is busy or a connection breaks off.
 _FAILED_READS = 3
 
@@ -51,7 +52,7 @@ class InstallWait(OverPlatforms):
         return part
 
     def _wait(self, part, options, task_vars, began):
-        """Reads until the end; the installer waits for an answer if its console stays the same between two reads."""
+        """Reads until the end; the installer waits for an answer if all stays the same between two reads."""
         shown, before, failed = began, None, 0
         while True:
             state, problem = self._state(part, task_vars)
@@ -60,15 +61,16 @@ class InstallWait(OverPlatforms):
                 return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
             console = self._console(options["console_log"])
             progress = progress_of(options["installer"], console)
-            result = None if problem else outcome(options, state, progress, console, console == before)
+            is_quiet = (state, console) == before
+            result = None if problem else outcome(options, state, progress, console, is_quiet)
             if result is not None:
                 return result
-            if self.clock() - began >= options["timeout"]:
+            if self.clock() - began >= options["timeout"] and state not in _ENDED:
                 return _timed_out(options, progress, console)
             if self.clock() - shown >= _SIGN_OF_LIFE:
                 shown = self.clock()
                 Display().display(_sign_of_life(options, progress, int(shown - began)))
-            before = console
+            before = (state, console)
             self.sleep(_PAUSE)
 
     def _state(self, part, task_vars):
@@ -92,9 +94,12 @@ class InstallWait(OverPlatforms):
 def outcome(options, state, progress, console, is_quiet):
     """The result of the task if the installation has ended, else None."""
     name = options["name"]
-    if state in ("stopped", "absent"):
+    if state in _ENDED:
         if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
             return {"outcome": "finished"}
+        if options["console_log"] and not is_quiet:
+            # Another process may write the log, a moment later.
+            return None
         problem = f"the VM is {state}, but the installation was not completed."
     elif progress.state == CRASHED:
         problem = progress.text
