@@ -17,6 +17,7 @@ from platforms.vmm.double import media
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
 _PASSWORD = "s3cret phrase"
+_NOTHING = (False, {}, [], {})
 _PROGRAMS = ("rdsetroot", "vnconfig", "mount", "umount", "makefs")
 #: Kills its caller after the call that POLYVIRT_KILL names.
 _SHIM = """\
@@ -32,7 +33,7 @@ class Role:
 
     def __init__(self, platform, folder, ansible_playbook):
         self.platform, self.host, self.folder = platform, platform.host, folder
-        self._ansible_playbook = ansible_playbook
+        self.ansible_playbook = ansible_playbook
         self.name = f"{platform.prefix}web"
         self.media = folder / "media"
         self.console = self.media / f"{self.name}-console.log"
@@ -79,9 +80,8 @@ class Role:
         (self.folder / "play.json").write_text(json.dumps([play]), encoding="utf-8")
         (self.folder / "variables.json").write_text(json.dumps(self.variables(**more)), encoding="utf-8")
         with self.platform.hurried():
-            code, output = self._ansible_playbook(
-                self.folder / "play.json", "-e", f"@{self.folder}/variables.json", *words, environment=self.environment(kill)
-            )  # fmt: skip
+            words = [self.folder / "play.json", "-e", f"@{self.folder}/variables.json", *words]
+            code, output = self.ansible_playbook(*words, environment=self.environment(kill))
         assert _PASSWORD not in output
         assert "$2b$" not in output
         return code, " ".join(output.split())
@@ -92,17 +92,18 @@ class Role:
 
     def installed(self):
         """What the installer has written to the disk of the VM; None if it has not ended."""
-        return self.host.state.look()["installed"].get(self.vm()["disks"][0][0])
+        vm = self.vm()
+        return self.host.state.look()["installed"].get(vm["disks"][0][0]) if vm else None
 
     def files(self):
         """What the role keeps of the VM, except the console."""
         return sorted(path.name for path in self.media.iterdir() if path != self.console) if self.media.exists() else []
 
-    def is_detached(self):
-        """The VM starts from its disk, and nothing remains of the installation."""
-        vm = self.vm()
-        attached = [vm.get(key) for key in ("boot", "boot_device", "cdrom") if vm.get(key)]
-        return (vm.get("running"), attached, self.files(), self.host.state.look()["vnds"]) == (False, [], [], {})
+    def remains(self):
+        """What remains of the installation: whether the VM runs, how it starts, files, and devices of vnd(4)."""
+        vm = self.vm() or {}
+        attached = {key: vm[key] for key in ("boot", "boot_device", "cdrom") if vm.get(key)}
+        return vm.get("running", False), attached, self.files(), self.host.state.look()["vnds"]
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_openbsd_is_installed_once(role):
     assert installed["sets"] == ["bsd", "bsd.rd", "base78.tgz", "comp78.tgz", "man78.tgz", f"site78-{role.name}.tgz"]
     assert "permit nopass keepenv" in installed["site"]
     assert "pkg_add -I rsync--" in installed["site"]
-    assert role.is_detached()
+    assert role.remains() == _NOTHING
     assert "CONGRATULATIONS!" in role.console.read_text()
     assert role.console.stat().st_mode & 0o077 == 0
     code, output = role.run()
@@ -144,7 +145,7 @@ def test_question_without_an_answer_is_reported(role):
     code, output = role.run("--check")
     assert (code, "found interrupted" in output, role.vm()["running"]) == (0, True, False), output
     code, output = role.run()
-    assert (code, "found interrupted" in output, role.is_detached()) == (0, True, True), output
+    assert (code, "found interrupted" in output, role.remains()) == (0, True, _NOTHING), output
     assert role.console.read_text().count("Welcome to the OpenBSD") == 1
 
 
@@ -159,6 +160,15 @@ def test_vm_that_ends_too_early_is_not_installed(role):
         assert (code != 0, f"the installation failed: {error}" in output) == (True, True), output
         assert (role.vm()["running"], role.installed()) == (False, None)
         assert role.vm()["boot"] == str(role.media / f"{role.name}.rd")
+
+
+@pytest.mark.deep("test_openbsd_is_installed_once")
+def test_user_installs_it(role):
+    """The installer gets no answers, and the end of the VM is the end."""
+    role.host.guest(role.name, ends=10)
+    code, output = role.run(method="manual", packages=[])
+    assert (code, role.installed(), role.remains()) == (0, None, _NOTHING), output
+    assert role.console.read_text().endswith("(A)utoinstall or (S)hell? ")
 
 
 @pytest.mark.deep("test_question_without_an_answer_is_reported")
@@ -184,7 +194,7 @@ def test_interrupted_run_is_resumed(role):
     )
     role.host.sleep(2 * 10**6)
     code, output = role.run()
-    assert (code, role.is_detached()) == (0, True), output
+    assert (code, role.remains()) == (0, _NOTHING), output
     assert re.search("found (complete|interrupted)", output)
 
 
@@ -196,7 +206,7 @@ def test_killed_while_the_medium_is_written(role, program):
     assert (code != 0, role.vm()) == (True, None), output
     assert bool(role.host.state.look()["vnds"]) == (program in ("vnconfig", "mount", "umount"))
     code, output = role.run()
-    assert (code, role.is_detached()) == (0, True), output
+    assert (code, role.remains()) == (0, _NOTHING), output
 
 
 def test_unsupported_installations_are_rejected(role):
@@ -208,8 +218,38 @@ def test_unsupported_installations_are_rejected(role):
             "unattended_install_site_set true is not supported on vmd. Remove the option",
         ),
         ({"medium": {"initrd": "/initrd"}}, "unattended_install_medium needs kernel."),
-        ({"distribution": "debian-13", "disk_layout": []}, "the installer of Debian cannot be started without a user on"),
+        ({"distribution": "debian-13", "method": "manual", "packages": []}, "vmd starts no kernel of Debian"),
+        ({"distribution": "debian-13"}, "the installer of Debian cannot be started without a user on"),
     ):
         code, output = role.run(**{**variables, "password": ""})
         assert (code != 0, f"{role.name}: {error}" in output) == (True, True), output
     assert (role.vm(), role.files()) == (None, [])
+
+
+def test_provision_installs(role, key):
+    """Up to the start of the VM, because guests of a double have no SSH server."""
+    given = {
+        **{name: value for name, value in role.variables().items() if not name.endswith(("_platform", "_vm_options"))},
+        "vm_name": role.name,
+        "vm_platform": "vmd",
+        "vm_state": "stopped",
+        "vm_ssh_key_file": str(key.path),
+        "vm_memory": "512M",
+        "vm_disk_size": "8G",
+        "vm_module_options": role.platform.options("vm"),
+        "ansible_become": False,
+    }
+
+    def provision(**more):
+        path = role.folder / "given.json"
+        path.write_text(json.dumps({**given, **more}), encoding="utf-8")
+        words = ["polyvirt.core.provision", "-e", f"@{path}"]
+        code, output = role.ansible_playbook(*words, environment=role.environment())
+        return code, " ".join(output.split())
+
+    code, output = provision(unattended_install_firmware="uefi")
+    assert (code != 0, "firmware uefi is not supported on vmd" in output, role.vm()) == (True, True, None), output
+    code, output = provision()
+    assert (code, role.installed()["left_over"], role.remains()) == (0, [], _NOTHING), output
+    code, output = provision()
+    assert (code, "changed=0" in output) == (0, True), output

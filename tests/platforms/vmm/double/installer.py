@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """OpenBSD's installer in a guest: it takes its answers from the RAM disk of its kernel.
 
-The questions are recorded (golden/install.json); those about sets, and what their answers lead to, are from install.sub.
+The questions are recorded (golden/install.json). Those about sets, and what their answers lead to, are those of
+install.sub.
 """
 
 from __future__ import annotations
@@ -168,7 +169,8 @@ class Installer:
         known = [name for name in names if name in preselected or name in own]
         if not known:
             raise _Failed(f"and found no OpenBSD/amd64 {self._version} sets.")
-        if "INSTALL.amd64" not in names and self._ask("INSTALL.amd64 not found. Use sets found here anyway?", "no") == "no":
+        question = "INSTALL.amd64 not found. Use sets found here anyway?"
+        if "INSTALL.amd64" not in names and self._ask(question, "no") == "no":
             return []
         chosen = [name for name in known if name in preselected or name == own[1]]
         while (words := self._ask("Set name(s)? (or 'abort' or 'done')", "done").split()) != ["done"]:
@@ -176,8 +178,8 @@ class Installer:
                 matching = [name for name in known if fnmatchcase(name, word.lstrip("+-"))]
                 chosen = [name for name in known if (name in chosen or name in matching)]
                 chosen = [name for name in chosen if not (word.startswith("-") and name in matching)]
-        unsigned = [name for name in chosen if name not in preselected]
-        issue = _SIGNATURE if "SHA256.sig" not in names else f"Unverified sets: {' '.join(unsigned)}" if unsigned else ""
+        unsigned = " ".join(name for name in chosen if name not in preselected)
+        issue = _SIGNATURE if "SHA256.sig" not in names else f"Unverified sets: {unsigned}" if unsigned else ""
         if issue and self._ask(f"{issue}. Continue without verification?", "no") != "yes":
             raise _Failed("")
         self._lines += [f"Installing {name}  100% |*************************|  00:01" for name in chosen]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``rdsetroot``, ``vnconfig``, ``mount``, ``umount``, ``makefs`` and ``stty``, as far as installations need them.
 
-The kernel of an installer is a line and its RAM disk. A RAM disk has a fixed size, and is an archive of tar(1): ``mount``
-unpacks it, and ``umount`` packs it again.
+The kernel of an installer is a line and its RAM disk. A RAM disk has a fixed size, and is an archive of tar(1):
+``mount`` unpacks it, and ``umount`` packs it again.
 """
 
 from __future__ import annotations
