@@ -199,7 +199,11 @@ def test_interrupted_run_is_resumed(role):
 
 
 @pytest.mark.parametrize(
-    "program", [pytest.param(name, marks=pytest.mark.deep("umount")) if name != "mount" else name for name in _PROGRAMS]
+    "program",
+    [
+        pytest.param(name, marks=pytest.mark.deep("the same test with mount")) if name != "mount" else name
+        for name in _PROGRAMS
+    ],
 )
 def test_killed_while_the_medium_is_written(role, program):
     code, output = role.run(kill=program)
@@ -223,6 +227,8 @@ def test_unsupported_installations_are_rejected(role):
     ):
         code, output = role.run(**{**variables, "password": ""})
         assert (code != 0, f"{role.name}: {error}" in output) == (True, True), output
+    code, output = role.run(hostname="a'; reboot")
+    assert (code != 0, "unattended_install_hostname: 'a'; reboot' is invalid" in output) == (True, True), output
     assert (role.vm(), role.files()) == (None, [])
 
 
