@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the constraints of an environment of the tests: exact versions, for each Python that it may be made with.
+"""Print the constraints of a test environment: exact package versions for each supported Python version.
 
-Usage: python scripts/constraints.py REQUIREMENTS PYTHON... >CONSTRAINTS, with one interpreter for each minor version:
+Usage: python scripts/constraints.py REQUIREMENTS PYTHON... >CONSTRAINTS, with one interpreter of each minor version:
        python scripts/constraints.py tests/requirements.txt python3.11 python3.12 python3.13 >tests/constraints.txt
 """
 
@@ -22,7 +22,7 @@ _HEADER = """\
 
 
 def resolved(python, requirements):
-    """(minor version of ``python``, {package: version}) of what pip would install."""
+    """Return (minor version of ``python``, {package: version}) of the packages that pip would install."""
     command = [python, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
     done = subprocess.run([*command, "-r", requirements], check=True, stdout=subprocess.PIPE)
     report = json.loads(done.stdout)
@@ -31,7 +31,7 @@ def resolved(python, requirements):
 
 
 def lines(by_python):
-    """The constraints; a version gets a marker where not all Pythons have the same. The newest covers later ones."""
+    """Yield the constraints, with markers if versions differ between Pythons. The newest one covers later Pythons."""
     newest = list(by_python)[-1]
     for package in sorted({package for packages in by_python.values() for package in packages}):
         versions = {python: packages.get(package) for python, packages in by_python.items()}

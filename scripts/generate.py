@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what is derived from the plugins into the files that hold it; --check only says what is out of date.
+"""Update the generated parts of files, which are derived from the plugins; --check only shows which are out of date.
 
-A generated part stands between two comment lines, ``begin generated: NAME`` and ``end generated: NAME``
-(the end may leave the name out), so that the rest of its file is written by hand. To add one: a function
-that returns the lines, and an entry in GENERATORS. It is run as: python3 scripts/generate.py
+A generated part is between two comment lines, ``begin generated: NAME`` and ``end generated: NAME`` (the name may be
+missing in the latter); the rest of the file is written by hand. To add a part, write a function that returns its lines,
+and add an entry to GENERATORS. Usage: python3 scripts/generate.py [--check]
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from lib.role_platforms import choices, connection_options
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
-OF_ANY = "vm"
-#: It runs in guests and has no options of a platform, so defaults for all modules are not for it.
-OF_GUESTS = "guest_status"
+ANY_PLATFORM = "vm"
+#: Runs in guests and has no platform options, so it is not in the action group ``all``.
+GUEST_MODULE = "guest_status"
 PLATFORM_OF_PREFIX = {
     "virsh": "libvirt",
     "vbox": "virtualbox",
@@ -42,16 +42,16 @@ PLATFORM_OF_PREFIX = {
     "hyperv": "hyperv",
     "wsl": "wsl",
 }
-#: Modules that serve all platforms.
-OF_NO_PLATFORM = {"install_medium", "install_wait"}
+#: Modules for all platforms, without a group of a platform.
+PLATFORM_INDEPENDENT = {"install_medium", "install_wait"}
 
 
-class OutOfPlace(Exception):
-    """A source or a target of generation is not as it must be."""
+class CannotGenerate(Exception):
+    """A source or a target of the generation is invalid."""
 
 
 class Generator(NamedTuple):
-    """One generated part: ``lines`` makes it from the checkout's folder."""
+    """One generated part: ``lines(checkout)`` returns its lines; ``checkout`` is the root directory."""
 
     name: str
     path: str
@@ -59,17 +59,17 @@ class Generator(NamedTuple):
 
 
 def action_groups(checkout):
-    """The ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
+    """Return ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
     groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
     stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
-    modules = sorted(stem for stem in stems if stem != OF_GUESTS)
-    for module in sorted({*modules} - OF_NO_PLATFORM):
+    modules = sorted(stem for stem in stems if stem != GUEST_MODULE)
+    for module in sorted({*modules} - PLATFORM_INDEPENDENT):
         prefix = module.split("_")[0]
-        if prefix == OF_ANY:
+        if prefix == ANY_PLATFORM:
             continue
         if prefix not in PLATFORM_OF_PREFIX:
             known = ", ".join(f"{one}_" for one in PLATFORM_OF_PREFIX)
-            raise OutOfPlace(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
+            raise CannotGenerate(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
         groups[PLATFORM_OF_PREFIX[prefix]].append(module)
     groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}
     lines = ["action_groups:"]
@@ -79,7 +79,7 @@ def action_groups(checkout):
     return lines
 
 
-#: What each driver answers with, for each provider that it may have below it; one line to add for a platform.
+#: {platform: (module, function that returns the Traits of each of its providers)}. Add one line for a new platform.
 DRIVERS = {
     "libvirt": ("virsh.traits", lambda traits: [traits.virsh_traits("QEMU", "11.0.0", local=True)]),
     "virtualbox": ("vbox.traits", lambda traits: [traits.vbox_traits((7, 2, 0))]),
@@ -89,7 +89,7 @@ DRIVERS = {
     "hyperv": ("hyperv.traits", lambda traits: [traits.hyperv_traits(None)]),
     "wsl": ("wsl.traits", lambda traits: [traits.wsl_traits(None)]),
 }
-COST_WORDS = {
+COST_NAMES = {
     "live": "live",
     "next_boot": "next start",
     "power_off": "while off",
@@ -99,25 +99,25 @@ COST_WORDS = {
 
 
 def capabilities(checkout):
-    """A table of every option and state by platform, from the drivers' traits: what is a dash is refused."""
+    """Return the table of options and states by platform, from the drivers' traits; a dash means not supported."""
     options, platforms, creation = _traits()
     lines = [f"| option or state | {' | '.join(platforms)} |", f"|---|{'---|' * len(platforms)}"]
     for option in options:
-        # A provider makes no difference to what an option costs.
+        # All providers have the same costs.
         cells = [_cell(traits[0], option, option in creation) for traits in platforms.values()]
         lines.append(f"| `{option}` | {' | '.join(cells)} |")
     for power in ("running", "stopped", "paused", "suspended"):
-        lines.append(f"| {power} | {' | '.join(_has(traits, power) for traits in platforms.values())} |")
+        lines.append(f"| {power} | {' | '.join(_power_cell(traits, power) for traits in platforms.values())} |")
     return lines
 
 
-def _has(traits, power):
+def _power_cell(traits, power):
     found = [power in one.powers for one in traits]
     return "yes" if all(found) else "by provider" if any(found) else "–"
 
 
 def _traits():
-    """(names of the VM's options, {platform: [Traits]}, creation inputs), from the code of this checkout."""
+    """Return (names of VM options, {platform: [Traits]}, creation inputs) from the code of this checkout."""
     shared = _import("_lifecycle.options")
     platforms = {platform: make(_import(f"_drivers.{module}")) for platform, (module, make) in DRIVERS.items()}
     names = [name for name, option in shared.VM.items() if option.role != shared.POLICY]
@@ -125,7 +125,7 @@ def _traits():
 
 
 def _import(module):
-    """A module of this checkout's module_utils."""
+    """Import a module of this checkout's module_utils."""
     return _import_plugin(f"module_utils.{module}")
 
 
@@ -139,15 +139,15 @@ def _cell(traits, option, is_creation):
     if not kinds:
         return "–"
     if is_creation and option in traits.fields:
-        return COST_WORDS["never"]
+        return COST_NAMES["never"]
     costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
     if any(callable(cost) for cost in costs):
         return "depends"
-    return ", ".join(word for cost, word in COST_WORDS.items() if cost in costs)
+    return ", ".join(word for cost, word in COST_NAMES.items() if cost in costs)
 
 
 def presets(checkout):
-    """A table of all presets and what they set."""
+    """Return the table of all presets and the options that they set."""
     rows = ["| preset | platform | operating system | options |", "|---|---|---|---|"]
     for file in sorted((checkout / "templates" / "presets").glob("*.yml")):
         preset = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -158,7 +158,7 @@ def presets(checkout):
 
 
 def _short(value):
-    """A value of a preset as users write it, without the brackets of a list of one entry."""
+    """Return a value of a preset as short text, without brackets."""
     if isinstance(value, list):
         return "; ".join(_short(one) for one in value)
     if isinstance(value, dict):
@@ -167,12 +167,12 @@ def _short(value):
 
 
 def returns_of(path):
-    """What ``RETURN`` of the module at ``path`` holds, from the table of all platforms."""
+    """Return the function for ``RETURN`` of the module at ``path``, from the table of all platforms."""
     return lambda checkout: return_lines(Path(path).stem)
 
 
-#: {documentation fragment: (driver, the shared options of which it has those of the platform)}. Several platforms have
-#: the same of snapshots, and share a fragment.
+#: {documentation fragment: (driver, name of the shared options)}. The fragment has those options that the platform
+#: supports. Several platforms have the same snapshot options, and share a fragment.
 FRAGMENTS = {
     "virsh_vm": ("virsh", "VM"),
     "vbox_vm": ("vbox", "VM"),
@@ -188,7 +188,7 @@ FRAGMENTS = {
 
 
 def options_of(fragment):
-    """The options that platforms share, as one platform has them."""
+    """Return the function for a fragment: the shared options as one platform supports them."""
 
     def lines(checkout):
         driver, about = FRAGMENTS[fragment]
@@ -207,31 +207,31 @@ def options_of(fragment):
 
 
 def platforms_of_role(checkout):
-    """The platforms that role vm accepts."""
+    """Return the lines with the platforms that role vm accepts."""
     return choices(_import_plugin("plugin_utils.platforms").MODULES)
 
 
 def connections_of_role(checkout):
-    """The options of which role vm passes those that say how a platform is reached to each of its modules."""
+    """Return the lines with the connection options of each platform, which role vm passes to all modules."""
     return connection_options(
         _import_plugin("plugin_utils.platforms").MODULES, _import_plugin, _import("_lifecycle.options").VM_INFO
     )
 
 
 def guide(name):
-    """The guide ``name`` of docs/ for the built site."""
+    """Return the function for the guide ``name`` of docs/ in reStructuredText."""
     return lambda checkout: ["", *guide_lines(checkout, name), ""]
 
 
-#: Modules that are about no VM of a platform, or only wait for one: they have results of their own.
-OF_HOSTS = (
+#: Modules that do not return VMs: their RETURN is written by hand.
+WITHOUT_VMS = (
     "hyperv_host_settings",
     "install_medium",
     "install_wait",
     "vmm_marked_lines",
     "vmm_network_info",
     "wsl_host_settings",
-    OF_GUESTS,
+    GUEST_MODULE,
 )
 
 
@@ -245,7 +245,7 @@ GENERATORS = [
     *(
         Generator("returns", path, returns_of(path))
         for path in (f"plugins/modules/{file.name}" for file in sorted((CHECKOUT / "plugins" / "modules").glob("*.py")))
-        if Path(path).stem not in OF_HOSTS
+        if Path(path).stem not in WITHOUT_VMS
     ),
     Generator("errors", "docs/errors.md", catalogue_lines),
     *(Generator("guide", f"docs/docsite/rst/{name}.rst", guide(name)) for name in guides(CHECKOUT)),
@@ -253,7 +253,7 @@ GENERATORS = [
 
 
 def replace_block(text, name, lines):
-    """``text`` with ``lines`` between the two comments that name the block, which may stand in any syntax."""
+    """Return ``text`` with ``lines`` between the two comment lines of the block; any comment syntax is possible."""
     block = re.compile(
         rf"(?P<begin>^[^\n]*begin generated: {re.escape(name)}\b[^\n]*\n)"
         rf".*?"
@@ -263,31 +263,33 @@ def replace_block(text, name, lines):
     body = "".join(f"{line}\n" for line in lines)
     result, found = block.subn(lambda match: match["begin"] + body + match["end"], text)
     if found != 1:
-        raise OutOfPlace(f"the comments 'begin generated: {name}' and 'end generated' must stand once, found {found}")
+        raise CannotGenerate(
+            f"the comments 'begin generated: {name}' and 'end generated' must exist once, found {found}"
+        )
     return result
 
 
 def outdated(checkout, generators):
-    """(path, old text, new text) of every file whose generated parts are not current."""
+    """Return (path, old text, new text) of each file whose generated parts are out of date."""
     texts = {}
     for generator in generators:
         path = checkout / generator.path
         old, new = texts.get(path) or (path.read_text(encoding="utf-8"),) * 2
         try:
             texts[path] = (old, replace_block(new, generator.name, generator.lines(checkout)))
-        except OutOfPlace as problem:
-            raise OutOfPlace(f"{generator.path}: {problem}") from problem
+        except CannotGenerate as problem:
+            raise CannotGenerate(f"{generator.path}: {problem}") from problem
     return [(path, old, new) for path, (old, new) in texts.items() if old != new]
 
 
 def main(arguments=None, checkout=CHECKOUT, generators=None):
-    """0: everything is current (now); 1: with --check, something is not; 2: it cannot be generated."""
+    """Return 0 if everything is up to date (now), 1 if not (with --check), 2 if the generation failed."""
     parser = argparse.ArgumentParser(description="Bring generated parts up to date.")
     parser.add_argument("--check", action="store_true", help="write nothing, show what would change")
     options = parser.parse_args(arguments)
     try:
         changes = outdated(checkout, GENERATORS if generators is None else generators)
-    except OutOfPlace as problem:
+    except CannotGenerate as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     for path, old, new in changes:
@@ -302,7 +304,7 @@ def main(arguments=None, checkout=CHECKOUT, generators=None):
     if changes and options.check:
         print("Not current. To bring it up to date: python3 scripts/generate.py", file=sys.stderr)
         return 1
-    # A part may be generated from a file that has a generated part itself.
+    # Repeat: a file with a generated part may be the source of another part.
     return main(arguments, checkout, generators) if changes else 0
 
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from ..modules.guest_status import MODULE
-from ..plugin_utils.of_guest import OfGuest
+from ..plugin_utils.guest_status import GuestStatus
 
 
-class ActionModule(OfGuest):
+class ActionModule(GuestStatus):
     module = MODULE

@@ -174,7 +174,7 @@ from ..plugin_utils.guest_agents import agent_of
 
 
 class Connection(ConnectionBase):
-    """One guest, for one task."""
+    """Connection plugin ``polyvirt.core.guest_agent``."""
 
     transport = "polyvirt.core.guest_agent"
     has_pipelining = True
@@ -209,7 +209,7 @@ class Connection(ConnectionBase):
         return ended.rc, ended.stdout, ended.stderr
 
     def _become_password(self):
-        """What a command that changes the user reads first. root is not asked, and the command itself would read it."""
+        """Return the input for the become prompt. root gets no prompt, so the command itself would read a password."""
         if not self.become or not self.become.expect_prompt() or self.get_option("remote_user") == "root":
             return b""
         return self.become.get_option("become_pass", playcontext=self._play_context).encode() + b"\n"
@@ -242,7 +242,7 @@ class Connection(ConnectionBase):
             raise _as_ansible(error) from error
 
     def reset(self):
-        """Start again, for instance because the guest restarts."""
+        """Close the connection, for instance because the guest restarts; the next use opens it again."""
         self.close()
 
     def close(self):
@@ -252,5 +252,5 @@ class Connection(ConnectionBase):
 
 
 def _as_ansible(error):
-    """Ansible tries a connection again, but not a request that was wrong."""
+    """Return the error as Ansible's: it retries after a connection failure, but not after an invalid request."""
     return (AnsibleError if isinstance(error, InvalidInput) else AnsibleConnectionFailure)(str(error))

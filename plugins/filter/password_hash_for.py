@@ -87,7 +87,7 @@ def password_hash_for(password, installer, seed=None, salt=None, rounds=None, el
     except CannotHash as error:
         raise AnsibleFilterError(f"password_hash_for: {error}") from None
     except ValueError:
-        # Text of a library could contain the password.
+        # The message of a library could contain the password.
         raise AnsibleFilterError("password_hash_for: the salt or the number of rounds is invalid.") from None
 
 

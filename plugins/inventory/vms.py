@@ -145,13 +145,13 @@ from ansible.utils.unsafe_proxy import wrap_var
 
 from ..module_utils._lifecycle.errors import PolyvirtError
 from ..plugin_utils import hosts
-from ..plugin_utils.in_children import answers
+from ..plugin_utils.child_processes import answers
 from ..plugin_utils.one_task import LOCAL, add_local, run_task
 from ..plugin_utils.platforms import MODULES
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]
-#: Seconds that a task gets to end by itself after its time is over.
+#: Seconds added to a task's own timeout before its process is ended.
 _GRACE = 5
 SOURCE = {
     "platform": {"required": True, "choices": list(MODULES)},
@@ -195,33 +195,33 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     # Reading --------------------------------------------------------------------------------------------------------
 
     def _found(self, sources, cache):
-        """{name of a source: its VMs and how its host is reached}, of the sources that could be read or are cached."""
+        """Return {name of a source: {vms, reached_by}} of the sources that could be read or are cached."""
         is_cached = self.get_option("cache")
         key = self.get_cache_key(self._path)
         stored = (self._cache.get(key) or {}) if is_cached and cache else {}
-        known = {one.name: stored[_key(one)] for one in sources if _key(one) in stored}
+        known = {one.name: stored[_cache_key(one)] for one in sources if _cache_key(one) in stored}
         read = self._read([one for one in sources if one.name not in known])
         if is_cached and read:
             found = {**known, **read}
-            self._cache[key] = {_key(one): found[one.name] for one in sources if one.name in found}
+            self._cache[key] = {_cache_key(one): found[one.name] for one in sources if one.name in found}
         return {**known, **read}
 
     def _read(self, sources):
         limits = [one.timeout + _GRACE for one in sources]
         found = {}
-        for one, answer in zip(sources, answers([partial(self._ask, one) for one in sources], limits)):
-            told = answer.value or {}
-            problem = answer.problem or told.get("problem")
+        for one, answer in zip(sources, answers([partial(self._query, one) for one in sources], limits)):
+            result = answer.value or {}
+            problem = answer.problem or result.get("problem")
             if problem and one.required:
                 raise AnsibleParserError(f"{self._path}: {one.label}: {problem}")
-            for warning in [problem] if problem else told["warnings"]:
+            for warning in [problem] if problem else result["warnings"]:
                 self.display.warning(f"{self._path}: {one.label}: {warning}")
             if not problem:
-                found[one.name] = {"vms": told["vms"], "reached_by": told["reached_by"]}
+                found[one.name] = {"vms": result["vms"], "reached_by": result["reached_by"]}
         return found
 
-    def _ask(self, source):
-        """What the info module reports, in a process of its own: {vms, reached_by, warnings}, or {problem}."""
+    def _query(self, source):
+        """Run the info module (in a child process) and return {vms, reached_by, warnings}, or {problem}."""
         host = self._host_of(source)
         module = f"polyvirt.core.{MODULES[source.platform]['vm_info']}"
         arguments = {"facets": _FACETS, **source.options}
@@ -251,7 +251,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _add(self, name, source, vm, reached_by):
         self.inventory.add_host(name)
-        variables = _never_templates(hosts.variables_of(source, vm, reached_by))
+        variables = _marked_unsafe(hosts.variables_of(source, vm, reached_by))
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
         for group in hosts.groups_of(vm):
@@ -262,16 +262,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
 
 
-def _never_templates(value):
-    """``value`` with its texts marked, where Ansible might take them for templates: they come from other hosts."""
+def _marked_unsafe(value):
+    """Return ``value`` with strings marked as unsafe that Ansible might render as templates: they come from VMs."""
     if isinstance(value, dict):
-        return {key: _never_templates(one) for key, one in value.items()}
+        return {key: _marked_unsafe(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_never_templates(one) for one in value]
+        return [_marked_unsafe(one) for one in value]
     return wrap_var(value) if isinstance(value, str) and "{" in value else value
 
 
-def _key(source):
-    """What a source is in the cache: another one as soon as something of it is changed."""
+def _cache_key(source):
+    """Return the cache key of a source, which changes if its platform, host or options change."""
     described = json.dumps([source.platform, source.host, source.options], sort_keys=True, default=str)
     return hashlib.sha256(described.encode()).hexdigest()

@@ -137,7 +137,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ..plugin_utils.catalogue import InvalidCatalogue, entries_of, merged, selected, shown
+from ..plugin_utils.catalogue import InvalidCatalogue, as_result, entries_of, merged, selected
 
 _SHIPPED = Path(__file__).parents[2] / "templates" / "catalogue"
 
@@ -157,16 +157,16 @@ class LookupModule(LookupBase):
             return selected(entries, date.today(), platform, media_type, hidden=True)
         return selected(entries, date.today(), platform, media_type, self.get_option("hidden"))
 
-    def _entries_in(self, folder):
-        if not folder.is_dir():
-            raise InvalidCatalogue(f"{folder} is not a directory; correct 'directories'.")
-        files = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
+    def _entries_in(self, directory):
+        if not directory.is_dir():
+            raise InvalidCatalogue(f"{directory} is not a directory; correct 'directories'.")
+        files = sorted([*directory.glob("*.yml"), *directory.glob("*.yaml")])
         return [entry for file in files for entry in entries_of(self._loader.load_from_file(str(file)), file)]
 
     def _named(self, entries, name):
         if name not in entries:
             raise AnsibleLookupError(f"The catalogue has no '{name}'. It has: {', '.join(sorted(entries))}.")
-        entry = shown(entries[name], date.today())
+        entry = as_result(entries[name], date.today())
         if entry["end_of_life_reached"]:
             Display().warning(f"{name} has had no support by its vendor since {entry['end_of_life']}.")
         elif not entry["enabled"]:

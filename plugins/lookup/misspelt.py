@@ -52,7 +52,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-#: Variables of a role that are not options: facts that it sets, and what its playbooks and profiles know.
+#: Variables of a role that are not options: facts that it sets, and variables of its playbooks and profiles.
 _OTHER = {
     "agent": ("agent_target", "agent_values"),
     "guest_image": ("guest_image_result",),
@@ -67,7 +67,7 @@ _OTHER = {
     "vmm_network": ("vmm_network_result",),
     "wsl_host": ("wsl_host_reboot_required", "wsl_host_result"),
 }
-#: Letters swapped, left out or added, an ending that is missing; "vm_hostname" is not "vm_name".
+#: Finds swapped, missing or added letters and missing endings; "vm_hostname" is not similar to "vm_name".
 _SIMILAR = 0.8
 
 

@@ -67,7 +67,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.presets import InvalidPreset, checked, machine
+from ..plugin_utils.presets import InvalidPreset, checked, vm_from_preset
 
 _SHIPPED = Path(__file__).parents[2] / "templates" / "presets"
 
@@ -79,19 +79,19 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         files = {
             file.stem: file
-            for folder in [_SHIPPED, *map(Path, self.get_option("directories"))]
-            for file in self._files_in(folder)
+            for directory in [_SHIPPED, *map(Path, self.get_option("directories"))]
+            for file in self._files_in(directory)
         }
         overrides = self.get_option("overrides")
         try:
-            return [machine(self._preset(files, name), overrides) for name in terms]
+            return [vm_from_preset(self._preset(files, name), overrides) for name in terms]
         except InvalidPreset as error:
             raise AnsibleLookupError(str(error)) from None
 
-    def _files_in(self, folder):
-        if not folder.is_dir():
-            raise AnsibleLookupError(f"{folder} is not a directory; correct 'directories'.")
-        return sorted(folder.glob("*.yml"))
+    def _files_in(self, directory):
+        if not directory.is_dir():
+            raise AnsibleLookupError(f"{directory} is not a directory; correct 'directories'.")
+        return sorted(directory.glob("*.yml"))
 
     def _preset(self, files, name):
         if name not in files:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the installers differ in: forms of hashes and packages, and options that one of them does not have."""
+"""Differences between installers: formats of hashes and packages, and options that an installer lacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CRYPT = (r"[$](?:5|6|y|2[aby])[$][./A-Za-z0-9=,$]{20,200}", "a hash of crypt(5)
 HASHES = {
     **dict.fromkeys(("alpine", "autoinstall", "kickstart", "preseed"), _CRYPT),
     "openbsd": (r"[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}", "a bcrypt hash, such as $2b$10$..."),
-    # None is supported, which is another error.
+    # Hashes are not supported at all, which is reported by unsupported().
     "windows": ("(?s:.*)", ""),
 }
 
@@ -17,12 +17,12 @@ _DEBIAN = r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?"
 PACKAGES = {
     "preseed": _DEBIAN,
     "autoinstall": _DEBIAN,
-    # Groups (@core) and environments (@^minimal-environment) too.
+    # Also groups (@core) and environments (@^minimal-environment).
     "kickstart": r"(?:@\^?)?[A-Za-z0-9][A-Za-z0-9+._-]*",
     "alpine": r"[a-z0-9][a-z0-9+._-]*",
-    # A branch (python%3) and a flavour (vim--no_x11) too.
+    # Also a branch (python%3) and a flavour (vim--no_x11).
     "openbsd": r"[A-Za-z0-9][A-Za-z0-9+._%-]*",
-    # None are supported, which is another error.
+    # Packages are not supported at all, which is reported by unsupported().
     "windows": "(?s:.*)",
 }
 
@@ -34,7 +34,7 @@ _RESERVED_USERS = frozenset(
         *("plugdev", "staff", "users", "nogroup", "wheel", "halt", "shutdown", "installer"),
     ]
 )
-#: {installer: what it rejects, too}. Debian: reserved-usernames of user-setup in Debian 13.
+#: {installer: further names that it rejects}. Debian: reserved-usernames of user-setup in Debian 13.
 _RESERVED_BY = {
     "autoinstall": frozenset(["admin"]),
     "preseed": frozenset(
@@ -53,13 +53,13 @@ _RESERVED_BY = {
 
 
 def is_reserved(user, installer):
-    """Whether a user of this name exists already, or is not created by the installer."""
+    """Return whether a user of this name already exists in the new system, or is rejected by the installer."""
     if installer == "windows":
         return False
     return user in _RESERVED_USERS or user in _RESERVED_BY.get(installer, ())
 
 
-#: {installer: {value: what to do instead}}. A value that is not empty fails.
+#: {installer: {option: what to do instead}}. If the option is not empty, this is reported as a problem.
 _LACKS = {
     "openbsd": {
         "early_commands": "the installer of OpenBSD runs no commands before it has installed. Use late_commands.",
@@ -76,12 +76,12 @@ _LACKS = {
         "ssh_keys": "Windows Setup knows no SSH keys. Set password, and write the keys with late_commands.",
     },
 }
-#: Options of one installer only.
+#: Options that only one installer supports.
 _ONLY = {"windows_image": "windows", "product_key": "windows", "site_set": "openbsd"}
 
 
 def unsupported(values):
-    """Sentences about values that this installer does not have."""
+    """Yield a sentence for each option that the installer does not support."""
     installer = values["installer"]
     for name, instead in _LACKS.get(installer, {}).items():
         if values[name]:
@@ -89,10 +89,10 @@ def unsupported(values):
     for name, only in _ONLY.items():
         if values[name] and installer != only:
             yield f"{name}: is supported with {only} only. Remove the option."
-    yield from _OWN.get(installer, _nothing)(values)
+    yield from _CHECKS.get(installer, _no_problems)(values)
 
 
-def _nothing(values):
+def _no_problems(values):
     return ()
 
 
@@ -125,4 +125,4 @@ def _windows(values):
         yield "network: Windows Setup uses DHCP. Set a static address with late_commands."
 
 
-_OWN = {"openbsd": _openbsd, "alpine": _alpine, "windows": _windows}
+_CHECKS = {"openbsd": _openbsd, "alpine": _alpine, "windows": _windows}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the values of an answer file, before a template writes them.
+"""Check the values of an answer file before a template writes them.
 
-A name of the system (hostname, user, package) may have the letters that all tools of its installer accept. Free text
-(full name, comment of a key, command) may have all that can be printed; the templates quote it.
+System names (hostname, user, package) may contain the characters that all tools of the installer accept. Free text
+(full name, comment of a key, command) may contain all printable characters; the templates quote it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _KEY = re.compile(
 )
 _MOUNT = re.compile(r"/|(/[A-Za-z0-9_][A-Za-z0-9._-]*)+|swap")
 _SIZE = re.compile(r"[1-9][0-9]*[MGT]")
-#: {key: (pattern, what is allowed)} of the texts with a fixed form.
-_FORMS = {
+#: {option: (pattern, what is allowed)} of options with a fixed format.
+_FORMATS = {
     "hostname": (_LABEL, "letters, digits and dashes (the domain is a value of its own)"),
     "domain": (rf"{_LABEL}(?:[.]{_LABEL})*", "names of letters, digits and dashes, with dots between them"),
     "user": ("[a-z_][a-z0-9_-]{0,30}", "lower-case letters, digits, underscores and dashes, 31 at most"),
@@ -33,8 +33,8 @@ _FORMS = {
     "timezone": (r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}", "a name such as UTC or Europe/Berlin"),
     "disk": (r"/dev/[A-Za-z0-9][A-Za-z0-9._/:-]*", "a path such as /dev/vda"),
 }
-#: Where an installer has other forms.
-_OWN_FORMS = {
+#: The same for (installer, option), where an installer needs another format.
+_FORMATS_BY_INSTALLER = {
     ("windows", "hostname"): ("(?![0-9]+$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", "15 characters at most"),
     ("windows", "user"): ("Administrator|[a-z_][a-z0-9_-]{0,19}", "Administrator, or 20 lower-case letters at most"),
     ("windows", "timezone"): (r"[A-Za-z0-9.() +-]+", "a name of Windows, such as W. Europe Standard Time"),
@@ -45,33 +45,33 @@ _LINE_LIMIT = 1000
 
 
 def problems_of(values):
-    """Sentences about what cannot be used, each beginning with the name of the value; none if all is well.
+    """Return a sentence for each invalid value, which begins with the name of the option; empty if all are valid.
 
-    ``values``: the variables of the role unattended_install without their prefix, and ``installer`` with its kind.
+    ``values``: the variables of the role unattended_install without their prefix, and ``installer``, the kind of file.
     """
     return [*unsupported(values), *_all_problems(values)]
 
 
 def _all_problems(values):
     installer = values["installer"]
-    yield from _forms(values, installer)
-    yield from _login(values, installer)
-    yield from _layout(values["disk_layout"])
-    yield from _network(values["network"])
+    yield from _format_problems(values, installer)
+    yield from _login_problems(values, installer)
+    yield from _layout_problems(values["disk_layout"])
+    yield from _network_problems(values["network"])
     for name in ("mirror", "proxy", "disklabel_url"):
-        if values[name] and not _is_address(values[name], ("http", "https", *(["file"] if "label" in name else []))):
+        if values[name] and not _is_url(values[name], ("http", "https", *(["file"] if "label" in name else []))):
             yield f"{name}: '{values[name]}' is not an address such as http://mirror.example.org/debian."
     for package in values["packages"]:
         if not re.fullmatch(PACKAGES[installer], package):
             yield f"packages: '{package}' is not the name of a package."
     for name in ("early_commands", "late_commands"):
         for place, command in enumerate(values[name]):
-            yield from _command(f"{name}[{place}]", command, installer)
+            yield from _command_problems(f"{name}[{place}]", command, installer)
 
 
-def _forms(values, installer):
-    for name, form in _FORMS.items():
-        pattern, allowed = _OWN_FORMS.get((installer, name), form)
+def _format_problems(values, installer):
+    for name, form in _FORMATS.items():
+        pattern, allowed = _FORMATS_BY_INSTALLER.get((installer, name), form)
         value = values[name]
         is_optional = name == "domain" or (installer, name) == ("openbsd", "disk")
         if not (is_optional and value == "") and not re.fullmatch(pattern, value):
@@ -90,16 +90,16 @@ def _forms(values, installer):
 
 
 def is_line(text):
-    """Whether a text can be printed on one line, and loses nothing if blanks around it are removed."""
+    """Return whether a text is one line of printable characters without blanks at its ends."""
     return text == text.strip() and all(is_printable(letter) for letter in text)
 
 
 def is_printable(letter):
-    """No control characters, no other ends of lines, no halves of characters, nothing that has no meaning."""
+    """Return False for control characters, line separators, surrogates, unassigned characters and byte order marks."""
     return unicodedata.category(letter) not in ("Cc", "Cs", "Cn", "Zl", "Zp") and letter not in "\ufeff\ufffe\uffff"
 
 
-def _login(values, installer):
+def _login_problems(values, installer):
     if not (values["password"] or values["password_hash"] or values["ssh_keys"]):
         yield "ssh_keys: nobody could log in. Set ssh_keys, password or password_hash."
     if values["password"] and values["password_hash"] and installer != "windows":
@@ -114,7 +114,7 @@ def _login(values, installer):
             yield f"ssh_keys[{place}]: is not a public key in one line, such as 'ssh-ed25519 AAAA... name'."
 
 
-def _layout(layout):
+def _layout_problems(layout):
     mounts = [part["mount"] for part in layout]
     if layout and "/" not in mounts:
         yield "disk_layout: has no partition for /."
@@ -130,13 +130,13 @@ def _layout(layout):
         yield f"disk_layout: only one partition can grow, not {', '.join(growing)}."
 
 
-def _network(network):
+def _network_problems(network):
     given = {name: network.get(name) for name in ("address", "gateway", "nameservers") if network.get(name)}
     if network["method"] == "dhcp":
         if given.keys() - {"nameservers"}:
             yield "network: address and gateway need method static."
     else:
-        yield from _static(network)
+        yield from _static_address_problems(network)
     for server in network.get("nameservers") or ():
         if not _ip(server):
             yield f"network.nameservers: '{server}' is not an IPv4 address."
@@ -144,7 +144,7 @@ def _network(network):
         yield f"network.interface: '{network['interface']}' is not the name of an interface."
 
 
-def _static(network):
+def _static_address_problems(network):
     try:
         address = ipaddress.IPv4Interface(network.get("address") or "")
     except ValueError:
@@ -167,7 +167,7 @@ def _ip(text):
         return None
 
 
-def _is_address(text, schemes):
+def _is_url(text, schemes):
     try:
         parts = urlsplit(text)
         host, _port = parts.hostname, parts.port
@@ -180,7 +180,7 @@ def _is_address(text, schemes):
     return bool(re.fullmatch(rf"{_LABEL}(?:[.]{_LABEL})*", host or ""))
 
 
-def _command(where, command, installer):
+def _command_problems(where, command, installer):
     if not command.strip() or not all(letter in "\n\t" or is_printable(letter) for letter in command):
         yield f"{where}: must be text without control characters."
     elif installer == "windows" and ("\n" in command or len(command) > _LINE_LIMIT):

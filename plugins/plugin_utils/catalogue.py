@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of distributions: files with one distribution and its versions become one entry for each version.
+"""The catalogue of distributions: each file has one distribution, and becomes one entry per version.
 
-Keys beside ``versions`` are the defaults of all versions. Placeholders such as ``{version}`` stand for another key of
-the entry. Media have a name and a list of addresses where it may be found; their checksums are read from the vendor's
-own checksum file at download, and are not part of the catalogue.
+Keys next to ``versions`` are the defaults of all versions. A placeholder such as ``{version}`` is replaced by the value
+of this key of the entry. Media have a file name and a list of addresses where it may be found; their checksums are read
+from the vendor's checksum file during the download, and are not part of the catalogue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INSTALLERS = ("alpine", "autoinstall", "kickstart", "openbsd", "preseed", "windo
 PLATFORMS = ("hyperv", "libvirt", "proxmox", "virtualbox", "vmd")
 MEDIA_TYPES = ("cloud", "disk", "iso", "netboot")
 
-#: {key: its types, or the keys of a mapping}; those in _REQUIRED must be given.
+#: {key: type of its value, or the tuple of allowed values}; keys in _REQUIRED must be set.
 _ENTRY = {
     "distribution": str,
     "version": str,
@@ -61,16 +61,16 @@ _MEDIUM = {
 _SIGNATURE = {"tool": ("gpg", "signify"), "file": str, "signs": ("checksums", "file"), "key": str, "key_url": str}
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PLACEHOLDER = re.compile(r"[{]([a-z_]+)[}]")
-#: A placeholder stands for a text that may have placeholders again, at most so many times.
-_NESTED = 4
+#: How often placeholders are replaced: the value of a placeholder may itself contain placeholders.
+_MAX_NESTING = 4
 
 
 class InvalidCatalogue(Exception):
-    """A file of the catalogue is not as it must be; the text names the file and the key."""
+    """A file of the catalogue is invalid; the message names the file and the key."""
 
 
 def entries_of(document, source):
-    """The entries of one file, whose content is ``document``; ``source`` is its path, for errors."""
+    """Return the entries of one file; ``document`` is its content, ``source`` its path (for messages)."""
     if not isinstance(document, dict) or not isinstance(document.get("versions"), list):
         raise InvalidCatalogue(f"{source}: must be a mapping with a list 'versions'.")
     shared = {key: value for key, value in document.items() if key != "versions"}
@@ -86,7 +86,7 @@ def entries_of(document, source):
 def _entry(raw, where):
     given = {key: value for key, value in raw.items() if value is not None}
     _check(given, _ENTRY, where, _REQUIRED)
-    entry = {**raw, **_filled(given, {}, where)}
+    entry = {**raw, **_substituted(given, {}, where)}
     entry["name"] = f"{entry['distribution']}-{entry['version']}"
     if not _NAME.fullmatch(entry["name"]):
         raise InvalidCatalogue(f"{where}: '{entry['name']}' must be lower-case letters, digits, dots and dashes.")
@@ -127,37 +127,40 @@ def _check(values, schema, where, required=()):
             raise InvalidCatalogue(f"{where}.{key}: '{value}' must be a {wanted.__name__}{hint}.")
 
 
-def _filled(value, words, where):
-    """``value`` with its placeholders replaced by other keys; in a mapping, its own keys come first (``{file}``)."""
+def _substituted(value, replacements, where):
+    """Return ``value`` with its placeholders replaced; in a mapping, its own keys take precedence (``{file}``)."""
     if isinstance(value, dict):
-        return {key: _filled(one, {**words, **_others(value, key)}, f"{where}.{key}") for key, one in value.items()}
+        return {
+            key: _substituted(one, {**replacements, **_others(value, key)}, f"{where}.{key}")
+            for key, one in value.items()
+        }
     if isinstance(value, list):
-        return [_filled(one, words, where) for one in value]
+        return [_substituted(one, replacements, where) for one in value]
     if not isinstance(value, str):
         return value
-    for _again in range(_NESTED):
-        value = _PLACEHOLDER.sub(lambda found: _word(found.group(1), words, where), value)
+    for _again in range(_MAX_NESTING):
+        value = _PLACEHOLDER.sub(lambda found: _replacement(found.group(1), replacements, where), value)
     return value
 
 
 def _others(mapping, key):
-    """What a placeholder of ``key`` can stand for; its own name is that of the mapping around it."""
+    """Return the strings of ``mapping`` for placeholders in ``key``; {key} itself refers to the outer mapping."""
     return {name: one for name, one in mapping.items() if name != key and isinstance(one, str)}
 
 
-def _word(name, words, where):
-    if not isinstance(words.get(name), str):
+def _replacement(name, replacements, where):
+    if not isinstance(replacements.get(name), str):
         raise InvalidCatalogue(f"{where}: {{{name}}} stands for no other key.")
-    return words[name]
+    return replacements[name]
 
 
 def merged(groups):
-    """{name: entry} of several lists of entries; a later one replaces an earlier one of the same name."""
+    """Return {name: entry} of several lists; a later entry replaces an earlier one with the same name."""
     return {entry["name"]: entry for entries in groups for entry in entries}
 
 
-def shown(entry, today):
-    """The entry as users get it."""
+def as_result(entry, today):
+    """Return the entry as the lookup plugin returns it."""
     end = entry["end_of_life"]
     return {
         **entry,
@@ -167,10 +170,10 @@ def shown(entry, today):
 
 
 def selected(entries, today, platform=None, media_type=None, hidden=False):
-    """The entries in the order of their names, without those that are disabled or at the end of their life."""
+    """Return the matching entries, sorted; disabled ones and those past their end of life only if ``hidden``."""
     found = []
     for entry in sorted(entries.values(), key=_order):
-        one = shown(entry, today)
+        one = as_result(entry, today)
         if not hidden and (one["end_of_life_reached"] or not one["enabled"]):
             continue
         if platform and platform not in one["platforms"]:
@@ -182,5 +185,5 @@ def selected(entries, today, platform=None, media_type=None, hidden=False):
 
 
 def _order(entry):
-    """By distribution, then by version as numbers: 3.9 before 3.20."""
+    """Sort key: distribution, then the version as numbers (3.9 before 3.20)."""
     return entry["distribution"], [int(part) for part in re.findall("[0-9]+", entry["version"])], entry["version"]

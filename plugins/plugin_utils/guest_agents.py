@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest agent of a VM, from the options of the connection plugin ``guest_agent``."""
+"""Create the client of a VM's guest agent from the options of the connection plugin ``guest_agent``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ API_OPTIONS = (
 
 
 def agent_of(option):
-    """The GuestAgent; ``option(name)`` is the value of an option. Raises InvalidInput and Unavailable."""
+    """Return the GuestAgent; ``option(name)`` returns the value of an option. Raises InvalidInput and Unavailable."""
     clock, vm, timeout = Clock(), option("vm"), option("timeout")
     if option("platform") == "proxmox":
         api = ProxmoxApi(account({name: option(name) for name in API_OPTIONS}))

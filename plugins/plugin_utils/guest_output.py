@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The output of the script of a guest as its status. Pure. What a guest did not report, or not as expected, is None."""
+"""Parse the output of the script in a guest. Pure. Values that the guest did not report as expected are None."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .guest_sockets import services
 
 _KIB = 1024
 _MIB = 1024 * _KIB
-#: File systems that are no storage.
+#: Devices in the output of df that are not storage.
 _NO_STORAGE = ("tmpfs", "devtmpfs", "udev", "devfs", "procfs", "fdescfs", "overlay", "squashfs", "none", "shm", "run")
 _LOCAL = ("127.", "::1", "fe80:", "169.254.")
 
 
 class Incomplete(Exception):
-    """The output breaks off, or is none of the script."""
+    """The output is truncated, or is not that of the script."""
 
 
 def status(output):
-    """The status of a guest. Raises Incomplete."""
+    """Return the status of a guest. Raises Incomplete."""
     parts = _sections(output)
     if END not in parts:
         raise Incomplete("The output of the guest breaks off." if parts else "The guest has not run the script.")
@@ -43,7 +43,7 @@ def status(output):
 
 
 def _sections(output):
-    """{name: text}; what a login shell prints before the first section is left out."""
+    """Return {section: text}; text that a login shell prints before the first section is ignored."""
     parts = re.split(rf"^{MARK}(\S+)$", output.replace("\r", ""), flags=re.MULTILINE)
     return {name: text.strip("\n") for name, text in zip(parts[1::2], parts[2::2])}
 
@@ -78,7 +78,7 @@ def _uptime(parts):
 
 
 def _booted(text):
-    """Seconds since 1970: a number, FreeBSD's structure, or a date in UTC (OpenBSD before it printed a number)."""
+    """Return the boot time in seconds since 1970 from a number, FreeBSD's structure, or old OpenBSD's date in UTC."""
     found = re.match(r"\s*(?:\{ sec = )?(\d+)\b(?!:)", text)
     if found:
         return int(found[1])
@@ -95,7 +95,7 @@ def _cpus(parts):
 
 
 def _cpu_percent(parts):
-    """The part of the time between two samples in which the CPUs were not idle."""
+    """Return the CPU usage between the two samples, in percent."""
     before, after = (_ticks(parts.get(name, "")) for name in ("cpu_before", "cpu_after"))
     if before is None or after is None:
         return None
@@ -104,13 +104,13 @@ def _cpu_percent(parts):
 
 
 def _ticks(text):
-    """(all, idle) of a line with counters."""
+    """Return (total, idle) ticks of a line with counters."""
     first = text.partition("\n")[0]
     numbers = _numbers(first.removeprefix("cpu "))
     if len(numbers) < 5:
         return None
     if first.startswith("cpu "):
-        # user nice system idle iowait irq softirq steal; the time of guests is a part of user's.
+        # user nice system idle iowait irq softirq steal; the time of guests is contained in user.
         return sum(numbers[:8]), numbers[3] + numbers[4]
     return sum(numbers), numbers[-1]
 
@@ -121,7 +121,7 @@ def _load(parts):
 
 
 def _memory(parts):
-    """(total, available) in MiB; available is what can be used without swapping, as far as the system knows."""
+    """Return (total, available) in MiB; available is an estimate of what can be used without swapping."""
     if parts.get("meminfo"):
         kib = {name: int(one) for name, one in re.findall(r"^(\w+):\s+(\d+)", parts["meminfo"], re.MULTILINE)}
         older = [kib[name] for name in ("MemFree", "Buffers", "Cached") if name in kib]

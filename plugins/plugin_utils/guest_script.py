@@ -1,15 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is run in a guest to read its status: one script for any POSIX shell, with the tools that every guest has.
+"""The script that reads the status of a guest: for any POSIX shell, with tools that every guest has.
 
-Its output has a section for each thing that is read. A section is empty where the guest has no such tool. Tested with
-dash, bash and busybox; on OpenBSD and FreeBSD it uses what their manuals describe.
+Its output has one section per command. A section is empty if the guest lacks the tool. Tested with dash, bash and
+busybox; on OpenBSD and FreeBSD it uses what their manuals describe.
 """
 
 from __future__ import annotations
 
-#: Begins a line that names a section; the last section says that the output is complete.
+#: MARK begins the line with the name of a section; the section END shows that the output is complete.
 MARK, END = "#polyvirt:", "end"
 
 # No value of a task becomes a part of it. With TZ, dates are in UTC; with LC_ALL, texts are in English.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs as hosts of an inventory: their names, variables and groups. Pure."""
+"""Names, variables and groups of the inventory hosts for VMs. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any, Optional
 from ..module_utils._lifecycle.errors import InvalidInput
 
 _PREFIX = "polyvirt_"
-#: A guest reports its addresses itself, and they become words of a command line.
+#: Guests report their addresses themselves, so they are checked before they become arguments of a command.
 _ADDRESS = re.compile(r"[0-9A-Za-z_:][0-9A-Za-z_.:%-]*")
 _NO_SSH = ("local", "winrm", "psrp")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An entry of ``sources``. ``host`` is a name, the variables of a connection, or None for the controller."""
+    """An entry of ``sources``. ``host`` is a host name, a dictionary of connection variables, or None (controller)."""
 
     name: str
     platform: str
@@ -38,7 +38,7 @@ class Source:
 
 
 def sources_of(entries):
-    """[Source] of validated ``entries``. Raises InvalidInput if two have the same name."""
+    """Return [Source] for the validated ``entries``. Raises InvalidInput if two have the same name."""
     sources = [Source(**{**entry, "name": entry["name"] or _default_name(entry)}) for entry in entries]
     for name, count in Counter(source.name for source in sources).items():
         if count > 1:
@@ -54,28 +54,28 @@ def _default_name(entry):
 
 
 def names_of(found, taken=()):
-    """A name for each of ``found``, which are (Source, VM): that of the VM unless several have it, or it is ``taken``.
+    """Return an inventory name for each (Source, VM) of ``found``: the VM's name if it is unique and not ``taken``.
 
-    Then none of them has it: else it would depend on which sources answer, to which VM the name belongs.
+    If several VMs have the same name, none of them gets it: otherwise it would depend on which sources answer.
     """
-    names, left, used = {}, list(range(len(found))), set(taken)
-    for name_of in (_plain, _with_source, _with_id):
-        proposed = {number: name_of(*found[number]) for number in left}
+    names, unnamed, used = {}, list(range(len(found))), set(taken)
+    for name_of in (_vm_name, _with_source, _with_id):
+        proposed = {number: name_of(*found[number]) for number in unnamed}
         counts = Counter(proposed.values())
         unique = {number: name for number, name in proposed.items() if counts[name] == 1 and name not in used}
-        # A name that several VMs wanted is not given to another one later.
+        # A name that was proposed for several VMs is never used.
         used |= set(proposed.values())
         names.update(unique)
-        left = [number for number in left if number not in unique]
+        unnamed = [number for number in unnamed if number not in unique]
     return [names.get(number) for number in range(len(found))]
 
 
-def _plain(source, vm):
+def _vm_name(source, vm):
     return f"{source.prefix}{vm['name']}"
 
 
 def _with_source(source, vm):
-    return f"{_plain(source, vm)}_{source.name}"
+    return f"{_vm_name(source, vm)}_{source.name}"
 
 
 def _with_id(source, vm):
@@ -83,7 +83,7 @@ def _with_id(source, vm):
 
 
 def variables_of(source, vm, reached_by):
-    """The variables of one VM. ``reached_by`` are those by which Ansible reaches the source's host."""
+    """Return the variables of one VM. ``reached_by`` are the connection variables of the source's host."""
     facts = {f"{_PREFIX}{name}": value for name, value in vm.items()}
     return {**facts, f"{_PREFIX}source": source.name, **_connection(source, vm.get("ssh"), reached_by)}
 
@@ -95,7 +95,7 @@ def _connection(source, ssh, reached_by):
         "ansible_host": ssh["host"],
         "ansible_port": ssh.get("port"),
         "ansible_user": ssh.get("user"),
-        # The key of Vagrant is a file on the host of the source.
+        # Vagrant's key file is on the host of the source, so it is of use only if that is the controller.
         "ansible_ssh_private_key_file": None if source.host else ssh.get("key_file"),
         "ansible_ssh_common_args": jump(reached_by) if source.host and ssh.get("scope") == "host" else None,
     }
@@ -103,7 +103,7 @@ def _connection(source, ssh, reached_by):
 
 
 def jump(reached_by) -> Optional[str]:
-    """Arguments of ssh that lead through a host; None for one that is not reached by SSH itself."""
+    """Return the arguments with which ssh jumps through a host; None if Ansible does not reach that host by SSH."""
     if str(reached_by.get("ansible_connection", "ssh")).rpartition(".")[2] in _NO_SSH:
         return None
 
@@ -120,12 +120,12 @@ def jump(reached_by) -> Optional[str]:
         host = f"[{host}]" if ":" in host else host
         return f"-o ProxyJump={shlex.quote(f'{at}{host}' + (f':{port}' if port else ''))}"
     # ProxyJump does not use the key of the host.
-    words = ["ssh", "-W", "[%h]:%p", "-i", key, *(["-p", port] if port else []), f"{at}{host}"]
-    return f"-o ProxyCommand={shlex.quote(shlex.join(words))}"
+    command = ["ssh", "-W", "[%h]:%p", "-i", key, *(["-p", port] if port else []), f"{at}{host}"]
+    return f"-o ProxyCommand={shlex.quote(shlex.join(command))}"
 
 
 def groups_of(vm):
-    """The groups of a VM, before Ansible replaces what a name of a group cannot have."""
+    """Return the groups of a VM, before Ansible replaces characters that are not valid in group names."""
     found = {
         "platform": [vm.get("platform")],
         "state": [vm.get("state")],

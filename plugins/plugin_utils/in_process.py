@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin of every module: runs it in the controller's process where nothing would differ, else as a module.
+"""The action plugin of most modules: runs the module's code in Ansible's own process if the result would be the same.
 
-A task on the controller itself needs no archive, no second Python and no compilation; most of what a task costs are
-these three. The module remains: it runs wherever the platform is on another host, and in all cases named below.
+For a task on the controller, this saves the archive, a second Python process and compilation, which take most of the
+time of a task. In all other cases (another host, or a condition in ``_runs_here``) the module is run as usual.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
-from .signs_of_life import describe, signs_of_life
+from .progress_messages import describe, show_progress
 
 #: Values of ansible_python_interpreter that leave the choice to Ansible.
 _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
 
 class InProcess(ActionBase):
-    """Subclasses name the ``module``, which is a Declaration, and the Python ``libraries`` that it needs."""
+    """Subclasses set ``module`` (a Declaration), and the Python ``libraries`` that it needs."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -38,18 +38,18 @@ class InProcess(ActionBase):
         super().run(None, task_vars)
         self._task_vars = task_vars
         host = (task_vars or {}).get("inventory_hostname", "localhost")
-        with signs_of_life(describe(host, self._task.action, self._task.args)):
+        with show_progress(describe(host, self._task.action, self._task.args)):
             return self._result()
 
     def _result(self):
         if self._runs_here(self._task_vars or {}):
             params = self._validated()
             if params is not None:
-                return self._answered(params)
-        return self._shipped(self._task_vars)
+                return self._run_here(params)
+        return self._run_as_module(self._task_vars)
 
     def _runs_here(self, task_vars):
-        """Whether the module would run as this user, with this environment, by a Python that has its libraries."""
+        """Return whether the module would run with the same user, environment and Python, and its libraries exist."""
         return (
             self._connection.transport == "local"
             and not self._connection.become
@@ -60,14 +60,14 @@ class InProcess(ActionBase):
         )
 
     def _variables(self, task_vars):
-        """Those of the host on which the module would run."""
+        """Return the variables of the host on which the module would run."""
         host = self._task.delegate_to
         return task_vars.get("ansible_delegated_vars", {}).get(host, task_vars) if host else task_vars
 
     def _validated(self):
-        """The parameters with the types of the options, as the module would get them; None where they are wrong.
+        """Return the parameters as the module would get them, or None if they are invalid.
 
-        Then the module itself says so: in the same words, wherever it runs.
+        The module is then run as usual, so that the error message is the same everywhere.
         """
         validated = self._validation()
         return None if validated.error_messages else validated.validated_parameters
@@ -76,12 +76,12 @@ class InProcess(ActionBase):
         arguments = json.loads(json.dumps(self._task.args, cls=AnsibleJSONEncoder, vault_to_text=True))
         return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
 
-    def _answered(self, params):
+    def _run_here(self, params):
         result = remove_values(self.module.result(params, self._task), self.module.secrets(params))
         # Through JSON, as from a module: tuples become lists, and keys strings.
         return json.loads(json.dumps(result))
 
-    def _shipped(self, task_vars):
+    def _run_as_module(self, task_vars):
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
         result = self._execute_module(task_vars=task_vars, wrap_async=wrap_async)
         if not wrap_async:
@@ -90,7 +90,7 @@ class InProcess(ActionBase):
 
 
 def _is_own_python(interpreter):
-    """Whether the Python that the user chose, if any, is the one that runs Ansible."""
+    """Return whether the interpreter of the task is not set, discovered, or the Python that runs Ansible."""
     return (
         interpreter is None
         or interpreter in _DISCOVERED

@@ -1,29 +1,29 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the console of an installer shows: whether it works, waits for an answer, or has finished. Pure."""
+"""Parse the console of an installer: whether it works, waits for input, crashed or has finished. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-#: The role has the installer print this line when all steps are done; see the templates.
+#: The answer files let the installer print this line when all steps are complete; see the templates.
 MARKER = "polyvirt-installed"
 WORKING, WAITING, CRASHED, FINISHED = "working", "waiting", "crashed", "finished"
 
 _CONTROL = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()#][A-Za-z0-9]|[=>78DEMc])|[\x00-\x08\x0b-\x1f\x7f]")
-#: GNU screen draws its status line again every minute, at any place of the text.
+#: GNU screen prints its status line again every minute, in the middle of other text.
 _STATUS_LINE = re.compile(r"\[ [^\]\n]*\(\d\*\w+\)[^\]\n]*\]\[ [^\]\n]*\]")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
 _LONGEST = 300
 
 
 @dataclass(frozen=True)
-class Signs:
-    """How one installer shows its state. ``prompt`` matches the end of the text of an installer that waits.
+class Patterns:
+    """Patterns of one installer. ``prompt`` matches the end of the text if the installer waits for input.
 
-    ``titles`` match the error, the best first. ``step`` matches what the installer works on; its last match counts.
+    ``titles`` match the error message, the best first. ``step`` matches the names of steps; the last match is current.
     """
 
     prompt: str
@@ -33,13 +33,13 @@ class Signs:
 
 
 #: Sources: recorded consoles of the installer of Debian 13; OpenBSD's install.sub.
-SIGNS = {
-    "preseed": Signs(
+PATTERNS = {
+    "preseed": Patterns(
         prompt=r"(?:\[Press enter to continue\]|Prompt: '\?' for help(?:, default=[^>]*)?>)\s*\Z",
         titles=(r"^!! ERROR: (.+)", r"^-{20,}\n+(.+(?:\n.+)*)", r"^(.+)\n+Prompt: "),
         step=r"^([^\s\[].*?)\s+\.\.\.",
     ),
-    "openbsd": Signs(
+    "openbsd": Patterns(
         prompt=r"(?:failed; check /tmp/ai/ai\.log|^# |\(S\)hell\? )\s*\Z",
         titles=(
             r"^(Question has no answer in response file: .+)",
@@ -55,43 +55,43 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class Progress:
-    """``text``: the step at which the installer works, or the title of its error; empty if unknown."""
+    """``text``: the current step, or the error message; empty if unknown."""
 
     state: str
     text: str = ""
 
 
 def plain(console):
-    """The text of a console without control sequences and without what is drawn again and again."""
+    """Return the text of a console without control sequences and repeated status lines."""
     text = _CONTROL.sub("", console.replace("\r\n", "\n").replace("\r", "\n"))
     return _STATUS_LINE.sub("", text)
 
 
 def progress_of(installer, console):
-    """The Progress of ``installer`` (a key of SIGNS, else only crashes and the marker count) from its console's end."""
+    """Return the Progress from the end of the console. For an ``installer`` without PATTERNS: only crash and marker."""
     text = plain(console)
-    signs = SIGNS.get(installer)
+    patterns = PATTERNS.get(installer)
     panic = _PANIC.search(text)
     if panic:
         return Progress(CRASHED, panic.group().strip())
-    if re.search(signs.finished if signs else rf"^{MARKER}\b", text, re.MULTILINE):
+    if re.search(patterns.finished if patterns else rf"^{MARKER}\b", text, re.MULTILINE):
         return Progress(FINISHED)
-    if signs is None:
+    if patterns is None:
         return Progress(WORKING)
-    if re.search(signs.prompt, text, re.MULTILINE):
-        return Progress(WAITING, _title(signs, text))
-    steps = re.findall(signs.step, text, re.MULTILINE)
+    if re.search(patterns.prompt, text, re.MULTILINE):
+        return Progress(WAITING, _title(patterns, text))
+    steps = re.findall(patterns.step, text, re.MULTILINE)
     return Progress(WORKING, steps[-1].strip() if steps else "")
 
 
 def last_lines(console, count=12):
-    """The last lines of a console that are not empty."""
+    """Return the last ``count`` lines of a console that are not empty."""
     lines = [line.rstrip() for line in plain(console).splitlines()]
     return "\n".join([line for line in lines if line][-count:])
 
 
-def _title(signs, text):
-    for pattern in signs.titles:
+def _title(patterns, text):
+    for pattern in patterns.titles:
         found = re.findall(pattern, text, re.MULTILINE)
         if found:
             return " ".join(found[-1].split())[:_LONGEST]

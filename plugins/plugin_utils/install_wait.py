@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin of ``install_wait``: reads a VM and its console until the installer has ended."""
+"""The action plugin of ``install_wait``: reads the VM's state and console until the installer has ended."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .install_progress import CRASHED, FINISHED, WAITING, last_lines, progress_o
 from .over_platforms import OverPlatforms
 from .platforms import parts_of
 
-_TAIL = 65536
+_CONSOLE_BYTES = 65536
 _PAUSE = 10
-_SIGN_OF_LIFE = 30
+_MESSAGE_INTERVAL = 30
 _ENDED = ("stopped", "absent")
-#: Several reads in a row may fail, because the host is busy or a connection breaks off.
+#: The task fails after so many failed reads in a row; fewer happen if the host is busy or a connection is lost.
 _FAILED_READS = 3
 
 
 class InstallWait(OverPlatforms):
-    """Subclasses name ``module``, the declaration of the options."""
+    """Subclasses set ``module``, the declaration of the options."""
 
     TRANSFERS_FILES = False
-    #: Ansible skips the task then: there is nothing to wait for.
+    #: Ansible skips the task in check mode: there is nothing to wait for.
     _supports_check_mode = False
     _supports_async = False
     about = "vm_info"
@@ -52,8 +52,8 @@ class InstallWait(OverPlatforms):
         return part
 
     def _wait(self, part, options, task_vars, began):
-        """Reads until the end; the installer waits for an answer if all stays the same between two reads."""
-        shown, before, failed = began, None, 0
+        """Read until the installation ends; prompts and early ends count only if two reads are the same."""
+        last_message, before, failed = began, None, 0
         while True:
             state, problem = self._state(part, task_vars)
             failed = failed + 1 if problem else 0
@@ -67,14 +67,14 @@ class InstallWait(OverPlatforms):
                 return result
             if self.clock() - began >= options["timeout"] and state not in _ENDED:
                 return _timed_out(options, progress, console)
-            if self.clock() - shown >= _SIGN_OF_LIFE:
-                shown = self.clock()
-                Display().display(_sign_of_life(options, progress, int(shown - began)))
+            if self.clock() - last_message >= _MESSAGE_INTERVAL:
+                last_message = self.clock()
+                Display().display(_progress_message(options, progress, int(last_message - began)))
             before = (state, console)
             self.sleep(_PAUSE)
 
     def _state(self, part, task_vars):
-        """(power state, error)."""
+        """Return (power state, error); one of them is None."""
         result = self._result(part, task_vars)
         if result.get("failed"):
             return None, result.get("msg", "")
@@ -84,15 +84,15 @@ class InstallWait(OverPlatforms):
         return next((vm["state"] for vm in result["vms"]), "absent"), None
 
     def _console(self, path):
-        """The end of the console's log; empty if there is none (yet)."""
+        """Return the end of the console log; empty if it does not exist (yet)."""
         if not path:
             return ""
-        command = f"tail -c {_TAIL} {shlex.quote(path)} 2>/dev/null"
+        command = f"tail -c {_CONSOLE_BYTES} {shlex.quote(path)} 2>/dev/null"
         return self._low_level_execute_command(command).get("stdout", "")
 
 
-def outcome(options, state, progress, console, is_quiet):
-    """The result of the task if the installation has ended, else None."""
+def outcome(options, state, progress, console, is_unchanged):
+    """Return the result of the task if the installation has ended, else None."""
     name = options["name"]
     if state in _ENDED:
         if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
@@ -103,7 +103,7 @@ def outcome(options, state, progress, console, is_quiet):
         problem = f"the VM is {state}, but the installation was not completed."
     elif progress.state == CRASHED:
         problem = progress.text
-    elif progress.state == WAITING and is_quiet:
+    elif progress.state == WAITING and is_unchanged:
         problem = progress.text or "the installer waits for an answer."
     elif progress.state == FINISHED and options["ends"] == "restart":
         return {"outcome": "finished"}
@@ -124,9 +124,9 @@ def _timed_out(options, progress, console):
     return {"failed": True, "outcome": "timeout", "msg": _failure(options["name"], problem, options, console)}
 
 
-def _sign_of_life(options, progress, seconds):
+def _progress_message(options, progress, seconds):
     if options["installer"] == "manual":
-        doing = "waiting until the VM is shut down; install it at its console"
+        action = "waiting until the VM is shut down; install it at its console"
     else:
-        doing = f"installing: {progress.text or 'no output yet'}"
-    return f"{options['name']}: {doing} ({seconds} s of {options['timeout']} s)"
+        action = f"installing: {progress.text or 'no output yet'}"
+    return f"{options['name']}: {action} ({seconds} s of {options['timeout']} s)"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin of modules for platforms on Windows: they run on the controller, and send calls to the host."""
+"""The action plugin of modules for platforms on Windows: they run on the controller and send calls to the host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIBRARIES = ("winrm", "pypsrp", "requests", "urllib3", "paramiko")
 
 
 class OnWindows(InProcess):
-    """Become, environment and the interpreter of the task apply to the calls on the host."""
+    """Become, environment and interpreter of the task apply to the calls on the host."""
 
     _supports_async = False
 
@@ -26,7 +26,7 @@ class OnWindows(InProcess):
         return True
 
     def _validated(self):
-        """The parameters. There is no module that could be shipped to report what is wrong."""
+        """Return the parameters, or None if they are invalid. Stores the message, as no module can run to report it."""
         validated = self._validation()
         if not validated.error_messages:
             return validated.validated_parameters
@@ -35,20 +35,20 @@ class OnWindows(InProcess):
         self._problem = str(rejected or f"{unknown}{validated.error_messages[0]}")
         return None
 
-    def _shipped(self, task_vars):
+    def _run_as_module(self, task_vars):
         return {"failed": True, "msg": self._problem}
 
-    def _answered(self, params):
+    def _run_here(self, params):
         self._failure, self._has_answered = None, False
         with connected(Windows(self._send, self._reset)):
-            result = super()._answered(params)
+            result = super()._run_here(params)
         if result.get("failed") and self._failure and not self._has_answered:
-            # As for any other module: a host that cannot be reached is reported by Ansible itself.
+            # As for any other module, Ansible itself reports a host that cannot be reached.
             raise self._failure
         return result
 
     def _send(self, text):
-        """The answer to a request. Raises Lost, whatever connection plugin it is."""
+        """Send a request and return the answer. Raises Lost if the connection fails, with any connection plugin."""
         try:
             result = self._execute_module(_MODULE, {"request": text}, task_vars=self._task_vars)
         except Exception as error:
@@ -59,7 +59,7 @@ class OnWindows(InProcess):
         if "answer" not in result:
             raise Lost(_reason(result))
         self._has_answered = True
-        # Plain values, without the types in which Ansible marks them as untrusted.
+        # Through JSON: plain values, without the types with which Ansible marks them as untrusted.
         return json.loads(json.dumps(result["answer"]))
 
     def _reset(self):
@@ -79,6 +79,6 @@ def _is_lost(error):
 
 
 def _reason(result):
-    """Why there is no answer: the process on the host has ended, or could not start."""
-    said = [str(result.get(name) or "").strip() for name in ("module_stderr", "module_stdout", "msg")]
-    return f"exit code {result.get('rc')}: {next(filter(None, said), 'no output')}"[:500]
+    """Return why there is no answer: how the process on the host has ended, or why it could not start."""
+    outputs = [str(result.get(name) or "").strip() for name in ("module_stderr", "module_stdout", "msg")]
+    return f"exit code {result.get('rc')}: {next(filter(None, outputs), 'no output')}"[:500]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task on one host, run by Ansible itself: with any connection, become, and variables of the host."""
+"""Run one task on one host through Ansible, with its connection, become and variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
 LOCAL = "localhost"
-#: What another host needs to connect to the host by SSH.
+#: Variables that another host needs to connect to the host by SSH.
 _REACHED_BY = (
     "ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port", "ansible_user",
     "ansible_ssh_user", "ansible_ssh_private_key_file", "ansible_private_key_file",
@@ -26,31 +26,31 @@ _REACHED_BY = (
 
 
 class TaskFailed(Exception):
-    """The task has no result, or failed; the message is that of the module or of the connection."""
+    """The task failed or has no result; the message is that of the module or connection."""
 
 
 class _Collector(CallbackBase):
-    """Keeps the result of the task."""
+    """Callback plugin that stores the result of the task."""
 
     result = None
 
-    def _keep(self, result, **how):
+    def _store(self, result, **how):
         found = result.result if hasattr(result, "result") else result._result  # The latter before ansible-core 2.19.
         # Through JSON: plain values, whatever types this version of Ansible has for them.
         self.result = {**json.loads(json.dumps(found, default=str)), **how}
 
     def v2_runner_on_ok(self, result):
-        self._keep(result)
+        self._store(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._keep(result, failed=True)
+        self._store(result, failed=True)
 
     def v2_runner_on_unreachable(self, result):
-        self._keep(result, failed=True)
+        self._store(result, failed=True)
 
 
 class _Quiet(TaskQueueManager):
-    """Without the user's callbacks, which would report the task as a part of the user's play."""
+    """Loads none of the user's callbacks, which would report the task as part of the user's play."""
 
     def load_callbacks(self):
         self.collector = _Collector()
@@ -60,15 +60,15 @@ class _Quiet(TaskQueueManager):
 
 
 def run_task(loader, inventory, path, host, module, arguments, seconds):
-    """{"result": ..., "reached_by": ...} of a task on ``host``, in a process that does nothing else afterwards.
+    """Run a task on ``host`` and return {"result": ..., "reached_by": its connection variables}. Raises TaskFailed.
 
-    ``inventory`` is the data that has the host, and ``path`` the file beside which are its ``host_vars``. Raises
-    TaskFailed.
+    Changes the state of Ansible, so it must run in a process that then exits. ``inventory`` is the InventoryData with
+    the host, ``path`` the inventory file, next to which its ``host_vars`` are.
     """
-    _without_command_line()
+    _reset_command_line()
     manager = InventoryManager(loader=loader, parse=False)
     inventory.reconcile_inventory()
-    # There is no other way to use inventory data that is still being read.
+    # Private attributes: there is no public way to use inventory data that is still being read.
     manager._inventory, manager._sources = inventory, [path]
     variables = VariableManager(loader=loader, inventory=manager)
     play = Play.load(_play(host, module, arguments, seconds), variable_manager=variables, loader=loader)
@@ -90,14 +90,14 @@ def _play(host, module, arguments, seconds):
 
 
 def add_local(inventory):
-    """The host on which Ansible runs, as the host of a task."""
+    """Add localhost to the inventory."""
     inventory.add_host(LOCAL)
     inventory.set_variable(LOCAL, "ansible_connection", "local")
     inventory.set_variable(LOCAL, "ansible_python_interpreter", sys.executable)
 
 
-def _without_command_line():
-    """The command line of the user's command is about other hosts; only its extra variables and vaults apply."""
+def _reset_command_line():
+    """Reset the options of the user's command line, except extra variables and vaults: they are for other hosts."""
     defaults = {
         "connection": constants.DEFAULT_TRANSPORT,
         "remote_user": constants.DEFAULT_REMOTE_USER,

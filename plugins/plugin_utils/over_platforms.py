@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin of ``vm``, ``vm_info`` and ``vm_snapshot``: the modules of the platforms do the work."""
+"""The action plugin of ``vm``, ``vm_info`` and ``vm_snapshot``: runs the modules of the platforms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .platforms import joined, parts_of
 
 
 class OverPlatforms(ActionBase):
-    """Subclasses name what the task is ``about``, and its ``module``, which is a Declaration."""
+    """Subclasses set ``about`` (vm, vm_info or vm_snapshot) and ``module`` (a Declaration)."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -35,22 +35,22 @@ class OverPlatforms(ActionBase):
         return self._together(parts, order, task_vars)
 
     def _default_platform(self, task_vars):
-        named = os.environ.get("POLYVIRT_PLATFORM") or task_vars.get("vm_platform")
-        return self._templar.template(named) if named else None
+        default = os.environ.get("POLYVIRT_PLATFORM") or task_vars.get("vm_platform")
+        return self._templar.template(default) if default else None
 
     def _together(self, parts, order, task_vars):
-        """Everything is planned on all platforms before the first change on one of them."""
-        planned = {part.platform: self._result(part, task_vars, is_planned=True) for part in parts}
+        """Run all modules in check mode first; only if none fails, run them to make the changes."""
+        planned = {part.platform: self._result(part, task_vars, in_check_mode=True) for part in parts}
         if any(result.get("failed") for result in planned.values()):
             return joined(planned, order, is_refused=True)
         return joined({part.platform: self._result(part, task_vars) for part in parts}, order, is_refused=False)
 
-    def _result(self, part, task_vars, is_planned=False):
+    def _result(self, part, task_vars, in_check_mode=False):
         name = f"polyvirt.core.{part.module}"
         task = self._task.copy()
         task.action = name
         task.args = {**self._defaults(part.platform, name), **part.arguments}
-        if is_planned:
+        if in_check_mode:
             task.check_mode = True
         action = self._shared_loader_obj.action_loader.get(
             name,
@@ -64,7 +64,7 @@ class OverPlatforms(ActionBase):
         return action.run(task_vars=task_vars)
 
     def _defaults(self, platform, name):
-        """What module_defaults have for the platform: so a task can be the same on all of them."""
+        """Return the module_defaults for the platform's module, so that one task can be used on all platforms."""
         merged = {}
         for defaults in self._task.module_defaults or ():
             for key in (f"group/polyvirt.core.{platform}", name):

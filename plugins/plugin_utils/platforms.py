@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platforms by name, and what each of them does of a task of ``vm``, ``vm_info`` or ``vm_snapshot``. Pure."""
+"""The platforms, and how a task of ``vm``, ``vm_info`` or ``vm_snapshot`` is divided among their modules. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from ..module_utils._lifecycle.errors import InvalidInput, Unsupported
 
-#: {platform: {module over all platforms: module of this one}}
+#: {platform: {module for all platforms: module of this platform}}
 MODULES = {
     "libvirt": {"vm": "virsh_vm", "vm_info": "virsh_vm_info", "vm_snapshot": "virsh_snapshot"},
     "virtualbox": {"vm": "vbox_vm", "vm_info": "vbox_vm_info", "vm_snapshot": "vbox_snapshot"},
@@ -20,19 +20,19 @@ MODULES = {
     "hyperv": {"vm": "hyperv_vm", "vm_info": "hyperv_vm_info", "vm_snapshot": "hyperv_snapshot"},
     "wsl": {"vm": "wsl_distro", "vm_info": "wsl_distro_info"},
 }
-#: How else a platform without snapshots keeps a state of a VM.
+#: Platforms without snapshots: what to do instead.
 _INSTEAD_OF_SNAPSHOTS = {
     "vmd": "Stop the VM, and create a clone of it.",
     "wsl": "Save the distribution to a file (option export), and create another one from that file.",
 }
-#: Options that say which VMs are meant.
+#: Options that select VMs.
 _WHICH = ("name", "id")
 _REJECTED = "Not changed, because the request for another VM was rejected."
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one platform does of a task: the name and the arguments of its module."""
+    """The part of a task for one platform: the name and the arguments of its module."""
 
     platform: str
     module: str
@@ -40,9 +40,9 @@ class Part:
 
 
 def parts_of(about, arguments, known, default=None):
-    """([Part], [platform of each VM in the order asked]) of a task; the second is empty for a task of one platform.
+    """Return ([Part], [platform of each VM in the requested order]); the second is empty if there is one platform.
 
-    ``known`` are the options that platforms share, and ``default`` is the platform of a task that sets none. Raises
+    ``known`` are the options that all platforms share, ``default`` is the platform if the task sets none. Raises
     InvalidInput or Unsupported.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
@@ -53,20 +53,20 @@ def parts_of(about, arguments, known, default=None):
         machines = {"machines": [described for _platform, described in entries]} if "machines" in given else {}
         return [_part(about, own, _of_task({**_joined(given, options), **machines}, known))], []
     del given["machines"]
-    which = {name: given.pop(name) for name in _WHICH if given.get(name)}
-    by_platform = {own: which} if which else {}
+    selection = {name: given.pop(name) for name in _WHICH if given.get(name)}
+    by_platform = {own: selection} if selection else {}
     for platform, described in entries:
         by_platform.setdefault(platform, {}).setdefault("machines", []).append(described)
-    listed = ([(own, which)] if which else []) + entries
-    order = [platform for platform, meant in listed for _vm in range(_count(meant))]
+    listed = ([(own, selection)] if selection else []) + entries
+    order = [platform for platform, selection in listed for _vm in range(_count(selection))]
     return [
-        _part(about, platform, _of_task({**_joined(given, options if platform == own else {}), **meant}, known))
-        for platform, meant in by_platform.items()
+        _part(about, platform, _of_task({**_joined(given, options if platform == own else {}), **selection}, known))
+        for platform, selection in by_platform.items()
     ], order
 
 
 def _entry(place, entry, own, known):
-    """(platform, entry of its module) of one of ``machines``."""
+    """Return (platform, entry for its module) of one entry of ``machines``."""
     where = f"machines[{place}]"
     if not isinstance(entry, dict):
         raise InvalidInput(f"{where}: {entry} is not a dictionary.", "Set the name and the options of a VM.")
@@ -77,9 +77,9 @@ def _entry(place, entry, own, known):
 
 
 def _of_task(arguments, known):
-    """``arguments``, with the platform's own options that all of ``machines`` share as options of the task.
+    """Return ``arguments``, with the platform's own options that are equal in all ``machines`` as options of the task.
 
-    Such an option can be one that the module requires, like the directory of a project.
+    The module may require such an option for the whole task, like the directory of a project.
     """
     entries = arguments.get("machines") or ()
     if not entries or any(name in arguments for name in _WHICH):
@@ -93,9 +93,9 @@ def _of_task(arguments, known):
     return {**arguments, **shared, "machines": own}
 
 
-def _count(which):
-    """How many VMs are meant; Ansible splits a text at commas."""
-    names = which.get("name") or ()
+def _count(selection):
+    """Return how many VMs are selected; Ansible splits a string at commas."""
+    names = selection.get("name") or ()
     return len(names.split(",") if isinstance(names, str) else names) or 1
 
 
@@ -134,12 +134,12 @@ def _part(about, platform, arguments):
 
 
 def joined(results, order, is_refused):
-    """The result of a task from ``results`` ({platform: result}); its ``vms`` are in ``order``, then what was pruned.
+    """Return the result of a task from ``results`` ({platform: result}); ``vms`` are in ``order``, pruned ones last.
 
-    ``is_refused``: the results are those of check mode, and nothing was done, because one of them failed.
+    ``is_refused``: the results are from check mode, and nothing was changed because one of them failed.
     """
-    entries = {platform: iter(_told(result, is_refused)) for platform, result in results.items()}
-    vms = [next(entries[platform], None) for platform in [*order, *_rest(results)]]
+    entries = {platform: iter(_reported_vms(result, is_refused)) for platform, result in results.items()}
+    vms = [next(entries[platform], None) for platform in [*order, *_remaining(results)]]
     failed = [result for result in results.values() if result.get("failed")]
     done = [] if is_refused else list(results.values())
     invocations = [result["invocation"] for result in results.values() if "invocation" in result]
@@ -153,13 +153,13 @@ def joined(results, order, is_refused):
     }
 
 
-def _rest(results):
-    """Each platform once for each of its entries: as many as there can be left."""
+def _remaining(results):
+    """Yield each platform as often as its result has VMs: at least as many entries as can be left after ``order``."""
     return [platform for platform, result in results.items() for _vm in result.get("vms") or ()]
 
 
-def _told(result, is_refused):
-    """The entries of one platform's result, without what check mode only predicted."""
+def _reported_vms(result, is_refused):
+    """Return the entries of one platform's result; if refused, without the changes that check mode predicted."""
     vms = result.get("vms") or []
     if not is_refused or result.get("failed"):
         return vms

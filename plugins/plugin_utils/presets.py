@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Presets: files with options of a VM, and the VM that follows from one of them with the options of a user. Pure."""
+"""Presets: files with options of a VM, which are merged with the options of the user. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _KEYS = {"title": str, "platform": str, "distribution": str, "vm": dict}
 
 
 class InvalidPreset(Exception):
-    """A preset is not as it must be; the text names the file and the key."""
+    """A preset is invalid; the message names the file and the key."""
 
 
 def checked(document, source):
-    """The content of a file, if it has the form of a preset. ``source`` is its path, for errors."""
+    """Return ``document``. Raises InvalidPreset if it is not a preset. ``source`` is its path (for messages)."""
     if not isinstance(document, dict):
         raise InvalidPreset(f"{source}: must be a mapping.")
     for key, kind in _KEYS.items():
@@ -29,13 +29,13 @@ def checked(document, source):
     return document
 
 
-def machine(preset, overrides):
-    """An entry of ``machines`` of the module ``vm``. Mappings are merged, other values are replaced."""
+def vm_from_preset(preset, overrides):
+    """Return an entry of ``machines`` of the module ``vm``. Mappings are merged, other values are replaced."""
     return merged({"platform": preset["platform"], **preset["vm"]}, overrides)
 
 
 def merged(first, second):
-    """``first`` with the values of ``second``; a value that is null removes the key."""
+    """Return ``first`` updated with ``second``; a null in ``second`` removes the key."""
     result = {key: value for key, value in first.items() if second.get(key, value) is not None}
     for key, value in second.items():
         if isinstance(value, dict) and isinstance(first.get(key), dict):

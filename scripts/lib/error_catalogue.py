@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of docs/errors.md: each message of the plugins, with what to do."""
+"""Create the tables of docs/errors.md: each error message of the plugins, and what to do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 
 from lib.messages import fixed_letters, messages
 
-#: {heading: (what the paths of its messages begin with, below module_utils/; the guide that has more)}. The first whose
-#: path fits has the message; the last has all that remain.
+#: {heading: (prefixes of paths below module_utils/, guide with more information)}. A message is listed under the first
+#: heading with a matching prefix; the last heading matches all.
 AREAS = {
     "libvirt": (("_drivers/virsh", "_tools/virsh"), "libvirt.md#troubleshooting"),
     "VirtualBox": (("_drivers/vbox", "_tools/vbox"), "virtualbox.md#troubleshooting"),
@@ -27,7 +27,7 @@ AREAS = {
 
 
 def catalogue_lines(checkout):
-    """A section with a table for each area, those of all platforms first."""
+    """Return a section with a table for each area; "All platforms" is the first."""
     by_area = {heading: {} for heading in AREAS}
     for message in messages(checkout):
         by_area[_area(message.path)].setdefault(message.text, set()).add(message.remedy)
@@ -44,8 +44,8 @@ def catalogue_lines(checkout):
 
 
 def _area(path):
-    below = path.removeprefix("module_utils/")
-    return next(heading for heading, (starts, _guide) in AREAS.items() if below.startswith(starts))
+    relative = path.removeprefix("module_utils/")
+    return next(heading for heading, (prefixes, _guide) in AREAS.items() if relative.startswith(prefixes))
 
 
 def _row(text, remedies):
@@ -54,7 +54,7 @@ def _row(text, remedies):
 
 
 def _order(text):
-    """By the option that a message begins with, whatever place stands before it."""
+    """Sort key: the message without placeholders at its beginning, so that messages of an option are together."""
     return re.sub(r"^(<[^>]*>|\W)+", "", text).lower(), text
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guides of docs/ as reStructuredText, the only format that antsibull-docs takes into a collection's documentation.
+"""Convert the guides of docs/ to reStructuredText, the only format that antsibull-docs accepts for extra documents.
 
 Galaxy and GitHub show the Markdown. Links between guides become references, and names of modules link to their pages.
-Raises NoSuchForm for a form of Markdown that no guide has used so far, so that none is lost in silence.
+Raises UnsupportedMarkdown for syntax that no guide has used so far, so that nothing is lost silently.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from markdown_it.tree import SyntaxTreeNode
 
 REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
 PREFIX = "ansible_collections.polyvirt.core.docsite"
-#: Not a part of the site: these are for developers of the collection.
+#: Guides for developers of the collection, which are not part of the site.
 FOR_DEVELOPERS = ("architecture", "testing")
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~", "h4": "^"}
-_MAY_STAND_BEFORE, _MAY_STAND_AFTER = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
+_ALLOWED_BEFORE_MARKUP, _ALLOWED_AFTER_MARKUP = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
 
 
-class NoSuchForm(Exception):
-    """A form of Markdown that this converter does not know."""
+class UnsupportedMarkdown(Exception):
+    """Markdown syntax that this converter does not support."""
 
 
 def anchor_of(heading):
-    """The name that GitHub gives to a heading."""
+    """Return the anchor that GitHub generates for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
 
 
 def guides(checkout):
-    """The names of the guides that are a part of the site."""
+    """Return the names of the guides that are part of the site."""
     return sorted(path.stem for path in (checkout / "docs").glob("*.md") if path.stem not in FOR_DEVELOPERS)
 
 
 def guide_lines(checkout, name):
-    """The lines of the guide as reStructuredText."""
+    """Return the lines of the guide as reStructuredText."""
     plugins = {path.stem: "module" for path in (checkout / "plugins" / "modules").glob("*.py")}
     for kind in ("inventory", "connection", "filter", "lookup"):
         plugins.update({path.stem: kind for path in (checkout / "plugins" / kind).glob("*.py")})
@@ -54,19 +54,19 @@ class _Guide:
         return self._blocks(SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(text)).children)
 
     def _blocks(self, nodes):
-        made = [self._block(node) for node in nodes]
-        return "\n\n".join(one for one in made if one)
+        blocks = [self._block(node) for node in nodes]
+        return "\n\n".join(one for one in blocks if one)
 
     def _block(self, node):
-        make = getattr(self, f"_{node.type}", None)
-        if make is None:
-            raise NoSuchForm(f"docs/{self._name}.md, line {node.map[0] + 1}: {node.type} has no conversion")
-        return make(node)
+        convert_node = getattr(self, f"_{node.type}", None)
+        if convert_node is None:
+            raise UnsupportedMarkdown(f"docs/{self._name}.md, line {node.map[0] + 1}: {node.type} has no conversion")
+        return convert_node(node)
 
     def _html_block(self, node):
-        """The copyright, and marks of generated parts."""
+        """Remove comments: the copyright, and marks of generated parts."""
         if not node.content.startswith("<!--"):
-            raise NoSuchForm(f"docs/{self._name}.md, line {node.map[0] + 1}: HTML has no conversion")
+            raise UnsupportedMarkdown(f"docs/{self._name}.md, line {node.map[0] + 1}: HTML has no conversion")
         return ""
 
     def _heading(self, node):
@@ -90,7 +90,7 @@ class _Guide:
         return self._list(node, [f"{first + place}." for place in range(len(node.children))])
 
     def _list(self, node, bullets):
-        """Items are set apart by blank lines, because each may have several paragraphs."""
+        """Return a list; items are separated by blank lines, because each may have several paragraphs."""
         return "\n\n".join(
             _hanging(f"{bullet} ", self._blocks(item.children))
             for bullet, item in zip(bullets, node.children, strict=True)
@@ -105,11 +105,11 @@ class _Guide:
 
     def _cell(self, node):
         text = self._inline(node.children[0])
-        # Not the beginning of a list in the cell.
+        # Escaped, because this would begin a list in the cell.
         return rf"\{text}" if re.match(r"([-+*•]|\w+[.)])(\s|$)", text) else text
 
     def _inline(self, node, plain=False):
-        """The text of a node; with ``plain`` without any markup, which cannot be nested in reStructuredText."""
+        """Return the text of a node; ``plain``: without markup, which cannot be nested in reStructuredText."""
         text = ""
         for child in node.children:
             text = _joined(text, child.type == "text" or plain, self._piece(child, plain))
@@ -128,11 +128,11 @@ class _Guide:
                 return inner
             mark = {"strong": "**", "em": "*"}.get(node.type)
             return f"{mark}{inner}{mark}" if mark else self._link(node.attrs["href"], inner)
-        raise NoSuchForm(f"docs/{self._name}.md: {node.type} has no conversion")
+        raise UnsupportedMarkdown(f"docs/{self._name}.md: {node.type} has no conversion")
 
     def _code(self, code):
         name = code.removeprefix("polyvirt.core.")
-        # The role vm has the name of a module.
+        # "vm" alone may mean the role, which has the same name as the module.
         if name in self._plugins and (name != code or name != "vm"):
             return f":ansplugin:`{code} <polyvirt.core.{name}#{self._plugins[name]}>`"
         return f"``{code}``"
@@ -148,7 +148,7 @@ class _Guide:
 
 
 def _hanging(mark, text):
-    """``text`` behind ``mark``, with its further lines below its first."""
+    """Return ``text`` after ``mark``, with the other lines indented like the first."""
     return mark + indent(text, " " * len(mark)).lstrip(" ") if text else mark.rstrip()
 
 
@@ -157,12 +157,12 @@ def _escaped(text):
 
 
 def _joined(before, is_text, piece):
-    """Markup needs a blank or punctuation on both sides; an escaped blank is one that is not shown."""
+    """Append ``piece``. Markup needs a blank or punctuation on both sides; an escaped blank is not displayed."""
     if not before or not piece:
         return before + piece
     ends_in_markup = before[-1] in "`*" and not before.endswith(("\\`", "\\*"))
-    if is_text and ends_in_markup and piece[0] not in _MAY_STAND_AFTER:
+    if is_text and ends_in_markup and piece[0] not in _ALLOWED_AFTER_MARKUP:
         return rf"{before}\ {piece}"
-    if not is_text and piece != "\n" and before[-1] not in _MAY_STAND_BEFORE:
+    if not is_text and piece != "\n" and before[-1] not in _ALLOWED_BEFORE_MARKUP:
         return rf"{before}\ {piece}"
     return before + piece

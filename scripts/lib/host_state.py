@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run could leave behind on a host of libvirt and VirtualBox, one thing a line: before and after it shall be the
-same.
+"""List everything that a test run could leave behind on a host with libvirt and VirtualBox, one object per line.
 
-Usage: python host_state.py            print the lines
-       python host_state.py BEFORE     print what is there now and is not in the file BEFORE; fail if anything is
+The list must be the same before and after a run.
+Usage: python host_state.py            print the list
+       python host_state.py BEFORE     print what is not in the file BEFORE; exit with 1 if there is anything
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import sys
 from pathlib import Path
 
 _IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
-#: Where libvirt keeps what it knows about machines that are off, saved, or frozen.
+#: Where libvirt stores data of VMs: saved memory, snapshots, NVRAM, dumps, channels, TPM state.
 _STATE = [Path("/var/lib/libvirt/qemu") / name for name in ("save", "snapshot", "nvram", "dump", "channel/target")]
 _STATE.append(Path("/var/lib/libvirt/swtpm"))
 _LEASES = Path("/var/lib/libvirt/dnsmasq")
 _PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd", "VBox")
-#: What may stand before a program's name: in the tests VBoxHeadless is a script.
+#: An interpreter may precede the program's name: in the tests, VBoxHeadless is a script.
 _INTERPRETER = "python"
-#: What the tests keep for their next run: the small guest, and images with a note about where they came from.
+#: What the tests keep for their next run: the small guest, and images with a note about their origin.
 _KEPT_FOLDER, _NOTE = "polyvirt-tests", ".polyvirt.json"
 
 
 def host_state():
-    """The lines, sorted."""
+    """Return the sorted lines."""
     return sorted({*_files(), *_leases(), *_listed(), *_processes()})
 
 
@@ -53,38 +53,38 @@ def _leases():
 
 
 def _listed():
-    # The worlds of the tests have daemons of their own: the host's need not run, and then it has nothing to list.
+    # The tests run their own daemons, so those of the host may not run; then there is nothing to list.
     if _virsh("uri").returncode:
         return
-    for kind, words in (("network", ("net-list",)), ("machine", ("list",)), ("pool", ("pool-list",))):
-        done = _virsh(*words, "--all", "--name")
+    for kind, arguments in (("network", ("net-list",)), ("machine", ("list",)), ("pool", ("pool-list",))):
+        done = _virsh(*arguments, "--all", "--name")
         done.check_returncode()
         yield from (f"{kind} {name}" for name in done.stdout.split("\n") if name)
 
 
-def _virsh(*words):
-    command = ["virsh", "-q", "-c", "qemu:///system", *words]
+def _virsh(*arguments):
+    command = ["virsh", "-q", "-c", "qemu:///system", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _processes():
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
-            continue  # It ended in this moment.
-        # Ansible's kept SSH connections are not among them: they end by themselves a minute after their last use.
-        if _program(words).startswith(_PROGRAMS):
-            yield f"process {folder.name} {' '.join(words)[:200]}"
+            continue  # It has ended in the meantime.
+        # Ansible's persistent SSH connections are not listed: they end a minute after their last use.
+        if _program(arguments).startswith(_PROGRAMS):
+            yield f"process {folder.name} {' '.join(arguments)[:200]}"
 
 
-def _program(words):
-    names = [Path(word).name for word in words[:2]]
+def _program(arguments):
+    names = [Path(word).name for word in arguments[:2]]
     return names[-1] if names[0].startswith(_INTERPRETER) else names[0]
 
 
 def left_behind(before):
-    """What is there now and was not ``before``."""
+    """Return the lines that are there now and were not there ``before``."""
     return [line for line in host_state() if line not in set(before)]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation of shared options as one platform has them: types from the options, sentences from one file."""
+"""Document the shared options as one platform supports them: types from the code, texts from option_texts.yml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 _TEXTS = Path(__file__).with_name("option_texts.yml")
-#: O(name), O(name[].suboption=value): what a sentence refers to.
+#: O(name), O(name[].suboption=value): references in texts.
 _REFERENCE = re.compile(r"O\(([a-z_.\[\]]+)(?:=(\w+))?\)")
 _CHOICE = re.compile(r"V\((\w+)\)")
 _UNITS = {2**20: "MiB", 2**30: "GiB"}
@@ -20,7 +20,7 @@ _WIDTH = 120
 
 
 def option_lines(shared, supported):
-    """Lines of YAML for those of the ``shared`` options that are among ``supported``, all options of the module."""
+    """Return YAML lines of the ``shared`` options that are in ``supported`` (all options of the module)."""
     texts = yaml.safe_load(_TEXTS.read_text(encoding="utf-8"))
     kept = {name: supported[name] for name in shared if name in supported}
     return [line for name in kept for line in _lines(name, name, shared[name], kept[name], supported, texts)]
@@ -28,7 +28,9 @@ def option_lines(shared, supported):
 
 def _lines(path, name, shared, option, supported, texts):
     paragraphs = [texts[path]] if isinstance(texts[path], str) else texts[path]
-    items = [item for item in paragraphs if _holds(item, shared, option, supported)] + _forms(path, option)
+    items = [item for item in paragraphs if _applies(item, shared, option, supported)] + _derived_sentences(
+        path, option
+    )
     spec = {key: value for key, value in option.spec().items() if key in ("type", "elements", "required", "default")}
     spec.update(
         {key: list(value) for key, value in (("choices", option.choices), ("aliases", option.aliases)) if value}
@@ -36,40 +38,42 @@ def _lines(path, name, shared, option, supported, texts):
     lines = [f"{name}:", *_indented(["description:", *(f"  {line}" for item in items for line in _item(item))])]
     lines += _indented([f"{key}: {_value(value)}" for key, value in spec.items()])
     if option.options:
-        below = [
+        suboptions = [
             line
             for key, one in option.options.items()
             for line in _lines(f"{path}.{key}", key, shared.options[key], one, supported, texts)
         ]
-        lines += _indented(["suboptions:", *_indented(below)])
+        lines += _indented(["suboptions:", *_indented(suboptions)])
     return lines
 
 
-def _holds(item, shared, option, supported):
-    """Whether a paragraph is about what the platform has: it names no other option, and begins with no other choice."""
+def _applies(item, shared, option, supported):
+    """Return whether a paragraph applies: it refers only to supported options, and does not explain another choice."""
     choice = _CHOICE.match(item)
     is_other_choice = choice and choice[1] in _choices(shared) and choice[1] not in _choices(option)
-    return not is_other_choice and all(_is_there(path, value, supported) for path, value in _REFERENCE.findall(item))
+    return not is_other_choice and all(
+        _is_supported(path, value, supported) for path, value in _REFERENCE.findall(item)
+    )
 
 
 def _choices(option):
-    """Its choices as they are written."""
+    """Return the choices of an option as they are written."""
     known = option.choices or ((True, False) if option.type == "bool" else ())
     return [str(one).lower() if isinstance(one, bool) else one for one in known]
 
 
-def _is_there(path, value, options):
-    name, _dot, below = path.replace("[]", "").partition(".")
+def _is_supported(path, value, options):
+    name, _dot, suboptions = path.replace("[]", "").partition(".")
     option = options.get(name)
     if option is None:
         return False
-    if below:
-        return _is_there(below, value, option.options)
+    if suboptions:
+        return _is_supported(suboptions, value, option.options)
     return not value or not _choices(option) or value in _choices(option)
 
 
-def _forms(path, option):
-    """The sentences that follow from what kind of option it is; these are generated, too."""
+def _derived_sentences(path, option):
+    """Return the sentences that are derived from the properties of the option."""
     if option.options and option.short:
         return [f"A dictionary, or only the value of O({path}.{option.short})."]
     if option.unit:
@@ -87,12 +91,12 @@ def _item(text):
 
 
 def _quoted(text):
-    """The text as YAML takes it."""
+    """Return the text, in quotes if YAML needs them."""
     return text if yaml.safe_load(f"- {text}") == [text] else "'" + text.replace("'", "''") + "'"
 
 
 def _value(value):
-    """A value as YAML writes it in one line: [a, b], false, 300."""
+    """Return a value as YAML on one line: [a, b], false, 300."""
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 

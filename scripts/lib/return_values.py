@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of return values that all platforms share; returns.py has what differs."""
+"""The return values that all platforms share; returns.py has the differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VMS = {
     "elements": "dict",
 }
 
-#: Filled in from the snapshots of the platform.
+#: Empty descriptions are set by the platform (see returns.py).
 SNAPSHOT = {
     "name": _value("str", "Name of the snapshot.", sample="before-upgrade"),
     "id": _value("str", ""),
@@ -42,7 +42,7 @@ SNAPSHOT = {
     "unfinished": _value("str", ""),
 }
 
-#: What an entry of ``vms`` tells of the VM.
+#: Keys of an entry of ``vms`` that describe the VM.
 VM = {
     "name": _value("str", "Name of the VM.", sample="web1"),
     "id": _value("str", "UUID; null for a VM that does not exist (yet)."),
@@ -118,7 +118,7 @@ VM = {
     ),
 }
 
-#: What info modules return besides.
+#: Additional key that info modules return.
 COUNTERS = _value(
     "dict",
     "What the VM uses of its host. A value that the platform does not report, or only for running VMs, is null.",
@@ -149,7 +149,7 @@ _CHANGES = {
     ),
 }
 
-#: What an entry of ``vms`` tells of the task.
+#: Keys of an entry of ``vms`` that describe what the task did.
 TASK = {
     "changed": _value("bool", "Whether this VM was changed."),
     "failed": _value("bool", "Whether the task failed for this VM."),
@@ -178,7 +178,7 @@ TASK = {
 
 
 def diff():
-    """``diff`` of the modules that change something."""
+    """Return ``diff`` of the modules that change something."""
     return _values(
         "What differs before and after the task. One entry for each VM that was changed, or would be in check mode.",
         {

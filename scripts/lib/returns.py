@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation of what modules return: one table for all platforms, as the lines of each module's ``RETURN``."""
+"""Create the lines of each module's ``RETURN`` from one table for all platforms."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import yaml
 from lib.return_values import COUNTERS, HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
 from lib.returns_wsl import WSL
 
-#: The words of a platform, for texts that have a place for them, and what differs from the table: by the path of a key.
+#: By platform: values of placeholders in descriptions, and differences from the table as {path of a key: value}.
 PLATFORMS = {
     "vm": {
-        "words": {"platform": "libvirt", "tool": "the platform", "vm": "vm", "unusable": "cannot be used"},
+        "placeholders": {"platform": "libvirt", "tool": "the platform", "vm": "vm", "unusable": "cannot be used"},
         "vm": {
             "id.description": "ID of the VM on its platform; null for a VM that does not exist (yet).",
             "id.sample": "3f078c8c-2819-40bf-b3cd-6a6ef2079e51",
@@ -36,7 +36,7 @@ PLATFORMS = {
         },
     },
     "virsh": {
-        "words": {"platform": "libvirt", "tool": "libvirt", "vm": "virsh_vm", "unusable": "cannot be reached"},
+        "placeholders": {"platform": "libvirt", "tool": "libvirt", "vm": "virsh_vm", "unusable": "cannot be reached"},
         "vm": {
             "id.sample": "3f078c8c-2819-40bf-b3cd-6a6ef2079e51",
             "reason.description": "The reason that libvirt reports for the power state.",
@@ -65,7 +65,7 @@ PLATFORMS = {
         "addresses": " Addresses are read from all sources.",
     },
     "vbox": {
-        "words": {"platform": "virtualbox", "tool": "VirtualBox", "vm": "vbox_vm", "unusable": "cannot be used"},
+        "placeholders": {"platform": "virtualbox", "tool": "VirtualBox", "vm": "vbox_vm", "unusable": "cannot be used"},
         "vm": {
             "id.sample": "7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5",
             "reason.description": "The power state in the terms of VirtualBox.",
@@ -99,7 +99,7 @@ PLATFORMS = {
         "addresses": " Addresses are read from all sources.",
     },
     "vmm": {
-        "words": {"platform": "vmd", "tool": "vmd", "vm": "vmm_vm", "unusable": "does not answer"},
+        "placeholders": {"platform": "vmd", "tool": "vmd", "vm": "vmm_vm", "unusable": "does not answer"},
         "vm": {
             "id.description": "The name, because vmd renumbers VMs when it starts; null for a VM that does not exist.",
             "id.sample": "web1",
@@ -130,7 +130,7 @@ PLATFORMS = {
         "addresses": "",
     },
     "hyperv": {
-        "words": {"platform": "hyperv", "tool": "Hyper-V", "vm": "hyperv_vm", "unusable": "cannot be used"},
+        "placeholders": {"platform": "hyperv", "tool": "Hyper-V", "vm": "hyperv_vm", "unusable": "cannot be used"},
         "vm": {
             "id.sample": "7d0a5ee4-4b3c-4a0e-b1e6-8c7a2a3f10a5",
             "reason.description": "Why the power state is unknown, in the terms of Hyper-V.",
@@ -163,7 +163,12 @@ PLATFORMS = {
         "leftovers": "Always empty; Hyper-V stores no checkpoints in its images.",
     },
     "vagrant": {
-        "words": {"platform": "vagrant", "tool": "Vagrant", "vm": "vagrant_instance", "unusable": "cannot be used"},
+        "placeholders": {
+            "platform": "vagrant",
+            "tool": "Vagrant",
+            "vm": "vagrant_instance",
+            "unusable": "cannot be used",
+        },
         "vm": {
             "name.description": "Name of the VM in its project.",
             "id.description": "ID of the VM at its provider; null for a VM that was never started or does not exist.",
@@ -222,7 +227,7 @@ PLATFORMS = {
     },
     "wsl": WSL,
     "proxmox": {
-        "words": {"platform": "proxmox", "tool": "Proxmox VE", "vm": "proxmox_vm", "unusable": "cannot be used"},
+        "placeholders": {"platform": "proxmox", "tool": "Proxmox VE", "vm": "proxmox_vm", "unusable": "cannot be used"},
         "vm": {
             "id.description": "ID of the VM (vmid) as a string; null for a VM that does not exist (yet).",
             "id.sample": "105",
@@ -272,7 +277,7 @@ PLATFORMS = {
 
 
 def return_lines(module):
-    """The lines of ``RETURN`` of a module, which is known by its name: TOOL_vm, TOOL_vm_info, TOOL_snapshot ..."""
+    """Return the lines of ``RETURN``; the name of the module is TOOL_vm, TOOL_vm_info, TOOL_snapshot ..."""
     tool, _underscore, rest = module.partition("_")
     if tool == "vm":  # Any platform.
         rest = {"": "vm", "info": "vm_info"}.get(rest, rest)
@@ -282,7 +287,8 @@ def return_lines(module):
     if module == "vagrant_instance_info":
         healthy = "Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh)."
         values["vms"]["contains"]["healthy"] = {"description": healthy, "type": "bool"}
-    text = yaml.dump(_filled(values, platform["words"]), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    values = _substituted(values, platform["placeholders"])
+    text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
     return text.splitlines()
 
 
@@ -296,7 +302,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _vm(platform):
     entries = _entries(platform)
-    failed = f"unless the options are wrong in form, or {platform['words']['tool']} {platform['words']['unusable']}"
+    failed = "unless the options are wrong in form, or {tool} {unusable}"
     vms = {**copy.deepcopy(VMS), "returned": failed, "contains": {**entries, **_task(platform)}}
     return {"vms": vms, "diff": diff()}
 
@@ -304,12 +310,12 @@ def _vm(platform):
 def _vm_info(platform):
     description = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
     vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
-    contains = {**_elsewhere(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
+    contains = {**_with_module_name(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
     return {"host": _host(platform), "vms": {**vms, "contains": contains}}
 
 
 def _snapshot(platform):
-    entries, task = _elsewhere(_entries(platform)), _task(platform)
+    entries, task = _with_module_name(_entries(platform)), _task(platform)
     description = [
         "One entry for each VM, in order; in check mode, as it would be after the task.",
         "Has all keys of the entries of M(polyvirt.core.{vm}).",
@@ -325,9 +331,9 @@ def _snapshot(platform):
 
 
 def _snapshot_info(platform):
-    entries = _elsewhere(_entries(platform))
+    entries = _with_module_name(_entries(platform))
     more = copy.deepcopy(SNAPSHOT_INFO)
-    if platform["words"]["vm"] != "virsh_vm":
+    if platform["placeholders"]["vm"] != "virsh_vm":
         del more["content"]
     leftovers = copy.deepcopy(LEFTOVERS)
     if "leftovers" in platform:
@@ -346,12 +352,12 @@ def _entries(platform):
     return _changed(entries, {path: new for path, new in platform["vm"].items() if path.split(".")[0] in VM})
 
 
-def _elsewhere(value):
-    """For modules that do not have the options of the VM's module: option names with the name of that module."""
+def _with_module_name(value):
+    """Add the name of the VM module to references to options, for modules that do not have these options."""
     if isinstance(value, dict):
-        return {key: one if key == "sample" else _elsewhere(one) for key, one in value.items()}
+        return {key: one if key == "sample" else _with_module_name(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_elsewhere(one) for one in value]
+        return [_with_module_name(one) for one in value]
     return value.replace("O(", "O(polyvirt.core.{vm}#module:") if isinstance(value, str) else value
 
 
@@ -366,12 +372,12 @@ def _host(platform):
 
 
 def _changed(table, changes):
-    """The table with other values at some paths; None removes what is there."""
+    """Return a copy of ``table`` with ``changes`` ({path: value}); None removes a key."""
     table = copy.deepcopy(table)
     for path, new in changes.items():
-        *above, last = path.split(".")
+        *parents, last = path.split(".")
         place = table
-        for key in above:
+        for key in parents:
             place = place[key]
         if new is None:
             place.pop(last, None)
@@ -380,13 +386,13 @@ def _changed(table, changes):
     return table
 
 
-def _filled(value, words):
-    """The words of a platform in the places of descriptions, such as {tool}."""
+def _substituted(value, placeholders):
+    """Return ``value`` with placeholders such as {tool} replaced in all texts."""
     if isinstance(value, dict):
-        return {key: _filled(one, words) for key, one in value.items()}
+        return {key: _substituted(one, placeholders) for key, one in value.items()}
     if isinstance(value, list):
-        return [_filled(one, words) for one in value]
+        return [_substituted(one, placeholders) for one in value]
     if isinstance(value, str):
-        for word, text in words.items():
-            value = value.replace(f"{{{word}}}", text)
+        for placeholder, text in placeholders.items():
+            value = value.replace(f"{{{placeholder}}}", text)
     return value

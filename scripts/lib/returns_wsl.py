@@ -1,12 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules for WSL return other than the table of all platforms; see returns.py."""
+"""Differences of the return values of the modules for WSL; see returns.py."""
 
 from __future__ import annotations
 
 WSL = {
-    "words": {"platform": "wsl", "tool": "WSL", "vm": "wsl_distro", "unusable": "cannot be used"},
+    "placeholders": {"platform": "wsl", "tool": "WSL", "vm": "wsl_distro", "unusable": "cannot be used"},
     "vm": {
         "name.sample": "dev",
         "id.description": "GUID of the distribution; null for one that does not exist (yet).",

@@ -1,18 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What role vm has to know of the platforms: their names, and the options that say how each of them is reached."""
+"""Create data for role vm: the names of the platforms, and the connection options of each."""
 
 from __future__ import annotations
 
 
 def choices(platforms):
-    """Lines of ``vm_platform`` in the role's argument specs; other entry points refer to the anchor."""
+    """Return the choices of ``vm_platform`` in the role's argument specs; other entry points refer to the anchor."""
     return ["        choices: &platforms", *(f"          - {name}" for name in platforms)]
 
 
 def connection_options(platforms, import_module, shared):
-    """Lines of {platform: names of options} for the role's variables: those that the info module has, too."""
+    """Return {platform: names of connection options} as lines: options that the vm and the info module both have."""
     lines = ["__vm_connection_options:"]
     for platform, modules in platforms.items():
         vm, info = (import_module(f"modules.{modules[about]}").MODULE.options for about in ("vm", "vm_info"))

@@ -35,7 +35,7 @@ def test_a_block_in_markdown():
 
 @pytest.mark.parametrize("text", ["nothing", TEXT + TEXT, "# begin generated: xy\n# end generated\n"])
 def test_a_block_that_does_not_stand_once_is_an_error(text):
-    with pytest.raises(generate.OutOfPlace, match="begin generated: x"):
+    with pytest.raises(generate.CannotGenerate, match="begin generated: x"):
         generate.replace_block(text, "x", ["new"])
 
 

@@ -27,7 +27,7 @@ from gates.fragments import assigned
 
 MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))}
 #: Modules about VMs, which have one shape of result.
-OF_VMS = [name for name in MODULES if name not in generate.OF_HOSTS]
+OF_VMS = [name for name in MODULES if name not in generate.WITHOUT_VMS]
 #: Without the fragment of a connection; their own documentation names their groups, of which guest_status has none.
 WITHOUT_FRAGMENT = ("guest_status", "hyperv_host_settings", "install_medium", "vmm_marked_lines", "wsl_host_settings")
 #: Those whose fragment has another name than their first word.

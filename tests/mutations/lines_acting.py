@@ -47,7 +47,7 @@ MUTATIONS = (
         f"{_ENGINE}/progress.py",
         "waited = now - progress.at if progress.phase in PATIENT else 0",
         "waited = now - progress.at",
-        {"unit": [f"{_TESTS}/test_troubles.py"]},
+        {"unit": [f"{_TESTS}/test_errors.py"]},
     ),
     Mutation(
         "waiting-does-not-count",
@@ -87,8 +87,8 @@ MUTATIONS = (
     Mutation(
         "guest-is-asked-to-stop-only-once",
         f"{_ENGINE}/waiting.py",
-        "if progress.at - progress.requested_at >= ASK_AGAIN:",
-        "if progress.at - progress.requested_at >= 10 * ASK_AGAIN:",
+        "if progress.at - progress.requested_at >= REQUEST_AGAIN:",
+        "if progress.at - progress.requested_at >= 10 * REQUEST_AGAIN:",
         {"unit": [f"{_TESTS}/test_waits.py"]},
     ),
     Mutation(
@@ -136,9 +136,9 @@ MUTATIONS = (
     Mutation(
         "failed-observation-ends-the-wait",
         f"{_ENGINE}/progress.py",
-        "if _may_pass(progress, error):",
+        "if _is_temporary(progress, error):",
         "if False:",
-        {"unit": [f"{_TESTS}/test_troubles.py"]},
+        {"unit": [f"{_TESTS}/test_errors.py"]},
     ),
     Mutation(
         "busy-vm-passes-for-confirmed",

@@ -52,8 +52,8 @@ MUTATIONS = (
     Mutation(
         "options-of-one-platform-go-to-all",
         _PLATFORMS,
-        "_part(about, platform, _of_task({**_joined(given, options if platform == own else {}), **meant}, known))",
-        "_part(about, platform, _of_task({**_joined(given, options), **meant}, known))",
+        "_part(about, platform, _of_task({**_joined(given, options if platform == own else {}), **selection}, known))",
+        "_part(about, platform, _of_task({**_joined(given, options), **selection}, known))",
         {"unit": _TABLE},
     ),
     Mutation(

@@ -65,8 +65,8 @@ MUTATIONS = (
     Mutation(
         "paused-vm-is-not-resumed-to-stop",
         f"{_CODE}/power.py",
-        'Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),',
-        'Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("stop", "kill"), Moves("start stop", "kill"),',
+        'Moves("create"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),',
+        'Moves("create"), _NOTHING, Moves("stop", "kill"), Moves("stop", "kill"), Moves("start stop", "kill"),',
         {"unit": [_POWER_TABLE]},
     ),
     Mutation(
@@ -80,9 +80,10 @@ MUTATIONS = (
     Mutation(
         "stop-is-not-waited-for",
         f"{_CODE}/segments.py",
-        '_SEEN = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot",'
+        '_OBSERVED = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot",'
         ' "restore", "drop_snapshot"})',
-        '_SEEN = frozenset({"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})',
+        '_OBSERVED = frozenset({"create", "clone", "kill", "suspend", "delete", "snapshot",'
+        ' "restore", "drop_snapshot"})',
         {"unit": ["tests/unit/module_utils/_engine/test_task.py"]},
     ),
     Mutation(

@@ -14,7 +14,7 @@ MUTATIONS = (
     Mutation(
         "failed-start-destroys-old-vm",
         f"{_CODE}/power.py",
-        'if known.created is not None or driver.options.get("on_failure") == "keep":',
+        'if project_vm.created is not None or driver.options.get("on_failure") == "keep":',
         'if driver.options.get("on_failure") == "keep":',
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
     ),

@@ -77,6 +77,10 @@ class Adapter:
     def checkpoint(self):
         """A function that brings all back to how it is now, or None where a scenario had better create it again."""
 
+    def end_of_log(self, _name):
+        """What a VM's process has logged last, for the report of a VM that stopped without a task."""
+        return ""
+
     def changes_while_running(self):
         """Options of tasks, each with something that only this platform does to a VM that runs."""
         return []

@@ -32,7 +32,7 @@ SHOWN_BY = {
     "a lease is no boot": "tests/suite/test_guests.py::test_life_of_a_guest_from_cloud_init_to_absent",
     "an image can have two snapshots of one name": f"{_SNAPSHOTS}::test_internal_snapshots",
     "a seed on SATA is not seen by kernels for clouds": f"{_HERE}::test_seed_iso_is_on_a_bus_of_every_kernel",
-    "a call may hang for ever": f"{_VIRSH}::test_a_hanging_virsh_is_ended",
+    "a call may hang for ever": f"{_VIRSH}::test_hanging_virsh_is_killed",
     "undefine leaves a running guest to itself": "tests/suite/test_power.py::test_row_of_the_power_table",
     "a number for a name is an id": "tests/suite/test_ownership.py::"
     "test_name_that_the_tool_reads_as_the_id_of_another_vm",

@@ -119,9 +119,18 @@ def _ends(platform, carry, monkeypatch, before, tasks, times):
         assert not answer.failed, answer.msg
     with monkeypatch.context() as patched:
         patched.setenv(TWICE, times)
-        ends = [_end(platform, carry, about, {"name": [NAME], **asked}) for about, asked in tasks]
+        ends, power = [], ABSENT
+        for about, asked in tasks:
+            assert _power_of(platform) == power, (asked, platform.end_of_log(NAME))
+            ends.append(_end(platform, carry, about, {"name": [NAME], **asked}))
+            power = _power_of(platform)
     platform.clean()
     return ends
+
+
+def _power_of(platform):
+    truth = platform.truth([NAME])[NAME]
+    return truth["power"] if truth else ABSENT
 
 
 def _end(platform, carry, about, asked):

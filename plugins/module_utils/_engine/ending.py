@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a VM's way through its plan ends: failed, undone, confirmed. Pure."""
+"""The end of a VM's plan: failed, undone or confirmed. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FINAL = frozenset({"power", "config", "snapshots", "addresses"})
 
 
 def fail(progress, error):
-    """The progress of a VM that has failed; an unfinished creation is undone first."""
+    """Return the progress of a VM that has failed; an unfinished creation is undone first."""
     progress = replace(progress, error=error)
     if not _is_undone_on_failure(progress):
         return finish(progress)
@@ -38,12 +38,12 @@ def fail(progress, error):
 
 
 def fail_after(progress, error):
-    """The segment was carried out, and its end is not as it should be."""
+    """Return the progress of a VM whose segment was carried out, but did not lead to the expected state."""
     return fail(replace(progress, done=progress.segment[1]), error)
 
 
 def _is_undone_on_failure(progress):
-    """Whether this is an unfinished creation of this task: from its first start on, a VM is kept."""
+    """Return whether to undo an unfinished creation by this task; a VM that was started once is kept."""
     verbs = [step.verb for step in progress.plan.steps]
     if not verbs or verbs[0] not in CREATING or not progress.created or progress.policy.on_failure == "keep":
         return False
@@ -52,7 +52,7 @@ def _is_undone_on_failure(progress):
 
 def before_undoing(progress, _event):
     vm = progress.vm
-    # A VM that the platform has not created yet has no mark: it is only this task's own description.
+    # A VM without an id has no mark: this task has only written its definition.
     if vm.power != STOPPED or not (vm.owned or vm.id is None):
         return finish(progress)
     try:
@@ -79,7 +79,7 @@ def finish(progress):
 
 
 def confirm(progress, event):
-    """Plan the target again for the VM as it is now: an empty plan is success, anything else is an error."""
+    """Plan the final state again for the VM as it is now: an empty plan is success, anything else is an error."""
     if progress.error is not None:
         return replace(progress, phase=OVER, wish=None)
     left = plan(progress.vm, _target(progress), progress.traits, event.known)
@@ -93,7 +93,7 @@ def confirm(progress, event):
 
 
 def _target(progress):
-    """The request to compare with in the end; a setting that still waits for a restart is no error."""
+    """Return the request to compare with at the end; a setting that takes effect at the next start is not an error."""
     target = progress.request.target()
     policy = replace(target.policy, allow_restart=False)
     if not any(step.verb in CREATING for step in progress.plan.steps):

@@ -19,7 +19,7 @@ _SENDERS, _PROBERS = 0, 1
 
 
 class Execution:
-    """Works on the VMs of a task until each is over. ``works`` have a ``progress``; ``after`` are works to wait for."""
+    """Processes the VMs of a task. ``works`` have a ``progress``, and in ``after`` the works to wait for."""
 
     def __init__(self, observer, works, clock, probe):
         self.observer, self.works, self.clock, self._probe = observer, works, clock, probe
@@ -38,7 +38,7 @@ class Execution:
                     self._wait()
 
     def _open_pools(self, pools):
-        """Threads, if there is more than one VM; a task with one VM saves the time of the import."""
+        """Return thread pools for several VMs, None for one VM, which saves the time of the import."""
         if len(self.works) == 1:
             return None
         from concurrent.futures import ThreadPoolExecutor
@@ -49,30 +49,30 @@ class Execution:
     def _unfinished(self):
         return [work for work in self.works if work.progress.phase != OVER]
 
-    def _wishing(self, kind):
-        """The VMs with this kind of wish, without those for which a call is still running."""
+    def _with_wish(self, kind):
+        """Return the works with this kind of wish, except those with a running call."""
         busy = {id(work) for works, _lane in self._running.values() for work in works}
         return [work for work in self._unfinished() if id(work) not in busy and isinstance(work.progress.wish, kind)]
 
     def _feed(self, work, event):
         try:
             work.progress = advance(work.progress, event, self.clock.now())
-        except Exception as error:  # A bug here must not cost the results of the other VMs.
+        except Exception as error:  # A bug here must not lose the results of the other VMs.
             work.progress = replace(work.progress, phase=OVER, error=work.progress.error or unexpected(error))
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
     def _fail_blocked(self):
-        for work in self._wishing(Send):
+        for work in self._with_wish(Send):
             blocker = next((one for one in work.after if one.progress.error is not None), None)
             if work.progress.phase == READY and not work.progress.done and blocker is not None:
                 message = f"{work.progress.label}: not started, because {blocker.progress.label} failed."
                 work.progress = fail(work.progress, PolyvirtError(message))
 
     def _send(self):
-        """All VMs that are ready, in one batch for each lane without a running call."""
+        """Send the steps of all VMs that are ready, in one batch for each lane without a running call."""
         lanes = {}
-        for work in self._wishing(Send):
+        for work in self._with_wish(Send):
             if all(one.progress.phase in (CONFIRMING, OVER) for one in work.after):
                 lanes.setdefault(self.driver.lane(work.progress.vm), []).append(work)
         busy_lanes = {lane for _works, lane in self._running.values()}
@@ -81,7 +81,7 @@ class Execution:
                 self._submit(_SENDERS, works, lambda works=works: self._apply(works), lane)
 
     def _steps(self, work):
-        """The steps to send; the source of a clone is observed again if this task has changed it."""
+        """Return the steps to send; the source of a clone is observed again if this task has changed it."""
         if work.plan is not work.progress.plan:  # It was planned again.
             self.driver.preflight(work.progress.plan)
             work.plan = work.progress.plan
@@ -92,7 +92,7 @@ class Execution:
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
     def _apply(self, works):
-        """[Sent] of ``works``, in their order. Any error here, also in observing a source, is that of its VM."""
+        """Apply the steps of ``works``; returns [Sent]. An error (also of reading a source) fails only its VM."""
         batch, sent = {}, {}
         for work in works:
             try:
@@ -103,13 +103,13 @@ class Execution:
         return [sent[id(work)] for work in works]
 
     def _apply_batch(self, batch):
-        """[Sent] of a batch, in its order."""
+        """Apply a batch; returns [Sent] in its order."""
         try:
             wrote = (self.driver.apply(batch) if batch else None) or [True] * len(batch)
         except SomeFailed as error:
             return [
-                _failed(error.by_place[place]) if place in error.by_place else Sent(wrote=error.wrote.get(place, True))
-                for place in range(len(batch))
+                _failed(error.by_index[index]) if index in error.by_index else Sent(wrote=error.wrote.get(index, True))
+                for index in range(len(batch))
             ]
         except PolyvirtError as error:
             return [_failed(error)] * len(batch)
@@ -119,10 +119,10 @@ class Execution:
 
     def _observe(self):
         """Observe all VMs that are due in one call; False if none is."""
-        wishing, now = self._wishing(Observe), self.clock.now()
+        waiting, now = self._with_wish(Observe), self.clock.now()
         # One final observation gives the results of all VMs, so it waits until no VM needs another one before.
-        is_final = len(wishing) == len(self._unfinished()) and all(work.progress.wish.final for work in wishing)
-        due = [work for work in wishing if work.progress.due <= now and work.progress.wish.final == is_final]
+        is_final = len(waiting) == len(self._unfinished()) and all(work.progress.wish.final for work in waiting)
+        due = [work for work in waiting if work.progress.due <= now and work.progress.wish.final == is_final]
         if not due:
             return False
         facets = frozenset().union(*(work.progress.wish.facets for work in due))
@@ -133,7 +133,7 @@ class Execution:
     # Guests -----------------------------------------------------------------------------------------------------------
 
     def _start_probes(self):
-        for work in self._wishing(Probe):
+        for work in self._with_wish(Probe):
             self._submit(_PROBERS, [work], lambda work=work: [self._probed(work)])
 
     def _probed(self, work):
@@ -162,8 +162,8 @@ class Execution:
 
     def _wait(self):
         """Wait until a running call has ended, or the next observation is due."""
-        wishing = [work.progress for work in self._wishing(Observe)]
-        next_ones = [one for one in wishing if not one.wish.final] or ([] if self._running else wishing)
+        waiting = [work.progress for work in self._with_wish(Observe)]
+        next_ones = [one for one in waiting if not one.wish.final] or ([] if self._running else waiting)
         pause = min((one.due - self.clock.now() for one in next_ones), default=None)
         if (pause is not None and pause <= 0) or (pause is None and not self._running):
             return

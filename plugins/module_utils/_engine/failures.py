@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The errors of a VM that failed, made from its progress. Pure."""
+"""Create the errors of a failed VM from its progress. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def not_started(progress):
 
 
 def gone(progress):
-    """Somebody else deleted the VM while this task worked on it."""
+    """Someone else deleted the VM while this task processed it."""
     message = f"{progress.label}: somebody else deleted the VM while this task worked on it."
     return PolyvirtError(message, "Run the task again.")
 
@@ -43,12 +43,12 @@ def not_undone(error, last_error):
 
 
 def not_reached(progress, left):
-    """All steps were carried out, and planning the target again leaves the plan ``left``."""
+    """All steps were carried out, but planning again results in the non-empty plan ``left``."""
     return PartlyApplied(f"{progress.label}: the VM is not as requested yet: {_left(left)}.", "Run the task again.")
 
 
 def outdated(progress, new, beyond):
-    """Somebody else changed the VM after it was planned, and the plan ``new`` must not be carried out."""
+    """Someone else changed the VM after it was planned, and the ``new`` plan must not be carried out."""
     changed = f"{progress.label}: somebody else changed the VM while this task ran"
     if new.refusal:
         return PolyvirtError(f"{changed}. {new.refusal.message}", new.refusal.remedy)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The endpoints of a guest, what proves that it answers, and waiting for that. Pure."""
+"""Wait for a guest: its endpoints, and what proves that it answers. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SSH_PORT = 22
 
 
 class Endpoint(NamedTuple):
-    """``source`` is who reported the address (lease, agent, arp ...), or "forward" for a forwarded port."""
+    """``source`` is how the address is known (lease, agent, arp ...), or "forward" for a forwarded port."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Endpoint(NamedTuple):
 
 
 def endpoints(vm, wanted):
-    """Where ``wanted`` (address or ssh) may answer. Only SSH answers at a forwarded port."""
+    """Return the endpoints to probe for ``wanted`` (address or ssh). A forwarded port is only for SSH."""
     forward = _forward(vm)
     if forward and (wanted == "ssh" or not vm.addresses):
         return [Endpoint(*forward, "forward")]
@@ -42,24 +42,24 @@ def endpoints(vm, wanted):
 
 
 def _forward(vm):
-    """(host, port) for SSH if the host is not one of the guest's own addresses; else None."""
+    """Return (host, port) of SSH if the host is not one of the guest's own addresses, else None."""
     host = (vm.ssh or {}).get("host")
     is_own = host is None or host in {one.address for one in vm.addresses}
     return None if is_own else (host, vm.ssh.get("port") or _SSH_PORT)
 
 
 def is_certain(endpoint, wanted):
-    """Whether no probe is needed: an address from an agent is current; a lease may remain from an earlier boot."""
+    """Return whether no probe is needed: an address from an agent is current; a lease may be from an earlier boot."""
     return wanted == "address" and endpoint.source == "agent"
 
 
 def what_to_probe(endpoint, wanted):
-    """A forwarded port is open before any guest is up, so only an SSH banner proves one."""
+    """Return "ssh" or "address". A forwarded port is open before the guest has booted, so only an SSH banner counts."""
     return "ssh" if endpoint.source == "forward" else wanted
 
 
 def with_ssh(vm, endpoint):
-    """The VM with SSH at the endpoint that answered."""
+    """Return the VM with the endpoint that answered as its SSH address."""
     if endpoint.source != "forward" and _forward(vm) is not None:
         return vm
     known = vm.ssh or {"user": None, "scope": "host"}
@@ -110,7 +110,7 @@ def after_probe(progress, event):
 
 
 def confirm_with_guest(progress, event):
-    """Before the end, the VM is observed again: its SSH is where it answered, not at the lease of an earlier boot."""
+    """After the final observation, set SSH to the endpoint that answered: a lease may be from an earlier boot."""
     answered = progress.answered
     if answered is not None and answered.host in {one.address for one in progress.vm.addresses}:
         progress = replace(progress, vm=with_ssh(progress.vm, answered))

@@ -1,30 +1,30 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task about the settings of a host: read, plan, carry out, read again, report.
+"""A task that changes the settings of a host: read, plan, carry out, read again, report.
 
-A host has ``read()``, ``plan(state)`` (pure: the steps that are left), ``apply(steps)``, ``reconnect()``,
-``facts(state, steps)`` and ``transient``, the errors after which nobody knows what was carried out.
+A host has ``read()``, ``plan(state)`` (pure; returns the remaining steps), ``apply(steps)``, ``reconnect()``,
+``facts(state, steps)`` and ``transient``, the errors after which it is not known what was carried out.
 """
 
 from __future__ import annotations
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError
-from .._lifecycle.host_settings import difference, round_of
+from .._lifecycle.host_settings import difference, next_round
 
-#: How often a task goes on after a lost connection.
+#: How many lost connections a task survives.
 _RECONNECTS = 5
 
 
 def run(host, check):
-    """The result of the task. If it fails, ``changed`` and ``diff`` have what was changed until then."""
+    """Return the result of the task. If it fails, ``changed`` and ``diff`` show what was changed until then."""
     return _Task(host).run(check)
 
 
 class _Task:
     def __init__(self, host):
         self._host = host
-        #: {key: (before, after)} of all steps that were planned, and the keys of those that were carried out or may be.
+        #: {key: (before, after)} of all planned steps, and the keys of those that were (or may have been) carried out.
         self._planned, self._done = {}, set()
 
     def run(self, check):
@@ -34,8 +34,8 @@ class _Task:
         if not check:
             try:
                 state, steps = self._carry_out(state, steps)
-            except PolyvirtError as failure:
-                error = failure
+            except PolyvirtError as caught:
+                error = caught
         if error is not None:
             return self._failed(state, error)
         return self._result(state, steps, self._planned)
@@ -49,10 +49,10 @@ class _Task:
         return steps
 
     def _carry_out(self, state, steps):
-        """(state, steps that wait for a restart) at the end."""
+        """Carry out the steps; returns (state, steps that wait for a restart)."""
         confirmed, reconnects = set(), 0
-        while round_of(steps):
-            ready = round_of(steps)
+        while next_round(steps):
+            ready = next_round(steps)
             repeated = [step.key for step in ready if step.key in confirmed]
             if repeated:
                 raise PartlyApplied(f"{', '.join(repeated)}: the host accepted the change, but has not made it.")

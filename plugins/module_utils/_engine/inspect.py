@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every info module returns: the host, and the VMs on it. A missing platform is reported, and is no failure."""
+"""Create the results of info modules: the host and its VMs. A missing platform is reported, but is not an error."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 
 def report_vms(driver, params):
-    """``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs (those that exist), or for all."""
+    """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs."""
     filters = params.get("filters")
     requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
-    # What is read of each VM makes its entry in the list unnecessary.
+    # With other facets, each VM is read anyway, so "list" is not needed.
     facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
 
     def entry(vm, traits):
@@ -39,31 +39,31 @@ def report_vms(driver, params):
 
 
 def report_snapshots(driver, params):
-    """The same with snapshots, or with the differences between two snapshots of one VM."""
+    """Return the same with the snapshots of VMs, or with the differences between two snapshots of one VM."""
     requested = comparison(params)
     if requested is None:
         facets = _SNAPSHOT_FACETS
         return _report(driver, params, facets, lambda traits, found: [_snapshots(driver, vm) for vm in found.vms])
     facets = _SNAPSHOT_FACETS | {"snapshot_configs"}
     return _report(
-        driver, params, facets, lambda traits, found: [_compared(driver, traits, _only(found, params), requested)]
+        driver, params, facets, lambda traits, found: [_compared(driver, traits, _single_vm(found, params), requested)]
     )
 
 
 def _report(driver, params, facets, entries):
-    """``entries(traits, observation)`` are those of ``vms``."""
+    """Observe and return the result; ``entries(traits, observation)`` returns the entries of ``vms``."""
     check_names(params.get("name"), params.get("id"))
     try:
         traits = driver.traits()
         observation = driver.observe(_targets(params), facets)
     except Unavailable as error:
-        return {"host": _with_facts(driver, _absent_host(error)), "vms": [], "warnings": []}
+        return {"host": _with_host_facts(driver, _absent_host(error)), "vms": [], "warnings": []}
     for error in observation.errors.values():
         if not isinstance(error, NotFound):
             raise error
     _check_identities(observation.vms, params, traits)
     warnings = list(dict.fromkeys(observation.warnings))
-    return {"host": _with_facts(driver, _host(traits)), "vms": entries(traits, observation), "warnings": warnings}
+    return {"host": _with_host_facts(driver, _host(traits)), "vms": entries(traits, observation), "warnings": warnings}
 
 
 def _check_identities(vms, params, traits):
@@ -73,7 +73,7 @@ def _check_identities(vms, params, traits):
 
 
 def _snapshots(driver, vm):
-    # Only some platforms have images that can hold snapshots which the platform does not know.
+    # Only on some platforms, images can contain snapshots that the platform does not know.
     found = driver.leftovers(vm) if hasattr(driver, "leftovers") else ()
     return {
         "name": vm.name,
@@ -83,8 +83,8 @@ def _snapshots(driver, vm):
     }
 
 
-def _only(observation, params):
-    """The one VM whose snapshots are compared."""
+def _single_vm(observation, params):
+    """Return the one VM whose snapshots are compared."""
     label = params.get("id") or params["name"][0]
     if not observation.vms:
         raise NotFound(f"{label}: the VM does not exist.", known_names(observation.known))
@@ -105,7 +105,7 @@ def _compared(driver, traits, vm, requested):
 
 
 def _without_text(change):
-    """A file may contain a secret, so its text is returned only if it was requested."""
+    """Return the entry without the text of the file, which may contain secrets and is returned only on request."""
     return {key: value for key, value in change.items() if key != "text"}
 
 
@@ -120,15 +120,15 @@ def _host(traits):
         "available": True,
         "configured": True,
         "version": traits.version or None,
-        # Without a version: only a start of the tool would report it.
+        # Without a version if it is unknown, because the tool would have to be started to read it.
         "message": f"{traits.platform} {f'{traits.version} answers' if traits.version else 'is installed'}.",
         "why": None,
         "capabilities": capabilities(traits),
     }
 
 
-def _with_facts(driver, host):
-    """Some platforms are a part of their host, which can say more of it."""
+def _with_host_facts(driver, host):
+    """Add further facts about the host, if the driver has any."""
     return {**host, **driver.host_facts()} if hasattr(driver, "host_facts") else host
 
 
@@ -145,7 +145,7 @@ def _absent_host(error):
 
 
 def capabilities(traits):
-    """What a platform can do, from its traits: {states, stop_modes, verbs, options}."""
+    """Return what a platform supports, from its traits: {states, stop_modes, verbs, options}."""
     return {
         "states": sorted(traits.powers),
         "stop_modes": list(traits.stop_modes),

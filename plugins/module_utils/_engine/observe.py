@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observing the VMs of a task through a driver: which of the VMs found it is about, and what is still known of it."""
+"""Observe the VMs of a task through a driver, select those of the task, and keep what is already known of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import DESTRUCTIVE, Target, Vm
 from .state import Observed
 
-#: What is observed of the source of a clone.
+#: The facets to observe for the source of a clone.
 OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})
 
 
 class Observer:
-    """A driver's observations; ``warnings`` are all of its warnings, each once."""
+    """Observes through a driver; ``warnings`` collects the warnings of all observations, each once."""
 
     def __init__(self, driver):
         self.driver, self.traits, self.warnings = driver, driver.traits(), []
@@ -25,7 +25,7 @@ class Observer:
         return observation
 
     def observed(self, works, facets):
-        """[(work, Observed)] of one observation for all ``works``; if it fails, each has the error."""
+        """Observe all ``works`` at once; returns [(work, Observed)]. If that fails, each one gets the error."""
         try:
             observation = self.observe([work.target for work in works], facets)
         except PolyvirtError as error:
@@ -33,14 +33,14 @@ class Observer:
         return [(work, self.observed_in(observation, work, facets)) for work in works]
 
     def observed_in(self, observation, work, facets):
-        """The VM of ``work`` in ``observation``; one that does not exist is absent."""
+        """Return Observed for the VM of ``work``; a VM that is not in ``observation`` is absent."""
         found = [vm for vm in observation.vms if work.target.selects(vm)]
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
         vm = found[0] if found else Vm.absent(work.name)
         return Observed(_merged(work.vm, vm, facets), error, observation.known)
 
     def sources(self, names):
-        """{name: VM} of the sources of clones, by name or id; a name takes precedence over an equal id."""
+        """Return {name or id: VM} of the sources of clones; a name takes precedence over an equal id."""
         if not names:
             return {}
         found = self.observe([Target(**{key: one}) for one in names for key in ("name", "id")], OF_SOURCE).vms
@@ -56,18 +56,18 @@ class Observer:
         return Vm.absent(name)
 
     def source(self, vm):
-        """The source of a clone as it is now."""
+        """Observe the source of a clone again and return it."""
         return self.observe([Target(id=vm.id)], OF_SOURCE).vms[0]
 
 
 def ambiguous(label, found):
-    """The error about a name that several VMs have."""
+    """Return the error for a name that several VMs have."""
     ids = ", ".join(sorted(str(vm.id) for vm in found))
     return PolyvirtError(f"{label}: {len(found)} VMs have this name.", f"Set id to one of {ids}.")
 
 
 def _merged(known, observed, facets):
-    """A light observation has only power and addresses; the rest is kept from the one before."""
+    """Return the observed VM. A light observation has only power and addresses; other values are those of ``known``."""
     if "config" in facets or known is None or known.id is None or known.id != observed.id:
         return observed
     return known.having(
@@ -81,10 +81,11 @@ def _merged(known, observed, facets):
 
 
 def planning_facets(requests, traits):
-    """The facets that are needed to plan these requests, and no more."""
+    """Return only the facets that are needed to plan these requests."""
     facets = {"power", "config"}
-    # Finding out which VM uses which file is expensive; a cost that depends on the VM is never that of rebuilding it.
-    rebuilds = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
+    # Reading which VM uses which file is expensive, so it is done only if a VM may be deleted or recreated. A cost that
+    # is a function never returns DESTRUCTIVE.
+    may_recreate = any(one.cost == DESTRUCTIVE for one in traits.fields.values())
     for request in requests:
         if request.state == "absent" or request.policy.allow_recreate or request.snapshot is not None:
             facets.add("snapshots")
@@ -92,7 +93,7 @@ def planning_facets(requests, traits):
             facets.add("snapshot_configs")
         if request.snapshot is not None and request.snapshot.state == "absent":
             facets.add("all_snapshots")
-        if request.state == "absent" or (request.policy.allow_recreate and rebuilds):
+        if request.state == "absent" or (request.policy.allow_recreate and may_recreate):
             facets.add("files")
         if request.state == "absent":
             facets.add("unfinished")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Order inside a task: a clone comes after its source, and a base is deleted after the VMs that use its files."""
+"""Order the VMs of a task: a clone after its source, and a base image is deleted after the VMs that use it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._lifecycle.model import ABSENT
 
 
 def source_of(work):
-    """The name or id of the VM that this one is cloned from, if it may have to be created; else None."""
+    """Return the name or id of the VM to clone, if this VM may have to be created, else None."""
     request = work.request
     if request.state == "absent" or not (work.found.power == ABSENT or request.policy.allow_recreate):
         return None
@@ -19,21 +19,21 @@ def source_of(work):
 
 
 def put_in_order(works, planned):
-    """Plan VMs again that depend on other VMs of the task; ``after`` of a work gets those that it has to wait for.
+    """Plan VMs again that depend on other VMs of the task, and set ``after`` to the works that they have to wait for.
 
-    ``planned(work, found=None, source=None)`` plans one VM.
+    ``planned(work, found=None, source=None)`` returns the plan of one VM.
     """
     _order_clones(works, planned)
     _order_deletions(works, planned)
 
 
 def _order_clones(works, planned):
-    sources = {id(work): _work_called(source_of(work), works) for work in works}
+    sources = {id(work): _find_work(source_of(work), works) for work in works}
     unordered = [work for work in works if sources[id(work)] is not None]
     while unordered:
         ready = [work for work in unordered if sources[id(work)] not in unordered]
         if not ready:
-            return  # They are cloned from each other: the plan of each already says that its source does not exist.
+            return  # They are cloned from each other: their plans already have the refusal that the source is missing.
         for work in ready:
             source = sources[id(work)]
             if source.plan.changed and not source.plan.refusal:
@@ -42,8 +42,8 @@ def _order_clones(works, planned):
         unordered = [work for work in unordered if work not in ready]
 
 
-def _work_called(name_or_id, works):
-    """The VM of the task with this name or id; a name takes precedence over an equal id."""
+def _find_work(name_or_id, works):
+    """Return the VM of the task with this name or id; a name takes precedence over an equal id."""
     if name_or_id is None:
         return None
     by_name = [work for work in works if work.found.name == name_or_id]
@@ -51,11 +51,11 @@ def _work_called(name_or_id, works):
 
 
 def _order_deletions(works, planned):
-    """A file has no users left if the task deletes all VMs that use it, with all their disks."""
+    """Plan deletions again without those users of files that the same task deletes together with all their disks."""
     absent = [work for work in works if work.request.state == "absent" and work.found.power != ABSENT]
     files = {id(work): work.found.files for work in absent}
     for _round in absent:
-        deleted = {work.found.name: work for work in absent if _is_deleted_whole(work)}
+        deleted = {work.found.name: work for work in absent if _is_deleted_with_disks(work)}
         for work in absent:
             users = {user for file in files[id(work)] for user in file.used_by} & set(deleted)
             if users:
@@ -68,7 +68,7 @@ def _without(file, users):
     return replace(file, used_by=tuple(user for user in file.used_by if user not in users))
 
 
-def _is_deleted_whole(work):
+def _is_deleted_with_disks(work):
     last = work.plan.steps[-1] if work.plan.steps else None
     if last is None or last.verb != "delete":
         return False

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One VM's way through its plan, as data: events go in, wishes come out.
+"""The state machine that carries out the plan of one VM: events go in, wishes come out.
 
-Pure: no input, no output and no clock inside. ``advance(progress, event, now)`` is the progress after an event;
-``progress.wish`` is what has to happen next, and ``progress.due`` the earliest time for it. Times are seconds of one
-clock that only goes forward.
+Pure: no I/O and no clock. ``advance(progress, event, now)`` returns the progress after an event; ``progress.wish`` is
+what has to happen next, and ``progress.due`` the earliest time for it. Times are seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from .waiting import (
 
 
 def begin(request, traits, planned, patience, now):
-    """The progress of a VM about to be worked on."""
+    """Return the initial progress of a VM."""
     progress = Progress(request, traits, planned, planned.before, patience, at=now, due=now)
     if planned.changed:
         return next_segment(progress)
@@ -53,7 +52,7 @@ def begin(request, traits, planned, patience, now):
 
 
 def advance(progress, event, now):
-    """The progress after ``event``, which came at ``now``."""
+    """Return the progress after ``event``, which happened at ``now``."""
     waited = now - progress.at if progress.phase in PATIENT else 0
     progress = replace(progress, at=now, patience=max(progress.patience - waited, 0))
     if isinstance(event, Sent):
@@ -66,8 +65,8 @@ def advance(progress, event, now):
 
 
 def _not_observed(progress, error):
-    """An observation failed: it is repeated while the error may pass and time is left."""
-    if _may_pass(progress, error):
+    """An observation failed: repeat it while the error may be temporary and time is left."""
+    if _is_temporary(progress, error):
         later = replace(progress, last_error=progress.last_error or error)
         if progress.phase == STOPPING and not stop_is_overdue(progress):
             return observe_while_stopping(later)
@@ -84,8 +83,8 @@ def _not_observed(progress, error):
     return fail_after(progress, error) if progress.phase in (WAITING, KILLING) else fail(progress, error)
 
 
-def _may_pass(progress, error):
-    """Whether the platform only did not answer this time."""
+def _is_temporary(progress, error):
+    """Return whether the error may be temporary."""
     is_technical = isinstance(error, ANSWERS) or getattr(error, "why", "") == "not_responding"
     return is_technical or progress.traits.transient(error)
 

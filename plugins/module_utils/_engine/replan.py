@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM that somebody else changed between plan and write is planned again, once. Pure.
+"""Plan a VM again, once, if someone else changed it between planning and the first change. Pure.
 
-The new plan is carried out where it does nothing that the first plan did not: the user may have seen that one, in
-check mode, and has given permission for that.
+The new plan is carried out only if it does nothing beyond the first plan, which the user may have checked in check mode
+and given permission for.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from __future__ import annotations
 from .._lifecycle.errors import Stale
 from .._lifecycle.model import Plan
 from .._lifecycle.plan import plan
-from .._lifecycle.segments import cut
+from .._lifecycle.segments import into_segments
 from .._lifecycle.simulate import simulate
 from .state import MOVES
 
-#: Verbs that a new plan may have although the first one had not: they interrupt nobody.
+#: Verbs that only the new plan may have, because they do not interrupt the guest.
 _HARMLESS = frozenset({"configure", "start", "resume"})
 
 
 def is_outdated(progress, event):
-    """Whether steps failed because the plan is outdated, and a new one can take its place.
+    """Return whether steps failed because the plan is outdated, and the VM can be planned again.
 
-    That is possible once, and only as long as this task has done no more than move the VM's power.
+    That is possible once, and only if this task has changed nothing but the VM's power state.
     """
     steps = progress.plan.steps
     return (
@@ -35,9 +35,9 @@ def is_outdated(progress, event):
 
 
 def planned_again(progress, known):
-    """(Plan, what it needs beyond the first plan's): on the VM as it is now, with the power that it was found with.
+    """Return (new Plan, what it does beyond the first plan), for the VM as it is now with its original power state.
 
-    A VM that this task has stopped for a change is to get its power back.
+    A VM that this task has stopped for a change must get its power state back.
     """
     first, done = progress.plan, progress.done
     before = progress.vm
@@ -47,13 +47,13 @@ def planned_again(progress, known):
     if done and not (new.refusal or new.busy):
         changing = [step for step in new.steps if step.verb == "configure"]
         steps = [*first.steps[:done], *changing, *first.steps[done + 1 :]]
-        segments = (tuple(steps[:done]), *cut(steps[done:], progress.traits.ends_at_once))
+        segments = (tuple(steps[:done]), *into_segments(steps[done:], progress.traits.synchronous_verbs))
         new = Plan(before, simulate(before, steps), segments, not_compared=new.not_compared)
     return new, _beyond(first, new)
 
 
 def _beyond(first, new):
-    """Verbs, and paths of devices, that only the new plan works with."""
+    """Return the verbs and paths of devices that are only in the new plan."""
     verbs = {step.verb for step in new.steps} - {step.verb for step in first.steps} - _HARMLESS
     known = [_device(first, change) for change in _changes(first) if _is_about_device(change)]
     others = [change.path for change in _changes(new) if _is_about_device(change) and _device(new, change) not in known]
@@ -73,7 +73,7 @@ def _device(planned, change):
 
 
 def _disk(planned, slot):
-    """What tells a disk from another one in the same slot."""
+    """Return the source of the disk in a slot; it distinguishes the disk from another one in the same slot."""
     return (planned.before.config.get("disks") or {}).get(slot, {}).get("source")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of a plan by segments: sent, sent again after an error that passes, judged after any other. Pure."""
+"""Send the steps of a segment; retry after temporary errors, and check the VM's state after all others. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .state import (
 
 
 def next_segment(progress):
-    """Send what comes next; with all steps done, wait for the guest, and finish."""
+    """Send the next segment; if all steps are done, wait for the guest, or finish."""
     first, end = progress.segment
     if first == end:
         return wait_for_guest(progress) if progress.policy.wait_for != "state" else finish(progress)
@@ -54,12 +54,12 @@ def _resend(progress):
 
 def after_steps(progress, event):
     _first, end = progress.segment
-    complete_ones = progress.wish.steps if event.error is None else progress.wish.steps[: event.done]
-    created = progress.created or any(step.verb in CREATING for step in complete_ones)
+    done_steps = progress.wish.steps if event.error is None else progress.wish.steps[: event.done]
+    created = progress.created or any(step.verb in CREATING for step in done_steps)
     progress = replace(progress, wrote=wrote_with(progress, event), created=created, since=progress.at)
     if event.error is None:
         return _await_end(progress)
-    # The last step counts when its end was observed: until then it may be sent again.
+    # The last step counts as done only when its end was observed; until then, it may be sent again.
     progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
     if is_outdated(progress, event):
         wish = Observe(planning_facets([progress.request], progress.traits))
@@ -83,7 +83,7 @@ def complete(progress):
 
 def while_retrying(progress, _event):
     first, end = progress.segment
-    # A power state says nothing about settings: those are sent again.
+    # The power state does not show whether settings were changed, so these steps are sent again.
     is_power_only = all(step.verb in SHOWN_BY_POWER for step in progress.plan.steps[first:end])
     if is_power_only and has_arrived(progress):
         return complete(progress)
@@ -91,7 +91,7 @@ def while_retrying(progress, _event):
 
 
 def _is_created(progress):
-    """Whether the step to be sent next would create a VM that exists, and others of its segment follow."""
+    """Return whether the next step would create a VM that already exists, and other steps of the segment follow."""
     is_creation = progress.plan.steps[progress.done].verb in CREATING
     return is_creation and progress.vm.power != ABSENT and progress.done + 1 < progress.segment[1]
 
@@ -101,7 +101,7 @@ def _after_creation(progress):
 
 
 def while_replanning(progress, event):
-    """Go on with a plan for the VM as somebody else has left it, or fail and report what that would need."""
+    """Continue with a new plan for the changed VM, or fail and report what the new plan would do beyond the first."""
     if progress.vm.power == ABSENT:
         return fail(progress, failures.gone(progress))
     new, beyond = planned_again(progress, event.known)
@@ -113,11 +113,11 @@ def while_replanning(progress, event):
 
 
 def while_judging(progress, _event):
-    """If somebody else did the same at the same time, the error does not matter: what counts is the VM's state."""
+    """Ignore the error if the VM has the expected state, for example because someone else did the same meanwhile."""
     if progress.vm.busy and progress.patience > 0:
         return observe_later(progress, JUDGING, progress.wish.facets)
     harmless = progress.last_step.verb in SHOWN_BY_POWER and isinstance(progress.last_error, ANSWERS)
-    # A VM that somebody else created meanwhile may run already; the end of the task checks whether it is as requested.
+    # A VM that someone else created meanwhile may be running; whether it is as requested is checked at the end.
     exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
     if harmless and (exists or has_arrived(progress)):
         return complete(progress)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Data: the progress of one VM through its plan, the events that change it, and the wishes for what happens next."""
+"""Data of the state machine: the progress of one VM, the events that change it, and the wishes (next actions)."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from .._lifecycle.errors import ApiError, CommandFailed, PolyvirtError, Timeout
 from .._lifecycle.model import ABSENT, POWER_VERBS, Step, Vm
 
 CREATING = frozenset({"create", "clone"})
-#: Seconds between two observations of a VM that is busy with other work: growing, from the first to the longest.
+#: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
-#: The same of a VM whose own steps are awaited.
+#: The same while waiting for the end of this task's own steps.
 FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
 #: Verbs that change the power state of a VM. A reset does not.
 MOVES = POWER_VERBS - {"reset"}
-#: Verbs whose success the power state shows.
+#: Verbs whose success can be seen from the power state.
 SHOWN_BY_POWER = MOVES | CREATING | {"delete"}
-#: Errors with which a platform answers a request, perhaps because the VM is already where the request leads.
+#: Errors with which a platform rejects a request, perhaps because the VM already has the requested state.
 ANSWERS = (ApiError, CommandFailed, Timeout)
-#: What is observed while a VM is waited for.
+#: The facets to observe while waiting for a power state.
 POWER_ONLY = frozenset({"power"})
 _CREATED = frozenset({"power", "config"})
 
-# Phases. READY: steps can be sent, or were sent and are not back. RETRYING: the platform was busy. WAITING: the end of
-# a segment is awaited. STOPPING: a guest was asked to stop. KILLING: it is powered off. JUDGING: steps failed, and the
-# VM's state decides whether that matters. REPLANNING: somebody else changed the VM since it was planned. GUEST: its
-# address or SSH is awaited. UNDOING: an unfinished creation is removed. CONFIRMING: all is done or has failed, and the
-# final observation is missing. OVER: nothing more.
+# Phases. READY: steps can be sent, or were sent and have not returned. RETRYING: wait before sending again, as the
+# platform was busy. WAITING: wait for the end of a segment. STOPPING: the guest was requested to shut down. KILLING: it
+# is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
+# changed the VM after planning. GUEST: wait for its address or SSH. UNDOING: an unfinished creation is removed.
+# CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
 JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
 CONFIRMING, OVER = "confirming", "over"
-#: Phases whose seconds count as waiting, of which a task has ``timeout``.
+#: Phases whose time counts towards the option ``timeout``.
 PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, CONFIRMING})
 
 
 @dataclass(frozen=True)
 class Sent:
-    """Event: steps came back, ``done`` of them complete. ``wrote``: something was changed (None: unknown)."""
+    """Event: the driver has returned, ``done`` steps are complete. ``wrote``: something was changed (None: unknown)."""
 
     done: int = 0
     error: Optional[PolyvirtError] = None
@@ -66,14 +66,14 @@ class Probed:
 
 @dataclass(frozen=True)
 class Send:
-    """Wish: have the driver carry out ``steps``."""
+    """Wish: the driver must carry out ``steps``."""
 
     steps: Sequence[Step]
 
 
 @dataclass(frozen=True)
 class Observe:
-    """Wish: observe at least these facets. ``final``: it can wait until all other VMs need theirs, too."""
+    """Wish: observe at least these facets. ``final``: can be delayed until all other VMs need their final one, too."""
 
     facets: frozenset
     final: bool = False
@@ -88,7 +88,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` counts complete steps; ``patience`` is how many seconds of waiting are left."""
+    """``done`` is the number of complete steps; ``patience`` is the remaining time for waiting in seconds."""
 
     request: Any
     traits: Any
@@ -124,7 +124,7 @@ class Progress:
 
     @property
     def segment(self):
-        """(first, end): the steps between two points where the VM's state must be observed."""
+        """(first, end) indexes of the current segment: its steps are sent without an observation between them."""
         first = 0
         for segment in self.plan.segments:
             if self.done < first + len(segment):
@@ -138,32 +138,32 @@ class Progress:
 
     @property
     def is_recreated(self):
-        """Whether the VM with this name may be a new one, whose id is not the old one."""
+        """Whether the VM is being recreated, so that a VM with this name may have a new id."""
         verbs = [step.verb for step in self.plan.steps[: self.segment[1]]]
         return bool(CREATING & set(verbs)) and self.vm.power == ABSENT
 
 
 def wrote_with(progress, event):
-    """Whether something was changed, after the steps that were sent: True, False, or None if unknown."""
+    """Return whether anything was changed after the steps that were sent: True, False, or None if unknown."""
     wrote = event.wrote
     if wrote and all(step.verb == "stop" for step in progress.wish.steps):
-        wrote = None  # A guest that ignores the request runs on as before; the next observation shows that.
+        wrote = None  # The guest may ignore the request; the next observation shows that.
     return True if wrote or progress.wrote else None if None in (wrote, progress.wrote) else False
 
 
 def facets_of_end(progress):
-    """The facets in which the end of the segment is observed."""
+    """Return the facets with which the end of the segment can be observed."""
     first, end = progress.segment
     return _CREATED if CREATING & {step.verb for step in progress.plan.steps[first:end]} else POWER_ONLY
 
 
 def has_arrived(progress):
-    """Whether the VM has the power state that the segment leads to."""
+    """Return whether the VM has the expected power state after the segment."""
     return progress.vm.power == progress.expected.power and not progress.vm.busy
 
 
 def observe_later(progress, phase, facets, longest=LONGEST_PAUSE, at_most=None):
-    """Observe after a pause that grows each time, and not after ``at_most`` seconds."""
+    """Observe after a pause that grows each time, but at most ``at_most`` seconds."""
     at_most = progress.patience if at_most is None else at_most
     pause = max(min(progress.pause, at_most), SHORTEST_PAUSE)
     longer = min(progress.pause * 1.5, longest)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task: observe, plan, preflight (check mode ends here), execute, outcome. Never exits, and knows no platform."""
+"""One task: observe, plan, preflight (check mode ends here), execute, outcome. Independent of platforms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
 @dataclass
 class Work:
-    """One VM of a task: the request, the VM as found, its plan, and its progress once it is worked on.
+    """One VM of a task: the request, the observed VM, its plan, and its progress when the plan is carried out.
 
     ``after`` are the works that must be complete before this one begins.
     """
@@ -44,7 +44,7 @@ class Work:
 
     @property
     def target(self):
-        """A VM that was observed is known by its id: its name may pass to another one. A recreated VM has a new id."""
+        """An observed VM is selected by id (another VM may get its name), a recreated VM by name (it gets a new id)."""
         if self.vm is not None and self.vm.id:
             return Target(name=self.name, id=self.vm.id)
         is_recreated = self.progress is not None and self.progress.is_recreated
@@ -56,32 +56,32 @@ class Work:
 
     @property
     def changed(self):
-        """Whether this task changed the VM. A failed creation of which nothing remains is no change."""
+        """Whether this task changed the VM. A failed creation of which nothing remains does not count."""
         if self.progress is None or self.progress.wrote is False or self.progress.undone:
             return False
         if self.progress.error is not None and self.plan.before.power == self.vm.power == ABSENT:
             return False
-        # If an answer was lost, a mark with the name of a file to be created may be all that was written.
+        # If an answer was lost, the only change may be the mark, with the name of a file to be created.
         is_mark_other = self.vm.power != ABSENT and self.plan.before.mark != self.vm.mark
         return self.progress.wrote or self.difference is not None or is_mark_other
 
     @property
     def difference(self):
-        """What was changed: as planned, or after a failure what differs between two observations; None if nothing."""
+        """The diff: as planned, or after an error, what differs between two observations; None if nothing."""
         if self.progress.error is None:
             return difference(self.plan)
         simulated = simulate(self.plan.before, self.plan.steps[: self.progress.done])
         after = self.vm.having(restarted=simulated.restarted, restored=simulated.restored)
         found = difference(replace(self.plan, after=after))
         if found and self.plan.before.id and after.id is None and after.power != ABSENT:
-            # The VM is still described, but no longer created.
+            # The definition of the VM still exists, but the VM itself does not.
             found["before"]["id"], found["after"]["id"] = self.plan.before.id, None
         return found if found and (found["before"] or found["after"]) else None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a front needs to exit: plain data. ``trace`` is that of a bug in this collection."""
+    """The outcome of a task as plain data. ``trace`` is the traceback of a bug in this collection."""
 
     vms: list
     diff: list
@@ -113,7 +113,7 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
 
 
 class Task:
-    """The works of a task, and what they need to be done."""
+    """The works of a task, with driver, clock and probe."""
 
     def __init__(self, driver, requests, clock, probe):
         self.driver, self.clock, self.probe = driver, clock, probe
@@ -124,7 +124,7 @@ class Task:
         self._began = clock.now()
 
     def add(self, requests):
-        """More VMs, before anything is planned."""
+        """Add VMs; must be called before ``plan``."""
         self.works += [Work(request) for request in requests]
         _check_macs([work.request for work in self.works])
 
@@ -142,7 +142,7 @@ class Task:
         self._expect_creations()
         waiting, pause = self.works, FIRST_PAUSE
         while waiting:
-            self._plan_as_found(waiting)
+            self._observe_and_plan(waiting)
             waiting = [work for work in waiting if work.plan.busy]
             patience = min((self._patience(work) for work in waiting), default=0)
             if waiting and patience <= 0:
@@ -154,7 +154,7 @@ class Task:
         order.put_in_order(self.works, self._planned)
 
     def _expect_creations(self):
-        """Let the driver know the plans of VMs that may not exist yet. What a clone needs depends on its source."""
+        """Pass plans of VMs that may not exist yet to the driver, except clones, whose plans depend on the source."""
         if not hasattr(self.driver, "expect"):
             return
         named = [work.request for work in self.works if work.request.name and "clone" not in work.request.creation]
@@ -162,7 +162,7 @@ class Task:
         if any(one.changed for one in plans):
             self.driver.expect([one for one in plans if one.changed])
 
-    def _plan_as_found(self, works):
+    def _observe_and_plan(self, works):
         facets = planning_facets([work.request for work in works], self.traits)
         observation = self.observer.observe([work.target for work in works], facets)
         self._known = observation.known
@@ -208,7 +208,7 @@ class Task:
     # Results ----------------------------------------------------------------------------------------------------------
 
     def outcome(self, predicted):
-        """``predicted``: what a run would do; else what was done. A task of which a plan is rejected does nothing."""
+        """Return the Outcome: what a run would do (``predicted``) or what was done (nothing if a plan was rejected)."""
         vms = [self._entry(work, predicted) for work in self.works]
         changed = [work for work in self.works if (work.plan.changed if predicted else work.changed)]
         diffs = [difference(work.plan) if predicted else work.difference for work in changed]
@@ -241,7 +241,7 @@ class Task:
 
 
 def _check_macs(requests):
-    """Raise if a task sets one MAC for two NICs: no driver knows the VM that another plan creates."""
+    """Raise if a task sets the same MAC for two NICs: a driver cannot see VMs that other plans will create."""
     owners = {}
     for request in requests:
         for place, nic in (request.config.get("networks") or {}).items():
@@ -254,14 +254,14 @@ def _check_macs(requests):
 
 
 def _crashed(work):
-    """The warning about a guest that crashed while it was shut down; empty if it did not."""
+    """Return the warning about a guest that crashed during its shutdown, or an empty string."""
     from .waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 
 
 def _labelled(work, message):
-    """A message that begins with the VM's name: a tool may report the id, or neither."""
+    """Return a message that begins with the VM's name; messages of tools may begin with the id, or with neither."""
     known = (f"{work.request.label}: ", f"{work.vm.name}: ")
     return message if message.startswith(known) else f"{work.request.label}: {message}"
 

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several drivers in one task, and the deletion of what a fleet has too many: all is planned before the first step."""
+"""Run one task with several drivers, and prune a fleet. Everything is planned before the first step."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from .._lifecycle.fleet import too_many
+from .._lifecycle.fleet import surplus_vms
 from .._lifecycle.model import Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -15,10 +15,10 @@ from .task import Outcome, Task
 
 
 def run_together(parts, asked, check=False, fleet="", clock=None, probe=guest_answers):
-    """The Outcome of ``parts``, which are (driver, requests); its ``vms`` are in the order of the requests ``asked``.
+    """Carry out ``parts``, which are (driver, requests); ``vms`` of the Outcome are in the order of ``asked``.
 
-    ``fleet``: VMs of this fleet are deleted unless a request names them; they come last. If one plan is rejected,
-    nothing is done.
+    ``fleet``: VMs of this fleet are deleted unless a request selects them; they are last in ``vms``. If one plan is
+    rejected, nothing is done.
     """
     clock = clock or Clock()
     tasks = [Task(driver, requests, clock, probe) for driver, requests in parts]
@@ -36,14 +36,15 @@ def run_together(parts, asked, check=False, fleet="", clock=None, probe=guest_an
 
 
 def _pruned(task, asked, fleet):
-    """Requests to delete what the fleet has too many."""
+    """Return the requests to delete the surplus VMs of the fleet."""
     observation = task.observer.observe(None, frozenset({"power", "config"}))
     task.observer.warnings += [
         f"{label}: it cannot be read, so it is not pruned: {error}" for label, error in observation.errors.items()
     ]
     policy = replace(asked[0].policy, wait_for="state", purge=frozenset(), at_start={})
     return [
-        Request(name=vm.name, id=vm.id, state="absent", policy=policy) for vm in too_many(observation.vms, asked, fleet)
+        Request(name=vm.name, id=vm.id, state="absent", policy=policy)
+        for vm in surplus_vms(observation.vms, asked, fleet)
     ]
 
 

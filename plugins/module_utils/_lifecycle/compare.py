@@ -1,22 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Comparing two points of one VM's history: a snapshot with another one, or with the VM as it is now."""
+"""Compare a snapshot with another snapshot of the same VM, or with the current VM."""
 
 from __future__ import annotations
 
 from .errors import Refused, Unsupported
-from .plan_snapshot import the_snapshot
+from .plan_snapshot import find_one_snapshot
 from .results import flat_config, plain
 
 
 def points(vm, asked):
-    """(before, after): the snapshots that ``asked`` names; ``after`` is None for the VM as it is now."""
-    return the_snapshot(vm, asked.before), None if asked.after is None else the_snapshot(vm, asked.after)
+    """Return (before, after): the snapshots named in ``asked``; ``after`` is None for the current VM."""
+    return find_one_snapshot(vm, asked.before), None if asked.after is None else find_one_snapshot(vm, asked.after)
 
 
 def differences(vm, before, after):
-    """[{path, before, after}] of every setting that is not the same at the two points, None where it was not set."""
+    """Return [{path, before, after}] for each setting that differs; a value is None if the setting was not set."""
     old = flat_config(_settings(vm, before))
     new = flat_config(vm.config if after is None else _settings(vm, after))
     return [

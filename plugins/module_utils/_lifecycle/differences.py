@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wanted against what is there: the list of changes, each with its cost.
+"""Compare the requested configuration with that of the VM: the list of changes, each with its cost.
 
-Left out means "leave alone"; only what a request names is compared. Unknown is never taken for equal.
+Only options that the task sets are compared. A value that cannot be read is never assumed to be equal.
 """
 
 from __future__ import annotations
@@ -14,50 +14,51 @@ from .errors import Refused, Unsupported
 from .model import COLLECTIONS, NEVER, POWER_OFF, RECORDS, Change
 from .units import human_size, is_size
 
-#: Below this are the seed's documents, whose values no error shows.
-_SEED = "cloud_init."
+#: Prefix of the cloud-init options; error messages do not show their values.
+_CLOUD_INIT = "cloud_init."
 
 
 def normalize(vm, config, traits, purge=()):
-    """The asked configuration in the platform's terms: places become names, the platform adjusts its synonyms.
+    """Return the requested configuration in the platform's terms: slots get names, ``traits.adjust`` maps synonyms.
 
-    Cards that ``purge`` takes away are told to it as such: other settings need one that stays.
+    NICs that ``purge`` removes are passed to ``adjust`` as None: other settings may need a NIC that remains.
     """
     normalized = dict(config)
     if "disks" in normalized:
-        normalized["disks"] = _by_slot(vm, normalized["disks"], traits)
+        normalized["disks"] = _with_slot_names(vm, normalized["disks"], traits)
     asked = normalized.get("networks")
     if asked is None or "networks" not in purge:
         return traits.adjust(vm, normalized)
-    gone = dict.fromkeys(set(vm.config.get("networks") or {}) - set(asked))
-    adjusted = traits.adjust(vm, {**normalized, "networks": {**gone, **asked}})
-    return {**adjusted, "networks": {place: adjusted["networks"][place] for place in asked}}
+    removed = dict.fromkeys(set(vm.config.get("networks") or {}) - set(asked))
+    adjusted = traits.adjust(vm, {**normalized, "networks": {**removed, **asked}})
+    return {**adjusted, "networks": {key: adjusted["networks"][key] for key in asked}}
 
 
-def _by_slot(vm, disks, traits):
-    named = {}
+def _with_slot_names(vm, disks, traits):
+    by_slot = {}
     for key, entry in disks.items():
-        slot = _named(key, traits)
-        if slot in named:
+        slot = _slot_name(key, traits)
+        if slot in by_slot:
             raise Refused(
                 f"{vm.name}: disks: slot {slot} is used twice, by its name and by the position of an entry.",
                 "Set the slot of every disk.",
             )
-        named[slot] = entry
-    return named
+        by_slot[slot] = entry
+    return by_slot
 
 
-def _named(key, traits):
+def _slot_name(key, traits):
     return traits.slot(int(key[1:])) if key.startswith("#") else key
 
 
 def check_supported(label, config, creation, traits):
-    """Refuse what the platform lacks, before anything is compared; name what it has instead."""
+    """Raise Unsupported for options that the platform lacks, before anything is compared."""
     for name, value in creation.items():
         _require(label, name, name, traits)
-        for attribute in set(value) & {kind.split(".", 1)[1] for kind in traits.fields if kind.startswith(f"{name}.")}:
+        for attribute in value:
             path = f"{name}.{attribute}"
-            _check_value(label, path, value[attribute], traits.fields[path])
+            if path in traits.fields:
+                _check_value(label, path, value[attribute], traits.fields[path])
     for name, value in config.items():
         if name in RECORDS:
             _check_entry(label, name, name, value, traits)
@@ -85,18 +86,18 @@ def _require(label, kind, path, traits):
 
 def _check_value(label, path, value, field):
     if field.choices is not None and value not in field.choices:
-        # Where nothing can be chosen the value does not matter, and it may be a secret.
-        what = _shown(path, value) if field.choices else "set"
+        # If no value is supported, the message does not need the value, which may be a secret.
+        what = _printable(path, value) if field.choices else "set"
         raise Unsupported(
             f"{label}: {path} cannot be {what} here.", field.instead or f"Supported values: {_listed(field.choices)}."
         )
-    shown = _shown(path, value)
+    shown = _printable(path, value)
     if field.minimum is not None and value < field.minimum:
-        least = _shown(path, field.minimum)
+        least = _printable(path, field.minimum)
         remedy = field.instead or f"Set at least {least}."
         raise Unsupported(f"{label}: {path}: {shown} is less than the minimum of {least}.", remedy)
     if field.maximum is not None and value > field.maximum:
-        most = _shown(path, field.maximum)
+        most = _printable(path, field.maximum)
         remedy = field.instead or f"Set at most {most}."
         raise Unsupported(f"{label}: {path}: {shown} is more than the maximum of {most}.", remedy)
 
@@ -106,30 +107,30 @@ def _listed(choices):
 
 
 def differences(vm, wanted, purge, traits):
-    """The changes that make ``vm.config`` as wanted, and the paths that could not be compared.
+    """Return (changes, not compared): a list of Change, and a list of the paths that could not be compared.
 
-    Returns (list of Change, list of str). Raises Refused where a change would lose data or cannot be made.
+    Raises Refused if a change would lose data or is not possible.
     """
     changes, not_compared = [], []
-    for change in _raw_changes(vm.config, wanted, purge):
+    for change in _changes(vm.config, wanted, purge):
         field = _require(vm.name, change.kind, change.path, traits)
         if not field.readable:
             not_compared.append(change.path)
-        elif _comes_or_goes(change) or not field.same(change.old, change.new):
-            changes.append(_costed(vm, change, traits))
+        elif _is_added_or_removed(change) or not field.same(change.old, change.new):
+            changes.append(_with_cost(vm, change, traits))
     return changes, not_compared
 
 
 def additions(config):
-    """The changes that give a VM without any settings those of ``config``."""
-    return list(_raw_changes({}, config, purge=()))
+    """Return the changes that give a VM without settings the settings in ``config``."""
+    return list(_changes({}, config, purge=()))
 
 
-def _comes_or_goes(change):
+def _is_added_or_removed(change):
     return change.attribute is None and (change.old is None) != (change.new is None)
 
 
-def _raw_changes(found, wanted, purge):
+def _changes(found, wanted, purge):
     for name, value in wanted.items():
         if name in COLLECTIONS:
             yield from _collection_changes(name, found.get(name) or {}, value, name in purge)
@@ -160,8 +161,8 @@ def _entry_changes(name, key, found, wanted):
         yield Change(name, found.get(attribute), value, key=key, attribute=attribute, beside=wanted)
 
 
-def _costed(vm, change, traits):
-    """The change with its cost at this VM in its present power."""
+def _with_cost(vm, change, traits):
+    """Return the change with its cost for this VM in its current power state."""
     if change.kind == "disks.size":
         _check_growth(vm, change, traits.fields[change.kind])
     if change.kind == "disks.add" and not (change.new.get("size") or change.new.get("source")):
@@ -176,17 +177,17 @@ def _costed(vm, change, traits):
             raise Refused(
                 f"{vm.name}: {change.path} cannot be {'added' if change.old is None else 'removed'}.", field.instead
             )
-        old, new = _shown(change.path, change.old), _shown(change.path, change.new)
+        old, new = _printable(change.path, change.old), _printable(change.path, change.new)
         raise Refused(f"{vm.name}: {change.path} is {old} and cannot be changed to {new}.", field.instead)
     if not vm.persistent:
-        # It has no stored definition to change, and must not get one by the way.
+        # It has no stored definition that could be changed, and must not get one as a side effect.
         cost = POWER_OFF
     return replace(change, cost=cost)
 
 
 def _check_growth(vm, change, field):
-    """Disks never shrink, and a disk of unknown size is not touched."""
-    if vm.id is None and field.free_until_made:
+    """Raise Refused if a disk would shrink, or if its current size is unknown."""
+    if vm.id is None and field.free_before_creation:
         return
     if change.old is None:
         raise Refused(
@@ -201,10 +202,10 @@ def _check_growth(vm, change, field):
         )
 
 
-def _shown(path, value):
+def _printable(path, value):
     if value is None:
         return "unset"
-    if path.startswith(_SEED):
+    if path.startswith(_CLOUD_INIT):
         return "the given value"
     if is_size(path):
         return human_size(value)
@@ -212,7 +213,7 @@ def _shown(path, value):
 
 
 def pending(vm):
-    """Paths that the next cold start will bring: ``config`` has them and ``active`` has not."""
+    """Return the paths that take effect at the next cold start: their values in ``config`` and ``active`` differ."""
     if vm.active is None:
         return []
     paths = []

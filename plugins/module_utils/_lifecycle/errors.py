@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every error a user can meet has this module's root.
+"""The exceptions of this collection; PolyvirtError is the base class of all errors that users see.
 
 An error names the VM, what was requested, what was found and what to do next.
-Nothing here holds a secret: argv never carries one, and ports keep standard input out of errors.
+Errors never contain secrets: argv never has any, and the ports keep standard input out of errors.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import traceback
 
 
 class PolyvirtError(Exception):
-    """Root of all expected failures. ``remedy`` is the sentence that says what to do next."""
+    """Base class of all expected errors. ``remedy`` is a sentence that says what to do next."""
 
     def __init__(self, message, remedy=None):
         super().__init__(message)
@@ -25,19 +25,19 @@ class PolyvirtError(Exception):
 
 
 class InvalidInput(PolyvirtError):
-    """The task is wrong in form; found before anything was looked at."""
+    """An option of the task is invalid; raised before anything is observed."""
 
 
 class Refused(PolyvirtError):
-    """The task is understood, but must not be done to this VM."""
+    """The task is valid, but cannot be carried out on this VM, or would do harm."""
 
 
 class Unsupported(Refused):
-    """The platform (or this version of it) has no such thing."""
+    """The platform (or this version of it) does not support the option or the operation."""
 
 
 class NotFound(PolyvirtError):
-    """Something the task names does not exist."""
+    """A VM, snapshot or other object that the task names does not exist."""
 
 
 class Unavailable(PolyvirtError):
@@ -49,7 +49,7 @@ class Unavailable(PolyvirtError):
 
 
 class CommandFailed(PolyvirtError):
-    """A command ended badly. ``stderr`` is its own last word, ``argv`` has no secret in it."""
+    """A command failed. ``stderr`` is its error output, ``argv`` contains no secrets."""
 
     def __init__(self, argv, rc, stderr, message=None, remedy=None):
         self.argv = list(argv)
@@ -60,7 +60,7 @@ class CommandFailed(PolyvirtError):
 
 
 class ApiError(PolyvirtError):
-    """A server refused a call. ``status`` is the HTTP status."""
+    """A server rejected an API call. ``status`` is the HTTP status."""
 
     def __init__(self, message, status, remedy=None):
         super().__init__(message, remedy)
@@ -68,7 +68,7 @@ class ApiError(PolyvirtError):
 
 
 class Timeout(PolyvirtError):
-    """Something waited for did not come. ``waited`` is in seconds."""
+    """A wait ended without success after ``waited`` seconds."""
 
     def __init__(self, message, waited, remedy=None):
         super().__init__(message, remedy)
@@ -76,26 +76,26 @@ class Timeout(PolyvirtError):
 
 
 class PartlyApplied(PolyvirtError):
-    """After applying, the VM is not as asked; the message names what is left."""
+    """The steps were applied, but the VM is not as requested; the message names the remaining differences."""
 
 
 class Stale(PolyvirtError):
-    """Somebody else changed the VM since it was planned; raised before the step has changed anything."""
+    """The VM was changed by someone else after planning; raised before the step has changed anything."""
 
 
 class SomeFailed(PolyvirtError):
-    """Of a segment of several VMs some failed: ``by_place`` has the error of each. The others are done.
+    """Some VMs of a batch failed; the others are complete. ``by_index``: {index of the VM in the batch: its error}.
 
-    ``wrote`` says by place whether anything was changed (None: nobody knows).
+    ``wrote``: {index: whether anything was changed} (None: not known).
     """
 
-    def __init__(self, by_place, wrote=None):
-        super().__init__(" ".join(str(error) for error in by_place.values()))
-        self.by_place, self.wrote = dict(by_place), dict(wrote or {})
+    def __init__(self, by_index, wrote=None):
+        super().__init__(" ".join(str(error) for error in by_index.values()))
+        self.by_index, self.wrote = dict(by_index), dict(wrote or {})
 
 
 class Unexpected(PolyvirtError):
-    """A fault of this collection. ``trace`` is for developers, and shown only at verbosity 3."""
+    """A bug of this collection. ``trace`` is for developers, and shown only at verbosity 3."""
 
     def __init__(self, message, trace):
         super().__init__(message)
@@ -103,7 +103,7 @@ class Unexpected(PolyvirtError):
 
 
 def unexpected(error):
-    """Any exception as an error that a user can be shown."""
+    """Return any exception as an error that can be shown to users."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     message = f"Unexpected {type(error).__name__}: {error}. This is a bug in polyvirt.core; please report it."
     return Unexpected(message, trace)

@@ -1,26 +1,26 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of the observed VMs an info module reports. Pure."""
+"""Select the observed VMs that an info module reports. Pure."""
 
 from __future__ import annotations
 
-from .fleet import is_of
+from .fleet import belongs_to
 
-#: Filters by what is a part of the settings.
-_OF_SETTINGS = ("tags", "fleet", "owned")
+#: Filters that need the facet "config".
+_NEED_CONFIG = ("tags", "fleet", "owned")
 
 
 def facets_for(filters):
-    """What must be observed to decide, besides the power."""
-    is_needed = any((filters or {}).get(name) is not None for name in _OF_SETTINGS)
+    """Return the facets that the filters need besides the power state."""
+    is_needed = any((filters or {}).get(name) is not None for name in _NEED_CONFIG)
     return frozenset({"config"} if is_needed else ())
 
 
 def matches(vm, filters):
-    """Whether a VM has all that ``filters`` name; those that are None count as not given."""
-    given = {name: value for name, value in (filters or {}).items() if value is not None}
-    return all(_MATCHES[name](vm, value) for name, value in given.items())
+    """Return whether a VM matches all ``filters``; filters that are None are ignored."""
+    active = {name: value for name, value in (filters or {}).items() if value is not None}
+    return all(_MATCHES[name](vm, value) for name, value in active.items())
 
 
 def _has_tags(vm, tags):
@@ -30,6 +30,6 @@ def _has_tags(vm, tags):
 _MATCHES = {
     "state": lambda vm, states: vm.power in states,
     "tags": _has_tags,
-    "fleet": is_of,
+    "fleet": belongs_to,
     "owned": lambda vm, owned: vm.owned is owned,
 }

@@ -1,22 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which VMs a fleet has too many. Pure."""
+"""Find the VMs of a fleet that a task with ``prune`` has to delete. Pure."""
 
 from __future__ import annotations
 
 
-def too_many(vms, requests, fleet):
-    """The VMs of ``fleet`` that no request names, by name or by id.
+def surplus_vms(vms, requests, fleet):
+    """Return the VMs of ``fleet`` that no request selects, by name or by id.
 
-    A VM is of the fleet only if its mark is its own: a copy that somebody made has that of another VM.
+    A VM belongs to the fleet only if the mark is its own: a copy made by a user has the mark of the original VM.
     """
     names = {request.name for request in requests} - {None}
     ids = {request.id for request in requests} - {None}
-    return [vm for vm in vms if is_of(vm, fleet) and vm.name not in names and (vm.id is None or vm.id not in ids)]
+    return [vm for vm in vms if belongs_to(vm, fleet) and vm.name not in names and (vm.id is None or vm.id not in ids)]
 
 
-def is_of(vm, fleet):
-    """Whether a VM belongs to a fleet."""
-    # A VM without an id is only described so far, by this collection.
+def belongs_to(vm, fleet):
+    """Return whether a VM belongs to a fleet."""
+    # A VM without an id is not created yet; this collection has only written its definition (Vagrantfile).
     return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of a host, not of a VM: the steps that lead to the requested ones, as data."""
+"""Steps that change the settings of a host (not of a VM), as data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Step:
-    """One difference. ``key`` names it in diffs and errors, ``before`` and ``after`` are its values.
+    """One change. ``key`` names the setting in diffs and errors, ``before`` and ``after`` are its values.
 
-    ``ends_round``: the host must be read again before the steps that follow can be planned exactly. ``restarts``: the
-    host is restarted. ``waits``: the step is only possible after a restart, which the task does not allow.
+    ``ends_round``: the host must be read again before the steps after this one can be planned exactly. ``restarts``:
+    the step restarts the host. ``waits``: the step is possible only after a restart, which the task does not allow.
     """
 
     key: str
@@ -27,8 +27,8 @@ class Step:
     waits: bool = False
 
 
-def round_of(steps):
-    """The steps that can be carried out before the host is read again."""
+def next_round(steps):
+    """Return the steps that can be carried out before the host must be read again."""
     ready = []
     for step in steps:
         if step.waits:
@@ -40,7 +40,7 @@ def round_of(steps):
 
 
 def difference(values):
-    """The diff of {key: (before, after)}."""
+    """Return the diff of {key: (before, after)}."""
     return {
         "before": {key: before for key, (before, _after) in values.items()},
         "after": {key: after for key, (_before, after) in values.items()},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which VM is meant: by name, by id, or by both."""
+"""Check that name and id select the same VM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .model import ABSENT
 
 
 def check_identity(vm, vm_id, name, traits, known=()):
-    """Raise Refused for an id and a name of two different VMs; ``known`` are the names of all VMs."""
+    """Raise Refused if id and name belong to different VMs; ``known`` are the names of all VMs."""
     if not (vm_id and name):
         return
     if vm.power == ABSENT and name in known:
@@ -26,5 +26,5 @@ def check_identity(vm, vm_id, name, traits, known=()):
 
 
 def known_names(known):
-    """The remedy for a name that does not exist."""
+    """Return the remedy for a VM that does not exist: the names of those that do."""
     return f"Existing VMs: {', '.join(sorted(known)) or 'none'}."

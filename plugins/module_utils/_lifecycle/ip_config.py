@@ -9,24 +9,24 @@ import ipaddress
 
 from .errors import Refused
 
-#: As many NICs as any platform has.
+#: The largest number of NICs on any platform.
 _MOST = 32
-#: What may stand instead of an address.
-_WORDS = {"ip": ("dhcp", "manual"), "ip6": ("auto", "dhcp", "manual")}
+#: Keywords that can be set instead of an address.
+_KEYWORDS = {"ip": ("dhcp", "manual"), "ip6": ("auto", "dhcp", "manual")}
 _GATEWAYS = {"gw": "ip", "gw6": "ip6"}
 _VERSIONS = {"ip": 4, "gw": 4, "ip6": 6, "gw6": 6}
 _LENGTHS = {4: range(8, 33), 6: range(8, 129)}
 
 
 def normalized(option, entries):
-    """The entries without blanks, and without empty ones at the end. Raises Refused for one that is wrong."""
+    """Return the entries without blanks and without empty entries at the end. Raises Refused for an invalid entry."""
     kept = [",".join(filter(None, map(str.strip, entry.split(",")))) for entry in entries]
     while kept and not kept[-1]:
         kept.pop()
     if len(kept) > _MOST:
         raise Refused(f"{option} has {len(kept)} entries.", f"A VM has at most {_MOST} NICs; remove the others.")
     for place, entry in enumerate(kept):
-        fault = entry and _fault(entry)
+        fault = entry and _problem(entry)
         if fault:
             raise Refused(
                 f"{option}: '{entry}' of NIC {place}: {fault}.",
@@ -36,22 +36,22 @@ def normalized(option, entries):
 
 
 def parts_of(entry):
-    """{ip, gw, ip6, gw6} of one entry, as far as they are set."""
+    """Return {ip, gw, ip6, gw6} of one entry; keys that are not set are missing."""
     return dict(part.partition("=")[::2] for part in entry.split(",") if part)
 
 
 def is_address(value):
-    """Whether the value of ip or ip6 is an address, and not a word such as dhcp."""
-    return bool(value) and not any(value in words for words in _WORDS.values())
+    """Return whether the value of ip or ip6 is an address, not a keyword such as dhcp."""
+    return bool(value) and not any(value in keywords for keywords in _KEYWORDS.values())
 
 
 def has_fixed_address(entry):
-    """Whether an entry, right or wrong, sets an address that only one VM can have."""
+    """Return whether an entry (valid or not) sets an address that only one VM can have."""
     parts = parts_of("".join(entry.split()))
-    return any(is_address(parts.get(name)) for name in _WORDS)
+    return any(is_address(parts.get(name)) for name in _KEYWORDS)
 
 
-def _fault(entry):
+def _problem(entry):
     parts = [part.partition("=")[::2] for part in entry.split(",")]
     names = [name for name, _value in parts]
     for name, value in parts:
@@ -71,14 +71,14 @@ def _fits(name, value):
     address, _slash, length = value.partition("/")
     version = _VERSIONS[name]
     is_network = length.isdecimal() and int(length) in _LENGTHS[version] and _is_of_version(address, version)
-    return is_network or value in _WORDS[name]
+    return is_network or value in _KEYWORDS[name]
 
 
 def _expected(name):
     address = f"an IPv{_VERSIONS[name]} address"
     if name in _GATEWAYS:
         return f"not {address}"
-    return f"neither {address} with a prefix length nor one of {', '.join(_WORDS[name])}"
+    return f"neither {address} with a prefix length nor one of {', '.join(_KEYWORDS[name])}"
 
 
 def _is_of_version(text, version):

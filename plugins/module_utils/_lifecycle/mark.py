@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark that this collection leaves on a VM, as a text: what was created for it, so that it can be deleted with it.
+"""The mark that this collection stores on a VM: JSON text with the files created for it, to delete them with it.
 
-Where a platform keeps the text is its driver's matter. A mark counts only if its ``id`` is the VM's own.
+Each driver decides where the platform stores the text. A mark is valid only if its ``id`` is the id of the VM.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from __future__ import annotations
 import json
 
 VERSION = 1
-#: Options that a platform may have no place for.
+#: Options that are stored in the mark on platforms that cannot store them otherwise.
 IN_MARK = ("tags", "fleet")
-#: The reason that is reported for a VM that is not complete.
+#: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _LISTS = ("disks", "files", "tags", "nvram", "making")
 
 
 def new_mark(vm_id, **parts):
-    """The mark of a VM; ``parts`` are what its platform has to remember."""
+    """Return the mark of a VM; ``parts`` are what its driver has to store."""
     return {"v": VERSION, "id": vm_id, **parts}
 
 
 def empty_mark(vm_id):
-    """The mark of a VM for which no file was created yet. ``inputs`` say what it was created from."""
+    """Return the mark of a VM for which no file was created yet. ``inputs`` is what the VM is created from."""
     return new_mark(vm_id, disks=[], files=[], tags=[], inputs={})
 
 
 def marked_settings(mark, vm_id):
-    """{option: value} of the settings in a mark. A copy that somebody made keeps its tags, but belongs to no fleet."""
+    """Return {option: value} of the settings in a mark. A copy made by a user keeps the tags, but not the fleet."""
     mark = mark or {}
     return {
         "tags": tuple(sorted(mark.get("tags", ()))),
@@ -38,7 +38,7 @@ def marked_settings(mark, vm_id):
 
 
 def with_settings(mark, values):
-    """``mark`` with those of ``values`` ({option: value}) that are stored in it; a value of None is not known."""
+    """Return ``mark`` with those of ``values`` ({option: value}) that belong in it; None means unknown."""
     changed = {name: values[name] for name in IN_MARK if values.get(name) is not None}
     changed = {name: list(value) if name == "tags" else value for name, value in changed.items()}
     return {name: value for name, value in {**mark, **changed}.items() if (name, value) != ("fleet", "")}
@@ -49,7 +49,7 @@ def printed(mark):
 
 
 def parsed(text):
-    """The mark in ``text``, or None where it is none: anybody may have edited it."""
+    """Return the mark in ``text``, or None if it is not a valid mark: a user may have edited it."""
     try:
         mark = json.loads(text or "null")
     except ValueError:
@@ -67,5 +67,5 @@ def _is_mark(value):
 
 
 def own_mark(vm):
-    """The mark of ``vm`` to be added to; a foreign one names the files of another VM."""
+    """Return the mark of ``vm`` to add to; a foreign mark is replaced, as it names the files of another VM."""
     return {**empty_mark(vm.id), **(vm.mark if vm.owned else {})}

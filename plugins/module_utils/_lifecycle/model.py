@@ -1,11 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words everything else is written in: what was found, what is asked, what shall be done.
+"""The data model: the observed VM, the request for it, and the plan to get there. Data only, no actions.
 
-All of it is data and nothing here acts. Sizes are bytes, times are seconds, powers are the seven words below.
-
-``config`` (and ``active``) hold the vocabulary's names. Three shapes occur:
+Sizes are bytes, times are seconds. Keys of ``config`` (and ``active``) are names of options; their values are:
 
 * a scalar: ``cpus`` (int), ``memory`` (bytes), ``tags`` (sorted tuple), ``iso`` (path, empty for none) ...
 * a record: ``display``, or ``cloud_init`` where the platform itself passes it on -> attribute -> value
@@ -25,12 +23,12 @@ from .options import VM
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
 SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
 POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
-#: Powers in which a VM holds memory somewhere, so that changes for the powered-off VM must wait.
+#: Power states in which a VM has memory contents, so that changes with the cost POWER_OFF are not possible.
 ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
 
 #: What a change costs, cheapest first.
 LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE = "live", "next_boot", "power_off", "destructive"
-#: A change that cannot be made at any price; the field's ``instead`` says what can.
+#: A change that is not possible at all; the field's ``instead`` names the alternative.
 NEVER = "never"
 COSTS = (LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE, NEVER)
 
@@ -39,10 +37,10 @@ VERBS = (
     "snapshot", "restore", "drop_snapshot",
 )  # fmt: skip
 
-#: Seconds that a guest gets to shut down, where the task names none.
+#: Default time for a guest to shut down, in seconds.
 STOP_TIMEOUT = 120
 
-#: Verbs whose functions share a file in a driver: power.py and snapshots.py. All others have a file of their own name.
+#: Verbs whose functions are in power.py and snapshots.py of a driver. Other verbs have a file of the same name.
 POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
 
@@ -52,12 +50,12 @@ EMPTY: Mapping = {}
 
 
 class Secret(str):
-    """A text that is compared as any other, and that no result, difference or invocation shows."""
+    """A string that results, diffs and invocations never show; compared like any other string."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """One address of a VM and who says so (``lease``, ``agent``, ``arp`` ...); a lease is no proof of life."""
+    """One address of a VM. ``source`` is lease, agent, arp ...; a lease does not prove that the guest is running."""
 
     address: str
     source: str
@@ -79,10 +77,10 @@ class Counters:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot. ``power`` is that of the VM when it was taken; ``kind`` is the platform's name for its kind.
+    """A snapshot. ``power`` is the power state of the VM when it was taken; ``kind`` is the platform's name for it.
 
-    ``created`` is in seconds since 1970; None for a planned one. ``current``: the disks are based on it. ``unfinished``
-    says why it cannot be used, for example because its creation or its removal was interrupted.
+    ``created`` is in seconds since 1970; None if planned or unknown. ``current``: the disks are based on it.
+    ``unfinished`` is the reason why it cannot be used, such as an interrupted creation or deletion; empty if it can.
     """
 
     name: str
@@ -99,7 +97,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the VM uses. ``role`` is disk, medium, nvram or support (seed); ``bound`` cannot outlive it."""
+    """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram or support (cloud-init seed ISO).
+
+    ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
+    """
 
     path: str
     role: str
@@ -112,9 +113,9 @@ class File:
 class Vm:
     """A VM as observed. A field is None if the platform does not have it or did not report it.
 
-    ``recipe`` is what the platform itself would create an absent VM from, such as a Vagrantfile. ``lost``: its power is
-    unknown because all its files are gone, so nothing is lost if its definition is deleted.
-    ``effective`` are values that the VM has although nobody described them: reported, and never compared.
+    ``config`` are the stored settings, ``active`` those it runs with. ``recipe``: the file from which the platform
+    creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
+    deleting the VM loses nothing. ``effective``: values that the platform chose itself; reported, never compared.
     """
 
     name: str
@@ -143,7 +144,7 @@ class Vm:
 
     @property
     def owned(self):
-        """True when the mark is this VM's own; clones and imports carry foreign marks along."""
+        """True if the mark belongs to this VM; clones and imports made by users have the mark of another VM."""
         return bool(self.mark) and self.id is not None and self.mark.get("id") == self.id
 
     def having(self, **changes):
@@ -156,9 +157,9 @@ class Vm:
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's own power) or "keep".
+    """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's power state) or "keep".
 
-    ``include_memory`` None and ``kind`` empty leave it to the platform. ``keep_last`` is how many of a series stay.
+    ``include_memory`` None and empty ``kind``: the platform decides. ``keep_last``: how many of a series to keep.
     """
 
     name: str
@@ -171,17 +172,17 @@ class SnapshotRequest:
     power: str = "snapshot"
 
     @property
-    def given_to_take(self):
-        """The options given that matter only when it is taken."""
+    def options_used_to_take(self):
+        """The options that are set, but have an effect only when the snapshot is taken."""
         given = {"description": self.description, "include_memory": self.include_memory, "kind": self.kind or None}
         return [option for option, value in given.items() if value is not None]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What to compare of one VM: two snapshots by name or id; ``after`` None is the VM as it is now.
+    """Which two snapshots of a VM to compare, by name or id; ``after`` None is the current VM.
 
-    ``content`` means the files in its disks too, and ``text`` what changed in those that are text.
+    ``content``: also compare the files on its disks; ``text``: also return a diff of each text file.
     """
 
     before: str
@@ -192,9 +193,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Policy:
-    """How to go about it. ``stop_mode`` None is the gentlest way that the platform has.
+    """Options that control how changes are made. ``stop_mode`` None: the most graceful mode of the platform.
 
-    ``at_start`` are arguments of the last start, which is a cold one.
+    ``at_start`` are arguments of the last start of the task, which is a cold start.
     """
 
     stop_mode: Optional[str] = None
@@ -211,9 +212,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Request:
-    """What one VM is to be. ``state`` is a value of that option; ``config`` and ``creation`` are options that are set.
+    """The desired state of one VM. ``config`` and ``creation`` contain only options that the task sets.
 
-    In collections a value of None asks for the entry to be gone. Keys such as ``#0`` stand for a place, not a name.
+    In collections, None means that the entry must be removed. A key such as ``#0`` is a position, not a name.
     """
 
     name: Optional[str] = None
@@ -229,7 +230,7 @@ class Request:
         return self.name or self.id
 
     def target(self):
-        """This request without what must happen only once: what has to hold in the end."""
+        """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
         state = "started" if self.state == "restarted" else self.state
         restored = self.snapshot is not None and self.snapshot.state == "restored"
         return replace(self, state=state, snapshot=None if restored else self.snapshot)
@@ -237,9 +238,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. ``attribute`` None means the whole entry: added when ``old`` is None, removed when ``new`` is.
+    """One difference. ``attribute`` None: the whole entry is added (``old`` is None) or removed (``new`` is None).
 
-    ``beside`` is all that is asked of the same VM, or of the same entry: a cost may depend on it.
+    ``beside`` are all values requested for the same VM or the same entry: the cost may depend on them.
     """
 
     field: str
@@ -256,7 +257,7 @@ class Change:
 
     @property
     def kind(self):
-        """The name under which traits know this change: cpus, disks.size, disks.add, disks.remove, native ..."""
+        """The key of this change in ``Traits.fields``: cpus, disks.size, disks.add, disks.remove, native ..."""
         if self.field in COLLECTIONS and self.attribute is None:
             return f"{self.field}.{'add' if self.old is None else 'remove'}"
         return f"{self.field}.{self.attribute}" if self.attribute else self.field
@@ -264,7 +265,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a plan. ``also`` names effects on other VMs; ``note`` is text for results."""
+    """One step of a plan. ``also`` are texts about side effects; ``note`` is a text for the result."""
 
     verb: str
     changes: Sequence[Change] = ()
@@ -276,7 +277,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing is done. ``kind`` is refused, unsupported or not_found."""
+    """Why nothing is changed. ``kind`` is refused, unsupported or not_found."""
 
     message: str
     remedy: str = ""
@@ -288,7 +289,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Plan:
-    """``segments`` of steps, each ending where an end must be seen; ``busy`` means look again later."""
+    """Steps in ``segments``; after each, the result must be observed. ``busy``: why to observe and plan again later."""
 
     before: Vm
     after: Vm
@@ -329,12 +330,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Field:
-    """What a platform can do about one field, as data.
+    """What a platform supports for one field, as data.
 
-    ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares found with asked where plain equality
-    is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
-    ``free_until_made``: nothing is lost by any value while the VM is only described, and has no id.
-    ``while_on``: the remedy for a VM that is on, where a power cycle is none: after the change it stays off.
+    ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
+    if ``==`` is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
+    ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
+    if a restart does not help because the VM stays off after the change.
     """
 
     cost: Any = NEXT_BOOT
@@ -344,7 +345,7 @@ class Field:
     maximum: Optional[int] = None
     same: Callable = lambda found, asked: found == asked
     instead: str = ""
-    free_until_made: bool = False
+    free_before_creation: bool = False
     while_on: str = ""
 
     def cost_of(self, vm, change):
@@ -353,22 +354,21 @@ class Field:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a platform, at this version on this host, can do. ``fields`` by Change.kind and by creation input.
+    """What a platform of this version on this host supports. ``fields``: by Change.kind and by creation input.
 
-    ``restored_as`` maps the power of a snapshot to the power in which the platform leaves a VM restored to it,
-    where that is another one: VirtualBox and Hyper-V leave what was running as suspended. ``made_as`` is the power in
-    which the platform leaves a VM it has made: Vagrant starts what it makes. ``cloned_with`` names the settings
-    that are given in the act of cloning, such as the node; all others of a clone are changed afterwards. ``not_cloned``
-    names those that a clone does not have from its source, because two VMs cannot share them. ``linked_format`` is
-    the format of a disk that stands on another one, where the platform tells formats. ``taken_as`` tells (kind, power)
-    of the snapshot that a request makes of a VM. ``lanes_at_once`` is enough to hide the platform's waiting, and
-    few enough not to become its load. ``harmless`` are words of ``Vm.busy`` for work that leaves a running VM
-    running and its settings as they are (a backup): it need not end where nothing is to be done.
-    ``ends_at_once`` are verbs that are complete when the driver returns, so the next step is sent with them. The driver
+    ``restored_as``: {power state of a snapshot: power state of the VM after its restore}, where they differ: VirtualBox
+    and Hyper-V leave a VM suspended that was running. ``power_after_create``: Vagrant starts the VMs that it creates.
+    ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
+    ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
+    ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
+    (kind, power) of the snapshot that a request takes. ``lanes_at_once``: lanes to process in parallel, to hide latency
+    without overloading the platform.
+    ``harmless``: values of ``Vm.busy`` that do not change a running VM or its settings (a backup). If nothing is to be
+    changed, the task does not wait until they end.
+    ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
     gets the VM as it was before the first of these steps.
-    ``id_fault`` says why a VM cannot be created with an id; None: the platform chooses ids by itself.
-    ``suspended_counts_as_stopped``: nothing of a suspended VM is in memory, so ``state: stopped`` leaves it as it is.
-    ``stop_timeout``: seconds that a guest gets to shut down, where the task names none.
+    ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
+    ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
 
     platform: str
@@ -386,13 +386,13 @@ class Traits:
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
     taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
     restored_as: Mapping[str, str] = field(default_factory=dict)
-    made_as: str = STOPPED
+    power_after_create: str = STOPPED
     linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
-    ends_at_once: frozenset = frozenset()
+    synchronous_verbs: frozenset = frozenset()
     suspended_counts_as_stopped: bool = False
     stop_timeout: int = STOP_TIMEOUT
     transient: Callable[[Exception], bool] = lambda error: False

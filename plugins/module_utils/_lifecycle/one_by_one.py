@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carrying out steps where a backend does one after the other."""
+"""Carry out steps one after the other, for drivers whose backend takes a single call at a time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .errors import PolyvirtError, SomeFailed, unexpected
 
 
 def one_by_one(carry_out, batch, writes):
-    """Call ``carry_out(vm, step)`` for each step, which is the driver's function for the step's verb.
+    """Call ``carry_out(vm, step)`` for each step; ``carry_out`` is the driver's function for the step's verb.
 
-    ``batch`` are (VM, steps) pairs; ``writes()`` counts the changes that the ports made, certain and doubtful ones. If
-    one VM fails, the others are worked on all the same. An error has in ``steps_done`` how many steps of its VM are
-    complete, and in ``wrote`` whether anything was changed (None: nobody knows). Returns the same of each VM, in order.
+    ``batch`` are (VM, steps) pairs. ``writes()`` returns how many changes the ports made so far: (certain, possible).
+    If one VM fails, the others are still processed. An error's ``steps_done`` is the number of complete steps of its
+    VM, ``wrote`` whether anything was changed (None: not known). Returns ``wrote`` for each VM, in order.
     """
     failed, wrote = {}, {}
     for place, (vm, steps) in enumerate(batch):
@@ -43,7 +43,7 @@ def _carry_out(carry_out, vm, steps):
         except PolyvirtError as error:
             error.steps_done = number
             raise
-        except Exception as error:  # A fault of ours must not cost the results of the other VMs of the batch.
-            fault = unexpected(error)
-            fault.steps_done = number
-            raise fault from error
+        except Exception as error:  # A bug here must not lose the results of the other VMs of the batch.
+            bug = unexpected(error)
+            bug.steps_done = number
+            raise bug from error

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options as data. Argument specs, requests, masking and the pages of ansible-doc follow from them.
+"""Options as data: the source for argument specs, requests, the masking of secrets and the pages of ansible-doc.
 
-Here are those that platforms share; those of one platform alone are in ``_drivers/<platform>/options.py``.
+These are the shared options; options of a single platform are in ``_drivers/<platform>/options.py``.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from .units import GIB, MIB, mac_address
 
 STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
 
-#: Roles. A setting is compared; a creation input is used when a VM is created; policy is how to go about it; an option
-#: at the start is passed to the last start of a task; a connection (and what else only its driver reads) is the rest.
+#: Roles. SETTING: compared with the VM. CREATION: used only to create a VM. POLICY: controls how changes are made.
+#: AT_START: passed to the last start of a task. CONNECTION: all others, read only by the driver.
 SETTING, CREATION, POLICY, AT_START, CONNECTION = "setting", "creation", "policy", "at_start", "connection"
-#: The ``key`` of entries that are known by their place in the list.
+#: The ``key`` of entries that are identified by their position in the list.
 PLACE = "#"
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option or a suboption. ``type`` to ``rules`` are its argument spec, the rest is what it means.
+    """An option or a suboption. ``type`` to ``rules`` are its argument spec, the other fields its meaning.
 
-    ``key``: the suboption by which the entries of a list are known. ``unit``: it is a size, and a number without a unit
-    is in these. ``limits`` are its least and its most. ``unique`` says what it names that only one VM can have, and
-    ``is_unique`` of which values that is true. ``short``: the suboption that a plain text stands for. ``only_with`` is
-    the one state in which it makes sense. ``absolute``: it must be an absolute path. ``normalize`` returns the value in
-    its one way of writing.
+    ``key``: the suboption that identifies the entries of a list. ``unit``: it is a size; bytes per unit of a number
+    without a unit. ``limits``: minimum and maximum. ``unique``: what kind of thing the value is that only one VM can
+    have; ``is_unique`` returns whether that applies to a value. ``short``: the suboption that is set if the value is a
+    string. ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path.
+    ``normalize(value, option)`` returns the canonical form of the value.
     """
 
     type: str = "str"
@@ -59,7 +59,7 @@ class Option:
     normalize: Callable = lambda value, option: value
 
     def spec(self, in_full=False):
-        """Its argument spec. Of an option with a short form Ansible checks nothing until it is written ``in_full``."""
+        """Return the argument spec. With a short form it is "raw" (Ansible checks nothing), unless ``in_full``."""
         spec = {"type": "raw" if self.short and not in_full else self.type, **self.rules}
         optional = {"elements": self.elements, "default": self.default, "no_log": self.secret}
         spec.update({name: value for name, value in optional.items() if value is not None})
@@ -68,7 +68,7 @@ class Option:
         return {**spec, "options": argument_spec(self.options)} if self.options else spec
 
     def in_full(self, value, name):
-        """A value in its short form as the suboption that it stands for."""
+        """Return the value as a dictionary; a value in the short form is that of the suboption ``short``."""
         if isinstance(value, (str, int)) and not isinstance(value, bool):
             return {self.short: value}
         if not isinstance(value, dict):
@@ -80,7 +80,7 @@ class Option:
 
 
 def with_suboption(option, name, **changes):
-    """``option``, with fields of one suboption changed."""
+    """Return ``option`` with fields of one suboption changed."""
     return replace(option, options={**option.options, name: replace(option.options[name], **changes)})
 
 
@@ -100,10 +100,10 @@ Connection = partial(Option, role=CONNECTION)
 
 @dataclass(frozen=True)
 class Platform:
-    """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never has.
+    """``lacks``: {path: what to use instead} of the shared options, suboptions and choices that it never supports.
 
-    Paths are such as ``os_type``, ``networks.vlan`` and ``networks.type=hostonly``. ``per_driver``: the options of VMs
-    that a driver is made with, as it is with those of the connection; so two VMs that differ in these need two drivers.
+    Examples of paths: ``os_type``, ``networks.vlan``, ``networks.type=hostonly``. ``per_driver``: options of VMs that
+    are arguments of the driver, like those of the connection; VMs that differ in them need different drivers.
     """
 
     name: str
@@ -111,11 +111,11 @@ class Platform:
     per_driver: tuple = ()
 
     def supported(self, options):
-        """``options`` without what the platform lacks."""
+        """Return ``options`` without those that the platform lacks."""
         return _without(options, set(self.lacks))
 
     def rejected(self, params):
-        """The error for the first option of a task that the platform lacks; None if there is none."""
+        """Return the error for the first option of a task that the platform lacks, or None."""
         for path, instead in self.lacks.items():
             where, _equals, choice = path.partition("=")
             name, _dot, suboption = where.partition(".")
@@ -143,7 +143,7 @@ def _choices(name, option, lacks):
     choices = option.choices
     if option.type == "bool" and any(path.startswith(f"{name}=") for path in lacks):
         choices = (True, False)
-    # A choice may be the name of another option, such as the lists that can be purged.
+    # The choices of purge are names of options, which the platform may lack.
     return [one for one in choices if f"{name}={one}".lower() not in lacks and one not in lacks]
 
 
@@ -194,14 +194,14 @@ CLOUD_INIT = {
 }
 
 NAMES = Texts(role=POLICY)
-#: Options of a task as a whole, which an entry of machines cannot have.
+#: Options of the whole task, which an entry of ``machines`` cannot set.
 OF_TASK = ("machines", "fleet", "prune", "call_timeout")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
 WAIT_FOR = Policy(choices=("state", "address", "ssh"), default="state")
 
-#: Settings are in the order in which a plan makes changes.
+#: A plan makes changes in the order of these settings.
 VM = {
     "name": NAMES,
     "machines": Entries(role=POLICY, secret=True),
@@ -280,7 +280,7 @@ COMPARE = {
 }
 SNAPSHOT_INFO = {"compare": Option("dict", options=COMPARE, role=POLICY)}
 
-#: Kinds of answer files, and "manual" for an installation by the user.
+#: Kinds of answer files; "manual" for an installation by the user.
 INSTALLERS = ("alpine", "autoinstall", "kickstart", "manual", "openbsd", "preseed", "windows")
 INSTALL_WAIT = {
     "name": Policy(required=True),

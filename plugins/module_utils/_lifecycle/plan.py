@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The planner: from a VM, a request and the traits of its platform to a plan. Pure; all decisions are made here."""
+"""The planner: turns a VM, a request and the traits of its platform into a plan. Pure; all decisions are made here."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from .model import (
     Step,
 )  # fmt: skip
 from .plan_create import (
-    brings_disk,
+    as_choice,
     check_creatable,
     check_source,
     config_of_clone,
     config_to_recreate,
     content_sources,
     create_step,
-    either,
     is_cloned,
+    known_settings,
     overlay,
     sets_content,
-    told,
+    source_creates_disk,
 )
 from .plan_delete import delete_step
-from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, way
-from .segments import cut
+from .power import BACK_TO, COST_OF_MOVE, ENDS_IN, TABLE, moves_between
+from .segments import into_segments
 from .simulate import changed_config, simulate
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What the plan of one VM depends on."""
+    """The input of the plan for one VM."""
 
     vm: object
     request: object
@@ -66,18 +66,18 @@ class _Task:
 
 
 def plan(vm, request, traits, known=(), source=None):
-    """Plan for one VM.
+    """Return the plan for one VM.
 
-    ``known`` are all names on the platform, for the error about an unknown name; ``source`` is the observed VM that a
-    new one is to be cloned from (None: not observed). Never raises for a request that cannot be carried out: its plan
-    has a ``refusal`` and no step.
+    ``known`` are all VM names on the platform, for the error about an unknown name; ``source`` is the observed VM to
+    clone (None: not observed). Never raises if the request cannot be carried out: the plan then has a ``refusal`` and
+    no steps.
     """
     task = _Task(vm, request, traits, tuple(known), source)
     try:
         return _plan(task)
     except (Refused, NotFound) as error:
         kinds = {Unsupported: "unsupported", NotFound: "not_found", Refused: "refused"}
-        kind = next(word for root, word in kinds.items() if isinstance(error, root))
+        kind = next(kind for base, kind in kinds.items() if isinstance(error, base))
         return Plan(vm, vm, refusal=Refusal(error.message, error.remedy or "", kind))
 
 
@@ -85,20 +85,20 @@ def _plan(task):
     check_identity(task.vm, task.request.id, task.request.name, task.traits, task.known)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
-        return _nothing_to_wait_for(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
+        return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
         return _planned(task, *_snapshot_steps(task))
     if task.vm.power == ABSENT and task.source is not None and task.source.busy:
         return Plan(task.vm, task.vm, busy=f"its source '{task.source.name}': {task.source.busy}")
     if task.vm.power == ABSENT:
-        return _planned(task, _creating(_normalized(task, _to_be(task))))
+        return _planned(task, _create_steps(_normalized(task, _vm_to_create(task))))
     return _plan_existing(_normalized(task, task.vm))
 
 
-def _nothing_to_wait_for(task):
-    """The empty plan for a busy VM that is as requested, and will be when the work on it has ended; else None.
+def _plan_without_waiting(task):
+    """Return the empty plan if a busy VM is as requested and remains so when the operation on it has ended, else None.
 
-    A VM that is off or paused may be so only during that work.
+    A VM that is off or paused may be so only during that operation.
     """
     vm, end = task.vm, ENDS_IN[task.request.state]
     if task.request.snapshot is not None or vm.busy not in task.traits.harmless or end not in (None, RUNNING):
@@ -108,19 +108,19 @@ def _nothing_to_wait_for(task):
     try:
         planned = _plan_existing(_normalized(task, vm))
     except (Refused, NotFound):
-        return None  # The reason may be that work, too.
+        return None  # The operation may be the reason for the error.
     return None if planned.changed else planned
 
 
-def _to_be(task):
-    """The new VM with the settings that it has before any option: a clone has those of its source."""
+def _vm_to_create(task):
+    """Return the new VM with its settings before any option is applied: a clone has those of its source."""
     if not is_cloned(task.request):
         return task.vm
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
 
 
 def _normalized(task, vm):
-    """The task with its options in the platform's terms; for state absent only their form was checked."""
+    """Return the task with its options in the platform's terms; state absent needs none of them."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
     config = normalize(vm, task.request.config, task.traits, task.policy.purge)
@@ -146,7 +146,7 @@ def _may_be_killed(task):
 
 
 def _snapshot_steps(task):
-    # Here, for most tasks know nothing of snapshots, and all pay for what is imported above.
+    # Imported here because most tasks do not need it, and imports at the top cost time in every task.
     from .plan_snapshot import snapshot_steps
 
     asked = task.request.snapshot
@@ -154,18 +154,18 @@ def _snapshot_steps(task):
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
-    return steps, asked.given_to_take if is_there else ()
+    return steps, asked.options_used_to_take if is_there else ()
 
 
 # Creating ---------------------------------------------------------------------------------------------------------
 
 
-def _creating(task):
-    if "make" not in _moves(task):
+def _create_steps(task):
+    if "create" not in _moves(task):
         return []
     check_creatable(task.vm, task.request, task.traits, task.known, task.source)
-    make = create_step(task.vm, task.request, task.traits, task.vm.config, task.source)
-    return _created(task, [make], task.request.config, ENDS_IN[task.request.state] or STOPPED)
+    create = create_step(task.vm, task.request, task.traits, task.vm.config, task.source)
+    return _create_and_configure(task, [create], task.request.config, ENDS_IN[task.request.state] or STOPPED)
 
 
 def _check_clone(task, changes):
@@ -178,18 +178,18 @@ def _check_clone(task, changes):
         )
 
 
-def _created(task, steps, wanted, end):
-    """``steps``, of which the last creates the VM, and those that configure it and lead to its power state."""
-    made = replace(task, vm=simulate(task.vm, steps))
+def _create_and_configure(task, steps, wanted, end):
+    """Return ``steps``, which end with the VM's creation, and the steps that configure it and set its power state."""
+    created = replace(task, vm=simulate(task.vm, steps))
     changes = []
     if is_cloned(task.request):
-        wanted = _with_implied_disk(made, wanted)
-        changes, _not_compared = differences(made.vm, wanted, task.policy.purge, task.traits)
+        wanted = _with_implied_disk(created, wanted)
+        changes, _not_compared = differences(created.vm, wanted, task.policy.purge, task.traits)
         _check_clone(task, changes)
     if changes:
-        steps = [*steps, _configure(made, changes)]
-        made = replace(made, vm=simulate(made.vm, steps[-1:]))
-    return [*steps, *_power_steps(made, way(task.traits.made_as, end, task.forced))]
+        steps = [*steps, _configure(created, changes)]
+        created = replace(created, vm=simulate(created.vm, steps[-1:]))
+    return [*steps, *_power_steps(created, moves_between(task.traits.power_after_create, end, task.forced))]
 
 
 # An existing VM ----------------------------------------------------------------------------------------------
@@ -208,15 +208,15 @@ def _plan_existing(task):
             raise _unknown(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
     if any(change.cost == DESTRUCTIVE for change in changes):
-        return _planned(task, _recreating(task, changes), not_compared)
+        return _planned(task, _recreate_steps(task, changes), not_compared)
     moves = _with_power_cycle(task, changes, list(_moves(task)))
-    return _planned(task, _woven(task, changes, moves), not_compared)
+    return _planned(task, _with_changes(task, changes, moves), not_compared)
 
 
 def _with_implied_disk(task, wanted):
-    """The disk of an image or a clone is part of every complete list of disks."""
+    """Return ``wanted`` with the disk of the image or clone: a purge must not remove it from the list of disks."""
     first, is_complete = task.traits.slot(0), "disks" in task.policy.purge
-    if not is_complete or not brings_disk(task.request) or first not in task.vm.config.get("disks", {}):
+    if not is_complete or not source_creates_disk(task.request) or first not in task.vm.config.get("disks", {}):
         return wanted
     return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
 
@@ -229,7 +229,7 @@ def _unknown(vm, traits):
 
 
 def _moves(task):
-    """The verbs of the power table for this VM that its platform has."""
+    """Return the moves of the power table for this VM, with replacements for those that its platform lacks."""
     vm, state = task.vm, task.request.state
     if (state, vm.power, task.forced) == ("stopped", SUSPENDED, False) and task.traits.suspended_counts_as_stopped:
         return ()
@@ -241,13 +241,13 @@ def _moves(task):
         raise Refused(message, f"{row.refused} {known_names(task.known)}" if vm.power == ABSENT else row.refused)
     if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.at_start):
         moves = ("kill", "start")
-    return moves if vm.persistent else _moves_of_transient(task, moves)
+    return moves if vm.persistent else _transient_moves(task, moves)
 
 
-def _moves_of_transient(task, moves):
-    """A VM that exists only while it runs does not exist any more once it is stopped."""
+def _transient_moves(task, moves):
+    """Return the moves for a VM that exists only while it runs (transient): stopping it deletes it."""
     if task.request.state == "absent":
-        # Then it is gone without a delete; its files are not.
+        # Stopping deletes the VM; its files must be deleted by a step.
         return moves if task.vm.files else tuple(move for move in moves if move != "delete")
     if {"stop", "kill", "suspend"} & set(moves):
         raise Refused(
@@ -258,7 +258,7 @@ def _moves_of_transient(task, moves):
 
 
 def _with_power_cycle(task, changes, moves):
-    """Insert stop and start if changes need them; without ``allow_restart`` that is an error."""
+    """Return the moves with stop and start if the changes need them. Raises Refused without ``allow_restart``."""
     vm = task.vm
     if not vm.on or ENDS_IN[task.request.state] == ABSENT:
         return moves
@@ -277,42 +277,42 @@ def _with_power_cycle(task, changes, moves):
     if needs_off and not task.policy.allow_restart:
         raise Refused(
             f"{vm.name}: {_listed(needs_off)} can be changed only while the VM is off; it is {vm.power}.",
-            _remedy(task.traits, needs_off),
+            _remedy_while_on(task.traits, needs_off),
         )
     if not needs_off and not (left and task.policy.allow_restart):
         return moves
     return _cycle(task)
 
 
-def _remedy(traits, needs_off):
-    """The remedy for a VM that is on: a power cycle, unless one of the changes has another one."""
+def _remedy_while_on(traits, needs_off):
+    """Return the remedy for a VM that is on: that of the first change that has its own, else a restart."""
     remedies = (traits.fields[change.kind].while_on for change in needs_off)
     return next(filter(None, remedies), "Set allow_restart: true to restart it, or stop it first.")
 
 
 def _left_for_cold_start(task, changes):
-    """Settings that would be stored but not in force after ``changes``; a crashed VM runs with none."""
+    """Return the settings that would be stored but not in effect after ``changes``; none for a failed VM."""
     if task.vm.power == FAILED or not task.vm.persistent:
         return []
     return pending(simulate(task.vm, [_configure(task, changes)] if changes else []))
 
 
 def _cycle(task):
-    """Off and on again: to the requested power state, else to the previous one."""
+    """Return the moves that stop the VM and start it again: to the requested power state, else to the previous one."""
     off = TABLE["stopped"][task.vm.power].choose(task.forced)
     return [*off, *BACK_TO[ENDS_IN[task.request.state] or task.vm.power]]
 
 
-def _woven(task, changes, moves):
-    """Power moves with the changes put in: as soon as the VM is off, else before anything else."""
+def _with_changes(task, changes, moves):
+    """Return the steps of the moves, with the changes as soon as the VM is off, else before the first move."""
     if not changes:
         return _power_steps(task, moves)
-    cut = 0
+    first_off = 0
     if task.vm.on:
-        cut = next((place + 1 for place, move in enumerate(moves) if move in ("stop", "kill")), 0)
-    steps = _power_steps(task, moves[:cut])
+        first_off = next((index + 1 for index, move in enumerate(moves) if move in ("stop", "kill")), 0)
+    steps = _power_steps(task, moves[:first_off])
     steps.append(_configure(replace(task, vm=simulate(task.vm, steps)), changes))
-    return [*steps, *_power_steps(replace(task, vm=simulate(task.vm, steps)), moves[cut:])]
+    return [*steps, *_power_steps(replace(task, vm=simulate(task.vm, steps)), moves[first_off:])]
 
 
 def _configure(task, changes):
@@ -322,10 +322,10 @@ def _configure(task, changes):
 
 
 def _power_steps(task, moves):
-    """The steps of ``moves``, each for the VM as the moves before it leave it."""
+    """Return the steps of ``moves``, each planned for the VM after the previous moves."""
     steps, vm = [], task.vm
-    for place, move in enumerate(moves):
-        steps.append(_power_step(task, vm, move, is_last=place == len(moves) - 1))
+    for index, move in enumerate(moves):
+        steps.append(_power_step(task, vm, move, is_last=index == len(moves) - 1))
         vm = simulate(vm, steps[-1:])
     return steps
 
@@ -333,7 +333,7 @@ def _power_steps(task, moves):
 def _power_step(task, vm, move, is_last):
     if move == "delete":
         return delete_step(vm if task.vm.persistent else task.vm, task.policy.delete_disks, task.traits)
-    # Only the last start is sure to be a cold one.
+    # Only the last start is certain to be a cold start.
     arguments = task.policy.at_start if move == "start" and is_last else {}
     also = tuple(task.traits.side_effects(move, vm, ()))
     note = _NOTES.get((vm.power, move), "")
@@ -346,11 +346,11 @@ _NOTES = {
 }
 
 
-def _recreating(task, changes):
-    """Delete and create again: needs ``allow_recreate``, our mark, no snapshots, and a source."""
+def _recreate_steps(task, changes):
+    """Return the steps to delete the VM and create it again. It must have our mark and a source, but no snapshots."""
     vm, request = task.vm, task.request
     what = _listed([change for change in changes if change.cost == DESTRUCTIVE])
-    _moves(task)  # What the power table rejects, it also rejects for a VM that is recreated.
+    _moves(task)  # Raises if the power table rejects the requested state; this applies to a recreated VM, too.
     if not task.policy.allow_recreate:
         raise Refused(
             f"{vm.name}: {what} cannot be changed on an existing VM.",
@@ -365,16 +365,17 @@ def _recreating(task, changes):
     if not sets_content(request, task.traits):
         raise Refused(
             f"{vm.name}: a change of {what} needs the VM to be created again, but the task sets no source for it.",
-            f"Set {either(content_sources(task.traits))}.",
+            f"Set {as_choice(content_sources(task.traits))}.",
         )
     check_source(request, task.traits, task.known, task.source)
     _check_not_its_own_source(task)
     off = [move for move in TABLE["absent"][vm.power].choose(task.forced) if move != "delete"]
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_recreate(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
-    make = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
-    wanted = overlay(told(config), request.config)
-    return [*_power_steps(task, off), *_created(task, [delete, make], wanted, ENDS_IN[request.state] or vm.power)]
+    create = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
+    wanted = overlay(known_settings(config), request.config)
+    end = ENDS_IN[request.state] or vm.power
+    return [*_power_steps(task, off), *_create_and_configure(task, [delete, create], wanted, end)]
 
 
 def _check_not_its_own_source(task):
@@ -394,4 +395,5 @@ def _planned(task, steps, not_compared=()):
     before = task.vm
     if task.vm.power == ABSENT:
         before = task.vm.having(name=task.request.label)
-    return Plan(before, simulate(before, steps), cut(steps, task.traits.ends_at_once), not_compared=tuple(not_compared))
+    segments = into_segments(steps, task.traits.synchronous_verbs)
+    return Plan(before, simulate(before, steps), segments, not_compared=tuple(not_compared))

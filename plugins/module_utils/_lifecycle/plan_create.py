@@ -1,29 +1,29 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs: only if the task sets a source, and with defaults for what each VM must have."""
+"""Plan the creation of VMs: only if the task sets a source, with defaults for settings that each VM needs."""
 
 from __future__ import annotations
 
 from .errors import NotFound, Refused
 from .identity import known_names
-from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Plan, Refusal, Step
+from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
-    """The step that creates ``vm``; ``base`` are settings that are known already, such as those of a deleted one.
+    """Return the step that creates ``vm``; ``base`` are settings that it already has, such as when it is recreated.
 
-    A clone is made as its ``source`` is; what the task wants otherwise is configured afterwards.
+    A clone first has the settings of its ``source``; what the task sets is configured in a later step.
     """
-    _check_disk_brought_along(request, traits)
-    arguments = {"creation": dict(request.creation), "power": traits.made_as}
+    _check_disk_of_source(request, traits)
+    arguments = {"creation": dict(request.creation), "power": traits.power_after_create}
     if traits.id_fault is not None:
         arguments["id"] = request.id
     if is_cloned(request):
         asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
         verb, config = "clone", overlay(config_of_clone(request, source, traits), asked)
         arguments["source"] = source
-        # What its NICs will be like in the end: what goes into a seed must know their MACs.
+        # The final NICs: the cloud-init seed ISO needs their MAC addresses.
         arguments["networks"] = overlay(base, request.config).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
@@ -36,12 +36,12 @@ def is_cloned(request):
     return "clone" in request.creation
 
 
-#: What a clone does not have from its source.
+#: Settings that a clone never copies from its source.
 _OWN = {"autostart": False, "fleet": ""}
 
 
 def config_of_clone(request, source, traits):
-    """The settings that a clone has from its source, or from the requested snapshot of it."""
+    """Return the settings that a clone copies from its source, or from the requested snapshot of the source."""
     if source is None or source.power == ABSENT:
         return {}
     taken = find_snapshot(source, request.creation["clone"].get("snapshot"))
@@ -62,22 +62,22 @@ def _without(attribute, entry):
     return {key: value for key, value in entry.items() if key != attribute}
 
 
-def told(config):
-    """``config`` without what is not known."""
+def known_settings(config):
+    """Return ``config`` without settings whose value is unknown (None)."""
     return {name: value for name, value in config.items() if value is not None}
 
 
 def find_snapshot(vm, name):
-    """The snapshot of a name or id, or None."""
+    """Return the snapshot with this name or id, or None."""
     return next((one for one in vm.snapshots if name is not None and name in (one.name, one.id)), None)
 
 
 def check_creatable(vm, request, traits, known, source):
-    """Raise if the task sets no source for the new VM, or if the VM cannot be created."""
+    """Raise if the task sets no source for the new VM, or if a VM of this name or id cannot be created."""
     if request.id and (traits.id_fault is None or not request.name):
         raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known))
-    if not vm.recipe and not any(_says(request, option) for option in traits.sources):
-        creation = f"To create it, set {either(traits.sources)}. " if traits.sources else ""
+    if not vm.recipe and not any(_is_set(request, option) for option in traits.sources):
+        creation = f"To create it, set {as_choice(traits.sources)}. " if traits.sources else ""
         raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known)}")
     fault = traits.name_fault(request.name)
     if fault:
@@ -88,14 +88,14 @@ def check_creatable(vm, request, traits, known, source):
     check_source(request, traits, known, source)
 
 
-def either(options):
-    """The names of options as a choice: image, clone or iso."""
+def as_choice(options):
+    """Return the names of options as text: image, clone or iso."""
     *others, last = options
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _says(request, option):
-    """Whether the task sets ``option``; a list of disks that are all to be removed is no source for a VM."""
+def _is_set(request, option):
+    """Return whether the task sets ``option``; a list with only absent disks is not a source for a VM."""
     value = request.creation.get(option) or request.config.get(option)
     if option in COLLECTIONS and value:
         return any(entry is not None for entry in value.values())
@@ -103,12 +103,12 @@ def _says(request, option):
 
 
 def content_sources(traits):
-    """Options that give a new VM an operating system, or the means to install one; empty disks do not."""
+    """Return the options that provide an operating system or an installer; empty disks do not."""
     return [option for option in traits.sources if option not in COLLECTIONS]
 
 
 def sets_content(request, traits):
-    return bool(request.creation) or any(_says(request, option) for option in content_sources(traits))
+    return bool(request.creation) or any(_is_set(request, option) for option in content_sources(traits))
 
 
 def check_source(request, traits, known, source):
@@ -137,21 +137,9 @@ def check_source(request, traits, known, source):
         )
 
 
-def with_source_at_rest(planned, plans):
-    """``planned``, or a refusal if another of the task's ``plans`` changes the VM that it clones.
-
-    Each was planned for the VMs as found, and all are carried out at once.
-    """
-    for source in (step.arguments["source"] for step in planned.steps if step.verb == "clone"):
-        if source is not None and any(other.changed and other.before.id == source.id for other in plans):
-            message = f"{planned.before.name}: clone.source: '{source.name}' is changed by the same task."
-            return Plan(planned.before, planned.before, refusal=Refusal(message, "Clone it in a separate task."))
-    return planned
-
-
 def initial_config(request, traits, base):
-    """The settings of a new VM: those of the task, and defaults for those that each VM must have."""
-    # A list that is given replaces a default one: an empty list of networks means no card.
+    """Return the settings of a new VM: those of the task, and defaults for settings that each VM needs."""
+    # A list in the task replaces the default list: an empty list of networks means no NIC.
     defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
     config = overlay({**defaults, **base}, request.config)
     disks = _initial_disks(config.pop("disks", {}), request, traits)
@@ -160,25 +148,25 @@ def initial_config(request, traits, base):
 
 def _initial_disks(given, request, traits):
     first = traits.slot(0)
-    comes_along = brings_disk(request)
+    is_copied = source_creates_disk(request)
     has_disks = any(kind.startswith("disks.") for kind in traits.fields)
-    # A list that is given, even an empty one, says which disks there shall be.
-    if has_disks and (comes_along or ("disks" not in request.config and not given)):
+    # If the task sets disks, even to an empty list, there is no default disk.
+    if has_disks and (is_copied or ("disks" not in request.config and not given)):
         given = {first: {}, **given}
     size = traits.defaults.get("disk_size")
     return {
-        slot: {**entry, "size": size} if size and _sizeless(entry) and not (comes_along and slot == first) else entry
+        slot: {**entry, "size": size} if size and _has_no_size(entry) and not (is_copied and slot == first) else entry
         for slot, entry in sorted(given.items())
     }
 
 
-def brings_disk(request):
-    """Whether the first disk comes from the source of the VM."""
+def source_creates_disk(request):
+    """Return whether the source of the VM (image or clone) creates its first disk."""
     return bool({"image", "clone"} & set(request.creation))
 
 
-def _check_disk_brought_along(request, traits):
-    if not brings_disk(request):
+def _check_disk_of_source(request, traits):
+    if not source_creates_disk(request):
         return
     first = traits.slot(0)
     asked = request.config.get("disks", {}).get(first, {})
@@ -194,12 +182,12 @@ def _check_disk_brought_along(request, traits):
         )
 
 
-def _sizeless(entry):
+def _has_no_size(entry):
     return not entry.get("size") and not entry.get("source")
 
 
 def overlay(config, wanted):
-    """``config`` with all that ``wanted`` names; entries that shall be gone are gone."""
+    """Return ``config`` updated with ``wanted``; entries that are None in ``wanted`` are removed."""
     result = dict(config)
     for name, value in wanted.items():
         if name in COLLECTIONS:
@@ -215,12 +203,12 @@ def overlay(config, wanted):
 
 
 def config_to_recreate(config, request, to_delete, traits):
-    """The settings that a recreated VM keeps: all but the files that are deleted with the old one."""
+    """Return the settings that a recreated VM keeps: all except files that are deleted with the old VM."""
     disks = {}
     for slot, entry in (config.get("disks") or {}).items():
         if slot == traits.slot(0) and is_cloned(request):
-            continue  # A clone's first disk is its source's, and as large.
-        new_content = slot == traits.slot(0) and brings_disk(request)
+            continue  # The first disk of a clone is a copy of the source's disk, with the same size.
+        new_content = slot == traits.slot(0) and source_creates_disk(request)
         gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
     return {**config, "disks": disks} if disks else dict(config)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which files are deleted with a VM, and which are kept: files of others are never deleted."""
+"""Decide which files are deleted with a VM and which are kept; files of other VMs or users are never deleted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .model import POWER_OFF, Step
 
 
 def delete_step(vm, delete_disks, traits):
-    """The delete step: ``files`` to remove and ``kept`` as {path: why}. Raises Refused where others depend on it."""
+    """Return the delete step: ``files`` to remove, ``kept`` {path: reason}. Raises Refused if VMs depend on the VM."""
     bound = [file for file in vm.files if file.bound and file.used_by]
     if bound:
         users = ", ".join(sorted({user for file in bound for user in file.used_by}))
@@ -28,14 +28,14 @@ def delete_step(vm, delete_disks, traits):
             kept[file.path] = why
         elif file.role != "nvram" or file.ours:
             files.append(file.path)
-    # NVRAM that we did not name is the platform's to remove, which may not even say where it lies.
+    # The platform removes NVRAM files that it named itself; it may not even report their path.
     keeps_nvram = delete_disks == "none" or any(file.role == "nvram" and file.path in kept for file in vm.files)
     arguments = {"files": tuple(files), "kept": kept, "keep_nvram": keeps_nvram}
     return Step("delete", cost=POWER_OFF, arguments=arguments, also=tuple(traits.side_effects("delete", vm, ())))
 
 
 def _why_kept(vm, file, delete_disks):
-    """Why a file stays, or an empty text when it goes."""
+    """Return the reason why a file is kept, or an empty string if it is deleted."""
     if file.used_by:
         return f"used by {', '.join(file.used_by)}"
     if file.role == "medium":

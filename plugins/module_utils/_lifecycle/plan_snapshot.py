@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: take, drop, restore. "restored" always restores, for the disk's content cannot be compared."""
+"""Plan to take, delete or restore snapshots. "restored" always restores: the content of disks cannot be compared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import replace
 from .errors import NotFound, Refused, Unsupported
 from .identity import known_names
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
-from .power import COST_OF_MOVE, way
+from .power import COST_OF_MOVE, moves_between
 from .simulate import simulate
 
 
 def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
-    """The steps for one snapshot request on one VM; ``known`` are all names on the platform, for the error."""
+    """Return the steps for one snapshot request and one VM; ``known`` are all VM names, for the error message."""
     if "snapshot" not in traits.verbs:
         raise Unsupported(
             f"{vm.name}: snapshots are not supported on {traits.platform}.",
@@ -26,17 +26,17 @@ def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
         if asked.state == "absent":
             return []
         raise NotFound(f"{vm.name}: the VM does not exist, so it has no snapshot '{asked.name}'.", known_names(known))
-    found = _fitting(vm, asked.name)
+    found = _find_snapshots(vm, asked.name)
     if asked.state != "absent":
         _check_finished(vm, found)
-    steps = {"present": _take, "absent": _drop, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
+    steps = {"present": _take, "absent": _delete, "restored": _restore}[asked.state](vm, asked, found, traits, forced)
     if wait_for != "state":
         _check_runs(simulate(vm, steps), asked, wait_for)
     return steps
 
 
 def _check_runs(restored, asked, wait_for):
-    """A guest that is off never answers: that is said before its disks go back, and not after."""
+    """Raise Refused if the VM will not run after the restore: nothing could be waited for. No disk is changed yet."""
     if restored.power == RUNNING:
         return
     raise Refused(
@@ -56,13 +56,13 @@ def _check_finished(vm, found):
 
 def _take(vm, asked, found, traits, forced):
     if found:
-        # It may be named by its id.
-        return _pruning(vm, replace(asked, name=found[0].name), traits)
-    taking = [_taking(vm, asked, traits)]
-    return [*taking, *_pruning(simulate(vm, taking), asked, traits)]
+        # asked.name may be the ID of the snapshot.
+        return _prune_steps(vm, replace(asked, name=found[0].name), traits)
+    steps = [_take_step(vm, asked, traits)]
+    return [*steps, *_prune_steps(simulate(vm, steps), asked, traits)]
 
 
-def _taking(vm, asked, traits):
+def _take_step(vm, asked, traits):
     fault = traits.snapshot_name_fault(asked.name)
     if fault:
         raise Refused(f"{vm.name}: no snapshot can be named '{asked.name}': {fault}.", "Choose another name.")
@@ -78,12 +78,12 @@ def _taking(vm, asked, traits):
     return Step("snapshot", arguments=arguments, cost=LIVE)
 
 
-def _pruning(vm, asked, traits):
-    """Drop the oldest of a series. Names that differ only in their digits are a series: nightly-1, nightly-2 ..."""
+def _prune_steps(vm, asked, traits):
+    """Delete the oldest snapshots of a series: names that differ only in digits, such as nightly-1 and nightly-2."""
     if asked.keep_last is None:
         return []
-    whole = [one for one in vm.snapshots if not one.unfinished]
-    others = [one for one in whole if one.name != asked.name and _series(one.name) == _series(asked.name)]
+    finished = [one for one in vm.snapshots if not one.unfinished]
+    others = [one for one in finished if one.name != asked.name and _series(one.name) == _series(asked.name)]
     surplus = len(others) - (asked.keep_last - 1)
     if surplus <= 0:
         return []
@@ -91,14 +91,14 @@ def _pruning(vm, asked, traits):
     to_delete = sorted(others, key=lambda one: one.created)[:surplus]
     for snapshot in to_delete:
         _check_droppable(vm, asked, snapshot, traits)
-    return [_dropping(to_delete)]
+    return [_drop_step(to_delete)]
 
 
 def _check_ages(vm, snapshots):
-    ageless = [one.name for one in snapshots if one.created is None]
-    if ageless:
+    without_age = [one.name for one in snapshots if one.created is None]
+    if without_age:
         raise Refused(
-            f"{vm.name}: keep_last: the age of these snapshots is not known: {', '.join(ageless)}.",
+            f"{vm.name}: keep_last: the age of these snapshots is not known: {', '.join(without_age)}.",
             "Delete those you do not need by name (state: absent). The age of snapshots of this module is known.",
         )
 
@@ -107,34 +107,34 @@ def _series(name):
     return re.sub(r"\d+", "#", name)
 
 
-def _drop(vm, asked, found, traits, forced):
+def _delete(vm, asked, found, traits, forced):
     if not found:
         return []
-    _only_one(vm, asked.name, found)
+    _check_is_single(vm, asked.name, found)
     _check_droppable(vm, asked, found[0], traits)
-    return [_dropping([*(_descendants(vm, found[0]) if asked.children else ()), found[0]])]
+    return [_drop_step([*(_descendants(vm, found[0]) if asked.children else ()), found[0]])]
 
 
 def _check_droppable(vm, asked, snapshot, traits):
     field = _check(vm, "snapshot.drop", asked, snapshot, traits)
-    below = _children(vm, snapshot)
-    if not asked.children and field.maximum is not None and len(below) > field.maximum:
+    children = _children(vm, snapshot)
+    if not asked.children and field.maximum is not None and len(children) > field.maximum:
         raise Refused(
-            f"{vm.name}: snapshot '{snapshot.name}' has {len(below)} children, which {traits.platform} cannot"
+            f"{vm.name}: snapshot '{snapshot.name}' has {len(children)} children, which {traits.platform} cannot"
             " attach to its parent.",
             "Delete the children, too (children: true), or first all but one of them.",
         )
 
 
-def _dropping(to_delete):
-    names, ids = tuple(one.name for one in to_delete), tuple(_key(one) for one in to_delete)
+def _drop_step(to_delete):
+    names, ids = tuple(one.name for one in to_delete), tuple(_id_or_name(one) for one in to_delete)
     return Step("drop_snapshot", arguments={"names": names, "ids": ids}, cost=LIVE)
 
 
 def _restore(vm, asked, found, traits, forced):
-    taken = the_snapshot(vm, asked.name)
+    taken = find_one_snapshot(vm, asked.name)
     field = _check(vm, "snapshot.restore", asked, taken, traits)
-    # Some platforms leave what was running as suspended; the VM is still to end in the snapshot's own power.
+    # Some platforms leave a VM suspended that was running in the snapshot; the last steps then start it.
     left_in = traits.restored_as.get(taken.power, taken.power)
     if asked.power == "keep" and left_in == UNKNOWN:
         raise Refused(
@@ -142,19 +142,19 @@ def _restore(vm, asked, found, traits, forced):
             f" snapshot '{taken.name}'.",
             "Omit power, and set the power state in a task after it.",
         )
-    arguments = {"name": taken.name, "id": _key(taken), "power": left_in}
+    arguments = {"name": taken.name, "id": _id_or_name(taken), "power": left_in}
     steps = [Step("restore", arguments=arguments, cost=POWER_OFF)]
-    is_cut = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF
-    if not vm.persistent and (is_cut or left_in == STOPPED):
+    needs_kill = vm.on and field.cost_of(vm, _as_change(taken, asked)) == POWER_OFF
+    if not vm.persistent and (needs_kill or left_in == STOPPED):
         raise Refused(
             f"{vm.name}: the VM exists only while it runs, so stopping it for the restore would delete it.",
             "Define it permanently first.",
         )
-    if is_cut:
-        # By asking for the restore what runs now is given up anyway: there is nothing to stop gently.
+    if needs_kill:
+        # The restore discards the running state anyway, so a graceful shutdown would have no use.
         steps.insert(0, Step("kill", cost=POWER_OFF, note="the restore discards the running state"))
     end = vm.power if asked.power == "keep" else taken.power
-    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in way(left_in, end, forced)]
+    return steps + [Step(move, cost=COST_OF_MOVE.get(move, LIVE)) for move in moves_between(left_in, end, forced)]
 
 
 def _as_change(found, asked):
@@ -172,29 +172,29 @@ def _check(vm, kind, asked, found, traits):
     return field
 
 
-def _key(snapshot):
-    """What names one snapshot only: its id where the platform has ids, for names may be shared."""
+def _id_or_name(snapshot):
+    """Return the id, or the name if the platform has no ids; several snapshots can have the same name."""
     return snapshot.id or snapshot.name
 
 
-def the_snapshot(vm, word):
-    """The one snapshot that has this name or id. Raises NotFound or Refused."""
-    found = _fitting(vm, word)
+def find_one_snapshot(vm, name_or_id):
+    """Return the snapshot with this name or id. Raises NotFound if there is none, Refused if there are several."""
+    found = _find_snapshots(vm, name_or_id)
     if not found:
         names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
-        raise NotFound(f"{vm.name}: it has no snapshot '{word}'.", f"Its snapshots: {names}.")
-    _only_one(vm, word, found)
+        raise NotFound(f"{vm.name}: it has no snapshot '{name_or_id}'.", f"Its snapshots: {names}.")
+    _check_is_single(vm, name_or_id, found)
     return found[0]
 
 
-def _fitting(vm, word):
-    return [snapshot for snapshot in vm.snapshots if word in (snapshot.name, snapshot.id)]
+def _find_snapshots(vm, name_or_id):
+    return [snapshot for snapshot in vm.snapshots if name_or_id in (snapshot.name, snapshot.id)]
 
 
-def _only_one(vm, word, found):
+def _check_is_single(vm, name_or_id, found):
     if len(found) > 1:
         ids = ", ".join(str(snapshot.id) for snapshot in found)
-        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{word}'.", f"Select one by its ID: {ids}.")
+        raise Refused(f"{vm.name}: {len(found)} snapshots are named '{name_or_id}'.", f"Select one by its ID: {ids}.")
 
 
 def _children(vm, snapshot):
@@ -202,8 +202,8 @@ def _children(vm, snapshot):
 
 
 def _descendants(vm, snapshot):
-    """The snapshots below one, deepest first."""
-    below = []
+    """Return all descendants of a snapshot, children before their parents."""
+    descendants = []
     for child in _children(vm, snapshot):
-        below += [*_descendants(vm, child), child]
-    return below
+        descendants += [*_descendants(vm, child), child]
+    return descendants

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plan step by step, for the checks of a driver: each change with the VM that it will be made to."""
+"""The steps of a plan for a driver's ``preflight``: each change together with the VM to which it applies."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .model import Step, Vm
 
 @dataclass(frozen=True)
 class Planned:
-    """A step with the VM as it is found by it, and with all changes that it makes.
+    """A step, all changes that it makes, and the VM before it.
 
-    A VM to be created has no id and no settings, and every setting of it is a change. Of a clone that does not exist
-    yet, ``vm`` has the new name, and the id and the settings of its source.
+    A VM to be created has no id and no settings; each of its settings is a change. For a clone that does not exist
+    yet, ``vm`` has the new name, but the id of its source and the settings that it copies.
     """
 
     step: Step
@@ -26,7 +26,7 @@ class Planned:
 
 
 def planned(plan):
-    """All steps of ``plan``, in order, as Planned."""
+    """Yield a Planned for each step of ``plan``, in order."""
     vm = plan.before
     for step in plan.steps:
         changes = step.changes
@@ -39,10 +39,10 @@ def planned(plan):
 
 
 def planned_changes(plan):
-    """(VM, change) of all changes that ``plan`` makes."""
+    """Return (VM, change) for all changes of ``plan``."""
     return [(one.vm, change) for one in planned(plan) for change in one.changes]
 
 
 def deleted_files(plan):
-    """The files that ``plan`` deletes; of a VM that is recreated, their names are free again."""
+    """Return the files that ``plan`` deletes; a VM that is recreated can use their names again."""
     return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power table: asked x found -> moves. The planner reads it.
+"""The power table: requested state and current power state -> moves. The planner reads it.
 
-A row's first text is the gentle way, its second (where it differs) what ``stop_mode: force`` does. ``make`` needs
-something to make the VM from. The text of a row that is refused says what to do first.
+The first text of an entry are the graceful moves, the second one (if it differs) those with ``stop_mode: force``.
+``create`` needs a source for the VM. ``refused``: the change is not possible, and this has to be done first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Moves:
     refused: str = ""
 
     def choose(self, forced):
-        """The verbs to go through, or None where the table refuses."""
+        """Return the verbs to carry out, or None if the change is not possible."""
         chosen = self.force if forced and self.force is not None else self.gentle
         return None if chosen is None else tuple(chosen.split())
 
@@ -32,27 +32,27 @@ def _by_power(absent, stopped, running, paused, suspended, failed):
 
 
 _NOTHING = Moves("")
-_NO_MACHINE = Moves(refused="Create it first with state: started.")
+_NO_VM = Moves(refused="Create it first with state: started.")
 _MUST_RUN = Moves(refused="Start it first with state: started.")
 _FAILED = "Stop it first with state: stopped."
 _BROKEN = "Stop it first with state: stopped, or set stop_mode: force."
 
 TABLE = {
-    "present": _by_power(Moves("make"), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING),
+    "present": _by_power(Moves("create"), _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING),
     "started": _by_power(
-        Moves("make start"), Moves("start"), _NOTHING, Moves("resume"), Moves("start"),
+        Moves("create start"), Moves("start"), _NOTHING, Moves("resume"), Moves("start"),
         Moves(force="kill start", refused=_BROKEN),
     ),
     "stopped": _by_power(
-        Moves("make"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),
+        Moves("create"), _NOTHING, Moves("stop", "kill"), Moves("resume stop", "kill"), Moves("start stop", "kill"),
         Moves("kill"),
     ),
-    "paused": _by_power(_NO_MACHINE, _MUST_RUN, Moves("pause"), _NOTHING, _MUST_RUN, Moves(refused=_FAILED)),
+    "paused": _by_power(_NO_VM, _MUST_RUN, Moves("pause"), _NOTHING, _MUST_RUN, Moves(refused=_FAILED)),
     "suspended": _by_power(
-        _NO_MACHINE, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_FAILED),
+        _NO_VM, _MUST_RUN, Moves("suspend"), Moves("suspend"), _NOTHING, Moves(refused=_FAILED),
     ),
     "restarted": _by_power(
-        _NO_MACHINE, Moves("start"), Moves("stop start", "reset"), Moves("resume stop start", "kill start"),
+        _NO_VM, Moves("start"), Moves("stop start", "reset"), Moves("resume stop start", "kill start"),
         Moves("start stop start", "kill start"), Moves("kill start"),
     ),
     "absent": _by_power(
@@ -64,18 +64,18 @@ TABLE = {
 #: From stopped back to the previous power state, for changes that need the VM to be off.
 BACK_TO = {STOPPED: (), RUNNING: ("start",), PAUSED: ("start", "pause"), SUSPENDED: ("start", "suspend"), FAILED: ()}
 
-#: Which power a state ends in; None leaves it as it is.
+#: The power state in which each requested state ends; None: unchanged.
 ENDS_IN = {
     "present": None, "started": RUNNING, "stopped": STOPPED, "paused": PAUSED, "suspended": SUSPENDED,
     "restarted": RUNNING, "absent": ABSENT,
 }  # fmt: skip
 
-#: What a move costs the guest where it costs it anything.
+#: Moves that interrupt the guest; all others are LIVE.
 COST_OF_MOVE = {"stop": POWER_OFF, "kill": POWER_OFF, "reset": POWER_OFF, "suspend": POWER_OFF}
 
 
-def way(found, wanted, forced):
-    """Moves from one power of an existing VM to another; the table's own where it has any."""
+def moves_between(found, wanted, forced):
+    """Return the moves from one power state of an existing VM to another, from TABLE or BACK_TO."""
     if found == wanted or wanted not in BACK_TO:
         return ()
     state = next((state for state, power in ENDS_IN.items() if power == wanted), "present")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a task's parameters to requests, one per VM; bad form is found here, before anything is observed."""
+"""Turn the parameters of a task into requests, one per VM; invalid values are found here, before any observation."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .model import Comparison, Policy, Request, SnapshotRequest
 from .options import AT_START, CREATION, PLACE, SETTING
 from .units import parse_size
 
-#: What names a single thing in the world and so cannot be given to several VMs.
-_SINGLE = "Set one name, or omit the option: each VM then gets its own."
+#: The remedy for an option that only one VM can have, such as a MAC address.
+_ONE_VM_ONLY = "Set one name, or omit the option: each VM then gets its own."
 
 
 def requests(params, options):
-    """Requests of a task with these ``options``, in the order of its names.
+    """Return the requests of a task with these ``options``, in the order of its names.
 
-    Raises InvalidInput naming the option and the remedy.
+    Raises InvalidInput with the option and the remedy.
     """
     names, given = _names(params), _given(params, options)
     if len(names) > 1:
         for name, value in given.items():
-            _check_shareable(name, options[name], value)
+            _check_not_unique(name, options[name], value)
     config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
     if {"image", "clone"} <= set(creation):
         raise InvalidInput("image and clone are both set.", "Set only one of them.")
@@ -37,7 +37,7 @@ def requests(params, options):
 
 
 def snapshot_requests(params, options):
-    """Requests of a snapshot task, in the order of its VMs' names."""
+    """Return the requests of a snapshot task, in the order of its VM names."""
     names, given = _names(params), _given(params, options)
     _check_text("snapshot", given["snapshot"])
     asked = {field.name: given[field.name] for field in fields(SnapshotRequest) if field.name in given}
@@ -48,7 +48,7 @@ def snapshot_requests(params, options):
 
 
 def comparison(params):
-    """What a task asks to be compared, or None."""
+    """Return the Comparison that a task requests, or None."""
     asked = params.get("compare")
     if asked is None:
         return None
@@ -70,25 +70,25 @@ def comparison(params):
 
 
 def _names(params):
-    names, machine_id = params.get("name"), params.get("id")
-    if not names and not machine_id:
+    names, vm_id = params.get("name"), params.get("id")
+    if not names and not vm_id:
         raise InvalidInput("Neither name nor id is set.", "Set the name of at least one VM.")
-    check_names(names, machine_id)
+    check_names(names, vm_id)
     check_each_once(names or ())
     return names or [None]
 
 
 def check_each_once(names):
-    """Raise for a VM that a task lists twice."""
+    """Raise if a task lists a VM twice."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"name: {', '.join(twice)} is listed twice.", "List each name once.")
 
 
-def check_names(names, machine_id):
-    """Refuse several names beside the id of one VM, and what no platform can have as a name."""
-    if machine_id and len(names or ()) > 1:
-        raise InvalidInput(f"id: '{machine_id}' is one VM, but {len(names)} names are set.", "Set one name or none.")
+def check_names(names, vm_id):
+    """Raise if several names are set together with an id, or if a name is not valid on any platform."""
+    if vm_id and len(names or ()) > 1:
+        raise InvalidInput(f"id: '{vm_id}' is one VM, but {len(names)} names are set.", "Set one name or none.")
     for name in names or ():
         _check_name(name)
 
@@ -123,7 +123,7 @@ def _policy(given, config, at_start):
         )
     policy = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
     if given["state"] not in ("started", "restarted"):
-        policy["wait_for"] = "state"  # There is no guest to wait for; so wait_for can be set in module_defaults.
+        policy["wait_for"] = "state"  # Ignored instead of rejected, so that wait_for can be set in module_defaults.
     return Policy(**{**policy, "purge": purge, "at_start": {name: value for name, value in at_start.items() if value}})
 
 
@@ -131,7 +131,7 @@ def _policy(given, config, at_start):
 
 
 def _given(params, options):
-    """{option: value} of what a task says, each value in its one form."""
+    """Return {option: value} of the options that a task sets, each value in its canonical form."""
     given = {}
     for name, option in options.items():
         value = params.get(name)
@@ -142,7 +142,7 @@ def _given(params, options):
                 f"{name}: is not supported with state: {params['state']}.",
                 f"Set state: {option.only_with}, or omit {name}.",
             )
-        given[name] = _read(name, option, value)
+        given[name] = _parsed(name, option, value)
     return given
 
 
@@ -150,8 +150,8 @@ def _with_role(given, options, role):
     return {name: value for name, value in given.items() if options[name].role == role}
 
 
-def _read(path, option, value):
-    """``value`` in its one form: sizes in bytes, lists as tuples, entries of a list by what they are known by."""
+def _parsed(path, option, value):
+    """Return ``value`` in its canonical form: sizes in bytes, lists as tuples, lists of entries as {key: entry}."""
     if option.unit:
         return parse_size(value, path, bare=option.unit)
     if option.key:
@@ -171,65 +171,65 @@ def _read(path, option, value):
 
 def _record(path, option, value):
     return {
-        name: _read(f"{path}.{name}", option.options[name], part) for name, part in value.items() if part is not None
+        name: _parsed(f"{path}.{name}", option.options[name], part) for name, part in value.items() if part is not None
     }
 
 
 def _entries(path, option, entries):
-    """{key: entry}; a key such as ``#0`` stands for the place of an entry without one, and None for an absent entry."""
-    named = {}
+    """Return {key: entry}; the key of an entry without one is its position (``#0``). An absent entry is None."""
+    by_key = {}
     for place, entry in enumerate(entries):
         name = None if option.key == PLACE else entry.get(option.key)
         if str(name).startswith(PLACE):
             raise InvalidInput(
                 f"{path}: '{name}' is not a valid {option.key}.", "Set a slot such as vda, scsi0 or SATA 0."
             )
-        if name in named:
+        if name in by_key:
             raise InvalidInput(f"{path}: {option.key} {name} is listed twice.", f"List each {option.key} once.")
         key = str(place) if option.key == PLACE else f"{PLACE}{place}" if name is None else name
         given = _record(_place(path, option, key), option, entry)
         given.pop(option.key, None)
         has_state = "state" in option.options
-        named[key] = None if has_state and given.pop("state", "present") == "absent" else given
-    return named
+        by_key[key] = None if has_state and given.pop("state", "present") == "absent" else given
+    return by_key
 
 
 def _place(path, option, key):
-    """An entry as a user can find it: by what it is known by, else by its place in the list."""
+    """Return the path of an entry for messages: with its key if it has one, else with its position."""
     is_place = option.key == PLACE or key.startswith(PLACE)
     return f"{path}[{key.lstrip(PLACE)}]" if is_place else f"{path}.{key}"
 
 
-def _check_shareable(path, option, value):
-    """Raise for what only one VM can have; it is asked of several."""
-    for where, kind, one, _beside in _single_things(path, option, value):
-        raise InvalidInput(f"{where}: {one} is one {kind}, but several VMs are named.", _SINGLE)
+def _check_not_unique(path, option, value):
+    """Raise if the value can belong to only one VM; called if the task names several."""
+    for where, kind, one, _scope in _unique_values(path, option, value):
+        raise InvalidInput(f"{where}: {one} is one {kind}, but several VMs are named.", _ONE_VM_ONLY)
 
 
 def check_unique(wanted, options):
-    """Raise for what only one VM can have, if two of the requests ``wanted`` ask for it."""
+    """Raise if two of the requests ``wanted`` set the same value that only one VM can have."""
     check_each_once([request.label for request in wanted])
     owners = {}
     for request in wanted:
         given = {} if request.state == "absent" else {**request.config, **request.creation}
         for name, value in given.items():
-            for path, kind, one, beside in _single_things(name, options[name], value):
+            for path, kind, one, scope in _unique_values(name, options[name], value):
                 where = f"{request.label}: {path}"
-                other = owners.setdefault((kind, one, beside), where)
+                other = owners.setdefault((kind, one, scope), where)
                 if other is not where:
                     raise InvalidInput(f"{where}: {one} is also that of {other}.", "Set it for one VM only.")
 
 
-def _single_things(path, option, value, beside=None):
-    """(path, kind of thing, value, what it has to differ in) of each value that only one VM can have."""
+def _unique_values(path, option, value, scope=None):
+    """Yield (path, kind, value, scope) of each value that only one VM can have within the scope."""
     if isinstance(value, Mapping) and option.options:
         entries = {_place(path, option, key): entry for key, entry in value.items()} if option.key else {path: value}
         for where, entry in entries.items():
-            # TCP and UDP have ports of their own, and so has each address of the host.
-            apart = tuple((entry or {}).get(key) for key in ("protocol", "host_address"))
+            # Host ports are unique per protocol and host address.
+            scope = tuple((entry or {}).get(key) for key in ("protocol", "host_address"))
             for name, part in (entry or {}).items():
-                yield from _single_things(f"{where}.{name}", option.options[name], part, apart)
+                yield from _unique_values(f"{where}.{name}", option.options[name], part, scope)
     elif option.unique:
         for one in value if isinstance(value, tuple) else (value,):
             if option.is_unique(one):
-                yield path, option.unique, one, beside
+                yield path, option.unique, one, scope

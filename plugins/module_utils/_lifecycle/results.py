@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One shape of result for every platform: an entry of ``vms``, and an entry of ``diff``."""
+"""The results of modules, the same for every platform: an entry of ``vms``, and an entry of ``diff``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .differences import pending
 from .model import ABSENT, COLLECTIONS, RECORDS, Secret
 from .units import MIB, human_size, is_size
 
-#: Ansible's own word for what it does not show.
+#: The text that Ansible shows instead of a secret.
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def describe(vm, platform):
-    """A VM as users see it, without what a task did to it."""
+    """Return the VM as in the result of an info module."""
     config = vm.config
     cpus, memory = (vm.effective.get(key) if config.get(key) is None else config[key] for key in ("cpus", "memory"))
     networks = config.get("networks") or {}
@@ -32,10 +32,10 @@ def describe(vm, platform):
         "autostart": config.get("autostart"),
         "iso": config.get("iso"),
         "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
-        "mac_addresses": [entry["mac"] for _place, entry in by_place(networks) if entry.get("mac")],
+        "mac_addresses": [entry["mac"] for _position, entry in in_nic_order(networks) if entry.get("mac")],
         "ssh": dict(vm.ssh) if vm.ssh else None,
         "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
-        "networks": [dict(entry) for _place, entry in by_place(networks)],
+        "networks": [dict(entry) for _position, entry in in_nic_order(networks)],
         "snapshots": describe_snapshots(vm),
         "settings": _settings(config),
         "native": dict(config.get("native") or {}),
@@ -44,7 +44,7 @@ def describe(vm, platform):
 
 
 def describe_counters(vm):
-    """What a VM uses of its host, as users see it."""
+    """Return the resource usage of a VM as in the result of an info module."""
     found = vm.counters
     return {
         "cpu_time": found.cpu_time,
@@ -54,39 +54,39 @@ def describe_counters(vm):
     }
 
 
-#: What has a place of its own in a result.
-_TOLD_APART = (
+#: Settings that have their own key in a result.
+_OWN_KEYS = (
     "cpus", "memory", "description", "tags", "fleet", "autostart", "iso", "disks", "networks", "native",
 )  # fmt: skip
 
 
 def _settings(config):
-    """All other settings by the name of their option; lists of named things as lists, as they are asked for."""
-    told = {}
+    """Return all other settings by the name of their option; collections as lists, as in a task."""
+    result = {}
     for name, value in config.items():
-        if name in _TOLD_APART or value is None:
+        if name in _OWN_KEYS or value is None:
             continue
         is_list = name in COLLECTIONS
-        told[name] = [{"name": key, **one} for key, one in sorted(value.items())] if is_list else plain(value)
-    return told
+        result[name] = [{"name": key, **one} for key, one in sorted(value.items())] if is_list else plain(value)
+    return result
 
 
-def by_place(networks):
-    """(place, entry) in the order of the cards: the tenth is not the second."""
+def in_nic_order(networks):
+    """Return (position, entry) in the order of the NICs; positions are strings, so "10" must come after "9"."""
     return sorted(networks.items(), key=lambda item: (len(item[0]), item[0]))
 
 
-def as_tree(snapshots):
-    """Snapshots in the order of their tree: each before those below it, beside each other by age."""
+def in_tree_order(snapshots):
+    """Return snapshots in the order of their tree: parents before children, siblings by age."""
     known = {key for one in snapshots for key in (one.id, one.name)}
 
-    def below(parents):
+    def children_of(parents):
         for one in sorted((one for one in snapshots if one.parent in parents), key=_age):
             yield one
-            yield from below({one.id, one.name} - {None})
+            yield from children_of({one.id, one.name} - {None})
 
-    # What hangs on nothing that is known is a root: a parent may have been removed behind our back.
-    return list(below({None} | {one.parent for one in snapshots if one.parent not in known}))
+    # A snapshot with an unknown parent is also a root: other tools may have removed the parent.
+    return list(children_of({None} | {one.parent for one in snapshots if one.parent not in known}))
 
 
 def _age(snapshot):
@@ -94,8 +94,8 @@ def _age(snapshot):
 
 
 def describe_snapshots(vm):
-    """The snapshots of a VM as users see them, in the order of their tree."""
-    return [_snapshot(snapshot) for snapshot in as_tree(vm.snapshots)]
+    """Return the snapshots of a VM as in results, in the order of their tree."""
+    return [_snapshot(snapshot) for snapshot in in_tree_order(vm.snapshots)]
 
 
 def _snapshot(snapshot):
@@ -113,15 +113,16 @@ def _snapshot(snapshot):
 
 
 def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
-    """One entry of ``vms``: the VM and what became of it. ``done`` holds the numbers of the steps that are complete.
+    """Return one entry of ``vms``: the VM and what the task did. ``done`` are the numbers of the complete steps.
 
-    ``changed`` is told apart from them: half a step changes a VM, and somebody else may have done the whole of it.
+    ``changed`` does not follow from ``done``: half a step changes a VM, and a step is also complete if someone else did
+    the same.
     """
     notes = notes or {}
     kept = {}
     for step in plan.steps:
         kept.update(step.arguments.get("kept", {}))
-    told = {
+    result = {
         **describe(vm, platform),
         "changed": bool(done) if changed is None else changed,
         "failed": error is not None,
@@ -131,18 +132,18 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
     if plan.refusal:
-        return {name: value for name, value in told.items() if name in _ALWAYS}
+        return {name: value for name, value in result.items() if name in _ALWAYS}
     if vm.power == ABSENT:
-        return {name: value for name, value in told.items() if name in _ALWAYS or value not in (None, "", [], {})}
-    return told
+        return {name: value for name, value in result.items() if name in _ALWAYS or value not in (None, "", [], {})}
+    return result
 
 
-#: What the entry of a VM has that does not exist or was rejected: in a page of nulls its message would drown.
+#: Keys of a VM that does not exist or whose request was rejected: with all keys, null values would hide the message.
 _ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps", "kept")
 
 
 def not_in_force(vm, request):
-    """The warning about options of the task that are stored and wait for the next start; None where there are none."""
+    """Return the warning about options of the task that take effect at the next start, or None."""
     waiting = [path for path in pending(vm) if path.split(".")[0] in request.config]
     if not waiting:
         return None
@@ -156,8 +157,8 @@ def _step(step, done, note):
         "changes": [
             {
                 "path": change.path,
-                "before": plain(_as_written(change.path, change.old)),
-                "after": plain(_as_written(change.path, change.new), change.old),
+                "before": plain(_human_readable(change.path, change.old)),
+                "after": plain(_human_readable(change.path, change.new), change.old),
                 "cost": change.cost,
             }
             for change in step.changes
@@ -170,7 +171,7 @@ def _step(step, done, note):
 
 
 def plain(value, before=None):
-    """A value as JSON has it, secrets masked; of one that is another than ``before``, that much is told."""
+    """Return a value as JSON types with secrets masked; the mask of a secret that differs from ``before`` says so."""
     if isinstance(value, (tuple, list, set, frozenset)):
         former = dict(enumerate(before)) if isinstance(before, (tuple, list)) else {}
         return [plain(item, former.get(number)) for number, item in enumerate(value)]
@@ -183,7 +184,7 @@ def plain(value, before=None):
 
 
 def difference(plan):
-    """``before`` and ``after`` of one VM, holding only what differs; None when nothing does."""
+    """Return the diff of one VM with only the paths that differ; None if nothing is changed."""
     if not plan.changed:
         return None
     before, after = flat(plan.before), flat(plan.after)
@@ -195,30 +196,30 @@ def difference(plan):
     return {
         "before_header": plan.before.name,
         "after_header": plan.after.name,
-        "before": {key: plain(_as_written(key, before[key])) for key in keys if key in before},
-        "after": {key: plain(_as_written(key, after[key]), before.get(key)) for key in keys if key in after},
+        "before": {key: plain(_human_readable(key, before[key])) for key in keys if key in before},
+        "after": {key: plain(_human_readable(key, after[key]), before.get(key)) for key in keys if key in after},
     }
 
 
-def _as_written(path, value):
-    """Sizes as people write them, such as 8G; of an entry of disks the one in it."""
+def _human_readable(path, value):
+    """Return sizes as text such as 8G, also the size in an entry of disks; other values are unchanged."""
     if isinstance(value, dict) and path.startswith("disks."):
-        return {name: _as_written(f"{path}.{name}", one) for name, one in value.items()}
+        return {name: _human_readable(f"{path}.{name}", one) for name, one in value.items()}
     return human_size(value) if is_size(path) and isinstance(value, int) else value
 
 
 def flat(vm):
-    """A VM as one level of paths and values."""
+    """Return a VM as a flat {path: value}."""
     if vm.power == ABSENT:
         return {"state": vm.power}
     paths = {"state": vm.power, **flat_config(vm.config)}
     if vm.snapshots:
-        paths["snapshots"] = [snapshot.name for snapshot in as_tree(vm.snapshots)]
+        paths["snapshots"] = [snapshot.name for snapshot in in_tree_order(vm.snapshots)]
     return paths
 
 
 def flat_config(config):
-    """A configuration as one level of paths and values."""
+    """Return a configuration as a flat {path: value}."""
     paths = {}
     for name, value in config.items():
         if name in COLLECTIONS and value:
@@ -232,5 +233,5 @@ def flat_config(config):
 
 
 def _flat_entry(path, attributes):
-    # An entry of which nothing is known but that it is there must be seen to come and go too.
+    # An entry without attributes must still appear in a diff if it is added or removed.
     return {f"{path}.{attribute}": one for attribute, one in attributes.items()} or {path: "present"}

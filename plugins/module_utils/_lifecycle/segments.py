@@ -1,20 +1,20 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plan's steps in the parts that are sent to a platform at once."""
+"""Split the steps of a plan into segments; the steps of a segment are sent to the platform together."""
 
 from __future__ import annotations
 
-#: Steps whose end must be seen before the next one makes sense.
-_SEEN = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})
+#: The next step can begin only when an observation has shown that one of these has ended.
+_OBSERVED = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})
 
 
-def cut(steps, ends_at_once=frozenset()):
-    """Segments, each ending with a step whose end must be seen: not so for verbs in ``ends_at_once``."""
+def into_segments(steps, synchronous_verbs=frozenset()):
+    """Return segments that end with a step to be observed; the verbs in ``synchronous_verbs`` need no observation."""
     segments, open_segment = [], []
     for step in steps:
         open_segment.append(step)
-        if step.verb in _SEEN - ends_at_once:
+        if step.verb in _OBSERVED - synchronous_verbs:
             segments.append(tuple(open_segment))
             open_segment = []
     if open_segment:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings as a table of a driver: how each is read and written. New VMs get theirs by the same functions as others."""
+"""A driver's table of settings: how each is read and written. The same functions configure new and existing VMs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Callable, Optional
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. What its functions are given besides is the platform's matter, the same for all its settings.
+    """One setting. Each platform passes further arguments to the functions, the same ones for all its settings.
 
-    ``read(found)`` gives the value in the vocabulary's form, ``write`` makes one change to what is stored, and
-    ``write_live`` to what runs. ``on_host(driver, found, change)`` gives the change to be written, where that depends
-    on what the host has.
+    ``read(found)`` returns the value in the form of ``Vm.config``. ``write`` makes one change to the stored settings,
+    ``write_live`` to the running VM. ``on_host(driver, found, change)`` returns the change to write, if that depends
+    on the host.
     """
 
     read: Callable
@@ -25,7 +25,7 @@ class Setting:
 
 
 def read_all(settings, found):
-    """The values of all settings of a table by kind: those of a record (display.type) in one mapping."""
+    """Return {field: value} of all settings of a table; attributes of a record (display.type) are in one mapping."""
     config = {}
     for kind, setting in settings.items():
         field, _dot, attribute = kind.partition(".")
@@ -37,5 +37,5 @@ def read_all(settings, found):
 
 
 def in_order(settings, changes):
-    """(setting, change) of those changes that the table has, in the order of the table."""
+    """Return (setting, change) for each change that has a setting in the table, in the order of the table."""
     return [(setting, change) for kind, setting in settings.items() for change in changes if change.kind == kind]

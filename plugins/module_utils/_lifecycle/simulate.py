@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a VM will be after steps: the one source of diffs and of check mode's results."""
+"""Compute the state of a VM after steps. Diffs and the results of check mode come from here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RECORDS, RUNNIN
 
 
 def simulate(vm, steps):
-    """The VM after ``steps``; pure, so that the planner, check mode and the tests share one answer."""
+    """Return the VM after ``steps``. Pure: the planner, check mode and the tests use the same function."""
     for step in steps:
         vm = _AFTER[step.verb](vm, step)
     return vm
 
 
 def changed_config(config, changes):
-    """A configuration with ``changes`` made to it."""
+    """Return ``config`` with ``changes`` applied."""
     result = dict(config)
     for change in changes:
         if change.key is None and change.attribute is None:
@@ -29,7 +29,7 @@ def changed_config(config, changes):
             part[change.attribute] = change.new
         elif change.attribute is not None:
             entry = {**part.get(change.key, {}), change.attribute: change.new}
-            # What an entry has no more is not in it.
+            # A change to None removes the attribute.
             part[change.key] = {name: value for name, value in entry.items() if value is not None}
         elif change.new is None and change.field in COLLECTIONS:
             part.pop(change.key, None)
@@ -49,10 +49,10 @@ def _configure(vm, step):
     if vm.power not in ON:
         return vm.having(config=config)
     live = [change for change in step.changes if change.cost == LIVE]
-    # If the settings that the VM runs with are not reported, they are those that were stored until now.
+    # If the platform does not report the running settings, assume the settings that were stored until now.
     before = {change.field: vm.config.get(change.field) for change in step.changes}
     running = {**before, **(vm.active or EMPTY)}
-    # What was left to the platform until now, it has chosen.
+    # For settings that were not set until now, the platform has chosen a value.
     chosen = {name: value for name, value in vm.effective.items() if name in before and running[name] is None}
     return vm.having(config=config, active=changed_config({**running, **chosen}, live))
 
@@ -81,10 +81,10 @@ def _delete(vm, step):
 
 
 def _snapshot(vm, step):
-    below = next((one for one in vm.snapshots if one.current), None)
+    current = next((one for one in vm.snapshots if one.current), None)
     taken = Snapshot(
         name=step.arguments["name"],
-        parent=below and (below.id or below.name),
+        parent=current and (current.id or current.name),
         power=step.arguments["power"],
         description=step.arguments["description"],
         config=vm.config,
@@ -105,18 +105,18 @@ def _drop_snapshot(vm, step):
 
 
 def _without(snapshots, key):
-    """The snapshots without one: its parent takes its place, for its children and for what the disks went on from."""
+    """Return the snapshots without one: its children get its parent, which also becomes current if it was current."""
     gone = next(snapshot for snapshot in snapshots if key in (snapshot.id, snapshot.name))
-    return tuple(_after_parting(one, gone) for one in snapshots if one is not gone)
+    return tuple(_relinked(one, gone) for one in snapshots if one is not gone)
 
 
-def _after_parting(one, gone):
-    if _hangs_on(one, gone):
+def _relinked(one, gone):
+    if _is_child_of(one, gone):
         return replace(one, parent=gone.parent)
-    return replace(one, current=True) if gone.current and _hangs_on(gone, one) else one
+    return replace(one, current=True) if gone.current and _is_child_of(gone, one) else one
 
 
-def _hangs_on(one, other):
+def _is_child_of(one, other):
     return one.parent is not None and one.parent in (other.id, other.name)
 
 

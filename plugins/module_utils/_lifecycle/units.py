@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes and MAC addresses as people write them. ``2G``, ``2GB`` and ``2GiB`` all mean 2 to the power of 31 bytes."""
+"""Parse and print sizes and MAC addresses. ``2G``, ``2GB`` and ``2GiB`` all mean 2 to the power of 31 bytes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB|B)?|B)?\s*", re.IGNO
 
 
 def parse_size(text, option, bare=None):
-    """Bytes of a size text; ``bare`` is the factor of a number without a unit, None refuses such a number.
+    """Return the bytes of a size text; ``bare`` is the factor of a number without a unit (None: not allowed).
 
-    Raises InvalidInput naming ``option``.
+    Raises InvalidInput, which names ``option``.
     """
     match = _SIZE.fullmatch(str(text))
     if not match:
@@ -39,7 +39,7 @@ def parse_size(text, option, bare=None):
 
 
 def human_size(size):
-    """The shortest exact text of a number of bytes: 2147483648 is ``2G``."""
+    """Return the shortest exact text for a number of bytes: 2147483648 is ``2G``."""
     for prefix in "PTGMK":
         unit = 1024 ** _EXPONENTS[prefix]
         if size and size % unit == 0:
@@ -48,12 +48,12 @@ def human_size(size):
 
 
 def is_size(path):
-    """Whether the value of an option, by its path, is a size in bytes: their names end in what they measure."""
+    """Return whether the value at an option's path is a size in bytes: its name ends in "memory" or "size"."""
     return not path.startswith("native.") and path.rsplit(".", 1)[-1].rsplit("_", 1)[-1] in ("memory", "size")
 
 
 def mac_address(text, option):
-    """A MAC address in its one way of writing, of those that platforms and people use."""
+    """Return a MAC address in lower case with colons; hyphens or no separators are also accepted."""
     digits = re.sub("[-:]", "", text)
     is_plain = len(digits) == 12 and text in (digits, *(sign.join(re.findall("..", digits)) for sign in ":-"))
     mac = ":".join(re.findall("..", digits)).lower() if is_plain else text.lower()

@@ -14,7 +14,7 @@ RAISE_CALL_TIMEOUT = "Check why the platform is slow; if the operation needs mor
 
 
 def call_timeout(requested):
-    """Seconds after which a call is given up: ``asked``, else the environment variable, else an hour."""
+    """Return the time limit of a call in seconds: ``requested``, else the environment variable, else an hour."""
     text = os.environ.get(_VARIABLE)
     if requested or not text:
         return requested or _SECONDS

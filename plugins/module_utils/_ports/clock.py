@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place where time is read and waited for."""
+"""Reading the time, and waiting. All other code gets the time from here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import date
 
 
 class Clock:
-    """Seconds that only go forward, whatever happens to the wall clock."""
+    """A monotonic clock in seconds."""
 
     def now(self):
         return time.monotonic()
@@ -19,21 +19,21 @@ class Clock:
         time.sleep(seconds)
 
     def wait(self, futures, seconds):
-        """Those of ``futures`` that have ended, after at most ``seconds`` (None: until one has)."""
+        """Wait until one of ``futures`` ends, at most ``seconds`` (None: no limit); return those that have ended."""
         if not futures:
             self.sleep(seconds)
             return ()
-        # Here, for most tasks have nothing under way at the same time.
+        # Imported here because most tasks need no threads, and the import takes time.
         from concurrent.futures import FIRST_COMPLETED, wait
 
         return wait(futures, seconds, FIRST_COMPLETED).done
 
 
 def epoch():
-    """Seconds since 1970, by the wall clock; parts of one tell which of two snapshots came first."""
+    """Return the wall clock time in seconds since 1970, with fractions, which give the order of snapshots."""
     return time.time()
 
 
 def today():
-    """The day of the host's calendar."""
+    """Return the current date of the host."""
     return date.today()

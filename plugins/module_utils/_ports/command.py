@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running programs: never through a shell, always with an end, always in one language."""
+"""Run programs: never through a shell, with a time limit, and with the C locale."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .ceiling import RAISE_CALL_TIMEOUT
 # Messages and number formats are read by the tools layer, so every program speaks plain English in UTF-8.
 _LANGUAGE = {"LC_ALL": "C.UTF-8", "LANGUAGE": "C"}
 # A login without a profile often lacks these, although administration tools live there.
-_MORE_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-_SHOWN_COMMAND = 200
+_MORE_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+_MAX_SHOWN = 200
 
 
 @dataclass(frozen=True)
 class Completed:
-    """The result of a program. An exit code other than 0 is no error here; the caller interprets it."""
+    """The result of a program. An exit code other than 0 is not an error here; the caller interprets it."""
 
     argv: tuple[str, ...]
     rc: int
@@ -35,7 +35,7 @@ class Completed:
 
 
 class Commands:
-    """The programs of this host. ``ceiling``: seconds after which any call is given up."""
+    """Runs programs on this host. ``ceiling``: the maximum duration of any call, in seconds."""
 
     ceiling = None
 
@@ -43,27 +43,27 @@ class Commands:
         self.ceiling = ceiling
 
     def find(self, name_or_path, hint=None):
-        """The absolute path of a program. ``hint`` says what to install; raises Unavailable."""
+        """Return the absolute path of a program. ``hint`` says what to install; raises Unavailable."""
         if os.sep in name_or_path:
             path = os.path.abspath(name_or_path)
             if os.path.isfile(path) and os.access(path, os.X_OK):
                 return path
             raise errors.Unavailable(f"{path} is not an executable program.", why="missing", remedy=hint)
-        search = os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_FOLDERS))
+        search = os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_DIRECTORIES))
         path = shutil.which(name_or_path, path=search)
         if path is None:
             raise errors.Unavailable(f"{name_or_path} was not found on PATH.", why="not_on_path", remedy=hint)
         return os.path.abspath(path)
 
     def environment(self, name):
-        """An environment variable, or None when it is unset or empty."""
+        """Return an environment variable, or None if it is unset or empty."""
         return os.environ.get(name) or None
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
-        """Run ``argv`` to its end. ``timeout`` is in seconds, None waits forever; raises Timeout and Unavailable.
+        """Run ``argv`` to its end. ``timeout`` is in seconds (None: no limit); raises Timeout and Unavailable.
 
         ``stdin`` is text and may contain secrets: it appears in no error. ``environment`` has additional variables.
-        ``writes``: it is counted as a change if it ends with 0, and as a doubtful one if it was killed.
+        ``writes``: it is counted as a change if it exits with 0, and as a possible change if it was killed.
         """
         argv = tuple(argv)
         timeout = min((limit for limit in (timeout, self.ceiling) if limit is not None), default=None)
@@ -85,7 +85,7 @@ class Commands:
         return Completed(argv, process.returncode, _decode(stdout), _decode(stderr))
 
     def end(self, pid, is_meant):
-        """Terminate a process that another program left, if ``is_meant`` is true for its argv, because pids are reused.
+        """Terminate a process that another program left behind, if ``is_meant(argv)``: its pid may have been reused.
 
         If its argv cannot be read (no /proc), or it belongs to another user, it is not terminated.
         """
@@ -99,15 +99,15 @@ class Commands:
 
 
 def shown(argv):
-    """A command line for a message: quoted as a shell would need it, and short."""
+    """Return a command line for messages: quoted for a shell, and shortened."""
     line = shlex.join(argv)
-    return line if len(line) <= _SHOWN_COMMAND else f"{line[:_SHOWN_COMMAND]}..."
+    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}..."
 
 
 def start(argv, environment):
-    """A program with pipes, in one language. Raises Unavailable."""
+    """Start a program with pipes and the C locale. Raises Unavailable."""
     try:
-        return subprocess.Popen(  # pylint: disable=ansible-bad-function # run_command() needs a module, and waits for ever
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function # run_command() needs a module, and has no timeout
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -121,13 +121,13 @@ def start(argv, environment):
 
 
 def end(process):
-    """Kill an unfinished program with all processes that it started."""
+    """Kill a program that still runs, with all processes that it started, and close its pipes."""
     if process.returncode is None:
         with suppress(ProcessLookupError):  # It may have ended in the meantime.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
-        with suppress(BrokenPipeError):  # Input that a killed program never read.
+        with suppress(BrokenPipeError):  # A killed program may not have read its input.
             stream.close()
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that reads commands from its standard input and runs until it is closed.
+"""Use a program that reads commands from its standard input and runs until it is closed.
 
-What is written to it is on no command line, and so nobody else on this host can read it.
+Its input is not on a command line, so other users of this host cannot read it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _BLOCK = 1 << 20
 
 
 class Dialogue:
-    """``argv`` is the program; ``environment`` has additional variables. It is started by the first request."""
+    """``argv`` is the program; ``environment`` has additional variables. The first request starts it."""
 
     def __init__(self, argv, environment=None):
         self._argv, self._environment = list(argv), environment or {}
         self._process = None
 
     def ask(self, request, mark, timeout):
-        """(standard output, standard error), each up to ``mark``, of a request; all of them are bytes.
+        """Send a request; returns (standard output, standard error), each up to ``mark``. All are bytes.
 
-        Raises Timeout after ``timeout`` seconds, and CommandFailed if the program ended. Both end the program: an
-        answer that comes later must not be taken for that to another request.
+        Raises Timeout after ``timeout`` seconds, and CommandFailed if the program ended. Both end the program, because
+        a late answer must not be taken for the answer to another request.
         """
         if self._process is None:
             self._process = start(self._argv, self._environment)
@@ -42,12 +42,12 @@ class Dialogue:
             raise
 
     def close(self):
-        """End the program, if it runs."""
+        """End the program if it runs."""
         process, self._process = self._process, None
         if process is not None:
             end(process)
 
-    def _exchange(self, request, mark, until, timeout):
+    def _exchange(self, request, mark, deadline, timeout):
         process, left = self._process, memoryview(request)
         read = {process.stdout: bytearray(), process.stderr: bytearray()}
         with selectors.DefaultSelector() as selector:
@@ -55,7 +55,7 @@ class Dialogue:
             for stream in read:
                 selector.register(stream, selectors.EVENT_READ)
             while left or any(mark not in text for text in read.values()):
-                ready = selector.select(max(until - time.monotonic(), 0))
+                ready = selector.select(max(deadline - time.monotonic(), 0))
                 if not ready:
                     raise errors.Timeout(f"{self._argv[0]} did not answer within {timeout} seconds.", timeout)
                 for key, _events in ready:
@@ -82,5 +82,5 @@ class Dialogue:
     def _ended(self, read):
         process = self._process
         os.set_blocking(process.stderr.fileno(), True)
-        said = bytes(read[process.stderr]) + process.stderr.read()
-        return errors.CommandFailed(self._argv, process.wait(), said.decode("utf-8", "replace"))
+        output = bytes(read[process.stderr]) + process.stderr.read()
+        return errors.CommandFailed(self._argv, process.wait(), output.decode("utf-8", "replace"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Downloads by HTTP(S), with the proxies and certificates that the environment of the process names."""
+"""Download by HTTP(S), with the proxies and certificates from the environment variables of the process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .._lifecycle import errors
 from . import writes
 
 _BLOCK = 1 << 20
-#: More than the largest list of checksums that a vendor publishes.
+#: Larger than any checksum file of a vendor.
 _LIST_LIMIT = 16 << 20
 
 
 def fetch(url, timeout):
-    """The content of a small file; raises NotFound (404, 410) or Unavailable."""
+    """Return the content of a small file; raises NotFound (404, 410) or Unavailable."""
     with _opened(url, timeout) as response:
         content = response.read(_LIST_LIMIT + 1)
     if len(content) > _LIST_LIMIT:
@@ -33,34 +33,35 @@ def fetch(url, timeout):
 
 
 def fetch_onto(url, path, timeout):
-    """Add to the file ``path`` what it lacks of ``url``; returns whether the server has sent all of it.
+    """Download ``url`` to ``path`` or resume the download; returns whether the server has sent all of it.
 
-    False: the connection broke off, and the file has what came before. A server that ignores ranges begins again.
+    False: the connection was lost, and the file contains what was received. If the server does not support ranges, the
+    download starts from the beginning.
     """
-    had = os.path.getsize(path) if os.path.exists(path) else 0
-    headers = {"Range": f"bytes={had}-"} if had else {}
+    offset = os.path.getsize(path) if os.path.exists(path) else 0
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
     try:
         with _opened(url, timeout, headers) as response:
-            goes_on = response.status == 206 and _starts_at(response, had)
-            return _write(response, path, had if goes_on else 0)
+            is_resumed = response.status == 206 and _starts_at(response, offset)
+            return _write(response, path, offset if is_resumed else 0)
     except _RangeRejected:
-        # The part is complete already, or is not the beginning of this file: its checksum says which.
+        # The file is already complete, or is not a part of this download: the caller verifies the checksum.
         return True
 
 
 class _RangeRejected(Exception):
-    """The server has nothing behind the end of the part."""
+    """The server has no data after the end of the existing file (HTTP 416)."""
 
 
-def _starts_at(response, had):
-    return (response.headers.get("Content-Range") or "").startswith(f"bytes {had}-")
+def _starts_at(response, offset):
+    return (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
 
 
-def _write(response, path, had):
+def _write(response, path, offset):
     expected = response.headers.get("Content-Length")
     received = 0
-    with open(path, "r+b" if had else "wb") as file:
-        file.seek(had)
+    with open(path, "r+b" if offset else "wb") as file:
+        file.seek(offset)
         file.truncate()
         writes.note()
         while True:
@@ -78,7 +79,7 @@ def _write(response, path, had):
 
 @contextmanager
 def _opened(url, timeout, headers=None):
-    """The response; errors of all libraries below become errors of this collection."""
+    """Yield the response; errors of the libraries are converted to errors of this collection."""
     headers = {"Accept-Encoding": "identity", **(headers or {})}
     try:
         response = open_url(url, timeout=timeout, headers=headers, decompress=False, http_agent="polyvirt.core")
@@ -100,15 +101,15 @@ def _opened(url, timeout, headers=None):
 
 
 def shown(url):
-    """An address for a message: without the password that may be in it."""
+    """Return a URL for messages: without user name and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def digest(path, kind):
-    """The checksum of a file, in hexadecimal digits; ``kind`` is a name of hashlib, such as sha256."""
-    found = hashlib.new(kind)
+    """Return the checksum of a file in hexadecimal digits; ``kind`` is a name of hashlib, such as sha256."""
+    checksum = hashlib.new(kind)
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(_BLOCK), b""):
-            found.update(block)
-    return found.hexdigest()
+            checksum.update(block)
+    return checksum.hexdigest()

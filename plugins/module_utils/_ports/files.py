@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""File operations for drivers; each leaves either the old state or the new one."""
+"""File operations for drivers; each is atomic: it leaves either the old or the new state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .clock import Clock
 
 _PARTIAL = ".polyvirt-partial"
 # Seconds between reads, and how many: more than two consecutive renames take, even on a busy host.
-_MOMENT, _MOMENTS = 0.01, 100
+_READ_PAUSE, _READ_TRIES = 0.01, 100
 # What file systems without hard links (FAT, some network and user-space ones) answer to link().
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -33,18 +33,18 @@ def read(path):
 
 def read_replaced(path, new):
     """Read a file that its program replaces in two steps: between them only the file ``new`` exists."""
-    for _again in range(_MOMENTS):
+    for _again in range(_READ_TRIES):
         try:
             return read(path)
         except errors.NotFound:
             if not exists(new):
                 break
-            Clock().sleep(_MOMENT)
+            Clock().sleep(_READ_PAUSE)
     return read(path)
 
 
 def read_part(path, offset, length):
-    """At most ``length`` bytes from ``offset`` on."""
+    """Return at most ``length`` bytes, from ``offset`` on."""
     with _explained("read", path), open(path, "rb") as file:
         file.seek(offset)
         return file.read(length)
@@ -52,10 +52,10 @@ def read_part(path, offset, length):
 
 @contextmanager
 def partial(path):
-    """A temporary name in the directory of ``path`` for an incomplete file, which is always removed at the end.
+    """Yield a temporary name for an incomplete file in the directory of ``path``; it is always removed at the end.
 
-    The name contains the pid, so that the next run removes exactly the files of a killed run. A file that is still
-    there at the end was not needed: what wrote it was no change.
+    The name contains the pid, so that the next run removes exactly the files of a killed run. If the file still exists
+    at the end, it was not used, so the writes to it do not count as changes.
     """
     folder, base = os.path.split(path)
     _remove_stale_partials(folder or ".", base)
@@ -88,28 +88,28 @@ def _remove_stale_partials(folder, base):
 
 
 def write_atomically(path, data, mode=0o644):
-    """Write ``data`` (bytes) to ``path``: readers, and a killed run, see either the old or the complete new content."""
+    """Write ``data`` (bytes) to ``path``: the file always has either the old or the complete new content."""
     with _explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: os.fchmod(handle, mode))
         os.replace(temporary, path)
         writes.note()
 
 
-def _write_new(path, data, dress):
-    """Write a complete file that only its owner can read until ``dress(handle)`` gives it its mode."""
+def _write_new(path, data, set_mode):
+    """Write a complete file that only its owner can read until ``set_mode(handle)`` is called."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
-        dress(file.fileno())
+        set_mode(file.fileno())
         os.fsync(file.fileno())
 
 
 def rename_into_place(temporary, final):
-    """Give a complete file its final name, but never replace an existing file (Refused).
+    """Give a complete file its final name; raises Refused if a file of this name exists.
 
-    A plain rename would silently replace an existing file. A hard link fails if the name exists, in one atomic
-    step; if the process is killed between the two steps, the file has both names, which is harmless.
+    A plain rename would silently replace an existing file. A hard link fails if the name exists, in one atomic step.
+    If the process is killed before the old name is removed, the file has both names, which does no harm.
     """
     with _explained("rename", temporary):
         try:
@@ -137,7 +137,7 @@ def remove(path):
 
 
 def entries(folder):
-    """Names in a directory; none if it does not exist."""
+    """Return the sorted names in a directory; empty if it does not exist."""
     try:
         with _explained("list", folder):
             return sorted(os.listdir(folder))
@@ -146,7 +146,7 @@ def entries(folder):
 
 
 def starts_with(path, word, offset=0):
-    """Whether a regular file contains ``word`` (bytes) at ``offset``; False if it cannot be read."""
+    """Return whether a regular file contains ``word`` (bytes) at ``offset``; False if it cannot be read."""
     try:
         if not os.path.isfile(path):
             return False
@@ -158,7 +158,7 @@ def starts_with(path, word, offset=0):
 
 
 def holds_zeroes(path):
-    """Whether the beginning of a file contains zero bytes, as in images and archives, but not in text."""
+    """Return whether the beginning of a file contains zero bytes, as in images and archives, but not in text."""
     try:
         with open(path, "rb") as file:
             return b"\0" in file.read(4096)
@@ -171,7 +171,7 @@ def exists(path):
 
 
 def holds_files(folder):
-    """Whether a directory contains a file, at any depth; True also if it cannot be read."""
+    """Return whether a directory contains a file, at any depth; True also if it cannot be read."""
     try:
         with os.scandir(folder) as found:
             return any(not one.is_dir(follow_symlinks=False) or holds_files(one.path) for one in found)
@@ -209,13 +209,13 @@ def size(path):
 
 
 def allocated(path):
-    """Allocated size of a file in bytes; holes do not count."""
+    """Return the allocated size of a file in bytes, without holes."""
     with _explained("access", path):
         return os.stat(path).st_blocks * 512
 
 
 def free_space(folder):
-    """Free bytes for an unprivileged user."""
+    """Return the free bytes for an unprivileged user."""
     with _explained("access", folder):
         system = os.statvfs(folder)
         return system.f_bavail * system.f_frsize
@@ -226,7 +226,7 @@ def is_readable(path):
 
 
 def folders_above(path):
-    """All existing parent directories of a path, the root first."""
+    """Return all existing parent directories of a path, the root first."""
     folders = []
     while path != os.path.dirname(path):
         path = os.path.dirname(path)
@@ -239,7 +239,7 @@ def may_everybody_enter(folder):
 
 
 def may_enter(folder, uid, gid):
-    """Whether a user may enter a directory; True if that is unknown, because it has an access list."""
+    """Return whether a user may enter a directory; True if unknown, because the directory has an access list."""
     status = os.stat(folder)
     if uid in (0, status.st_uid):
         return uid == 0 or bool(status.st_mode & stat.S_IXUSR)
@@ -265,9 +265,9 @@ def _groups(uid, gid):
 
 @contextmanager
 def private_folder(parent=None):
-    """A directory that nobody else can enter, removed with its content at the end.
+    """Yield a directory that no other user can enter; it is removed with its content at the end.
 
-    In ``parent`` its name contains the pid: the next run removes what a killed run left.
+    With ``parent``, its name contains the pid: the next run removes the directory of a killed run.
     """
     if parent is None:
         with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
@@ -280,10 +280,10 @@ def private_folder(parent=None):
 
 @contextmanager
 def held(folder, shared=False):
-    """Lock a directory during the block; yields whether the lock is free now. It ends with the process.
+    """Lock a directory during the block; yields whether that succeeded. A killed process releases its lock.
 
     A ``shared`` lock allows other shared locks at the same time, but no exclusive one.
-    A directory that does not exist, or does not support locks, always counts as free.
+    If the directory does not exist or does not support locks, it always yields True.
     """
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -336,20 +336,20 @@ def _explained(action, path):
 
 
 def replace_content(path, data, validate=None, mode=0o600):
-    """Replace the content of a file of the system, whose mode and owner stay; a new one gets ``mode``.
+    """Replace the content of a system file and keep its mode and owner; a new file gets ``mode``.
 
-    ``validate(candidate)`` may raise while the new content is in a file beside it: then nothing has changed.
+    ``validate(path)`` is called with a temporary file that has the new content; if it raises, nothing is changed.
     """
     with _explained("write", path), partial(path) as temporary:
-        _write_new(temporary, data, lambda handle: _dress(handle, path, mode))
+        _write_new(temporary, data, lambda handle: _copy_owner_and_mode(handle, path, mode))
         if validate is not None:
             validate(temporary)
         os.replace(temporary, path)
         writes.note()
 
 
-def _dress(handle, path, mode):
-    """Give a new file the mode and the owner of the one that it replaces."""
+def _copy_owner_and_mode(handle, path, mode):
+    """Give a new file the mode and owner of the file that it replaces; ``mode`` if there is none."""
     try:
         former = os.stat(path)
     except FileNotFoundError:
@@ -360,14 +360,14 @@ def _dress(handle, path, mode):
 
 
 def replace_file(temporary, final):
-    """Put a complete file in the place of ``final``, which is a former version of it."""
+    """Replace ``final`` with a complete file."""
     with _explained("rename", temporary):
         os.replace(temporary, final)
         writes.note()
 
 
 def grow(path, size):
-    """Enlarge a file to ``size`` bytes; what is added is a hole."""
+    """Enlarge a file to ``size`` bytes; the added part is a hole."""
     with _explained("enlarge", path):
         if os.stat(path).st_size < size:
             os.truncate(path, size)

@@ -1,33 +1,34 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looking at a guest from outside."""
+"""Check from outside whether a guest answers."""
 
 from __future__ import annotations
 
 import socket
 import time
 
-_LONGEST_GREETING = 4096
+_MAX_BANNER_BYTES = 4096
 
 
 def ssh_banner(host, port=22, timeout=3.0):
-    """The line an SSH server greets with, such as ``SSH-2.0-OpenSSH_9.2``; None when there is none in time.
+    """Return the banner of an SSH server, such as ``SSH-2.0-OpenSSH_9.2``; None if there is none in time.
 
-    An address or an open port proves no boot: addresses outlive guests and forwarded ports are always open.
+    An address or an open port does not prove that the guest has booted: addresses may be old, and a forwarded port is
+    always open.
     """
     try:
         deadline = time.monotonic() + timeout
         with socket.create_connection((host, port), timeout) as connection:
             return _read_banner(connection, deadline)
-    except (OSError, ValueError, OverflowError):  # The last two: a host or a port that can be no address.
+    except (OSError, ValueError, OverflowError):  # The last two: an invalid host or port.
         return None
 
 
 def _read_banner(connection, deadline):
     received = b""
-    while len(received) < _LONGEST_GREETING:
-        # RFC 4253 allows other lines before the one that counts.
+    while len(received) < _MAX_BANNER_BYTES:
+        # RFC 4253 allows other lines before the banner.
         for line in received.split(b"\n")[:-1]:
             if line.startswith(b"SSH-"):
                 return line.decode("utf-8", "replace").rstrip("\r")
@@ -43,7 +44,7 @@ def _read_banner(connection, deadline):
 
 
 def is_alive(host, port=22, timeout=3.0):
-    """True when ``host`` accepts or refuses a connection: both prove that something lives at the address."""
+    """Return whether ``host`` accepts or refuses a connection: both prove that a host has the address."""
     try:
         with socket.create_connection((host, port), timeout):
             return True
@@ -54,7 +55,7 @@ def is_alive(host, port=22, timeout=3.0):
 
 
 def is_free(host, port, protocol="tcp"):
-    """Whether a server could listen there now; an empty host is all addresses."""
+    """Return whether a server could listen on this port now; an empty host means all addresses."""
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
     try:
         with socket.socket(socket.AF_INET, kind) as listener:
@@ -66,5 +67,5 @@ def is_free(host, port, protocol="tcp"):
 
 
 def guest_answers(host, port, what):
-    """Whether a guest shows that it is there: ``what`` is "ssh" (its banner) or "address" (any sign of life)."""
+    """Return whether a guest answers: ``what`` is "ssh" (its banner) or "address" (any answer to a connection)."""
     return is_alive(host, port) if what == "address" else ssh_banner(host, port) is not None

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls of the API of Proxmox VE with the library proxmoxer. An answer of any status is data: the caller judges it.
+"""Call the API of Proxmox VE with the library proxmoxer. Any HTTP status is returned; the caller interprets it.
 
-Each comment that names proxmoxer says what the library lacks.
+Comments that begin with "proxmoxer" explain workarounds for the library.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ try:
 except ImportError:
     proxmoxer = None
 
-#: Calls at the same time: proxmoxer opens a connection for each.
+#: Maximum number of parallel calls: proxmoxer opens a connection for each.
 CONNECTIONS = 8
-#: proxmoxer repeats nothing: how often a call that only reads is made while its connection breaks off.
+#: proxmoxer does not retry: tries of a call that only reads, if the connection is lost.
 _TRIES = 3
 
 
 @dataclass(frozen=True)
 class Account:
-    """Where and as whom: by a token, or by a password. ``verify`` is True, False, or the file of an authority."""
+    """Server and credentials (a token or a password). ``verify`` is True, False, or the path of a CA file."""
 
     host: str
     port: int
@@ -52,7 +52,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Answer:
-    """``reason`` is the first line of what the server says; ``errors`` are {parameter: text}."""
+    """``reason`` is the first line of the server's message; ``errors`` are {parameter: text}."""
 
     status: int
     reason: str = ""
@@ -61,19 +61,19 @@ class Answer:
 
 
 def environment(name):
-    """An environment variable, or None when it is unset or empty."""
+    """Return an environment variable, or None if it is unset or empty."""
     return os.environ.get(name) or None
 
 
 class ProxmoxApi:
-    """One server for one task; any number of threads may call at the same time."""
+    """The API of one server for one task; any number of threads may call it in parallel."""
 
     def __init__(self, account):
         self.account, self.who, self.where = account, account.who, account.where
         self._client, self._lock, self._calls = None, threading.Lock(), threading.BoundedSemaphore(CONNECTIONS)
 
     def call(self, method, path, parameters=None):
-        """The Answer to one call. Raises Unavailable where no server answers, and ConnectionLost."""
+        """Make a call and return its Answer. Raises Unavailable if no server answers, and ConnectionLost."""
         tries = _TRIES if method == "GET" else 1
         while True:
             tries -= 1
@@ -86,7 +86,7 @@ class ProxmoxApi:
                     raise
 
     def upload(self, path, parameters, file):
-        """A call that sends the file at ``file``, which the server wants as the last part."""
+        """Make a call that uploads the file at the path ``file``; the server needs it as the last part."""
         try:
             with open(file, "rb") as content:
                 return self._with_ticket("POST", path, {**parameters, "filename": content})
@@ -97,7 +97,7 @@ class ProxmoxApi:
         client = self._logged_in()
         answer = self._answer(client, method, path, parameters)
         if answer.status == 401 and not self.account.token_id:
-            # proxmoxer renews a ticket by its age alone, and not one that the server no longer accepts.
+            # proxmoxer renews a ticket only by its age, not if the server no longer accepts it.
             with self._lock:
                 self._client = None if self._client is client else self._client
             if "filename" in parameters:
@@ -106,12 +106,12 @@ class ProxmoxApi:
         return answer
 
     def _answer(self, client, method, path, parameters):
-        act = getattr(client(path.strip("/")), method.lower())
+        call = getattr(client(path.strip("/")), method.lower())
         with self._calls, explained(self.account):
             try:
-                data = act(**parameters)
+                data = call(**parameters)
             except proxmoxer.ResourceException as error:
-                # proxmoxer appends the errors to the reason, and adds one of its own to an answer that is not JSON.
+                # proxmoxer appends the errors to the reason, and adds an error of its own if the answer is not JSON.
                 rejected = error.errors if isinstance(error.errors, dict) and "errors" not in error.errors else None
                 return Answer(error.status_code, str(error.content).split(f" - {error.errors}", 1)[0], errors=rejected)
             except (KeyError, TypeError, AttributeError):
@@ -140,7 +140,7 @@ class ProxmoxApi:
                     port=own.port,
                     user=own.user,
                     verify_ssl=own.verify,
-                    # proxmoxer gives up after 5 seconds.
+                    # proxmoxer's default is 5 seconds.
                     timeout=max(own.timeout, LEAST_TIMEOUT),
                     **(secret if own.token_id else {"password": own.password}),
                 )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong on the way to the API of Proxmox VE. proxmoxer passes on the exceptions of requests as they are."""
+"""Convert connection errors of the API of Proxmox VE. proxmoxer raises the exceptions of the library requests."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ try:
 except ImportError:
     exceptions = None
 
-#: A server gives up after 30 seconds what it passes on to another node; nothing may be cut off before that.
+#: A server's timeout for requests to another node is 30 seconds; a call must not be given up before that.
 LEAST_TIMEOUT = 35
 #: proxmoxer before 2.1 does not verify certificates with tokens.
 _OLDEST_LIBRARY = (2, 1)
-_MISTRUST = ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "mismatch")
-_NOBODY = ("NewConnectionError", "NameResolutionError")
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "mismatch")
+_NO_CONNECTION = ("NewConnectionError", "NameResolutionError")
 
 
 class ConnectionLost(errors.ApiError):
-    """The connection broke off: whether the call was carried out is not known."""
+    """The connection was lost: it is not known whether the call was carried out."""
 
 
 @contextmanager
 def explained(account):
-    """Turn what goes wrong below HTTP into errors with a remedy."""
+    """Convert errors below HTTP into errors with a remedy."""
     try:
         yield
     except exceptions.SSLError as error:
-        raise _mistrusted(account, error) from None
+        raise _tls_error(account, error) from None
     except exceptions.RequestException as error:
         # Without a connection, nothing was done.
-        is_unreachable = any(type(one).__name__ in _NOBODY for one in _chain(error))
+        is_unreachable = any(type(one).__name__ in _NO_CONNECTION for one in _chain(error))
         if not is_unreachable and not isinstance(error, exceptions.ConnectTimeout):
             raise lost(account, _cause(error)) from None
         raise errors.Unavailable(
@@ -53,7 +53,7 @@ def explained(account):
             "Install it for the Python that runs the module, or set an address from which the node downloads.",
         ) from None
     except OSError as error:
-        # requests itself looks for the authority's file only when it is needed.
+        # requests opens the CA file only when it is needed.
         if not isinstance(account.verify, str):
             raise lost(account, _cause(error)) from None
         message = f"ca_path '{account.verify}' is not a certificate file."
@@ -61,7 +61,7 @@ def explained(account):
 
 
 def check_library(proxmoxer):
-    """Raise Unavailable where the library is missing (None) or too old."""
+    """Raise Unavailable if the library is missing (None) or too old."""
     # Without requests, proxmoxer would end the whole process.
     if proxmoxer is None or exceptions is None:
         raise errors.Unavailable(
@@ -80,13 +80,13 @@ def lost(account, why):
     return ConnectionLost(f"The connection to {account.where} broke off ({why}).", None, "Run the task again.")
 
 
-def not_logged_in(account, said):
-    """The error about a login that failed; ``said`` is the text of the library."""
-    if "Two Factor" in said:
+def not_logged_in(account, text):
+    """Return the error about a failed login; ``text`` is the message of the library."""
+    if "Two Factor" in text:
         return errors.ApiError(
             f"{account.where} requires a second factor from {account.user}.", 401, "Use an API token, which needs none."
         )
-    code = said.rpartition("code: ")[2]
+    code = text.rpartition("code: ")[2]
     if code.isdigit() and code != "401":
         return errors.ApiError(
             f"{account.where} did not give {account.user} a ticket (HTTP {code}).",
@@ -100,8 +100,8 @@ def not_logged_in(account, said):
     )
 
 
-def _mistrusted(account, error):
-    if any(word in str(error) for word in _MISTRUST):
+def _tls_error(account, error):
+    if any(word in str(error) for word in _UNTRUSTED):
         return errors.Unavailable(
             f"The certificate of {account.where} is not trusted ({_cause(error)}).",
             "not_responding",
@@ -113,7 +113,7 @@ def _mistrusted(account, error):
 
 
 def _cause(error):
-    """The text of the innermost error of a chain; the others name objects of the library."""
+    """Return the text of the innermost error of a chain; the outer ones show objects of the library."""
     innermost = list(_chain(error))[-1]
     return getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host: requests are sent through the connection of the task, and answers become objects.
+"""A Windows host: send requests through the connection of the task, and parse the answers.
 
-Errors are told apart by id, category and HRESULT. Their messages are in the language of the host.
+Errors are identified by id, category and HRESULT, because their messages are in the language of the host.
 """
 
 from __future__ import annotations
@@ -22,17 +22,14 @@ from .clock import Clock
 from .windows_request import LONGEST_WAIT, Chain, is_write, repeated, requests
 
 _VERSION = 1
-#: How often requests that only read are sent while the connection breaks off.
+#: Tries of a request that only reads, if the connection is lost.
 _TRIES = 3
 _CODE = re.compile(r"0x([0-9A-Fa-f]{8})\b")
 _task = threading.local()
 
 
 class Lost(Exception):
-    """Raised by a connection that broke off. ``before``: the request was certainly not carried out.
-
-    ``again``: a new connection may help.
-    """
+    """The connection was lost. ``before``: the request was certainly not carried out. ``again``: a retry may help."""
 
     def __init__(self, why, before=False, again=True):
         super().__init__(why)
@@ -40,11 +37,11 @@ class Lost(Exception):
 
 
 class ConnectionLost(errors.PolyvirtError):
-    """The connection broke off. Unknown is what was carried out, so the state is read before anything is repeated."""
+    """The connection was lost. It is not known what was carried out, so the state must be read before a retry."""
 
 
 class CallFailed(errors.PolyvirtError):
-    """A call failed. ``id`` is without the name of the command; ``codes`` are the HRESULTs of the error."""
+    """A call failed. ``id`` does not contain the name of the command; ``codes`` are the HRESULTs of the error."""
 
     def __init__(self, error):
         self.id, _comma, self.source = str(error.get("id")).partition(",")
@@ -57,9 +54,9 @@ class CallFailed(errors.PolyvirtError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one call; ``error`` is None or a CallFailed, ``errors`` are those that did not stop it.
+    """The result of one call; ``error`` is None or a CallFailed, ``errors`` are non-terminating errors.
 
-    ``details`` has what only some calls report: count, met, pending, exists, ended, exit_code.
+    ``details`` has values that only some calls report: count, met, pending, exists, ended, exit_code.
     """
 
     error: Optional[CallFailed] = None
@@ -69,13 +66,13 @@ class Answer:
     details: Mapping = field(default_factory=dict)
 
     def bytes(self, name="base64"):
-        """The content of a file, or ``stdout`` and ``stderr`` of a program."""
+        """Return the content of a file, or ``stdout`` or ``stderr`` of a program."""
         return base64.b64decode(self.details.get(name) or "")
 
 
 @dataclass(frozen=True)
 class Result:
-    """The answers to the calls of one chain, up to the one that ended it."""
+    """The answers to the calls of one chain, up to the call that ended it."""
 
     name: str
     answers: tuple
@@ -101,13 +98,13 @@ class Windows:
         self._send, self._reset, self.clock = send, reset, clock or Clock()
         # A connection carries out one request at a time.
         self._one_at_a_time = threading.Lock()
-        #: How many requests that only read were repeated: what they read may be what their first try has left.
+        #: How many requests that only read were retried: they may read effects of their own first try.
         self.repeats = 0
         #: {name: fact} about host and session, after a request with ``about``.
         self.about: Any = None
 
     def call(self, chains, modules=(), about=False):
-        """The Results of the chains, in their order. Raises ConnectionLost, and Unavailable for a missing module."""
+        """Send the chains; returns their Results in order. Raises ConnectionLost, or Unavailable (missing module)."""
         results = []
         for text, group in requests(chains, modules, about):
             answer = self._answer(text, all(chain.reads_only for chain in group))
@@ -117,9 +114,9 @@ class Windows:
         return results
 
     def poll(self, one, conditions, seconds, modules=()):
-        """Repeat a call that reads until it meets a condition: its last Answer, with ``met`` in its details.
+        """Repeat a call that reads until a condition is met; returns the last Answer, with ``met`` in its details.
 
-        Each request is short, so the operation that is waited for outlives lost connections.
+        Each request is short, so the wait continues after a lost connection.
         """
         end, lost = self.clock.now() + seconds, None
         while True:
@@ -172,21 +169,21 @@ class Windows:
 
 
 def side_by_side(send, calls):
-    """The calls of several VMs in one request. ``calls`` is {place: parts}, each part a list of calls.
+    """Send the calls of several VMs in one request. ``calls`` is {index: parts}, each part a list of calls.
 
-    ``send(chains)`` returns the Results. Returns {place: [(Result or error, whether anything was changed)]}, with an
-    item for each part up to the one that failed. After a lost connection nobody knows what was changed: None.
+    ``send(chains)`` returns the Results. Returns {index: [(Result or error, whether anything was changed)]}, with one
+    item per part up to the first that failed; None after a lost connection, because it is not known what was changed.
     """
-    chains = [Chain(str(place), tuple(one for part in parts for one in part)) for place, parts in calls.items()]
+    chains = [Chain(str(index), tuple(one for part in parts for one in part)) for index, parts in calls.items()]
     before = writes.count()
     try:
         results = send(chains)
     except errors.PolyvirtError as error:
         is_sent = writes.count() != before
         return {
-            place: [(error, None if is_sent and not one.reads_only else False)] for place, one in zip(calls, chains)
+            index: [(error, None if is_sent and not one.reads_only else False)] for index, one in zip(calls, chains)
         }
-    return {place: list(_outcomes(parts, result)) for (place, parts), result in zip(calls.items(), results)}
+    return {index: list(_outcomes(parts, result)) for (index, parts), result in zip(calls.items(), results)}
 
 
 def _outcomes(parts, result):
@@ -202,7 +199,7 @@ def _outcomes(parts, result):
 
 
 def _wrote(calls, answers):
-    """Whether anything was changed; None if only programs that failed may have changed something."""
+    """Return whether anything was changed; None if only failed programs may have changed something."""
     written = [answer for one, answer in zip(calls, answers) if is_write(one) and answer.error is None]
     if any(not answer.details.get("exit_code") for answer in written):
         return True
@@ -210,7 +207,7 @@ def _wrote(calls, answers):
 
 
 def normalized(answer):
-    """An answer without a form of Windows PowerShell 5.1: it may write an array as an object with value and Count."""
+    """Return the answer with plain arrays: Windows PowerShell 5.1 may write them as objects with value and Count."""
     if isinstance(answer, Mapping):
         if set(answer) == {"value", "Count"} and isinstance(answer["value"], list):
             return normalized(answer["value"])
@@ -221,7 +218,7 @@ def normalized(answer):
 def _result(chain, answered):
     for one, answer in zip(chain.calls, answered["calls"]):
         if answer["ok"] and is_write(one):
-            # A program that fails may have changed something.
+            # A program that failed may have changed something.
             writes.note(doubtful=bool(answer.get("exit_code")))
     answers = tuple(map(_one_answer, answered["calls"]))
     goes_on = bool(answers) and chain.calls[len(answers) - 1].get("on_error") == "go_on"
@@ -244,7 +241,7 @@ def _one_answer(answer):
 
 @contextmanager
 def connected(windows):
-    """Within this, ``connection()`` of this thread is ``windows``."""
+    """During the block, ``connection()`` returns ``windows`` in this thread."""
     _task.windows = windows
     try:
         yield
@@ -253,7 +250,7 @@ def connected(windows):
 
 
 def connection():
-    """The host of the task that runs, for the drivers of platforms on Windows."""
+    """Return the Windows host of the current task. Raises Unavailable without a connection."""
     windows = getattr(_task, "windows", None)
     if windows is None:
         raise errors.Unavailable(

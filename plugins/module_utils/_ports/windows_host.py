@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host whose own settings a task changes: sending steps, waiting for the host, restarting it."""
+"""Change the settings of a Windows host: send steps, wait for the host, restart it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .._lifecycle.errors import PolyvirtError, Timeout, Unavailable
 from .windows import ConnectionLost
 from .windows_request import Chain, call, properties, run
 
-#: Seconds between two attempts to reach the host, and how long it may be out of reach without a restart.
+#: Seconds between two attempts to reach the host, and how long it may be unreachable without a restart.
 _PAUSE, _OUTAGE = 5, 180
 _SYSTEM = properties("ProductType", "LastBootUpTime")
 _SHUTDOWN = "%SystemRoot%\\System32\\shutdown.exe"
-#: ERROR_SHUTDOWN_IN_PROGRESS, ERROR_SHUTDOWN_IS_SCHEDULED: the host restarts already.
+#: ERROR_SHUTDOWN_IN_PROGRESS, ERROR_SHUTDOWN_IS_SCHEDULED: the host is already restarting.
 _RESTARTS_ALREADY = (1115, 1190)
-#: Time for the answer to the request itself to leave the host.
+#: Seconds until the restart, so that the answer to the request can still be sent.
 _DELAY = 5
 
 
@@ -33,9 +33,9 @@ class WindowsHost:
         return self._restarted
 
     def system(self):
-        """Product type and boot time: {"ProductType": 1 (client), 2 or 3 (server), "LastBootUpTime": text}.
+        """Return product type and boot time: {"ProductType": 1 (client), 2 or 3 (server), "LastBootUpTime": text}.
 
-        Raises Unavailable for a user without the rights of an administrator.
+        Raises Unavailable if the user is not an administrator.
         """
         calls = (call("CimCmdlets\\Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, show=_SYSTEM),)
         (result,) = self.windows.call([Chain("system", calls)], about=True)
@@ -50,7 +50,7 @@ class WindowsHost:
         return result.answers[0].objects[0]
 
     def apply(self, steps):
-        """Carry out steps in their order. Raises the error of the first one that fails."""
+        """Carry out the steps in order. Raises the error of the first step that fails."""
         for step in steps:
             if step.restarts:
                 self._restart()
@@ -71,7 +71,7 @@ class WindowsHost:
         self._wait(_OUTAGE, lambda: True)
 
     def is_ready(self):
-        """Whether the host has completed its restart, after it was reached again."""
+        """Return whether the restart is complete; called when the host answers again."""
         return True
 
     def _restart(self):
@@ -97,7 +97,7 @@ class WindowsHost:
             )
 
     def _wait(self, seconds, is_done):
-        """Wait until the host answers and ``is_done()``; the connection breaks off meanwhile."""
+        """Wait until the host answers and ``is_done()``; connection errors are expected meanwhile."""
         clock = self.windows.clock
         end, why = clock.now() + seconds, None
         while clock.now() < end:

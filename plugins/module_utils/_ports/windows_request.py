@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls for a Windows host as data. A call is a dictionary in the form that the module windows_calls carries out."""
+"""Create calls for a Windows host. A call is a dictionary in the format of the module windows_calls."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from .._lifecycle import errors
 
-#: Characters of one request. Windows PowerShell 5.1 reads JSON of up to 2 MB, and Ansible adds its own code.
+#: Maximum characters of one request. Windows PowerShell 5.1 reads JSON of up to 2 MB, and Ansible adds its own code.
 LONGEST_REQUEST = 1_000_000
-#: Seconds that one call may wait. A longer operation is polled, so that no lost connection ends it.
+#: Maximum seconds that one call may wait. Longer operations are polled, so that they survive a lost connection.
 LONGEST_WAIT = 30
-#: Null is bound like any other value: it turns a switch on. So it is given only by this name.
+#: PowerShell binds null like any value, and it turns a switch parameter on; so it is passed only by this constant.
 NULL = object()
 
 _COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9.-]*\\[A-Z][A-Za-z]+-[A-Z][A-Za-z0-9]+", re.ASCII)
@@ -28,21 +28,21 @@ _NUMBERS = range(-(1 << 63), 1 << 64)
 
 @dataclass(frozen=True)
 class Ref:
-    """The objects that an earlier call of the same chain kept under this name."""
+    """A reference to the objects that an earlier call of the same chain stored under this name."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Joined:
-    """One text of texts and of Refs, such as that to the id of a VM that an earlier call has created."""
+    """A text that is concatenated from texts and Refs, such as the id of a VM that an earlier call has created."""
 
     parts: tuple
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The calls for one VM, in order. The first failure ends a chain; others continue."""
+    """The calls for one VM, in order. The first failure ends this chain, but not the other chains."""
 
     name: str
     calls: tuple
@@ -53,7 +53,7 @@ class Chain:
 
 
 def value(given):
-    """A value in the form of a request. Texts have a leading "=", which keeps PowerShell from reading dates."""
+    """Return a value in the format of requests. Texts get a leading "=", so that PowerShell does not convert dates."""
     if given is NULL:
         return None
     if isinstance(given, str):
@@ -73,12 +73,13 @@ def value(given):
 
 
 def call(command, arguments=None, *, keep=None, show=None, partial=False, follow=None, go_on=False):
-    """A command with bound arguments. ``show`` names the properties to return, as a tree from ``properties``.
+    """Return a call of a PowerShell command. ``show`` are the properties to return, as a tree from ``properties``.
 
-    ``partial``: the objects that were found, and the errors. ``follow``: (property, parameter) of a further call with
-    what the property names, such as the parent of a disk.
+    ``keep``: name under which later calls can refer to the objects. ``partial``: return the objects that were found
+    together with the errors. ``follow``: (property, parameter): the command is called again with the values of the
+    property until there are none, such as for the parents of a disk. ``go_on``: an error does not end the chain.
     """
-    # A name with wildcards, or of an alias, would find another command.
+    # Wildcards or an alias could select another command.
     if not _COMMAND.fullmatch(command):
         raise ValueError(f"{command!r} is not a command with its module")
     one = {"op": "call", "command": command}
@@ -90,22 +91,23 @@ def call(command, arguments=None, *, keep=None, show=None, partial=False, follow
 
 
 def repeated(one, conditions, seconds, every=0.5):
-    """A call that is repeated until one of its objects meets one of the conditions, as in ``where``."""
+    """Return a call that is repeated until one of its objects meets one of the conditions (see ``where``)."""
     until = [where(condition) for condition in conditions]
     return {**one, "until": until, "for": _wait(seconds), "every": every}
 
 
 def in_background(one, seconds):
-    """A call that may never return: after ``seconds`` the next one is carried out. It can keep and show nothing."""
+    """Return a call that may never end: the next call begins after ``seconds``. Its result cannot be used."""
     if {"keep", "show", "until", "follow"} & set(one):
         raise ValueError("a call in the background has no result")
     return {**one, "background": _wait(seconds)}
 
 
 def pick(source, keep, *, path=(), conditions=None, one=True, fewer=None, show=None):
-    """Objects out of those kept as ``source``: items of a property, those that meet the conditions, exactly one.
+    """Return a call that selects from the objects stored as ``source`` and stores the selection as ``keep``.
 
-    With ``fewer`` than so many objects the chain goes on.
+    ``path``: select the items of a property. ``conditions``: select objects that meet them. ``one``: the call fails
+    unless there is exactly one. ``fewer``: the chain continues only if there are fewer objects than that.
     """
     picked = {"op": "pick", "from": source, "keep": keep, "expect": "one" if one and fewer is None else "any"}
     met = where(conditions) if conditions else None
@@ -113,9 +115,9 @@ def pick(source, keep, *, path=(), conditions=None, one=True, fewer=None, show=N
 
 
 def run(file, arguments, seconds, *, stdin=None, environment=None, reads=False, go_on=False):
-    """A program without a shell. A list of arguments is quoted; a text is the rest of the command line, unchanged.
+    """Return a call that runs a program without a shell. A list of arguments is quoted; a text is used unchanged.
 
-    ``reads``: it changes nothing, so it may be run again after a lost connection.
+    ``reads``: the program changes nothing, so it may be run again after a lost connection.
     """
     one = {"op": "run", "file": value(file), "arguments": value(arguments), "for": seconds}
     more = {name: value(text) for name, text in (environment or {}).items()} or None
@@ -125,23 +127,23 @@ def run(file, arguments, seconds, *, stdin=None, environment=None, reads=False, 
 
 
 def read(path, limit, go_on=False):
-    """The content of a file of at most ``limit`` bytes; %VARIABLES% in the path are expanded."""
+    """Return a call that reads a file of at most ``limit`` bytes; %VARIABLES% in the path are expanded."""
     one = {"op": "read", "path": value(path), "limit": limit}
     return _completed(one, on_error="go_on" if go_on else None)
 
 
 def write(path, content):
-    """Replace a file in one step."""
+    """Return a call that replaces a file atomically."""
     return {"op": "write", "path": value(path), "base64": base64.b64encode(content).decode()}
 
 
 def properties(*names, **inner):
-    """A tree of properties: ``properties("Name", HardDrives=properties("Path"))``."""
+    """Return a tree of properties: ``properties("Name", HardDrives=properties("Path"))``."""
     return {**dict.fromkeys(names, True), **inner}
 
 
 def where(conditions):
-    """{property: value or values}; a property with a leading "!" must have none of them."""
+    """Return the conditions {property: [values]}; a property with a leading "!" must have none of the values."""
     return {
         name: [value(one) for one in (given if isinstance(given, (list, tuple)) else [given])]
         for name, given in conditions.items()
@@ -149,14 +151,14 @@ def where(conditions):
 
 
 def is_write(one):
-    """Whether a call changes something, so that it must not be repeated blindly."""
+    """Return whether a call may change something, so that it must not be repeated blindly."""
     if isinstance(one, _Reading) or one["op"] in ("read", "pick"):
         return False
     return one["op"] != "call" or not one["command"].partition("\\")[2].startswith(_READING_VERBS)
 
 
 def requests(chains, modules=(), about=False):
-    """Chains as texts of requests, with as many chains in each as fit: (text, chains) pairs."""
+    """Yield (text of a request, its chains), with as many chains in each request as fit."""
     groups, room = [], 0
     for chain in chains:
         size = _size(chain)
@@ -175,7 +177,7 @@ def requests(chains, modules=(), about=False):
 
 
 def _size(chain):
-    # The request is a text within the JSON of Ansible, which escapes each quote once more.
+    # The request is a string within Ansible's JSON, which escapes each quote again.
     return len(json.dumps(json.dumps(_written(chain)))) + 2
 
 
@@ -184,7 +186,7 @@ def _written(chain):
 
 
 class _Reading(dict):
-    """A call that changes nothing although its operation might."""
+    """A call that only reads, although its operation could change something."""
 
 
 def _wait(seconds):

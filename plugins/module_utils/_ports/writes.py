@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many changes the ports made to the world in this thread: each VM of a task is worked on in one thread."""
+"""Count the changes that the ports made in this thread; each VM of a task is processed in one thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _thread = threading.local()
 
 
 def count():
-    """(changes, doubtful ones) so far. Of the doubtful ones nobody knows: their answers were lost."""
+    """Return (certain, doubtful) changes so far. Doubtful: the answer was lost, so the result is not known."""
     return getattr(_thread, "count", (0, 0))
 
 
@@ -22,11 +22,11 @@ def note(doubtful=False):
 
 
 def take_back(doubtful):
-    """The last change was not made after all, or (``doubtful``) perhaps not."""
+    """Uncount the last change: it was not made, or (``doubtful``) possibly not made."""
     certain, unknown = count()
     _thread.count = (max(certain - 1, 0), unknown + 1 if doubtful else unknown)
 
 
 def set_back(before):
-    """All changes since ``before`` (an earlier ``count()``) were undone."""
+    """Uncount all changes since ``before`` (an earlier ``count()``), because they were undone."""
     _thread.count = before

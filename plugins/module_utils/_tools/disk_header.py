@@ -16,8 +16,8 @@ import uuid
 
 from .._ports import files
 
-#: First bytes of an image -> format.
-_BEGINNINGS = (
+#: (first bytes of an image, format).
+_SIGNATURES = (
     (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"), (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
     (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
 )  # fmt: skip
@@ -33,7 +33,7 @@ _EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
 def format_of(path):
     """The format of an image; raw if the first bytes are unknown."""
     begin = files.read_part(path, 0, 32)
-    found = next((kind for word, kind in _BEGINNINGS if begin.startswith(word)), None)
+    found = next((kind for signature, kind in _SIGNATURES if begin.startswith(signature)), None)
     return found or ("vhd" if _footer(path).startswith(_VHD) else "raw")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands and files in a guest by its QEMU guest agent, whatever platform passes the requests on.
+"""Runs commands and transfers files in a guest through its QEMU guest agent, on any platform.
 
 The agent's own behaviour was observed with qemu-ga 7.2 and is described in
 https://www.qemu.org/docs/master/interop/qemu-ga-ref.html.
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from .._lifecycle.errors import PolyvirtError, Unavailable
 
-#: What a connection needs of the agent. Some distributions turn a part of it off.
+#: Commands of the agent that a connection needs. Some distributions disable some of them.
 NEEDED = ("guest-exec", "guest-exec-status", "guest-file-open", "guest-file-write", "guest-file-close")
-#: The agent runs without a login: no home directory is known, and `~` would be a directory of that name.
+#: The agent runs without a login: HOME is not set, and `~` would be a directory of that name.
 _AS_LOGIN = 'if [ -z "$HOME" ]; then HOME=$(eval "echo ~$(id -un)"); export HOME; fi; cd "$HOME" 2>/dev/null; '
 #: Seconds until the status of a command is read first, and at most until it is read again.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
@@ -30,7 +30,7 @@ class NoAnswer(PolyvirtError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended; ``rc`` is 128 and the signal for one that was killed by it, as in a shell."""
+    """The result of a command; ``rc`` is 128 plus the signal if a signal killed it, as in a shell."""
 
     rc: int
     stdout: bytes
@@ -38,9 +38,9 @@ class Ended:
 
 
 class GuestAgent:
-    """The agent of one VM. A platform adds ``commands``, ``start``, ``status``, ``write`` and ``fetch``.
+    """The agent of one VM. Subclasses add ``commands``, ``start``, ``status``, ``output``, ``write`` and ``fetch``.
 
-    ``vm`` is its name for messages, ``timeout`` the seconds in which an agent must answer.
+    ``vm`` is its name in messages, ``timeout`` the seconds in which the agent must answer.
     """
 
     #: The largest input of a command in bytes; a larger one is passed in a file.
@@ -51,7 +51,7 @@ class GuestAgent:
         self._clock = clock
 
     def connect(self):
-        """Wait for the agent, and check that it permits what is needed. Raises Unavailable."""
+        """Wait for the agent, and check that it permits the needed commands. Raises Unavailable."""
         until = self._clock.now() + self.timeout
         while True:
             try:
@@ -77,7 +77,7 @@ class GuestAgent:
             )
 
     def run(self, command, stdin=b""):
-        """Run a shell command, and return how it ended. It starts in the home directory, as with SSH."""
+        """Run a shell command in the home directory, as with SSH, and return its result (Ended)."""
         if not self.takes(stdin):
             command, stdin = self._with_file_as_input(command, stdin), b""
         pid = self.start(["/bin/sh", "-c", _AS_LOGIN + command], stdin)
@@ -90,7 +90,7 @@ class GuestAgent:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def takes(self, stdin):
-        """Whether a command can have this input directly."""
+        """Whether this input can be passed to a command without a file."""
         return len(stdin) <= self.most_input
 
     def _with_file_as_input(self, command, stdin):
@@ -106,9 +106,9 @@ class GuestAgent:
 
     def _checked(self, ended, what):
         if ended.rc:
-            said = ended.stderr.decode("utf-8", "replace").strip()
+            error = ended.stderr.decode("utf-8", "replace").strip()
             raise PolyvirtError(
-                f"{self.vm}: {what} cannot be written: {said}.", "Check that its directory exists and has free space."
+                f"{self.vm}: {what} cannot be written: {error}.", "Check that its directory exists and has free space."
             )
         return ended
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest agent of a VM of Proxmox VE, by the API.
+"""The guest agent of a Proxmox VE VM, through the API.
 
 Sources: the API viewer of Proxmox VE (/nodes/{node}/qemu/{vmid}/agent), and PVE/API2/Qemu/Agent.pm of qemu-server.
 """
@@ -15,11 +15,11 @@ import shlex
 from .._lifecycle.errors import ApiError, PolyvirtError, Refused
 from .guest_agent import GuestAgent, NoAnswer, pieces
 
-#: A call writes at most 61,440 characters, which are base64 here.
+#: Bytes that a call writes: it accepts at most 61,440 characters of base64.
 _WRITTEN = 45_000
-#: Files that are written before they are joined: a command line has room for these.
+#: The number of files that are appended with one command, which is limited by the length of a command line.
 _AT_ONCE = 200
-#: A read returns this much; the API answers with at most 16 MiB, in which a byte takes up to six.
+#: Bytes that a call reads; an answer of the API has at most 16 MiB, in which a byte takes up to six.
 _READ = 1 << 20
 
 
@@ -29,19 +29,19 @@ def path_of(tool, vm):
     The list is up to about ten seconds old, so a VM that it lacks may exist.
     """
     listed = [one for one in tool.get("/cluster/resources", type="vm") if one.get("type") == "qemu"]
-    meant = [one for one in listed if str(one["vmid"]) == vm] or [one for one in listed if one.get("name") == vm]
-    if not meant:
+    matches = [one for one in listed if str(one["vmid"]) == vm] or [one for one in listed if one.get("name") == vm]
+    if not matches:
         raise NoAnswer("there is no VM with this name or ID.")
-    if len(meant) > 1:
-        ids = ", ".join(sorted(str(one["vmid"]) for one in meant))
+    if len(matches) > 1:
+        ids = ", ".join(sorted(str(one["vmid"]) for one in matches))
         raise Refused(f"{vm}: several VMs have this name.", f"Set one of these IDs in the option vm: {ids}.")
-    if meant[0].get("status") != "running":
-        raise NoAnswer(f"the VM is {meant[0].get('status', 'unknown')}.")
-    return f"/nodes/{meant[0]['node']}/qemu/{meant[0]['vmid']}/agent"
+    if matches[0].get("status") != "running":
+        raise NoAnswer(f"the VM is {matches[0].get('status', 'unknown')}.")
+    return f"/nodes/{matches[0]['node']}/qemu/{matches[0]['vmid']}/agent"
 
 
 class AgentByApi(GuestAgent):
-    """``tool`` makes the calls."""
+    """``tool`` is a Proxmox (proxmox.py), which makes the calls."""
 
     most_input = 65_536
 
@@ -50,7 +50,7 @@ class AgentByApi(GuestAgent):
         self._tool, self._path = tool, None
 
     def close(self):
-        """Each call is on its own."""
+        """Nothing to close: each API call is independent."""
 
     def commands(self):
         try:
@@ -63,7 +63,7 @@ class AgentByApi(GuestAgent):
         return {one["name"]: one["enabled"] for one in result["supported_commands"]}
 
     def takes(self, stdin):
-        # Bytes that are no text would have to survive the encoding of a form.
+        # Other bytes might be changed by the form encoding of the request.
         return super().takes(stdin) and stdin.isascii()
 
     def start(self, argv, stdin):
@@ -74,14 +74,14 @@ class AgentByApi(GuestAgent):
         return self._tool.get(f"{self._path}/exec-status", pid=pid)
 
     def output(self, data):
-        """The API returns each byte as the character of this number."""
+        """The API returns each byte as the character with this code."""
         try:
             return data.encode("latin-1")
         except UnicodeEncodeError:
             return data.encode("utf-8")
 
     def write(self, parts, path):
-        """A call replaces a whole file, so what follows the first part is written beside it, and appended."""
+        """Write a file in chunks. A call replaces a whole file, so later chunks are written to other files first."""
         chunks = pieces(parts, _WRITTEN)
         for chunk in itertools.islice(chunks, 1):
             self._replace(path, chunk)
@@ -107,13 +107,13 @@ class AgentByApi(GuestAgent):
         self._tool.post(f"{self._path}/file-write", file=path, content=encoded, encode=False)
 
     def fetch(self, path):
-        """The content of a file, as an iterator over bytes: a command reads any part, a call of the API only 16 MiB."""
+        """The content of a file, as an iterator over bytes. It is read by dd, because the API reads at most 16 MiB."""
         for number in itertools.count():
-            # Reading from standard input names the file in the error of the shell.
+            # With a redirection, the shell's error contains the name of the file.
             read = self.run(f"exec < {shlex.quote(path)} && dd bs={_READ} skip={number} count=1")
             if read.rc:
-                said = " ".join(read.stderr.decode("utf-8", "replace").split())
-                raise PolyvirtError(f"{self.vm}: {path} cannot be read: {said}.")
+                reason = " ".join(read.stderr.decode("utf-8", "replace").split())
+                raise PolyvirtError(f"{self.vm}: {path} cannot be read: {reason}.")
             yield read.stdout
             if len(read.stdout) < _READ:
                 break

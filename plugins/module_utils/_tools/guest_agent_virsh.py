@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest agent of a VM of libvirt, by ``virsh qemu-agent-command``.
+"""The guest agent of a libvirt VM, through ``virsh qemu-agent-command``.
 
-One virsh carries out all requests. It reads them from its standard input, because they contain passwords and files.
+One virsh process executes all requests, which it reads from standard input, because they contain passwords and files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from .._lifecycle.errors import CommandFailed, PolyvirtError, Timeout
 from .guest_agent import GuestAgent, NoAnswer, pieces
 from .virsh import quoted
 
-#: virsh reads its input byte by byte, about 300 KB in a second, so requests are short: a slow one is none that hangs.
+#: Bytes per write request. virsh reads its input byte by byte, about 300 KB per second; requests are short, so that a
+#: slow one is not taken for one that hangs.
 _WRITTEN = 48 * 1024
-#: libvirt passes on answers of at most 4 MiB, in which the content is encoded.
+#: Bytes per read request. libvirt passes on answers of at most 4 MiB, in which the content is base64.
 _READ = 1 << 20
 _BYTES_IN_A_SECOND = 20_000
 #: Readline must neither break lines nor store what it reads in a file.
@@ -26,7 +27,7 @@ _ENVIRONMENT = {"TERM": "dumb", "VIRSH_HISTSIZE": "0", "INPUTRC": os.devnull}
 
 
 class AgentByVirsh(GuestAgent):
-    """``dialogue`` is a virsh without a command, connected to libvirt."""
+    """``dialogue`` is an interactive virsh process, connected to libvirt."""
 
     most_input = 512 * 1024
     environment = _ENVIRONMENT
@@ -77,13 +78,13 @@ class AgentByVirsh(GuestAgent):
             self._ask("guest-file-close", handle=handle)
 
     def _ask(self, name, **arguments):
-        """What the agent returns to one request. Raises NoAnswer, and PolyvirtError with what the agent says."""
+        """The agent's answer to one request. Raises NoAnswer, and PolyvirtError with the agent's error."""
         request = json.dumps({"execute": name, "arguments": arguments} if arguments else {"execute": name})
         words = ["qemu-agent-command", f"--domain={self.vm}", f"--timeout={self.timeout}", f"--cmd={request}"]
         self._number += 1
-        # Readline repeats its input on standard output: the mark is not to be found there.
-        mark, apart = f"{self._mark}-{self._number};", f"'{self._mark}''-{self._number};'"
-        lines = f"{' '.join(map(quoted, words))}\necho --err {apart}\necho {apart}\n".encode()
+        # Readline repeats its input on standard output. The mark is quoted in two parts, so that it is not found there.
+        mark, mark_in_parts = f"{self._mark}-{self._number};", f"'{self._mark}''-{self._number};'"
+        lines = f"{' '.join(map(quoted, words))}\necho --err {mark_in_parts}\necho {mark_in_parts}\n".encode()
         try:
             stdout, stderr = self._dialogue.ask(
                 lines, mark.encode(), 2 * self.timeout + 5 + len(lines) // _BYTES_IN_A_SECOND
@@ -96,15 +97,15 @@ class AgentByVirsh(GuestAgent):
         for line in stdout.splitlines():
             if line.startswith(b'{"return"'):
                 return json.loads(line)["return"]
-        said = " ".join(stderr.replace("error: ", "").split()) or "no answer"
+        reason = " ".join(stderr.replace("error: ", "").split()) or "no answer"
         if name == "guest-info":
-            raise NoAnswer(said)
+            raise NoAnswer(reason)
         if name == "guest-exec-status":
             raise PolyvirtError(
-                f"{self.vm}: the result of the command cannot be read: {said}.",
+                f"{self.vm}: the result of the command cannot be read: {reason}.",
                 "If its output is larger than 3 MB, write it to a file, and fetch the file.",
             )
-        raise PolyvirtError(f"{self.vm}: the guest agent failed ({name}): {said}.")
+        raise PolyvirtError(f"{self.vm}: the guest agent failed ({name}): {reason}.")
 
 
 def _encoded(data):

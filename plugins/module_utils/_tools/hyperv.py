@@ -30,7 +30,7 @@ NO_MAC = "000000000000"
 
 @dataclass(frozen=True)
 class State:
-    """``power`` is a power state of the model; ``busy`` says what a VM does between two of them."""
+    """``power`` is a power state of the power table; ``busy`` is the operation in progress, if any."""
 
     power: str
     busy: str | None = None
@@ -57,7 +57,7 @@ _TRANSIENT = {
     "Resuming": ("paused", "resuming"),
     "ComponentServicing": ("running", "being serviced"),
 }
-#: Work on a VM that its operational status shows.
+#: Operational status of a VM -> the operation in progress.
 WORK = {
     "ApplyingSnapshot": "restoring a checkpoint",
     "CreatingSnapshot": "taking a checkpoint",
@@ -71,7 +71,7 @@ WORK = {
     "StorageMigrationPhaseTwo": "being moved",
     "MigratingPlannedVm": "being moved",
 }
-#: Work that leaves a running VM and its settings as they are.
+#: Operations that do not affect a running VM and its settings.
 HARMLESS = frozenset({"merging disks", "being backed up"})
 
 
@@ -97,7 +97,7 @@ def hyperv(command, arguments=None, **more):
 
 
 def the_vm(vm_id, **more):
-    """The VM as ``Ref("vm")`` of the calls that follow."""
+    """A call that reads the VM and keeps it as ``Ref("vm")`` for the calls that follow."""
     return hyperv("Get-VM", {"Id": vm_id}, keep="vm", **more)
 
 
@@ -139,7 +139,7 @@ def properties_of_power():
 
 
 def host_chain():
-    """What the host has: default folders, and switches."""
+    """Calls that read the host: default folders, CPUs, memory, and switches."""
     host = properties("VirtualHardDiskPath", "VirtualMachinePath", "LogicalProcessorCount", "MemoryCapacity")
     return Chain(
         "host",
@@ -151,26 +151,25 @@ def host_chain():
 
 
 def power_chain(ids):
-    """Only what changes while something is waited for."""
+    """Calls that read only what can change while the task waits: power state, addresses, uptime."""
     show = {**_POWER, "NetworkAdapters": properties("IPAddresses", "MacAddress"), "Uptime": True}
     return Chain("power", (hyperv("Get-VM", keep="all"), _pick_vms({"Id": list(ids)}, show)))
 
 
 def vhd_call(paths, **more):
-    """Virtual disks with all that they are based on. One that is missing or in use is an error among others."""
+    """Read virtual disks and all their parents. A disk that is missing or in use does not fail the whole call."""
     arguments = {"Path": paths if isinstance(paths, Ref) else list(paths)}
     return hyperv("Get-VHD", arguments, follow=("ParentPath", "Path"), show=_VHD, partial=True, go_on=True, **more)
 
 
-#: How many answers to a ``vms_chain`` are for ``read_vms``.
+#: The number of answers to a ``vms_chain`` that ``read_vms`` expects.
 PARTS = 12
 
 
 def vms_chain(name, conditions, native=None, then=()):
-    """VMs with their settings: all, or those that meet the conditions. Its answers are read by ``read_vms``.
+    """Calls that read VMs with their settings: all, or those that meet ``conditions``. ``read_vms`` reads the answers.
 
-    ``native``: {object: names of properties} to be read besides. ``then`` are calls that follow; all VMs are kept as
-    "all".
+    ``native``: {object: names of other properties to read}. ``then``: calls that follow; all VMs are kept as "all".
     """
     native = native or {}
     tree = {**_VM, **properties(*native.get("VM", ()))}
@@ -193,7 +192,7 @@ def vms_chain(name, conditions, native=None, then=()):
 
 
 def disks_chain():
-    """The disks of all VMs, with all files that they are based on. Its answers are read by ``read_disks``."""
+    """Calls that read the disks of all VMs, with all their parents. ``read_disks`` reads the answers."""
     show = properties("Id", "Name", HardDrives=properties("Path"))
     return Chain(
         "disks",
@@ -206,7 +205,7 @@ def disks_chain():
 
 
 def read_disks(answers):
-    """(raw VMs, raw disks) from the answers to ``disks_chain``; of both only what tells which VM uses which file."""
+    """(raw VMs, raw disks) from the answers to ``disks_chain``; both have only what shows which VM uses which file."""
     vms, _paths, vhds = answers
     return [one for one in vms.objects if not is_gone(one)], list(vhds.objects)
 
@@ -216,7 +215,7 @@ def _pick_vms(conditions, show):
 
 
 def _of_vms(command, kept, show, native):
-    """A read of all VMs at once. Where there are none it fails, and the chain goes on."""
+    """A call for all VMs that are kept as ``kept``. Without any VM it fails, and the chain continues."""
     more = native.get(command.partition("-VM")[2], ())
     show = {**show, **properties(*more)}
     return hyperv(command, {"VM": Ref(kept)}, show=show, partial=True, go_on=True)
@@ -225,7 +224,7 @@ def _of_vms(command, kept, show, native):
 def read_vms(answers):
     """(all VMs as (id, name), raw VMs, raw snapshots, raw disks) from the answers to a ``vms_chain``.
 
-    A raw VM has what belongs to it under Processor, Memory, Firmware, Security and Bios.
+    A raw VM has the other objects about it under the keys Processor, Memory, Firmware, Security and Bios.
     """
     (all_vms, vms, processors, memories, uefi, firmware, security, _pick, bios, snapshots, _paths, vhds) = answers
     raw = {one["Id"]: dict(one) for one in vms.objects if not is_gone(one)}
@@ -233,7 +232,7 @@ def read_vms(answers):
         for one in answer.objects:
             if one.get("VMId") in raw:
                 raw[one["VMId"]][part] = one
-    # Objects of this class do not say which VM they are of; they come in the order of the VMs.
+    # These objects do not say which VM they belong to; they are in the order of the VMs.
     if len(uefi.objects) == len(security.objects):
         for owner, one in zip(uefi.objects, security.objects):
             if owner["Id"] in raw:

@@ -30,7 +30,7 @@ _CPU = properties("VirtualizationFirmwareEnabled")
 
 @dataclass(frozen=True)
 class HostState:
-    """What a host has. Lists have the properties of Windows' own objects."""
+    """The state of a host. The tuples contain mappings with the properties of Windows' own objects."""
 
     is_server: bool
     #: {feature: state}, see windows_features.
@@ -74,7 +74,7 @@ def host_nic(switch):
 
 
 def read_calls(paths):
-    """The calls that read what does not depend on features; ``read_host`` reads their answers."""
+    """The calls that read a host, except its features; ``read_host`` reads their answers."""
     calls = (
         hyperv("Get-VMHost", show=properties("VirtualMachinePath", "VirtualHardDiskPath"), go_on=True),
         hyperv("Get-VMSwitch", show=_SWITCH, go_on=True),
@@ -127,7 +127,7 @@ def new_switch_calls(name, kind, adapter, management):
 
 
 def wait_for_nic(name):
-    """Windows adds the host's NIC a moment after the switch."""
+    """Wait for the host's NIC, which Windows adds a moment after the switch."""
     return repeated(call("NetAdapter\\Get-NetAdapter"), [{"Name": host_nic(name)}], _NIC_SECONDS)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What OpenBSD's ifconfig, netstat, pfctl and rcctl print about its networks, and arithmetic with subnets. Pure."""
+"""Parses OpenBSD's ifconfig, netstat and pfctl output about networks, and calculates with subnets. Pure."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Interface:
         return "UP" in self.flags
 
 
-def spelt(subnet):
-    """A subnet as files of the host spell it. The host has the first address; a part in the middle is for DHCP."""
+def values_of(subnet):
+    """The values of a subnet for the host's files. The host has the first address; DHCP leases some of the others."""
     first, size = subnet.network_address, subnet.num_addresses
     leased = (100, 199) if size >= _LARGE else (size // 2, size - 2)
     return {
@@ -116,7 +116,7 @@ def free_subnet(used):
 
 
 def is_enabled(stdout):
-    """Whether pf filters, from the output of ``pfctl -s info``; None if it says nothing."""
+    """Whether pf is enabled, from the output of ``pfctl -s info``; None if the output has no status."""
     match = re.search(r"^Status: (Enabled|Disabled)", stdout, re.MULTILINE)
     return match[1] == "Enabled" if match else None
 

@@ -14,4 +14,4 @@ _DESCRIPTOR_AT = 32769
 
 def is_iso(path):
     """Whether a file is an ISO 9660 or UDF image."""
-    return any(files.starts_with(path, word, _DESCRIPTOR_AT) for word in _DESCRIPTORS)
+    return any(files.starts_with(path, signature, _DESCRIPTOR_AT) for signature in _DESCRIPTORS)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE's API as one tool: calls, whose errors are explained, and tasks, which are waited for."""
+"""Calls of Proxmox VE's API: explains errors, and waits for tasks."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from .proxmox_errors import (
 
 #: Seconds until the status of a task is read first, and at most until it is read again.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 2
-#: For how many seconds the status of a task may be unavailable; the task continues meanwhile.
+#: How long the status of a task may be unavailable, in seconds; the task continues meanwhile.
 _LONGEST_SILENCE = 120
 _LOG_LINES = 500
 _SHOWN_LINES = 5
 _UPID = re.compile(r"UPID:([^:]+):[^:]+:[^:]+:[^:]+:([^:]+):")
-#: Seconds before a call that only reads is repeated, where a proxy answered in place of the server.
+#: Seconds before a call that only reads is repeated, if a proxy answered instead of the server.
 _PAUSES = (0.5, 1, 2)
-#: Ends of tasks that changed nothing.
+#: Exit status of tasks that changed nothing.
 _NOTHING_DONE = re.compile(
     r"already running|not running|VM is locked|can't lock file|checksum mismatch|Configuration file"
 )
 
 
 class Proxmox:
-    """``api`` makes the calls; ``clock`` is used for the pauses while a task is waited for."""
+    """``api`` makes the calls, ``clock`` the pauses; ``ceiling`` is the most seconds to wait for a task, or None."""
 
     def __init__(self, api, clock, ceiling=None):
         self.api, self._clock, self._ceiling = api, clock, ceiling
@@ -64,7 +64,7 @@ class Proxmox:
         return self._data(answer, method, path)
 
     def _data(self, answer, method, path):
-        """What an answer holds. Raises what it means if it is an error."""
+        """The data of an answer. Raises the explained error if it is one."""
         if answer.status < 400:
             return answer.data
         error = explained(answer, f"{method} {path}", self.api.who, self.api.where)
@@ -75,12 +75,12 @@ class Proxmox:
         raise error
 
     def warn(self, text):
-        """Remember a warning, once."""
+        """Add a warning, unless it was added before."""
         if text not in self._warnings:
             self._warnings.append(text)
 
     def taken_warnings(self):
-        """The warnings since the last call; threads may add more meanwhile."""
+        """The warnings since the last call of this method; threads may add more meanwhile."""
         taken = []
         while self._warnings:
             taken.append(self._warnings.pop(0))
@@ -89,13 +89,13 @@ class Proxmox:
     # Tasks ----------------------------------------------------------------------------------------------------------
 
     def run(self, method, path, **parameters):
-        """Make a call that starts a task, and wait for its end; in some versions there is no task. Returns its type."""
+        """Make a call that starts a task, wait for it, and return its type; None if this version starts no task."""
         upid = self._call(method, path, parameters)
         self.finish(upid)
         return upid and task_type(upid)
 
     def upload(self, path, file, **parameters):
-        """The same, with a file brought along."""
+        """Upload a file, and wait for the task."""
         answer = self.api.upload(path, {key: _wire(value) for key, value in parameters.items()}, file)
         self.finish(self._data(answer, "POST", path))
 
@@ -105,7 +105,7 @@ class Proxmox:
             return
         end = self._ended(upid)
         if end == "unexpected status":
-            # For a moment a worker that ends looks like one that died.
+            # A worker that has just ended looks like one that died for a moment.
             end = self._ended(upid)
         if end == "OK":
             return
@@ -118,7 +118,7 @@ class Proxmox:
         raise _failed(upid, end, lines)
 
     def _ended(self, upid):
-        """How a task ended."""
+        """Wait for a task, and return its exit status."""
         pause, started = _FIRST_PAUSE, self._clock.now()
         seen = started
         while True:
@@ -162,12 +162,12 @@ class Proxmox:
 
 
 def _wire(value):
-    """Truth travels as a number."""
+    """A parameter as the API expects it: booleans are 0 or 1."""
     return int(value) if isinstance(value, bool) else value
 
 
 def _tasks(upid):
-    """A task's path is that of the node on which it works."""
+    """The path of a task, which is below the node on which it runs."""
     return f"/nodes/{_UPID.match(upid)[1]}/tasks/{upid}"
 
 

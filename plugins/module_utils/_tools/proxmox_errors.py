@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What errors of Proxmox VE mean, and how to fix them."""
+"""Explains errors of Proxmox VE, and how to fix them."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ class HotplugFailed(ApiError):
 
 
 def explained(answer, call, who, where="the server"):
-    """The error that an answer is, with what to do about it. ``where`` is the host that was called."""
-    said = answer.reason.strip().rstrip(".!")
+    """The error of an answer, with a remedy. ``who`` is the user or token, ``where`` the host that was called."""
+    reason = answer.reason.strip().rstrip(".!")
     if answer.status == 401:
         return ApiError(
-            f"Proxmox VE does not know {who}: {said}.",
+            f"Proxmox VE does not know {who}: {reason}.",
             401,
             "See api_user with its realm, api_token_id and api_token_secret, and that the token has not expired.",
         )
     if answer.status == 403:
-        return _forbidden(said, call, who)
+        return _forbidden(reason, call, who)
     if answer.status == _NO_NODE:
-        return ApiError(f"{_node(call)} cannot be reached by the called node ({said}).", _NO_NODE, _SEE_NODE)
+        return ApiError(f"{_node(call)} cannot be reached by the called node ({reason}).", _NO_NODE, _SEE_NODE)
     if answer.status in GATEWAY_ERRORS:
-        return Busy(f"{where} answered {call} with {answer.status} ({said}).", answer.status, _SEE_PROXY)
+        return Busy(f"{where} answered {call} with {answer.status} ({reason}).", answer.status, _SEE_PROXY)
     if answer.status in (_SILENT_NODE, 599):
-        return Busy(f"{_node(call)} did not answer a call ({said}).", answer.status, _SEE_NODE)
+        return Busy(f"{_node(call)} did not answer a call ({reason}).", answer.status, _SEE_NODE)
     if answer.errors:
-        return _wrong_parameters(answer, said)
-    if "hostname lookup" in said:
+        return _wrong_parameters(answer, reason)
+    if "hostname lookup" in reason:
         return NotFound(f"There is no {_node(call)} in the cluster.", "See pvecm nodes.")
-    if _OUTDATED in said:
-        return Outdated(f"{said}.", answer.status)
-    if PASSING.search(said):
-        return Busy(f"{said}.", answer.status)
-    return ApiError(f"{said or f'HTTP {answer.status}'}.", answer.status, remedy_for(said))
+    if _OUTDATED in reason:
+        return Outdated(f"{reason}.", answer.status)
+    if PASSING.search(reason):
+        return Busy(f"{reason}.", answer.status)
+    return ApiError(f"{reason or f'HTTP {answer.status}'}.", answer.status, remedy_for(reason))
 
 
 _SEE_PROXY = "Check the service pveproxy on that host, and any proxy in front of it."
@@ -71,8 +71,8 @@ def _node(call):
     return f"node '{found[1]}'" if found else "the node"
 
 
-def _forbidden(said, call, who):
-    right = _RIGHT.search(said)
+def _forbidden(reason, call, who):
+    right = _RIGHT.search(reason)
     if right:
         path, privileges = right[1], " or ".join(right[2].split("|"))
         return Refused(
@@ -80,22 +80,22 @@ def _forbidden(said, call, who):
             f"Give it a role that has it: pveum acl modify {path}; a token needs it beside its user, unless it was"
             " created without privilege separation.",
         )
-    if "does not exist" in said:
+    if "does not exist" in reason:
         return NotFound(
-            f"{said.replace('Permission check failed (', '').rstrip(')')}.", "Create it, or use another one."
+            f"{reason.replace('Permission check failed (', '').rstrip(')')}.", "Create it, or use another one."
         )
-    return Refused(f"{who} may not do this ({call}): {said}.", "See docs/proxmox.md for the privileges needed.")
+    return Refused(f"{who} may not do this ({call}): {reason}.", "See docs/proxmox.md for the privileges needed.")
 
 
-def _wrong_parameters(answer, said):
+def _wrong_parameters(answer, reason):
     texts = {key: " ".join(str(text).split()) for key, text in sorted(answer.errors.items())}
     listed = "; ".join(f"{key}: {text}" for key, text in texts.items())
     if all(text.startswith("hotplug problem") for text in texts.values()):
         return HotplugFailed(listed, answer.status)
-    return ApiError(f"{said}: {listed}.", answer.status, remedy_for(listed))
+    return ApiError(f"{reason}: {listed}.", answer.status, remedy_for(listed))
 
 
-#: Words of the server's error, and how to fix it.
+#: (pattern of the server's error, remedy).
 _REMEDIES = (
     (r"storage '[^']*' (does not exist|is disabled|is not available)", "Set storage to a storage of the node."),
     (r"does not support vm images", "Use a storage whose content includes Disk image."),
@@ -112,5 +112,5 @@ _REMEDIES = (
 )
 
 
-def remedy_for(said):
-    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, said)), None)
+def remedy_for(reason):
+    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, reason)), None)

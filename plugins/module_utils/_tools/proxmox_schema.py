@@ -9,7 +9,7 @@ import re
 
 from . import proxmox_values as values
 
-#: The newest version whose values are known; a later one may take more.
+#: The newest version whose values are known; a later one may accept more.
 NEWEST = 9
 _SWITCH = ("0", "1")
 _SWITCHES = frozenset((
@@ -83,7 +83,7 @@ _FEATURES = ("network", "disk", "usb", "memory", "cpu", "cloudinit")
 
 
 def wrong_value(key, text):
-    """What is wrong with an option's value, and what it may be: (found, allowed) or None."""
+    """(wrong value or part, text of the allowed values) if the value of an option is wrong, else None."""
     if not text:
         return None
     found = _wrong_plain_value(key, text) or (_wrong_part(key, text) if values.is_property_string(key) else None)
@@ -99,8 +99,8 @@ def _wrong_plain_value(key, text):
         return None if text.isdecimal() and least <= int(text) <= (most or int(text)) else (text, allowed)
     if key in _WORDS:
         return None if text in _WORDS[key] else (text, ", ".join(_WORDS[key]))
-    pattern, meant = _PATTERNS.get(values.stem(key), (None, None))
-    return (text, meant) if pattern and not re.fullmatch(pattern, text) else None
+    pattern, allowed = _PATTERNS.get(values.stem(key), (None, None))
+    return (text, allowed) if pattern and not re.fullmatch(pattern, text) else None
 
 
 def _wrong_part(key, text):

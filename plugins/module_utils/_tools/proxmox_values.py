@@ -1,21 +1,21 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of a Proxmox VE configuration: property strings, sizes, and when two of them mean the same."""
+"""Values of a Proxmox VE configuration: property strings, sizes, and comparisons of values that mean the same."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import quote, unquote
 
-#: By an option's stem, the sub-key that may be written without its name.
+#: Stem of an option -> the sub-key that may be written without its name.
 _DEFAULT_KEYS = {
     "agent": "enabled", "cpu": "cputype", "efidisk": "file", "hostpci": "host", "ide": "file", "machine": "type",
     "memory": "current", "net": "model", "rng": "source", "sata": "file", "scsi": "file", "startup": "order",
     "tpmstate": "file", "unused": "file", "usb": "host", "vga": "type", "virtio": "file", "virtiofs": "dirid",
     "watchdog": "model", "amd-sev": "type", "boot": "legacy",
 }  # fmt: skip
-#: Options whose values are property strings, of which each sub-key needs its name.
+#: Other options whose values are property strings; all their sub-keys need their names.
 _PLAIN_STRINGS = frozenset({"ipconfig", "smbios", "numa", "audio", "spice_enhancements", "cicustom", "ivshmem"})
 #: An option with a number.
 _NUMBERED = re.compile(r"([a-z][a-z-]*?)\d+")
@@ -45,16 +45,16 @@ _SUB_DEFAULTS = {
     "vga": {"type": "std"},
     "virtiofs": {"cache": "auto", "direct-io": "0", "expose-acl": "0", "expose-xattr": "0"},
 }  # fmt: skip
-#: Other options that are switches, or begin with one.
+#: Other options that are booleans, or begin with one.
 _OTHER_SWITCHES = frozenset({"agent", "localtime"})
 _WORDS = {"yes": "1", "on": "1", "true": "1", "no": "0", "off": "0", "false": "0"}
-#: Sub-keys of which on and off are values of their own.
+#: Sub-keys for which on and off do not mean 1 and 0.
 _OWN_WORDS = frozenset({"discard", "videostreaming", "aio", "cache"})
 #: Sub-keys with other names, by stem.
 _ALIASES = {"volume": "file", "freeze-fs-on-backup": "freeze-fs", "guest-fsfreeze": "freeze-fs"}
-#: Sub-keys that hold several words, in any order.
+#: Sub-keys with several words, in any order.
 _SETS = frozenset({"flags", "trunks"})
-#: Machine types that equal each of their versions, unless the task sets a version.
+#: Machine types that match each of their versions, unless the task sets a version.
 _UNPINNED = ("pc", "q35")
 NICS = (
     "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "e1000-82540em", "e1000-82544gc", "e1000-82545em", "i82551",
@@ -75,23 +75,23 @@ def stem(key):
 
 
 def bus_of(key):
-    """The bus of a drive's slot; None for what is none."""
+    """The bus of a drive's slot, such as scsi for scsi0; None if the key is not a valid slot."""
     found = _DISK.fullmatch(key)
     return found[1] if found and int(found[2]) < BUSES[found[1]] else None
 
 
 def is_property_string(key):
-    # Without a number it is a switch.
+    # numa (without a number) is a boolean.
     return key != "numa" and (stem(key) in _DEFAULT_KEYS or stem(key) in _PLAIN_STRINGS)
 
 
 def parse(key, text):
-    """{sub-key: value} of an option's value, by the names that the server uses itself."""
+    """{sub-key: value} of an option's value, with the server's own names of sub-keys."""
     return {name: value for name, value in requested_parts(key, text).items() if value}
 
 
 def requested_parts(key, text):
-    """The same for a requested value: sub-keys to be removed are included, with empty values."""
+    """{sub-key: value} of a requested value, including sub-keys with empty values, which are to be removed."""
     kind, found = stem(key), {}
     for part in str(text).split(","):
         name, equals, value = part.partition("=")
@@ -106,7 +106,7 @@ def requested_parts(key, text):
 
 
 def printed(key, values):
-    """The text of an option's sub-keys, the one without a name first."""
+    """The value of an option from its sub-keys, the one without a name first."""
     first = _DEFAULT_KEYS.get(stem(key))
     if stem(key) == "net" and values.get("macaddr"):
         values = {**values, "model": f"{values['model']}={values['macaddr']}"}
@@ -116,7 +116,7 @@ def printed(key, values):
 
 
 def merged(key, old, new):
-    """The text of an option with the sub-keys of ``new`` over those of ``old``; without those that are empty."""
+    """The value ``old`` with the sub-keys of ``new``; empty ones are removed."""
     both = {**parse(key, old or ""), **requested_parts(key, new)}
     return printed(key, {name: value for name, value in both.items() if value})
 
@@ -136,7 +136,7 @@ def same(key, found, requested):
 
 
 def holds(key, found, requested):
-    """Whether the sub-keys of ``requested`` are those of ``found``, whatever else it has; an empty one is not set."""
+    """Whether ``found`` has all sub-keys of ``requested``, besides others; an empty one must have its default."""
     present = _filled(key, found or "")
     defaults = _SUB_DEFAULTS.get(_family(key), {})
     return all(
@@ -163,9 +163,9 @@ def _folded(name, value):
     return value.lower() if name == "macaddr" else value
 
 
-def _machine_type(word):
+def _machine_type(machine):
     """A type without the version that the server pins to Windows guests."""
-    return "q35" if "q35" in word else "pc" if word.startswith("pc-i440fx") else word
+    return "q35" if "q35" in machine else "pc" if machine.startswith("pc-i440fx") else machine
 
 
 def _features(text):
@@ -190,24 +190,24 @@ def _plain(key, value):
 
 
 def switched(key, text):
-    """The text of an option as the server takes it: a switch is 0 or 1, such as yes and on."""
+    """The text of an option as the server stores it: for booleans 0 or 1 instead of yes, on and others."""
     is_switch = _DEFAULTS.get(key) in ("0", "1") or key in _OTHER_SWITCHES
     return _WORDS.get(text.strip().lower(), text) if is_switch else text
 
 
 def size_of(text):
-    """Bytes of a size as the server prints it; None where it prints none."""
+    """A size in bytes from the server's text, such as 32G; None if it is not a size."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text or "")
     return int(float(found[1]) * _UNITS[found[2]]) if found else None
 
 
 def gibibytes(size):
-    """A size as the server takes it for a new disk."""
+    """A size in bytes as the server expects it for a new disk: a number of GiB."""
     return f"{size / _UNITS['G']:.10f}".rstrip("0").rstrip(".")
 
 
 def keys_text(lines):
-    """SSH keys as the server wants them: encoded before the call itself is."""
+    """SSH keys as the server expects them: URL-encoded, in addition to the encoding of the call."""
     return quote("\n".join(line.strip() for line in lines), safe="")
 
 
@@ -221,13 +221,13 @@ def is_cdrom(drive):
 
 
 def is_seed(drive):
-    """Whether a drive is the one that cloud-init reads."""
+    """Whether a drive is the cloud-init seed."""
     name = drive.get("file", "").rpartition("/")[2].rpartition(":")[2]
     return name == "cloudinit" or re.fullmatch(r"vm-\d+-cloudinit(\.\w+)?", name) is not None
 
 
 def owner_of(volume):
-    """The number of the VM that a volume belongs to; None for ISO images and paths."""
+    """The ID of the VM that a volume belongs to; None for ISO images and paths."""
     found = re.search(r"(?:^|[:/])(?:vm|base)-(\d+)-[^/]*$", volume)
     return found[1] if found else None
 
@@ -239,5 +239,5 @@ def base_of(volume):
 
 
 def format_of(volume):
-    """The format of a volume: what is no file holds raw data."""
+    """The format of a volume; raw unless its name ends with that of another format."""
     return next((kind for kind in ("qcow2", "vmdk") if volume.endswith(f".{kind}")), "raw")

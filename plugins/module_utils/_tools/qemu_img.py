@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from .._lifecycle import errors
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
-_LOOK = 120
+#: Timeout in seconds of commands that read only the header.
+_READ_TIMEOUT = 120
 #: Commands that change nothing.
 _READS = frozenset({"check", "compare", "info", "measure"})
 #: Exit codes of ``qemu-img check``: no error, only leaked clusters, and a format that cannot be checked.
 _SOUND = (0, 3, 63)
-# Copying is the platform's own work: it is never cut off, however large the disk.
-_AS_LONG_AS_IT_TAKES = None
+# Copying has no timeout, because it depends on the size of the disk.
+_NO_TIMEOUT = None
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,13 @@ class QemuImg:
         The format of a guest's disk must be passed: if probed, a guest could make a raw disk look like an image on top
         of any file of the host, and a copy of it would contain that file.
         """
-        return _image(json.loads(self._run("info", "-U", "--output=json", *_of(image_format), path, timeout=_LOOK)))
+        return _image(
+            json.loads(self._run("info", "-U", "--output=json", *_of(image_format), path, timeout=_READ_TIMEOUT))
+        )
 
     def chain(self, path):
         """The image and its backing files, itself first."""
-        listed = self._run("info", "-U", "--output=json", "--backing-chain", path, timeout=_LOOK)
+        listed = self._run("info", "-U", "--output=json", "--backing-chain", path, timeout=_READ_TIMEOUT)
         return [_image(found) for found in json.loads(listed)]
 
     def damage(self, path, image_format):
@@ -93,11 +96,11 @@ class QemuImg:
 
         It has the same backing files as the image. The snapshot does not change while the image is written.
         """
-        below = self.chain(path)[1:2]
-        standing = [word for base in below for word in ("-B", base.path, "-F", base.format)]
+        backing_image = self.chain(path)[1:2]
+        backing_options = [word for base in backing_image for word in ("-B", base.path, "-F", base.format)]
         # In such options a comma ends the value, unless it is doubled.
         name = f"snapshot.name={snapshot.replace(',', ',,')}"
-        self._run("convert", "-U", "-f", "qcow2", "-l", name, "-O", "qcow2", *standing, path, copy)
+        self._run("convert", "-U", "-f", "qcow2", "-l", name, "-O", "qcow2", *backing_options, path, copy)
 
     def drop_snapshot(self, path, name):
         """Delete a snapshot from a qcow2 image that is not in use."""
@@ -118,10 +121,10 @@ class QemuImg:
         """Whether two images read the same; where one is longer, the rest of it reads as zeroes."""
         return self._completed("compare", "-q", "-U", *_of(format_of_a), a, b, allowed=(0, 1)).rc == 0
 
-    def _run(self, *words, timeout=_AS_LONG_AS_IT_TAKES):
+    def _run(self, *words, timeout=_NO_TIMEOUT):
         return self._completed(*words, timeout=timeout).stdout
 
-    def _completed(self, *words, timeout=_AS_LONG_AS_IT_TAKES, allowed=(0,)):
+    def _completed(self, *words, timeout=_NO_TIMEOUT, allowed=(0,)):
         argv = [self._commands.find(self._executable, INSTALL), *words]
         completed = self._commands.run(argv, timeout=timeout, writes=words[0] not in _READS)
         if allowed is not None and completed.rc not in allowed:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asking Ruby whether it understands a file, without running anything of it."""
+"""Checks the syntax of Ruby code with ``ruby -c``, which does not run it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .._lifecycle import errors
 
 
 def syntax_error(commands, text, executable="ruby"):
-    """What ``ruby -c`` says against ``text``; None where it says nothing, or where no Ruby is to be found.
+    """The error of ``ruby -c`` for ``text``; None if the syntax is valid, or if no Ruby is found.
 
-    HashiCorp's packages of Vagrant bring a Ruby that is not on PATH; then Vagrant is the first to read the file.
+    HashiCorp's packages of Vagrant contain a Ruby that is not on PATH; then only Vagrant itself detects syntax errors.
     """
     try:
         ruby = commands.find(executable)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values as Ruby source. Every value of a task that gets into a Vagrantfile goes through `literal`.
+"""Converts values to Ruby literals. Every value of a task that is written to a Vagrantfile goes through `literal`.
 
-The source is printable ASCII on one line, whatever the value holds: so it reads the same in every encoding, no value
-can end its own quotes, begin an interpolation, or put a line of its own into the file.
+A literal is printable ASCII on one line, whatever the value contains. So it means the same in every encoding, and no
+value can end its own quotes, start an interpolation, or add a line to the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REPRESENTABLE = "Text, numbers, true, false, null, lists and mappings can be wr
 
 
 def literal(value):
-    """``value`` as a Ruby expression that evaluates to it. Raises InvalidInput for what Ruby cannot be told."""
+    """A Ruby expression that evaluates to ``value``. Raises InvalidInput for values that Ruby cannot represent."""
     if value is None:
         return "nil"
     if isinstance(value, bool):

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command lines of ``vagrant``: one project, one process for each call, most of a second each.
+"""Runs ``vagrant`` for one project. Each call is one process, which takes most of a second.
 
-Every command but `version` reads the state of all VMs of the project first, and stores it: a VM that its provider does
-not know any more is removed from the project. A call that must not write is given a copy (vagrant_folder).
+Every command except `version` first reads the state of all VMs of the project, and stores it: a VM that its provider
+does not know any more is removed from the project. Calls that must not write work on a copy (vagrant_folder).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from . import vagrant_output as output
 
 INSTALL = "Install Vagrant, or set executable to the path of vagrant if it is not on PATH."
 OLDEST = (2, 2)
-#: Seconds for a command that only reads; the download of a box has no limit.
+#: Timeout of commands that only read, in seconds; the download of a box has no limit.
 _READ = 120
-#: Failures before anything was done.
+#: Errors that Vagrant raises before it changes anything.
 _NOTHING_DONE = frozenset({
     "MachineActionLockedError", "MachineNotFound", "NoEnvironmentError", "ProviderNotFound", "ProviderNotUsable",
     "ProviderNotFoundSuggestion", "ActiveMachineWithDifferentProvider", "SnapshotNotFound", "SnapshotConflictFailed",
 })  # fmt: skip
-# No words to a terminal, no questions to the maker's servers.
 _PLUGINS = "Install the plugins that the Vagrantfile requires: vagrant plugin install NAME."
+# No colors, no check for a new version on HashiCorp's servers.
 _QUIET = {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
 
 
@@ -69,7 +69,7 @@ class Vagrant:
             return self._rows(self._execute([*arguments, "--machine-readable"], timeout, writes=True))
         except VagrantFailed as error:
             if error.kind not in _NOTHING_DONE:
-                writes.note(doubtful=True)  # It may be done in part.
+                writes.note(doubtful=True)  # The change may be partly done.
             raise
 
     def _rows(self, completed):
@@ -120,12 +120,12 @@ def is_box_missing(error):
 
 
 def is_boot_timeout(error):
-    """Whether the guest did not answer in time. Vagrant has then destroyed the VM, if it was new."""
+    """Whether the guest did not answer in time. If the VM was new, Vagrant has destroyed it."""
     return _is(error, "VMBootTimeout")
 
 
 def is_not_ready_for_ssh(error):
-    """Whether there is nothing to connect to: the VM is not created, off, or has no address yet."""
+    """Whether SSH is impossible now: the VM is not created, is off, or has no address yet."""
     return _is(error, "SSHNotReady", "SSHUnavailable")
 
 
@@ -133,7 +133,7 @@ def is_snapshot_missing(error):
     return _is(error, "SnapshotNotFound")
 
 
-def is_snapshot_taken(error):
+def is_existing_snapshot(error):
     """Whether there is a snapshot of that name already."""
     return _is(error, "SnapshotConflictFailed")
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a project's ``.vagrant`` folder has about the VMs that Vagrant has created, read without starting Ruby.
+"""Reads the files that Vagrant keeps about its VMs in the ``.vagrant`` folder of a project, without starting Ruby.
 
-A VM's files are in ``machines/NAME/PROVIDER``. It is created once there is ``id``, by which the provider knows it;
-the states in Vagrant's own files and the index in its home folder may be out of date.
+A VM's files are in ``machines/NAME/PROVIDER``. A VM exists once there is a file ``id``, with its id at the provider.
+States in Vagrant's own files, and the index in its home folder, may be out of date.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._lifecycle import errors
 
 DEFAULT = ".vagrant"
 _MACHINES = "machines"
-# By the first, Vagrant finds the machine in the index of its home folder and writes there; the second is a secret.
+# With the first, Vagrant would find the VM in the index of its home folder and write there; the second is a secret.
 _NOT_COPIED = ("index_uuid", "private_key")
 #: The id of a VM that the provider has not finished creating.
 PREPARING = "preparing"
@@ -25,10 +25,10 @@ PREPARING = "preparing"
 
 @dataclass(frozen=True)
 class CreatedVm:
-    """``box`` is (name, version); ``creator`` is a user's number, and no other user may use the VM.
+    """``box`` is (name, version); ``creator`` is the UID of the only user who may use the VM.
 
-    ``key_file`` is the key that Vagrant installed in the guest; None if the guest has the box's own. ``number``
-    is the VM's id in Vagrant's own list (vagrant_index), ``project`` the folder of its Vagrantfile.
+    ``key_file`` is the SSH key that Vagrant installed in the guest; None if the guest has the key of the box.
+    ``index_id`` is the VM's id in Vagrant's index (vagrant_index), ``project`` the folder of its Vagrantfile.
     """
 
     name: str
@@ -39,33 +39,33 @@ class CreatedVm:
     creator: int | None
     key_file: str | None
     is_provisioned: bool
-    number: str | None = None
+    index_id: str | None = None
     project: str | None = None
 
 
 def created_vms(files, dotfile):
     """{name: CreatedVm} of all VMs that Vagrant has created.
 
-    A folder without an id remains of a deleted VM, or of one that could not be created.
+    A folder without an id is a remainder of a deleted VM, or of one that could not be created.
     """
     found = {}
     for name in files.entries(os.path.join(dotfile, _MACHINES)):
-        above = os.path.join(dotfile, _MACHINES, name)
-        vms = [_created_vm(files, name, one, os.path.join(above, one)) for one in _folders(files, above)]
+        folder = os.path.join(dotfile, _MACHINES, name)
+        vms = [_created_vm(files, name, one, os.path.join(folder, one)) for one in _folders(files, folder)]
         found.update({one.name: one for one in vms if one})
     return found
 
 
 def copy(files, dotfile, target):
-    """Copy what Vagrant needs to report states: its read commands write to the folder, so they are given a copy."""
+    """Copy the files that Vagrant needs to report states: its read commands write to the folder, so they use a copy."""
     for name in files.entries(os.path.join(dotfile, _MACHINES)):
         for provider in _folders(files, os.path.join(dotfile, _MACHINES, name)):
-            below = os.path.join(_MACHINES, name, provider)
-            files.make_folder(os.path.join(target, below))
-            for file in files.entries(os.path.join(dotfile, below)):
-                source = os.path.join(dotfile, below, file)
+            relative = os.path.join(_MACHINES, name, provider)
+            files.make_folder(os.path.join(target, relative))
+            for file in files.entries(os.path.join(dotfile, relative)):
+                source = os.path.join(dotfile, relative, file)
                 if file not in _NOT_COPIED and files.is_file(source):
-                    files.write_atomically(os.path.join(target, below, file), files.read(source), mode=0o600)
+                    files.write_atomically(os.path.join(target, relative, file), files.read(source), mode=0o600)
 
 
 def _folders(files, folder):
@@ -87,9 +87,9 @@ def _created_vm(files, name, provider, folder):
         box=_box(_read(files, folder, "box_meta")),
         creator=int(creator) if creator.isdigit() else None,
         key_file=key_file if files.is_file(key_file) else None,
-        # The file outlives its VM; the id after the colon says which VM it is about.
+        # Vagrant does not delete this file with its VM; the id after the colon says which VM it is about.
         is_provisioned=provisioned.partition(":")[2] == identifier,
-        number=_read(files, folder, "index_uuid") or None,
+        index_id=_read(files, folder, "index_uuid") or None,
         project=_read(files, folder, "vagrant_cwd") or None,
     )
 
@@ -103,7 +103,7 @@ def _box(text):
 
 
 def _read(files, folder, name):
-    """A file's text; empty if there is none, also while Vagrant replaces it."""
+    """The text of a file; empty if it does not exist, which can also be while Vagrant replaces it."""
     try:
         return files.read(os.path.join(folder, name)).decode("utf-8", "replace").strip()
     except errors.NotFound:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's list of all VMs of a user, in its home folder: by ids of its own, each with its Vagrantfile.
+"""Vagrant's index of all VMs of a user, in its home folder: {an id of Vagrant's own: the VM and its Vagrantfile}.
 
-Vagrant takes a name on a command line first for the beginning of such an id, and only then for the name of a VM in the
-project: ``vagrant destroy db`` may delete a VM of another project.
+Vagrant interprets a name on its command line first as the beginning of such an id, and only then as the name of a VM in
+the project: ``vagrant destroy db`` may delete a VM of another project.
 """
 
 from __future__ import annotations
@@ -28,20 +28,23 @@ class Entry(NamedTuple):
 
 
 def read(files, home):
-    """{Vagrant's id: Entry} of all VMs; empty if the list does not exist or cannot be read."""
+    """{Vagrant's id: Entry} of all VMs; empty if the index does not exist or cannot be read."""
     try:
-        known = json.loads(files.read(os.path.join(home, _FILE)))["machines"]
-        return {number: _entry(listed) for number, listed in known.items()}
+        machines = json.loads(files.read(os.path.join(home, _FILE)))["machines"]
+        return {index_id: _entry(machine) for index_id, machine in machines.items()}
     except (errors.PolyvirtError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _entry(listed):
-    named = listed.get("vagrantfile_name")
-    file = (named[0] if named else None) if isinstance(named, list) else named
-    return Entry(str(listed.get("name")), str(listed.get("vagrantfile_path")), file)
+def _entry(machine):
+    names = machine.get("vagrantfile_name")
+    file = (names[0] if names else None) if isinstance(names, list) else names
+    return Entry(str(machine.get("name")), str(machine.get("vagrantfile_path")), file)
 
 
-def vm_mistaken_for(index, name, own_number):
-    """The VM that Vagrant takes ``name`` for, unless it is the one whose id in the list is ``own_number``."""
-    return next((entry for number, entry in index.items() if number.startswith(name) and number != own_number), None)
+def vm_mistaken_for(index, name, own_id):
+    """The Entry of another VM whose id begins with ``name``, so that Vagrant would act on it; None if there is none.
+
+    ``own_id`` is the id of the meant VM, None if it has none.
+    """
+    return next((entry for index_id, entry in index.items() if index_id.startswith(name) and index_id != own_id), None)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading what ``vagrant --machine-readable`` prints. Pure: text in, values out.
+"""Parses the output of ``vagrant --machine-readable``. Pure: text in, values out.
 
-A row is ``EPOCH,TARGET,TYPE,DATA[,DATA...]``. In data a comma is ``%!(VAGRANT_COMMA)`` and a line break ``\\n``; no
-backslash is escaped, so a text that holds ``\\n`` itself cannot be told from a line break.
+A row is ``EPOCH,TARGET,TYPE,DATA[,DATA...]``. In data, a comma is printed as ``%!(VAGRANT_COMMA)`` and a line break as
+``\\n``. Backslashes are not escaped, so a text that contains ``\\n`` cannot be distinguished from a line break.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 _ROW = re.compile(r"^\d+,([^,\n]*),([^,\n]+),(.*?)\r?$", re.MULTILINE)
 _COMMA = "%!(VAGRANT_COMMA)"
 _VERSION = re.compile(r"^(?:Vagrant |Installed Version: )(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
-# What makes progress move on a terminal; it is printed without one too.
+# Escape sequences and overwritten text of progress bars, which are printed even without a terminal.
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*\r(?!\n)")
-# What only the authors of Vagrant need to know of a fault in it.
+# Ruby's stack trace of an error in Vagrant.
 _TRACE = re.compile(r"^\tfrom .*\n?|^/\S+\.rb:\d+:in `[^']*': ", re.MULTILINE)
 _EARLY = re.compile(r"\AVagrant failed to initialize at a very early stage:\s*")
 
 
 @dataclass(frozen=True)
 class Row:
-    """``target`` is a machine's name; None where the row is about none."""
+    """``target`` is the name of a VM; None if the row is not about a VM."""
 
     target: str | None
     kind: str
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Failure:
-    """``kind`` is Vagrant's name for it (``MachineActionLockedError``), without the names of what holds it."""
+    """``kind`` is the class of Vagrant's error without its Ruby modules, such as ``MachineActionLockedError``."""
 
     kind: str
     text: str
@@ -42,7 +42,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Status:
-    """``state`` is the provider's word."""
+    """``state`` is in the provider's own terms; vagrant_states maps it to a power state."""
 
     provider: str | None
     state: str
@@ -50,7 +50,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Ssh:
-    """``host`` is where Vagrant connects to: with VirtualBox 127.0.0.1, whatever the machine's address is."""
+    """``host`` is where Vagrant connects to: with VirtualBox 127.0.0.1, whatever the address of the VM is."""
 
     host: str
     port: int
@@ -66,7 +66,7 @@ class Box:
 
 
 def rows(text):
-    """All rows of an output; whatever stands between them is left out."""
+    """[Row] of an output; lines that are not rows are skipped."""
     return [_row(*found) for found in _ROW.findall(text)]
 
 
@@ -79,37 +79,37 @@ def _unescaped(item):
 
 
 def failure(found):
-    """The Failure that ended a call; None where it was another end."""
+    """The Failure with which a command ended, or None."""
     row = next((row for row in found if row.kind == "error-exit"), None)
     return Failure(row.data[0].rpartition("::")[2], "\n".join(row.data[1:])) if row else None
 
 
 def warnings(found):
-    """What Vagrant warned of, without its line breaks."""
-    rows = [row for row in found if row.kind == "ui" and row.data[:1] == ("warn",)]
-    return [" ".join(" ".join(row.data[1:]).split()) for row in rows]
+    """Vagrant's warnings, each on one line."""
+    rows_of_warnings = [row for row in found if row.kind == "ui" and row.data[:1] == ("warn",)]
+    return [" ".join(" ".join(row.data[1:]).split()) for row in rows_of_warnings]
 
 
 def error_text(text):
-    """What standard error says in a few lines, without what an early failure begins with and terminals understand."""
+    """Standard error without escape sequences, stack traces, empty lines, and the prefix of early failures."""
     plain = _EARLY.sub("", _TRACE.sub("", _CONTROL.sub("", text)).strip())
     return "\n".join(line.rstrip() for line in plain.split("\n") if line.strip())
 
 
 def statuses(found):
-    """``status`` as {machine: Status}, in the order of the Vagrantfile."""
+    """``status`` as {VM name: Status}, in the order of the Vagrantfile."""
     providers = {row.target: row.data[0] for row in found if row.kind == "provider-name"}
     return {row.target: Status(providers.get(row.target), row.data[0]) for row in found if row.kind == "state"}
 
 
 def ssh_configs(found):
-    """``ssh-config`` as {machine: Ssh}."""
+    """``ssh-config`` as {VM name: Ssh}."""
     return {row.target: _ssh(row.data[0]) for row in found if row.kind == "ssh-config"}
 
 
 def _ssh(text):
-    given = dict(_setting(line) for line in text.split("\n") if line.strip())
-    return Ssh(given["HostName"], int(given.get("Port", 22)), given.get("User"), given.get("IdentityFile"))
+    settings = dict(_setting(line) for line in text.split("\n") if line.strip())
+    return Ssh(settings["HostName"], int(settings.get("Port", 22)), settings.get("User"), settings.get("IdentityFile"))
 
 
 def _setting(line):
@@ -118,25 +118,27 @@ def _setting(line):
 
 
 def snapshots(found):
-    """``snapshot list`` as {machine: names}, in no order; a machine without snapshots, or without itself, has none.
+    """``snapshot list`` as {VM name: names of its snapshots}, in no particular order; empty for a VM without any, and
+    for one that does not exist.
 
-    Names come one by one after an empty headline. What is said about a machine that has none has words in its headline.
+    The names follow a heading without text, one per row. The message about a VM without snapshots is a heading with
+    text.
     """
-    listed, within = {}, None
+    listed, current_vm = {}, None
     for row in found:
         level, text = (*row.data, "")[:2] if row.kind == "ui" else ("", "")
         if row.target is not None and row.kind == "ui":
             listed.setdefault(row.target, [])
         if level == "output":
-            headline = text.rpartition("==> ")[2]
-            within = row.target if headline.strip() in ("", f"{row.target}:") else None
-        elif level == "detail" and row.target is not None and row.target == within:
-            listed[within].append(text)
+            heading = text.rpartition("==> ")[2]
+            current_vm = row.target if heading.strip() in ("", f"{row.target}:") else None
+        elif level == "detail" and row.target is not None and row.target == current_vm:
+            listed[current_vm].append(text)
     return listed
 
 
 def boxes(found):
-    """``box list``."""
+    """``box list`` as [Box]."""
     kinds = ("box-name", "box-provider", "box-version")
     columns = [[row.data[0] for row in found if row.kind == kind] for kind in kinds]
     return [Box(*values) for values in zip(*columns)]
@@ -148,6 +150,6 @@ def plugins(found):
 
 
 def version(text):
-    """``--version`` as numbers, or None."""
+    """``--version`` as (major, minor, patch), or None."""
     match = _VERSION.search(text)
     return tuple(int(number) for number in match.groups()) if match else None

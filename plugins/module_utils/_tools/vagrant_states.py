@@ -1,10 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words by which Vagrant's providers tell a machine's state, in this collection's words.
-
-A state that a machine passes through by itself has a word for where it goes through, too: ``State.passing``.
-"""
+"""The VM states of Vagrant's providers as power states of this collection. Pure: text in, values out."""
 
 from __future__ import annotations
 
@@ -12,26 +9,30 @@ from typing import NamedTuple
 
 
 class State(NamedTuple):
-    """``power`` is a word of the power table, or ``absent`` or ``unknown``."""
+    """``power`` is a power state of the power table, or ``absent`` or ``unknown``.
+
+    ``temporary``: an operation is in progress, after which the VM has another state; ``power`` is used in the meantime.
+    """
 
     power: str
-    passing: bool = False
+    temporary: bool = False
 
 
 _COMMON = {
     "not_created": State("absent"),
-    "preparing": State("unknown", passing=True),
+    "preparing": State("unknown", temporary=True),
     "running": State("running"),
     "paused": State("paused"),
 }
-_OF = {
+#: {provider: {its state: State}}
+_BY_PROVIDER = {
     "libvirt": {
-        # Running, and without an address yet.
+        # Running, but without an address yet.
         "inaccessible": State("running"),
         "blocked": State("running"),
         "nostate": State("running"),
         "shutoff": State("stopped"),
-        "shutting_down": State("running", passing=True),
+        "shutting_down": State("running", temporary=True),
         "crashed": State("failed"),
         "pmsuspended": State("paused"),
     },
@@ -42,36 +43,36 @@ _OF = {
         "aborted_saved": State("suspended"),
         "gurumeditation": State("failed"),
         "stuck": State("failed"),
-        "starting": State("running", passing=True),
-        "restoring": State("running", passing=True),
-        "stopping": State("running", passing=True),
-        "saving": State("running", passing=True),
-        "livesnapshotting": State("running", passing=True),
-        "onlinesnapshotting": State("running", passing=True),
-        "deletingsnapshotlive": State("running", passing=True),
-        "deletingsnapshotlivepaused": State("paused", passing=True),
-        "snapshotting": State("stopped", passing=True),
-        "restoringsnapshot": State("stopped", passing=True),
-        "deletingsnapshot": State("stopped", passing=True),
-        "settingup": State("stopped", passing=True),
+        "starting": State("running", temporary=True),
+        "restoring": State("running", temporary=True),
+        "stopping": State("running", temporary=True),
+        "saving": State("running", temporary=True),
+        "livesnapshotting": State("running", temporary=True),
+        "onlinesnapshotting": State("running", temporary=True),
+        "deletingsnapshotlive": State("running", temporary=True),
+        "deletingsnapshotlivepaused": State("paused", temporary=True),
+        "snapshotting": State("stopped", temporary=True),
+        "restoringsnapshot": State("stopped", temporary=True),
+        "deletingsnapshot": State("stopped", temporary=True),
+        "settingup": State("stopped", temporary=True),
         "inaccessible": State("unknown"),
     },
     "hyperv": {
         "off": State("stopped"),
         "saved": State("suspended"),
-        "starting": State("running", passing=True),
-        "resuming": State("running", passing=True),
-        "stopping": State("running", passing=True),
-        "saving": State("running", passing=True),
-        "pausing": State("running", passing=True),
-        "reset": State("running", passing=True),
+        "starting": State("running", temporary=True),
+        "resuming": State("running", temporary=True),
+        "stopping": State("running", temporary=True),
+        "saving": State("running", temporary=True),
+        "pausing": State("running", temporary=True),
+        "reset": State("running", temporary=True),
     },
     "vmware_desktop": {"not_running": State("stopped"), "suspended": State("suspended")},
     "proxmox": {"stopped": State("stopped")},
 }
 
 
-def state(provider, word):
-    """The State that a provider's word means. A word that nobody knows is ``unknown``, and nothing is done then."""
-    plain = word.replace("-", "_")
-    return _OF.get(provider, {}).get(plain) or _COMMON.get(plain) or State("unknown")
+def state(provider, provider_state):
+    """The State for a provider's own state. Other states are ``unknown``; VMs in them are not changed."""
+    name = provider_state.replace("-", "_")
+    return _BY_PROVIDER.get(provider, {}).get(name) or _COMMON.get(name) or State("unknown")

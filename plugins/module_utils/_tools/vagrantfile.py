@@ -1,20 +1,20 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The managed Vagrantfile: a project's description in, the whole text out, and what a text was written from.
+"""The managed Vagrantfile: renders it from the description of a project, and reads the description back from it.
 
-A project is ``{"machines": [machine, ...], "environment": {name: text}}``. A machine has ``name`` and ``provider``,
-and whatever else is wanted of it; a key left out, or None, leaves the box's own setting alone:
+A project is ``{"machines": [machine, ...], "environment": {name: text}}``. A machine (Vagrant's term for a VM) has
+``name``, ``provider`` and optional keys. For a key that is missing or None, the box decides:
 
 ``box``, ``box_version``, ``box_url``, ``box_checksum`` (``sha256:...``), ``hostname``, ``cpus``, ``memory`` (MiB),
 ``disk`` (MiB), ``gui``, ``linked_clone``, ``primary``, ``autostart``, ``native``, and lists of mappings:
 
-- ``networks``: ``type`` (private, public), ``address`` (left out: DHCP), ``netmask``, ``bridge``, ``mac``, ``options``
+- ``networks``: ``type`` (private, public), ``address`` (missing: DHCP), ``netmask``, ``bridge``, ``mac``, ``options``
 - ``port_forwards``: ``name``, ``protocol``, ``host_address``, ``host_port``, ``guest_port``, ``options``
 - ``shared_folders``: ``host_path``, ``guest_path``, ``type``, ``read_only``, ``options``
 - ``provisioners``: ``name``, ``inline`` or ``path``, ``args``, ``env``, ``privileged``, ``run``, ``options``
 
-``options`` are Vagrant's rarer keywords; ``native`` is described in vagrantfile_native.
+``options`` are other keyword arguments of Vagrant's method; ``native`` is described in vagrantfile_native.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from .vagrantfile_provider import provider_lines
 _WARNING = "# Written by polyvirt.core, which writes it anew: what is changed here by hand is lost."
 _DESCRIPTION = "# polyvirt.core: "
 _STAR = "\\u002a"
-#: Providers whose own way of sharing Vagrant always prefers.
+#: Providers whose own type of shared folders Vagrant always prefers.
 _OWN_SHARING = ("virtualbox", "vmware_desktop")
 _DEFAULT_FOLDER = {"host_path": ".", "guest_path": "/vagrant"}
-# It is a folder's name too, and a word on command lines, where what begins with a slash is a pattern.
+# The name is also that of a folder, and an argument of vagrant, which treats one that begins with a slash as a pattern.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _CHECKSUM = re.compile(r"(md5|sha1|sha256|sha384|sha512):([0-9A-Fa-f]+)\Z")
 
 
 def render(project):
-    """The file's text. The same description gives the same text, whatever the order of its keys."""
+    """The text of the file. The order of keys in ``project`` does not matter."""
     canonical = _canonical(project)
     project = json.loads(canonical)
     lines = [
         "# -*- mode: ruby -*-",
         _WARNING,
-        # Between two of -*- Ruby obeys even a comment.
+        # Ruby interprets text between two -*- even in a comment.
         f"{_DESCRIPTION}{canonical.replace('*', _STAR)}",
         *_environment(project.get("environment") or {}),
         'Vagrant.configure("2") do |config|',
@@ -59,7 +59,7 @@ def render(project):
 
 
 def description(text):
-    """The project that ``text`` was rendered from; None where somebody else wrote the file, or changed it since."""
+    """The project that ``text`` was rendered from; None if it was written by somebody else, or changed since."""
     line = next((line for line in text.split("\n") if line.startswith(_DESCRIPTION)), None)
     if line is None:
         return None
@@ -71,21 +71,21 @@ def description(text):
 
 
 def fingerprint(description):
-    """A short text that two descriptions share only if they say the same."""
+    """A hash of a description. The order of keys and empty values do not change it."""
     return hashlib.sha256(_canonical(description).encode("ascii")).hexdigest()
 
 
 def _canonical(description):
-    return json.dumps(_given(description), sort_keys=True, separators=(",", ":"))
+    return json.dumps(_without_empty(description), sort_keys=True, separators=(",", ":"))
 
 
-def _given(value):
-    """What of a description says something: a None says nothing, but in ``native`` it is a value."""
+def _without_empty(value):
+    """A description without keys that are None or empty. Values within ``native`` are kept: there, None is a value."""
     if isinstance(value, Mapping):
-        given = {key: item if key == "native" else _given(item) for key, item in value.items()}
-        return {key: item for key, item in given.items() if item is not None and item != [] and item != {}}
+        items = {key: item if key == "native" else _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in items.items() if item is not None and item != [] and item != {}}
     if isinstance(value, (list, tuple)):
-        return [_given(item) for item in value]
+        return [_without_empty(item) for item in value]
     return value
 
 
@@ -109,15 +109,15 @@ def _machine(machine):
         raise errors.InvalidInput(
             f"{machine['name']!r} cannot be the name of a machine of Vagrant.", "Use letters, digits, '_', '.' and '-'."
         )
-    given = keywords({name: machine.get(name) for name in ("primary", "autostart")})
+    arguments = [literal(machine["name"]), *keywords({name: machine.get(name) for name in ("primary", "autostart")})]
     return [
-        f"config.vm.define {', '.join([literal(machine['name']), *given])} do |machine|",
-        *(f"  {line}" for line in _within(machine)),
+        f"config.vm.define {', '.join(arguments)} do |machine|",
+        *(f"  {line}" for line in _settings(machine)),
         "end",
     ]
 
 
-def _within(machine):
+def _settings(machine):
     yield from _box(machine)
     if machine.get("hostname") is not None:
         yield f"machine.vm.hostname = {literal(machine['hostname'])}"
@@ -150,9 +150,9 @@ def _box(machine):
 
 
 def _network(network, provider):
-    # vagrant-libvirt has a word of its own for the host's device.
+    # In vagrant-libvirt, the host's interface has another keyword.
     bridge = "dev" if provider == "libvirt" else "bridge"
-    given = {
+    options = {
         "type": None if network.get("address") or network["type"] == "public" else "dhcp",
         "ip": network.get("address"),
         "netmask": network.get("netmask"),
@@ -160,16 +160,16 @@ def _network(network, provider):
         "mac": _mac(network.get("mac"), provider),
         **(network.get("options") or {}),
     }
-    return _call("machine.vm.network", f"{network['type']}_network", given)
+    return _call("machine.vm.network", f"{network['type']}_network", options)
 
 
 def _mac(address, provider):
-    """VirtualBox takes no colons (7.0: Invalid MAC address format); vagrant-libvirt takes both ways."""
+    """VirtualBox rejects colons (7.0: Invalid MAC address format); vagrant-libvirt accepts both forms."""
     return address.replace(":", "") if address and provider == "virtualbox" else address
 
 
 def _port_forward(forward):
-    given = {
+    options = {
         "id": forward.get("name"),
         "guest": forward["guest_port"],
         "host": forward["host_port"],
@@ -177,44 +177,48 @@ def _port_forward(forward):
         "protocol": forward.get("protocol"),
         **(forward.get("options") or {}),
     }
-    return _call("machine.vm.network", "forwarded_port", given)
+    return _call("machine.vm.network", "forwarded_port", options)
 
 
 def _folders(folders, provider):
-    """Vagrant shares the project's folder unless told not to; here only what is asked for is shared."""
+    """Lines of shared folders. Vagrant's default, to share the project's folder, is disabled unless requested."""
     if not any(folder["guest_path"] == _DEFAULT_FOLDER["guest_path"] for folder in folders):
         yield _call("machine.vm.synced_folder", *_DEFAULT_FOLDER.values(), {"disabled": True})
     for folder in folders:
-        given = {
+        options = {
             "type": folder.get("type"),
             "mount_options": ["ro"] if folder.get("read_only") else None,
             **(folder.get("options") or {}),
         }
         if folder.get("read_only"):
-            _check_mounted(folder, provider)
-        yield _call("machine.vm.synced_folder", folder["host_path"], folder["guest_path"], given)
+            _check_is_mounted(folder, provider)
+        yield _call("machine.vm.synced_folder", folder["host_path"], folder["guest_path"], options)
 
 
-def _check_mounted(folder, provider):
-    """A copy is the guest's own to write to. Without a type Vagrant takes the best that works, which rsync may be."""
+def _check_is_mounted(folder, provider):
+    """Raise Unsupported if a read-only folder would be a copy by rsync, which the guest can write to.
+
+    Without a type, Vagrant uses the best type that works, which may be rsync.
+    """
     kind = folder.get("type")
     if kind == "rsync" or (kind is None and provider not in _OWN_SHARING):
-        told = "is" if kind else "has no type, and may be"
+        is_or_may_be = "is" if kind else "has no type, and may be"
         raise errors.Unsupported(
-            f"The folder {folder['guest_path']} {told} a copy that rsync makes, which is not mounted read-only.",
+            f"The folder {folder['guest_path']} {is_or_may_be} a copy that rsync makes, which is not mounted"
+            " read-only.",
             "Give it another type (nfs, smb, virtiofs, 9p), or leave read_only out.",
         )
 
 
 def _provisioner(provisioner):
-    given = {key: provisioner.get(key) for key in ("inline", "path", "args", "env", "privileged", "run")}
-    given.update(provisioner.get("options") or {})
+    options = {key: provisioner.get(key) for key in ("inline", "path", "args", "env", "privileged", "run")}
+    options.update(provisioner.get("options") or {})
     if provisioner.get("name") is None:
-        return _call("machine.vm.provision", "shell", given)
-    return _call("machine.vm.provision", provisioner["name"], {"type": "shell", **given})
+        return _call("machine.vm.provision", "shell", options)
+    return _call("machine.vm.provision", provisioner["name"], {"type": "shell", **options})
 
 
 def _call(method, *arguments):
-    """One Ruby call; the last argument is its keywords."""
-    *values, named = arguments
-    return f"{method} {', '.join([*map(literal, values), *keywords(named)])}"
+    """A Ruby call; the last of ``arguments`` is the mapping of its keyword arguments."""
+    *positional, named = arguments
+    return f"{method} {', '.join([*map(literal, positional), *keywords(named)])}"

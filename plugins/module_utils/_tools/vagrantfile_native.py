@@ -1,20 +1,20 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of Vagrant and its providers that have no word of their own here, written as the keys of ``native``.
+"""The option ``native``: settings of Vagrant and its providers without an option of this collection, as Ruby lines.
 
 =====================  =============================================================
 key                    Ruby
 =====================  =============================================================
 ``nested``             ``provider.nested = VALUE``
 ``vmx[memsize]``       ``provider.vmx["memsize"] = VALUE``
-``ssh.username``       ``machine.ssh.username = VALUE``, any section of a machine
+``ssh.username``       ``machine.ssh.username = VALUE``, for any section of Vagrant's config
 ``storage``            a method: the value is a list of calls, each a list of arguments
-``customize``          a list of commands of VBoxManage, each as its words, after an event or without
+``customize``          a list of VBoxManage commands, each a list of words, optionally after an event
 =====================  =============================================================
 
-A text of a colon and a word is a symbol, as it is written in Ruby (``:id``, ``:linux``). A mapping at the end of a call
-is its keywords.
+A string such as ``:id`` or ``:linux`` is written as a Ruby symbol. A mapping at the end of a call is its keyword
+arguments.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _OF_LIBVIRT = (
     "redirfilter", "serial", "smartcard", "storage", "usb", "usb_controller", "watchdog",
 )  # fmt: skip
 _OF_MACHINES = ("vm.cloud_init", "vm.disk", "vm.network", "vm.provision", "vm.synced_folder")
-#: All else is assigned. A method that is not here cannot be called: some of Ruby's run what they get.
+#: Keys that are called; all others are assigned. No other method can be called: some of Ruby's execute their arguments.
 _METHODS = frozenset((*_OF_VIRTUALBOX, *_OF_LIBVIRT, *_OF_MACHINES))
-#: The moments at which the provider VirtualBox gives VBoxManage a command; of its own accord it does before each boot.
+#: When the provider VirtualBox runs a command of customize; the default is before each boot.
 _EVENTS = ("pre-import", "pre-boot", "post-boot", "post-comm")
 _WORD = r"[a-z][A-Za-z0-9_]*"
 _KEY = re.compile(rf"(?:(?P<section>{_WORD})\.)?(?P<name>{_WORD})(?:\[(?P<item>[^\]\r\n]+)\])?\Z")
@@ -44,7 +44,7 @@ _BARE_KEYWORD = re.compile(rf"{_WORD}\Z")
 
 
 def native_lines(native, receiver):
-    """The lines of those settings that are the provider's, or of those that are the machine's."""
+    """The lines of the provider's settings, or those of the machine's; ``receiver`` is "provider" or "machine"."""
     for key, value in sorted((native or {}).items()):
         parts = _KEY.match(key)
         if parts is None:
@@ -55,17 +55,17 @@ def native_lines(native, receiver):
             yield from _setting(key, parts, value, receiver)
 
 
-def keywords(given):
-    """``name: value`` for each keyword that is given."""
-    return [f"{_keyword(name)}: {literal(value)}" for name, value in given.items() if value is not None]
+def keywords(values):
+    """``name: value`` for each keyword argument that is not None."""
+    return [f"{_keyword(name)}: {literal(value)}" for name, value in values.items() if value is not None]
 
 
 def _setting(key, parts, value, receiver):
     target = ".".join(part for part in (receiver, parts["section"], parts["name"]) if part)
     if key in _METHODS:
         for arguments in _calls(key, value):
-            given = _customization(arguments) if key == "customize" else arguments
-            yield f"{target}({', '.join(_arguments(given))})"
+            values = _customize_arguments(arguments) if key == "customize" else arguments
+            yield f"{target}({', '.join(_arguments(values))})"
         return
     item = f"[{literal(parts['item'])}]" if parts["item"] else ""
     yield f"{target}{item} = {_native(value)}"
@@ -80,12 +80,15 @@ def _calls(key, value):
     )
 
 
-def _customization(words):
-    """The method takes an event, and the command as one list. Of a first text it makes the event, whatever it says."""
+def _customize_arguments(words):
+    """The arguments of customize: the command as one list, after an event if there is one.
+
+    Vagrant would use any string before the list as the event.
+    """
     has_event = bool(words) and words[0] in _EVENTS
     event, command = (words[:1], words[1:]) if has_event else ([], words)
     if len(command) == 1 and isinstance(command[0], list):
-        command = command[0]  # It was written as the method takes it.
+        command = command[0]  # It is already written as the method expects it.
     if not command or any(isinstance(word, (list, Mapping)) for word in command):
         raise errors.InvalidInput(
             f"native: customize: {words} is no command of VBoxManage.",
@@ -105,12 +108,12 @@ def _keyword(name):
     word = _KEYWORD.match(name)
     if word is None:
         raise errors.InvalidInput(f"{name!r} is no name of a keyword in Ruby.", "Use letters, digits and '_'.")
-    # A variable or a number is no keyword in Ruby, unless it is quoted.
+    # Names that do not begin with a lower-case letter, such as QEMU_AUDIO_DRV or 0, are written in quotes.
     return word[1] if _BARE_KEYWORD.match(word[1]) else literal(word[1])
 
 
 def _native(value):
-    """A literal in which texts like ``:id`` are symbols."""
+    """A literal in which strings like ``:id`` are written as symbols."""
     if isinstance(value, str) and _SYMBOL.match(value):
         return value
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of a Vagrantfile that each provider has its own words for."""
+"""The provider block of a VM in the Vagrantfile: the settings that each provider has under other names."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from .ruby_literal import literal
 from .vagrantfile_native import native_lines
 
 PROVIDERS = ("virtualbox", "libvirt", "hyperv", "vmware_desktop", "proxmox")
-#: Vagrant ignores the size of a disk, and vm.cloud_init, unless its process is started with this.
+#: Environment of Vagrant: without it, Vagrant ignores the size of a disk, and vm.cloud_init.
 EXPERIMENTS = {"VAGRANT_EXPERIMENTAL": "disks,cloud_init"}
 _MIB_PER_GIB = 1024
 
 
 def provider_lines(machine):
-    """The settings of the machine's provider. Raises Unsupported for what the provider has no word for."""
+    """The lines with the provider's settings of a machine. Raises Unsupported for settings that it does not support."""
     provider = machine["provider"]
     if provider not in PROVIDERS:
         raise errors.Unsupported(f"The provider {provider} is not known.", f"Known are {', '.join(PROVIDERS)}.")
-    _check_heard(machine, provider)
-    within = [*_provider_settings(machine, provider), *native_lines(machine.get("native"), "provider")]
-    yield from _disk_outside(machine, provider)
+    _check_not_ignored(machine, provider)
+    block = [*_provider_settings(machine, provider), *native_lines(machine.get("native"), "provider")]
+    yield from _vagrant_disk(machine, provider)
     yield f"machine.vm.provider {literal(provider)} do |provider|"
-    yield from (f"  {line}" for line in within)
+    yield from (f"  {line}" for line in block)
     yield "end"
 
 
-def _check_heard(machine, provider):
-    """Vagrant itself takes these for any provider: nobody would say that nothing comes of them."""
-    for what, deaf, is_asked, remedy in _UNHEARD:
-        if provider in deaf and is_asked(machine):
-            raise errors.Unsupported(f"The provider {provider} of Vagrant does nothing with {what}.", remedy)
+def _check_not_ignored(machine, provider):
+    """Raise Unsupported for settings that Vagrant accepts for any provider, but this provider silently ignores."""
+    for setting, providers, is_requested, remedy in _IGNORED:
+        if provider in providers and is_requested(machine):
+            raise errors.Unsupported(f"The provider {provider} of Vagrant does nothing with {setting}.", remedy)
 
 
-def _any_of(option, key, *values):
-    """Whether one of a machine's ``option`` has one of these values, or any."""
+def _any_entry_has(option, key, *values):
+    """A function: whether an entry of a machine's ``option`` has one of ``values`` under ``key``, or, without
+    ``values``, any value that is not empty.
+    """
     return lambda machine: any(one.get(key) in values if values else one.get(key) for one in machine.get(option) or ())
 
 
@@ -57,7 +59,7 @@ def _assigned(name):
 
 
 def _vmx(name):
-    # All values of a .vmx file are texts.
+    # All values in a .vmx file are strings.
     return lambda value: [f"provider.vmx[{literal(name)}] = {literal(str(value))}"]
 
 
@@ -70,11 +72,11 @@ def _whole_gib(value):
     return value // _MIB_PER_GIB
 
 
-def _with_libvirt_disk(value):
+def _libvirt_disk(value):
     return [f"provider.machine_virtual_size = {_whole_gib(value)}"]
 
 
-def _with_proxmox_disk(value):
+def _proxmox_disk(value):
     size = literal(f"{_whole_gib(value)}G")
     return [f"provider.qemu_disk_size = {size}", f"provider.vm_disk_size = {size}"]
 
@@ -87,15 +89,18 @@ def _always_linked(value):
     return []
 
 
-def _elsewhere(_value):
+def _not_in_block(_value):
+    """For the disk of providers that use Vagrant's own setting, see _vagrant_disk."""
     return []
 
 
-def _disk_outside(machine, provider):
-    if machine.get("disk") is not None and _SETTINGS["disk"].get(provider) is _elsewhere:
+def _vagrant_disk(machine, provider):
+    """The size of the disk as a setting of Vagrant itself, which is outside the provider block."""
+    if machine.get("disk") is not None and _SETTINGS["disk"].get(provider) is _not_in_block:
         yield f'machine.vm.disk :disk, name: "vagrant_primary", size: "{int(machine["disk"])}MB", primary: true'
 
 
+#: {key of a machine: {provider: function that returns the lines for a value}}
 _SETTINGS = {
     "cpus": {
         "virtualbox": _assigned("cpus"),
@@ -112,11 +117,11 @@ _SETTINGS = {
         "proxmox": _assigned("vm_memory"),
     },
     "disk": {
-        "virtualbox": _elsewhere,
-        "libvirt": _with_libvirt_disk,
-        "hyperv": _elsewhere,
-        "vmware_desktop": _elsewhere,
-        "proxmox": _with_proxmox_disk,
+        "virtualbox": _not_in_block,
+        "libvirt": _libvirt_disk,
+        "hyperv": _not_in_block,
+        "vmware_desktop": _not_in_block,
+        "proxmox": _proxmox_disk,
     },
     "gui": {"virtualbox": _assigned("gui"), "vmware_desktop": _assigned("gui")},
     "linked_clone": {
@@ -127,30 +132,36 @@ _SETTINGS = {
     },
 }
 
-#: (what, the providers that do nothing with it, whether a machine's description has it, what to do instead). Read in
-#: Vagrant 2.3.4 (hyperv/action/configure.rb: one switch is all it takes; cloud_init_setup.rb: VirtualBox alone has it),
-#: vagrant-libvirt 0.11.2 (forward_ports.rb) and vagrant-proxmox (config_clone.rb: of a card it takes the bridge).
-_DEAF = ("hyperv", "proxmox")
+#: Providers that ignore almost all settings of networks.
+_IGNORE_NETWORKS = ("hyperv", "proxmox")
 _BY_ADDRESS = "Reach the guest's ports by its own address."
-_UNHEARD = (
-    ("port_forwards", _DEAF, lambda machine: machine.get("port_forwards"), _BY_ADDRESS),
+#: (setting, providers that ignore it, whether a machine's description has it, what to do instead). Sources: Vagrant
+#: 2.3.4 (hyperv/action/configure.rb: only one switch; cloud_init_setup.rb: only for VirtualBox), vagrant-libvirt 0.11.2
+#: (forward_ports.rb) and vagrant-proxmox (config_clone.rb: only the bridge of a NIC).
+_IGNORED = (
+    ("port_forwards", _IGNORE_NETWORKS, lambda machine: machine.get("port_forwards"), _BY_ADDRESS),
     (
         "port_forwards of protocol udp",
         ("libvirt",),
-        _any_of("port_forwards", "protocol", "udp"),
+        _any_entry_has("port_forwards", "protocol", "udp"),
         _BY_ADDRESS,
     ),
     (
         "networks of type hostonly",
-        _DEAF,
-        _any_of("networks", "type", "private"),
+        _IGNORE_NETWORKS,
+        _any_entry_has("networks", "type", "private"),
         "Make the network on the host, and name its switch or bridge: {type: bridged, source: ...}.",
     ),
-    ("networks: address", _DEAF, _any_of("networks", "address"), "Have a provisioner set it in the guest."),
+    (
+        "networks: address",
+        _IGNORE_NETWORKS,
+        _any_entry_has("networks", "address"),
+        "Have a provisioner set it in the guest.",
+    ),
     (
         "networks: mac",
-        _DEAF,
-        _any_of("networks", "mac"),
+        _IGNORE_NETWORKS,
+        _any_entry_has("networks", "mac"),
         "Set it through native: hyperv has mac, and proxmox macaddress in a call of vm.network.",
     ),
     (

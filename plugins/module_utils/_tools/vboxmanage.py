@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running ``VBoxManage``.
+"""Runs ``VBoxManage``.
 
-Each call is one process; queries cannot be combined. The exit code is not reliable: some changes
-print an error and exit with 0. So a change fails if an error was printed.
+Each call is one process. The exit code is not reliable: some changing commands print an error and exit with 0. So a
+change fails if an error was printed.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _HELD = (
     "is already locked by a session (or being locked or unlocked)",
     "while it is locked",
 )
-# The daemon ended during the call, which may or may not have been executed.
+# The daemon VBoxSVC ended during the call, which may or may not have been executed.
 _LOST = ("NS_ERROR_ABORT (0x80004004)", "NS_ERROR_CALL_FAILED")
-_PASSING = (
+_TEMPORARY = (
     *_LOST,
     "already has a lock request pending",
     "was unlocked unexpectedly while attempting to share its session",
@@ -64,10 +64,11 @@ _WRONG_STATE = (
 _INACCESSIBLE = ("The object functionality is limited",)
 #: Seconds between retries of a read, for example while the daemon restarts; reads can be repeated safely.
 _PAUSES = (0.05, 0.1, 0.2, 0.5, 1, 1, 2, 2, 3, 3)
-#: How often a possibly incomplete answer is requested again; after that it is accepted.
-_INCOMPLETE_AGAIN = 3
-#: Seconds. With forty simultaneous tasks in one registry on a busy host, the last waits for over a minute.
-_PATIENCE = 180
+#: How often a read is repeated if its output may be incomplete; after that the output is accepted.
+_REPEATS_IF_INCOMPLETE = 3
+#: Default timeout of a call in seconds. With forty simultaneous tasks in one registry on a busy host, the last one
+#: waits for over a minute.
+_TIMEOUT = 180
 _NO_SNAPSHOTS = "This machine does not have any snapshots\n"
 
 
@@ -78,7 +79,7 @@ class Busy(errors.CommandFailed):
 class VBoxManage:
     """One user's registry of VMs."""
 
-    def __init__(self, commands, executable="VBoxManage", timeout=_PATIENCE, clock=None):
+    def __init__(self, commands, executable="VBoxManage", timeout=_TIMEOUT, clock=None):
         self._commands = commands
         self._clock = clock or Clock()
         self._executable = executable
@@ -86,11 +87,13 @@ class VBoxManage:
 
     def version(self):
         """The version, as numbers. Raises Unavailable if it is older than the oldest supported one."""
-        said = self.read("--version")
-        found = output.version(said)
+        printed = self.read("--version")
+        found = output.version(printed)
         if found is None:
             raise errors.Unavailable(
-                f"{self._executable} reports no version: {said.strip()[:200]!r}.", why="not_responding", remedy=INSTALL
+                f"{self._executable} reports no version: {printed.strip()[:200]!r}.",
+                why="not_responding",
+                remedy=INSTALL,
             )
         if found < OLDEST:
             raise errors.Unavailable(
@@ -101,16 +104,16 @@ class VBoxManage:
         return found
 
     def read(self, *words, timeout=None):
-        """The output of a command, for parsing. Raises CommandFailed if it is incomplete.
+        """The output of a command, for parsing. Raises CommandFailed if it ends within a line.
 
         In a wrong locale VBoxManage stops at the first character that it cannot print, and exits with 0. An error
-        printed besides the answer concerns a single object: a list continues after a VM that cannot be read, or whose
-        snapshots are locked by another process (seen on 7.2.22: the answer lacks them), which is temporary.
+        printed besides the output concerns a single object: a list continues after a VM that cannot be read, or whose
+        snapshots are locked by another process (seen on 7.2.22: the output lacks them), which is temporary.
         """
         completed = self._execute(words, timeout=timeout)
         for number, pause in enumerate(_PAUSES):
-            is_good_enough = completed.rc == 0 and number >= _INCOMPLETE_AGAIN
-            if is_good_enough or not _says(completed.stderr, _PASSING):
+            is_good_enough = completed.rc == 0 and number >= _REPEATS_IF_INCOMPLETE
+            if is_good_enough or not _contains(completed.stderr, _TEMPORARY):
                 break
             self._clock.sleep(pause)
             completed = self._execute(words, timeout=timeout)
@@ -126,7 +129,7 @@ class VBoxManage:
         """Run one command and return its output. Raises CommandFailed with VirtualBox's error lines."""
         completed = self._execute(words, timeout, stdin, writes=True)
         if completed.rc != 0 or _ERROR.search(completed.stderr):
-            if completed.rc != 0 and _says(completed.stderr, _LOST):
+            if completed.rc != 0 and _contains(completed.stderr, _LOST):
                 counted.note(doubtful=True)
             raise _failure(completed)
         return completed.stdout
@@ -139,7 +142,7 @@ class VBoxManage:
 
 def is_not_found(error, kind="machine"):
     """Whether the object itself is missing."""
-    return _says(error, _NOT_FOUND[kind])
+    return _contains(error, _NOT_FOUND[kind])
 
 
 def is_locked(error):
@@ -147,30 +150,30 @@ def is_locked(error):
 
     For a running VM, `is_held` is not temporary.
     """
-    return _says(error, _PASSING) or is_held(error)
+    return _contains(error, _TEMPORARY) or is_held(error)
 
 
 def is_held(error):
-    """Whether a session holds the VM's lock: its own while it is running, that of another call only briefly."""
-    return _says(error, _HELD)
+    """Whether the VM is locked: by its own session while it is running, or briefly by that of another call."""
+    return _contains(error, _HELD)
 
 
 def is_not_running(error):
     """Whether the command failed because the VM is not running, or has stopped in the meantime."""
-    return _says(error, _NOT_RUNNING)
+    return _contains(error, _NOT_RUNNING)
 
 
 def is_wrong_state(error):
     """Whether the state of the VM does not allow the command."""
-    return _says(error, _WRONG_STATE)
+    return _contains(error, _WRONG_STATE)
 
 
 def is_inaccessible(error):
     """Whether the VM is registered, but its settings cannot be read."""
-    return _says(error, _INACCESSIBLE)
+    return _contains(error, _INACCESSIBLE)
 
 
-def _says(error, texts):
+def _contains(error, texts):
     return bool(error) and any(text in error for text in texts)
 
 
@@ -182,23 +185,23 @@ def _cut_off(completed):
 
 def _failure(completed):
     words = completed.argv[1:]
-    said = _PROGRESS.sub("", completed.stderr)
-    reason = "; ".join(_error_lines(said)) or said.strip() or f"exit code {completed.rc} without an error message"
+    printed = _PROGRESS.sub("", completed.stderr)
+    reason = "; ".join(_error_lines(printed)) or printed.strip() or f"exit code {completed.rc} without an error message"
     message = f"VBoxManage {shown(words)} failed: {reason}"
-    return errors.CommandFailed(completed.argv, completed.rc, _USAGE.split(said)[0], message=message)
+    return errors.CommandFailed(completed.argv, completed.rc, _USAGE.split(printed)[0], message=message)
 
 
 def _error_lines(text):
     """VirtualBox's errors, each once: outermost first, without prefix and internal details."""
-    lines, within = [], False
+    lines, is_in_error = [], False
     for line in _USAGE.split(text)[0].split("\n"):
         start = _ERROR.match(line)
         if start:
             line = line[start.end() :]
-            within = not _INTERNAL.match(line)
+            is_in_error = not _INTERNAL.match(line)
         elif _WARNING.match(line) or not line.strip():
-            within = False
+            is_in_error = False
         # A name or path may contain a line break; the next line then has no prefix.
-        if within and line not in lines:
+        if is_in_error and line not in lines:
             lines.append(line)
     return lines

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a VM's settings file, which VirtualBox writes at each change.
+"""Parses a VM's settings file, which VirtualBox writes at each change.
 
-It contains what the listings lack: extra data without a process for each VM, the type of each drive, when a
-snapshot was created and whether the VM was running, where a description ends. Default values are omitted.
+It contains what the lists of VBoxManage lack: the type of each drive, when a snapshot was created and whether the VM
+was running, where a description ends. Extra data can be read from it without one process for each VM. Default values
+are omitted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SPACE = {"v": "http://www.virtualbox.org/"}
 
 @dataclass(frozen=True)
 class TakenSnapshot:
-    """``online``: it includes the memory of a running VM; ``created`` is in seconds since 1970."""
+    """``online``: the snapshot includes the memory of a running VM; ``created`` is in seconds since 1970."""
 
     uuid: str
     online: bool
@@ -31,7 +32,7 @@ class TakenSnapshot:
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """One VM: what its file contains beyond the listings."""
+    """The settings file of one VM; ``machine`` is its element Machine."""
 
     machine: ET.Element
 
@@ -54,8 +55,8 @@ class SettingsFile:
 
     @property
     def drives(self):
-        """{(controller, port, device): HardDisk, DVD or Floppy} of what is attached."""
-        # Part of the hardware since 7.0, a sibling of it before.
+        """{(controller, port, device): HardDisk, DVD or Floppy} of the attached devices."""
+        # Below Hardware since 7.0, beside it before.
         found = self.machine.find("v:Hardware/v:StorageControllers", _SPACE)
         controllers = self.machine.find("v:StorageControllers", _SPACE) if found is None else found
         return {
@@ -66,10 +67,11 @@ class SettingsFile:
 
     @property
     def snapshots(self):
+        """{UUID: TakenSnapshot}."""
         return {one.uuid: one for one in map(_taken, self.machine.iter(f"{{{_SPACE['v']}}}Snapshot"))}
 
     def attribute(self, path):
-        """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None where it has its default."""
+        """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None if it has its default value."""
         elements, _at, attribute = path.rpartition("@")
         element = self.machine
         if elements:
@@ -78,7 +80,7 @@ class SettingsFile:
 
 
 def settings_in(path):
-    """The VM in the settings file at ``path``, or None if it cannot be read.
+    """The SettingsFile at ``path``, or None if it cannot be read.
 
     VirtualBox writes a new file, removes the old one and renames the new one (seen on 7.2.22:
     if a VM is changed all the time, one read in a thousand finds no file).
@@ -90,7 +92,7 @@ def settings_in(path):
 
 
 def settings_file(text):
-    """The VM in the text of a settings file, or None if it cannot be parsed."""
+    """The SettingsFile from its text, or None if it cannot be parsed."""
     try:
         machine = ET.fromstring(text).find("v:Machine", _SPACE)
     except ET.ParseError:

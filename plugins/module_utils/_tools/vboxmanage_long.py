@@ -1,15 +1,17 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading ``list --long vms``: all machines of a registry at once. Pure: text in, values out.
+"""Parses ``VBoxManage list --long vms``: all VMs of a registry at once. Pure: text in, values out.
 
-It is written for people, yet it takes no lock, which ``showvminfo`` does of every machine that is off, and it costs one
-process for any number of machines. So it is told here in the words of ``showvminfo --machinereadable``. It lacks
-``natnetN`` and the empty places of controllers; it has what that lacks: the policies of cards, the ways of shared
-folders. Nothing is escaped in it: a description may hold what looks like the rest of its machine, and like other
-machines. Where it ends, only the machine's settings file tells.
+The list is human-readable, but one process returns any number of VMs, and it takes no lock; ``showvminfo`` locks every
+stopped VM. The result has the keys and values of ``showvminfo --machinereadable``, without ``natnetN`` and the empty
+slots of controllers. In addition, it has the promiscuous policy and boot priority of NICs, and the mount options of
+shared folders.
 
-7.0 tells controllers, snapshots and what concerns the guest in another form than 6.1; both are read here.
+The list escapes nothing: a description can contain text that looks like other settings of its VM, or like another VM.
+Only the settings file of the VM says where its description ends.
+
+The sections of controllers, snapshots and the guest have another format in 6.1 than since 7.0; both are parsed.
 """
 
 from __future__ import annotations
@@ -20,20 +22,21 @@ from dataclasses import dataclass
 from .vboxmanage_machine import Controller, Forward, Machine, Nic, SharedFolder, Slot, Snapshot
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# The column is narrower for a machine whose settings cannot be read. A name may break lines, or look like the begin of
-# a machine: only the last such begin before the next line of a head counts.
+# The first lines of a VM. The column is narrower for an inaccessible VM. A name can contain line breaks, and a line
+# that looks like the first line of a VM: the last such line before the other lines of the head counts.
 _HEAD = re.compile(
     r"^Name: {24}(?P<name>(?:(?!^Name: {24}).)*?)\n(?P<more>(?:Encryption: [^\n]*\n)?Groups: [^\n]*\n"
     rf"(?:(?!UUID: )[^\n]*\n)*?)UUID: +(?P<uuid>{_UUID})\nConfig file: +(?P<file>[^\n]*)\n"
-    rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<lost>{_UUID})\nConfig file: +(?P<lost_file>[^\n]*)\n",
+    rf"|^Name: {{12}}<inaccessible!>\nUUID: +(?P<inaccessible>{_UUID})\n"
+    r"Config file: +(?P<inaccessible_file>[^\n]*)\n",
     re.DOTALL | re.MULTILINE,
 )
-# Early releases of 6.1 left out one colon.
+# Early releases of 6.1 print no colon after "Memory size".
 _LINE = re.compile(r"^(Memory size(?= )|[A-Z0-9x][^:\n]*?(?=:)):? *(.*)$", re.MULTILINE)
 _STATE = re.compile(r"(.+?)(?: \(since ([^)]*)\))?\Z")
 _DESCRIPTION = re.compile(r"^Description:\n(.*?)(?=^\* Snapshots:\n|\Z)", re.DOTALL | re.MULTILINE)
-_DESCRIBED = "Description:\n"
-# Snapshots stand before what concerns the guest; in 6.1, behind it.
+_DESCRIPTION_LABEL = "Description:\n"
+# The snapshots come before the guest section; in 6.1, after it.
 _SNAPSHOTS = re.compile(r"^(?:\* Snapshots:\n|Snapshots:\n\n)(?=   Name: )", re.MULTILINE)
 _GUEST = re.compile(r"^(?:\* Guest:\n|Guest:\n\n)(?=Configured memory balloon)", re.MULTILINE)
 _CONTROLLER = re.compile(
@@ -73,12 +76,12 @@ _FOLDER = re.compile(
 )
 _SNAPSHOT = re.compile(
     rf"^(?P<indent>(?:   )+)Name: (?P<name>.*?) \(UUID: (?P<uuid>{_UUID})\)(?P<current> \*)?\n"
-    # One of several lines begins on a line of its own.
-    r"(?P<described> +Description:[\n ])?",
+    # A description of several lines starts on the next line.
+    r"(?P<has_description> +Description:[\n ])?",
     re.DOTALL | re.MULTILINE,
 )
 
-# The words of machinereadable: the label there, the key here.
+#: Label in the list -> key of --machinereadable.
 _KEYS = {
     "Groups": "groups", "Guest OS": "ostype", "Snapshot folder": "SnapFldr", "Log folder": "LogFldr",
     "Hardware UUID": "hardwareuuid", "Memory size": "memory", "Page Fusion": "pagefusion", "VRAM size": "vram",
@@ -100,10 +103,13 @@ _KEYS = {
     "Drag and drop Mode": "draganddrop", "VRDE": "vrde", "OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci",
     "Recording enabled": "recording_enabled", "Capturing": "recording_enabled", "Session name": "SessionName",
 }  # fmt: skip
-_AS_TOLD = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "cpu-profile", "defaultfrontend",
-            "SessionName"}  # fmt: skip
+#: Keys whose values are the same in both formats.
+_UNCHANGED = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "cpu-profile", "defaultfrontend",
+              "SessionName"}  # fmt: skip
+#: Settings with several modes, one of which is named "disabled"; it is not the "off" of a switch.
 _MODES = {"clipboard", "draganddrop", "bootmenu"}
-_WORDS = {
+#: (key, value in the list) -> value of --machinereadable.
+_VALUES = {
     ("boot", "harddisk"): "disk",
     ("boot", "network"): "net",
     ("boot", "notassigned"): "none",
@@ -114,9 +120,9 @@ _WORDS = {
     ("recording_enabled", "active"): "on",
     ("recording_enabled", "notactive"): "off",
 }
-# Of a slot only what is on is told.
 _AUDIO_DRIVERS = {"PulseAudio": "pulse"}
-_ON_SLOTS = {
+#: Flags of a slot -> their text in the list, which omits flags that are off.
+_SLOT_FLAGS = {
     "hot-pluggable": ", hot-pluggable",
     "nonrotational": ", non-rotational",
     "discard": ", discards unused blocks",
@@ -126,7 +132,8 @@ _STATES = {
     "offline snapshotting": "snapshotting",
     "teleporting (incoming)": "teleportingin",
 }
-_BACKENDS = {
+#: What a NIC is attached to -> (its type, the key of the name of the interface or network).
+_ATTACHMENTS = {
     "Bridged Interface": ("bridged", "bridgeadapter"),
     "Internal Network": ("intnet", "intnet"),
     "Host-only Interface": ("hostonly", "hostonlyadapter"),
@@ -137,8 +144,8 @@ _BACKENDS = {
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One machine of the registry; name and machine are None where its settings cannot be read."""
+class ListedVm:
+    """One VM of the registry; ``name`` and ``machine`` are None for an inaccessible VM. ``file``: its settings file."""
 
     uuid: str
     file: str
@@ -146,117 +153,123 @@ class Listed:
     machine: Machine | None
 
 
-def split(text):
-    """What stands before the machines, where several lists were asked for at once and they come last; and they."""
+def split_before_vms(text):
+    """(the other lists, the list of VMs) of the output of ``list --multiple``, in which the VMs come last."""
     first = _HEAD.search(text)
     return (text, "") if first is None else (text[: first.start()], text[first.start() :])
 
 
-def machines(text, texts_of=None):
-    """All machines of ``list --long vms``, in its order.
+def vms(text, descriptions_of=None):
+    """[ListedVm] of ``list --long vms``, in its order.
 
-    ``texts_of(uuid, file)`` has a machine's description and those of its snapshots as its settings file tells them, or
-    None where that cannot be read. It is asked only where there is a description at all.
+    ``descriptions_of(uuid, file)`` returns the descriptions of a VM and of its snapshots (those with several lines)
+    from its settings file, or None if that cannot be read. It is called only for VMs whose section contains a
+    description.
     """
     found, head = [], _HEAD.search(text)
     while head:
         following = _HEAD.search(text, head.end())
-        texts = ()
-        if texts_of and _DESCRIBED in text[head.end() : following.start() if following else len(text)]:
-            texts = texts_of(head["uuid"] or head["lost"], head["file"] or head["lost_file"]) or ()
-            following = _HEAD.search(text, _after_texts(text, head.end(), texts))
-        listed = _listed(head, text[head.end() : following.start() if following else len(text)], texts[:1])
+        descriptions = ()
+        if descriptions_of and _DESCRIPTION_LABEL in text[head.end() : following.start() if following else len(text)]:
+            uuid, file = head["uuid"] or head["inaccessible"], head["file"] or head["inaccessible_file"]
+            descriptions = descriptions_of(uuid, file) or ()
+            following = _HEAD.search(text, _end_of_descriptions(text, head.end(), descriptions))
+        listed = _listed(head, text[head.end() : following.start() if following else len(text)], descriptions[:1])
         if listed is not None:
             found.append(listed)
         head = following
     return found
 
 
-def _after_texts(text, place, texts):
-    """Behind the last of the descriptions that belong to the machine which begins at ``place``."""
-    for said in texts:
-        begin = text.find(f"{_DESCRIBED}{said}\n", place)
-        following = _HEAD.search(text, place)
+def _end_of_descriptions(text, position, descriptions):
+    """The end of the last one of ``descriptions`` in the section of the VM that contains ``position``."""
+    for description in descriptions:
+        begin = text.find(f"{_DESCRIPTION_LABEL}{description}\n", position)
+        following = _HEAD.search(text, position)
         if 0 <= begin < (following.start() if following else len(text)):
-            place = begin + len(_DESCRIBED) + len(said)
-    return place
+            position = begin + len(_DESCRIPTION_LABEL) + len(description)
+    return position
 
 
-def _listed(head, text, description):
-    if head["lost"]:
-        return Listed(head["lost"], head["lost_file"], None, None)
-    machine = _machine(head["more"] + text, description)
+def _listed(head, text, known_description):
+    if head["inaccessible"]:
+        return ListedVm(head["inaccessible"], head["inaccessible_file"], None, None)
+    machine = _machine(head["more"] + text, known_description)
     if "VMState" not in machine.values:
-        return None  # No machine, but what a description holds that changed while it was read.
+        return None  # Not a VM, but a part of a description that changed while it was read.
     machine.values.update(name=head["name"], UUID=head["uuid"], CfgFile=head["file"])
-    return Listed(head["uuid"], head["file"], head["name"], machine)
+    return ListedVm(head["uuid"], head["file"], head["name"], machine)
 
 
-def _machine(text, known):
-    """``known`` has the description, where it is known."""
-    settings, description, rest = _parts(text, known)
+def _machine(text, known_description):
+    """The Machine of one section. ``known_description``: (description,) from its settings file, or () if unknown."""
+    settings, description, rest = _parts(text, known_description)
     values = _values(settings)
     if description is not None:
         values["description"] = description
     slots, controllers = _storage(settings)
     folders = tuple(map(_folder, _FOLDER.finditer(settings)))
-    return Machine(values, controllers, slots, _nics(settings), folders, _snapshots(_snapshots_in(rest)))
+    return Machine(values, controllers, slots, _nics(settings), folders, _snapshots(_snapshot_section(rest)))
 
 
-def _parts(text, known):
-    """The settings, the description (or None), and what comes after both."""
-    settings, reported, rest = text.partition(f"\n{_DESCRIBED}{known[0]}\n") if any(known) else (text, "", "")
-    if reported:
-        return f"{settings}\n", known[0], rest
+def _parts(text, known_description):
+    """(settings, description or None, the text after both) of a VM's section."""
+    if any(known_description):
+        label_and_description = f"\n{_DESCRIPTION_LABEL}{known_description[0]}\n"
+        settings, found, rest = text.partition(label_and_description)
+        if found:
+            return f"{settings}\n", known_description[0], rest
     guest = _last(_GUEST, text, len(text))
-    described = None if known == ("",) else _DESCRIPTION.search(text, 0, guest)
-    if described:
-        return text[: described.start()], described[1].removesuffix("\n"), text[described.end() :]
+    match = None if known_description == ("",) else _DESCRIPTION.search(text, 0, guest)
+    if match:
+        return text[: match.start()], match[1].removesuffix("\n"), text[match.end() :]
     first_snapshot = _SNAPSHOTS.search(text, 0, guest)
     end = first_snapshot.start() if first_snapshot else guest
     return text[:end], None, text[end:]
 
 
-def _last(pattern, text, otherwise):
-    places = [found.start() for found in pattern.finditer(text)]
-    return places[-1] if places else otherwise
+def _last(pattern, text, default):
+    """Where the last match of ``pattern`` starts; ``default`` if there is none."""
+    starts = [match.start() for match in pattern.finditer(text)]
+    return starts[-1] if starts else default
 
 
-def _snapshots_in(text):
-    begin = _SNAPSHOTS.search(text)
-    reported = text[begin.end() :] if begin else ""
-    # Where nothing comes after them, an empty line ends them.
-    return reported[: _last(_GUEST, reported, len(reported) - 1)]
+def _snapshot_section(text):
+    heading = _SNAPSHOTS.search(text)
+    section = text[heading.end() :] if heading else ""
+    # Without a guest section after it, it ends with an empty line.
+    return section[: _last(_GUEST, section, len(section) - 1)]
 
 
 def _values(text):
     values = {}
-    for label, said in _LINE.findall(text):
+    for label, value in _LINE.findall(text):
         if label == "State":
-            state, since = _STATE.match(said).groups()
+            state, since = _STATE.match(value).groups()
             values["VMState"] = _STATES.get(state, state.replace(" ", ""))
             values["VMStateChangeTime"] = since or ""
         elif label in _KEYS:
-            values.setdefault(_KEYS[label], _value(_KEYS[label], said))
+            values.setdefault(_KEYS[label], _value(_KEYS[label], value))
     return values
 
 
-def _value(key, said):
-    if key in _AS_TOLD:
-        return said
+def _value(key, value):
+    """The value of ``key`` as --machinereadable prints it."""
+    if key in _UNCHANGED:
+        return value
     if key == "audio":
-        driver = re.search(r"Driver: (\w+)", said)
+        driver = re.search(r"Driver: (\w+)", value)
         return _AUDIO_DRIVERS.get(driver[1], driver[1].lower()) if driver else "none"
     if key == "vrde":
-        return "on" if said.startswith("enabled") else "off"
-    word = re.sub(r"[ /]", "", said).lower()
+        return "on" if value.startswith("enabled") else "off"
+    compact = re.sub(r"[ /]", "", value).lower()
     if key.startswith("hid"):
-        return word.replace("-", "").replace("keyboard", "kbd")
-    if said in ("enabled", "disabled") and key not in _MODES:
-        return "on" if said == "enabled" else "off"
-    if re.match(r"-?\d+(?:mb|%|ms)\Z", word):
-        return re.match(r"-?\d+", word)[0]
-    return _WORDS.get(("boot" if re.match(r"boot\d", key) else key, word), word)
+        return compact.replace("-", "").replace("keyboard", "kbd")
+    if value in ("enabled", "disabled") and key not in _MODES:
+        return "on" if value == "enabled" else "off"
+    if re.match(r"-?\d+(?:mb|%|ms)\Z", compact):
+        return re.match(r"-?\d+", compact)[0]
+    return _VALUES.get(("boot" if re.match(r"boot\d", key) else key, compact), compact)
 
 
 def _storage(text):
@@ -268,7 +281,7 @@ def _storage(text):
 
 
 def _old_storage(text):
-    """Of 6.1, which tells all controllers, and then what is attached to them."""
+    """(slots, controllers) in the format of 6.1: first all controllers, then all used slots."""
     found = list(_OLD_CONTROLLER.finditer(text))
     if not found:
         return (), ()
@@ -287,14 +300,14 @@ def _controller(found):
     return Controller(found["name"], {**values, "bootable": _bootable(found["bootable"])})
 
 
-def _bootable(said):
-    return "on" if said.strip().lower() in ("bootable", "on") else "off"
+def _bootable(value):
+    return "on" if value.strip().lower() in ("bootable", "on") else "off"
 
 
 def _slot(controller, found):
     values = {"ImageUUID": found["uuid"]} if found["uuid"] else {}
     more = found.groupdict().get("more") or ""
-    values.update({key: "on" for key, words in _ON_SLOTS.items() if words in more})
+    values.update({flag: "on" for flag, shown in _SLOT_FLAGS.items() if shown in more})
     return Slot(controller, int(found["port"]), int(found["device"]), found["path"] or "emptydrive", values)
 
 
@@ -311,11 +324,11 @@ def _nic(found, rules):
     if attachment is None:
         return Nic(number, "none", {"nic": "none"}, ())
     kind, quote, name = attachment.partition(" '")
-    kind, key = _BACKENDS.get(kind, ({"NAT": "nat", "none": "null"}.get(kind, kind), None))
-    values = {key: name.rpartition("'")[0]} if key and quote else {}
+    kind, name_key = _ATTACHMENTS.get(kind, ({"NAT": "nat", "none": "null"}.get(kind, kind), None))
+    values = {name_key: name.rpartition("'")[0]} if name_key and quote else {}
     values.update(nic=kind)
-    for reported in ("macaddress", "cableconnected", "nictype", "nicbootprio", "nicpromisc"):
-        values[reported] = found[reported]
+    for key in ("macaddress", "cableconnected", "nictype", "nicbootprio", "nicpromisc"):
+        values[key] = found[key]
     return Nic(number, kind, values, rules)
 
 
@@ -331,12 +344,13 @@ def _folder(found):
 
 
 def _snapshots(text):
-    heads, above, found = list(_SNAPSHOT.finditer(text)), {}, []
+    """The snapshots of the section; each level of the tree is indented by three more spaces."""
+    heads, last_at, found = list(_SNAPSHOT.finditer(text)), {}, []
     ends = [head.start() for head in heads[1:]] + [len(text)]
     for head, end in zip(heads, ends):
-        depth = len(head["indent"])
-        above[depth] = head["uuid"]
-        description = text[head.end() : end].removesuffix("\n") if head["described"] else ""
-        parent = above.get(depth - 3)
+        indent = len(head["indent"])
+        last_at[indent] = head["uuid"]
+        description = text[head.end() : end].removesuffix("\n") if head["has_description"] else ""
+        parent = last_at.get(indent - 3)
         found.append(Snapshot(head["uuid"], head["name"], description, parent, bool(head["current"])))
     return tuple(found)

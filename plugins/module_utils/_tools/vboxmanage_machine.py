@@ -1,10 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading ``showvminfo --machinereadable`` and ``snapshot list --machinereadable``. Pure: text in, values out.
+"""Parses ``showvminfo --machinereadable`` and ``snapshot list --machinereadable``. Pure: text in, values out.
 
-In values and quoted keys a backslash stands before a backslash and a quote, and before nothing else; line breaks are
-printed as they are. Nothing at all is escaped in names and descriptions of snapshots.
+In values and quoted keys, only backslashes and quotes are escaped (by a backslash); line breaks are printed as they
+are. Names and descriptions of snapshots are not escaped at all.
+
+"Machine" is VirtualBox's own term for a VM.
 """
 
 from __future__ import annotations
@@ -14,19 +16,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _KEY = re.compile(r'"(?P<quoted>[^\n]+?)(?<!\\)"=|(?P<plain>[^"=\n]+)=')
-# Ends with the first quote that stands bare before the end of a line: 6.1 leaves quotes in some names bare.
+# Ends with the first unescaped quote at the end of a line: 6.1 does not escape quotes in some names.
 _VALUE = re.compile(r'"((?:[^"\\]|\\.|"(?!\n|\Z))*)"(?=\n|\Z)', re.DOTALL)
-# VideoMode="640,480,32"@0,0 1 and BandwidthGroup0="bw1",Network,1250000 go on after the quote.
-_GOES_ON = re.compile(r'"(?:[^"\\\n]|\\.)*"[@,][^\n]*[^"\n](?=\n|\Z)')
+# Values that continue after the quote: VideoMode="640,480,32"@0,0 1 and BandwidthGroup0="bw1",Network,1250000.
+_VALUE_AND_MORE = re.compile(r'"(?:[^"\\\n]|\\.)*"[@,][^\n]*[^"\n](?=\n|\Z)')
 _ESCAPED = re.compile(r'\\([\\"])')
 _OF_NIC = re.compile(
     r"(nic|natnet|bridgeadapter|intnet|hostonlyadapter|hostonly-network|nat-network|generic|macaddress"
     r"|cableconnected|nictype|nicspeed)(\d+)\Z"
 )
+# Keys without the number of their NIC, which is the NIC before them.
 _OF_LAST_NIC = re.compile(r"(mtu|sockSnd|sockRcv|tcpWndSnd|tcpWndRcv|localhostReachable|forwardBroadcast|enableTFTP)\Z")
 _FORWARD = re.compile(r"Forwarding\(\d+\)\Z")
 _OF_CONTROLLER = re.compile(r"storagecontroller(name|type|instance|maxportcount|portcount|bootable)(\d+)\Z")
-_OF_SLOT = re.compile(r"-(?:(?P<what>[A-Za-z][A-Za-z-]*)-)?(?P<port>\d+)-(?P<device>\d+)\Z")
+_OF_SLOT = re.compile(r"-(?:(?P<name>[A-Za-z][A-Za-z-]*)-)?(?P<port>\d+)-(?P<device>\d+)\Z")
 _OF_FOLDER = re.compile(r"SharedFolder(Name|Path)(Machine|Transient|Global)Mapping(\d+)\Z")
 
 _SNAPSHOT = re.compile(
@@ -35,7 +38,7 @@ _SNAPSHOT = re.compile(
 )
 _CURRENT = re.compile(r'^CurrentSnapshotName=".*?"\nCurrentSnapshotUUID="([0-9a-f-]{36})"\n', re.DOTALL | re.MULTILINE)
 _DESCRIPTION = re.compile(r'\ASnapshotDescription[-\d]*="(.*)"\n?\Z', re.DOTALL)
-# What stands after the snapshots, always.
+# The first key after the snapshots; it is always printed.
 _AFTER_SNAPSHOTS = "\nGuestMemoryBalloon="
 
 
@@ -47,7 +50,7 @@ class Controller:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place at a controller; ``medium`` is a path, ``none`` or ``emptydrive``."""
+    """A slot of a controller; ``medium`` is a path, ``none`` or ``emptydrive``."""
 
     controller: str
     port: int
@@ -68,7 +71,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Nic:
-    """A network card; the keys of ``values`` are VirtualBox's without the number."""
+    """A NIC; the keys of ``values`` are those of VirtualBox, without the NIC's number."""
 
     number: int
     type: str
@@ -78,7 +81,7 @@ class Nic:
 
 @dataclass(frozen=True)
 class SharedFolder:
-    """How it is shared is told by the long list alone; None is not told."""
+    """The last three fields are only in ``list --long vms``; None: not reported."""
 
     name: str
     path: str
@@ -99,7 +102,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Machine:
-    """``values`` is what has no place of its own; of keys told again for each screen, the first."""
+    """``values``: all keys without a field of their own; of keys that are repeated for each screen, the first one."""
 
     values: Mapping
     controllers: tuple
@@ -110,7 +113,7 @@ class Machine:
 
 
 def machine(text):
-    """What ``showvminfo --machinereadable`` tells."""
+    """The Machine of ``showvminfo --machinereadable``."""
     settings, snapshot_text = _without_snapshots(text)
     controllers, rest = _controllers(_entries(settings))
     slots, rest = _slots(rest, [controller.name for controller in controllers])
@@ -123,22 +126,22 @@ def machine(text):
 
 
 def snapshots(text):
-    """What ``snapshot list --machinereadable`` tells, parents before their children.
+    """The snapshots of ``snapshot list --machinereadable``, parents before their children.
 
-    A node's place in the tree is in its key: SnapshotName-1-2 is the second child of the first child of the root.
+    The key contains the position in the tree: SnapshotName-1-2 is the second child of the first child of the root.
     """
     heads = list(_SNAPSHOT.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     tails = [text[head.end() : end] for head, end in zip(heads, ends)]
     current = {found[1] for found in map(_CURRENT.search, tails) if found}
-    at = {head["place"]: head["uuid"] for head in heads}
+    uuids = {head["place"]: head["uuid"] for head in heads}
     return tuple(
         Snapshot(
             uuid=head["uuid"],
             name=head["name"],
             description=_description(tail),
-            # The root has no number of its own: the parent of -1 is the root, of -1-2 it is -1.
-            parent=at.get(head["place"].rpartition("-")[0]) if head["place"] else None,
+            # The root has no number: the parent of -1 is the root, the parent of -1-2 is -1.
+            parent=uuids.get(head["place"].rpartition("-")[0]) if head["place"] else None,
             is_current=head["uuid"] in current,
         )
         for head, tail in zip(heads, tails)
@@ -152,8 +155,11 @@ def _description(tail):
 
 
 def _without_snapshots(text):
-    """The text without its snapshots, and they. They are found by reading up to them: a description may look alike."""
-    start = next((place for place, key, value in _placed_entries(text) if key == "SnapshotName"), None)
+    """(text without its snapshots, text of the snapshots).
+
+    The text before the snapshots is parsed to find their start, because a description can contain the same line.
+    """
+    start = next((position for position, key, value in _entries_with_positions(text) if key == "SnapshotName"), None)
     if start is None:
         return text, ""
     end = text.rfind(_AFTER_SNAPSHOTS) + 1 or len(text)
@@ -161,34 +167,34 @@ def _without_snapshots(text):
 
 
 def _entries(text):
-    """(key, value) in order."""
-    return [(key, value) for place, key, value in _placed_entries(text)]
+    """[(key, value)] in the order of the text."""
+    return [(key, value) for position, key, value in _entries_with_positions(text)]
 
 
-def _placed_entries(text):
-    """The same with where each begins; lines without a key, such as `` rec_screen0``, are left out."""
-    place = 0
-    while place < len(text):
-        key = _KEY.match(text, place)
-        start = key.end() if key else place
+def _entries_with_positions(text):
+    """(position, key, value) of each entry; lines without a key, such as `` rec_screen0``, are skipped."""
+    position = 0
+    while position < len(text):
+        key = _KEY.match(text, position)
+        start = key.end() if key else position
         end = _end_of_value(text, start)
         if key:
-            yield place, _unescaped(key["quoted"] or key["plain"]), _value(text[start:end])
-        place = end + 1
+            yield position, _unescaped(key["quoted"] or key["plain"]), _value(text[start:end])
+        position = end + 1
 
 
 def _end_of_value(text, start):
-    line = text.find("\n", start)
-    line = len(text) if line < 0 else line
-    if _GOES_ON.match(text, start):
-        return line
+    end_of_line = text.find("\n", start)
+    end_of_line = len(text) if end_of_line < 0 else end_of_line
+    if _VALUE_AND_MORE.match(text, start):
+        return end_of_line
     quoted = _VALUE.match(text, start)
-    return quoted.end() if quoted else line
+    return quoted.end() if quoted else end_of_line
 
 
 def _value(text):
     quoted = _VALUE.fullmatch(text)
-    return _unescaped(quoted[1]) if quoted and not _GOES_ON.match(text) else text
+    return _unescaped(quoted[1]) if quoted and not _VALUE_AND_MORE.match(text) else text
 
 
 def _unescaped(text):
@@ -196,6 +202,7 @@ def _unescaped(text):
 
 
 def _controllers(entries):
+    """(controllers, all other entries)."""
     found, rest = {}, []
     for key, value in entries:
         match = _OF_CONTROLLER.match(key)
@@ -207,35 +214,36 @@ def _controllers(entries):
 
 
 def _slots(entries, controllers):
-    """The slots. What 6.1 tells without naming one, as ``IDE-IsEjected``, belongs to the slot before it."""
+    """(slots, all other entries). In 6.1, keys without a slot, such as ``IDE-IsEjected``, belong to the slot before."""
     found, rest, last = {}, [], None
     for key, value in entries:
-        place = _slot_of(key, controllers)
-        if place is None:
+        parts = _parts_of_slot_key(key, controllers)
+        if parts is None:
             rest.append((key, value))
             continue
-        controller, what, slot = place
-        slot = last if slot is None else (controller, *slot)
-        found.setdefault(slot, {})[what] = value
+        controller, name, port_and_device = parts
+        slot = last if port_and_device is None else (controller, *port_and_device)
+        found.setdefault(slot, {})[name] = value
         last = slot
     return tuple(
         Slot(*slot, values.pop("medium", "none"), values) for slot, values in found.items() if slot is not None
     ), rest
 
 
-def _slot_of(key, controllers):
+def _parts_of_slot_key(key, controllers):
+    """(controller, name of the value, (port, device) or None) of a key about a slot; None for other keys."""
     for controller in controllers:
         rest = key[len(controller) :] if key.startswith(controller) else ""
         match = _OF_SLOT.match(rest)
         if match:
-            return controller, match["what"] or "medium", (int(match["port"]), int(match["device"]))
+            return controller, match["name"] or "medium", (int(match["port"]), int(match["device"]))
         if rest in ("-IsEjected", "-tempeject"):
             return controller, rest[1:], None
     return None
 
 
 def _nics(entries):
-    """The network cards. Rules and details are told after their card, without its number."""
+    """(NICs, all other entries). Forwarding rules and details follow their NIC, without its number."""
     found, rest, last = {}, [], None
     for key, value in entries:
         own = _OF_NIC.match(key)
@@ -255,12 +263,13 @@ def _nics(entries):
 
 
 def _forward(text):
-    """``ssh,tcp,127.0.0.1,2222,,22``; a name may hold commas, so the rest is counted from the end."""
+    """The rule ``ssh,tcp,127.0.0.1,2222,,22``. A name can contain commas, so the text is split from the end."""
     name, protocol, host_address, host_port, guest_address, guest_port = text.rsplit(",", 5)
     return Forward(name, protocol, host_address, int(host_port), guest_address, int(guest_port))
 
 
 def _shared_folders(entries):
+    """(shared folders, all other entries)."""
     found, rest = {}, []
     for key, value in entries:
         match = _OF_FOLDER.match(key)

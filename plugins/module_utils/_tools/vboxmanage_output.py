@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading what ``VBoxManage`` prints. Pure: text in, values out.
+"""Parses the output of ``VBoxManage``. Pure: text in, values out.
 
-Machines are read in vboxmanage_machine (one, for programs) and vboxmanage_long (all, for people).
+VMs are parsed in vboxmanage_machine (one VM, machine-readable) and vboxmanage_long (all VMs, human-readable).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+)\w*r\d+$", re.MULTILINE)
-_MACHINE_ROW = re.compile(rf'^"(.*?)" \{{({_UUID})\}}$', re.DOTALL | re.MULTILINE)
+_VM_ROW = re.compile(rf'^"(.*?)" \{{({_UUID})\}}$', re.DOTALL | re.MULTILINE)
 _MEDIUM = re.compile(r"^UUID: +\S+\n(?=(?:Parent UUID|State|Location): )", re.MULTILINE)
 _USES = re.compile(r"^In use by VMs: +(.*?)(?=^Child UUIDs: |\Z)", re.DOTALL | re.MULTILINE)
 _NEXT_USE = re.compile(r"\n {16}(?=\S)")
@@ -39,11 +39,11 @@ class OsType:
 
 @dataclass(frozen=True)
 class Medium:
-    """A disk image; ``capacity`` in MiB, rounded down. ``variant`` and what uses it are told by the long form alone.
+    """A disk image; ``capacity`` is in MiB, rounded down. ``variant`` and ``users`` are only in the long list.
 
-    ``kind`` is VirtualBox's word for how it is written to: normal (base), normal (differencing), immutable ...
+    ``kind`` is VirtualBox's type of the image: normal (base), normal (differencing), immutable ...
 
-    ``users`` has, for each machine, its UUID and those of its snapshots that use the image.
+    ``users`` is {UUID of a VM that uses the image: UUIDs of its snapshots that use it}.
     """
 
     uuid: str
@@ -59,7 +59,7 @@ class Medium:
 
     @property
     def is_never_written(self):
-        """Whether VMs write to images on top of it, from the first moment on."""
+        """Whether VMs write only to differencing images on top of it, even without snapshots."""
         return self.kind in ("immutable", "multiattach")
 
 
@@ -73,7 +73,7 @@ class Property:
 
 
 def without_warning(text):
-    """What stands after the warning that a distribution's script prints first when the kernel driver is missing."""
+    """The output without the warning that a distribution's script prints first if the kernel driver is missing."""
     if not text.startswith("WARNING: "):
         return text
     lines = text.split("\n")
@@ -88,22 +88,22 @@ def version(text):
     return tuple(int(number) for number in match.groups()) if match else None
 
 
-def machines(text):
-    """``list vms``: rows of ``"NAME" {UUID}`` as (uuid, name). Names are not escaped and may break lines.
+def vms(text):
+    """``list vms``: rows of ``"NAME" {UUID}`` as (uuid, name). Names are not escaped and can contain line breaks.
 
-    A machine whose settings cannot be read is named INACCESSIBLE. A name that holds the end of a row and the begin of
-    another looks like two machines here; the long list (vboxmanage_long) tells it right.
+    The name of an inaccessible VM is INACCESSIBLE. A name that contains the end of a row and the start of another is
+    parsed as two VMs; vboxmanage_long parses it correctly.
     """
-    return [(uuid, name) for name, uuid in _MACHINE_ROW.findall(text)]
+    return [(uuid, name) for name, uuid in _VM_ROW.findall(text)]
 
 
 def ostypes(text):
-    """``list ostypes``, of 6.1 (``ID:``, ``Description:``, ``Family ID:``) and of 7.x (``ID / Description:``)."""
+    """``list ostypes`` of 6.1 (``ID:``, ``Description:``, ``Family ID:``) and of 7.x (``ID / Description:``)."""
     return [found for found in map(_ostype, blocks(text)) if found]
 
 
 def _ostype(block):
-    # 7.2: "Linux / Debian (Linux)", the family, its branch and its name for people.
+    # 7.2: "Linux / Debian (Linux)": the family, its subtype and its description.
     family = block.get("Family ID") or re.split(r" / | \(", block.get("Family", ""))[0]
     if "ID" in block:
         return OsType(block["ID"], block.get("Description", ""), family)
@@ -112,7 +112,10 @@ def _ostype(block):
 
 
 def media(text):
-    """``list hdds``, its long form, and ``showmediuminfo``. The names of users are not escaped, and may break lines."""
+    """``list hdds`` with and without ``--long``, and ``showmediuminfo``.
+
+    The names of the VMs that use an image are not escaped and can contain line breaks.
+    """
     begins = [head.start() for head in _MEDIUM.finditer(text)]
     found = (_medium(text[begin:end]) for begin, end in zip(begins, [*begins[1:], len(text)]))
     return [medium for medium in found if medium]
@@ -122,8 +125,8 @@ def _medium(text):
     block = dict(_pairs(_USES.sub("", text)))
     if "Location" not in block:
         return None
-    told = _USES.search(text)
-    uses = [_USE.findall(use) for use in _NEXT_USE.split(told[1])] if told else ()
+    in_use = _USES.search(text)
+    uses = [_USE.findall(use) for use in _NEXT_USE.split(in_use[1])] if in_use else ()
     capacity = block.get("Capacity", "").split(" ")[0]
     return Medium(
         uuid=block["UUID"],
@@ -146,13 +149,13 @@ def properties(text):
 
 
 def value(text):
-    """``guestproperty get`` and ``getextradata`` of one key: the value, or None where there is none."""
+    """``guestproperty get`` and ``getextradata`` of one key: the value, or None if it is not set."""
     match = _VALUE.match(text)
     return match[1] if match else None
 
 
 def timed_value(text):
-    """``guestproperty get --verbose``: a Property, or None where there is none."""
+    """``guestproperty get --verbose``: a Property, or None if it is not set."""
     match = _VALUE.match(text)
     return _property(*match.groups()) if match and match[2] else None
 
@@ -162,7 +165,7 @@ def _property(value, time, flags):
 
 
 def _nanoseconds(time):
-    """``1795174083445751000``, or ``2026-11-20T11:28:03.445Z``."""
+    """Nanoseconds since 1970 from ``1795174083445751000`` or ``2026-11-20T11:28:03.445Z``."""
     if time.isdigit():
         return int(time)
     date = datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
@@ -170,31 +173,31 @@ def _nanoseconds(time):
 
 
 def extra_data(text):
-    """``getextradata enumerate`` as {key: value}; a value may break lines."""
+    """``getextradata enumerate`` as {key: value}; a value can contain line breaks."""
     return dict(_EXTRA_DATA.findall(text))
 
 
 def networks(text):
-    """``list hostonlyifs``, ``bridgedifs``, ``natnets`` and ``intnets``: a mapping of what is told about each."""
+    """``list hostonlyifs``, ``bridgedifs``, ``natnets`` and ``intnets``: a list with {key: value} of each network."""
     found = []
-    for key, said in _pairs(text):
+    for key, reported in _pairs(text):
         if key == "Name":
             found.append({})
         if found:
-            found[-1].setdefault(key, said)
+            found[-1].setdefault(key, reported)
     return found
 
 
 def system_properties(text):
-    """``list systemproperties``; of a key that is told for each chipset or platform, the first."""
-    known = {}
-    for key, said in _pairs(text):
-        known.setdefault(key, said)
-    return known
+    """``list systemproperties`` as {key: value}; of a key that is repeated per chipset or platform, the first value."""
+    found = {}
+    for key, reported in _pairs(text):
+        found.setdefault(key, reported)
+    return found
 
 
 def blocks(text):
-    """Paragraphs of ``Key:   value`` as mappings; indented lines continue a value."""
+    """A list with {key: value} of each paragraph of ``Key:   value`` lines; indented lines continue a value."""
     found = [dict(_pairs(paragraph)) for paragraph in re.split(r"\n{2,}", text)]
     return [block for block in found if block]
 
@@ -206,7 +209,7 @@ def _pairs(text):
             key, before = pairs[-1]
             pairs[-1] = (key, f"{before}\n{line.strip()}")
             continue
-        key, colon, said = line.partition(":")
+        key, colon, reported = line.partition(":")
         if colon:
-            pairs.append((key.strip(), said.strip()))
+            pairs.append((key.strip(), reported.strip()))
     return pairs

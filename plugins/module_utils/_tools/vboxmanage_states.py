@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-#: VMState -> power.
+#: VMState -> power state.
 _POWERS = {
     "poweroff": "stopped", "aborted": "stopped", "teleported": "stopped", "saved": "suspended",
     "aborted-saved": "suspended", "running": "running", "paused": "paused", "gurumeditation": "failed",
 }  # fmt: skip
 #: VMState during an operation -> the power state to use in the meantime.
-_PASSING = {
+_TEMPORARY = {
     "starting": "running", "stopping": "running", "saving": "running", "restoring": "running",
     "livesnapshotting": "running", "onlinesnapshotting": "running", "deletingsnapshotlive": "running",
     "deletingsnapshotlivepaused": "paused", "teleporting": "running", "teleportingpausedvm": "paused",
@@ -32,10 +32,10 @@ class State(NamedTuple):
     reason: str
 
 
-def state(word):
-    """The State of a VMState."""
-    if word in _POWERS:
-        return State(_POWERS[word], None, word if word in _REASONS else "")
-    if word in _PASSING:
-        return State(_PASSING[word], word, "")
-    return State("unknown", None, f"VirtualBox says {word!r}")
+def state(vm_state):
+    """The State for VirtualBox's VMState."""
+    if vm_state in _POWERS:
+        return State(_POWERS[vm_state], None, vm_state if vm_state in _REASONS else "")
+    if vm_state in _TEMPORARY:
+        return State(_TEMPORARY[vm_state], vm_state, "")
+    return State("unknown", None, f"VirtualBox says {vm_state!r}")

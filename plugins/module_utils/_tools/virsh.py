@@ -101,17 +101,18 @@ class Virsh:
         return completed
 
     def _attributed(self, completed, marks):
+        """The Answer of each command, split at its mark on both streams."""
         stdout = _split(completed.stdout, marks)
         stderr = _split(completed.stderr, marks)
         if stdout is None or stderr is None:
             raise self._failure(completed, _error_lines(completed.stderr) or "virsh exited before its last command.")
-        return [Answer(said, _error_lines(complaint)) for said, complaint in zip(stdout, stderr)]
+        return [Answer(output, _error_lines(error_output)) for output, error_output in zip(stdout, stderr)]
 
     def _failure(self, completed, text, kind=errors.CommandFailed):
         command = shlex.join(completed.argv[4:])
         short = command if len(command) <= 120 else f"{command[:120]}..."
-        said = text.strip().replace("\n", "; ") or f"exit code {completed.rc} without an error message"
-        message = f"virsh {short} on {self.uri} failed: {said}"
+        reason = text.strip().replace("\n", "; ") or f"exit code {completed.rc} without an error message"
+        message = f"virsh {short} on {self.uri} failed: {reason}"
         return kind(completed.argv, completed.rc, text, message=message)
 
 

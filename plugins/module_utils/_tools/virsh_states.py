@@ -12,7 +12,7 @@ from . import virsh_output as output
 #: Reasons of an unrequested pause, after which resuming would not help.
 _BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")
 #: "migrating" is not listed: a VM restored as paused keeps this reason (libvirt 9.0.0).
-_PASSING_PAUSES = ("saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
+_TEMPORARY_PAUSES = ("saving", "dumping", "creating snapshot", "creating", "starting up", "shutting down")
 
 
 class State(NamedTuple):
@@ -27,18 +27,18 @@ def state(answer, saved):
     """The State from an answer to ``domstate --reason``; ``saved``: its memory is on disk."""
     if answer.error:
         return State("unknown", None, answer.error)
-    word, reason = output.power(answer.stdout)
+    domain_state, reason = output.power(answer.stdout)
     reason = reason or ""
-    if word == "shut off":
+    if domain_state == "shut off":
         return State("suspended" if saved else "stopped", None, reason)
-    if word in ("running", "idle", "no state"):
+    if domain_state in ("running", "idle", "no state"):
         return State("running", None, reason)
-    if word == "in shutdown":
+    if domain_state == "in shutdown":
         return State("running", "stopping", reason)
-    if word == "paused" and reason in _BROKEN_PAUSES:
+    if domain_state == "paused" and reason in _BROKEN_PAUSES:
         return State("failed", None, reason)
-    if word == "paused":
-        return State("paused", reason if reason in _PASSING_PAUSES else None, reason)
-    if word == "crashed":
-        return State("failed", None, reason or word)
-    return State("unknown", None, word)
+    if domain_state == "paused":
+        return State("paused", reason if reason in _TEMPORARY_PAUSES else None, reason)
+    if domain_state == "crashed":
+        return State("failed", None, reason or domain_state)
+    return State("unknown", None, domain_state)

@@ -74,9 +74,9 @@ def _images(option, images):
 
 
 def _explained(completed):
-    said = completed.stderr.strip().partition("\n")[0].replace("virt-diff: ", "", 1) or "no error message"
+    reason = completed.stderr.strip().partition("\n")[0].replace("virt-diff: ", "", 1) or "no error message"
     remedy = next((remedy for text, remedy in _REMEDIES if text in completed.stderr), None)
-    message = f"virt-diff failed: {said.rstrip('.')}."
+    message = f"virt-diff failed: {reason.rstrip('.')}."
     return errors.CommandFailed(completed.argv, completed.rc, completed.stderr, message, remedy)
 
 

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading vm.conf(5), the configuration of OpenBSD's vmd, as far as the VMs in it have to be known.
+"""Parses the VMs and switches in vm.conf(5), the configuration of OpenBSD's vmd.
 
-The grammar is that of vmd's parse.y: macros, includes, continued lines, strings that concatenate. Whether a file is
-valid is judged by ``vmd -n`` alone; this reader skips what it does not understand. Every statement knows its place in
-its file, so that it can be changed where it is. Text is Latin-1, so that every byte survives.
+The grammar is that of vmd's parse.y: macros, includes, continued lines, adjacent strings that are concatenated. This
+parser skips what it does not know; only ``vmd -n`` checks whether a file is valid. Each statement has its position in
+its file, where it can be changed. Files are read as Latin-1, so that every byte is preserved.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _SCAN = re.compile(
       | (?P<mark>.)""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
-#: What stands directly behind a macro belongs to the word that the macro ends with.
+#: Text directly after a macro is appended to the last word of the macro.
 _REST_OF_WORD = re.compile(r"(?:\\\n|[^\s(){}!=\#,])*", re.ASCII)
 _DEFAULT_PREFIX = "100.64.0.0/10"
-#: Files that include each other end somewhere.
+#: The most nested includes, because files may include each other.
 _DEEPEST = 16
 
 
 class Token(NamedTuple):
-    """A word, a quoted string, a mark such as ``{``, or the end of a line, with its place in its file."""
+    """A word, a quoted string, a mark such as ``{``, or the end of a line, with its position in its file."""
 
     kind: str
     text: str
@@ -61,7 +61,7 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Statement:
-    """One setting in a block: its ``keyword``, its ``value``, and where its text begins and ends."""
+    """One setting in a block; its text is from ``start`` to ``end``."""
 
     keyword: str
     value: Any
@@ -71,7 +71,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Block:
-    """A VM in a file: ``start`` to ``end`` is its text, ``inside`` where a statement can be added."""
+    """A VM in a file. Its text is from ``start`` to ``end``; statements can be added at ``inside``."""
 
     name: str
     file: str
@@ -85,18 +85,18 @@ class Block:
         return [one.value for one in self.statements if one.keyword == keyword]
 
     def last(self, keyword, default=None):
-        """Of a statement that is repeated, vmd uses the last."""
+        """The value of the last statement with this keyword, which is the one that vmd uses."""
         return (self.all(keyword) or [default])[-1]
 
     @property
     def is_enabled(self):
-        """Blocks are enabled unless they say otherwise."""
+        """Whether vmd starts the VM with the host: yes, unless it is disabled."""
         return not any(one.keyword == "disable" for one in self.statements)
 
 
 @dataclass
 class Configuration:
-    """What is in vm.conf and the files that it includes. ``texts`` are the files that were read."""
+    """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}."""
 
     blocks: Mapping = field(default_factory=dict)
     switches: Mapping = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Configuration:
 
 
 def read(path, read_file):
-    """The Configuration that starts at ``path``; ``read_file(path)`` returns a file's text, or None without one."""
+    """The Configuration of ``path`` and its includes. ``read_file(path)`` returns a text; None if there is no file."""
     found = Configuration()
     _read_file(path, read_file, found, {}, 0)
     return found
@@ -125,37 +125,37 @@ def _read_file(path, read_file, found, macros, depth):
 
 
 def scan(text, macros):
-    """Yield the Tokens of a text. ``macros`` may grow meanwhile; an unknown macro yields nothing."""
-    place = 0
-    while place < len(text):
-        match = _SCAN.match(text, place)
-        kind, start, place = match.lastgroup, place, match.end()
+    """Yield the Tokens of a text. ``macros`` may get new entries meanwhile; an unknown macro yields nothing."""
+    position = 0
+    while position < len(text):
+        match = _SCAN.match(text, position)
+        kind, start, position = match.lastgroup, position, match.end()
         if kind == "newline":
-            yield Token(_LINE_END, "\n", start, place)
+            yield Token(_LINE_END, "\n", start, position)
         elif kind == "quoted":
-            yield Token(_STRING, _unquoted(match["quoted"]), start, place)
+            yield Token(_STRING, _unquoted(match["quoted"]), start, position)
         elif kind in ("word", "mark"):
-            yield Token(_WORD if kind == "word" else _MARK, _without_backslashes(match[0]), start, place)
+            yield Token(_WORD if kind == "word" else _MARK, _without_backslashes(match[0]), start, position)
         elif kind == "macro":
-            rest = _REST_OF_WORD.match(text, place)
-            place = rest.end()
+            rest = _REST_OF_WORD.match(text, position)
+            position = rest.end()
             for token in scan(macros.get(match["macro"], "") + rest[0], {}):
-                yield token._replace(start=start, end=place)
+                yield token._replace(start=start, end=position)
 
 
 def _without_backslashes(text):
-    """Outside of quotes a backslash continues a line, or stands for nothing."""
+    """Outside quotes, a backslash at the end of a line continues it; any other backslash is ignored."""
     return text.replace("\\\n", "").replace("\\", "")
 
 
 def _unquoted(text):
-    """A newline in quotes vanishes; a backslash protects a quote, a blank or a newline, and is itself otherwise."""
+    """The text without its quotes and newlines. A backslash escapes a quote or a blank; others are kept."""
     quote, inner = text[0], text[1:-1]
     return re.sub(rf"\\([{quote} \t])", r"\1", inner.replace("\\\n", "").replace("\n", ""))
 
 
 class _Reader:
-    """The statements of one file, one after the other."""
+    """Reads the statements of one file, one after the other."""
 
     def __init__(self, path, text, macros):
         self._path, self._macros = path, macros
@@ -165,7 +165,7 @@ class _Reader:
         self._read = 0
 
     def _peek(self, ahead=0):
-        # No further than needed: a macro has to be defined before its uses are scanned.
+        # Scan only as far as needed: a macro must be defined before its uses are scanned.
         while len(self._ahead) <= ahead:
             self._ahead.append(next(self._scan, self._end))
         return self._ahead[ahead]
@@ -184,7 +184,7 @@ class _Reader:
             pass
 
     def _block(self):
-        """The tokens of a block, or of one statement, to its end."""
+        """The tokens of a block in braces, or up to the end of the line."""
         depth, inside = 0, []
         while self.more() and (depth or not inside or self._peek().kind != _LINE_END):
             token = self._next()
@@ -226,7 +226,7 @@ class _Reader:
             found.staggered = True
 
     def _string(self, stop=frozenset()):
-        """Adjacent strings are one string; a keyword ends it."""
+        """Adjacent strings as one; it ends before a keyword in ``stop``."""
         parts = []
         while self._peek().is_text and not (parts and self._peek().is_word(*stop)):
             parts.append(self._next().text)
@@ -236,7 +236,7 @@ class _Reader:
         self._next()
         name, inside = self._string(), self._block()
         interfaces = [after.text for one, after in zip(inside, inside[1:]) if one.is_word("interface")]
-        # Of two switches with one name, vmd uses the first.
+        # Of two switches with the same name, vmd uses the first.
         found.switches.setdefault(name, (interfaces or [""])[-1])
 
     def _vm(self, found):
@@ -250,7 +250,7 @@ class _Reader:
             return
         inside = self._next().end
         statements = tuple(self._statements())
-        # vmd skips a second block of a name without a word.
+        # vmd silently ignores a second block with the same name.
         found.blocks.setdefault(name, Block(name, self._path, start, self._read, inside, parent, statements))
 
     def _statements(self):
@@ -268,9 +268,9 @@ class _Reader:
         if keyword in _FLAGS:
             return keyword, True
         if keyword == "disk":
-            return keyword, (self._string((*_KEYWORDS, "format")), self._behind("format").lower() or None)
+            return keyword, (self._string((*_KEYWORDS, "format")), self._string_after("format").lower() or None)
         if keyword == "boot" and self._peek().is_word("device"):
-            return "boot device", self._behind("device")
+            return "boot device", self._string_after("device")
         if keyword == "local":
             self._next()
         if keyword in ("local", "interface"):
@@ -279,15 +279,15 @@ class _Reader:
             return keyword, [token.text for token in self._block()[1:] if token.is_text]
         return keyword, self._string(_KEYWORDS)
 
-    def _behind(self, word):
-        """The string behind ``word``, empty if that is not next."""
+    def _string_after(self, word):
+        """The string after ``word``; empty if ``word`` is not the next token."""
         if not self._peek().is_word(word):
             return ""
         self._next()
         return self._string(_KEYWORDS)
 
     def _nic(self):
-        """The options of an interface, in braces or to the end of the line."""
+        """The options of an interface, in braces or up to the end of the line."""
         nic, token = {}, self._peek()
         if token.is_text and not token.is_word(*_NIC_WORDS, *_KEYWORDS):
             nic["device"] = self._next().text

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vmctl(8) and what else tells about VMs on OpenBSD: command lines, and parsers of their output.
+"""Runs vmctl(8), ifconfig, arp and vmd on OpenBSD, and parses their output.
 
 Every message of vmctl goes to standard error, also those of success; only ``status`` writes to standard output.
 """
@@ -21,7 +21,7 @@ _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
 _BECOME = "Run the task as root (become: true)."
-#: vmd's words -> (power state, what the VM is busy with).
+#: State in vmctl status -> (power state, what the VM is busy with).
 _STATES = {
     "running": ("running", None),
     "paused": ("paused", None),
@@ -29,7 +29,7 @@ _STATES = {
     "waiting": ("stopped", "waiting for its staggered start"),
     "stopped": ("stopped", None),
 }
-#: How a start is refused that comes within seconds of the one before.
+#: The error of a start within seconds after others.
 _REFUSED_START = "start vm command failed: Operation not permitted"
 _IN_PROGRESS = "Operation already in progress"
 _PAUSE_ANSWER = 10
@@ -39,11 +39,11 @@ _ID_BITS = 8
 
 
 class RateLimited(CommandFailed):
-    """vmd refuses a third start within seconds; a few seconds later it goes well."""
+    """vmd rejects a third start within seconds; a few seconds later it succeeds."""
 
 
 class Busy(CommandFailed):
-    """Another task is working on vm.conf."""
+    """Another task is changing vm.conf."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Tap:
-    """The host's side of a NIC: of VM number ``vm``, its NIC number ``nic``, with the host's ``addresses``."""
+    """The tap device on the host of NIC number ``nic`` of VM number ``vm``; ``addresses`` are those of the host."""
 
     vm: int
     nic: int
@@ -90,7 +90,7 @@ def rows(stdout):
 
 
 def taps(stdout):
-    """[Tap] from the output of ``ifconfig tap``: which VM uses a device is in the description that vmd gives it."""
+    """[Tap] from the output of ``ifconfig tap``; vmd writes the numbers of VM and NIC into a device's description."""
     found = []
     for block in re.split(r"^(?=\S)", stdout, flags=re.MULTILINE):
         described = re.search(r"^\tdescription: (.*)$", block, re.MULTILINE)
@@ -119,18 +119,18 @@ def local_address(prefix, vm, nic):
 
 
 def leases(text, now):
-    """{MAC: address} of the leases in dhcpd.leases that hold at ``now`` (seconds since 1970).
+    """{MAC: address} of the leases in dhcpd.leases that are valid at ``now`` (seconds since 1970).
 
     The file is a log: of several leases of one address, the last one counts.
     """
     by_address = {}
     for address, body in re.findall(r"^lease (\S+) \{(.*?)^\}", text, re.MULTILINE | re.DOTALL):
         mac = re.search(r"^\s*hardware ethernet (\S+);", body, re.MULTILINE)
-        by_address[address] = mac[1].lower() if mac and _holds(body, now) else None
+        by_address[address] = mac[1].lower() if mac and _is_valid(body, now) else None
     return {mac: address for address, mac in by_address.items() if mac}
 
 
-def _holds(body, now):
+def _is_valid(body, now):
     end = re.search(r"^\s*ends \d (\d+)/(\d+)/(\d+) (\d+):(\d+):(\d+)", body, re.MULTILINE)
     if re.search(r"^\s*abandoned;", body, re.MULTILINE):
         return False
@@ -148,7 +148,7 @@ def neighbours(stdout):
 
 
 class Vmctl:
-    """vmctl and its neighbours, on this host."""
+    """vmctl, vmd, ifconfig and arp on this host."""
 
     def __init__(self, commands, executable="vmctl"):
         self._commands, self._executable = commands, executable
@@ -156,7 +156,7 @@ class Vmctl:
     def status(self):
         """{name: Row} of all VMs that vmd knows. Raises Unavailable if vmd does not answer.
 
-        Without any VM, vmctl prints the heading and ends with 1.
+        Without any VM, vmctl prints the heading and exits with 1.
         """
         completed = self._commands.run(self._argv("status"))
         if completed.rc != 0 and not completed.stdout.split()[:1] == [_HEADER]:
@@ -164,7 +164,7 @@ class Vmctl:
         return rows(completed.stdout)
 
     def create(self, *words):
-        """``vmctl create``: an image file. It needs no vmd, and copying may take long."""
+        """``vmctl create``: create an image file. It works without vmd, and copying may take long."""
         return self._run("create", *words, timeout=None)
 
     def start(self, name):
@@ -176,7 +176,7 @@ class Vmctl:
             raise
 
     def stop(self, name, *options):
-        """Ask the guest, or with ``-f`` end the VM. A VM that is stopping already is no error."""
+        """Ask the guest to shut down, or power off with ``-f``. A VM that is stopping already is not an error."""
         try:
             return self._run("stop", *options, name)
         except CommandFailed as error:
@@ -205,7 +205,7 @@ class Vmctl:
         return "" if completed.rc == 0 else completed.stderr.strip()
 
     def taps(self):
-        """[Tap]; the group ``tap`` lists all of them, and does not exist without one."""
+        """[Tap] of the interface group ``tap``, which does not exist if there is no tap device."""
         return taps(self._commands.run([self._commands.find("ifconfig"), "tap"]).stdout)
 
     def interfaces(self):
@@ -231,5 +231,5 @@ def _failed(completed):
 
 def _no_answer(completed):
     remedy = _BECOME if "Permission denied" in completed.stderr else _START_VMD
-    said = completed.stderr.strip() or "no output"
-    return Unavailable(f"vmd does not answer: {said}.", why="not_responding", remedy=remedy)
+    error = completed.stderr.strip() or "no output"
+    return Unavailable(f"vmd does not answer: {error}.", why="not_responding", remedy=remedy)

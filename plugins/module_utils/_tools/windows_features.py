@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Features of Windows, by names that are the same in all languages.
 
-``by_roles``: as roles and features of ServerManager, which only servers have; else as optional features (DISM).
+``by_roles``: use ServerManager's roles and features, which only servers have; otherwise optional features (DISM).
 """
 
 from __future__ import annotations

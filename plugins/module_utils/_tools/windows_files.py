@@ -15,7 +15,7 @@ _PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
 
 
 def key_of(path):
-    """A path in the form in which two are compared."""
+    """A path in a form in which two paths can be compared."""
     return ntpath.normpath(path).lower()
 
 
@@ -31,6 +31,6 @@ def windows_path(vm, option, path):
 
 
 def file_command(command, paths, **more):
-    """A call of PowerShell's commands for files; names of files are no patterns."""
+    """A call of one of PowerShell's commands for files; file names are not interpreted as patterns."""
     force = {"Force": True} if command == "Remove-Item" else {}
     return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """WSL of one user: wsl.exe, its registry, and the scheduled task that keeps a distribution started.
 
-wsl.exe prints UTF-16LE, or UTF-8 if it knows WSL_UTF8, in the language of Windows, and errors go to its output. So
-nothing is decided from texts: errors are known by the path of their code, and states are in the registry and in the
-list of names that run. Sources: WslClient.cpp, wslutil.cpp and wslservice.idl of microsoft/WSL.
+wsl.exe prints UTF-16LE, or UTF-8 if it supports WSL_UTF8, in the language of Windows; errors go to standard output. So
+no text is interpreted: errors are identified by the path of their code, and states are read from the registry and from
+the list of running distributions. Sources: WslClient.cpp, wslutil.cpp and wslservice.idl of microsoft/WSL.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from xml.sax.saxutils import escape
 from .._lifecycle.errors import PolyvirtError
 from .._ports.windows_request import Ref, call, pick, properties, run
 
-#: The package first: it works in sessions without a desktop. The other one is a part of Windows, and forwards to it.
+#: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.
 PACKAGED, INBOX = "%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe"
 LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
 SETTINGS_FILE = "%USERPROFILE%\\.wslconfig"
-#: The value of a distribution's key with our mark; it goes with the key.
+#: The value of a distribution's registry key that contains our mark; it is deleted with the key.
 MARK = "polyvirt"
 TASKS = "\\polyvirt\\wsl\\"
 INSTALLED, UNINSTALLING = 1, 4
@@ -31,7 +31,7 @@ _VM_MODE, _KEYS = 0x8, properties(
 )  # fmt: skip
 _CODE = re.compile(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
 _SETTINGS_LIMIT, _READ_SECONDS = 1 << 16, 60
-#: Seconds until a started program of WSL has to be there.
+#: Timeout in seconds of calls of wsl.exe.
 SECONDS = 300
 _FOREVER = "while :; do sleep 86400; done"
 _MANAGEMENT = "Microsoft.PowerShell.Management"
@@ -66,13 +66,13 @@ class WslFailed(PolyvirtError):
         self.path = found[1] if found else ""
         self.code = self.path.rpartition("/")[2]
         self.exit_code = answer.details.get("exit_code")
-        said = " ".join(text.split())
-        message = f"{label}: wsl.exe {words} failed with exit code {self.exit_code}: {said}"
+        error = " ".join(text.split())
+        message = f"{label}: wsl.exe {words} failed with exit code {self.exit_code}: {error}"
         super().__init__(message, _REMEDIES.get(self.code) or _REMEDIES.get(self.code.lower()))
 
 
 def decoded(content):
-    """What wsl.exe has printed, as text: UTF-16LE in spite of WSL_UTF8 before 0.64 and on inbox versions."""
+    """Output of wsl.exe as text: UTF-16LE despite WSL_UTF8 before 0.64 and on inbox versions."""
     content = content.removeprefix(b"\xff\xfe").removeprefix(b"\xef\xbb\xbf")
     is_wide = len(content) % 2 == 0 and content.count(b"\0") > len(content) // 8
     try:
@@ -83,29 +83,29 @@ def decoded(content):
 
 
 def wsl(file, words, seconds=SECONDS, *, stdin=None, reads=False, go_on=False):
-    """A call of wsl.exe. Its input is closed, so that it does not wait for any."""
+    """A call of wsl.exe. Without ``stdin``, its input is empty, so that it does not wait for any."""
     environment = {"WSL_UTF8": "1"}
     return run(file, list(words), seconds, stdin=stdin or b"", environment=environment, reads=reads, go_on=go_on)
 
 
 def inside(file, name, words, *, stdin=None, reads=False, seconds=SECONDS, go_on=False):
-    """A program in a distribution, as root. With --exec no shell of the user expands anything."""
+    """Run a program in a distribution, as root. With --exec, no shell of the user interprets the arguments."""
     return wsl(file, ["-d", name, "-u", "root", "--exec", *words], seconds, stdin=stdin, reads=reads, go_on=go_on)
 
 
 def in_shell(file, name, script, **more):
-    """A script of sh: without double quotes and backslashes, so that it arrives as it is."""
+    """Run a sh script in a distribution. It must not contain double quotes or backslashes, which would be changed."""
     return inside(file, name, ["/bin/sh", "-c", script], **more)
 
 
 def check(answer, label, words):
-    """Raise WslFailed, where wsl.exe has failed or has not ended."""
+    """Raise WslFailed if wsl.exe has failed or has not ended."""
     if answer.details.get("exit_code") != 0:
         raise WslFailed(label, words, answer)
 
 
 def check_optional(answers):
-    """Raise the errors of calls after which others were carried out, unless there was nothing to be changed."""
+    """Raise the first error of calls with ``go_on``, except errors about an object that does not exist."""
     for answer in answers:
         if answer.error is not None and answer.error.category != "ObjectNotFound":
             raise answer.error
@@ -119,7 +119,7 @@ def version_call(file):
 
 
 def running_call(file):
-    """The names that run, one in each line. Without any, this list is empty, and no text."""
+    """The names of running distributions, one per line; with --quiet, the output is empty if there are none."""
     return wsl(file, ["--list", "--running", "--quiet"], _READ_SECONDS, reads=True, go_on=True)
 
 
@@ -128,7 +128,7 @@ def online_call(file):
 
 
 def read_online(answer):
-    """The names of the online list: the first words of all lines behind the head, which begins with NAME."""
+    """The names of the online list: the first word of each line after the heading, which begins with NAME."""
     lines = decoded(answer.bytes("stdout")).splitlines() if answer.details.get("exit_code") == 0 else []
     start = next((number for number, line in enumerate(lines) if line.startswith("NAME ")), len(lines))
     return [line.split()[0] for line in lines[start + 1 :] if line.strip()]
@@ -161,7 +161,7 @@ def registry_calls():
 
 
 def read_distros(answer):
-    """The raw distributions; other keys have names that are no GUID, and a broken one has no name."""
+    """The raw distributions, without keys that are not a GUID, and without broken ones, which have no name or path."""
     found = [one for one in answer.objects if (one.get("PSChildName") or "").startswith("{")]
     return [one for one in found if one.get("DistributionName") and one.get("BasePath")]
 
@@ -180,7 +180,7 @@ def disk_calls():
 
 
 def is_vm(raw):
-    """Whether it is of version 2. The value Version is that of the file system."""
+    """Whether it is a WSL 2 distribution. Its registry value Version is the version of the file system."""
     return bool((raw.get("Flags") or 0) & _VM_MODE)
 
 
@@ -189,7 +189,7 @@ def folder_of(raw):
 
 
 def export_file(folder, name):
-    """The file through which a distribution is cloned into a directory: beside it, and known by the name."""
+    """The temporary file for cloning a distribution into ``folder``: beside that directory, identified by its name."""
     return f"{ntpath.dirname(folder)}\\{name}.polyvirt.tar"
 
 
@@ -202,7 +202,7 @@ def disk_of(raw):
 
 
 def guard(vm_id, name):
-    """Calls that fail if the distribution is another one by now, although it has the same name."""
+    """Calls that fail if the registry key ``vm_id`` is missing or does not have this name any more."""
     path = {"LiteralPath": [f"{LXSS}\\{vm_id}"]}
     return [
         call(f"{_MANAGEMENT}\\Get-ItemProperty", path, keep="distro"),
@@ -218,7 +218,7 @@ def set_value(vm_id, name, value):
 
 
 def mark_calls(name, text):
-    """Calls that give the distribution of a name its first mark; they fail where there is none."""
+    """Calls that set the mark of a new distribution, which is found by its name; they fail if it does not exist."""
     arguments = {"LiteralPath": Ref("key"), "Name": MARK, "Value": text, "Type": "String"}
     return [
         call(f"{_MANAGEMENT}\\Get-ItemProperty", {"Path": [f"{LXSS}\\*"]}, keep="all", go_on=True),
@@ -232,7 +232,7 @@ def mark_calls(name, text):
 
 
 def task_call(verb, vm_id, go_on=False, **more):
-    """A command for the task of a distribution."""
+    """A command (``verb``: Get, Start, ...) for the scheduled task of a distribution."""
     given = {"TaskName": vm_id, "TaskPath": TASKS, **more}
     shown = properties("LastTaskResult") if verb == "Get" else None
     command = f"{verb}-ScheduledTaskInfo" if verb == "Get" else f"{verb}-ScheduledTask"
@@ -240,7 +240,7 @@ def task_call(verb, vm_id, go_on=False, **more):
 
 
 def tasks_call():
-    """The tasks of all distributions."""
+    """The scheduled tasks of all distributions."""
     shown = properties(
         "TaskName", "State", Actions=properties("Execute", "Arguments"), Principal=properties("LogonType"),
         Settings=properties("ExecutionTimeLimit"),
@@ -249,14 +249,14 @@ def tasks_call():
 
 
 def task_action(file, name):
-    """(program, arguments) of a task. Without an end, because WSL stops a distribution that no program uses."""
+    """(program, arguments) of a scheduled task. It runs forever: WSL stops a distribution in which no program runs."""
     file = file.replace("%ProgramW6432%", "%ProgramFiles%")
     shown = f'"{name}"' if re.search(r"\s", name) else name
     return file, f'-d {shown} --exec /bin/sh -c "{_FOREVER}"'
 
 
 def task_definition(file, name, sid, at_logon, enabled):
-    """The definition of a task as XML: no limit of its time, one instance, begun again every five minutes."""
+    """The XML definition of a scheduled task: no time limit, one instance, started again every five minutes."""
     program, arguments = task_action(file, name)
     repeated = "<Repetition><Interval>PT5M</Interval></Repetition>"
     logon = f"<LogonTrigger>{repeated}<UserId>{sid}</UserId></LogonTrigger>"
@@ -279,7 +279,7 @@ def task_definition(file, name, sid, at_logon, enabled):
 
 
 def kept_by(task, file, name):
-    """How a task keeps a distribution started: "true", "at_logon", or "other" for one that is not as ours."""
+    """How a scheduled task keeps a distribution started: "true", "at_logon", or "other" if it differs from ours."""
     actions = task.get("Actions") or [{}]
     found = (actions[0].get("Execute"), actions[0].get("Arguments"))
     limit = (task.get("Settings") or {}).get("ExecutionTimeLimit")

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """wsl.conf and .wslconfig: the grammar that WSL itself uses, which is not that of INI files.
 
-Sections and keys are letters and digits, compared without regard to case. A comment begins with ``#``, also behind a
-value. Values may be quoted, wholly or in part; ``\\n``, ``\\t``, ``\\b``, ``\\\\`` and ``\\"`` are escapes, a backslash
-at the end of a line continues it. A line that is wrong is left out, and of a key that is there twice the first counts.
+Sections and keys are letters and digits, and case-insensitive. A comment begins with ``#``, also after a value. Values
+may be quoted, wholly or in part; ``\\n``, ``\\t``, ``\\b``, ``\\\\`` and ``\\"`` are escapes, and a backslash at the
+end of a line continues it. Invalid lines are ignored; of a repeated key, the first one counts.
 Source: src/shared/configfile of microsoft/WSL (the same from 2.5 to 2.9).
 
-Texts here have one character for each byte of the file (Latin-1), so that all that is not changed stays as it is.
+Texts have one character for each byte of the file (Latin-1), so that everything else is preserved.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\b": "\\b", "\n": "\\n", "\
 
 @dataclass(frozen=True)
 class Entry:
-    """A key with its value, and where they are in the text: ``start`` of the key, ``value_start`` and ``end``."""
+    """A key with its value, and their position in the text: ``start`` of the key, ``value_start`` and ``end``."""
 
     name: str
     value: str
@@ -34,7 +34,7 @@ class Entry:
 
 
 def parse(text):
-    """{section.key in lower case: value} of all keys that count. Keys before the first section have no section."""
+    """{section.key in lower case: value} of the keys in effect; keys before the first section have no ``section.``."""
     values = {}
     for entry in _Reader(text).entries():
         values.setdefault(entry.name, entry.value)
@@ -42,20 +42,20 @@ def parse(text):
 
 
 def edit(text, values):
-    """``text`` with ``values`` {section.key: value, None to remove it}; all else stays as it is, byte for byte."""
+    """``text`` with ``values`` {section.key: value, None to remove it}; everything else is unchanged, byte for byte."""
     for name, value in values.items():
         text = _without(text, name) if value is None else _with(text, name, written(value))
     return text
 
 
 def written(value):
-    """A value as it is written."""
+    """A value with the quotes and escapes that it needs in the file."""
     escaped = value.translate(_ESCAPES)
     return f'"{escaped}"' if "#" in value or value != value.strip(" \t") else escaped
 
 
 def boolean(value, default=None):
-    """What WSL reads in a value as a boolean; ``default`` for anything else, about which WSL only warns."""
+    """A value as WSL interprets it as a boolean; ``default`` for all others, for which WSL only warns."""
     return {"true": True, "1": True, "false": False, "0": False}.get((value or "").lower(), default)
 
 
@@ -75,7 +75,7 @@ def _with(text, name, value):
 
 
 def _closed(text, newline):
-    """``text`` with its last line ended. With CR a backslash at the end does not become a continuation."""
+    """``text`` with a line break at its end. After a backslash, CR LF is used, which does not continue the line."""
     if not text or text.endswith("\n"):
         is_continued = re.search(r"(?<!\\)(\\\\)*\\\n\Z", text)
         return text + newline if is_continued else text
@@ -96,7 +96,7 @@ def _without(text, name):
 
 
 class _Reader:
-    """Reads a text as WSL does. ``sections`` are {name: where the line behind the first head of it begins}."""
+    """Parses a text as WSL does. ``sections`` is {name: start of the line after the first header of the section}."""
 
     def __init__(self, text):
         self._text, self._place = text, 0
@@ -104,7 +104,7 @@ class _Reader:
         self.sections = {}
 
     def entries(self):
-        """All entries that are not wrong, in their order."""
+        """All valid entries, in their order."""
         while self._place < len(self._text):
             character = self._text[self._place]
             if character in " \t\r\n":
@@ -119,7 +119,7 @@ class _Reader:
                     yield entry
 
     def _skip_line(self):
-        """To the line after the next newline: within comments and wrong lines, CR alone ends no line."""
+        """Continue after the next newline: in comments and invalid lines, CR alone does not end the line."""
         end = self._text.find("\n", self._place)
         self._place = len(self._text) if end < 0 else end + 1
 
@@ -131,7 +131,7 @@ class _Reader:
         name, closing = found[1].lower(), found[2]
         rest = re.compile(r"[ \t]*(#|\r|\n|\Z)").match(self._text, found.end()) if closing else None
         if not rest:
-            # WSL has replaced the name of the section by then, and goes on with as much as the old one was long.
+            # WSL has already overwritten the name of the section, and continues with the length of the old name.
             self._section = name[: len(self._section)].ljust(len(self._section), "\0")
             self._skip_line()
             return
@@ -154,7 +154,7 @@ class _Reader:
         return Entry(name, text, start, found.end(), end)
 
     def _read_value(self, place):
-        """(value, where it ends without blanks behind it), or None for a line that is wrong."""
+        """(value, its end without trailing blanks), or None for an invalid line."""
         text, value, is_quoted, end, length = self._text, "", False, place, 0
         while place < len(text) and text[place] not in "\r\n" and (is_quoted or text[place] != "#"):
             character = text[place]

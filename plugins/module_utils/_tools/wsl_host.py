@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WSL on a host as a whole: its version, its defaults, and .wslconfig. Output of wsl.exe is in the host's language."""
+"""WSL on a host: its version, its defaults, and .wslconfig. The output of wsl.exe is in the language of the host."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from .._ports.windows_request import call, properties, read, write
 from .wsl import INBOX, LXSS, PACKAGED, SETTINGS_FILE, number_of, read_versions, version_call, wsl
 from .wsl_conf import edit, parse
 
-#: WSL 2 needs the first one, WSL 1 and releases without a package the second one. Both take effect after a restart.
+#: WSL 2 needs the first feature; WSL 1, and releases without a package, the second. Both take effect after a restart.
 FEATURES = ("VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux")
-#: The package's own program; the one of Windows leads to it, or is all there is. The alias of the Store is never used.
+#: wsl.exe of the package, else that of Windows, which calls the former if it is installed. The alias of the Store is
+#: never used.
 PROGRAMS = (PACKAGED, INBOX)
 _LIMIT = 1 << 20
-#: Seconds of a download with its installation.
+#: Timeout in seconds of an update, which is downloaded and installed.
 _UPDATE = 1800
 
 #: {section: keys of .wslconfig}. Source: WslCoreConfig.h of microsoft/WSL, 2.9.
@@ -40,13 +41,13 @@ KEYS = {
 
 @dataclass(frozen=True)
 class WslState:
-    """What a host has. ``program`` is the wsl.exe to call, None if there is none."""
+    """WSL on a host. ``program`` is the wsl.exe to call, None if there is none."""
 
     features: dict
     program: str | None = None
-    #: Of the package, such as (2, 6, 3); empty for a release that is a part of Windows.
+    #: The version of the package, such as (2, 6, 3); empty for a release that is a part of Windows.
     version: tuple = ()
-    #: As the registry has it; None if nobody has set it.
+    #: The value in the registry; None if it is not set.
     default_version: int | None = None
     #: The content of .wslconfig, one character for each byte; None if the file does not exist.
     config: str | None = None
@@ -83,7 +84,7 @@ def read_state(answers, features):
 
 
 def update_call(program):
-    """From Microsoft's server: the Store does not work in sessions without a desktop."""
+    """Update WSL from Microsoft's server: the Store does not work in sessions without a desktop."""
     return wsl(program, ["--update", "--web-download"], _UPDATE)
 
 
@@ -92,7 +93,7 @@ def default_version_call(program, version):
 
 
 def shutdown_call(program):
-    """Stops all distributions of the user."""
+    """Stop all distributions of the user."""
     return wsl(program, ["--shutdown"])
 
 

@@ -41,6 +41,6 @@ def check_drives(box, image):
 def slots_of(box, uuid):
     """The slots in use by controller and port; both forms tell the same of them."""
     told = vboxmanage_machine.machine(box.run("showvminfo", uuid, "--machinereadable"))
-    (listed,) = vboxmanage_long.machines(box.run("list", "--long", "vms"))
+    (listed,) = vboxmanage_long.vms(box.run("list", "--long", "vms"))
     assert comparable(listed.machine) == comparable(told)
     return {(slot.controller, slot.port): slot for slot in told.slots if slot.device == 0}

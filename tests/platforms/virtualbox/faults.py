@@ -28,7 +28,13 @@ def proofs(failure, folder, names_on):
 
 
 def _cut_off(folder, names_on):
-    """Logs, below a folder of machines, of lives that are over and did not end as those of a machine that was ended."""
+    """Logs of VMs that have ended, but not as those of a VM that was stopped: also if the daemon has crashed."""
     current = {folder / name / "Logs" / "VBox.log" for name in names_on}
     over = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
     return [path for path in over if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]
+
+
+def end_of_log(folder, name):
+    """The last lines that the process of a VM has logged: they say why it ended."""
+    log = folder / name / "Logs" / "VBox.log"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.exists() else "no log"

@@ -203,6 +203,9 @@ class Platform(Disks, Bringing, Adapter):
         on = [name for name, uuid in self.ids().items() if self._is_alive(name, uuid)]
         return faults.proofs(str(failure), self.storage, on)
 
+    def end_of_log(self, name):
+        return faults.end_of_log(self.storage, name)
+
     def _is_alive(self, name, uuid):
         """Whether its log may still grow: a process writes the end of it after the VM is stopped."""
         return self._power(uuid) != STOPPED or bool(self.box.processes(f"--comment\0{name}\0"))

@@ -55,7 +55,7 @@ def test_output_of_the_script_that_warns_is_parsed(root, folder):
         assert box.run("--version").startswith("WARNING: ")
         assert tool.version() >= (7, 0, 0)
         tool.run("createvm", "--name", "web", "--register")
-        ((uuid, _name),) = vboxmanage_output.machines(tool.read("list", "vms"))
+        ((uuid, _name),) = vboxmanage_output.vms(tool.read("list", "vms"))
         assert vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")).values["name"] == "web"
 
 
@@ -63,7 +63,7 @@ def test_names_are_read_without_a_utf_8_locale(tool, monkeypatch):
     monkeypatch.setenv("LC_ALL", "C")
     for name in STRANGE_NAMES:
         tool.run("createvm", f"--name={name}", "--ostype", "Other_64", "--register")
-    listed = vboxmanage_long.machines(tool.read("list", "--long", "vms"))
+    listed = vboxmanage_long.vms(tool.read("list", "--long", "vms"))
     assert [machine.name for machine in listed] == STRANGE_NAMES
     for machine in listed:
         found = vboxmanage_machine.machine(tool.read("showvminfo", machine.uuid, "--machinereadable"))
@@ -75,7 +75,7 @@ def test_long_list_equals_showvminfo(tool, box, words):
     uuid = box.make("web", "ignores")
     tool.run("modifyvm", uuid, *shlex.split(words))
     ((found,), told) = (
-        vboxmanage_long.machines(tool.read("list", "--long", "vms")),
+        vboxmanage_long.vms(tool.read("list", "--long", "vms")),
         vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")),
     )
     # A daemon that ended between the two lists has the time of the last change from the file, in whole seconds.
@@ -105,13 +105,13 @@ def test_unreadable_vm_does_not_hide_the_others(tool, box):
     web, lost = box.make("web"), box.make("lost")
     box.close()
     (box.machines / "lost" / "lost.vbox").unlink()
-    machines = vboxmanage_long.machines(tool.read("list", "--long", "vms"))
+    machines = vboxmanage_long.vms(tool.read("list", "--long", "vms"))
     assert [(machine.uuid, machine.name) for machine in machines] == [(web, "web"), (lost, None)]
     with pytest.raises(errors.CommandFailed) as caught:
         tool.run("unregistervm", lost, "--delete")
     # It says that it failed, and did it.
     assert is_locked(caught.value.stderr)
-    assert vboxmanage_output.machines(tool.read("list", "vms")) == [(web, "web")]
+    assert vboxmanage_output.vms(tool.read("list", "vms")) == [(web, "web")]
 
 
 def test_missing_vm(tool):

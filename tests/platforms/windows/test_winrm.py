@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from platforms.windows.sample import sample_host
+from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
 #: An action plugin on a platform of one option: it reads the VM, and writes its notes if they differ.
@@ -46,22 +45,11 @@ NOTES = "2026-01-02T03:04:05 'q' `b $(throw) \"d\" \u00e4\u6f22"
 
 @pytest.fixture
 def play(tmp_path, ansible_playbook):
-    """Sets the notes through a server, and returns (exit code, result of the task)."""
+    """Sets the notes through a server, and returns the result of the task."""
     (tmp_path / "action_plugins").mkdir()
     (tmp_path / "action_plugins" / "sample_notes.py").write_text(ACTION, encoding="utf-8")
-    task = {"sample_notes": {"notes": NOTES}, "register": "done"}
-    show = {"copy": {"content": "{{ done | to_json }}", "dest": str(tmp_path / "done")}, "delegate_to": "localhost"}
-    playbook = [{"hosts": "all", "gather_facts": False, "tasks": [task, {**show, "check_mode": False}]}]
-    (tmp_path / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
-
-    def run(server, *words):
-        hosts = {"all": {"hosts": {"win": server.variables}}}
-        (tmp_path / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
-        code, output = ansible_playbook("-i", tmp_path / "hosts.json", *words, tmp_path / "play.json")
-        assert code == 0, output
-        return json.loads((tmp_path / "done").read_text(encoding="utf-8"))
-
-    return run
+    run = winrm_play(tmp_path, ansible_playbook, {"done": ("sample_notes", {"notes": NOTES})})
+    return lambda *words: run(*words)["done"]
 
 
 @pytest.fixture

@@ -8,76 +8,43 @@ from __future__ import annotations
 import pytest
 
 from platforms.wsl import reading
-from platforms.wsl.double.distro import FILES, packed
-from platforms.wsl.double.host import Knobs, WslHost
-from platforms.wsl.tasks import run
-
-TAR = "C:\\images\\base.tar"
-NEW = {"name": ["web"], "image": {"source": TAR}}
-FLAVOURS, CULTURES = ("inbox", "2.4.4", "2.6.3"), ("en-US", "fr-FR", "de-DE")
-
-
-def _host(flavour="2.6.3", culture="en-US", **knobs):
-    host = WslHost(flavour, culture, Knobs(**knobs))
-    host.files.put(TAR, packed(FILES))
-    return host
-
-
-def _done(host, about="distro", **options):
-    result = run(host, about, **options)
-    assert not result["failed"], result["msg"]
-    return result
-
-
-def _rejected(host, *words, **options):
-    """A task that fails with these words, and leaves the host as it was."""
-    before = _stands(host)
-    result = run(host, **options)
-    assert result["failed"], options
-    assert [word for word in words if word not in result["msg"]] == [], result["msg"]
-    assert _stands(host) == before
-    return result
-
-
-def _stands(host):
-    found = {one.name: (reading.standing(host, one), one.base, one.version) for one in host.distros.values()}
-    return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default
-
+from platforms.wsl.double.distro import FILES
+from platforms.wsl.tasks import NEW, host_with_image, run, run_ok, run_rejected
 
 # Settings -------------------------------------------------------------------------------------------------------------
 
 
 def test_stopped_distribution_is_stopped_again_after_it_was_read():
-    host = _host()
+    host = host_with_image()
     host.add("web", files={**FILES, "/etc/wsl.conf": b"[boot]\nsystemd = true # mine\n"})
     result = run(host, check=True, name=["web"], systemd=True, native={"boot.command": None})
     assert (result["changed"], host.find("web").running, host.writes()) == (False, False, [])
-    assert not _done(host, name=["web"], state="stopped", systemd=True)["changed"]
+    assert not run_ok(host, name=["web"], state="stopped", systemd=True)["changed"]
 
 
 def test_what_is_stored_in_a_distribution_keeps_its_form():
-    host = _host()
+    host = host_with_image()
     text = b'# mine\r\n[ boot ]\r\n[Boot]\r\ncommand = "a # b" # run\r\nSYSTEMD=0\r\n[x]\r\nnot a line\r\n'
     host.add("web", files={**FILES, "/etc/wsl.conf": text}, running=True)
-    _done(host, name=["web"], systemd=True)
+    run_ok(host, name=["web"], systemd=True)
     assert host.find("web").files["/etc/wsl.conf"] == text.replace(b"SYSTEMD=0", b"SYSTEMD=true")
-    _done(host, name=["web"], native={"boot.command": None})
+    run_ok(host, name=["web"], native={"boot.command": None})
     assert b"# run" in host.find("web").files["/etc/wsl.conf"]
-    assert not _done(host, name=["web"], systemd=True, native={"boot.command": None})["changed"]
+    assert not run_ok(host, name=["web"], systemd=True, native={"boot.command": None})["changed"]
 
 
 def test_what_waits_for_a_start_is_reported():
-    host = _host()
+    host = host_with_image()
     host.add("web", running=True)
-    result = _done(host, name=["web"], systemd=True)
+    result = run_ok(host, name=["web"], systemd=True)
     assert result["vms"][0]["restart_required"] == ["systemd"]
-    assert _done(host, name=["web"], systemd=True)["vms"][0]["restart_required"] == ["systemd"]
-    _done(host, name=["web"], systemd=True, allow_restart=True)
+    assert run_ok(host, name=["web"], systemd=True)["vms"][0]["restart_required"] == ["systemd"]
+    run_ok(host, name=["web"], systemd=True, allow_restart=True)
     assert reading.read_conf(host.find("web").started_with.decode()) == {"boot.systemd": "true"}
 
 
 def test_user_without_useradd():
-    host = _host()
+    host = host_with_image()
     host.add("alpine", tools=("id",))
     assert run(host, name=["alpine"], default_user="anna")["failed"]
     assert not host.find("alpine").running
@@ -85,49 +52,49 @@ def test_user_without_useradd():
 
 @pytest.mark.parametrize("name", ["anna; rm -rf /", "$(id)", "a b", '"', "Anna", "-a"])
 def test_user_names_are_no_script(name):
-    host = _host()
+    host = host_with_image()
     host.add("web")
-    _rejected(host, "default_user", name=["web"], default_user=name)
+    run_rejected(host, "default_user", name=["web"], default_user=name)
 
 
 def test_version_is_that_of_wsl_and_not_of_the_file_system():
-    host = _host()
+    host = host_with_image()
     host.add("web", flags=7)
     assert host.find("web").registry()["Version"] == 2
-    assert not _done(host, name=["web"], version=1)["changed"]
-    assert "free space" in _done(host, name=["web"], version=2)["vms"][0]["steps"][0]["also"][0]
+    assert not run_ok(host, name=["web"], version=1)["changed"]
+    assert "free space" in run_ok(host, name=["web"], version=2)["vms"][0]["steps"][0]["also"][0]
     assert host.find("web").version == 2
 
 
 def test_move_resize_and_sparse_need_a_stop_and_permission():
-    host = _host()
+    host = host_with_image()
     host.add("web", running=True)
     changes = {"name": ["web"], "install_location": "D:\\new\\web", "disks": [{"size": "2T"}]}
-    _rejected(host, "install_location", "allow_restart", **changes)
-    result = _done(host, **changes, sparse=True, allow_unsafe_sparse=True, allow_restart=True)
+    run_rejected(host, "install_location", "allow_restart", **changes)
+    result = run_ok(host, **changes, sparse=True, allow_unsafe_sparse=True, allow_restart=True)
     assert [step["verb"] for step in result["vms"][0]["steps"]] == ["kill", "configure", "start"]
     disk = host.files.vhd("D:\\new\\web\\ext4.vhdx")
     assert (disk.size, disk.sparse, host.find("web").running) == (2 << 40, True, True)
 
 
 def test_default_distribution():
-    host = _host()
+    host = host_with_image()
     for name in ("one", "two"):
         host.add(name)
-    _done(host, name=["two"], default=True)
+    run_ok(host, name=["two"], default=True)
     assert host.default == host.find("two").guid
-    _rejected(host, "default", "another distribution", name=["two"], default=False)
+    run_rejected(host, "default", "another distribution", name=["two"], default=False)
 
 
 def test_export_is_done_once_and_imports_again():
-    host = _host()
+    host = host_with_image()
     host.add("web", files={**FILES, "/root/data": b"x"}, running=True)
     path = "C:\\images\\saved.tar.gz"
-    _rejected(host, "export", "allow_restart", name=["web"], export=path)
-    _done(host, name=["web"], export=path, allow_restart=True)
+    run_rejected(host, "export", "allow_restart", name=["web"], export=path)
+    run_ok(host, name=["web"], export=path, allow_restart=True)
     before = host.files.file(path)
-    assert not _done(host, name=["web"], export=path)["changed"]
-    _done(host, name=["again"], image={"source": path})
+    assert not run_ok(host, name=["web"], export=path)["changed"]
+    run_ok(host, name=["again"], image={"source": path})
     assert (host.files.file(path), host.find("again").files["/root/data"]) == (before, b"x")
 
 
@@ -135,46 +102,46 @@ def test_export_is_done_once_and_imports_again():
 
 
 def test_started_distribution_stops_by_itself_and_the_result_says_so():
-    host = _host()
-    result = _done(host, **NEW, state="started")
+    host = host_with_image()
+    result = run_ok(host, **NEW, state="started")
     assert "15 seconds" in result["vms"][0]["steps"][-1]["also"][0]
     host.tick(20)
     assert not host.find("web").running
-    assert _done(host, name=["web"], state="started")["changed"]
+    assert run_ok(host, name=["web"], state="started")["changed"]
 
 
 @pytest.mark.parametrize("how", ["true", "at_logon"])
 def test_kept_distribution(how):
-    host = _host()
-    result = _done(host, **NEW, state="started", keep_running=how)
+    host = host_with_image()
+    result = run_ok(host, **NEW, state="started", keep_running=how)
     assert (result["vms"][0]["settings"]["keep_running"], result["vms"][0]["steps"][-1]["also"]) == (how, [])
     host.tick(1000)
     assert host.find("web").running
     host.reboot(logs_on=how == "at_logon")
     host.tick(5)
     assert host.find("web").running
-    assert not _done(host, name=["web"], state="started", keep_running=how)["changed"]
-    _done(host, name=["web"], state="stopped")
+    assert not run_ok(host, name=["web"], state="started", keep_running=how)["changed"]
+    run_ok(host, name=["web"], state="stopped")
     host.reboot(logs_on=True)
     host.tick(5)
     assert not host.find("web").running
-    _done(host, name=["web"], state="started", keep_running="false")
+    run_ok(host, name=["web"], state="started", keep_running="false")
     assert host.tasks == {}
 
 
 def test_task_that_somebody_has_changed_counts_as_none():
-    host = _host()
-    _done(host, **NEW, state="started", keep_running="true")
+    host = host_with_image()
+    run_ok(host, **NEW, state="started", keep_running="true")
     (task,) = host.tasks.values()
     task.xml = task.xml.replace("PT0S", "PT72H")
-    assert _done(host, name=["web"], keep_running="true")["changed"]
-    _done(host, name=["web"], state="absent")
+    assert run_ok(host, name=["web"], keep_running="true")["changed"]
+    run_ok(host, name=["web"], state="absent")
     assert host.tasks == {}
 
 
 def test_task_that_cannot_log_on_is_removed_and_explained():
-    host = _host(refuses_s4u=True)
-    _done(host, **NEW)
+    host = host_with_image(refuses_s4u=True)
+    run_ok(host, **NEW)
     result = run(host, name=["web"], state="started", keep_running="true")
     assert result["failed"]
     assert "0x80070569" in result["msg"]
@@ -183,29 +150,29 @@ def test_task_that_cannot_log_on_is_removed_and_explained():
 
 
 def test_idle_timeout_of_wslconfig_keeps_everything_started():
-    host = _host()
+    host = host_with_image()
     host.add("web", running=True)
     host.files.put("C:\\Users\\admin\\.wslconfig", b"[general]\ninstanceIdleTimeout=-1\n")
-    assert not _done(host, name=["web"], state="started", keep_running="true")["changed"]
-    assert _done(host, "distro_info")["host"]["idle_timeout"] is None
+    assert not run_ok(host, name=["web"], state="started", keep_running="true")["changed"]
+    assert run_ok(host, "distro_info")["host"]["idle_timeout"] is None
 
 
 def test_shutdown_of_all_is_explicit_and_says_whom_it_stops():
-    host = _host()
+    host = host_with_image()
     for name in ("one", "two"):
         host.add(name, running=True)
-    result = _done(host, name=["one"], state="stopped", shutdown_all=True)
+    result = run_ok(host, name=["one"], state="stopped", shutdown_all=True)
     assert "two" in result["vms"][0]["steps"][0]["also"][0]
     assert not host.find("two").running
     host.find("two").start()
-    assert not _done(host, name=["one"], state="stopped", shutdown_all=True)["changed"]
+    assert not run_ok(host, name=["one"], state="stopped", shutdown_all=True)["changed"]
     assert host.find("two").running
 
 
 def test_locked_distribution_is_waited_for():
-    host = _host()
+    host = host_with_image()
     host.add("web", running=True)
     host.find("web").lock = "Exporting"
     host.clock.at(30, lambda: setattr(host.find("web"), "lock", ""))
-    _done(host, name=["web"], state="stopped")
+    run_ok(host, name=["web"], state="stopped")
     assert not host.find("web").running

@@ -10,40 +10,8 @@ import pytest
 from platforms.windows.failures import Failed
 from platforms.wsl import reading
 from platforms.wsl.double.distro import FILES, disk_with, packed
-from platforms.wsl.double.host import Knobs, WslHost, is_write
-from platforms.wsl.tasks import run
-
-TAR = "C:\\images\\base.tar"
-NEW = {"name": ["web"], "image": {"source": TAR}}
-FLAVOURS, CULTURES = ("inbox", "2.4.4", "2.6.3"), ("en-US", "fr-FR", "de-DE")
-
-
-def _host(flavour="2.6.3", culture="en-US", **knobs):
-    host = WslHost(flavour, culture, Knobs(**knobs))
-    host.files.put(TAR, packed(FILES))
-    return host
-
-
-def _done(host, about="distro", **options):
-    result = run(host, about, **options)
-    assert not result["failed"], result["msg"]
-    return result
-
-
-def _rejected(host, *words, **options):
-    """A task that fails with these words, and leaves the host as it was."""
-    before = _stands(host)
-    result = run(host, **options)
-    assert result["failed"], options
-    assert [word for word in words if word not in result["msg"]] == [], result["msg"]
-    assert _stands(host) == before
-    return result
-
-
-def _stands(host):
-    found = {one.name: (reading.standing(host, one), one.base, one.version) for one in host.distros.values()}
-    return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default
-
+from platforms.wsl.double.host import is_write
+from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, run, run_ok, run_rejected, state_of
 
 # Flavours and languages -----------------------------------------------------------------------------------------------
 
@@ -66,42 +34,42 @@ def _life(host):
     reported = []
     for task in tasks:
         foreseen = run(host, check=True, **task)
-        result = _done(host, **task)
+        result = run_ok(host, **task)
         assert (foreseen["failed"], foreseen["diff"]) == (False, result["diff"]), task
         assert task.get("state") == "restarted" or not run(host, **task)["changed"], task
         reported.append((result["changed"], [step["verb"] for vm in result["vms"] for step in vm["steps"]]))
     stood = [(one.name, one.users()["anna"], one.files["/etc/wsl.conf"]) for one in host.in_order()]
-    _done(host, name=["web", "copy"], state="absent")
+    run_ok(host, name=["web", "copy"], state="absent")
     assert (host.distros, host.tasks, host.files.below("C:\\WSL")) == ({}, {}, [])
     return reported, stood
 
 
 @pytest.fixture(name="usual", scope="module")
 def _usual():
-    return _life(_host())
+    return _life(host_with_image())
 
 
 @pytest.mark.parametrize("culture", CULTURES)
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_life_is_the_same_in_all_flavours_and_languages(usual, flavour, culture):
-    assert _life(_host(flavour, culture)) == usual
+    assert _life(host_with_image(flavour, culture)) == usual
 
 
 @pytest.mark.parametrize("knobs", [{"ignores_utf8": True}, {"warns": True}, {"denies_disk_images": True}], ids=str)
 def test_life_is_the_same_on_hosts_that_differ(usual, knobs):
-    assert _life(_host(**knobs)) == usual
+    assert _life(host_with_image(**knobs)) == usual
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("count", [1, 20])
 def test_task_with_nothing_to_do_needs_one_request(flavour, count):
-    host, names = _host(flavour), [f"web{number}" for number in range(count)]
+    host, names = host_with_image(flavour), [f"web{number}" for number in range(count)]
     for name in names:
         host.add(name, running=True)
     options = {"name": names, "description": "", "version": 2, "state": "started", "keep_running": "false"}
     if flavour == "2.6.3":
         options |= {"systemd": False, "default_user": "root", "disks": [{"size": "1T"}], "sparse": False}
-    result = _done(host, **options)
+    result = run_ok(host, **options)
     assert (result["changed"], len(host.windows.requests)) == (False, 1)
 
 
@@ -117,22 +85,22 @@ def test_task_with_nothing_to_do_needs_one_request(flavour, count):
     ],
 )
 def test_old_versions_say_what_they_need(flavour, options, words):
-    host = _host(flavour)
+    host = host_with_image(flavour)
     host.add("web")
-    _rejected(host, *words, **options)
+    run_rejected(host, *words, **options)
 
 
 # Creation -------------------------------------------------------------------------------------------------------------
 
 
 def test_sources():
-    host = _host()
+    host = host_with_image()
     host.files.put("C:\\images\\disk.vhdx", disk_with(FILES))
     host.files.put("C:\\images\\modern.wsl", packed(FILES, "w:gz"))
     for name, source in {"a": "C:\\images\\disk.vhdx", "b": "C:/images/modern.wsl", "c": "debian"}.items():
         if name == "c":
             host.online = {"debian": dict(FILES)}
-        _done(host, name=[name], image=source, default_user="anna")
+        run_ok(host, name=[name], image=source, default_user="anna")
         assert host.find(name).base == f"C:\\WSL\\{name}"
         assert reading.standing(host, host.find(name))["power"] == "stopped"
     # Nobody is asked for a user at the first start.
@@ -140,8 +108,8 @@ def test_sources():
 
 
 def test_directories_above_the_location_are_created():
-    host = _host()
-    _done(host, **NEW, install_location="D:\\a\\b\\web")
+    host = host_with_image()
+    run_ok(host, **NEW, install_location="D:\\a\\b\\web")
     assert host.find("web").disk == "D:\\a\\b\\web\\ext4.vhdx"
 
 
@@ -151,51 +119,51 @@ def test_directories_above_the_location_are_created():
     ids=["no tarball", "no /etc"],
 )
 def test_failed_import_leaves_what_was_there(content, words):
-    host = _host()
+    host = host_with_image()
     host.add("other", running=True)
     host.files.put("C:\\images\\bad.tar", content)
-    _rejected(host, *words, name=["web"], image={"source": "C:\\images\\bad.tar"}, install_location="D:\\x\\y\\web")
+    run_rejected(host, *words, name=["web"], image={"source": "C:\\images\\bad.tar"}, install_location="D:\\x\\y\\web")
 
 
 def test_full_drive_is_known_before_anything_is_done():
-    host = _host()
+    host = host_with_image()
     host.add("big")
     host.files.vhd(host.find("big").disk).used = 1 << 38
     host.files.capacity["C"] = (1 << 38) + (1 << 30)
     writes = len(host.writes())
-    _rejected(host, "free space", "install_location", name=["web"], clone="big")
+    run_rejected(host, "free space", "install_location", name=["web"], clone="big")
     assert len(host.writes()) == writes
 
 
 def test_virtual_disk_of_others_is_not_overwritten():
-    host = _host()
+    host = host_with_image()
     host.files.put("D:\\x\\ext4.vhdx", b"precious")
-    _rejected(host, "never overwritten", **NEW, install_location="D:\\x")
+    run_rejected(host, "never overwritten", **NEW, install_location="D:\\x")
 
 
 def test_clone_of_a_running_distribution():
-    host = _host()
+    host = host_with_image()
     host.add("src", running=True, uid=1)
-    result = _done(host, name=["copy"], clone="src")
+    result = run_ok(host, name=["copy"], clone="src")
     assert "started again" in result["vms"][0]["steps"][0]["also"][0]
     assert (host.find("src").running, host.find("copy").running, host.find("copy").uid) == (True, False, 1)
     assert not [path for path in host.files.contents if path.endswith(".tar") and path != TAR.lower()]
 
 
 def test_clone_of_a_kept_distribution_keeps_its_task():
-    host = _host()
-    _done(host, **NEW, keep_running="true", state="started")
-    _done(host, name=["copy"], clone="web")
+    host = host_with_image()
+    run_ok(host, **NEW, keep_running="true", state="started")
+    run_ok(host, name=["copy"], clone="web")
     host.tick(5)
     (task,) = host.tasks.values()
     assert (task.is_running, task.is_enabled, task.words[1]) == (True, True, "web")
-    assert _done(host, "distro_info", name=["copy"])["vms"][0]["settings"]["keep_running"] == "false"
+    assert run_ok(host, "distro_info", name=["copy"])["vms"][0]["settings"]["keep_running"] == "false"
 
 
 def test_kept_distribution_that_is_stopped_stays_so():
-    host = _host()
-    _done(host, **NEW, keep_running="true", state="started")
-    _done(host, name=["web"], state="stopped")
+    host = host_with_image()
+    run_ok(host, **NEW, keep_running="true", state="started")
+    run_ok(host, name=["web"], state="stopped")
     host.tick(300)
     (task,) = host.tasks.values()
     assert (host.find("web").running, task.is_running, task.is_enabled) == (False, False, False)
@@ -205,16 +173,16 @@ def test_kept_distribution_that_is_stopped_stays_so():
 
 
 def test_another_distribution_of_the_same_name_is_not_deleted():
-    host = _host()
-    old = _done(host, **NEW)["vms"][0]["id"]
-    _done(host, name=["web"], state="absent")
-    _done(host, **NEW)
-    _rejected(host, old, "another ID", name=["web"], id=old, state="absent")
+    host = host_with_image()
+    old = run_ok(host, **NEW)["vms"][0]["id"]
+    run_ok(host, name=["web"], state="absent")
+    run_ok(host, **NEW)
+    run_rejected(host, old, "another ID", name=["web"], id=old, state="absent")
 
 
 @pytest.mark.parametrize("task", [{"state": "absent"}, {"description": "ours"}, {"default_user": "anna"}], ids=str)
 def test_distribution_that_is_replaced_meanwhile_is_left_alone(task):
-    host = _host()
+    host = host_with_image()
     host.add("web")
 
     def replace():
@@ -226,18 +194,18 @@ def test_distribution_that_is_replaced_meanwhile_is_left_alone(task):
     found = host.find("web")
     assert found.files["/root/data"] == b"precious"
     assert "anna" not in found.users()
-    assert not (_done(host, "distro_info", name=["web"])["vms"][0]["description"])
+    assert not (run_ok(host, "distro_info", name=["web"])["vms"][0]["description"])
 
 
 def test_names_that_begin_alike_are_not_mixed_up():
-    host = _host()
+    host = host_with_image()
     for name in ("Ubuntu", "Ubuntu-22.04"):
         host.add(name, running=True)
-    _done(host, name=["ubuntu"], state="stopped")
+    run_ok(host, name=["ubuntu"], state="stopped")
     assert [one.running for one in host.in_order() if one.name == "Ubuntu-22.04"] == [True]
-    _done(host, name=["Ubuntu"], state="absent")
+    run_ok(host, name=["Ubuntu"], state="absent")
     assert [one.name for one in host.distros.values()] == ["Ubuntu-22.04"]
-    assert not _done(host, name=["Ubuntu"], state="absent")["changed"]
+    assert not run_ok(host, name=["Ubuntu"], state="absent")["changed"]
 
 
 # The host -------------------------------------------------------------------------------------------------------------
@@ -245,14 +213,14 @@ def test_names_that_begin_alike_are_not_mixed_up():
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_host_without_distributions(flavour):
-    result = _done(_host(flavour), "distro_info")
+    result = run_ok(host_with_image(flavour), "distro_info")
     assert (result["vms"], result["host"]["available"], result["host"]["default_version"]) == ([], True, 2)
 
 
 def test_facts_about_the_host():
-    host = _host(culture="fr-FR")
+    host = host_with_image(culture="fr-FR")
     host.features["VirtualMachinePlatform"] = "EnablePending"
-    found = _done(host, "distro_info")["host"]
+    found = run_ok(host, "distro_info")["host"]
     assert {key: found[key] for key in ("version", "kernel", "wslg", "windows")} == {
         "version": "2.6.3.0", "kernel": "6.6.87.2-1", "wslg": "1.0.71", "windows": "10.0.26100",
     }  # fmt: skip
@@ -260,10 +228,10 @@ def test_facts_about_the_host():
 
 
 def test_info_starts_nothing():
-    host = _host()
+    host = host_with_image()
     host.add("web", files={**FILES, "/etc/wsl.conf": b"[boot]\nsystemd=true\n"})
     host.add("on", files={**FILES, "/etc/wsl.conf": b"[boot]\nsystemd=true\n"}, running=True)
-    settings = {vm["name"]: vm["settings"] for vm in _done(host, "distro_info")["vms"]}
+    settings = {vm["name"]: vm["settings"] for vm in run_ok(host, "distro_info")["vms"]}
     assert ("systemd" in settings["web"], settings["on"]["systemd"]) == (False, True)
     assert [words for words in host.log if is_write(words) or "web" in words] == []
 
@@ -278,21 +246,21 @@ def test_info_starts_nothing():
     ],
 )
 def test_host_that_cannot_be_used_is_explained(prepare, words):
-    host = _host()
+    host = host_with_image()
     host.add("old")
     prepare(host)
-    before = _stands(host)
+    before = state_of(host)
     result = run(host, name=["old"], state="started")
     result = result if result["failed"] else run(host, **NEW)
     assert result["failed"]
     assert [word for word in words if word not in result["msg"]] == [], result["msg"]
     assert "Unexpected" not in result["msg"]
-    assert sorted(before[0]) == sorted(_stands(host)[0])
+    assert sorted(before[0]) == sorted(state_of(host)[0])
 
 
 def test_error_of_a_command_is_no_traceback():
-    host = _host()
-    _done(host, **NEW)
+    host = host_with_image()
+    run_ok(host, **NEW)
     for call in range(1, 8):
         host.windows.faults.plan("fail", call, error=Failed("AccessDenied,x", "PermissionDenied", "verweigert"))
         result = run(host, name=["web"], description=f"{call}", systemd=True)

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
+from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost
@@ -26,25 +25,8 @@ TASKS = {
 
 @pytest.fixture
 def play(tmp_path, ansible_playbook):
-    """Runs all tasks through a server, and returns {label: result}."""
-    tasks = [
-        {"name": label, f"polyvirt.core.wsl_{about}": options, "register": label}
-        for label, (about, options) in TASKS.items()
-    ]
-    found = ", ".join(f"'{label}': {label}" for label in TASKS)
-    show = {"copy": {"content": "{{ {" + found + "} | to_json }}", "dest": str(tmp_path / "done")}}
-    tasks.append({**show, "delegate_to": "localhost", "check_mode": False})
-    playbook = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
-    (tmp_path / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
-
-    def run(server):
-        hosts = {"all": {"hosts": {"win": server.variables}}}
-        (tmp_path / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
-        code, output = ansible_playbook("-i", tmp_path / "hosts.json", tmp_path / "play.json")
-        assert code == 0, output
-        return json.loads((tmp_path / "done").read_text(encoding="utf-8"))
-
-    return run
+    tasks = {label: (f"polyvirt.core.wsl_{about}", options) for label, (about, options) in TASKS.items()}
+    return winrm_play(tmp_path, ansible_playbook, tasks)
 
 
 @pytest.mark.parametrize("lost", [(), (12, 40, 70)], ids=["", "lost"])

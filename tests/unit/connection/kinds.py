@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platforms whose guests have an agent, each with a VM ``web1`` whose agent carries out commands on this host."""
+"""Simulated platforms with guest agents, each with a VM ``web1`` whose agent runs commands on this host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulators.proxmox.server import Server
 
 
 class Libvirt:
-    """A virsh first on PATH; ``settings`` say what is wrong with the agent."""
+    """A simulated virsh, first on PATH; ``settings`` set errors of the agent."""
 
     def __init__(self, folder, **settings):
         self._folder = folder
@@ -47,13 +47,13 @@ class Libvirt:
         return self._folder.joinpath("asked").read_text(encoding="utf-8").split()
 
     def shown(self):
-        """What others on the host can see."""
+        """The command lines, which other users of the host can see."""
         files = [self._folder / name for name in ("argv", "history")]
         return "".join(file.read_text(encoding="utf-8") for file in files if file.exists())
 
 
 class Proxmox:
-    """The simulated cluster, whose VM has an agent that carries out commands here."""
+    """The simulated cluster; its VM has an agent that runs commands on this host."""
 
     def __init__(self, folder, trouble=None, disabled=()):
         self._agent = Agent(disabled)

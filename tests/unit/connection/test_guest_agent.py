@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks by ansible-playbook in a guest that is reached by its agent alone: with libvirt, and with Proxmox VE."""
+"""Tasks with ansible-playbook in a guest through its guest agent, on libvirt and Proxmox VE."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from unit.connection.kinds import KINDS
 pytestmark = pytest.mark.rotated(2)
 
 SECRET = "a-word-that-nobody-may-see"
-#: More than one call takes, in bytes that are no text.
+#: Binary data, larger than the limit of one call.
 LARGE = bytes(range(256)) * 400
 
 
 @pytest.fixture
 def play(ansible_playbook, tmp_path):
-    """Runs tasks in the guest: ``play(kind, tasks, pipelining)`` returns ({label: result}, output, platform)."""
+    """Run tasks in the guest: ``play(kind, tasks, pipelining)`` returns ({label: result}, output, platform)."""
 
     def run(kind, tasks, pipelining=True, variables=(), **settings):
         folder = tmp_path / f"{kind}-{pipelining}"

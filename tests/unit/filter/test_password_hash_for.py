@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Password hashes are those of the published test vectors, whichever library calculates them."""
+"""Password hashes match the published test vectors, with each library."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BCRYPT = [
 
 @pytest.fixture(name="library", params=["libcrypt", "packages"])
 def _library(request, monkeypatch):
-    """Both ways to the hash: with the libcrypt of this host, and without it."""
+    """Calculate hashes with the libcrypt of this host, and without it."""
     if request.param == "packages":
         monkeypatch.setattr(password_hashes, "_from_libcrypt", lambda password, setting: None)
     return request.param
@@ -59,7 +59,7 @@ def test_both_ways_have_the_same_result(monkeypatch, installer):
 
 
 @pytest.mark.parametrize("installer", ["kickstart", "openbsd"])
-def test_salt_depends_on_the_seed_alone(installer):
+def test_salt_depends_only_on_the_seed(installer):
     def salt(password, **words):
         return password_hash_for(password, installer, **words).split("$")[3][:16]
 
@@ -82,7 +82,7 @@ def test_windows_password_is_encoded():
         ("ä" * 37, {"installer": "openbsd"}, "ignores all but the first 72 bytes"),
     ],
 )
-def test_what_cannot_be_hashed_is_an_error(password, words, error):
+def test_invalid_input_is_an_error(password, words, error):
     with pytest.raises(AnsibleFilterError) as raised:
         password_hash_for(password, **words)
     assert error in str(raised.value)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory plugin by ansible-inventory: over sources that answer, and beside them those that do not."""
+"""The inventory plugin with ansible-inventory: sources that answer, and others that do not."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _options(server, **changes):
 
 @pytest.fixture(name="inventory")
 def _inventory(ansible_environment, tmp_path):
-    """Runs ansible-inventory on a description: (exit code, parsed output or None, warnings and errors)."""
+    """Run ansible-inventory on a configuration: (exit code, parsed output or None, warnings and errors)."""
 
     def run(*sources, words=("--list",), hosts="", **options):
         path = tmp_path / "lab.polyvirt.yml"
@@ -76,7 +76,7 @@ def _inventory(ansible_environment, tmp_path):
 
 @contextmanager
 def _silent_port():
-    """A port that accepts connections, and never says anything."""
+    """A port that accepts connections, but never answers."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -88,7 +88,7 @@ def _hosts(listed):
 
 
 def _plain(value):
-    """Without the mark that newer versions print for every text that is no template."""
+    """Remove the mark that newer versions of Ansible print for strings that are not templates."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if not isinstance(value, dict):
@@ -96,8 +96,8 @@ def _plain(value):
     return value["__ansible_unsafe"] if "__ansible_unsafe" in value else {key: _plain(value[key]) for key in value}
 
 
-def test_sources_that_cannot_be_read_hide_no_other(inventory, server):
-    """A dead port, a wrong password, one that never answers, an unknown host, a wrong option, a missing platform."""
+def test_unreadable_sources_do_not_affect_others(inventory, server):
+    """A closed port, a wrong password, a silent server, an unknown host, a wrong option, a missing platform."""
     with socket.socket() as unused, _silent_port() as silent:
         unused.bind(("127.0.0.1", 0))
         bad = {
@@ -190,7 +190,7 @@ def test_cached_sources_are_not_read_again(inventory, world, server, tmp_path):
         ({"platform": "virtualbox", "required": True, "options": {"executable": "/nowhere/VBoxManage"}}, "/nowhere"),
     ],
 )
-def test_wrong_descriptions_and_required_sources_fail(inventory, source, error):
+def test_invalid_configuration_and_failed_required_source_are_errors(inventory, source, error):
     _code, listed, said = inventory(source)
     assert "lab.polyvirt.yml" in said
     assert error in said
@@ -198,7 +198,7 @@ def test_wrong_descriptions_and_required_sources_fail(inventory, source, error):
     assert _hosts(listed) == {}
 
 
-def test_two_sources_of_one_name_fail(inventory):
+def test_two_sources_with_the_same_name_are_an_error(inventory):
     _code, _listed, said = inventory({"platform": "libvirt"}, {"platform": "libvirt"})
     assert "2 entries are named libvirt" in said
 
@@ -212,7 +212,7 @@ def test_graph(inventory, server):
     assert "web1" not in shown
 
 
-def test_documentation_of_sources_is_what_is_checked():
+def test_documentation_of_sources_matches_the_argument_spec():
     page = yaml.safe_load(plugin.DOCUMENTATION)["options"]["sources"]["suboptions"]
     assert differences(page, plugin.SOURCE) == []
 

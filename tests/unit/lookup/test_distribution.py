@@ -41,7 +41,7 @@ def names(**filters):
     return [entry["name"] for entry in catalogue.selected(ENTRIES, TODAY, **filters)]
 
 
-def test_all_distributions_are_there():
+def test_catalogue_has_all_distributions():
     assert set(ENTRIES) == EXPECTED
 
 
@@ -66,14 +66,14 @@ def test_serial_console_is_an_argument_of_all_linux_kernels():
     assert all(entry["serial_console"].startswith("console=ttyS0,115200") for entry in linux)
 
 
-def test_entries_at_the_end_of_their_life_are_hidden():
+def test_entries_past_their_end_of_life_are_hidden():
     assert {"openbsd-7.6", "openbsd-7.7", "alpine-3.20", "alpine-3.21", "fedora-42"} == EXPECTED - {*names()}
     assert {*names(hidden=True)} == EXPECTED
 
 
-def test_last_day_is_not_the_end():
+def test_end_of_life_is_reached_after_its_last_day():
     entry = {**ENTRIES["debian-13"], "end_of_life": TODAY}
-    assert not catalogue.shown(entry, TODAY)["end_of_life_reached"]
+    assert not catalogue.as_result(entry, TODAY)["end_of_life_reached"]
 
 
 def test_filters():
@@ -120,7 +120,7 @@ def test_invalid_entry_is_named(change, error):
 
 @pytest.fixture(name="look_up", scope="module")
 def _look_up(ansible_playbook, tmp_path_factory):
-    """The output of a play that shows the result of an expression."""
+    """Return a function that runs a play, which prints the result of an expression."""
 
     def look_up(expression, folder=None):
         play = tmp_path_factory.mktemp("play") / "play.yml"
@@ -148,7 +148,7 @@ def test_own_entries_are_added_and_replace_shipped_ones(look_up, tmp_path):
     assert "debian-13 is disabled in the catalogue" in output
 
 
-def test_end_of_life_is_said_for_a_name(look_up):
+def test_end_of_life_gives_a_warning_for_a_named_entry(look_up):
     code, output, result = look_up("lookup('polyvirt.core.distribution', 'openbsd-7.6').media[0].file")
     assert (code, result) == (0, "install76.iso"), output
     assert "openbsd-7.6 has had no support by its vendor since 2025-10-22" in output

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which variables of a host are misspelt options of a role."""
+"""Finding variables of a host that are misspelt options of a role."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CORRECT = [
 
 @pytest.fixture(name="sentences", scope="module")
 def _sentences(ansible_playbook, tmp_path_factory):
-    """What the lookup returns for each role and variable, with the variable listed as the user's own and without."""
+    """The results of the lookup for each role and variable, with the variable in ``own`` and without."""
     folder = tmp_path_factory.mktemp("misspelt")
     cases = [tuple(case[:2]) for case in MISSPELT + CORRECT]
     lookup = "query('polyvirt.core.misspelt', role, own=[name] if own else [])"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Presets: each shipped one has the form that the lookup needs, suits its operating system, and can be overridden."""
+"""Presets: shipped ones are valid and suit their operating system; options can be overridden."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REQUIRED = {
 }
 
 
-def test_presets_are_there():
+def test_all_presets_exist():
     assert set(FILES) >= REQUIRED
 
 
@@ -50,7 +50,7 @@ def test_preset_suits_its_operating_system(name):
 def test_options_are_merged():
     shipped = yaml.safe_load(FILES["hyperv-ubuntu"].read_text())
     overrides = {"name": "web1", "memory": "8G", "cpus": None, "options": {"automatic_checkpoints": True}}
-    found = presets.machine(shipped, overrides)
+    found = presets.vm_from_preset(shipped, overrides)
     assert (found["name"], found["memory"], found["platform"]) == ("web1", "8G", "hyperv")
     assert "cpus" not in found
     assert found["options"] == {**shipped["vm"]["options"], "automatic_checkpoints": True}
@@ -64,7 +64,7 @@ def test_options_are_merged():
         ({"memory": "1G"}, "unknown key 'memory'"),
     ],
 )
-def test_wrong_presets_are_rejected(change, error):
+def test_invalid_presets_are_rejected(change, error):
     with pytest.raises(presets.InvalidPreset, match=rf"own\.yml: {error}"):
         presets.checked({**OWN, **change}, "own.yml")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the check of answer files rejects, with which sentence, and what it leaves to the quoting of the templates."""
+"""The check of answer files: rejected values with their messages, and free text, which templates quote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import
 
 from unit.roles.unattended_install.rendering import BCRYPT, FILES, HASH, KEY, STATIC, layout, values
 
-#: Ends that no value of a fixed form may have, because some format or shell gives them a meaning.
+#: Suffixes that values with a fixed format must not have, because a file format or shell interprets them.
 ENDS = [
     "\n",
     "\nx",
@@ -31,7 +31,7 @@ ENDS = [
     "\u2028x",
     "ä",
 ]
-#: {value: a valid one, to which an end is added}.
+#: {option: a valid value, to which a suffix is added}.
 FIXED = {
     "hostname": "web1",
     "domain": "example.org",
@@ -51,7 +51,7 @@ LISTS = ("packages", "sets")
 
 @pytest.mark.parametrize("name", FIXED)
 @pytest.mark.parametrize("installer", sorted(set(FILES) - {"windows", "openbsd"}))
-def test_value_of_a_fixed_form_has_no_other_end(installer, name):
+def test_value_with_a_fixed_format_and_a_suffix_is_rejected(installer, name):
     def changed(value):
         return values(installer, **{name: [value] if name in LISTS else value})
 
@@ -71,7 +71,7 @@ def test_value_of_a_fixed_form_has_no_other_end(installer, name):
         ("windows", "product_key", "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"),
     ],
 )
-def test_value_of_one_installer_has_no_other_end(installer, name, value):
+def test_value_for_one_installer_with_a_suffix_is_rejected(installer, name, value):
     assert problems_of(values(installer, **{name: value})) == []
     ends = [end for end in ENDS if not end.startswith(" ")]
     assert [end for end in ends if not problems_of(values(installer, **{name: value + end}))] == []
@@ -169,7 +169,7 @@ def test_free_text_is_left_to_quoting(text):
 def test_problem_is_named(installer, changes, problem):
     found = problems_of(values(installer, **changes))
     if problem is None:
-        # values() gives OpenBSD a set of its own for these; without it, they are an error.
+        # values() sets site_set for OpenBSD, which needs it for these options.
         given = {**values(installer, **changes), "site_set": False, "mirror": ""}
         found, problem = (
             problems_of(given),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Guest agents on both platforms: limits, errors, and what remains after them."""
+"""Guest agents on both platforms: limits, errors, and the state after them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ BYTES = bytes(range(256))
 
 @pytest.fixture(params=KINDS)
 def kind(request):
-    """Each platform with an agent."""
+    """Each platform with a guest agent."""
     return request.param
 
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
-    """``with opened(kind) as (agent, platform)``: the agent of web1, not connected yet."""
+    """``with opened(kind) as (agent, platform)``: the agent of web1, before it is connected."""
 
     @contextmanager
     def open_agent(kind, vm="web1", timeout=3, **settings):
@@ -82,8 +82,8 @@ def test_existing_file_keeps_its_mode(opened, kind, tmp_path):
 def test_input_of_any_size_and_content_reaches_a_command(opened, kind, stdin, tmp_path):
     with opened(kind) as (agent, _platform):
         agent.connect()
-        ended = agent.run(f"cat >{tmp_path}/input; printf '\\377'; exit 4", stdin)
-    assert ((tmp_path / "input").read_bytes(), ended.rc, ended.stdout) == (stdin, 4, b"\xff")
+        has_ended = agent.run(f"cat >{tmp_path}/input; printf '\\377'; exit 4", stdin)
+    assert ((tmp_path / "input").read_bytes(), has_ended.rc, has_ended.stdout) == (stdin, 4, b"\xff")
 
 
 def test_file_that_cannot_be_written_or_read_is_an_error(opened, kind, tmp_path):
@@ -96,7 +96,7 @@ def test_file_that_cannot_be_written_or_read_is_an_error(opened, kind, tmp_path)
                 list(agent.fetch(path))
 
 
-def test_output_that_is_cut_off_or_lost_is_an_error(opened, kind):
+def test_truncated_or_lost_output_is_an_error(opened, kind):
     size, words = {"libvirt": (4, "larger than 3 MB"), "proxmox": (17, "cut off")}[kind]
     with opened(kind) as (agent, _platform):
         agent.connect()
@@ -141,7 +141,7 @@ def test_vm_of_proxmox_is_found_by_its_id(opened):
         assert agent.run("echo ready").stdout == b"ready\n"
 
 
-def test_name_of_several_vms_is_refused():
+def test_name_of_several_vms_is_rejected():
     class Tool:
         def get(self, path, **parameters):
             return [{"type": "qemu", "vmid": number, "name": "web1"} for number in (101, 100)]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The status of guests from the output of the script: recorded on Debian (GNU tools, and those of busybox alone).
+"""The status of guests from the output of the script, recorded on Debian (with GNU tools, and with only busybox).
 
-In the recordings, only the version of the kernel was replaced, and mounts of the machine that recorded them removed.
-The files that are named ``from-manuals`` were composed from documented output; no such system has run the script.
+In the recordings, only the kernel version was replaced, and mounts of the recording host were removed. The files named
+``from-manuals`` were composed from documentation; the script was not run on such systems.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def test_boot_times_of_all_versions(printed):
 
 
 @pytest.mark.parametrize("name", [*LINUX, *BSD])
-def test_what_is_missing_is_null_and_hides_nothing_else(name):
-    """Each section in turn is empty, or something unexpected: no error, and at most what depends on it is null."""
+def test_missing_section_is_null_and_does_not_affect_others(name):
+    """Each section in turn is empty or has unexpected content: no error, and only values that depend on it are null."""
     whole = status(_recorded(name))
     sections = _recorded(name).split("#polyvirt:")[1:-1]
     for section in sections:
@@ -123,13 +123,13 @@ def test_what_is_missing_is_null_and_hides_nothing_else(name):
     assert set(empty["os"].values()) == {None}
 
 
-def test_a_greeting_and_carriage_returns_are_no_part_of_it():
+def test_greeting_and_carriage_returns_are_ignored():
     text = _recorded("debian-12")
     assert status("Welcome!\nLast login: today\n" + text.replace("\n", "\r\n")) == status(text)
 
 
 @pytest.mark.parametrize("output", ["", "This account is disabled.\n", "#polyvirt:uname\nLinux\n"])
-def test_output_that_breaks_off_is_an_error(output):
+def test_truncated_output_is_an_error(output):
     with pytest.raises(Incomplete):
         status(output)
 

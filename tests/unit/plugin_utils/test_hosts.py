@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs as hosts: names that cannot be confused, and what leads to each of them."""
+"""VMs as inventory hosts: unambiguous names, and connection variables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_names(found, names):
     assert names_of(found, taken={"localhost", "hv1"}) == names
 
 
-def test_sources_have_names_of_their_own():
+def test_sources_have_unique_names():
     entry = {"platform": "libvirt", "name": None, "host": None}
     hosts = [None, "hv1", {"ansible_host": "hv2", "ansible_user": "root"}]
     assert [one.name for one in sources_of([{**entry, "host": host} for host in hosts])] == [
@@ -54,7 +54,7 @@ def test_sources_have_names_of_their_own():
         sources_of([entry, entry])
 
 
-def test_variables_name_the_vm_and_the_way_to_it():
+def test_variables_describe_the_vm_and_its_connection():
     vm = _vm("web", state="running", ssh={**SSH, "user": "vagrant", "port": 2222, "key_file": "/k"})
     assert variables_of(LAB, vm, {}) == {
         **{f"polyvirt_{key}": value for key, value in vm.items()},
@@ -66,23 +66,23 @@ def test_variables_name_the_vm_and_the_way_to_it():
     }
 
 
-def test_a_key_on_another_host_is_of_no_use():
+def test_key_file_on_another_host_is_not_set():
     variables = variables_of(REMOTE, _vm("web", ssh={**SSH, "key_file": "/k"}), {})
     assert "ansible_ssh_private_key_file" not in variables
 
 
 @pytest.mark.parametrize("address", ["-oProxyCommand=touch /x", "a b", "$(id)", ""])
-def test_an_address_that_is_none_is_not_connected_to(address):
+def test_invalid_address_is_not_used(address):
     assert not {"ansible_host", "ansible_port"} & set(variables_of(LAB, _vm("web", ssh={**SSH, "host": address}), {}))
 
 
 @pytest.mark.parametrize("address", ["fe80::1%eth0", "::1", "web.example.com", "10.0.0.1"])
-def test_addresses_and_names_are_connected_to(address):
+def test_valid_addresses_and_names_are_used(address):
     assert variables_of(LAB, _vm("web", ssh={**SSH, "host": address}), {})["ansible_host"] == address
 
 
 @pytest.mark.parametrize(("source", "scope", "leads"), [(REMOTE, "host", 1), (REMOTE, "network", 0), (LAB, "host", 0)])
-def test_only_what_the_hypervisor_alone_can_reach_is_reached_through_it(source, scope, leads):
+def test_jump_only_for_addresses_that_only_the_hypervisor_can_reach(source, scope, leads):
     variables = variables_of(source, _vm("web", ssh={**SSH, "scope": scope}), {"ansible_host": "hv1.example.com"})
     assert ("ansible_ssh_common_args" in variables) == leads
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a task runs: in the process of Ansible only if the module would run as the same user and by the same Python."""
+"""Where a task runs: in Ansible's own process only if the module would run with the same user and Python."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _answer(params, check):
 
 
 class Action(InProcess):
-    """As Ansible makes one, but for the module that it would ship."""
+    """An action plugin as Ansible creates it, except that no module is run."""
 
     module = Declaration(OPTIONS, _answer)
 
     def __init__(self, transport="local", become=None, environment=(), variables=None, **task):
         asked = {"args": {"name": "web"}, "async_val": 0, "check_mode": False, "delegate_to": None, **task}
-        # Those of a task whose play and block say nothing about it.
+        # The defaults of a task.
         asked["environment"] = [None, *environment]
         super().__init__(
             task=SimpleNamespace(**asked, diff=False, no_log=False, action="module"),
@@ -81,17 +81,17 @@ def test_result_is_that_of_the_module():
         {"args": {"nmae": "web"}},
     ],
 )
-def test_what_the_module_would_do_differently_is_shipped(how):
+def test_task_with_another_result_in_process_runs_as_a_module(how):
     action = Action(**how)
     assert (action.done(), action.shipped) == ({"shipped": True}, [False])
 
 
-def test_asynchronous_task_is_shipped_as_one():
+def test_asynchronous_task_runs_as_an_asynchronous_module():
     action = Action(async_val=60)
     assert (action.done(), action.shipped) == ({"shipped": True}, [True])
 
 
-def test_missing_library_is_looked_for_by_the_python_of_the_module():
+def test_task_runs_as_a_module_if_a_library_is_missing():
     class Needs(Action):
         libraries = ("json", "no_such_library")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for an installer: what its console shows, and when the wait ends. Time advances by requested pauses only."""
+"""Waiting for an installer: parsing its console, and the end of the wait. Time advances only by requested pauses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ OPENBSD = (
             ),
         ),
         ("preseed", DONE, Progress("finished")),
-        # A file that quotes it is not the end.
+        # A file that contains the marker is not the end.
         ("preseed", "echo polyvirt-installed", Progress("working")),
         ("preseed", PANIC, Progress("crashed", "Kernel panic - not syncing: Fatal exception in interrupt")),
         (
@@ -79,7 +79,7 @@ def test_last_lines_have_no_control_sequences():
 
 
 class Waiting(install_wait.InstallWait):
-    """A VM whose state and console are given for each read; the last ones remain."""
+    """A VM with a state and console text for each read; the last ones are repeated."""
 
     def __init__(self, reads):
         self.reads, self.now, self.shown = list(reads), 0, []
@@ -152,7 +152,7 @@ def test_question_that_an_installer_answers_itself_is_not_an_error(monkeypatch):
     assert wait(monkeypatch, *reads)[1] == {"outcome": "finished"}
 
 
-def test_signs_of_life_every_30_seconds(monkeypatch):
+def test_progress_message_every_30_seconds(monkeypatch):
     waiting, result = wait(monkeypatch, ("running", WORKING), timeout=100)
     assert result["outcome"] == "timeout"
     assert "The last step was: Formatting partitions. Run it again to wait longer." in result["msg"]

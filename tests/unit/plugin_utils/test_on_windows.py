@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules for platforms on Windows run on the controller; the connection carries their calls, and may break off."""
+"""Modules for platforms on Windows run on the controller and send calls through a connection that may be lost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _answer(params, check):
 
 
 class Action(OnWindows):
-    """As Ansible makes one; its connection leads to a host in Python, or raises what ``troubles`` has."""
+    """An action plugin whose connection leads to a simulated host, or raises the errors in ``connection_errors``."""
 
     module = Declaration(OPTIONS, _answer, PLATFORM)
 
-    def __init__(self, args, troubles=(), results=()):
+    def __init__(self, args, connection_errors=(), results=()):
         self.resets, self.host = 0, sample_host()
-        self.troubles, self.results = list(troubles), list(results)
+        self.connection_errors, self.results = list(connection_errors), list(results)
         task = {"args": args, "async_val": 0, "check_mode": False, "delegate_to": None, "diff": False, "no_log": False}
         connection = {"transport": "winrm", "connected": True, "reset": self._count}
         super().__init__(
@@ -54,8 +54,8 @@ class Action(OnWindows):
 
     def _execute_module(self, module_name, module_args, task_vars):
         assert module_name == "polyvirt.core.windows_calls"
-        if self.troubles:
-            raise self.troubles.pop(0)
+        if self.connection_errors:
+            raise self.connection_errors.pop(0)
         if self.results:
             return self.results.pop(0)
         return {"changed": False, "answer": json.loads(self.host.answer(module_args["request"]))}
@@ -110,11 +110,11 @@ def test_host_that_never_answers_is_unreachable():
         Action({"name": "alpha"}, [AnsibleConnectionFailure("no route")] * 3).run(task_vars={})
 
 
-def test_wrong_password_is_not_tried_again():
+def test_wrong_password_is_not_retried():
     action = Action({"name": "alpha"}, [AnsibleAuthenticationFailure("no")] * 3)
     with pytest.raises(AnsibleAuthenticationFailure):
         action.run(task_vars={})
-    assert (action.resets, len(action.troubles)) == (0, 2)
+    assert (action.resets, len(action.connection_errors)) == (0, 2)
 
 
 def test_error_of_ansible_is_reported_as_it_is():

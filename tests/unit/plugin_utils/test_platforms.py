@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which platform does what of a task, as tables."""
+"""How a task is divided among platforms, and results are joined."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _parts(about="vm", default=None, **given):
 
 
 @pytest.mark.parametrize("platform", MODULES)
-def test_a_task_of_one_platform_is_that_of_its_module(platform):
+def test_task_of_one_platform_is_a_task_of_its_module(platform):
     given = {"name": "web1", "cpus": 2, "options": {"executable": "/x"}}
     expected = [(platform, MODULES[platform]["vm"], {"name": "web1", "cpus": 2, "executable": "/x"})]
     assert _parts(platform=platform, **given) == (expected, [])
@@ -45,8 +45,8 @@ def test_entries_of_several_platforms():
     assert _parts(default="libvirt", machines=entries)[1] == ["proxmox", "libvirt", "libvirt", "vmd"]
 
 
-def test_own_option_of_all_entries_is_one_of_the_task():
-    """A module may require it, and would look for it there only."""
+def test_platform_option_of_all_entries_becomes_an_option_of_the_task():
+    """A module may require the option, but only as an option of the task."""
     entries = [
         {"name": "a", "platform": "vagrant", "cpus": 2, "options": {"project_dir": "/p", "box": "x"}},
         {"name": "b", "platform": "vagrant", "cpus": 2, "options": {"project_dir": "/p", "box": "y"}},
@@ -74,13 +74,13 @@ def test_own_option_of_all_entries_is_one_of_the_task():
         ({"platform": "libvirt", "machines": [{"name": "a", "platform": "kvm"}]}, ("'kvm' is not known",)),
     ],
 )
-def test_what_is_wrong_is_said_with_the_remedy(given, words):
+def test_errors_have_a_remedy(given, words):
     with pytest.raises(InvalidInput) as caught:
         _parts(**given)
     assert [word for word in words if word not in str(caught.value)] == []
 
 
-def test_a_platform_without_snapshots_says_what_to_do():
+def test_platform_without_snapshots_names_the_alternative():
     with pytest.raises(Unsupported, match="clone"):
         parts_of("vm_snapshot", {"name": "a", "snapshot": "s", "platform": "vmd"}, {"name", "snapshot"})
 
@@ -100,14 +100,14 @@ def test_results_are_joined_in_the_order_asked_and_pruned_vms_come_last():
     assert result["invocation"] == {"x": 1}
 
 
-def test_a_failure_on_one_platform_does_not_hide_what_another_one_did():
+def test_failure_on_one_platform_does_not_hide_changes_on_another():
     results = {"libvirt": {"changed": True, "vms": [_vm("a")]}, "vmd": {"failed": True, "msg": "b: no space"}}
     result = joined(results, ["libvirt", "vmd"], is_refused=False)
     assert (result["changed"], result["failed"], result["msg"]) == (True, True, "b: no space")
     assert [vm["name"] for vm in result["vms"]] == ["a"]
 
 
-def test_a_rejection_on_one_platform_reports_no_change_anywhere():
+def test_rejection_on_one_platform_reports_no_changes():
     results = {
         "libvirt": {"changed": True, "vms": [_vm("a", state="running")], "diff": [1]},
         "vmd": {"failed": True, "msg": "b: refused", "vms": [_vm("b", changed=False, failed=True, msg="refused")]},

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Guides in Markdown become reStructuredText."""
+"""Conversion of the guides from Markdown to reStructuredText."""
 
 from __future__ import annotations
 
 import pytest
 
-from guides import PREFIX, NoSuchForm, guide_lines
+from guides import PREFIX, UnsupportedMarkdown, guide_lines
 
 
 def _converted(tmp_path, text):
@@ -46,11 +46,11 @@ def _converted(tmp_path, text):
         ("<!-- generated -->\na", "a"),
     ],
 )
-def test_form_is_converted(tmp_path, markdown, expected):
+def test_markdown_is_converted(tmp_path, markdown, expected):
     assert _converted(tmp_path, markdown).strip() == expected
 
 
-def test_headings_have_labels_that_other_guides_can_name(tmp_path):
+def test_headings_have_labels(tmp_path):
     assert _converted(tmp_path, "# A\n\n## The `first` time\n").splitlines() == [
         f".. _{PREFIX}.a:",
         "",
@@ -65,6 +65,6 @@ def test_headings_have_labels_that_other_guides_can_name(tmp_path):
 
 
 @pytest.mark.parametrize("markdown", ["a ![b](c.png)", "> quoted", "<div>a</div>", "a<br>b"])
-def test_unknown_form_is_an_error_and_not_lost(tmp_path, markdown):
-    with pytest.raises(NoSuchForm, match=r"docs/a\.md"):
+def test_unsupported_markdown_is_an_error(tmp_path, markdown):
+    with pytest.raises(UnsupportedMarkdown, match=r"docs/a\.md"):
         _converted(tmp_path, markdown)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has passed is not run again with the same files, and is run again with any other."""
+"""A stage that has passed is skipped while the files are the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if has_passed "$note"; then echo skipped; else note_passed "$note"; echo run; fi
 
 @pytest.fixture(name="run")
 def _run(checkout, tmp_path):
-    """What a run of the stage does: ``run`` or ``skipped``."""
+    """Run the stage; returns ``run`` or ``skipped``."""
     folder = tmp_path / "checkout"
     (folder / "roles").mkdir(parents=True)
     (folder / "roles" / "main.yml").write_text("a\n", encoding="utf-8")
@@ -36,13 +36,13 @@ def _run(checkout, tmp_path):
     return run
 
 
-def test_same_files_are_not_tested_again(run):
+def test_stage_with_the_same_files_is_skipped(run):
     assert [run(), run()] == ["run", "skipped"]
     (run.folder / "other").write_text("changed\n", encoding="utf-8")
     assert run() == "skipped"
 
 
-def test_changed_added_and_removed_files_are_tested(run):
+def test_stage_with_changed_added_or_removed_files_runs(run):
     run()
     (run.folder / "roles" / "main.yml").write_text("changed\n", encoding="utf-8")
     assert run() == "run"
@@ -52,5 +52,5 @@ def test_changed_added_and_removed_files_are_tested(run):
     assert run() == "run"
 
 
-def test_deep_run_tests_everything(run):
+def test_deep_run_runs_everything(run):
     assert [run(), run(deep="true")] == ["run", "run"]

@@ -40,10 +40,10 @@ def test_a_session_is_word_for_word_the_recorded_one(box):
 def test_it_is_a_program_like_the_real_one(box, tool):
     uuid = box.make("web ü", "ignores")
     assert tool.version() == (7, 2, 22)
-    assert vboxmanage_output.machines(tool.read("list", "vms")) == [(uuid, "web ü")]
+    assert vboxmanage_output.vms(tool.read("list", "vms")) == [(uuid, "web ü")]
     found = vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable"))
     assert (found.values["name"], found.slots[0].medium) == ("web ü", str(box.machines / f"{uuid}.vdi"))
-    (listed,) = vboxmanage_long.machines(tool.read("list", "--long", "vms"))
+    (listed,) = vboxmanage_long.vms(tool.read("list", "--long", "vms"))
     assert (listed.uuid, listed.name, listed.file) == (uuid, "web ü", f"{box.machines}/web ü/web ü.vbox")
 
 
@@ -53,7 +53,7 @@ def test_the_long_list_tells_what_showvminfo_tells_at_every_step(box):
     def answer(*words):
         nonlocal compared
         done = box.call(*words)
-        for listed in vboxmanage_long.machines(box.call("list", "--long", "vms").stdout):
+        for listed in vboxmanage_long.vms(box.call("list", "--long", "vms").stdout):
             told = vboxmanage_machine.machine(box.call("showvminfo", listed.uuid, "--machinereadable").stdout)
             # Time passes between the two: a guest may have crashed meanwhile.
             values = {key: value for key, value in listed.machine.values.items() if not key.startswith("VMState")}
@@ -100,8 +100,8 @@ def test_it_is_busy_when_told_so(box, tool):
 def test_a_machine_without_its_file_is_inaccessible(box, tool):
     uuid = box.make("lost")
     (box.machines / "lost" / "lost.vbox").unlink()
-    assert vboxmanage_output.machines(tool.read("list", "vms")) == [(uuid, vboxmanage_output.INACCESSIBLE)]
-    assert vboxmanage_long.machines(tool.read("list", "--long", "vms"))[0].name is None
+    assert vboxmanage_output.vms(tool.read("list", "vms")) == [(uuid, vboxmanage_output.INACCESSIBLE)]
+    assert vboxmanage_long.vms(tool.read("list", "--long", "vms"))[0].name is None
     with pytest.raises(vboxmanage.errors.CommandFailed) as caught:
         tool.read("showvminfo", uuid, "--machinereadable")
     assert vboxmanage.is_inaccessible(caught.value.stderr)
@@ -141,5 +141,5 @@ def test_7_0_0_keeps_several_rules_from_programs(tmp_path, version, told):
     assert say("showvminfo", uuid, "--machinereadable").stdout.count("Forwarding(") == 1
     say("modifyvm", uuid, "--natpf1", "b,tcp,,2,,2")
     assert say("showvminfo", uuid, "--machinereadable").stdout.count("Forwarding(") == told
-    (listed,) = vboxmanage_long.machines(say("list", "--long", "vms").stdout)
+    (listed,) = vboxmanage_long.vms(say("list", "--long", "vms").stdout)
     assert [rule.name for rule in listed.machine.nics[0].forwards] == ["a", "b"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hyper-V: most of the hardware needs the machine off, names are not unique, checkpoints stand in a disk's way."""
+"""Hyper-V: most hardware needs the VM off, names are not unique, disks with checkpoints cannot be changed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE: changes that cannot be made live become pending by themselves; nearly nothing needs consent."""
+"""Proxmox VE: changes that cannot be made live become pending automatically; few changes need permission."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPTIONS = {
     "name": "web", "cores": "2", "memory": "2048", "ostype": "l26", "scsihw": "virtio-scsi-single",
     "scsi0": "local-lvm:vm-100-disk-0,size=32G", "net0": f"virtio={MAC.upper()},bridge=vmbr0,firewall=1",
 }  # fmt: skip
-#: A VM as the driver reads it from its options; rows name what they need otherwise.
+#: A VM as the driver reads it from its options; rows set differences.
 vm = partial(found, id="100", mark={"id": "100"}, **config_of(OPTIONS, Context("pve1", "100")))
 
 NIC = {"type": "bridged", "source": "vmbr0", "model": "virtio"}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a table of driver cases is made of: what was found, what a task asks, what must be planned.
+"""Rows of the tables of driver cases: the observed VM, the options of the task, and the expected plan.
 
-A row asks in the words of a task, so that it passes through the same reading as a real one. Steps are written as
-``stop | configure start``: verbs in their order, a bar wherever an end must be seen before the next step.
+A row has the options of a task, which are parsed like those of a real one. Steps are written as
+``stop | configure start``: the verbs in order, with a bar between segments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM, **hyperv.VM, **wsl.VM
 
 @dataclass(frozen=True)
 class Row:
-    """One case, or one side of a case. Expectations left out are not looked at, except costs: all must be named."""
+    """One case, or a part of one. Expectations that are not set are not checked, except costs, which are complete."""
 
     case: int
     says: str
@@ -48,24 +48,24 @@ class Row:
     known: tuple = ()
     #: {path: cost} of every change in configure.
     costs: Mapping = field(default_factory=dict)
-    #: (kind, a word of the message or its remedy)
+    #: (kind of the refusal, part of the message or remedy)
     refused: tuple = ()
     busy: Optional[str] = None
-    #: {path: value} of the machine afterwards, as the diff shows it.
+    #: {path: value} of the VM after the plan, as in the diff.
     after: Mapping = field(default_factory=dict)
     restart_required: Optional[list] = None
-    #: Paths that delete takes along, and paths that it leaves.
+    #: Paths that the delete step removes, and paths that it keeps.
     files: Optional[tuple] = None
     kept: Optional[tuple] = None
     also: str = ""
     note: str = ""
-    #: Arguments of the first step that must be among its own.
+    #: Some of the arguments of the first step.
     arguments: Mapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A case, or a side of one, in which nothing is planned: who must get it right, and why it is not the planner."""
+    """A case, or a part of one, that does not concern the planner: the responsible layer, and why."""
 
     case: int
     belongs_to: str
@@ -73,16 +73,16 @@ class Elsewhere:
 
 
 def rows_of(traits):
-    """``Row`` for one platform."""
+    """Return ``Row`` for one platform."""
     return partial(Row, traits=traits)
 
 
-def found(power="stopped", name="web", runs_with: Any = None, **told):
-    """A machine of ours. Words that are no field of a machine are its configuration; ``runs_with`` differs from it."""
-    fields = {key: told.pop(key) for key in list(told) if key in Vm.__dataclass_fields__}
-    active = {**told, **(runs_with or {})} if power in ON else None
+def found(power="stopped", name="web", runs_with: Any = None, **config):
+    """A VM of this collection. Arguments that are not fields of Vm are its config; ``runs_with`` is for ``active``."""
+    fields = {key: config.pop(key) for key in list(config) if key in Vm.__dataclass_fields__}
+    active = {**config, **(runs_with or {})} if power in ON else None
     defaults = {"id": "u-web", "mark": {"id": "u-web"}, "active": active}
-    return Vm(name=name, power=power, config=told, **{**defaults, **fields})
+    return Vm(name=name, power=power, config=config, **{**defaults, **fields})
 
 
 def absent(**fields):
@@ -90,9 +90,9 @@ def absent(**fields):
 
 
 def ask(state="present", name="web", own=(), **options):
-    """The request that a task with these options makes.
+    """Return the request of a task with these options.
 
-    Options that only one platform has are settings of the VM, and so are the shared ones in ``own``.
+    Options that only one platform has are settings, and so are the shared options in ``own``.
     """
     unknown = {option: Option() for option in set(options) - set(VM) - set(_OWN)}
     known = {**unknown, **_OWN, **VM, **{option: replace(VM[option], role=SETTING) for option in own}}
@@ -113,5 +113,5 @@ def ask_snapshot(name, state="present", stop_mode=None, **options):
 
 
 def cost_by_key(costs):
-    """The cost of a ``native`` key."""
+    """Return a cost function for ``native``: {key: cost}."""
     return lambda vm, change: costs[change.key]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each change costs on each platform, written down: one letter for each power in which a VM can be found.
+"""The cost of each change on each platform as a table: one letter for each power state of the VM.
 
 The letters stand for stopped, running, paused, suspended and failed, in this order: l is live, n next boot, p power
 off, d destructive and x never.
@@ -33,14 +33,14 @@ from unit.tables import proxmox, vagrant, vbox, virsh
 from unit.tables.rows import G, M
 
 POWERS = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
-#: These say what to create a VM from, or only that a platform has something: they are never changed.
+#: Creation inputs, and fields that only show that a platform supports something: they are never changed.
 COSTLESS = ("image", "snapshot.content")
 
 
 @dataclass(frozen=True)
 class Costs:
-    """``plain`` are lines of letters and fields. ``special`` are fields with costs that depend on values:
-    (letters, field, old value, new value, key), and then, where it matters, what the VM has."""
+    """``plain`` are lines of letters and fields. ``special`` are fields whose costs depend on values:
+    (letters, field, old value, new value, key), and if needed, settings of the VM."""
 
     traits: Traits
     vm: Callable
@@ -48,7 +48,7 @@ class Costs:
     special: tuple = ()
 
     def lines(self):
-        """(letters, field, change, what the VM has) of all lines."""
+        """Yield (letters, field, change, settings of the VM) of all lines."""
         for letters, *kinds in map(str.split, self.plain.strip().splitlines()):
             yield from ((letters, kind, _plain_change(kind), {}) for kind in kinds)
         for letters, kind, old, new, key, *has in self.special:
@@ -244,7 +244,7 @@ def _always_rejected(traits):
 @pytest.mark.parametrize("costs", WHOLE.values(), ids=WHOLE)
 def test_table_names_every_field_of_the_driver(costs):
     fields = {kind for kind in costs.traits.fields if not kind.startswith(COSTLESS)} - _always_rejected(costs.traits)
-    fields -= {"cloud_init"}  # Where it is an input of a creation, it costs nothing.
+    fields -= {"cloud_init"}  # As a creation input, it has no cost.
     assert {kind for _letters, kind, _change, _has in costs.lines()} == fields
 
 

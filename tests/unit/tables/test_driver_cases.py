@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver cases of all seven platforms, as far as anything is planned in them."""
+"""The driver cases of all seven platforms that concern the planner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
 from unit.tables import hyperv, proxmox, vagrant, vbox, virsh, vmm, wsl
 from unit.tables.rows import Elsewhere, Row
 
-#: How many cases each platform has.
+#: Number of cases of each platform.
 CASES = {virsh: 27, vagrant: 15, vbox: 25, proxmox: 25, vmm: 25, hyperv: 25, wsl: 20}
 LAYERS = {"tool", "driver", "runner", "role"}
 
@@ -29,12 +29,12 @@ def _parameters():
 
 
 @pytest.mark.parametrize("table", CASES, ids=_name)
-def test_no_case_is_missing(table):
+def test_table_has_all_cases(table):
     assert sorted({row.case for row in table.ROWS}) == list(range(1, CASES[table] + 1))
 
 
 @pytest.mark.parametrize("table", CASES, ids=_name)
-def test_what_is_not_planned_says_where_it_belongs(table):
+def test_cases_without_a_plan_name_the_responsible_layer(table):
     for row in (one for one in table.ROWS if isinstance(one, Elsewhere)):
         assert row.belongs_to in LAYERS
         assert row.why

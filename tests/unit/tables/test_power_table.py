@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The planner and the product's power table do what the written table requires."""
+"""The planner and the power table of the product match the table of the tests."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_product_table_equals_the_written_table(asked, power, stop_mode):
     if refusal:
         assert (moves, cell.refused) == (None, refusal)
         return
-    assert tuple("create" if move == "make" else move for move in moves) == verbs
-    # A power that nobody asked for stays as it was; a new VM is stopped.
+    assert moves == verbs
+    # Without a requested power state, it does not change; a new VM is stopped.
     assert end == (ENDS_IN[asked] or ("stopped" if power == ABSENT else power))
 
 
@@ -64,21 +64,21 @@ def test_platform_without_graceful_stop_is_always_forced(asked, power):
 
 
 @pytest.mark.parametrize("asked", ["present", "started", "stopped"])
-def test_nothing_is_made_by_accident(asked):
+def test_no_vm_is_created_without_a_source(asked):
     planned = plan(absent(), ask(asked), TRAITS, known=("mail", "db"))
     assert planned.refusal.kind == "not_found"
     assert "Existing VMs: db, mail." in str(planned.refusal)
 
 
 @pytest.mark.parametrize("asked", [state for state in STATES if state != "present"])
-def test_unknown_is_changed_by_nothing(asked):
+def test_vm_in_unknown_state_is_not_changed(asked):
     for stop_mode in (None, "force"):
         planned = plan(found("unknown", reason="it does not say"), ask(asked, stop_mode=stop_mode), UNKNOWN)
         assert "it does not say" in planned.refusal.message
         assert planned.steps == []
 
 
-def test_what_a_discarded_memory_costs_is_said():
+def test_note_that_saved_memory_is_discarded():
     for asked in ("stopped", "restarted", "absent"):
         planned = plan(found("suspended"), ask(asked, stop_mode="force"), TRAITS)
         assert planned.steps[0].note == "the saved memory is discarded"

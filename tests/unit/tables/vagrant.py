@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant: a machine comes from its Vagrantfile, and runs as soon as it is made."""
+"""Vagrant: VMs are defined in a Vagrantfile, and run as soon as they are created."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from unit.tables.rows import Elsewhere, absent, ask, ask_snapshot, found, rows_of
 
-#: In a file of this collection's own a machine is described first, and comes into being at its first start.
+#: A Vagrantfile of this collection: a VM is first defined, and created at its first start.
 MANAGED = vagrant_traits({"libvirt"})
 managed = rows_of(MANAGED)
-#: Machines of a Vagrantfile of the user's own are only driven.
+#: A Vagrantfile of the user: it is not changed; its VMs are only started, stopped and so on.
 row = rows_of(vagrant_traits({"libvirt"}, managed=False))
 virtualbox = rows_of(vagrant_traits({"virtualbox"}, managed=False))
 BOX, OTHER_BOX = "debian/bookworm64", "debian/trixie64"
 CONFIG = config_of({"name": "web", "provider": "libvirt", "box": BOX, "memory": 512})
-#: A machine of the managed file, one that was never started, and one of a user's file, of which no settings are read.
+#: A VM of the managed file, one that was never started, and one of a user's file, whose settings are not read.
 vm = partial(found, **CONFIG)
 DESCRIBED = found(id=None, mark=None, **CONFIG)
 driven = partial(found, mark=None, active=None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VirtualBox: most settings need the machine off, a few have a form for the running one."""
+"""VirtualBox: most settings need the VM off, a few can be changed while it runs."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ row = rows_of(TRAITS)
 
 
 def _recorded_config(name):
-    """What the driver reports of a recorded machine."""
-    before, machines = long.split(recorded("list-multiple"))
-    media = {medium.uuid: medium for medium in output.media(before)}
-    listed = next(one for one in long.machines(machines) if one.name == name)
+    """The config that the driver reports of a recorded VM."""
+    other_lists, list_of_vms = long.split_before_vms(recorded("list-multiple"))
+    media = {medium.uuid: medium for medium in output.media(other_lists)}
+    listed = next(one for one in long.vms(list_of_vms) if one.name == name)
     return config_of(VBoxVm(listed.uuid, listed.machine, settings_in(RECORDED / f"settings-{name}.txt"), media))
 
 
-#: A VM with one NIC of type nat, one VDI disk and an empty drive; rows name what they need otherwise.
+#: A VM with one NIC of type nat, one VDI disk and an empty drive; rows set differences.
 vm = partial(found, **_recorded_config("run"))
 
 DISK = [{"slot": "SATA 0", "size": "8G"}]

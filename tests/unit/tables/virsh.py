@@ -31,14 +31,14 @@ row = rows_of(replace(TRAITS, side_effects=starting_effects(frozenset({"lan"})))
 
 
 def _recorded_config():
-    """What the driver reports of the recorded machine: one disk on virtio, one NIC in the network default."""
+    """The config that the driver reports of the recorded VM: one virtio disk, one NIC in the network default."""
     stored = Definition(machine_xml())
     told = {"disks": read_disks(stored, {"vda": 6 * G}), "networks": read_networks(stored), "iso": read_iso(stored, ())}
     return {**read_settings(stored), **told, "description": "", "tags": (), "autostart": False}
 
 
 CONFIG = _recorded_config()
-#: That machine; rows name what they need otherwise.
+#: That VM; rows set differences.
 vm = partial(found, **CONFIG)
 
 BASE = {"source": "/images/base.qcow2", "linked": True}
@@ -50,7 +50,7 @@ FILES = (
     File("/iso/debian.iso", "medium"),
     File("/elsewhere/data.raw", "disk"),
 )
-#: Without a mark of ours, no file is ours.
+#: Without our mark, no file counts as created by this collection.
 BY_HAND = (File("/images/web.qcow2", "disk"),)
 INSIDE = partial(Snapshot, kind="internal")
 TREE = (INSIDE("base"), INSIDE("child", parent="base"), INSIDE("grandchild", parent="child"))
@@ -60,12 +60,12 @@ TAKEN = (Snapshot("s1", kind="external", config={**TEMPLATE, "memory": 512 * M})
 
 
 def of_db(**more):
-    """A clone's source as the task names it."""
+    """The source of a clone as the task sets it."""
     return {"clone": {"source": "db", **more}}
 
 
 def db(power="stopped", **more):
-    """The machine that is cloned."""
+    """The VM that is cloned."""
     return found(power, **{"name": "db", "id": "u-db", "mark": {"id": "u-db"}, **TEMPLATE, **more})
 
 

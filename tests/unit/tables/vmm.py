@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenBSD's vmd: a block in a file, which is read again for all machines of the host."""
+"""OpenBSD's vmd: a block in vm.conf, which vmd reads again for all VMs of the host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
 
-#: A host on which somebody has stopped the VM mail, which is enabled in vm.conf.
+#: A host on which someone has stopped the VM mail, which is enabled in vm.conf.
 READER = SimpleNamespace(options={}, found=SimpleNamespace(others_started=lambda names: ["mail"]))
 TRAITS = vmm_traits(READER)
 RELOAD = "mail: vmd starts it when it reads vm.conf again; it is stopped at once"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WSL: a distribution runs or not, and the only way to stop it is to end it."""
+"""WSL: a distribution is running or stopped, and can only be stopped by terminating it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROWS = [
     row(10, "started", found(), ask("started"), "start", also="15 seconds"),
     row(10, "started, and kept so", found(keep_running="true"), ask("started"), "start"),
     row(10, "started already", found("running"), ask("started")),
-    row(11, "ended", found("running"), ask("stopped"), "kill", after={"state": "stopped"}),
+    row(11, "has_ended", found("running"), ask("stopped"), "kill", after={"state": "stopped"}),
     row(11, "ended already", found(), ask("stopped")),
     row(11, "it cannot be asked", found("running"), ask("stopped", stop_mode="graceful"),
         refused=("unsupported", "stop_mode")),

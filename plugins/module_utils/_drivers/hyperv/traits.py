@@ -70,7 +70,7 @@ def hyperv_traits(reader):
         # The same request creates all VMs that are ready.
         lanes_at_once=1,
         harmless=HARMLESS,
-        ends_at_once=frozenset({"create"}),
+        synchronous_verbs=frozenset({"create"}),
         taken_as=lambda vm, requested: _taken_as(reader, vm),
         restored_as={RUNNING: SUSPENDED},
         transient=is_transient,

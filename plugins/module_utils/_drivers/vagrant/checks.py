@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from the host, checked before the first step; each error names the VM, the option and a remedy."""
+"""Checks of a plan before the first step: does the host have what it needs? Errors name VM, option and remedy."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PRIVATE = 0o600
 
 
 def check_plan(driver, plan):
-    """Raise NotFound, Refused or Unsupported for what would fail after something was done already."""
+    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed."""
     verbs, managed = [step.verb for step in plan.steps], driver.project.managed
-    created = driver.known(plan.before.name).created
+    created = driver.project_vm(plan.before.name).created
     _check_disks(driver, plan, verbs, created)
     check_steps(driver, plan)
     if "create" in verbs and not managed:
@@ -66,7 +66,7 @@ def _check_disks(driver, plan, verbs, created):
 
 
 def _check_unique(plan):
-    """Of two with the same name Vagrant creates one, or none; entries described before count as well."""
+    """Reject entries with the same name, of which Vagrant would create one or none; also with existing entries."""
     config = plan.after.config
     entries = {
         ("provisioners", "name"): [one.get("name") for one in config.get("provisioners") or ()],
@@ -86,19 +86,19 @@ def _check_unique(plan):
 
 
 def _check_other_vms(driver, plan):
-    """What only one VM of a host can have. Conflicts described before are not reported until one is changed."""
+    """Reject values that only one VM of a host can have. Existing conflicts are not reported until one is changed."""
     config = plan.after.config
     others = [one for one in driver.project.read().descriptions() if one["name"] != plan.after.name]
     is_new = any(step.verb == "create" for step in plan.steps)
     changed = {change.field for step in plan.steps for change in step.changes}
     for other in others:
-        for field, (used_by, has_it, remedy) in _UNIQUE.items():
-            both = used_by(config) & used_by(config_of(other)) if is_new or field in changed else ()
+        for field, (values_of, has_it, remedy) in _UNIQUE.items():
+            both = values_of(config) & values_of(config_of(other)) if is_new or field in changed else ()
             if both:
                 raise Refused(f"{plan.after.name}: {field}: {other['name']} {has_it}: {min(both)}.", remedy)
 
 
-#: Fields of which two VMs of a host cannot have the same: {field: (what of it, the error, the remedy)}.
+#: Fields that must be unique on a host: {field: (function that returns the values, text of the error, remedy)}.
 _UNIQUE = {
     "networks": (addresses, "has the same address", "Give each VM its own address."),
     "port_forwards": (host_ends, "forwards the same host port", "Choose another host_port."),
@@ -106,7 +106,7 @@ _UNIQUE = {
 
 
 def _check_file(driver, plan):
-    """Render what will be written, which raises if a provider does not support a setting; then check its syntax."""
+    """Render the Vagrantfile, which raises if a provider does not support a setting; then check its syntax."""
     name, contents = plan.after.name, driver.project.read()
     described = description_of(name, plan.after.config)
     others = [one for one in contents.descriptions() if one["name"] != name]
@@ -123,7 +123,7 @@ def _check_file(driver, plan):
 
 
 def _check_with_vagrant(driver, plan):
-    """Let Vagrant validate what would be written: it knows its plugins, providers and their settings."""
+    """Let Vagrant validate a copy of the future Vagrantfile: it knows its plugins, providers and their settings."""
     project, name = driver.project, plan.after.name
     config = {**plan.after.config, **_with_absolute_paths(project.folder, plan.after.config)}
     text = project.text([description_of(name, config)], config.get("environment") or {})
@@ -143,7 +143,7 @@ def _check_with_vagrant(driver, plan):
 
 
 def _with_absolute_paths(folder, config):
-    """Paths that are relative to the project's folder, and that Vagrant would resolve below the copy."""
+    """Settings with absolute paths: Vagrant would resolve relative ones below the copy, not the project's folder."""
     shares = config.get("shared_folders") or {}
     scripts = config.get("provisioners") or ()
     return {

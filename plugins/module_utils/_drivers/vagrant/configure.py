@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing settings: they are written to the managed Vagrantfile, and the provider applies them at the next start."""
+"""Changes settings in the managed Vagrantfile; the provider applies them at the next start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .settings.table import config_of, description_of
 
 
 def configure(driver, vm, step):
-    known = driver.known(vm.name)
-    config = changed_config(config_of(known.described, vm.config["environment"]), step.changes)
+    project_vm = driver.project_vm(vm.name)
+    config = changed_config(config_of(project_vm.described, vm.config["environment"]), step.changes)
     is_changed = any(change.field == "environment" for change in step.changes)
     driver.project.define(description_of(vm.name, config), config["environment"] if is_changed else None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's driver: what the core requests, in terms of Vagrant and of the tools of its providers."""
+"""Vagrant's driver: translates the core's requests to calls of Vagrant and of the tools of its providers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class VagrantDriver(VagrantSnapshotDriver):
         return replace(observation, warnings=(warning,)) if warning else observation
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise the errors with which the plan would fail half-way; only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
 
     def file_of(self, verb):
-        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "configure":

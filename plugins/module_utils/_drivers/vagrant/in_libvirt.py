@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of the provider libvirt, by their ids, through virsh: one process reports all of them."""
+"""VMs of the provider libvirt, which are read and changed with virsh by their ids; one process reads all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..._tools.virsh_states import state
 from .provider_vm import ProviderVm
 
 _POWERS = {"running": RUNNING, "paused": PAUSED}
-#: Seconds: saving or restoring memory is the platform's own work; yet no call may hang for ever.
+#: Timeout in seconds of snapshots, which may include memory.
 _LONG = 3600
 
 
@@ -29,10 +29,10 @@ class InLibvirt:
 
     def observe(self, ids, facets):
         """{id: ProviderVm} of those that exist."""
-        questions = {("saved",): ("list", "--all", "--uuid", "--with-managed-save")}
+        commands = {("saved",): ("list", "--all", "--uuid", "--with-managed-save")}
         for one in ids:
-            questions.update({(one, key): arguments for key, arguments in _questions(one, facets).items()})
-        answers = dict(zip(questions, self._virsh.batch(list(questions.values()))))
+            commands.update({(one, key): words for key, words in _read_commands(one, facets).items()})
+        answers = dict(zip(commands, self._virsh.batch(list(commands.values()))))
         saved = answers.pop(("saved",)).stdout.split()
         of_vm = {one: {key: answer for (other, key), answer in answers.items() if other == one} for one in ids}
         existing = [one for one in ids if not tool.is_not_found(of_vm[one]["power"].error)]
@@ -40,31 +40,31 @@ class InLibvirt:
         return {one: _provider_vm(of_vm[one], one in saved, snapshots.get(one, ())) for one in existing}
 
     def _snapshots(self, of_vm):
-        """{id: snapshots}; one process more reports all of them."""
+        """{id: [Snapshot]}; another process reads all of them."""
         listed = []
         for one, answers in of_vm.items():
             if answers["snapshots"].error:
                 raise CommandFailed(("virsh", "snapshot-list", one), 1, answers["snapshots"].error)
             listed += [(one, name) for name in output.snapshots(answers["snapshots"].stdout)]
-        questions = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in listed]
+        commands = [("snapshot-dumpxml", one, "--snapshotname", name) for one, name in listed]
         snapshots = {}
-        for (one, name), answer in zip(listed, self._virsh.batch(questions) if questions else ()):
+        for (one, name), answer in zip(listed, self._virsh.batch(commands) if commands else ()):
             if not answer.error:
                 current = of_vm[one]["current"].stdout.partition("\n")[0]
                 snapshots.setdefault(one, []).append(_snapshot(ET.fromstring(answer.stdout), name == current))
         return snapshots
 
-    # Acting ---------------------------------------------------------------------------------------------------------
+    # Changing -------------------------------------------------------------------------------------------------------
 
     def shut_down(self, name, identifier):
         self._turn_off("shutdown", identifier)
 
     def power_off(self, name, identifier, power):
-        """At once, whatever the guest does."""
+        """Power off without the guest."""
         self._turn_off("managedsave-remove" if power == SUSPENDED else "destroy", identifier)
 
     def _turn_off(self, command, identifier):
-        """An error does not matter if the VM is off: the guest was faster, or the step was sent twice."""
+        """An error is ignored if the VM is off: the guest may shut down first, or the step was sent twice."""
         try:
             self._virsh.run(command, identifier)
         except CommandFailed:
@@ -79,7 +79,7 @@ class InLibvirt:
         try:
             self._virsh.run("snapshot-create", identifier, "/dev/stdin", stdin=text, timeout=_LONG)
         except CommandFailed as error:
-            # A step may be sent twice, and another task may be as fast.
+            # The step may have been sent before, or another task created the snapshot at the same time.
             if "already exists" not in error.stderr:
                 raise
 
@@ -95,13 +95,14 @@ class InLibvirt:
         self._virsh.run("snapshot-revert", identifier, "--snapshotname", arguments["name"], timeout=_LONG)
 
 
-def _questions(one, facets):
-    questions = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
-    questions.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
+def _read_commands(one, facets):
+    """{key of the answer: words of the virsh command} for the VM with the id ``one``."""
+    commands = {"power": ("domstate", one, "--reason"), "info": ("dominfo", one)}
+    commands.update(virsh_addresses.questions(one, thoroughly="addresses" in facets))
     if "snapshots" in facets:
-        questions["snapshots"] = ("snapshot-list", one, "--name")
-        questions["current"] = ("snapshot-current", one, "--name")
-    return questions
+        commands["snapshots"] = ("snapshot-list", one, "--name")
+        commands["current"] = ("snapshot-current", one, "--name")
+    return commands
 
 
 def _provider_vm(answers, saved, snapshots):

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs that only Vagrant itself knows: one process reads all of them, from a copy, because its read commands write."""
+"""VMs for which this host has no tool of their provider: they are read and changed with Vagrant.
+
+One process reads all VMs, from a copy of Vagrant's folder, because its read commands write to it.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ from ..._lifecycle.errors import CommandFailed, Timeout, Unsupported
 from ..._lifecycle.model import RUNNING, Snapshot
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_output, vagrant_states
-from ..._tools.vagrant import VagrantFailed, is_not_ready_for_ssh, is_snapshot_missing, is_snapshot_taken
+from ..._tools.vagrant import VagrantFailed, is_existing_snapshot, is_not_ready_for_ssh, is_snapshot_missing
 from .provider_vm import ProviderVm
 
 _BUSY = {"shutting_down": "stopping"}
-#: Seconds: saving or restoring memory is the platform's own work; yet no call may hang for ever.
+#: Timeout in seconds of commands that may save or restore memory, or delete a VM.
 LONG = 3600
-#: Seconds that Vagrant gets to power a VM off.
+#: Timeout in seconds of powering off with Vagrant, if there is no other tool.
 POWER_OFF = 60
 
 
 def observe(vagrant_on, dotfile, facets):
-    """({name: Status} of all VMs that the Vagrantfile describes, {name: ProviderVm} of those that are created).
+    """({name: Status} of all VMs in the Vagrantfile, {name: ProviderVm} of those that are created).
 
-    ``vagrant_on(copy)`` is Vagrant with another dotfile folder.
+    ``vagrant_on(copy)`` returns a Vagrant that uses another dotfile folder.
     """
     with files.private_folder() as folder:
         vagrant_folder.copy(files, dotfile, folder)
@@ -34,26 +37,26 @@ def observe(vagrant_on, dotfile, facets):
 
 
 def ssh_configs(vagrant_on, dotfile, names):
-    """{name: Ssh}. Vagrant ends at the first VM without an address, so it is called again for the others."""
-    found, left = {}, list(names)
+    """{name: Ssh}. Vagrant stops at the first VM without an address, so it is called again for the VMs after it."""
+    found, remaining = {}, list(names)
     with files.private_folder() as folder:
         vagrant_folder.copy(files, dotfile, folder)
-        while left:
+        while remaining:
             try:
-                rows, is_ready = vagrant_on(folder).read("ssh-config", *left), True
+                rows, is_ready = vagrant_on(folder).read("ssh-config", *remaining), True
             except VagrantFailed as error:
                 rows, is_ready = error.rows, not is_not_ready_for_ssh(error)
             found.update(vagrant_output.ssh_configs(rows))
-            left = [] if is_ready else [name for name in left if name not in found][1:]
+            remaining = [] if is_ready else [name for name in remaining if name not in found][1:]
     return found
 
 
 def _provider_vm(status, snapshots):
-    power, is_passing = vagrant_states.state(status.provider, status.state)
+    power, is_temporary = vagrant_states.state(status.provider, status.state)
     if power == "absent":
         return None
-    busy = _BUSY.get(status.state, status.state) if is_passing else None
-    # Vagrant lists only the names of snapshots, and a VM runs after any restore.
+    busy = _BUSY.get(status.state, status.state) if is_temporary else None
+    # Vagrant reports only the names of snapshots. After a restore, it starts the VM.
     return ProviderVm(
         power, busy, status.state, snapshots=tuple(Snapshot(name=one, power=RUNNING) for one in snapshots)
     )
@@ -66,7 +69,7 @@ class InVagrant:
         self._vagrant, self._stop_timeout = vagrant, stop_timeout
 
     def shut_down(self, name, identifier):
-        """Vagrant itself waits for the guest and powers the VM off in the end; this only limits how long it waits."""
+        """Vagrant waits for the guest to shut down, and then powers the VM off; ``stop_timeout`` limits the wait."""
         try:
             self._vagrant.run("halt", name, timeout=self._stop_timeout)
         except Timeout:
@@ -82,7 +85,7 @@ class InVagrant:
         try:
             self._vagrant.run("snapshot", "save", name, arguments["name"], timeout=LONG)
         except CommandFailed as error:
-            if not is_snapshot_taken(error):
+            if not is_existing_snapshot(error):
                 raise
 
     def delete_snapshots(self, name, identifier, arguments):

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of the provider VirtualBox, by their ids, through VBoxManage: one process reports all of them."""
+"""VMs of the provider VirtualBox, which are read and changed with VBoxManage by their ids.
+
+One process reads all of them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from .provider_vm import ProviderVm
 #: The name of Vagrant's own port forward on the first NIC.
 _SSH_RULE = "ssh"
 _GUEST = "/VirtualBox/GuestInfo/Net/"
-#: The host cannot connect to the address of a guest behind NAT.
+#: Addresses of guests behind NAT begin with this; the host cannot connect to them.
 _BEHIND_NAT = "10.0.2."
 
 
@@ -30,7 +33,7 @@ class InVirtualBox:
 
     def observe(self, ids, facets):
         """{id: ProviderVm} of those that exist."""
-        listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
+        listed = vboxmanage_long.vms(self._tool.read("list", "--long", "vms"))
         return {one.uuid: self._provider_vm(one, facets) for one in listed if one.uuid in ids}
 
     def _provider_vm(self, listed, facets):
@@ -49,7 +52,7 @@ class InVirtualBox:
         )
 
     def _addresses(self, identifier):
-        """What the guest additions report, if the guest has them."""
+        """Addresses that the Guest Additions report; empty if the guest does not have them."""
         try:
             properties = output.properties(self._tool.read("guestproperty", "enumerate", identifier))
         except PolyvirtError:
@@ -57,18 +60,18 @@ class InVirtualBox:
         found = [one.value for key, one in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")]
         return tuple(Address(one, "agent") for one in sorted(found) if one and not one.startswith(_BEHIND_NAT))
 
-    # Acting ---------------------------------------------------------------------------------------------------------
+    # Changing -------------------------------------------------------------------------------------------------------
 
     def shut_down(self, name, identifier):
         self._turn_off(identifier, "controlvm", identifier, "acpipowerbutton")
 
     def power_off(self, name, identifier, power):
-        """At once, whatever the guest does."""
+        """Power off without the guest."""
         arguments = ("discardstate", identifier) if power == SUSPENDED else ("controlvm", identifier, "poweroff")
         self._turn_off(identifier, *arguments)
 
     def _turn_off(self, identifier, *arguments):
-        """An error does not matter if the VM is off or stopping: the guest was faster, or the step was sent twice."""
+        """An error is ignored if the VM is off or stopping: the guest may be faster, or the step was sent twice."""
         try:
             self._tool.run(*arguments)
         except CommandFailed:
@@ -78,9 +81,9 @@ class InVirtualBox:
 
     def take_snapshot(self, name, identifier, arguments):
         description = ["--description", arguments["description"]] if arguments["description"] else []
-        listed = vboxmanage_long.machines(self._tool.read("list", "--long", "vms"))
-        known = [one.name for machine in listed if machine.uuid == identifier for one in machine.machine.snapshots]
-        if arguments["name"] not in known:  # A step may be sent twice.
+        listed_vms = vboxmanage_long.vms(self._tool.read("list", "--long", "vms"))
+        existing = [one.name for listed in listed_vms if listed.uuid == identifier for one in listed.machine.snapshots]
+        if arguments["name"] not in existing:  # The step may have been sent before.
             self._tool.run("snapshot", identifier, "take", arguments["name"], *description)
 
     def delete_snapshots(self, name, identifier, arguments):
@@ -111,6 +114,6 @@ def _snapshots(listed):
 
 
 def _snapshots_in_file(path):
-    """What only the settings file has about snapshots."""
+    """{UUID: TakenSnapshot} from the settings file, which has more about snapshots than the list."""
     file = settings_in(path)
     return file.snapshots if file else {}

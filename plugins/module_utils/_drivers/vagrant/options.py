@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of Vagrant alone, and which of the shared ones it never has."""
+"""Options that only Vagrant has, and the shared options that it does not support."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CONNECTION = {
 }
 VM = {
     **CONNECTION,
-    # Paths are relative to the project here.
+    # Paths may be relative to the project.
     "shared_folders": with_suboption(options.VM["shared_folders"], "host_path", absolute=False),
     "provider": Option(),
     "box": Option(),

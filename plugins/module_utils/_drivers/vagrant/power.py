@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting, stopping, pausing and suspending VMs; the first start creates the VM."""
+"""Starts, stops, pauses and suspends VMs; the first start creates the VM."""
 
 from __future__ import annotations
 
@@ -15,61 +15,61 @@ from .project import ssh_record
 from .settings.port_forwards import clear as clear_forwards
 from .settings.provisioners import automatic
 
-#: Seconds that Vagrant gets to power a VM off before the provider's own tool does it.
+#: Timeout in seconds of powering off with Vagrant, after which the provider's own tool does it.
 _POWER_OFF = 2
 
 
 def start(driver, vm, step):
-    known = driver.known(vm.name)
-    _clear_forwards(driver, known)
+    project_vm = driver.project_vm(vm.name)
+    _clear_forwards(driver, project_vm)
     try:
-        driver.vagrant_for(vm.name).run("up", vm.name, *_flags_of_up(driver, vm, known))
+        driver.vagrant_for(vm.name).run("up", vm.name, *_flags_of_up(driver, vm, project_vm))
     except (CommandFailed, Timeout) as error:
         if tool.is_locked(error):
             raise
         raise _explained(vm, error, driver.project) from error
-    # A suspended VM is resumed with the settings that it was suspended with.
-    if known.described is not None and vm.power != SUSPENDED:
-        _record_start(driver, vm.name, known)
+    # A suspended VM resumes with its former settings, so nothing is recorded.
+    if project_vm.described is not None and vm.power != SUSPENDED:
+        _record_start(driver, vm.name, project_vm)
 
 
-def _flags_of_up(driver, vm, known):
-    if known.created is not None or driver.options.get("on_failure") == "keep":
-        # Vagrant destroys a VM that does not answer, its disk too, even if it existed before.
+def _flags_of_up(driver, vm, project_vm):
+    if project_vm.created is not None or driver.options.get("on_failure") == "keep":
+        # Without this option, Vagrant destroys a VM that does not answer, with its disk, even if it existed before.
         yield "--no-destroy-on-error"
-    if known.described is not None and known.created is None:
-        yield from ("--provider", known.described["provider"])
-    # Vagrant marks a VM as provisioned before it provisions it, so after a failure it does not do it again by itself.
-    ran = known.record.get("ran") or {}
-    wanted = automatic((known.described or {}).get("provisioners"))
-    is_provisioned = automatic(ran.get("provisioners")) == wanted
-    if known.created is not None and vm.power != SUSPENDED and known.described and not is_provisioned:
+    if project_vm.described is not None and project_vm.created is None:
+        yield from ("--provider", project_vm.described["provider"])
+    # Vagrant marks a VM as provisioned before it provisions it, so after a failure it needs this option to do it again.
+    ran = project_vm.record.get("ran") or {}
+    requested = automatic((project_vm.described or {}).get("provisioners"))
+    is_provisioned = automatic(ran.get("provisioners")) == requested
+    if project_vm.created is not None and vm.power != SUSPENDED and project_vm.described and not is_provisioned:
         yield "--provision"
 
 
-def _record_start(driver, name, known):
-    """Record the settings it runs with, and how Vagrant connects by SSH, which the box decides: read once per VM."""
-    driver.project.record(name, ran=dict(known.described))
-    if "ssh" not in known.record:
+def _record_start(driver, name, project_vm):
+    """Record the settings of this start, and the SSH connection, which depends on the box and is read once per VM."""
+    driver.project.record(name, ran=dict(project_vm.described))
+    if "ssh" not in project_vm.record:
         config = output.ssh_configs(driver.vagrant_for(name).read("ssh-config", name)).get(name)
         driver.project.record(name, ssh=ssh_record(config) if config else {})
 
 
-def _clear_forwards(driver, known):
-    """End the port forwards of a VM that has stopped without Vagrant, or is about to: they would keep their ports."""
-    if known.created is not None and known.created.provider == "libvirt":
-        clear_forwards(driver.commands, known.created.folder)
+def _clear_forwards(driver, project_vm):
+    """End the port forwards of a VM that is, or will be, stopped without Vagrant: they would keep their ports."""
+    if project_vm.created is not None and project_vm.created.provider == "libvirt":
+        clear_forwards(driver.commands, project_vm.created.folder)
 
 
 def stop(driver, vm, step):
-    _clear_forwards(driver, driver.known(vm.name))
+    _clear_forwards(driver, driver.project_vm(vm.name))
     driver.tool_for(vm).shut_down(vm.name, vm.id)
 
 
 def kill(driver, vm, step):
-    known = driver.known(vm.name)
-    _clear_forwards(driver, known)
-    provider_tool = driver.provider_tool_of(known)
+    project_vm = driver.project_vm(vm.name)
+    _clear_forwards(driver, project_vm)
+    provider_tool = driver.provider_tool_of(project_vm)
     if vm.power == RUNNING or provider_tool is None:
         timeout = _POWER_OFF if provider_tool else in_vagrant.POWER_OFF
         try:
@@ -77,7 +77,7 @@ def kill(driver, vm, step):
             return
         except CommandFailed:
             if provider_tool is None:
-                raise  # The VM may be only locked.
+                raise  # The VM may only be locked.
         except Timeout:
             pass  # The provider's tool is the last resort.
     driver.tool_for(vm).power_off(vm.name, vm.id, vm.power)
@@ -92,12 +92,14 @@ def suspend(driver, vm, step):
 
 
 def resume(driver, vm, step):
-    _clear_forwards(driver, driver.known(vm.name))
+    _clear_forwards(driver, driver.project_vm(vm.name))
     driver.vagrant_for(vm.name).run("resume", vm.name, timeout=LONG)
 
 
 def _explained(vm, error, project):
-    """No CommandFailed, after which only the VM's power counts: a guest may run and not be provisioned."""
+    """A PolyvirtError with a remedy. After a CommandFailed, the core would only check the power state, but a guest may
+    be running and not be provisioned.
+    """
     remedies = (
         (tool.is_box_missing, "Set a box that exists, or its location in box_url; the host needs access to it."),
         (tool.is_provider_missing, "Install the provider and Vagrant's plugin for it, or set another provider."),

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project on disk: its Vagrantfile, the VMs that Vagrant has created from it, and the records of them.
+"""A project on disk: its Vagrantfile, the VMs that Vagrant has created from it, and our records of them.
 
-Everything is read without starting Ruby. A VM is described by the managed Vagrantfile; it is created once Vagrant has
-stored an id for it. This collection keeps a record in the folder of a created VM, which Vagrant deletes with it: its
-Vagrantfile, the settings of its last start, its SSH connection, and its settings when its snapshots were taken.
+Everything is read without starting Ruby. A VM is described in the managed Vagrantfile; it is created when Vagrant has
+stored an id for it. This collection writes a record into the folder of a created VM, which Vagrant deletes with the VM:
+its Vagrantfile, the settings of its last start, its SSH connection, and its settings when its snapshots were created.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
-_USUAL = "Vagrantfile"
+_DEFAULT_FILE = "Vagrantfile"
 _RECORD, _RECORD_VERSION = "polyvirt.json", 1
-#: The mode of both files: the environment of provisioners may hold secrets.
+#: The mode of the Vagrantfile and the records: the environment of provisioners may contain secrets.
 _PRIVATE = 0o600
 _OWNS_FOLDER = "owns_folder"
 
@@ -33,8 +33,8 @@ class Busy(CommandFailed):
 
 
 @dataclass(frozen=True)
-class Known:
-    """One VM: its description (None: it is in the user's own file), what Vagrant has created, and its record."""
+class ProjectVm:
+    """One VM of a project: its description (None if it is in the user's own file), its CreatedVm, and its record."""
 
     name: str
     described: Optional[Mapping] = None
@@ -44,13 +44,14 @@ class Known:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a project has. ``foreign`` are VMs that were created from another Vagrantfile in the same folder.
+    """The content of a project. ``vms`` is {name: ProjectVm}.
 
-    ``lost`` are VMs that the managed file does not describe any more; our records have their descriptions. ``copied``
-    are VMs of another folder, of which this one is a copy, as {name: that folder}; they are foreign, too.
+    ``foreign`` are names of VMs that were created from another Vagrantfile in the same folder. ``lost`` are names of
+    VMs that are not in the managed file any more; their descriptions are in our records. ``copied`` is {name: folder}
+    of VMs that belong to another folder, of which this one is a copy; they are in ``foreign``, too.
     """
 
-    known: Mapping = field(default_factory=dict)
+    vms: Mapping = field(default_factory=dict)
     foreign: frozenset = frozenset()
     environment: Mapping = field(default_factory=dict)
     owns_folder: bool = False
@@ -58,11 +59,11 @@ class Contents:
     copied: Mapping = field(default_factory=dict)
 
     def descriptions(self):
-        return [one.described for one in self.known.values() if one.described is not None]
+        return [one.described for one in self.vms.values() if one.described is not None]
 
 
-class _Lazy:
-    """Vagrant's list of all VMs, read when it is needed, and once."""
+class _LazyIndex:
+    """Vagrant's index of all VMs, read once, when it is first needed."""
 
     def __init__(self, read):
         self._read, self._entries = read, None
@@ -73,8 +74,8 @@ class _Lazy:
             self._entries = self._read()
         return self._entries
 
-    def folder_of(self, number):
-        return self.entries[number].folder if number in self.entries else None
+    def folder_of(self, index_id):
+        return self.entries[index_id].folder if index_id in self.entries else None
 
 
 class Project:
@@ -93,7 +94,7 @@ class Project:
         return os.path.join(self.folder, self.file)
 
     def describes(self, name):
-        """Whether a VM is described; what Vagrant has not reported yet counts as described."""
+        """Whether the Vagrantfile has this VM; also true if Vagrant has not reported its VMs yet."""
         return self.managed or self.described is None or name in self.described
 
     def exists(self):
@@ -102,60 +103,60 @@ class Project:
     def read(self):
         created = vagrant_folder.created_vms(files, self.dotfile)
         records = {name: _record_of(one) for name, one in created.items()}
-        index = _Lazy(lambda: vagrant_index.read(files, self.home))
+        index = _LazyIndex(lambda: vagrant_index.read(files, self.home))
         copied = self._copied(created, records, index)
         foreign = self._foreign(created, records, index).union(copied)
         if not self.managed:
             own = [name for name in created if name not in foreign]
-            known = {name: Known(name, None, created[name], records[name]) for name in own}
-            return Contents(known, foreign, copied=copied)
+            vms = {name: ProjectVm(name, None, created[name], records[name]) for name in own}
+            return Contents(vms, foreign, copied=copied)
         project = self._described()
         described = {one["name"]: one for one in project.get("machines", ())}
-        # If the file is lost, its VMs are still there, and the records have the settings of their last start.
+        # If the file is lost, its VMs still exist, and the records have the settings of their last start.
         lost = {name: one["ran"] for name, one in records.items() if one.get("ran") and name not in foreign}
         lost_names = frozenset(lost) - set(described)
         described = {**lost, **described}
         foreign = foreign.union(set(created) - set(described))
         ours = {name: one for name, one in created.items() if name not in foreign}
-        known = {name: Known(name, one, ours.get(name), records.get(name, {})) for name, one in described.items()}
+        vms = {name: ProjectVm(name, one, ours.get(name), records.get(name, {})) for name, one in described.items()}
         environment, owns_folder = project.get("environment", {}), bool(project.get(_OWNS_FOLDER))
-        return Contents(known, foreign, environment, owns_folder, lost_names, copied)
+        return Contents(vms, foreign, environment, owns_folder, lost_names, copied)
 
     def _copied(self, created, records, index):
-        """{name: folder} of the VMs of another folder, which still has them: ``cp -r`` copies ids as well.
+        """{name: folder} of VMs that belong to another folder, because ``cp -r`` copied their ids.
 
-        The folder of a VM is in our record, else in Vagrant's own list, else in Vagrant's file beside the id.
+        The folder of a VM is in our record, else in Vagrant's index, else in Vagrant's file beside the id.
         """
         found = {}
         for name, one in created.items():
-            folder = records[name].get("folder") or index.folder_of(one.number) or one.project
+            folder = records[name].get("folder") or index.folder_of(one.index_id) or one.project
             if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):
                 found[name] = folder
         return found
 
     def _has(self, folder, one):
-        """Whether a project still has a VM; after ``mv`` the old folder is gone, or another project's."""
+        """Whether the project in ``folder`` still has a VM; after ``mv``, that folder is missing or another project."""
         if not files.is_folder(folder):
             return False
         try:
             there = vagrant_folder.created_vms(files, os.path.join(folder, self._dotfile_name)).get(one.name)
         except PolyvirtError:
-            return True  # It cannot be read, so it stays that project's.
+            return True  # It cannot be read, so the VM is treated as that project's.
         return there is not None and there.id == one.id
 
     def _foreign(self, created, records, index):
-        """Names of VMs of another Vagrantfile, by our record, else by Vagrant's own list of all VMs."""
+        """Names of VMs of another Vagrantfile, by our record, else by Vagrant's index of all VMs."""
         owners = {name: record["file"] for name, record in records.items() if "file" in record}
-        unknown = {name: one.number for name, one in created.items() if one.number and name not in owners}
-        listed = index.entries if unknown else {}
-        owners.update({name: listed[number].file or _USUAL for name, number in unknown.items() if number in listed})
+        unknown = {name: one.index_id for name, one in created.items() if one.index_id and name not in owners}
+        entries = index.entries if unknown else {}
+        owners.update({name: entries[one].file or _DEFAULT_FILE for name, one in unknown.items() if one in entries})
         return frozenset(name for name, file in owners.items() if file != self.file)
 
     def vm_mistaken_for(self, name):
         """The VM that Vagrant would change instead of the one of this name, or None."""
         created = vagrant_folder.created_vms(files, self.dotfile).get(name)
-        own_number = created.number if created else None
-        return vagrant_index.vm_mistaken_for(vagrant_index.read(files, self.home), name, own_number)
+        own_id = created.index_id if created else None
+        return vagrant_index.vm_mistaken_for(vagrant_index.read(files, self.home), name, own_id)
 
     def _described(self):
         try:
@@ -172,24 +173,24 @@ class Project:
         return described
 
     def text(self, descriptions, environment, owns_folder=False):
-        """The managed file; raises if a provider does not support a setting."""
+        """The text of the managed file. Raises Unsupported or InvalidInput for settings that cannot be written."""
         project = {"machines": list(descriptions), "environment": dict(environment)}
         return vagrantfile.render({**project, **({_OWNS_FOLDER: True} if owns_folder else {})})
 
     @contextmanager
     def edited(self):
-        """The contents, locked for changes by one task."""
+        """The Contents, while this task holds the project's lock. Raises Busy if another task holds it."""
         with files.held(self.folder) as is_free:
             if not is_free:
                 raise Busy(["vagrant"], 1, "held", f"{self.folder}: another task is writing {self.file}.")
             yield self.read()
 
     def define(self, described, environment=None):
-        """Describe a VM, new or not; ``environment`` is the whole project's, None keeps it."""
+        """Write the description of a new or existing VM. ``environment`` is that of the project; None keeps it."""
         self._describe({described["name"]: described}, environment)
 
     def restore_lost(self):
-        """Describe VMs again that the managed file has lost: Vagrant knows no others."""
+        """Write VMs that the managed file has lost into it again, because Vagrant knows only VMs in the file."""
         if self.managed and self.read().lost:
             self._describe({})
 
@@ -203,7 +204,7 @@ class Project:
             self._write(text)
 
     def restore_lost_into(self, folder):
-        """The same in a copy that is only read. Returns whether anything was lost."""
+        """Write the file with lost VMs into ``folder``, for reading. Returns whether there were any."""
         contents = self.read()
         if not (self.managed and contents.lost):
             return False
@@ -220,7 +221,7 @@ class Project:
             if left:
                 self._write(self.text(left, contents.environment, contents.owns_folder))
                 return
-            # The file says who created the folder, so it is removed last.
+            # The file says who created the folder, so it is removed after the dotfile folder.
             if contents.owns_folder and not contents.foreign and self._has_own_dotfile():
                 files.remove_whole(self.dotfile)
             files.remove(self.path)
@@ -228,7 +229,7 @@ class Project:
                 files.remove_empty_folder(self.folder)
 
     def _has_own_dotfile(self):
-        """A folder that the task's environment names may be that of other projects, too."""
+        """Whether the dotfile folder is the default one; another one may be shared with other projects."""
         return self.dotfile == os.path.join(self.folder, vagrant_folder.DEFAULT)
 
     def _write(self, text):
@@ -237,7 +238,7 @@ class Project:
     # Records --------------------------------------------------------------------------------------------------------
 
     def record(self, name, **more):
-        """Add to the record of a created VM; without effect if it was deleted meanwhile."""
+        """Add values to the record of a created VM; does nothing if the VM was deleted in the meantime."""
         created = vagrant_folder.created_vms(files, self.dotfile).get(name)
         if created is None:
             return
@@ -248,7 +249,7 @@ class Project:
 
 
 def _record_of(created):
-    """Our record of a VM; empty if there is none, or if it is that of a former VM."""
+    """Our record of a VM; empty if there is none, or if it is that of an earlier VM."""
     try:
         record = json.loads(files.read(os.path.join(created.folder, _RECORD)))
     except (NotFound, ValueError):
@@ -257,6 +258,6 @@ def _record_of(created):
 
 
 def ssh_record(config):
-    """What is recorded of an SSH connection. The provider reports a forwarded port; any other is the guest's own."""
+    """The record of an SSH connection, without a forwarded port, which the provider reports."""
     port = {} if config.host.startswith("127.") else {"port": config.port}
     return {"user": config.user, "key_file": config.key_file, **port}

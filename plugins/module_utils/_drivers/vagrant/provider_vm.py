@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a provider reports of one VM that it knows by its id."""
+"""One VM as its provider reports it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class ProviderVm:
-    """``ssh`` is (host, port) if the provider forwards a port to it; ``snapshots`` are there if they were requested.
+    """``ssh`` is (host, port) if the provider forwards a port to the VM; ``snapshots`` is set only if requested.
 
-    ``running`` are settings that it runs with, as far as the provider reports them without another call.
+    ``running`` are settings with which the VM runs, if the provider reports them without another call.
     """
 
     power: str

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read of a Vagrant project, of Vagrant, and of the tools of its providers.
+"""Reads a Vagrant project with Vagrant and the tools of its providers.
 
-Vagrant is slow, and its read commands write to the project. So the state of VMs is read with the provider's own tool,
-by the VM's id, where this host has it.
+Vagrant is slow, and its read commands write to the project. So if this host has the provider's own tool, the state of
+VMs is read with that tool, by the id of the VM.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def connected(kind, params):
 
 
 class VagrantReader:
-    """One project, for one task, as far as it is read. ``options`` are the task's."""
+    """Reads one project, for one task; ``options`` are those of the task."""
 
     def __init__(self, project, commands, executable="vagrant", options=None):
         self.project, self.commands = project, commands
@@ -69,7 +69,7 @@ class VagrantReader:
         self._ssh_configs = {}
         #: The providers of the task's VMs, and whether this host has the tools of all of them.
         self.providers, self.has_tools = frozenset(), True
-        #: Ids that the provider's tool does not know: these VMs are on another host, or in another user's libvirt.
+        #: Ids that the provider's tool does not know: the VMs are on another host, or in another user's libvirt.
         self.unknown_ids = set()
 
     def traits(self):
@@ -82,59 +82,59 @@ class VagrantReader:
         return vagrant_traits(self.providers, self.project.managed, default, boxes, self.has_tools)
 
     def _connections(self, of_new):
-        """[(provider, native)] of the task's VMs: both decide which tool knows a VM. ``of_new`` is that of new VMs."""
-        known = self.project.read().known.values()
+        """[(provider, native)] of the task's VMs, which decide about `_provider_tool`; ``of_new``: that of new VMs."""
+        project_vms = self.project.read().vms.values()
         names, identifier = self.options.get("name"), self.options.get("id")
         if identifier is not None:
-            known = [one for one in known if one.created and one.created.id == identifier]
+            project_vms = [one for one in project_vms if one.created and one.created.id == identifier]
         elif names is not None:
-            known = [one for one in known if one.name in names]
-        found = [_connection_of(one) for one in known]
-        is_one_new = identifier is None and len(known) < len(names or ())
+            project_vms = [one for one in project_vms if one.name in names]
+        found = [_connection_of(one) for one in project_vms]
+        is_one_new = identifier is None and len(project_vms) < len(names or ())
         return [*found, of_new] if is_one_new or not found else found
 
     def observe(self, targets, facets):
         vms, known = observe_vms(self, self.project.read(), targets, facets)
         return Observation(vms=vms, known=known)
 
-    def provider_tool_of(self, known):
-        """The tool of a created VM's provider; None where this host has none, or the tool does not know the VM."""
-        if known.created is None or known.created.id in self.unknown_ids:
+    def provider_tool_of(self, project_vm):
+        """The tool of a created VM's provider; None if this host does not have it, or if it does not know the VM."""
+        if project_vm.created is None or project_vm.created.id in self.unknown_ids:
             return None
-        return self._provider_tool(*_connection_of(known))
+        return self._provider_tool(*_connection_of(project_vm))
 
     def _provider_tool(self, provider, native):
         if provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
             default = _SESSION_URI if native.get("qemu_use_session") else _DEFAULT_URI
             uri = native.get("uri") or self.commands.environment("LIBVIRT_DEFAULT_URI") or default
-            return self._made_once(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
+            return self._cached(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
         if provider == "virtualbox":
-            return self._made_once(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))
+            return self._cached(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))
         return None
 
-    def _made_once(self, program, uri, make):
+    def _cached(self, program, uri, create):
         if (program, uri) not in self._provider_tools:
-            self._provider_tools[program, uri] = make() if is_installed(self.commands, program) else None
+            self._provider_tools[program, uri] = create() if is_installed(self.commands, program) else None
         return self._provider_tools[program, uri]
 
     def vagrant_on(self, copy):
-        """Vagrant for reading the project through a copy of its dotfile folder, with VMs that the file has lost."""
+        """Vagrant for reading the project with ``copy`` as its dotfile folder; lost VMs are added to a file there."""
         return self.vagrant_in(copy, copy if self.project.restore_lost_into(copy) else None)
 
     def vagrant_in(self, dotfile=None, folder=None, provider=None):
-        """Vagrant for this project, with ``dotfile`` in place of its own folder, and its Vagrantfile in ``folder``.
+        """Vagrant for this project. ``dotfile`` replaces its dotfile folder, ``folder`` that of its Vagrantfile.
 
-        ``provider`` is that of VMs which are not created yet: without it Vagrant takes the first one that it can use.
+        ``provider`` is for VMs that are not created yet: without it, Vagrant uses the first provider that works.
         """
         needed = EXPERIMENTS["VAGRANT_EXPERIMENTAL"]
-        given = self.commands.environment("VAGRANT_EXPERIMENTAL")
+        own = self.commands.environment("VAGRANT_EXPERIMENTAL")
         return tool.Vagrant(
             self.commands,
             folder or self.project.folder,
             self.project.file,
             dotfile or self.project.dotfile,
             {
-                "VAGRANT_EXPERIMENTAL": f"{given},{needed}" if given else needed,
+                "VAGRANT_EXPERIMENTAL": f"{own},{needed}" if own else needed,
                 **({"VAGRANT_DEFAULT_PROVIDER": provider} if provider else {}),
             },
             self._executable,
@@ -150,6 +150,6 @@ class VagrantReader:
         return {name: self._ssh_configs[name] for name in names if name in self._ssh_configs}
 
 
-def _connection_of(known):
-    provider = known.created.provider if known.created else known.described["provider"]
-    return provider, (known.described or {}).get("native") or {}
+def _connection_of(project_vm):
+    provider = project_vm.created.provider if project_vm.created else project_vm.described["provider"]
+    return provider, (project_vm.described or {}).get("native") or {}

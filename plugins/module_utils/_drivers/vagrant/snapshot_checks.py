@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What power and snapshot steps need from the host, checked before the first step."""
+"""Checks of power and snapshot steps before the first step: does the host have what they need?"""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from . import in_vagrant
 from .settings.port_forwards import check_ports_are_free
 from .traits import power_when_suspended
 
-#: Verbs for which Vagrant is given the VM's name. To delete a VM that is not created yet, only its description goes.
+#: Verbs for which Vagrant is called with the name of the VM. A delete needs no call if the VM is not created yet.
 _BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
-#: What Vagrant itself does otherwise than the tool of a provider.
+#: Verbs whose effect differs between Vagrant and the tool of a provider.
 _BY_TOOL = frozenset({"snapshot", "restore"})
 _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 
 
 def check_plan(driver, plan):
-    """Raise NotFound, Refused or Unsupported for what would fail after something was done already."""
+    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed."""
     check_steps(driver, plan)
     if driver.project.managed and any(step.verb == "start" for step in plan.steps):
-        check_ports_are_free(plan, driver.known(plan.before.name).created)
+        check_ports_are_free(plan, driver.project_vm(plan.before.name).created)
 
 
 def check_steps(driver, plan):
-    """What Vagrant, and the tool of the VM's provider, need for these steps."""
+    """Check what Vagrant, and the tool of the VM's provider, need for these steps."""
     verbs = [step.verb for step in plan.steps]
     _check_suspending(plan, verbs)
     _check_restoring(driver, plan, verbs)
@@ -38,7 +38,7 @@ def check_steps(driver, plan):
         check_name(driver, plan)
     if _is_vagrant_called(driver, plan, verbs):
         driver.check_name_is_unambiguous(plan.before.name)
-        _check_described(driver, plan.before.name, driver.known(plan.before.name).created)
+        _check_described(driver, plan.before.name, driver.project_vm(plan.before.name).created)
 
 
 def _is_vagrant_called(driver, plan, verbs):
@@ -51,7 +51,7 @@ def _is_vagrant_called(driver, plan, verbs):
 
 
 def _check_suspending(plan, verbs):
-    """VMs of one task may have different providers, and so different states when they are suspended."""
+    """Reject a power state that the VM's provider does not have; VMs of one task may have different providers."""
     provider = plan.before.config.get("provider")
     for verb, power in _NEEDS.items():
         if verb in verbs and provider and power_when_suspended(provider) != power:
@@ -63,7 +63,7 @@ def _check_suspending(plan, verbs):
 
 
 def _check_restoring(driver, plan, verbs):
-    """After a restore, the power state depends on the provider."""
+    """Reject a restore of VMs with several providers: the power state after it depends on the provider."""
     if "restore" in verbs and len(driver.providers) > 1:
         several = ", ".join(sorted(driver.providers))
         raise Refused(
@@ -73,21 +73,24 @@ def _check_restoring(driver, plan, verbs):
 
 
 def _check_tool(driver, plan, verbs):
-    """A task may have both VMs that their provider's tool knows and others that it does not."""
-    known = driver.project.read().known.get(plan.before.name)
-    if not driver.has_tools or known is None or known.created is None or driver.provider_tool_of(known) is not None:
+    """Reject steps that need the tool of the VM's provider if this host has it, but it does not know the VM."""
+    project_vm = driver.project.read().vms.get(plan.before.name)
+    if not driver.has_tools or project_vm is None or project_vm.created is None:
+        return
+    if driver.provider_tool_of(project_vm) is not None:
         return
     is_graceful = "stop" in verbs and driver.options.get("stop_mode") in (None, "graceful")
     if is_graceful or not _BY_TOOL.isdisjoint(verbs):
         raise Unsupported(
             f"{plan.before.name}: it is not on the connection that was used: the tool of"
-            f" {known.created.provider} does not know {known.created.id}.",
+            f" {project_vm.created.provider} does not know {project_vm.created.id}.",
             "Set the connection in native: uri or qemu_use_session, for an adopted VM in the environment variable"
             " LIBVIRT_DEFAULT_URI. Without it, use stop_mode: graceful_then_force.",
         )
 
 
 def check_name(driver, plan):
+    """Raise Refused if a VM of this name belongs to another project or Vagrantfile."""
     contents, project = driver.project.read(), driver.project
     original = contents.copied.get(plan.after.name)
     if original is not None:
@@ -105,10 +108,10 @@ def check_name(driver, plan):
 
 
 def check_vagrantfile_exists(driver, contents):
-    """Raise if the user's own Vagrantfile is missing; reports and deletion need none."""
+    """Raise NotFound if the user's own Vagrantfile is missing, unless the task only reads or deletes VMs."""
     project, options = driver.project, driver.options
     is_needed = "snapshot" in options or options.get("state", "absent") != "absent"
-    if is_needed and not (project.managed or project.exists() or contents.known):
+    if is_needed and not (project.managed or project.exists() or contents.vms):
         raise NotFound(
             f"vagrantfile: {project.path} does not exist.",
             "Correct project_dir or vagrantfile, or remove managed: false to describe VMs by this task.",
@@ -116,7 +119,7 @@ def check_vagrantfile_exists(driver, contents):
 
 
 def _check_described(driver, name, created):
-    """Raise if the user's own Vagrantfile has no such VM: Vagrant works only with those that it describes."""
+    """Raise NotFound if the user's own Vagrantfile has no such VM: Vagrant works only with VMs in it."""
     project = driver.project
     if project.managed:
         return

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs.
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds the creation and change of VMs.
 
-Vagrant starts and suspends VMs. Their shutdown and their snapshots go through the provider's own tool, by the VM's id,
-where this host has it.
+Vagrant starts and suspends VMs. If this host has the tool of the provider, that tool shuts VMs down and manages their
+snapshots, by the id of the VM.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..._lifecycle.model import POWER_VERBS, STOP_TIMEOUT
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
 from .in_vagrant import InVagrant
-from .project import Known
+from .project import ProjectVm
 from .reader import VagrantReader, connected
 
 
@@ -39,14 +39,14 @@ class VagrantSnapshotDriver(VagrantReader):
             check_vagrantfile_exists(self, self.project.read())
         return super().observe(targets, facets)
 
-    def known(self, name):
-        """A VM as the project has it at this moment."""
-        return self.project.read().known.get(name, Known(name))
+    def project_vm(self, name):
+        """The current ProjectVm of this name."""
+        return self.project.read().vms.get(name, ProjectVm(name))
 
     def tool_for(self, vm):
-        """What shuts a VM down and handles its snapshots: the provider's tool, else Vagrant's own commands."""
+        """The tool that shuts a VM down and manages its snapshots: the provider's, or Vagrant if there is none."""
         stop_timeout = self.options.get("stop_timeout") or STOP_TIMEOUT
-        return self.provider_tool_of(self.known(vm.name)) or InVagrant(self.vagrant_for(vm.name), stop_timeout)
+        return self.provider_tool_of(self.project_vm(vm.name)) or InVagrant(self.vagrant_for(vm.name), stop_timeout)
 
     def vagrant_for(self, name):
         """Vagrant for changing this VM."""
@@ -55,7 +55,7 @@ class VagrantSnapshotDriver(VagrantReader):
         return self.vagrant_in()
 
     def check_name_is_unambiguous(self, name):
-        """Raise if Vagrant would take the name for the id of another VM."""
+        """Raise Refused if Vagrant would interpret the name as the id of another VM."""
         other = self.project.vm_mistaken_for(name)
         if other is not None:
             raise Refused(
@@ -65,14 +65,14 @@ class VagrantSnapshotDriver(VagrantReader):
             )
 
     def check_version(self):
-        """Raise if Vagrant is too old, or does not answer."""
+        """Raise an error if Vagrant is too old, or does not answer."""
         self._version = self._version or self.vagrant_in().version()
 
     def lane(self, vm):
         return self.project.folder
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise the errors with which the plan would fail half-way; only reads."""
         from .snapshot_checks import check_plan
 
         check_plan(self, plan)
@@ -84,9 +84,9 @@ class VagrantSnapshotDriver(VagrantReader):
         getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+        """The file with the function for a verb, which has the verb's name; imported when the first such step is sent.
 
-        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        The imports are written out, because Ansible ships only files that it finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file

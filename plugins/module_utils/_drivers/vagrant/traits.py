@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant can do with its providers, as data, with the cost of each change.
+"""What Vagrant supports with its providers, as data: settings with the cost of a change, power states, alternatives.
 
-A change is written to the Vagrantfile at once. Whether it reaches a VM that is created already depends on the provider:
-vagrant-libvirt applies few settings again when it starts a VM, most others apply all of them.
+A change is written to the Vagrantfile at once. Whether it is applied to a created VM depends on the provider:
+vagrant-libvirt applies few settings when it starts a VM, most other providers apply all of them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _POWER_WHEN_SUSPENDED = {
     "virtualbox": SUSPENDED,
     "vmware_desktop": SUSPENDED,
 }
-#: These modules manage VMs only.
+#: Providers that are not supported, because these modules manage only VMs -> remedy.
 _NO_VMS = {
     "docker": "Docker runs containers; use the collection community.docker for them.",
     "wsl": "Use the module wsl_distro for the Windows Subsystem for Linux.",
@@ -67,14 +67,14 @@ _NO_SUCH = {
     "disks.remove": VAGRANT.lacks["disks.state=absent"],
     "disks": VAGRANT.lacks["disks.format"],
 }
-#: What these providers apply to a created VM; all others apply everything. docs/vagrant.md has it, too.
+#: Settings that these providers apply to a created VM; all other providers apply everything. Also in docs/vagrant.md.
 _APPLIED_BY = {
     "libvirt": {"cpus", "memory", "port_forwards", "shared_folders", "provisioners"},
     "proxmox": {"shared_folders", "provisioners"},
 }
 #: Types of shared folders that are devices of the VM.
 _SHARED_BY_DEVICES = ("9p", "virtiofs")
-#: Settings of the provider that vagrant-libvirt compares at each start.
+#: Settings in native that vagrant-libvirt compares, and applies, at each start.
 _LIBVIRT_COMPARES = frozenset((
     "clock_offset", "clock_timer", "cmd_line", "cpu_fallback", "cpu_mode", "cpu_model", "disk_bus", "dtb",
     "graphics_autoport", "graphics_gl", "graphics_ip", "graphics_passwd", "graphics_port", "graphics_type",
@@ -93,9 +93,9 @@ def power_when_suspended(provider):
 
 
 def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_boxes=None, has_tools=True):
-    """Traits for VMs of these providers; ``managed``: their Vagrantfile is written by this collection.
+    """Traits for VMs of these providers. ``managed``: this collection writes the Vagrantfile.
 
-    ``has_tools``: this host has the tool of each provider of which this collection uses one.
+    ``has_tools``: this host has the tools of all these providers that this collection supports.
     """
     kept = {power_when_suspended(provider) for provider in providers} - {None}
     by_tool = has_tools and all(provider in _WITH_TOOL for provider in providers)
@@ -118,7 +118,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         snapshot_name_fault=_snapshot_name_fault,
         taken_as=lambda vm, request: ("", _power_of_snapshot(vm)),
         restored_as=_restored_as(providers, has_tools),
-        made_as=STOPPED if managed else RUNNING,
+        power_after_create=STOPPED if managed else RUNNING,
         transient=_is_transient,
         adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
@@ -149,7 +149,7 @@ def _power_of_snapshot(vm):
 def _restored_as(providers, has_tools):
     """A task restores VMs of one provider only: see checks."""
     if providers == {"libvirt"}:
-        return {}  # As virsh does; Vagrant's plugin, too, differs from all others (0.11.2: action_snapshot_restore).
+        return {}  # As virsh does, and vagrant-libvirt too, unlike other plugins (0.11.2: action_snapshot_restore).
     if has_tools and "virtualbox" in providers:
         return {RUNNING: SUSPENDED}
     return {STOPPED: RUNNING}  # Vagrant itself starts a VM that it has restored.
@@ -231,7 +231,7 @@ def _fields_of_vm():
         "provisioners": Field(cost=_of_provisioners),
         "memory": Field(cost=_as_applied, minimum=16 * MIB),
         "disks.add": applied,
-        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_until_made=True),
+        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_before_creation=True),
         **dict.fromkeys(("networks.add", "networks.remove", "networks.source", "networks.mac"), applied),
         "networks.type": Field(
             cost=_as_applied, choices=("nat", "hostonly", "bridged"), instead="Set it through native, as vm.network."
@@ -246,7 +246,7 @@ def _fields_of_vm():
 
 
 def _fields_of_snapshots(by_tool, is_virtualbox):
-    """Those that Vagrant itself takes (not ``by_tool``) have no description, and no known parents."""
+    """Fields of snapshots. Those that Vagrant creates (not ``by_tool``) have no description, and unknown parents."""
     return {
         "snapshot.take": Field(
             cost=partial(_of_taking, by_tool),
@@ -269,7 +269,7 @@ def _fields_of_snapshots(by_tool, is_virtualbox):
 
 def _adjusted(default_provider, os_boxes, vm, config):
     adjusted = dict(config)
-    _check_whole(vm, config)
+    _check_whole_mib(vm, config)
     check_slots(vm, config.get("disks") or {})
     _check_hostname(vm, config.get("hostname"))
     _check_provider(vm, config.get("provider"))
@@ -296,7 +296,7 @@ def _check_provider(vm, provider):
         raise Unsupported(f"{vm.name}: provider: {provider} is not supported.", _NO_VMS[provider])
 
 
-def _check_whole(vm, config):
+def _check_whole_mib(vm, config):
     sizes = {"memory": config.get("memory")}
     sizes.update({f"disks.{slot}.size": (disk or {}).get("size") for slot, disk in (config.get("disks") or {}).items()})
     for option, size in sizes.items():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host, checked before the first step; each error names VM, option and remedy."""
+"""Checks of a plan before the first step: does the host have what it needs? Errors name VM, option and remedy."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ..._lifecycle.units import MIB
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from .create import begun_vm_in, foreign_settings_file, name_taken
+from .create import foreign_settings_file, name_taken, unfinished_vm_in
 from .delete import check_removable
 from .settings.disk_checks import check_media
-from .settings.disks import base_name, disk_path, file_in_the_way, seed_path_in
-from .settings.images import check_image, check_iso, check_room, check_size, check_uuid
+from .settings.disks import base_name, disk_path, file_exists_error, seed_path_in
+from .settings.images import check_free_space, check_image, check_iso, check_size, check_uuid
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
 from .snapshots import check_dropping
-from .vbox_vm import bus_for, file_name, place_of, slot_name
+from .vbox_vm import bus_for, file_name, parse_slot, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
@@ -31,7 +31,7 @@ _DEFAULT_CHIPSET = "piix3"
 
 
 def check_plan(driver, plan):
-    """Raise NotFound or Refused for what would fail after something was done already."""
+    """Raise NotFound or Refused for steps that would fail after others were executed."""
     listing = driver.listing()
     for step in plan.steps:
         if step.verb in ("create", "clone"):
@@ -75,18 +75,18 @@ def _check_creation(driver, listing, plan, step):
             "Run the task as a user with write permission, or set storage_path to another directory.",
         )
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
-    unfinished = begun_vm_in(listing, name)
-    in_the_way = None if unfinished else foreign_settings_file(folder, file_name(name))
+    unfinished = unfinished_vm_in(listing, name)
+    settings_file = None if unfinished else foreign_settings_file(folder, file_name(name))
     _check_names(listing, name, folder)
-    if in_the_way and plan.before.id is None:
+    if settings_file and plan.before.id is None:
         raise Refused(
-            f"{name}: {in_the_way} already exists, but this VM is not registered with VirtualBox.",
-            f"Register it (VBoxManage registervm {in_the_way}), or move the file to another directory.",
+            f"{name}: {settings_file} already exists, but this VM is not registered with VirtualBox.",
+            f"Register it (VBoxManage registervm {settings_file}), or move the file to another directory.",
         )
     if creation.get("cloud_init") is not None:
         seed_path = seed_path_in(folder, file_name(name))
         if unfinished is None and files.exists(seed_path):
-            raise file_in_the_way(seed_path)
+            raise file_exists_error(seed_path)
         seed.find_tool(driver.commands)
         seed.check_documents(step.arguments, name)
     if step.verb == "clone":
@@ -98,25 +98,25 @@ def _check_creation(driver, listing, plan, step):
 
 
 def _check_names(listing, name, folder):
-    """Names that differ only in characters that VirtualBox replaces with _ share a settings file."""
+    """Reject a name with the settings file of another VM: VirtualBox replaces some characters of names with _."""
     for one in listing.machines:
         if one.name not in (None, name) and one.file == os.path.join(folder, f"{file_name(name)}.vbox"):
             raise name_taken(name, one.file, one.name)
 
 
-def _check_copying(listing, name, source, asked, folder):
-    """VirtualBox 7.2 cannot copy a disk that was enlarged after a snapshot was taken."""
+def _check_copying(listing, name, source, requested, folder):
+    """Check the free space, and reject disks that were enlarged after a snapshot: VirtualBox 7.2 cannot copy them."""
     listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
-    if listed is not None and not asked["linked"]:
+    if listed is not None and not requested["linked"]:
         vbox_vm = listing.vbox_vm(listed)
         images = [medium.location for slot in vbox_vm.disks for medium in vbox_vm.chain(slot.values.get("ImageUUID"))]
-        check_room(name, folder, "clone", images)
-    taken = find_snapshot(source, asked.get("snapshot"))
-    config = source.config if taken is None or taken.config is None else taken.config
+        check_free_space(name, folder, "clone", images)
+    snapshot = find_snapshot(source, requested.get("snapshot"))
+    config = source.config if snapshot is None or snapshot.config is None else snapshot.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
     for slot, disk in sorted((config.get("disks") or {}).items()):
-        at_first = sizes.get(disk["source"])
-        if not asked["linked"] and at_first and disk["size"] and disk["size"] != at_first * MIB:
+        base_size = sizes.get(disk["source"])
+        if not requested["linked"] and base_size and disk["size"] and disk["size"] != base_size * MIB:
             raise Refused(
                 f"{name}: disk {slot} of '{source.name}' was enlarged after a snapshot was taken, and VirtualBox"
                 " cannot copy such a disk.",
@@ -130,19 +130,19 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
         if image and slot == first:
             _found, size = check_image(name, "image.source", image["source"], raw_too=True)
             check_size(name, image["source"], entry, size)
-            _check_still(listing, name, image["source"])
+            _check_not_written_to(listing, name, image["source"])
             check_uuid(name, "image.source", image["source"], listing.media)
             if unfinished is None:
-                check_room(name, folder, "image.source", [image["source"]])
+                check_free_space(name, folder, "image.source", [image["source"]])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:
             path = disk_path(folder, file_name(name), slot, entry.get("format"))
             if files.exists(path):
-                raise file_in_the_way(path)
+                raise file_exists_error(path)
 
 
-def _check_still(listing, name, path):
+def _check_not_written_to(listing, name, path):
     """Reject an image that a VM may write to during the copy; images used only by snapshots do not change."""
     real, writers = os.path.realpath(path), set()
     for one in listing.machines:
@@ -179,20 +179,21 @@ def _check_changes(listing, vm, changes):
     vbox_vm = next((listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
     for slot, entry in added.items():
         if vbox_vm is not None:
-            _check_place(vbox_vm, vm, slot)
+            _check_slot(vbox_vm, vm, slot)
         if entry.get("source"):
             _check_source(listing, vm.name, slot, entry, vbox_vm)
         elif vbox_vm is not None:
             path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
             if files.exists(path) and path not in (vbox_vm.mark or {}).get("making", ()):
-                raise file_in_the_way(path)
+                raise file_exists_error(path)
     for change in changes:
         if change.kind == "iso" and change.new:
             check_iso(vm.name, change.new)
 
 
-def _check_place(vbox_vm, vm, slot):
-    controller, port, device = place_of(slot)
+def _check_slot(vbox_vm, vm, slot):
+    """Reject a new disk at a slot that the VM does not have, or that an optical drive uses."""
+    controller, port, device = parse_slot(slot)
     present = next((one for one in vbox_vm.machine.controllers if one.name == controller), None)
     if present is None:
         bus = bus_for(controller)[0]
@@ -230,15 +231,15 @@ def _planned(plan, path):
 
 def _check_os_type(driver, plan):
     """modifyvm accepts any value, so it is checked here."""
-    asked = _planned(plan, "os_type")
-    if not asked or asked == _DEFAULT_OS_TYPE:
+    os_type = _planned(plan, "os_type")
+    if not os_type or os_type == _DEFAULT_OS_TYPE:
         return
     known = [one.id for one in output.ostypes(driver.tool.read("list", "ostypes"))]
-    if asked.lower() not in {one.lower() for one in known}:
-        stem = asked.lower().split("_")[0].rstrip("0123456789 ")[:4]
+    if os_type.lower() not in {one.lower() for one in known}:
+        stem = os_type.lower().split("_")[0].rstrip("0123456789 ")[:4]
         similar = [one for one in known if stem and one.lower().startswith(stem)][:_SIMILAR]
         raise NotFound(
-            f"{plan.after.name}: os_type: '{asked}' is not known to this version of VirtualBox.",
+            f"{plan.after.name}: os_type: '{os_type}' is not known to this version of VirtualBox.",
             f"{f'Similar: {chr(44).join(similar)}. ' if similar else ''}VBoxManage list ostypes lists all.",
         )
 
@@ -246,8 +247,9 @@ def _check_os_type(driver, plan):
 def _check_autostart(listing, plan):
     if listing.properties.get("Autostart database path"):
         return
-    asked = {"autostart": _planned(plan, "autostart"), "native: autostop-type": _planned(plan, "native.autostop-type")}
-    for option, value in asked.items():
+    autostop = _planned(plan, "native.autostop-type")
+    values = {"autostart": _planned(plan, "autostart"), "native: autostop-type": autostop}
+    for option, value in values.items():
         if value and value != "disabled":
             raise Refused(
                 f"{plan.after.name}: {option}: VirtualBox has no autostart database.",

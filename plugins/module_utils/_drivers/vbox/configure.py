@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a VM: all changes by modifyvm in one call, which applies all or none of them.
+"""Changes a VM: all changes with modifyvm are one call, which applies all or none of them.
 
-Changes that are complete are not repeated: a segment may be sent twice.
+A step may be sent twice, so changes that are already applied are not repeated.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..._lifecycle.settings import in_order
 from .mark import resolved_mark, write_mark
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.native import native_arguments, native_live_arguments
-from .settings.networks import ROOM, networks_arguments, networks_live_arguments, nic_number
+from .settings.networks import MAX_NICS_OF_CHIPSET, networks_arguments, networks_live_arguments, nic_number
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
 from .settings.shared_folders import write_shares
 from .settings.table import SETTINGS
@@ -24,32 +24,32 @@ _FORWARDS = ("port_forwards", "ssh_forward")
 
 
 def configure(driver, vm, step):
-    with driver.alone_with_vm(vm):
-        make_changes(driver, vm, step.changes)
+    with driver.vm_lock_of(vm):
+        apply_changes(driver, vm, step.changes)
 
 
-def make_changes(driver, vm, changes, vbox_vms=None, more=()):
-    """Apply ``changes`` to one VM as it is now, in ``vbox_vms`` if given; ``more`` are arguments of modifyvm."""
+def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
+    """Apply ``changes`` to one VM. ``vbox_vms``: all VMs, if they were just read; ``more``: arguments of modifyvm."""
     vbox_vms = vbox_vms or driver.vbox_vms()
     vbox_vm = vbox_vms[vm.id]
-    vm = _owning_new_images(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
+    vm = _with_completed_mark(driver, vm.having(mark=vbox_vm.mark), vbox_vm)
     if vbox_vm.state.power in (RUNNING, PAUSED, FAILED):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
         _change_stored(driver, vbox_vms, vbox_vm, changes, more)
     if any(change.field == "groups" for change in changes):
-        vbox_vm = driver.vbox_vm(vm.id)  # The VM's folder has moved.
+        vbox_vm = driver.vbox_vm(vm.id)  # VirtualBox has moved the directory of the VM.
     _change_media(driver, vm, vbox_vm, changes)
     write_shares(
         driver, vbox_vm, config_of(vbox_vm)["shared_folders"], [one for one in changes if one.field == "shared_folders"]
     )
-    noted = {change.field: change.new for change in changes if change.field in IN_MARK}
-    if noted:
-        write_mark(driver, vm.id, with_settings(own_mark(driver.marked(vm)), noted))
+    in_mark = {change.field: change.new for change in changes if change.field in IN_MARK}
+    if in_mark:
+        write_mark(driver, vm.id, with_settings(own_mark(driver.marked(vm)), in_mark))
 
 
-def _owning_new_images(driver, vm, vbox_vm):
-    """Complete the mark of an interrupted run that attached the disks it had recorded."""
+def _with_completed_mark(driver, vm, vbox_vm):
+    """Complete the mark if an interrupted run attached disks whose paths it had recorded."""
     mark = resolved_mark(vm.mark, vbox_vm.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
     if mark != vm.mark:
         write_mark(driver, vm.id, mark)
@@ -62,8 +62,8 @@ def _change_stored(driver, vbox_vms, vbox_vm, changes, more):
         words += native_arguments(change.key, change.new) if change.field == "native" else []
     words += networks_arguments(vbox_vm, [change for change in changes if change.field == "networks"])
     words += forwards_arguments(vbox_vm, *_rules(driver, vbox_vms, vbox_vm, changes))
-    if words and _needs_room(changes):
-        # The number of NICs is checked before the first change.
+    if words and _needs_other_chipset(changes):
+        # modifyvm checks the number of NICs before its first change, so the chipset is changed in a call before.
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *native_arguments("chipset", _chipset(changes)))
     if words:
         driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *words)
@@ -73,9 +73,10 @@ def _chipset(changes):
     return next((change.new for change in changes if change.path == "native.chipset"), None)
 
 
-def _needs_room(changes):
+def _needs_other_chipset(changes):
+    """Whether the changes include both a new chipset and a NIC that not every chipset supports."""
     nics = [nic_number(change.key) for change in changes if change.field == "networks"]
-    return _chipset(changes) is not None and max(nics, default=0) > min(ROOM.values())
+    return _chipset(changes) is not None and max(nics, default=0) > min(MAX_NICS_OF_CHIPSET.values())
 
 
 def _change_running(driver, vbox_vms, vbox_vm, changes):
@@ -88,7 +89,7 @@ def _change_running(driver, vbox_vms, vbox_vm, changes):
 
 
 def _rules(driver, vbox_vms, vbox_vm, changes):
-    """(NIC, names to remove, rules to add)."""
+    """(number of the NIC, names of rules to remove, rules to add), as arguments of forwards_arguments."""
     own = [change for change in changes if change.field in _FORWARDS]
     if not own:
         return None, [], []
@@ -97,7 +98,7 @@ def _rules(driver, vbox_vms, vbox_vm, changes):
 
 
 def _nat_nic(vbox_vm, changes):
-    """The number of the first NIC of type nat, once the changes are made."""
+    """The number of the first NIC of type nat after the changes."""
     types = {nic.number: nic.type for nic in vbox_vm.machine.nics}
     for change in changes:
         if change.field == "networks" and change.attribute in (None, "type"):
@@ -112,7 +113,7 @@ def _change_media(driver, vm, vbox_vm, changes):
     for slot in removed:
         remove_disk(driver, vbox_vm, slot)
     if removed:
-        vbox_vm = driver.vbox_vm(vm.id)  # New entries may use the positions that are free now.
+        vbox_vm = driver.vbox_vm(vm.id)  # New disks may use the slots that are free now.
     for change in changes:
         if change.kind == "disks.size":
             grow_disk(driver, vbox_vm, change.key, change.new)

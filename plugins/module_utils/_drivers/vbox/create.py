@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs. Each step checks what exists first, so that an interrupted run is completed by the same task."""
+"""Creates VMs. Each action first checks what exists already, so that the same task completes an interrupted run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
 from ..._tools.vboxmanage import Busy
 from ..._tools.vboxmanage_file import settings_in
-from .configure import make_changes
+from .configure import apply_changes
 from .delete import delete_vm
 from .mark import is_created_here, new_id, resolved_mark, write_mark
 from .observe import Listing
-from .settings.disks import add_disk, attach_seed, file_in_the_way, seed_path, set_iso
+from .settings.disks import add_disk, attach_seed, file_exists_error, seed_path, set_iso
 from .vbox_vm import config_of
 
 _FIRST = "SATA 0"
@@ -35,28 +35,28 @@ def create(driver, vm, step):
     name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
     if is_complete(driver, name):
         return
-    vbox_vm = begun_vm(driver, name) or _begin(driver, name, config)
-    driver.begun[name] = vbox_vm.uuid
-    with driver.alone_with(name, vbox_vm.folder), undone_on_failure(driver, vbox_vm.uuid):
-        vm = _announced(driver, vbox_vm)
+    vbox_vm = unfinished_vm(driver, name) or _begin(driver, name, config)
+    driver.creating[name] = vbox_vm.uuid
+    with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(driver, vbox_vm.uuid):
+        vm = _with_unfinished_mark(driver, vbox_vm)
         disks = dict(config.get("disks") or {})
         image = creation.get("image")
         if image:
             vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
         _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
-        _see_to_drives(driver, vm, name, config.get("iso"), creation)
+        _set_up_drives(driver, vm, name, config.get("iso"), creation)
         finish(driver, vm.id, config, _inputs(creation))
 
 
 def is_complete(driver, name):
     """Whether this task has created the VM already: the answer to its last call may have been lost."""
-    vbox_vm = driver.vbox_vms().get(driver.begun[name]) if name in driver.begun else None
+    vbox_vm = driver.vbox_vms().get(driver.creating[name]) if name in driver.creating else None
     return vbox_vm is not None and not vbox_vm.is_unfinished
 
 
 @contextmanager
 def undone_on_failure(driver, uuid):
-    """Delete a VM that cannot be completed, with what was created for it; wait if another process holds its lock."""
+    """If the creation fails, delete the VM with its files; not if it is only Busy, because then it is retried."""
     try:
         yield
     except Busy:
@@ -69,21 +69,21 @@ def undone_on_failure(driver, uuid):
 
 
 def _undo(driver, vbox_vm):
-    mark = vbox_vm.begun_mark
+    mark = vbox_vm.unfinished_mark
     vbox_vm = replace(vbox_vm, mark=mark)
     vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, mark=mark)
     disks = {medium.location for medium in vbox_vm.media.values() if medium.uuid in mark["disks"]}
     delete_vm(driver, vm, {*disks, *mark.get("making", ()), *vbox_vm.seed_files()})
 
 
-def begun_vm(driver, name):
-    """A VM of this name that a task has begun to create, or None."""
-    return begun_vm_in(Listing.read(driver.tool), name)
+def unfinished_vm(driver, name):
+    """The VM with this name whose creation is incomplete, or None."""
+    return unfinished_vm_in(Listing.read(driver.tool), name)
 
 
-def begun_vm_in(listing, name):
+def unfinished_vm_in(listing, name):
     for one in listing.machines:
-        if one.name == name and not listing.is_there(one):
+        if one.name == name and not listing.is_finished(one):
             return listing.vbox_vm(one)
     return None
 
@@ -93,34 +93,34 @@ def _begin(driver, name, config):
     words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
     words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
-    # Without an answer, it may have been created nevertheless.
+    # If the call fails, VirtualBox may have created the VM nevertheless.
     with undone_on_failure(driver, uuid):
         try:
             driver.run(None, *words)
         except CommandFailed as error:
-            adopt(driver, name, error)
+            _register_existing_file(driver, name, error)
     # Identified by UUID if it was just created: logs in its directory may be of an earlier VM.
-    vbox_vm = driver.vbox_vms().get(uuid) or begun_vm(driver, name)
+    vbox_vm = driver.vbox_vms().get(uuid) or unfinished_vm(driver, name)
     if vbox_vm is None:
-        raise lost_race(name)
+        raise concurrent_creation_error(name)
     return vbox_vm
 
 
-def lost_race(name):
+def concurrent_creation_error(name):
     return Busy(["VBoxManage"], 1, "lost", f"{name}: another task created a VM with this name at the same time.")
 
 
-def adopt(driver, name, error):
-    """An existing settings file may be from a run that was interrupted before the VM was registered."""
+def _register_existing_file(driver, name, error):
+    """Register the settings file of a run that was interrupted before that; raises ``error`` if it is not ours."""
     path = _settings_path(error.stderr)
     file = settings_in(path) if path else None
-    if begun_vm(driver, name):
+    if unfinished_vm(driver, name):
         return
     if file is None or not is_created_here(file.uuid):
         raise error
     owner = driver.vbox_vms().get(file.uuid)
     if owner and owner.values["name"] == name:
-        raise lost_race(name)
+        raise concurrent_creation_error(name)
     if owner:
         raise name_taken(name, path, owner.values["name"])
     driver.run(None, "registervm", path)
@@ -134,14 +134,14 @@ def name_taken(name, path, owner):
     )
 
 
-def _settings_path(answered):
+def _settings_path(error):
     begin, end = "Machine settings file '", "' already exists"
-    return answered.partition(begin)[2].partition(end)[0] if begin in answered and end in answered else None
+    return error.partition(begin)[2].partition(end)[0] if begin in error and end in error else None
 
 
-def _announced(driver, vbox_vm):
-    """The VM as a Vm, with an unfinished mark of its own."""
-    mark = vbox_vm.begun_mark
+def _with_unfinished_mark(driver, vbox_vm):
+    """The VM as a Vm; its mark is written if it has none yet, and says that it is unfinished."""
+    mark = vbox_vm.unfinished_mark
     if mark != vbox_vm.mark:
         write_mark(driver, vbox_vm.uuid, mark)
     return Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, config=config_of(vbox_vm), mark=mark)
@@ -161,7 +161,7 @@ def _wants_ssh(config):
     return config.get("ssh_forward", has_nat)
 
 
-#: Settings that are made last.
+#: Settings that are set last, after _configure_as.
 _LATER = ("iso", *IN_MARK)
 
 
@@ -174,10 +174,10 @@ def _configure_as(driver, vm, config):
     wanted = {name: value for name, value in config.items() if value is not None and name not in _LATER}
     purge = frozenset(COLLECTIONS) - {"disks"}
     changes, _not_compared = differences(found, wanted, purge & set(wanted), driver.traits())
-    make_changes(driver, found, changes, vbox_vms, _BASE)
+    apply_changes(driver, found, changes, vbox_vms, _BASE)
 
 
-def _see_to_drives(driver, vm, name, iso, creation):
+def _set_up_drives(driver, vm, name, iso, creation):
     """An empty drive is created at the start, so that an ISO image can be inserted while the VM is running."""
     vbox_vm = driver.vbox_vm(vm.id)
     drive = vbox_vm.iso_drive
@@ -187,9 +187,9 @@ def _see_to_drives(driver, vm, name, iso, creation):
 
 
 def add_seed(driver, uuid, name, creation, networks=None):
-    """Create the seed ISO and attach it to its own drive; the mark records its name first.
+    """Create the seed ISO and attach it to a drive of its own. Its name is recorded in the mark first.
 
-    ``networks`` are the requested NICs, which are configured later.
+    ``networks`` are requested NICs that are not configured yet.
     """
     if creation.get("cloud_init") is None:
         return
@@ -197,7 +197,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
     path = seed_path(vbox_vm)
     if os.path.basename(path) not in vbox_vm.mark.get("files", ()):
         if files.exists(path):
-            raise file_in_the_way(path)
+            raise file_exists_error(path)
         write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
     macs = macs_by_place(config_of(vbox_vm).get("networks") or {}, networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
@@ -206,7 +206,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
 
 
 def finish(driver, uuid, config, inputs):
-    """Write the final mark; from then on the VM is complete."""
+    """Write the final mark, after which the VM is finished."""
     vbox_vm = driver.vbox_vm(uuid)
     mark = resolved_mark(vbox_vm.mark, vbox_vm.media.values())
     kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
@@ -218,7 +218,9 @@ def _inputs(creation):
 
 
 def foreign_settings_file(folder, name):
-    """The path of a new VM's settings file, if that file exists and belongs to others."""
+    """The path of a new VM's settings file, if that file exists and was not created by this collection; else None."""
     path = os.path.join(folder, f"{name}.vbox")
-    file = settings_in(path) if files.exists(path) else None
-    return None if not files.exists(path) or (file is not None and is_created_here(file.uuid)) else path
+    if not files.exists(path):
+        return None
+    file = settings_in(path)
+    return None if file is not None and is_created_here(file.uuid) else path

@@ -35,8 +35,8 @@ def files_of(listing, vm):
     found = {}
     for medium in _own_media(vbox_vm, mark):
         ours = vm.owned and vbox_vm.chain(medium.uuid)[-1].uuid in mark["disks"]
-        used_by, bound = _users(vbox_vm, names, medium)
-        found[medium.location] = File(medium.location, "disk", ours, used_by, bound)
+        used_by, is_base = _users(vbox_vm, names, medium)
+        found[medium.location] = File(medium.location, "disk", ours, used_by, is_base)
     for slot in vbox_vm.drives:
         if slot.medium != "emptydrive":
             is_seed = slot.medium in vbox_vm.seed_files()
@@ -55,25 +55,25 @@ def _own_media(vbox_vm, mark):
 
 
 def _users(vbox_vm, names, medium):
-    """(names of the other VMs that need an image, whether it is a base of their disks)."""
+    """(names of the other VMs that need an image, whether their disks are differencing images of it)."""
     others = {names.get(user, _UNKNOWN) for user in medium.users if user != vbox_vm.uuid}
-    standing, left = set(), vbox_vm.left_behind()
+    dependents, own_detached = set(), vbox_vm.detached_images()
     for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
-        if vbox_vm.uuid not in child.users and child not in left:
-            standing |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
-    return tuple(sorted(others | standing)), bool(standing)
+        if vbox_vm.uuid not in child.users and child not in own_detached:
+            dependents |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
+    return tuple(sorted(others | dependents)), bool(dependents)
 
 
 def check_removable(vbox_vm, names, to_delete):
     """Raise Refused if VirtualBox would stop half-way, or delete an image that is not in ``to_delete``."""
     name = vbox_vm.values["name"]
     for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
-        users, bound = _users(vbox_vm, names, medium)
-        if bound:
-            reported = ", ".join(users)
-            raise Refused(f"{name}: {medium.location} is needed by {reported}.", f"Delete {reported} first.")
+        user_names, is_base = _users(vbox_vm, names, medium)
+        if is_base:
+            users = ", ".join(user_names)
+            raise Refused(f"{name}: {medium.location} is needed by {users}.", f"Delete {users} first.")
         base = vbox_vm.chain(medium.uuid)[-1]
-        # A disk can be detached from the present state, but not from a snapshot.
+        # A disk can be detached from the current state, but not from a snapshot.
         if vbox_vm.machine.snapshots and base.location not in to_delete:
             raise Refused(
                 f"{name}: its disk {base.location} is to be kept, but all or part of it would be deleted with the"
@@ -83,12 +83,12 @@ def check_removable(vbox_vm, names, to_delete):
 
 
 def delete(driver, vm, step):
-    with driver.alone_with_vm(vm):
+    with driver.vm_lock_of(vm):
         delete_vm(driver, vm, step.arguments.get("files", ()))
 
 
 def delete_vm(driver, vm, paths):
-    """Remove the given files, then the VM with all that VirtualBox stores about it."""
+    """Delete the files ``paths``, then the VM with everything that VirtualBox stores about it."""
     vbox_vms = driver.vbox_vms()
     vbox_vm = vbox_vms.get(vm.id)
     if vbox_vm is None or vm.lost:
@@ -96,7 +96,7 @@ def delete_vm(driver, vm, paths):
         return
     to_delete = set(paths)
     _check_not_completed(vm, vbox_vm)
-    # The plan was made before the VM was stopped, which takes time.
+    # Checked again: stopping the VM took time since the plan was created.
     check_removable(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()}, to_delete)
     for slot in vbox_vm.disks:
         _attached, base = vbox_vm.image_in(slot)
@@ -104,12 +104,12 @@ def delete_vm(driver, vm, paths):
             remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
     release_images(driver, own_mark(vm).get("borrowed", ()))
     detached = [medium for medium in vbox_vm.media.values() if medium.location in to_delete and not medium.users]
-    for medium in (*vbox_vm.left_behind(), *detached):
+    for medium in (*vbox_vm.detached_images(), *detached):
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
     known = {medium.location for medium in vbox_vm.media.values()}
     for path in sorted(to_delete - known):
         files.remove(path)
-    _remove_copies(vbox_vm.folder, base_name(vbox_vm))
+    _remove_settings_backups(vbox_vm.folder, base_name(vbox_vm))
     _unregister(driver, vm, vbox_vm.folder)
     _clear_folder(vbox_vm.folder)
 
@@ -148,17 +148,18 @@ def _unregister(driver, vm, folder):
         ) from error
 
 
-def _remove_copies(folder, name):
-    """Remove the backup copies that VirtualBox creates when it upgrades the format of a settings file.
+def _remove_settings_backups(folder, name):
+    """Remove the backups that VirtualBox creates when it upgrades the format of a settings file.
 
-    After the VM is unregistered, their owner would be unknown.
+    They are removed before the VM is unregistered, because afterwards their owner would be unknown.
     """
-    copy = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
+    backup = re.compile(rf"{re.escape(name)}-\d+\.\d+-\w+\.vbox")
     for entry in files.entries(folder):
-        if copy.fullmatch(entry):
+        if backup.fullmatch(entry):
             files.remove(os.path.join(folder, entry))
 
 
 def _clear_folder(folder):
+    """Remove the VM's directory and its subdirectories if they are empty."""
     for part in ("Snapshots", "Logs", ""):
         files.remove_empty_folder(os.path.join(folder, part))

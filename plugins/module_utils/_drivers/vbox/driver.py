@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VirtualBox's driver: what the core requests, in terms of VBoxManage. It neither waits nor decides."""
+"""VirtualBox's driver: translates the core's requests to calls of VBoxManage. It neither waits nor decides."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class VBoxDriver(VBoxSnapshotDriver):
     def __init__(self, *arguments, storage_path=None, start_type="headless", **options):
         super().__init__(*arguments, **options)
         self.storage_path, self.start_type = storage_path, start_type
-        #: {name: UUID} of the VMs that this task has begun to create: a step may be sent twice.
-        self.begun = {}
+        #: {name: UUID} of the VMs that this task has started to create: a step may be sent twice.
+        self.creating = {}
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
@@ -36,17 +36,17 @@ class VBoxDriver(VBoxSnapshotDriver):
         return replace(observation, vms=[vm.having(files=files_of(listing, vm)) for vm in observation.vms])
 
     def marked(self, vm):
-        """The VM with its mark as it is in this moment."""
+        """The VM with its current mark."""
         return vm.having(mark=self.vbox_vm(vm.id).mark)
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise the errors with which the plan would fail half-way; only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
 
     def file_of(self, verb):
-        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our mark on a VM, in its extra data, and how an unfinished VM differs from a finished one.
+"""Our mark on a VM, which is stored in its extra data, and how an unfinished VM differs from a finished one.
 
-VirtualBox registers a VM before data can be stored in it. So the UUID of a VM created here starts with a fixed
-prefix: as long as the VM has no final mark of its own, it is incomplete, and the same task completes it.
+VirtualBox registers a VM before data can be stored in it. So the UUID of a VM created by this collection starts with a
+fixed prefix: as long as such a VM has no final mark of its own, it is unfinished, and the same task completes it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ..._lifecycle.mark import printed
 from ..._ports import files
 
 KEY = "polyvirt/mark"
-_BEGIN = "706f6c79-7669-"
+_UUID_PREFIX = "706f6c79-7669-"
 
 
 def new_id():
-    return _BEGIN + str(uuids.uuid4())[len(_BEGIN) :]
+    return _UUID_PREFIX + str(uuids.uuid4())[len(_UUID_PREFIX) :]
 
 
 def is_created_here(uuid):
-    return uuid.startswith(_BEGIN)
+    return uuid.startswith(_UUID_PREFIX)
 
 
 def write_mark(driver, uuid, mark):
@@ -32,16 +32,21 @@ def write_mark(driver, uuid, mark):
 
 
 def resolved_mark(mark, media):
-    """The mark with the images recorded in it resolved: those that exist and are attached belong to the VM."""
-    announced = mark.get("making", ())
-    created = [medium.uuid for medium in media if medium.location in announced and medium.users]
-    left = [path for path in announced if path not in {medium.location for medium in media if medium.users}]
+    """The mark in which new images that are attached by now are listed as disks of the VM.
+
+    The mark has the paths of new images under "making", before they are created.
+    """
+    recorded = mark.get("making", ())
+    attached = [medium for medium in media if medium.users]
+    created = [medium.uuid for medium in attached if medium.location in recorded]
+    missing = [path for path in recorded if path not in {medium.location for medium in attached}]
     kept = {key: value for key, value in mark.items() if key != "making"}
     disks = list(dict.fromkeys([*mark.get("disks", ()), *created]))
-    return {**kept, "disks": disks, **({"making": left} if left else {})}
+    return {**kept, "disks": disks, **({"making": missing} if missing else {})}
 
 
 def is_unfinished(uuid, mark, log_folder):
+    """Whether the creation of a VM by this collection is incomplete."""
     if not is_created_here(uuid) or (mark and mark.get("id") == uuid and not mark.get("unfinished")):
         return False
     # A VM that was started is complete: its mark may have been removed manually.

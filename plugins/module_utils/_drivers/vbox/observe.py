@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observing VMs: one list for all of them, and the settings file of each; addresses of those that run."""
+"""Observes VMs: one list of all VMs, the settings file of each one, and the addresses of running ones."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
 from .vbox_vm import VBoxVm, colon_mac, config_of
 
+#: How often the list is read again if a settings file is missing.
 _READS_AGAIN = 2
 _ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
 
@@ -38,7 +39,7 @@ class Listing:
 
     @classmethod
     def read(cls, tool):
-        """A list in which every VM created here has its settings file; repeated if one was just moved or deleted."""
+        """The listing; read again if the settings file of one of our VMs is missing: it may be moved or deleted now."""
         found = cls._read(tool)
         for _again in range(_READS_AGAIN):
             if all(found.vbox_vm(one).file for one in found.machines if one.machine and is_created_here(one.uuid)):
@@ -48,9 +49,9 @@ class Listing:
 
     @classmethod
     def _read(cls, tool):
-        before, machines = long.split(tool.read(*_ALL))
-        media = {medium.uuid: medium for medium in output.media(before)}
-        return cls(output.system_properties(before), media, tuple(listed_in(machines)))
+        other_lists, list_of_vms = long.split_before_vms(tool.read(*_ALL))
+        media = {medium.uuid: medium for medium in output.media(other_lists)}
+        return cls(output.system_properties(other_lists), media, tuple(listed_in(list_of_vms)))
 
     def vbox_vm(self, listed):
         """One VM, with what its settings file adds."""
@@ -60,37 +61,37 @@ class Listing:
             self._vbox_vms[listed.uuid] = VBoxVm(listed.uuid, listed.machine, file, self.media, mark)
         return self._vbox_vms[listed.uuid]
 
-    def is_there(self, listed):
-        """False for a VM whose creation is incomplete."""
+    def is_finished(self, listed):
+        """Whether the creation of a VM is complete."""
         if listed.machine is None or not is_created_here(listed.uuid):
             return True
         vbox_vm = self.vbox_vm(listed)
         return not vbox_vm.is_unfinished or (vbox_vm.file is None and is_lost(listed))
 
-    def wanted(self, targets, unfinished=False):
-        """The VMs of ``targets`` (None: all), optionally with incomplete ones."""
-        meant = [one for one in self.machines if targets is None or any(_means(target, one) for target in targets)]
-        return [one for one in meant if unfinished or self.is_there(one)]
+    def selected(self, targets, unfinished=False):
+        """The VMs of ``targets`` (None: all); with ``unfinished``, including those whose creation is incomplete."""
+        matches = [one for one in self.machines if targets is None or any(_selects(target, one) for target in targets)]
+        return [one for one in matches if unfinished or self.is_finished(one)]
 
     def known(self):
-        return tuple(name_of(one) for one in self.machines if self.is_there(one))
+        return tuple(name_of(one) for one in self.machines if self.is_finished(one))
 
 
-def _means(target, listed):
+def _selects(target, listed):
     return listed.uuid == target.id.lower() if target.id else name_of(listed) == target.name
 
 
 def name_of(listed):
-    """The name; if the settings cannot be read, that of the settings file, which is usually the same."""
+    """The name of a VM; if it is inaccessible, that of its settings file, which is usually the same."""
     return os.path.splitext(os.path.basename(listed.file))[0] if listed.name is None else listed.name
 
 
 def listed_in(text):
-    """The VMs of a long list, with any text in their descriptions."""
-    return long.machines(text, _texts_of)
+    """[ListedVm] of ``list --long vms``, parsed correctly whatever their descriptions contain."""
+    return long.vms(text, _descriptions_of)
 
 
-def _texts_of(uuid, path):
+def _descriptions_of(uuid, path):
     file = settings_in(path)
     if file is None or file.uuid != uuid:
         return None
@@ -98,7 +99,7 @@ def _texts_of(uuid, path):
 
 
 def vm_of(listing, listed, native_keys):
-    """One VM as found."""
+    """One VM as the core's Vm."""
     if listed.machine is None:
         return _unreadable(listed)
     vbox_vm = listing.vbox_vm(listed)
@@ -106,19 +107,19 @@ def vm_of(listing, listed, native_keys):
     # VirtualBox detects a missing settings file only when its daemon is restarted.
     if vbox_vm.file is None and power in (STOPPED, SUSPENDED) and not busy and is_lost(listed):
         return _unreadable(listed)
-    config, is_there = config_of(vbox_vm, native_keys), not vbox_vm.is_unfinished
+    config, is_finished = config_of(vbox_vm, native_keys), not vbox_vm.is_unfinished
     return Vm(
         name=listed.name,
         id=listed.uuid,
         power=power,
-        reason=reason if is_there else UNFINISHED,
+        reason=reason if is_finished else UNFINISHED,
         busy=busy,
         config=config,
         # modifyvm cannot change a running VM, so the stored settings are the active ones.
         active=None if power == STOPPED else config,
         snapshots=_snapshots(vbox_vm),
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
-        mark=vbox_vm.mark if is_there else vbox_vm.begun_mark,
+        mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
     )
 
 
@@ -135,28 +136,28 @@ def is_lost(listed):
 
 
 def observe_power(tool, targets, settings):
-    """Light observation while waiting; ``settings`` are KnownSettings."""
+    """Light observation while waiting: only the power states. ``settings`` are KnownSettings."""
     found = []
-    wanted = {target.id for target in targets}
+    uuids = {target.id for target in targets}
     for listed in listed_in(tool.read("list", "--long", "vms")):
-        if listed.uuid in wanted and listed.machine is not None:
+        if listed.uuid in uuids and listed.machine is not None:
             power, busy, reason = state_of(listed.machine.values["VMState"])
             found.append(Vm(listed.name, listed.uuid, power, reason, busy, config=settings.of(listed.uuid)))
-        elif listed.uuid in wanted:
+        elif listed.uuid in uuids:
             found.append(vm_of(None, listed, ()))
     return Observation(vms=found)
 
 
 def _snapshots(vbox_vm):
-    reported = vbox_vm.file.snapshots if vbox_vm.file else {}
+    in_file = vbox_vm.file.snapshots if vbox_vm.file else {}
     return tuple(
         Snapshot(
             name=one.name,
             id=one.uuid,
             parent=one.parent,
-            power=RUNNING if one.uuid in reported and reported[one.uuid].online else STOPPED,
-            description=reported[one.uuid].description if one.uuid in reported else one.description,
-            created=reported[one.uuid].created if one.uuid in reported else None,
+            power=RUNNING if one.uuid in in_file and in_file[one.uuid].online else STOPPED,
+            description=in_file[one.uuid].description if one.uuid in in_file else one.description,
+            created=in_file[one.uuid].created if one.uuid in in_file else None,
             current=one.is_current,
         )
         for one in vbox_vm.machine.snapshots
@@ -165,13 +166,14 @@ def _snapshots(vbox_vm):
 
 _NET = "/VirtualBox/GuestInfo/Net/"
 _BOOTED = "/VirtualBox/HostInfo/VBoxVer"
-#: The address of a guest behind NAT cannot be reached from the host.
+#: Types of NICs whose addresses can be reached from the host; those behind NAT cannot.
 _REACHABLE = ("bridged", "hostonly")
+#: How many VMs are queried in parallel.
 _AT_ONCE = 4
 
 
 def with_addresses(tool, vms, thoroughly):
-    """The running VMs of ``vms`` with their addresses."""
+    """The running VMs ``vms`` with their addresses. ``thoroughly``: also from DHCP leases and the ARP table."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
@@ -195,13 +197,13 @@ def _from_guest(tool, vm):
     """Addresses that the guest reported since it booted: VirtualBox keeps older ones after a suspend."""
     properties = output.properties(tool.read("guestproperty", "enumerate", vm.id))
     booted = properties.get(_BOOTED)
-    for key, answered in properties.items():
-        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or (booted and answered.time < booted.time):
+    for key, address in properties.items():
+        if not (key.startswith(_NET) and key.endswith("/V4/IP")) or (booted and address.time < booted.time):
             continue
         nic = key[: -len("V4/IP")]
         mac = properties.get(f"{nic}MAC")
-        if answered.value and not answered.value.startswith("127."):
-            yield Address(answered.value, "agent", colon_mac(mac.value) if mac else None)
+        if address.value and not address.value.startswith("127."):
+            yield Address(address.value, "agent", colon_mac(mac.value) if mac else None)
 
 
 def _from_leases(tool, vm):

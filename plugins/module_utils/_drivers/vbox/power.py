@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting, stopping, pausing and suspending VMs.
+"""Starts, stops, pauses and suspends VMs.
 
-A step may be sent twice, and a guest may act first: after an error, the state of the VM decides.
+A step may be sent twice, and the guest may shut down first. So after an error the state of the VM is checked.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from ..._tools.vboxmanage import Busy
 from .settings.port_forwards import fresh_ssh_arguments, is_ssh_free
 from .vbox_vm import vbox_vm_of
 
-#: Seconds until the process of a VM that does not stop is ended, so that it is off within five seconds.
-_CUT = 3
-_LIVING = frozenset(ON) - {SUSPENDED}
+#: Seconds until the process of a VM is ended if it does not power off; the VM is then off within five seconds.
+_POWER_OFF_TIMEOUT = 3
+#: Power states of a VM with a process.
+_WITH_PROCESS = frozenset(ON) - {SUSPENDED}
 
 
 def start(driver, vm, step):
-    if vm.power == STOPPED and vm.config.get("ssh_forward") and _has_own_ssh_port(driver, vm):
-        return
+    if vm.power == STOPPED and vm.config.get("ssh_forward"):
+        vbox_vms = driver.vbox_vms()
+        vbox_vm = vbox_vm_of(vbox_vms, vm.id)
+        if vbox_vm.state.power == RUNNING:
+            return
+        _ensure_free_ssh_port(driver, vbox_vms, vbox_vm)
     try:
         driver.run(vm.id, "startvm", vm.id, "--type", driver.start_type)
     except Busy:
@@ -31,22 +36,17 @@ def start(driver, vm, step):
             raise _explained(vm, error, driver.start_type) from error
 
 
-def _has_own_ssh_port(driver, vm):
-    """True for a running VM. A stopped one gets another host port if its own is in use.
+def _ensure_free_ssh_port(driver, vbox_vms, vbox_vm):
+    """Give a stopped VM another host port for SSH if its own is in use.
 
     VirtualBox would start it nevertheless, and another program would answer on that port.
     """
-    vbox_vms = driver.vbox_vms()
-    vbox_vm = vbox_vm_of(vbox_vms, vm.id)
-    if vbox_vm.state.power == RUNNING:
-        return True
     if not is_ssh_free(vbox_vm):
-        driver.run(vm.id, "modifyvm", vm.id, *fresh_ssh_arguments(vbox_vms, vbox_vm, driver.ports))
-    return False
+        driver.run(vbox_vm.uuid, "modifyvm", vbox_vm.uuid, *fresh_ssh_arguments(vbox_vms, vbox_vm, driver.ports))
 
 
 def stop(driver, vm, step):
-    """Press the power button; not needed if the VM has stopped already."""
+    """Press the power button. An error is ignored if the VM is stopped or stopping."""
     try:
         driver.run(vm.id, "controlvm", vm.id, "acpipowerbutton")
     except Busy:
@@ -62,14 +62,14 @@ def kill(driver, vm, step):
         _run_unless(driver, vm, STOPPED, "discardstate", vm.id)
         return
     try:
-        driver.run(vm.id, "controlvm", vm.id, "poweroff", timeout=_CUT)
+        driver.run(vm.id, "controlvm", vm.id, "poweroff", timeout=_POWER_OFF_TIMEOUT)
     except Busy:
         raise
     except (CommandFailed, Timeout):
         power = _power(driver, vm)
         if power in (None, STOPPED):
             return
-        if power not in _LIVING:
+        if power not in _WITH_PROCESS:
             raise
         # The last resort: it ends the VM's process, and works in every state.
         _run_unless(driver, vm, STOPPED, "startvm", vm.id, "--type", "emergencystop")
@@ -92,7 +92,7 @@ def reset(driver, vm, step):
 
 
 def _run_unless(driver, vm, power, *words):
-    """Run one command; an error is ignored if the VM has the resulting state."""
+    """Run one command; an error is ignored if the VM already has the power state ``power``."""
     try:
         driver.run(vm.id, *words)
     except Busy:
@@ -130,8 +130,9 @@ _REMEDIES = (
     ),
     ("VERR_SUP_DRIVERLESS", "Without the kernel module vboxdrv, a VM can only have NICs of type nat."),
 )
-_WINDOWS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
-_NO_WINDOW = (
+#: Text in the error when a VM cannot open its window; the remedy is _WINDOW_REMEDY.
+_WINDOW_ERRORS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
+_WINDOW_REMEDY = (
     "To open a window, install VirtualBox's GUI (package virtualbox-qt), and set DISPLAY or WAYLAND_DISPLAY in the"
     " task's environment to a desktop that the task's user can access. Otherwise use start_type: headless."
 )
@@ -139,7 +140,7 @@ _NO_WINDOW = (
 
 def _explained(vm, error, start_type):
     remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
-    if start_type != "headless" and any(text in error.stderr for text in _WINDOWS):
-        remedy = _NO_WINDOW
+    if start_type != "headless" and any(text in error.stderr for text in _WINDOW_ERRORS):
+        remedy = _WINDOW_REMEDY
     remedy = remedy or "Check Logs/VBox.log in the VM's directory."
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

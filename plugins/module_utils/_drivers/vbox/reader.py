@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VirtualBox as far as it is read: the session of a task, which reports what exists. driver.py changes it.
+"""Reads VirtualBox during a task. The drivers (snapshot_driver.py, driver.py) extend the reader with changes.
 
-Modules that only read are shipped without the rest. Ansible compiles a module again in every run, so what only some
-observations need is imported where it is needed.
+Modules that only read are shipped without the drivers. Ansible compiles a module again in every run, so files that only
+some observations need are imported there.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def connected(kind, params, **options):
 
 
 class VBoxReader:
-    """One user's VirtualBox, for one task, as far as it reads."""
+    """Reads one user's VirtualBox, for one task."""
 
     def __init__(self, tool, commands, native_keys=()):
         self.tool, self.commands, self._native_keys = tool, commands, tuple(native_keys)
         self._version = None
         self._settings, self.known = KnownSettings(), Known(tool)
         self._first = self._listing = None
-        #: Files of the disks that VirtualBox knew of before the first step.
+        #: Paths of the disks that were registered with VirtualBox before the first step.
         self.disks_before = None
 
-    # Looking --------------------------------------------------------------------------------------------------------
+    # Observing ------------------------------------------------------------------------------------------------------
 
     def traits(self):
         if self._version is None:
@@ -61,14 +61,13 @@ class VBoxReader:
             return self.tool.version()
 
     def observe(self, targets, facets):
-        # Used for one observation only; later ones need a new list.
+        # The first list is used for one observation only; later ones need a new list.
         first, self._first = self._first, None
         if is_light(targets, facets):
             observation = observe_power(self.tool, targets, self._settings)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
         listing = self._listing = first.result() if first else Listing.read(self.tool)
-        wanted = listing.wanted(targets, "unfinished" in facets)
-        vms = [vm_of(listing, one, self._native_keys) for one in wanted]
+        vms = [vm_of(listing, one, self._native_keys) for one in listing.selected(targets, "unfinished" in facets)]
         self._settings.remember(vms)
         if self.disks_before is None:
             self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
@@ -78,7 +77,7 @@ class VBoxReader:
         if "snapshot_configs" in facets:
             vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
         observation = Observation(vms=vms, known=listing.known())
-        # The list alone is one call, whatever the number of VMs; addresses are one for each that runs.
+        # The list is one call for any number of VMs; addresses need one call for each running VM.
         return observation if facets == LIST else self._with_addresses(observation, "addresses" in facets)
 
     def _with_addresses(self, observation, thoroughly):

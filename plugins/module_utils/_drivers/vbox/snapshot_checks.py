@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan of power and snapshot steps needs, checked before the first step."""
+"""Checks of a plan of power and snapshot steps, before the first step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .snapshots import check_dropping
 
 
 def check_plan(driver, plan):
-    """Raise NotFound or Refused for what would fail after something was done already."""
+    """Raise NotFound or Refused for steps that would fail after others were executed."""
     listing = driver.listing()
     check_dropping(listing, plan)
     check_media(listing, plan)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs."""
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds the creation and change of VMs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .observe import listed_in
 from .reader import VBoxReader, connected
 from .settings.port_forwards import HostPorts
 
+#: Timeout in seconds of commands that change something, such as copying a disk.
 _LONG = 24 * 3600
 
 
@@ -38,7 +39,7 @@ class VBoxSnapshotDriver(VBoxReader):
         return vm.id or vm.name
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise the errors with which the plan would fail half-way; only reads."""
         from .snapshot_checks import check_plan
 
         check_plan(self, plan)
@@ -51,9 +52,9 @@ class VBoxSnapshotDriver(VBoxReader):
         getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+        """The file with the function for a verb, which has the verb's name; imported when the first such step is sent.
 
-        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        The imports are written out, because Ansible ships only files that it finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file
@@ -62,7 +63,7 @@ class VBoxSnapshotDriver(VBoxReader):
         return file
 
     def run(self, uuid, *words, timeout=_LONG):
-        """One changing command; raises Busy where it may go well in a moment."""
+        """Run one command that changes something; raises Busy if a retry may succeed soon."""
         try:
             return self.tool.run(*words, timeout=timeout)
         except CommandFailed as error:
@@ -71,24 +72,24 @@ class VBoxSnapshotDriver(VBoxReader):
             raise
 
     def _is_on(self, uuid):
-        """Of a VM that is on, its own process keeps others out as long as it is."""
+        """Whether the VM is on: then its own process holds its lock until it stops."""
         state = self.state_of(uuid)
         return state is not None and state.power in set(ON) - {SUSPENDED}
 
     def state_of(self, uuid):
-        """The State of a VM at this moment; None for one that is not there, or cannot be read."""
+        """The current State of a VM; None if it does not exist, or cannot be read."""
         for listed in listed_in(self.tool.read("list", "--long", "vms")):
             if listed.uuid == uuid and listed.machine is not None:
                 return state_of(listed.machine.values["VMState"])
         return None
 
     @contextmanager
-    def alone_with(self, name, folder, reading=False):
-        """Of two tasks that work on one VM, the other one waits; those that only read it work side by side."""
-        with files.held(folder or "", shared=reading) as free:
-            if not free:
+    def vm_lock(self, name, folder, reading=False):
+        """Lock a VM against other tasks; raises Busy if another one holds the lock. Readers share it."""
+        with files.held(folder or "", shared=reading) as is_free:
+            if not is_free:
                 raise Busy(["VBoxManage"], 1, "held", f"{name}: another task is working on this VM.")
             yield
 
-    def alone_with_vm(self, vm):
-        return self.alone_with(vm.name, self.known.folders.get(vm.id))
+    def vm_lock_of(self, vm):
+        return self.vm_lock(vm.name, self.known.folders.get(vm.id))

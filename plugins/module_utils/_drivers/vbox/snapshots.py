@@ -16,38 +16,38 @@ from .vbox_vm import config_of
 
 
 def with_configs(driver, listing, vm, native_keys):
-    """The VM with the settings of its snapshots; one process for each, so only if needed."""
+    """The VM with the settings of its snapshots. Each one needs a process, so they are read only if needed."""
     listed = next(one for one in listing.machines if one.uuid == vm.id)
     vbox_vm = listing.vbox_vm(listed)
     reported = []
     for one in vm.snapshots:
         try:
-            found = long.machines(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
+            found = long.vms(driver.tool.read("snapshot", vm.id, "showvminfo", one.id))
         except CommandFailed as error:
             if not is_locked(error.stderr):
                 raise
-            # Only this command needs the lock, which another process may hold.
+            # Another process holds the lock, which the list of VMs does not need.
             return vm.having(busy="another process is working on it")
         if not found or found[0].machine is None:
             reported.append(one)
             continue
-        then = replace(vbox_vm, machine=found[0].machine, file=None)
-        reported.append(replace(one, config=_config_then(vm, then, native_keys)))
+        vbox_vm_then = replace(vbox_vm, machine=found[0].machine, file=None)
+        reported.append(replace(one, config=_config_then(vm, vbox_vm_then, native_keys)))
     return vm.having(snapshots=tuple(reported))
 
 
 def _config_then(vm, vbox_vm, native_keys):
-    """The settings that a restore would change. Those in _KEPT stay as they are."""
+    """The settings of the VM after a restore, which does not change those in _NOT_RESTORED."""
     config = config_of(vbox_vm, native_keys)
-    return {**config, **{name: vm.config[name] for name in _KEPT}}
+    return {**config, **{name: vm.config[name] for name in _NOT_RESTORED}}
 
 
-_KEPT = ("description", "groups", *IN_MARK, "os_type", "tpm")
+_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type", "tpm")
 
 
 def snapshot(driver, vm, step):
     name, description = step.arguments["name"], step.arguments["description"]
-    with driver.alone_with_vm(vm):
+    with driver.vm_lock_of(vm):
         if _exists(driver, vm, name):
             return  # The step may have been sent before.
         words = ["--description", description] if description else []
@@ -59,7 +59,7 @@ def _exists(driver, vm, name):
 
 
 def drop_snapshot(driver, vm, step):
-    with driver.alone_with_vm(vm):
+    with driver.vm_lock_of(vm):
         for uuid in step.arguments["ids"]:
             try:
                 driver.run(vm.id, "snapshot", vm.id, "delete", uuid)
@@ -69,8 +69,8 @@ def drop_snapshot(driver, vm, step):
 
 
 def restore(driver, vm, step):
-    """Our mark is not part of a snapshot and does not change; what was created since is still ours."""
-    with driver.alone_with_vm(vm):
+    """A restore does not change our mark, so files that were created since the snapshot still belong to the VM."""
+    with driver.vm_lock_of(vm):
         driver.run(vm.id, "snapshot", vm.id, "restore", step.arguments["id"])
 
 
@@ -78,7 +78,7 @@ _UNKNOWN = "another VM"
 
 
 def check_dropping(listing, plan):
-    """Raise Refused for a plan that deletes a snapshot which VirtualBox cannot delete."""
+    """Raise Refused if the plan deletes a snapshot that VirtualBox cannot delete."""
     vm = plan.before
     for step in plan.steps:
         if step.verb == "drop_snapshot":
@@ -89,9 +89,10 @@ def check_dropping(listing, plan):
 
 
 def _without(listing, vm, step, key):
+    """The VM after the snapshot ``key`` is deleted; raises Refused if that is impossible."""
     dropped = next(one for one in vm.snapshots if key in (one.id, one.name))
     _check_current(vm, dropped)
-    _check_standing(listing, vm, dropped)
+    _check_dependent_images(listing, vm, dropped)
     return simulate(vm, [replace(step, arguments={**step.arguments, "names": (dropped.name,), "ids": (key,)})])
 
 
@@ -106,13 +107,13 @@ def _check_current(vm, dropped):
         )
 
 
-def _check_standing(listing, vm, dropped):
-    """Images based on those of the snapshot: VirtualBox merges each with only one image of the VM."""
-    kept = {medium.uuid for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())}
+def _check_dependent_images(listing, vm, dropped):
+    """Raise Refused if other images need those of the snapshot: VirtualBox can merge each with only one image."""
+    in_snapshot = {medium.uuid for medium in listing.media.values() if dropped.id in medium.users.get(vm.id, ())}
     vbox_vm = next(listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id)
-    left = [medium for medium in vbox_vm.left_behind() if medium.parent in kept]
-    _check_clones(listing, vm, dropped, kept, left)
-    for medium in left:
+    detached = [medium for medium in vbox_vm.detached_images() if medium.parent in in_snapshot]
+    _check_clones(listing, vm, dropped, in_snapshot, detached)
+    for medium in detached:
         if any(one.parent == medium.parent and one is not medium for one in listing.media.values()):
             raise Refused(
                 f"{vm.name}: snapshot '{dropped.name}' is needed by {medium.location}, which contains what was"
@@ -121,13 +122,13 @@ def _check_standing(listing, vm, dropped):
             )
 
 
-def _check_clones(listing, vm, dropped, kept, left):
-    """Linked clones would lose their base."""
+def _check_clones(listing, vm, dropped, in_snapshot, detached):
+    """Raise Refused if linked clones would lose their base."""
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     clones = {
         names.get(user, _UNKNOWN)
         for medium in listing.media.values()
-        if medium.parent in kept and vm.id not in medium.users and medium not in left
+        if medium.parent in in_snapshot and vm.id not in medium.users and medium not in detached
         for user in medium.users or (None,)
     }
     if clones:

@@ -34,7 +34,7 @@ from .settings.networks import normalized_networks
 from .settings.port_forwards import check_forwards, normalized_forwards
 from .settings.shared_folders import check_share_names
 from .settings.table import BOOT
-from .vbox_vm import FORMATS, NIC_MODELS, NOT_GROWN, OS_TYPES, bus_for, place_of
+from .vbox_vm import FORMATS, NIC_MODELS, NOT_RESIZABLE, OS_TYPES, bus_for, parse_slot
 
 _LONGEST_NAME = 200
 #: Descriptions of operating systems contain spaces or parentheses, ids do not.
@@ -42,7 +42,7 @@ _DESCRIPTION = re.compile(r"[ ()/]")
 
 
 class Known:
-    """Filled by each observation: folders of VMs, and their controllers as {name: bus}, by UUID."""
+    """What later checks need of the last observation: {UUID: folder} and {UUID: {controller: bus}} of the VMs."""
 
     def __init__(self, tool=None):
         self._tool, self._os_types = tool, None
@@ -59,7 +59,7 @@ class Known:
 
 
 def vbox_traits(version, known=None):
-    """Traits of an installation; ``version`` is numbers, ``known`` what else options are read with."""
+    """Traits of a version, such as (7, 2, 22). ``known`` is the Known of the task's reader."""
     return Traits(
         platform=VIRTUALBOX.name,
         version=".".join(map(str, version)),
@@ -105,9 +105,9 @@ def _snapshot_name_fault(name):
 
 
 def _normalized(known, vm, config):
-    """The configuration in VirtualBox's terms; what VirtualBox cannot express is rejected."""
+    """The requested configuration in VirtualBox's terms. Raises Refused for values that VirtualBox does not support."""
     adjusted = dict(config)
-    _check_whole(vm, config)
+    _check_whole_mib(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower()) or known.os_type(config["os_type"])
     if "native" in config:
@@ -130,7 +130,7 @@ def _normalized(known, vm, config):
     return adjusted
 
 
-def _check_whole(vm, config):
+def _check_whole_mib(vm, config):
     sizes = {"memory": config.get("memory"), "display.video_memory": (config.get("display") or {}).get("video_memory")}
     for slot, disk in (config.get("disks") or {}).items():
         sizes[f"disks.{slot}.size"] = (disk or {}).get("size")
@@ -148,10 +148,10 @@ def _paths(config):
 
 
 def _check_slot(vm, slot, disk, controllers):
-    place = place_of(slot)
-    present = {place_of(one)[0] for one in vm.config.get("disks") or {}}.union(controllers)
+    parts = parse_slot(slot)
+    present = {parse_slot(one)[0] for one in vm.config.get("disks") or {}}.union(controllers)
     is_gone = disk is None and slot not in (vm.config.get("disks") or {})
-    if place is None or (place[0] not in present and bus_for(place[0]) is None and not is_gone):
+    if parts is None or (parts[0] not in present and bus_for(parts[0]) is None and not is_gone):
         raise Refused(
             f"{vm.name}: disks: '{slot}' is not a valid slot.",
             "Use a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is the second device of a port.",
@@ -161,13 +161,13 @@ def _check_slot(vm, slot, disk, controllers):
 def _check_growth(vm, slot, disk):
     present = (vm.config.get("disks") or {}).get(slot) or {}
     size = present.get("size")
-    if present.get("format") != NOT_GROWN or not size or (disk.get("size") or 0) <= size:
+    if present.get("format") != NOT_RESIZABLE or not size or (disk.get("size") or 0) <= size:
         return
     # The files of a future clone have no path yet.
-    path = present.get("source") or f"FILE.{NOT_GROWN}"
+    path = present.get("source") or f"FILE.{NOT_RESIZABLE}"
     first = "Delete its snapshots first. " if vm.snapshots else ""
     raise Refused(
-        f"{vm.name}: disks.{slot}.size: the disk is a {NOT_GROWN} of {human_size(size)}, and VirtualBox cannot"
+        f"{vm.name}: disks.{slot}.size: the disk is a {NOT_RESIZABLE} of {human_size(size)}, and VirtualBox cannot"
         " enlarge such a disk.",
         f"{first}Detach it (state: absent) and attach a VDI copy of it: VBoxManage clonemedium disk {path}"
         f" {os.path.splitext(path)[0]}.vdi --format VDI.",
@@ -177,14 +177,14 @@ def _check_growth(vm, slot, disk):
 def _check_boot_order(vm, order):
     if order is None:
         return
-    unknown = [word for word in order if word not in BOOT]
+    unknown = [device for device in order if device not in BOOT]
     if not order or unknown or len(set(order)) < len(order):
         what = f"has {unknown[0]}" if unknown else "is empty" if not order else "contains a device twice"
         raise Refused(f"{vm.name}: boot_order {what}.", f"Use each of {', '.join(BOOT)} at most once.")
 
 
 def _check_moved(vm, config, folder):
-    """A new first group moves the directory of a VM with all files in it."""
+    """Reject paths in the directory of the VM if a new first group would move that directory."""
     if folder is None or config["groups"][0] == vm.config["groups"][0]:
         return
     for option, path in _paths(config).items():
@@ -230,8 +230,8 @@ def _cost_of_medium(vm, change):
 
 def _cost_of_adding_disk(vm, change):
     """A disk can be added to the SATA controller of a running VM, if it has one."""
-    controller = place_of(change.key)[0]
-    present = {place_of(slot)[0] for slot in vm.config.get("disks") or {}}
+    controller = parse_slot(change.key)[0]
+    present = {parse_slot(slot)[0] for slot in vm.config.get("disks") or {}}
     is_sata = (bus_for(controller) or ("",))[0] == "sata"
     return _while_on(vm, change) if controller in present and is_sata else POWER_OFF
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM as VirtualBox reports it, and its settings by the vocabulary's names."""
+"""A VM as VirtualBox reports it, and its settings as options of this collection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMATS = {"RAW": "raw"}
 
 @dataclass(frozen=True)
 class VBoxVm:
-    """A VM as observed: the list, its settings file (None: unreadable), images by UUID, its mark."""
+    """An observed VM. ``file`` is its SettingsFile (None: unreadable), ``media`` are all images by UUID."""
 
     uuid: str
     machine: Machine
@@ -76,8 +76,8 @@ class VBoxVm:
         return [os.path.join(self.folder, name) for name in (self.mark or {}).get("files", ())]
 
     @property
-    def begun_mark(self):
-        """The mark of an incomplete VM; a clone without its own mark has all its disks in its directory."""
+    def unfinished_mark(self):
+        """The mark of an unfinished VM. If a clone has no mark of its own yet, its disks are those in its directory."""
         if (self.mark or {}).get("id") == self.uuid:
             return self.mark
         bases = [base for _attached, base in map(self.image_in, self.disks) if base]
@@ -86,16 +86,16 @@ class VBoxVm:
 
     @property
     def is_unfinished(self):
-        """True for a VM whose creation is incomplete."""
+        """Whether the creation of the VM is incomplete."""
         return is_unfinished(self.uuid, self.mark, self.values["LogFldr"])
 
     @property
     def iso_drive(self):
-        """The drive of the option iso: the first one without a seed ISO."""
+        """The drive of the option ``iso``: the first optical drive without a cloud-init seed."""
         return next((slot for slot in self.drives if slot.medium not in self.seed_files()), None)
 
     def chain(self, uuid):
-        """An image and its bases, as long as they belong to this VM or are attached as read-only bases."""
+        """[image, its base, the base of that, ...], up to the first one that is neither this VM's nor read-only."""
         found = [self.media[uuid]] if uuid in self.media else []
         while found and found[-1].parent in self.media and self._is_own(self.media[found[-1].parent]):
             found.append(self.media[found[-1].parent])
@@ -105,18 +105,18 @@ class VBoxVm:
         return self.uuid in medium.users or medium.is_never_written
 
     def image_in(self, slot):
-        """The attached image, and its base: with snapshots, a disk consists of differencing images."""
+        """(attached image, its last base). They differ if the disk has differencing images, such as of snapshots."""
         chain = self.chain(slot.values.get("ImageUUID"))
         return (chain[0], chain[-1]) if chain else (None, None)
 
-    def left_behind(self):
+    def detached_images(self):
         """Differencing images of disks that were detached after a snapshot; VirtualBox keeps them."""
         parents = {medium.parent for medium in self.media.values()}
-        return [medium for medium in self.media.values() if medium.uuid not in parents and self._is_left(medium)]
+        return [medium for medium in self.media.values() if medium.uuid not in parents and self._is_detached(medium)]
 
-    def _is_left(self, medium):
-        below, folder = self.media.get(medium.parent), os.path.join(self.values["SnapFldr"], "")
-        is_ours = below is not None and self.uuid in below.users and medium.location.startswith(folder)
+    def _is_detached(self, medium):
+        base, folder = self.media.get(medium.parent), os.path.join(self.values["SnapFldr"], "")
+        is_ours = base is not None and self.uuid in base.users and medium.location.startswith(folder)
         return is_ours and not medium.users
 
     def nic(self, number):
@@ -124,7 +124,7 @@ class VBoxVm:
 
     @property
     def rules(self):
-        """{name: (number of the NIC, rule)}; of two with one name that of the first NIC."""
+        """{name: (number of the NIC, Forward)}; of two rules with the same name, that of the first NIC."""
         found = {}
         for nic in self.machine.nics:
             for rule in nic.forwards if nic.type == "nat" else ():
@@ -133,7 +133,7 @@ class VBoxVm:
 
 
 def vbox_vm_of(vbox_vms, uuid):
-    """One of all VMs. Raises NotFound if it was deleted in the meantime."""
+    """The VM with this UUID. Raises NotFound if it was deleted in the meantime."""
     if uuid not in vbox_vms:
         raise NotFound(
             f"The VM with UUID {uuid} no longer exists: it was deleted in the meantime.", "Run the task again."
@@ -142,7 +142,7 @@ def vbox_vm_of(vbox_vms, uuid):
 
 
 def config_of(vbox_vm, native_keys=()):
-    """The VM's settings by the vocabulary's names."""
+    """The settings of the VM as {option: value}."""
     return {
         **read_all(SETTINGS, vbox_vm),
         **marked_settings(_own(vbox_vm), vbox_vm.uuid),
@@ -170,7 +170,7 @@ def _disk(vbox_vm, slot):
 
 
 def _network(nic):
-    kind = NETWORK_WORDS.get(nic.type, nic.type.lower())
+    kind = NETWORK_TYPES.get(nic.type, nic.type.lower())
     reported = {"type": kind}
     source = nic.values.get(NETWORKS.get(kind, (None, None))[1] or "generic")
     if source:
@@ -195,7 +195,7 @@ def _share(share):
     return {**reported, **({"guest_path": share.mount_point} if share.mount_point else {})}
 
 
-#: networks.type -> (VirtualBox's type, what names its other end).
+#: networks.type -> (VirtualBox's type, the key of the interface or network that the NIC is attached to).
 NETWORKS = {
     "nat": ("nat", None),
     "bridged": ("bridged", "bridgeadapter"),
@@ -203,17 +203,17 @@ NETWORKS = {
     "internal": ("intnet", "intnet"),
     "network": ("natnetwork", "nat-network"),
 }
-NETWORK_WORDS = {vbox: word for word, (vbox, _key) in NETWORKS.items()}
+NETWORK_TYPES = {vbox_type: option for option, (vbox_type, _key) in NETWORKS.items()}
 NIC_MODELS = (
     "82540EM", "82543GC", "82545EM", "Am79C960", "Am79C970A", "Am79C973", "virtio", "usbnet",
     "NE1000", "NE2000", "WD8003", "WD8013", "3C503", "ELNK1",
 )  # fmt: skip
 NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
-#: Formats of images that it writes to: the vocabulary's word -> its own.
+#: Formats of images that VirtualBox writes to: disks.format -> VirtualBox's name.
 FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
 #: VirtualBox corrupts this format on resize: it updates only one of two size fields, without an error.
-NOT_GROWN = "vmdk"
-#: Short names of usual systems -> the id of the type.
+NOT_RESIZABLE = "vmdk"
+#: Short names of operating systems -> VirtualBox's id.
 OS_TYPES = {
     "linux": "Linux26_64", "debian": "Debian_64", "ubuntu": "Ubuntu_64", "fedora": "Fedora_64", "rhel": "RedHat_64",
     "redhat": "RedHat_64", "centos": "RedHat_64", "alma": "RedHat_64", "rocky": "RedHat_64", "arch": "ArchLinux_64",
@@ -223,12 +223,12 @@ OS_TYPES = {
     "windows2022": "Windows2022_64", "solaris": "Solaris11_64", "other": "Other_64",
 }  # fmt: skip
 _SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
-#: By the beginning of a new controller's name: its bus, and its number of ports.
+#: Beginning of a new controller's name -> (bus, number of ports).
 BUSES = {
     "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 8),
     "NVMe": ("pcie", 30), "VirtIO": ("virtio-scsi", 30), "USB": ("usb", 8),
 }  # fmt: skip
-#: storagecontrollertype, small -> bus.
+#: storagecontrollertype in lower case -> bus.
 BUS_OF_TYPE = {
     "intelahci": "sata", "piix3": "ide", "piix4": "ide", "ich6": "ide", "lsilogic": "scsi", "buslogic": "scsi",
     "lsilogicsas": "sas", "nvme": "pcie", "virtioscsi": "virtio-scsi", "usb": "usb", "i82078": "floppy",
@@ -238,7 +238,7 @@ _NOT_IN_FILE_NAMES = re.compile(r'[/\\";:*?<>|$&\'~\n]|^[-. ]|[. ]$')
 
 
 def file_name(name):
-    """A VM's name as its folder and files have it."""
+    """A VM's name as it is in the names of its directory and files."""
     return _NOT_IN_FILE_NAMES.sub("_", name)
 
 
@@ -246,19 +246,19 @@ def slot_name(controller, port, device=0):
     return f"{controller} {port}:{device}" if device else f"{controller} {port}"
 
 
-def place_of(slot):
-    """(controller, port, device) of a slot's name, or None where it is none."""
+def parse_slot(slot):
+    """(controller, port, device) of a slot such as ``SATA 0`` or ``IDE 0:1``; None if it is not valid."""
     match = _SLOT.fullmatch(slot)
     return (match["controller"], int(match["port"]), int(match["device"] or 0)) if match else None
 
 
 def bus_for(controller):
-    """(bus, ports) of a controller by its name, or None."""
+    """(bus, number of ports) of a new controller by its name, or None."""
     return next((bus for begin, bus in BUSES.items() if controller.lower().startswith(begin.lower())), None)
 
 
 def colon_mac(mac):
-    return ":".join(mac[place : place + 2] for place in range(0, 12, 2)).lower()
+    return ":".join(mac[index : index + 2] for index in range(0, 12, 2)).lower()
 
 
 def plain_mac(mac):

@@ -102,7 +102,7 @@ class _InTwoPhases:
         try:
             wrote = dict(enumerate(one_by_one(self._call, batch, writes.count))) if batch else {}
         except SomeFailed as error:
-            wrote, failed = error.wrote, error.by_place
+            wrote, failed = error.wrote, error.by_index
         except PolyvirtError as error:
             wrote, failed = {0: error.wrote}, {0: error}
         else:

@@ -191,7 +191,7 @@ class HostNetwork:
         needed = self.needed(wanted)
         start, renew = self._to_start(wanted, subnet)
         return {
-            **(net.spelt(subnet) if subnet else dict.fromkeys(net.spelt(ipaddress.ip_network("10.50.0.0/24")))),
+            **(net.values_of(subnet) if subnet else dict.fromkeys(net.values_of(ipaddress.ip_network("10.50.0.0/24")))),
             "needed": needed,
             "start": start,
             "renew": renew,

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The result of a task is true whatever happens to it: thousands of tasks on a platform where everything may fail.
+"""The result of a task is correct whatever fails: thousands of random tasks on a platform where every call may fail.
 
 Calls fail before or after they did their work, answers get lost, observations fail, guests ignore requests, VMs are
-busy, somebody else changes them meanwhile.
+busy, someone else changes them meanwhile.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _STOP = 20
 class Chaos(World):
     """``written`` are the names of VMs that were changed, ``complete`` the steps that were reported as complete."""
 
-    def __init__(self, chance, trouble, *machines, lane=None, ends_at_once=()):
-        super().__init__(*machines, lane=lane, ends_at_once=ends_at_once)
-        self.chance, self.trouble_rate = chance, trouble
+    def __init__(self, chance, error_rate, *machines, lane=None, synchronous_verbs=()):
+        super().__init__(*machines, lane=lane, synchronous_verbs=synchronous_verbs)
+        self.chance, self.error_rate = chance, error_rate
         self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
-        #: {name: its power before} of VMs whose guests were asked to stop.
+        #: {name: previous power state} of VMs whose guests were requested to stop.
         self.asked_to_stop = {}
 
     def is_hit(self, share=1.0):
-        return self.chance.random() < self.trouble_rate * share
+        return self.chance.random() < self.error_rate * share
 
     # The driver -------------------------------------------------------------------------------------------------------
 
     def observe(self, targets, facets):
         if self.segments and self.is_hit(0.5):
-            self.looks.append((self.clock.now(), facets))
+            self.observations.append((self.clock.now(), facets))
             raise self.chance.choice([ApiError("the connection was lost", None), Refused("no more permission")])
         return super().observe(targets, facets)
 
@@ -79,7 +79,7 @@ class Chaos(World):
         self.complete.append(step)
 
     def _change_meanwhile(self, vm):
-        """Somebody else was faster, and the driver notices it."""
+        """Someone else changes the VM first, and the driver notices it (Stale)."""
         name = self.chance.choice(sorted(_FIELDS))
         self._existing(vm).config[name] = self.chance.choice(_FIELDS[name])
         raise Stale("somebody else changed it")
@@ -110,8 +110,8 @@ def _machine(chance, number):
         f"id-{number}",
         power=chance.choice(["stopped", "running"]),
         config=config,
-        stops_within=chance.choice([0, 2, 15, None]),
-        deaf_for=chance.choice([0, 0, 1]),
+        stop_seconds=chance.choice([0, 2, 15, None]),
+        ignored_stops=chance.choice([0, 0, 1]),
         busy_until=chance.choice([0, 0, 0, 4]),
         mark={"id": f"id-{number}"},
     )
@@ -138,9 +138,9 @@ def _situation(number):
     count = chance.choice([1, 1, 2, 3])
     existing = [chance.random() < 0.7 for _one in range(count)]
     machines = [_machine(chance, one) for one in range(count) if existing[one]]
-    trouble, lane = chance.choice([0, 0.05, 0.2]), chance.choice([None, None, "host"])
-    ends_at_once = chance.choice([(), ("create",)])
-    world = Chaos(chance, trouble, *machines, lane=lane, ends_at_once=ends_at_once)
+    error_rate, lane = chance.choice([0, 0.05, 0.2]), chance.choice([None, None, "host"])
+    synchronous_verbs = chance.choice([(), ("create",)])
+    world = Chaos(chance, error_rate, *machines, lane=lane, synchronous_verbs=synchronous_verbs)
     return world, [_request(chance, one, existing[one]) for one in range(count)]
 
 
@@ -148,7 +148,7 @@ def _check(world, requests, existed, outcome):
     assert [vm["name"] for vm in outcome.vms] == [request.name for request in requests]
     assert world.sent_again == []
     assert outcome.failed == any(vm["failed"] for vm in outcome.vms)
-    if outcome.failed and not world.segments:  # One refusal ends the task before anything is done.
+    if outcome.failed and not world.segments:  # One rejected request ends the task before any change.
         assert not world.written and not outcome.changed
         return
     for request, vm in zip(requests, outcome.vms):
@@ -161,10 +161,11 @@ def _check(world, requests, existed, outcome):
 
 
 def _check_changed(world, request, vm, real, existed):
-    # A request to stop that a guest ignores is no change.
+    # A stop request that the guest ignores is not a change.
     has_stopped = vm["state"] != world.asked_to_stop.get(request.name, vm["state"])
     was_written = request.name in world.written or has_stopped
-    if vm["state"] == "unknown":  # Of a VM that nobody can see any more, the worst is reported.
+    if vm["state"] == "unknown":
+        # If the VM cannot be observed at the end, a change may be reported although there was none.
         assert vm["changed"] or not was_written
     elif existed or real is not None:
         assert vm["changed"] == was_written
@@ -190,12 +191,12 @@ def _check_rolled_back(world, request, vm, existed):
 
 
 def _longest(requests):
-    """Seconds that a task may take: its waiting, and what guests get to stop, once for each stop."""
+    """Maximum seconds of a task: timeout, and stop_timeout for each stop."""
     return max(request.policy.timeout for request in requests) + 2 * _STOP + 60
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_results_are_true_whatever_happens(request, part):
+def test_results_are_correct_whatever_fails(request, part):
     count = 2500 if is_deep(request.config) else 500
     for number in range(count):
         key = (seed() * 4 + part) * 10_000 + number

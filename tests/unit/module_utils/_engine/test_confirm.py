@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as reached at the end of a task."""
+"""The final check of a task: which VM is as requested."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ OLD = {"cpus": 2, "memory": 2 * GIB}
 
 
 class Stubborn(World):
-    """A platform that reports a VM with its old settings in force, whatever was started since."""
+    """A platform that reports the old settings as those of the running VM, even after a restart."""
 
     def _seen(self, machine, facets):
         seen = super()._seen(machine, facets)
         return replace(seen, active=dict(OLD)) if machine.power == "running" else seen
 
 
-def test_setting_that_a_restart_did_not_bring_into_force_is_reported_and_no_failure():
+def test_setting_that_a_restart_did_not_apply_is_reported_but_not_an_error():
     world = Stubborn(Machine("web", "u-web", power="running", config=dict(OLD)))
     request = Request("web", state="started", config={"memory": GIB}, policy=Policy(allow_restart=True))
     outcome = task.run(world, [request], clock=world.clock, probe=None)
@@ -34,7 +34,7 @@ def test_setting_that_a_restart_did_not_bring_into_force_is_reported_and_no_fail
 
 
 class BusyAfterwards(World):
-    """What was configured is lost, and when the result is observed, the VM is busy for some seconds."""
+    """The configured settings are lost, and at the final observation, the VM is busy for some seconds."""
 
     def __init__(self, seconds, *machines):
         super().__init__(*machines)
@@ -50,7 +50,7 @@ class BusyAfterwards(World):
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(5, "memory"), (500, "it is busy (locked)")])
-def test_busy_vm_is_no_success(seconds, left):
+def test_busy_vm_is_not_a_success(seconds, left):
     world = BusyAfterwards(seconds, Machine("web", "u-web", config=dict(OLD)))
     request = Request("web", config={"memory": GIB}, policy=Policy(timeout=60))
     outcome = task.run(world, [request], clock=world.clock, probe=None)
@@ -65,7 +65,7 @@ class Rebuilding(World):
 
 
 @pytest.mark.parametrize("name", ["web", None])
-def test_rebuilt_vm_has_another_id_than_the_task_names(name):
+def test_recreated_vm_may_have_another_id_than_the_task_sets(name):
     world = Rebuilding(Machine("web", "old", config={**OLD, "firmware": "bios"}, mark={"id": "old"}))
     image = {"image": {"source": "/i"}}
     request = Request(name, "old", config={"firmware": "uefi"}, creation=image, policy=Policy(allow_recreate=True))

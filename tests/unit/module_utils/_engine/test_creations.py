@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creations: with their start in one batch or not, undone if they fail, and what counts if somebody else was faster."""
+"""Creations: with or without the start in one batch, undone if they fail, and VMs that others create meanwhile."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from unit.module_utils._engine.world import World, refusal
 
 @pytest.fixture(params=[(), ("create",)], ids=["create, then start", "create and start in one batch"])
 def world(request):
-    return World(ends_at_once=request.param)
+    return World(synchronous_verbs=request.param)
 
 
-def make(**policy):
+def create_request(**policy):
     return ask("new", "started", {"cpus": 1}, IMAGE, **policy)
 
 
-def test_a_machine_is_made_and_started(world):
-    outcome = carry_out(world, make())
+def test_vm_is_created_and_started(world):
+    outcome = carry_out(world, create_request())
     assert (outcome.failed, world.verbs()) == (False, ["create", "start"])
     assert (outcome.vms[0]["id"], outcome.vms[0]["state"]) == ("u-new", "running")
 
 
-def test_an_unfinished_creation_is_undone(world):
-    world.trouble("start", refusal("no bootable device"))
-    outcome = carry_out(world, make())
+def test_unfinished_creation_is_undone(world):
+    world.inject_errors("start", refusal("no bootable device"))
+    outcome = carry_out(world, create_request())
     assert world.verbs() == ["create", "start", "delete"]
     assert world.machines == []
     assert "no bootable device" in outcome.msg
     assert (outcome.changed, outcome.vms[0]["state"], outcome.diff) == (False, "absent", [])
 
 
-def test_an_unfinished_creation_is_kept_where_that_is_asked(world):
-    world.trouble("start", refusal("no bootable device"))
-    outcome = carry_out(world, make(on_failure="keep"))
+def test_unfinished_creation_is_kept_with_on_failure_keep(world):
+    world.inject_errors("start", refusal("no bootable device"))
+    outcome = carry_out(world, create_request(on_failure="keep"))
     assert world.verbs() == ["create", "start"]
     assert (outcome.changed, outcome.failed, outcome.vms[0]["state"]) == (True, True, "stopped")
 
 
-def test_a_creation_that_never_began_leaves_nothing_to_undo(world):
-    world.trouble("create", refusal("disk full"))
-    outcome = carry_out(world, make())
+def test_creation_that_did_not_begin_is_not_undone(world):
+    world.inject_errors("create", refusal("disk full"))
+    outcome = carry_out(world, create_request())
     assert (world.verbs(), outcome.changed) == (["create"], False)
     assert "disk full" in outcome.msg
 
 
-def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone(world):
-    world.trouble("start", refusal("no bootable device"))
+def test_other_vm_with_the_same_name_is_not_deleted(world):
+    world.inject_errors("start", refusal("no bootable device"))
     create = world._create
 
     def create_without_mark(vm, step):
@@ -61,23 +61,23 @@ def test_a_machine_of_the_same_name_that_is_not_the_one_made_is_not_undone(world
         world.machine("new").mark = {"id": "somebody else's"}
 
     world._create = create_without_mark
-    assert carry_out(world, make()).failed
+    assert carry_out(world, create_request()).failed
     assert (world.verbs(), len(world.machines)) == (["create", "start"], 1)
 
 
-def test_a_machine_that_another_task_made_meanwhile_is_not_undone():
-    """Whether making it was lost for good, or passed for done because it is there: it is not ours to remove."""
+def test_vm_that_another_task_created_meanwhile_is_not_deleted():
+    """Whether the creation failed, or counts as done because the VM exists: it must not be deleted."""
     losses = refusal("it holds something else"), CommandFailed(["tool"], 1, "exists already")
-    for lost, ends_at_once in itertools.product(losses, [(), ("create",)]):
-        world = World(ends_at_once=ends_at_once)
-        world.trouble("create", lost, done=True)
-        world.trouble("start", refusal("no bootable device"))
-        assert carry_out(world, make()).failed
+    for lost, synchronous_verbs in itertools.product(losses, [(), ("create",)]):
+        world = World(synchronous_verbs=synchronous_verbs)
+        world.inject_errors("create", lost, done=True)
+        world.inject_errors("start", refusal("no bootable device"))
+        assert carry_out(world, create_request()).failed
         assert "delete" not in world.verbs()
         assert len(world.machines) == 1
 
 
-def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested(world):
+def test_vm_that_another_task_created_and_started_meanwhile_is_accepted(world):
     create = world._create
 
     def create_and_start(vm, step):
@@ -86,42 +86,42 @@ def test_a_machine_that_another_task_made_and_started_meanwhile_is_as_requested(
         raise CommandFailed(["tool"], 1, "exists already")
 
     world._create = create_and_start
-    assert not carry_out(world, make()).failed
+    assert not carry_out(world, create_request()).failed
     assert world.machine("new").power == "running"
 
 
 @pytest.mark.parametrize("lost", ["create", "start"])
-def test_a_machine_whose_answer_was_lost_is_neither_made_nor_started_twice(world, lost):
-    world.trouble(lost, refusal("try later"), done=True)
-    outcome = carry_out(world, make())
+def test_vm_is_not_created_or_started_twice_after_a_lost_answer(world, lost):
+    world.inject_errors(lost, refusal("try later"), done=True)
+    outcome = carry_out(world, create_request())
     assert (outcome.failed, outcome.changed, world.verbs()) == (False, True, ["create", "start"])
 
 
-def test_creation_and_start_are_sent_together_where_a_creation_ends_at_once():
-    world, steps = World(ends_at_once=["create"]), []
+def test_synchronous_creation_and_start_are_sent_together():
+    world, steps = World(synchronous_verbs=["create"]), []
     apply = world.apply
     world.apply = lambda batch: (steps.append([step.verb for _vm, sent in batch for step in sent]), apply(batch))[1]
-    carry_out(world, make())
-    assert (steps, len(world.looks)) == ([["create", "start"]], 3)
+    carry_out(world, create_request())
+    assert (steps, len(world.observations)) == ([["create", "start"]], 3)
 
 
-@pytest.mark.parametrize("wakes_as", ["failed", "stopped"])
-def test_from_its_first_start_on_a_machine_is_kept(world, wakes_as):
+@pytest.mark.parametrize("power_after_start", ["failed", "stopped"])
+def test_vm_is_kept_after_its_first_start(world, power_after_start):
     create = world._create
 
     def create_with_a_fault(vm, step):
         create(vm, step)
-        world.machine("new").wakes_as = wakes_as
+        world.machine("new").power_after_start = power_after_start
 
     world._create = create_with_a_fault
-    outcome = carry_out(world, make())
-    assert outcome.msg.startswith(f"new: it was started, but is {wakes_as}")
+    outcome = carry_out(world, create_request())
+    assert outcome.msg.startswith(f"new: it was started, but is {power_after_start}")
     assert (world.verbs(), len(world.machines), outcome.changed) == (["create", "start"], 1, True)
 
 
-def test_the_error_that_is_told_is_the_first_even_if_undoing_fails_too(world):
-    world.trouble("start", refusal("no bootable device"))
-    world.trouble("delete", refusal("cannot undefine"))
-    outcome = carry_out(world, make())
+def test_first_error_is_reported_if_undoing_fails_too(world):
+    world.inject_errors("start", refusal("no bootable device"))
+    world.inject_errors("delete", refusal("cannot undefine"))
+    outcome = carry_out(world, create_request())
     assert "no bootable device" in outcome.msg
     assert (len(world.machines), outcome.changed) == (1, True)

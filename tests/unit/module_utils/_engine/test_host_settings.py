@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task about a host, on a host in memory: rounds, lost connections, and what a failed task reports."""
+"""Tasks that change host settings, with a host in memory: rounds, lost connections, results of failed tasks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.host_sett
 
 
 class Lost(PolyvirtError):
-    """The connection broke off."""
+    """The connection was lost."""
 
 
 class Host:
-    """``values`` are to become those of ``wanted``, in its order. ``stubborn`` ones do not change."""
+    """``values`` must become those of ``wanted``, in its order. Those in ``stubborn`` do not change."""
 
     transient = Lost
 

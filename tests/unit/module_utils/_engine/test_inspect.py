@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the info modules return, from a driver that reports what the test gives it."""
+"""Results of info modules, with a fake driver."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FROM = {"from": "s", "to": None, "content": False, "text": False}
 
 
 class FakeDriver:
-    """A driver that finds ``vms``; ``facets`` is what it was asked for."""
+    """A driver that returns ``vms``; ``facets`` are the requested ones."""
 
     def __init__(self, *vms, fields=("snapshot.content",), error=None, warnings=()):
         self.vms, self.fields, self.error, self.warnings = vms, fields, error, warnings
@@ -54,50 +54,50 @@ class FakeDriver:
         return [dict(CHANGE)]
 
 
-def look(driver, name=("web",), **compare):
+def report_comparison(driver, name=("web",), **compare):
     asked = {**FROM, **compare} if compare or name == ("web",) else None
     return report_snapshots(driver, {"name": name and list(name), "id": None, "compare": asked})
 
 
 def test_snapshots_and_leftovers_of_all_vms():
     driver = FakeDriver(WEB, Vm("db", id="u-db"))
-    told = look(driver, name=None)
+    result = report_comparison(driver, name=None)
     nothing = {"id": None, "parent": None, "description": "", "kind": "", "created": None}
     nothing |= {"current": False, "unfinished": ""}
     tree = [{"name": "s", "state": "stopped", **nothing}]
-    assert told["vms"] == [
+    assert result["vms"] == [
         {"name": "web", "id": "u-web", "snapshots": tree, "leftovers": []},
         {"name": "db", "id": "u-db", "snapshots": [], "leftovers": []},
     ]
-    assert (told["host"]["available"], driver.targets) == (True, None)
+    assert (result["host"]["available"], driver.targets) == (True, None)
     assert driver.facets == {"power", "config", "snapshots"}
     driver.leftovers = lambda vm: {"web": (("/d", "left"),), "db": None}[vm.name]
-    told = look(driver, name=None)
-    assert [vm["leftovers"] for vm in told["vms"]] == [[{"file": "/d", "snapshot": "left"}], None]
+    result = report_comparison(driver, name=None)
+    assert [vm["leftovers"] for vm in result["vms"]] == [[{"file": "/d", "snapshot": "left"}], None]
 
 
 @pytest.mark.parametrize(("version", "says"), [("1", "memory 1 answers."), ("", "memory is installed.")])
-def test_a_version_that_would_cost_a_start_is_not_told(version, says):
+def test_unknown_version_is_null(version, says):
     driver = FakeDriver(WEB)
     driver.traits = lambda: Traits("memory", version=version)
-    host = look(driver, name=None)["host"]
+    host = report_comparison(driver, name=None)["host"]
     assert (host["version"], host["message"], host["available"]) == (version or None, says, True)
 
 
-def test_settings_alone_are_compared_where_no_more_is_asked():
+def test_only_settings_are_compared_without_content():
     driver = FakeDriver(WEB)
-    told = look(driver)["vms"][0]
-    assert told["differences"] == [{"path": "cpus", "before": 1, "after": 2}]
-    assert ("content" in told, driver.compared) == (False, [])
+    result = report_comparison(driver)["vms"][0]
+    assert result["differences"] == [{"path": "cpus", "before": 1, "after": 2}]
+    assert ("content" in result, driver.compared) == (False, [])
     assert "snapshot_configs" in driver.facets
 
 
-def test_what_is_in_files_is_told_only_where_it_is_asked():
-    """A file may hold a secret."""
+def test_text_of_files_is_returned_only_on_request():
+    """A file may contain a secret."""
     driver = FakeDriver(WEB)
-    content = look(driver, content=True)["vms"][0]["content"]
+    content = report_comparison(driver, content=True)["vms"][0]["content"]
     assert content == [{key: value for key, value in CHANGE.items() if key != "text"}]
-    assert look(driver, content=True, text=True)["vms"][0]["content"] == [CHANGE]
+    assert report_comparison(driver, content=True, text=True)["vms"][0]["content"] == [CHANGE]
     assert driver.compared == [("web", "s", None)] * 2
 
 
@@ -113,41 +113,43 @@ def test_what_is_in_files_is_told_only_where_it_is_asked():
         (FakeDriver(Vm("web", id="u")), NotFound, "web: it has no snapshot 's'. Its snapshots: none."),
     ],
 )
-def test_what_cannot_be_compared(driver, error, said):
+def test_invalid_comparisons(driver, error, said):
     with pytest.raises(error) as caught:
-        look(driver)
+        report_comparison(driver)
     assert str(caught.value) == said
 
 
-def test_a_platform_that_cannot_look_into_disks():
+def test_platform_that_cannot_compare_files_on_disks():
     driver = FakeDriver(WEB, fields=())
     with pytest.raises(Unsupported, match="memory cannot compare the files"):
-        look(driver, content=True)
+        report_comparison(driver, content=True)
     assert driver.compared == []
 
 
-def test_bad_form_is_found_before_anything_is_looked_at():
+def test_invalid_options_are_found_before_any_observation():
     driver = FakeDriver(error=AssertionError("looked"))
     with pytest.raises(InvalidInput, match="with itself"):
-        look(driver, to="s")
+        report_comparison(driver, to="s")
 
 
-def test_a_host_without_the_platform_is_told():
+def test_host_without_the_platform_is_reported():
     gone = Unavailable("No such tool.", why="missing")
-    told = look(FakeDriver(error=gone))
-    assert (told["vms"], told["host"]["why"]) == ([], "missing")
+    result = report_comparison(FakeDriver(error=gone))
+    assert (result["vms"], result["host"]["why"]) == ([], "missing")
 
 
-@pytest.mark.parametrize("tell", [report_vms, report_snapshots])
-def test_what_a_look_warns_of_is_handed_on_once(tell):
+@pytest.mark.parametrize("report", [report_vms, report_snapshots])
+def test_warnings_of_an_observation_are_returned_once(report):
     asked = {"name": None, "id": None, "compare": None}
-    assert tell(FakeDriver(WEB, warnings=("node b is away", "node b is away")), asked)["warnings"] == ["node b is away"]
-    assert tell(FakeDriver(error=Unavailable("No such tool.", why="missing")), asked)["warnings"] == []
+    assert report(FakeDriver(WEB, warnings=("node b is away", "node b is away")), asked)["warnings"] == [
+        "node b is away"
+    ]
+    assert report(FakeDriver(error=Unavailable("No such tool.", why="missing")), asked)["warnings"] == []
 
 
-def test_a_warning_becomes_ansibles():
-    class Told(Exception):
-        """What a module exits with."""
+def test_warnings_are_passed_to_ansible():
+    class Exited(Exception):
+        """The result with which the module exits."""
 
     class Module:
         def __init__(self, argument_spec, supports_check_mode):
@@ -157,24 +159,24 @@ def test_a_warning_becomes_ansibles():
             self.warnings.append(warning)
 
         def exit_json(self, **result):
-            raise Told(self.warnings, result)
+            raise Exited(self.warnings, result)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Told) as told:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Exited) as result:
         patch.setattr(declaration, "AnsibleModule", Module)
         declaration.run_module(info.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
-    warnings, result = told.value.args
+    warnings, result = result.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
 
-@pytest.mark.parametrize("tell", [report_vms, report_snapshots])
-def test_a_name_beside_an_id_is_compared(tell):
+@pytest.mark.parametrize("report", [report_vms, report_snapshots])
+def test_name_must_match_the_id(report):
     asked = {"name": ["web"], "id": "u-web", "compare": None}
-    assert [vm["name"] for vm in tell(FakeDriver(WEB), asked)["vms"]] == ["web"]
-    assert tell(FakeDriver(), asked)["vms"] == []
+    assert [vm["name"] for vm in report(FakeDriver(WEB), asked)["vms"]] == ["web"]
+    assert report(FakeDriver(), asked)["vms"] == []
     with pytest.raises(Refused, match="db: the VM with ID u-web is named 'web'"):
-        tell(FakeDriver(WEB), {**asked, "name": ["db"]})
+        report(FakeDriver(WEB), {**asked, "name": ["db"]})
     with pytest.raises(InvalidInput, match="id: 'u-web' is one VM, but 2 names are set"):
-        tell(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
+        report(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
 
 
 _POWER = {"power", "unfinished"}
@@ -194,7 +196,7 @@ _ALL = {"config", "addresses", "snapshots"}
         (["power"], {"owned": False}, _POWER | {"config"}),
     ],
 )
-def test_only_the_facets_asked_for_are_read(facets, filters, read):
+def test_only_requested_facets_are_read(facets, filters, read):
     driver = FakeDriver(WEB)
     report_vms(driver, {"name": None, "id": None, "facets": facets, "filters": filters})
     assert driver.facets == read
@@ -221,6 +223,6 @@ DESCRIBED = OURS.having(name="described", id=None, power="absent")
     ],
 )
 def test_filters(filters, names):
-    """A copy of a VM has the mark of another one, so it is neither owned nor of the fleet."""
+    """A copy of a VM has the mark of the original, so it is neither owned nor part of the fleet."""
     params = {"name": None, "id": None, "facets": None, "filters": filters}
     assert [vm["name"] for vm in report_vms(FakeDriver(OURS, COPY, DESCRIBED), params)["vms"]] == names

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines that go together: each has its own end, whatever becomes of the others."""
+"""VMs that are processed together: each has its own result, independent of the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("one", "two", "three")
 
 
 class Together(World):
-    """All machines are in one lane, and worked on one after the other; ``faults`` are {name: [errors of a start]}."""
+    """All VMs are in one lane and processed one after the other; ``faults`` are {name: [errors of its start]}."""
 
     def __init__(self, *machines, **faults):
         super().__init__(*machines, lane="all")
@@ -46,7 +46,7 @@ def _started(world):
     return carry_out(world, *(ask(name, "started", timeout=30) for name in NAMES))
 
 
-def test_one_that_fails_does_not_keep_the_others():
+def test_failed_vm_does_not_stop_others_of_its_lane():
     world = _three(one=[refusal("no disk")])
     outcome = _started(world)
     assert [machine.power for machine in world.machines] == ["stopped", "running", "running"]
@@ -55,12 +55,12 @@ def test_one_that_fails_does_not_keep_the_others():
     assert "no disk" in outcome.msg
 
 
-def test_what_was_done_in_part_is_a_change():
+def test_partly_applied_step_is_a_change():
     outcome = _started(_three(one=[PartlyApplied("half of it is there", "Look at it.")]))
     assert [(vm["failed"], vm["changed"]) for vm in outcome.vms] == [(True, True), (False, True), (False, True)]
 
 
-def test_each_failure_is_told_of_its_own_machine():
+def test_each_failure_is_reported_for_its_vm():
     outcome = _started(_three(one=[refusal("no disk")], three=[PolyvirtError("no network")]))
     messages = [vm["msg"] for vm in outcome.vms]
     assert "no disk" in messages[0]
@@ -68,15 +68,15 @@ def test_each_failure_is_told_of_its_own_machine():
     assert "no network" in messages[2]
 
 
-def test_only_what_is_busy_is_tried_again():
+def test_only_transient_errors_are_retried():
     world = _three(two=[refusal("try later"), refusal("try later")], three=[refusal("no disk")])
     outcome = _started(world)
     assert world.segments == [list(NAMES), ["two"], ["two"]]
     assert [vm["failed"] for vm in outcome.vms] == [False, False, True]
 
 
-def test_a_failure_that_is_no_commands_counts_though_the_machine_runs():
-    """As of a guest that runs and could not be set up."""
+def test_other_error_than_a_rejected_command_fails_the_task_although_the_vm_runs():
+    """For example, the guest runs, but could not be configured."""
     world = _three()
 
     def runs_and_fails(vm, step):
@@ -90,15 +90,15 @@ def test_a_failure_that_is_no_commands_counts_though_the_machine_runs():
     assert [vm["failed"] for vm in outcome.vms] == [False, True, False]
 
 
-def test_only_what_could_not_be_finished_is_undone():
+def test_only_unfinished_creations_are_undone():
     world = Together(two=[refusal("no disk")])
     outcome = carry_out(world, *(ask(name, "started", creation=IMAGE) for name in NAMES))
     assert [machine.name for machine in world.machines] == ["one", "three"]
     assert [vm["failed"] for vm in outcome.vms] == [False, True, False]
 
 
-def test_a_machine_without_an_id_is_undone_too():
-    """It is described and not made yet: nobody has a mark to show."""
+def test_vm_without_an_id_is_undone():
+    """A VM that is defined but not created yet has no mark."""
     world = Together(one=[refusal("no box")])
     seen = world._seen
     world._seen = lambda machine, facets: seen(machine, facets).having(id=None, mark=None)
@@ -107,42 +107,42 @@ def test_a_machine_without_an_id_is_undone_too():
     assert world.machines == []
 
 
-def test_the_error_of_many_names_all():
+def test_message_of_some_failed_has_all_errors():
     error = SomeFailed({0: PolyvirtError("one: no."), 2: PolyvirtError("three: no.", "Try it.")})
     assert str(error) == "one: no. three: no. Try it."
 
 
-def test_deaf_guest_does_not_keep_its_neighbour_waiting():
-    """They share a lane, which says only that they are not worked on at the same time."""
-    deaf = Machine("deaf", "1", power="running", stops_within=None)
-    world = World(deaf, Machine("web", "2", power="running", stops_within=2), lane="the host")
+def test_guest_that_ignores_requests_does_not_delay_others_of_its_lane():
+    """VMs of one lane are not processed at the same time, but are waited for at the same time."""
+    deaf = Machine("deaf", "1", power="running", stop_seconds=None)
+    world = World(deaf, Machine("web", "2", power="running", stop_seconds=2), lane="the host")
     carry_out(world, ask("deaf", "restarted", stop_timeout=90), ask("web", "restarted"))
     assert next(second for second, verb, name in world.calls if (verb, name) == ("start", "web")) < 5
 
 
 @pytest.mark.parametrize("lane", ["all", None])
-def test_fault_of_ours_costs_no_other_vm_its_result(lane):
+def test_bug_does_not_lose_the_results_of_other_vms(lane):
     world = World(Machine("one", "1"), Machine("two", "2"), Machine("three", "3"), lane=lane)
     start = world._start
 
-    def stumble(vm, step):
+    def raise_bug(vm, step):
         if vm.name == "two":
             raise KeyError("a bug")
         start(vm, step)
         writes.note()
 
-    world._start = stumble
+    world._start = raise_bug
     world.apply = lambda batch: one_by_one(world.carry_out, batch, writes.count)
     outcome = _started(world)
     assert [(vm["state"], vm["changed"], vm["failed"]) for vm in outcome.vms] == [
         ("running", True, False), ("stopped", False, True), ("running", True, False),
     ]  # fmt: skip
     assert "two: Unexpected KeyError: 'a bug'. This is a bug in polyvirt.core; please report it." in outcome.msg
-    assert "stumble" in outcome.trace
+    assert "raise_bug" in outcome.trace
     assert "Traceback" not in outcome.msg
 
 
-def test_driver_that_breaks_down_as_a_whole_is_reported_for_each_vm():
+def test_error_of_the_whole_driver_is_reported_for_each_vm():
     world = World(Machine("one", "1"), Machine("two", "2"), lane="all")
 
     def break_down(batch):
@@ -155,13 +155,13 @@ def test_driver_that_breaks_down_as_a_whole_is_reported_for_each_vm():
 
 
 class Overtaken(Together):
-    """Somebody else starts each VM in the moment before this task does."""
+    """Someone else starts each VM just before this task does."""
 
     def _start(self, vm, step):
         self._existing(vm).power = "running"
 
 
-def test_step_that_somebody_else_carried_out_is_no_change():
+def test_step_that_someone_else_carried_out_is_not_a_change():
     outcome = _started(Overtaken(*(Machine(name, f"u-{name}") for name in NAMES)))
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, [])
     assert [(vm["state"], vm["changed"]) for vm in outcome.vms] == [("running", False)] * 3

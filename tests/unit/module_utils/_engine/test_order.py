@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of one task that depend on each other: a clone comes after its source, a base is deleted after its clones."""
+"""VMs of one task that depend on each other: clones after their source, a base is deleted after its clones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FROM_BASE = {"clone": {"source": "base", "snapshot": None, "linked": True}}
 
 
 class Linked(Cloning):
-    """``uses`` are (user, owner) names: the first one's disk is stacked on that of the second."""
+    """``uses`` are (user, owner) names: the disk of the owner is the backing file of the user's disk."""
 
     def __init__(self, *machines, uses=(), bound=False):
         super().__init__(*machines)
@@ -80,9 +80,9 @@ def test_disk_of_a_clone_whose_own_disk_is_kept_is_kept():
     assert outcome.vms[0]["kept"] == [{"path": "/base.qcow2", "reason": "used by clone"}]
 
 
-def test_base_stays_where_its_clone_could_not_be_deleted():
+def test_base_is_kept_if_its_clone_could_not_be_deleted():
     world = Linked(owned("base"), owned("clone"), uses=[("clone", "base")])
-    world.trouble("delete", CommandFailed(("tool",), 1, "in use"))
+    world.inject_errors("delete", CommandFailed(("tool",), 1, "in use"))
     outcome = delete(world, "base", "clone")
     assert [machine.name for machine in world.machines] == ["base", "clone"]
     assert outcome.vms[0]["msg"] == "base: not started, because clone failed."
@@ -103,18 +103,18 @@ def test_clone_of_a_vm_that_the_same_task_creates():
     assert [(verb, name) for _second, verb, name in world.calls] == [
         ("create", "base"), ("clone", "web"), ("start", "web"),
     ]  # fmt: skip
-    assert (world.made_from, outcome.vms[0]["cpus"]) == (["u-base"], 3)
+    assert (world.cloned_ids, outcome.vms[0]["cpus"]) == (["u-base"], 3)
 
 
-def test_clone_has_what_the_same_task_makes_of_its_source():
+def test_clone_copies_the_changes_of_its_source_by_the_same_task():
     world = Cloning(owned("base"))
     assert made_with_clone(world, cpus=3).vms[0]["cpus"] == 3
     assert world.verbs() == ["configure", "clone", "start"]
 
 
-def test_clone_is_not_made_where_its_source_failed():
+def test_clone_is_not_created_if_its_source_failed():
     world = Cloning()
-    world.trouble("create", CommandFailed(("tool",), 1, "disk full"))
+    world.inject_errors("create", CommandFailed(("tool",), 1, "disk full"))
     outcome = made_with_clone(world)
     assert (world.verbs(), outcome.changed) == (["create"], False)
     assert "web: not started, because base failed." in outcome.msg
@@ -127,7 +127,7 @@ def test_vms_cloned_from_each_other_are_rejected():
     assert (world.calls, "a: clone.source: there is no VM 'b'." in outcome.msg) == ([], True)
 
 
-def test_source_that_cannot_be_observed_again_fails_its_clone_alone():
+def test_source_that_cannot_be_observed_again_fails_only_its_clone():
     world = Cloning(owned("base"))
     observe = world.observe
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody else changes a VM between plan and write: it is planned again, once, and nothing is done beyond the plan."""
+"""Someone else changes a VM after planning: it is planned again, once, and nothing is done beyond the first plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALLOWED = {"allow_restart": True, "stop_mode": "force"}
 
 
 class Interfered(World):
-    """``meanwhile`` is what somebody else does just before each of the first ``times`` writes."""
+    """``meanwhile`` is what someone else does just before each of the first ``times`` writes."""
 
     def __init__(self, machine, meanwhile, times=1):
         super().__init__(machine)
@@ -51,14 +51,14 @@ def _after(outcome):
     return [one["after"] for one in outcome.diff]
 
 
-def test_change_that_is_made_already_is_not_made_again():
+def test_change_that_someone_else_made_is_not_repeated():
     world = Interfered(_found(), _set(cpus=4))
     outcome = _outcome(world, cpus=4)
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
     assert world.verbs() == ["configure"]
 
 
-def test_difference_holds_only_what_this_task_has_changed():
+def test_diff_has_only_changes_of_this_task():
     outcome = _outcome(Interfered(_found(), _set(memory=GIB)), cpus=4, memory=GIB)
     assert (outcome.failed, _after(outcome)) == (False, [{"cpus": 4}]), outcome.msg
 
@@ -71,7 +71,7 @@ def test_difference_holds_only_what_this_task_has_changed():
     ],
     ids=["another option", "the same option"],
 )
-def test_vm_that_was_stopped_for_a_change_gets_its_power_back(meanwhile, difference):
+def test_vm_that_was_stopped_for_a_change_is_started_again(meanwhile, difference):
     world = Interfered(_found("running"), _set(**meanwhile))
     outcome = _outcome(world, policy=ALLOWED)
     assert (outcome.failed, _after(outcome)) == (False, [difference]), outcome.msg
@@ -82,14 +82,14 @@ def test_vm_that_was_stopped_for_a_change_gets_its_power_back(meanwhile, differe
 @pytest.mark.parametrize(
     ("policy", "reason"), [(ALLOWED, "would now also need kill"), ({}, "only while the VM is off")]
 )
-def test_running_vm_is_not_stopped_where_the_plan_was_for_a_stopped_one(policy, reason):
+def test_running_vm_is_not_stopped_if_it_was_planned_as_stopped(policy, reason):
     world = Interfered(_found(), _start)
     outcome = _outcome(world, policy=policy)
     assert (outcome.failed, outcome.changed, world.machines[0].power) == (True, False, "running")
     assert "somebody else changed the VM while this task ran" in outcome.msg and reason in outcome.msg
 
 
-def test_vm_that_is_removed_meanwhile_is_reported():
+def test_vm_that_was_deleted_meanwhile_is_reported():
     outcome = _outcome(Interfered(_found(), lambda world: world.machines.clear()), cpus=4)
     assert outcome.failed and "somebody else deleted the VM" in outcome.msg
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task's way through a platform: what is looked at, in which order things are done, and what is told in the end."""
+"""Tasks on a platform in memory: what is observed, the order of steps, and the results."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from unit.module_utils._engine.world import GIB, Machine, World, refusal
 IMAGE = {"image": {"source": "/images/base"}}
 
 
-def ask(name, state="present", config=None, creation=None, machine_id=None, **policy):
-    return Request(name, machine_id, state, config or {}, creation or {}, policy=Policy(**policy))
+def ask(name, state="present", config=None, creation=None, vm_id=None, **policy):
+    return Request(name, vm_id, state, config or {}, creation or {}, policy=Policy(**policy))
 
 
 def carry_out(world, *requests, check=False):
@@ -33,10 +33,10 @@ def carry_out(world, *requests, check=False):
 # Before the first observation -----------------------------------------------------------------------------------------
 
 
-def test_driver_knows_the_plans_of_vms_that_may_not_exist_before_it_observes():
+def test_driver_gets_plans_of_possible_creations_before_the_first_observation():
     class ReadingAhead(World):
         def expect(self, plans):
-            assert not self.looks
+            assert not self.observations
             expected.extend((one.after.name, [step.verb for step in one.steps]) for one in plans)
 
     expected, clone = [], {"clone": {"source": "web"}}
@@ -51,10 +51,10 @@ def test_driver_knows_the_plans_of_vms_that_may_not_exist_before_it_observes():
     assert expected == [("web", ["create", "start"]), ("new", ["create", "start"])]
 
 
-# One refusal, one failure ---------------------------------------------------------------------------------------------
+# Rejected requests, failures ------------------------------------------------------------------------------------------
 
 
-def test_one_refusal_and_nothing_is_done_to_any_machine():
+def test_one_rejected_request_stops_the_whole_task():
     world = World(Machine("one", "1"), Machine("three", "3"))
     outcome = carry_out(world, *(ask(name, "started") for name in ("one", "two", "three")))
     assert (outcome.failed, outcome.changed, world.calls) == (True, False, [])
@@ -68,28 +68,30 @@ def test_one_refusal_and_nothing_is_done_to_any_machine():
     assert outcome.diff == []
 
 
-def test_a_check_with_a_refusal_foretells_no_change_for_the_others_either():
+def test_check_mode_with_a_rejected_request_predicts_no_change():
     requests = (ask("one", "started"), ask("nosuch", "started"))
     real = carry_out(World(Machine("one", "one")), *requests)
     check = carry_out(World(Machine("one", "one")), *requests, check=True)
     assert (check.changed, check.diff) == (real.changed, real.diff) == (False, [])
 
 
-def test_what_the_host_lacks_is_a_refusal_for_all_too():
+def test_preflight_error_stops_the_whole_task():
     world = World(Machine("one", "1"), Machine("two", "2"))
     world.refused_by_host["two"] = Refused("two: no such network.", "Known networks: default.")
     outcome = carry_out(world, ask("one", "started"), ask("two", "started"))
     assert (outcome.msg, world.calls) == ("two: no such network. Known networks: default.", [])
 
 
-def test_the_host_is_not_asked_about_a_machine_that_needs_nothing():
+def test_preflight_is_not_called_for_an_unchanged_vm():
     world = World(Machine("one", "1", power="running"))
     world.refused_by_host["one"] = Refused("never asked")
     assert not carry_out(world, ask("one", "started")).failed
 
 
-def test_a_failure_ends_its_machine_only():
-    world = World(Machine("one", "1"), Machine("two", "2", wakes_as="failed", reason="no disk"), Machine("three", "3"))
+def test_failure_of_one_vm_does_not_stop_the_others():
+    world = World(
+        Machine("one", "1"), Machine("two", "2", power_after_start="failed", reason="no disk"), Machine("three", "3")
+    )
     outcome = carry_out(world, *(ask(name, "started") for name in ("one", "two", "three")))
     assert [machine.power for machine in world.machines] == ["running", "failed", "running"]
     assert outcome.failed and outcome.changed
@@ -98,23 +100,23 @@ def test_a_failure_ends_its_machine_only():
     assert [vm["changed"] for vm in outcome.vms][::2] == [True, True]
 
 
-def test_two_machines_of_one_name_are_told_apart_by_their_ids():
+def test_vms_with_the_same_name_are_selected_by_id():
     world = World(Machine("web", "id-a"), Machine("web", "id-b"))
     outcome = carry_out(world, ask("web", "started"))
     assert outcome.msg == "web: 2 VMs have this name. Set id to one of id-a, id-b."
     assert world.calls == []
-    assert not carry_out(world, ask("web", "started", machine_id="id-b")).failed
+    assert not carry_out(world, ask("web", "started", vm_id="id-b")).failed
     assert [machine.power for machine in world.machines] == ["stopped", "running"]
 
 
-def test_what_the_platform_says_about_one_machine_is_its_refusal():
+def test_observation_error_of_one_vm_stops_the_task():
     world = World(Machine("web", "1"), Machine("db", "2"))
     world.observation_errors = {"db": NotFound("db: its definition cannot be read.")}
     outcome = carry_out(world, ask("web", "started"), ask("db", "started"))
     assert (outcome.msg, world.calls) == ("db: its definition cannot be read.", [])
 
 
-def test_a_warning_is_told_once():
+def test_warning_is_reported_once():
     assert carry_out(World(Machine("web", "1")), ask("web", "started")).warnings == ["the platform is old"]
 
 
@@ -132,9 +134,9 @@ def test_a_warning_is_told_once():
     ],
     ids=lambda request: f"{request.name} {request.state}",
 )
-def test_a_check_writes_nothing_and_tells_the_same(request_):
+def test_check_mode_changes_nothing_and_reports_the_same(request_):
     world, checked = World(Machine("web", "1", power="running")), World(Machine("web", "1", power="running"))
-    checked.apply = None  # Any call of it fails.
+    checked.apply = None  # Any call fails.
     real, check = carry_out(world, request_), carry_out(checked, request_, check=True)
     assert (real.failed, real.changed, bool(world.calls)) == (False, True, True)
     assert (check.changed, check.diff) == (real.changed, real.diff)
@@ -145,27 +147,27 @@ def test_a_check_writes_nothing_and_tells_the_same(request_):
     assert checked.machine("web") == Machine("web", "1", power="running")
 
 
-def test_a_check_waits_for_no_guest():
+def test_check_mode_does_not_wait_for_guests():
     world = World(Machine("web", "1", power="running"))
     assert not carry_out(world, ask("web", "started", wait_for="ssh"), check=True).failed
     assert world.clock.now() == 0
 
 
-def test_a_check_of_a_busy_machine_looks_again_too():
+def test_check_mode_waits_for_a_busy_vm():
     world = World(Machine("web", "1", busy_until=5))
     assert carry_out(world, ask("web", "started"), check=True).changed
     assert world.calls == []
     assert 5 <= world.clock.now() < 9
 
 
-# Looking --------------------------------------------------------------------------------------------------------------
+# Observations ---------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_to_do_is_one_look():
+def test_task_without_changes_observes_once():
     world = World(Machine("one", "1", power="running"), Machine("two", "2", power="running"))
     outcome = carry_out(world, ask("one", "started"), ask("two", "started", {"cpus": 2}))
     assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, [])
-    assert world.looks == [(0, {"power", "config"})]
+    assert world.observations == [(0, {"power", "config"})]
 
 
 @pytest.mark.parametrize(
@@ -177,23 +179,23 @@ def test_nothing_to_do_is_one_look():
         (ask("web", "started", wait_for="ssh"), {"addresses"}),
     ],
 )
-def test_no_more_is_asked_of_the_platform_than_the_plan_needs(request_, more):
+def test_only_needed_facets_are_observed(request_, more):
     world = World(Machine("web", "1"))
     carry_out(world, request_, check=True)
-    assert world.looks[0][1] == {"power", "config"} | more
+    assert world.observations[0][1] == {"power", "config"} | more
 
 
-def test_files_are_looked_at_where_something_may_be_rebuilt(monkeypatch):
+def test_files_are_observed_if_a_vm_may_be_recreated(monkeypatch):
     world = World(Machine("web", "1"))
     traits = world.traits()
     rebuilding = replace(traits, fields={**traits.fields, "firmware": Field(cost=DESTRUCTIVE)})
     monkeypatch.setattr(world, "traits", lambda: rebuilding)
     carry_out(world, ask("web", allow_recreate=True), check=True)
-    assert world.looks[0][1] == {"power", "config", "snapshots", "files"}
+    assert world.observations[0][1] == {"power", "config", "snapshots", "files"}
 
 
-def test_a_name_that_changes_hands_does_not_change_the_machine():
-    world = World(Machine("web", "1", power="running", stops_within=3))
+def test_observed_vm_is_followed_by_id_and_not_by_name():
+    world = World(Machine("web", "1", power="running", stop_seconds=3))
     stop = world._stop
 
     def rename_and_stop(vm, step):
@@ -206,24 +208,24 @@ def test_a_name_that_changes_hands_does_not_change_the_machine():
     assert [(machine.id, machine.power) for machine in world.machines] == [("1", "stopped"), ("2", "running")]
 
 
-def test_a_light_look_forgets_nothing():
-    world = World(Machine("web", "1", power="running", config={"cpus": 7, "memory": GIB}, stops_within=None))
+def test_light_observation_keeps_other_values():
+    world = World(Machine("web", "1", power="running", config={"cpus": 7, "memory": GIB}, stop_seconds=None))
     outcome = carry_out(world, ask("web", "stopped", stop_timeout=5))
     assert outcome.failed
     assert (outcome.vms[0]["cpus"], outcome.vms[0]["memory_mib"]) == (7, 1024)
 
 
-# In the end -----------------------------------------------------------------------------------------------------------
+# Final check ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_left_is_named():
+def test_remaining_differences_are_reported():
     world = World(Machine("web", "1", stores=False))
     outcome = carry_out(world, ask("web", config={"cpus": 4, "memory": 4 * GIB}))
     assert outcome.msg == "web: the VM is not as requested yet: cpus, memory. Run the task again."
     assert outcome.vms[0]["steps"][0]["done"] is True
 
 
-def test_a_restart_is_done_once_and_not_missed_in_the_end():
+def test_restart_is_done_once_and_confirmed():
     world = World(Machine("web", "1", power="running"))
     outcome = carry_out(world, ask("web", "restarted"))
     assert (outcome.failed, world.verbs()) == (False, ["stop", "start"])
@@ -233,9 +235,9 @@ def test_a_restart_is_done_once_and_not_missed_in_the_end():
 # Lanes ----------------------------------------------------------------------------------------------------------------
 
 
-def test_lanes_run_together_but_not_more_than_a_few():
+def test_number_of_parallel_lanes_is_limited():
     world = World(*(Machine(f"m{number}", str(number)) for number in range(8)))
-    # Passed only by four at once; they then give a fifth the time to come in too.
+    # Passed only if four run in parallel; they then wait for a fifth one, which must not come.
     meeting, fifth, inside, most, start = threading.Barrier(4, timeout=20), threading.Event(), [], [], world._start
 
     def start_together(vm, step):
@@ -255,15 +257,15 @@ def test_lanes_run_together_but_not_more_than_a_few():
     assert {machine.power for machine in world.machines} == {"running"}
 
 
-def test_machines_of_one_lane_go_together():
+def test_vms_of_one_lane_are_sent_together():
     world = World(*(Machine(name, name) for name in ("a", "b", "c")), lane="the host")
     outcome = carry_out(world, *(ask(name, "started") for name in ("a", "b", "c")))
     assert (outcome.failed, world.segments) == (False, [["a", "b", "c"]])
 
 
-def test_a_lane_goes_on_without_its_failed_machine():
+def test_lane_continues_without_a_failed_vm():
     world = World(
-        Machine("a", "a", power="running", stops_within=None), Machine("b", "b", power="running"), lane="the host"
+        Machine("a", "a", power="running", stop_seconds=None), Machine("b", "b", power="running"), lane="the host"
     )
     outcome = carry_out(world, ask("a", "absent", stop_timeout=15), ask("b", "absent", stop_timeout=15))
     assert [machine.name for machine in world.machines] == ["a"]
@@ -273,7 +275,7 @@ def test_a_lane_goes_on_without_its_failed_machine():
 
 @pytest.mark.parametrize("check", [True, False])
 def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
-    """Both are new, so no driver could find the other one."""
+    """Both VMs are new, so a driver cannot see the MAC of the other one."""
     world = World()
     mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
     requests = [Request(name, config=mac, creation=IMAGE) for name in ("web", "db")]
@@ -282,12 +284,12 @@ def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     assert world.calls == []
 
 
-def test_mark_that_a_call_without_an_answer_has_written_is_a_change():
+def test_changed_mark_counts_as_a_change_after_a_lost_answer():
     class Announcing(World):
         def _configure(self, vm, step):
             self.machine("web").mark = {"id": "u-web", "files": ["new.img"]}
             error = refusal("no answer")
-            error.wrote = None  # Nobody knows.
+            error.wrote = None  # Not known.
             raise error
 
     world = Announcing(Machine("web", "u-web", mark={"id": "u-web"}))

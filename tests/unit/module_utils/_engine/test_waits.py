@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is waited for and how long: guests going down, machines that are busy, errors that pass, guests that answer."""
+"""What a task waits for, and how long: guests that stop, busy VMs, temporary errors, guests that answer."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def carry_out(world, *requests, probe=None, check=False):
     return task.run(world, requests, check, clock=world.clock, probe=probe)
 
 
-def running(name="web", **manners):
-    return Machine(name, f"id-{name}", power="running", **manners)
+def running(name="web", **behaviour):
+    return Machine(name, f"id-{name}", power="running", **behaviour)
 
 
-# Going down -----------------------------------------------------------------------------------------------------------
+# Stopping -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_guest_gets_the_seconds_it_needs():
-    world = World(running(stops_within=7))
+def test_guest_may_take_some_seconds_to_stop():
+    world = World(running(stop_seconds=7))
     outcome = carry_out(world, ask("web", "stopped"))
     assert (outcome.failed, outcome.changed, outcome.vms[0]["state"]) == (False, True, "stopped")
     assert world.calls == [(0, "stop", "web")]
     assert 7 <= world.clock.now() <= 9
 
 
-def test_a_press_that_was_lost_is_repeated_after_ten_seconds():
-    world = World(running(deaf_for=1, stops_within=3))
+def test_stop_request_is_repeated_after_ten_seconds():
+    world = World(running(ignored_stops=1, stop_seconds=3))
     assert not carry_out(world, ask("web", "stopped")).failed
     assert [verb for _second, verb, _name in world.calls] == ["stop", "stop"]
     assert 10 <= world.calls[1][0] <= 11
     assert 13 <= world.clock.now() <= 15
 
 
-def test_a_guest_that_does_not_obey_fails_the_task_and_keeps_its_power():
-    world = World(running(stops_within=None))
+def test_guest_that_ignores_stop_requests_fails_the_task_and_keeps_running():
+    world = World(running(stop_seconds=None))
     outcome = carry_out(world, ask("web", "stopped", stop_timeout=25))
     assert outcome.msg.startswith("web: after stop it is still running (waited 25 s for stopped).")
     assert "stop_mode: graceful_then_force" in outcome.msg
@@ -56,13 +56,13 @@ def test_a_guest_that_does_not_obey_fails_the_task_and_keeps_its_power():
     assert 25 <= world.clock.now() <= 26
 
 
-def test_the_platforms_own_time_is_taken_where_none_is_given():
-    world = World(running(stops_within=None))
+def test_default_of_stop_timeout_comes_from_the_platform():
+    world = World(running(stop_seconds=None))
     assert "waited 120 s" in carry_out(world, ask("web", "stopped")).msg
 
 
-def test_a_guest_that_does_not_obey_is_cut_where_that_is_asked_and_it_is_said():
-    world = World(running(stops_within=None))
+def test_graceful_then_force_kills_the_vm_after_stop_timeout_and_adds_a_note():
+    world = World(running(stop_seconds=None))
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=25))
     assert (outcome.failed, world.verbs()) == (False, ["stop", "stop", "stop", "kill"])
     assert outcome.vms[0]["steps"][0]["note"] == "forced after 25 s: the guest did not stop by itself"
@@ -70,12 +70,12 @@ def test_a_guest_that_does_not_obey_is_cut_where_that_is_asked_and_it_is_said():
 
 @pytest.mark.parametrize("stop_mode", [None, "graceful", "graceful_then_force"])
 def test_guest_that_fails_while_it_stops_is_powered_off_at_once(stop_mode):
-    """A crashed guest that the platform keeps (on_crash: preserve) never stops by itself."""
-    world = World(running(stops_within=None))
-    press = world._stop
+    """A crashed guest that the platform preserves (on_crash: preserve) never stops on its own."""
+    world = World(running(stop_seconds=None))
+    send_stop = world._stop
 
     def crash(vm, step):
-        press(vm, step)
+        send_stop(vm, step)
         world.machine("web").power, world.machine("web").reason = "failed", "panicked"
 
     world._stop = crash
@@ -85,7 +85,7 @@ def test_guest_that_fails_while_it_stops_is_powered_off_at_once(stop_mode):
     assert "web: the guest crashed while it was stopping; see its logs." in outcome.warnings
 
 
-def test_a_guest_that_crashes_instead_of_stopping_is_noted_and_warned_about():
+def test_crash_during_a_stop_gives_a_note_and_a_warning():
     outcome = carry_out(World(running(reason="crashed")), ask("web", "stopped"))
     assert (outcome.failed, outcome.vms[0]["state"]) == (False, "stopped")
     assert outcome.vms[0]["steps"][0]["note"] == "the guest crashed while it was stopping"
@@ -93,92 +93,92 @@ def test_a_guest_that_crashes_instead_of_stopping_is_noted_and_warned_about():
     assert not any("crashed" in one for one in carry_out(World(running()), ask("web", "stopped")).warnings)
 
 
-def test_a_guest_that_obeys_in_time_is_not_cut():
-    world = World(running(stops_within=20))
+def test_guest_that_stops_in_time_is_not_killed():
+    world = World(running(stop_seconds=20))
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=25))
     assert "kill" not in world.verbs()
     assert outcome.vms[0]["steps"][0]["note"] == ""
 
 
-def test_force_asks_no_guest():
-    world = World(running(stops_within=None))
+def test_force_sends_no_stop_request():
+    world = World(running(stop_seconds=None))
     assert not carry_out(world, ask("web", "stopped", stop_mode="force")).failed
     assert world.verbs() == ["kill"]
 
 
-def test_a_guest_that_went_down_just_before_it_is_asked_again_is_no_failure():
-    world = World(running(deaf_for=1))
-    press = world._stop
+def test_guest_that_stops_just_before_a_repeated_request_is_not_an_error():
+    world = World(running(ignored_stops=1))
+    send_stop = world._stop
 
     def press_and_stop_by_itself(vm, step):
         world.machine("web").power = "stopped" if len(world.calls) == 2 else "running"
-        press(vm, step)
+        send_stop(vm, step)
 
     world._stop = press_and_stop_by_itself
     outcome = carry_out(world, ask("web", "stopped"))
     assert (outcome.failed, world.verbs()) == (False, ["stop", "stop"])
 
 
-# Busy, races, passing errors ------------------------------------------------------------------------------------------
+# Busy VMs, races, temporary errors ------------------------------------------------------------------------------------
 
 
-def test_a_busy_machine_is_looked_at_until_it_is_not():
+def test_busy_vm_is_waited_for():
     world = World(Machine("web", "1", busy_until=12), running("db"))
     outcome = carry_out(world, ask("web", "started"), ask("db", "stopped"))
     assert not outcome.failed
     assert [second for second, _verb, _name in world.calls if second < 12] == []
 
 
-def test_a_machine_that_stays_busy_is_refused_at_the_deadline():
+def test_vm_that_stays_busy_is_rejected_after_timeout():
     world = World(Machine("web", "1", busy_until=1000))
     outcome = carry_out(world, ask("web", "started", timeout=30))
     assert outcome.msg.startswith("web: it is still busy (locked) after 30 seconds.")
     assert (world.clock.now(), world.calls) == (30, [])
 
 
-def test_a_lost_race_is_no_failure():
+def test_error_does_not_matter_if_the_vm_is_as_requested():
     world = World(Machine("web", "1"))
-    world.trouble("start", refusal("Domain is already active"), done=True)
+    world.inject_errors("start", refusal("Domain is already active"), done=True)
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, world.machine("web").power) == (False, "running")
     assert (outcome.changed, outcome.diff) == (False, []), "somebody else changed it"
 
 
-def test_an_error_counts_where_the_machine_is_not_as_asked():
+def test_error_fails_the_task_if_the_vm_is_not_as_requested():
     world = World(Machine("web", "1"))
-    world.trouble("start", refusal("no such image"))
+    world.inject_errors("start", refusal("no such image"))
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, outcome.changed) == (True, False)
     assert "no such image" in outcome.msg
     assert outcome.vms[0]["steps"][0]["done"] is False
 
 
-def test_a_passing_error_is_tried_again():
+def test_transient_error_is_retried():
     world = World(Machine("web", "1"))
-    world.trouble("start", refusal("try later"), refusal("try later"))
+    world.inject_errors("start", refusal("try later"), refusal("try later"))
     assert not carry_out(world, ask("web", "started")).failed
     assert [(second, verb) for second, verb, _name in world.calls] == [(0, "start"), (1, "start"), (2, "start")]
 
 
-def test_a_passing_error_that_does_not_pass_is_told_at_the_deadline():
+def test_persistent_transient_error_is_reported_after_timeout():
     world = World(Machine("web", "1"))
-    world.trouble("start", *[refusal("try later")] * 100)
+    world.inject_errors("start", *[refusal("try later")] * 100)
     outcome = carry_out(world, ask("web", "started", timeout=20))
     assert "try later" in outcome.msg
     assert world.clock.now() == 20
 
 
-def test_settings_that_a_lock_kept_back_are_sent_again():
-    """That the machine is off, as it shall be, does not tell that they arrived."""
+def test_settings_are_sent_again_after_a_transient_error():
+    """The power state of the VM does not show whether the settings were changed."""
     world = World(Machine("web", "1", config={"cpus": 1}))
-    world.trouble("configure", refusal("try later"))
+    world.inject_errors("configure", refusal("try later"))
     assert not carry_out(world, Request("web", config={"cpus": 2})).failed
     assert (world.verbs(), world.machine("web").config) == (["configure", "configure"], {"cpus": 2})
 
 
-def test_what_somebody_else_did_meanwhile_is_not_tried_again():
+def test_step_that_someone_else_did_meanwhile_is_not_retried():
     world = World(Machine("web", "1"))
-    world.trouble("start", refusal("try later"), done=True)
+    world.inject_errors("start", refusal("try later"), done=True)
     assert not carry_out(world, ask("web", "started")).failed
     assert world.verbs() == ["start"]
 
@@ -203,7 +203,7 @@ def answers(world, *endpoints):
     return probe
 
 
-def test_a_lease_is_no_proof_of_life():
+def test_lease_does_not_prove_that_a_guest_runs():
     world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "lease"))))
     probe = answers(world, ("10.0.0.7", 40))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=probe)
@@ -213,15 +213,15 @@ def test_a_lease_is_no_proof_of_life():
     assert set(probe.asked) == {("10.0.0.9", 22, "ssh"), ("10.0.0.7", 22, "ssh")}
 
 
-def test_ssh_is_where_it_answered_also_after_a_start():
-    """An installer and the system that it installed have two leases, of which the first is not in use any more."""
+def test_ssh_is_the_address_that_answered_also_after_a_start():
+    """An installer and the installed system have different leases, and the first one is not used any more."""
     world = World(Machine("web", "1", addresses=(Address("10.0.0.7", "lease"), Address("10.0.0.9", "lease"))))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=answers(world, ("10.0.0.9", 5)))
     assert (outcome.failed, outcome.changed) == (False, True)
     assert outcome.vms[0]["ssh"]["host"] == "10.0.0.9"
 
 
-def test_silence_names_the_last_address_and_its_source():
+def test_timeout_names_the_last_address_and_its_source():
     world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "arp"))))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh", timeout=60), probe=answers(world))
     assert outcome.msg.startswith("web: no ssh within 60 s; last tried: 10.0.0.9:22 (lease), 10.0.0.7:22 (arp).")
@@ -229,12 +229,12 @@ def test_silence_names_the_last_address_and_its_source():
     assert world.machine("web").power == "running"
 
 
-def test_silence_without_an_address_says_so():
+def test_timeout_without_an_address_says_so():
     outcome = carry_out(World(running()), ask("web", "started", wait_for="address", timeout=5), probe=None)
     assert "web: no address within 5 s; last tried: no address was found." in outcome.msg
 
 
-def test_a_machine_that_waits_in_vain_is_kept():
+def test_new_vm_is_kept_if_its_guest_does_not_answer():
     world = World()
     request = Request(
         "new", state="started", creation={"image": {"source": "/i"}}, policy=Policy(wait_for="ssh", timeout=5)
@@ -244,7 +244,7 @@ def test_a_machine_that_waits_in_vain_is_kept():
     assert world.machine("new").power == "running"
 
 
-def test_the_agents_word_proves_an_address_but_no_ssh():
+def test_agent_proves_an_address_but_not_ssh():
     world = World(running(addresses=(Address("10.0.0.9", "agent"),)))
     assert not carry_out(world, ask("web", "started", wait_for="address"), probe=answers(world)).failed
     assert carry_out(world, ask("web", "started", wait_for="ssh", timeout=5), probe=answers(world)).failed
@@ -254,8 +254,8 @@ FORWARD = {"host": "127.0.0.1", "port": 2222, "user": "me", "key_file": None, "s
 
 
 @pytest.mark.parametrize("addresses", [(), (Address("10.0.0.9", "agent"),)])
-def test_where_a_port_is_forwarded_ssh_is_what_answers_there(addresses):
-    """An address of the guest's own has nothing to do with the host's port, and may lead nowhere from here."""
+def test_ssh_uses_the_forwarded_port(addresses):
+    """The guest's own address may not be reachable from here."""
     world = World(running(addresses=addresses, ssh=FORWARD))
     probe = answers(world, ("127.0.0.1", 0))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=probe)
@@ -264,28 +264,28 @@ def test_where_a_port_is_forwarded_ssh_is_what_answers_there(addresses):
     assert outcome.vms[0]["ssh"] == FORWARD
 
 
-def test_forwarded_port_proves_a_guest_by_ssh_only_even_where_an_address_is_wanted():
+def test_forwarded_port_needs_an_ssh_banner_even_for_wait_for_address():
     world = World(running(ssh=FORWARD))
     probe = answers(world, ("127.0.0.1", 0))
     assert not carry_out(world, ask("web", "started", wait_for="address"), probe=probe).failed
     assert probe.asked == [("127.0.0.1", 2222, "ssh")]
 
 
-def test_an_address_that_is_waited_for_is_the_guests_own_and_ssh_stays_where_it_is():
+def test_wait_for_address_does_not_change_the_forwarded_ssh():
     world = World(running(addresses=(Address("10.0.0.9", "agent"),), ssh=FORWARD))
     outcome = carry_out(world, ask("web", "started", wait_for="address"), probe=answers(world))
     assert (outcome.failed, outcome.vms[0]["ssh"]) == (False, FORWARD)
 
 
 @pytest.mark.parametrize("wanted", ["address", "ssh"])
-def test_what_is_waited_for_is_what_is_probed(wanted):
+def test_probe_matches_wait_for(wanted):
     world = World(running(addresses=(Address("10.0.0.9", "lease"),)))
     probe = answers(world, ("10.0.0.9", 0))
     assert not carry_out(world, ask("web", "started", wait_for=wanted), probe=probe).failed
     assert probe.asked == [("10.0.0.9", 22, wanted)]
 
 
-def test_one_deadline_for_all_machines():
+def test_all_vms_share_one_deadline():
     world = World(running("one"), running("two"))
     requests = [ask(name, "started", wait_for="ssh", timeout=30) for name in ("one", "two")]
     outcome = carry_out(world, *requests, probe=answers(world))
@@ -293,7 +293,7 @@ def test_one_deadline_for_all_machines():
 
 
 def slow(world, *hosts):
-    """A probe that takes three seconds where nothing answers, as a connection to a silent address does."""
+    """A probe that takes three seconds if there is no answer, like a connection to a silent address."""
     asked = []
 
     def probe(host, port, what):
@@ -306,53 +306,53 @@ def slow(world, *hosts):
     return probe
 
 
-def silent_crowd(source="lease"):
+def silent_guests(source="lease"):
     return World(*(running(f"m{n:02}", addresses=(Address(f"10.0.0.{n}", source),)) for n in range(100)))
 
 
-def waited_for(world, **policy):
+def wait_requests(world, **policy):
     return [ask(machine.name, "started", **policy) for machine in world.machines]
 
 
-def test_silent_guests_are_probed_all_at_once():
-    world = silent_crowd()
-    meeting = threading.Barrier(30, timeout=20)  # Passed only by thirty probes at once.
+def test_guests_are_probed_in_parallel():
+    world = silent_guests()
+    meeting = threading.Barrier(30, timeout=20)  # Passed only if thirty probes run in parallel.
 
     def probe(host, port, what):
         meeting.wait()
         return False
 
     del world.machines[30:]
-    outcome = carry_out(world, *waited_for(world, wait_for="ssh", timeout=1), probe=probe)
+    outcome = carry_out(world, *wait_requests(world, wait_for="ssh", timeout=1), probe=probe)
     assert (world.clock.now(), len(outcome.msg.splitlines())) == (1, 30)
     assert "m09: no ssh within 1 s; last tried: 10.0.0.9:22 (lease)." in outcome.msg
 
 
-def test_an_agents_word_counts_even_when_the_time_is_up():
-    world = silent_crowd("agent")
+def test_address_from_an_agent_counts_after_the_deadline():
+    world = silent_guests("agent")
     world.machine("m00").addresses = (Address("10.0.0.0", "lease"),)
-    outcome = carry_out(world, *waited_for(world, wait_for="address", timeout=2), probe=slow(world))
+    outcome = carry_out(world, *wait_requests(world, wait_for="address", timeout=2), probe=slow(world))
     assert outcome.msg.splitlines() == [
         "m00: no address within 2 s; last tried: 10.0.0.0:22 (lease)."
         " Check its console and its network, or raise timeout."
     ]
 
 
-def test_a_guest_that_is_there_is_found_without_any_time():
+def test_guest_that_answers_is_found_with_timeout_zero():
     world = World(running(addresses=(Address("10.0.0.9", "lease"),)))
     requests = ask("web", "started", wait_for="ssh", timeout=0)
     assert not carry_out(world, requests, probe=slow(world, "10.0.0.9")).failed
 
 
-def test_a_guest_that_goes_away_while_it_is_waited_for_ends_the_wait():
+def test_wait_ends_if_the_guest_stops():
     world = World(running(off_at=10, reason="crashed"))
     outcome = carry_out(world, ask("web", "started", wait_for="ssh"), probe=answers(world))
     assert outcome.msg.startswith("web: while waiting for its ssh it became stopped (crashed).")
     assert world.clock.now() < 12
 
 
-def test_a_machine_that_failed_is_not_waited_for():
-    world = World(running("one", stops_within=None), Machine("two", "2"))
+def test_failed_vm_is_not_waited_for():
+    world = World(running("one", stop_seconds=None), Machine("two", "2"))
     requests = [ask("one", "restarted", wait_for="ssh", stop_timeout=10), ask("two", "started")]
     outcome = carry_out(world, *requests, probe=answers(world))
     assert outcome.msg.startswith("one: after stop it is still running")
@@ -360,7 +360,7 @@ def test_a_machine_that_failed_is_not_waited_for():
 
 
 class StartedByAnother(World):
-    """Another task's start is under way when ours comes."""
+    """Another task is starting the VM when this task starts it."""
 
     def _start(self, vm, step):
         machine = self._existing(vm)
@@ -368,14 +368,14 @@ class StartedByAnother(World):
         raise refusal("already active")
 
 
-def test_a_lost_race_is_judged_when_the_other_is_done():
+def test_state_is_checked_when_another_operation_has_ended():
     world = StartedByAnother(Machine("web", "1"))
     outcome = carry_out(world, ask("web", "started"))
     assert not outcome.failed, outcome.msg
     assert world.clock.now() >= 3
 
 
-def test_a_lost_race_with_one_who_never_ends_is_an_error_in_the_end():
+def test_other_operation_that_does_not_end_is_an_error_after_timeout():
     world = StartedByAnother(Machine("web", "1"))
     outcome = carry_out(world, ask("web", "started", timeout=2))
     assert outcome.failed
@@ -383,8 +383,8 @@ def test_a_lost_race_with_one_who_never_ends_is_an_error_in_the_end():
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_a_command_that_was_cut_off_counts_by_what_it_did(done):
+def test_result_of_a_killed_command_is_read_from_the_vm(done):
     world = World(Machine("web", "1"))
-    world.trouble("start", Timeout("it had not ended after 600 seconds", waited=600), done=done)
+    world.inject_errors("start", Timeout("it had not ended after 600 seconds", waited=600), done=done)
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, outcome.vms[0]["state"]) == ((False, "running") if done else (True, "stopped"))

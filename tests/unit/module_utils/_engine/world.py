@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A platform in memory with a clock that is only turned by those who sleep.
+"""A platform in memory, with a fake clock.
 
-It shares nothing with the core's own idea of what a step does: each machine is a small state machine of its own, with
-the manners of real ones (guests that take their time, or miss the button; starts that fail; errors that come and go).
+It does not use the collection's own simulation of steps: each VM is a small state machine that behaves like real ones
+(guests that stop slowly or ignore requests, starts that fail, temporary errors).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GIB = 1 << 30
 
 
 class FakeClock:
-    """Time passes only while somebody sleeps."""
+    """Time passes only in ``sleep``."""
 
     def __init__(self):
         self._seconds = 0.0
@@ -36,7 +36,7 @@ class FakeClock:
             self._seconds += seconds
 
     def wait(self, futures, seconds):
-        """What is under way takes no time but what it sleeps itself."""
+        """Calls in other threads take no time, except their own ``sleep``."""
         if not futures:
             self.sleep(seconds)
             return ()
@@ -45,7 +45,7 @@ class FakeClock:
 
 @dataclass
 class Machine:
-    """One machine of the platform, and how its guest behaves."""
+    """One VM of the platform, and how its guest behaves."""
 
     name: str
     id: str
@@ -55,34 +55,34 @@ class Machine:
     mark: dict | None = None
     addresses: tuple = ()
     ssh: dict | None = None
-    #: Seconds between hearing the power button and being off; None never obeys.
-    stops_within: float | None = 2
-    #: So many presses of the button are not heard.
-    deaf_for: int = 0
+    #: Seconds from the stop request until the guest is off; None: it ignores all requests.
+    stop_seconds: float | None = 2
+    #: How many stop requests the guest ignores.
+    ignored_stops: int = 0
     busy_until: float = 0
-    #: What a start leads to.
-    wakes_as: str = model.RUNNING
+    #: The power state after a start.
+    power_after_start: str = model.RUNNING
     stores: bool = True
     off_at: float | None = None
 
 
 class World:
-    """The driver and the platform in one: ``calls`` are (second, verb, name) of all that was done."""
+    """Driver and platform: ``calls`` are (second, verb, name) of all steps, ``observations`` (second, facets)."""
 
-    def __init__(self, *machines, lane=None, ends_at_once=()):
+    def __init__(self, *machines, lane=None, synchronous_verbs=()):
         self.clock = FakeClock()
         self.machines = list(machines)
-        self.calls, self.segments, self.looks = [], [], []
-        self.troubles = {}
+        self.calls, self.segments, self.observations = [], [], []
+        self.injected_errors = {}
         self.refused_by_host = {}
         self.observation_errors = {}
-        self._lane, self._ends_at_once = lane, frozenset(ends_at_once)
+        self._lane, self._synchronous_verbs = lane, frozenset(synchronous_verbs)
 
-    # What tests say ---------------------------------------------------------------------------------------------------
+    # For tests --------------------------------------------------------------------------------------------------------
 
-    def trouble(self, verb, *errors, done=False):
-        """Let ``verb`` fail with these errors, one after the other; ``done`` says that it is done all the same."""
-        self.troubles[verb] = [(error, done) for error in errors]
+    def inject_errors(self, verb, *errors, done=False):
+        """Let ``verb`` fail with these errors, one after the other; ``done``: the step is carried out nevertheless."""
+        self.injected_errors[verb] = [(error, done) for error in errors]
 
     def verbs(self, name=None):
         return [verb for _second, verb, called in self.calls if name in (None, called)]
@@ -104,12 +104,12 @@ class World:
             },
             sources=("image",),
             defaults={"cpus": 2, "memory": 2 * GIB},
-            ends_at_once=self._ends_at_once,
+            synchronous_verbs=self._synchronous_verbs,
             transient=lambda error: "try later" in str(error),
         )
 
     def observe(self, targets, facets):
-        self.looks.append((self.clock.now(), facets))
+        self.observations.append((self.clock.now(), facets))
         found = [machine for machine in self.machines if any(target.selects(machine) for target in targets)]
         vms = [self._seen(machine, facets) for machine in found]
         known = tuple(machine.name for machine in self.machines)
@@ -133,7 +133,7 @@ class World:
                     raise
 
     def carry_out(self, vm, step):
-        """As ``one_by_one`` wants it: without the list of calls."""
+        """Carry out a step for ``one_by_one``, without adding it to ``calls``."""
         getattr(self, f"_{step.verb}")(vm, step)
 
     # The platform -----------------------------------------------------------------------------------------------------
@@ -156,20 +156,20 @@ class World:
 
     def _do(self, vm, step):
         self.calls.append((round(self.clock.now()), step.verb, vm.name))
-        error, done = self.troubles[step.verb].pop(0) if self.troubles.get(step.verb) else (None, True)
+        error, done = self.injected_errors[step.verb].pop(0) if self.injected_errors.get(step.verb) else (None, True)
         if done:
             getattr(self, f"_{step.verb}")(vm, step)
         if error:
             raise error
 
     def _create(self, vm, step):
-        assert vm.name not in [machine.name for machine in self.machines], "made twice"
-        machine_id = f"u-{vm.name}"
-        made = Machine(vm.name, machine_id, config=dict(step.arguments["config"]), mark={"id": machine_id})
-        self.machines.append(made)
+        assert vm.name not in [machine.name for machine in self.machines], "created twice"
+        vm_id = f"u-{vm.name}"
+        created = Machine(vm.name, vm_id, config=dict(step.arguments["config"]), mark={"id": vm_id})
+        self.machines.append(created)
 
     def _existing(self, vm):
-        if vm.id is None and self._ends_at_once:  # The step before has created it.
+        if vm.id is None and self._synchronous_verbs:  # The step before has created it.
             return self.machine(vm.name)
         return next(machine for machine in self.machines if machine.id == vm.id)
 
@@ -184,16 +184,16 @@ class World:
         machine = self._existing(vm)
         if machine.power == model.RUNNING:
             raise refusal("already active")
-        machine.power = machine.wakes_as
+        machine.power = machine.power_after_start
 
     def _stop(self, vm, step):
         machine = self._existing(vm)
         if machine.power != model.RUNNING:
             raise refusal("not running")
-        if machine.deaf_for:
-            machine.deaf_for -= 1
-        elif machine.stops_within is not None and machine.off_at is None:
-            machine.off_at = self.clock.now() + machine.stops_within
+        if machine.ignored_stops:
+            machine.ignored_stops -= 1
+        elif machine.stop_seconds is not None and machine.off_at is None:
+            machine.off_at = self.clock.now() + machine.stop_seconds
 
     def _kill(self, vm, step):
         machine = self._existing(vm)
@@ -206,5 +206,5 @@ class World:
 
 
 def refusal(text):
-    """What a platform's command says when it fails."""
+    """The error of a platform's command that failed."""
     return CommandFailed(("platform",), 1, text)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generated platforms, machines and requests: anything that could be found, and anything that could be asked of it."""
+"""Hypothesis strategies for platforms, VMs and requests: any VM that could exist, and any request for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = (
     "networks.add", "networks.remove", "networks.type", "networks.mac",
     "port_forwards.add", "port_forwards.remove", "port_forwards.host_port",
 )  # fmt: skip
-# Mostly what a platform really has, so that not every plan is a refusal.
+# Mostly costs that allow the change, so that not every plan is a refusal.
 LIKELY_COSTS = st.sampled_from((model.LIVE, model.NEXT_BOOT, model.POWER_OFF) * 3 + (model.DESTRUCTIVE, model.NEVER))
 SIZES = st.integers(1, 4).map(lambda size: size << 30)
 SCALARS = {
@@ -57,7 +57,7 @@ COLLECTIONS = {
 
 @st.composite
 def platforms(draw):
-    """Traits that agree with themselves: what can be suspended has the verb for it."""
+    """Consistent Traits: a power state is supported only with the verb for it."""
     usual, unusual = draw(LIKELY_COSTS), draw(st.dictionaries(st.sampled_from(KINDS), LIKELY_COSTS, max_size=6))
     fields = {kind: Field(cost=unusual.get(kind, usual)) for kind in KINDS}
     fields.update({kind: Field(readable=False) for kind in draw(st.sets(st.sampled_from(KINDS), max_size=1))})
@@ -81,34 +81,34 @@ def platforms(draw):
         restored_as={model.RUNNING: left_in},
         taken_as=draw(st.sampled_from([lambda vm, asked: (asked.kind, vm.power), _without_memory])),
         harmless=draw(st.sampled_from([frozenset(), frozenset({"locked"})])),
-        made_as=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
+        power_after_create=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
     )
 
 
 def _without_memory(vm, asked):
-    """The kind and power of a new snapshot where none holds memory."""
+    """Return kind and power of a new snapshot on a platform whose snapshots contain no memory."""
     return "external", model.STOPPED
 
 
-def entries(name, attributes_always=(), fewest=0):
+def entries(name, attributes_always=(), min_size=0):
     keys, attributes = COLLECTIONS[name]
     always = {key: value for key, value in attributes.items() if key in attributes_always}
-    perhaps = {key: value for key, value in attributes.items() if key not in attributes_always}
-    return st.dictionaries(keys, st.fixed_dictionaries(always, optional=perhaps), min_size=fewest, max_size=2)
+    optional = {key: value for key, value in attributes.items() if key not in attributes_always}
+    return st.dictionaries(keys, st.fixed_dictionaries(always, optional=optional), min_size=min_size, max_size=2)
 
 
 def configs(asked):
-    """A configuration as found, or as asked, where entries may be None for "gone"."""
+    """A found configuration, or a requested one, in which entries may be None (to be removed)."""
     parts = dict(SCALARS)
     for name in COLLECTIONS:
-        given = entries(name, ("size",) if name == "disks" else (), fewest=1)
+        given = entries(name, ("size",) if name == "disks" else (), min_size=1)
         gone = st.dictionaries(COLLECTIONS[name][0], st.none(), max_size=1)
         parts[name] = st.builds(lambda one, other: {**one, **other}, given, gone) if asked else given
     parts["native"] = st.dictionaries(st.sampled_from("xy"), st.integers(0, 1), max_size=2)
     parts["display"] = st.fixed_dictionaries({}, optional={"type": st.sampled_from(["vnc", "none"])})
-    # What is found is mostly told; what is asked is any part of it.
-    told = {} if asked else {name: parts.pop(name) for name in ("cpus", "memory", "disks", "networks")}
-    return st.fixed_dictionaries(told, optional=parts)
+    # A found configuration always has these settings; a requested one has any of them.
+    always_known = {} if asked else {name: parts.pop(name) for name in ("cpus", "memory", "disks", "networks")}
+    return st.fixed_dictionaries(always_known, optional=parts)
 
 
 def files():
@@ -124,7 +124,7 @@ def files():
 
 @st.composite
 def snapshots(draw, traits, config):
-    """A forest: each snapshot's parent is one taken before it. Names may be shared, ids are not."""
+    """A forest: each snapshot's parent was taken before it. Names need not be unique, ids are."""
     taken = []
     for number in range(draw(st.integers(0, 3))):
         parent = draw(st.sampled_from([None, *(one.id for one in taken)]))
@@ -198,7 +198,7 @@ def requests(draw, traits):
 
 
 def source_of(request):
-    """A machine that a request may name as what to clone: it has the disks and the firmware asked for, and no more."""
+    """The VM that a request clones: it has the requested disks and firmware, and nothing else."""
     disks = {key: dict(entry) for key, entry in request.config.get("disks", {}).items() if entry is not None}
     disks["disk0"] = {"size": 64 << 30}
     return Vm(name="db", id="u-db", config={"disks": disks, "firmware": request.config.get("firmware")})
@@ -228,7 +228,7 @@ def situations(draw, asked):
 
 @st.composite
 def rebuilds(draw):
-    """A machine of ours, asked with consent for a firmware that it can only have by being made again."""
+    """A VM of this collection, and a request (with permission) for a firmware that needs its recreation."""
     vm, request, traits = draw(situations(requests))
     firmware = {"bios": "uefi", "uefi": "bios"}[vm.config.get("firmware") or "bios"]
     vm = vm.having(busy=None, persistent=True, snapshots=(), mark={"id": vm.id})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two points of a machine's history: settings path by path, whatever their shape."""
+"""Comparison of snapshots: settings of any shape, path by path."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ONE, TWO = Snapshot("one", id="u1", config=THEN), Snapshot("two", id="u2", confi
 VM = found("running", cpus=4, memory=8, snapshots=(ONE, TWO, Snapshot("two", id="u3"), Snapshot("old")))
 
 
-def test_every_path_that_is_not_the_same():
+def test_all_differing_paths_are_returned():
     now = {
         **THEN,
         "cpus": 4,
@@ -46,8 +46,8 @@ def test_every_path_that_is_not_the_same():
         "iso": "/cd",
         "memory": 8,
     }
-    told = {one["path"]: (one["before"], one["after"]) for one in differences(VM.having(config=now), ONE, None)}
-    assert told == {
+    found = {one["path"]: (one["before"], one["after"]) for one in differences(VM.having(config=now), ONE, None)}
+    assert found == {
         "cpus": (1, 4),
         "tags": (["a"], ["a", "b"]),
         "disks.vda.source": ("/a", "/a.s"),
@@ -62,43 +62,43 @@ def test_every_path_that_is_not_the_same():
     }
 
 
-def test_one_snapshot_with_another_and_in_their_order():
+def test_comparison_of_two_snapshots_has_a_direction():
     assert differences(VM, ONE, TWO) == [{"path": "cpus", "before": 1, "after": 2}]
     assert differences(VM, TWO, ONE) == [{"path": "cpus", "before": 2, "after": 1}]
     assert differences(VM, ONE, ONE) == []
 
 
-def test_what_it_runs_with_is_not_what_it_is():
+def test_current_vm_means_stored_settings_and_not_running_ones():
     vm = found("running", runs_with={"cpus": 9}, cpus=1, snapshots=(ONE,))
     assert "cpus" not in [one["path"] for one in differences(vm, ONE, None)]
 
 
-def test_settings_that_a_snapshot_does_not_tell():
+def test_snapshot_without_settings_is_rejected():
     for before, after in ((Snapshot("old"), None), (ONE, Snapshot("old"))):
         with pytest.raises(Refused, match="web: snapshot 'old' does not contain the settings"):
             differences(VM, before, after)
 
 
-def test_points_by_name_or_id():
+def test_snapshots_are_found_by_name_or_id():
     assert points(VM, Comparison("one")) == (ONE, None)
     assert points(VM, Comparison("u2", "one")) == (TWO, ONE)
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "said"),
+    ("asked", "error", "message"),
     [
         (Comparison("nosuch"), NotFound, "web: it has no snapshot 'nosuch'"),
         (Comparison("one", "nosuch"), NotFound, "Its snapshots: one, two, two, old"),
         (Comparison("one", "two"), Refused, "2 snapshots are named 'two'. Select one by its ID: u2, u3"),
     ],
 )
-def test_points_that_are_none_or_many(asked, error, said):
+def test_missing_or_ambiguous_snapshot_is_rejected(asked, error, message):
     with pytest.raises(error) as caught:
         points(VM, asked)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_platform_that_cannot_look_into_disks():
+def test_platform_that_cannot_compare_files_on_disks():
     check_content(VM, Traits("any", fields={"snapshot.content": Field()}))
     with pytest.raises(Unsupported, match=r"web: any cannot compare the files on its disks here\. Omit content"):
         check_content(VM, Traits("any"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the core does for every driver: the mark's text, a plan step by step, light observations, sending steps."""
+"""Shared code of drivers: text of the mark, steps of a plan, light observations, carrying out steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.planned i
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.settings import Setting, in_order, read_all
 
 
-def test_printed_mark_is_read_back():
+def test_printed_mark_can_be_parsed():
     mark = {**marks.empty_mark("u-web"), "tags": ["a"], "nvram": ["/n"], "inputs": {"bases": ["/b"]}}
     assert marks.parsed(marks.printed(mark)) == mark
     assert marks.printed({"v": 1, "id": "u"}) == '{"id":"u","v":1}'
@@ -29,11 +29,11 @@ def test_printed_mark_is_read_back():
     "text",
     ["", None, "{", "[]", '"text"', '{"disks": "/d"}', '{"tags": [1]}', '{"inputs": []}', '{"inputs": {"bases": [1]}}'],
 )
-def test_text_that_is_no_mark_is_none(text):
+def test_invalid_mark_is_parsed_as_none(text):
     assert marks.parsed(text) is None
 
 
-def test_foreign_mark_gives_a_vm_no_files():
+def test_foreign_mark_is_not_used():
     vm = Vm("web", id="u-web", mark={"id": "u-other", "disks": ["/d"]})
     assert marks.own_mark(vm) == marks.empty_mark("u-web")
     assert marks.own_mark(vm.having(mark={"id": "u-web", "disks": ["/d"]}))["disks"] == ["/d"]
@@ -55,7 +55,7 @@ def test_every_setting_of_a_new_vm_is_a_change():
     ]
 
 
-def test_clone_that_does_not_exist_yet_is_checked_as_its_source_under_its_own_name():
+def test_planned_clone_has_its_own_name_and_the_id_of_its_source():
     source = Vm("db", id="u-db", config={"cpus": 1})
     clone = Step("clone", arguments={"source": source, "config": {"cpus": 1}})
     found = list(planned(plan_of(clone, Step("configure", changes=[CPUS]))))
@@ -65,7 +65,7 @@ def test_clone_that_does_not_exist_yet_is_checked_as_its_source_under_its_own_na
     ]
 
 
-def test_changes_of_an_existing_vm_are_checked_with_it():
+def test_changes_of_an_existing_vm_are_paired_with_it():
     web = Vm("web", id="u-web", power="running")
     assert planned_changes(plan_of(Step("stop"), Step("configure", changes=[CPUS]), before=web)) == [(web, CPUS)]
 
@@ -108,7 +108,7 @@ def test_settings_are_read_by_kind_and_written_in_the_order_of_their_table():
     ]
 
 
-def test_error_of_one_vm_keeps_no_other_from_its_steps():
+def test_error_of_one_vm_does_not_stop_the_others():
     done = []
 
     def carry_out(vm, step):
@@ -120,4 +120,4 @@ def test_error_of_one_vm_keeps_no_other_from_its_steps():
     with pytest.raises(SomeFailed) as caught:
         one_by_one(carry_out, [(Vm("web"), steps), (Vm("db"), steps)], lambda: (len(done), 0))
     assert done == [("web", "configure"), ("db", "configure"), ("db", "start"), ("db", "pause")]
-    assert [(error.steps_done, error.wrote) for error in caught.value.by_place.values()] == [(1, True)]
+    assert [(error.steps_done, error.wrote) for error in caught.value.by_index.values()] == [(1, True)]

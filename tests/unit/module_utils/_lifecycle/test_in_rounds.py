@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps as generators of calls, of several VMs side by side, on a backend that counts its requests."""
+"""Steps as generators of calls, for several VMs in parallel, with a backend that records its requests."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ CREATE, START, PAUSE = Step("create"), Step("start"), Step("pause")
 
 
 class Backend:
-    """``done`` are the calls that were carried out; those of ``failing`` fail, and after ``lost`` requests the
-    connection is gone.
-    """
+    """``done`` are the calls that were carried out. Calls in ``failing`` fail; the request number ``lost`` is lost."""
 
     def __init__(self, failing=(), lost=None):
         self.failing, self.lost = set(failing), lost
@@ -66,7 +64,7 @@ def _carried_out(backend, *names, steps=(CREATE, START, PAUSE)):
     return in_rounds(backend.step, backend.send, [(Vm(name), steps) for name in names])
 
 
-def test_first_calls_of_a_step_follow_the_last_ones_of_the_step_before():
+def test_first_calls_of_a_step_are_sent_with_the_last_ones_of_the_step_before():
     backend = Backend()
     assert _carried_out(backend, "a", "b") == [True, True]
     assert [request[0] for request in backend.requests] == [
@@ -77,24 +75,24 @@ def test_first_calls_of_a_step_follow_the_last_ones_of_the_step_before():
     assert (backend.ended, len(backend.done)) == (["a", "b"], 10)
 
 
-def test_step_whose_predecessor_failed_is_not_begun():
+def test_step_after_a_failed_step_does_not_begin():
     backend = Backend(failing=["a name"])
     with pytest.raises(SomeFailed) as caught:
         _carried_out(backend, "a", "b")
-    (error,) = caught.value.by_place.values()
+    (error,) = caught.value.by_index.values()
     assert (str(error), error.steps_done, error.wrote) == ("a name failed", 0, True)
     assert (backend.ended, backend.done[-2:]) == (["b"], ["a undo", "b pause"])
     assert "a start" not in backend.done
 
 
-def test_step_that_fails_leaves_its_predecessor_complete():
+def test_failed_step_leaves_the_step_before_complete():
     backend = Backend(failing=["a start"])
     with pytest.raises(PolyvirtError, match="a start failed") as caught:
         _carried_out(backend, "a")
     assert (caught.value.steps_done, caught.value.wrote, backend.ended) == (1, True, ["a"])
 
 
-def test_step_that_is_refused_is_so_in_its_turn():
+def test_error_at_the_begin_of_a_step_is_raised_after_the_step_before():
     backend = Backend()
     with pytest.raises(PolyvirtError, match="it is locked") as caught:
         _carried_out(backend, "locked")
@@ -109,10 +107,10 @@ def test_lost_request_completes_no_step(lost, steps_done, wrote):
     assert (caught.value.steps_done, caught.value.wrote) == (steps_done, wrote)
 
 
-def test_fault_of_ours_costs_only_its_vm():
+def test_bug_fails_only_one_vm():
     backend = Backend()
     backend._start = lambda vm: 1 / 0 if vm.name == "a" else Backend._start(backend, vm)
     with pytest.raises(SomeFailed) as caught:
         _carried_out(backend, "a", "b")
-    assert [(place, error.steps_done) for place, error in caught.value.by_place.items()] == [(0, 1)]
+    assert [(place, error.steps_done) for place, error in caught.value.by_index.items()] == [(0, 1)]
     assert "b pause" in backend.done

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What follows from an option is the same wherever it is asked."""
+"""Properties that are derived from options are the same everywhere."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units imp
 ALL = [VM, virsh.VM, vbox.VM, vagrant.VM, proxmox.VM]
 
 
-def _walk(options, above=""):
+def _walk(options, prefix=""):
     for name, option in options.items():
-        yield f"{above}{name}", option
-        yield from _walk(option.options, f"{above}{name}.")
+        yield f"{prefix}{name}", option
+        yield from _walk(option.options, f"{prefix}{name}.")
 
 
 @pytest.mark.parametrize("options", ALL)
-def test_sizes_are_known_by_their_names(options):
-    """So messages, results and diffs can show them as people write them, whoever counted the bytes."""
+def test_names_of_sizes_end_in_memory_or_size(options):
+    """Messages, results and diffs recognize sizes by the name, to show them in a human-readable form."""
     found = {path for path, option in _walk(options) if option.unit}
     assert found == {path for path, _option in _walk(options) if is_size(path)}
 
 
-def test_native_values_are_no_sizes():
+def test_native_values_are_not_sizes():
     assert not is_size("native.memory")
 
 
-def test_what_only_one_vm_can_have():
+def test_options_that_only_one_vm_can_have():
     unique = {path for options in ALL for path, option in _walk(options) if option.unique}
     assert unique == {
         "id", "disks.source", "networks.mac", "networks.address", "port_forwards.host_port", "cloud_init.ip_config",
@@ -50,20 +50,20 @@ def test_what_only_one_vm_can_have():
     }  # fmt: skip
 
 
-def test_collections_and_records_follow_from_the_options():
+def test_collections_and_records_are_derived_from_options():
     assert COLLECTIONS == ("disks", "networks", "port_forwards", "shared_folders")
     assert set(RECORDS) == {"display", "image", "clone", "cloud_init"}
 
 
-def test_difference_shows_sizes_of_one_platform_alone_in_the_same_way():
+def test_diff_shows_human_readable_sizes_of_platform_options():
     before, after = Vm("web", config={"max_memory": 4 << 30}), Vm("web", config={"max_memory": 8 << 30})
     step = Step("configure", (Change("max_memory", 4 << 30, 8 << 30),))
     plan = Plan(before, after, ((step,),))
-    told = difference(plan)
-    assert (told["before"], told["after"]) == ({"max_memory": "4G"}, {"max_memory": "8G"})
+    shown = difference(plan)
+    assert (shown["before"], shown["after"]) == ({"max_memory": "4G"}, {"max_memory": "8G"})
 
 
-def test_argument_spec_says_what_is_set_and_nothing_else():
+def test_argument_spec_contains_only_what_is_set():
     options = {
         "a": Option(),
         "b": Option("bool", default=False, required=True, secret=False, aliases=("c",)),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Corners of planning that no platform's cases name by themselves."""
+"""Edge cases of planning that the tables of the platforms do not contain."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _plan(vm, request, **traits):
 
 
 def _plan_among(known, request):
-    """Of a machine that was not found, among others."""
+    """Plan a VM that does not exist; ``known`` are the names of all VMs."""
     return plan(absent(), request, TRAITS, known=known)
 
 
@@ -71,20 +71,20 @@ def _refusal(planned):
     return str(planned.refusal)
 
 
-def test_who_asks_for_a_restart_has_consented_to_it():
+def test_state_restarted_needs_no_allow_restart():
     vm = found("running", cpus=1)
     assert _verbs(_plan(vm, ask("restarted", cpus=2))) == ["stop", "configure", "start"]
     assert _verbs(_plan(vm, ask("restarted", cpus=2, stop_mode="force"))) == ["kill", "configure", "start"]
 
 
-def test_a_reset_does_not_bring_what_is_stored():
+def test_restart_with_stored_changes_is_a_cold_start_and_not_a_reset():
     waiting = found("running", memory=G, runs_with={"memory": 2 * G})
     assert _verbs(_plan(waiting, ask("restarted", stop_mode="force"))) == ["kill", "start"]
     planned = _plan(found("running"), ask("restarted", description="x", stop_mode="force"))
     assert _verbs(planned) == ["configure", "reset"]
 
 
-def test_a_guest_that_is_stopping_is_never_reset():
+def test_stopping_guest_is_never_reset():
     stopping = found("running", busy="stopping")
     assert _verbs(_plan(stopping, ask("restarted", stop_mode="force"))) == ["kill", "start"]
     assert _plan(stopping, ask("started", stop_mode="force")).busy == "stopping"
@@ -92,7 +92,7 @@ def test_a_guest_that_is_stopping_is_never_reset():
     assert _plan(found("suspended", busy="stopping"), ask("absent", stop_mode="force")).busy == "stopping"
 
 
-def test_a_machine_that_exists_only_while_it_runs():
+def test_transient_vm_is_never_stopped_or_changed():
     running = found("running", **TRANSIENT)
     assert _verbs(_plan(running, ask("absent"))) == ["stop"]
     assert _plan(running, ask("absent")).after.power == "absent"
@@ -103,63 +103,63 @@ def test_a_machine_that_exists_only_while_it_runs():
     assert _verbs(_plan(waiting, ask(allow_restart=True))) == []
 
 
-@pytest.mark.parametrize(("policy", "goes"), [("all", True), ("owned", False)])
-def test_files_of_a_machine_that_exists_only_while_it_runs_are_deleted_or_named(policy, goes):
+@pytest.mark.parametrize(("policy", "deleted"), [("all", True), ("owned", False)])
+def test_files_of_transient_vm_are_deleted_or_reported_as_kept(policy, deleted):
     running = found("running", files=(File("/d", "disk"),), **TRANSIENT)
     planned = _plan(running, ask("absent", delete_disks=policy))
     assert (_verbs(planned), planned.after.power) == (["stop", "delete"], "absent")
     files, kept = (planned.steps[-1].arguments[key] for key in ("files", "kept"))
-    assert (files, set(kept)) == (("/d",), set()) if goes else ((), {"/d"})
+    assert (files, set(kept)) == (("/d",), set()) if deleted else ((), {"/d"})
 
 
-def test_a_running_machine_that_a_restore_would_remove():
+def test_restore_that_would_delete_a_transient_vm_is_rejected():
     running = found("running", snapshots=(Snapshot("s1"),), **TRANSIENT)
     assert "Define it permanently" in _refusal(_plan(running, ask_snapshot("s1", "restored")))
 
 
-def test_disks_that_shall_be_gone_are_nothing_to_make_a_machine_from():
+def test_absent_disks_are_not_a_source_for_a_new_vm():
     assert "To create it, set image, clone, iso or disks." in _refusal(
         _plan(absent(), ask(disks=[{"slot": "disk0", "state": "absent"}]))
     )
 
 
-def test_an_empty_list_of_disks_is_a_machine_without_disks():
+def test_empty_list_of_disks_creates_vm_without_disks():
     assert "disks" not in _plan(absent(), ask(iso="/iso/a.iso", disks=[])).after.config
     assert _plan(absent(), ask(iso="/iso/a.iso")).after.config["disks"] == {"disk0": {"size": 32 * G}}
 
 
-def test_the_disk_of_an_image_cannot_be_unwanted():
+def test_disk_of_an_image_cannot_be_absent():
     unwanted = ask(disks=[{"slot": "disk0", "state": "absent"}], **IMAGE)
     assert "because the image or clone creates it" in _refusal(_plan(absent(), unwanted))
 
 
-def test_a_complete_list_neither_takes_nor_adds_the_disk_of_an_image():
+def test_purge_neither_removes_nor_adds_the_disk_of_an_image():
     complete = ask(disks=[], purge=["disks"], **IMAGE)
     assert _verbs(_plan(found(disks={"disk0": {"size": G}}), complete)) == []
     assert _verbs(_plan(found(disks={}), complete)) == []
 
 
-def test_a_disk_that_is_added_has_a_size_or_a_source():
+def test_new_disk_needs_a_size_or_a_source():
     assert "Set its size" in _refusal(_plan(found(disks={}), ask(disks=[{"slot": "disk1"}])))
     assert _verbs(_plan(found(disks={}), ask(disks=[{"slot": "disk1", "source": "/d"}]))) == ["configure"]
 
 
-def test_a_disk_of_unknown_size_does_not_grow():
+def test_disk_of_unknown_size_is_not_resized():
     assert "cannot be read" in _refusal(_plan(found(disks={"disk0": {}}), ask(disks=[{"size": "8G"}])))
 
 
-def test_a_slot_given_by_name_and_by_place_is_refused():
+def test_slot_set_by_name_and_by_position_is_rejected():
     planned = _plan(found(), ask(disks=[{"slot": "disk1", "size": "1G"}, {"size": "2G"}]))
     assert "slot disk1 is used twice, by its name and by the position of an entry" in _refusal(planned)
 
 
-def test_what_cannot_be_removed_is_refused_when_a_list_is_complete():
+def test_purge_of_an_entry_that_cannot_be_removed_is_rejected():
     planned = _plan(found(networks={"0": {"type": "nat"}}), ask(networks=[], purge=["networks"]))
     assert planned.refusal.kind == "unsupported"
     assert "networks.0" in _refusal(planned)
 
 
-def test_what_is_stored_beside_a_saved_memory_waits():
+def test_change_of_suspended_vm_waits_for_a_cold_start():
     saved = found("suspended", memory=G)
     planned = _plan(saved, ask("started", memory="2G"))
     assert _verbs(planned) == ["configure", "start"]
@@ -169,25 +169,25 @@ def test_what_is_stored_beside_a_saved_memory_waits():
     assert pending(again.after) == []
 
 
-def test_a_saved_machine_is_saved_again_after_a_power_cycle():
+def test_suspended_vm_is_suspended_again_after_a_power_cycle():
     planned = _plan(found("suspended", cpus=1), ask(cpus=2, allow_restart=True))
     assert _verbs(planned) == ["start", "stop", "configure", "start", "suspend"]
     assert "allow_restart" in _refusal(_plan(found("suspended", cpus=1), ask(cpus=2)))
 
 
-def test_a_crashed_machine_is_not_cut_for_what_waits_anyway():
+def test_failed_vm_is_not_powered_off_for_pending_changes():
     crashed = found("failed", memory=G, runs_with={"memory": 2 * G})
     assert _verbs(_plan(crashed, ask(allow_restart=True))) == []
 
 
-def test_what_was_never_set_waits_for_the_next_start_too():
+def test_first_value_of_a_setting_is_pending_until_the_next_start():
     rule = {"name": "ssh", "host_port": 2222, "guest_port": 22}
     assert pending(_plan(found("running"), ask(port_forwards=[rule])).after) == ["port_forwards.ssh"]
-    untold = found("running", memory=G).having(active=None)
-    assert pending(_plan(untold, ask(memory="2G")).after) == ["memory"]
+    unreported = found("running", memory=G).having(active=None)
+    assert pending(_plan(unreported, ask(memory="2G")).after) == ["memory"]
 
 
-def test_a_busy_machine_of_which_nothing_is_to_be_changed_is_not_waited_for():
+def test_task_without_changes_does_not_wait_for_a_harmless_operation():
     backed_up, traits = found("running", busy="backup", memory=G), replace(TRAITS, harmless=frozenset({"backup"}))
 
     def busy(asked, **found_as):
@@ -195,24 +195,24 @@ def test_a_busy_machine_of_which_nothing_is_to_be_changed_is_not_waited_for():
 
     assert [busy(asked) for asked in (ask("started"), ask("started", memory="1GiB"), ask())] == [None] * 3
     assert busy(ask(memory="1GiB"), power="paused") is None
-    # While it is backed up it may be off, paused or started for the backup alone.
+    # The VM may be stopped or paused only for the duration of the backup.
     assert busy(ask("stopped"), power="stopped") == busy(ask("paused"), power="paused") == "backup"
     for asked in (ask("started", memory="2GiB"), ask("stopped"), ask("restarted"), ask("absent"), ask_snapshot("s")):
         assert busy(asked) == "backup"
     assert busy(ask("started"), busy="migrate") == "migrate"
 
 
-def test_what_would_be_refused_on_a_busy_machine_is_refused_when_it_is_busy_no_more():
+def test_request_that_would_be_rejected_is_rejected_after_the_operation():
     traits = replace(TRAITS, harmless=frozenset({"backup"}), stop_modes=("force",))
     fixed = replace(found("running", firmware="bios"), busy="backup")
     assert plan(fixed, ask("started", firmware="uefi"), traits).busy == "backup"
 
 
-def test_a_busy_machine_that_was_cut_is_busy_no_more():
+def test_vm_is_not_busy_after_it_was_killed():
     assert _plan(found("running", busy="stopping"), ask("stopped", stop_mode="force")).after.busy is None
 
 
-def test_effects_on_others_are_told_for_changes_and_makings_too():
+def test_side_effects_are_reported_for_create_start_and_configure():
     def effects(verb, vm, changes):
         return (f"all hear of {verb}",)
 
@@ -221,14 +221,14 @@ def test_effects_on_others_are_told_for_changes_and_makings_too():
     assert _plan(found(), ask(description="x"), side_effects=effects).steps[0].also == ("all hear of configure",)
 
 
-def test_what_cannot_be_read_is_not_compared_and_not_changed():
+def test_unreadable_setting_is_not_compared_and_not_changed():
     blind = {**TRAITS.fields, "description": Field(readable=False)}
     planned = _plan(found(description="x"), ask(description="y"), fields=blind)
     assert _verbs(planned) == []
     assert planned.not_compared == ("description",)
 
 
-def test_more_than_there_can_be_is_refused():
+def test_value_above_the_maximum_is_rejected():
     one = {**TRAITS.fields, "cpus": Field(maximum=1, instead="Give it one.")}
     assert "cpus: '2' is more than the maximum of '1'. Give it one." in _refusal(
         _plan(found(), ask(cpus=2), fields=one)
@@ -245,26 +245,26 @@ def test_more_than_there_can_be_is_refused():
         ),
     ],
 )
-def test_no_error_shows_a_document_of_a_seed(field, says):
+def test_errors_do_not_show_cloud_init_documents(field, says):
     fields = {**TRAITS.fields, "cloud_init": Field(), "cloud_init.user_data": field}
     asked = ask(**IMAGE, cloud_init={"user_data": {"users": [{"passwd": "topsecret"}]}})
     assert _refusal(_plan(absent(), asked, fields=fields)) == says
 
 
-def test_an_unknown_id_makes_no_machine():
+def test_unknown_id_does_not_create_a_vm():
     planned = plan(absent(), ask(id="u-none", **IMAGE), TRAITS, known=("db",))
     assert planned.refusal.kind == "not_found"
     assert "ID u-none. Existing VMs: db." in _refusal(planned)
 
 
 @pytest.mark.parametrize("state", ["absent", "present"])
-def test_a_machine_of_another_id_is_not_told_as_gone(state):
+def test_name_of_a_vm_with_another_id_is_not_reported_as_absent(state):
     planned = _plan_among(("web",), ask(state, id="u-none"))
     assert _refusal(planned).startswith("web: there is no VM with ID u-none; the VM of this name has another ID")
     assert _verbs(_plan_among(("db",), ask("absent", id="u-none"))) == []
 
 
-def test_support_files_of_a_foreign_machine_stay():
+def test_support_files_of_a_foreign_vm_are_kept():
     seed = File("/d/seed.iso", "support", ours=True)
     (delete,) = _plan(found(files=(seed,), mark={"id": "another"}), ask("absent")).steps
     kept = {"/d/seed.iso": "not created by this collection"}
@@ -273,22 +273,22 @@ def test_support_files_of_a_foreign_machine_stay():
     assert delete.arguments["files"] == ("/d/seed.iso",)
 
 
-def test_there_is_nothing_to_cut_before_a_restore_of_a_stopped_machine():
+def test_stopped_vm_is_not_killed_before_a_restore():
     assert _verbs(_plan(found(snapshots=(Snapshot("s1"),)), ask_snapshot("s1", "restored"))) == ["restore"]
 
 
-def test_sizes_are_named_as_people_write_them():
+def test_errors_show_human_readable_sizes():
     assert "memory: 32M is less than the minimum of 64M. Set at least 64M." in _refusal(
         _plan(found(), ask(memory="32M"))
     )
 
 
-def test_snapshots_of_a_machine_that_nobody_can_read_are_left_alone():
+def test_no_snapshot_of_a_vm_in_unknown_state():
     assert "nothing is changed" in _refusal(_plan(found("unknown"), ask_snapshot("s1")))
 
 
 @pytest.mark.parametrize("word", ["id", "name"])
-def test_machines_are_not_renamed(word):
+def test_vms_are_not_renamed(word):
     asked = ask("absent", name="other", id="u-web") if word == "name" else ask("absent", id="u-web")
     planned = _plan(found(), asked)
     assert ("not renamed" in str(planned.refusal)) == (word == "name")
@@ -308,8 +308,8 @@ OURS = found(
 UEFI = {"firmware": "uefi", "allow_recreate": True, **IMAGE}
 
 
-class TestRebuilding:
-    def test_it_keeps_its_settings_and_leaves_its_files(self):
+class TestRecreating:
+    def test_settings_are_kept_and_only_own_files_are_deleted(self):
         planned = _plan(OURS, ask(disks=[{"slot": "disk1", "size": "2G"}], **UEFI))
         assert _verbs(planned) == ["delete", "create"]
         assert planned.steps[0].arguments["files"] == ("/d/0", "/d/1")
@@ -318,15 +318,15 @@ class TestRebuilding:
         assert config["networks"] == OURS.config["networks"]
         assert config["disks"] == {"disk0": {"size": 8 * G}, "disk1": {"size": 2 * G}, "disk2": {"source": "/x"}}
 
-    def test_it_comes_back_to_the_power_it_had(self):
+    def test_previous_power_state_is_restored(self):
         running, paused = OURS.having(power="running"), OURS.having(power="paused")
         assert _verbs(_plan(running, ask(**UEFI))) == ["stop", "delete", "create", "start"]
         assert _verbs(_plan(paused, ask(**UEFI))) == ["resume", "stop", "delete", "create", "start", "pause"]
 
-    def test_where_making_means_starting(self):
-        planned = _plan(OURS, ask(**UEFI), made_as=RUNNING)
+    def test_on_a_platform_that_starts_new_vms(self):
+        planned = _plan(OURS, ask(**UEFI), power_after_create=RUNNING)
         assert _verbs(planned) == ["delete", "create", "stop"]
-        assert _verbs(_plan(OURS, ask("started", **UEFI), made_as=RUNNING)) == ["delete", "create"]
+        assert _verbs(_plan(OURS, ask("started", **UEFI), power_after_create=RUNNING)) == ["delete", "create"]
 
     @pytest.mark.parametrize(
         ("changed", "asked", "word"),
@@ -339,20 +339,20 @@ class TestRebuilding:
             ({"files": (File("/d/0", "disk", ours=True, bound=True, used_by=("clone",)),)}, {}, "Delete clone first"),
         ],
     )
-    def test_it_is_refused(self, changed, asked, word):
+    def test_is_rejected(self, changed, asked, word):
         assert word in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **asked})))
 
 
-class TestWhatCannotOutliveItsMachine:
+class TestBoundFiles:
     VOLUME = File("local-lvm:vm-100-disk-0", "disk", ours=True, bound=True)
     STRANGER = found(mark=None, files=(VOLUME, File("local:iso/debian.iso", "medium", bound=True)))
 
-    def test_it_goes_along_whoever_made_the_machine(self):
+    def test_are_deleted_with_any_vm(self):
         (delete,) = _plan(self.STRANGER, ask("absent")).steps
         assert delete.arguments["files"] == ("local-lvm:vm-100-disk-0",)
         assert delete.arguments["kept"] == {"local:iso/debian.iso": "an ISO image is never deleted"}
 
-    def test_it_cannot_be_kept(self):
+    def test_cannot_be_kept(self):
         refusal = _refusal(_plan(self.STRANGER, ask("absent", delete_disks="none")))
         assert "local-lvm:vm-100-disk-0 is deleted together with its VM" in refusal
 
@@ -363,16 +363,16 @@ class TestWhatCannotOutliveItsMachine:
         ("running", {"stop_mode": "force"}, ["kill", "start"]),
         ("running", {}, ["stop", "start"]),
         ("stopped", {}, ["start"]),
-        # The first of two starts brings saved memory back and is no cold one.
+        # The first of the two starts restores the saved memory, so it is not a cold start.
         ("suspended", {}, ["start", "stop", "start"]),
     ],
 )
-def test_only_a_cold_start_can_fill_nvram_anew(power, options, verbs):
+def test_only_the_last_start_resets_nvram(power, options, verbs):
     planned = _plan(found(power), ask("restarted", reset_nvram=True, **options))
     assert _verbs(planned) == verbs
     assert [step.arguments.get("reset_nvram", False) for step in planned.steps] == [False] * (len(verbs) - 1) + [True]
 
 
-def test_nvram_is_not_filled_anew_unasked():
+def test_nvram_is_not_reset_unless_requested():
     planned = _plan(found("running"), ask("restarted", stop_mode="force"))
     assert [(step.verb, dict(step.arguments)) for step in planned.steps] == [("reset", {})]

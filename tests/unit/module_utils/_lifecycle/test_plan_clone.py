@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a clone is planned to have: what its source has, but for what the task wants otherwise."""
+"""Planned settings of a clone: those of its source, except those that the task sets."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def test_clone_waits_for_a_busy_source():
     assert plan(absent(), clone, TRAITS, source=found(name="db")).busy is None
 
 
-def test_a_clone_has_what_its_source_has():
-    card, disk = {"type": "nat", "mac": "52:54:00:00:00:01"}, {"size": G, "source": "/images/db.qcow2"}
+def test_clone_copies_settings_of_its_source():
+    nic, disk = {"type": "nat", "mac": "52:54:00:00:00:01"}, {"size": G, "source": "/images/db.qcow2"}
     source = found(
-        name="db", memory=G, description="y", autostart=True, networks={"0": card}, disks={"disk0": disk, "disk1": disk}
+        name="db", memory=G, description="y", autostart=True, networks={"0": nic}, disks={"disk0": disk, "disk1": disk}
     )
     planned = plan(absent(), ask("started", clone={"source": "db"}, description="x"), TRAITS, source=source)
     assert _verbs(planned) == ["clone", "configure", "start"]
@@ -59,7 +59,7 @@ def test_a_clone_has_what_its_source_has():
     }
 
 
-def test_a_clone_of_a_snapshot_has_what_the_machine_had_then():
+def test_clone_of_a_snapshot_copies_settings_of_the_snapshot():
     taken = Snapshot("s1", id="i1", config={"memory": G})
     source = found("running", name="db", memory=2 * G, snapshots=(taken,))
     request = ask(clone={"source": "db", "snapshot": "s1"})
@@ -68,22 +68,22 @@ def test_a_clone_of_a_snapshot_has_what_the_machine_had_then():
     assert (missing.refusal.kind, "s1" in str(missing.refusal)) == ("not_found", True)
 
 
-def test_a_clone_cannot_be_what_only_a_new_machine_can_be():
+def test_setting_that_needs_recreation_cannot_differ_in_a_clone():
     planned = plan(absent(), ask(clone={"source": "db"}, firmware="uefi"), TRAITS, source=found(name="db"))
     assert "firmware" in planned.refusal.message
     assert "db" in planned.refusal.message
 
 
-def test_vm_is_never_rebuilt_as_a_clone_of_itself():
+def test_vm_is_never_recreated_as_a_clone_of_itself():
     vm = found(firmware="bios")
     asked = ask(clone={"source": "web"}, firmware="uefi", allow_recreate=True)
     assert "a clone of itself" in plan(vm, asked, TRAITS, source=vm).refusal.message
 
 
 @pytest.mark.parametrize(("disks", "left"), [([], {"disk0"}), ([{"slot": "disk2", "size": "1G"}], {"disk0", "disk2"})])
-def test_a_complete_list_takes_no_clone_the_disk_it_brought_along(disks, left):
+def test_purge_does_not_remove_the_cloned_disk(disks, left):
     source = found(name="db", disks={"disk0": {"size": G}, "disk1": {"size": G}})
     asked = ask(clone={"source": "db"}, disks=disks, purge=["disks"])
-    made = plan(absent(), asked, TRAITS, source=source).after
-    assert set(made.config["disks"]) == left
-    assert _verbs(plan(made, asked, TRAITS)) == []
+    clone = plan(absent(), asked, TRAITS, source=source).after
+    assert set(clone.config["disks"]) == left
+    assert _verbs(plan(clone, asked, TRAITS)) == []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for every plan, whatever the platform, whatever was found, whatever was asked."""
+"""Properties of all plans, for any platform, VM and request."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def _verbs(planned):
     return [step.verb for step in planned.steps]
 
 
-def what_is_promised_is_what_the_steps_do(vm, request, traits, planned):
+def steps_lead_to_the_planned_state(vm, request, traits, planned):
     assert simulate(planned.before, planned.steps) == planned.after
     assert set(_verbs(planned)) <= traits.verbs
 
 
-def planning_the_target_again_leaves_nothing(vm, request, traits, planned):
+def planning_again_gives_an_empty_plan(vm, request, traits, planned):
     if planned.refusal or planned.busy:
         return
     again = plan(planned.after, request.target(), traits, source=source_of(request))
     assert (again.refusal, again.busy, _verbs(again)) == (None, None, [])
 
 
-def the_machine_ends_as_asked(vm, request, traits, planned):
+def vm_ends_in_the_requested_power_state(vm, request, traits, planned):
     if planned.refusal or planned.busy or request.snapshot is not None:
         return
     asked = ENDS_IN[request.state]
@@ -50,7 +50,7 @@ def the_machine_ends_as_asked(vm, request, traits, planned):
         assert planned.after.power == vm.power
 
 
-def refused_or_busy_means_no_step(vm, request, traits, planned):
+def refused_or_busy_plan_has_no_steps(vm, request, traits, planned):
     if planned.refusal:
         assert planned.refusal.message.startswith("web:")
     if planned.refusal or planned.busy:
@@ -62,7 +62,7 @@ def refused_or_busy_means_no_step(vm, request, traits, planned):
         assert planned.steps == []
 
 
-def the_difference_tells_of_every_change_and_of_nothing_else(vm, request, traits, planned):
+def diff_shows_changes_and_nothing_else(vm, request, traits, planned):
     shown = difference(planned)
     if planned.changed:
         assert shown["before"] != shown["after"]
@@ -80,19 +80,19 @@ def disks_never_shrink(vm, request, traits, planned):
     purged = "disks" in request.policy.purge
     for slot, disk in (vm.config.get("disks") or {}).items():
         kept = planned.after.config.get("disks", {}).get(slot)
-        asked_gone = request.config.get("disks", {slot: {}}).get(slot, None if purged else {}) is None
-        assert kept is not None or asked_gone
+        removal_requested = request.config.get("disks", {slot: {}}).get(slot, None if purged else {}) is None
+        assert kept is not None or removal_requested
         if kept and "size" in kept:
             assert kept["size"] >= disk["size"]
 
 
-def nobody_elses_files_are_deleted(vm, request, traits, planned):
+def foreign_files_are_kept(vm, request, traits, planned):
     for step in planned.steps:
         for path in step.arguments.get("files", ()):
             file = next(one for one in vm.files if one.path == path)
             assert not file.used_by
             assert file.role != "medium"
-            # What cannot outlive its machine is nobody else's.
+            # Bound files are always deleted with the VM.
             if request.policy.delete_disks != "all" and not file.bound:
                 assert file.ours
                 assert vm.mark["id"] == vm.id
@@ -100,7 +100,7 @@ def nobody_elses_files_are_deleted(vm, request, traits, planned):
             assert {*step.arguments["files"], *step.arguments["kept"]} == {file.path for file in vm.files}
 
 
-def nothing_without_consent(vm, request, traits, planned):
+def no_disruptive_step_without_permission(vm, request, traits, planned):
     verbs, policy = set(_verbs(planned)), request.policy
     if request.state == "absent":
         assert not verbs & {"configure", "create", "clone", "start"}
@@ -114,15 +114,15 @@ def nothing_without_consent(vm, request, traits, planned):
             assert not verbs & CUTS_POWER
 
 
-def a_segment_ends_where_its_end_must_be_seen(vm, request, traits, planned):
+def segments_end_with_steps_to_observe(vm, request, traits, planned):
     seen = {"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"}
     for segment in planned.segments:
         assert segment
         assert not {step.verb for step in segment[:-1]} & seen
 
 
-def of_a_series_the_last_stay(vm, request, traits, planned):
-    """No more than asked are left of it, the one asked among them, and no other is touched."""
+def newest_snapshots_of_a_series_are_kept(vm, request, traits, planned):
+    """At most ``keep_last`` snapshots of the series remain, the requested one is kept, and no others are deleted."""
     asked = request.snapshot
     if asked is None or asked.keep_last is None or asked.state != "present" or planned.refusal or planned.busy:
         return
@@ -136,16 +136,16 @@ def of_a_series_the_last_stay(vm, request, traits, planned):
 
 
 PROPERTIES = (
-    what_is_promised_is_what_the_steps_do,
-    planning_the_target_again_leaves_nothing,
-    the_machine_ends_as_asked,
-    refused_or_busy_means_no_step,
-    the_difference_tells_of_every_change_and_of_nothing_else,
+    steps_lead_to_the_planned_state,
+    planning_again_gives_an_empty_plan,
+    vm_ends_in_the_requested_power_state,
+    refused_or_busy_plan_has_no_steps,
+    diff_shows_changes_and_nothing_else,
     disks_never_shrink,
-    nobody_elses_files_are_deleted,
-    nothing_without_consent,
-    a_segment_ends_where_its_end_must_be_seen,
-    of_a_series_the_last_stay,
+    foreign_files_are_kept,
+    no_disruptive_step_without_permission,
+    segments_end_with_steps_to_observe,
+    newest_snapshots_of_a_series_are_kept,
 )
 
 
@@ -156,20 +156,20 @@ def _check_all(situation):
         holds(*situation, planned)
 
 
-# Derandomised: a run that fails fails for everybody. The numbers are a budget of seconds, not a claim of coverage.
+# Derandomized, so that failures are reproducible. The numbers limit the duration; they do not ensure coverage.
 @settings(BOUNDED, max_examples=500)
 @given(situations(requests))
-def test_every_plan_for_a_machine(situation):
+def test_properties_of_vm_plans(situation):
     _check_all(situation)
 
 
 @settings(BOUNDED, max_examples=120)
 @given(rebuilds())
-def test_every_plan_that_may_rebuild(situation):
+def test_properties_of_plans_that_may_recreate(situation):
     _check_all(situation)
 
 
 @settings(BOUNDED, max_examples=150)
 @given(situations(snapshot_requests))
-def test_every_plan_for_a_snapshot(situation):
+def test_properties_of_snapshot_plans(situation):
     _check_all(situation)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots planned: what is taken, which of a series go, what hangs on what, and how a restore ends."""
+"""Plans for snapshots: taking, deleting the oldest of a series, parents and children, and restoring."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def planned(vm, request, traits=TRAITS):
     return one
 
 
-def doomed(snapshots, name, keep_last):
+def deleted_names(snapshots, name, keep_last):
     steps = planned(found(snapshots=snapshots), ask_snapshot(name, keep_last=keep_last)).steps
     return [step.arguments["names"] for step in steps if step.verb == "drop_snapshot"]
 
@@ -56,52 +56,52 @@ def doomed(snapshots, name, keep_last):
     ("keep_last", "names"),
     [(1, [("n-8", "n-9", "n-10")]), (2, [("n-8", "n-9")]), (3, [("n-8",)]), (4, []), (9, [])],
 )
-def test_of_a_series_the_oldest_go(keep_last, names):
-    assert doomed(SERIES, "n-11", keep_last) == names
+def test_oldest_snapshots_of_a_series_are_deleted(keep_last, names):
+    assert deleted_names(SERIES, "n-11", keep_last) == names
 
 
-def test_the_one_asked_stays_whatever_its_age():
-    assert doomed(SERIES, "n-8", 1) == [("n-9", "n-10")]
-    assert doomed(SERIES, "n-8", 3) == []
+def test_requested_snapshot_is_kept_at_any_age():
+    assert deleted_names(SERIES, "n-8", 1) == [("n-9", "n-10")]
+    assert deleted_names(SERIES, "n-8", 3) == []
     by_id = tuple(replace(one, id=f"id-{one.name}") for one in SERIES)
-    assert doomed(by_id, "id-n-8", 1) == [("n-9", "n-10")]
+    assert deleted_names(by_id, "id-n-8", 1) == [("n-9", "n-10")]
 
 
-def test_digits_are_all_that_may_differ():
-    assert doomed(SERIES, "n-x", 1) == doomed(SERIES, "new", 1) == []
-    assert doomed(SERIES, "n-2-2", 1) == [("n-1-1",)]
-    assert doomed((Snapshot("n8", created=1),), "n-8", 1) == []
+def test_names_of_a_series_differ_only_in_digits():
+    assert deleted_names(SERIES, "n-x", 1) == deleted_names(SERIES, "new", 1) == []
+    assert deleted_names(SERIES, "n-2-2", 1) == [("n-1-1",)]
+    assert deleted_names((Snapshot("n8", created=1),), "n-8", 1) == []
 
 
-def test_where_an_age_is_not_known_none_go():
+def test_nothing_is_deleted_if_an_age_is_unknown():
     several = (Snapshot("n-1", created=5), Snapshot("n-2"))
     refusal = plan(found(snapshots=several), ask_snapshot("n-3", keep_last=2), TRAITS).refusal
     assert "n-2" in refusal.message
-    assert doomed(several, "n-3", 3) == []
+    assert deleted_names(several, "n-3", 3) == []
 
 
-def test_without_being_asked_none_go():
+def test_nothing_is_deleted_without_keep_last():
     steps = planned(found(snapshots=SERIES), ask_snapshot("n-11")).steps
     assert [step.verb for step in steps] == ["snapshot"]
 
 
-def test_a_new_one_is_taken_before_old_ones_go():
+def test_new_snapshot_is_taken_before_old_ones_are_deleted():
     one = planned(found(snapshots=SERIES), ask_snapshot("n-11", keep_last=1))
     assert [[step.verb for step in segment] for segment in one.segments] == [["snapshot"], ["drop_snapshot"]]
 
 
-def test_a_platform_may_be_unable_to_drop_one_of_a_series():
+def test_snapshot_with_too_many_children_is_not_deleted():
     fork = (Snapshot("n-1", created=1), Snapshot("a", parent="n-1"), Snapshot("b", parent="n-1"))
     fields = {**TRAITS.fields, "snapshot.drop": Field(cost=LIVE, maximum=1)}
     refusal = plan(found(snapshots=fork), ask_snapshot("n-2", keep_last=1), replace(TRAITS, fields=fields)).refusal
     assert "snapshot 'n-1' has 2 children, which any cannot attach to its parent" in refusal.message
-    # One child it can: also where all of them go along.
+    # With one child, or if the children are deleted too, the snapshot can be deleted.
     assert planned(found(snapshots=fork[:2]), ask_snapshot("n-1", "absent"), replace(TRAITS, fields=fields)).steps
     gone = planned(found(snapshots=fork), ask_snapshot("n-1", "absent", children=True), replace(TRAITS, fields=fields))
     assert gone.steps[0].arguments["names"] == ("a", "b", "n-1")
 
 
-def test_kind_and_power_of_a_new_one_are_the_platforms_to_say():
+def test_platform_sets_kind_and_power_of_a_new_snapshot():
     traits = replace(TRAITS, taken_as=lambda vm, asked: (f"{asked.kind}!", "stopped"))
     one = planned(found("running", cpus=3), ask_snapshot("s", kind="k", description="d"), traits)
     taken = one.after.snapshots[0]
@@ -121,7 +121,7 @@ def after(vm, request):
     return {one.name: (one.parent, one.current) for one in planned(vm, request).after.snapshots}
 
 
-def test_a_parent_takes_the_place_of_one_that_goes():
+def test_parent_replaces_a_deleted_snapshot():
     vm = found(snapshots=TREE)
     assert after(vm, ask_snapshot("b", "absent")) == {"a": (None, False), "c": ("a", True), "d": ("a", False)}
     assert after(vm, ask_snapshot("c", "absent")) == {"a": (None, False), "b": ("a", True), "d": ("b", False)}
@@ -129,20 +129,20 @@ def test_a_parent_takes_the_place_of_one_that_goes():
     assert after(vm, ask_snapshot("a", "absent", children=True)) == {}
 
 
-def test_a_new_one_hangs_on_what_the_disks_went_on_from():
+def test_parent_of_a_new_snapshot_is_the_current_one():
     assert after(found(snapshots=TREE), ask_snapshot("e"))["e"] == ("c", True)
     ids = tuple(replace(one, id=f"i{one.name}") for one in TREE)
     assert after(found(snapshots=ids), ask_snapshot("e"))["e"] == ("ic", True)
     assert after(found(snapshots=TREE), ask_snapshot("e"))["c"] == ("b", False)
 
 
-def test_after_a_restore_the_disks_go_on_from_it():
+def test_restored_snapshot_becomes_current():
     now = after(found(snapshots=TREE), ask_snapshot("a", "restored"))
     assert [name for name, (_parent, current) in now.items() if current] == ["a"]
 
 
 RESTORES = [
-    # found, the snapshot's power, power asked, verbs, where it ends
+    # power state of the VM, of the snapshot, option power, verbs, power state at the end
     ("stopped", "stopped", "snapshot", ["restore"], "stopped"),
     ("running", "stopped", "snapshot", ["restore"], "stopped"),
     ("stopped", "running", "snapshot", ["restore"], "running"),
@@ -154,13 +154,13 @@ RESTORES = [
 
 
 @pytest.mark.parametrize(("power", "taken", "asked", "verbs", "end"), RESTORES)
-def test_how_a_restore_ends(power, taken, asked, verbs, end):
+def test_power_state_after_a_restore(power, taken, asked, verbs, end):
     vm = found(power, snapshots=(Snapshot("s", power=taken),))
     one = planned(vm, ask_snapshot("s", "restored", power=asked))
     assert ([step.verb for step in one.steps], one.after.power) == (verbs, end)
 
 
-def test_what_runs_is_given_up_where_it_must_be_off():
+def test_running_vm_is_killed_if_a_restore_needs_it_off():
     traits = replace(TRAITS, fields={**TRAITS.fields, "snapshot.restore": Field(cost=POWER_OFF)})
     taken = (Snapshot("s"),)
     verbs = {
@@ -177,7 +177,7 @@ def test_what_runs_is_given_up_where_it_must_be_off():
     ("taken", "cost", "refused"),
     [("stopped", LIVE, True), ("running", LIVE, False), ("running", POWER_OFF, True)],
 )
-def test_a_machine_that_exists_only_while_it_runs_must_go_on_running(taken, cost, refused):
+def test_transient_vm_must_keep_running_in_a_restore(taken, cost, refused):
     vm = found("running", persistent=False, snapshots=(Snapshot("s", power=taken),))
     traits = replace(TRAITS, fields={**TRAITS.fields, "snapshot.restore": Field(cost=cost)})
     refusal = plan(vm, ask_snapshot("s", "restored"), traits).refusal
@@ -186,22 +186,22 @@ def test_a_machine_that_exists_only_while_it_runs_must_go_on_running(taken, cost
 
 
 @pytest.mark.parametrize(
-    ("kind", "state", "said"),
+    ("kind", "state", "message"),
     [
         ("snapshot.take", "present", "snapshot 'new' cannot be taken; the VM is running"),
         ("snapshot.drop", "absent", "snapshot 's' cannot be deleted"),
         ("snapshot.restore", "restored", "snapshot 's' cannot be restored"),
     ],
 )
-def test_what_cannot_be_at_any_price(kind, state, said):
+def test_operation_with_cost_never_is_rejected(kind, state, message):
     traits = replace(TRAITS, fields={**TRAITS.fields, kind: Field(cost=NEVER, instead="Do else.")})
     request = ask_snapshot("new" if state == "present" else "s", state)
     refusal = plan(found("running", snapshots=(Snapshot("s"),)), request, traits).refusal
-    assert said in refusal.message
+    assert message in refusal.message
     assert refusal.remedy == "Do else."
 
 
-def test_a_platform_without_them_says_what_it_has_instead():
+def test_platform_without_snapshots_names_the_alternative():
     without = replace(TRAITS, verbs=frozenset({"start"}), instead={"snapshot": "Copy it."})
     assert "snapshots are not supported on any. Copy it." in str(plan(found(), ask_snapshot("s"), without).refusal)
     fields = {key: field for key, field in TRAITS.fields.items() if key != "snapshot.restore"}
@@ -210,27 +210,27 @@ def test_a_platform_without_them_says_what_it_has_instead():
     assert "snapshot.restore is not supported on any" in refusal.message
 
 
-def test_a_machine_that_is_not_there():
+def test_snapshot_of_a_missing_vm():
     assert planned(Vm.absent("web"), ask_snapshot("s", "absent")).steps == []
     for state in ("present", "restored"):
         refusal = plan(Vm.absent("web"), ask_snapshot("s", state), TRAITS, known=("db",)).refusal
         assert str(refusal) == "web: the VM does not exist, so it has no snapshot 's'. Existing VMs: db."
 
 
-def test_options_without_effect_are_named():
+def test_options_without_effect_are_reported_as_not_compared():
     vm = found(snapshots=(Snapshot("s"),))
     assert list(planned(vm, ask_snapshot("s", description="d", kind="k")).not_compared) == ["description", "kind"]
     assert list(planned(vm, ask_snapshot("t", description="d")).not_compared) == []
 
 
-def test_nothing_else_of_the_machine_changes():
+def test_snapshots_change_nothing_else_of_the_vm():
     vm = found("running", cpus=2, snapshots=TREE)
     for request in (ask_snapshot("e"), ask_snapshot("b", "absent")):
         one = planned(vm, request)
         assert simulate(vm, one.steps).having(snapshots=vm.snapshots) == vm
 
 
-def test_an_unfinished_snapshot_is_not_there_and_can_only_be_removed():
+def test_unfinished_snapshot_can_only_be_deleted():
     vm = found(snapshots=(CUT_OFF,))
     for state in ("present", "restored"):
         refusal = plan(vm, ask_snapshot("n-7", state), TRAITS).refusal
@@ -239,7 +239,7 @@ def test_an_unfinished_snapshot_is_not_there_and_can_only_be_removed():
     assert [step.verb for step in plan(vm, ask_snapshot("n-7", "absent"), TRAITS).steps] == ["drop_snapshot"]
 
 
-def test_an_unfinished_snapshot_takes_no_place_in_a_series():
+def test_unfinished_snapshot_does_not_count_in_a_series():
     vm = found(snapshots=(CUT_OFF, Snapshot("n-8", created=10)))
     planned = plan(vm, ask_snapshot("n-9", keep_last=2), TRAITS)
     assert [step.verb for step in planned.steps] == ["snapshot"]
@@ -255,7 +255,7 @@ def test_an_unfinished_snapshot_takes_no_place_in_a_series():
         ("running", "stopped", "keep", None),
     ],
 )
-def test_for_a_guest_that_would_not_run_after_a_restore_nobody_waits(now, taken, power, ends):
+def test_wait_for_is_rejected_if_the_vm_will_not_run(now, taken, power, ends):
     asked = ask_snapshot("s", "restored", power=power)
     waiting = replace(asked, policy=replace(asked.policy, wait_for="ssh"))
     refusal = plan(found(now, snapshots=(Snapshot("s", power=taken),)), waiting, TRAITS).refusal
@@ -266,7 +266,7 @@ def test_for_a_guest_that_would_not_run_after_a_restore_nobody_waits(now, taken,
         )
 
 
-def test_power_is_not_kept_where_that_of_the_snapshot_is_not_known():
+def test_power_keep_is_rejected_if_the_snapshots_power_is_unknown():
     taken = (Snapshot("s", power="unknown"),)
     refusal = plan(found("running", snapshots=taken), ask_snapshot("s", "restored", power="keep"), TRAITS).refusal
     assert "power: keep is not possible" in refusal.message

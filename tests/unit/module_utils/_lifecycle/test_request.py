@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a task's parameters to requests: bad form is refused naming the option and what to do."""
+"""Requests from the parameters of a task; errors name the option and the remedy."""
 
 from __future__ import annotations
 
@@ -97,23 +97,23 @@ def test_bad_form(options, option, remedy):
     assert remedy in error.value.remedy
 
 
-def test_every_name_has_its_request_in_order():
+def test_one_request_per_name_in_order():
     asked = ask(name=["c", "a", "b"], cpus=2)
     assert [one.name for one in asked] == ["c", "a", "b"]
     assert all(one.config == {"cpus": 2} and one.creation == {} for one in asked)
 
 
-def test_an_id_needs_no_name():
+def test_id_needs_no_name():
     (asked,) = ask(name=None, id="u1")
     assert (asked.name, asked.label) == (None, "u1")
 
 
-def test_left_out_is_not_asked():
+def test_omitted_options_are_not_in_the_request():
     (asked,) = ask()
     assert (asked.config, asked.creation, asked.state, asked.snapshot) == ({}, {}, "present", None)
 
 
-def test_false_and_empty_are_asked():
+def test_false_and_empty_values_are_in_the_request():
     (asked,) = ask(autostart=False, iso="", description="", tags=[], networks=[])
     assert asked.config == {"autostart": False, "iso": "", "description": "", "tags": (), "networks": {}}
 
@@ -122,8 +122,8 @@ _WAITS = [("started", "ssh"), ("restarted", "ssh"), ("stopped", "state"), ("pres
 
 
 @pytest.mark.parametrize(("state", "waits"), _WAITS)
-def test_wait_for_a_guest_has_no_effect_where_none_would_run(state, waits):
-    """So that it can be set in module_defaults."""
+def test_wait_for_is_ignored_for_states_without_a_running_guest(state, waits):
+    """wait_for can therefore be set in module_defaults."""
     assert ask(state=state, wait_for="ssh")[0].policy.wait_for == waits
 
 
@@ -131,7 +131,7 @@ def test_number_of_a_disk_size_is_in_gib():
     assert ask(disks=[{"size": "20"}])[0].config["disks"] == {"#0": {"size": 20 << 30}}
 
 
-def test_values_are_brought_to_one_form():
+def test_values_are_normalized():
     (asked,) = ask(
         memory="1024",
         tags=["b", "a", "b"],
@@ -153,47 +153,47 @@ def test_values_are_brought_to_one_form():
 
 
 @pytest.mark.parametrize("mac", ["52:54:00:AB:00:01", "52-54-00-ab-00-01", "525400AB0001"])
-def test_mac_may_be_written_as_platforms_print_it(mac):
+def test_mac_formats_of_platforms_are_accepted(mac):
     (asked,) = ask(networks=[{"mac": mac}])
     assert asked.config["networks"]["0"]["mac"] == "52:54:00:ab:00:01"
 
 
-def test_what_a_machine_is_made_from_is_kept_apart():
+def test_creation_inputs_are_separate_from_config():
     (asked,) = ask(image={"source": "/i", "linked": True}, cloud_init={"user": "me", "user_data": None})
     assert asked.creation == {"image": {"source": "/i", "linked": True}, "cloud_init": {"user": "me"}}
 
 
-def test_with_absent_options_are_checked_for_form_only():
+def test_options_of_state_absent_are_only_validated():
     assert ask(state="absent", purge=["disks"])[0].policy.purge == frozenset({"disks"})
     with pytest.raises(InvalidInput):
         ask(state="absent", memory="lots")
 
 
-def test_the_policy_is_what_was_given():
+def test_policy_has_the_given_values():
     (asked,) = ask(stop_mode="force", stop_timeout=5, allow_restart=True, delete_disks="none", on_failure="keep")
     policy = asked.policy
     assert (policy.stop_mode, policy.stop_timeout, policy.allow_restart) == ("force", 5, True)
     assert (policy.delete_disks, policy.on_failure, policy.timeout) == ("none", "keep", 300)
 
 
-def test_what_must_happen_once_is_not_part_of_the_target():
+def test_target_of_restarted_is_started():
     (asked,) = ask(state="restarted", cpus=2)
     assert asked.target().state == "started"
     assert asked.target().config == asked.config
 
 
-def test_settings_of_a_platform_alone_are_compared_like_the_others():
+def test_platform_options_are_part_of_config():
     given = {**PLAIN, "name": ["web"], "boot_order": ["cdrom", "disk"], "serial_log": "", "virt_type": "kvm"}
     (asked,) = requests(given, {**VM, **virsh.VM})
     assert asked.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
 
 
-def test_a_mapping_of_a_platform_alone_is_compared_whatever_its_order():
+def test_order_of_a_platforms_dict_does_not_matter():
     (asked,) = requests({**PLAIN, "name": ["web"], "environment": {"B": "2", "A": "1"}}, {**VM, **vagrant.VM})
     assert asked.config == {"environment": {"A": "1", "B": "2"}}
 
 
-def test_one_address_is_one_machines():
+def test_static_address_for_several_vms_is_rejected():
     with pytest.raises(InvalidInput, match=r"networks\[0\]\.address: 192\.168\.56\.5 is one address, but several"):
         ask(**TWO, networks=[{"address": "192.168.56.5"}])
 
@@ -210,7 +210,7 @@ def test_one_address_is_one_machines():
         ("", False),
     ],
 )
-def test_one_address_for_cloud_init_is_one_machines(said, is_fixed):
+def test_static_cloud_init_address_for_several_vms_is_rejected(said, is_fixed):
     given = {**PLAIN, **TWO, "cloud_init": {"ip_config": ["ip=dhcp", said]}}
     if not is_fixed:
         assert all(len(requests(given, {**VM, **own})) == 2 for own in (virsh.VM, proxmox.VM))
@@ -220,19 +220,19 @@ def test_one_address_for_cloud_init_is_one_machines(said, is_fixed):
             requests(given, {**VM, **own})
 
 
-def test_of_a_record_only_what_was_given_is_asked():
+def test_record_has_only_given_values():
     given = {**PLAIN, "name": ["web"], "cloud_init": {"user": "", "password": None, "ssh_authorized_keys": ["a", "b"]}}
     (asked,) = requests(given, {**VM, **proxmox.VM})
     assert asked.config == {"cloud_init": {"ssh_authorized_keys": ("a", "b"), "user": ""}}
 
 
-def test_one_log_serves_one_machine():
+def test_serial_log_for_several_vms_is_rejected():
     with pytest.raises(InvalidInput, match="serial_log: /log is one file, but several VMs are named"):
         ask(**TWO, serial_log="/log")
     assert len(ask(**TWO, serial_log="")) == 2
 
 
-def test_nvram_is_filled_anew_once():
+def test_reset_nvram_is_an_argument_of_the_start():
     (asked,) = ask(state="restarted", reset_nvram=True)
     assert asked.policy.at_start == {"reset_nvram": True}
     assert ask(state="restarted", reset_nvram=False)[0].policy.at_start == {}
@@ -266,14 +266,14 @@ WRONG_SNAPSHOTS = [
 
 
 @pytest.mark.parametrize(("options", "said", "remedy"), WRONG_SNAPSHOTS)
-def test_bad_form_of_a_snapshot(options, said, remedy):
+def test_invalid_snapshot_options(options, said, remedy):
     with pytest.raises(InvalidInput) as error:
         ask_snapshot(**options)
     assert said in error.value.message
     assert remedy in error.value.remedy
 
 
-def test_what_is_asked_of_a_snapshot():
+def test_snapshot_request_has_the_given_values():
     asked = {"description": "d", "include_memory": False, "kind": "external", "keep_last": 3}
     one, two = ask_snapshot(name=["a", "b"], **asked, timeout=5)
     assert (one.name, two.name, one.snapshot, one.policy.timeout) == ("a", "b", two.snapshot, 5)
@@ -282,7 +282,7 @@ def test_what_is_asked_of_a_snapshot():
     restored = ask_snapshot(state="restored", power="keep", wait_for="ssh")[0]
     assert (restored.snapshot.power, restored.policy.wait_for) == ("keep", "ssh")
     assert ask_snapshot(state="present", wait_for="ssh")[0].policy.wait_for == "state"
-    # What only restores has no target that could hold: it is done once.
+    # A restore is done once, so it is not part of the target.
     assert (restored.target().snapshot, one.target().snapshot) == (None, one.snapshot)
 
 
@@ -295,21 +295,21 @@ def test_what_is_asked_of_a_snapshot():
         ({"keep_last": 2}, []),
     ],
 )
-def test_options_that_matter_only_when_it_is_taken(options, given):
-    assert ask_snapshot(**options)[0].snapshot.given_to_take == given
+def test_options_used_only_when_a_snapshot_is_taken(options, given):
+    assert ask_snapshot(**options)[0].snapshot.options_used_to_take == given
 
 
-def compare(name=("web",), machine_id=None, **asked):
+def compare(name=("web",), vm_id=None, **asked):
     given = {"from": "a", "to": None, "content": False, "text": False, **asked}
-    return comparison({"name": list(name) or None, "id": machine_id, "compare": given})
+    return comparison({"name": list(name) or None, "id": vm_id, "compare": given})
 
 
-def test_what_is_asked_to_be_compared():
+def test_comparison_has_the_given_values():
     assert comparison({"name": None}) is None
     assert compare() == Comparison("a")
     assert compare(to="b", content=True, text=True) == Comparison("a", "b", content=True, text=True)
-    assert compare(name=(), machine_id="u1") == Comparison("a")
-    # Only one platform compares the content of disks; the others have no such suboptions.
+    assert compare(name=(), vm_id="u1") == Comparison("a")
+    # Only one platform compares the content of disks; others do not have these suboptions.
     assert comparison({"name": ["web"], "compare": {"from": "a", "to": None}}) == Comparison("a")
 
 
@@ -324,7 +324,7 @@ def test_what_is_asked_to_be_compared():
         ({"text": True}, "compare: text has no effect without content", "content: true"),
     ],
 )
-def test_bad_form_of_a_comparison(options, said, remedy):
+def test_invalid_comparison(options, said, remedy):
     with pytest.raises(InvalidInput) as error:
         compare(**options)
     assert said in error.value.message

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes as people write them."""
+"""Parsing and printing of sizes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units imp
 
 
 @pytest.mark.parametrize("text", ["2G", "2GB", "2GiB", "2g", " 2 G ", "2048M", "2097152K", "2147483648B", "2.0G"])
-def test_many_words_for_one_size(text):
+def test_formats_of_a_size(text):
     assert parse_size(text, "memory") == 2**31
 
 
-def test_a_bare_number_has_the_unit_that_its_option_has():
+def test_number_without_unit_has_the_unit_of_its_option():
     assert parse_size(512, "memory", bare=MIB) == parse_size("512", "memory", bare=MIB) == 512 * MIB
     assert parse_size("0.5", "memory", bare=MIB) == MIB // 2
 
 
-def test_a_disk_size_needs_its_unit():
+def test_disk_size_needs_a_unit():
     with pytest.raises(InvalidInput, match=r"disks: .* no unit\. Set 20G for GiB"):
         parse_size("20", "disks: size of vda")
 
@@ -30,12 +30,12 @@ def test_large_sizes_are_exact():
     assert parse_size("1.5T", "disks") == 3 * 2**39
 
 
-# The last but one is a digit elsewhere, the last the sign for kelvin: no letter K.
-NO_SIZES = ["", "G", "-1G", "2X", "2GG", "2 GiG", "1e9", "0x10", "True", "2G\n3G", "5iB", "\u0663G", "2\u212a"]
+# The last two contain an Arabic digit and the kelvin sign, which are not accepted as digit and letter K.
+INVALID_SIZES = ["", "G", "-1G", "2X", "2GG", "2 GiG", "1e9", "0x10", "True", "2G\n3G", "5iB", "\u0663G", "2\u212a"]
 
 
-@pytest.mark.parametrize("text", NO_SIZES)
-def test_what_is_no_size(text):
+@pytest.mark.parametrize("text", INVALID_SIZES)
+def test_invalid_sizes(text):
     with pytest.raises(InvalidInput, match=r"(?s)memory: .* is not a size\. Set a number and a unit"):
         parse_size(text, "memory", bare=MIB)
 

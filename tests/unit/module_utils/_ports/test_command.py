@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running real programs."""
+"""Running programs, with real ones."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling impor
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 
 
-def test_an_exit_code_is_returned_not_raised():
+def test_exit_code_is_returned_and_not_raised():
     argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
     assert Commands().run(argv) == Completed(tuple(argv), 3, "out\n", "err\n")
 
 
-def test_there_is_no_shell():
+def test_no_shell_is_used():
     assert Commands().run(["echo", "a  b; $HOME"]).stdout == "a  b; $HOME\n"
 
 
-def test_programs_speak_english_and_keep_the_rest_of_the_environment(monkeypatch):
+def test_locale_is_c_and_other_variables_are_kept(monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     monkeypatch.setenv("KEPT", "1")
-    told = Commands().run(["env"]).stdout.splitlines()
-    assert {"LC_ALL=C.UTF-8", "LANGUAGE=C", "KEPT=1"} <= set(told)
+    output = Commands().run(["env"]).stdout.splitlines()
+    assert {"LC_ALL=C.UTF-8", "LANGUAGE=C", "KEPT=1"} <= set(output)
 
 
-def test_text_goes_in_and_bytes_survive():
+def test_input_and_output_keep_all_bytes():
     assert Commands().run(["cat"], stdin="ü€\udcff").stdout == "ü€\udcff"
 
 
-def test_no_input_is_an_empty_one():
+def test_stdin_is_empty_by_default():
     assert Commands().run(["cat"], timeout=5).stdout == ""
 
 
 @pytest.mark.parametrize(("timeout", "waited"), [(None, 1), (50, 1), (0.5, 0.5)])
-def test_no_call_is_waited_for_longer_than_the_ceiling(timeout, waited):
+def test_call_times_out_after_the_ceiling(timeout, waited):
     with pytest.raises(errors.Timeout) as caught:
         Commands(ceiling=1).run(["sleep", "60"], timeout=timeout)
     assert caught.value.waited == waited
@@ -50,31 +50,31 @@ def test_no_call_is_waited_for_longer_than_the_ceiling(timeout, waited):
 @pytest.mark.parametrize(
     ("asked", "variable", "seconds"), [(5, "7", 5), (None, "7", 7), (None, "", 3600), (None, None, 3600)]
 )
-def test_ceiling_of_a_call(monkeypatch, asked, variable, seconds):
+def test_call_timeout(monkeypatch, asked, variable, seconds):
     monkeypatch.delenv("POLYVIRT_CALL_TIMEOUT", raising=False)
     if variable is not None:
         monkeypatch.setenv("POLYVIRT_CALL_TIMEOUT", variable)
     assert call_timeout(asked) == seconds
 
 
-def test_ceiling_that_is_no_number(monkeypatch):
+def test_invalid_call_timeout(monkeypatch):
     monkeypatch.setenv("POLYVIRT_CALL_TIMEOUT", "long")
     with pytest.raises(errors.InvalidInput, match="POLYVIRT_CALL_TIMEOUT: 'long'"):
         call_timeout(None)
 
 
-def test_time_out_kills_the_whole_group_and_keeps_input_secret(tmp_path):
+def test_timeout_kills_the_process_group_and_does_not_show_input(tmp_path):
     child = tmp_path / "child"
     argv = ["sh", "-c", f"sleep 60 & echo $! > {child}; wait"]
     with pytest.raises(errors.Timeout) as caught:
         Commands().run(argv, stdin="hush", timeout=2)
     assert "sleep 60" in str(caught.value) and "hush" not in str(caught.value)
     assert caught.value.waited == 2
-    assert ended(int(child.read_text()))
+    assert has_ended(int(child.read_text()))
 
 
-def ended(pid):
-    """A killed child whose new parent never collects it stays as a zombie: that, too, has ended."""
+def has_ended(pid):
+    """Return whether a process has ended; a zombie (a killed child that nobody waits for) counts as ended."""
     for _attempt in range(50):
         try:
             with open(f"/proc/{pid}/stat") as status:
@@ -86,18 +86,18 @@ def ended(pid):
     return False
 
 
-def test_a_long_command_is_shortened_in_messages():
+def test_long_command_is_shortened_in_messages():
     with pytest.raises(errors.Timeout) as caught:
         Commands().run(["sh", "-c", f"sleep 60 # {'x' * 1000}"], timeout=0.2)
     assert len(str(caught.value)) < 300
 
 
-def test_find_gives_an_absolute_path():
+def test_find_returns_an_absolute_path():
     assert os.path.isabs(Commands().find("sh"))
     assert Commands().find("/bin/sh") == "/bin/sh"
 
 
-def test_find_tells_missing_from_not_on_path(tmp_path):
+def test_find_distinguishes_missing_from_not_on_path(tmp_path):
     with pytest.raises(errors.Unavailable, match="Install it") as caught:
         Commands().find("polyvirt-no-such-tool", hint="Install it.")
     assert caught.value.why == "not_on_path"
@@ -108,14 +108,14 @@ def test_find_tells_missing_from_not_on_path(tmp_path):
         assert caught.value.why == "missing"
 
 
-def test_a_program_that_cannot_start_is_unavailable(tmp_path):
+def test_program_that_cannot_start_is_unavailable(tmp_path):
     with pytest.raises(errors.Unavailable):
         Commands().run([str(tmp_path / "none")])
 
 
-def test_more_variables_are_for_one_program_alone():
-    told = Commands().run(["env"], environment={"POLYVIRT_MORE": "1", "LC_ALL": "de_DE.UTF-8"}).stdout.splitlines()
-    assert {"POLYVIRT_MORE=1", "LC_ALL=C.UTF-8"} <= set(told)
+def test_additional_variables_are_set_for_one_program_only():
+    output = Commands().run(["env"], environment={"POLYVIRT_MORE": "1", "LC_ALL": "de_DE.UTF-8"}).stdout.splitlines()
+    assert {"POLYVIRT_MORE=1", "LC_ALL=C.UTF-8"} <= set(output)
     assert "POLYVIRT_MORE=1" not in Commands().run(["env"]).stdout.splitlines()
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files: either the old state or the new one."""
+"""File operations: the result is either the old or the new state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_write_replaces_content_and_mode(tmp_path, mode):
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
-def test_incomplete_file_is_no_change(tmp_path, is_replaced):
+def test_incomplete_file_does_not_count_as_a_change(tmp_path, is_replaced):
     before = writes.count()
     with files.partial(str(tmp_path / "disk")) as copy:
         files.write_atomically(copy, b"half")
@@ -36,7 +36,7 @@ def test_incomplete_file_is_no_change(tmp_path, is_replaced):
     assert (writes.count() != before) == is_replaced
 
 
-def test_file_in_the_making_is_readable_by_its_owner_only(tmp_path, monkeypatch):
+def test_incomplete_file_is_readable_by_its_owner_only(tmp_path, monkeypatch):
     modes = []
     replace = os.replace
     monkeypatch.setattr(os, "fchmod", lambda handle, mode: modes.append(os.fstat(handle).st_mode & 0o777))
@@ -50,7 +50,7 @@ def test_file_in_the_making_is_readable_by_its_owner_only(tmp_path, monkeypatch)
     assert modes[0] == 0o600
 
 
-def test_a_file_in_the_middle_of_its_replacement_is_waited_for(tmp_path, monkeypatch):
+def test_read_waits_while_a_file_is_replaced(tmp_path, monkeypatch):
     path, new = tmp_path / "a", tmp_path / "a-tmp"
     new.write_text("new")
     monkeypatch.setattr(files.Clock, "sleep", lambda _clock, _seconds: new.rename(path))
@@ -58,21 +58,21 @@ def test_a_file_in_the_middle_of_its_replacement_is_waited_for(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("left", [(), ("a-tmp",)], ids=["nothing is there", "a replacement was cut off"])
-def test_a_file_that_is_not_there_is_not_waited_for_for_ever(tmp_path, left):
+def test_read_of_a_missing_file_does_not_wait_forever(tmp_path, left):
     for name in left:
         (tmp_path / name).touch()
     with pytest.raises(errors.NotFound, match="Could not read"):
         files.read_replaced(str(tmp_path / "a"), str(tmp_path / "a-tmp"))
 
 
-def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
+def test_failed_write_keeps_the_old_file(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(errors.PolyvirtError, match="Could not write"):
         files.write_atomically(str(tmp_path / "a"), b"new")
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_write_into_a_missing_folder_is_not_found(tmp_path):
+def test_write_into_a_missing_directory_raises_not_found(tmp_path):
     with pytest.raises(errors.NotFound, match="none"):
         files.write_atomically(str(tmp_path / "none" / "a"), b"")
 
@@ -97,12 +97,12 @@ def test_rename_into_place_never_overwrites(tmp_path, monkeypatch, prepare):
     assert (final.read_text(), new.read_text()) == ("1", "2")
 
 
-def test_renaming_nothing_is_not_found(tmp_path):
+def test_rename_of_a_missing_file_raises_not_found(tmp_path):
     with pytest.raises(errors.NotFound):
         files.rename_into_place(str(tmp_path / "none"), str(tmp_path / "final"))
 
 
-def test_remove_says_whether_there_was_something(tmp_path):
+def test_remove_returns_whether_the_file_existed(tmp_path):
     path = tmp_path / "a"
     path.write_text("")
     assert files.remove(str(path)) is True
@@ -111,7 +111,7 @@ def test_remove_says_whether_there_was_something(tmp_path):
         files.remove(str(tmp_path))
 
 
-def test_looking(tmp_path):
+def test_checks_of_a_file(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"123")
     assert files.exists(str(path)) and files.is_readable(str(path)) and files.size(str(path)) == 3
@@ -121,14 +121,14 @@ def test_looking(tmp_path):
         files.size(missing)
 
 
-def test_a_private_folder_is_private_and_goes():
+def test_private_folder_is_private_and_removed():
     with files.private_folder() as folder:
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
         files.write_atomically(os.path.join(folder, "secret"), b"x", mode=0o600)
     assert not os.path.exists(folder)
 
 
-def test_a_private_folder_beside_files(tmp_path):
+def test_private_folder_in_a_given_directory(tmp_path):
     with files.private_folder(str(tmp_path)) as folder:
         assert os.path.dirname(folder) == str(tmp_path)
         assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
@@ -141,8 +141,8 @@ def test_a_private_folder_beside_files(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_private_folder_that_a_killed_run_left_goes_with_the_next(tmp_path):
-    for process in (os.getppid(), 4194305):  # No process has a number above the kernel's largest.
+def test_private_folder_of_a_killed_run_is_removed_by_the_next(tmp_path):
+    for process in (os.getppid(), 4194305):  # Larger than the largest possible process ID.
         left = tmp_path / f".polyvirt.{process}.polyvirt-partial"
         left.mkdir()
         (left / "copy").touch()
@@ -151,12 +151,12 @@ def test_a_private_folder_that_a_killed_run_left_goes_with_the_next(tmp_path):
     assert os.listdir(tmp_path) == [f".polyvirt.{os.getppid()}.polyvirt-partial"]
 
 
-def test_a_private_folder_where_none_can_be_made(tmp_path):
+def test_private_folder_that_cannot_be_created(tmp_path):
     with pytest.raises(errors.NotFound, match="Could not"), files.private_folder(str(tmp_path / "nosuch")):
         pass
 
 
-def test_what_a_file_takes_and_what_is_free(tmp_path):
+def test_allocated_size_and_free_space(tmp_path):
     holes = tmp_path / "holes"
     with open(holes, "wb") as file:
         file.write(b"x" * 8192)
@@ -169,7 +169,7 @@ def test_what_a_file_takes_and_what_is_free(tmp_path):
         files.free_space(str(tmp_path / "nosuch"))
 
 
-def test_a_folder_is_held_by_one_alone_or_by_many_together(tmp_path):
+def test_lock_of_a_directory_is_exclusive_or_shared(tmp_path):
     folder = str(tmp_path)
     with files.held(folder, shared=True) as first, files.held(folder, shared=True) as second:
         assert (first, second) == (True, True)

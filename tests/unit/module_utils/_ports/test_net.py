@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The SSH greeting, from real sockets."""
+"""SSH banners and ports, with real sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import is
 
 @contextmanager
 def server(*pieces, host="127.0.0.1", hang_up=True):
-    """Listens once, says ``pieces`` one by one, and hangs up or waits for the caller to."""
+    """Accept one connection, send ``pieces`` one by one, and close it (``hang_up``) or wait for the client to do so."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listening:
 
@@ -36,7 +36,7 @@ def server(*pieces, host="127.0.0.1", hang_up=True):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_banner_is_read(host):
+def test_banner_is_read(host):
     with server(b"SSH-2.0-Open", b"SSH_9.2\r\n", host=host) as port:
         assert ssh_banner(host, port) == "SSH-2.0-OpenSSH_9.2"
 
@@ -47,12 +47,12 @@ def test_lines_before_the_banner_are_allowed():
 
 
 @pytest.mark.parametrize("pieces", [(), (b"HTTP/1.1 400\r\n",), (b"SSH-2.0-unfinished",), (b"x" * 8192,)])
-def test_anything_else_is_no_banner(pieces):
+def test_other_answers_are_not_banners(pieces):
     with server(*pieces) as port:
         assert ssh_banner("127.0.0.1", port) is None
 
 
-def test_silence_ends_in_time():
+def test_silent_server_ends_in_a_timeout():
     with server(hang_up=False) as port:
         began = time.monotonic()
         assert ssh_banner("127.0.0.1", port, timeout=0.3) is None
@@ -62,14 +62,14 @@ def test_silence_ends_in_time():
 @pytest.mark.parametrize(
     ("host", "port"), [("127.0.0.1", 1), ("a" * 70 + ".invalid", 22), ("127.0.0.1", 70000), ("", 0)]
 )
-def test_trouble_is_no_banner(host, port):
+def test_connection_errors_give_no_banner(host, port):
     assert ssh_banner(host, port, timeout=0.5) is None
 
 
 @pytest.mark.parametrize(("protocol", "kind"), [("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)])
 def test_port_that_a_server_uses_is_not_free(protocol, kind):
     with socket.socket(socket.AF_INET, kind) as server:
-        # A server that would share its port is one all the same.
+        # A server that allows reuse of its port still uses it.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("127.0.0.1", 0))
         if protocol == "tcp":

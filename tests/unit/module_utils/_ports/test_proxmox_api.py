@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API over HTTPS: whom it trusts, what it does when connections break, and how tickets are renewed."""
+"""The API over HTTPS: certificates, lost connections and tickets."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _with_password(server):
     return _api(server, token_id=None, token_secret=None, password=worlds.ROOT_PASSWORD)
 
 
-def test_a_token_needs_no_ticket(server, world):
+def test_token_needs_no_ticket(server, world):
     assert _api(server).call("GET", "/version").data["release"] == "9.1"
     assert [entry.path for entry in world.journal.requests] == ["/version"]
 
 
-def test_a_refusal_is_an_answer(server):
+def test_rejected_call_returns_an_answer(server):
     answer = _api(server).call("GET", "/nodes/pve1/qemu/999/config")
     assert (answer.status, answer.data) == (500, None)
     assert answer.reason == "Configuration file 'nodes/pve1/qemu-server/999.conf' does not exist"
@@ -61,7 +61,7 @@ def test_a_refusal_is_an_answer(server):
     assert answer.reason == "Parameter verification failed."
 
 
-def test_a_password_gets_one_ticket(server, world):
+def test_password_login_requests_one_ticket(server, world):
     api = _with_password(server)
     for _time in range(3):
         assert api.call("GET", "/version").status == 200
@@ -69,7 +69,7 @@ def test_a_password_gets_one_ticket(server, world):
     assert world.journal.count("POST", "/access/ticket") == 1
 
 
-def test_a_ticket_that_is_over_is_renewed(server, world):
+def test_expired_ticket_is_renewed(server, world):
     api = _with_password(server)
     api.call("GET", "/version")
     world.engine.advance(3 * 3600)
@@ -77,7 +77,7 @@ def test_a_ticket_that_is_over_is_renewed(server, world):
     assert world.journal.count("POST", "/access/ticket") == 2
 
 
-def test_a_wrong_password_is_told_without_it(server):
+def test_error_about_a_wrong_password_does_not_contain_it(server):
     api = _api(server, token_id=None, token_secret=None, password="s3cret-and-wrong")
     with pytest.raises(ApiError) as caught:
         api.call("GET", "/version")
@@ -86,33 +86,33 @@ def test_a_wrong_password_is_told_without_it(server):
     assert "s3cret" not in str(caught.value) + repr(api.account)
 
 
-def test_a_cluster_in_trouble_is_not_taken_for_a_wrong_password(server, world):
+def test_cluster_error_is_not_reported_as_a_wrong_password(server, world):
     world.faults.request("reply", path="/access/ticket", status=500, reason="cluster not ready - no quorum?")
     with pytest.raises(ApiError, match="HTTP 500") as caught:
         _with_password(server).call("GET", "/version")
     assert "does not accept" not in str(caught.value)
 
 
-def test_a_second_factor_is_told(server, world):
+def test_required_second_factor_is_reported(server, world):
     world.access.accounts["root@pam"].otp = "123456"
     with pytest.raises(ApiError, match="second factor") as caught:
         _with_password(server).call("GET", "/version")
     assert "API token" in str(caught.value)
 
 
-def test_a_wrong_token_is_told_by_the_server(server):
+def test_wrong_token_is_reported_by_the_server(server):
     answer = _api(server, token_secret="wrong").call("GET", "/version")
     assert (answer.status, answer.reason) == (401, "Authentication failed!")
 
 
 @pytest.mark.parametrize("verify", [True, OTHERS])
-def test_a_stranger_is_not_trusted(server, verify):
+def test_unknown_certificate_is_not_trusted(server, verify):
     with pytest.raises(Unavailable, match="not trusted") as caught:
         _api(server, verify=verify).call("GET", "/version")
     assert "ca_path" in str(caught.value)
 
 
-def test_another_name_than_the_certificates_is_not_trusted(server, monkeypatch):
+def test_certificate_with_another_name_is_not_trusted(server, monkeypatch):
     found = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: found("localhost", *more, **named))
     with pytest.raises(Unavailable, match="not trusted"):
@@ -121,19 +121,19 @@ def test_another_name_than_the_certificates_is_not_trusted(server, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @pytest.mark.parametrize("verify", [False, "the authority"])
-def test_what_the_task_says_counts_and_not_its_environment(server, monkeypatch, verify):
+def test_ca_path_takes_precedence_over_the_environment(server, monkeypatch, verify):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", OTHERS)
     chosen = str(server.authority) if verify else False
     assert _api(server, verify=chosen).call("GET", "/version").status == 200
 
 
-def test_an_authority_that_is_not_there(server):
+def test_missing_ca_file(server):
     with pytest.raises(Unavailable, match="ca_path '/nonexistent'"):
         _api(server, verify="/nonexistent").call("GET", "/version")
 
 
 @pytest.mark.parametrize(("option", "value"), [("port", 1), ("host", "nosuch.invalid")])
-def test_nobody_is_there(server, option, value):
+def test_server_that_does_not_exist(server, option, value):
     with pytest.raises(Unavailable) as caught:
         _api(server, **{option: value}).call("POST", "/nodes/pve1/qemu/100/status/start")
     assert str(value) in str(caught.value)
@@ -141,12 +141,12 @@ def test_nobody_is_there(server, option, value):
     assert "object at" not in str(caught.value)
 
 
-def test_what_only_reads_is_asked_again(server, world):
+def test_reads_are_retried(server, world):
     world.faults.request("reset", path="/version", times=2)
     assert _api(server).call("GET", "/version").status == 200
 
 
-def test_what_writes_is_not(server, world):
+def test_writes_are_not_retried(server, world):
     world.faults.request("reset_after", path=".*/status/start")
     with pytest.raises(ConnectionLost):
         _api(server).call("POST", "/nodes/pve2/qemu/101/status/start")
@@ -154,7 +154,7 @@ def test_what_writes_is_not(server, world):
 
 
 @pytest.mark.parametrize("kind", ["truncate", "not_json"])
-def test_half_an_answer_is_none(server, world, kind):
+def test_truncated_answer_is_a_lost_connection(server, world, kind):
     world.faults.request(kind, path="/version", times=9)
     with pytest.raises(ConnectionLost, match="cut off"):
         _api(server).call("GET", "/version")
@@ -168,7 +168,7 @@ def test_at_most_eight_connections(server, world):
     assert len({entry.connection for entry in world.journal.requests}) <= proxmox_api.CONNECTIONS
 
 
-def test_a_file_is_brought_along(server, world, tmp_path):
+def test_file_is_uploaded(server, world, tmp_path):
     image = tmp_path / "small.iso"
     image.write_bytes(b"\0" * 2048)
     answer = _api(server).upload("/nodes/pve1/storage/local/upload", {"content": "iso"}, str(image))
@@ -179,7 +179,7 @@ def test_a_file_is_brought_along(server, world, tmp_path):
         _api(server).upload("/nodes/pve1/storage/local/upload", {"content": "iso"}, str(tmp_path / "none.iso"))
 
 
-def test_a_file_goes_whole_to_who_wanted_a_new_ticket_first(server, world, tmp_path):
+def test_whole_file_is_uploaded_again_after_a_new_ticket(server, world, tmp_path):
     image = tmp_path / "small.iso"
     image.write_bytes(b"\0" * 2048)
     api = _with_password(server)
@@ -190,7 +190,7 @@ def test_a_file_goes_whole_to_who_wanted_a_new_ticket_first(server, world, tmp_p
     assert world.storages.volume("local:iso/small.iso", "pve1").size == 2048
 
 
-def test_a_file_that_is_too_large_for_the_library_is_told(server, tmp_path, monkeypatch):
+def test_file_that_is_too_large_for_the_library_is_reported(server, tmp_path, monkeypatch):
     image = tmp_path / "large.iso"
     with image.open("wb") as file:
         file.truncate(3 << 30)
@@ -200,7 +200,7 @@ def test_a_file_that_is_too_large_for_the_library_is_told(server, tmp_path, monk
 
 
 @pytest.mark.parametrize("version", ["1.3.1", "2.0.1"])
-def test_a_library_that_trusts_everybody_is_not_used(server, world, monkeypatch, version):
+def test_library_that_does_not_verify_certificates_is_rejected(server, world, monkeypatch, version):
     monkeypatch.setattr(proxmox_api.proxmoxer, "__version__", version)
     with pytest.raises(Unavailable, match=f"proxmoxer is {version}") as caught:
         _api(server).call("GET", "/version")
@@ -208,8 +208,8 @@ def test_a_library_that_trusts_everybody_is_not_used(server, world, monkeypatch,
 
 
 @pytest.mark.parametrize(("module", "library"), [(proxmox_api, "proxmoxer"), (proxmox_failures, "exceptions")])
-def test_a_missing_library_is_told(server, monkeypatch, module, library):
-    """``exceptions`` are those of requests, without which proxmoxer would end the process."""
+def test_missing_library_is_reported(server, monkeypatch, module, library):
+    """``exceptions`` is from the library requests; without it, proxmoxer would end the process."""
     monkeypatch.setattr(module, library, None)
     with pytest.raises(Unavailable, match="proxmoxer") as caught:
         _api(server).call("GET", "/version")

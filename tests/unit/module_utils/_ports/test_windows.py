@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The port to a Windows host, with the host in Python: requests, answers, errors and lost connections."""
+"""The port to a Windows host, with a host simulated in Python: requests, answers, errors, lost connections."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ READ_ALPHA = call(GET, {"Id": ALPHA}, show=properties("Name", "Notes"))
 
 
 class Connection:
-    """What an action plugin hands to the port."""
+    """The functions that an action plugin passes to the port."""
 
     def __init__(self, **options):
         self.host, self.resets = sample_host(**options), 0
@@ -99,7 +99,7 @@ def test_arguments_of_programs_arrive_unchanged(arguments):
 
 
 @pytest.mark.parametrize("wrong", [None, float("nan"), float("inf"), 1 << 64, -(1 << 63) - 1, b"x", {"a": 1}, object()])
-def test_value_that_has_no_form_in_a_request_is_rejected(wrong):
+def test_value_of_an_unsupported_type_is_rejected(wrong):
     with pytest.raises(ValueError, match="no value of a request"):
         call(GET, {"Id": [wrong]})
 
@@ -124,7 +124,7 @@ def test_only_whole_names_of_commands_are_sent(name):
         call(name)
 
 
-def test_no_call_waits_longer_than_a_connection_may_last():
+def test_wait_of_a_call_is_limited():
     for wait in (lambda one: repeated(one, [{}], 31), lambda one: in_background(one, 31)):
         with pytest.raises(ValueError, match="poll instead"):
             wait(call(WAIT))
@@ -135,7 +135,7 @@ def test_call_in_background_has_no_result():
         in_background(READ_ALPHA, 5)
 
 
-def test_background_call_that_does_not_end_is_left(connection):
+def test_background_call_that_does_not_end_is_abandoned(connection):
     result = _one(connection, in_background(call(WAIT, {"Seconds": 500}), 5), READ_ALPHA)
     assert [answer.details.get("pending") for answer in result.answers] == [True, None]
     assert connection.host.clock.now() == 5
@@ -175,7 +175,7 @@ def test_many_vms_are_split_into_requests_of_limited_size(connection):
     assert max(size for size, _rest in connection.host.sizes) <= windows_request.LONGEST_REQUEST
 
 
-def test_data_that_fit_no_request_are_rejected_before_anything_is_sent(connection):
+def test_data_larger_than_a_request_are_rejected_before_sending(connection):
     with pytest.raises(errors.InvalidInput, match="too large"):
         _one(connection, write("C:\\x", bytes(800_000)))
     assert connection.host.requests == []
@@ -258,7 +258,7 @@ def test_change_with_a_lost_answer_is_not_repeated(connection, fault, is_done):
     assert (_notes(connection) == "x") == is_done
 
 
-def test_request_that_was_never_sent_is_no_doubtful_change():
+def test_unsent_request_is_not_a_doubtful_change():
     def send(text):
         raise windows.Lost("no route", before=True)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that a task may hold, generated the same way each time, and such as Ruby would take for more than text."""
+"""Values that a task may contain: generated ones, the same in each run, and strings with a meaning in Ruby."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 
-#: Each would write a file called polyvirt_was_here if Ruby took it for a program, or would end what holds it.
+#: Each would write a file called polyvirt_was_here if Ruby executed it, or would end the string that contains it.
 _PLANT = "File.write('polyvirt_was_here', '')"
 HOSTILE = (
     f'"; {_PLANT}; "',
@@ -53,7 +53,7 @@ _NESTED = some.recursive(
     lambda inner: some.one_of(some.lists(inner, max_size=4), some.dictionaries(TEXT, inner, max_size=4)),
     max_leaves=6,
 )
-# Nested ones take thrice the time to generate.
+# Nested values take three times as long to generate.
 VALUES = some.one_of(_PLAIN, _PLAIN, _PLAIN, _NESTED)
 
 
@@ -82,6 +82,6 @@ def generated_values(count):
 
 
 def require_ruby():
-    """Skip where there is no Ruby to ask, and say so."""
+    """Skip the test if Ruby is not installed."""
     if shutil.which("ruby") is None:
         pytest.skip("not available: ruby is missing: apt-get install ruby")

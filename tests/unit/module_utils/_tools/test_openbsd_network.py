@@ -56,7 +56,7 @@ def test_interfaces():
     assert found["gif0"].groups == ("gif",)
 
 
-def test_routes_are_spelt_in_full():
+def test_routes_are_expanded():
     assert [(str(network), name) for network, name in net.routes(NETSTAT)] == [
         ("127.0.0.0/8", "lo0"),
         ("10.50.0.0/16", "em0"),
@@ -90,7 +90,7 @@ def test_free_subnet(used, expected):
     ],
 )
 def test_addresses_of_a_subnet(subnet, gateway, netmask, leased):
-    words = net.spelt(ip_network(subnet))
+    words = net.values_of(ip_network(subnet))
     assert (words["gateway"], words["netmask"]) == (gateway, netmask)
     assert (words["dhcp_first"], words["dhcp_last"]) == leased
 

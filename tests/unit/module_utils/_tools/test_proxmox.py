@@ -68,19 +68,19 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
         ((400, _FORM, {"net0": "hotplug problem - no"}), HotplugFailed, ("net0: hotplug problem",)),
     ],
 )
-def test_refusals_are_told_in_words(answer, kind, words):
+def test_errors_are_explained(answer, kind, words):
     error = _refused(*answer)
     assert error.__class__ == kind
     for word in words:
         assert word in str(error)
 
 
-def test_a_task_is_seen_to_its_end(world, tool):
+def test_task_is_waited_for(world, tool):
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert world.cluster.machines[101].running
 
 
-def test_the_first_look_at_a_task_is_early_and_the_pauses_grow(world, tool):
+def test_first_poll_of_a_task_is_early_and_the_pauses_grow(world, tool):
     world.timing.start = 20
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     looks = [entry.second for entry in world.journal.requests if entry.path.endswith("/status")]
@@ -91,7 +91,7 @@ def test_the_first_look_at_a_task_is_early_and_the_pauses_grow(world, tool):
     assert looks[-1] - world.journal.requests[0].second < 22.5
 
 
-def test_a_failed_task_tells_the_end_of_its_log(world, tool):
+def test_error_of_a_failed_task_has_the_end_of_its_log(world, tool):
     world.faults.task("qmclone", "no space left on device", step=1)
     with pytest.raises(ApiError) as caught:
         tool.run("POST", "/nodes/pve1/qemu/9000/clone", newid=200, full=1)
@@ -99,26 +99,26 @@ def test_a_failed_task_tells_the_end_of_its_log(world, tool):
         assert word in str(caught.value)
 
 
-def test_warnings_are_no_failure(world, tool):
+def test_warnings_of_a_task_are_not_a_failure(world, tool):
     world.faults.task("qmstart", "the disk is slow", warnings=2)
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert [warning for warning in tool.taken_warnings() if "the disk is slow" in warning and "qmstart" in warning]
 
 
-def test_a_lock_file_that_is_held_passes(world, tool):
+def test_held_lock_file_is_a_temporary_error(world, tool):
     behind.hold_file_lock(world, 101, 30)
     with pytest.raises(Busy, match="can't lock file"):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 595, 596])
-def test_a_task_that_is_out_of_sight_for_a_while_goes_on(world, tool, status):
+def test_task_whose_status_is_unavailable_for_a_while_continues(world, tool, status):
     world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Connection timed out", times=3)
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert world.cluster.machines[101].running
 
 
-def test_a_task_goes_on_while_the_server_is_away(world):
+def test_task_continues_while_the_server_is_unreachable(world):
     """Its proxy is restarted: for some looks nobody listens."""
 
     class Away(Api):
@@ -136,7 +136,7 @@ def test_a_task_goes_on_while_the_server_is_away(world):
     assert world.cluster.machines[101].running
 
 
-def test_a_task_whose_server_is_lost_is_not_looked_for_for_long(world):
+def test_wait_for_a_task_of_a_lost_server_ends(world):
     """Each look takes as long as a call may."""
 
     class Lost(Api):
@@ -178,17 +178,17 @@ def test_writes_are_counted_by_what_the_answer_says(world, tool, fault, counted)
 
 
 @pytest.mark.parametrize(
-    ("told", "counted"), [("VM 101 already running", (0, 0)), ("VM is locked (backup)", (0, 0)), ("a crash", (0, 1))]
+    ("error", "counted"), [("VM 101 already running", (0, 0)), ("VM is locked (backup)", (0, 0)), ("a crash", (0, 1))]
 )
-def test_task_that_failed_at_its_beginning_is_no_write(world, tool, told, counted):
-    world.faults.task("qmstart", told)
+def test_task_that_failed_before_any_change_is_not_counted(world, tool, error, counted):
+    world.faults.task("qmstart", error)
     before = writes.count()
     with pytest.raises(ApiError):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert tuple(after - former for after, former in zip(writes.count(), before)) == counted
 
 
-def test_what_dies_without_a_word_is_looked_at_twice(world, tool):
+def test_unexpected_status_is_read_twice(world, tool):
     world.faults.task("qmstart")
     with pytest.raises(ApiError, match="unexpected status"):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")
@@ -196,10 +196,10 @@ def test_what_dies_without_a_word_is_looked_at_twice(world, tool):
     assert len(looks) == 2
 
 
-def test_what_answers_nothing_is_no_task(tool):
+def test_call_without_a_task_is_not_waited_for(tool):
     tool.finish(None)
 
 
-def test_truth_travels_as_a_figure(world, tool):
+def test_booleans_are_sent_as_numbers(world, tool):
     tool.put(f"{VM}/config", onboot=True, kvm=False, tags=None)
     assert world.journal.requests[-1].params == {"onboot": "1", "kvm": "0"}

@@ -32,7 +32,7 @@ def test_there_are_recordings():
 
 
 @pytest.mark.parametrize(("key", "text"), _recorded())
-def test_what_the_server_printed_is_printed_the_same(key, text):
+def test_recorded_values_are_printed_unchanged(key, text):
     assert values.printed(key, values.parse(key, text)) == text
 
 
@@ -112,7 +112,7 @@ def test_not_same(key, found, asked):
     assert not values.same(key, found, asked)
 
 
-def test_a_disk_holds_what_is_asked_of_it_alone():
+def test_only_requested_sub_keys_of_a_disk_are_compared():
     found = "local-lvm:vm-100-disk-0,discard=on,iothread=1,size=32G"
     assert values.holds("scsi0", found, "discard=on")
     assert values.holds("scsi0", found, "ssd=0,backup=1")
@@ -130,18 +130,18 @@ def test_a_disk_holds_what_is_asked_of_it_alone():
         ("scsi0", None, "cache=,ssd=1", "ssd=1"),
     ],
 )
-def test_an_empty_part_goes(key, found, asked, left):
+def test_empty_sub_key_is_removed(key, found, asked, left):
     assert not values.holds(key, found, asked)
     assert values.merged(key, found, asked) == left
     assert values.holds(key, left, asked)
 
 
 @pytest.mark.parametrize("found", ["a:b", "a:b,cache=none"])
-def test_an_empty_part_is_its_default(found):
+def test_empty_sub_key_equals_its_default(found):
     assert values.holds("scsi0", found, "cache=,rate=")
 
 
-def test_what_is_not_asked_for_stays():
+def test_omitted_sub_keys_are_kept():
     found = "virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,tag=5"
     assert values.merged("net0", found, "bridge=vmbr1") == "virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,tag=5"
     assert values.merged("net0", found, "e1000") == "e1000=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,tag=5"
@@ -159,11 +159,11 @@ def test_sizes(text, size):
 
 
 @pytest.mark.parametrize("size", [1 << 20, 16 << 20, 24 << 20, 1 << 30, 10752 << 20, 32 << 30, 3 << 40])
-def test_new_disks_are_as_large_as_asked(size):
+def test_size_of_a_new_disk(size):
     assert float(values.gibibytes(size)) * (1 << 30) == size
 
 
-def test_keys_go_and_come_back():
+def test_ssh_keys_are_encoded_and_decoded():
     keys = ("ssh-ed25519 AAAA+b/c= it's me@host", "ssh-rsa BBBB ü")
     text = values.keys_text(keys)
     assert all(sign.isascii() and (sign.isalnum() or sign in "-%_.~") for sign in text)

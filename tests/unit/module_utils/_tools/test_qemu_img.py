@@ -23,7 +23,7 @@ def _tool():
     return QemuImg(Commands())
 
 
-def test_an_overlay_knows_what_it_stands_on(tool, tmp_path):
+def test_overlay_has_its_backing_file(tool, tmp_path):
     base, top = str(tmp_path / "base image"), str(tmp_path / "top.qcow2")
     tool.create(base, "qcow2", 4 * MIB)
     tool.overlay(top, base, "qcow2", 8 * MIB)
@@ -33,23 +33,23 @@ def test_an_overlay_knows_what_it_stands_on(tool, tmp_path):
     assert tool.chain(top)[1].backing is None
 
 
-def test_an_overlay_without_size_is_as_large_as_its_base(tool, tmp_path):
+def test_overlay_without_a_size_has_that_of_its_base(tool, tmp_path):
     base, top = str(tmp_path / "base"), str(tmp_path / "top")
     tool.create(base, "raw", 4 * MIB)
     tool.overlay(top, base, "raw")
     assert tool.info(top).virtual_size == 4 * MIB
 
 
-def test_an_overlay_records_the_format_of_its_base(tool, tmp_path):
+def test_overlay_records_the_format_of_its_base(tool, tmp_path):
     # A qcow2 file taken as raw: nothing but what was said can have put "raw" there.
     base, top = str(tmp_path / "base"), str(tmp_path / "top")
     tool.create(base, "qcow2", 4 * MIB)
     tool.overlay(top, base, "raw")
-    told = json.loads(Commands().run(["qemu-img", "info", "--output=json", top]).stdout)
-    assert told["backing-filename-format"] == "raw"
+    info = json.loads(Commands().run(["qemu-img", "info", "--output=json", top]).stdout)
+    assert info["backing-filename-format"] == "raw"
 
 
-def test_a_copy_is_identical_however_it_is_stored(tool, tmp_path):
+def test_copy_is_identical_in_any_format(tool, tmp_path):
     source, copy = str(tmp_path / "a"), str(tmp_path / "b")
     (tmp_path / "a").write_bytes(b"hello" + b"\0" * (4 * MIB - 5))
     tool.convert(source, "raw", copy, "qcow2")
@@ -57,14 +57,14 @@ def test_a_copy_is_identical_however_it_is_stored(tool, tmp_path):
     assert tool.identical(source, copy)
 
 
-def test_other_content_or_another_size_is_not_identical(tool, tmp_path):
+def test_image_with_other_content_or_size_is_not_identical(tool, tmp_path):
     for name, content in {"a": b"a" * MIB, "b": b"b" * MIB, "zeros": b"\0" * MIB, "more": b"\0" * 2 * MIB}.items():
         (tmp_path / name).write_bytes(content)
     assert not tool.identical(str(tmp_path / "a"), str(tmp_path / "b"))
     assert not tool.identical(str(tmp_path / "zeros"), str(tmp_path / "more"))
 
 
-def test_growing_grows_and_never_shrinks(tool, tmp_path):
+def test_image_grows_and_never_shrinks(tool, tmp_path):
     disk = str(tmp_path / "disk")
     tool.create(disk, "raw", 4 * MIB)
     tool.grow(disk, "raw", 6 * MIB)
@@ -73,7 +73,7 @@ def test_growing_grows_and_never_shrinks(tool, tmp_path):
     assert tool.info(disk).virtual_size == 6 * MIB
 
 
-def test_a_missing_image_is_told_in_qemu_imgs_words(tool, tmp_path):
+def test_missing_image_is_reported_with_qemu_imgs_error(tool, tmp_path):
     with pytest.raises(errors.CommandFailed, match="No such file"):
         tool.info(str(tmp_path / "none"))
     (tmp_path / "there").write_bytes(b"x" * 512)
@@ -82,7 +82,7 @@ def test_a_missing_image_is_told_in_qemu_imgs_words(tool, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["s", "two words", "a,b=c", "-dash", "snapshot.id=1"])
-def test_what_an_image_was_is_copied_out_of_it(tool, tmp_path, name):
+def test_snapshot_is_copied_out_of_an_image(tool, tmp_path, name):
     """Only what the image itself holds: the copy stands on what the image stands on."""
     base, image, copy = (str(tmp_path / one) for one in ("base", "image", "copy"))
     tool.create(base, "qcow2", 4 * MIB)
@@ -98,7 +98,7 @@ def test_what_an_image_was_is_copied_out_of_it(tool, tmp_path, name):
     assert (tool.info(copy).backing, tool.info(copy).snapshots) == (base, ())
 
 
-def test_an_image_that_stands_alone_is_copied_out_alone(tool, tmp_path):
+def test_snapshot_of_an_image_without_a_base_is_copied_without_one(tool, tmp_path):
     image, copy = str(tmp_path / "image"), str(tmp_path / "copy")
     tool.create(image, "qcow2", MIB)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", image], check=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values come back from a real Ruby as they went in, and nothing in them is run."""
+"""Ruby reads literals back as the same values, and executes nothing in them."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.ruby_literal 
 from suite.depth import is_deep
 from unit.module_utils._tools.ruby_values import HOSTILE, generated_values, require_ruby
 
-#: Reads values back. JSON cannot hold them all (2.0 ** 53, a key given twice), so Ruby tells their kinds too.
+#: Reads values back. JSON cannot represent them all (2.0 ** 53, duplicate keys), so Ruby adds their types.
 READ_BACK = """
 require "json"
-def told(value)
+def typed(value)
   case value
-  when Hash then {"mapping" => value.map { |key, item| [told(key), told(item)] }}
-  when Array then {"list" => value.map { |item| told(item) }}
+  when Hash then {"mapping" => value.map { |key, item| [typed(key), typed(item)] }}
+  when Array then {"list" => value.map { |item| typed(item) }}
   when String then {"text" => value.encode("UTF-8").codepoints}
   when Float then {"float" => [value].pack("G").unpack1("H*")}
   when Integer then {"int" => value.to_s}
   else {"other" => value.inspect}
   end
 end
-puts JSON.generate(VALUES.map { |value| told(value) })
+puts JSON.generate(VALUES.map { |value| typed(value) })
 """
 PLANTED = "polyvirt_was_here"
 
 
-def told(value):
-    """A value as READ_BACK tells it."""
+def typed(value):
+    """A value as READ_BACK prints it."""
     if isinstance(value, dict):
-        return {"mapping": [[told(key), told(item)] for key, item in value.items()]}
+        return {"mapping": [[typed(key), typed(item)] for key, item in value.items()]}
     if isinstance(value, list):
-        return {"list": [told(item) for item in value]}
+        return {"list": [typed(item) for item in value]}
     if isinstance(value, str):
         return {"text": [ord(character) for character in value]}
     if isinstance(value, bool) or value is None:
@@ -53,7 +53,7 @@ def told(value):
 
 @pytest.fixture(name="read_back", scope="module")
 def _read_back(tmp_path_factory):
-    """What a real Ruby finds in the literals of all values, from one process, started in a folder of its own."""
+    """The values that Ruby reads from the literals of all values, in one process with its own directory."""
     require_ruby()
     folder = tmp_path_factory.mktemp("ruby")
 
@@ -98,7 +98,7 @@ def test_literal(value, source):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ("caf\udce9", "not UTF-8"),
         ({"\ud800": 1}, "not UTF-8"),
@@ -109,8 +109,8 @@ def test_literal(value, source):
         ({"a": {1, 2}}, "set"),
     ],
 )
-def test_what_ruby_cannot_be_told_is_refused(value, told):
-    with pytest.raises(errors.InvalidInput, match=told):
+def test_values_without_a_literal_are_rejected(value, message):
+    with pytest.raises(errors.InvalidInput, match=message):
         literal(value)
 
 
@@ -120,19 +120,19 @@ def test_a_literal_is_one_line_of_printable_ascii():
         assert literal(value).isascii()
 
 
-def test_what_ruby_gives_a_meaning_to_stays_text(read_back):
+def test_special_characters_of_ruby_stay_text(read_back):
     values = [*HOSTILE, {value: [value] for value in HOSTILE}]
-    assert read_back(values) == told(values)["list"]
+    assert read_back(values) == typed(values)["list"]
 
 
-def test_generated_values_come_back(read_back, pytestconfig):
+def test_generated_values_are_read_back(read_back, pytestconfig):
     values = generated_values(10_000 if is_deep(pytestconfig) else 2_000)
     assert len({literal(value) for value in values}) > 0.8 * len(values)
-    wrong = [value for value, found in zip(values, read_back(values)) if found != told(value)]
+    wrong = [value for value, found in zip(values, read_back(values)) if found != typed(value)]
     assert wrong == []
 
 
-def test_ruby_is_asked_about_syntax_alone(tmp_path):
+def test_syntax_check_runs_nothing(tmp_path):
     require_ruby()
     planted = tmp_path / PLANTED
     assert ruby.syntax_error(Commands(), f"File.write({literal(str(planted))}, '')\nraise 'no'\n") is None
@@ -140,5 +140,5 @@ def test_ruby_is_asked_about_syntax_alone(tmp_path):
     assert "syntax error" in ruby.syntax_error(Commands(), "Vagrant.configure do |c|\n")
 
 
-def test_where_there_is_no_ruby_nothing_is_said_against_a_file():
+def test_without_ruby_no_syntax_error_is_reported():
     assert ruby.syntax_error(Commands(), "end", executable="no-such-ruby") is None

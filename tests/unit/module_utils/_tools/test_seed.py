@@ -57,18 +57,18 @@ def test_root_with_a_key_may_log_in():
     assert yaml.safe_load(user_data(user="root", ssh_authorized_keys=[KEY]))["disable_root"] is False
 
 
-def test_text_is_left_as_it_is():
+def test_user_data_as_text_is_unchanged():
     assert user_data(user_data="#!/bin/sh\ntrue\n") == "#!/bin/sh\ntrue\n"
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\n", "#cloud-config\npackages: [vim]\n"])
 @pytest.mark.parametrize("more", [{"ssh_authorized_keys": [KEY]}, {"user": "ops"}])
-def test_text_is_not_merged(text, more):
+def test_user_data_as_text_is_not_merged(text, more):
     with pytest.raises(errors.InvalidInput):
         user_data(user_data=text, **more)
 
 
-def test_whose_keys_must_be_clear():
+def test_keys_with_an_ambiguous_user_are_rejected():
     with pytest.raises(errors.InvalidInput, match="users"):
         user_data(user_data={"users": [{"name": "a"}]}, ssh_authorized_keys=[KEY])
     with pytest.raises(errors.InvalidInput, match="another user"):
@@ -186,25 +186,25 @@ json_values = some.recursive(
 
 
 @given(some.dictionaries(some.text(some.characters(exclude_categories=["Cs"]), max_size=20), json_values, min_size=1))
-def test_what_is_emitted_is_read_back_the_same(mapping):
+def test_emitted_document_is_read_back_unchanged(mapping):
     network = seed.nocloud_documents({"network_config": mapping}, "web1", "i-1")["network-config"]
     assert yaml.safe_load(network) == mapping
 
 
-def test_meta_data_has_an_identity_and_a_name():
+def test_meta_data_has_instance_id_and_host_name():
     assert yaml.safe_load(meta_data()) == {"instance-id": "i-1", "local-hostname": "web1"}
     assert yaml.safe_load(meta_data(meta_data={"local-hostname": "db"}))["local-hostname"] == "db"
     assert yaml.safe_load(meta_data(name="my web; ü"))["local-hostname"] == "my-web"
 
 
-def test_meta_data_as_text_needs_an_identity():
+def test_meta_data_as_text_needs_an_instance_id():
     assert meta_data(meta_data="instance-id: x\n") == "instance-id: x\n"
     assert meta_data(meta_data=json.dumps({"instance-id": "x"})) == '{"instance-id": "x"}'
     with pytest.raises(errors.InvalidInput, match="instance-id"):
         meta_data(meta_data="local-hostname: x\n")
 
 
-def test_network_config_only_when_given():
+def test_network_config_is_written_only_if_set():
     assert "network-config" not in seed.nocloud_documents({}, "web1", "i-1")
     assert seed.nocloud_documents({"network_config": "version: 2\n"}, "a", "i")["network-config"] == "version: 2\n"
 

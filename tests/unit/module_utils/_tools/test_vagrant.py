@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as failed, by which name, and what Vagrant is started with, on recorded calls."""
+"""Failures of Vagrant and their kinds, and its arguments and environment, on recorded calls."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PREDICATES = {
     vagrant.is_boot_timeout: "VMBootTimeout",
     vagrant.is_not_ready_for_ssh: "SSHNotReady",
     vagrant.is_snapshot_missing: "SnapshotNotFound",
-    vagrant.is_snapshot_taken: "SnapshotConflictFailed",
+    vagrant.is_existing_snapshot: "SnapshotConflictFailed",
 }
 
 
-class Told(Commands):
-    """A vagrant that ends in a given way, and notes how it was started."""
+class FakeCommands(Commands):
+    """Commands that end with the given exit code and output, and record how they were started."""
 
     def __init__(self, rc=0, stdout="", stderr=""):
         self._end = (rc, stdout, stderr)
@@ -44,15 +44,15 @@ class Told(Commands):
 
 def failure(rc=1, stdout="", stderr=""):
     with pytest.raises(errors.CommandFailed) as caught:
-        Vagrant(Told(rc, stdout, stderr), "/project").run("up", "web")
+        Vagrant(FakeCommands(rc, stdout, stderr), "/project").run("up", "web")
     return caught.value
 
 
-def test_what_vagrant_is_started_with():
-    told = Told(stdout="1,web,state,running\n")
-    tool = Vagrant(told, "/project", "Vagrantfile.polyvirt", "/copy", {"VAGRANT_HOME": "/home/v"}, "/opt/vagrant")
+def test_environment_and_arguments_of_vagrant():
+    commands = FakeCommands(stdout="1,web,state,running\n")
+    tool = Vagrant(commands, "/project", "Vagrantfile.polyvirt", "/copy", {"VAGRANT_HOME": "/home/v"}, "/opt/vagrant")
     assert [row.data for row in tool.run("up", "web", timeout=3)] == [("running",)]
-    argv, options = told.started
+    argv, options = commands.started
     assert argv == ("/opt/vagrant", "up", "web", "--machine-readable")
     assert options["timeout"] == 3
     assert options["environment"] == {
@@ -65,13 +65,13 @@ def test_what_vagrant_is_started_with():
     }
 
 
-def test_a_users_own_vagrantfile_and_dotfiles_need_no_names():
-    told = Told()
-    Vagrant(told, "/project").read("status")
-    assert set(told.started[1]["environment"]) == {"VAGRANT_CHECKPOINT_DISABLE", "VAGRANT_CWD", "VAGRANT_NO_COLOR"}
+def test_default_vagrantfile_and_dotfile_need_no_environment():
+    commands = FakeCommands()
+    Vagrant(commands, "/project").read("status")
+    assert set(commands.started[1]["environment"]) == {"VAGRANT_CHECKPOINT_DISABLE", "VAGRANT_CWD", "VAGRANT_NO_COLOR"}
 
 
-def test_a_locked_machine():
+def test_locked_vm():
     call = recorded("up", "--machine-readable", says="Locked")
     error = failure(call.rc, call.stdout, call.stderr)
     assert vagrant.is_locked(error)
@@ -82,13 +82,13 @@ def test_a_locked_machine():
 
 
 @pytest.mark.parametrize("asked", PREDICATES, ids=lambda asked: asked.__name__)
-def test_each_failure_is_recognised_by_one_name_alone(asked):
+def test_each_error_class_matches_only_its_predicate(asked):
     error = failure(stdout=f"1,,ui,error,no\n1,,error-exit,Vagrant::Errors::{PREDICATES[asked]},no\n")
     assert [other for other in PREDICATES if other(error)] == [asked]
     assert not asked(errors.CommandFailed(["vagrant"], 1, PREDICATES[asked]))
 
 
-def test_an_early_failure_is_told_by_its_own_lines():
+def test_early_failure_is_reported_with_its_text():
     call = recorded("status", "--machine-readable", says="syntax error")
     error = failure(call.rc, call.stdout, call.stderr)
     assert error.kind is None
@@ -101,17 +101,17 @@ def test_failure_without_a_message_has_the_exit_code():
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "told"),
+    ("commands", "kind", "message"),
     [
-        (Told(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Install Vagrant 2.2 or later"),
+        (FakeCommands(stdout="Vagrant 2.1.9\n"), errors.Unsupported, "Vagrant 2.1.9. Install Vagrant 2.2 or later"),
         (
-            Told(rc=1, stderr="Vagrant failed to initialize at a very early stage:\n\nbad\n"),
+            FakeCommands(rc=1, stderr="Vagrant failed to initialize at a very early stage:\n\nbad\n"),
             errors.Unavailable,
             "no version: bad",
         ),
-        (Told(), errors.Unavailable, "no version: nothing"),
+        (FakeCommands(), errors.Unavailable, "no version: nothing"),
     ],
 )
-def test_what_is_no_usable_vagrant(said, kind, told):
-    with pytest.raises(kind, match=told):
-        Vagrant(said, "/project").version()
+def test_unusable_vagrant_is_rejected(commands, kind, message):
+    with pytest.raises(kind, match=message):
+        Vagrant(commands, "/project").version()

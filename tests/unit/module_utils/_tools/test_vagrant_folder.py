@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the folder that Vagrant keeps tells, as recorded after `vagrant up`."""
+"""VMs in Vagrant's folder, as recorded after `vagrant up`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagran
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_folder import CreatedVm
 
 ID = "6639f314-eef5-42c0-a9fc-a87378faddd2"
-NUMBER = "5e6b2de665954096bfce17e24bbc697c"
+INDEX_ID = "5e6b2de665954096bfce17e24bbc697c"
 RECORDED = {
     "id": ID,
-    "index_uuid": NUMBER,
+    "index_uuid": INDEX_ID,
     "box_meta": '{"name":"pv/test","version":"0","provider":"libvirt","directory":"boxes/pv/0"}',
     "creator_uid": "0",
     "synced_folders": "{}",
@@ -37,20 +37,21 @@ def web(tmp_path):
     return vagrant_folder.created_vms(files, str(tmp_path)).get("web")
 
 
-def test_a_machine_that_was_made(tmp_path, machine):
-    key = str(machine / "private_key")
-    made = CreatedVm("web", "libvirt", ID, str(machine), ("pv/test", "0"), 0, key, is_provisioned=True, number=NUMBER)
-    assert web(tmp_path) == made
+def test_created_vm(tmp_path, machine):
+    key, box = str(machine / "private_key"), ("pv/test", "0")
+    assert web(tmp_path) == CreatedVm(
+        "web", "libvirt", ID, str(machine), box, 0, key, is_provisioned=True, index_id=INDEX_ID
+    )
 
 
-def test_a_folder_without_an_id_is_no_machine(tmp_path, machine):
+def test_folder_without_an_id_is_not_a_vm(tmp_path, machine):
     (machine / "id").unlink()
     assert web(tmp_path) is None
     (machine / "id").touch()
     assert web(tmp_path) is None
 
 
-def test_what_is_missing_or_broken_is_not_told(tmp_path, machine):
+def test_missing_or_broken_files_give_none(tmp_path, machine):
     for name in ("box_meta", "creator_uid", "private_key", "action_provision", "index_uuid"):
         (machine / name).unlink()
     assert web(tmp_path) == CreatedVm("web", "libvirt", ID, str(machine), None, None, None, is_provisioned=False)
@@ -59,24 +60,24 @@ def test_what_is_missing_or_broken_is_not_told(tmp_path, machine):
         assert web(tmp_path).box is None
 
 
-def test_what_an_earlier_machine_was_provisioned_with_does_not_count(tmp_path, machine):
+def test_provisioning_of_an_earlier_vm_does_not_count(tmp_path, machine):
     (machine / "action_provision").write_text("1.5:another", encoding="utf-8")
     assert not web(tmp_path).is_provisioned
 
 
-def test_the_provider_is_the_one_that_made_it(tmp_path, machine):
+def test_provider_is_the_one_with_an_id(tmp_path, machine):
     (machine.parent / "virtualbox").mkdir()
     (machine.parent / "file").touch()
     assert web(tmp_path).provider == "libvirt"
 
 
-def test_a_project_that_was_never_up(tmp_path):
+def test_project_without_created_vms(tmp_path):
     assert vagrant_folder.created_vms(files, str(tmp_path / "nosuch")) == {}
     vagrant_folder.copy(files, str(tmp_path / "nosuch"), str(tmp_path / "copy"))
     assert not (tmp_path / "copy").exists()
 
 
-def test_a_copy_is_the_same_machine_without_its_secret_and_its_place_in_the_index(tmp_path, machine):
+def test_copy_has_the_vm_without_its_key_and_its_id_in_the_index(tmp_path, machine):
     copy = tmp_path / "copy"
     vagrant_folder.copy(files, str(tmp_path), str(copy))
     made = vagrant_folder.created_vms(files, str(copy))["web"]

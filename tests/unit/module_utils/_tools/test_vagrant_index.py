@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's own list: whose machine a word on its command line means."""
+"""Vagrant's index: which VM a name on its command line means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrant_index
 
-NUMBER = "db6b2de665954096bfce17e24bbc697c"
+INDEX_ID = "db6b2de665954096bfce17e24bbc697c"
 ENTRY = {"name": "mail", "vagrantfile_path": "/srv/post", "vagrantfile_name": ["Vagrantfile.polyvirt"], "provider": "x"}
 
 
@@ -25,24 +25,24 @@ def _index(home, text):
 @pytest.mark.parametrize(
     ("named", "file"), [(["Vagrantfile.polyvirt"], "Vagrantfile.polyvirt"), (None, None), ([], None), ("x", "x")]
 )
-def test_a_machine_and_its_file(tmp_path, named, file):
-    index = _index(tmp_path, json.dumps({"version": 1, "machines": {NUMBER: {**ENTRY, "vagrantfile_name": named}}}))
-    assert index == {NUMBER: ("mail", "/srv/post", file)}
+def test_vm_and_its_vagrantfile(tmp_path, named, file):
+    index = _index(tmp_path, json.dumps({"version": 1, "machines": {INDEX_ID: {**ENTRY, "vagrantfile_name": named}}}))
+    assert index == {INDEX_ID: ("mail", "/srv/post", file)}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"machines": 1}', '{"machines": {"a": 1}}'])
-def test_what_cannot_be_read_lists_nobody(tmp_path, text):
+def test_unreadable_index_is_empty(tmp_path, text):
     assert _index(tmp_path, text) == {}
 
 
-def test_no_list_lists_nobody(tmp_path):
+def test_missing_index_is_empty(tmp_path):
     assert vagrant_index.read(files, str(tmp_path)) == {}
 
 
 @pytest.mark.parametrize(
     ("word", "is_taken"), [("db", True), ("d", True), ("web", False), ("db1", False), ("b", False)]
 )
-def test_a_word_is_taken_for_the_beginning_of_a_number(tmp_path, word, is_taken):
-    index = _index(tmp_path, json.dumps({"machines": {NUMBER: ENTRY}}))
+def test_name_that_begins_an_id_is_mistaken_for_it(tmp_path, word, is_taken):
+    index = _index(tmp_path, json.dumps({"machines": {INDEX_ID: ENTRY}}))
     assert bool(vagrant_index.vm_mistaken_for(index, word, None)) == is_taken
-    assert vagrant_index.vm_mistaken_for(index, word, NUMBER) is None
+    assert vagrant_index.vm_mistaken_for(index, word, INDEX_ID) is None

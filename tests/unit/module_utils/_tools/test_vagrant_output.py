@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parsers on what a real Vagrant printed."""
+"""Parsers, on recorded output of Vagrant."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_failures(words, says, kind, begins):
     assert "VAGRANT_COMMA" not in found.text
 
 
-def test_there_is_no_failure_in_what_went_well():
+def test_successful_command_has_no_failure():
     assert output.failure(rows_of("up", "--machine-readable", "--no-color")) is None
     assert output.failure(output.rows("1,,error-exit,VagrantPlugins::X::Errors::Y,a\n")) == Failure("Y", "a")
 
@@ -96,11 +96,11 @@ def test_error_texts(words, says, lines):
     assert output.error_text(call.stderr).split("\n")[: len(lines)] == lines
 
 
-def test_error_text_has_no_control_letters():
+def test_error_text_has_no_control_characters():
     assert output.error_text("\x1b[31mred\x1b[0m\n\n  10%\r 20%\r\x1b[Kdone  \n") == "red\ndone"
 
 
-def test_error_text_has_no_trace():
+def test_error_text_has_no_stack_trace():
     trace = "/usr/share/x.rb:51:in `block in execute': undefined method `include?' (NoMethodError)\n\tfrom /a.rb:1\n"
     assert output.error_text(trace) == "undefined method `include?' (NoMethodError)"
 
@@ -135,7 +135,7 @@ SNAPSHOTS = """\
 """
 
 
-def test_what_is_said_about_a_machine_without_snapshots_is_no_snapshots_name():
+def test_message_about_a_vm_without_snapshots_is_not_a_snapshot():
     found = output.snapshots(output.rows(SNAPSHOTS))
     assert found == {"web": ["first one", "==> web: two"], "db": [], "old": [], "new": ["s"]}
 

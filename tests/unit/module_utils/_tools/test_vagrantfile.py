@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a real Ruby is told by the managed file, and what the file refuses to say."""
+"""The managed Vagrantfile as Ruby reads it, and settings that cannot be written to it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
 from unit.module_utils._tools.ruby_values import HOSTILE, require_ruby
 from unit.module_utils._tools.vagrant_projects import generated_projects, rich
 
-#: Stands in the place of Vagrant and notes what it is told: every call by its name, with all values in it.
-NOTE_CALLS = """
+#: Replaces Vagrant and records every call with its arguments.
+RECORD_CALLS = """
 require "json"
-class Noted < BasicObject
+class Recorder < BasicObject
   def initialize(name, calls) = (@name, @calls = name, calls)
   def method_missing(name, *values, **named, &block)
     target = "#{@name}.#{name}"
-    return ::Noted.new(target, @calls) if values.empty? && named.empty? && !block
+    return ::Recorder.new(target, @calls) if values.empty? && named.empty? && !block
     @calls << [target, values, named]
-    block.call(::Noted.new(values[0].to_s.empty? ? target : "#{@name}[#{target}]", @calls)) if block
+    block.call(::Recorder.new(values[0].to_s.empty? ? target : "#{@name}[#{target}]", @calls)) if block
   end
 end
 module Vagrant
-  def self.configure(_version) = yield(Noted.new("config", $calls))
+  def self.configure(_version) = yield(Recorder.new("config", $calls))
 end
 puts JSON.generate(JSON.parse(File.read("texts.json")).map { |text|
   $calls = []
@@ -44,15 +44,15 @@ puts JSON.generate(JSON.parse(File.read("texts.json")).map { |text|
 """
 
 
-@pytest.fixture(name="told", scope="module")
-def _told(tmp_path_factory):
-    """What Ruby is told by each of many texts: (environment, calls)."""
+@pytest.fixture(name="read_by_ruby", scope="module")
+def _read_by_ruby(tmp_path_factory):
+    """A function: [(environment, calls)] that Ruby executes for each of many texts."""
     require_ruby()
     folder = tmp_path_factory.mktemp("ruby")
 
     def run(texts):
         (folder / "texts.json").write_text(json.dumps(texts), encoding="ascii")
-        argv = ["ruby", "-e", NOTE_CALLS]
+        argv = ["ruby", "-e", RECORD_CALLS]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=folder)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr[:2000]
         assert [file.name for file in folder.iterdir()] == ["texts.json"], "a value was run"
@@ -72,17 +72,17 @@ def lines_of(**machine):
 
 
 @pytest.mark.parametrize(("provider", "mac"), [("virtualbox", "080027aabbcc"), ("libvirt", "08:00:27:aa:bb:cc")])
-def test_a_mac_as_the_provider_takes_it(provider, mac):
+def test_mac_in_the_format_of_the_provider(provider, mac):
     lines = lines_of(provider=provider, networks=[{"type": "private", "mac": "08:00:27:aa:bb:cc"}])
     assert any(f'"{mac}"' in line for line in lines if "private_network" in line)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_project_that_asks_for_everything(provider, told, checkout):
+def test_project_with_all_settings(provider, read_by_ruby, checkout):
     text = vagrantfile.render(rich(provider))
     recorded = checkout / "tests/unit/fixtures/vagrant/rendered" / f"{provider}.rb"
     assert text == recorded.read_text(encoding="ascii")
-    ((environment, calls),) = told([text])
+    ((environment, calls),) = read_by_ruby([text])
     assert environment == {"https_proxy": "http://proxy.example:3128"}
     assert [call[1][0] for call in calls if call[0].endswith(".define")] == ["web", "db"]
 
@@ -97,7 +97,7 @@ def _texts_in(value):
     return Counter()
 
 
-def test_ruby_is_told_all_that_generated_projects_say_and_runs_nothing_else(told, tmp_path):
+def test_ruby_reads_all_values_of_generated_projects_and_runs_none(read_by_ruby, tmp_path):
     projects = generated_projects(300)
     texts = [vagrantfile.render(project) for project in projects]
     for number, text in enumerate(texts):
@@ -107,20 +107,20 @@ def test_ruby_is_told_all_that_generated_projects_say_and_runs_nothing_else(told
     )
     assert done.returncode == 0, done.stderr[:2000]
     values = 0
-    for project, (environment, calls) in zip(projects, told(texts)):
-        said = _texts_in(environment) + sum((_texts_in(call[1:]) for call in calls), Counter())
-        asked = _texts_in(project.get("environment") or {})
+    for project, (environment, calls) in zip(projects, read_by_ruby(texts)):
+        read = _texts_in(environment) + sum((_texts_in(call[1:]) for call in calls), Counter())
+        expected = _texts_in(project.get("environment") or {})
         for machine in project["machines"]:
             kinds = [network.pop("type") for network in machine.get("networks") or ()]
-            assert {f"{kind}_network" for kind in kinds} <= set(said)
-            asked += _texts_in(machine)
-        values += asked.total()
-        assert asked - said == Counter()
+            assert {f"{kind}_network" for kind in kinds} <= set(read)
+            expected += _texts_in(machine)
+        values += expected.total()
+        assert expected - read == Counter()
     assert values > 3_000
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_text_tells_what_it_was_written_from_until_it_is_changed(provider):
+def test_description_is_read_back_unless_the_file_was_changed(provider):
     text = vagrantfile.render(rich(provider))
     assert vagrantfile.description(text) == rich(provider)
     assert vagrantfile.description(text.replace("cpus", "CPUS", 1)) is None
@@ -146,7 +146,7 @@ def _turned(value):
     return [_turned(item) for item in value] if isinstance(value, list) else value
 
 
-def test_the_order_of_keys_changes_nothing():
+def test_order_of_keys_does_not_matter():
     project = rich("libvirt")
     project["machines"][0]["provisioners"][0]["env"] = {"B": "1", "A": "2"}
     project["machines"][0]["networks"][0]["options"] = {"mtu": 9000, "auto_config": False}
@@ -159,7 +159,7 @@ def test_the_order_of_keys_changes_nothing():
     assert vagrantfile.fingerprint(turned) != vagrantfile.fingerprint(project)
 
 
-def test_the_projects_folder_is_shared_only_when_asked_for():
+def test_project_folder_is_shared_only_on_request():
     off = 'machine.vm.synced_folder ".", "/vagrant", disabled: true'
     assert off in lines_of()
     assert off in lines_of(shared_folders=[{"host_path": ".", "guest_path": "/src"}])
@@ -169,7 +169,7 @@ def test_the_projects_folder_is_shared_only_when_asked_for():
     assert shared[first + 1 : last] == ['machine.vm.synced_folder ".", "/vagrant", mount_options: ["ro"]']
 
 
-def test_nothing_is_told_that_was_not_asked_for():
+def test_empty_settings_are_not_written():
     assert lines_of(cpus=None, networks=[], hostname=None, native={}) == lines_of()
     asked = {"type": "private", "address": None, "options": None}
     assert lines_of(networks=[asked]) == lines_of(networks=[{"type": "private"}])
@@ -189,7 +189,7 @@ def test_nothing_is_told_that_was_not_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("machine", "told"),
+    ("machine", "message"),
     [
         ({"provider": "wsl"}, "provider wsl is not known.*virtualbox, libvirt"),
         ({"provider": "libvirt", "gui": True}, "libvirt of Vagrant cannot be told gui.*virtualbox, vmware_desktop"),
@@ -224,24 +224,24 @@ def test_nothing_is_told_that_was_not_asked_for():
         ({"hostname": "caf\udce9"}, "not UTF-8"),
     ],
 )
-def test_what_cannot_be_told_is_refused(machine, told):
-    with pytest.raises(errors.PolyvirtError, match=told):
+def test_unsupported_settings_are_rejected(machine, message):
+    with pytest.raises(errors.PolyvirtError, match=message):
         lines_of(**machine)
 
 
 @pytest.mark.parametrize("name", ["", "/", "a/b", "../a", "-f", "/web/", 'a"; exit; "', "a b", "a\n", "ü"])
-def test_what_cannot_be_a_machines_name_is_refused(name):
+def test_invalid_vm_name_is_rejected(name):
     with pytest.raises(errors.InvalidInput, match="cannot be the name of a machine"):
         lines_of(name=name)
 
 
-def test_a_variable_that_vagrant_reads_too_early_is_refused():
+def test_variable_that_vagrant_reads_too_early_is_rejected():
     with pytest.raises(errors.InvalidInput, match="has read VAGRANT_HOME before"):
         vagrantfile.render({"machines": [], "environment": {"VAGRANT_HOME": "/v"}})
 
 
 @pytest.mark.parametrize("variables", [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"A\n": "x"}])
-def test_what_cannot_be_in_an_environment_is_refused(variables):
+def test_invalid_environment_variable_is_rejected(variables):
     with pytest.raises(errors.InvalidInput, match="cannot be a variable"):
         vagrantfile.render({"machines": [], "environment": variables})
 
@@ -270,7 +270,7 @@ def test_native(key, value, line):
     assert list(native_lines({"ssh.port": 1}, "machine")) == ["machine.ssh.port = 1"]
 
 
-def test_no_value_and_no_key_of_native_can_run_anything(told):
+def test_values_and_keys_of_native_are_never_executed(read_by_ruby):
     values = {f"k{number}": text for number, text in enumerate(HOSTILE)}
     project = {
         "machines": [
@@ -279,14 +279,14 @@ def test_no_value_and_no_key_of_native_can_run_anything(told):
         ],
         "environment": {f"K{number}": text.replace("\0", "") for number, text in enumerate(HOSTILE)},
     }
-    ((environment, calls),) = told([vagrantfile.render(project)])
+    ((environment, calls),) = read_by_ruby([vagrantfile.render(project)])
     assert environment == project["environment"]
     assert [call[1][0] for call in calls if call[0].endswith(".box=")] == list(HOSTILE)
     assert [call[1][0] for call in calls if call[0].endswith(".usb")] == list(HOSTILE)
 
 
-def test_ruby_obeys_no_comment():
-    """Between two of -*- it would: here, no text could be changed any more."""
+def test_ruby_ignores_magic_comments_in_the_description():
+    """Ruby interprets text between two -*- even in a comment; this one would make all strings immutable."""
     require_ruby()
     project = {
         "machines": [{"name": "web", "provider": "libvirt", "description": "-*- frozen_string_literal: true -*-"}]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as failed, what is told about it, and how it is recognised, on recorded calls of VBoxManage 7.2.22."""
+"""Failures of VBoxManage: when a call fails, the message, and its kind, on recorded calls of 7.2.22."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ QUIET_FAILURES = [
 ]
 
 
-class Told(Commands):
-    """A VBoxManage that ends in a given way."""
+class FakeCommands(Commands):
+    """Commands that end with the given exit code and output."""
 
     def __init__(self, rc=0, stdout="", stderr=""):
         self._end = (rc, stdout, stderr)
@@ -48,7 +48,7 @@ class Told(Commands):
 
 def after(call):
     """A tool whose next call ends as a recorded one did."""
-    return VBoxManage(Told(call.rc, call.stdout, call.stderr))
+    return VBoxManage(FakeCommands(call.rc, call.stdout, call.stderr))
 
 
 def failure(call):
@@ -57,13 +57,13 @@ def failure(call):
     return caught.value
 
 
-def test_what_went_well_is_returned():
+def test_output_of_a_successful_command_is_returned():
     call = call_that_says("Medium created. UUID")
     assert after(call).run(*call.argv[1:]) == call.stdout
 
 
 @pytest.mark.parametrize("call", calls(), ids=lambda call: " ".join(call.argv[1:3]))
-def test_every_call_that_printed_an_error_has_failed_and_only_those(call):
+def test_exactly_the_calls_that_print_an_error_fail(call):
     if "VBoxManage: error: " in call.stderr or call.rc != 0:
         assert failure(call).rc == call.rc
     else:
@@ -71,39 +71,39 @@ def test_every_call_that_printed_an_error_has_failed_and_only_those(call):
 
 
 @pytest.mark.parametrize("text", QUIET_FAILURES)
-def test_an_exit_code_of_0_does_not_hide_a_failure(text):
+def test_error_with_exit_code_0_is_a_failure(text):
     call = call_that_says(text)
     assert call.rc == 0
     assert text in failure(call).message
 
 
-def test_a_setting_that_a_saved_machine_refuses_is_a_failure_even_with_0():
+def test_setting_that_a_saved_vm_rejects_is_a_failure_despite_exit_code_0():
     call = next(call for call in calls() if call.argv[3:] == ("--nic3", "nat"))
     assert (call.rc, "not mutable" in failure(call).message) == (0, True)
 
 
-def test_no_snapshots_are_no_failure():
+def test_vm_without_snapshots_is_not_an_error():
     call = call_that_says("This machine does not have any snapshots\n")
-    snapshots = VBoxManage(Told(1, "This machine does not have any snapshots\n", ""))
+    snapshots = VBoxManage(FakeCommands(1, "This machine does not have any snapshots\n", ""))
     assert call.rc == 1
     assert snapshots.read("snapshot", "u", "list", "--machinereadable") == ""
 
 
-def test_a_list_is_read_although_one_machine_of_it_cannot_be():
+def test_list_with_an_inaccessible_vm_is_read():
     stderr = (
         "VBoxManage: error: Runtime error opening '/v/gone.vbox' for reading VERR_FILE_NOT_FOUND (File not found.).\n"
     )
-    tool = VBoxManage(Told(0, recorded("list-long-vms-inaccessible"), stderr))
+    tool = VBoxManage(FakeCommands(0, recorded("list-long-vms-inaccessible"), stderr))
     assert "<inaccessible!>" in tool.read("list", "--long", "vms")
 
 
-def test_an_answer_cut_off_by_the_locale_is_none():
+def test_output_cut_off_by_the_locale_is_an_error():
     with pytest.raises(errors.CommandFailed, match=r"incomplete line.*UTF-8"):
-        VBoxManage(Told(0, recorded("list-vms-locale-c"))).read("list", "vms")
+        VBoxManage(FakeCommands(0, recorded("list-vms-locale-c"))).read("list", "vms")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         (
             "Failed to create medium",
@@ -118,18 +118,18 @@ def test_an_answer_cut_off_by_the_locale_is_none():
         ("The object functionality is limited", "The object functionality is limited"),
     ],
 )
-def test_an_error_is_virtualboxs_words_without_progress_usage_and_internals(text, told):
+def test_error_message_omits_progress_usage_and_internal_details(text, reason):
     message = failure(call_that_says(text)).message
-    assert f" failed: {told}" in message
+    assert f" failed: {reason}" in message
     for noise in ("%...", "Usage", "Details:", "Context:", "Oracle", "\n"):
         assert noise not in message
 
 
-def test_each_word_is_told_once():
+def test_repeated_error_lines_are_shown_once():
     assert failure(call_that_says("Unknown option: --nosuch")).message.count("Unknown option") == 1
 
 
-def test_an_error_names_the_command_and_keeps_virtualboxs_code():
+def test_error_contains_the_command_and_virtualboxs_error_code():
     call = call_that_says("while it is locked")
     assert failure(call).message.startswith(
         f"VBoxManage unregistervm {call.argv[2]} --delete failed: Cannot unregister"
@@ -137,7 +137,7 @@ def test_an_error_names_the_command_and_keeps_virtualboxs_code():
     assert "VBOX_E_INVALID_OBJECT_STATE" in failure(call).stderr
 
 
-def test_a_name_with_a_line_break_is_told_whole():
+def test_error_contains_a_name_with_a_line_break():
     stderr = (
         "VBoxManage: error: Could not find a registered machine named 'a\nb'\n"
         "VBoxManage: error: Details: code VBOX_E_OBJECT_NOT_FOUND (0x80bb0001), component VirtualBoxWrap\n"
@@ -145,20 +145,20 @@ def test_a_name_with_a_line_break_is_told_whole():
     assert failure(Completed(("VBoxManage", "x"), 1, "", stderr)).message.endswith("named 'a; b'")
 
 
-def test_an_end_without_a_word():
+def test_failure_without_output_reports_the_exit_code():
     call = next(call for call in calls() if call.argv[1:] == ("showvminfo",))
     assert call.stderr == ""
     assert "exit code 1 without an error message" in failure(call).message
 
 
-def test_a_fatal_error_of_the_runtime_is_told():
+def test_fatal_error_of_the_runtime_is_reported():
     call = Completed(("VBoxManage", "x"), 3, "", "VBoxManage: fatal error: RTR3Init: VERR_NO_TRANSLATION\n")
     assert failure(call).message == "VBoxManage x failed: RTR3Init: VERR_NO_TRANSLATION"
 
 
 @pytest.mark.parametrize("missing", ["machine", "snapshot", "medium", "controller", "slot", "shared_folder"])
-def test_what_is_missing_is_told_apart(missing):
-    said = {
+def test_missing_objects_are_distinguished_by_kind(missing):
+    errors_by_kind = {
         "machine": "Could not find a registered machine with UUID {",
         "snapshot": "Could not find a snapshot with UUID {",
         "medium": "Could not find file for the medium '",
@@ -166,8 +166,8 @@ def test_what_is_missing_is_told_apart(missing):
         "slot": "No storage device attached to device slot ",
         "shared_folder": "Could not find a shared folder named '",
     }
-    error = failure(call_that_says(said[missing])).stderr
-    assert {kind for kind in said if vboxmanage.is_not_found(error, kind)} == {missing}
+    error = failure(call_that_says(errors_by_kind[missing])).stderr
+    assert {kind for kind in errors_by_kind if vboxmanage.is_not_found(error, kind)} == {missing}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_what_is_missing_is_told_apart(missing):
         (vboxmanage.is_inaccessible, "The object functionality is limited"),
     ],
 )
-def test_recorded_words_are_recognised_by_their_predicate_alone(predicate, text):
+def test_recorded_error_matches_only_its_predicate(predicate, text):
     error = failure(call_that_says(text)).stderr
     assert [each for each in PREDICATES if each(error)] == [predicate]
 
@@ -204,65 +204,65 @@ def test_recorded_words_are_recognised_by_their_predicate_alone(predicate, text)
         "Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed (extended info not available)",
     ],
 )
-def test_what_passes_is_worth_another_try_and_holds_no_machine(text):
+def test_temporary_error_is_locked_but_not_held(text):
     assert vboxmanage.is_locked(text)
     assert not vboxmanage.is_held(text)
 
 
-def test_a_daemon_that_is_just_starting_is_asked_again_for_a_while_and_no_longer():
-    commands, clock = Told(1, "", "VBoxManage: error: Failed to create the VirtualBox object!\n"), FakeClock()
+def test_read_is_retried_for_a_limited_time_while_the_daemon_starts():
+    commands, clock = FakeCommands(1, "", "VBoxManage: error: Failed to create the VirtualBox object!\n"), FakeClock()
     with pytest.raises(errors.CommandFailed, match="Failed to create the VirtualBox object!"):
         VBoxManage(commands, clock=clock).read("list", "vms")
     assert (commands.calls, 10 < clock.now() < 20) == (11, True)
 
 
-def test_an_answer_that_lacks_what_somebody_works_with_is_asked_for_again_a_few_times():
-    commands, clock = Told(0, "whole or not\n", "VBoxManage: error: The object is not ready\n"), FakeClock()
+def test_incomplete_output_is_read_again_a_few_times():
+    commands, clock = FakeCommands(0, "whole or not\n", "VBoxManage: error: The object is not ready\n"), FakeClock()
     assert VBoxManage(commands, clock=clock).read("list", "vms") == "whole or not\n"
     assert (commands.calls, 0 < clock.now() < 1) == (4, True)
 
 
-def test_what_does_not_pass_is_asked_once():
-    commands, clock = Told(1, "", "VBoxManage: error: The object functionality is limited\n"), FakeClock()
+def test_read_with_a_permanent_error_is_not_retried():
+    commands, clock = FakeCommands(1, "", "VBoxManage: error: The object functionality is limited\n"), FakeClock()
     with pytest.raises(errors.CommandFailed, match="functionality is limited"):
         VBoxManage(commands, clock=clock).read("list", "vms")
     assert (commands.calls, clock.now()) == (1, 0)
 
 
-def test_a_held_machine_may_be_free_in_a_moment():
+def test_held_vm_counts_as_locked():
     assert vboxmanage.is_locked(failure(call_that_says("already locked for a session")).stderr)
 
 
 @pytest.mark.parametrize("predicate", [*PREDICATES, vboxmanage.is_locked])
-def test_no_error_is_none_of_these(predicate):
+def test_predicates_are_false_without_a_matching_error(predicate):
     assert not predicate(None)
     assert not predicate("The graphics controller does not support the given feature")
 
 
-def test_6_1_says_it_without_a_full_stop():
+def test_error_of_6_1_has_no_full_stop():
     assert vboxmanage.is_not_running("VBoxManage: error: Machine 'web' is not currently running\n")
 
 
-def test_the_version_behind_a_warning():
-    assert VBoxManage(Told(0, recorded("version-with-warning"))).version() == (7, 2, 22)
+def test_version_after_a_warning():
+    assert VBoxManage(FakeCommands(0, recorded("version-with-warning"))).version() == (7, 2, 22)
 
 
-@pytest.mark.parametrize("said", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
-def test_an_old_version_is_refused(said):
+@pytest.mark.parametrize("printed", ["6.0.24r139119\n", "5.2.42_Ubuntur137960\n"])
+def test_old_version_is_rejected(printed):
     with pytest.raises(errors.Unavailable, match=r"is VirtualBox [56]\.[0-9.]+\. VirtualBox 6\.1 or later is required"):
-        VBoxManage(Told(0, said)).version()
+        VBoxManage(FakeCommands(0, printed)).version()
 
 
-def test_the_oldest_version_is_not():
-    assert VBoxManage(Told(0, "6.1.0r135406\n")).version() == (6, 1, 0)
+def test_oldest_supported_version_is_accepted():
+    assert VBoxManage(FakeCommands(0, "6.1.0r135406\n")).version() == (6, 1, 0)
 
 
-def test_something_else_of_that_name_is_no_virtualbox():
+def test_other_program_of_that_name_is_rejected():
     with pytest.raises(errors.Unavailable, match="reports no version: 'hello'"):
-        VBoxManage(Told(0, "hello\n")).version()
+        VBoxManage(FakeCommands(0, "hello\n")).version()
 
 
-def test_a_missing_virtualbox_says_what_to_do():
+def test_missing_virtualbox_names_the_remedy():
     with pytest.raises(errors.Unavailable, match="Install VirtualBox") as caught:
         VBoxManage(Commands(), "VBoxManage-that-is-not-here").run("list", "vms")
     assert caught.value.why == "not_on_path"
@@ -276,5 +276,5 @@ def test_a_missing_virtualbox_says_what_to_do():
 def test_change_whose_daemon_ended_may_have_been_made(text, doubtful):
     before = writes.count()
     with pytest.raises(errors.CommandFailed):
-        VBoxManage(Told(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
+        VBoxManage(FakeCommands(1, "", f"VBoxManage: error: {text}\n")).run("modifyvm", "x", "--cpus", "2")
     assert writes.count() == (before[0], before[1] + doubtful)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The long list says what ``showvminfo --machinereadable`` says, on recordings of VBoxManage 7.2.22."""
+"""The long list has the values of ``showvminfo --machinereadable``, on recordings of VBoxManage 7.2.22."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NAMES = [
 
 
 def names(text):
-    return [listed.name for listed in long.machines(text)]
+    return [listed.name for listed in long.vms(text)]
 
 
 def comparable(machine):
-    """What both forms tell."""
+    """The values that both formats have."""
     return {
         "controllers": machine.controllers,
-        "slots": [(*place(slot), slot.medium, what_is_on(slot)) for slot in used(machine)],
-        "nics": [(nic.number, nic.type, nic.forwards, both_tell(nic.values)) for nic in machine.nics],
+        "slots": [(*place(slot), slot.medium, flags_on(slot)) for slot in used(machine)],
+        "nics": [(nic.number, nic.type, nic.forwards, in_both(nic.values)) for nic in machine.nics],
         "folders": [(folder.name, folder.path, folder.transient) for folder in machine.shared_folders],
         "snapshots": machine.snapshots,
     }
@@ -42,11 +42,11 @@ def used(machine):
     return sorted((slot for slot in machine.slots if slot.medium != "none"), key=place)
 
 
-def what_is_on(slot):
+def flags_on(slot):
     return {key: value for key, value in slot.values.items() if value != "off"}
 
 
-def both_tell(values):
+def in_both(values):
     one_alone = {"nicspeed", "natnet", "nicpromisc", "nicbootprio", "mtu", "sockSnd", "sockRcv", "tcpWndSnd",
                  "tcpWndRcv", "localhostReachable", "forwardBroadcast", "enableTFTP"}  # fmt: skip
     return {key: value for key, value in values.items() if key not in one_alone}
@@ -55,44 +55,44 @@ def both_tell(values):
 @pytest.mark.parametrize(
     ("index", "name"), [(0, "showvminfo-web"), (1, "showvminfo-running"), (2, "showvminfo-odd-name")]
 )
-def test_both_forms_tell_the_same(index, name):
-    found = long.machines(recorded("list-long-vms"))[index].machine
-    told = vboxmanage_machine.machine(recorded(name))
-    assert comparable(found) == comparable(told)
-    assert found.values == {key: told.values[key] for key in found.values}
+def test_both_formats_give_the_same_values(index, name):
+    found = long.vms(recorded("list-long-vms"))[index].machine
+    machine_readable = vboxmanage_machine.machine(recorded(name))
+    assert comparable(found) == comparable(machine_readable)
+    assert found.values == {key: machine_readable.values[key] for key in found.values}
     assert len(found.values) >= 65
 
 
-def test_names_survive_whatever_they_hold():
+def test_names_with_special_characters():
     assert names(recorded("list-long-vms")) == NAMES
 
 
-def test_what_cannot_be_read_is_told_with_its_file():
-    machines = long.machines(recorded("list-long-vms-inaccessible"))
+def test_inaccessible_vm_has_only_uuid_and_file():
+    machines = long.vms(recorded("list-long-vms-inaccessible"))
     assert [machine for machine in machines if machine.machine is None] == [
-        long.Listed("483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None, None)
+        long.ListedVm("483a2844-e782-4e5a-83ad-b8876b54d048", "/home/v/vms/broken/broken.vbox", None, None)
     ]
     assert len(machines) == len(NAMES)
 
 
-def test_a_description_is_no_machine():
+def test_description_that_looks_like_a_vm_is_not_parsed_as_one():
     text = recorded("list-long-vms")
     head = f"Name:{' ' * 24}faked\nGroups:{' ' * 22}/\nUUID: none\n"
     faked = text.replace("line2 ünï €\n", head)
     assert faked != text
     assert names(faked) == NAMES
-    assert "faked" in long.machines(faked)[0].machine.values["description"]
+    assert "faked" in long.vms(faked)[0].machine.values["description"]
 
 
-def test_how_folders_are_shared():
-    assert long.machines(recorded("list-long-vms"))[0].machine.shared_folders == (
+def test_shared_folders():
+    assert long.vms(recorded("list-long-vms"))[0].machine.shared_folders == (
         SharedFolder("src", "/home/v/d", False, True, True, "/mnt/s"),
         SharedFolder("ü", "/home/v/vms", False, False, False, ""),
     )
 
 
 @pytest.mark.parametrize(
-    ("said", "state"),
+    ("shown", "state"),
     [
         ("guru meditation (since 2026-11-20T12:04:37.832000000)", "gurumeditation"),
         ("live snapshotting (since 2026-11-20T12:04:37.832000000)", "livesnapshotting"),
@@ -101,17 +101,17 @@ def test_how_folders_are_shared():
         ("powered off", "poweroff"),
     ],
 )
-def test_states(said, state):
-    text = recorded("list-long-vms").replace("powered off (since 2026-11-20T11:27:58.697000000)", said)
-    assert long.machines(text)[0].machine.values["VMState"] == state
+def test_states(shown, state):
+    text = recorded("list-long-vms").replace("powered off (since 2026-11-20T11:27:58.697000000)", shown)
+    assert long.vms(text)[0].machine.values["VMState"] == state
 
 
-def test_no_machines():
-    assert long.machines("") == []
+def test_no_vms():
+    assert long.vms("") == []
 
 
-def test_6_1_tells_controllers_and_what_is_attached_apart():
-    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+def test_6_1_lists_controllers_and_slots_separately():
+    web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert [(one.name, one.values["type"], one.values["maxportcount"]) for one in web.controllers] == [
         ("IDE", "PIIX4", "2"),
         ('My (0, 0): "Ctl"', "IntelAhci", "30"),
@@ -127,8 +127,8 @@ def test_6_1_tells_controllers_and_what_is_attached_apart():
     assert (bare.controllers, bare.slots) == ((), ())
 
 
-def test_6_1_tells_snapshots_last():
-    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+def test_6_1_lists_snapshots_last():
+    web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert web.values["description"] == "one\ntwo"
     assert [(one.name, one.description, one.is_current) for one in web.snapshots] == [
         ("s1", "first\nsecond", False),
@@ -138,62 +138,62 @@ def test_6_1_tells_snapshots_last():
     assert (bare.snapshots, bare.values.get("description")) == ((), None)
 
 
-def test_6_1_tells_the_rest_as_later_versions_do():
-    web, bare = (listed.machine for listed in long.machines(written("list-long-vms")))
+def test_other_values_of_6_1():
+    web, bare = (listed.machine for listed in long.vms(written("list-long-vms")))
     assert (web.values["memory"], bare.values["memory"]) == ("1024", "64")
     assert (web.values["VMState"], web.values["recording_enabled"]) == ("poweroff", "off")
     assert web.nics[0].forwards == (Forward("ssh", "tcp", "127.0.0.1", 2222, "", 22),)
     assert web.shared_folders == (SharedFolder("src", "/home/v/d", False, True, True, ""),)
 
 
-def described(text, said):
-    """The list with another description of its first machine, and what its settings file then tells."""
-    first = long.machines(text)[0]
+def described(text, description):
+    """The list with another description of its first VM, and the descriptions in its settings file."""
+    first = long.vms(text)[0]
     before = first.machine.values["description"]
-    changed = text.replace(f"Description:\n{before}\n", f"Description:\n{said}\n", 1)
+    changed = text.replace(f"Description:\n{before}\n", f"Description:\n{description}\n", 1)
     assert changed != text
     snapshots = tuple(one.description for one in first.machine.snapshots)
-    return changed, lambda uuid, _file: (said, *snapshots) if uuid == first.uuid else ()
+    return changed, lambda uuid, _file: (description, *snapshots) if uuid == first.uuid else ()
 
 
 def comparable_list(machines):
     return [(one.uuid, one.name, one.file, one.machine and comparable(one.machine)) for one in machines]
 
 
-@pytest.mark.parametrize("tell", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
+@pytest.mark.parametrize("list_text", [lambda: recorded("list-long-vms"), lambda: written("list-long-vms")])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_description_that_holds_a_whole_list_adds_nothing_to_it(tell, first):
-    text = tell()
-    said = text if first else text[text.index("Name:      ", 1) :]
-    changed, texts_of = described(text, said.rstrip("\n"))
-    found = long.machines(changed, texts_of)
-    assert comparable_list(found) == comparable_list(long.machines(text))
-    assert found[0].machine.values["description"] == said.rstrip("\n")
+def test_description_that_contains_a_whole_list_adds_no_vm(list_text, first):
+    text = list_text()
+    description = text if first else text[text.index("Name:      ", 1) :]
+    changed, descriptions_of = described(text, description.rstrip("\n"))
+    found = long.vms(changed, descriptions_of)
+    assert comparable_list(found) == comparable_list(long.vms(text))
+    assert found[0].machine.values["description"] == description.rstrip("\n")
 
 
 @pytest.mark.parametrize(
-    "said", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
+    "description", ["* Snapshots:", "a\n* Snapshots:\nb", "a\n* Guest:\nConfigured memory balloon:   0MB", "\n"]
 )
-def test_a_description_ends_where_its_settings_file_says(said):
-    changed, texts_of = described(recorded("list-long-vms"), said)
-    found = long.machines(changed, texts_of)[0].machine
-    assert found.values["description"] == said
-    assert found.snapshots == long.machines(recorded("list-long-vms"))[0].machine.snapshots
+def test_settings_file_decides_where_a_description_ends(description):
+    changed, descriptions_of = described(recorded("list-long-vms"), description)
+    found = long.vms(changed, descriptions_of)[0].machine
+    assert found.values["description"] == description
+    assert found.snapshots == long.vms(recorded("list-long-vms"))[0].machine.snapshots
 
 
-def test_a_snapshots_description_is_no_machine_either():
+def test_snapshot_description_that_looks_like_a_vm_is_not_parsed_as_one():
     text = recorded("list-long-vms")
-    first = long.machines(text)[0]
-    said = text[: text.index("Description:")].rstrip("\n")
-    changed = text.replace('first "snap" \\ x\n', f'{said}\nfirst "snap" \\ x\n', 1)
+    first = long.vms(text)[0]
+    description = text[: text.index("Description:")].rstrip("\n")
+    changed = text.replace('first "snap" \\ x\n', f'{description}\nfirst "snap" \\ x\n', 1)
     assert changed != text
     snapshot = first.machine.snapshots[0].description
-    texts = (first.machine.values["description"], f"{said}\n{snapshot}")
-    found = long.machines(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
+    texts = (first.machine.values["description"], f"{description}\n{snapshot}")
+    found = long.vms(changed, lambda uuid, _file: texts if uuid == first.uuid else ())
     assert [one.name for one in found] == NAMES
 
 
-def test_what_is_no_machine_is_none_even_where_no_file_can_be_read():
+def test_description_is_no_vm_even_without_a_readable_settings_file():
     head = "\n".join(recorded("list-long-vms").split("\n")[:7]).replace("web", "phantom")
     text = recorded("list-long-vms").replace("line2 ünï €\n", f"{head}\n", 1)
-    assert "phantom" not in [listed.name for listed in long.machines(text, lambda _uuid, _file: None)]
+    assert "phantom" not in [listed.name for listed in long.vms(text, lambda _uuid, _file: None)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines and snapshots as VBoxManage 7.2.22 tells them, and as 6.1 does."""
+"""VMs and snapshots in the machine-readable output of VBoxManage 7.2.22 and 6.1."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TREE = (
     Snapshot(GRANDCHILD, 'ünï "q" /x', "", CHILD, False),
     Snapshot(BRANCH, "branch", "", ROOT, True),
 )
-# Of 6.1, in the form that its source prints: names of controllers and paths of disks are not escaped there.
+# Output of 6.1, written from its source code: names of controllers and paths of disks are not escaped.
 OF_6_1 = r"""name="web"
 groups="/"
 ostype="Debian (64-bit)"
@@ -92,14 +92,14 @@ def test_paths_with_quotes_and_backslashes():
     assert machine.machine(text).slots[0].medium == '/home/v/a\\b"c.vdi'
 
 
-def test_rules_belong_to_the_card_in_whose_block_they_stand(web):
+def test_forwards_belong_to_the_nic_before_them(web):
     assert {nic.number: nic.forwards for nic in web.nics if nic.forwards} == {
         1: (Forward("dns", "udp", "", 53, "", 53), Forward("ssh", "tcp", "127.0.0.1", 2222, "", 22)),
         3: (Forward("web", "tcp", "", 8080, "10.0.2.15", 80),),
     }
 
 
-def test_cards_and_what_they_are_connected_to(web):
+def test_nics_and_their_attachments(web):
     assert [nic.type for nic in web.nics] == [
         "nat", "intnet", "nat", "bridged", "hostonly", "natnetwork", "none", "none",
     ]  # fmt: skip
@@ -113,14 +113,14 @@ def test_cards_and_what_they_are_connected_to(web):
     assert web.nics[0].values["localhostReachable"] == "0"
 
 
-def test_36_cards():
+def test_36_nics():
     nics = machine.machine(recorded("showvminfo-many-nics")).nics
     assert [nic.number for nic in nics] == list(range(1, 37))
     assert (nics[6].type, nics[6].values["generic"]) == ("Generic", "UDPTunnel")
     assert nics[8].values["cableconnected"] == "off"
 
 
-def test_values_that_are_told_for_each_screen_are_the_first_ones():
+def test_of_values_repeated_per_screen_the_first_counts():
     values = machine.machine(recorded("showvminfo-many-nics")).values
     assert (values["rec_screen_id"], values["rec_screen_enabled"]) == ("0", "on")
     assert values["description"] == 'line1 "q" \\ back\nline2 ünï €'
@@ -137,7 +137,7 @@ def test_shared_folders(web):
     assert machine.machine(text).shared_folders == (SharedFolder("t", "/t", True),)
 
 
-def test_a_running_machine():
+def test_running_vm():
     running = machine.machine(recorded("showvminfo-running"))
     assert running.values["VMState"] == "running"
     assert running.values["SessionName"] == "headless"
@@ -152,11 +152,11 @@ def test_keys_of_guest_additions_with_spaces():
     assert machine.machine(text).values["GuestAdditionsFacility_VirtualBox Base Driver"] == "50,1795152169888"
 
 
-def test_a_strange_name():
+def test_name_with_special_characters():
     assert machine.machine(recorded("showvminfo-odd-name")).values["name"] == 'q"u\\o ü €'
 
 
-def test_a_bandwidth_group_does_not_swallow_what_follows():
+def test_value_after_a_bandwidth_group_is_parsed():
     found = machine.machine('BandwidthGroup0="bw1",Network,1250000\nname="x"\n').values
     assert found == {"BandwidthGroup0": '"bw1",Network,1250000', "name": "x"}
 
@@ -166,7 +166,7 @@ def test_snapshots_are_a_tree(web):
     assert machine.snapshots(recorded("snapshot-list")) == TREE
 
 
-def test_a_description_that_looks_like_snapshots_is_a_description():
+def test_description_that_looks_like_snapshots():
     text = 'name="x"\ndescription="a\nSnapshotName=\\"s\\"\nSnapshotUUID=\\"u\\""\nmemory=4\n'
     found = machine.machine(text)
     assert found.values["description"] == 'a\nSnapshotName="s"\nSnapshotUUID="u"'
@@ -174,7 +174,7 @@ def test_a_description_that_looks_like_snapshots_is_a_description():
     assert found.snapshots == ()
 
 
-def test_the_current_snapshot_may_be_in_the_midst():
+def test_current_snapshot_is_not_always_the_last():
     text = (
         f'SnapshotName="a"\nSnapshotUUID="{ROOT}"\nSnapshotDescription="d"\n'
         f'CurrentSnapshotName="a"\nCurrentSnapshotUUID="{ROOT}"\nCurrentSnapshotNode="SnapshotName"\n'

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parsers of lists on recorded output of VBoxManage 7.2.22, and on the forms of 6.1."""
+"""Parsers of lists, on recorded output of VBoxManage 7.2.22 and on the formats of 6.1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = [
     "broken", "dup", "dup",
 ]  # fmt: skip
 
-# Of 6.1, in the form that its source prints.
+# Output of 6.1, written from its source code.
 OSTYPES_6_1 = """\
 ID:          Debian_64
 Description: Debian (64-bit)
@@ -79,26 +79,26 @@ def test_version(text, numbers):
     ],
 )
 @pytest.mark.parametrize("text", ["7.2.22r1\n", '"web" {x}\n', ""])
-def test_a_distributions_warning_is_no_answer(warning, text):
+def test_warning_of_a_distribution_is_removed(warning, text):
     assert output.without_warning(warning + text) == text
 
 
-def test_an_answer_without_a_warning_stays_as_it_is():
+def test_output_without_a_warning_is_unchanged():
     assert output.without_warning("\n  text\nWARNING: no\n") == "\n  text\nWARNING: no\n"
 
 
-def test_names_survive_whatever_they_hold():
-    found = output.machines(recorded("list-vms"))
+def test_names_with_special_characters():
+    found = output.vms(recorded("list-vms"))
     assert [name for uuid, name in found if name not in ("a", "b")] == [name for name in NAMES if name != TRICKY]
     assert found[0] == (WEB, "web")
 
 
-def test_no_machines():
-    assert output.machines("") == []
+def test_no_vms():
+    assert output.vms("") == []
 
 
-def test_a_machine_that_cannot_be_read_has_no_name():
-    assert ("483a2844-e782-4e5a-83ad-b8876b54d048", output.INACCESSIBLE) in output.machines(
+def test_inaccessible_vm():
+    assert ("483a2844-e782-4e5a-83ad-b8876b54d048", output.INACCESSIBLE) in output.vms(
         recorded("list-vms-inaccessible")
     )
 
@@ -135,7 +135,7 @@ def test_media():
     assert media[5].location == '/home/v/vms/a\\b"c.vdi'
 
 
-def test_media_at_length():
+def test_media_in_the_long_list():
     base, child, *_rest = output.media(recorded("list-hdds-long"))
     assert base.parent is None
     assert base.variant == "dynamic default"
@@ -151,19 +151,19 @@ def test_children_of_all_media_are_those_that_name_them_as_parent():
     }
 
 
-def test_a_medium_of_a_running_machine():
+def test_image_of_a_running_vm():
     (medium,) = output.media(recorded("showmediuminfo-running"))
     assert (medium.state, medium.users) == ("locked write", {RUN: ()})
 
 
-def test_a_medium_of_two_machines():
+def test_image_of_two_vms():
     one, other = "62d77cc9-5c1b-4be5-8f7a-f9a8b1f3f8a0", "7e1dffb5-68d5-4214-a358-c6c4c1693137"
     use = f"In use by VMs:  a (UUID: {one})\n                b (UUID: {other}) [s (UUID: {one})]\n"
     assert output.media(f"UUID: u\nLocation: /a.vdi\n{use}")[0].users == {one: (), other: (one,)}
 
 
-def test_a_medium_of_machines_whose_names_break_lines():
-    """A user that is not seen would make a disk look as if nobody had it."""
+def test_image_of_vms_with_line_breaks_in_their_names():
+    """If a user were missed, the disk would look unused."""
     one, other, taken = (f"62d77cc9-5c1b-4be5-8f7a-f9a8b1f3f8a{number}" for number in range(3))
     use = f"In use by VMs:  two\n\nlines: (UUID: {one}) [a\nb (UUID: {taken})]\n                c\nd (UUID: {other})\n"
     first, second = output.media(
@@ -174,7 +174,7 @@ def test_a_medium_of_machines_whose_names_break_lines():
 
 
 @pytest.mark.parametrize("name", ["guestproperty-enumerate", "guestproperty-enumerate-old"])
-def test_guest_properties_of_both_forms(name):
+def test_guest_properties_in_both_formats(name):
     properties = output.properties(recorded(name))
     assert len(properties) == 11
     assert properties["/VirtualBox/GuestInfo/Net/0/MAC"].value == "080027AABBCC"
@@ -183,14 +183,14 @@ def test_guest_properties_of_both_forms(name):
     assert 2.0e9 < address.time - started.time < 2.2e9
 
 
-def test_the_new_form_tells_milliseconds():
+def test_new_format_has_milliseconds():
     properties = output.properties(recorded("guestproperty-enumerate"))
     assert properties["/VirtualBox/GuestInfo/Net/0/V4/IP"] == Property(
         "10.0.2.15", 1795174083445000000, frozenset({"TRANSIENT"})
     )
 
 
-def test_a_value_may_look_like_the_end_of_its_row():
+def test_value_that_looks_like_the_end_of_its_row():
     properties = output.properties(recorded("guestproperty-enumerate-strange"))
     assert [(name, found.value) for name, found in properties.items()] == [
         ("/my/prop", 'va l "ü" , x'),

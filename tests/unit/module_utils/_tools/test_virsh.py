@@ -27,7 +27,7 @@ class Counted(Commands):
         return super().run(argv, **options)
 
 
-class Told(Commands):
+class FakeCommands(Commands):
     """A virsh that ends in a given way, for what no real one can be made to say here."""
 
     def __init__(self, stderr, rc=1):
@@ -71,13 +71,13 @@ def test_many_reads_are_one_process(connection):
     assert len(connection._commands.calls) == 1
 
 
-def test_nothing_asked_is_no_process(connection):
+def test_empty_batch_starts_no_process(connection):
     assert connection.batch([]) == []
     assert connection._commands.calls == []
 
 
 @pytest.mark.parametrize("name", STRANGE_NAMES)
-def test_virsh_reads_back_the_words_as_given(connection, tmp_path, name):
+def test_virsh_parses_quoted_words_unchanged(connection, tmp_path, name):
     *_before, state, reading = connection.batch(
         [*define_all(tmp_path, [name]), ("domstate", "--", name), ("domid", "--", name)]
     )
@@ -101,20 +101,20 @@ def test_a_batch_larger_than_one_argument_is_split(connection):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         (("nosuchcommand",), "unknown command: 'nosuchcommand'"),
         (("list", "--bogus"), "command 'list' doesn't support option --bogus"),
         (("domstate",), "command 'domstate' requires <domain> option"),
     ],
 )
-def test_what_virsh_does_not_know_fails_the_batch(connection, words, said):
+def test_unknown_command_or_option_fails_the_batch(connection, words, error):
     with pytest.raises(errors.CommandFailed) as caught:
         connection.batch([("domstate", "test"), words])
-    assert caught.value.stderr == said
+    assert caught.value.stderr == error
 
 
-def test_run_returns_what_was_printed(connection):
+def test_run_returns_the_output(connection):
     assert connection.run("domstate", "test", "--reason") == "running (unknown)\n"
 
 
@@ -126,21 +126,21 @@ def test_run_passes_input_and_words_untouched(connection, tmp_path):
     assert xml not in str(caught.value)
 
 
-def test_a_failing_run_tells_the_command_the_uri_and_virshs_words(connection):
+def test_error_contains_the_command_the_uri_and_virshs_message(connection):
     with pytest.raises(errors.CommandFailed) as caught:
         connection.run("start", "test")
     assert str(caught.value) == "virsh start test on test:///default failed: Domain is already active"
     assert caught.value.stderr == "Domain is already active"
 
 
-def test_a_hanging_virsh_is_ended(connection):
+def test_hanging_virsh_is_killed(connection):
     with pytest.raises(errors.Timeout) as caught:
         connection.run("event", "--event", "lifecycle", "--loop", timeout=1)
     assert "event --event lifecycle" in str(caught.value)
 
 
 @pytest.mark.parametrize("ask", [lambda it: it.batch([("list",), ("version",)]), lambda it: it.run("list", "--all")])
-def test_no_connection_is_said_once_with_the_uri(ask):
+def test_missing_connection_is_reported_once_with_the_uri(ask):
     commands = Counted()
     with pytest.raises(errors.Unavailable) as caught:
         ask(virsh.Virsh(commands, "virsh", "qemu+tcp://127.0.0.1:1/system"))
@@ -163,21 +163,21 @@ def test_no_connection_is_said_once_with_the_uri(ask):
 def test_missing_permission_is_named_as_such(last):
     stderr = f"error: failed to connect to the hypervisor\nerror: {last}\n"
     with pytest.raises(errors.Unavailable, match="become") as caught:
-        virsh.Virsh(Told(stderr), "virsh", "qemu:///system").run("list")
+        virsh.Virsh(FakeCommands(stderr), "virsh", "qemu:///system").run("list")
     assert last in str(caught.value)
 
 
-def test_a_virsh_that_dies_halfway_is_no_answer():
+def test_virsh_that_dies_halfway_is_an_error():
     with pytest.raises(errors.CommandFailed, match="before its last command"):
-        virsh.Virsh(Told("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
+        virsh.Virsh(FakeCommands("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
 
 
-def test_log_lines_of_libraries_are_no_error():
-    commands = Told("2026-11-20 07:00:00.000+0000: 1: warning : something\n", rc=0)
+def test_log_lines_of_libraries_are_not_an_error():
+    commands = FakeCommands("2026-11-20 07:00:00.000+0000: 1: warning : something\n", rc=0)
     assert virsh.Virsh(commands, "virsh", "qemu:///system").run("list") == ""
 
 
-def test_a_missing_virsh_says_what_to_install():
+def test_missing_virsh_names_the_packages():
     with pytest.raises(errors.Unavailable, match="libvirt-clients") as caught:
         virsh.Virsh(Commands(), "virsh-that-is-not-here", "test:///default").run("list")
     assert caught.value.why == "not_on_path"
@@ -191,13 +191,13 @@ def test_a_missing_virsh_says_what_to_install():
         (virsh.is_unsupported, "unsupported flags (0x4) in function testDomainUndefineFlags"),
     ],
 )
-def test_recorded_words_are_recognised_by_their_predicate_alone(predicate, text):
+def test_recorded_error_matches_only_its_predicate(predicate, text):
     every = {virsh.is_not_found, virsh.is_unsupported}
     assert {each for each in every if each(text)} == {predicate}
     assert not predicate(None)
 
 
-def test_a_missing_network_is_no_missing_domain():
+def test_missing_network_is_not_a_missing_domain():
     text = "Failed to start domain 'web'\nNetwork not found: no network with matching name 'nonet'"
     assert not virsh.is_not_found(text)
     assert virsh.is_not_found(text, "network")
@@ -223,7 +223,7 @@ class Timed:
         return Completed(tuple(argv), 0, "", "")
 
 
-def test_changes_get_more_time_than_reads_and_none_is_without_end():
+def test_every_call_has_a_timeout_and_changes_a_longer_one():
     timed = Timed()
     connection = virsh.Virsh(timed, "virsh", "qemu:///system")
     connection.run("start", "web")
@@ -238,9 +238,9 @@ def test_changes_get_more_time_than_reads_and_none_is_without_end():
 DISCONNECTED = "error: Disconnected from qemu:///system due to end of file\nerror: failed to get domain 'x'\n"
 
 
-def test_vm_is_not_taken_for_missing_where_the_connection_was_lost():
+def test_vm_does_not_count_as_missing_if_the_connection_was_lost():
     with pytest.raises(virsh.ConnectionLost, match="Disconnected from qemu:///system due to end of file") as caught:
-        virsh.Virsh(Told(DISCONNECTED), "virsh", "qemu:///system").batch([("domstate", "x")])
+        virsh.Virsh(FakeCommands(DISCONNECTED), "virsh", "qemu:///system").batch([("domstate", "x")])
     assert not virsh.is_not_found(caught.value.stderr)
     assert virsh.may_pass(caught.value)
 
@@ -249,10 +249,10 @@ def test_vm_is_not_taken_for_missing_where_the_connection_was_lost():
 def test_change_whose_connection_was_lost_may_have_been_made(words, doubtful):
     before = writes.count()
     with pytest.raises(virsh.ConnectionLost):
-        virsh.Virsh(Told(DISCONNECTED), "virsh", "qemu:///system").run(*words)
+        virsh.Virsh(FakeCommands(DISCONNECTED), "virsh", "qemu:///system").run(*words)
     assert writes.count() == (before[0], before[1] + doubtful)
 
 
 def test_change_that_was_made_before_the_connection_was_lost_is_made():
-    connection = virsh.Virsh(Told(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
+    connection = virsh.Virsh(FakeCommands(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
     assert connection.run("start", "x") == ""

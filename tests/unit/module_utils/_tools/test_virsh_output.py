@@ -18,12 +18,12 @@ def recorded(name):
     return (RECORDED / f"{name}.txt").read_text(encoding="utf-8")
 
 
-def test_names_survive_whatever_they_hold():
+def test_names_with_special_characters():
     names = [name for uuid, name in virsh_output.domains(recorded("list-uuid-name"))]
     assert names == ["test", "-lead", "a b", "back\\slash", "it's", 'q"u', "x;y", "ü€"]
 
 
-def test_a_domain_is_known_by_its_uuid():
+def test_domains_have_uuid_and_name():
     assert virsh_output.domains(recorded("list-uuid-name"))[2] == ("00bccbd4-2d15-4974-af93-2a9523a56f0e", "a b")
 
 
@@ -129,7 +129,7 @@ def capabilities(machine, *replacements):
     return virsh_output.domain_capabilities(text)
 
 
-def test_what_a_machine_of_a_type_can_have():
+def test_domain_capabilities_of_a_machine_type():
     found = capabilities("q35")
     assert (found.firmwares, found.secure_boot) == ({"efi"}, True)
     assert found.tpm_backends == {"passthrough", "emulator", "external"}
@@ -140,7 +140,7 @@ def test_an_older_machine_type_has_no_secure_boot():
     assert (capabilities("pc").firmwares, capabilities("pc").secure_boot) == ({"efi"}, False)
 
 
-def test_what_is_not_supported_has_no_words():
+def test_unsupported_capabilities_are_empty():
     found = capabilities("q35", ("<tpm supported='yes'>", "<tpm supported='no'>"))
     assert (found.tpm_backends, found.firmwares) == (frozenset(), {"efi"})
     assert capabilities("q35", ("<loader supported='yes'>", "<loader supported='no'>")).secure_boot is False

@@ -19,7 +19,7 @@ def recorded(name):
     return (RECORDED / name).read_text(encoding="utf-8")
 
 
-class ToldCommands:
+class FakeCommands:
     """Answers in turn; ``runs`` are (argv, environment)."""
 
     def __init__(self, *answers, **environment):
@@ -69,7 +69,7 @@ def test_a_recorded_comparison():
     assert len(found) == 9
 
 
-def test_a_text_that_looks_like_what_the_tool_says_stays_a_text():
+def test_file_content_that_looks_like_virt_diffs_output():
     """A line of a file has a sign in front, so no guest can end its text, or tell of files that are not there."""
     text = {one["path"]: one["text"] for one in changes(recorded("changes.txt"))}["/srv/pvs/text"]
     assert text == "@@ -1,3 +1,4 @@\n a\n-b\n+B\n c\n+@@ End of diff @@"
@@ -78,24 +78,24 @@ def test_a_text_that_looks_like_what_the_tool_says_stays_a_text():
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"), [("st_dev", 0), ("st_dev st_mode", 1), ("st_mode", 1), ("st_ctime_sec", 1)]
+    ("fields", "changes_expected"), [("st_dev", 0), ("st_dev st_mode", 1), ("st_mode", 1), ("st_ctime_sec", 1)]
 )
-def test_another_number_of_the_disk_is_no_change_of_the_file(fields, told):
+def test_other_device_number_is_not_a_change(fields, changes_expected):
     lines = "- - 0644 1 /kept\n- d 0755 4096 /a\n+ d 0755 4096 /a\n# changed: {}\n"
-    assert [one["path"] for one in changes(lines.format(fields))] == ["/kept", "/a"][: 1 + told]
+    assert [one["path"] for one in changes(lines.format(fields))] == ["/kept", "/a"][: 1 + changes_expected]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# changed: st_mode\n", "no such line\n"])
-def test_nothing_that_could_be_told(text):
+def test_no_differences(text):
     assert changes(text) == []
 
 
-def test_what_is_no_text_can_be_shown():
+def test_invalid_utf_8_is_replaced():
     assert changes("+ - 0644 2 /a\udcff\n")[0]["path"] == "/a\ufffd"
 
 
-def test_formats_are_said_and_nothing_is_probed():
-    commands = ToldCommands((0, "- - 0644 2 /b\n", ""))
+def test_formats_are_always_passed():
+    commands = FakeCommands((0, "- - 0644 2 /b\n", ""))
     found = VirtDiff(commands).compare([("/a", "qcow2"), ("/b", "raw")], [("/c", "raw")], "/scratch")
     argv, environment = commands.runs[0]
     images = ["--format=qcow2", "-a", "/a", "--format=raw", "-a", "/b", "--format=raw", "-A", "/c"]
@@ -104,29 +104,29 @@ def test_formats_are_said_and_nothing_is_probed():
     assert [one["change"] for one in found] == ["removed"]
 
 
-def test_where_kvm_does_not_work_it_is_done_without():
-    commands = ToldCommands((1, "", recorded("no-kvm.txt")), (0, "", ""))
+def test_emulation_is_used_if_kvm_does_not_work():
+    commands = FakeCommands((1, "", recorded("no-kvm.txt")), (0, "", ""))
     assert VirtDiff(commands).compare([], [], "/scratch") == []
     assert [run[1].get("LIBGUESTFS_BACKEND_SETTINGS") for run in commands.runs] == [None, "force_tcg"]
 
 
-def test_what_the_user_has_set_stays():
+def test_environment_of_the_user_is_kept():
     own = {"LIBGUESTFS_BACKEND": "libvirt", "LIBGUESTFS_BACKEND_SETTINGS": "network_bridge=x"}
-    commands = ToldCommands((1, "", recorded("no-kvm.txt")), (1, "", recorded("no-kvm.txt")), **own)
+    commands = FakeCommands((1, "", recorded("no-kvm.txt")), (1, "", recorded("no-kvm.txt")), **own)
     with pytest.raises(errors.CommandFailed, match="libguestfs-test-tool"):
         VirtDiff(commands).compare([], [], "/scratch")
     assert [run[1] for run in commands.runs] == [{"LIBGUESTFS_TMPDIR": "/scratch"}] * 2
 
 
 @pytest.mark.parametrize(
-    ("said", "message", "remedy"),
+    ("recording", "message", "remedy"),
     [
         ("no-system.txt", "virt-diff failed: no operating system was found on this disk.", "operating systems only"),
         ("no-kernel.txt", "virt-diff failed: libguestfs: error: /usr/bin/supermin exited", "/lib/modules"),
     ],
 )
-def test_a_failure_says_what_helps(said, message, remedy):
-    commands = ToldCommands((1, "", recorded(said)))
+def test_failure_names_the_remedy(recording, message, remedy):
+    commands = FakeCommands((1, "", recorded(recording)))
     with pytest.raises(errors.CommandFailed) as caught:
         VirtDiff(commands).compare([], [], "/scratch")
     assert caught.value.message.startswith(message)
@@ -135,6 +135,6 @@ def test_a_failure_says_what_helps(said, message, remedy):
     assert len(commands.runs) == 1
 
 
-def test_a_failure_without_a_word():
+def test_failure_without_output():
     with pytest.raises(errors.CommandFailed, match="no error message"):
-        VirtDiff(ToldCommands((1, "", ""))).compare([], [], "/scratch")
+        VirtDiff(FakeCommands((1, "", ""))).compare([], [], "/scratch")

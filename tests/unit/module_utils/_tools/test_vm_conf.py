@@ -71,7 +71,7 @@ def test_switches_are_read_as_vmd_registers_them(case):
     assert {name: configuration.switches[name] for name in first} == first
 
 
-def test_statements_know_their_place():
+def test_statements_have_their_position():
     text = 'm = 1G\nvm "a" {\n\tdisable # off\n\tmemory $m\n\tdisk /x format raw\n}\n'
     block = read("f", {"f": text}.get).blocks["a"]
     assert text[block.start : block.end] == text[text.index("vm") :].rstrip("\n")
@@ -85,12 +85,12 @@ def test_included_file_is_read_and_named():
     assert blocks["y"].all("disk") == [("/d/y", None)]
 
 
-def test_files_that_include_each_other_end():
+def test_files_that_include_each_other():
     assert read("/a", {"/a": 'include "/b"\n', "/b": 'include "/a"\n'}.get).texts.keys() == {"/a", "/b"}
 
 
 @pytest.mark.parametrize(
     "text", ["", "\n", "vm", 'vm "a"', 'vm "a" {', "$", '"', "{", "}", "switch x", "a =", "include"]
 )
-def test_broken_text_is_no_reason_to_fail(text):
+def test_invalid_text_does_not_fail(text):
     assert vm_conf.read("f", {"f": text}.get).switches in ({}, {"x": ""})

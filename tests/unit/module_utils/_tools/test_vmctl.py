@@ -103,5 +103,5 @@ def test_neighbours_without_an_address_are_left_out():
     assert vmctl.neighbours(ARP) == {"fe:e1:ba:d0:5c:01": "10.50.0.1", "fe:e1:bb:d1:2a:3c": "10.50.0.102"}
 
 
-def test_names_of_interfaces():
+def test_interface_names():
     assert vmctl.interfaces(TAPS) == {"tap0", "tap1"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Descriptions of Vagrant projects: one that asks for everything, and generated ones."""
+"""Descriptions of Vagrant projects: one with all settings, and generated ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NATIVE = {
     "vmware_desktop": {"vmx[ethernet0.pcislotnumber]": "33"},
     "proxmox": {"endpoint": "https://pve:8006/api2/json", "vm_type": ":qemu"},
 }  # fmt: skip
-#: They are told of no network but a bridged one.
+#: Providers that support only bridged networks.
 _BRIDGED_ONLY = ("hyperv", "proxmox")
 
 
 def rich(provider):
-    """A project of two machines, in which everything is asked for that the provider has."""
+    """A project of two VMs, with all settings that the provider supports."""
     web = {
         "name": "web",
         "provider": provider,

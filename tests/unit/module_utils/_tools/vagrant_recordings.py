@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a real Vagrant 2.3.4 with vagrant-libvirt 0.11.2 printed, call by call."""
+"""Recorded calls of Vagrant 2.3.4 with vagrant-libvirt 0.11.2."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def _completed(call):
 
 
 def session_transcript():
-    """What the calls of tests/platforms/vagrant/session.txt said."""
+    """The output of the calls of tests/platforms/vagrant/session.txt."""
     return (RECORDED / "session.transcript").read_text(encoding="utf-8")

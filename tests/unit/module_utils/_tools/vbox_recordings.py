@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a real VBoxManage 7.2.22 printed: whole outputs by name, and a session of calls with streams and exit codes."""
+"""Recordings of VBoxManage 7.2.22: whole outputs by name, and a session of calls with streams and exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def recorded(name):
 
 
 def written(name):
-    """A text of 6.1, written by hand in the form of what people show of theirs: its program cannot be had here."""
+    """Output of 6.1, written from examples that users published: the program is not available here."""
     return (_WRITTEN / f"{name}.txt").read_text(encoding="utf-8")
 
 

@@ -25,7 +25,7 @@ class System(NamedTuple):
 
 
 def _boxes(own, generic, own_for=("virtualbox", "libvirt")):
-    """The distribution's own box for the providers it has one for, and a generic one for the others."""
+    """{provider: box}: the distribution's own box for ``own_for``, and the generic one, if any, for the others."""
     others = ("virtualbox", "libvirt", "hyperv", "vmware_desktop") if generic else ()
     return {**dict.fromkeys(others, generic), **dict.fromkeys(own_for, own)}
 
@@ -80,13 +80,13 @@ def box_of(vm, os_type, provider, os_boxes=None):
 
 
 def kept_box(vm, os_type, provider, os_boxes):
-    """A VM that was described with this system keeps its box, even if the table has another by now."""
+    """The VM's box, if it already has this os_type and provider: it is kept even if the table has another one now."""
     is_same = (vm.config.get("os_type"), vm.config.get("provider")) == (os_type, provider)
     return vm.config.get("box") if is_same and os_type not in (os_boxes or {}) else None
 
 
 def end_of_life_warning(os_type, today):
-    """A warning about a system that gets no security updates any more on that day; None for all others."""
+    """A warning if the system gets no security updates any more on the day ``today``, else None."""
     system = SYSTEMS.get(os_type)
     if system is None or system.ends is None or today <= system.ends:
         return None
@@ -94,7 +94,7 @@ def end_of_life_warning(os_type, today):
 
 
 def check_box(driver, plan):
-    """Reject a box that nobody can download: names in the catalog have two parts, and local files have to exist."""
+    """Reject a box that cannot be downloaded: names in the catalog have two parts, and local files must exist."""
     config, home = plan.after.config, driver.project.home
     box, url = config.get("box"), config.get("box_url")
     if not box or "vm.box_url" in (config.get("native") or {}) or _is_added(home, box):
@@ -112,6 +112,6 @@ def check_box(driver, plan):
 
 
 def _is_added(home, box):
-    for character, word in _IN_FOLDER_NAMES:
-        box = box.replace(character, word)
+    for character, replacement in _IN_FOLDER_NAMES:
+        box = box.replace(character, replacement)
     return files.is_folder(os.path.join(home, "boxes", box))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs: the first one is Vagrant's own, and not described; the others are private or public networks."""
+"""NICs: the first one is Vagrant's own, and not in the description; the others are private or public networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ipaddress
 
 from ...._lifecycle.errors import Refused
 
-#: The place of the NIC that Vagrant itself connects through.
+#: The key of the NIC through which Vagrant connects.
 FIRST_NIC = "0"
 _NETWORKS = {"hostonly": "private", "bridged": "public"}
 _TYPES = {network: kind for kind, network in _NETWORKS.items()}
@@ -67,14 +67,14 @@ def normalized_nic(vm, place, nic):
 
 
 def _removed_with_type(present, kind):
-    """A NIC of another type loses what belonged to its former network, and keeps its MAC."""
+    """Values that a new type removes: address and source belong to the former network; the MAC is kept."""
     if present["type"] == kind:
         return {}
     return {key: None for key in ("address", "source") if present.get(key) is not None}
 
 
 def _address(vm, address):
-    """In one spelling: an IPv6 address has several."""
+    """The address in normalized form, because an IPv6 address can be written in several ways."""
     try:
         return str(ipaddress.ip_address(address))
     except ValueError as error:
@@ -85,5 +85,5 @@ def _address(vm, address):
 
 
 def addresses(config):
-    """The addresses that a VM's NICs have by its settings."""
+    """The addresses in a VM's settings."""
     return {nic["address"] for nic in (config.get("networks") or {}).values() if nic.get("address")}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forwarded ports. With the provider libvirt each is an ssh process, whose id Vagrant stores in the VM's folder.
+"""Port forwards. With the provider libvirt, each one is an ssh process, whose PID Vagrant stores in the VM's folder.
 
-It outlives the guest and keeps its port, so the next start would get none. Vagrant ends it before it stops a VM
-(vagrant-libvirt 0.11.2, action/forward_ports.rb); whoever stops a VM without Vagrant has to do the same.
+The process does not end with the VM and keeps its port, so the next start could not forward it. Vagrant ends it before
+it stops a VM (vagrant-libvirt 0.11.2, action/forward_ports.rb); who stops a VM without Vagrant must do the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _end(commands, pid, port):
 
 
 def check_host_ports(vm, forwards):
-    """Vagrant chooses no free port by itself: a new forward needs one."""
+    """Reject a new forward without host_port, because Vagrant does not choose a free port."""
     known = vm.config.get("port_forwards") or {}
     for name, entry in forwards.items():
         if entry is not None and "host_port" not in entry and name not in known:
@@ -44,7 +44,7 @@ def check_host_ports(vm, forwards):
 
 
 def host_end(forward, provider):
-    """The host's end of a forward. With libvirt it is the port alone, whatever the address."""
+    """What of a forward must be unique on the host: port, address and protocol; with libvirt, only the port."""
     port, address = forward.get("host_port"), forward.get("host_address")
     if provider == "libvirt":
         return str(port)
@@ -59,7 +59,7 @@ def check_ports_are_free(plan, created):
     """Reject ports of the host that other programs use: Vagrant would forward none, and not start the VM."""
     config = plan.after.config
     if plan.before.power == RUNNING or (created is not None and config.get("provider") == "libvirt"):
-        return  # They are the VM's own; with libvirt the ssh processes that outlive it keep them until its next start.
+        return  # The VM itself uses them; with libvirt its ssh processes, which may keep them until its next start.
     for name, rule in sorted((config.get("port_forwards") or {}).items()):
         port = rule["host_port"]
         if not net.is_free(rule.get("host_address") or "", port, rule.get("protocol") or "tcp"):

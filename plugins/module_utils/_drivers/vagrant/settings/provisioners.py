@@ -13,7 +13,7 @@ from ...._ports import files
 
 
 def automatic(provisioners):
-    """Those that Vagrant runs by itself: the others run only when somebody requests them by name."""
+    """The provisioners that Vagrant runs automatically; others (run: never) run only if requested by name."""
     return [one for one in provisioners or () if one.get("run") != "never"]
 
 
@@ -26,12 +26,12 @@ def _with_masked_env(described):
 
 
 def masked(variables):
-    """Values of variables may be secret."""
+    """Variables with their values as Secret."""
     return {name: Secret(value) for name, value in variables.items()}
 
 
 def normalized(vm, provisioner):
-    """Without what is empty: a description does not have it either."""
+    """A requested provisioner without empty values, which a description does not have either."""
     given = {key: value for key, value in provisioner.items() if value not in (None, [], {})}
     return {**given, **({"env": checked_variables(vm, "provisioners.env", given["env"])} if given.get("env") else {})}
 
@@ -44,7 +44,7 @@ def checked_variables(vm, option, variables):
 
 
 def check_scripts(name, folder, provisioners):
-    """Vagrant resolves a relative path below the project's folder."""
+    """Raise NotFound if a script does not exist; relative paths are below the project's folder."""
     for provisioner in provisioners or ():
         path = provisioner.get("path")
         if path and "://" not in path and not files.is_file(os.path.join(folder, path)):

@@ -12,7 +12,7 @@ from ...._ports import files
 
 
 def normalized_folders(vm, folders):
-    """Without ``guest_path``, a new folder is mounted below the guest's root, by its name."""
+    """Requested folders; the default ``guest_path`` of a new one is /NAME."""
     known = vm.config.get("shared_folders") or {}
     return {
         name: entry if entry is None else _folder(entry if name in known else {"guest_path": f"/{name}", **entry})
@@ -21,13 +21,13 @@ def normalized_folders(vm, folders):
 
 
 def _folder(entry):
-    """Vagrant, too, mounts /srv and /srv/ at the same place."""
+    """An entry whose guest_path has no slash at its end: for Vagrant, /srv and /srv/ are the same."""
     path = entry.get("guest_path")
     return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
 
 
 def check_folders(name, project_folder, folders):
-    """Vagrant resolves a relative path below the project's folder."""
+    """Raise NotFound if a host path is not a directory; relative paths are below the project's folder."""
     for share, entry in (folders or {}).items():
         if not files.is_folder(os.path.join(project_folder, entry["host_path"])):
             raise NotFound(

@@ -12,13 +12,13 @@ from .disks import read_disks, write_disks
 from .networks import read_networks, write_networks
 from .provisioners import masked, read_provisioners
 
-#: Settings that are the same in a description.
+#: Settings with the same name and value in a description.
 _PLAIN = (
     "provider", "box", "box_version", "box_url", "box_checksum", "os_type", "hostname", "cpus", "gui", "linked_clone",
 )  # fmt: skip
-#: What only describes a VM, and is no part of what it runs with.
+#: Settings that only describe a VM and do not affect how it runs.
 DESCRIPTIVE = ("description", "tags", "fleet", "os_type", "box_url", "box_checksum")
-#: Where a description has another name for a setting.
+#: Settings with another name in a description.
 _KEYS = {"disks": "disk"}
 
 
@@ -27,7 +27,7 @@ def _plain(name):
 
 
 def _by_name(key):
-    """Entries of a list in a description, each with its name, are a mapping in the vocabulary."""
+    """A setting that is {name: entry}, and a list of entries with the key ``name`` in a description."""
     return Setting(
         lambda described: {
             one["name"]: {part: value for part, value in one.items() if part != "name"}
@@ -41,7 +41,7 @@ def _read_memory(described):
     return described["memory"] * MIB if described.get("memory") else None
 
 
-#: By the vocabulary's name. ``read(described)`` gives the value, ``write(value)`` what the description has for it.
+#: {option: Setting}. ``read(described)`` returns the value, ``write(value)`` the value in the description.
 SETTINGS = {
     **{name: _plain(name) for name in _PLAIN},
     "description": Setting(lambda described: described.get("description", ""), lambda text: text),

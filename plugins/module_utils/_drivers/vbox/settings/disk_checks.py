@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What disks and optical drives need, checked before anything is changed."""
+"""Checks of disks and optical drives before anything is changed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import os
 from ...._lifecycle.errors import NotFound, Refused
 from ...._lifecycle.model import PAUSED, RUNNING
 from ...._ports import files
-from ..vbox_vm import place_of, slot_name
+from ..vbox_vm import parse_slot, slot_name
 
-#: Where optical drives are: off the disks' bus, and the first of them is the option iso's.
+#: The default controller of optical drives, so that disks have another, and its (port, device) in order of use.
 _DRIVE_CONTROLLER = "IDE"
-DRIVE_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
-#: How VirtualBox's word for the variant begins of an image that has its whole size from the start.
+DRIVE_SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+#: The variant of an image with a fixed size begins with this.
 _FIXED = "fixed"
 
 
@@ -23,7 +23,7 @@ def check_media(listing, plan):
     """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
     found = {one.uuid: one for one in listing.machines if one.machine is not None}
     vm = plan.before
-    _check_twice(plan)
+    _check_not_attached_twice(plan)
     for step in plan.steps:
         if step.verb == "clone" and not step.arguments["creation"]["clone"]["linked"]:
             source = found.get(step.arguments["source"].id)
@@ -38,7 +38,7 @@ def check_media(listing, plan):
 
 
 def _disks_of(vbox_vm, base=False):
-    """{slot: image}: the one that is written to, or the first one of its chain, whose variant a full clone takes."""
+    """{slot: attached image}; with ``base``, the last base of each, whose variant a full clone will have."""
     images = {slot_name(one.controller, one.port, one.device): vbox_vm.image_in(one) for one in vbox_vm.disks}
     return {slot: image[1 if base else 0] for slot, image in images.items() if image[0] is not None}
 
@@ -57,7 +57,7 @@ def _check_growth(plan, disks):
             )
 
 
-def _check_twice(plan):
+def _check_not_attached_twice(plan):
     """VirtualBox attaches an image only once, but detects that after other changes were made."""
     slots = {}
     for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
@@ -77,9 +77,9 @@ def _check_drive(vbox_vm, plan):
         return
     controller, disks = drive_controller(vbox_vm), plan.after.config.get("disks") or {}
     drives = {(one.port, one.device) for one in vbox_vm.drives if one.controller == controller}
-    used = drives | {place_of(slot)[1:] for slot in disks if place_of(slot)[0] == controller}
-    if used.issuperset(DRIVE_PLACES):
-        raise no_drive_place(plan.after.name)
+    used = drives | {parse_slot(slot)[1:] for slot in disks if parse_slot(slot)[0] == controller}
+    if used.issuperset(DRIVE_SLOTS):
+        raise no_free_drive_slot(plan.after.name)
 
 
 def _check_free_ports(vbox_vm, plan):
@@ -88,7 +88,7 @@ def _check_free_ports(vbox_vm, plan):
         return
     ports = {one.name: int(one.values["portcount"]) for one in vbox_vm.machine.controllers}
     for change in (change for step in plan.steps for change in step.changes if change.kind == "disks.add"):
-        controller, port, _device = place_of(change.key)
+        controller, port, _device = parse_slot(change.key)
         if port >= ports.get(controller, port + 1):
             raise Refused(
                 f"{plan.after.name}: disks.{change.key}: controller '{controller}' has only {ports[controller]}"
@@ -128,7 +128,7 @@ def _stays(config, option, name, slot):
 
 
 def _files_of(vbox_vm, slot):
-    """The file in a slot and all its base images, whoever owns them."""
+    """The file in a slot and all its base images, including those of other VMs."""
     medium = vbox_vm.media.get(slot.values.get("ImageUUID"))
     if medium is None:
         return () if slot.medium in ("none", "emptydrive") else (slot.medium,)
@@ -143,5 +143,5 @@ def drive_controller(vbox_vm):
     return next((name for name, bus in vbox_vm.controllers.items() if bus == "ide"), _DRIVE_CONTROLLER)
 
 
-def no_drive_place(name):
+def no_free_drive_slot(name):
     return Refused(f"{name}: iso: no slot is free for an optical drive.", "Detach a disk from the IDE bus.")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Controllers, disks and optical drives.
 
-An image is recorded in the mark before it is created: what an interrupted run left there is created again,
-any other file there belongs to others.
+The path of an image is recorded in the mark before the image is created. So an image of an interrupted run is known
+and created again; any other file at that path belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from ...._lifecycle.units import MIB
 from ...._ports import files
 from ...._tools import vboxmanage_output as output
 from ..mark import write_mark
-from ..vbox_vm import FORMATS, bus_for, place_of, slot_name
-from .disk_checks import DRIVE_PLACES, drive_controller, no_drive_place
-from .images import images_to_release, make_image, release_images
+from ..vbox_vm import FORMATS, bus_for, parse_slot, slot_name
+from .disk_checks import DRIVE_SLOTS, drive_controller, no_free_drive_slot
+from .images import create_image, images_to_release, release_images
 
-_PORTS_OF_NEW = 8
+#: The least number of ports of a new controller.
+_MIN_PORTS = 8
 _SEED_SUFFIX = ".polyvirt-seed.iso"
 
 
@@ -30,7 +31,7 @@ def disk_path(folder, name, slot, image_format):
 
 
 def base_name(vbox_vm):
-    """The VM's name as files have it."""
+    """The VM's name as it is in the names of its files."""
     return os.path.splitext(os.path.basename(vbox_vm.values["CfgFile"]))[0]
 
 
@@ -45,13 +46,13 @@ def seed_path_in(folder, name):
 # Controllers ------------------------------------------------------------------------------------------------------
 
 
-def ensure_place(driver, vbox_vm, slot):
+def ensure_slot(driver, vbox_vm, slot):
     """Add the controller for ``slot`` if it is missing; returns (controller, port, device)."""
-    controller, port, device = place_of(slot)
+    controller, port, device = parse_slot(slot)
     present = next((one for one in vbox_vm.machine.controllers if one.name == controller), None)
     if present is None:
         bus, ports = bus_for(controller)
-        count = ["--portcount", str(min(ports, max(port + 1, _PORTS_OF_NEW)))] if bus in ("sata", "sas") else []
+        count = ["--portcount", str(min(ports, max(port + 1, _MIN_PORTS)))] if bus in ("sata", "sas") else []
         driver.run(vbox_vm.uuid, "storagectl", vbox_vm.uuid, "--name", controller, "--add", bus, *count)
     elif port >= int(present.values["portcount"]) and port < int(present.values["maxportcount"]):
         driver.run(vbox_vm.uuid, "storagectl", vbox_vm.uuid, "--name", controller, "--portcount", str(port + 1))
@@ -59,6 +60,7 @@ def ensure_place(driver, vbox_vm, slot):
 
 
 def attach(driver, uuid, place, kind, medium):
+    """Attach a medium (path, UUID, none or emptydrive) at (controller, port, device); ``kind`` is hdd or dvddrive."""
     controller, port, device = place
     slot = ["--storagectl", controller, "--port", str(port), "--device", str(device)]
     driver.run(uuid, "storageattach", uuid, *slot, "--type", kind, "--medium", medium)
@@ -68,61 +70,64 @@ def attach(driver, uuid, place, kind, medium):
 
 
 def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
-    """Attach a disk, whose file is created first if it is new. Returns the mark with it."""
+    """Attach a disk; a new one is created first, from ``image`` if given. Returns the mark that contains the disk."""
     mark = own_mark(vm)
-    place = ensure_place(driver, vbox_vm, slot)
+    place = ensure_slot(driver, vbox_vm, slot)
     if entry.get("source"):
-        attach(driver, vm.id, place, "hdd", _as_detached(vbox_vm, entry["source"]))
+        attach(driver, vm.id, place, "hdd", _detached_image_or_path(vbox_vm, entry["source"]))
         return mark
     path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
-    announced = list(mark.get("making", ()))
+    recorded = list(mark.get("making", ()))
     if files.exists(path):
-        _remove_leftover(driver, vbox_vm, path, announced)
-    mark["making"] = announced if path in announced else [*announced, path]
+        _remove_leftover(driver, vbox_vm, path, recorded)
+    mark["making"] = recorded if path in recorded else [*recorded, path]
     borrowed = mark.get("borrowed") or images_to_release(driver, image)
     mark = {**mark, "borrowed": borrowed} if borrowed else mark
     if mark != vm.mark:
         write_mark(driver, vm.id, mark)
-    make_image(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
+    create_image(driver, path, FORMATS[entry.get("format") or "vdi"], entry.get("size"), image)
     release_images(driver, borrowed)
     attach(driver, vm.id, place, "hdd", path)
     (medium,) = output.media(driver.tool.read("showmediuminfo", "disk", path))
     kept = {key: value for key, value in mark.items() if key not in ("making", "borrowed")}
-    left = [one for one in mark["making"] if one != path]
-    return {**kept, "disks": [*mark["disks"], medium.uuid], **({"making": left} if left else {})}
+    others = [one for one in mark["making"] if one != path]
+    return {**kept, "disks": [*mark["disks"], medium.uuid], **({"making": others} if others else {})}
 
 
-def _as_detached(vbox_vm, path):
-    """The differencing image of a disk that was detached after a snapshot."""
+def _detached_image_or_path(vbox_vm, path):
+    """``path``, or the UUID of its differencing image if the disk was detached from this VM after a snapshot."""
     real = os.path.realpath(path)
-    left = [one for one in vbox_vm.left_behind() if os.path.realpath(vbox_vm.chain(one.parent)[-1].location) == real]
-    return left[0].uuid if len(left) == 1 else path
+    detached = [
+        one for one in vbox_vm.detached_images() if os.path.realpath(vbox_vm.chain(one.parent)[-1].location) == real
+    ]
+    return detached[0].uuid if len(detached) == 1 else path
 
 
-def _remove_leftover(driver, vbox_vm, path, announced):
-    if path not in announced:
-        raise file_in_the_way(path)
+def _remove_leftover(driver, vbox_vm, path, recorded):
+    """Remove the image of an interrupted run; raises Refused if the file belongs to somebody else."""
+    if path not in recorded:
+        raise file_exists_error(path)
     known = next((medium for medium in vbox_vm.media.values() if medium.location == path), None)
     if known and known.users:
-        raise file_in_the_way(path)
+        raise file_exists_error(path)
     if known:
         driver.run(vbox_vm.uuid, "closemedium", "disk", known.uuid, "--delete")
     files.remove(path)
 
 
-def file_in_the_way(path):
+def file_exists_error(path):
     return Refused(f"{path} already exists.", "Move it to another directory, or attach it with disks[].source.")
 
 
 def remove_disk(driver, vbox_vm, slot):
-    attach(driver, vbox_vm.uuid, place_of(slot), "hdd", "none")
+    attach(driver, vbox_vm.uuid, parse_slot(slot), "hdd", "none")
 
 
 def grow_disk(driver, vbox_vm, slot, size):
-    """With snapshots, the topmost image is resized: resizing its base has no effect."""
+    """Resize the attached image. Resizing its base would have no effect."""
     found = next(one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot)
     driver.run(vbox_vm.uuid, "modifymedium", "disk", found.values["ImageUUID"], "--resize", str(size // MIB))
-    # VirtualBox detects the new size only when queried; after the VM is started it would report the old one.
+    # VirtualBox detects the new size only when queried; if the VM is started before, it reports the old size.
     driver.tool.read("showmediuminfo", "disk", found.values["ImageUUID"])
 
 
@@ -131,24 +136,24 @@ def grow_disk(driver, vbox_vm, slot, size):
 
 def set_iso(driver, vbox_vm, path):
     drive = vbox_vm.iso_drive
-    place = (drive.controller, drive.port, drive.device) if drive else _free_drive_place(driver, vbox_vm)
-    attach(driver, vbox_vm.uuid, place, "dvddrive", path or "emptydrive")
+    slot = (drive.controller, drive.port, drive.device) if drive else _free_drive_slot(driver, vbox_vm)
+    attach(driver, vbox_vm.uuid, slot, "dvddrive", path or "emptydrive")
 
 
 def attach_seed(driver, vbox_vm, path):
-    """A separate drive for the seed, after the one of the option iso."""
+    """Attach the seed to a drive of its own, after the one of the option iso."""
     if any(slot.medium == path for slot in vbox_vm.drives):
         return
-    attach(driver, vbox_vm.uuid, _free_drive_place(driver, vbox_vm), "dvddrive", path)
+    attach(driver, vbox_vm.uuid, _free_drive_slot(driver, vbox_vm), "dvddrive", path)
 
 
-def _free_drive_place(driver, vbox_vm):
+def _free_drive_slot(driver, vbox_vm):
     controller = drive_controller(vbox_vm)
     used = {(slot.port, slot.device) for slot in vbox_vm.machine.slots if slot.controller == controller}
-    free = next((place for place in DRIVE_PLACES if place not in used), None)
+    free = next((slot for slot in DRIVE_SLOTS if slot not in used), None)
     if free is None:
-        raise no_drive_place(vbox_vm.values["name"])
-    return ensure_place(driver, vbox_vm, slot_name(controller, *free))
+        raise no_free_drive_slot(vbox_vm.values["name"])
+    return ensure_slot(driver, vbox_vm, slot_name(controller, *free))
 
 
 def remove_drive(driver, vbox_vm, slot):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images and ISO images: what a file is, creating an image, and room for it."""
+"""Disk images and ISO images: checks of files, and creating images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ...._lifecycle.units import MIB, human_size
 from ...._ports import files
 from ...._tools import disk_header, optical
 from ...._tools.vboxmanage import Busy
-from ..vbox_vm import NOT_GROWN
+from ..vbox_vm import NOT_RESIZABLE
 
 _WRITABLE = ("vdi", "vmdk", "vhd")
-#: First bytes of a VISO, from which VirtualBox builds an ISO, and last bytes of a DMG, which it reads too.
+#: First bytes of a VISO (VirtualBox builds an ISO image from it), and first bytes of the last block of a DMG.
 _VISO, _DMG = b"--iprt-iso-maker-file-marker", b"koly"
 _DMG_END = 512
 
 
-def make_image(driver, path, image_format, size, image=None):
+def create_image(driver, path, image_format, size, image=None):
     """Create an image at ``path``, empty or from ``image``; ``size`` in bytes."""
     if image is None:
         words = ("--filename", path, "--size", str(size // MIB), "--format", image_format)
@@ -36,7 +36,7 @@ def make_image(driver, path, image_format, size, image=None):
 
 
 def images_to_release(driver, image):
-    """Copying registers the source image with VirtualBox; unregister it again if it was not registered before."""
+    """Paths of images to unregister after the copy, which registers its source, if they were not registered before."""
     if image is None or disk_header.format_of(image["source"]) == "raw":
         return []
     return [] if os.path.realpath(image["source"]) in driver.disks_before else [image["source"]]
@@ -52,7 +52,7 @@ def release_images(driver, paths):
             pass  # Another copy is using it, and will unregister it.
 
 
-# Checks, made before anything is changed --------------------------------------------------------------------------
+# Checks before anything is changed ---------------------------------------------------------------------------------
 
 
 def check_readable(name, option, path):
@@ -67,16 +67,16 @@ def check_readable(name, option, path):
 
 
 def check_iso(name, path):
-    """VirtualBox creates the drive before it detects that the image is unreadable."""
+    """Reject an invalid ISO image: VirtualBox would create the drive before it detects that."""
     check_readable(name, "iso", path)
     end = files.size(path) - _DMG_END
-    is_own = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
-    if not is_own and not optical.is_iso(path):
+    is_viso_or_dmg = files.starts_with(path, _VISO) or (end > 0 and files.starts_with(path, _DMG, end))
+    if not is_viso_or_dmg and not optical.is_iso(path):
         raise Refused(f"{name}: iso: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
 def check_image(name, option, path, raw_too=False):
-    """(format, bytes) of an image that VirtualBox can use."""
+    """(format, size in bytes) of an image. Raises NotFound or Refused if VirtualBox cannot use it."""
     check_readable(name, option, path)
     found = disk_header.format_of(path)
     if found == "raw":
@@ -110,23 +110,23 @@ def _conversion(found, path):
 
 
 def check_size(name, path, entry, present):
-    """Reject a size that VirtualBox cannot give to a disk created from the image ``path``."""
+    """Reject a size that a disk created from the image ``path`` cannot have; ``present`` is that of the image."""
     requested = entry.get("size") or present
     if requested < present:
         raise Refused(
             f"{name}: a disk of {human_size(requested)} is smaller than the image {path} of {human_size(present)}.",
             f"Set a size of {human_size(present)} or more, or omit the option.",
         )
-    if requested > present and entry.get("format") == NOT_GROWN:
+    if requested > present and entry.get("format") == NOT_RESIZABLE:
         raise Refused(
-            f"{name}: a {NOT_GROWN} disk of {human_size(requested)} cannot be created from the image {path} of"
+            f"{name}: a {NOT_RESIZABLE} disk of {human_size(requested)} cannot be created from the image {path} of"
             f" {human_size(present)}: VirtualBox cannot enlarge such a disk.",
             "Omit the size, or set format: vdi.",
         )
 
 
 def check_uuid(name, option, path, media):
-    """VirtualBox rejects an image with the UUID of another registered one, such as a copied file."""
+    """Reject an image with the UUID of another registered one, such as a copied file: VirtualBox would reject it."""
     known = media.get(disk_header.uuid_of(path))
     if known is not None and os.path.realpath(known.location) != os.path.realpath(path):
         raise Refused(
@@ -135,7 +135,7 @@ def check_uuid(name, option, path, media):
         )
 
 
-def check_room(name, folder, option, paths):
+def check_free_space(name, folder, option, paths):
     """Raise Refused if there is not enough space for a copy of ``paths``."""
     needed = sum(files.allocated(path) for path in paths if files.exists(path))
     while not files.is_folder(folder) and os.path.dirname(folder) != folder:

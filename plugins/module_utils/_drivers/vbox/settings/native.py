@@ -10,27 +10,27 @@ import re
 from ...._lifecycle.errors import Refused
 from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
 
-#: Option of modifyvm -> the name in the VM's settings, if it differs.
-_TOLD_AS = {
+#: Option of modifyvm -> its key in VBoxVm.values, if it differs.
+_KEYS = {
     "audio-in": "audio_in", "audio-out": "audio_out", "biosbootmenu": "bootmenu",
     "firmware-boot-menu": "bootmenu", "clipboard-mode": "clipboard", "drag-and-drop": "draganddrop",
     "keyboard": "hidkeyboard", "mouse": "hidpointing", "recording": "recording_enabled", "usbehci": "ehci",
     "usbohci": "usb", "usbxhci": "xhci", "vm-process-priority": "vmprocpriority", "x86-pae": "pae",
     "x86-long-mode": "longmode", "x86-hpet": "hpet", "x86-x2apic": "x2apic",
 }  # fmt: skip
-_TOLD = frozenset((
+_READABLE = frozenset((
     "accelerate3d", "acpi", "audio", "autostart-delay", "biosapic", "biossystemtimeoffset", "chipset",
     "cpu-profile", "cpuexecutioncap", "cpuid-portability-level", "defaultfrontend", "draganddrop", "hardwareuuid",
     "hpet", "hwvirtex", "ioapic", "iommu", "largepages", "longmode", "monitorcount", "nestedpaging", "pae",
-    "paravirtprovider", "rtcuseutc", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_TOLD_AS,
+    "paravirtprovider", "rtcuseutc", "triplefaultreset", "usb", "vrde", "vtxux", "vtxvpid", "x2apic", *_KEYS,
 ))  # fmt: skip
 #: Settings reported only by the settings file -> (path in it, default).
 _IN_FILE = {
     "vm-execution-engine": ("@executionEngine", "default"),
     "autostop-type": ("Autostart@autostop", "disabled"),
 }
-#: All that do not belong to a NIC.
-NATIVE_NAMES = _TOLD | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
+#: All supported options that do not belong to a NIC.
+NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: Options of modifyvm that have an option in this collection.
 _OPTIONS = {
@@ -42,6 +42,7 @@ _OPTIONS = {
     "intnet": "networks", "hostonlyadapter": "networks", "nat-network": "networks", "natpf": "port_forwards",
     "nat-pf": "port_forwards",
 }  # fmt: skip
+#: {requested value: other values that mean the same}
 _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
 #: Values that the settings file names differently from modifyvm.
 _AUDIO_DRIVERS = {"directsound": "dsound"}
@@ -55,18 +56,18 @@ _LIVE = {
     "vrde": ("vrde",),
 }
 _LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
-#: What can be changed while the VM is saved.
+#: Options that can be changed while the VM is saved.
 _SAVED = frozenset((
     "rtcuseutc", "vrde", "audio", "audio-driver", "audio-in", "audio-out", "defaultfrontend", "autostart-delay",
     "autostop-type", "vm-process-priority",
 ))  # fmt: skip
 
 
-def normalized_native(vm, asked):
+def normalized_native(vm, requested):
     """The keys without leading dashes, the values as for modifyvm. Raises Refused for anything not supported."""
-    values = {_checked(vm, key): _value(vm, key, value) for key, value in asked.items()}
+    values = {_checked(vm, key): _value(vm, key, value) for key, value in requested.items()}
     if values.get("audio-driver", "").lower() == "none":
-        values["audio-driver"] = "null"  # It is stored as that.
+        values["audio-driver"] = "null"  # VirtualBox stores none as null.
     return values
 
 
@@ -112,11 +113,11 @@ def read_native(vbox_vm, key):
     if of_nic:
         nic = vbox_vm.nic(int(of_nic[2]))
         return nic.values.get(of_nic[1]) if nic else None
-    return vbox_vm.values.get(_TOLD_AS.get(name, name))
+    return vbox_vm.values.get(_KEYS.get(name, name))
 
 
 def _audio_driver(vbox_vm):
-    """Read from the settings file: the listings contain no model of a disabled NIC."""
+    """Read from the settings file: the lists do not contain the driver of a disabled sound card."""
     if vbox_vm.file is None:
         return None
     if vbox_vm.file.attribute("Hardware/AudioAdapter@useDefault") == "true":
@@ -125,9 +126,9 @@ def _audio_driver(vbox_vm):
     return _AUDIO_DRIVERS.get(driver, driver)
 
 
-def same_native(found, asked):
-    found, asked = str(found or "").lower(), str(asked).lower()
-    return found == asked or found in _SAME.get(asked, ())
+def same_native(found, requested):
+    found, requested = str(found or "").lower(), str(requested).lower()
+    return found == requested or found in _SAME.get(requested, ())
 
 
 def cost_of_native(vm, change):

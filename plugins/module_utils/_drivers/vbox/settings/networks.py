@@ -15,10 +15,10 @@ _NEED_SOURCE = {
     "hostonly": "Set source to a host-only interface (VBoxManage list hostonlyifs).",
     "network": "Set source to a NAT network (VBoxManage list natnets), or use type nat.",
 }
-#: The lists of what a NIC can be connected to.
-#: NICs by chipset.
-MOST_NICS = 36
-ROOM = {"piix3": 8}
+#: The number of NICs that VirtualBox supports, and chipsets that support fewer.
+MAX_NICS = 36
+MAX_NICS_OF_CHIPSET = {"piix3": 8}
+#: networks.type -> the list of VBoxManage with valid sources.
 _LISTS = {"bridged": "bridgedifs", "hostonly": "hostonlyifs", "network": "natnets"}
 
 
@@ -51,15 +51,15 @@ def _normalized(vm, place, entry):
     return nic
 
 
-def _model(word):
+def _model(model):
     known = {one.lower(): one for one in NIC_MODELS}
-    return NIC_SYNONYMS.get(word.lower(), known.get(word.lower(), word))
+    return NIC_SYNONYMS.get(model.lower(), known.get(model.lower(), model))
 
 
 def check_networks(driver, plan, chipset):
     """Reject missing sources of NICs: VirtualBox accepts any name, and then the VM does not start."""
     touched = _touched(plan)
-    _check_room(plan, touched, chipset)
+    _check_nic_count(plan, touched, chipset)
     for nic in touched.values():
         kind, source = nic.get("type"), nic.get("source")
         if kind not in _LISTS or not source:
@@ -72,22 +72,22 @@ def check_networks(driver, plan, chipset):
             )
 
 
-def _check_room(plan, touched, chipset):
+def _check_nic_count(plan, touched, chipset):
     """Reject more NICs than the chipset supports: VirtualBox would fail after it stored the rest."""
     chipset = (plan.after.config.get("native") or {}).get("chipset", chipset)
-    room = ROOM.get(chipset, MOST_NICS)
-    beyond = [nic_number(place) for place in touched if nic_number(place) > room]
+    most = MAX_NICS_OF_CHIPSET.get(chipset, MAX_NICS)
+    beyond = [nic_number(place) for place in touched if nic_number(place) > most]
     if beyond:
-        remedy = "" if room == MOST_NICS else f" or set native: {{chipset: ich9}}, which supports {MOST_NICS}"
+        remedy = "" if most == MAX_NICS else f" or set native: {{chipset: ich9}}, which supports {MAX_NICS}"
         raise Refused(
             f"{plan.after.name}: networks: the VM would have a NIC {max(beyond)}, but the chipset {chipset} supports"
-            f" only {room} NICs.",
+            f" only {most} NICs.",
             f"Remove NICs{remedy}.",
         )
 
 
 def _touched(plan):
-    """{position: NIC} of those that are added or changed."""
+    """{key in networks: NIC} of the NICs that the plan adds or changes."""
     after = plan.after.config.get("networks") or {}
     if any(step.verb == "create" for step in plan.steps):
         return after
@@ -96,7 +96,7 @@ def _touched(plan):
 
 
 def networks_arguments(vbox_vm, changes):
-    """modifyvm's arguments for all changes of NICs."""
+    """Arguments of modifyvm for all changes of NICs."""
     result = []
     for place, wanted in _wanted(vbox_vm, changes).items():
         result += _arguments_of_nic(nic_number(place), wanted)
@@ -113,18 +113,18 @@ def networks_live_arguments(vbox_vm, changes):
 
 
 def _wanted(vbox_vm, changes):
-    """{place: the NIC as it is to be}; None removes it."""
+    """{key in networks: the options to set, or None to remove the NIC}."""
     wanted = {}
     for change in changes:
         if change.attribute is None:
             wanted[change.key] = change.new
         else:
             wanted.setdefault(change.key, {})[change.attribute] = change.new
-    return {place: nic if nic is None else _with_its_type(vbox_vm, place, nic) for place, nic in wanted.items()}
+    return {place: nic if nic is None else _with_type(vbox_vm, place, nic) for place, nic in wanted.items()}
 
 
-def _with_its_type(vbox_vm, place, nic):
-    """Each type has a separate option for its source, so a new source is set together with the type."""
+def _with_type(vbox_vm, place, nic):
+    """Add the current type to a new source, because modifyvm has another option for the source of each type."""
     if "type" not in nic and "source" in nic:
         return {"type": config_of(vbox_vm)["networks"][place]["type"], **nic}
     return nic

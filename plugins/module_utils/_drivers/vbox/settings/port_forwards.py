@@ -19,10 +19,10 @@ _LOCAL = "127.0.0.1"
 _SSH = {"host_address": _LOCAL, "guest_port": 22}
 
 
-def normalized_forwards(vm, asked):
-    """The rules in VirtualBox's terms: a rule for all host addresses has no address."""
+def normalized_forwards(vm, requested):
+    """The requested rules in VirtualBox's terms: a rule for all host addresses has no address."""
     found = vm.config.get("port_forwards") or {}
-    return {name: entry and _normalized(entry, found.get(name, {})) for name, entry in asked.items()}
+    return {name: entry and _normalized(entry, found.get(name, {})) for name, entry in requested.items()}
 
 
 def _normalized(entry, found):
@@ -33,22 +33,22 @@ def _normalized(entry, found):
 
 
 def check_forwards(vm, config):
-    asked = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
-    for name, entry in asked.items():
-        reason = _why_not(name)
+    requested = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
+    for name, entry in requested.items():
+        reason = _name_error(name)
         if reason:
             raise Refused(f"{vm.name}: port_forwards: {name!r} is not a valid name: {reason}.", "Use another name.")
         if entry.get("host_address"):
             _check_address(vm, name, entry["host_address"])
-    if (asked or config.get("ssh_forward")) and "nat" not in _types(vm, config):
-        option = "port_forwards" if asked else "ssh_forward"
+    if (requested or config.get("ssh_forward")) and "nat" not in _types(vm, config):
+        option = "port_forwards" if requested else "ssh_forward"
         raise Refused(
             f"{vm.name}: {option}: the VM has no NIC of type nat.",
             "Add one to networks, or connect to the guest by its address on its network.",
         )
 
 
-def _why_not(name):
+def _name_error(name):
     """Why a rule's name is invalid, or None."""
     if name == SSH_RULE:
         return "it is used by ssh_forward"
@@ -63,7 +63,7 @@ def _why_not(name):
 
 
 def check_ports(listing, plan):
-    """VirtualBox starts a VM even if its host ports are in use, but then forwards nothing."""
+    """Reject host ports that are in use: VirtualBox would start the VM nevertheless, and not forward them."""
     vm = plan.before
     starts = any(step.verb == "start" for step in plan.steps)
     is_up = vm.power in set(ON) - {SUSPENDED}
@@ -86,7 +86,7 @@ def check_ports(listing, plan):
 
 
 def _check_ends(name, rules):
-    """VirtualBox supports one rule for each port and address of the host."""
+    """Reject two rules with the same port and address of the host, which VirtualBox does not support."""
     seen = {}
     for rule, entry in sorted(rules.items()):
         end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
@@ -122,12 +122,12 @@ def _check_address(vm, name, address):
 
 
 def _types(vm, config):
-    """The types of its NICs once the task is done."""
+    """The types of the VM's NICs after the task."""
     if not vm.config and "networks" not in config:
         return {"nat"}  # What a new VM gets by default.
-    found, asked = vm.config.get("networks") or {}, config.get("networks") or {}
-    gone = {place for place, entry in asked.items() if entry is None}
-    nics = {place: {**found.get(place, {}), **(asked.get(place) or {})} for place in {*found, *asked} - gone}
+    found, requested = vm.config.get("networks") or {}, config.get("networks") or {}
+    gone = {place for place, entry in requested.items() if entry is None}
+    nics = {place: {**found.get(place, {}), **(requested.get(place) or {})} for place in {*found, *requested} - gone}
     return {nic.get("type") for nic in nics.values()}
 
 
@@ -140,11 +140,11 @@ def wanted_rules(vbox_vm, changes, taken, ports):
         if present and name not in removed:
             removed.append(name)
         rule = added.get(name) or (present[1] if present else Forward(name, "tcp", "", 0, "", 0))
-        asked = _asked(change)
-        if asked is None:
+        requested = _requested(change)
+        if requested is None:
             added.pop(name, None)
         else:
-            added[name] = _changed(rule, asked)
+            added[name] = _changed(rule, requested)
     taken = taken | {rule.host_port for rule in added.values()}
     return removed, [_with_port(vbox_vm, rule, taken, ports) for rule in added.values()]
 
@@ -165,7 +165,8 @@ def fresh_ssh_arguments(vbox_vms, vbox_vm, ports):
     return forwards_arguments(vbox_vm, nic, [SSH_RULE], [rule])
 
 
-def _asked(change):
+def _requested(change):
+    """The options of a rule that a change sets; None if it removes the rule."""
     if change.field == "ssh_forward":
         return _SSH if change.new else None
     if change.attribute is None:
@@ -173,14 +174,14 @@ def _asked(change):
     return {change.attribute: change.new}
 
 
-def _changed(rule, asked):
+def _changed(rule, requested):
     return Forward(
         rule.name,
-        asked.get("protocol", rule.protocol),
-        asked.get("host_address", rule.host_address) or "",
-        asked.get("host_port", rule.host_port),
+        requested.get("protocol", rule.protocol),
+        requested.get("host_address", rule.host_address) or "",
+        requested.get("host_port", rule.host_port),
         rule.guest_address,
-        asked.get("guest_port", rule.guest_port),
+        requested.get("guest_port", rule.guest_port),
     )
 
 
@@ -206,7 +207,7 @@ def forwards_arguments(vbox_vm, nic, removed, added):
 
 
 def forwards_live_arguments(vbox_vm, nic, removed, added):
-    """controlvm's, one list for each call."""
+    """Arguments of controlvm, one list for each call."""
     gone = [[f"natpf{vbox_vm.rules[name][0]}", "delete", name] for name in removed]
     return [*gone, *([f"natpf{nic}", rule_text(rule)] for rule in added)]
 
@@ -217,7 +218,7 @@ def taken_ports(vbox_vms, but=None):
 
 
 def ssh_of(vbox_vm):
-    """How to reach the guest's SSH through a rule, or None."""
+    """The connection to the guest's SSH port through a rule, as {host, port, user, scope}; None without such a rule."""
     rules = [rule for _nic, rule in vbox_vm.rules.values() if rule.guest_port == 22 and rule.protocol == "tcp"]
     if not rules:
         return None

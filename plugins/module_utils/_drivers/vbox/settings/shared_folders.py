@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shared directories of the host, through the Guest Additions."""
+"""Shared folders: directories of the host that the guest mounts with the Guest Additions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_folders(plan):
 
 
 def write_shares(driver, vbox_vm, present, changes):
-    """Change shares: older versions of VirtualBox cannot, so each is removed and added again."""
+    """Change shared folders by removing and adding them again, because older versions cannot change them."""
     wanted = {}
     for change in changes:
         share = wanted.setdefault(change.key, dict(present.get(change.key) or {}))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plain settings: how each is read, and the arguments of modifyvm and controlvm that set it."""
+"""Simple settings: how each is read, and the arguments of modifyvm and controlvm that set it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ...._lifecycle.settings import Setting
 from ...._lifecycle.units import MIB
 
 _SWITCH = {True: "on", False: "off"}
-#: The vocabulary's words for devices to boot from in VirtualBox's.
+#: Device in boot_order -> VirtualBox's name of it.
 BOOT = {"disk": "disk", "cdrom": "dvd", "network": "net", "floppy": "floppy"}
-_BOOT_WORDS = {vbox: word for word, vbox in BOOT.items()}
+_BOOT_DEVICES = {vbox_name: device for device, vbox_name in BOOT.items()}
 
 
 def _setting(read, option, text=str):
@@ -48,26 +48,26 @@ def _read_tpm(vbox_vm):
 
 
 def _read_graphics_controller(vbox_vm):
-    word = vbox_vm.values.get("graphicscontroller")
-    return "none" if word in (None, "null") else word
+    controller = vbox_vm.values.get("graphicscontroller")
+    return "none" if controller in (None, "null") else controller
 
 
 def _read_boot_order(vbox_vm):
-    words = (vbox_vm.values.get(f"boot{place}", "none") for place in range(1, 5))
-    return tuple(_BOOT_WORDS.get(word, word) for word in words if word != "none")
+    names = (vbox_vm.values.get(f"boot{number}", "none") for number in range(1, 5))
+    return tuple(_BOOT_DEVICES.get(name, name) for name in names if name != "none")
 
 
 def _boot_order_arguments(order):
-    words = [BOOT[word] for word in order]
-    places = [*words, *["none"] * (4 - len(words))]
-    return [word for place, device in enumerate(places, 1) for word in (f"--boot{place}", device)]
+    names = [BOOT[device] for device in order]
+    all_four = [*names, *["none"] * (4 - len(names))]
+    return [word for number, name in enumerate(all_four, 1) for word in (f"--boot{number}", name)]
 
 
 def _read_display_type(vbox_vm):
     return "none" if vbox_vm.values.get("vrde", "off") == "off" else "rdp"
 
 
-#: By kind of change, in the order in which modifyvm needs them: settings that others depend on come first.
+#: {kind of change: Setting}, in the order that modifyvm needs: settings that others depend on come first.
 #: ``write(value)`` returns arguments of modifyvm, ``write_live(value)`` those of controlvm for a running VM.
 SETTINGS = {
     "description": _setting(_value("description", ""), "description"),

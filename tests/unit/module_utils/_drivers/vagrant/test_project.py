@@ -35,7 +35,7 @@ def test_described_machines_are_known_and_the_file_is_private(project):
     contents = project.read()
     assert contents.descriptions() == [{**WEB, "cpus": 2}, DB]
     assert contents.environment == {"A": "b"}
-    assert contents.known["web"].created is None
+    assert contents.vms["web"].created is None
     assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
 
 
@@ -44,7 +44,7 @@ def test_what_another_vagrantfile_made_is_not_ours(project):
     _made(project, "web")
     _made(project, "default", "u-2")
     contents = project.read()
-    assert (contents.foreign, contents.known["web"].created.id) == ({"default"}, "u-1")
+    assert (contents.foreign, contents.vms["web"].created.id) == ({"default"}, "u-1")
     project.remove("web")
     assert os.path.exists(os.path.join(project.dotfile, "machines", "default"))
 
@@ -52,15 +52,15 @@ def test_what_another_vagrantfile_made_is_not_ours(project):
 def test_record_counts_only_for_its_own_vm(project):
     project.define(WEB)
     project.record("web", ran=WEB)
-    assert project.read().known["web"].record == {}
+    assert project.read().vms["web"].record == {}
     _made(project, "web")
     project.record("web", ran=WEB)
     project.record("web", ssh={"user": "me"})
     places = {"file": "Vagrantfile.polyvirt", "folder": project.folder}
     expected = {"v": 1, "id": "u-1", **places, "ran": WEB, "ssh": {"user": "me"}}
-    assert project.read().known["web"].record == expected
+    assert project.read().vms["web"].record == expected
     _made(project, "web", "u-2")
-    assert project.read().known["web"].record == {}
+    assert project.read().vms["web"].record == {}
 
 
 def test_one_task_at_a_time_writes(project):

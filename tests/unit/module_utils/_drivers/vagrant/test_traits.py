@@ -162,7 +162,7 @@ def test_errors_of_vms_and_files_in_use_pass():
 def test_an_adopted_project_is_only_driven():
     traits = vagrant_traits({"libvirt"}, managed=False)
     assert {kind.split(".")[0] for kind in traits.fields} == {"snapshot"}
-    assert traits.made_as == RUNNING
+    assert traits.power_after_create == RUNNING
     for option in ("cpus", "box", "image", "networks", "native"):
         assert "managed: false" in traits.instead[option]
 

@@ -1,14 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task shows while it runs, with pauses that the test requests."""
+"""Messages during a task, with pauses that the test controls."""
 
 from __future__ import annotations
 
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils import signs_of_life
+from ansible_collections.polyvirt.core.plugins.plugin_utils import progress_messages
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils import signs_of_life
     ],
 )
 def test_task_is_described(arguments, expected):
-    assert signs_of_life.describe("pve", "polyvirt.core.virsh_vm", arguments) == expected
+    assert progress_messages.describe("pve", "polyvirt.core.virsh_vm", arguments) == expected
 
 
-def test_signs_are_shown_until_the_end(monkeypatch):
+def test_messages_are_shown_until_the_end(monkeypatch):
     shown, pauses, twice = [], [], threading.Event()
-    monkeypatch.setattr(signs_of_life.Display, "display", lambda _self, text: shown.append(text))
+    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
 
     def pause(seconds):
         pauses.append(seconds)
@@ -37,16 +37,16 @@ def test_signs_are_shown_until_the_end(monkeypatch):
         twice.set()
         return True
 
-    with signs_of_life.signs_of_life("working", pause):
+    with progress_messages.show_progress("working", pause):
         assert twice.wait(60)
     assert (shown, pauses) == (["working (30 s)", "working (60 s)"], [30, 30, 30])
 
 
 def test_nothing_is_shown_by_a_short_task(monkeypatch):
     shown = []
-    monkeypatch.setattr(signs_of_life.Display, "display", lambda _self, text: shown.append(text))
+    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
     before = threading.active_count()
-    with signs_of_life.signs_of_life("working"):
+    with progress_messages.show_progress("working"):
         pass
     for thread in threading.enumerate()[before:]:
         thread.join(60)

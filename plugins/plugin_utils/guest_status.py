@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action plugin of ``guest_status``: a script by the connection of the task; nothing stays in the guest."""
+"""The action plugin of ``guest_status``: runs a script over the task's connection; leaves no file in the guest."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from .child_processes import answers
 from .guest_output import Incomplete, status
 from .guest_script import SCRIPT
-from .in_children import answers
 
 _LONGEST_ERROR = 500
 _HANGS = "The guest or the way to it hangs, or timeout is too short."
 
 
-class OfGuest(ActionBase):
-    """Subclasses name the ``module``, which is a Declaration."""
+class GuestStatus(ActionBase):
+    """Subclasses set ``module``, a Declaration."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -33,16 +33,16 @@ class OfGuest(ActionBase):
         if checked.error_messages:
             return _failed(checked.error_messages[0])
         seconds = checked.validated_parameters["timeout"]
-        # The connection of a guest that hangs cannot be ended from here, but its process can.
+        # A connection that hangs cannot be ended, but a process that uses it can.
         (answer,) = answers([partial(_read, self._low_level_execute_command)], [seconds])
-        told = answer.value or {"failed": f"{answer.problem} {_HANGS}" if answer.is_late else answer.problem}
-        if "unreachable" in told:
-            raise AnsibleConnectionFailure(told["unreachable"])
-        return _failed(told["failed"]) if "failed" in told else _status(told)
+        result = answer.value or {"failed": f"{answer.problem} {_HANGS}" if answer.is_late else answer.problem}
+        if "unreachable" in result:
+            raise AnsibleConnectionFailure(result["unreachable"])
+        return _failed(result["failed"]) if "failed" in result else _status(result)
 
 
 def _read(execute):
-    """{stdout, stderr, rc} of the script; ``unreachable`` as a text, because an exception stays in its process."""
+    """Run the script: {stdout, stderr, rc}, or {unreachable: message}; exceptions do not leave the process."""
     try:
         done = execute(SCRIPT)
     except AnsibleConnectionFailure as error:
@@ -50,12 +50,12 @@ def _read(execute):
     return {name: done.get(name) for name in ("stdout", "stderr", "rc")}
 
 
-def _status(told):
+def _status(result):
     try:
-        return {"changed": False, "guest": status(told["stdout"])}
+        return {"changed": False, "guest": status(result["stdout"])}
     except Incomplete as error:
-        said = (told["stderr"] or told["stdout"]).strip()[-_LONGEST_ERROR:]
-        return _failed(f"{error} It needs a POSIX shell. Exit code {told['rc']}: {said or 'no output'}")
+        output = (result["stderr"] or result["stdout"]).strip()[-_LONGEST_ERROR:]
+        return _failed(f"{error} It needs a POSIX shell. Exit code {result['rc']}: {output or 'no output'}")
 
 
 def _failed(message):

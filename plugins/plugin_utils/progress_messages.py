@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task that takes long shows every 30 seconds that it is still running, and what it waits for."""
+"""Show every 30 seconds that a task is still running, and what it waits for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from ansible.utils.display import Display
 
 _SECONDS = 30
-_AIMS = {"address": "an address", "ssh": "SSH"}
+_GOALS = {"address": "an address", "ssh": "SSH"}
 
 
 @contextmanager
-def signs_of_life(text, pause=None):
-    """Shows ``text`` with the seconds that have passed, until the end of the block. ``pause(seconds)`` waits for these
-    seconds, and returns whether the block has ended."""
+def show_progress(text, pause=None):
+    """Show ``text`` and the elapsed seconds until the block ends. ``pause(seconds)`` waits, and returns whether the
+    block has ended."""
     ended = threading.Event()
     threading.Thread(target=_show, args=(text, pause or ended.wait), daemon=True).start()
     try:
@@ -34,12 +34,12 @@ def _show(text, pause):
 
 
 def describe(host, module, arguments):
-    """What a task does, for the user: its host, its module, its VMs, and what it waits for."""
+    """Return the message for the user: host, module and VMs of the task, and what it waits for."""
     names = arguments.get("name") or []
     named = ", ".join(map(str, names)) if isinstance(names, (list, tuple)) else str(names)
-    aim = _AIMS.get(arguments.get("wait_for"))
-    limit = f" for at most {arguments['timeout']} s" if aim and arguments.get("timeout") else ""
+    goal = _GOALS.get(arguments.get("wait_for"))
+    limit = f" for at most {arguments['timeout']} s" if goal and arguments.get("timeout") else ""
     about = f" ({named})" if named else ""
     return f"{host}: {module.rpartition('.')[2]}{about} is still running" + (
-        f"; it waits for {aim}{limit}" if aim else ""
+        f"; it waits for {goal}{limit}" if goal else ""
     )

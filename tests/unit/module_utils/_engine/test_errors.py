@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong, or takes long, while a task is under way ends no more than it must."""
+"""Errors and slow operations during a task: which ones end the task, and when."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from unit.module_utils._engine.test_waits import answers, ask, carry_out, running
 from unit.module_utils._engine.world import Machine, World, refusal
 
-# Asking again, and cutting off ----------------------------------------------------------------------------------------
+# Repeated stop requests, and kills ------------------------------------------------------------------------------------
 
 
 ERRORS = (
@@ -32,14 +32,14 @@ ERRORS = (
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_while_a_guest_is_asked_again_ends_neither_its_wait_nor_the_task(error):
-    world = World(running(deaf_for=2, stops_within=3), Machine("db", "2"))
-    press = world._stop
+def test_error_of_a_repeated_stop_request_does_not_end_the_wait(error):
+    world = World(running(ignored_stops=2, stop_seconds=3), Machine("db", "2"))
+    send_stop = world._stop
 
     def fail_the_second_time(vm, step):
         if len(world.verbs("web")) == 2:
             raise error
-        press(vm, step)
+        send_stop(vm, step)
 
     world._stop = fail_the_second_time
     outcome = carry_out(world, ask("web", "stopped"), ask("db", "started"))
@@ -48,27 +48,27 @@ def test_an_error_while_a_guest_is_asked_again_ends_neither_its_wait_nor_the_tas
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_a_cut_that_failed_is_tried_again(error):
-    world = World(running(stops_within=None))
-    world.trouble("kill", error)
+def test_failed_kill_is_retried(error):
+    world = World(running(stop_seconds=None))
+    world.inject_errors("kill", error)
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=5))
     assert (outcome.failed, world.verbs()) == (False, ["stop", "kill", "kill"])
     assert 15 <= world.clock.now() <= 17
 
 
-def test_what_the_platform_says_of_a_cut_that_never_succeeds_is_told():
-    world = World(running(stops_within=None))
-    world.trouble("kill", *[Unavailable("pve1:8006 does not answer.", why="not_responding")] * 100)
+def test_error_of_a_kill_that_never_succeeds_is_reported():
+    world = World(running(stop_seconds=None))
+    world.inject_errors("kill", *[Unavailable("pve1:8006 does not answer.", why="not_responding")] * 100)
     outcome = carry_out(world, ask("web", "stopped", stop_mode="graceful_then_force", stop_timeout=5, timeout=30))
     assert "(waited 35 s for stopped). The repeated request failed: pve1:8006 does not answer. " in outcome.msg
     assert 35 <= world.clock.now() <= 36
 
 
-# Looking between two tries --------------------------------------------------------------------------------------------
+# Observations between two tries ---------------------------------------------------------------------------------------
 
 
-class LooksFail(World):
-    """Nobody sees where a machine stands at these looks, counted from 1."""
+class FailingObservations(World):
+    """The observations with these numbers (from 1) fail."""
 
     def __init__(self, *machines, at=(2,)):
         super().__init__(*machines)
@@ -76,20 +76,20 @@ class LooksFail(World):
 
     def observe(self, targets, facets):
         seen = super().observe(targets, facets)
-        if len(self.looks) in self.at:
+        if len(self.observations) in self.at:
             raise ApiError("the connection was lost", status=None)
         return seen
 
 
-def test_a_look_that_fails_between_two_tries_makes_no_success_a_failure():
-    world = LooksFail(Machine("web", "1"))
-    world.trouble("start", refusal("try later"))
+def test_failed_observation_between_two_tries_is_not_an_error():
+    world = FailingObservations(Machine("web", "1"))
+    world.inject_errors("start", refusal("try later"))
     outcome = carry_out(world, ask("web", "started"))
     assert (outcome.failed, outcome.msg, outcome.vms[0]["state"]) == (False, "", "running")
     assert world.verbs() == ["start", "start"]
 
 
-def test_a_machine_of_which_a_look_between_two_tries_says_no_good_is_not_tried_again():
+def test_step_is_not_retried_after_an_observation_error_of_the_vm():
     world = World(Machine("web", "1"))
     start = world._start
 
@@ -98,7 +98,7 @@ def test_a_machine_of_which_a_look_between_two_tries_says_no_good_is_not_tried_a
         start(vm, step)
 
     world._start = lose_its_definition
-    world.trouble("start", refusal("try later"), done=True)
+    world.inject_errors("start", refusal("try later"), done=True)
     outcome = carry_out(world, ask("web", "started"))
     assert (world.verbs(), outcome.msg) == (["start"], "web: its definition cannot be read.")
 
@@ -107,7 +107,7 @@ def test_a_machine_of_which_a_look_between_two_tries_says_no_good_is_not_tried_a
 
 
 class Copying(World):
-    """Making a machine copies a disk for so many seconds; its guest answers 20 seconds after that."""
+    """A creation copies a disk for ``SECONDS``; the guest has an address afterwards."""
 
     SECONDS = 400
 
@@ -121,7 +121,7 @@ def new(name="new", **policy):
     return Request(name, state="started", creation={"image": {"source": "/i"}}, policy=Policy(timeout=30, **policy))
 
 
-def test_a_guest_is_waited_for_as_long_as_is_said_however_long_its_disk_was_copied():
+def test_copying_does_not_count_towards_timeout():
     world = Copying()
     outcome = carry_out(world, new(wait_for="ssh"), probe=answers(world, ("10.0.0.7", 420)))
     assert (outcome.failed, outcome.msg) == (False, "")
@@ -130,14 +130,14 @@ def test_a_guest_is_waited_for_as_long_as_is_said_however_long_its_disk_was_copi
     assert world.clock.now() == 430
 
 
-def test_a_passing_error_is_tried_again_though_a_disk_was_copied_before():
+def test_transient_error_after_a_long_copy_is_retried():
     world = Copying()
-    world.trouble("start", refusal("try later"))
+    world.inject_errors("start", refusal("try later"))
     assert not carry_out(world, new()).failed
     assert (world.verbs(), len(world.machines)) == (["create", "start", "start"], 1)
 
 
-def test_work_in_several_lanes_at_once_counts_once():
+def test_parallel_lanes_do_not_use_up_each_others_timeout():
     world = Copying()
     together = threading.Barrier(2, timeout=20)
     world._create = lambda vm, step: (together.wait(), Copying._create(world, vm, step), together.wait())
@@ -145,7 +145,7 @@ def test_work_in_several_lanes_at_once_counts_once():
     assert (outcome.failed, world.clock.now()) == (True, 830)
 
 
-def test_work_that_failed_was_work_too():
+def test_failed_copy_does_not_count_towards_timeout():
     world = Copying()
     copy = world._create
 
@@ -165,14 +165,14 @@ def test_work_that_failed_was_work_too():
 
 @pytest.mark.parametrize("state", ["stopped", "restarted"])
 def test_observation_that_fails_while_waiting_is_repeated(state):
-    """As when the platform's daemon is restarted during a stop."""
-    world = LooksFail(running(stops_within=5), at=(2, 3, 4))
+    """For example, the platform's daemon is restarted during a stop."""
+    world = FailingObservations(running(stop_seconds=5), at=(2, 3, 4))
     outcome = carry_out(world, ask("web", state))
     assert (outcome.failed, outcome.msg) == (False, "")
 
 
 def test_observation_that_never_succeeds_again_ends_the_task_in_time():
-    world = LooksFail(running(stops_within=5), at=range(2, 1000))
+    world = FailingObservations(running(stop_seconds=5), at=range(2, 1000))
     outcome = carry_out(world, ask("web", "stopped", stop_timeout=20, timeout=30))
     assert outcome.failed
     assert "the connection was lost" in outcome.msg
@@ -183,15 +183,15 @@ def test_observation_that_never_succeeds_again_ends_the_task_in_time():
 # One deadline ---------------------------------------------------------------------------------------------------------
 
 
-def test_waiting_is_counted_once_for_all_steps_of_a_vm():
-    """Sixty seconds in all: twenty until the lock is gone, and what is left for the guest."""
-    world = World(running(stops_within=2, busy_until=20))
+def test_timeout_covers_all_waits_of_a_vm():
+    """Sixty seconds in total: twenty until the VM is not locked any more, the rest for the guest."""
+    world = World(running(stop_seconds=2, busy_until=20))
     outcome = carry_out(world, ask("web", "restarted", wait_for="ssh", timeout=60), probe=answers(world))
     assert outcome.failed
     assert 60 <= world.clock.now() <= 64
 
 
-def test_slow_stop_takes_nothing_from_the_wait_for_a_guest():
-    world = World(running(stops_within=90, addresses=(Address("10.0.0.7", "lease"),)))
+def test_stop_does_not_count_towards_timeout():
+    world = World(running(stop_seconds=90, addresses=(Address("10.0.0.7", "lease"),)))
     request = ask("web", "restarted", wait_for="ssh", stop_timeout=100, timeout=30)
     assert not carry_out(world, request, probe=answers(world, ("10.0.0.7", 115))).failed

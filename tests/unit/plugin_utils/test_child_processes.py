@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Functions in processes of their own: each costs no more than its time, and none is left behind."""
+"""Functions in child processes: each is limited in time, and no process remains."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import sys
 import time
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.in_children import Answer, answers
+from ansible_collections.polyvirt.core.plugins.plugin_utils.child_processes import Answer, answers
 
-# The process of the tests may have threads, which none of these functions needs.
+# Warning about fork with threads: the functions below do not need the threads of the test process.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-#: Seconds; far more than a process needs to start and end.
+#: Seconds; much longer than a process needs to start and end.
 LONG = 120
 
 
@@ -27,7 +27,7 @@ def _exit():
     os._exit(7)
 
 
-def test_each_answers_for_itself():
+def test_each_function_has_its_own_answer():
     printed = [lambda: {"a": [1, None]}, _fail, _exit, lambda: print("x") or "printed", lambda: "y" * 10**6]
     assert answers(printed, [LONG] * 5) == [
         Answer({"a": [1, None]}),
@@ -38,11 +38,11 @@ def test_each_answers_for_itself():
     ]
 
 
-def test_one_that_hangs_is_ended_with_all_that_it_started():
+def test_hanging_function_is_ended_with_its_child_processes():
     reading, writing = os.pipe()
 
     def hang():
-        # What ends it here only ends the test, if nothing else does.
+        # Ends only if the code under test fails.
         subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONG})"], pass_fds=[writing])
         time.sleep(LONG)
 
@@ -53,12 +53,12 @@ def test_one_that_hangs_is_ended_with_all_that_it_started():
         Answer("answered"),
     ]
     os.close(writing)
-    # The pipe is closed when the last process that could write to it has ended.
+    # The pipe is closed when the last process with its write end has exited.
     assert os.read(reading, 1) == b""
     os.close(reading)
     assert time.monotonic() - before < LONG
 
 
-def test_nobody_asks_at_the_terminal():
+def test_function_cannot_prompt_at_the_terminal():
     (found,) = answers([lambda: [os.getsid(0) == os.getpid(), os.read(0, 1).decode()]], [LONG])
     assert found == Answer([True, ""])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""guest_status by ansible-playbook, with an ssh that records its calls: one connection, and errors with their cause."""
+"""guest_status with ansible-playbook and an ssh that records its calls: one connection, and errors with a cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-#: The name of a host is what its guest does.
+#: The name of a host describes the behaviour of its guest.
 SSH = r"""#!/bin/sh
 for word; do before=$last; last=$word; done
 echo "$before" >>"$POLYVIRT_TEST_LOG"
@@ -53,7 +53,7 @@ def _answers(ansible_playbook, tmp_path_factory):
     return json.loads(results.read_text(encoding="utf-8")), log.read_text(encoding="utf-8").split()
 
 
-def test_one_connection_each(answers):
+def test_each_guest_needs_one_connection(answers):
     assert Counter(answers[1]) == dict.fromkeys(HOSTS, 1)
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Functions that run at the same time, each in a process of its own, which ends when its time is over.
+"""Run functions in parallel, each in its own process, which is ended after a time limit.
 
-Whatever a function waits for (a host that does not answer, a program that hangs) costs no more than its time.
+So a host that does not answer or a program that hangs cannot block Ansible for longer than the limit.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from multiprocessing.connection import wait
 from typing import Any, Optional
 
 _FORK = multiprocessing.get_context("fork")
-#: Seconds that a process gets to end the processes that it has started itself.
-_TO_END = 3
+#: Seconds for a process to end its own child processes.
+_END_TIMEOUT = 3
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a function returned, as JSON has it; or why there is nothing: ``problem`` is a sentence.
+    """``value`` is what a function returned, as JSON types. ``problem`` is a sentence if there is no value.
 
-    ``is_late``: its time was over.
+    ``is_late``: the function did not return within the time limit.
     """
 
     value: Any = None
@@ -37,7 +37,7 @@ class Answer:
 
 
 def answers(functions, seconds):
-    """An Answer for each of ``functions``, which run at the same time for at most ``seconds`` (one limit for each)."""
+    """Run ``functions`` in parallel and return an Answer for each; ``seconds`` has the time limit of each."""
     children = [_Child(function, limit) for function, limit in zip(functions, seconds)]
     try:
         for child in children:
@@ -64,24 +64,24 @@ class _Child:
         if not self._receiving.poll(max(0, self._deadline - time.monotonic())):
             return Answer(problem=f"No answer within {self._seconds} s.", is_late=True)
         try:
-            answered = self._receiving.recv_bytes()
+            received = self._receiving.recv_bytes()
             self._has_answered = True
-            return Answer(**json.loads(answered))
+            return Answer(**json.loads(received))
         except EOFError:
-            self._process.join(_TO_END)
+            self._process.join(_END_TIMEOUT)
             return Answer(problem=f"The process that reads it has ended with exit code {self._process.exitcode}.")
 
     def end(self):
-        """End the process and those that it has started. One that has answered ends by itself."""
+        """End the process and its child processes. A process that has answered is given time to exit on its own."""
         self._receiving.close()
         if self._process.pid is None:
             return
-        if not self._has_ended(_TO_END if self._has_answered else 0):
+        if not self._has_ended(_END_TIMEOUT if self._has_answered else 0):
             self._process.terminate()
-            self._has_ended(_TO_END)
-        # Before it is waited for: until then, no other process can get its number.
+            self._has_ended(_END_TIMEOUT)
+        # Before join(): until then, no other process can get the same process ID.
         _kill_group(self._process.pid)
-        self._process.kill()  # If it has not come to have a group of its own.
+        self._process.kill()  # For a process that has not called setsid() yet.
         self._process.join()
 
     def _has_ended(self, seconds):
@@ -92,26 +92,26 @@ def _kill_group(pid):
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        pass  # None of its processes is left.
+        pass  # All its processes have ended.
 
 
 def _run(function, sending):
-    # A session of its own: it cannot ask at the terminal, and all its processes can be ended together.
+    # In its own session, it cannot prompt at the terminal, and all its processes can be killed together.
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     _silence()
     try:
-        told = {"value": function()}
+        message = {"value": function()}
     except Exception as error:
-        told = {"problem": str(error) or type(error).__name__}
-    sending.send_bytes(json.dumps(told, default=str).encode())
+        message = {"problem": str(error) or type(error).__name__}
+    sending.send_bytes(json.dumps(message, default=str).encode())
 
 
 def _silence():
-    """What it writes would be mixed with the output of the command that the user has started."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    """Discard the output of the process: it would be mixed with the output of the user's command."""
+    null_device = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
-        os.dup2(nowhere, number)
-    os.close(nowhere)
+        os.dup2(null_device, number)
+    os.close(null_device)
     sys.stdout = sys.stderr = io.StringIO()

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays of ansible-playbook on a Windows host that is a double behind a WinRM server."""
+
+from __future__ import annotations
+
+import json
+
+
+def winrm_play(folder, ansible_playbook, tasks):
+    """Returns ``run(server, *words)``, which plays the tasks and returns {label: result}.
+
+    ``tasks`` is {label: (module, options)}. The files of the play are written to ``folder``.
+    """
+    listed = [{"name": label, module: options, "register": label} for label, (module, options) in tasks.items()]
+    results = ", ".join(f"'{label}': {label}" for label in tasks)
+    write = {"copy": {"content": "{{ {" + results + "} | to_json }}", "dest": str(folder / "results")}}
+    listed.append({**write, "delegate_to": "localhost", "check_mode": False})
+    playbook = [{"hosts": "all", "gather_facts": False, "tasks": listed}]
+    (folder / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
+
+    def run(server, *words):
+        hosts = {"all": {"hosts": {"win": server.variables}}}
+        (folder / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
+        code, output = ansible_playbook("-i", folder / "hosts.json", *words, folder / "play.json")
+        assert code == 0, output
+        return json.loads((folder / "results").read_text(encoding="utf-8"))
+
+    return run
