@@ -61,8 +61,8 @@ class InstallWait(OverPlatforms):
                 return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
             console = self._console(options["console_log"])
             progress = progress_of(options["installer"], console)
-            is_quiet = (state, console) == before
-            result = None if problem else outcome(options, state, progress, console, is_quiet)
+            is_unchanged = (state, console) == before
+            result = None if problem else outcome(options, state, progress, console, is_unchanged)
             if result is not None:
                 return result
             if self.clock() - began >= options["timeout"] and state not in _ENDED:
@@ -97,7 +97,7 @@ def outcome(options, state, progress, console, is_unchanged):
     if state in _ENDED:
         if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
             return {"outcome": "finished"}
-        if options["console_log"] and not is_quiet:
+        if options["console_log"] and not is_unchanged:
             # Another process may write the log, a moment later.
             return None
         problem = f"the VM is {state}, but the installation was not completed."
