@@ -97,8 +97,9 @@ def _no_problems(values):
 
 
 def _openbsd(values):
+    has_site = values["site_set"] or values.get("site_from_cd")
     for name in ("packages", "late_commands"):
-        if values[name] and not values["site_set"]:
+        if values[name] and not has_site:
             yield (
                 f"{name}: OpenBSD's installer gets them in a set of files of its own. Set site_set to true, and serve "
                 "the set from the mirror."

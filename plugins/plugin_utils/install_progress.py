@@ -86,7 +86,12 @@ PATTERNS = {
     ),
     "openbsd": Patterns(
         prompt=r"(?:failed; check /tmp/ai/ai\.log|^# |\(S\)hell\? )\s*\Z",
-        titles=(r"^(Question has no answer in response file: .+)", r"^(.*failed; check /tmp/ai/ai\.log)"),
+        titles=(
+            r"^(Question has no answer in response file: .+)",
+            r"^(install\.site failed)",
+            r"^(.+)\n+failed; check /tmp/ai/ai\.log",
+            r"^(.*failed; check /tmp/ai/ai\.log)",
+        ),
         step=r"^((?:Installing|Get/Verify|Location of sets|Fetching URL|newfs)\b.*?)(?: {2,}|$)",
         finished=r"CONGRATULATIONS! Your OpenBSD install has been successfully completed",
     ),

@@ -18,6 +18,7 @@ from .platforms import parts_of
 _CONSOLE_BYTES = 65536
 _PAUSE = 10
 _MESSAGE_INTERVAL = 30
+_ENDED = ("stopped", "absent")
 #: The task fails after so many failed reads in a row; fewer happen if the host is busy or a connection is lost.
 _FAILED_READS = 3
 
@@ -51,7 +52,7 @@ class InstallWait(OverPlatforms):
         return part
 
     def _wait(self, part, options, task_vars, began):
-        """Read until the installation ends; a prompt counts only if the console is the same in two reads."""
+        """Read until the installation ends; prompts and early ends count only if two reads are the same."""
         last_message, before, failed = began, None, 0
         while True:
             state, problem = self._state(part, task_vars)
@@ -60,15 +61,16 @@ class InstallWait(OverPlatforms):
                 return {"failed": True, "outcome": "unknown", "msg": f"{options['name']}: {problem}"}
             console = self._console(options["console_log"])
             progress = progress_of(options["installer"], console)
-            result = None if problem else outcome(options, state, progress, console, console == before)
+            is_unchanged = (state, console) == before
+            result = None if problem else outcome(options, state, progress, console, is_unchanged)
             if result is not None:
                 return result
-            if self.clock() - began >= options["timeout"]:
+            if self.clock() - began >= options["timeout"] and state not in _ENDED:
                 return _timed_out(options, progress, console)
             if self.clock() - last_message >= _MESSAGE_INTERVAL:
                 last_message = self.clock()
                 Display().display(_progress_message(options, progress, int(last_message - began)))
-            before = console
+            before = (state, console)
             self.sleep(_PAUSE)
 
     def _state(self, part, task_vars):
@@ -92,9 +94,12 @@ class InstallWait(OverPlatforms):
 def outcome(options, state, progress, console, is_unchanged):
     """Return the result of the task if the installation has ended, else None."""
     name = options["name"]
-    if state in ("stopped", "absent"):
+    if state in _ENDED:
         if state == "stopped" and (progress.state == FINISHED or options["installer"] == "manual"):
             return {"outcome": "finished"}
+        if options["console_log"] and not is_unchanged:
+            # Another process may write the log, a moment later.
+            return None
         problem = f"the VM is {state}, but the installation was not completed."
     elif progress.state == CRASHED:
         problem = progress.text

@@ -132,6 +132,13 @@ STEPS = [
             OPENBSD,
             Progress("waiting", 'Question has no answer in response file: "what timezone are you in"'),
         ),
+        ("openbsd", "install.site failed\nfailed; check /tmp/ai/ai.log\n", Progress("waiting", "install.site failed")),
+        (
+            "openbsd",
+            "No sets. Continue without verification? [no] no\n\nfailed; check /tmp/ai/ai.log\n"
+            "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? ",
+            Progress("waiting", "No sets. Continue without verification? [no] no"),
+        ),
         ("openbsd", "CONGRATULATIONS! Your OpenBSD install has been successfully completed!", Progress("finished")),
         ("kickstart", f"{WORKING}\npolyvirt-installed\n", Progress("finished")),
         ("windows", ERROR, Progress("working")),
@@ -194,6 +201,13 @@ def test_vm_that_stops_before_the_last_step_is_not_installed(monkeypatch):
     assert result["outcome"] == "failed"
     assert "web1: the installation failed: the VM is stopped, but the installation was not completed." in result["msg"]
     assert "The console is in /var/log/web1.log." in result["msg"]
+
+
+def test_log_that_is_written_a_moment_later_is_read_again(monkeypatch):
+    reads = [("running", WORKING), ("stopped", WORKING), ("stopped", DONE)]
+    assert wait(monkeypatch, *reads)[1] == {"outcome": "finished"}
+    _waiting, result = wait(monkeypatch, ("running", WORKING), ("stopped", WORKING), timeout=1)
+    assert result["outcome"] == "failed"
 
 
 def test_vm_that_was_deleted_is_not_installed(monkeypatch):

@@ -9,7 +9,7 @@ import os
 import time
 from typing import NamedTuple
 
-from . import network, services, system, vmctl, vmd
+from . import media, network, services, system, vmctl, vmd
 from .options import Failure, Hang, TimedOut
 from .peer import Peer
 from .pf.pfctl import Pfctl
@@ -48,14 +48,20 @@ PROGRAMS = {
     "fw_update": system.fw_update,
     "id": system.identity,
     "ifconfig": network.ifconfig,
+    "makefs": media.makefs,
+    "mount": media.mount,
     "netstart": network.netstart,
     "netstat": network.netstat,
     "pfctl": _pfctl,
     "rcctl": services.rcctl,
+    "rdsetroot": media.rdsetroot,
+    "stty": media.stty,
     "sysctl": system.sysctl,
+    "umount": media.umount,
     "uname": system.uname,
     "vmctl": _vmctl,
     "vmd": vmd.check,
+    "vnconfig": media.vnconfig,
 }
 
 

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 
+from . import installer
 from .host import text_of
 
 #: A guest acknowledges a request to stop within 3 seconds, and has 120 seconds for it.
@@ -27,6 +28,10 @@ _LEASE = """lease {address} {{
 _STARTS, _ENDS = "5 2026/11/20 06:00:00 UTC", "5 2099/11/20 18:00:00 UTC"
 LEASES = "/var/db/dhcpd.leases"
 GUEST = {"vmmci": True, "shutdown": 2, "hangs": False, "boot": 5, "dhcp": True, "ssh": True, "on_end": "", "ends": None}
+#: If it starts an installer: seconds that it writes to the disk, whether its last script fails, a further question.
+GUEST.update(install=5, site_fails=False, asks="")
+_RESTARTS = 2
+_EVENTS = ("ends_at", "starts_at", "described_at", "booted_at", "installed_at")
 
 
 class Refused(Exception):
@@ -66,13 +71,14 @@ class Guests:
         return min((when for vm in self.state["vms"] for when in self._events(vm)), default=None)
 
     def _events(self, vm):
-        return [vm[key] for key in ("ends_at", "starts_at", "described_at", "booted_at") if vm.get(key) is not None]
+        return [vm[key] for key in _EVENTS if vm.get(key) is not None]
 
     def _happen(self):
         for vm in list(self.state["vms"]):
             for key, react in (
                 ("described_at", self._describe),
                 ("booted_at", self._boot),
+                ("installed_at", self._complete_installation),
                 ("ends_at", self._finish),
                 ("starts_at", self._start_waiting),
             ):
@@ -82,8 +88,8 @@ class Guests:
 
     def _finish(self, vm):
         """The guest ends by itself, or its time is up."""
-        restarts = not vm.get("stopping") and self.guest(vm)["on_end"] == "reboot" and not vm.get("boot_device")
-        if not restarts:
+        wants = self.guest(vm)["on_end"] == "reboot" or vm.pop("is_installed", False)
+        if not wants or vm.get("stopping") or vm.get("boot_device"):
             self.end(vm)
             return
         # A kernel given on the command line is used for the first start only.
@@ -189,11 +195,35 @@ class Guests:
 
     def _boot(self, vm):
         """The guest is up: it asks for an address where there is a server."""
+        if vm.get("running"):
+            self._start_installer(vm)
         if not self.guest(vm)["dhcp"] or not vm.get("running"):
             return
         for nic in vm["interfaces"]:
             if nic.get("switch") and not nic["local"]:
                 self._lease(vm, nic)
+
+    def _start_installer(self, vm):
+        """It reads everything at its start, and writes to the first disk later."""
+        found = installer.boot(self.host, vm, self.state, self.guest(vm)["asks"])
+        if not found:
+            return
+        self._print(vm, found.shown)
+        if found.is_answered:
+            vm["installation"] = found.finished(self.guest(vm)["site_fails"])
+            vm["installed_at"] = self.now + self.guest(vm)["install"]
+
+    def _complete_installation(self, vm):
+        console, installed = vm.pop("installation")
+        self._print(vm, console)
+        if installed:
+            self.state["installed"][vm["disks"][0][0]] = installed
+            vm.update(is_installed=True, ends_at=self.now + _RESTARTS)
+
+    def _print(self, vm, text):
+        """The console of an installer is a file, which keeps what nobody reads."""
+        vm["prints"] = True
+        self.host.write(vm["tty"], self.host.text(vm["tty"]) + text)
 
     def _lease(self, vm, nic):
         """The address of a reservation, which no file records, or the next one with an entry in the file."""
@@ -252,8 +282,10 @@ class Guests:
             for other in self.state["interfaces"].values():
                 if tap in other.get("members", []):
                     other["members"].remove(tap)
+        if vm.pop("prints", False):
+            self.host.remove(vm["tty"])
         vm.update(running=False, stopping=False, paused=False, pid=0, tty="", taps=[], state="", ended_at=self.now)
-        vm.update(ends_at=None, booted_at=None, described_at=None, kernel_once="")
+        vm.update(dict.fromkeys(_EVENTS), kernel_once="")
         if not vm.get("from_config"):
             self.state["vms"].remove(vm)
 

@@ -23,6 +23,7 @@ NEW = {
     "uid": 0,
     "cpu": "vmx",
     "network": True,
+    "mirror_is_signed": True,
     "guests": {},
     "status_gap": 0,
     "pause_hangs": False,
@@ -51,6 +52,8 @@ NEW = {
         },
     },
     "arp": [],
+    "vnds": {},
+    "installed": {},
 }
 FILES = ("/dev/vmm", "/dev/tap0", "/dev/tap1", "/dev/tap2", "/dev/tap3", "/etc/firmware/vmm-bios")
 _NETSTART = '#!/bin/sh\nexec netstart "$@"\n'

@@ -88,7 +88,7 @@ def layout(*parts):
     return [{"mount": mount, "size": size, "grow": grow, "filesystem": ""} for mount, size, grow in parts]
 
 
-def rendered(given, distribution=None, serial=True, uefi=False, root_login=False):
+def rendered(given, distribution=None, serial=True, uefi=False, root_login=False, site_from_cd=False):
     """{name of a file: its text} for values."""
     entry = catalogue()[distribution or DISTRIBUTIONS[given["installer"]]]
     answers = {
@@ -97,7 +97,8 @@ def rendered(given, distribution=None, serial=True, uefi=False, root_login=False
         "version": entry["version"],
         "codename": entry["codename"],
         "mirror": given["mirror"] or entry["package_mirror"],
-        "own_mirror": bool(given["mirror"]),
+        "own_mirror": bool(given["mirror"]) or site_from_cd,
+        "site_from_cd": site_from_cd,
         "full_name": given["full_name"] or given["user"],
         "fqdn": ".".join(filter(None, [given["hostname"], given["domain"]])),
         "serial": serial,

@@ -39,5 +39,7 @@ def samples(installer):
     yield "packages", (values(installer, packages=PACKAGES.get(installer, ["rsync", "curl"])), {})
     commands = COMMANDS if installer != "openbsd" else {"late_commands": COMMANDS["late_commands"]}
     yield "commands", (values(installer, **commands), {})
+    if installer == "openbsd":
+        yield "site from a CD", (values(installer, disk_layout=SMALL), {"site_from_cd": True})
     if installer != "alpine":
         yield "many partitions", (values(installer, disk_layout=LARGE), {})

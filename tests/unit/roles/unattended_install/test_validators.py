@@ -157,8 +157,10 @@ def test_scripts_are_valid_for_all_shells(installer, name, given, used, shell):
 
 def questions(given, used):
     """What OpenBSD's installer asks in this situation: the recorded questions, with those that depend on answers."""
-    profile = "http-admin" if given["mirror"] else "cd"
+    profile = "http-admin" if given["mirror"] or used.get("site_from_cd") else "cd"
     asked = [tuple(one) for one in GOLDEN[profile]]
+    if used.get("site_from_cd"):
+        asked += [tuple(one) for one in GOLDEN["cd"][-5:]]
     if given["site_set"]:
         verification = next(one for one in GOLDEN["site"] if "site78.tgz" in one[0])
         asked.insert(len(asked) - 1, tuple(verification))

@@ -48,16 +48,32 @@ def lines(text):
             yield Line(line, key, value)
 
 
-def install(text, questions):
-    """Ask the questions, (question, default), in their order. A line answers one question only."""
-    unused, done = list(lines(text)), Installation()
-    for question, default in questions:
-        line = next((line for line in unused if line.answers(question)), None)
+class Unanswered(Exception):
+    """A question has neither an answer nor a default."""
+
+
+class Answers:
+    """The lines of a response file; each answers one question only."""
+
+    def __init__(self, text):
+        self.unused = list(lines(text))
+
+    def take(self, question, default):
+        line = next((line for line in self.unused if line.answers(question)), None)
         if line:
-            unused.remove(line)
+            self.unused.remove(line)
         elif not default:
-            done.error = f'Question has no answer in response file: "{question.lower()}"'
-            break
-        done.answers.append(line.value if line else default)
-    done.left_over = [line.text for line in unused]
+            raise Unanswered(f'Question has no answer in response file: "{question.lower()}"')
+        return line.value if line else default
+
+
+def install(text, questions):
+    """Ask the questions, (question, default), in their order."""
+    answers, done = Answers(text), Installation()
+    try:
+        for question, default in questions:
+            done.answers.append(answers.take(question, default))
+    except Unanswered as error:
+        done.error = str(error)
+    done.left_over = [line.text for line in answers.unused]
     return done
