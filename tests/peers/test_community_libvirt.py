@@ -89,7 +89,7 @@ class TestSameDefinitionTwice:
 
     def test_ours(self, host):
         """The second run changes nothing."""
-        asked = {"networks": [host.platform.network_card]}
+        asked = {"networks": [host.platform.cloneable_nic]}
         first = host.created(**asked)
         second = host.ours(name=[WEB], **asked)
         assert (second.failed, second.changed) == OK

@@ -28,8 +28,8 @@ class Adapter:
     disk_size = "16M"
     #: The slots of its first disks; a NIC that needs nothing of the host, and one that clones keep.
     slots = ()
-    card: ClassVar = {"type": "nat"}
-    network_card: ClassVar = {"type": "nat"}
+    nic: ClassVar = {"type": "nat"}
+    cloneable_nic: ClassVar = {"type": "nat"}
     #: As in ``scenarios.options``: (value at creation, what is read), (changed value, what is read).
     native_values = ()
     #: Options that the platform has and this host cannot have; each is among the refusals or has a test of its own.
@@ -104,6 +104,6 @@ class Adapter:
         """A snapshot as the platform takes it by default."""
         raise NotImplementedError
 
-    def take_standing(self, name, snapshot):
+    def take_clone_base(self, name, snapshot):
         """A snapshot that linked clones can stand on."""
         self.take_snapshot(name, snapshot)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What came of a task: its result, the backend calls it made, and the state of its VMs afterwards."""
+"""The outcome of a task: its result, its backend calls, and the state of its VMs afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """``truth`` is {name: state} as the backend itself reports it; ``rc`` is negative when the module was killed."""
+    """``truth`` is {name: state} from the backend's own tool; ``rc`` is negative if the module was killed."""
 
     result: dict
     rc: int = 0

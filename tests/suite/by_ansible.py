@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks through real ``ansible-playbook``: many in one process, for a process costs more than a task."""
+"""Run tasks by ``ansible-playbook``: many in one process, which takes longer to start than a task."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _HERE = Path(__file__).resolve().parent
 def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, reach=()):
     """Run ``tasks`` in one play and return {label: Answer}; every task runs, even after one that failed.
 
-    Ansible shows all that it can show, and none of ``secrets`` may be in it. ``shipped``: each task has an environment
-    of its own, so its module is shipped; else all run in Ansible's process, with the environment of the whole play.
-    ``reach``: keywords of the play that say how it connects, if not locally.
+    If ``secrets`` are given, Ansible runs with -vvv, and none of them may be in its output. ``shipped``: each task has
+    its own environment, so Ansible transfers its module; else all modules run in Ansible's process, with the play's
+    environment. ``reach``: the connection keywords of the play, if it is not local.
     """
     listed = [_as_task(platform, shim, task, shipped) for task in tasks]
     shim.forget()
@@ -40,13 +40,15 @@ def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, r
 
 
 def _assert_shipped(output, least, rejected):
-    """Which tasks were shipped is seen at -vvv. Tasks with wrong parameters always are: the module reports them."""
+    """With -vvv, Ansible reports each transferred module. Those of tasks with wrong parameters always are transferred,
+    because the module reports the error.
+    """
     count = output.count("Using module file")
     assert least <= count <= least + rejected, output
 
 
 def module_of(platform, about):
-    """The name of its module ``about`` something: platforms have words of their own for a machine."""
+    """The name of the platform's module ``about`` something; some platforms have another word for a VM."""
     return f"{platform.family}_{about.replace('vm', platform.word)}"
 
 
@@ -82,9 +84,9 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), p
 
 
 def run_ansible(folder, program, words, environment=(), programs=None, cwd=None):
-    """One of Ansible's programs as it ends; ``programs`` is the folder of those of another Python environment."""
+    """Run one of Ansible's programs; ``programs`` is the bin directory of another Python environment."""
     configuration = Path(folder) / "ansible.cfg"
-    # Newer ansible-core takes nothing but a .cfg for its configuration, so /dev/null will not do.
+    # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
     configuration.touch()
     return subprocess.run(
         [Path(programs or Path(sys.executable).parent) / program, *words],
@@ -125,7 +127,7 @@ def _answers(results, shim, tasks, output):
     answers = {}
     for line in map(json.loads, lines):
         label, result = line["task"], line["result"]
-        own = [*(call for call in calls if call.label == label), *as_calls(label, line["noted"])]
+        own = [*(call for call in calls if call.label == label), *as_calls(label, line["calls"])]
         answers[label] = Answer(result, int(line["failed"]), line["truth"], own)
     assert set(answers) == {task.label for task in tasks}, output
     return answers

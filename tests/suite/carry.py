@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one way to run tasks: in a fork of a warm process, or by ``ansible-playbook`` (the tour).
+"""Run tasks: in a fork of a prepared process, or by ``ansible-playbook`` (the tour).
 
-All run the module's own ``main()`` with the arguments of a task and the same commands first on PATH. A fork costs
-0.02 s and leaves out only how Ansible ships a module; what goes wrong there, the tour finds.
+Both run the module's ``main()`` with the arguments of a task and the same commands first on PATH. A fork takes 0.02 s.
+It does not test how Ansible transfers a module; the tour does.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=(), r
 
 
 def carry_one(platform, shim, folder, options, about="vm", check=False):
-    """Run one module in a fork, without reading the truth; the shim numbers its calls from 1, and may kill it."""
+    """Run one module in a fork, and do not read the VMs' states; the shim counts its calls from 1, and may kill it."""
     arguments = folder / "arguments.json"
     internal = {"_ansible_remote_tmp": str(folder), "_ansible_diff": True, "_ansible_check_mode": check}
     given = {**platform.options(about), **internal, **options}
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
-    shim.start_anew()
+    shim.reset_calls()
     environment = {**os.environ, **shim.environment(programs=platform.programs)}
     module = by_ansible.module_of(platform, about).rpartition(".")[2]
     clock = getattr(platform, "clock", None)
     rc, stdout, stderr = forked.run(module, arguments, environment, folder, clock)
     assert rc < 0 or "Traceback" not in stdout + stderr, stdout + stderr
-    noted = platform.noted() if hasattr(platform, "noted") else ()
-    return Answer(json.loads(stdout) if stdout.strip() else {}, rc, calls=[*shim.calls(), *as_calls("", noted)])
+    recorded = platform.recorded_calls() if hasattr(platform, "recorded_calls") else ()
+    return Answer(json.loads(stdout) if stdout.strip() else {}, rc, calls=[*shim.calls(), *as_calls("", recorded)])
 
 
 def _carry(platform, shim, folder, task, machines):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fixtures of the suite: one platform at a time, empty before and after, and the way to run tasks on it."""
+"""The fixtures of the suite: one platform at a time, empty before and after, and the function that runs tasks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = sorted({command for platform in PLATFORMS.values() for command in pla
 
 
 class Ground:
-    """The one platform that is open in this process: empty at first, and nothing is left behind when it closes."""
+    """The one platform that is open in this process: empty at the begin, and without remains at the end."""
 
     def __init__(self):
         self._open, self._stack = None, ExitStack()
@@ -47,7 +47,7 @@ class Ground:
 
 @pytest.fixture(scope="session")
 def ground():
-    """The platform that is open, for as long as the next test uses the same one."""
+    """The open platform; it is closed when the next test uses another one."""
     found = Ground()
     yield found
     found.close()
@@ -55,7 +55,7 @@ def ground():
 
 @pytest.fixture(scope="session", params=PLATFORMS)
 def platform_name(request):
-    """Every platform in turn; by this parameter pytest sorts the tests, so that each opens once."""
+    """Every platform in turn. pytest sorts tests by this parameter, so that each platform is opened once."""
     return request.param
 
 
@@ -67,19 +67,19 @@ def platform(platform_name, ground):
 
 @pytest.fixture
 def qemu(ground):
-    """The one platform with real guests, for what only a guest can show."""
+    """The platform with real guests."""
     return ground.open("libvirt_qemu", "pvg-")
 
 
 @pytest.fixture
 def aside(request, ground):
-    """A platform for tasks that are interrupted; scenarios/interrupted.py has which."""
+    """A platform for tasks that are interrupted; scenarios/interrupted.py lists them."""
     return ground.open(request.param, "pvk-")
 
 
 @pytest.fixture
 def box(ground):
-    """VirtualBox alone, for what only it can show."""
+    """VirtualBox, for tests of this platform only."""
     return ground.open("virtualbox", "pvb-")
 
 

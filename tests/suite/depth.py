@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which tests run: those of every day, with ``--turns`` also those whose turn it is, or with ``--deep`` all of them.
+"""Which tests run: all but those marked ``deep``, with ``--turns`` also without those of other days; with --deep all.
 
-What a day leaves out (generated cases, places to kill a task) rotates: the day is the seed, so a week meets most of it.
-The scenarios of all platforms take turns: two days have all of them, but for the slowest.
-``POLYVIRT_TEST_SEED`` repeats another day.
+A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
+this choice, so a week covers most of them. The scenarios of the platforms are distributed over two days, except those
+of the slowest. ``POLYVIRT_TEST_SEED`` repeats another day.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def share(config, items, count):
 def pytest_addoption(parser):
     parser.addoption("--deep", action="store_true", help="run all tests, those that are left out every day too")
     parser.addoption("--turns", action="store_true", help="of tests that take turns, run only those of this day")
-    # Ours is set in pyproject.toml, and would be an unknown option with -p no:cacheprovider.
+    # pyproject.toml sets this option, which would be unknown with -p no:cacheprovider.
     parser.addini("cache_dir", "cache directory path", default=".pytest_cache")
 
 
@@ -46,9 +46,9 @@ def pytest_report_header(config):
     return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
 
 
-#: The platforms whose scenarios run every day, and the one that is slowest: the number of its days.
+#: The platform whose scenarios run every day; {slowest platform: number of days for its scenarios}.
 EVERY_DAY, SLOWEST = "libvirt_test", {"virtualbox": 6}
-#: The days in which the scenarios of the other platforms have their turns.
+#: The number of days for the scenarios of each other platform.
 DAYS = 2
 
 
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def not_today(items, day):
-    """Those of ``items`` that have their turn on another day: every second, third … of those that take as many days."""
+    """Those of ``items`` that run on other days: of tests distributed over N days, every N-th runs on one day."""
     in_turn = {}
     for item in items:
         in_turn.setdefault(days_of(item), []).append(item)
@@ -72,7 +72,7 @@ def not_today(items, day):
 
 
 def days_of(item):
-    """In how many days a test has its turn: 1 if it runs every day."""
+    """The number of days in which a test runs once; 1 if it runs every day."""
     marker = item.get_closest_marker("rotated")
     names = [item.callspec.params.get(name) for name in ("platform_name", "aside")] if hasattr(item, "callspec") else []
     of_platforms = [SLOWEST.get(name, DAYS) for name in names if name and name != EVERY_DAY]

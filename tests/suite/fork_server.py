@@ -1,15 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs modules in forks of one warm process: ``python fork_server.py SOCKET``, with a pipe on standard input.
+"""Runs modules in forks of one prepared process: ``python fork_server.py SOCKET``, with a pipe on standard input.
 
-A module costs 0.3 s when Python starts for it, and 0.02 s in a fork. Each request gets a process of its own, which runs
-the module's own ``main()`` with its own environment, arguments and exit; killing it harms no other.
+A module takes 0.3 s if Python starts for it, and 0.02 s in a fork. Each request gets its own process, which runs the
+module's ``main()`` with its own environment, arguments and exit code, and can be killed without effect on others.
 
 Request, one line of JSON: {module, arguments (a file), environment, stdout (a file), stderr (a file), clock}.
-``clock`` is null for real time, or where a double's time is advanced: {url, authorization}. Then a module that sleeps
-advances that instead, and the requested pauses are all the time that there is.
-forking.py says how it is answered.
+``clock`` is null for real time, or {url, authorization} of the double whose simulated time advances when a module
+sleeps. forking.py describes the answer.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 from collection_path import CHECKOUT, collections_path
 from suite import forking
 
-#: A variable in the environment of a task, each step of which is sent twice.
+#: An environment variable: each step of the task is sent twice.
 TWICE = "POLYVIRT_TEST_SEND_TWICE"
-#: A variable with the URL of a Windows host in Python, for modules that need a connection to one.
+#: An environment variable: the URL of a Windows host in Python, for modules that need a connection to one.
 WINDOWS = "POLYVIRT_TEST_WINDOWS"
 _COLLECTION = "ansible_collections.polyvirt.core.plugins"
 _PLUGINS = CHECKOUT / "plugins"
-#: Libraries that modules import when they need them.
+#: Libraries that modules import only when they use them.
 _LIBRARIES = ("ansible.module_utils.basic", "concurrent.futures", "proxmoxer", "requests", "ssl")
 
 
 def _warm_up():
-    """Import what modules import."""
+    """Import everything that modules import."""
     sys.path.insert(0, str(collections_path()))
     for library in _LIBRARIES:
         with suppress(ImportError):
@@ -49,7 +48,7 @@ def _warm_up():
 
 
 def _drive_clock(url, authorization):
-    """Let the time of modules be that of a double."""
+    """Replace the time functions of modules by a double's simulated time."""
     clock = importlib.import_module(f"{_COLLECTION}.module_utils._ports.clock").Clock
     requests = importlib.import_module("requests")
     slept = [0.0]
@@ -63,7 +62,7 @@ def _drive_clock(url, authorization):
 
 
 def _connect_windows(url):
-    """Let the calls for a Windows host go to one in Python."""
+    """Redirect calls for a Windows host to one in Python."""
     windows = importlib.import_module(f"{_COLLECTION}.module_utils._ports.windows")
     requests = importlib.import_module("requests")
 
@@ -77,13 +76,13 @@ def _connect_windows(url):
 
 
 def _send_twice():
-    """Let every step be sent to its driver twice, as after an answer that was lost."""
+    """Send every step to its driver twice, as after a lost answer."""
     module = importlib.import_module(f"{_COLLECTION}.module_utils._lifecycle.one_by_one")
     module._carry_out = importlib.import_module("suite.sent_twice").twice(module._carry_out)
 
 
 def _run_module(request):
-    """Become the module's process; returns only through SystemExit or an exception, as a module does."""
+    """Run the module in this process, which ends with SystemExit or an exception like a module."""
     os.environ.clear()
     os.environ.update(request["environment"])
     for number, name in ((1, "stdout"), (2, "stderr")):

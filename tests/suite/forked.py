@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tests' side of the fork server: one module, run in a fork of a warm process."""
+"""The client of the fork server: run one module in a fork of a prepared process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from suite import forking
 from suite.limits import scaled
 
 _SERVER = Path(__file__).with_name("fork_server.py")
-#: Seconds that one task may take. A task that is slower hangs.
+#: Seconds after which a task is considered hung.
 _PATIENCE = 300
 _numbers = count(1)
 

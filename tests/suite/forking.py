@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server that runs each request in a fork of one warm process, and how the tests start such a server.
+"""A server that runs each request in a fork of one prepared process, and the function that starts such a server.
 
 A connection carries one request. The answer is the exit code of the fork (negative: the signal that killed it). A fork
 is killed when its caller closes the connection. A server has no threads (a fork of a process with threads may hang) and
@@ -40,13 +40,13 @@ def _end(process, folder):
 
 
 def serve(path, receive):
-    """Serve until a fork is to run a request: that request, or None at the end of the tests.
+    """Serve requests. Returns a request in the fork that runs it, and None in the server at the end of the tests.
 
-    ``receive(connection)`` reads one request. What is imported before is shared by all forks.
+    ``receive(connection)`` reads one request. All forks share the modules that are imported before.
     """
-    # What is frozen is not copied by the first garbage collection of every fork.
+    # Objects that are frozen are not copied by the first garbage collection of every fork.
     gc.freeze()
-    # Nobody waits for the processes that wait for forks.
+    # The processes that wait for forks need not be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
@@ -64,7 +64,7 @@ def serve(path, receive):
 
 
 def _forked(connection, receive):
-    """Returns in the process of the request only, with that request; the process that waits for it ends here."""
+    """Returns the request, in the process that runs it. The process that waits for that one ends here."""
     request = receive(connection)
     process = os.fork()
     if process == 0:
@@ -74,6 +74,6 @@ def _forked(connection, receive):
     if ended not in select.select([ended, connection], [], [])[0]:
         os.kill(process, signal.SIGKILL)
     _process, status = os.waitpid(process, 0)
-    with suppress(OSError):  # The caller may be gone.
+    with suppress(OSError):  # The caller may have ended.
         connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     return os._exit(0)

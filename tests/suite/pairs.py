@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generated pairs of a VM as it is found and a task about it, on any platform: check mode predicts the run.
+"""Generated pairs of an existing VM and a task about it, on any platform: check mode predicts the run.
 
-A third of the runs is disturbed: one call fails, or its answer is lost or late. Then the result is true all the same,
-and the same task run again completes it. A platform has a class like ``Pair`` and strategies of its own.
-POLYVIRT_PAIRS is how many pairs each platform gets, ``--deep`` sets it to 10,000.
+A third of the runs is disturbed: one call fails, or its answer is lost or late. The reported result must be true
+nevertheless, and a second run of the task must complete it. Each platform has a subclass of ``Pair`` and its own
+strategies. POLYVIRT_PAIRS is the number of pairs for each platform; ``--deep`` sets it to 10,000.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from hypothesis import strategies as st
 
 from suite import depth
 
-#: What may happen to one of the calls that write: it fails and does nothing, or it is done and its answer is lost, or
-#: comes too late.
+#: Disturbances of a call that writes: it fails and changes nothing, or it succeeds and its answer is lost or late.
 FAILS, LOST, LATE = "fails", "lost", "late"
 _DISTURBED = st.tuples(st.sampled_from([FAILS, LOST, LATE]), st.integers(1, 6))
 
 
-_OF_THOSE_THAT_ARE_ON = ("paused", "suspended", "restarted")
+#: States that can only be reached from a VM that is on.
+_STATES_OF_VMS_THAT_ARE_ON = ("paused", "suspended", "restarted")
 
 
 class Disturbance:
-    """``kind`` happens at the ``number``-th of the calls that write; ``kind`` None: at none."""
+    """The ``number``-th call that writes is disturbed by ``kind``; None: no call is disturbed."""
 
     def __init__(self, kind=None, number=0):
         self._kind, self._left = kind, number
 
     def at_this_call(self, is_write):
-        """What happens at this call: one of the kinds, or None."""
+        """The kind of disturbance of this call, or None."""
         self._left -= is_write
         return self._kind if is_write and self._left == 0 else None
 
@@ -42,29 +42,29 @@ UNDISTURBED = Disturbance()
 
 
 class Pair:
-    """What the properties need: one world, with a VM as found, and one task that requests ``state``."""
+    """One platform with a VM, and one task that requests ``state``."""
 
     state = "present"
     #: Paths of ``restart_required`` that check mode does not know.
     not_foretold = frozenset()
 
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
-        """The Outcome. ``again``: what must happen once (a restart) has happened."""
+        """Run the task; returns its Outcome. ``again``: without actions that each run repeats, such as a restart."""
         raise NotImplementedError
 
-    def standing(self):
-        """All that there is, as the platform itself reports it."""
+    def platform_state(self):
+        """Everything that exists, as the platform itself reports it."""
         raise NotImplementedError
 
     def assert_sound(self):
-        """The platform itself has nothing to complain about."""
+        """Assert that the platform itself reports no inconsistency."""
 
     def assert_same(self, foretold, found):
-        """What else of a VM's entry check mode has to know on this platform."""
+        """Assert that check mode predicts other values of a VM that it must know on this platform."""
 
 
 def number_of_pairs(daily, at_most=None):
-    """How many pairs a test generates: ``daily``, or what POLYVIRT_PAIRS says, but no more than ``at_most``."""
+    """The number of pairs of a test: POLYVIRT_PAIRS, by default ``daily``, and not more than ``at_most``."""
     requested = int(os.environ.get("POLYVIRT_PAIRS") or daily)
     return requested if at_most is None else min(requested, at_most)
 
@@ -72,12 +72,12 @@ def number_of_pairs(daily, at_most=None):
 def pairs(daily, *strategies, at_most=None):
     """A decorator for a test of generated pairs; its last argument is the disturbance or None.
 
-    A platform on which a pair takes seconds names how many it generates ``at_most``.
+    ``at_most`` limits the number of pairs for platforms on which a pair takes seconds.
     """
 
     def decorate(test):
         count = number_of_pairs(daily, at_most)
-        # Not shrunk: what fails is small. Another seed each day.
+        # Failing pairs are small, so they are not shrunk. Each day has another seed.
         limits = settings(
             max_examples=count,
             deadline=None,
@@ -91,17 +91,17 @@ def pairs(daily, *strategies, at_most=None):
 
 
 def assert_true(pair, disturbance):
-    """All that must hold of a pair; ``disturbance`` is (kind, number) or None."""
-    begin = pair.standing()
+    """Assert everything that must hold for a pair; ``disturbance`` is (kind, number) or None."""
+    begin = pair.platform_state()
     check = pair.run(check=True)
-    assert pair.standing() == begin, "check mode has written"
+    assert pair.platform_state() == begin, "check mode has written"
     real = pair.run(disturbance=Disturbance(*disturbance or ()))
     pair.assert_sound()
-    end = pair.standing()
+    end = pair.platform_state()
     assert real.failed == any(vm["failed"] for vm in real.vms)
     if check.failed or not (real.failed and disturbance):
         _assert_predicted(pair, check, real, begin, end)
-        # Whether a start whose answer was lost has set up the guest, nobody knows.
+        # After a start whose answer was lost, it is not known whether the guest was configured.
         assert disturbance or _pending(pair, check) == _pending(pair, real), "restart_required"
     else:
         if not _assert_reported(pair, real, begin, end):
@@ -109,12 +109,12 @@ def assert_true(pair, disturbance):
         done = pair.run()
         assert not done.failed, f"run again: {done.msg}"
         pair.assert_sound()
-        end = pair.standing()
+        end = pair.platform_state()
     if check.failed:
         return
     again = pair.run(again=True)
     assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
-    assert pair.standing() == end, "a run that has nothing to do has written"
+    assert pair.platform_state() == end, "a run that has nothing to do has written"
 
 
 def _pending(pair, outcome):
@@ -124,28 +124,28 @@ def _pending(pair, outcome):
 def _assert_predicted(pair, check, real, begin, end):
     assert (check.failed, check.msg) == (real.failed, real.msg)
     assert (check.changed, check.diff) == (real.changed, real.diff)
-    # A restart leaves no trace on every platform.
+    # On some platforms a restart is not visible in the state.
     assert real.changed == (begin != end) or (real.changed and pair.state == "restarted")
     if check.failed:
         return
     for foretold, found in zip(check.vms, real.vms):
         for key in ("name", "state", "changed", "cpus", "memory_mib"):
-            # Check mode cannot know what the platform will choose.
+            # Check mode cannot know values that the platform chooses.
             assert foretold.get(key) in (None, found.get(key)), key
         assert [step["verb"] for step in foretold["steps"]] == [step["verb"] for step in found["steps"]]
         pair.assert_same(foretold, found)
 
 
 def _assert_reported(pair, real, begin, end):
-    """A task that failed has changed what it reports, and nothing else. Returns whether it can be completed."""
+    """Assert that a failed task has changed what it reports, and nothing else. Returns whether it can be completed."""
     assert real.msg
     assert real.changed or begin == end
     assert begin != end or not real.changed or pair.state == "restarted" or real.vms[0]["state"] == "unknown"
     assert real.changed or not real.diff
     rest = pair.run(check=True)
     if rest.failed:
-        # It was stopped for a change, and these states need a VM that is on.
-        assert pair.state in _OF_THOSE_THAT_ARE_ON and "is not possible" in rest.msg, rest.msg
+        # The VM was stopped for a change, and these states need a VM that is on.
+        assert pair.state in _STATES_OF_VMS_THAT_ARE_ON and "is not possible" in rest.msg, rest.msg
         return False
     found = {key: value for one in real.diff for key, value in one["after"].items()}
     left = {key: value for one in rest.diff for key, value in one["before"].items()}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power table that is required: {(asked, found): (graceful moves, moves with stop_mode: force, power afterwards)}.
+"""The expected power table: {(requested, found): (verbs, verbs with stop_mode: force, power state afterwards)}.
 
 It is written down here and not read from the product, so that a wrong table of the product fails the tests.
 """
@@ -59,12 +59,12 @@ EXPECTED = {
 }
 
 
-#: What platforms do otherwise: a hibernated VM of Proxmox VE is not started to be shut down.
+#: Exceptions: a suspended VM of Proxmox VE is not started to be shut down.
 _OF_PLATFORMS = {("proxmox", "stopped", "suspended"): ("", "kill", {"force": "stopped", None: "suspended"})}
 
 
 def expected(asked, found, stop_mode, platform=None):
-    """(verbs, words of the refusal, power afterwards) of one cell."""
+    """(verbs, words of the error, power state afterwards) of one cell."""
     graceful, force, end = _OF_PLATFORMS.get((platform, asked, found), EXPECTED[asked, found])
     if isinstance(end, dict):
         end = end.get(stop_mode, end[None])

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a test again when the real platform itself broke, and records it; nothing else is ever run again.
+"""Runs a test again, and records this, only if there is proof of a bug of the real platform itself.
 
-pytest-rerunfailures does not fit: its workers must reach a port of the main process, and ours have their own network.
+pytest-rerunfailures cannot be used: its workers connect to a port of the main process, and ours have their own network.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from _pytest.runner import runtestprotocol
 
 from collection_path import cache
 
-#: The fixtures that are a real platform; one with ``faults(failure)`` returns what proves that it broke.
+#: Fixtures of real platforms. Their method ``faults(failure)``, if they have one, returns proofs of platform bugs.
 _PLATFORM_FIXTURES = frozenset({"platform", "qemu", "aside", "alone", "box", "box_of_root"})
 _ATTEMPTS = 4
-#: One line of JSON for each run of a test that did not count: {when, test, proof}.
+#: The ledger: one line of JSON for each run of a test that did not count: {when, test, proof}.
 LEDGER = cache() / "reruns.jsonl"
 
 
 class PlatformFault(Exception):
-    """The platform itself broke, as its own logs prove: the test found nothing out."""
+    """A bug of the platform itself, proved by its logs: the test has no result."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
-    """Turn the failure of a test into a PlatformFault where the platform has proof of its own fault."""
+    """Convert the failure of a test to a PlatformFault if there is proof of a bug of the platform itself."""
     try:
         return (yield)
     except (Exception, pytest.fail.Exception) as failure:
@@ -41,7 +41,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
 
 def proofs(platform, failure=""):
-    """What proves that a platform itself broke; ``failure`` may be part of it."""
+    """Proofs of bugs of the platform itself, also in the message ``failure``."""
     return platform.faults(failure) if hasattr(platform, "faults") else []
 
 
@@ -52,7 +52,7 @@ def pytest_runtest_protocol(item, nextitem):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for attempt in range(1, _ATTEMPTS + 1):
-        # As long as a test is to run again, what is torn down after it must not be the session's fixtures.
+        # The next item is this one while it may run again, so that fixtures of the session are not torn down.
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         proof = next(filter(None, map(_proof, reports)), None)
         if proof is None or attempt == _ATTEMPTS:
@@ -80,7 +80,7 @@ def _record(item, proof):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Add to the report of a failure how it is repeated."""
+    """Add the command that repeats a failed test to its report."""
     report = yield
     if report.failed:
         platform = item.callspec.params.get("platform_name", "") if hasattr(item, "callspec") else ""

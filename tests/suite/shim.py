@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shim before a backend's commands, from the tests' side: what was called, and what shall happen at a call."""
+"""The tests' interface to the shim, which replaces a backend's commands: recorded calls, and orders to disturb one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SHIM = Path(__file__).with_name("shim_command")
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a backend's command while ``label`` was done; ``files`` is the watched folder as it was before it,
-    ``left`` as it was after it.
+    """One call of a backend's command by the task ``label``; ``files`` and ``left`` are the contents of the watched
+    directory before and after it.
     """
 
     number: int
@@ -27,30 +27,30 @@ class Call:
 
 
 class Shim:
-    """One folder of commands that note their calls."""
+    """A directory of commands that record their calls and run the real ones."""
 
     def __init__(self, folder, commands):
         self.notes, self.bin, self.watched = Path(folder) / "notes", Path(folder) / "bin", ""
         self.bin.mkdir(parents=True)
         for command in commands:
-            # A copy, not a link: other users than the tests' own must be able to run it.
+            # A copy, not a link, so that other users can run it.
             shutil.copy(_SHIM, self.bin / command)
         self.forget()
 
     def forget(self):
-        """Begin to count anew, without orders."""
-        self.start_anew()
+        """Delete the recorded calls and the order."""
+        self.reset_calls()
         (self.notes / "order").unlink(missing_ok=True)
 
-    def start_anew(self):
-        """Begin to count anew; orders stand."""
+    def reset_calls(self):
+        """Delete the recorded calls, so that the count begins at 1 again. The order remains."""
         for notes in ("calls", "files"):
             shutil.rmtree(self.notes / notes, ignore_errors=True)
             (self.notes / notes).mkdir(parents=True)
         (self.notes / "count").unlink(missing_ok=True)
 
     def environment(self, label="", programs=None):
-        """``programs`` is a folder with commands that come before those of the host."""
+        """The environment of a task; commands in the directory ``programs`` come before those of the host."""
         real = os.environ.get("PATH", os.defpath)
         real = f"{programs}:{real}" if programs else real
         return {
@@ -62,13 +62,13 @@ class Shim:
         }
 
     def order(self, text):
-        """Tell what shall happen, such as ``kill-before 3``."""
+        """Set the order, such as ``kill-before 3``: action and number of the call."""
         (self.notes / "order").write_text(f"{text}\n", encoding="utf-8")
 
     def calls(self):
-        """All calls noted, in order."""
-        noted = sorted((self.notes / "calls").iterdir(), key=lambda file: int(file.name))
-        return [_call(file) for file in noted]
+        """All recorded calls, in order."""
+        files = sorted((self.notes / "calls").iterdir(), key=lambda file: int(file.name))
+        return [_call(file) for file in files]
 
 
 def _call(file):
@@ -78,6 +78,6 @@ def _call(file):
     return Call(int(file.name), label, tuple(argv), *files)
 
 
-def as_calls(label, noted):
-    """Calls that were no commands; a platform noted them itself, as lists of words."""
-    return [Call(number, label, tuple(words)) for number, words in enumerate(noted, 1)]
+def as_calls(label, recorded):
+    """Calls that were not commands, which a platform recorded itself as lists of words."""
+    return [Call(number, label, tuple(words)) for number, words in enumerate(recorded, 1)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words to a guest by SSH."""
+"""Run commands in a guest by SSH."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_CONNECTED = 255
 
 
 class Key:
-    """A fresh key in the file ``path``, and what is reached with it."""
+    """A new SSH key in the file ``path``, and commands in guests that accept it."""
 
     def __init__(self, folder):
         self.path = folder / "key"
@@ -23,7 +23,7 @@ class Key:
 
     @property
     def seed(self):
-        """Options of a machine whose guest lets the key in."""
+        """Options of a VM whose guest accepts the key."""
         return {
             "cloud_init": {"user": "root", "ssh_authorized_keys": [self.path.with_suffix(".pub").read_text().strip()]}
         }

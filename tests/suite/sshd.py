@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An SSH server on loopback, by which a play reaches this machine as it reaches any other."""
+"""An SSH server on loopback, by which a play connects to this host as to any other."""
 
 from __future__ import annotations
 

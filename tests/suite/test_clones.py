@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Clones: the same machine with an identity of its own, and a source that is left exactly as it was."""
+"""Clones: a VM with the source's configuration and its own identity; the source is not changed."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Names:
 
 
 def _made(platform, carry, names, **more):
-    """The source, made and written to; how it stands."""
+    """Create the source VM and write to its disk; returns its state."""
     platform.clean()
-    options = _known(platform, {"networks": [platform.network_card], "tags": ["template"], **more})
+    options = _known(platform, {"networks": [platform.cloneable_nic], "tags": ["template"], **more})
     answer = carry(platform, [Task("source", {**platform.creation, "name": [names.source], **options})])["source"]
     assert not answer.failed, answer.msg
     platform.write(names.source, THEN)
@@ -44,7 +44,7 @@ def _made(platform, carry, names, **more):
 
 
 def _known(platform, options):
-    """Those of the options that the platform has."""
+    """The options that the platform supports."""
     return {option: value for option, value in options.items() if has(platform.traits(), option)}
 
 
@@ -61,8 +61,8 @@ def _reads_only(platform, answer):
 
 
 def _otherwise(platform, linked):
-    """What a clone is to have other than its source, where the platform can change it."""
-    more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.network_card]}
+    """Options with which a clone differs from its source, if the platform supports them."""
+    more = {"memory": "192M", "description": "a clone", "networks": [{}, platform.cloneable_nic]}
     more = _known(platform, more)
     if platform.traits().fields["disks.size"].cost == NEVER or (linked and not platform.linked_disks_grow):
         return more
@@ -70,19 +70,19 @@ def _otherwise(platform, linked):
 
 
 def _cannot_be_cloned(platform, carry, names):
-    """Nothing here is ever cloned: the refusal says what there is instead."""
+    """The platform does not support clones: the error names the alternative."""
     platform.clean()
     platform.bring({names.source: STOPPED})
-    standing = platform.truth(names.all)
+    before = platform.truth(names.all)
     answer = carry(platform, [Task("clone", _clone(names))], names.all)["clone"]
-    assert (answer.failed, answer.changed, answer.truth) == (True, False, standing)
+    assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
     assert platform.traits().instead["clone"] in answer.msg
     assert _reads_only(platform, answer)
 
 
 @LINKED
 def test_clones_of_a_stopped_vm(platform, carry, linked):
-    """Two in one task, with settings of their own: foretold, made, and not made again."""
+    """Two clones in one task, with other settings: check mode predicts them, and a second run changes nothing."""
     names = Names(platform)
     if not has(platform.traits(), "clone"):
         _cannot_be_cloned(platform, carry, names)
@@ -91,9 +91,9 @@ def test_clones_of_a_stopped_vm(platform, carry, linked):
         _cannot_be_linked(platform, carry, names)
         return
     frozen = platform.disks_of(_made(platform, carry, names, cloud_init=KEYS))
-    standing = _to_stand_on(platform, carry, names) if linked else None
+    base = _prepare_base(platform, carry, names) if linked else None
     source, files = platform.truth([names.source])[names.source], platform.contents()
-    options = {**_clone(names, linked, standing, **_otherwise(platform, linked)), "name": [names.clone, names.other]}
+    options = {**_clone(names, linked, base, **_otherwise(platform, linked)), "name": [names.clone, names.other]}
     answers = carry(platform, [Task(run, options, run == "check") for run in RUNS], names.all)
     check, real, again = (answers[run] for run in RUNS)
     assert not real.failed, real.msg
@@ -114,16 +114,16 @@ def _cannot_be_linked(platform, carry, names):
     assert answer.truth == {names.source: before, names.clone: None, names.other: None}
 
 
-def _to_stand_on(platform, carry, names):
-    """What linked clones stand on, where that is not the machine as it is; of a snapshot its name, which they give."""
+def _prepare_base(platform, carry, names):
+    """Create the base of linked clones, if it is not the VM itself; returns the name of the snapshot, if it is one."""
     if _cost_of_cloning(platform, Vm(names.source, power=STOPPED), linked=True) != NEVER:
         return None
     answer = carry(platform, [Task("on nothing", _clone(names, linked=True))], names.all)["on nothing"]
     assert (answer.failed, answer.changed, answer.truth[names.clone]) == (True, False, None)
     assert platform.linked_needs in answer.msg
     assert _reads_only(platform, answer)
-    platform.take_standing(names.source, "standing")
-    return "standing" if platform.linked_needs == "snapshot" else None
+    platform.take_clone_base(names.source, "base")
+    return "base" if platform.linked_needs == "snapshot" else None
 
 
 def _are_clones(platform, names, answer, below):
@@ -137,7 +137,7 @@ def _are_clones(platform, names, answer, below):
         _is_changed(platform, had, settings)
         assert platform.seeds_of(clone) == []
         assert platform.holds(clone, THEN)
-        assert platform.stands_on(clone) == below
+        assert platform.backing_files(clone) == below
 
 
 def _is_changed(platform, had, found):
@@ -145,13 +145,13 @@ def _is_changed(platform, had, found):
     if has(platform.traits(), "memory"):
         assert found["memory"] == 192 << 20
     if has(platform.traits(), "networks"):
-        assert found["networks"] == [*had["networks"], platform.network_card["type"]]
+        assert found["networks"] == [*had["networks"], platform.cloneable_nic["type"]]
     kept = [key for key in ("cpus", "native", "disks") if key not in platform.changed_by_clones]
     assert [found.get(key) for key in kept] == [had.get(key) for key in kept]
 
 
 def test_writes_of_a_clone_do_not_change_its_source(qemu, carry):
-    """Linked or not, neither the source nor another clone sees it; and removed, it takes nothing along."""
+    """Neither the source nor another clone contains the write, and deleting clones deletes nothing of the source."""
     names = Names(qemu)
     source = _made(qemu, carry, names)
     files = qemu.contents()
@@ -175,7 +175,7 @@ def test_writes_of_a_clone_do_not_change_its_source(qemu, carry):
 
 
 def test_clones_of_snapshots(qemu, carry):
-    """While the source runs: the disk and the settings of then, copied or, where the snapshot can bear it, linked."""
+    """While the source runs, a clone has the disk and settings of the snapshot: copied, or linked if it is external."""
     names = Names(qemu)
     _made(qemu, carry, names)
     qemu.take_snapshot(names.source, "inside")
@@ -209,9 +209,9 @@ def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry)
     names = Names(qemu)
     source = _made(qemu, carry, names)
     frozen = qemu.disks_of(source)["vda"]
-    qemu.take_standing(names.source, "standing")
+    qemu.take_clone_base(names.source, "base")
     tasks = [
-        Task("clone", _clone(names, linked=True, snapshot="standing")),
+        Task("clone", _clone(names, linked=True, snapshot="base")),
         Task("start", {"name": names.all[:2], "state": "started"}),
         Task("stop", {"name": names.all[:2], "state": "stopped", "stop_mode": "force"}),
     ]
@@ -220,7 +220,7 @@ def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry)
         assert not answer.failed, answer.msg
     qemu.write(names.source, NOW)
     clone = answers["stop"].truth[names.clone]
-    assert qemu.stands_on(clone) == {frozen}
+    assert qemu.backing_files(clone) == {frozen}
     assert qemu.holds(clone, THEN)
     assert qemu.holds(qemu.truth([names.source])[names.source], NOW)
 
@@ -229,7 +229,7 @@ def test_source_of_a_linked_clone_of_an_external_snapshot_may_start(qemu, carry)
 
 
 def test_disk_under_linked_clones_is_never_written(qemu, carry):
-    """Refused before anything changes; the clone itself, and a clone of it, may do what they like."""
+    """Tasks that would write the base disk fail before any change; the clone itself, and a clone of it, may run."""
     names = Names(qemu)
     _made(qemu, carry, names)
     qemu.take_snapshot(names.source, "inside")
@@ -287,7 +287,7 @@ def test_disk_under_clones_remains_when_its_vm_is_deleted(qemu, carry):
     assert [kept["path"] for kept in answers["source goes"].vm(names.source)["kept"]] == [disk]
     left = answers["clone goes"].truth
     assert (left[names.source], left[names.clone]) == (None, None)
-    assert len(qemu.stands_on(left[names.other])) == 2
+    assert len(qemu.backing_files(left[names.other])) == 2
     assert qemu.holds(left[names.other], THEN)
 
 
@@ -327,8 +327,8 @@ def test_refusals(platform, carry):
 
 
 def _refused_for_files(platform, names):
-    """What is refused where a machine's disks are files of the host."""
-    text, of = platform.in_the_way(names.other), {"clone": {"source": names.source}}
+    """Additional errors on platforms on which disks are files of the host."""
+    text, of = platform.blocking_file(names.other), {"clone": {"source": names.source}}
     text.write_text("somebody's letters\n")
     return {
         "file is there": ({"name": [names.other], **of}, (text.name, "already exists")),
@@ -364,7 +364,7 @@ def test_disk_that_is_not_a_file(qemu, carry):
 
 @LINKED
 def test_images_of_every_kind(qemu, carry, linked):
-    """Raw, and compressed qcow2: copied or stood upon, the same content is seen, and the image stays as it is."""
+    """Raw and compressed qcow2 images: a copy or an overlay has the same content, and the image is not changed."""
     qemu.clean()
     plain = qemu.base_image()
     subprocess.run(["qemu-io", "-c", f"write -P {THEN} 0 64k", plain], check=True, stdout=subprocess.DEVNULL)
@@ -382,6 +382,6 @@ def test_images_of_every_kind(qemu, carry, linked):
         assert not answers[name].failed, answers[name].msg
         machine = answers[name].truth[name]
         assert qemu.holds(machine, THEN)
-        assert qemu.stands_on(machine) == ({str(qemu.storage / base)} if linked else set())
+        assert qemu.backing_files(machine) == ({str(qemu.storage / base)} if linked else set())
         assert answers[name].vm(name)["disks"][0]["size"] == 24 << 20
     assert {name: digest for name, digest in qemu.contents().items() if name in files} == files

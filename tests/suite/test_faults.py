@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What counts as a proof that a platform broke by itself, for a test is run again only where there is one."""
+"""Which messages and logs prove a bug of a platform itself. Only with such a proof, a test is run again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platforms.virtualbox import faults, real
 from platforms.virtualbox.platform import Platform
 from platforms.virtualbox.registry import Registry
 
-#: VirtualBox 7.2.22 without VT-x, once in some hundred times that memory was saved.
+#: An error of VirtualBox 7.2.22 without VT-x, in one of some hundred saves of memory.
 ASSERTED = (
     "80%...90%...E_ACCESSDENIED\nVBoxManage: error: Failed to save machine state.\n"
     "VBoxManage: error: Assertion failed: [SUCCEEDED(hrc)] at '/build/reproducible-path/virtualbox-7.2.22-dfsg/src/VBox"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs that differ in one task, and what a fleet has too many."""
+"""VMs with different options in one task, and surplus VMs of a fleet."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_machines_that_differ_are_one_task(platform, carry):
     assert (real.failed, real.changed) == (False, True), real.msg
     assert (check.changed, check.diff, check.truth) == (True, real.diff, dict.fromkeys(ALL))
     assert [vm["name"] for vm in real.vms] == [ONE, TWO, THREE]
-    told = [(vm["description"], vm["tags"], vm["fleet"]) for vm in again.vms]
-    assert told == [("as the task says", [], "web"), ("another", [], "web"), ("as the task says", ["third"], "web")]
+    reported = [(vm["description"], vm["tags"], vm["fleet"]) for vm in again.vms]
+    assert reported == [("as the task says", [], "web"), ("another", [], "web"), ("as the task says", ["third"], "web")]
     assert (again.changed, again.truth) == (False, real.truth)
 
 

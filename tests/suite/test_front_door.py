@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One unchanged playbook for every platform, by ansible-playbook: what differs is in variables and module_defaults."""
+"""The same playbook for every platform, by ansible-playbook; differences are in variables and module_defaults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _tasks():
 
 @contextmanager
 def _reached(platform):
-    """Keywords of a play that say how the platform is reached; on the controller itself unless it is Windows."""
+    """The connection keywords of a play: local, unless the platform runs on Windows."""
     windows = getattr(getattr(platform, "host", None), "windows", None)
     if windows is None:
         yield {"vars": {}}
@@ -91,29 +91,29 @@ def results(platform, shim, tmp_path):
 def test_one_playbook_creates_changes_and_removes_vms(platform, results):
     expected_to_fail = {"wrong option"} | (set() if platform.has_snapshots else {"snapshot", "drop"})
     assert {label for label, (failed, _result) in results.items() if failed} == expected_to_fail, results
-    told = {label: result for label, (_failed, result) in results.items()}
-    changed = {label for label, result in told.items() if result.get("changed")}
+    result_of = {label: result for label, (_failed, result) in results.items()}
+    changed = {label for label, result in result_of.items() if result.get("changed")}
     assert changed == {"foretold", "create", "change", "stop", "snapshot", "drop", "prune", "remove"} - expected_to_fail
-    assert told["foretold"]["diff"] == told["create"]["diff"]
-    assert [(vm["name"], vm["state"], vm["fleet"]) for vm in told["create"]["vms"]] == [
+    assert result_of["foretold"]["diff"] == result_of["create"]["diff"]
+    assert [(vm["name"], vm["state"], vm["fleet"]) for vm in result_of["create"]["vms"]] == [
         (WEB, RUNNING, "front"),
         (DB, RUNNING, "front"),
     ]
-    assert sorted((vm["name"], vm["state"], vm["description"], vm["tags"]) for vm in told["info"]["vms"]) == [
+    assert sorted((vm["name"], vm["state"], vm["description"], vm["tags"]) for vm in result_of["info"]["vms"]) == [
         (DB, STOPPED, "second", []),
         (WEB, STOPPED, "", ["changed"]),
     ]
-    assert "Did you mean cpus?" in told["wrong option"]["msg"]
+    assert "Did you mean cpus?" in result_of["wrong option"]["msg"]
     if not platform.has_snapshots:
-        assert "not supported on" in told["snapshot"]["msg"]
-    assert [vm["name"] for vm in told["prune"]["vms"]] == [WEB, DB]
-    assert len(nodes_of([(module, told[label]) for label, module, _options, _check in TASKS])) == 2
+        assert "not supported on" in result_of["snapshot"]["msg"]
+    assert [vm["name"] for vm in result_of["prune"]["vms"]] == [WEB, DB]
+    assert len(nodes_of([(module, result_of[label]) for label, module, _options, _check in TASKS])) == 2
     assert platform.truth(BOTH) == {WEB: None, DB: None}
 
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
 def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
-    """One that is refused on one platform keeps both from any change; nothing of either is left out of a result."""
+    """A task that fails for one VM changes neither, and its result contains both."""
     platform.clean()
     shim.forget()
     other = PLATFORMS["proxmox"](prefix="pvc-")

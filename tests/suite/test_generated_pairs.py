@@ -50,7 +50,7 @@ TRAITS = Traits(
     sources=("image", "disks"),
     defaults={"cpus": 2, "memory": 2 * GIB, "disk_size": 2 * GIB},
 )
-#: From which powers a verb is taken, and where it leads.
+#: {verb: (power states from which it is possible, power state afterwards)}.
 MOVES = {
     "start": ({STOPPED, SUSPENDED}, RUNNING),
     "stop": ({RUNNING}, STOPPED),
@@ -64,7 +64,7 @@ MOVES = {
 
 @dataclass
 class Machine:
-    """A machine of the platform in memory: what is stored, and what it runs with."""
+    """A VM of the platform in memory: its stored configuration, and the one with which it runs."""
 
     power: str
     stored: dict
@@ -74,7 +74,7 @@ class Machine:
 
 @dataclass
 class InMemory:
-    """A driver whose platform is a dictionary. ``disturbance`` happens to one of its steps."""
+    """A driver whose platform is a dictionary. ``disturbance`` applies to one of its steps."""
 
     machines: dict = field(default_factory=dict)
     disturbance: object = UNDISTURBED
@@ -98,7 +98,7 @@ class InMemory:
         )
 
     def preflight(self, plan):
-        """Nothing on this platform can fail half-way."""
+        """Do nothing: no step on this platform can fail with a part of it done."""
 
     def lane(self, vm):
         return vm.name
@@ -148,7 +148,7 @@ class InMemory:
 
 
 def _stored(config):
-    # A disk made from an image without a word about its size has the image's.
+    # A disk that is created from an image without a size has the image's size.
     disks = {slot: {"size": disk.get("size", GIB)} for slot, disk in (config.get("disks") or {}).items()}
     return {"description": "", **{key: config[key] for key in ("cpus", "memory")}, **_text(config), "disks": disks}
 
@@ -188,7 +188,7 @@ def platforms(draw):
         return InMemory()
     stored = draw(CONFIGS)
     running = None if power == STOPPED else draw(st.just(stored) | CONFIGS)
-    # Examples may share parts; machines must not.
+    # Generated examples may share objects; VMs must not.
     return InMemory({"web": Machine(power, deepcopy(stored), deepcopy(running))})
 
 
@@ -222,7 +222,7 @@ class _OnMemory(Pair):
         request = replace(self._request, state=self._request.target().state) if again else self._request
         return run(self._driver, [request], check=check, clock=FakeClock())
 
-    def standing(self):
+    def platform_state(self):
         return deepcopy(self._driver.machines)
 
     def assert_same(self, foretold, found):

@@ -15,7 +15,7 @@ VM = "pvg-agent"
 
 
 def test_real_virsh_reports_why_no_agent_answers(qemu, carry):
-    """No history of virsh is written, and one virsh answers several requests, each with its own error."""
+    """One virsh process answers several requests, each with its own error, and writes no history file."""
     qemu.clean()
     assert not carry(qemu, [Task("create", {**qemu.creation, "name": [VM]})])["create"].failed
     options = {"platform": "libvirt", "vm": VM, "timeout": 1, "uri": qemu.uri}
@@ -26,7 +26,7 @@ def test_real_virsh_reports_why_no_agent_answers(qemu, carry):
         qemu.virsh("start", VM)
         with pytest.raises(Unavailable, match=r"QEMU guest agent is not connected.*Check that the VM runs"):
             agent.connect()
-        # A request with every character that a parser could take for something else, and larger than a pipe holds.
+        # A request with all characters that are special for a parser, and larger than the buffer of a pipe.
         with pytest.raises(PolyvirtError, match="QEMU guest agent is not connected"):
             agent.start(["/bin/sh", "-c", "echo 'it''s' \"\\ $HOME; #\tü"], b"x" * 100_000)
     finally:

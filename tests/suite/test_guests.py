@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only a guest can show: that it obeys, that it does not, that it answers, and what it sees of its disks."""
+"""Tests that need a real guest: shutdown, SSH, addresses, disks as the guest sees them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 
 
 def _made(qemu, name, key, **more):
-    """Options of a guest that lets the key in."""
+    """Options of a VM whose guest accepts the key."""
     own = {"name": [name], "state": "started", "disks": [{}, {"size": "16M"}]}
     return {**qemu.guest, **key.seed, **own, **more}
 
 
 def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
-    """Seed and SSH, a live grow seen inside, an old lease not believed, a gentle stop obeyed."""
+    """cloud-init seed and SSH, a disk grown while the guest runs, an outdated lease, a graceful shutdown."""
     qemu.clean()
     qemu.start_network()
     grown = {"name": [GUEST], "disks": [{}, {"size": "24M"}]}
@@ -48,7 +48,7 @@ def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
 
 
 def _an_old_lease_is_not_believed(qemu, carry, address):
-    """Stopped gently and started again without a card's link, only the lease tells of it, and that is no proof."""
+    """After a stop and a start with the NIC's link down, only an outdated lease exists, which is not reported."""
     stop = Task("stop", {"name": [GUEST], "state": "stopped", "stop_timeout": round(scaled(120))})
     answer = carry(qemu, [stop], [GUEST])["stop"]
     assert not answer.failed, answer.msg
@@ -67,14 +67,16 @@ def _an_old_lease_is_not_believed(qemu, carry, address):
 
 
 def test_guests_that_ignore_the_power_button(qemu, carry):
-    """A deaf guest is left alone or cut, as the task says; a slow one is given its time; a lost press is repeated."""
+    """A guest that ignores the button runs on, or is powered off with force; a slow one gets its time; a lost press of
+    the button is repeated.
+    """
     qemu.clean()
     words = {DEAF: ("polyvirt.deaf",), SLOW: ("polyvirt.slowstop=4",), GUEST: ()}
     made = [
         Task(f"make {name}", {**qemu.creation, "name": [name], "state": "started", "native": qemu.kernel(*more)})
         for name, more in words.items()
     ]
-    # Pressed at once, while the firmware still runs: that press is lost, and the next one is heard.
+    # The first press is lost, because the firmware still runs; the guest reacts to the next one.
     stop = [
         Task("lost press", {"name": [GUEST, SLOW], "state": "stopped", "stop_timeout": round(scaled(120))}),
         Task("deaf", {"name": [DEAF], "state": "stopped", "stop_timeout": 3}),

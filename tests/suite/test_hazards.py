@@ -64,12 +64,12 @@ def test_disks_never_shrink(qemu, carry, name, power):
     answer = carry(qemu, [Task("shrink", smaller)], [name])["shrink"]
     assert (answer.failed, answer.changed) == (True, False)
     assert "shrunk" in answer.msg
-    told = subprocess.run(["qemu-img", "info", "-U", qemu.disk_of(name)], capture_output=True, text=True, check=True)
-    assert "16 MiB" in told.stdout
+    info = subprocess.run(["qemu-img", "info", "-U", qemu.disk_of(name)], capture_output=True, text=True, check=True)
+    assert "16 MiB" in info.stdout
 
 
 def test_settings_that_are_not_requested_remain(qemu, carry, name):
-    """The id, the MAC, devices and metadata of others: through changes, and through a card that comes before."""
+    """The id, MAC, devices and metadata of other tools are kept when settings are changed and a NIC is added."""
     qemu.define(name)
     foreign = "<metadata><x:y xmlns:x='https://example.org/x'>kept</x:y></metadata>"
     card = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>"
@@ -99,7 +99,7 @@ def test_seed_iso_is_on_a_bus_of_every_kernel(qemu, carry, name):
 
 _VANISHING = """\
 #!/bin/sh
-# Somebody removes a machine between the list and the questions about it; virsh itself ends well.
+# Another client deletes a VM between the list and the queries about it; virsh itself ends with 0.
 case "$*" in
     *dumpxml*) [ -e "$0.called" ] || {{ touch "$0.called"; {virsh} -q -c qemu:///system undefine {more}; }} ;;
 esac
@@ -107,14 +107,14 @@ exec {virsh} "$@"
 """
 _SLOW = """\
 #!/bin/sh
-# As the first call of a fresh daemon, which tries every emulator.
+# Like the first call of a new daemon, which tries every emulator.
 [ -e "$0.called" ] || {{ touch "$0.called"; sleep 8; }}
 exec {virsh} "$@"
 """
 
 
 def _program(folder, text, more=""):
-    """A stand-in for virsh."""
+    """A script that replaces virsh."""
     path = folder / "virsh-in-between"
     path.write_text(text.format(virsh=shutil.which("virsh"), more=more))
     path.chmod(0o755)
@@ -122,7 +122,7 @@ def _program(folder, text, more=""):
 
 
 def test_error_in_a_batch_is_not_parsed_as_an_answer(qemu, carry, name, tmp_path):
-    """One of three is removed between the list and the questions: it is missed, and no other takes its place."""
+    """One of three VMs is deleted between the list and the queries: it is absent, and no data of others is mixed up."""
     names = [name, f"{name}-gone", f"{name}-other"]
     qemu.bring({names[0]: STOPPED, names[1]: STOPPED, names[2]: RUNNING})
     before = qemu.truth([names[0], names[2]])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the comparison of the host before and after can see: else it would pass whatever is left behind."""
+"""The comparison of the host before and after the tests finds what they leave behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_everything_left_behind_is_found(qemu):
 
 
 def test_processes_of_virtualbox_are_found(box):
-    """The machine's own, and the daemon that holds the registry; a played one has neither."""
+    """The processes of a VM and of the daemon, which the double does not have."""
     is_real = isinstance(box.box, real.VirtualBox)
     box.clean()
     name = f"{box.prefix}left"
@@ -47,7 +47,7 @@ def test_processes_of_virtualbox_are_found(box):
         assert [one for one in processes if not any(line.startswith(f"process {one} ") for line in running)] == []
     assert any(f"--comment {name} " in line for line in under_test.left_behind(before)) == is_real
     box.clean()
-    # The daemon ends by itself, some seconds after its last machine.
+    # The daemon ends some seconds after its last VM.
     assert [line for line in under_test.left_behind(before) if "VBoxSVC" not in line] == []
 
 

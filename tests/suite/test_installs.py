@@ -21,7 +21,7 @@ _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHI
 
 
 class Role:
-    """Plays the role for one VM."""
+    """Runs the role for one VM."""
 
     def __init__(self, platform, folder, ansible_playbook):
         self.platform, self.folder, self._ansible_playbook = platform, folder, ansible_playbook
@@ -32,13 +32,13 @@ class Role:
         self._add_init()
 
     def _add_init(self):
-        """The initial RAM disk of the fast guest, with the stand-in as its first program."""
+        """Create the initial RAM disk: that of the fast guest, with the stand-in as init."""
         boot = self.platform.kernel()
         added = subprocess.run(
             ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], input=b"init\n", cwd=_INIT, stdout=-1, check=True
         )
         initrd = self.media / "initrd.img"
-        # Only a compressed archive may begin at any place.
+        # Only a compressed archive needs no alignment.
         initrd.write_bytes(Path(boot["os/initrd"]).read_bytes() + gzip.compress(added.stdout))
         self.medium = {"kernel": boot["os/kernel"], "initrd": str(initrd)}
 
@@ -84,7 +84,7 @@ class Role:
         return self.platform.truth([self.name])[self.name]["power"]
 
     def files(self):
-        """What the role keeps of the VM."""
+        """The files that the role keeps for the VM."""
         return sorted(path.name for path in self.media.iterdir() if path.name.startswith(self.name))
 
 
@@ -110,7 +110,7 @@ def test_vm_is_installed_once(role):
 
 @pytest.mark.deep("tests/platforms/virtualbox/test_installs.py, where a double starts it")
 def test_installer_is_started_from_a_cd(role):
-    """The CD that other platforms need, with the firmware of QEMU."""
+    """The CD for other platforms, started with the firmware of QEMU."""
     code, output = role.run("-e", json.dumps({"__unattended_install_ways": {"libvirt": {"preseed": "iso"}}}))
     assert (code, "found absent" in output) == (0, True), output
     assert "Detecting network hardware" in role.console.read_text()
@@ -140,7 +140,7 @@ def test_errors_of_the_installer_are_reported_with_their_titles(role):
 
 @pytest.mark.deep("tests/platforms/virtualbox/test_installs.py")
 def test_interrupted_run_is_resumed(role):
-    """An installer that still runs is waited for; one that has ended meanwhile is only detached."""
+    """The role waits for an installer that still runs, and only detaches one that has ended meanwhile."""
     code, output = role.run(domain="slow.example.org", timeout=1)
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
     assert role.power() == "running"

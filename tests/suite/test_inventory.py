@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory of VMs by ansible-inventory on every platform; and a play that reaches a guest by it alone."""
+"""The inventory of VMs by ansible-inventory on every platform; and a play that connects to a guest with it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_vms_are_listed_beside_a_dead_source(platform, shim, tmp_path, carry):
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
 def test_a_source_on_another_host_and_what_it_costs(platform, shim, tmp_path):
-    """By SSH as the controller does it: the same VMs, of which those that match; two processes of virsh for each."""
+    """The plugin on a remote host by SSH returns the same VMs, filtered; it starts two processes of virsh."""
     platform.clean()
     platform.bring({WEB: RUNNING, DB: STOPPED})
     shim.forget()
@@ -127,8 +127,8 @@ def test_a_play_reaches_a_guest_by_the_inventory_alone(qemu, carry, key, tmp_pat
     ]
     play = {"hosts": GUEST, "gather_facts": False, "connection": "ssh", "tasks": tasks}
     ansible_playbook(tmp_path, play, ["-i", str(path)])
-    told = json.loads(results.read_text(encoding="utf-8"))
-    guest, counters = told["guest"], told["counters"]
+    result = json.loads(results.read_text(encoding="utf-8"))
+    guest, counters = result["guest"], result["counters"]
     assert counters["memory_used_mib"] > 0
     assert (counters["cpu_time"] > 0, counters["disk_used"] > 0, counters["uptime"]) == (True, True, None)
     assert guest["os"]["hostname"] == GUEST

@@ -63,7 +63,7 @@ class _OnLibvirt(Pair):
         with mock.patch.object(Commands, "run", run_disturbed):
             return _carry_out(self._platform, asked, check)
 
-    def standing(self):
+    def platform_state(self):
         return self._platform.truth([NAME]), self._platform.files()
 
 
@@ -79,7 +79,7 @@ def _carry_out(platform, asked, check=False):
 
 @pytest.fixture
 def libvirt(ground):
-    """libvirt's test driver, for VMs that no other test knows."""
+    """libvirt's test driver, with VMs that no other test uses."""
     return ground.open("libvirt_test", "pvg-")
 
 

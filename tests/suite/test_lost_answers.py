@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A backend call is done and its answer is lost, or comes too late: the result is true, and nothing is done twice.
+"""A backend call is carried out and its answer is lost or late: the result is true, and nothing is done twice.
 
 The task succeeds and ends as undisturbed; or it fails, reports what it changed, and the same task run again ends so.
 """
@@ -16,10 +16,10 @@ import pytest
 from suite.depth import share
 from suite.scenarios.interrupted import CASES, NAME, Interrupted
 
-#: How many of the calls of a scenario one day takes.
+#: The number of calls of a scenario that are disturbed each day.
 EVERY_DAY = 2
-#: Seconds that a call may take; the late answer never comes. Where the host is so slow that other calls take longer,
-#: they are late as well, and the result has to be true all the same.
+#: The time limit of a call in seconds; the late answer never comes. If the host is so slow that other calls reach the
+#: limit, they are late, too, and the result must still be true.
 _CALL_TIMEOUT = 3
 
 
@@ -52,7 +52,7 @@ def _points(platform, calls):
 
 def _assert_true(platform, task, answer, where):
     if not answer.failed:
-        assert task.standing() == task.end, where
+        assert task.platform_state() == task.end, where
         assert answer.changed, where
         return
     _assert_reports_what_it_changed(platform, task, answer, where)

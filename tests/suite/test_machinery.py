@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware, TPM, display and log of a machine that really starts, and what is left of them when it goes."""
+"""Firmware, TPM, display and serial log of a VM that really starts, and which of their files are deleted with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms.libvirt.qemu import TPM_STATES
 from suite.answer import Task
 
-#: Part of the certificates that are enrolled for secure boot.
+#: A part of the certificates that are enrolled for secure boot.
 ENROLLED = b"Microsoft"
 NAME = "pvg-uefi"
 _SCRIBBLE = b"written by nobody"
@@ -38,7 +38,7 @@ def _running(answer):
 
 
 def _template(answer):
-    """What the NVRAM in use was filled from."""
+    """The template of the NVRAM in use."""
     return Path(_running(answer).find("os/nvram").get("template")).read_bytes()
 
 
@@ -70,7 +70,7 @@ def test_vm_with_secure_boot_and_tpm(qemu, carry):
 
 
 def _turned(qemu, carry, made):
-    """Without secure boot it starts with other firmware and its own variables; nothing of the first is lost."""
+    """Without secure boot, the VM starts with another firmware and other variables; the first ones are kept."""
     assert ENROLLED in (qemu.storage / SECURE).read_bytes()
     plain = {**made, "secure_boot": False, "stop_mode": "force"}
     stored, restarted, again = _play(
@@ -81,17 +81,17 @@ def _turned(qemu, carry, made):
     assert restarted.vm(NAME)["restart_required"] == []
     assert _running(restarted).find("os/loader").get("secure") is None
     assert not again.changed
-    # The firmware writes to its variables at each boot; the keys that were enrolled are what must last.
+    # The firmware writes its variables at each boot; the enrolled keys must not change.
     assert ENROLLED in (qemu.storage / SECURE).read_bytes()
     assert ENROLLED not in (qemu.storage / PLAIN).read_bytes()
 
 
 def _reset(qemu, carry, forced):
-    """Only what is asked for fills the variables anew."""
+    """The variables are reset only if the task requests it."""
     nvram = qemu.storage / PLAIN
     stop = Task("stop", {"name": [NAME], "state": "stopped", "stop_mode": "force"})
     assert _play(qemu, carry, stop)["stop"].truth[NAME]["power"] == STOPPED
-    # The end of the file is spare, so the firmware itself does not touch it.
+    # The firmware does not use the end of the file.
     nvram.write_bytes(nvram.read_bytes()[: -len(_SCRIBBLE)] + _SCRIBBLE)
     start = _play(qemu, carry, Task("start", {"name": [NAME], "state": "started"}))["start"]
     assert nvram.read_bytes().endswith(_SCRIBBLE)
@@ -102,7 +102,7 @@ def _reset(qemu, carry, forced):
 
 
 def _gone(qemu, carry, machine_id):
-    """Variables and the TPM's content go with the machine, and are kept with its disks."""
+    """NVRAM and TPM state are deleted with the VM, and kept if its disks are kept."""
     assert (TPM_STATES / machine_id).exists()
     absent = {"name": [NAME], "state": "absent", "stop_mode": "force"}
     kept = _play(qemu, carry, Task("keep", {**absent, "delete_disks": "none"}))["keep"]
@@ -116,13 +116,13 @@ def _gone(qemu, carry, machine_id):
     (qemu.storage / SECURE).unlink()
     tasks = Task("make", made), Task("without", {"name": [NAME], "tpm": False}), Task("remove", absent)
     answers = _play(qemu, carry, *tasks)
-    # The variables of the kind that this second machine never had are not its own.
+    # The other kind of NVRAM does not belong to this second VM, which never had it.
     assert qemu.files() == [PLAIN]
     assert not (TPM_STATES / answers["make"].truth[NAME]["id"]).exists()
 
 
 def test_native_paths_of_the_xml(qemu, carry):
-    """Machine type, processor model and huge pages: made and changed through native, and again is nothing to do."""
+    """Machine type, CPU model and huge pages are set and changed by native; a second run changes nothing."""
     qemu.clean()
     first = {"os/type@machine": "pc", "cpu@mode": "host-model", "memoryBacking/hugepages": ""}
     second = {"cpu@mode": "custom", "cpu/model": "Nehalem", "memoryBacking/hugepages": None}

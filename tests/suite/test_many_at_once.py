@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many tasks at once against one platform: none fails, nothing is lost, and nobody touches another's machine."""
+"""Many tasks at once on one platform: none fails, no change is lost, and no task changes another task's VM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from suite.shim import Shim
 PLAYS, HOSTS = 6, 5
 WRITTEN = 0x33
 MACHINE = "{{ inventory_hostname }}"
-#: What two tasks that want the same at the same moment are asked: the options, and how the machine then stands.
+#: Requests of two identical tasks at the same moment: (options, state of the VM afterwards).
 RACES = {
     "made and started": ({"state": "started", "description": "raced"}, RUNNING),
     "changed": ({"memory": "96M", "tags": ["raced"]}, RUNNING),
@@ -31,7 +31,7 @@ RACES = {
 
 @pytest.fixture(name="template")
 def _template(qemu, shim, tmp_path):
-    """A machine that is off and cloned by all; its name."""
+    """The name of a stopped VM that all tasks clone."""
     qemu.clean()
     name = f"{qemu.prefix}template"
     made = carry_one(qemu, shim, tmp_path, {**qemu.creation, "name": [name]})
@@ -45,7 +45,7 @@ def _task(platform, options, about="vm"):
 
 
 def _life(platform, template):
-    """A machine's whole life, and a clone that stays: linked for every second host."""
+    """The tasks of a host: the whole life of a VM, and a clone that remains, linked for every second host."""
     own, clone = {"name": [MACHINE]}, f"{MACHINE}-clone"
     linked = "{{ inventory_hostname[-1] | int % 2 == 0 }}"
     return [
@@ -95,12 +95,12 @@ def _each_is_whole(platform, template, clones):
         assert platform.settings(machine)["memory"] == 96 << 20
         assert platform.holds(machine, WRITTEN), name
         linked = int(name.removesuffix("-clone")[-1]) % 2 == 0
-        assert platform.stands_on(machine) == (base if linked else set())
+        assert platform.backing_files(machine) == (base if linked else set())
 
 
 @pytest.mark.parametrize("clone", [False, True], ids=["made", "cloned"])
 def test_two_tasks_with_the_same_request(qemu, template, tmp_path, clone):
-    """Both end well, or one says what was in its way; the machine is as asked in any case."""
+    """Both tasks succeed, or one reports the reason of its failure; the VM is as requested in any case."""
     name = f"{qemu.prefix}raced"
     creation = {"clone": {"source": template}} if clone else {**qemu.creation, "disks": [{"size": "16M"}]}
     for asked, (options, power) in RACES.items():

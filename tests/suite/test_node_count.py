@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM that tasks managed is one node for the automation controller, however many tasks and modules it took."""
+"""The automation controller counts a managed VM as one node, however many tasks and modules managed it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_each_vm_that_a_task_manages_is_counted_once(platform, carry):
 
 
 def test_vms_that_no_task_manages_are_not_counted(platform, carry):
-    """Those that are only listed, those that do not exist, and those whose request is rejected."""
+    """Not counted: VMs that are only listed, that do not exist, or whose request is rejected."""
     platform.clean()
     made = Task("create", {**platform.creation, "name": [ONE]})
     tasks = [

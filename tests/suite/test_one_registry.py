@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Forty tasks at once in one registry of VirtualBox, two on each machine: none fails, and no change is lost."""
+"""Forty tasks at once in one registry of VirtualBox, two for each VM: none fails, and no change is lost."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from suite.by_ansible import run_playbook
 
 PLAYS, HOSTS = 4, 10
-#: A host is one of two tasks on a machine: ``pvb-m3-1`` is the second on ``pvb-m3``.
+#: Each host of the play is one of two tasks for a VM: ``pvb-m3-1`` is the second for ``pvb-m3``.
 MACHINE, PART = "{{ inventory_hostname.rpartition('-')[0] }}", "{{ inventory_hostname[-1] }}"
-#: What either task asks, of settings that lie in the same file.
+#: The requests of both tasks; their settings are in the same file.
 CHANGES = {
     "name": MACHINE,
     "port_forwards": [{"name": f"rule{PART}", "guest_port": f"808{PART}"}],
@@ -31,7 +31,7 @@ def test_forty_tasks_at_once(box, tmp_path):
     box.bring(dict.fromkeys(names, STOPPED))
     for uuid in box.ids().values():
         box.box.run("modifyvm", uuid, "--nic1", "nat")
-    # Dealt out to the plays one by one, so the two tasks on a machine are in different plays and run side by side.
+    # Hosts are distributed to the plays in turn, so both tasks for a VM are in different plays and run in parallel.
     hosts = [f"{name}-{part}" for name in names for part in "10"]
     task = {
         "name": "change",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ten tasks at once on one OpenBSD host, where all VMs are in one file: nothing is lost, and it is always valid."""
+"""Ten tasks at once on one OpenBSD host, where all VMs are in one file: no change is lost, and it is always valid."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every option on every platform: set on creation, changed while off and on, left alone when left out, or refused."""
+"""Every option on every platform: set on creation, changed while off and on, unchanged if omitted, or rejected."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from suite.scenarios.options import CREATION, POLICY, has, rejection, settings
 
 OFF, ON = "pvc-option-off", "pvc-option-on"
 BOTH = [OFF, ON]
-#: What is only told about a machine, not given to it, is the same whether it runs or not.
-TOLD = {"description", "tags", "fleet", "autostart"}
+#: Options that do not concern the running VM: their value is the same in the stored and the running configuration.
+NOT_OF_RUNNING_VM = {"description", "tags", "fleet", "autostart"}
 RUNS = ("check", "real", "again")
 
 
@@ -71,10 +71,12 @@ def _is_changed(platform, answers, option, read_back):
 
 
 def _tells_what_a_restart_brings(platform, answer):
-    """``restart_required`` names exactly what is stored and not yet in force; the machine was started by hand."""
+    """``restart_required`` names exactly the options that are stored and not yet in force. The VM was started without
+    the module.
+    """
     machine = answer.truth[ON]
     stored, running = (platform.settings(machine, which) for which in ("stored", "running"))
-    differing = {option for option in stored if stored[option] != running[option]} - TOLD
+    differing = {option for option in stored if stored[option] != running[option]} - NOT_OF_RUNNING_VM
     left_open = platform.open_by_hand & {option for option in stored if stored[option]}
     assert {path.split(".")[0] for path in answer.vm(ON)["restart_required"]} == differing | left_open
     assert answer.vm(OFF)["restart_required"] == []

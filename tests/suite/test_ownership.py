@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nothing of anybody else's is deleted, and the right machine is hit, whatever it is called."""
+"""Files of others are not deleted, and tasks use the right VM, whatever its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from suite.answer import Task
 
 SOURCE, COPY = "pvg-source", "pvg-copy"
 BESIDE = "pvc-beside"
-#: Names that a shell, a tool's own parser or an option parser could take for something else.
+#: Names with characters that are special for a shell or for a parser of a tool.
 NAMES = (
     "pvc-two words", "pvc-;echo no", "pvc-'single'", 'pvc-"double"', "pvc-ü ñ 漢", "pvc-$HOME", "-pvc-dash",
     "pvc-1.5_b", "pvc-plain-1",
@@ -37,7 +37,7 @@ def test_deleting_a_copied_vm_keeps_the_disks_of_its_source(qemu, carry):
     definition = qemu.virsh("dumpxml", SOURCE)
     definition = re.sub(r"<uuid>.*</uuid>", f"<uuid>{uuid.uuid4()}</uuid>", definition).replace(SOURCE, COPY, 1)
     qemu.virsh("define", "/dev/stdin", stdin=definition)
-    # Alone, too: then it is only the mark that does not fit.
+    # Also without the other VM: then only the mark does not match.
     qemu.virsh("undefine", SOURCE)
     for mode in ("owned", "none"):
         answer = carry(qemu, [_absent(COPY, delete_disks=mode)])[_absent(COPY, delete_disks=mode).label]
@@ -47,7 +47,7 @@ def test_deleting_a_copied_vm_keeps_the_disks_of_its_source(qemu, carry):
 
 
 def test_files_of_other_vms_remain(qemu, carry):
-    """A linked clone made by hand, a second machine on the same disk, a medium in two drives."""
+    """A linked clone created by hand, a second VM with the same disk, an ISO image in two drives."""
     qemu.clean()
     medium = qemu.medium()
     disks = [{"size": size} for size in ("16M", "8M", "8M")]
@@ -68,7 +68,7 @@ def test_files_of_other_vms_remain(qemu, carry):
 
 
 def test_delete_disks(qemu, carry):
-    """none, owned and all, with a disk of ours and one that was only attached."""
+    """delete_disks none, owned and all, with a disk created by the collection and one that was only attached."""
     qemu.clean()
     for mode, left in (("none", {"own", "given"}), ("owned", {"given"}), ("all", set())):
         given = qemu.storage / f"given-{mode}.qcow2"
@@ -84,7 +84,7 @@ def test_delete_disks(qemu, carry):
 
 
 def test_strange_names(platform, carry):
-    """Made, started, found again and removed: all in one task each, and no other machine is touched."""
+    """VMs are created, started, found and deleted, in one task each, and no other VM is changed."""
     platform.clean()
     platform.bring({BESIDE: RUNNING})
     before = platform.truth([BESIDE])
@@ -111,7 +111,7 @@ def test_strange_names(platform, carry):
 
 
 def test_name_that_the_tool_reads_as_the_id_of_another_vm(platform, carry):
-    """Such as a running machine's number, or its UUID."""
+    """Such as the domain id of a running VM, or its UUID."""
     platform.clean()
     platform.bring({BESIDE: RUNNING})
     number = platform.handle(BESIDE)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The power table on every platform: a check writes nothing and foretells the real run; a second run does nothing."""
+"""The power table on every platform: check mode changes nothing and predicts the run; a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def _task(platform, label, row, check, mode=None):
 
 
 def _tasks(platform, row):
-    """Of a row: all refused cells in one task, for a refusal ends the whole task; all others in another."""
+    """The tasks of a row: one with all cells that fail (one error ends the whole task), and one with all others."""
     refused, done = [cell for cell in row if cell.refusal], [cell for cell in row if not cell.refusal]
     for run in ("check", "real") if refused else ():
         yield _task(platform, f"{row[0].mode} refused {run}", refused, run == "check")
     for run in ("check", "real") if done else ():
         yield _task(platform, f"{row[0].mode} {run}", done, run == "check")
     if done:
-        # Nothing is left to do, but for a restart: then by force, for guests just started would not hear.
+        # A second run changes nothing, except a restart. It uses force, because guests that just started do not react.
         yield _task(platform, f"{row[0].mode} again", done, False, "force" if row[0].asked == "restarted" else None)
 
 
@@ -43,9 +43,9 @@ def _tasks(platform, row):
 def test_row_of_the_power_table(platform, carry, asked):
     platform.clean()
     row = cells(asked, platform, platform.traits())
-    # Only where a guest is asked to go down must there be one.
-    hearing = {cell.name for cell in row if "stop" in cell.verbs}
-    platform.bring({cell.name: cell.found for cell in row}, hearing)
+    # Only VMs that are shut down gracefully need a guest.
+    obeying = {cell.name for cell in row if "stop" in cell.verbs}
+    platform.bring({cell.name: cell.found for cell in row}, obeying)
     names = [cell.name for cell in row]
     before = platform.truth(names)
     tasks = [task for mode in MODES for task in _tasks(platform, [cell for cell in row if cell.mode == mode])]
@@ -99,7 +99,7 @@ def _is_done(platform, cell, answers, before):
 
 
 def _stands(cell, truth, before):
-    """The machine is what was asked, and still the same one."""
+    """Assert that the VM is as requested, and still the same VM."""
     if cell.ends == ABSENT:
         assert truth is None
         return

@@ -15,7 +15,7 @@ from collection_path import CHECKOUT
 from suite.test_front_door import _modules, _play, _reached
 
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in (CHECKOUT / "templates" / "presets").glob("*.yml")}
-#: What a preset needs from the platform of the suite, beside the options that reach it.
+#: Options that a preset needs on the platform of the suite, in addition to those of the connection.
 NEEDS = {
     # Disks are created, but no guest is started.
     "libvirt_qemu": {"options": {"virt_type": "qemu"}},
@@ -23,7 +23,7 @@ NEEDS = {
     "vagrant": {},
     "virtualbox_double": {},
     "vmm": {},
-    # The list of the double has this name.
+    # The name of the distribution in the double's list.
     "wsl": {"image": "Ubuntu"},
     # The double has no default switch.
     "hyperv": {"networks": [{"type": "network", "source": "lan"}]},
@@ -49,7 +49,7 @@ def _tasks(names, platform):
 
 
 def _reaching(platform):
-    """How the modules reach the platform, without what the smallest VM is created from: that is in the presets."""
+    """The options of the connection, without the source of the smallest VM, which the presets set."""
     return {
         module: {name: value for name, value in given.items() if name not in platform.creation}
         for module, given in _modules(platform).items()
@@ -68,8 +68,9 @@ def test_presets_are_created(platform, shim, tmp_path):
             platform, shim, tmp_path, _tasks(names, platform), {**play, "module_defaults": _reaching(platform)}
         )
     assert {label: result.get("msg") for label, (failed, result) in results.items() if failed} == {}
-    told = {label: result for label, (_failed, result) in results.items()}
-    assert [told[label]["changed"] for label in ("foretold", "create", "again", "remove")] == [True, True, False, True]
-    assert told["foretold"]["diff"] == told["create"]["diff"]
-    for name, vm in zip(names, told["again"]["vms"]):
+    result_of = {label: result for label, (_failed, result) in results.items()}
+    changed = [result_of[label]["changed"] for label in ("foretold", "create", "again", "remove")]
+    assert changed == [True, True, False, True]
+    assert result_of["foretold"]["diff"] == result_of["create"]["diff"]
+    for name, vm in zip(names, result_of["again"]["vms"]):
         assert vm["cpus"] == PRESETS[name]["vm"].get("cpus", vm["cpus"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many processes a look costs: two for up to a hundred machines."""
+"""The number of processes for one observation: two for up to a hundred VMs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MACHINE = """\
 
 
 def _machine(name):
-    # Without an id of its own each process of the test driver would give it another.
+    # With a fixed id, because each process of the test driver would choose another one.
     return _MACHINE.format(name=name, uuid=uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
@@ -27,7 +27,7 @@ def test_unchanged_task_takes_two_processes(shim, tmp_path):
     node = tmp_path / "node.xml"
     node.write_text(f"<node>{''.join(_machine(name) for name in names)}</node>", encoding="utf-8")
     options = {"uri": f"test://{node}", "cpus": 1, "memory": "128M", "description": "one of many"}
-    # Machines of a prepared node run.
+    # VMs that are defined with the node run.
     run = carry_one(libvirt_test.Platform(), shim, tmp_path, {**options, "name": names, "state": "started"})
     assert run.rc == 0, run.result
     assert run.result["changed"] is False

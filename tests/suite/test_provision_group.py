@@ -44,7 +44,7 @@ class Group:
         return code, output, dict(re.findall(r"^(\S+) +: (.*)$", recap, re.MULTILINE))
 
     def counts(self, output):
-        """How often the script ran, in each guest to which the table leads."""
+        """How often the script ran in each guest of the table."""
         addresses = dict(re.findall(r"Log in to (\S+): ssh .*root@([0-9.]+)", output))
         return {
             name: len(self.key.say(address, "touch /root/count; cat /root/count").split())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same file of variables on every platform: what differs is how the platform is reached.
+"""The same file of variables on every platform; only the connection to the platform differs.
 
 Guests of doubles have no SSH server, so the VMs remain stopped; test_provision_group.py has the steps in guests.
 """
@@ -19,7 +19,7 @@ from suite.by_ansible import run_ansible
 from suite.test_role_vm import inventory_of
 
 NAMES = ["pvc-same-web", "pvc-same-db"]
-#: One on this host, which is the fastest.
+#: The fastest platform on this host.
 DAILY = ("vmm",)
 _DEEP = pytest.mark.deep("tests/suite/test_role_vm.py; the playbook only passes its variables on")
 _OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
@@ -28,7 +28,7 @@ SAME = {"vm_state": "stopped", "vm_stop_mode": "force", "vm_description": "of on
 
 
 def _reach(platform):
-    """How the platform is reached, and what its smallest VM is created from."""
+    """The options of the connection, and the source of the smallest VM."""
     return {
         "vm_platform": platform.traits().platform,
         "vm_module_options": {**platform.options("vm"), **platform.creation},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be refused is refused: one clear message, no traceback, and the backend is as it was."""
+"""Tasks that must fail: one clear message, no traceback, and no change of the backend."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_refusals(platform, carry):
 
 
 def _faults(platform, case, answer, machines):
-    """All that is wrong with one refusal, so that one run tells of every one."""
+    """All errors in the result of one task, so that one run reports all of them."""
     if (answer.failed, answer.changed) != (True, False):
         yield f"it was not refused: {answer.result}"
     if "\n" in answer.msg or "Unexpected" in answer.msg:
@@ -43,10 +43,10 @@ def _faults(platform, case, answer, machines):
 
 
 def test_missing_permission_on_the_socket(qemu, carry):
-    """virsh itself runs as nobody: the daemon cannot tell that from a task that does."""
+    """virsh runs as the user nobody, which is for the daemon the same as a task of this user."""
     qemu.clean()
     program = qemu.storage / "virsh-as-nobody"
-    # The real one, for nobody may not write the shim's notes.
+    # The real virsh, because the user nobody cannot write the shim's records.
     nobody = f"setpriv --reuid=65534 --regid=65534 --clear-groups {shutil.which('virsh')}"
     program.write_text(f'#!/bin/sh\nexec {nobody} "$@"\n')
     program.chmod(0o755)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A test runs again only when its platform has proof that it broke, and the ledger records it."""
+"""A test runs again only if there is proof of a bug of its platform, and the ledger records it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role vm on every platform: several VMs as one task, their snapshots, and what a platform does not have."""
+"""Role vm on every platform: several VMs in one task, their snapshots, and features that a platform does not have."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def _step(label, entry, variables, is_check):
     role = {"name": "polyvirt.core.vm", "tasks_from": entry, "apply": {"check_mode": is_check}}
     included = {"name": "include", "ansible.builtin.include_role": role, "vars": variables}
     result = "{{ {'vms': vm_results | default([]), 'hosts': vm_hosts | default({})} }}"
-    told = {"name": label, "ansible.builtin.debug": {"msg": result if entry == "main" else "done"}}
+    output = {"name": label, "ansible.builtin.debug": {"msg": result if entry == "main" else "done"}}
     error = {"name": f"{label}: failed", "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}}
-    return [{"block": [included, told], "rescue": [error]}]
+    return [{"block": [included, output], "rescue": [error]}]
 
 
 @contextmanager
@@ -88,16 +88,18 @@ def results(platform, shim, tmp_path):
     shown = {line["task"]: line["result"]["msg"] for line in lines if "msg" in line["result"]}
     errors = {label.removesuffix(": failed"): text for label, text in shown.items() if label.endswith(": failed")}
     calls = [line for line in lines if line["task"].endswith("Call the module of the platform")]
-    return {label: told for label, told in shown.items() if label in {one[0] for one in STEPS}}, errors, calls
+    return {label: result for label, result in shown.items() if label in {one[0] for one in STEPS}}, errors, calls
 
 
 @pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
 def test_role_creates_snapshots_and_removes_vms(platform, results):
-    told, errors, calls = results
+    result_of, errors, calls = results
     assert set(errors) == {"two ways to name"} | (set() if platform.has_snapshots else _SNAPSHOTS), errors
     assert "Set vm_name, or list several VMs in vm_machines" in errors["two ways to name"]
     assert all("not supported on" in errors[label] for label in _SNAPSHOTS & set(errors))
-    changed = {label: [vm["changed"] for vm in told[label]["vms"]] for label in told if label not in _SNAPSHOTS}
+    changed = {
+        label: [vm["changed"] for vm in result_of[label]["vms"]] for label in result_of if label not in _SNAPSHOTS
+    }
     assert changed == {
         "foretold": [True, True],
         "create": [True, True],
@@ -105,13 +107,13 @@ def test_role_creates_snapshots_and_removes_vms(platform, results):
         "stop": [True],
         "remove": [True, True],
     }
-    created = told["create"]["vms"]
+    created = result_of["create"]["vms"]
     assert [(vm["name"], vm["state"], vm["description"]) for vm in created] == [
         (WEB, RUNNING, ""),
         (DB, RUNNING, "second"),
     ]
     reachable = {vm["name"]: vm["ssh"]["host"] for vm in created if vm["ssh"]}
-    assert {name: host["ansible_host"] for name, host in told["create"]["hosts"].items()} == reachable
+    assert {name: host["ansible_host"] for name, host in result_of["create"]["hosts"].items()} == reachable
     # Several VMs are one call of the module; the step that is rejected calls none.
     assert len(calls) == len(STEPS) - 1
     assert platform.truth(BOTH) == {WEB: None, DB: None}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt itself would do wrong with snapshots of real guests: refused beforehand, or put right."""
+"""Known problems of libvirt with snapshots of real guests, which the module prevents or fixes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms import images
 from suite.answer import Task
 from suite.limits import scaled
-from suite.scenarios.snapshots import snapshot, told
+from suite.scenarios.snapshots import snapshot, snapshot_info
 
 INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
 GROWN, FLASH = "pvg-grown", "pvg-flash"
@@ -36,9 +36,9 @@ def _well(answers):
     return answers
 
 
-def _refused(qemu, answers, standing):
-    """Each of ``standing`` ({label: words of the message}) was refused and nothing was written."""
-    for label, words in standing.items():
+def _refused(qemu, answers, expected):
+    """Each of ``expected`` ({label: words of the message}) was refused and nothing was written."""
+    for label, words in expected.items():
         answer = answers[label]
         assert (answer.failed, answer.changed) == (True, False), label
         assert "\n" not in answer.msg
@@ -52,21 +52,23 @@ def _mark(qemu, name):
 
 
 def test_internal_snapshots(qemu, carry):
-    """A restore whose content is gone leaves the guest running; tags in the image are named; kinds do not mix."""
+    """A restore of a snapshot without content fails while the guest runs on; leftovers in the image are reported;
+    internal and external snapshots are not mixed.
+    """
     qemu.clean()
     disk = qemu.disk_of(INNER)
     carry(qemu, [_made(qemu, INNER), snapshot("gone", [INNER], "g one"), snapshot("kept", [INNER], "kept")])
     _qemu_img("snapshot", "-d", "g one", disk)
     _qemu_img("snapshot", "-c", "left; over", disk)
     qemu.virsh("start", INNER)
-    standing = qemu.truth([INNER])
+    before = qemu.truth([INNER])
     tasks = [
         snapshot("gone", [INNER], "g one", "restored"),
         snapshot("left", [INNER], "left; over"),
         snapshot("other kind", [INNER], "new", kind="external"),
         snapshot("no memory", [INNER], "new", include_memory=False),
-        told("live content", [INNER], compare={"from": "kept", "content": True}),
-        told("info", [INNER]),
+        snapshot_info("live content", [INNER], compare={"from": "kept", "content": True}),
+        snapshot_info("info", [INNER]),
     ]
     answers = carry(qemu, tasks, [INNER])
     content = "running" if shutil.which("virt-diff") else "guestfs-tools"
@@ -79,12 +81,12 @@ def test_internal_snapshots(qemu, carry):
     }
     _refused(qemu, answers, expected)
     assert answers["info"].vm(INNER)["leftovers"] == [{"file": disk, "snapshot": "left; over"}]
-    assert qemu.truth([INNER]) == standing
-    assert standing[INNER]["power"] == RUNNING
+    assert qemu.truth([INNER]) == before
+    assert before[INNER]["power"] == RUNNING
 
 
 def test_files_newer_than_a_restored_snapshot_are_deleted(qemu, carry):
-    """libvirt rolls our mark back with the definition."""
+    """libvirt restores the collection's mark with the definition."""
     qemu.clean()
     added = {"name": [INNER], "disks": [{}, {"size": "8M"}], "tags": ["later"]}
     first = _made(qemu, INNER, tags=["first"])
@@ -99,7 +101,7 @@ def test_files_newer_than_a_restored_snapshot_are_deleted(qemu, carry):
 
 
 def test_external_snapshots(qemu, carry):
-    """External ones: memory and overlays come and go with them; other users of the images are safe."""
+    """External snapshots create and delete files for memory and disks; other users of the images are not affected."""
     qemu.clean()
     base = qemu.base_image()
     by_hand = [str(qemu.storage / name) for name in ("on-base.qcow2", "on-disk.qcow2")]
@@ -108,7 +110,7 @@ def test_external_snapshots(qemu, carry):
     taken = [snapshot("one", [OUTER], "one", **external), snapshot("two", [OUTER], "two")]
     images.write(base, BELOW)
     _well(carry(qemu, [linked, taken[0]], [OUTER]))
-    # What is written between the two is merged when the first one goes, and must get no further than its disk.
+    # Data written between both is merged when the first one is deleted, and must stay on its own disk.
     qemu.virsh("destroy", OUTER)
     qemu.write(OUTER, BETWEEN)
     qemu.virsh("start", OUTER)
@@ -149,14 +151,14 @@ def test_external_snapshots(qemu, carry):
 
 
 def test_snapshots_of_a_raw_disk(qemu, carry):
-    """It holds no snapshot itself; frozen, it does."""
+    """A raw image cannot contain a snapshot, but it can be the base of an external one."""
     qemu.clean()
     made = _made(qemu, RAW, disks=[{"size": "16M", "format": "raw"}])
     tasks = [
         made,
         snapshot("inner", [RAW], "s"),
         snapshot("outer", [RAW], "s", kind="external"),
-        told("differs", [RAW], compare={"from": "s"}),
+        snapshot_info("differs", [RAW], compare={"from": "s"}),
         snapshot("away", [RAW], "s", "absent"),
     ]
     answers = carry(qemu, tasks, [RAW])
@@ -169,7 +171,7 @@ def test_snapshots_of_a_raw_disk(qemu, carry):
 
 
 def test_restored_guest_continues_where_it_was(qemu, carry, key):
-    """Memory and all: the guest that was given up answers again, and has not been started anew."""
+    """Disks and memory are restored: the guest answers again and was not rebooted."""
     qemu.clean()
     qemu.start_network()
     ready = {"wait_for": "ssh", "timeout": round(scaled(100))}
@@ -177,7 +179,7 @@ def test_restored_guest_continues_where_it_was(qemu, carry, key):
     again = {"name": [GUEST], "state": "restarted", "stop_mode": "force", **ready}
     boots = []
     for tasks in (
-        # A kernel draws its boot's id when it is first read, so that is done before the snapshot.
+        # The kernel chooses its boot id when it is first read, so it is read before the snapshot.
         [Task("make", made)],
         [snapshot("take", [GUEST], "up"), Task("start anew", again)],
         [
@@ -194,7 +196,7 @@ def test_restored_guest_continues_where_it_was(qemu, carry, key):
 
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
 def test_restored_disk_size_is_reported(qemu, carry, power):
-    """What grew since is lost: the answer says so, and the task that made it grow does so again."""
+    """A size that was enlarged later is lost: the result reports it, and the same task enlarges the disk again."""
     qemu.clean()
     disk, grow = qemu.disk_of(GROWN), {"name": [GROWN], "disks": [{"size": "24M"}]}
     state = {STOPPED: "present", RUNNING: "started"}[power]
@@ -214,7 +216,7 @@ def _sizes(answer):
 
 
 def test_snapshots_of_uefi_vms(qemu, carry):
-    """While it runs no internal snapshot can hold the firmware's variables; an external one leaves them alone."""
+    """An internal snapshot of a running VM cannot contain the NVRAM; an external one does not change it."""
     qemu.clean()
     tasks = [
         _made(qemu, FLASH, firmware="uefi", state="started"),
@@ -236,7 +238,7 @@ def test_snapshots_of_uefi_vms(qemu, carry):
 
 
 def test_internal_snapshots_in_an_overlay(qemu, carry):
-    """Merging the overlay would throw them away."""
+    """They would be lost if the overlay were merged, so the external snapshot is not deleted before them."""
     qemu.clean()
     _well(carry(qemu, [_made(qemu, OUTER), snapshot("outer", [OUTER], "outer", kind="external")]))
     qemu.virsh("snapshot-create-as", OUTER, "inner")

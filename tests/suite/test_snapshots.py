@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots on every platform: taken, restored, dropped, told about, compared; what makes no sense is refused."""
+"""Snapshots on every platform: created, restored, deleted, listed, compared; and tasks that must fail."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms.known import WITH_SNAPSHOTS
 from suite.answer import Task
 from suite.scenarios.refusals import KNOWN
-from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, told
+from suite.scenarios.snapshots import NAMES, TAKEN, refusals, refused_comparisons, snapshot, snapshot_info
 
 pytestmark = pytest.mark.parametrize("platform_name", WITH_SNAPSHOTS, indirect=True, scope="session")
-#: How machines are found, and how each is moved away from that.
+#: {VM: power state at the snapshot}, and {VM: power state before the restore}.
 POWERS = {"pvc-off": STOPPED, "pvc-on": RUNNING, "pvc-held": PAUSED}
 MOVED = {"pvc-off": RUNNING, "pvc-on": PAUSED, "pvc-held": STOPPED}
 ONE = "pvc-one"
@@ -33,7 +33,7 @@ THEN, NOW = 0x11, 0x22
 
 
 def _powers(platform):
-    """{name: power} of those that machines of this platform can be brought into."""
+    """{name: power state} for the power states that this platform supports."""
     return {name: power for name, power in POWERS.items() if power in platform.finds}
 
 
@@ -47,7 +47,7 @@ def _all_well(answers):
 
 
 def _foretold(platform, check, real, before, names):
-    """A check writes nothing and tells of the same changes; ``before`` is the truth from before it."""
+    """Assert that check mode changed nothing and predicted the changes; ``before`` is the state before it."""
     assert _writes(platform, check) == []
     assert check.truth == before
     assert (check.changed, check.diff) == (real.changed, real.diff)
@@ -68,7 +68,7 @@ def _did_nothing(platform, answer, before):
 
 
 def test_snapshot_is_taken_in_every_power_state(platform, carry):
-    """Check, real, again; the machine stays in its power; every module tells the same tree."""
+    """Check mode, run, second run; the power state is not changed; all modules report the same snapshots."""
     platform.clean()
     powers = _powers(platform)
     machines = list(powers)
@@ -78,7 +78,7 @@ def test_snapshot_is_taken_in_every_power_state(platform, carry):
     tasks = [
         *(snapshot(run, machines, "first", check=run == "check", **given) for run in RUNS),
         snapshot("second", machines, "second"),
-        *(told(about, machines, about) for about in ("vm_info", "snapshot_info")),
+        *(snapshot_info(about, machines, about) for about in ("vm_info", "snapshot_info")),
     ]
     answers = carry(platform, tasks, machines)
     _all_well(answers)
@@ -100,23 +100,23 @@ def test_snapshot_is_taken_in_every_power_state(platform, carry):
 
 
 def _taken_as(platform, power):
-    """The power in which a restore of a snapshot ends that was taken in ``power``."""
+    """The power state after the restore of a snapshot that was taken in the state ``power``."""
     return platform.traits().taken_as(Vm(ONE, power=power), SnapshotRequest("any"))[1]
 
 
 def _words(tree):
-    """(name, name of the parent, state, current) of each; where snapshots have ids, the parent is told by its id."""
+    """(name, name of the parent, state, current) of each snapshot; results may name the parent by its id."""
     names = {one["id"]: one["name"] for one in tree if one["id"]}
     return [(one["name"], names.get(one["parent"], one["parent"]), one["state"], one["current"]) for one in tree]
 
 
 def test_snapshot_is_restored_from_every_power_state(platform, carry):
-    """Power, settings and what lies on the disk are back; it is always done, and always a change."""
+    """A restore restores power state, settings and disks. It is never skipped, and always reported as changed."""
     platform.clean()
     powers = _powers(platform)
     machines = list(powers)
     platform.bring(powers)
-    # Written behind the machine's back: only one that is off can be.
+    # The test writes to the disk itself, which is only possible while the VM is off.
     platform.write("pvc-off", THEN)
     before = platform.truth(machines)
     settings = {name: platform.settings(before[name]) for name in machines}
@@ -125,14 +125,14 @@ def test_snapshot_is_restored_from_every_power_state(platform, carry):
     _all_well(first)
     assert platform.settings(first["change"].truth["pvc-on"])["memory"] == 96 << 20
     platform.write("pvc-off", NOW)
-    # Each is now in another power than the one it was in.
+    # Change each VM to another power state.
     for name in machines:
         platform.move(name, MOVED[name] if MOVED[name] in platform.finds else STOPPED)
-    standing = platform.truth(machines)
+    before = platform.truth(machines)
     tasks = [snapshot(run, machines, "first", "restored", run == "check") for run in RUNS]
     answers = carry(platform, tasks, machines)
     _all_well(answers)
-    _foretold(platform, answers["check"], answers["real"], standing, machines)
+    _foretold(platform, answers["check"], answers["real"], before, machines)
     assert platform.holds(answers["again"].truth["pvc-off"], THEN if platform.snapshots_hold_disks else NOW)
     for name, power in powers.items():
         for run in ("real", "again"):
@@ -154,7 +154,9 @@ def _keeps_its_power(platform, carry):
 
 
 def test_restore_discards_saved_memory(platform, carry):
-    """It would be put upon other disks; and where the platform cannot freeze it, no snapshot is taken with it."""
+    """Saved memory does not fit the disks of a snapshot, so a restore discards it. If the platform cannot include it in
+    a snapshot, none is created.
+    """
     saved, fields = Vm(ONE, power=SUSPENDED), platform.traits().fields
     change = Change("snapshot", Snapshot("first"), SnapshotRequest("second"))
     can_freeze, restores_over = (
@@ -167,7 +169,7 @@ def test_restore_discards_saved_memory(platform, carry):
         _cannot_be_suspended(platform, carry)
         return
     platform.move(ONE, SUSPENDED)
-    standing = platform.truth([ONE])
+    before = platform.truth([ONE])
     tasks = [
         snapshot("another", [ONE], "second"),
         *(snapshot(run, [ONE], "first", "restored", run == "check") for run in ("check", "real")),
@@ -177,20 +179,20 @@ def test_restore_discards_saved_memory(platform, carry):
     assert another.failed != can_freeze, another.msg
     if not can_freeze:
         assert "suspended" in another.msg
-        assert another.truth == standing
-    standing = another.truth
+        assert another.truth == before
+    before = another.truth
     _all_well(answers)
-    _foretold(platform, answers["check"], answers["real"], standing, [ONE])
+    _foretold(platform, answers["check"], answers["real"], before, [ONE])
     verbs = [step["verb"] for step in answers["real"].vm(ONE)["steps"]]
     assert verbs == (["restore", "start"] if restores_over else ["kill", "restore"])
     assert answers["real"].truth[ONE]["power"] == RUNNING
 
 
 def _cannot_be_suspended(platform, carry):
-    """No machine here ever has saved memory."""
-    standing = platform.truth([ONE])
+    """The platform does not support the state suspended."""
+    before = platform.truth([ONE])
     answer = carry(platform, [Task("suspend", {"name": [ONE], "state": "suspended"})], [ONE])["suspend"]
-    assert (answer.failed, answer.changed, answer.truth) == (True, False, standing)
+    assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
     assert platform.traits().instead[SUSPENDED] in answer.msg
     assert _writes(platform, answer) == []
 
@@ -202,7 +204,7 @@ def test_snapshot_is_deleted_with_and_without_children(platform, carry):
         *(snapshot(name, [ONE], name) for name in ("s-a", "s-b", "s-c", "s-d")),
         *(snapshot(f"s-b {run}", [ONE], "s-b", "absent", run == "check") for run in RUNS),
         *(snapshot(f"s-c {run}", [ONE], "s-c", "absent", run == "check", children=True) for run in RUNS),
-        # What the disks went on from is gone: its parent takes its place.
+        # The current snapshot was deleted, so its parent is the current one.
         snapshot("s-e", [ONE], "s-e"),
     ]
     answers = carry(platform, tasks, [ONE])
@@ -235,7 +237,7 @@ def test_strange_names(platform, carry):
     platform.bring({ONE: STOPPED})
     names = [name for name in NAMES if not platform.traits().snapshot_name_fault(name)]
     taken = [snapshot(f"take {name}", [ONE], name) for name in names]
-    tasks = [*taken, snapshot("restore", [ONE], names[1], "restored"), told("info", [ONE])]
+    tasks = [*taken, snapshot("restore", [ONE], names[1], "restored"), snapshot_info("info", [ONE])]
     answers = carry(platform, tasks, [ONE])
     _all_well(answers)
     assert {one["name"] for one in answers["info"].vm(ONE)["snapshots"]} == set(names)
@@ -247,7 +249,7 @@ def test_strange_names(platform, carry):
 
 
 def test_refusals(platform, carry):
-    """One clear message each, and the backend is as it was."""
+    """Each task fails with one clear message, and the backend is not changed."""
     platform.clean()
     platform.bring({KNOWN: STOPPED})
     _all_well(carry(platform, [snapshot("take", [KNOWN], TAKEN)], [KNOWN]))
@@ -272,7 +274,7 @@ def _faults(platform, case, answers, before):
 
 
 def test_one_rejected_vm_fails_the_task_before_any_change(platform, carry):
-    """A machine that does not exist has no snapshot either, so only dropping has nothing against it."""
+    """An absent VM has no snapshots, so only a task with state absent succeeds."""
     platform.clean()
     platform.bring({ONE: STOPPED})
     both = [ONE, "pvc-no"]
@@ -293,7 +295,7 @@ def test_one_rejected_vm_fails_the_task_before_any_change(platform, carry):
 
 
 def test_settings_are_compared_with_a_snapshot(platform, carry):
-    """Between two snapshots, and between one and now; nothing is written."""
+    """Two snapshots are compared, and a snapshot with the present state; nothing is written."""
     platform.clean()
     platform.bring({ONE: STOPPED})
     tasks = [
@@ -301,8 +303,8 @@ def test_settings_are_compared_with_a_snapshot(platform, carry):
         Task("change", {"name": [ONE], "cpus": 2}),
         snapshot("second", [ONE], "second"),
         Task("change again", {"name": [ONE], "memory": "96M"}),
-        told("back", [ONE], compare={"from": "second", "to": "first"}),
-        told("now", [ONE], compare={"from": "first"}),
+        snapshot_info("back", [ONE], compare={"from": "second", "to": "first"}),
+        snapshot_info("now", [ONE], compare={"from": "first"}),
     ]
     answers = carry(platform, tasks, [ONE])
     _all_well(answers)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only VirtualBox can show: its two ways of naming a machine, its forwards, and guests that hear nothing."""
+"""Tests that only VirtualBox can run: VMs by name and UUID, port forwards, guests that ignore the power button."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.carry import carry_one
 from suite.scenarios.snapshots import snapshot
 
 WRITTEN = 0x44
-#: Where a disk is that nothing is booted from.
+#: The slot of a second disk, from which the VM does not boot.
 DATA = "SATA 1"
 
 
@@ -68,7 +68,7 @@ def test_two_vms_with_one_name(box, carry):
 
 
 def test_ssh_forward_port_is_chosen_once(box, carry):
-    """Found by everybody, kept by a second run and by a restart, and never the same of two machines."""
+    """All modules report the chosen port; a second run and a restart keep it, and no two VMs have the same."""
     box.clean()
     names = [f"{box.prefix}ssh{number}" for number in range(3)]
     made = {**box.creation, "name": names, "networks": [{"type": "nat"}], "state": "started"}
@@ -89,7 +89,7 @@ def test_ssh_forward_port_is_chosen_once(box, carry):
 
 
 def test_base_vm_of_linked_clones_is_not_deleted(box, carry):
-    """VirtualBox would remove half of it before it notices."""
+    """VirtualBox itself would delete a part of the VM before it fails."""
     box.clean()
     source, clone = f"{box.prefix}source", f"{box.prefix}clone"
     box.bring({source: STOPPED})
@@ -108,7 +108,7 @@ def test_base_vm_of_linked_clones_is_not_deleted(box, carry):
 
 
 def test_snapshots_that_virtualbox_cannot_merge_remain(box, carry):
-    """The current one while it has a child, and one that a linked clone stands on: refused before anything goes."""
+    """The current snapshot with a child, or the base of a linked clone: the task fails before anything is deleted."""
     box.clean()
     name, clone = f"{box.prefix}kept", f"{box.prefix}clone"
     box.bring({name: STOPPED})
@@ -134,7 +134,7 @@ def test_snapshots_that_virtualbox_cannot_merge_remain(box, carry):
 
 
 def test_vm_with_unreadable_settings(box, carry):
-    """Told with its id and its file; never a second one of its name."""
+    """The VM is reported with its id and file; a second VM with its name is not created."""
     box.clean()
     name = f"{box.prefix}broken"
     box.bring({name: STOPPED})
@@ -146,7 +146,7 @@ def test_vm_with_unreadable_settings(box, carry):
 
 
 def test_settings_that_cannot_start_on_this_host(box, carry):
-    """They are the guest's to use, and VirtualBox takes them on any host."""
+    """The guest uses these settings, and VirtualBox accepts them on every host."""
     box.clean()
     name = f"{box.prefix}nested"
     box.bring({name: STOPPED})

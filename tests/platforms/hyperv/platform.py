@@ -52,8 +52,8 @@ class Platform(Adapter):
     #: dynamic memory: they are among the refusals, or have tests of their own.
     unusable: ClassVar = frozenset({"firmware", "secure_boot_template", "minimum_memory", "maximum_memory"})
     slots = ("SCSI 0:0", "SCSI 0:1")
-    card: ClassVar = {"type": "network", "source": "lan"}
-    network_card: ClassVar = {"type": "network", "source": "lan"}
+    nic: ClassVar = {"type": "network", "source": "lan"}
+    cloneable_nic: ClassVar = {"type": "network", "source": "lan"}
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     handles_files = False
     other_format = "vhd"
@@ -112,7 +112,7 @@ class Platform(Adapter):
         """Whether a noted call may have changed anything."""
         return call.argv[0].partition("-")[0] not in _READS
 
-    def noted(self):
+    def recorded_calls(self):
         """All commands since the last time, with their arguments."""
         if self.host is None:
             return []  # In the process of ansible-playbook.
@@ -134,7 +134,7 @@ class Platform(Adapter):
 
     def truth(self, names):
         """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
-        found = {vm.name: reading.standing(self.host, vm) for vm in self.host.vms}
+        found = {vm.name: reading.vm_state(self.host, vm) for vm in self.host.vms}
         return {name: found.get(name) for name in names}
 
     def settings(self, machine, which="stored"):
@@ -173,7 +173,7 @@ class Platform(Adapter):
         """All that no two machines may share."""
         return {machine["id"], *machine["macs"], *machine["disks"].values(), *machine["seeds"]}
 
-    def stands_on(self, machine):
+    def backing_files(self, machine):
         return {path for file in machine["disks"].values() for path in self.host.files.chain(file)[1:]}
 
     def seeds_of(self, machine):
@@ -191,17 +191,17 @@ class Platform(Adapter):
         request = {"chains": [{"name": vm.name, "calls": [get, act]}]}
         (chain,) = json.loads(self.host.windows.answer(json.dumps(request)))["chains"]
         assert all(call["ok"] for call in chain["calls"]), chain
-        self.noted()
+        self.recorded_calls()
 
     def clean(self):
         self._make_host()
 
-    def bring(self, names, hearing=()):
-        """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` shut down."""
+    def bring(self, names, obeying=()):
+        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
         for name, power in names.items():
             if power == ABSENT:
                 continue
-            self.define(name, services=name in hearing)
+            self.define(name, services=name in obeying)
             if power != STOPPED:
                 self.move(name, RUNNING)
                 self.move(name, power)

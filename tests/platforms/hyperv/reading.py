@@ -16,7 +16,7 @@ _MARK = "#polyvirt "
 _BOOT = {"disk": "disk", "dvd": "cdrom"}
 
 
-def standing(host, vm):
+def vm_state(host, vm):
     """A VM as scenarios compare it."""
     settings = json.dumps(_settings(host, vm.shown, vm.hardware), sort_keys=True)
     return {

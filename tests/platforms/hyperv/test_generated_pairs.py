@@ -72,8 +72,8 @@ class _OnHyperV(Pair):
             self._host.windows.faults.is_lost = True
         return self._host.invoke(context, command, bound)
 
-    def standing(self):
-        vms = [reading.standing(self._host, vm) for vm in self._host.vms]
+    def platform_state(self):
+        vms = [reading.vm_state(self._host, vm) for vm in self._host.vms]
         nics = [[(nic.switch, nic.vlan) for nic in vm.hardware.nics] for vm in self._host.vms]
         sizes = {path: getattr(self._host.files.vhd(path), "size", 0) for path in sorted(self._host.files.contents)}
         kept = [{key: vm[key] for key in ("id", "power", "stored", "mark", "disks")} for vm in vms]

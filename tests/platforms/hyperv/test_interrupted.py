@@ -85,7 +85,7 @@ def _prepared(tasks):
 
 def _stands(host):
     """All that must be as after an undisturbed task: without ids, and without the mark's note that it has no id yet."""
-    vms = {vm.name: reading.standing(host, vm) for vm in host.vms}
+    vms = {vm.name: reading.vm_state(host, vm) for vm in host.vms}
     kept = ("power", "stored", "disks", "seeds")
     snapshots = {vm.name: reading.snapshots(vm) for vm in host.vms}
     return {name: {key: vm[key] for key in kept} for name, vm in vms.items()}, snapshots, sorted(host.files.contents)

@@ -48,7 +48,7 @@ def _host(name, switch):
 
 
 def _stands(host, name):
-    return [reading.standing(host, vm) for vm in host.vms if vm.name != name]
+    return [reading.vm_state(host, vm) for vm in host.vms if vm.name != name]
 
 
 def _texts_in(value, key=None):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes that only libvirt makes to a VM: NICs and disks come, go and change places while it runs."""
+"""Changes of VMs that only libvirt supports: NICs and disks are added, removed and moved while the VM runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MACS = ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
 
 
 def changes(card, size):
-    """Options of tasks, in an order that leaves the VM as it was before."""
+    """Options of tasks, in an order after which the VM is as before."""
     return [
         {"networks": [{}, {}, card, card]},
         {"networks": [{}, {}], "purge": ["networks"]},

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real guests: libvirt's QEMU driver, by emulation."""
+"""libvirt's QEMU driver with real guests, emulated without KVM."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from suite.limits import wait_until
 from suite.scenarios.refusals import Refused
 
 _GUEST = IMAGES / "polyvirt-tests"
-#: What TPMs keep, a folder for each machine, named by its id.
+#: The states of TPMs: a directory for each VM, named by its id.
 TPM_STATES = Path("/var/lib/libvirt/swtpm")
-#: Without no_timer_check the kernel panics on a busy host: it waits for ticks in a loop, and emulated ones may be late.
+#: Without no_timer_check the kernel panics on a busy host, because emulated timer ticks may be late.
 _WORDS = "console=ttyS0 net.ifnames=0 quiet tsc=reliable no_timer_check random.trust_cpu=on mitigations=off"
-#: A write to the panic device's port is how a guest tells that it crashed.
+#: A guest reports a crash by a write to the panic device's port.
 _CRASH = "o /1b 0x505 1"
 
 _BOOT = "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd.img</initrd><cmdline>{words}</cmdline>"
@@ -63,7 +63,7 @@ class Platform(Libvirt):
     uri = "qemu:///system"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     unusable = frozenset({"nested_virtualization"})
-    not_for_every_power = frozenset({"shared_folders"})  # QEMU saves no VM that has a device of virtiofs.
+    not_for_every_power = frozenset({"shared_folders"})  # QEMU cannot save a VM that has a virtiofs device.
     undefine_words = ("--nvram",)
     disk_size = "16M"
     creation: ClassVar = {
@@ -75,7 +75,7 @@ class Platform(Libvirt):
 
     @property
     def network(self):
-        """The name of the namespace's network that is not active."""
+        """The name of the namespace's inactive network."""
         return f"{self.prefix}network-off"
 
     @property
@@ -93,7 +93,7 @@ class Platform(Libvirt):
 
     @property
     def guest(self):
-        """Options for a machine that is a guest with an address and SSH."""
+        """Options of a VM whose guest has an address and SSH."""
         return {
             "cpus": 1,
             "memory": "128M",
@@ -130,7 +130,7 @@ class Platform(Libvirt):
         ]
 
     def _machinery_refusals(self, known, made, new):
-        """Firmware, display, processor and the console's log."""
+        """Errors about firmware, display, nested virtualization and the log of the console."""
         change, secure = {"name": [known]}, {"firmware": "uefi", "secure_boot": True}
         files = {"os/loader": "/x.fd"}
         return [
@@ -155,7 +155,7 @@ class Platform(Libvirt):
         ]
 
     def changes_while_running(self):
-        """Also what only a VM with real devices has."""
+        """The common changes, and those that only VMs with real devices support."""
         log = str(self.storage / "twice.log")
         return [
             *super().changes_while_running(),
@@ -180,14 +180,14 @@ class Platform(Libvirt):
         }
 
     def base_image(self):
-        """A small image to make machines from; nothing boots from it."""
+        """A small image as the source of VMs; it cannot be booted."""
         path = self.storage / "base.qcow2"
         if not path.exists():
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, self.disk_size], check=True)
         return str(path)
 
     def kernel(self, *words):
-        """The native keys that start the fast guest; ``words`` make it a difficult one."""
+        """The native keys that start the fast guest; ``words`` are added to its kernel command line."""
         return {
             "os/kernel": str(_GUEST / "vmlinuz"),
             "os/initrd": str(_GUEST / "initrd.img"),
@@ -196,32 +196,32 @@ class Platform(Libvirt):
 
     def _remove(self, uuid):
         super()._remove(uuid)
-        # libvirt forgets what a TPM kept once the machine has it no more.
+        # libvirt does not delete the TPM state of a VM from which the TPM was removed.
         shutil.rmtree(TPM_STATES / uuid, ignore_errors=True)
 
     def clean(self):
         super().clean()
         for network in {self.network, self.guests_network} & set(self.virsh("net-list", "--all", "--name").split("\n")):
-            # Its leases go with it; those in a network of the host would stay for an hour.
+            # The leases are deleted with the network; in a network of the host they would remain for an hour.
             self.virsh("net-destroy", network, check=False)
             self.virsh("net-undefine", network)
 
     def define_network(self):
-        """A network that exists and is not active."""
-        # Without a bridge of its own it might be given the one that another is about to be made with.
+        """Create a network, and do not start it."""
+        # Without a bridge name, libvirt might choose the one with which another test is just creating a network.
         text = f"<network><name>{self.network}</name><bridge name='vir{self.prefix}1'/></network>"
         self.virsh("net-define", "/dev/stdin", stdin=text)
 
     def start_network(self):
-        """A network in which guests get addresses, and from which only this host is reached."""
+        """Start a network with DHCP, from which guests can reach only this host."""
         text = _NETWORK.format(name=self.guests_network, bridge=self._bridge)
         self.virsh("net-define", "/dev/stdin", stdin=text)
         self.virsh("net-start", self.guests_network)
 
-    def define(self, name, hears=False):
-        """Without a kernel a machine idles in its firmware, which costs the host nothing."""
+    def define(self, name, obeys=False):
+        """Create a VM. With ``obeys`` it boots the fast guest; without, it idles in its firmware and loads no CPU."""
         disk, console = self.make_disk(name), self._console(name)
-        boot = _BOOT.format(guest=_GUEST, words=_WORDS) if hears else ""
+        boot = _BOOT.format(guest=_GUEST, words=_WORDS) if obeys else ""
         text = _DOMAIN.format(name=name, boot=boot, disk=disk, console=console)
         self.virsh("define", "/dev/stdin", stdin=text)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What plain virsh says of machines, read without the code under test."""
+"""Parse what virsh reports about VMs, without the code under test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
-#: Words of virsh and qemu-img that read; every other word is taken for a write.
+#: Commands of virsh and qemu-img that only read; every other command counts as a write.
 READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
@@ -38,8 +38,8 @@ def writes(words):
     return not set(words) <= READS["virsh"]
 
 
-def standing(uuid, info, state, stored, shown, tree, current):
-    """How a machine really stands, from what virsh answers to the questions of ``truth``."""
+def vm_state(uuid, info, state, stored, shown, tree, current):
+    """The state of a VM, from the output of the commands that ``truth`` runs (_QUESTIONS in base.py)."""
     saved = re.search(r"^Managed save: +yes", info, re.M) is not None
     power = POWERS.get(state.strip(), state)
     return {
@@ -53,7 +53,7 @@ def standing(uuid, info, state, stored, shown, tree, current):
 
 
 def settings(machine, which="stored"):
-    """A machine's settings in the vocabulary's words, read from its XML."""
+    """A VM's settings by option name, from its XML; ``machine`` is from ``vm_state``."""
     root = ET.fromstring(machine[which])
     mark = root.find("metadata/{*}mark")
     iso = root.find("devices/disk[@device='cdrom']/source")
@@ -79,14 +79,16 @@ def settings(machine, which="stored"):
 
 
 def _memory(machine, root):
-    """What a machine was asked to have. What a running one has is its guest's to give back, up to its maximum."""
+    """The requested memory in bytes. The guest of a running VM may return memory to the host, so the stored value
+    counts, unless it is larger than the running VM's maximum.
+    """
     stored = int(ET.fromstring(machine["stored"]).findtext("currentMemory"))
     fits = stored <= int(root.findtext("memory"))
     return (stored if fits else int(root.findtext("currentMemory"))) * 1024
 
 
 def snapshots(virsh, name):
-    """{name: {parent, state, description, current}} of a machine's snapshots."""
+    """{name: {parent, state, description, current}} of a VM's snapshots."""
     names = [line for line in virsh("snapshot-list", name, "--name").split("\n") if line]
     current = virsh("snapshot-current", name, "--name", check=False).partition("\n")[0]
     roots = {one: ET.fromstring(virsh("snapshot-dumpxml", name, f"--snapshotname={one}")) for one in names}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt's own test driver: no guests, so the whole table takes only the time of the tools.
+"""libvirt's test driver: it has no guests, so only the tools take time.
 
-Its state lives as long as a connection. ``test:///default`` would begin anew with each virsh process; asked through the
-system's daemon it is one and the same for all, as long as one connection is kept open.
+Its state lasts as long as a connection. Each virsh process with ``test:///default`` would have a new state. Connections
+through the system's daemon share one state, as long as one of them stays open.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Platform(Libvirt):
     uri = "test+unix:///default"
     # The driver reports this size for every disk, whatever its file.
     disk_size = "1099506450432B"
-    # Its snapshots are of definitions: no file is looked at.
+    # A snapshot contains only the definition, no data of disks.
     snapshots_hold_disks = False
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
 
     @contextmanager
     def kept(self):
-        """One connection stays open, and with it the state."""
+        """A context in which one connection, and with it the state, stays open."""
         command = ["virsh", "-q", "-c", self.uri]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             process.stdin.write("echo connected\n")
@@ -48,6 +48,6 @@ class Platform(Libvirt):
             process.stdout.readline()
             yield
 
-    def define(self, name, hears=False):
+    def define(self, name, obeys=False):
         text = _DOMAIN.format(name=name, disk=self.make_disk(name))
         self.virsh("define", "/dev/stdin", stdin=text)

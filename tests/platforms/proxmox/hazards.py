@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Proxmox VE and its API do that nobody expects, and the test that would fail if the driver fell for it."""
+"""Known problems of Proxmox VE and its API: {problem: the test that shows that the driver handles it}."""
 
 from __future__ import annotations
 

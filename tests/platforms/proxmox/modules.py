@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules on one simulated cluster."""
+"""Run the modules on a simulated cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from suite.shim import Shim
 
 
 class Modules:
-    """Runs modules on a server; ``folder`` is one of the test's own. It is a platform as far as ``carry_one`` asks."""
+    """Runs modules on a server; ``folder`` is the test's directory. Has the attributes that ``carry_one`` uses."""
 
     family, word, programs = "polyvirt.core.proxmox", "vm", None
 
@@ -46,10 +46,11 @@ class Modules:
         return self.connection
 
     def ours(self, about="vm", check=False, **options):
+        """Run the module ``about`` something in a fork."""
         return carry_one(self, self._shim, self.folder, options, about, check)
 
-    def started(self, module, check, options, paths=()):
-        """A module for which Python starts; ``paths`` come first where it looks for libraries."""
+    def run_in_python(self, module, check, options, paths=()):
+        """Run a module in a new Python process; ``paths`` come first in its PYTHONPATH."""
         arguments = self.folder / "arguments.json"
         given = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_remote_tmp": str(self.folder)}
         arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": given}), encoding="utf-8")
@@ -61,6 +62,6 @@ class Modules:
             timeout=300,
             check=False,
         )
-        said = completed.stdout.strip()
-        result = json.loads(said) if said.startswith("{") else {"msg": said + completed.stderr}
+        output = completed.stdout.strip()
+        result = json.loads(output) if output.startswith("{") else {"msg": output + completed.stderr}
         return Answer(result, completed.returncode)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only Proxmox VE refuses, and settings that only it has."""
+"""Errors and settings that only Proxmox VE has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from suite.scenarios.refusals import Refused
 
 
 def refusals(platform, known, new):
-    """Refusals that only this platform can show."""
+    """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {**platform.creation, "name": [new]}
     image, linked = {"source": "local:import/no.qcow2"}, {"source": "local:import/x.qcow2", "linked": True}
     nowhere, others = {"name": [known], "state": "started"}, "/etc/ssl/certs/ca-certificates.crt"
@@ -43,16 +43,16 @@ def refusals(platform, known, new):
 
 
 def settings():
-    """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
+    """Settings that only this platform has, or with values of its own, as in ``scenarios.options``."""
     keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} a+b/c" for letter in "AB"]
-    told = {"user": "admin", "ssh_authorized_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
+    first = {"user": "admin", "ssh_authorized_keys": keys[:1], "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
     other = {"user": "root", "ssh_authorized_keys": keys, "ip_config": ["ip=dhcp,ip6=auto"], "nameservers": []}
     return {
         "os_type": (("linux", "l26"), ("windows11", "win11")),
         "nested_virtualization": ((True, True), (False, False)),
         "pool": (("pool-a", "pool-a"), ("pool-b", "pool-b")),
         "protection": ((False, False), (True, True)),
-        "cloud_init": ((told, told), (other, other)),
+        "cloud_init": ((first, first), (other, other)),
         "template": ((False, False), (True, True)),
         "node": (("pve1", "pve1"), ("pve2", "pve2")),
     }

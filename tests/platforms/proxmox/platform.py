@@ -28,29 +28,29 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms.adapter import Adapter
 from platforms.proxmox import own, reading
-from platforms.proxmox.asking import Asking
+from platforms.proxmox.client import Client
 
 PREFIX = "pvc-"
-#: Seconds that pass with each request.
+#: Seconds by which the simulated time advances with each request; the second value while ``hurried``.
 _TICK, _HURRIED = 0.25, 2
 _NODES = ("pve1", "pve2", "pve3")
 _MEDIUM = "nfs:iso/medium.iso"
-#: What brings a machine that runs into another power.
+#: The call that changes a VM to each power state.
 _WORDS = {STOPPED: "stop", PAUSED: "suspend", SUSPENDED: "suspend", RUNNING: "start"}
 
 
-class Platform(Asking, Adapter):
-    """A cluster whose machines are named by a prefix."""
+class Platform(Client, Adapter):
+    """A cluster with VMs whose names begin with a prefix."""
 
     name = "proxmox"
     family = "polyvirt.core.proxmox"
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": "16M"}], "networks": []}
-    #: Chosen with the firmware alone, and for good: both have tests of their own.
+    #: Both have their own tests: they can only be set once, secure_boot together with firmware.
     unusable: ClassVar = frozenset({"secure_boot", "template"})
     slots = ("scsi0", "scsi1")
-    card: ClassVar = {"type": "bridged"}
-    network_card: ClassVar = {"type": "bridged"}
+    nic: ClassVar = {"type": "bridged"}
+    cloneable_nic: ClassVar = {"type": "bridged"}
     handles_files = False
     other_format = "qcow2"
     linked_needs = "template"
@@ -70,8 +70,8 @@ class Platform(Asking, Adapter):
 
     @contextmanager
     def kept(self):
-        """The cluster serves; at the end all is gone."""
-        # Its packages are the tests' own: who only asks how things stand needs none of them.
+        """A context in which the simulated cluster runs; at the end its files are deleted."""
+        # Imported here, because a process that only reads states does not need these packages.
         from simulators.proxmox import worlds
         from simulators.proxmox.cluster import Pool
         from simulators.proxmox.engine import DrivenClock
@@ -91,8 +91,8 @@ class Platform(Asking, Adapter):
         try:
             with Server(world, folder=self.folder, tick=_TICK) as server:
                 self.world, self.server = world, server
-                told = {"port": server.port, "authority": str(server.authority), "secret": worlds.TOKEN_SECRET}
-                (self.folder / "server.json").write_text(json.dumps(told), encoding="utf-8")
+                connection = {"port": server.port, "authority": str(server.authority), "secret": worlds.TOKEN_SECRET}
+                (self.folder / "server.json").write_text(json.dumps(connection), encoding="utf-8")
                 yield
             assert not world.tasks.crashes, world.tasks.crashes
         finally:
@@ -108,63 +108,63 @@ class Platform(Asking, Adapter):
         return proxmox_traits()
 
     def is_write(self, call):
-        """Whether a noted call may have changed anything."""
+        """Whether a recorded call may have changed anything."""
         return call.argv[0] != "GET"
 
-    def noted(self):
-        """All calls since the last time, as words."""
-        requests = self.ask("journal", clear=True)["requests"]
+    def recorded_calls(self):
+        """All requests since the last call of this method: (HTTP method, path, parameters as JSON)."""
+        requests = self.simulator("journal", clear=True)["requests"]
         return [(one["method"], one["path"], json.dumps(one["params"], sort_keys=True)) for one in requests]
 
-    # Behind the module's back ---------------------------------------------------------------------------------------
+    # Without the module -----------------------------------------------------------------------------------------------
 
     def medium(self):
-        """An ISO image that all nodes have."""
+        """An ISO image on a storage of all nodes."""
         return _MEDIUM
 
     def all_names(self):
-        return [one["current"].get("name") for one in self.ask("machines")]
+        return [one["current"].get("name") for one in self.simulator("machines")]
 
     def ids(self):
-        """{name: number} of the machines in the namespace."""
-        machines = self.ask("machines")
+        """{name: VMID} of the VMs in the namespace."""
+        machines = self.simulator("machines")
         named = {one["current"].get("name"): str(one["vmid"]) for one in machines}
         return {name: vmid for name, vmid in named.items() if name and name.startswith(self.prefix)}
 
     def truth(self, names):
-        """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
-        found = {one["current"].get("name"): reading.standing(one) for one in self.ask("machines")}
+        """The actual state: {name: {power, id, stored, running ...}}; absent VMs are None."""
+        found = {one["current"].get("name"): reading.vm_state(one) for one in self.simulator("machines")}
         return {name: found.get(name) for name in names}
 
     def settings(self, machine, which="stored"):
-        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
+        """A VM's settings by option name; ``machine`` is from ``truth``."""
         return reading.settings(machine, which)
 
     def snapshots(self, name):
-        """{name: {parent, state, description, current}} of a machine's snapshots."""
-        return reading.snapshots(next(one for one in self.ask("machines") if one["current"].get("name") == name))
+        """{name: {parent, state, description, current}} of a VM's snapshots."""
+        return reading.snapshots(next(one for one in self.simulator("machines") if one["current"].get("name") == name))
 
-    # Disks and what is on them --------------------------------------------------------------------------------------
+    # Disks and their content ------------------------------------------------------------------------------------------
 
     def disk_of(self, name):
         return self.disks_of(self.truth([name])[name])["scsi0"]
 
     def disks_of(self, machine):
-        """{slot: volume} of a machine; ``machine`` is from ``truth``."""
+        """{slot: volume} of a VM; ``machine`` is from ``truth``."""
         return reading.disks(machine["stored"])
 
     def write(self, name, byte, slot="scsi0"):
-        """Let a guest have written this byte all over a disk."""
-        self.ask("write", vmid=int(self.ids()[name]), slot=slot, byte=byte)
+        """Fill a disk with this byte, as a guest could do."""
+        self.simulator("write", vmid=int(self.ids()[name]), slot=slot, byte=byte)
 
     def holds(self, machine, byte, slot="scsi0"):
-        """Whether it is there; ``machine`` is from ``truth``."""
+        """Whether ``write`` filled the disk with this byte; ``machine`` is from ``truth``."""
         volume = reading.drive(machine["stored"][slot])["file"]
-        return self.ask("volumes")[volume]["written"] == byte
+        return self.simulator("volumes")[volume]["written"] == byte
 
-    def stands_on(self, machine):
-        """All images that a machine's disks stand on."""
-        volumes = self.ask("volumes")
+    def backing_files(self, machine):
+        """All volumes below the disks of a VM."""
+        volumes = self.simulator("volumes")
         bases = {
             f"{volume.partition(':')[0]}:{volumes[volume]['base']}"
             for volume in (reading.drive(machine["stored"][slot])["file"] for slot in self.disks_of(machine))
@@ -173,7 +173,7 @@ class Platform(Asking, Adapter):
         return {reading.as_disk(base) for base in bases}
 
     def identities(self, machine):
-        """All that no two machines may share: number, MACs, disks, UUIDs."""
+        """Values that no two VMs may share: VMID, MACs, disks, UUIDs."""
         return {
             machine["id"],
             *reading.macs(machine["stored"]),
@@ -183,29 +183,29 @@ class Platform(Asking, Adapter):
         }
 
     def seeds_of(self, machine):
-        """None is made by the collection: the server makes each machine's own from its options."""
+        """None, because Proxmox VE itself creates the cloud-init drive of a VM from its options."""
         return []
 
     def contents(self):
-        """{volume: what is on it} of every disk, media and other things' aside; a template's disks are the same."""
-        volumes = self.ask("volumes").items()
+        """{volume: content} of all disks. A VM that becomes a template keeps the names of its volumes here."""
+        volumes = self.simulator("volumes").items()
         return {reading.as_disk(name): one["written"] for name, one in volumes if one["content"] == "images"}
 
     def files(self):
         """All volumes of the cluster."""
-        return sorted(self.ask("volumes"))
+        return sorted(self.simulator("volumes"))
 
     def take_snapshot(self, name, snapshot):
         self.api("POST", f"{self._path(name)}/snapshot", snapname=snapshot)
 
-    def take_standing(self, name, snapshot):
-        """Linked clones stand on a template."""
+    def take_clone_base(self, name, snapshot):
+        """Convert the VM to a template, which is the base of linked clones."""
         self.api("POST", f"{self._path(name)}/template")
 
-    # What only this platform has ------------------------------------------------------------------------------------
+    # Only on this platform --------------------------------------------------------------------------------------------
 
     def changes_while_stopped(self):
-        # What is protected is not removed.
+        # Only this value, because a protected VM could not be deleted afterwards.
         return [{"protection": False}]
 
     def own_refusals(self, known, new):
@@ -215,24 +215,24 @@ class Platform(Asking, Adapter):
         return own.settings()
 
     def handle(self, name):
-        """A number by which the API knows this machine, though it is another one's name."""
+        """The VMID, to be used as the name of another VM."""
         return self.ids()[name]
 
     def define_as(self, word):
-        """A machine with a name that is not the namespace's."""
+        """Create a VM with a name outside of the namespace."""
         self.define(word)
 
     def remove_by_name(self, name):
-        """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
-        for one in self.ask("machines"):
+        """Delete a VM if it exists; for names that cannot begin with the namespace's prefix."""
+        for one in self.simulator("machines"):
             if one["current"].get("name") == name:
                 self._remove(one)
 
-    # Bringing machines about ----------------------------------------------------------------------------------------
+    # Create and delete VMs --------------------------------------------------------------------------------------------
 
     def clean(self):
-        """No machine of the cluster is left, templates last."""
-        for one in sorted(self.ask("machines"), key=lambda one: one["current"].get("template", "0")):
+        """Delete all VMs of the cluster, templates last."""
+        for one in sorted(self.simulator("machines"), key=lambda one: one["current"].get("template", "0")):
             self._remove(one)
 
     def _remove(self, machine):
@@ -243,18 +243,18 @@ class Platform(Asking, Adapter):
             self.api("PUT", f"{path}/config", protection=0)
         self.api("DELETE", path)
 
-    def bring(self, names, hearing=()):
-        """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` obey the button."""
+    def bring(self, names, obeying=()):
+        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
         for name, power in names.items():
             if power == ABSENT:
                 continue
-            self.define(name, hears=name in hearing)
+            self.define(name, obeys=name in obeying)
             if power != STOPPED:
                 self.move(name, RUNNING)
                 self.move(name, power)
 
-    def define(self, name, hears=False):
-        """A machine of one processor, with one disk and without a card."""
+    def define(self, name, obeys=False):
+        """Create a VM with one CPU, one disk and no NIC."""
         vmid = int(self.api("GET", "/cluster/nextid"))
         node = _NODES[vmid % len(_NODES)]
         size = 16 / 1024
@@ -262,18 +262,18 @@ class Platform(Asking, Adapter):
             "POST", f"/nodes/{node}/qemu", vmid=vmid, name=name, cores=1, memory=128, scsi0=f"local-lvm:{size}",
             scsihw="virtio-scsi-single", ide2="none,media=cdrom",
         )  # fmt: skip
-        self.world.cluster.machines[vmid].guest.stops_within = 2 if hears else None
+        self.world.cluster.machines[vmid].guest.stops_within = 2 if obeys else None
 
     def move(self, name, power):
-        """Bring a machine into ``power``, from whichever a call of the API can."""
+        """Change a VM to the state ``power``, from each state that the API's call accepts."""
         now = self.truth([name])[name]["power"]
         if power == FAILED:
-            self.ask("fail", vmid=int(self.ids()[name]))
+            self.simulator("fail", vmid=int(self.ids()[name]))
         elif now != power:
             word = "resume" if (now, power) == (PAUSED, RUNNING) else _WORDS[power]
             more = {"todisk": 1} if power == SUSPENDED else {}
             self.api("POST", f"{self._path(name)}/status/{word}", **more)
 
     def _path(self, name):
-        found = next(one for one in self.ask("machines") if one["current"].get("name") == name)
+        found = next(one for one in self.simulator("machines") if one["current"].get("name") == name)
         return f"/nodes/{found['node']}/qemu/{found['vmid']}"

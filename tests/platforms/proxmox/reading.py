@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the simulator tells the tests of a machine. It is read apart from the collection's own parsers."""
+"""Parse what the simulator reports about a VM, without the collection's parsers."""
 
 from __future__ import annotations
 
@@ -18,31 +18,30 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 _POWERS = {"stopped": STOPPED, "running": RUNNING, "paused": PAUSED, "io-error": FAILED}
-#: Options that say how a machine is, not what it is.
-_PASSING = ("lock", "vmstate", "runningmachine", "runningcpu", "parent", "meta")
+#: Keys about the state of a VM, not about its configuration.
+_NOT_CONFIGURATION = ("lock", "vmstate", "runningmachine", "runningcpu", "parent", "meta")
 _DISK = re.compile(r"(scsi|virtio|sata|ide)\d+")
 _SCREENS = {"std": "vnc", "qxl": "spice", "none": "none"}
 
 
-def standing(told):
-    """A machine as the tests compare it: nothing in it depends on when it is asked."""
-    current = told["current"]
-    power = SUSPENDED if current.get("lock") == "suspended" else _POWERS[told["power"]]
-    stored = {key: value for key, value in {**current, **told["pending"]}.items() if key not in told["deletes"]}
+def vm_state(reported):
+    """The state of a VM; ``reported`` is an element of the simulator's action ``machines``."""
+    current = reported["current"]
+    power = SUSPENDED if current.get("lock") == "suspended" else _POWERS[reported["power"]]
+    stored = {key: value for key, value in {**current, **reported["pending"]}.items() if key not in reported["deletes"]}
     return {
-        "id": str(told["vmid"]),
+        "id": str(reported["vmid"]),
         "power": power,
-        "node": told["node"],
-        "pool": told["pool"],
-        "stored": _lasting(stored),
-        "running": _lasting(current) if power in (RUNNING, PAUSED, FAILED) else None,
-        "snapshots": sorted(told["snapshots"]),
+        "node": reported["node"],
+        "pool": reported["pool"],
+        "stored": _configuration(stored),
+        "running": _configuration(current) if power in (RUNNING, PAUSED, FAILED) else None,
+        "snapshots": sorted(reported["snapshots"]),
     }
 
 
-def _lasting(options):
-    # A restore makes a new one, as it must.
-    return {key: value for key, value in options.items() if key not in _PASSING}
+def _configuration(options):
+    return {key: value for key, value in options.items() if key not in _NOT_CONFIGURATION}
 
 
 def parts(text, first="file"):
@@ -55,12 +54,12 @@ drive = parts
 
 
 def as_disk(volume):
-    """A volume by the name that it has while its machine is no template."""
+    """The volume's name as long as its VM is not a template."""
     return volume.replace(":base-", ":vm-")
 
 
 def disks(options):
-    """{slot: volume} of a machine's disks."""
+    """{slot: volume} of a VM's disks."""
     found = {key: parts(text) for key, text in options.items() if _DISK.fullmatch(key)}
     return {slot: as_disk(one["file"]) for slot, one in sorted(found.items()) if one.get("media") != "cdrom"}
 
@@ -70,7 +69,7 @@ def macs(options):
 
 
 def settings(machine, which):
-    """A machine's settings in the vocabulary's words; ``machine`` is from ``standing``."""
+    """A VM's settings by option name; ``machine`` is from ``vm_state``."""
     options = machine[which]
     screen, processor = parts(options.get("vga", "std"), "type"), parts(options.get("cpu", "kvm64"), "type")
     media = [parts(text)["file"] for key, text in sorted(options.items()) if "media=cdrom" in text]
@@ -112,9 +111,9 @@ def _cloud_init(options):
     }
 
 
-def snapshots(told):
+def snapshots(reported):
     """{name: {parent, state, description, current}}."""
-    current = told["current"].get("parent")
+    current = reported["current"].get("parent")
     return {
         name: {
             "parent": one.get("parent"),
@@ -122,5 +121,5 @@ def snapshots(told):
             "description": one.get("description", "").partition("<!-- polyvirt")[0].strip(),
             "current": name == current,
         }
-        for name, one in told["snapshots"].items()
+        for name, one in reported["snapshots"].items()
     }

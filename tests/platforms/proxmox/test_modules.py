@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules as programs, over HTTPS: parameters in, one JSON document out."""
+"""The modules as programs, over HTTPS to the simulated cluster."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ def test_info_does_not_fail_without_a_cluster(modules, options, why, words):
 
 
 def test_missing_library_is_reported(modules):
-    """Of the Python that runs the module, which may not be the controller's."""
+    """The message names the Python that runs the module, which may not be the controller's."""
     hidden = modules.folder / "hidden"
     hidden.mkdir()
     (hidden / "proxmoxer.py").write_text("raise ImportError\n")
     for module in ("proxmox_vm", "proxmox_vm_info"):
-        ran = modules.started(f"polyvirt.core.plugins.modules.{module}", False, {"name": ["web1"]}, [str(hidden)])
-        told = ran.msg if module == "proxmox_vm" else ran.result["host"]["message"]
+        ran = modules.run_in_python(f"polyvirt.core.plugins.modules.{module}", False, {"name": ["web1"]}, [str(hidden)])
+        message = ran.msg if module == "proxmox_vm" else ran.result["host"]["message"]
         for word in ("proxmoxer", sys.executable, "requests"):
-            assert word in told, ran.msg
+            assert word in message, ran.msg
 
 
 def test_iso_is_uploaded_from_the_host_of_the_task(modules, world, tmp_path):
-    """Sent once, and only as what it was announced."""
+    """The ISO image is uploaded once, and only if its checksum is right."""
     image, right = tmp_path / "my medium.iso", hashlib.sha256(IMAGE).hexdigest()
     image.write_bytes(IMAGE)
     asked = {"name": ["web3"], "node": "pve1", "disks": [{"size": "1G"}], "iso": str(image)}
@@ -105,7 +105,7 @@ def test_missing_privileges_are_named_by_each_module(modules, world):
 
 
 def test_password_works_where_only_root_is_allowed(modules):
-    """A token of root is not root."""
+    """Some options can be set only by root@pam itself, not by its token."""
     args = {"name": ["web2"], "native": {"args": "-no-hpet"}}
     refused = modules.ours(**args)
     assert "'args' can be set only by root@pam itself" in refused.msg

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole modules on the simulated cluster: generated pairs of VM and task, and no secret where anybody could read it."""
+"""Whole modules on the simulated cluster: generated pairs of VM and task, and secrets, which are never visible."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from suite import depth
 from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
-#: Pairs of which the whole module is run; many more run in process (unit belt).
-PLAYED = int(os.environ.get("POLYVIRT_PLAYED", "30"))
+#: The number of generated pairs for whole modules; many more run in process (unit belt).
+PAIRS = int(os.environ.get("POLYVIRT_PLAYED", "30"))
 PASSWORD, CLOUDINIT_PASSWORD = "a-password-of-the-api", "a-password-of-the-guest"
 SECRETS = (PASSWORD, CLOUDINIT_PASSWORD, worlds.TOKEN_SECRET)
 
 
 def _play(folder, server, tasks, *words, **variables):
-    """(what ansible-playbook says, {label: result}); every task runs, whatever became of those before it."""
+    """(output of ansible-playbook, {label: result}); every task runs, even after one that failed."""
     results = folder / "results.json"
     listed = [{**_task(task, options), "register": f"result_{number}"} for number, (task, options) in enumerate(tasks)]
-    told = ", ".join(f"'{label}': result_{number}" for number, (label, _options) in enumerate(tasks))
-    listed.append({"ansible.builtin.copy": {"content": f"{{{{ {{ {told} }} | to_json }}}}", "dest": str(results)}})
+    pairs = ", ".join(f"'{label}': result_{number}" for number, (label, _options) in enumerate(tasks))
+    listed.append({"ansible.builtin.copy": {"content": f"{{{{ {{ {pairs} }} | to_json }}}}", "dest": str(results)}})
     play = {"hosts": "localhost", "gather_facts": False, "tasks": listed}
     environment = {**_environment(server), **variables}
     output = ansible_playbook(folder, play, ["-i", "localhost,", *words], environment)
@@ -63,7 +63,7 @@ def _environment(server):
 
 
 @seed(depth.seed())
-@settings(max_examples=PLAYED, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=PAIRS, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(machines(), ASKED)
 def test_check_mode_predicts_the_real_run(machine, asked):
     world, options = world_with(machine, clock=DrivenClock()), options_of(asked)
@@ -80,7 +80,7 @@ def test_check_mode_predicts_the_real_run(machine, asked):
 
 
 class _Watch:
-    """All command lines and environments that anybody on the host could see meanwhile."""
+    """Collects the command lines of all processes of the host during a test."""
 
     def __init__(self):
         self.seen, self._ended = set(), threading.Event()

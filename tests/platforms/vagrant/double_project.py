@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Vagrant that only remembers, to be used as the real one is, and told what shall go wrong."""
+"""A project of Vagrant's double. Its interface is that of the real one, with methods that make commands fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS = 30
 
 
 class Vagrant:
-    """A project in ``folder``/NAME; what the double knows is in ``folder``/known."""
+    """A project in ``folder``/NAME; the double's state is in ``folder``/known."""
 
     def __init__(self, folder, name="project", **known):
         self.folder = Path(folder)
@@ -27,15 +27,16 @@ class Vagrant:
         self.project.mkdir(parents=True)
         self._registry = Registry(str(self._known))
         self.bin = self.folder / "bin"
-        #: What `answer` sleeps by, and what it starts VBoxManage with; the executable has those of its host.
+        #: The clock that `answer` sleeps with, and the function that it starts VBoxManage with. The executable sleeps
+        #: in real time and starts processes.
         self.clock, self.run = time, run_program
-        #: What the caller's environment names: the environment goes before the file.
+        #: The caller's VAGRANT_DEFAULT_PROVIDER, which wins over the Vagrantfile.
         self.provider = next(iter(known.get("usable", ())), "libvirt")
         self._write_executable()
         self.change(**known)
 
     def environment(self):
-        """What the real one is started with, too."""
+        """The variables with which the real one is started, too."""
         return {
             "VAGRANT_CWD": str(self.project),
             "VAGRANT_DEFAULT_PROVIDER": self.provider,
@@ -44,11 +45,11 @@ class Vagrant:
         }
 
     def call(self, *words, **more):
-        """One call as it ends, without a process."""
+        """Run one command without a process; returns its exit code and output."""
         return self.answer(words, {**self.environment(), **more})
 
     def answer(self, words, environment):
-        """The same of a caller who gives the whole environment."""
+        """The same with the whole environment of the caller."""
         return call(str(self._known), [str(word) for word in words], environment, self.clock, self.run)
 
     def write(self, text, name="Vagrantfile.polyvirt"):
@@ -64,19 +65,19 @@ class Vagrant:
             state.update(values)
 
     def state(self):
-        return self._registry.look()
+        return self._registry.read()
 
     def is_busy(self, times):
-        """The next calls that work with a machine find it locked."""
+        """The next ``times`` commands that work on a VM find it locked."""
         self.change(busy=times)
 
     def fails(self, command, kind, text="It went wrong.", machine=""):
-        """The next such command fails, once its machine is locked, with an error of this class."""
+        """The next such command fails with an error of the class ``kind``, after it has locked the VM."""
         with self._registry.open() as state:
             state["fail"].append([command, machine, kind, text])
 
     def calls(self):
-        """The words of all calls so far, without --machine-readable."""
+        """The arguments of all calls so far, without --machine-readable."""
         path = self._known / "calls"
         lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
         return [[word for word in json.loads(line)["words"] if word != "--machine-readable"] for line in lines]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Vagrant that only remembers, with the machines of a VirtualBox that does so too."""
+"""VMs of Vagrant's double with the provider VirtualBox, which is a double, too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms.vagrant import double_project, real
 from platforms.virtualbox import double_registry as virtualbox_double
-from platforms.virtualbox import reading as virtualbox_told
+from platforms.virtualbox import reading as virtualbox
 
 _MOVES = {
     RUNNING: ("startvm", "{}", "--type", "headless"),
@@ -29,13 +29,13 @@ _MOVES = {
 }
 
 
-class PlayedMachines:
-    """Machines of the provider virtualbox, by their ids."""
+class DoubleMachines:
+    """VMs of the provider virtualbox, by their ids."""
 
     provider = "virtualbox"
-    #: Powers that a test can bring a machine into.
+    #: Power states into which a test can bring a VM.
     finds = (ABSENT, STOPPED, RUNNING, SUSPENDED)
-    #: The double's machines have no disks.
+    #: The double's VMs have no disks.
     snapshots_hold_disks = False
     machine: ClassVar = {}
 
@@ -49,7 +49,7 @@ class PlayedMachines:
 
     @contextmanager
     def open(self):
-        """What the tests use from now on."""
+        """A context with the Vagrant that the tests use."""
         self.box = virtualbox_double.VirtualBox(self.folder / "virtualbox")
         known = {"usable": ["virtualbox"], "boxes": [{"name": real.BOX, "provider": "virtualbox", "version": "0"}]}
         vagrant = double_project.Vagrant(self.folder, self.name, **known)
@@ -61,25 +61,25 @@ class PlayedMachines:
         return lambda: {**known(), "VAGRANT_DEFAULT_PROVIDER": self.provider}
 
     def ids(self):
-        """Ids of all that VirtualBox knows, in a set."""
-        return set(virtualbox_told.listed(self.box.run("list", "vms")).values())
+        """The ids of all VMs of VirtualBox, as a set."""
+        return set(virtualbox.listed(self.box.run("list", "vms")).values())
 
-    def standing(self, identifier):
+    def vm_state(self, identifier):
         """{power, cpus, memory in bytes, snapshots}."""
-        told = self.box.run("showvminfo", identifier, "--machinereadable")
+        output = self.box.run("showvminfo", identifier, "--machinereadable")
         return {
-            "power": virtualbox_told.power(virtualbox_told.value(told, "VMState")),
-            "cpus": int(virtualbox_told.value(told, "cpus")),
-            "memory": int(virtualbox_told.value(told, "memory")) << 20,
-            "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
+            "power": virtualbox.power(virtualbox.value(output, "VMState")),
+            "cpus": int(virtualbox.value(output, "cpus")),
+            "memory": int(virtualbox.value(output, "memory")) << 20,
+            "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", output, re.M),
         }
 
     def turn(self, identifier, power):
-        if self.standing(identifier)["power"] != power:
+        if self.vm_state(identifier)["power"] != power:
             self.box.run(*(word.format(identifier) for word in _MOVES[power]))
 
-    def make_hear(self, identifiers):
-        """Give running machines a guest that obeys the power button."""
+    def make_obeying(self, identifiers):
+        """Give running VMs a guest that obeys the power button."""
         for one in identifiers:
             self.turn(one, STOPPED)
             self.box.run("storagectl", one, "--name", "SATA", "--add", "sata", "--portcount", 4)
@@ -93,7 +93,7 @@ class PlayedMachines:
         self.box.run("unregistervm", identifier, "--delete")
 
     def write(self, identifier, byte):
-        """There is nothing to write to."""
+        """Do nothing: the VMs have no disks."""
 
     def holds(self, identifier, byte):
         return True
@@ -103,5 +103,5 @@ class PlayedMachines:
 
     def snapshots(self, identifier):
         """{name: {parent, state, description, current}}."""
-        told = self.box.run("showvminfo", identifier, "--machinereadable")
-        return virtualbox_told.snapshots(Path(virtualbox_told.value(told, "CfgFile")))
+        output = self.box.run("showvminfo", identifier, "--machinereadable")
+        return virtualbox.snapshots(Path(virtualbox.value(output, "CfgFile")))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Vagrant with libvirt: its machines as plain virsh tells of them."""
+"""VMs of a real Vagrant with libvirt, read and changed by virsh."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _MOVES = {RUNNING: "start", STOPPED: "destroy", PAUSED: "suspend"}
 
 
 class RealMachines:
-    """Machines of the provider libvirt, by their ids; ``folder`` holds the project and Vagrant's own home."""
+    """VMs of the provider libvirt, by their ids; ``folder`` contains the project and Vagrant's home."""
 
     provider = "libvirt"
-    #: Powers that a test can bring a machine into.
+    #: Power states into which a test can bring a VM.
     finds = (ABSENT, STOPPED, RUNNING, PAUSED)
     programs = None
     snapshots_hold_disks = True
-    #: A busy host boots several at once.
+    #: On a busy host, several VMs boot at once.
     machine: ClassVar = {"native": {"vm.boot_timeout": 300}}
 
     def __init__(self, folder, project):
         self.folder, self.name = folder, project
 
     def open(self):
-        """What the tests use from now on, as a context."""
+        """A context with the Vagrant that the tests use."""
         return real.Vagrant(self.folder, self.name, real.build())
 
     def ids(self):
-        """Ids of all that libvirt knows, in a set."""
+        """The ids of all VMs of libvirt, as a set."""
         return set(self._virsh("list", "--all", "--uuid").split())
 
-    def standing(self, identifier):
+    def vm_state(self, identifier):
         """{power, cpus, memory in bytes, snapshots}."""
         root = ET.fromstring(self._virsh("dumpxml", identifier))
         return {
@@ -57,11 +57,11 @@ class RealMachines:
         }
 
     def turn(self, identifier, power):
-        if self.standing(identifier)["power"] != power:
+        if self.vm_state(identifier)["power"] != power:
             self._virsh(_MOVES[power], identifier)
 
-    def make_hear(self, identifiers):
-        """Vagrant waited for SSH, and a guest that answers there obeys the power button."""
+    def make_obeying(self, identifiers):
+        """Do nothing: Vagrant has waited for SSH, and a guest with SSH obeys the power button."""
 
     def remove(self, identifier):
         self._virsh("destroy", identifier, check=False)
@@ -95,5 +95,5 @@ class RealMachines:
 
 
 def _end(path):
-    """Where a guest's own files are not: one that lost them would not answer, and Vagrant waits for that."""
+    """A position behind the guest's files: without them it would not answer by SSH, and Vagrant waits for that."""
     return images.size(path) - images.AREA

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only Vagrant refuses, and settings that only it has."""
+"""Errors and settings that only Vagrant has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from suite.scenarios.refusals import Refused
 
 
 def refusals(platform, known, new):
-    """Refusals that only this platform can show."""
+    """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     made, change = {**platform.creation, "name": [new]}, {"name": [known]}
     return [
         Refused("name", {**made, "name": ["pvc-two words"]}, ("pvc-two words", "letters, digits", "another name")),
@@ -25,10 +25,10 @@ def refusals(platform, known, new):
 
 
 def settings():
-    """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
+    """Settings that only this platform has, or with values of its own, as in ``scenarios.options``."""
     once = [{"inline": "true"}]
     return {
-        # With less the guest does not answer, and Vagrant waits for that.
+        # With less memory the guest does not answer by SSH, and Vagrant waits for that.
         "memory": (("128M", 128 << 20), ("160M", 160 << 20)),
         "box_url": (("file:///a.box", "file:///a.box"), ("file:///b.box", "file:///b.box")),
         "box_checksum": (("md5:0a", "md5:0a"), ("md5:0b", "md5:0b")),

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant: a real one with libvirt, or where that cannot be had, one that only remembers, with VirtualBox's machines.
+"""Vagrant: a real one with libvirt, or its double with VMs of VirtualBox's double if that is not available.
 
-All machines are in one project, in a folder of its own; libvirt knows them by that folder's name and theirs.
+All VMs are in one project with its own directory; libvirt's names of the VMs begin with the directory's name.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from platforms import images
 from platforms.adapter import Adapter
 from platforms.libvirt import reading as libvirt
 from platforms.vagrant import own, real
-from platforms.vagrant.machines_double import PlayedMachines
+from platforms.vagrant.machines_double import DoubleMachines
 from platforms.vagrant.machines_real import RealMachines
 from platforms.virtualbox import own as virtualbox_own
 
 PREFIX = "pvc-"
 _FILE = "Vagrantfile.polyvirt"
-#: What the user has in the project: nobody writes it, and nobody reads it.
+#: A file of the user in the project, which is neither written nor read by the collection.
 _USERS_FILE, _USERS_OWN = "Vagrantfile", 'raise "this is the file of the user\'s own machines"\n'
 _DESCRIPTION = "# polyvirt.core: "
 _READS = {"status", "--version", "version", "ssh-config", "validate"}
-#: What Vagrant keeps for itself.
+#: Vagrant's data directory.
 _OWN_FOLDER = ".vagrant"
 
 
 class Platform(Adapter):
-    """One project, in which all machines are the namespace's."""
+    """One project, in which all VMs belong to the namespace."""
 
     name = "vagrant"
     family, word = "polyvirt.core.vagrant", "instance"
     commands = ("vagrant", "virsh", "VBoxManage")
     disk_size = "2G"
-    #: Each among the refusals, or in a test of its own: a box has one disk and one system, and the fast guest's NICs
-    #: cannot be set up.
+    #: Each has an expected error or its own test: a box has one disk and one operating system, and the fast guest's
+    #: NICs cannot be configured.
     unusable: ClassVar = frozenset({"disks", "networks", "port_forwards", "shared_folders", "os_type"})
     not_for_every_power: ClassVar = frozenset({"box_url", "box_checksum"})
     open_by_hand: ClassVar = frozenset({"provisioners"})
@@ -60,10 +60,10 @@ class Platform(Adapter):
         self.folder = Path(tempfile.gettempdir()).resolve() / f"polyvirt-{prefix}vagrant"
         # libvirt's names begin with the project's.
         self.project = self.folder / f"pvv-{prefix}project"
-        kinds = {True: PlayedMachines, False: RealMachines}
-        self.machines = kinds[self._is_played()](self.folder, self.project.name)
+        kind = DoubleMachines if self._is_double() else RealMachines
+        self.machines = kind(self.folder, self.project.name)
 
-    def _is_played(self):
+    def _is_double(self):
         return os.environ.get("POLYVIRT_TEST_VAGRANT", "double") == "double"
 
     @property
@@ -88,7 +88,7 @@ class Platform(Adapter):
 
     @property
     def creation(self):
-        """What a new machine needs, and what one is made from."""
+        """Options of a new VM: its box, its provider, and what the provider needs."""
         return {"box": real.BOX, "provider": self.machines.provider, **self.machines.machine}
 
     def secret_options(self, secret):
@@ -97,7 +97,7 @@ class Platform(Adapter):
 
     @contextmanager
     def kept(self):
-        """Vagrant's own home; at the end all is gone."""
+        """A context with a project and Vagrant's home; at the end both are deleted."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o711)
         try:
@@ -105,7 +105,7 @@ class Platform(Adapter):
                 self.vagrant = stack.enter_context(self._opened())
                 self._make_project()
                 given = {key: value for key, value in self.vagrant.environment().items() if key.startswith("VAGRANT_")}
-                # What a task names in its options must not come from here.
+                # A task sets these two by its options, so they must not come from the environment.
                 given = {
                     key: value for key, value in given.items() if key not in ("VAGRANT_CWD", "VAGRANT_VAGRANTFILE")
                 }
@@ -121,7 +121,7 @@ class Platform(Adapter):
         except real.NotAvailable as reason:
             warnings.warn(f"Vagrant is not available ({reason}): a double stands in its place", stacklevel=2)
             os.environ["POLYVIRT_TEST_VAGRANT"] = "double"
-            self.machines = PlayedMachines(self.folder, self.project.name)
+            self.machines = DoubleMachines(self.folder, self.project.name)
             return self.machines.open()
 
     def traits(self):
@@ -129,7 +129,7 @@ class Platform(Adapter):
         return make_driver({**params, "executable": "vagrant"}).traits()
 
     def is_write(self, call):
-        """Whether a noted call may have changed anything."""
+        """Whether a recorded call may have changed anything."""
         command, *words = call.argv
         if command == "virsh":
             return libvirt.writes(words)
@@ -137,71 +137,71 @@ class Platform(Adapter):
             return virtualbox_own.writes(words)
         return words[0] not in _READS and words[:2] != ["snapshot", "list"]
 
-    # Behind the module's back ---------------------------------------------------------------------------------------
+    # Without the module -----------------------------------------------------------------------------------------------
 
     def medium(self):
         return "/nonexistent/medium.iso"
 
     def described(self):
-        """{name: description} of the machines in the managed file."""
+        """{name: description} of the VMs in the managed Vagrantfile."""
         path = self.project / _FILE
         lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else ()
         line = next((line for line in lines if line.startswith(_DESCRIPTION)), f"{_DESCRIPTION}{{}}")
         return {one["name"]: one for one in json.loads(line[len(_DESCRIPTION) :]).get("machines", ())}
 
     def ids(self):
-        """{name: id} of the machines that were made."""
+        """{name: id} of the created VMs."""
         found = {
             path.parts[-3]: path.read_text(encoding="utf-8") for path in self.project.glob(".vagrant/machines/*/*/id")
         }
-        there = self.machines.ids()
-        return {name: identifier for name, identifier in found.items() if identifier in there}
+        existing = self.machines.ids()
+        return {name: identifier for name, identifier in found.items() if identifier in existing}
 
     def truth(self, names):
-        """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
+        """The actual state: {name: {power, id, stored, running ...}}; absent VMs are None."""
         self._check_users_file()
         described, ids = self.described(), self.ids()
-        return {name: self._standing(described[name], ids.get(name)) if name in described else None for name in names}
+        return {name: self._vm_state(described[name], ids.get(name)) if name in described else None for name in names}
 
     def _check_users_file(self):
         assert (self.project / _USERS_FILE).read_text(encoding="utf-8") == _USERS_OWN
 
-    def _standing(self, machine, identifier):
+    def _vm_state(self, machine, identifier):
         stored = json.dumps(machine, sort_keys=True)
         if identifier is None:
             return {"id": None, "power": STOPPED, "stored": stored, "running": None, "snapshots": []}
-        standing = self.machines.standing(identifier)
-        is_on = standing["power"] != STOPPED
-        running = {**machine, "cpus": standing["cpus"], "memory": standing["memory"] >> 20} if is_on else None
+        vm = self.machines.vm_state(identifier)
+        is_on = vm["power"] != STOPPED
+        running = {**machine, "cpus": vm["cpus"], "memory": vm["memory"] >> 20} if is_on else None
         return {
             "id": identifier,
-            "power": standing["power"],
+            "power": vm["power"],
             "stored": stored,
             "running": json.dumps(running, sort_keys=True) if running else None,
-            "snapshots": standing["snapshots"],
+            "snapshots": vm["snapshots"],
         }
 
     def settings(self, machine, which="stored"):
-        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
-        told = json.loads(machine[which])
+        """A VM's settings by option name; ``machine`` is from ``truth``."""
+        description = json.loads(machine[which])
         return {
-            "cpus": told.get("cpus"),
-            "memory": told["memory"] << 20 if told.get("memory") else None,
-            "description": told.get("description", ""),
-            "tags": told.get("tags", []),
-            "fleet": told.get("fleet", ""),
-            "box_url": told.get("box_url"),
-            "box_checksum": told.get("box_checksum"),
-            "provisioners": told.get("provisioners", []),
-            "native": told.get("native", {}).get("vm.boot_timeout"),
+            "cpus": description.get("cpus"),
+            "memory": description["memory"] << 20 if description.get("memory") else None,
+            "description": description.get("description", ""),
+            "tags": description.get("tags", []),
+            "fleet": description.get("fleet", ""),
+            "box_url": description.get("box_url"),
+            "box_checksum": description.get("box_checksum"),
+            "provisioners": description.get("provisioners", []),
+            "native": description.get("native", {}).get("vm.boot_timeout"),
         }
 
     def snapshots(self, name):
-        """{name: {parent, state, description, current}} of a machine's snapshots."""
+        """{name: {parent, state, description, current}} of a VM's snapshots."""
         return self.machines.snapshots(self.ids()[name])
 
     def write(self, name, byte):
-        """Let a guest have written this byte all over the beginning of its disk."""
+        """Fill the beginning of a VM's disk with this byte, as its guest could do."""
         self.machines.write(self.ids()[name], byte)
 
     def holds(self, machine, byte):
@@ -211,7 +211,7 @@ class Platform(Adapter):
         return f"/nonexistent/{name}.img"
 
     def files(self):
-        """Names of all files in the project, but those that Vagrant keeps for itself."""
+        """Names of all files in the project, except those in .vagrant."""
         paths = [path for path in self.project.rglob("*") if path.is_file()]
         below = [path.relative_to(self.project) for path in paths]
         return sorted(str(path) for path in below if path.parts[0] != _OWN_FOLDER)
@@ -223,7 +223,7 @@ class Platform(Adapter):
         self.machines.take(self.ids()[name], snapshot)
 
     def handle(self, name):
-        """A word that a provider takes for this machine, though it is another one's name."""
+        """A word that a provider accepts as this VM, to be used as the name of another one."""
         return self.ids()[name]
 
     def define_as(self, word):
@@ -235,10 +235,10 @@ class Platform(Adapter):
     def remove_by_name(self, name):
         self._describe({other: one for other, one in self.described().items() if other != name})
 
-    # Bringing machines about -----------------------------------------------------------------------------------------
+    # Create and delete VMs --------------------------------------------------------------------------------------------
 
     def clean(self):
-        """No machine and no file of the namespace is left, but the user's own."""
+        """Delete all VMs and files of the namespace, except the user's file."""
         self._check_users_file()
         for identifier in self.ids().values():
             self.machines.remove(identifier)
@@ -249,14 +249,14 @@ class Platform(Adapter):
         self.project.mkdir(mode=0o711)
         (self.project / _USERS_FILE).write_text(_USERS_OWN, encoding="utf-8")
 
-    def bring(self, names, hearing=()):
-        """Make machines and bring each into a power: ``names`` is {name: power}."""
-        made = [name for name, power in names.items() if power != ABSENT]
-        self._describe({**self.described(), **{name: self._machine(name) for name in made}})
-        self._up(made)
+    def bring(self, names, obeying=()):
+        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` obey the power button."""
+        created = [name for name, power in names.items() if power != ABSENT]
+        self._describe({**self.described(), **{name: self._machine(name) for name in created}})
+        self._up(created)
         ids = self.ids()
-        self.machines.make_hear([ids[name] for name in made if name in hearing])
-        for name in made:
+        self.machines.make_obeying([ids[name] for name in created if name in obeying])
+        for name in created:
             self.machines.turn(ids[name], names[name])
 
     def _machine(self, name):
@@ -272,12 +272,12 @@ class Platform(Adapter):
             assert done.returncode == 0, done.stdout + done.stderr
 
     def move(self, name, power):
-        """Bring a machine into ``power``."""
+        """Change a VM to the state ``power``."""
         if name not in self.ids():
             self._up([name])
         self.machines.turn(self.ids()[name], power)
 
-    # What only this platform has -------------------------------------------------------------------------------------
+    # Only on this platform --------------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Vagrant with libvirt, in folders of its own, and nothing left of it on the host."""
+"""A real Vagrant with libvirt in its own directories. At the end, its VMs, networks and pools are deleted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NOT_AVAILABLE = 77
 
 
 class NotAvailable(Exception):
-    """Vagrant cannot be had here; the text says why."""
+    """Vagrant is not available on this host; the message contains the reason."""
 
 
 def build():
-    """The box file."""
+    """The path of the box file, which is created if it is missing. Raises NotAvailable."""
     done = subprocess.run(["bash", _BUILD], capture_output=True, text=True, check=False)
     if done.returncode == NOT_AVAILABLE:
         raise NotAvailable(done.stderr.strip().split("\n")[-1])
@@ -30,9 +30,9 @@ def build():
 
 
 class Vagrant:
-    """A project in ``folder``/NAME: machines are called NAME_MACHINE, so ``name`` tells whose they are.
+    """A project in ``folder``/NAME; in libvirt, the names of its VMs are NAME_VM.
 
-    ``box`` is a file, to be known as BOX; without one no machine can be made.
+    ``box`` is a file that is added with the name BOX; without it no VM can be created.
     """
 
     def __init__(self, folder, name, box=None):
@@ -53,7 +53,7 @@ class Vagrant:
             if name.startswith(f"{self.project.name}_"):
                 _virsh("destroy", name)
                 _virsh("undefine", name, "--snapshots-metadata", "--managed-save", "--nvram")
-        # A private network is called after the project, with a number.
+        # The name of a private network is the project's name and a number.
         networks = [name for name in _virsh("net-list", "--all", "--name").split("\n") if self._is_ours(name)]
         for kind, name in (("pool", POOL), *(("net", name) for name in networks)):
             _virsh(f"{kind}-destroy", name)
@@ -75,7 +75,7 @@ class Vagrant:
         }
 
     def call(self, *words):
-        """One call as it ends."""
+        """Run one command; returns its exit code and output."""
         return subprocess.run(
             ["vagrant", *words], capture_output=True, text=True, check=False, env=self.environment(), timeout=600
         )
@@ -89,7 +89,7 @@ class Vagrant:
 
 
 def _make_pool():
-    """Vagrant makes a pool itself only if that is called default."""
+    """Create the pool. Vagrant creates a pool itself only if its name is default."""
     folder = _pool_folder()
     folder.mkdir(mode=0o711, exist_ok=True)
     _virsh("pool-define-as", POOL, "dir", "--target", str(folder))

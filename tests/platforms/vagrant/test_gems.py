@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the providers' own classes, as they are installed here, make of what the managed file tells them."""
+"""Rendered files, read by the configuration classes of the installed providers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
 from unit.module_utils._tools.ruby_values import require_ruby
 from unit.module_utils._tools.vagrant_projects import rich
 
-#: Path of each class's file (below Vagrant's own folder, or a gem's), and the class.
+#: {provider: (path of the class's file below Vagrant's directory or a gem's, name of the module)}.
 CLASSES = {
     "virtualbox": ("plugins/providers/virtualbox/config", "ProviderVirtualBox"),
     "hyperv": ("plugins/providers/hyperv/config", "HyperV"),
     "libvirt": ("vagrant-libvirt/config", "ProviderLibvirt"),
 }
-#: What the programs below end with where they find no such class.
+#: Exit code of the programs below if they do not find the class.
 NOT_INSTALLED = 77
-#: Gives the provider's part of each text to an object of the provider's class. What that does not know are its errors.
+#: A Ruby program that evaluates the provider's part of each text with an object of the provider's class. It prints the
+#: class's errors (unknown settings), the values of the attributes ``asked``, and the names of the class's methods.
 ASK = """
 require "json"
 begin
@@ -37,7 +38,7 @@ rescue LoadError => error
   exit 77
 end
 KIND = VagrantPlugins.const_get(name)::Config
-class Told < BasicObject
+class Configured < BasicObject
   def initialize(config) = @config = config
   def method_missing(name, *_values, **_named, &block) = block ? block.call(name == :provider ? @config : self) : self
 end
@@ -54,10 +55,10 @@ Vm = Struct.new(:vm)
 Machine = Struct.new(:config)
 answers = texts.map { |text|
   config = KIND.new
-  Vagrant.define_singleton_method(:configure) { |_version, &block| block.call(Told.new(config)) }
+  Vagrant.define_singleton_method(:configure) { |_version, &block| block.call(Configured.new(config)) }
   eval(text)
   errors = config.send(:_detected_errors)
-  # The others' look at the host.
+  # Other providers' validation reads the host.
   errors += config.validate(Machine.new(Vm.new(Networks.new([])))).values.flatten if name == "ProviderVirtualBox"
   {errors: errors, values: asked.map { |one| plain(config.public_send(one)) }}
 }
@@ -108,7 +109,7 @@ COMMAND = ["modifyvm", ":id", "--vram", "16"]
     [
         (COMMAND, "pre-boot"),
         (["post-boot", *COMMAND], "post-boot"),
-        # As they are written in Ruby.
+        # Values as they are written in Ruby.
         ([COMMAND], "pre-boot"),
         (["pre-boot", COMMAND], "pre-boot"),
         (["post-comm", COMMAND], "post-comm"),
@@ -125,13 +126,13 @@ def test_settings_of_libvirt_that_are_methods():
         "cpuaffinitiy": [[{"0": "0-4", "1": "5"}]],
         "qemuenv": [[{"QEMU_AUDIO_DRV": "pa"}]],
     }
-    ((told,), _methods) = ask("libvirt", [native], "disk_driver_opts", "cpu_affinity", "qemu_env")
+    ((values,), _methods) = ask("libvirt", [native], "disk_driver_opts", "cpu_affinity", "qemu_env")
     driver, affinity = {":cache": "none", ":io": "threads"}, {":0": "0-4", ":1": "5"}
-    assert told == ([], driver, affinity, {":QEMU_AUDIO_DRV": "pa"})
+    assert values == ([], driver, affinity, {":QEMU_AUDIO_DRV": "pa"})
 
 
 def test_vagrant_accepts_its_experimental_settings():
-    """With no word in the environment it drops these, and says so only in its log."""
+    """Without VAGRANT_EXPERIMENTAL, Vagrant ignores them and reports this only in its log."""
     require_ruby()
     program = """
     begin
@@ -151,7 +152,7 @@ def test_vagrant_accepts_its_experimental_settings():
         assert _run(program, text, {"VAGRANT_EXPERIMENTAL": "", **environment}) == taken
 
 
-#: What Vagrant calls, and what only tells.
+#: Methods that Vagrant itself calls, or that only return values.
 _NOT_FOR_USERS = {"validate", "merge", "finalize!", "to_s", "customizations", "network_adapters"}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One VM's life with the real Vagrant and libvirt: every day this is all that the real one is asked for with a VM."""
+"""One VM with the real Vagrant and libvirt, from creation to deletion: the only daily test with a real VM."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READS = {"status", "--version", "ssh-config", "validate", "global-status"}
 
 
 class Project:
-    """A platform as far as ``carry_one`` asks."""
+    """The attributes of a platform that ``carry_one`` uses."""
 
     family, word, programs = "polyvirt.core.vagrant", "instance", None
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules as processes, on the double as a program: only what needs processes; see the driver's unit tests."""
+"""The modules as processes on the double as a program, if a test needs processes; for others see the unit tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.shim import Shim
 
 
 class Modules:
-    """The platform of `suite.carry`: a project whose VMs have one provider."""
+    """A platform for `suite.carry`: a project whose VMs have one provider."""
 
     family, word = "polyvirt.core.vagrant", "instance"
 
@@ -46,19 +46,19 @@ def modules(request, tmp_path, monkeypatch):
 def test_hanging_vagrant_is_killed_and_the_provider_is_queried(modules, tmp_path, monkeypatch):
     box = virtualbox_double.VirtualBox(tmp_path / "virtualbox")
     (modules.programs / "VBoxManage").symlink_to(box.executable)
-    # Vagrant starts it, too.
+    # Vagrant starts VBoxManage, too.
     monkeypatch.setenv("PATH", os.pathsep.join([str(modules.programs), os.environ["PATH"]]))
     created = modules.run(state="started")
     modules.vagrant.change(guests={"web": "hangs even when forced"})
     stopped = modules.run(state="stopped", stop_mode="force")
     assert (stopped.rc, box.state(created.result["vms"][0]["id"])) == (0, "poweroff"), stopped.result
     assert ["hangs", "web"] in modules.vagrant.calls()
-    # It would hold the lock of the VM if it were still there.
+    # The hung Vagrant would still hold the lock of the VM.
     assert modules.vagrant.call("suspend").returncode == 0
 
 
 def test_vagrant_of_a_killed_task_is_waited_for(modules):
-    """It has a session of its own, and goes on."""
+    """Vagrant has its own session, so it continues when the task is killed."""
     killer = modules.programs / "killer"
     killer.write_text(f'#!/bin/sh\n[ "$1" = up ] && kill -9 $PPID\nexec {modules.vagrant.executable} "$@"\n')
     killer.chmod(0o755)
@@ -78,6 +78,6 @@ def test_task_variables_reach_vagrant_and_project_values_are_not_reported(module
     assert run.rc == 0, run.result
     assert "hush" not in json.dumps(run.result)
     (vm,) = run.result["vms"]
-    # The id is shown, though a variable's value is in it.
+    # The id is not masked, although it contains a variable's value.
     assert (tmp_path / "elsewhere" / "machines" / "web" / "hyperv" / "id").read_text(encoding="ascii") == vm["id"]
     assert run.result["invocation"]["module_args"]["project_dir"] == str(modules.project)

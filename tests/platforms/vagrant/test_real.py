@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection's tools rely on, asked of the real Vagrant. No machine is started."""
+"""The features of the real Vagrant on which the collection's tools rely, without a VM."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def tool_of(found, environment=None, **options):
 
 
 def contents(folder):
-    """All files below a folder, with what is in them."""
-    # The lock of the index and Ruby's loader are written by each call, whatever it does.
-    passing = ("machine-index.lock", "lock.", "loader.rb", "checkpoint")
-    found = (file for file in folder.rglob("*") if file.is_file() and not any(word in file.name for word in passing))
+    """{path: content} of all files below a folder."""
+    # Every call writes the lock of the index and Ruby's loader.
+    ignored = ("machine-index.lock", "lock.", "loader.rb", "checkpoint")
+    found = (file for file in folder.rglob("*") if file.is_file() and not any(word in file.name for word in ignored))
     return {str(file): file.read_bytes() for file in found}
 
 
-def remember_a_machine(found, index=None):
-    """As after `up`, when libvirt has lost the machine since."""
+def write_lost_vm(found, index=None):
+    """Write the files of a VM that `up` created and libvirt no longer has; returns its data directory."""
     index = index or uuid.uuid4().hex
     folder = found.project / ".vagrant" / "machines" / "web" / "libvirt"
     folder.mkdir(parents=True)
@@ -65,41 +65,41 @@ def remember_a_machine(found, index=None):
     return folder
 
 
-def test_a_copy_can_be_asked_without_a_trace_and_the_original_cannot(environment_of_its_own, tmp_path):
+def test_status_of_a_copy_of_the_data_directory_changes_nothing(environment_of_its_own, tmp_path):
     found = environment_of_its_own
     found.write(vagrantfile.render(PROJECT))
-    folder = remember_a_machine(found)
-    # The very first call makes the home folder.
+    folder = write_lost_vm(found)
+    # The first call creates the home directory.
     tool_of(found).read("box", "list")
     before = {**contents(found.project), **contents(found.home)}
     copy = tmp_path / "copy"
     vagrant_folder.copy(files, str(found.project / ".vagrant"), str(copy))
-    said = tool_of(found, dotfile=str(copy)).read("status")
-    assert vagrant_output.statuses(said)["web"].state == "not_created"
+    output = tool_of(found, dotfile=str(copy)).read("status")
+    assert vagrant_output.statuses(output)["web"].state == "not_created"
     assert {**contents(found.project), **contents(found.home)} == before
     tool_of(found).read("status")
     assert not (folder / "id").exists()
     assert {**contents(found.project), **contents(found.home)} != before
 
 
-def test_a_name_is_taken_for_the_beginning_of_another_machines_number(environment_of_its_own):
-    """So the driver refuses such a name; the list is as it reads it."""
+def test_vagrant_takes_a_name_for_the_beginning_of_an_id(environment_of_its_own):
+    """The driver rejects such a name; it parses the machine index correctly."""
     found = environment_of_its_own
     found.write(vagrantfile.render({"machines": [{**PROJECT["machines"][0], "name": "a"}]}))
-    folder = remember_a_machine(found, index="a" + 31 * "0")
+    folder = write_lost_vm(found, index="a" + 31 * "0")
     index = vagrant_index.read(files, str(found.home))
     assert index == {"a" + 31 * "0": ("web", str(found.project), FILE)}
     assert vagrant_index.vm_mistaken_for(index, "a", None)
     assert folder.exists()
-    # It looks for web, which the file does not describe.
+    # Vagrant looks for web, which the file does not describe.
     with pytest.raises(CommandFailed, match="'web'"):
         tool_of(found).read("status", "a")
 
 
 @pytest.mark.parametrize("provider", ["libvirt", "virtualbox", "hyperv"])
-def test_vagrant_finds_no_fault_in_a_rendered_file(environment_of_its_own, provider, tmp_path):
+def test_rendered_file_is_valid_for_vagrant(environment_of_its_own, provider, tmp_path):
     project = rich(provider)
-    # Vagrant looks at the host for these.
+    # Vagrant checks that these exist on the host.
     project["machines"][0]["shared_folders"] = [{"host_path": str(tmp_path), "guest_path": "/data", "type": "rsync"}]
     script = tmp_path / "set up.sh"
     script.write_text("true\n", encoding="ascii")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One real VirtualBox for all tests of this folder."""
+"""Fixtures of this directory: a real VirtualBox, and its double."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _root():
 
 @pytest.fixture(name="folder")
 def _folder():
-    # pytest's own folders are closed to the user that VirtualBox runs as.
+    # The user as which VirtualBox runs cannot open pytest's own directories.
     with tempfile.TemporaryDirectory(prefix="polyvirt-virtualbox-") as folder:
         yield folder
 
@@ -35,13 +35,13 @@ def _box(root, folder):
 
 @pytest.fixture(name="box_of_root")
 def _box_of_root(root, folder):
-    """Whose user has a name, which its database of what to start with the host wants."""
+    """A VirtualBox that runs as root: its autostart database needs a user with a name."""
     with real.VirtualBox(root, folder, user=0) as box:
         box.run("setproperty", "autostartdbpath", box.folder / "registry")
         yield box
 
 
-@pytest.fixture(name="played")
-def _played(folder):
+@pytest.fixture(name="double")
+def _double(folder):
     with double_registry.VirtualBox(folder) as box:
         yield box

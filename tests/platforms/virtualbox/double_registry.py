@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VirtualBox that only remembers, to be used as the real one is: where that cannot be had, and for older texts."""
+"""The double of VirtualBox, with the interface of the real one: if that is not available, and for older versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .registry import Registry
 
 
 class VirtualBox(Registry):
-    """A registry in ``folder``; ``version`` decides the texts."""
+    """A registry in ``folder``; the output depends on ``version``."""
 
     #: Its clock: the seconds since 1970.
     now = staticmethod(time.time)
@@ -27,19 +27,19 @@ class VirtualBox(Registry):
         self._change(version=version)
 
     def call(self, *words):
-        """One call as it ends, without a process: most of a test's calls are no more than its preparation."""
+        """Run one command without a process, because most calls of a test only prepare it."""
         return commands.call(str(self.folder), [str(word) for word in words], self.now)
 
     def is_busy(self, *texts):
-        """The next calls that lock a machine which is off fail with these words; {} is the machine's name."""
+        """The next calls that lock a stopped VM fail with these messages; {} is replaced by the VM's name."""
         self._change(busy=list(texts))
 
     def has_networks(self, **names):
-        """The host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
+        """Set the host's networks: names of its ``bridgedifs``, ``hostonlyifs`` and ``natnets``."""
         self._change(networks=names)
 
     def has_leases(self, leases):
-        """What the server of a host-only network gave: (address, state) by MAC."""
+        """Set the DHCP leases of host-only networks: {MAC: (address, state)}."""
         self._change(leases=leases)
 
     def _change(self, **values):

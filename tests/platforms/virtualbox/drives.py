@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a VirtualBox, real or played, tells of drives and of switches at a slot, in both of its forms."""
+"""A check, for the real VirtualBox and its double, of how both forms of a VM's description show drives and slots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unit.module_utils._tools.test_vboxmanage_long import comparable
 
 
 def check_drives(box, image):
-    """``image`` is a file that this VirtualBox takes for an ISO."""
+    """``image`` is a file that this VirtualBox accepts as an ISO image."""
     uuid = box.make("web", "ignores")
     box.run("storagectl", uuid, "--name", "IDE", "--add", "ide")
     drive = ("storageattach", uuid, "--storagectl", "IDE", "--port", 0, "--device", 0, "--type", "dvddrive")
@@ -39,8 +39,8 @@ def check_drives(box, image):
 
 
 def slots_of(box, uuid):
-    """The slots in use by controller and port; both forms tell the same of them."""
-    told = vboxmanage_machine.machine(box.run("showvminfo", uuid, "--machinereadable"))
+    """The used slots by (controller, port); asserts that both forms of the description are equal."""
+    single = vboxmanage_machine.machine(box.run("showvminfo", uuid, "--machinereadable"))
     (listed,) = vboxmanage_long.vms(box.run("list", "--long", "vms"))
-    assert comparable(listed.machine) == comparable(told)
-    return {(slot.controller, slot.port): slot for slot in told.slots if slot.device == 0}
+    assert comparable(listed.machine) == comparable(single)
+    return {(slot.controller, slot.port): slot for slot in single.slots if slot.device == 0}

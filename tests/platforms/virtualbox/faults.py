@@ -1,37 +1,36 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proofs that VirtualBox broke by itself: without VT-x it does now and then, saving memory or loading it.
+"""Signs of bugs of VirtualBox itself: without VT-x it crashes now and then when it saves or restores memory.
 
-Of 7.2.22, 1 in 200 savings ended in an assertion, and 1 in 50 restored machines died without a word (350 tried). Once
-in a dozen runs of all tests a poweroff never ended: the machine was off, and its process and the daemon waited for each
-other.
+With 7.2.22, 1 of 200 saves ended in an assertion, and 1 of 50 restored VMs died without a message (350 tried). Once in
+a dozen runs of all tests a poweroff never ended: the VM was off, and its process and the daemon waited for each other.
 """
 
 from __future__ import annotations
 
 import re
 
-#: VirtualBox about itself; the file is one of its own source.
+#: An assertion of VirtualBox; the file is one of its source.
 _ASSERTED = re.compile(r"Assertion failed: .*? at '.*?/VBox/.*?' \(\d+\)")
-#: Seconds. No call of the tests' own takes a tenth of it, however busy the host.
+#: Seconds after which a call is considered hung. No call takes a tenth of it, even on a busy host.
 PATIENCE = 300
-#: What the tests say of one that did not end.
+#: The message of the tests about a call that did not end.
 HUNG = f"has not ended in {PATIENCE} s"
 _HUNG = re.compile(rf"VBoxManage [^\n]* {HUNG}")
 
 
 def proofs(failure, folder, names_on):
-    """What VirtualBox showed of faults of its own: assertions of its source, dead processes, and calls that hung."""
-    told = [found[0] for pattern in (_ASSERTED, _HUNG) for found in pattern.finditer(failure)]
-    return told + [f"{log} ends in the middle" for log in _cut_off(folder, names_on)]
+    """Messages about bugs of VirtualBox: assertions and hung calls in the text ``failure``, and VMs that died."""
+    messages = [found[0] for pattern in (_ASSERTED, _HUNG) for found in pattern.finditer(failure)]
+    return messages + [f"{log} ends in the middle" for log in _cut_off(folder, names_on)]
 
 
 def _cut_off(folder, names_on):
-    """Logs of VMs that have ended, but not as those of a VM that was stopped: also if the daemon has crashed."""
+    """Logs of VMs whose process ended without the last line of a regular end, also if the daemon has crashed."""
     current = {folder / name / "Logs" / "VBox.log" for name in names_on}
-    over = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
-    return [path for path in over if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]
+    ended = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
+    return [path for path in ended if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]
 
 
 def end_of_log(folder, name):

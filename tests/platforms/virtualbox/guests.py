@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Guests of one sector: an interpreted machine is too slow for an operating system, but not for these."""
+"""Guests of one sector, because an interpreted VM is too slow for an operating system."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ f4              hlt
 """
 
 GUESTS = {"obeys": _OBEYS, "ignores": _IGNORES, "crashes": _CRASHES}
-#: Where the BIOS puts the sector.
+#: The address to which the BIOS loads the sector.
 _LOADED_AT = 0x7C00
 _HALT = b"\xf4"
 
@@ -64,18 +64,18 @@ def _code(kind):
     return bytes.fromhex("".join(line[:16] for line in GUESTS[kind].splitlines()))
 
 
-#: Where a guest that has booted rests: behind its halt.
+#: Instruction pointers of booted guests: behind the halt instruction.
 _RESTS_AT = {_LOADED_AT + _code(kind).index(_HALT) + 1 for kind in ("obeys", "ignores")}
 
 
 def has_booted(registers):
-    """Whether the guest is past its BIOS and has done its preparations: the registers ``cs`` and ``eip`` say so."""
+    """Whether the guest waits at its halt, according to the registers ``cs`` and ``eip``."""
     values = dict(re.findall(r"(\w+) = (0x[0-9a-f]+)", registers))
     return int(values.get("cs", "1"), 16) == 0 and int(values.get("eip", "0"), 16) in _RESTS_AT
 
 
 def disk_image(kind):
-    """The raw image of a disk from which the guest boots."""
+    """The raw image of a disk that boots this guest."""
     code = _code(kind)
     sector = code.ljust(_SECTOR - len(_SIGNATURE), b"\0") + _SIGNATURE
     return sector.ljust(_DISK_SIZE, b"\0")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only VirtualBox has: its settings with their values, what it refuses, and which calls of its tool write."""
+"""Settings and errors that only VirtualBox has, and which calls of VBoxManage change something."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import subprocess
 
 from suite.scenarios.refusals import Refused
 
-#: First words of VBoxManage that read, whatever follows; and those that do with these second words.
+#: Commands of VBoxManage that only read: always, or with these second or third words.
 _READS = {"--version", "list", "showvminfo", "showmediuminfo", "getextradata"}
 _READS_BY_SECOND = {"guestproperty": {"get", "enumerate"}, "unattended": {"detect"}}
 _READS_BY_THIRD = {"snapshot": {"list", "showvminfo"}}
-#: Settings that only this platform has, or whose values are its own, as in ``scenarios.options``.
+#: Settings that only this platform has, or with values of its own, as in ``scenarios.options``.
 SETTINGS = {
     "os_type": (("Debian_64", "Debian (64-bit)"), ("openbsd", "OpenBSD (64-bit)")),
     "display": (({"video_memory": "16M"}, 16 << 20), ({"video_memory": "32M"}, 32 << 20)),
@@ -30,7 +30,7 @@ SETTINGS = {
 
 
 def refusals(platform, known, new):
-    """What is refused here and nowhere else; ``known`` is there, ``new`` is not."""
+    """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {**platform.creation, "name": [new]}
     qcow2 = platform.storage / "image.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, platform.disk_size], check=True)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VirtualBox: a real one with guests of one sector, or where it cannot be had, the one that only remembers.
+"""VirtualBox: a real one with guests of one sector, or its double if that is not available.
 
-Its registry is a folder of its own, so nothing that the host's users have in VirtualBox is ever touched.
+Its registry is a directory of its own, so VMs of the host's users are never touched.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms import images
 from platforms.adapter import Adapter
 from platforms.virtualbox import double_registry, faults, own, reading, real
-from platforms.virtualbox.bringing import Bringing
 from platforms.virtualbox.disks import Disks
 from platforms.virtualbox.registry import ENGINE, Registry
+from platforms.virtualbox.vm_setup import VmSetup
 
 PREFIX = "pvc-"
 
 
-class Platform(Disks, Bringing, Adapter):
-    """A registry whose machines are named by a prefix."""
+class Platform(Disks, VmSetup, Adapter):
+    """A registry with VMs whose names begin with a prefix."""
 
     name = "virtualbox"
     family = "polyvirt.core.vbox"
@@ -53,7 +53,7 @@ class Platform(Disks, Bringing, Adapter):
         "networks": [],
         "native": ENGINE,
     }
-    #: Options that a machine which starts here cannot have; VirtualBox itself takes them.
+    #: Options that VirtualBox accepts, but with which a VM does not start here.
     unusable: ClassVar = frozenset({"nested_virtualization"})
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
     slots = ("SATA 0", "SATA 1")
@@ -71,7 +71,7 @@ class Platform(Disks, Bringing, Adapter):
 
     @property
     def programs(self):
-        """Where its VBoxManage is."""
+        """The directory with its VBoxManage."""
         return self.box.executable.parent
 
     @property
@@ -79,12 +79,12 @@ class Platform(Disks, Bringing, Adapter):
         return {"storage_path": str(self.storage)}
 
     def options(self, about):
-        """What every task of the module ``about`` something needs."""
+        """Options that every task of the module ``about`` something needs."""
         return self.connection if about == "vm" else {}
 
     @contextmanager
     def kept(self):
-        """The registry; at the end all is gone."""
+        """A context in which the registry exists; at the end it is deleted."""
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
             with self._opened() as self.box:
@@ -97,7 +97,7 @@ class Platform(Disks, Bringing, Adapter):
         if os.environ.get("POLYVIRT_TEST_VIRTUALBOX") == "double":
             return double_registry.VirtualBox(self.folder)
         try:
-            # As root: machines write to disks that a task, which runs as root, has made.
+            # As root, because VMs write to disks that a task created as root.
             return real.VirtualBox(real.build(), self.folder, user=0)
         except real.NotAvailable as reason:
             warnings.warn(f"VirtualBox is not available ({reason}): a double stands in its place", stacklevel=2)
@@ -107,11 +107,11 @@ class Platform(Disks, Bringing, Adapter):
         return make_driver({**self.connection, "executable": str(self.box.executable)}).traits()
 
     def is_write(self, call):
-        """Whether a noted call may have changed anything."""
+        """Whether a recorded call may have changed anything."""
         command, *words = call.argv
         return command != "VBoxManage" or own.writes(words)
 
-    # Behind the module's back ---------------------------------------------------------------------------------------
+    # Without the module -----------------------------------------------------------------------------------------------
 
     def medium(self):
         """An ISO image."""
@@ -122,27 +122,27 @@ class Platform(Disks, Bringing, Adapter):
         return str(path)
 
     def all_ids(self):
-        """{name: UUID} of all machines; of two that have one name, the later."""
+        """{name: UUID} of all VMs; of two with the same name, the later."""
         return reading.listed(self.box.run("list", "vms"))
 
     def ids(self):
-        """{name: UUID} of the machines in the namespace."""
+        """{name: UUID} of the VMs in the namespace."""
         return {
             name: uuid for name, uuid in self.all_ids().items() if name.startswith((self.prefix, f"-{self.prefix}"))
         }
 
     def truth(self, names):
-        """How machines really stand: {name: {power, id, stored, running, autostart ...}}; absent ones are None."""
+        """The actual state: {name: {power, id, stored, running, autostart ...}}; absent VMs are None."""
         ids = self.ids()
-        asked = [name for name in names if name in ids]
+        existing = [name for name in names if name in ids]
         with ThreadPoolExecutor(4) as pool:
-            told = dict(zip(asked, pool.map(lambda name: self._told(ids[name]), asked)))
-        is_branched = any(map(reading.is_branched, told.values()))
-        bases = reading.bases(self.box.run("list", "hdds")) if is_branched else {}
-        standing = {name: reading.standing(ids[name], told[name], bases) for name in asked}
-        return {name: standing.get(name) for name in names}
+            outputs = dict(zip(existing, pool.map(lambda name: self._showvminfo(ids[name]), existing)))
+        has_snapshot_files = any(map(reading.has_snapshot_files, outputs.values()))
+        bases = reading.bases(self.box.run("list", "hdds")) if has_snapshot_files else {}
+        states = {name: reading.vm_state(ids[name], outputs[name], bases) for name in existing}
+        return {name: states.get(name) for name in names}
 
-    def _told(self, uuid):
+    def _showvminfo(self, uuid):
         return self.box.run("showvminfo", uuid, "--machinereadable")
 
     def settings(self, machine, which="stored"):
@@ -150,25 +150,24 @@ class Platform(Disks, Bringing, Adapter):
         return reading.settings(machine)
 
     def snapshots(self, name):
-        """{name: {parent, state, description, current}} of a machine's snapshots."""
+        """{name: {parent, state, description, current}} of a VM's snapshots."""
         return reading.snapshots(Path(self._value(name, "CfgFile")))
 
     def _value(self, name, key):
-        told = self.box.run("showvminfo", self.ids()[name], "--machinereadable")
-        return reading.value(told, key)
+        return reading.value(self.box.run("showvminfo", self.ids()[name], "--machinereadable"), key)
 
     def contents(self):
-        """{name: digest} of every disk image in the namespace's folder; settings files change with what is around."""
+        """{name: digest} of all disk images in the directory, without settings files, which often change."""
         return {name: images.digest(self.storage / name) for name in self.files() if name.endswith(".vdi")}
 
     def files(self):
-        """Names of all files in the namespace's folder, but logs and what machines that are there had as settings."""
+        """Names of all files in the namespace's directory, except logs and old copies of settings files."""
         paths = [path for path in self.storage.rglob("*") if path.is_file()]
-        below = (path.relative_to(self.storage) for path in paths if not reading.is_former(path))
+        below = (path.relative_to(self.storage) for path in paths if not reading.is_old_copy(path))
         return sorted(str(path) for path in below if "Logs" not in path.parts)
 
     def checkpoint(self):
-        """What brings all back to how it is now: what runs is off for a moment, and then all is in files."""
+        """A function that restores the present state. Running VMs are powered off for a moment to copy all files."""
         kept, parts = self.folder / "kept", ("registry", "registry.json", "machines")
         running = [name for name, uuid in self.ids().items() if self._power(uuid) == RUNNING]
         for name in running:
@@ -186,20 +185,20 @@ class Platform(Disks, Bringing, Adapter):
         return put_back
 
     def registered_disks(self):
-        """Files of disks that the platform has in books of its own, used or not."""
+        """Files of all registered disks, used or not."""
         return sorted(reading.parents(self.box.run("list", "hdds")))
 
-    def in_the_way(self, name):
-        """A file that keeps a machine of this name from being made, for VirtualBox never overwrites one."""
+    def blocking_file(self, name):
+        """A file that prevents the creation of a VM with this name: VirtualBox never overwrites a settings file."""
         (self.storage / name).mkdir(exist_ok=True)
         return self.storage / name / f"{name}.vbox"
 
     def take_snapshot(self, name, snapshot):
-        """A snapshot as the platform takes it when it is told nothing else."""
+        """Take a snapshot with VirtualBox's defaults."""
         self.box.run("snapshot", self.ids()[name], "take", snapshot)
 
     def faults(self, failure):
-        """Proofs that VirtualBox broke by itself: without VT-x it does now and then, saving memory or loading it."""
+        """Messages about bugs of VirtualBox itself (faults.py)."""
         on = [name for name, uuid in self.ids().items() if self._is_alive(name, uuid)]
         return faults.proofs(str(failure), self.storage, on)
 
@@ -207,10 +206,10 @@ class Platform(Disks, Bringing, Adapter):
         return faults.end_of_log(self.storage, name)
 
     def _is_alive(self, name, uuid):
-        """Whether its log may still grow: a process writes the end of it after the VM is stopped."""
+        """Whether the VM's log may still grow: its process writes the end after the VM has stopped."""
         return self._power(uuid) != STOPPED or bool(self.box.processes(f"--comment\0{name}\0"))
 
-    # What only this platform has -------------------------------------------------------------------------------------
+    # Only on this platform --------------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)
@@ -219,37 +218,37 @@ class Platform(Disks, Bringing, Adapter):
         return own.SETTINGS
 
     def handle(self, name):
-        """A word that VBoxManage takes for this machine, though it is another one's name."""
+        """A word that VBoxManage accepts as this VM, to be used as the name of another one."""
         return self.ids()[name]
 
     def all_names(self):
-        """Of the machines beside the namespace too."""
+        """Names of all VMs, also outside of the namespace."""
         return list(self.all_ids())
 
     def define_as(self, word):
-        """A machine with a name that is not the namespace's."""
+        """Create a VM with a name outside of the namespace."""
         self.define(word)
 
     def define_twin(self, uuid, name):
-        """Give a machine the name of another, as VirtualBox allows where their folders differ."""
+        """Rename a VM to the name of another one, which VirtualBox allows if their directories differ."""
         apart = self.folder / "apart"
         apart.mkdir(exist_ok=True)
         self.box.run("movevm", uuid, "--folder", apart)
         self.box.run("modifyvm", uuid, "--name", name)
 
     def spoil(self, name):
-        """Make a machine's settings file unreadable for VirtualBox, which notices when it starts."""
+        """Make a VM's settings file invalid, and end the daemon, which reads it when it starts again."""
         Path(self._value(name, "CfgFile")).write_text("spoilt\n")
         self.box.end_daemon()
 
     def remove_by_name(self, name):
-        """Remove one machine if it is there; for names that cannot begin as the namespace's do."""
+        """Delete a VM if it exists; for names that cannot begin with the namespace's prefix."""
         if name in self.all_ids():
             self._remove(self.all_ids()[name])
 
 
 class Double(Platform):
-    """The one that only remembers: all scenarios run on it every day, and a part of them on the real one."""
+    """VirtualBox's double: all scenarios run on it every day, and some of them on the real one."""
 
     name = "virtualbox_double"
 
@@ -258,7 +257,7 @@ class Double(Platform):
 
 
 def _replace(source, target):
-    """A file or folder as it is elsewhere, where it is there at all."""
+    """Replace a file or directory by ``source``, if that exists."""
     if source.is_dir():
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target)

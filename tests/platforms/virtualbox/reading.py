@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VBoxManage tells the tests. It is read apart from the collection's own parsers, which are under test."""
+"""Parse the output of VBoxManage without the collection's parsers, which are under test."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
-#: VirtualBox's first word for each power.
+#: VirtualBox's name of each power state.
 STATES = {RUNNING: "running", STOPPED: "poweroff", PAUSED: "paused", SUSPENDED: "saved", FAILED: "gurumeditation"}
 _POWERS = {**{state: power for power, state in STATES.items()}, "aborted": STOPPED, "aborted-saved": SUSPENDED}
 _LISTED = re.compile(r'^"(.*?)" \{([0-9a-f-]{36})\}$', re.M | re.S)
 _MEDIUM = re.compile(r"^UUID: +(\S+)\nParent UUID: +(\S+)\n.*?^Location: +(.*?)\n", re.M | re.S)
-#: Lines that say how a machine is, not what it is. Whether guests reach the host's own services changes by itself, when
-#: VirtualBox reads a settings file of an older form again. That secure boot is off is told once the NVRAM file of a
-#: started VM was read again, which happens when the daemon ends between two calls, as it does on a busy host.
-_PASSING = re.compile(
+#: Lines about the state of a VM, not about its configuration. localhostReachable changes when VirtualBox reads a
+#: settings file of an older format again. SecureBoot="off" is reported after the NVRAM file of a started VM was read
+#: again, which happens if the daemon ends between two calls, as it does on a busy host.
+_NOT_CONFIGURATION = re.compile(
     r"(VMState|VMStateChangeTime|VMStateFile|SessionName|VideoMode|VRDE\w*|vrdeport|GuestOSType|GuestMemoryBalloon"
     r'|localhostReachable|SecureBoot(?=="off")|GuestAdditions.*|(Current)?Snapshot\w+[-\d]*|"[^\n]*-ImageUUID-[-\d]+")='
 )
 _SLOT = re.compile(r'^"(.+)-(\d+)-(\d+)"="(.*)"$', re.M)
 _IN_DRIVE = re.compile(r"emptydrive|.*\.(iso|viso)", re.I)
 _NICS = {"intnet": "internal", "natnetwork": "network"}
-#: The rule of the option ssh_forward, which is none of port_forwards.
+#: The rule of the option ssh_forward, which does not belong to port_forwards.
 _SSH_RULE = "polyvirt-ssh"
 _NAMESPACE = "{http://www.virtualbox.org/}"
 
@@ -44,26 +44,26 @@ def listed(text):
 
 
 def parents(text):
-    """{file: the file it stands on, or None} from ``list hdds``."""
+    """{file: its backing file, or None} from ``list hdds``."""
     found = {uuid: (parent, location) for uuid, parent, location in _MEDIUM.findall(text)}
     return {location: found.get(parent, (None, None))[1] for parent, location in found.values()}
 
 
-def below(file, standing):
-    """The files that ``file`` stands on, nearest first."""
-    while standing.get(file):
-        file = standing[file]
+def below(file, parent_of):
+    """The backing files of ``file``, nearest first."""
+    while parent_of.get(file):
+        file = parent_of[file]
         yield file
 
 
 def bases(text):
-    """{file: the lowest file below it}: a snapshot puts another file in a disk's place, and it stays the same disk."""
-    standing = parents(text)
-    return {file: (list(below(file, standing)) or [file])[-1] for file in standing}
+    """{file: its lowest backing file}: a snapshot attaches a new file, but the disk is still the same."""
+    parent_of = parents(text)
+    return {file: (list(below(file, parent_of)) or [file])[-1] for file in parent_of}
 
 
 def leaves_first(text):
-    """UUIDs of all known disks, each before the one it stands on."""
+    """UUIDs of all registered disks, each before its backing disk."""
     found = {uuid: parent for uuid, parent, _location in _MEDIUM.findall(text)}
 
     def depth(uuid):
@@ -73,7 +73,7 @@ def leaves_first(text):
 
 
 def value(text, key):
-    """One value of ``showvminfo --machinereadable``, without quotes; None where it is not told."""
+    """One value of ``showvminfo --machinereadable``, without quotes, or None if it is not reported."""
     found = re.search(rf'^{re.escape(key)}=(?:"(.*)"|(.*))$', text, re.M)
     return None if found is None else found[1] if found[1] is not None else found[2]
 
@@ -82,30 +82,30 @@ def power(state):
     return _POWERS.get(state, state)
 
 
-def is_branched(told):
-    """Whether a machine's disks may go on in files that a snapshot began."""
-    return "/Snapshots/{" in told
+def has_snapshot_files(output):
+    """Whether files that snapshots created are attached to a VM."""
+    return "/Snapshots/{" in output
 
 
-def standing(uuid, told, base_of):
-    """A machine as the tests compare it: nothing in it depends on when it is asked."""
-    lines = [line for line in told.split("\n") if not _PASSING.match(line)]
+def vm_state(uuid, output, base_of):
+    """The state of a VM, without data that differs from call to call. ``base_of`` is from ``bases``."""
+    lines = [line for line in output.split("\n") if not _NOT_CONFIGURATION.match(line)]
     stored = "\n".join(lines)
     for file, base in base_of.items():
         stored = stored.replace(f'"{file}"', f'"{base}"')
-    now = power(value(told, "VMState"))
-    slots = {(controller, int(port), int(device)): path for controller, port, device, path in _SLOT.findall(told)
+    now = power(value(output, "VMState"))
+    slots = {(controller, int(port), int(device)): path for controller, port, device, path in _SLOT.findall(output)
              if path.startswith("/") or path == "emptydrive"}  # fmt: skip
     return {
         "id": uuid,
         "power": now,
         "stored": stored,
         "running": stored if now in (RUNNING, PAUSED) else None,
-        "autostart": value(told, "autostart-enabled") == "on",
-        "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", told, re.M),
+        "autostart": value(output, "autostart-enabled") == "on",
+        "snapshots": re.findall(r"^(?:Current)?SnapshotUUID.*$", output, re.M),
         "disks": {_slot(*place): path for place, path in slots.items() if not _IN_DRIVE.fullmatch(path)},
         "media": [path for path in slots.values() if _IN_DRIVE.fullmatch(path)],
-        **_in_file(Path(value(told, "CfgFile"))),
+        **_in_file(Path(value(output, "CfgFile"))),
     }
 
 
@@ -114,7 +114,7 @@ def _slot(controller, port, device):
 
 
 def _in_file(file):
-    """What VBoxManage tells nowhere, or only to one more call for each machine."""
+    """Values of the settings file that VBoxManage does not report, or only in one more call for each VM."""
     try:
         machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
     except ET.ParseError:
@@ -132,50 +132,50 @@ def _in_file(file):
 
 
 def settings(machine):
-    """A machine's settings in the vocabulary's words; ``machine`` is from ``standing``."""
-    told = machine["stored"]
-    boot = [value(told, f"boot{place}") for place in (1, 2, 3, 4)]
-    nics = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', told, re.M)) if kind != "none"]
+    """A VM's settings by option name; ``machine`` is from ``vm_state``."""
+    output = machine["stored"]
+    boot = [value(output, f"boot{place}") for place in (1, 2, 3, 4)]
+    nics = [kind for _number, kind in sorted(re.findall(r'^nic(\d+)="(\w+)"$', output, re.M)) if kind != "none"]
     media = [path for path in machine["media"] if "seed" not in path]
-    rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', told, re.M)]
+    rules = [rule.rsplit(",", 5) for rule in re.findall(r'^Forwarding\(\d+\)="(.*)"$', output, re.M)]
     return {
-        "cpus": int(value(told, "cpus")),
-        "memory": int(value(told, "memory")) << 20,
-        "description": value(told, "description") or "",
+        "cpus": int(value(output, "cpus")),
+        "memory": int(value(output, "memory")) << 20,
+        "description": value(output, "description") or "",
         "tags": machine["tags"],
         "fleet": machine["fleet"],
         "autostart": machine["autostart"],
         "disks": sorted(machine["disks"]),
         "networks": [_NICS.get(kind, kind) for kind in nics],
         "iso": "" if media in ([], ["emptydrive"]) else media[0],
-        "firmware": "bios" if value(told, "firmware") == "BIOS" else "uefi",
+        "firmware": "bios" if value(output, "firmware") == "BIOS" else "uefi",
         "tpm": machine["tpm"],
-        "os_type": value(told, "ostype"),
-        "display": int(value(told, "vram")) << 20,
+        "os_type": value(output, "ostype"),
+        "display": int(value(output, "vram")) << 20,
         "port_forwards": {rule[0]: (rule[1], int(rule[5])) for rule in rules if rule[0] != _SSH_RULE},
         "ssh_forward": any(rule[5] == "22" for rule in rules),
-        "shared_folders": _folders(told),
-        "groups": value(told, "groups").split(","),
-        "graphics_controller": value(told, "graphicscontroller"),
+        "shared_folders": _folders(output),
+        "groups": value(output, "groups").split(","),
+        "graphics_controller": value(output, "graphicscontroller"),
         "boot_order": [device for device in boot if device != "none"],
-        "native": value(told, "hpet"),
+        "native": value(output, "hpet"),
     }
 
 
-def _folders(told):
+def _folders(output):
     names, paths = (
-        dict(re.findall(rf'^SharedFolder{what}MachineMapping(\d+)="(.*)"$', told, re.M)) for what in ("Name", "Path")
+        dict(re.findall(rf'^SharedFolder{what}MachineMapping(\d+)="(.*)"$', output, re.M)) for what in ("Name", "Path")
     )
     return {name: paths[number] for number, name in names.items()}
 
 
 def macs(machine):
-    """The hardware addresses of a machine's cards."""
+    """The MAC addresses of a VM's NICs."""
     return set(re.findall(r'^macaddress\d+="(.*)"$', machine["stored"], re.M))
 
 
 def snapshots(file):
-    """{name: {parent, state, description, current}} from a settings file: powers and ages are told nowhere else."""
+    """{name: {parent, state, description, current}} from a settings file; VBoxManage does not report the state."""
     machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
     current = machine.get("currentSnapshot")
     return {name: {**one, "current": one["current"] == current} for name, one in _tree(machine, None)}
@@ -196,7 +196,7 @@ def _tree(node, parent):
         yield from _tree(one, one.get("name"))
 
 
-def is_former(path):
-    """VirtualBox keeps a copy of the settings that it changes, and of those whose form becomes a newer one."""
-    former = re.fullmatch(r"(.+)(\.vbox-prev|-\d+\.\d+-\w+\.vbox)", path.name)
-    return former is not None and path.with_name(f"{former[1]}.vbox").exists()
+def is_old_copy(path):
+    """Whether a file is VirtualBox's copy of settings before a change, or before a conversion to a newer format."""
+    copy = re.fullmatch(r"(.+)(\.vbox-prev|-\d+\.\d+-\w+\.vbox)", path.name)
+    return copy is not None and path.with_name(f"{copy[1]}.vbox").exists()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real VirtualBox for tests: one folder with a registry of its own, and an executable that works on it."""
+"""A real VirtualBox for tests: a directory with its own registry, and an executable that uses it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from .registry import Registry
 _SOURCES = Path(__file__).resolve().parent
 _NOT_AVAILABLE = 77
 DIRECT = "/usr/lib/virtualbox/VBoxManage"
-#: Debian's script in front of it, which writes a warning on standard output when the driver is missing.
+#: Debian's script, which writes a warning to standard output if the driver is missing, and then runs VBoxManage.
 WITH_WARNING = "/usr/bin/VBoxManage"
 _NO_DAEMON, _ATTEMPTS = "Failed to create the VirtualBox object!", 5
-#: Any number that is nobody's.
+#: A user id that belongs to nobody.
 UNPRIVILEGED = 6543
 
 
 class NotAvailable(Exception):
-    """VirtualBox cannot be had on this host; the text says why."""
+    """VirtualBox is not available on this host; the message contains the reason."""
 
 
 def build():
-    """The root folder with VirtualBox in it, made if it is missing. Raises NotAvailable."""
+    """The root directory with VirtualBox, which is created if it is missing. Raises NotAvailable."""
     built = subprocess.run([_SOURCES / "build.sh"], check=False, capture_output=True, text=True)
     if built.returncode == _NOT_AVAILABLE:
         raise NotAvailable(built.stderr.strip().split("\n")[-1])
@@ -45,21 +45,21 @@ def build():
 
 
 def processes_in(folder, program=""):
-    """The running processes of the registry in ``folder``, by number."""
+    """The process ids of the registry in ``folder`` whose command line contains ``program``."""
     name = (Path(folder) / "registry" / "name").read_text(encoding="ascii").strip()
     mark = f"VBOX_IPC_SOCKETID={name}\0".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # It may end while it is looked at.
+        with suppress(OSError):  # The process may end meanwhile.
             if mark in (process / "environ").read_bytes() and program in (process / "cmdline").read_text("utf-8"):
                 found.append(int(process.name))
     return found
 
 
 class VirtualBox(Registry):
-    """A registry in ``folder``, which is made; machines belong to ``user``, which is who VirtualBox runs as.
+    """A registry in ``folder``, which is created. VirtualBox runs as ``user``, who owns the VMs.
 
-    The folder is best below /tmp: elsewhere its path must be open to ``user``.
+    Use a directory below /tmp: elsewhere, ``user`` needs access to all parts of the path.
     """
 
     def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
@@ -73,17 +73,19 @@ class VirtualBox(Registry):
         for folder in ("", "registry", "home", "tmp", "bin", "machines"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
             os.chown(self.folder / folder, user, user)
-        # A machine ends when this process is gone (headless.py).
+        # The VMs end when the process with this id has ended (headless.py).
         (self.folder / "registry" / "owner").write_text(f"{os.getpid()}\n", encoding="ascii")
 
     def _name_socket(self):
-        """The same for all that open this folder: of two daemons one would overwrite what the other wrote."""
+        """Choose a socket name for all that open this directory: two daemons would overwrite each other's files."""
         file = self.folder / "registry" / "name"
         if not file.exists():
             file.write_text(f"polyvirt-{os.urandom(6).hex()}\n", encoding="ascii")
 
     def _write_executable(self, user, program):
-        """Become the user, change the root, run VBoxManage; its daemon finds the registry by socket and home."""
+        """Write a script that enters the mounts, changes user and root, and runs VBoxManage. Socket name and home
+        directory lead its daemon to this registry.
+        """
         registry = self.folder / "registry"
         environment = {
             "VBOX_IPC_SOCKETID": (registry / "name").read_text(encoding="ascii").strip(),
@@ -118,7 +120,7 @@ class VirtualBox(Registry):
             self._mounts.communicate()
 
     def call(self, *words, **more):
-        """A daemon that is just starting or ending is asked again: on a busy host it takes its time."""
+        """Run one command, again if the daemon is just starting or ending, which takes seconds on a busy host."""
         for _attempt in range(_ATTEMPTS):
             done = self._ended(words, more)
             if done.returncode == 0 or _NO_DAEMON not in done.stderr:
@@ -129,7 +131,7 @@ class VirtualBox(Registry):
         return done
 
     def _ended(self, words, more):
-        """One call, which VirtualBox may never end: what hangs is killed with all that it might wait for."""
+        """Run one command. If it hangs, kill all processes of the registry and raise AssertionError."""
         if not self._mounts:
             self._hold_mounts()
         try:
@@ -153,12 +155,12 @@ class VirtualBox(Registry):
         wait_until(is_up, report)
 
     def faults(self, failure):
-        """Proofs that VirtualBox broke by itself; a failure alone may be told too short to be one."""
+        """Messages about bugs of VirtualBox itself. Assertions of all calls count: ``failure`` may be truncated."""
         on = re.findall(r'^"(.*)" \{', self.call("list", "runningvms").stdout, re.MULTILINE)
         return proofs(f"{failure}\n{self._asserted}", self.machines, on)
 
     def close(self):
-        """End everything that runs in this registry. Nothing is asked: a machine would save itself to disk first."""
+        """Kill all processes of this registry; a VM that is only asked to end would first save its memory."""
         while self.processes():
             for process in self.processes():
                 with suppress(ProcessLookupError):
@@ -173,5 +175,5 @@ class VirtualBox(Registry):
             time.sleep(0.1)
 
     def processes(self, program=""):
-        """The running processes of this registry, by number."""
+        """The process ids of this registry."""
         return processes_in(self.folder, program)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One session of calls, made on any VBoxManage, as a transcript in which only chance is blotted out."""
+"""Run one session of calls on any VBoxManage, and write a transcript in which variable parts are replaced."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANSI_C = re.compile(r"\$'((?:[^'\\]|\\.)*)'")
 _SECONDS = 20
 
 # What differs from one run to the next, or is of no use to a caller.
-_BLOTS = [
+_REPLACEMENTS = [
     (re.compile(r"^VBoxManage: error: (Context: |/\S+\.cpp\[).*\n", re.MULTILINE), ""),
     (re.compile(r"^Usage - .*?(?=^VBoxManage: |^--rc=)", re.MULTILINE | re.DOTALL), "USAGE\n"),
     (re.compile(r"^Oracle VirtualBox Command Line .*\nCopyright .*\n\n", re.MULTILINE), "BANNER\n"),
@@ -28,28 +28,28 @@ _BLOTS = [
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:-]+\.?\d*Z?"), "TIME"),
     (re.compile(r'^(macaddress\d+=)"(?!080027AABBCC)\w+"', re.MULTILINE), r'\1"MAC"'),
     (re.compile(r"^(Size on disk: +)\d+", re.MULTILINE), r"\1N"),
-    # Of a new machine VirtualBox tells now this, now that.
+    # For a new VM, VirtualBox reports sometimes 0 and sometimes 1.
     (re.compile(r'^(localhostReachable=)"[01]"', re.MULTILINE), r'\1"N"'),
     (re.compile(r'^(VideoMode=)"\d+,\d+,\d+"', re.MULTILINE), r'\1"N"'),
 ]
 
 
 def session():
-    """The calls, as lines."""
+    """The lines of the session, one call each."""
     lines = SESSION.read_text(encoding="utf-8").split("\n")
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def transcript(call, machines, lines=None):
-    """What all calls said. ``call(*words)`` does one; ``machines`` is the folder that it makes machines in."""
+    """The output of all calls. ``call(*words)`` runs one; ``machines`` is the default machine folder."""
     for kind in GUESTS:
         (machines / f"{kind}.img").write_bytes(disk_image(kind))
     names = {"m": str(machines), "none": _NOBODY}
-    said = [_answer(call, line, names) for line in (session() if lines is None else lines)]
-    return _blotted("".join(said), names)
+    outputs = [_run_line(call, line, names) for line in (session() if lines is None else lines)]
+    return _masked("".join(outputs), names)
 
 
-def _answer(call, line, names):
+def _run_line(call, line, names):
     name, _equals, command = line.rpartition(" = ") if re.match(r"\w+ = ", line) else ("", "", line)
     words = [_filled(word, names) for word in _words(command)]
     if words[0] == "wait":
@@ -63,7 +63,7 @@ def _answer(call, line, names):
 
 
 def _words(command):
-    """A shell's words, with its way to write line breaks."""
+    """Split a line like a shell, with line breaks in the form $'...\\n'."""
     plain = _ANSI_C.sub(lambda found: shlex.quote(found[1].replace("\\n", "\n").replace("\\\\", "\\")), command)
     return shlex.split(plain)
 
@@ -79,9 +79,9 @@ def _wait(call, machine, state):
     )
 
 
-def _blotted(text, names):
-    for pattern, blot in _BLOTS:
-        text = pattern.sub(blot, text)
+def _masked(text, names):
+    for pattern, replacement in _REPLACEMENTS:
+        text = pattern.sub(replacement, text)
     for name, value in names.items():
         text = text.replace(value, f"{{{name}}}")
     others = {}

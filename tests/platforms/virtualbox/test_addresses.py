@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a guest said in a former boot is not believed, and what it says in this one is."""
+"""Addresses that a guest reported before its last start are ignored; those of the current start are used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def addresses(box, name="web"):
 
 
 def say(box, uuid, address):
-    """What Guest Additions would."""
+    """Report an address like the Guest Additions."""
     for key, value in {"V4/IP": address, "MAC": "080027AABBCC"}.items():
         box.run("guestproperty", "set", uuid, f"{CARD}/{key}", value, "--flags", "TRANSIENT")
 
@@ -29,7 +29,7 @@ def start(box, uuid):
 
 
 def test_address_of_a_former_boot_is_not_reported(box):
-    """Once a machine was saved and resumed, VirtualBox keeps what the guest said, and tells it after a cold start."""
+    """If a VM was saved and restored, VirtualBox keeps the guest's properties, even after a cold start."""
     uuid = box.make("web", "ignores")
     start(box, uuid)
     say(box, uuid, "192.168.56.7")

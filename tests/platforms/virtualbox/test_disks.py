@@ -1,19 +1,19 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks of each format and at each controller, on the real one: made, attached, grown, and left alone then."""
+"""Disks of each format and on each controller, on the real VirtualBox: created, attached, grown, unchanged."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
-from platforms.virtualbox.noted import MIB, SMALL, task
+from platforms.virtualbox.tasks import MIB, SMALL, task
 
-pytestmark = pytest.mark.deep("sizes and slots on the double: unit belt, test_configuring.py")
+pytestmark = pytest.mark.deep("sizes and slots on the double: unit belt, test_configure.py")
 
 FORMATS = ("vdi", "vmdk", "vhd")
-#: slot: the type of controller that it makes.
+#: {slot: type of the controller that is created for it}.
 CONTROLLERS = {
     "SATA 29": "IntelAhci",
     "IDE 0:1": "PIIX4",
@@ -30,16 +30,16 @@ def with_disk(**disk):
 
 
 def unchanged(done):
-    assert (done.well().changed, done.writes) == (False, [])
+    assert (done.succeeded().changed, done.writes) == (False, [])
 
 
 def disk_of(done):
-    (disk,) = done.well().vm["disks"]
+    (disk,) = done.succeeded().vm["disks"]
     return disk
 
 
 def grown(box, image_format, disk):
-    """What growing the machine's disk comes to; it can be started then as before."""
+    """Assert that growing the disk works, or fails for vmdk; in both cases the VM starts afterwards."""
     larger = with_disk(size=4 * MIB)
     done = task(box, config=larger)
     if image_format == "vmdk":
@@ -49,7 +49,7 @@ def grown(box, image_format, disk):
         assert disk_of(done)["size"] == 4 * MIB
         unchanged(task(box, config=larger))
         assert disk_header.capacity(disk["source"]) == 4 * MIB
-    task(box, config={}, state="started").well()
+    task(box, config={}, state="started").succeeded()
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
@@ -89,11 +89,11 @@ def test_disk_larger_than_its_image(box, source, image_format):
         assert box.run("list", "vms") == ""
         done = task(box, config=with_disk(format=image_format), image=image)
     assert disk_of(done)["size"] == (2 if image_format == "vmdk" else 3) * MIB
-    task(box, config={}, state="started").well()
+    task(box, config={}, state="started").succeeded()
 
 
 def test_a_larger_clone_of_a_vmdk(box):
-    task(box, config=with_disk(size=2 * MIB, format="vmdk")).well()
+    task(box, config=with_disk(size=2 * MIB, format="vmdk")).succeeded()
     disks = {"disks": {"#0": {"size": 4 * MIB}}}
     clone = {"source": "web", "linked": False}
     task(box, "copy", config=disks, clone=clone).refused("copy", "cannot enlarge", "--format VDI")
@@ -103,8 +103,8 @@ def test_a_larger_clone_of_a_vmdk(box):
 @pytest.mark.parametrize(("slot", "kind"), CONTROLLERS.items())
 def test_disk_on_each_controller(box, slot, kind):
     wanted = {**SMALL, "disks": {"SATA 0": {"size": 2 * MIB}, slot: {"size": 2 * MIB}}}
-    made = task(box, config=wanted).well()
+    made = task(box, config=wanted).succeeded()
     assert sorted(disk["slot"] for disk in made.vm["disks"]) == sorted(["SATA 0", slot])
     assert f'="{kind}"\n' in box.run("showvminfo", made.vm["id"], "--machinereadable")
     unchanged(task(box, config=wanted))
-    task(box, config={}, state="started").well()
+    task(box, config={}, state="started").succeeded()

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role unattended_install on VirtualBox, until the installer has started and after it has ended.
+"""Role unattended_install on VirtualBox, before and after the installation itself.
 
-No installer runs here, because without virtualization in hardware it would need days: the test writes what the console
-shows at the end, and stops the VM. tests/suite/test_installs.py starts the same CD in QEMU.
+No installer runs here, because without hardware virtualization it would need days: the test writes the last lines of
+the console and stops the VM. tests/suite/test_installs.py starts the same CD in QEMU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHI
 
 
 class Role:
-    """Plays the role for the VM web."""
+    """Runs the role for the VM web."""
 
     def __init__(self, box):
         self.box, self.media = box, box.folder / "media"
@@ -67,15 +67,15 @@ class Role:
         done = run_ansible(self.box.folder, "ansible-playbook", [path, *words], {"HOME": str(self.box.folder)})
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
-    def told(self, key):
-        """A value of showvminfo."""
+    def vm_value(self, key):
+        """One value of showvminfo."""
         return re.search(rf'^"?{key}"?="?(.*?)"?$', self.box.run("showvminfo", "web", "--machinereadable"), re.M)[1]
 
     def files(self):
         return sorted(path.name for path in self.media.iterdir())
 
-    def end(self):
-        """The installer does its last step, and stops the VM."""
+    def finish_installation(self):
+        """Write the last lines of the console and stop the VM, as the installer does."""
         self.console.write_text("Finishing the installation\npolyvirt-installed\n", encoding="utf-8")
         self.box.run("controlvm", "web", "poweroff")
 
@@ -85,13 +85,13 @@ def _is_started_and_detached(role):
     assert (code, "found absent" in output, role.box.run("list", "vms"), role.files()) == (0, True, "", []), output
     code, output = role.run()
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
-    assert (role.told("VMState"), role.told("uartmode1")) == ("running", f"file,{role.console}")
-    assert [role.told(f"boot{number}") for number in (1, 2)] == ["disk", "dvd"]
+    assert (role.vm_value("VMState"), role.vm_value("uartmode1")) == ("running", f"file,{role.console}")
+    assert [role.vm_value(f"boot{number}") for number in (1, 2)] == ["disk", "dvd"]
     medium = role.media / "web.iso"
     assert str(medium) in role.box.run("showvminfo", "web", "--machinereadable")
     code, output = role.run()
     assert (code != 0, "Write the CD" in output) == (True, False), output
-    role.end()
+    role.finish_installation()
     code, output = role.run()
     assert (code, "found complete" in output) == (0, True), output
     assert str(medium) not in role.box.run("showvminfo", "web", "--machinereadable")
@@ -100,8 +100,8 @@ def _is_started_and_detached(role):
     assert (code, "found installed" in output, "changed=0" in output) == (0, True, True), output
 
 
-def test_installation_is_started_and_detached(played):
-    _is_started_and_detached(Role(played))
+def test_installation_is_started_and_detached(double):
+    _is_started_and_detached(Role(double))
 
 
 @pytest.mark.deep("test_installation_is_started_and_detached")
@@ -109,22 +109,22 @@ def test_installation_is_started_and_detached_by_the_real_one(box_of_root):
     _is_started_and_detached(Role(box_of_root))
 
 
-def test_vm_that_stops_too_early_is_started_again_with_new_answers(played):
-    role = Role(played)
+def test_vm_that_stops_too_early_is_started_again_with_new_answers(double):
+    role = Role(double)
     role.run()
     before = (role.media / "web.iso").read_bytes()
-    played.run("controlvm", "web", "poweroff")
+    double.run("controlvm", "web", "poweroff")
     code, output = role.run(domain="example.org")
     assert (code != 0, "it has not ended within 1 s" in output) == (True, True), output
-    assert (role.told("VMState"), (role.media / "web.iso").read_bytes() == before) == ("running", False)
+    assert (role.vm_value("VMState"), (role.media / "web.iso").read_bytes() == before) == ("running", False)
 
 
-def test_cd_has_the_answers_and_nobody_else_can_read_it(played):
-    role = Role(played)
+def test_cd_has_the_answers_and_nobody_else_can_read_it(double):
+    role = Role(double)
     role.run(kernel_arguments=["a=it's;{$HOME}"])
     medium = role.media / "web.iso"
     assert medium.stat().st_mode & 0o077 == 0
-    extracted = played.folder / "cd"
+    extracted = double.folder / "cd"
     command = ["xorriso", "-osirrox", "on", "-indev", medium, "-extract", "/", extracted]
     subprocess.run(command, check=True, capture_output=True)
     configuration = (extracted / "boot" / "grub" / "grub.cfg").read_text(encoding="utf-8")
@@ -136,8 +136,8 @@ def test_cd_has_the_answers_and_nobody_else_can_read_it(played):
     assert names.stdout.decode() == "preseed.cfg\n"
 
 
-def test_uefi_is_rejected(played):
-    role = Role(played)
+def test_uefi_is_rejected(double):
+    role = Role(double)
     code, output = role.run(firmware="uefi")
     assert (code != 0, "web: unattended_install_firmware uefi is not supported on virtualbox" in output) == (True, True)
-    assert (played.run("list", "vms"), role.files()) == ("", [])
+    assert (double.run("list", "vms"), role.files()) == ("", [])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names that VBoxManage prints or reads otherwise than others: the right machine is hit, or it is clearly refused."""
+"""Names that VBoxManage prints or parses in a special way: the task uses the right VM, or fails with the reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from platforms.virtualbox.noted import MIB, SMALL, snapshot, task
+from platforms.virtualbox.tasks import MIB, SMALL, snapshot, task
 
 pytestmark = pytest.mark.deep("strange names on every platform: suite, test_ownership.py and test_snapshots.py")
 
@@ -32,75 +32,75 @@ STEPS = ({"state": "started"}, {"state": "stopped", "config": {}}, {"config": {"
 
 
 def ids(box):
-    """{name: UUID} from the settings files, which hold each name as it is."""
+    """{name: UUID} from the settings files, which contain each name unchanged."""
     machines = [ET.parse(file).getroot()[0] for file in box.machines.rglob("*.vbox")]
     return {machine.get("name"): machine.get("uuid").strip("{}") for machine in machines}
 
 
 def test_vm_with_a_difficult_name_is_managed(box):
-    """Made, started, found again, changed and removed, with an ordinary machine beside them that nothing happens to."""
+    """VMs are created, started, stopped, changed and deleted; another VM is not changed."""
     other = box.make("other", "ignores")
     before = (box.machines / "other" / "other.vbox").read_bytes()
-    made = task(box, *POSSIBLE).well()
+    made = task(box, *POSSIBLE).succeeded()
     assert {vm["name"]: vm["id"] for vm in made.vms} == {name: ids(box)[name] for name in POSSIBLE}
     for step in STEPS:
-        done = task(box, *POSSIBLE, **step).well()
+        done = task(box, *POSSIBLE, **step).succeeded()
         assert [vm["id"] for vm in done.vms] == [vm["id"] for vm in made.vms]
         assert all(vm["changed"] for vm in done.vms)
-        assert not task(box, *POSSIBLE, **step).well().changed
-    assert task(box, *POSSIBLE, state="absent", config={}).well().changed
+        assert not task(box, *POSSIBLE, **step).succeeded().changed
+    assert task(box, *POSSIBLE, state="absent", config={}).succeeded().changed
     assert ids(box) == {"other": other}
     assert (box.machines / "other" / "other.vbox").read_bytes() == before
     assert {path.name for path in box.machines.iterdir()} == {"other", f"{other}.vdi"}
 
 
 def test_name_that_equals_the_uuid_of_another_vm(box):
-    """A name goes before an id that looks like it, and an id is an id."""
+    """The driver looks for a VM with this name before one with this UUID."""
     uuid = box.make("other", "ignores")
-    made = task(box, uuid).well().vm
+    made = task(box, uuid).succeeded().vm
     assert made["id"] != uuid
-    task(box, uuid, config={"memory": 20 * MIB}).well()
+    task(box, uuid, config={"memory": 20 * MIB}).succeeded()
     assert [vm["memory_mib"] for vm in (task(box, uuid).vms[0], task(box, "other", config={}).vms[0])] == [16, 16]
-    task(box, uuid, state="absent", config={}).well()
+    task(box, uuid, state="absent", config={}).succeeded()
     assert list(ids(box)) == ["other"]
 
 
 def test_two_names_with_the_same_directory(box):
-    """VirtualBox writes both names as one file name: the second machine is refused, and the first one stays."""
-    first = task(box, "a/b").well().vm
+    """VirtualBox maps both names to one file name: the task for the second VM fails, and the first VM remains."""
+    first = task(box, "a/b").succeeded().vm
     files = sorted(box.machines.rglob("*"))
     task(box, "a:b").failed("a_b.vbox belongs to the VM 'a/b'")
     assert ids(box) == {"a/b": first["id"]}
     assert sorted(box.machines.rglob("*")) == files
-    assert not task(box, "a/b").well().changed
+    assert not task(box, "a/b").succeeded().changed
 
 
 @pytest.mark.parametrize("name", ["-x", "-"])
 def test_name_with_a_leading_dash(box, name):
-    """None is made, for nobody could address it by hand; one that is there is managed."""
+    """Such a VM is not created, because nobody could address it by hand; an existing one is managed."""
     task(box, name).refused("an option")
     box.run("createvm", f"--name={name}", "--register")
-    task(box, name, config={"memory": 20 * MIB}).well()
-    assert task(box, name, state="absent", config={}).well().changed
+    task(box, name, config={"memory": 20 * MIB}).succeeded()
+    assert task(box, name, state="absent", config={}).succeeded().changed
     assert box.run("list", "vms") == ""
 
 
 def test_snapshots(box):
-    uuid = task(box).well().vm["id"]
+    uuid = task(box).succeeded().vm["id"]
     names = ['s "1"', "s\\", "two\nlines", "ü €", UUID]
     for name in names:
-        assert snapshot(box, "web", name, description=f"of {name}").well().changed
-        assert not snapshot(box, "web", name).well().changed
-    told = box.run("snapshot", uuid, "list", "--machinereadable")
-    assert all(name in told for name in names)
+        assert snapshot(box, "web", name, description=f"of {name}").succeeded().changed
+        assert not snapshot(box, "web", name).succeeded().changed
+    output = box.run("snapshot", uuid, "list", "--machinereadable")
+    assert all(name in output for name in names)
     for name in names:
-        assert snapshot(box, "web", name, state="absent").well().changed
+        assert snapshot(box, "web", name, state="absent").succeeded().changed
     assert "does not have any snapshots" in box.call("snapshot", uuid, "list").stdout
     snapshot(box, "web", "-x").refused("an option")
 
 
 def test_mark_with_special_characters(box):
-    """The mark is JSON in a value that VBoxManage takes as one word."""
-    uuid = task(box, config={**SMALL, "tags": ("-x", 'a "b"', "ü")}).well().vm["id"]
+    """The mark is JSON, passed to VBoxManage as one argument."""
+    uuid = task(box, config={**SMALL, "tags": ("-x", 'a "b"', "ü")}).succeeded().vm["id"]
     said = box.run("getextradata", uuid, "polyvirt/mark").partition("Value: ")[2]
     assert json.loads(said)["tags"] == ["-x", 'a "b"', "ü"]

@@ -1,19 +1,19 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every setting that the option native takes: the real VirtualBox stores it, tells it again, and is left alone then."""
+"""Every setting of the option native: the real VirtualBox stores and reports it, and a second task changes nothing."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
 
-from platforms.virtualbox.noted import SMALL, task
 from platforms.virtualbox.registry import ENGINE
+from platforms.virtualbox.tasks import SMALL, task
 
-pytestmark = pytest.mark.deep("native keys on the double: unit belt, test_configuring.py")
+pytestmark = pytest.mark.deep("native keys on the double: unit belt, test_configure.py")
 
-#: name: (a value, another one). Those of one set are asked together, so none may be a second name of another.
+#: {name: (a value, another one)}. All settings of one set are requested together, so none may be an alias of another.
 FIRST_NAMES = {
     "accelerate3d": (True, False),
     "acpi": (False, True),
@@ -77,12 +77,12 @@ SECOND_NAMES = {
 @pytest.mark.parametrize("names", [FIRST_NAMES, SECOND_NAMES], ids=["first", "second"])
 def test_native_settings_are_stored_reported_and_not_repeated(box_of_root, names):
     box = box_of_root
-    task(box).well()
+    task(box).succeeded()
     for place in (0, 1):
         config = {"native": {name: values[place] for name, values in names.items()}}
-        changed = task(box, config=config).well()
+        changed = task(box, config=config).succeeded()
         assert changed.changed
-        again = task(box, config=config).well()
+        again = task(box, config=config).succeeded()
         assert [change["path"] for step in again.vms[0]["steps"] for change in step["changes"]] == []
 
 
@@ -94,5 +94,5 @@ def test_table_has_every_name():
 def test_new_vm_gets_native_settings(box):
     wanted = {"audio-driver": "null", "usbxhci": True, "clipboard-mode": "bidirectional", "recording": True}
     config = {**SMALL, "native": {**ENGINE, **wanted}}
-    task(box, config=config).well()
-    assert not task(box, config=config).well().changed
+    task(box, config=config).succeeded()
+    assert not task(box, config=config).succeeded().changed

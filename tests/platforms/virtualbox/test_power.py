@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ways to start and to stop: windows that cannot be shown, a cut that fails or hangs, what starts with the host."""
+"""Start and stop on the real VirtualBox: no display, a poweroff that fails or hangs, autostart."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import shlex
 
 import pytest
 
-from platforms.virtualbox.noted import task
+from platforms.virtualbox.tasks import task
 
 
 def in_front(box, *rules):
-    """An executable that passes all calls on, but does something else first where one fits: (pattern, shell)."""
+    """An executable that records and forwards all calls; ``rules`` are (pattern, shell command to run first)."""
     cases = "".join(f"{pattern}) {command} ;;\n" for pattern, command in rules)
     notes, program = box.folder / "calls", box.folder / "front" / "VBoxManage"
     program.parent.mkdir()
@@ -36,13 +36,13 @@ HANGS = "exec sleep 60"
 
 @pytest.mark.parametrize("command", [FAILS, HANGS], ids=["fails", "hangs"])
 def test_poweroff_that_fails_ends_the_process(box, command):
-    """By ending the process."""
+    """The driver then ends the VM's process (startvm --type emergencystop)."""
     uuid = box.make("deaf", "ignores")
     program = in_front(box, ("controlvm*poweroff", command))
 
     box.run("startvm", uuid, "--type", "headless")
     box.wait_for(uuid, "running")
-    stopped = task(box, "deaf", state="stopped", config={}, executable=program).well().vm
+    stopped = task(box, "deaf", state="stopped", config={}, executable=program).succeeded().vm
     assert (stopped["state"], stopped["reason"], box.state(uuid)) == ("stopped", "aborted", "aborted")
     assert last_calls(box, "emergencystop")
     assert not last_calls(box, "acpipowerbutton")
@@ -60,15 +60,15 @@ def test_autostart_is_enabled_while_the_vm_runs(box_of_root):
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")
     wanted = {"autostart": True, "native": {"autostart-delay": 7}}
-    assert task(box, config=wanted).well().changed
-    told = box.run("showvminfo", uuid, "--machinereadable")
-    assert 'autostart-enabled="on"\nautostart-delay=7\n' in told
-    assert not task(box, config=wanted).well().changed
+    assert task(box, config=wanted).succeeded().changed
+    output = box.run("showvminfo", uuid, "--machinereadable")
+    assert 'autostart-enabled="on"\nautostart-delay=7\n' in output
+    assert not task(box, config=wanted).succeeded().changed
     assert box.state(uuid) == "running"
 
 
 def test_autostart_is_disabled_only_while_the_vm_is_stopped(box_of_root):
-    """VBoxManage switches it on in a machine that runs, whatever it is told, and says that all went well."""
+    """On a running VM, VBoxManage switches autostart on for every value, and reports success."""
     box = box_of_root
     uuid = box.make("web", "ignores")
     box.run("modifyvm", uuid, "--autostart-enabled", "on")
@@ -76,13 +76,13 @@ def test_autostart_is_disabled_only_while_the_vm_is_stopped(box_of_root):
     box.run("controlvm", uuid, "autostart-enabled", "off")
     assert 'autostart-enabled="on"' in box.run("showvminfo", uuid, "--machinereadable")
     task(box, config={"autostart": False}).refused("autostart", "allow_restart")
-    assert task(box, config={"autostart": False}, allow_restart=True).well().changed
+    assert task(box, config={"autostart": False}, allow_restart=True).succeeded().changed
     assert 'autostart-enabled="off"' in box.run("showvminfo", uuid, "--machinereadable")
     assert box.state(uuid) == "running"
 
 
 def test_host_without_autostart_is_reported_before_any_change(box):
-    """VBoxManage itself ends with 0 there, whatever it has printed."""
+    """VBoxManage itself prints an error and ends with 0."""
     uuid = box.make("web", "ignores")
     box.run("startvm", uuid, "--type", "headless")
     done = box.call("controlvm", uuid, "autostart-enabled", "on")

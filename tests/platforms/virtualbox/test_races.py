@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What others do while a task works, and what it must not undo when it fails: on the real VirtualBox."""
+"""Changes by other clients during a task, which a failing task must not undo, on the real VirtualBox."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
 
-from platforms.virtualbox.noted import MIB, SMALL, task
+from platforms.virtualbox.tasks import MIB, SMALL, task
 
-pytestmark = pytest.mark.deep("what others do meanwhile on the double: unit belt, test_creating.py")
+pytestmark = pytest.mark.deep("what others do meanwhile on the double: unit belt, test_create.py")
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}}}
 CLONE = {"source": "source", "linked": False, "snapshot": None}
@@ -30,40 +30,40 @@ def _images(box):
 
 
 def test_failed_clone_deletes_nothing_of_its_source(box):
-    """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
+    """A new clone has its source's mark, which names a detached disk of the source, until it gets its own mark."""
     rules = {"web": {"host_port": 20002, "guest_port": 80}}
-    task(box, "source", config={**TWO_DISKS, "port_forwards": rules}).well()
-    task(box, "source", config={"disks": {"SATA 1": None}}).well()
+    task(box, "source", config={**TWO_DISKS, "port_forwards": rules}).succeeded()
+    task(box, "source", config={"disks": {"SATA 1": None}}).succeeded()
     before = _images(box)
     failed = task(box, "clone", config={}, clone=CLONE, before={"modifyvm": _fails})
     assert "disk full" in failed.outcome.msg
     assert _images(box) == before
-    task(box, "clone", config={}, clone=CLONE).well()
+    task(box, "clone", config={}, clone=CLONE).succeeded()
     assert before < _images(box)
 
 
 def test_loser_of_a_race_undoes_nothing(box):
-    """Another task makes the machine while this one waits for it; that its own start fails is no reason to undo it."""
+    """Another task creates the VM while this one waits. That this one's start fails is no reason to delete the VM."""
     created, lost = threading.Event(), threading.Event()
 
     def slow():
         created.set()
         assert lost.wait(30)
 
-    winner = threading.Thread(target=lambda: task(box, before={"createmedium": slow}).well())
+    winner = threading.Thread(target=lambda: task(box, before={"createmedium": slow}).succeeded())
     winner.start()
     assert created.wait(30)
     threading.Timer(1, lost.set).start()
     loser = task(box, state="started", before={"startvm": _fails})
     winner.join()
     assert loser.outcome.failed
-    assert task(box, check=True).well().outcome.changed is False
+    assert task(box, check=True).succeeded().outcome.changed is False
     assert _images(box) == {"web-SATA-0.vdi"}
 
 
 def test_vm_created_first_by_another_task_is_used(box):
-    """The machine that came first is the one that was asked for."""
-    done = task(box, before={"createvm": lambda: task(box).well()})
+    """The task uses the VM that the other task created."""
+    done = task(box, before={"createvm": lambda: task(box).succeeded()})
     assert not done.outcome.failed, done.outcome.msg
     assert box.run("list", "vms").count('"web"') == 1
 
@@ -72,27 +72,27 @@ def test_log_of_a_former_vm_says_nothing_about_a_new_one(box_of_root):
     logs = box_of_root.machines / "web" / "Logs"
     logs.mkdir(parents=True)
     (logs / "VBox.log").write_text("of a machine that VirtualBox forgot\n", encoding="ascii")
-    task(box_of_root).well()
+    task(box_of_root).succeeded()
     assert _images(box_of_root) == {"web-SATA-0.vdi"}
-    assert task(box_of_root).well().writes == []
+    assert task(box_of_root).succeeded().writes == []
 
 
 def test_ssh_forward_port_is_never_that_of_another_vm(box):
-    """A machine copied by hand has the same rule; and a program may have taken the port while a machine was off."""
-    first = task(box, "first", state="started").well().vm
-    task(box, "first", state="stopped", config={}).well()
+    """A VM cloned by hand has the same rule, and another program may use the port while the VM is stopped."""
+    first = task(box, "first", state="started").succeeded().vm
+    task(box, "first", state="stopped", config={}).succeeded()
     box.run("clonevm", first["id"], "--name", "second", "--register")
-    ports = [task(box, name, state="started", config={}).well().vm["ssh"]["port"] for name in ("first", "second")]
+    ports = [task(box, name, state="started", config={}).succeeded().vm["ssh"]["port"] for name in ("first", "second")]
     assert ports[0] == first["ssh"]["port"] != ports[1]
-    task(box, "first", state="stopped", config={}).well()
+    task(box, "first", state="stopped", config={}).succeeded()
     with socket.create_server(("127.0.0.1", ports[0])):
-        again = task(box, "first", state="started", config={}).well().vm["ssh"]["port"]
+        again = task(box, "first", state="started", config={}).succeeded().vm["ssh"]["port"]
     assert again not in ports
-    assert task(box, "first", state="started", config={}).well().writes == []
+    assert task(box, "first", state="started", config={}).succeeded().writes == []
 
 
 def test_vm_deleted_meanwhile_is_reported(box):
-    machine = task(box, state="started").well().vm
+    machine = task(box, state="started").succeeded().vm
 
     def remove():
         box.run("controlvm", machine["id"], "poweroff")
@@ -133,18 +133,18 @@ def _changed_all_the_time(box, machine):
 
 
 def test_query_of_snapshots_is_repeated_while_others_hold_the_lock(box):
-    """Only this question takes the machine's lock; another that changes it takes it all the time."""
-    machine = task(box).well().vm["id"]
+    """The driver's query of snapshots needs the VM's lock, which another client takes again and again."""
+    machine = task(box).succeeded().vm["id"]
     box.run("snapshot", machine, "take", "first")
     asked = {"name": "first", "state": "restored"}
     with _changed_all_the_time(box, machine):
         for _attempt in range(5):
-            task(box, config={}, snapshot=asked, check=True, timeout=60).well()
+            task(box, config={}, snapshot=asked, check=True, timeout=60).succeeded()
 
 
-def test_the_settings_file_is_found_while_it_is_replaced(box):
-    """Without it the machine would be one in the making, which nobody has got yet: it would not be there."""
-    machine = task(box).well().vm["id"]
+def test_settings_file_is_found_while_it_is_replaced(box):
+    """Without its file, the VM would look like one that is not created yet, that is, absent."""
+    machine = task(box).succeeded().vm["id"]
     path = str(box.machines / "web" / "web.vbox")
     with _changed_all_the_time(box, machine):
         lost = [attempt for attempt in range(50_000) if settings_in(path) is None]

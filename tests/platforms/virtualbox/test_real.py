@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real VirtualBox is real: machines start, guests answer or do not, and nothing is left behind."""
+"""The environment with the real VirtualBox works: VMs start, guests behave as described, and nothing remains."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_files_have_the_same_path_inside_and_outside(box):
     assert (box.machines / "files" / "files.vbox").stat().st_uid == real.UNPRIVILEGED
 
 
-def test_it_runs_as_the_user_of_the_test(root, folder):
+def test_virtualbox_runs_as_the_requested_user(root, folder):
     with real.VirtualBox(root, folder, user=0) as box:
         start(box, "ignores")
         assert (box.machines / "ignores" / "ignores.vbox").stat().st_uid == 0
@@ -96,7 +96,7 @@ def test_two_registries_are_separate(box, root, tmp_path_factory):
     subprocess.run(["rm", "-rf", other.folder], check=True)
 
 
-def test_it_is_an_executable_like_any_other(box, tmp_path, monkeypatch):
+def test_shim_runs_the_executable(box, tmp_path, monkeypatch):
     shim = Shim(tmp_path, ["VBoxManage"])
     uuid = box.make("shimmed")
     monkeypatch.setenv("POLYVIRT_SHIM", str(shim.notes))
@@ -107,12 +107,12 @@ def test_it_is_an_executable_like_any_other(box, tmp_path, monkeypatch):
     assert [call.argv for call in shim.calls()] == [("VBoxManage", "list", "vms")]
 
 
-def test_the_callers_locale_is_what_virtualbox_gets(box):
+def test_virtualbox_gets_the_locale_of_the_caller(box):
     failed = box.call("createvm", "--name", "ü", locale="C")
     assert (failed.returncode, "VERR_NO_TRANSLATION" in failed.stderr) == (3, True)
 
 
-def test_nothing_is_left_behind(root, folder):
+def test_no_process_and_no_mount_remains(root, folder):
     before = mounts()
     with real.VirtualBox(root, folder) as box:
         start(box, "ignores")

@@ -1,18 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role vm on VirtualBox: a machine, a snapshot of it, who uses an image, and away with it all."""
+"""The role vm on VirtualBox: create a VM and a snapshot, list the users of an image, delete the VM."""
 
 from __future__ import annotations
 
 import json
 
-from platforms.virtualbox.noted import SMALL, task
+from platforms.virtualbox.tasks import SMALL, task
 from suite.by_ansible import ansible_playbook
 
 
 def play(box, *roles, debug=None, **variables):
-    """One play of entry points of the role, as ansible-playbook runs it; what it said."""
+    """The output of ansible-playbook for a play with these entry points of the role."""
     tasks = [{"include_role": {"name": "polyvirt.core.vm", "tasks_from": entry}} for entry in roles]
     tasks += [{"debug": debug}] if debug else []
     common = {"vm_name": "web", "vm_platform": "virtualbox", "vm_module_options": {"executable": str(box.executable)}}
@@ -21,36 +21,36 @@ def play(box, *roles, debug=None, **variables):
 
 
 def users_of(box, image):
-    """What the role finds to use an image."""
-    said = play(box, "image_users", debug={"var": "vm_image_users"}, vm_image=str(image), vm_name="another")
-    return json.loads(said.partition('"vm_image_users": ')[2].partition("]")[0] + "]")
+    """The result of the role's entry point image_users."""
+    output = play(box, "image_users", debug={"var": "vm_image_users"}, vm_image=str(image), vm_name="another")
+    return json.loads(output.partition('"vm_image_users": ')[2].partition("]")[0] + "]")
 
 
-def test_who_uses_an_image(played):
-    """What is attached, by whatever path; a linked clone rests on a machine, not on the image."""
-    image, link = played.folder / "base.vdi", played.folder / "link.vdi"
-    played.run("createmedium", "disk", "--filename", image, "--size", 2)
-    played.run("closemedium", "disk", image)
+def test_users_of_an_image(double):
+    """A VM uses an image that is attached to it, by any path. A linked clone uses a VM's disk, not the image."""
+    image, link = double.folder / "base.vdi", double.folder / "link.vdi"
+    double.run("createmedium", "disk", "--filename", image, "--size", 2)
+    double.run("closemedium", "disk", image)
     for name, disk in (("copied", {"image": {"source": str(image), "linked": False}}), ("attached", {})):
         disks = {} if disk else {"disks": {"#0": {"source": str(image)}}}
-        task(played, name, config={**SMALL, "disks": {}, **disks}, **disk).well()
-    task(played, "copied", snapshot={"name": "base"}).well()
+        task(double, name, config={**SMALL, "disks": {}, **disks}, **disk).succeeded()
+    task(double, "copied", snapshot={"name": "base"}).succeeded()
     clone = {"source": "copied", "snapshot": "base", "linked": True}
-    task(played, "linked", config={}, clone=clone).well()
+    task(double, "linked", config={}, clone=clone).succeeded()
     link.symlink_to(image)
-    assert users_of(played, image) == users_of(played, link) == [str(image)]
-    task(played, "attached", state="absent").well()
-    assert users_of(played, image) == []
+    assert users_of(double, image) == users_of(double, link) == [str(image)]
+    task(double, "attached", state="absent").succeeded()
+    assert users_of(double, image) == []
 
 
-def test_from_nothing_to_nothing(played):
-    image = played.folder / "base.img"
+def test_vm_and_snapshot_are_created_and_deleted(double):
+    image = double.folder / "base.img"
     image.write_bytes(b"\0" * (1 << 20))
     variables = {"vm_state": "stopped", "vm_image": str(image), "vm_memory": "64M", "vm_snapshot": "new"}
-    said = play(played, "main", "snapshot", "image_users", **variables)
-    assert "changed=2" in said
-    assert '"web"' in played.run("list", "vms")
-    assert 'SnapshotName="new"' in played.run("showvminfo", "web", "--machinereadable")
-    assert "changed=0" in play(played, "main", "snapshot", **variables)
-    play(played, "main", vm_state="absent")
-    assert played.run("list", "vms") == ""
+    output = play(double, "main", "snapshot", "image_users", **variables)
+    assert "changed=2" in output
+    assert '"web"' in double.run("list", "vms")
+    assert 'SnapshotName="new"' in double.run("showvminfo", "web", "--machinereadable")
+    assert "changed=0" in play(double, "main", "snapshot", **variables)
+    play(double, "main", vm_state="absent")
+    assert double.run("list", "vms") == ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real VirtualBox still says what was recorded of it; the double is held to the same recording."""
+"""The real VirtualBox still prints the recorded output, with which the double is compared, too."""
 
 from __future__ import annotations
 

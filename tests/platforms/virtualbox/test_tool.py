@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's tool layer against a real VBoxManage: names, locale, the script's warning, locks."""
+"""The collection's tool layer with a real VBoxManage: names, locale, the script's warning, locks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _tool(box):
     return VBoxManage(Commands(), str(box.executable))
 
 
-#: One set after the other, each told by both forms of a machine's description.
+#: Options of modifyvm. After each line, both forms of the VM's description must be equal.
 SETTINGS = """\
 --memory 100 --cpus 2 --vram 20 --cpuexecutioncap 50 --hpet on --x2apic on --rtcuseutc on --nested-hw-virt on
 --firmware efi --boot1 net --boot2 floppy --boot3 none --biosbootmenu menuonly --paravirtprovider hyperv
@@ -74,14 +74,14 @@ def test_names_are_read_without_a_utf_8_locale(tool, monkeypatch):
 def test_long_list_equals_showvminfo(tool, box, words):
     uuid = box.make("web", "ignores")
     tool.run("modifyvm", uuid, *shlex.split(words))
-    ((found,), told) = (
+    ((found,), single) = (
         vboxmanage_long.vms(tool.read("list", "--long", "vms")),
         vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")),
     )
-    # A daemon that ended between the two lists has the time of the last change from the file, in whole seconds.
+    # If the daemon ended between the two calls, it reports the time of the last change from the file, in whole seconds.
     compared = set(found.machine.values) - {"VMStateChangeTime"}
-    assert {key: found.machine.values[key] for key in compared} == {key: told.values[key] for key in compared}
-    assert comparable(found.machine) == comparable(told)
+    assert {key: found.machine.values[key] for key in compared} == {key: single.values[key] for key in compared}
+    assert comparable(found.machine) == comparable(single)
 
 
 def test_drives_and_media_of_a_slot(tool, box):
@@ -109,7 +109,7 @@ def test_unreadable_vm_does_not_hide_the_others(tool, box):
     assert [(machine.uuid, machine.name) for machine in machines] == [(web, "web"), (lost, None)]
     with pytest.raises(errors.CommandFailed) as caught:
         tool.run("unregistervm", lost, "--delete")
-    # It says that it failed, and did it.
+    # VBoxManage reports a failure, although the VM was unregistered.
     assert is_locked(caught.value.stderr)
     assert vboxmanage_output.vms(tool.read("list", "vms")) == [(web, "web")]
 

@@ -216,7 +216,7 @@ class Platform(Adapter):
         """All that no two machines may share."""
         return {machine["id"], *machine["macs"], *machine["disks"].values(), *machine["seeds"]}
 
-    def stands_on(self, machine):
+    def backing_files(self, machine):
         return {path for file in machine["disks"].values() for path in images.chain(file)[1:]}
 
     def seeds_of(self, machine):
@@ -228,11 +228,11 @@ class Platform(Adapter):
         """No machine and no file of the namespace is left; vmd runs."""
         self._make_host()
 
-    def bring(self, names, hearing=()):
-        """Make machines and bring each into a power: ``names`` is {name: power}; those ``hearing`` shut down."""
+    def bring(self, names, obeying=()):
+        """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
         made = {name: power for name, power in names.items() if power != ABSENT}
         for name in made:
-            self.host.guest(name, hangs=name not in hearing, shutdown=1)
+            self.host.guest(name, hangs=name not in obeying, shutdown=1)
             self.define(name)
         self.run("vmctl", "reload")
         for name, power in made.items():
@@ -268,7 +268,7 @@ class Platform(Adapter):
     def remove_by_name(self, name):
         """Its lines go with all others when the next test begins."""
 
-    def in_the_way(self, name):
+    def blocking_file(self, name):
         """A file that keeps a machine of this name from being made."""
         return self.storage / f"{name}-disk0.qcow2"
 

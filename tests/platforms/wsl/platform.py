@@ -85,7 +85,7 @@ class Platform(Adapter):
         """Whether a noted call may have changed anything."""
         return is_write(tuple(call.argv))
 
-    def noted(self):
+    def recorded_calls(self):
         """All commands since the last time, with their arguments."""
         if self.host is None:
             return []  # In the process of ansible-playbook.
@@ -107,7 +107,7 @@ class Platform(Adapter):
 
     def truth(self, names):
         """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
-        found = {one.name: reading.standing(self.host, one) for one in self.host.distros.values()}
+        found = {one.name: reading.vm_state(self.host, one) for one in self.host.distros.values()}
         return {name: found.get(name) for name in names}
 
     def settings(self, machine, which="stored"):
@@ -140,7 +140,7 @@ class Platform(Adapter):
         """All that no two machines may share."""
         return {machine["id"], *machine["disks"].values()}
 
-    def stands_on(self, machine):
+    def backing_files(self, machine):
         return set()
 
     def seeds_of(self, machine):
@@ -151,7 +151,7 @@ class Platform(Adapter):
     def clean(self):
         self._make_host()
 
-    def bring(self, names, hearing=()):
+    def bring(self, names, obeying=()):
         """Make machines and bring each into a power: ``names`` is {name: power}."""
         for name, power in names.items():
             if power != ABSENT:

@@ -18,7 +18,7 @@ def mark_of(distro):
     return json.loads(distro.values.get("polyvirt") or "{}")
 
 
-def standing(host, distro):
+def vm_state(host, distro):
     """A distribution as the suite compares it."""
     stored = distro.files.get("/etc/wsl.conf", b"")
     running = distro.started_with if distro.running else None

@@ -46,5 +46,5 @@ def run_rejected(host, *words, **options):
 
 def state_of(host):
     """All that tasks can change on a host."""
-    found = {one.name: (reading.standing(host, one), one.base, one.version) for one in host.distros.values()}
+    found = {one.name: (reading.vm_state(host, one), one.base, one.version) for one in host.distros.values()}
     return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default

@@ -84,7 +84,7 @@ def _stands(host):
     """All that must be as after an undisturbed task: without ids."""
     host.tick(2)
     distros = {
-        one.name: (reading.standing(host, one), one.base, one.version, one.uid, sorted(one.users()), one.clients > 0)
+        one.name: (reading.vm_state(host, one), one.base, one.version, one.uid, sorted(one.users()), one.clients > 0)
         for one in host.distros.values()
     }
     for stands, *_more in distros.values():

@@ -102,7 +102,7 @@ def test_sources():
             host.online = {"debian": dict(FILES)}
         run_ok(host, name=[name], image=source, default_user="anna")
         assert host.find(name).base == f"C:\\WSL\\{name}"
-        assert reading.standing(host, host.find(name))["power"] == "stopped"
+        assert reading.vm_state(host, host.find(name))["power"] == "stopped"
     # Nobody is asked for a user at the first start.
     assert host.find("b").values["RunOOBE"] == host.find("c").values["RunOOBE"] == 0
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A QEMU guest agent that carries out what it is asked, on this host and as this user.
+"""A QEMU guest agent that runs commands on this host and as this user.
 
 Its answers are those of qemu-ga 7.2, which was asked the same: the errors, the modes of new files, the end of a command
 that leaves a child behind, the environment without a home directory.
@@ -32,16 +32,16 @@ class AgentError(Exception):
 
 
 class Agent:
-    """``disabled`` are commands that its configuration turns off."""
+    """``disabled`` are commands that its configuration disables."""
 
     def __init__(self, disabled=()):
         self.disabled = set(disabled)
         self._running, self._files, self._next = {}, {}, 1000
-        #: What it was asked, by name.
+        #: The names of the commands of all requests.
         self.asked = []
 
     def ask(self, request):
-        """The value that a request returns; raises AgentError."""
+        """The return value of a request. Raises AgentError."""
         name, arguments = request["execute"], request.get("arguments", {})
         self.asked.append(name)
         if name not in COMMANDS:
@@ -119,7 +119,7 @@ class Agent:
         return {"count": len(data), "buf-b64": _encoded(data), "eof": False}
 
     def _file_write(self, arguments):
-        """As the real one may, it writes less than it is given."""
+        """Write a part of the data, as the real agent may do."""
         data = base64.b64decode(arguments["buf-b64"])
         written = self._file(arguments).write(data[:40_000])
         return {"count": written, "eof": False}
@@ -141,7 +141,7 @@ class Agent:
 
 
 class _Running:
-    """A command. It ends when nobody holds its output any more."""
+    """A command. It ends when no process holds its output any more."""
 
     def __init__(self, process, stdin):
         self.process, self.output = process, (b"", b"")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""virsh with one domain, ``web1``, whose guest agent carries out commands on this host.
+"""virsh with one domain, ``web1``, whose guest agent runs commands on this host.
 
 Like the real one it repeats its input behind a prompt, passes on at most 4 MiB of an answer, and stores what it reads
 in a history unless VIRSH_HISTSIZE is 0. POLYVIRT_TEST_AGENT has its log, and what is wrong with the agent.
@@ -33,7 +33,7 @@ def _unquoted(word):
 
 
 class Virsh:
-    """One process of virsh, for the settings of a test."""
+    """One process of virsh, with the settings of a test."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -85,7 +85,7 @@ class Virsh:
         return answer
 
     def _is_starting(self):
-        """An agent that answers from the third request on."""
+        """An agent that answers only from the third request on."""
         if self._trouble != "starting":
             return False
         counter = self._folder / "tries"

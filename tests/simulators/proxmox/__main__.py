@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m simulators.proxmox`` in the folder tests: a cluster to try things on."""
+"""``python -m simulators.proxmox``, run in the directory tests: a simulated cluster to try things out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main(arguments=None):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         with Server(world, asked.host, asked.port, folder) as server:
-            _tell(server)
+            _print_environment(server)
             server.wait()
     except KeyboardInterrupt:
         return 0
@@ -65,8 +65,8 @@ def _world(asked):
     return (worlds.cluster if asked.empty else worlds.with_cases)(clock, asked.version)
 
 
-def _tell(server):
-    """Lines for a shell to read, in the names that modules for Proxmox VE look for."""
+def _print_environment(server):
+    """Print the environment variables that modules for Proxmox VE read, as commands for a shell."""
     values = {
         "PROXMOX_HOST": server.host,
         "PROXMOX_PORT": server.port,
@@ -75,11 +75,11 @@ def _tell(server):
         "PROXMOX_TOKEN_SECRET": worlds.TOKEN_SECRET,
         "PROXMOX_CA_PATH": server.authority,
     }
-    told = [f"export {name}={value}" for name, value in values.items()]
-    print("\n".join([*told, f"# The password of root@pam is {worlds.ROOT_PASSWORD}"]), flush=True)
+    lines = [f"export {name}={value}" for name, value in values.items()]
+    print("\n".join([*lines, f"# The password of root@pam is {worlds.ROOT_PASSWORD}"]), flush=True)
 
 
 if __name__ == "__main__":
-    # Ended in whatever way, the folder of the certificates goes.
+    # The directory with the certificates is deleted, however the process ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who calls, and what they may: passwords, tickets, tokens, and rights on paths."""
+"""Authentication and permissions: passwords, tickets, tokens, and roles on paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from .errors import ApiError, Forbidden, Unauthorized
 
 TICKET_LIFE = 2 * 3600
-#: Begins the name in a ticket of somebody whose second factor was not yet seen.
+#: Prefix of the name in the ticket of a user who has not given the second factor yet.
 _HALF = "!tfa!"
 _TOKEN = re.compile(r"PVEAPIToken=([^!]+)!([^=]+)=(.+)")
 _TICKET = re.compile(r"PVE:(.+):([0-9A-F]{8})::(.+)")
@@ -61,7 +61,7 @@ ADMINISTRATOR = "Administrator"
 
 @dataclass(frozen=True)
 class User:
-    """Who calls: ``token`` is the token's name, and the ``id`` that tasks carry has it behind the user's."""
+    """The caller. ``token`` is the name of a token or None; the ``id`` in tasks is USER or USER!TOKEN."""
 
     userid: str
     token: str | None = None
@@ -85,31 +85,31 @@ class Token:
 @dataclass
 class Account:
     password: str | None = None
-    #: The code that is asked beside the password, or None.
+    #: The second factor: a code that is required in addition to the password, or None.
     otp: str | None = None
     tokens: dict = field(default_factory=dict)
 
 
 class Access:
-    """``rights`` is [(path, id of a user or token or @group, role, whether it holds below the path, too)]."""
+    """``rights`` is [(path, id of a user, token or @group, role, whether it also applies below the path)]."""
 
     def __init__(self, engine):
         self.accounts = {}
         self.rights = []
         self.roles = dict(ROLES)
-        #: {name: ids of its users}; tokens are in no group.
+        #: {group: ids of its users}; tokens do not belong to groups.
         self.groups = {}
         #: Tickets older than this moment are no longer accepted.
         self.expired_before = 0.0
-        #: The pool that a machine is in: rights on it count for the machine too.
+        #: A function that returns the pool of a VM: rights on the pool also apply to the VM.
         self.pool_of = lambda vmid: None
         self._engine = engine
         self._key = b"of this process"
 
-    # Who calls ------------------------------------------------------------------------------------------------------
+    # Authentication -------------------------------------------------------------------------------------------------
 
     def user_of(self, method, headers, cookies):
-        """The User of a request, or Unauthorized with the real reasons."""
+        """The User of a request. Raises Unauthorized with the reason that the real server gives."""
         authorization = headers.get("authorization", "")
         if authorization.startswith("PVEAPIToken="):
             return self._token_user(authorization)
@@ -190,7 +190,7 @@ class Access:
     def _signed(self, *parts):
         return base64.b64encode(hashlib.sha256(self._key + ":".join(parts).encode()).digest()).decode()
 
-    # What they may --------------------------------------------------------------------------------------------------
+    # Permissions ----------------------------------------------------------------------------------------------------
 
     def allow(self, path, id, role, propagate=True):
         self.rights.append((path, id, role, propagate))
@@ -204,17 +204,17 @@ class Access:
             raise Forbidden(f"{path}, {'|'.join(privileges)}")
 
     def privileges_on(self, user, path):
-        """{privilege: 1, or 0 where it holds on the path alone}, as GET /access/permissions tells it."""
+        """{privilege: 1, or 0 if it applies only to the path itself}, as GET /access/permissions returns it."""
         names = {name for role in self.roles.values() for name in role}
         held = {name: self._holds(user, path, name) for name in sorted(names)}
         return {name: int(below) for name, below in held.items() if below is not None}
 
     def _holds(self, user, path, privilege):
-        """None where it is not held, else whether it holds below the path, too."""
+        """None if the user does not have the privilege, else whether it also applies below the path."""
         of_user = self._granted(user.userid, path, privilege)
         if user.token is None or not self.accounts[user.userid].tokens[user.token].separated:
             return of_user
-        # A token with rights of its own never has more than its user.
+        # A token with separated privileges never has more than its user.
         own = self._granted(user.id, path, privilege)
         return None if None in (own, of_user) else own and of_user
 
@@ -229,7 +229,9 @@ class Access:
         return any(found) if found else None
 
     def _roles_on(self, id, path):
-        """{role: whether it holds below}: of the nearest level that says anything; there a group's comes second."""
+        """{role: whether it also applies below} of the nearest level with an entry. On one level, entries of the user
+        or token win over those of groups.
+        """
         groups = {f"@{name}" for name, users in self.groups.items() if id in users}
         for level in _levels(path):
             said = [right for right in self.rights if right[0] == level and (level == path or right[3])]
@@ -241,7 +243,7 @@ class Access:
 
 
 def _levels(path):
-    """A path and those above it, the nearest first."""
+    """A path and its parents, nearest first."""
     yield path
     while path != "/":
         path = path.rpartition("/")[0] or "/"

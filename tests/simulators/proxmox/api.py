@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which function answers which endpoint. What is missing here is checked like all else, then answered with 501."""
+"""The function of each endpoint. Requests to other endpoints are checked, too, and then answered with 501."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of the cluster as a whole: version, resources, nodes."""
+"""Endpoints about the whole cluster: version, ticket, permissions, resources, nodes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ticket(call):
     return call.world.access.login(userid, call.get("password"), call.get("otp"), call.get("tfa-challenge"))
 
 
-#: Paths that are always told of (get_effective_permissions in RPCEnvironment.pm).
+#: Paths that are always returned (get_effective_permissions in RPCEnvironment.pm).
 _TOP_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 
 
@@ -37,7 +37,7 @@ def permissions(call):
 
 
 def options(call):
-    """The datacenter's options; without Sys.Audit only some are told, that of tags among them."""
+    """The datacenter's options; without Sys.Audit only some are returned, such as tag-style."""
     style = call.world.cluster.tag_style
     return {"keyboard": "en-us", **({"tag-style": dict(style)} if style else {})}
 
@@ -45,7 +45,7 @@ def options(call):
 def next_id(call):
     asked = call.get("vmid")
     if asked is None:
-        # A text, though the description says integer.
+        # A string, although the schema says integer.
         return str(call.world.cluster.next_id())
     taken = call.world.cluster.taken_by(int(asked))
     if taken:
@@ -76,7 +76,7 @@ def _machines(call):
 
 
 def machine_entry(world, machine):
-    """Node, lock, tags and pool are of now; all else is of the last broadcast, if there was one."""
+    """A VM of /cluster/resources: node, lock, tags and pool are current, all else is from the last broadcast."""
     found = {"id": f"qemu/{machine.vmid}", "vmid": machine.vmid, "node": machine.node, "type": "qemu"}
     found |= world.statistics.of(machine.vmid)
     if not world.cluster.nodes[machine.node].online:
@@ -129,7 +129,7 @@ def nodes(call):
 
 
 def _node(world, node, may_see=True):
-    """How it stands is told only to who may see it."""
+    """An entry of a node; only callers with the right to see it get its status values."""
     entry = {"node": node.name, "status": "online" if node.online else "offline"}
     if node.online and may_see:
         running = [
@@ -152,7 +152,7 @@ def node_status(call):
 
 
 def cpu_models(call):
-    """Custom models are listed for those who may look at nodes."""
+    """CPU models; custom ones only for callers with the right to see nodes."""
     schema, may_see = call.world.schema, call.world.access.may(call.user, "/nodes", ["Sys.Audit"])
     found = [{"name": name, "custom": 0, "vendor": "default"} for name in sorted(schema.cpu_models)]
     custom = sorted(schema.custom_cpu_models) if may_see else ()

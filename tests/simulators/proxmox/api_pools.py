@@ -71,7 +71,7 @@ def _join(call, pool, vmid):
         raise ApiError(f"VM {vmid} is already a pool member")
     old = call.world.cluster.pool_of(vmid)
     if old is not None and not call.flag("allow-move"):
-        # The words are ASSUMED.
+        # The text is ASSUMED.
         raise ApiError(f"VM {vmid} belongs already to pool '{old}' and 'allow-move' is not set")
     if old is not None:
         call.world.access.require(call.user, f"/pool/{old}", ["Pool.Allocate"])

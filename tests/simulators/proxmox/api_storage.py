@@ -12,7 +12,7 @@ from .storage import MIB, Volume
 
 _MAY_SEE = ["Datastore.Audit", "Datastore.AllocateSpace"]
 _MAY_DELETE = ["Datastore.Allocate", "Datastore.AllocateTemplate"]
-#: What a download brings where the scenario says nothing else.
+#: The content of a download, unless the scenario sets another.
 _DOWNLOADED = 600 * MIB
 
 
@@ -96,7 +96,7 @@ def _entry(storage, name, volume):
 
 
 def _volid(call):
-    """A volume may be named with its storage or without."""
+    """The volume id, which may be given with or without its storage."""
     name = call.get("volume")
     return name if ":" in name else f"{call.get('storage')}:{name}"
 
@@ -120,10 +120,10 @@ def delete(call):
 
 
 def upload(call):
-    """The file itself was measured as it came in; only its size and sums are kept."""
+    """Of an uploaded file only size and checksums are stored, which were calculated while it was received."""
     file = call.world.uploads.pop(call.get("tmpfilename"), None)
     if file is None:
-        # The words are ASSUMED.
+        # The text is ASSUMED.
         raise ApiError("missing file: the part 'filename' must be the last one", 400)
     name = _checked_name(call, call.get("filename"))
     _check_sum(call, file)

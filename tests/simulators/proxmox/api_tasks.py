@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks as they are told of: status, log, lists."""
+"""Endpoints about tasks: status, log, lists, stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FINISHED_SHOWN = 25
 
 
 def _task(call):
-    """The task of the path, for those who may see it."""
+    """The task of the path, if the caller may see it."""
     task = call.world.tasks.get(call.get("upid"))
     if task.user != call.user.id and task.user != call.user.userid:
         call.world.access.require(call.user, f"/nodes/{call.node}", ["Sys.Audit"])
@@ -47,7 +47,7 @@ def task_log(call):
 
 
 class Listed(list):
-    """A part of a list: the answer tells how long all of it is."""
+    """A part of a list; ``total`` in the answer is the length of the whole list."""
 
     def __init__(self, entries, total):
         super().__init__(entries)

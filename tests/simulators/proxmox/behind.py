@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens behind the client's back: other administrators, other programs, and the machines themselves."""
+"""Changes without the client: by other administrators, other programs, or the VMs themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import vm_power
 
 
 def power(world, vmid, on):
-    """Somebody else starts a machine, or it goes down by itself."""
+    """Somebody else starts a VM, or it shuts down."""
     machine = world.cluster.machines[vmid]
     if on and not machine.running:
         vm_power.begin(world, machine)
@@ -22,12 +22,12 @@ def pause(world, vmid, paused=True):
 
 
 def fail(world, vmid, state="io-error"):
-    """What runs stands still: its disk cannot be written, say."""
+    """A running VM stops with an error, such as a disk that cannot be written."""
     world.cluster.machines[vmid].qmp = state
 
 
 def write(world, vmid, slot, byte):
-    """A guest writes this all over one of its disks."""
+    """A guest fills one of its disks with this byte."""
     _volume(world, vmid, slot).written = byte
 
 
@@ -37,7 +37,7 @@ def _volume(world, vmid, slot):
 
 
 def edit(world, vmid, **options):
-    """Somebody else changes a configuration; None takes an option away."""
+    """Somebody else changes a configuration; None removes an option."""
     machine = world.cluster.machines[vmid]
     config = machine.config
     for key, value in options.items():
@@ -49,7 +49,7 @@ def edit(world, vmid, **options):
 
 
 def lock(world, vmid, name, seconds=None):
-    """A lock in the configuration (a backup's, say), for some time or for good."""
+    """Set a lock in the configuration, such as a backup's, for some seconds or forever."""
     edit(world, vmid, lock=name)
     if seconds is not None:
         world.engine.after(seconds, lambda: _unlock(world, vmid))
@@ -61,7 +61,7 @@ def _unlock(world, vmid):
 
 
 def hold_file_lock(world, vmid, seconds):
-    """The machine's lock file is somebody else's: calls give up after their time."""
+    """Somebody else holds the VM's lock file, so calls fail after their timeout."""
     world.flock(vmid).hold_for(seconds)
 
 
@@ -70,5 +70,5 @@ def delete(world, vmid):
 
 
 def node(world, name, online):
-    """A node goes away with its machines, or comes back; theirs start again only if they were running."""
+    """A node goes offline or comes back. Its VMs keep their state, but cannot be reached while it is offline."""
     world.cluster.nodes[name].online = online

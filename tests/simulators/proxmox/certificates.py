@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate authority and a server's certificate, made at start and kept in a folder."""
+"""A certificate authority and a server certificate, created at the start in a directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ADDRESSES = ("127.0.0.1", "::1")
 
 
 class Certificates(NamedTuple):
-    """``authority`` is what clients must trust; ``server`` holds certificate and key."""
+    """``authority`` is the file of the CA that clients must trust; ``server`` contains certificate and key."""
 
     authority: Path
     server: Path
@@ -65,7 +65,7 @@ def _builder(subject, issuer, key):
 
 
 def _authority(name, key):
-    # Newer Pythons refuse an authority that does not say that it is one, and what for.
+    # Newer versions of Python require basicConstraints and keyUsage in a CA certificate.
     usage = dict.fromkeys(
         (
             "digital_signature",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of the cluster: nodes, machines with their guests, pools."""
+"""The state of the cluster: nodes, VMs with their guests, pools."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ class Node:
 
 @dataclass
 class Guest:
-    """How what runs in a machine behaves; seconds count from its start."""
+    """The behaviour of a guest; seconds count from the VM's start."""
 
-    #: Before this the power button is not heard.
+    #: Before this, the guest does not react to the power button.
     boots_after: float = 10.0
-    #: Seconds from the power button to being off; None: it is ignored.
+    #: Seconds from the power button to the end; None: the guest ignores it.
     stops_within: float | None = 5.0
     agent_after: float = 20.0
-    #: With their prefixes; None: what ipconfig0 says, or one by the machine's number.
+    #: Addresses with prefixes; None: the one of ipconfig0, or one derived from the VMID.
     addresses: tuple | None = None
-    #: False: the emulator itself must be killed.
+    #: False: the emulator does not react and must be killed.
     quits: bool = True
-    #: An agent that answers with an error: its description.
+    #: The description of the error with which the agent answers.
     agent_error: str | None = None
-    #: A simulators.guest_agent Agent that carries out commands; None: none is carried out.
+    #: A simulators.guest_agent Agent that runs commands; None: commands are not run.
     agent: object = None
 
 
 @dataclass
 class Machine:
-    """One virtual machine; ``qmp`` is what its emulator says while it runs."""
+    """One VM; ``qmp`` is the state that its emulator reports while it runs."""
 
     vmid: int
     node: str
@@ -52,7 +52,7 @@ class Machine:
     qmp: str = "running"
     started_at: float = 0.0
     pid: int = 0
-    #: How often it was started: tells one run from the next.
+    #: The number of starts, to distinguish one run from the next.
     starts: int = 0
     ha: bool = False
 
@@ -61,7 +61,7 @@ class Machine:
         return Config.parse(self.text)
 
     def write(self, config):
-        """Keep a configuration. A volume that a drive uses again is no longer listed as unused."""
+        """Store a configuration. Entries of unused volumes are removed if a drive uses the volume again."""
         options = config.current
         used = {value.split(",")[0] for key, value in options.items() if drives.is_drive(key)}
         for key in [key for key, value in options.items() if drives.is_unused(key) and value in used]:
@@ -83,10 +83,10 @@ class Pool:
 class Cluster:
     nodes: dict = field(default_factory=dict)
     machines: dict = field(default_factory=dict)
-    #: {vmid: node} of containers: they take numbers away, no more.
+    #: {vmid: node} of containers, which only occupy VMIDs.
     containers: dict = field(default_factory=dict)
     pools: dict = field(default_factory=dict)
-    #: The datacenter's option tag-style: ``case-sensitive`` and ``ordering`` (get_unique_tags).
+    #: The datacenter option tag-style: ``case-sensitive`` and ``ordering`` (get_unique_tags).
     tag_style: dict = field(default_factory=dict)
     #: {node: names of its bridges}
     bridges: dict = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Cluster:
         return 2 * sum(node.online for node in self.nodes.values()) > len(self.nodes)
 
     def taken_by(self, vmid):
-        """("VM" or "CT", node) of who has this number, or None."""
+        """("VM" or "CT", node) of the owner of this VMID, or None."""
         if vmid in self.machines:
             return "VM", self.machines[vmid].node
         return ("CT", self.containers[vmid]) if vmid in self.containers else None

@@ -20,12 +20,12 @@ CLOUDINIT_SECTION = "special:cloudinit"
 
 @dataclass
 class Config:
-    """``current`` is what runs, ``pending`` and ``deletes`` ({key: forced}) what the next cold start brings."""
+    """``current`` are the present options, ``pending`` and ``deletes`` ({key: forced}) apply at the next cold start."""
 
     current: dict = field(default_factory=dict)
     pending: dict = field(default_factory=dict)
     deletes: dict = field(default_factory=dict)
-    #: What the cloud-init drive was made with, where it is no longer so.
+    #: Values with which the cloud-init drive was created, if the configuration has changed since then.
     cloudinit: dict = field(default_factory=dict)
     snapshots: dict = field(default_factory=dict)
 
@@ -57,8 +57,8 @@ class Config:
         parts.extend(f"[{name}]\n{_rendered(values)}" for name, values in sorted(self.snapshots.items()))
         return "\n".join(parts)
 
-    def again(self):
-        """The configuration as it is when it has been written and read."""
+    def reparsed(self):
+        """The configuration after it was written and parsed again."""
         return Config.parse(self.render())
 
     @property
@@ -84,7 +84,7 @@ class Config:
             self.deletes[key] = forced
 
     def record_cloudinit(self, key, old, new):
-        """Note that the cloud-init drive no longer tells what the configuration says of ``key``."""
+        """Record that the cloud-init drive does not have the configuration's present value of ``key``."""
         added = set(filter(None, self.cloudinit.pop("added", "").split(",")))
         if key in self.cloudinit:
             if self.cloudinit[key] == new:
@@ -128,5 +128,5 @@ def _rendered(values):
 
 
 def _escaped(line):
-    # The server escapes what would not survive in its file: percent signs, colons, and all but printable ASCII.
+    # The server escapes percent signs, colons, and all characters that are not printable ASCII.
     return re.sub(r"[^ -~]|[%:]", lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), line)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulator's own interface below /simulator: for tests of other processes, and for trying things out."""
+"""The simulator's own interface below /simulator, for tests in other processes and to try things out."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PREFIX = "/simulator"
 
 
 async def answer(world, http):
-    """POST takes a JSON object; every answer is one too."""
+    """POST requests contain a JSON object; every answer is a JSON object, too."""
     name = http.path.removeprefix(PREFIX).strip("/")
     if name not in _ACTIONS:
         return web.json_response({"error": f"there is {', '.join(sorted(_ACTIONS))}"}, status=404)
     try:
         asked = json.loads(await http.read() or b"{}")
-        world.engine.settle()
+        world.engine.run_due()
         with world.engine.lock:
             found = _ACTIONS[name](world, **asked)
     except (KeyError, TypeError, ValueError) as error:
@@ -82,7 +82,7 @@ def _config(world, vmid):
 
 
 def _machines(world):
-    """All machines as they are, not as the API tells them."""
+    """The actual state of all VMs, not that which the API reports."""
     return [
         {
             "vmid": machine.vmid,
@@ -96,7 +96,7 @@ def _machines(world):
 
 
 def _volumes(world):
-    """{volume: what is on it} of all storages."""
+    """{volume: its properties} of all storages."""
     return {
         f"{storage.id}:{name}": {"node": node, **asdict(volume)}
         for storage in world.storages.by_id.values()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drive values: which options are drives, and what their texts mean."""
+"""Drives: which options are drives, and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import propertystring
 from .storage import GIB
 
 _NEW_DISK = re.compile(r"(?:([^/:\s]+):)?(\d+(?:\.\d+)?)")
-#: The order in which the server goes through a machine's drives.
+#: The order in which the server processes a VM's drives.
 ORDER = [
     *(f"ide{number}" for number in range(4)),
     *(f"scsi{number}" for number in range(31)),
@@ -41,7 +41,7 @@ def printed(schema, key, drive):
 
 
 def of(schema, options):
-    """[(key, drive)] of a machine's drives in the server's order."""
+    """[(key, drive)] of a VM's drives in the server's order."""
     return [(key, parse(schema, key, options[key])) for key in ORDER if key in options]
 
 
@@ -54,19 +54,19 @@ def is_cloudinit(drive):
 
 
 def wanted(drive):
-    """(storage or None, bytes) if the drive asks for an allocation, else None."""
+    """(storage or None, bytes) if the drive requests a new volume, else None."""
     found = _NEW_DISK.fullmatch(drive["file"])
     return (found.group(1), int(float(found.group(2)) * GIB)) if found else None
 
 
 def volume_of(drive):
-    """The id of the volume behind a drive, or None: no medium, a path of the host, an allocation."""
+    """The volume id of a drive, or None: an empty drive, a path of the host, or a request for a new volume."""
     file = drive["file"]
     return None if file in ("none", "cdrom") or file.startswith("/") or wanted(drive) else file
 
 
 def register_unused(options, volid):
-    """Keep a volume as the first free unusedN; one that is listed already is not listed twice."""
+    """Add a volume as the first free unusedN, unless it is already listed."""
     if volid in (value for key, value in options.items() if is_unused(key)):
         return
     number = next(number for number in range(256) if f"unused{number}" not in options)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time, and what happens in it.
+"""Simulated time, and processes that run in it.
 
 A process is a generator that yields the seconds it waits. Everything that takes time (a task, a slow call, a guest
 that goes down) is one, so that a whole evening of a cluster passes as fast as its steps are worked off, and no code
@@ -22,7 +22,7 @@ START = 1_790_000_000.0
 
 
 class DrivenClock:
-    """Stands still until it is advanced."""
+    """A clock that only moves when it is advanced."""
 
     driven = True
 
@@ -31,7 +31,7 @@ class DrivenClock:
 
 
 class RealClock:
-    """Runs by itself, ``factor`` times as fast as the world's."""
+    """A clock that runs ``factor`` times as fast as real time."""
 
     driven = False
 
@@ -45,14 +45,14 @@ class RealClock:
 
 
 class Process:
-    """A running generator; ``error`` or ``value`` is how it ended."""
+    """A running generator; ``value`` is its result or ``error`` the exception with which it ended."""
 
     def __init__(self, body, when_done=None):
         self.body = body
         self.done = False
         self.value = None
         self.error = None
-        #: How many steps it has done.
+        #: The number of completed steps.
         self.turn = 0
         self._when_done = when_done
 
@@ -63,20 +63,20 @@ class Process:
 
 
 class Engine:
-    """Works processes off in the order of their times."""
+    """Runs the steps of processes in the order of their times."""
 
     def __init__(self, clock):
         self.clock = clock
         self.now = clock.now
         self._due = []
         self._order = itertools.count()
-        #: The process that is doing a step.
+        #: The process whose step is running.
         self.current = None
-        #: A test may turn the clock while a server's thread answers.
+        #: A test may advance the clock while a server's thread answers.
         self.lock = threading.RLock()
 
     def start(self, body, when_done=None):
-        """Begin a process: its first step runs at once."""
+        """Start a process; its first step runs at once."""
         process = Process(body, when_done)
         with self.lock:
             self._step(process)
@@ -89,8 +89,8 @@ class Engine:
         """The time of the next event, or None."""
         return self._due[0][0] if self._due else None
 
-    def settle(self):
-        """Do all that is due by now. With a real clock, call it before anybody looks."""
+    def run_due(self):
+        """Run all events that are due now. With a real clock, call it before the state is read."""
         self.run_until(self.clock.now)
 
     def run_until(self, moment):
@@ -102,25 +102,25 @@ class Engine:
             self.now = max(self.now, moment)
 
     def advance(self, seconds):
-        """Let a driven clock go on by ``seconds``."""
+        """Advance a driven clock by ``seconds``."""
         with self.lock:
             moment = self.clock.now + seconds
             self.run_until(moment)
             self.clock.now = max(moment, self.clock.now)
 
     def finish(self, process):
-        """Let a driven clock go on until ``process`` has ended: who asks waits for the answer."""
+        """Advance a driven clock until ``process`` has ended."""
         with self.lock:
             while not process.done:
                 self.advance(max(0.0, self.next_due() - self.clock.now))
 
     def interrupt(self, process, error):
-        """Throw ``error`` into a process, which cleans up behind itself."""
+        """Throw ``error`` into a process, which can clean up."""
         with self.lock:
             self._step(process, error)
 
     def _step(self, process, error=None, turn=None):
-        # After an interruption, what the process waited for comes all the same, and is not for it any more.
+        # After an interruption, the event for which the process waited still occurs, and must be ignored.
         if process.done or turn not in (None, process.turn):
             return
         process.turn += 1
@@ -138,7 +138,7 @@ class Engine:
 
 
 class FileLock:
-    """A lock file: one holder, or many that share it, and others who give up after their time."""
+    """A lock file: held exclusively by one process or shared by several; others fail after their timeout."""
 
     def __init__(self, engine, path):
         self._engine = engine
@@ -148,11 +148,11 @@ class FileLock:
         self._foreign_until = 0.0
 
     def hold_for(self, seconds):
-        """Somebody else's: nobody gets it before."""
+        """Somebody else holds the lock for some seconds."""
         self._foreign_until = self._engine.now + seconds
 
     def holding(self, body, timeout):
-        """``body`` while nobody else has the lock."""
+        """Run ``body`` with the exclusive lock."""
         yield from self._free(timeout, lambda: self._sharing == 0)
         self._exclusive = True
         try:
@@ -161,7 +161,7 @@ class FileLock:
             self._exclusive = False
 
     def sharing(self, body, timeout):
-        """``body`` while nobody has the lock alone."""
+        """Run ``body`` with a shared lock."""
         yield from self._free(timeout, lambda: True)
         self._sharing += 1
         try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told to go wrong: at which call or task, how, and how often."""
+"""Simulated errors: at which call or task, of which kind, and how often."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from .errors import ApiError
 
-#: What a request can be told to do. ``reply`` answers with a status and a reason in place of doing anything, and
-#: ``reset`` drops the connection so; with ``_after`` the call is done first.
+#: Kinds of errors of a request. ``reply`` answers with a status and a reason, and ``reset`` closes the connection; the
+#: call is not carried out, or before that with ``_after``.
 KINDS = ("reply", "reply_after", "reset", "reset_after", "delay", "truncate", "not_json", "expire")
 
 
 @dataclass
 class RequestFault:
-    """Hits the next ``times`` requests that match, after ``skip`` that match and are let through."""
+    """Applies to the next ``times`` matching requests, after the first ``skip`` of them."""
 
     kind: str
     method: str = "*"
@@ -26,7 +26,7 @@ class RequestFault:
     skip: int = 0
     status: int = 500
     reason: str = ""
-    #: ``delay``: seconds that the answer comes late. The call itself is done at once.
+    #: ``delay``: seconds by which the answer is late. The call itself is carried out at once.
     seconds: float = 0.0
     errors: dict | None = None
 
@@ -46,7 +46,7 @@ class RequestFault:
 
 @dataclass
 class TaskFault:
-    """Lets the next ``times`` tasks of a type fail with ``text`` at a step (0: at once), or end with warnings."""
+    """The next ``times`` tasks of a type fail with ``text`` at a step (0: at once), or end with warnings."""
 
     type: str
     text: str = ""
@@ -60,16 +60,16 @@ class TaskFault:
 
 
 class Faults:
-    """The list of both, and what concerns devices."""
+    """All simulated errors: of requests, of tasks, of devices and storages."""
 
     def __init__(self):
         self.requests = []
         self.tasks = []
-        #: Every device that is plugged while this is True does not come.
+        #: While True, hotplug of every device fails.
         self.hotplug_fails = False
-        #: While True, the statistics are not renewed.
+        #: While True, the statistics are not updated.
         self.statistics_frozen = False
-        #: Storages that have no room left.
+        #: Ids of full storages.
         self.full_storages = set()
 
     def request(self, kind, **settings):
@@ -86,7 +86,7 @@ class Faults:
         return next((fault for fault in self.requests if fault.hits(method, path)), None)
 
     def of_step(self, task, step):
-        """The error of this step of a task, or None."""
+        """The error for this step of a task, or None."""
         for fault in self.tasks:
             if fault.concerns(task) and fault.step == step:
                 fault.times -= 1

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The formats of single values: each checker raises Refused with the server's own text, or says nothing.
+"""The formats of single values: each checker raises Refused with the server's text if a value is wrong.
 
 Formats that the facts do not know (those of endpoints that are not simulated) are not checked.
 """
@@ -23,7 +23,7 @@ _DNS_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?"
 _STORAGE = r"[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]"
 _HOTPLUG = {"network", "disk", "cpu", "memory", "usb", "cloudinit"}
 
-# format: what the whole value must match, and what is said where it does not.
+# {format: (pattern for the whole value, error message)}.
 _PATTERNS = {
     "dns-name": (rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}", "value does not look like a valid DNS name"),
     "pve-node": (_DNS_LABEL, "value does not look like a valid node name"),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a request to its answer, in the order in which the real server looks at it.
+"""Process a request, with checks in the order of the real server.
 
 Who calls, unknown method, parameters given twice, what the caller may, the node that is asked, the form of the
 parameters, the method itself.
@@ -23,13 +23,13 @@ from .world import Call
 _ROOT = User("root@pam")
 _PROXY_LIMIT = 30.0
 _BRANCHES = frozenset({"access", "cluster", "nodes", "pools", "storage", "version"})
-#: Nobody needs credentials to get some.
+#: Paths that need no authentication.
 _PUBLIC = ("/access/ticket",)
 
 
 @dataclass
 class Request:
-    """``path`` is below /api2/json; ``params`` are those of the body, which those of the query override."""
+    """``path`` is relative to /api2/json. Parameters of the ``query`` win over ``params``, those of the body."""
 
     method: str
     path: str
@@ -37,19 +37,19 @@ class Request:
     params: dict = field(default_factory=dict)
     headers: dict = field(default_factory=dict)
     cookies: dict = field(default_factory=dict)
-    #: In process: who calls, without any credentials.
+    #: For calls in process, without authentication: the caller.
     user: User | None = None
     connection: object = None
 
 
 @dataclass
 class Answer:
-    """``body`` is None where the server sends none."""
+    """``body`` is None if the server sends none."""
 
     status: int = 200
     reason: str = "OK"
     body: dict | None = None
-    #: Said to fail: the text is cut off, or no JSON.
+    #: A simulated error: "truncate" (half of the text) or "not_json".
     garbled: str | None = None
 
     @property
@@ -62,18 +62,18 @@ class Answer:
 
 
 class Gateway:
-    """Answers requests on one world; every answer is a process of its engine."""
+    """Answers requests to one world; each answer is a process of its engine."""
 
     def __init__(self, world):
         self.world = world
 
     def open(self, request):
         """The Process whose value is the Answer, or whose error is Dropped."""
-        self.world.engine.settle()
+        self.world.engine.run_due()
         return self.world.engine.start(self._answered(request))
 
     def call(self, method, path, params=None, user=_ROOT):
-        """A call in process: on a driven clock time goes on until it is answered."""
+        """A call in process; a driven clock advances until it is answered."""
         process = self.open(Request(method, path, params=dict(params or {}), user=user))
         self.world.engine.finish(process)
         if process.error:
@@ -81,7 +81,7 @@ class Gateway:
         return process.value
 
     def finished(self, upid):
-        """The Task behind an UPID when it has ended; a driven clock goes on until then."""
+        """The Task with this UPID after its end; a driven clock advances until then."""
         task = self.world.tasks.get(upid)
         self.world.engine.finish(task.process)
         return task
@@ -98,14 +98,14 @@ class Gateway:
         if fault and fault.kind == "expire":
             world.access.expired_before = world.now + 1
         if fault and fault.kind == "reply":
-            # What was told to be answered, was not done.
-            answer = _told(fault)
+            # The request itself is not carried out.
+            answer = _reply(fault)
         else:
             answer = yield from self._done(request, entry)
         if fault and fault.kind == "reply_after":
-            answer = _told(fault)
+            answer = _reply(fault)
         elif fault:
-            yield from _hampered(fault, answer)
+            yield from _disturb(fault, answer)
         entry.status = answer.status
         return answer
 
@@ -119,7 +119,7 @@ class Gateway:
         except ApiError as error:
             return refused(error, self.world.schema.version)
         except Exception as error:
-            # A fault of the simulator; whoever runs it shall see it.
+            # An error of the simulator itself, which must be visible.
             self.world.tasks.crashed(traceback.format_exc())
             return refused(ApiError(f"simulator fault: {error!r}"))
 
@@ -129,7 +129,7 @@ class Gateway:
         entry.user = user.id if user else None
         found = world.schema.match(request.method, request.path)
         if found is None:
-            # What the real server has below these may be unknown here.
+            # The real server may have endpoints below these that the simulator does not know.
             hint = " (not simulated)" if request.path.strip("/").partition("/")[0] in _BRANCHES else ""
             raise ApiError(f"Method '{request.method} {request.path}' not implemented{hint}", 501)
         endpoint, variables = found
@@ -149,7 +149,7 @@ class Gateway:
         return Answer(body=body)
 
     def _within_limit(self, method):
-        """What another node is asked for it must answer in time; it works on all the same."""
+        """A request that is proxied to another node fails after a timeout; the work there continues."""
         engine = self.world.engine
         process = engine.start(method)
         give_up = engine.now + _PROXY_LIMIT
@@ -164,7 +164,7 @@ class Gateway:
     def _user(self, request):
         if request.user or request.path in _PUBLIC:
             return request.user
-        # An upload is not asked for the ticket's second half.
+        # An upload does not need the CSRF token.
         method = "GET" if request.path.endswith("/upload") else request.method
         return self.world.access.user_of(method, request.headers, request.cookies)
 
@@ -190,7 +190,7 @@ class Gateway:
 
 
 class Unreachable(ApiError):
-    """The node that was asked cannot be reached from the one that asks."""
+    """The node to which a request is proxied does not answer."""
 
     def __init__(self, reason="No route to host", status=595):
         super().__init__(reason, status)
@@ -206,25 +206,25 @@ def _merged(request, variables):
 
 
 def refused(error, version=(9, 1)):
-    """The Answer that an error makes."""
+    """The Answer for an error."""
     if error.status in (595, 596, 599) or isinstance(error, Unauthorized):
         return Answer(error.status, error.message)
     body = {"data": None}
     if error.errors is not None:
         body["errors"] = error.errors
     if version >= (8, 4):
-        # Older servers tell the message by their reason phrase alone.
+        # Older servers return the message only in the reason phrase.
         body["message"] = f"{error.message}\n"
     return Answer(error.status, error.message.split("\n")[0], body)
 
 
-def _told(fault):
+def _reply(fault):
     if fault.status == 401:
         return Answer(401, fault.reason)
     return refused(ApiError(fault.reason, fault.status, fault.errors))
 
 
-def _hampered(fault, answer):
+def _disturb(fault, answer):
     if fault.kind == "delay":
         yield fault.seconds
     elif fault.kind == "reset_after":
@@ -234,7 +234,7 @@ def _hampered(fault, answer):
 
 
 def body_text(answer):
-    """The bytes of an answer."""
+    """The body of an answer, as bytes."""
     if answer.garbled == "not_json":
         return b"<html><body>Bad Gateway</body></html>"
     text = b"" if answer.body is None else json.dumps(answer.body, ensure_ascii=False).encode()

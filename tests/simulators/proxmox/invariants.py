@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold of a cluster at every moment, whatever a client did to it."""
+"""Conditions that must hold at every moment, whatever a client does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import drives, propertystring, vm_drives
 
 
 def violations(world):
-    """One sentence for each; none for a sound cluster."""
+    """One sentence for each violated condition."""
     found = []
     for vmid, machine in sorted(world.cluster.machines.items()):
         config = machine.config
@@ -24,7 +24,7 @@ def violations(world):
 
 
 def orphans(world):
-    """Volumes that carry a machine's number and that no machine knows: what a killed client may leave."""
+    """Volumes with a VMID in the name that no VM uses; a killed client may leave such volumes."""
     known = {
         volid
         for machine in world.cluster.machines.values()
@@ -50,7 +50,7 @@ def _volids(world, options):
 
 
 def _references(world):
-    """A volume is one drive's, or one unused entry's, of all machines; on each node a local one is another."""
+    """A volume belongs to only one drive or unused entry. Local volumes with one name on two nodes are different."""
     users = {}
     for vmid, machine in sorted(world.cluster.machines.items()):
         for volid in _volids(world, machine.config.current):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was asked of the cluster and what that did to it."""
+"""A record of all requests to the cluster and their effects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HIDDEN = {"password", "cipassword", "otp", "tfa-challenge"}
 
 @dataclass
 class Entry:
-    """One request; ``status`` is None until it is answered, and where the connection was dropped."""
+    """One request; ``status`` is None until it is answered, or if the connection was closed without an answer."""
 
     second: float
     method: str

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which right a call needs: the checks that the schema names, and those for single options."""
+"""The privileges that a call needs: the checks of the schema, and those for single options."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import re
 from . import drives, propertystring, schema
 from .errors import ApiError, Forbidden, ParameterError
 
-# Not in the facts option by option: the server's documentation groups them so (ASSUMED).
-#: The right for an option (check_vm_modify_config_perm); what is not here only root@pam may set.
+# ASSUMED for single options: the groups are from the server's documentation.
+#: {privileges: options that need one of them} (check_vm_modify_config_perm). Only root@pam may set other options, apart
+#: from drives.
 _GROUPS = {
     ("VM.Config.Memory",): r"memory|balloon|shares|allow-ksm",
     ("VM.Config.CPU",): r"cores|sockets|cpu|cpulimit|cpuunits|vcpus|smp|numa\d*",
@@ -30,7 +31,7 @@ _ANY_CONFIG = re.compile(r"VM\.GuestAgent\.\w+")
 
 
 def check_endpoint(world, user, endpoint, values):
-    """The check that the schema names for a method."""
+    """Check the permissions that the schema requires for a method."""
     rule = world.schema.endpoints[endpoint].get("permissions") or {}
     check = rule.get("check")
     if check and not _holds(world, user, check, values):
@@ -48,7 +49,7 @@ def _holds(world, user, check, values):
 
 
 def _named(world, user, check, values):
-    """What is missing; of several ways to have it, none is named."""
+    """The text about the missing privilege, or None if several alternatives exist."""
     if check[0] == "and":
         missing = next(part for part in check[1:] if not _holds(world, user, part, values))
         return _named(world, user, missing, values)
@@ -62,14 +63,14 @@ def _path(template, values):
 
 
 def _aged(world, privileges):
-    """Before 9.0 one privilege stood for all that concerns the guest's agent."""
+    """Replace privileges for the guest agent by the one that existed before 9.0."""
     if world.schema.version >= (9, 0):
         return privileges
     return list(dict.fromkeys(_ANY_CONFIG.sub("VM.Monitor", name) for name in privileges))
 
 
 def check_option(call, vmid, key, value=None, old=None):
-    """May the caller set or delete this option of a machine?"""
+    """Check whether the caller may set or delete this option of a VM."""
     _check_root_only(call, key, value)
     if key == "startup":
         call.world.access.require(call.user, "/", ["Sys.Modify"])
@@ -96,7 +97,7 @@ def _check_root_only(call, key, value):
 
 
 def _check_mapping(call, key, value):
-    """What the node maps may be used only with a right on the mapping."""
+    """Check the privilege on resource mappings that an option uses."""
     for kind, stem, part in (("pci", "hostpci", "mapping"), ("usb", "usb", "mapping"), ("dir", "virtiofs", "dirid")):
         name = _part(call, key, value, part) if value and re.fullmatch(rf"{stem}\d+", key) else None
         if name:
@@ -117,7 +118,7 @@ def _privileges(description, key, value):
 
 
 def check_bridge(call, key, value):
-    """Non-root callers need the right to use a bridge since 8.0."""
+    """Since 8.0, callers other than root need the right to use a bridge."""
     if call.world.schema.version < (8, 0):
         return
     card = propertystring.parse(value, call.world.schema.properties_of(key))
@@ -127,7 +128,7 @@ def check_bridge(call, key, value):
 
 
 def check_devices(call, options):
-    """A clone may use what its source uses only where its maker may: bridges, custom CPU models."""
+    """Check whether the caller of a clone may use the source's bridges and custom CPU models."""
     for key, value in sorted(options.items()):
         if key.startswith("net") and key[3:].isdigit():
             check_bridge(call, key, value)
@@ -135,7 +136,7 @@ def check_devices(call, options):
 
 
 def check_cpu_model(call, value, old=None):
-    """A custom model needs a right of its own; one that stays as it is does not (check_cpu_model_access)."""
+    """Check the right to use a custom CPU model, unless it is unchanged (check_cpu_model_access)."""
     model, former = (_cpu_model(call, text) for text in (value, old))
     if model and model != former and model.startswith("custom-"):
         call.world.access.require(call.user, f"/mapping/cpu/{model.removeprefix('custom-')}", ["Mapping.Use"])

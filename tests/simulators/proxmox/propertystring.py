@@ -9,11 +9,11 @@ _TRUE, _FALSE = {"1", "on", "yes", "true"}, {"0", "off", "no", "false"}
 
 
 class Malformed(Exception):
-    """The text has not even the form of a property string."""
+    """The text does not have the form of a property string."""
 
 
 def parse(text, schema):
-    """{key: value} with aliases resolved and words for booleans turned into 0 and 1; unknown keys are kept."""
+    """{key: value} with aliases resolved and booleans converted to 0 and 1; unknown keys are kept."""
     found = {}
     for part in text.split(","):
         if part.strip():
@@ -28,7 +28,9 @@ def parse(text, schema):
 
 
 def printed(values, schema):
-    """The canonical text: the default key bare and first, the others by name; a model carries its address."""
+    """The canonical text: first the value of the default key, then the others as key=value. For NICs, the model is
+    the key and the MAC address its value.
+    """
     rest = dict(values)
     first = default_key(schema)
     head = []
@@ -43,7 +45,7 @@ def default_key(schema):
 
 def _headed(rest, first, schema):
     value = rest.pop(first)
-    # Of a network card the model is the key, and the address its value: virtio=BC:24:11:...
+    # For NICs, the model is the key and the MAC address its value: virtio=BC:24:11:...
     if schema.get(value, {}).get("keyAlias") == first:
         address = rest.pop(schema[value]["alias"], None)
         return f"{value}={address}" if address else value

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API's description: which endpoints there are, and what each takes, for one version of Proxmox VE.
+"""The API's schema for one version of Proxmox VE: endpoints and their parameters.
 
 The file is that of 9.1/9.2. What older versions lack or had otherwise is taken back here, as the facts name it.
 """
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 _FILE = Path(__file__).with_name("schema.json")
-# How many of a numbered option there are.
+# The number of options of each numbered kind.
 _COUNTS = {
     "ide": 4,
     "sata": 6,
@@ -30,12 +30,12 @@ _COUNTS = {
     "numa": 8,
     "virtiofs": 10,
 }
-# Named formats that are property strings of another name, and one that the description leaves out.
+# Named formats that are property strings with another name, and one that is missing in the schema.
 _SAME_FORMAT = {"pve-qm-ide": "ide"}
 _VOLUME = {"format": "pve-volume-id", "optional": 1, "type": "string"}
 _CICUSTOM = {"meta": _VOLUME, "network": _VOLUME, "user": _VOLUME, "vendor": _VOLUME}
 
-# option: the version that brought it.
+# {option: the version that introduced it}.
 _SINCE = {
     "virtiofs[n]": (8, 4),
     "ciupgrade": (8, 0),
@@ -45,13 +45,13 @@ _SINCE = {
     "import-working-storage": (8, 3),
     "overrule-shutdown": (8, 2),
 }
-# The same of the keys of property strings.
+# The same for keys of property strings.
 _KEYS_SINCE = {"import-from": (7, 2)}
 _ENDPOINTS_SINCE = {"PUT /pools": (8, 1), "DELETE /pools": (8, 1)}
 
 
 def split_list(text):
-    """A list as the server reads it: separated by commas, semicolons, blanks or NUL."""
+    """Split a list like the server: at commas, semicolons, blanks or NUL."""
     return [item for item in re.split(r"[,;\s\0]+", text) if item]
 
 
@@ -62,7 +62,7 @@ class Schema:
         self.version = tuple(version)
         self._file = _read()
         self.cpu_models = frozenset(self._file["cpu_models"])
-        #: Names of the models that the cluster's administrator has defined.
+        #: Names of the custom CPU models.
         self.custom_cpu_models = set()
         self._parameters = {}
         self._formats = {name: self._known_keys(keys) for name, keys in self._file["formats"].items()}
@@ -72,21 +72,21 @@ class Schema:
             if self.version >= _ENDPOINTS_SINCE.get(name, (0, 0))
         }
         put = self._file["endpoints"]["PUT /nodes/{node}/qemu/{vmid}/config"]["parameters"]["properties"]
-        # Only what is a reference is an option; the others are the call's own parameters.
+        # Only references are options of the configuration; the others are parameters of the call.
         self._options = self._expanded({key: rule for key, rule in put.items() if "$opt" in rule})
         self._routes = [(name, *_route(name)) for name in self.endpoints]
 
     def match(self, method, path):
-        """(endpoint, path variables), or None where there is no such method."""
+        """(endpoint, path variables), or None if the method does not exist."""
         for name, verb, pattern in self._routes:
             found = pattern.fullmatch(path) if verb == method else None
             if found:
-                # A hyphen is no part of a group's name.
+                # Names of groups in a pattern cannot contain a hyphen.
                 return name, {key.replace("__", "-"): value for key, value in found.groupdict().items()}
         return None
 
     def parameters(self, endpoint):
-        """{parameter: rule} with numbered options written out."""
+        """{parameter: rule}, with an entry for each numbered option."""
         if endpoint not in self._parameters:
             properties = self.endpoints[endpoint]["parameters"].get("properties", {})
             self._parameters[endpoint] = self._expanded(properties)
@@ -97,7 +97,7 @@ class Schema:
         return self._options.get(key)
 
     def property_format(self, name):
-        """The keys of a property string, or None if the format is that of a plain value."""
+        """The keys of a property string, or None for the format of a plain value."""
         if isinstance(name, dict):
             return self._formats[name["$def"]]
         if name == "pve-qm-cicustom":
@@ -105,7 +105,7 @@ class Schema:
         return self._formats.get(_SAME_FORMAT.get(name, name))
 
     def properties_of(self, key):
-        """The property string of a numbered or plain option."""
+        """The keys of the property string of an option, which may be numbered."""
         return self.property_format(self.option(key)["format"])
 
     def _known_keys(self, rules):
@@ -146,5 +146,5 @@ def _route(name):
 
 def _part(variable):
     name = variable[1:-1].replace("-", "__")
-    # The name of a volume holds slashes: local:iso/debian.iso
+    # Volume names contain slashes: local:iso/debian.iso
     return f"(?P<{name}>.+)" if name == "volume" else f"(?P<{name}>[^/]+)"

@@ -40,7 +40,7 @@ class Server:
         self.gateway = Gateway(world)
         self.host = host
         self.port = port
-        #: The file of the authority that clients must trust.
+        #: The file of the CA that clients must trust.
         self.authority = None
         self._folder = folder
         self._own_folder = None
@@ -74,7 +74,7 @@ class Server:
             shutil.rmtree(self._own_folder)
 
     def wait(self):
-        """Until the server ends."""
+        """Wait until the server ends."""
         while self._thread.is_alive():
             self._thread.join(1)
 
@@ -124,13 +124,13 @@ class Server:
     async def _finish(self, process):
         engine = self.world.engine
         if engine.clock.driven:
-            # Who waits for an answer lets time pass.
+            # Time advances while a client waits for an answer.
             engine.finish(process)
             engine.advance(self.tick)
         while not process.done:
             pause = (engine.next_due() - engine.clock.now) / engine.clock.factor
             await asyncio.sleep(max(pause, 0.0))
-            engine.settle()
+            engine.run_due()
 
 
 def _response(answer):
@@ -145,14 +145,14 @@ def _response(answer):
 
 
 async def _cut_off(connections):
-    """End what clients keep alive: a gentle end would wait for each to say good-bye, long after the last test."""
+    """Abort connections that clients keep alive: aiohttp would wait for each client to close its connection."""
     for transport in [one.transport for one in connections if one.transport]:
         transport.abort()
-    await asyncio.sleep(0)  # In its next turn the loop closes their sockets.
+    await asyncio.sleep(0)  # The event loop closes the sockets in its next iteration.
 
 
 def _reset(transport):
-    """End a connection so that the other side sees it reset."""
+    """Close a connection with a TCP reset."""
     connection = transport.get_extra_info("socket") if transport else None
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What /cluster/resources tells of machines: the last broadcast of each node, about ten seconds old."""
+"""The data of /cluster/resources about VMs: the last broadcast of each node, about ten seconds old."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import replace
 
 
 class Statistics:
-    """Renewed by itself as time goes on."""
+    """The data of all VMs, updated at intervals of the simulated time."""
 
     def __init__(self, world):
-        #: {vmid: (second, the machine as it was)}: measured only when somebody looks.
+        #: {vmid: (time, copy of the VM at that time)}; values are calculated only when they are read.
         self._sent = {}
         self._world = world
-        # A scenario may set another interval before time goes on.
+        # A scenario may set another interval before the time advances.
         world.engine.after(world.timing.statistics, self._renew_and_again)
 
     def renew(self):
-        """Let all nodes that are there broadcast now."""
+        """All online nodes broadcast now."""
         cluster, now = self._world.cluster, self._world.now
         there = cluster.machines
         known = {vmid: sent for vmid, sent in self._sent.items() if vmid in there}
@@ -29,7 +29,7 @@ class Statistics:
         self._sent = known
 
     def of(self, vmid):
-        """What the last broadcast told of a machine; one that is new has none."""
+        """The data of a VM in the last broadcast; a new VM has the status unknown."""
         if vmid not in self._sent:
             return {"status": "unknown", "template": 0}
         second, machine = self._sent[vmid]
@@ -42,7 +42,7 @@ class Statistics:
 
 
 def measured(world, machine, second=None):
-    """The values of one machine as its node measures them."""
+    """The measured values of one VM."""
     second = world.now if second is None else second
     options = machine.config.next_start()
     running = machine.running
@@ -65,12 +65,12 @@ def measured(world, machine, second=None):
 
 
 def memory_of(options):
-    """MiB that a machine is given."""
+    """The memory of a VM in MiB."""
     return int(options.get("memory", "512").removeprefix("current=").split(",")[0])
 
 
 def disk_size(world, options, node):
-    """Bytes of the first disk, as the list of machines shows them."""
+    """The size of the first disk in bytes, as the list of VMs shows it."""
     for bus in ("scsi", "virtio", "sata", "ide"):
         value = options.get(f"{bus}0")
         volume = world.storages.volume(value.split(",")[0], node) if value and "media=cdrom" not in value else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Storages and their volumes: names as the real plugins give them, sizes, bases of linked clones."""
+"""Storages and their volumes: names in the form of the real plugins, sizes, bases of linked clones."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .errors import ApiError, ParameterError
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
-#: Types whose volumes are files in a folder of their machine.
+#: Types whose volumes are files in a directory of their VM.
 _FILES = {"dir", "nfs"}
 _BASE_PATH = {"zfspool"}
 
 
 def size_of(text):
-    """Bytes of a size as configurations write it."""
+    """Parse a size in the form of configurations; returns bytes."""
     number, unit = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:iB)?", text).groups()
     return int(float(number) * _UNITS[unit])
 
 
 def size_text(size):
-    """The largest unit in which the size is whole."""
+    """The size in the largest unit that gives an integer."""
     unit = next(name for name in ("T", "G", "M", "K", "") if size % _UNITS[name] == 0)
     return f"{size // _UNITS[unit]}{unit}"
 
@@ -35,16 +35,16 @@ class Volume:
     format: str = "raw"
     content: str = "images"
     vmid: int | None = None
-    #: The volume that this one is an overlay of.
+    #: The base volume, if this one is an overlay.
     base: str | None = None
-    #: What a guest wrote all over it, and what was there when each snapshot was taken.
+    #: The byte with which a guest filled the volume, and {snapshot: the byte at that time}.
     written: int | None = None
     kept: dict = field(default_factory=dict)
 
 
 @dataclass
 class Storage:
-    """One entry of the cluster's storage configuration; ``volumes`` is {(node or None where shared, name): Volume}."""
+    """One storage; ``volumes`` is {(node, or None for a shared storage, name): Volume}."""
 
     id: str
     type: str
@@ -53,7 +53,7 @@ class Storage:
     nodes: frozenset | None = None
     disabled: bool = False
     total: int = 500 * GIB
-    #: As in the recorded calls: makes linked clones of anything, and forgets what they stand on.
+    #: As in the recorded calls: linked clones of every volume are possible, and their bases are not recorded.
     naive: bool = False
     volumes: dict = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class Storage:
         return self.volumes.get(self.key(node, name))
 
     def on(self, node):
-        """{name: Volume} that a node sees."""
+        """{name: Volume} on a node."""
         return {name: volume for (where, name), volume in self.volumes.items() if self.shared or where == node}
 
     def is_on(self, node):
@@ -76,12 +76,12 @@ class Storage:
 
 
 class Storages:
-    """All storages of the cluster; ``effect`` is told of every volume made, freed or changed."""
+    """All storages; the function ``effect`` is called for each volume that is created, freed or changed."""
 
     def __init__(self, effect, full):
         self.by_id = {}
         self._effect = effect
-        #: Ids of those that have no room left.
+        #: Ids of full storages.
         self._full = full
 
     def add(self, storage):
@@ -108,7 +108,7 @@ class Storages:
         return storage
 
     def volume(self, volid, node):
-        """The Volume that a node sees under this id, or None."""
+        """The Volume with this id on a node, or None."""
         storage_id, _colon, name = volid.partition(":")
         storage = self.by_id.get(storage_id)
         return storage.get(node, name) if storage else None
@@ -124,10 +124,10 @@ class Storages:
         return self.get(volid.partition(":")[0]).shared
 
     def allocate(self, storage_id, node, vmid, size, format=None, kind="disk", base=None):
-        """Make a volume and return its id."""
+        """Create a volume; returns its id."""
         storage = self.usable(storage_id, node)
         if storage_id in self._full:
-            # The real text is that of the storage's own tool (ASSUMED).
+            # ASSUMED: the real text comes from the storage's tool.
             raise ApiError(f"storage '{storage_id}': no space left on device")
         stored_as = format or self.default_format(storage_id, kind)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
@@ -142,7 +142,7 @@ class Storages:
         return "qcow2" if files and kind == "cloudinit" else "raw"
 
     def allocate_state(self, storage_id, node, vmid, name, size):
-        """A place for a machine's memory; it is not told as an allocation."""
+        """Create a volume for the memory of a VM; ``effect`` is not called."""
         storage = self.usable(storage_id, node)
         name = f"vm-{vmid}-state-{name}"
         name = f"{vmid}/{name}.raw" if storage.has_files else name
@@ -150,7 +150,7 @@ class Storages:
         return f"{storage_id}:{name}"
 
     def free(self, volid, node):
-        """Take a volume away; one that is gone already is no trouble."""
+        """Delete a volume; it need not exist."""
         storage_id, _colon, name = volid.partition(":")
         storage = self.usable(storage_id, node)
         self.check_not_base(volid, node)
@@ -158,7 +158,7 @@ class Storages:
         self._effect(volume.vmid if volume else None, f"FREE {volid}")
 
     def check_not_base(self, volid, node):
-        """Refuse to lose what an overlay stands on."""
+        """Raise ApiError if the volume is the base of an overlay."""
         storage_id, _colon, name = volid.partition(":")
         if any(volume.base == name for volume in self.get(storage_id).on(node).values()):
             raise ApiError(f"base volume '{volid}' is still in use by linked cloned")
@@ -169,7 +169,7 @@ class Storages:
         self._effect(volume.vmid, f"RESIZE {volid} {size}")
 
     def make_base(self, volid, node):
-        """The volume under the name of a base; its new id."""
+        """Rename a volume to the name of a base volume; returns its new id."""
         storage_id, _colon, name = volid.partition(":")
         storage = self.get(storage_id)
         base = re.sub(r"vm-(\d+)-", r"base-\1-", name)
@@ -178,13 +178,13 @@ class Storages:
         return f"{storage_id}:{base}"
 
     def move(self, volid, source, target):
-        """A local volume goes to another node under the same name."""
+        """Move a local volume to another node; its name stays the same."""
         storage_id, _colon, name = volid.partition(":")
         storage = self.get(storage_id)
         storage.volumes[storage.key(target, name)] = storage.volumes.pop(storage.key(source, name))
 
     def owned_by(self, vmid, node):
-        """Ids of all volumes that carry a machine's number, referenced or not."""
+        """Ids of all volumes with this VMID, referenced or not."""
         return [
             f"{storage.id}:{name}"
             for storage in self.by_id.values()
@@ -196,7 +196,7 @@ class Storages:
         name = f"vm-{vmid}-cloudinit" if kind == "cloudinit" else self._next_disk(storage, node, vmid)
         if storage.has_files:
             name = f"{vmid}/{name}.{format}"
-        # On files and ZFS an overlay's name tells its base; LVM-thin keeps that to itself.
+        # With files and ZFS, an overlay's name contains its base; with LVM-thin it does not.
         return f"{base}/{name}" if base and (storage.has_files or storage.type in _BASE_PATH) else name
 
     def _next_disk(self, storage, node, vmid):

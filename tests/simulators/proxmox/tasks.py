@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks: what a call leaves running, its UPID, its log and its end."""
+"""Tasks: background work of calls, with UPID, log and result."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Task:
 
 
 class Tasks:
-    """All tasks by UPID. ``trouble(task, step)`` tells whether a step shall fail, and how."""
+    """All tasks by UPID. ``trouble(task, step)`` returns the error with which a step fails, or None."""
 
     def __init__(self, engine, trouble):
         self.by_upid = {}
-        #: Faults of the simulator itself: a test that finds one here has found a bug in it.
+        #: Tracebacks of errors of the simulator itself.
         self.crashes = []
         self._engine = engine
         self._trouble = trouble
@@ -63,7 +63,7 @@ class Tasks:
         pid, began = next(self._pids), self._engine.now
         upid = f"UPID:{node}:{pid:08X}:{int(began * 100) & 0xFFFFFFFF:08X}:{int(began):08X}:{type}:{id}:{user}:"
         task = self.by_upid[upid] = Task(upid, node, type, str(id), user, pid, began)
-        # What a task says may be said before this returns; its end is noted in any case.
+        # The task may run before this method returns; its end is recorded in any case.
         self._engine.start(self._run(task, work), lambda process: self._end(task, process))
         return upid
 
@@ -75,7 +75,7 @@ class Tasks:
         return self.by_upid[upid]
 
     def crashed(self, text):
-        """Keep and show a traceback of the simulator itself."""
+        """Record and print a traceback of the simulator itself."""
         self.crashes.append(text)
         print(text, file=sys.stderr)
 
@@ -84,7 +84,7 @@ class Tasks:
             self._engine.interrupt(task.process, ApiError("received interrupt"))
 
     def running(self, vmid, type):
-        """Tasks of a machine that still run."""
+        """Running tasks of a VM."""
         return [
             task for task in self.by_upid.values() if task.ended is None and task.id == str(vmid) and task.type == type
         ]
@@ -110,7 +110,7 @@ class Tasks:
         if error is None:
             task.exitstatus = f"WARNINGS: {task.warnings}" if task.warnings else "OK"
         elif isinstance(error, ApiError):
-            # A task's status is one line.
+            # The status of a task is one line.
             task.exitstatus = " ".join(str(error).split("\n")).strip()
         else:
             task.exitstatus = f"simulator fault: {error!r}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long things take, in seconds of the simulated world; every one may be changed by a scenario.
+"""Durations in seconds of the simulated time; a scenario may change each.
 
 The values are those of the facts' section on time; no cluster was measured.
 """

@@ -20,7 +20,7 @@ _TYPES = {
 
 
 def parameters(schema, endpoint, values):
-    """The parameters as texts (arrays as lists of texts), or a ParameterError that names all that is wrong."""
+    """The parameters as strings (arrays as lists of strings). Raises ParameterError with all errors."""
     texts = {key: _text(value) for key, value in values.items()}
     rules = schema.parameters(endpoint)
     errors = {}
@@ -74,7 +74,7 @@ def _problem(schema, rule, key, value):
 
 
 def _limit_problem(rule, value):
-    # The server's patterns are anchored at both ends.
+    # The server's patterns must match the whole value.
     if "pattern" in rule and not re.fullmatch(rule["pattern"], value):
         return "value does not match the regex pattern"
     if len(value) > rule.get("maxLength", len(value)):
@@ -120,6 +120,6 @@ def _cpu_problem(schema, values):
     if model is None or model in schema.cpu_models or model.removeprefix("custom-") in schema.custom_cpu_models:
         return None
     if model.startswith("custom-"):
-        # The words are ASSUMED.
+        # The text is ASSUMED.
         return f"Custom cputype '{model.removeprefix('custom-')}' not found\n"
     return f"Built-in cputype '{model}' is not defined (missing 'custom-' prefix?)\n"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guest's agent, and what cloud-init is given."""
+"""Endpoints of the guest agent and of cloud-init."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOPBACK = {
 
 
 def asked(call, machine):
-    """An agent's answer is waited for three seconds at most."""
+    """The server waits for an agent's answer for up to three seconds."""
     agent = machine.config.current.get("agent", "0")
     rules = call.world.schema.properties_of("agent")
     if propertystring.parse(agent, rules).get("enabled") != "1":
@@ -38,7 +38,7 @@ def asked(call, machine):
 
 
 def _answering(answer):
-    """A method of the agent: ``answer(call, machine)`` is its result where the agent answers."""
+    """Create an endpoint of the agent; ``answer(call, machine)`` returns its result if the agent answers."""
 
     def method(call):
         machine = call.machine()
@@ -49,7 +49,7 @@ def _answering(answer):
 
 
 def _interfaces(call, machine):
-    """The guest's cards: the first has its addresses, the others none at all."""
+    """The guest's NICs: the first has addresses, the others have none."""
     found = [_LOOPBACK]
     options = machine.config.current
     for number, key in enumerate(key for key in (f"net{number}" for number in range(32)) if key in options):
@@ -66,9 +66,9 @@ def _addresses(call, machine):
     if machine.guest.addresses is not None:
         return machine.guest.addresses
     asked = machine.config.current.get("ipconfig0", "")
-    told = propertystring.parse(asked, call.world.schema.properties_of("ipconfig0")).get("ip", "dhcp")
+    configured = propertystring.parse(asked, call.world.schema.properties_of("ipconfig0")).get("ip", "dhcp")
     leased = f"198.51.100.{machine.vmid % 250 + 1}/24"
-    return (leased if told == "dhcp" else told, f"fe80::{machine.vmid:x}/64")
+    return (leased if configured == "dhcp" else configured, f"fe80::{machine.vmid:x}/64")
 
 
 def _address(text):
@@ -95,7 +95,7 @@ freeze_status = _answering(lambda call, machine: "thawed")
 
 
 def command(call):
-    """POST agent with ``command``: the same methods under their other name."""
+    """POST agent with ``command``, which calls one of the endpoints above."""
     methods = {"ping": ping, "network-get-interfaces": interfaces, "get-osinfo": os_info, "info": info}
     if call.get("command") not in methods:
         raise ApiError(f"the agent's {call.get('command')!r} is not simulated", 501)
@@ -103,7 +103,7 @@ def command(call):
 
 
 def renew_cloudinit(call):
-    """PUT cloudinit: the drive is made anew."""
+    """PUT cloudinit: create the cloud-init drive again."""
     machine = call.machine()
     check_lock(machine.config)
     yield call.world.timing.config
@@ -111,7 +111,7 @@ def renew_cloudinit(call):
 
 
 def dump_cloudinit(call):
-    """Roughly what the drive holds: enough to see that it was made of the options (the form is ASSUMED)."""
+    """The approximate content of the drive, to check that it was created from the options (the form is ASSUMED)."""
     options = call.machine().config.current
     if call.get("type") == "user":
         keys = [line for line in unquote(options.get("sshkeys", "")).split("\n") if line]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is pending becomes what runs: at once where the machine is off, else at its next cold start."""
+"""Apply pending changes: at once if the VM is off, else at its next cold start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import ApiError
 
 
 def apply_cold(world, machine):
-    """Apply all that is pending of a machine that is off."""
+    """Apply all pending changes of a VM that is off."""
     config = machine.config
     if not config.pending and not config.deletes:
         return
@@ -32,7 +32,7 @@ def apply_cold(world, machine):
 
 
 def renew_cloudinit(world, machine):
-    """Make the cloud-init drive anew, if there is one; True if there is."""
+    """Create the content of the cloud-init drive again; returns whether the VM has one."""
     config = machine.config
     if not any(drives.is_cloudinit(drive) for _key, drive in drives.of(world.schema, config.current)):
         return False
@@ -47,7 +47,7 @@ def _renewed(world, machine, config):
 
 
 def replace_drive(world, machine, config, key, value):
-    """Let go of what another volume takes the place of."""
+    """Detach the volume of ``key`` if ``value`` has another volume."""
     if key not in config.current:
         return
     old = drives.volume_of(drives.parse(world.schema, key, config.current[key]))
@@ -56,7 +56,7 @@ def replace_drive(world, machine, config, key, value):
 
 
 def detach(world, machine, config, key, forced):
-    """Take a drive's volume off: a medium is nobody's, cloud-init is freed, a disk is kept as unused or freed."""
+    """Detach a drive's volume: an ISO image stays, a cloud-init drive is freed, a disk is freed or kept as unused."""
     drive = drives.parse(world.schema, key, config.current[key])
     volid = drives.volume_of(drive)
     if volid is None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""POST /nodes/{node}/qemu/{vmid}/clone."""
+"""The endpoint POST /nodes/{node}/qemu/{vmid}/clone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_COPIED = ("template", "parent", "lock", "snaptime", "vmstate", "runningmach
 
 @dataclass
 class _Copy:
-    """One volume that is copied, or made an overlay of."""
+    """One volume that is copied or becomes the base of an overlay."""
 
     key: str
     drive: dict
@@ -28,7 +28,7 @@ class _Copy:
 
 @dataclass
 class _Source:
-    """What is copied: a machine as it is, or one of its snapshots."""
+    """The source of a clone: the present state of a VM, or one of its snapshots."""
 
     machine: Machine
     options: dict
@@ -42,7 +42,7 @@ def clone(call):
 
 
 def _found(call, machine):
-    """The _Source, with all that is refused; the real code looks before it begins the task and again in it."""
+    """The _Source, after all checks. Like the real server, call it before the task and again in the task."""
     check_lock(machine.config)
     privileges.check_pool(call, call.get("pool"))
     if not call.world.cluster.has_quorum():
@@ -78,7 +78,7 @@ def _copies(call, machine, options, full):
         volid = drives.volume_of(drive)
         if volid is None or (drives.is_cdrom(drive) and not drives.is_cloudinit(drive)):
             continue
-        # The state of a TPM and the cloud-init drive are always copied.
+        # TPM state and cloud-init drive are always copied.
         linked = not full and key != "tpmstate0" and not drives.is_cloudinit(drive)
         storage_id, _colon, name = volid.partition(":")
         if linked and "base-" not in name and not storages.get(storage_id).naive:
@@ -104,12 +104,12 @@ def _check_target(call, machine, copies, full):
         raise ApiError(f"can't clone VM to node '{target}' (VM uses local storage)")
 
 
-#: What stands in the configuration until the first drive is copied: neither a name nor notes.
+#: The configuration until the first drive is copied, without name and description.
 _TEMPORARY = "# qmclone temporary file\nlock: clone\n"
 
 
 def _locked(call, machine, work):
-    """The source's lock file is held meanwhile, alone if the machine runs, else shared; and the new machine's."""
+    """Run ``work`` with the lock files of the source (exclusive if it runs, else shared) and of the new VM."""
     file, seconds = call.world.flock(machine.vmid), call.world.timing.flock_clone
     hold = file.holding if machine.running else file.sharing
     return hold(call.world.flock(call.number("newid")).holding(work, seconds), seconds)
@@ -120,7 +120,7 @@ def _work(call, task, machine):
     source = _found(call, machine)
     task.say(f"creating a clone of VM {call.vmid} with ID {newid}")
     if world.cluster.taken_by(newid):
-        # The words are ASSUMED; that it is the task that fails is not.
+        # The text is ASSUMED. It is recorded that the task fails, not the call.
         path = f"/etc/pve/nodes/{call.node}/qemu-server/{newid}.conf"
         raise ApiError(f"unable to open file '{path}.tmp.{task.pid}' - File exists")
     world.cluster.machines[newid] = Machine(newid, call.node, _TEMPORARY, guest=world.new_guest())
@@ -135,7 +135,7 @@ def _work(call, task, machine):
 
 
 def _copy_all(call, task, source, made):
-    """After each drive the configuration is written, with its lock; name and notes are in it from the first on."""
+    """Copy all drives. After each, the configuration is written with its lock, including name and description."""
     world, newid = call.world, call.number("newid")
     new = _identity(call, source.options)
     for copy in source.copies:
@@ -178,14 +178,14 @@ def _allocate(call, copy, source):
         return world.storages.allocate(storage_id, call.node, newid, source.size, source.format, base=name)
     kind = "cloudinit" if drives.is_cloudinit(copy.drive) else "disk"
     target = call.get("storage", storage_id)
-    # A format is kept where the target's volumes are files; others hold raw data only.
+    # Storages with files keep the format; others only support raw.
     kept = source.format if world.storages.get(target).has_files else None
     stored_as = call.get("format", kept) if kind == "disk" else None
     return world.storages.allocate(target, call.node, newid, source.size, stored_as, kind)
 
 
 def _identity(call, options):
-    """The options of the copy, with everything that must differ from its source."""
+    """The options of the copy, with new values for all that must differ from its source."""
     world = call.world
     new = {key: value for key, value in options.items() if key not in _NOT_COPIED}
     for key in [key for key in new if key.startswith("net") and key[3:].isdigit()]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PUT and POST /nodes/{node}/qemu/{vmid}/config: changes of a configuration."""
+"""The endpoints PUT and POST /nodes/{node}/qemu/{vmid}/config, which change a configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .world import check_lock
 
 @dataclass
 class _Change:
-    """What a call asks of a configuration; ``options`` are to be set."""
+    """The requested changes of a configuration; ``options`` are set."""
 
     options: dict
     deletes: list
@@ -47,7 +47,7 @@ def _shown(call):
 
 
 def _asked(call):
-    """All that can be refused without looking at the machine."""
+    """All checks that do not need the VM's configuration."""
     privileges.check_skiplock(call)
     options = call.options()
     deletes = _known(call, "delete")
@@ -91,7 +91,7 @@ def _check_rights(call, options, deletes):
 
 
 def _check_found(call, machine):
-    """The digest and the lock: somebody else may have been here."""
+    """Check the digest (somebody else may have changed the configuration) and the lock."""
     expected = call.get("digest")
     if expected and expected != digest(machine.text):
         raise ApiError("checksum mismatch (file change by other user?)")
@@ -100,7 +100,7 @@ def _check_found(call, machine):
 
 
 def _now(call, change):
-    """The change itself: noted as pending, then applied as far as the machine's power allows."""
+    """Store the change as pending, then apply what the VM's power state allows."""
     machine = call.machine()
     _check_found(call, machine)
     if not call.world.cluster.has_quorum():
@@ -112,18 +112,18 @@ def _now(call, change):
     for key in change.deletes:
         _delete(call, machine, config, key, change.forced)
     _set_all(call, machine, config, change)
-    machine.write(config.again())
+    machine.write(config.reparsed())
     if machine.running:
         vm_hotplug.apply_live(call.world, machine)
     else:
         vm_apply.apply_cold(call.world, machine)
-    yield from ()  # It is done in one instant.
+    yield from ()  # Takes no time.
 
 
 def _check_memory(config, options):
     if not {"memory", "balloon"} & set(options):
         return
-    # What the same call takes away counts as well, and a zero that waits hides nothing.
+    # Options that this call deletes still count here, and a pending 0 does not hide the current value.
     stored = int(config.pending.get("balloon", "0")) or int(config.current.get("balloon", "0"))
     balloon = int(options.get("balloon", stored))
     if balloon > statistics.memory_of({**config.current, **config.pending, **options}):
@@ -170,7 +170,7 @@ def _delete_unused(call, machine, config, key, protected):
 
 
 def _drop_pending_drive(call, machine, config, key, forced):
-    """A new disk that was never plugged is not lost: it is listed as unused."""
+    """List a new disk that was never attached as unused."""
     pending = config.pending.get(key)
     if pending is None:
         return
@@ -222,7 +222,7 @@ def _set_drive(call, machine, config, key, value):
 
 
 def _join_boot_order(config, key):
-    """A new optical drive comes last in an order; a legacy order knows no single devices."""
+    """Append a new optical drive to the boot order; an order in the old form does not list devices."""
     options = config.next_start()
     order = vm_options.boot_order(options)
     if order and key not in options and key not in order:

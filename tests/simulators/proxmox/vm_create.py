@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""POST /nodes/{node}/qemu: a new machine."""
+"""The endpoint POST /nodes/{node}/qemu, which creates a VM."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _check_right(call, pool):
 def _stored(call):
     options = vm_options.cdrom_as_drive(call.options())
     options = {key: value for key, value in options.items() if key not in _NOT_STORED}
-    # An old name of the number of processors (ASSUMED: it only counts where nothing newer is said).
+    # An old name of the number of CPUs (ASSUMED: it is used only if the new options are missing).
     smp = options.pop("smp", None)
     if smp and "sockets" not in options and "cores" not in options:
         options["sockets"] = smp
@@ -54,7 +54,7 @@ def _stored(call):
 
 
 def _check_options(call, options, pool):
-    """Rights may be held on the machine's path or, before it exists, on its pool."""
+    """Check privileges on the VM's path or, before it exists, on its pool."""
     for key, value in sorted(options.items()):
         try:
             privileges.check_option(call, call.vmid, key, value)
@@ -66,13 +66,13 @@ def _check_options(call, options, pool):
 
 
 def _reserve(call):
-    """Take the number: from here on the machine is there, locked."""
+    """Reserve the VMID: from here on the VM exists and is locked."""
     cluster, vmid = call.world.cluster, call.vmid
     taken = cluster.taken_by(vmid)
     if taken:
         raise ApiError(f"unable to create VM {vmid} - {taken[0]} {vmid} already exists on node '{taken[1]}'")
     cluster.machines[vmid] = Machine(vmid, call.node, "lock: create\n", guest=call.world.new_guest())
-    yield from ()  # It is done in one instant.
+    yield from ()  # Takes no time.
 
 
 def _work(call, task, options):
@@ -88,7 +88,7 @@ def _work(call, task, options):
             pool.vms.discard(vmid)
         raise ApiError(f"unable to create VM {vmid} - {error}") from error
     if call.flag("start"):
-        # A task of its own: whether it succeeds is not told by the creation's.
+        # The start is another task; the result of the creation does not depend on it.
         vm_power.start_task(call, call.machine())
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks that grow, move or are unlinked; machines that become templates or are destroyed."""
+"""Endpoints that resize, move or unlink disks, convert VMs to templates, or destroy VMs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _move(call, machine, key, target):
 
 
 def unlink(call):
-    """The same as deleting the drives' options."""
+    """Unlink drives, which is the same as deleting their options."""
     call.params = {**call.params, "delete": call.params.pop("idlist")}
     return vm_config.put(call)
 
@@ -170,7 +170,7 @@ def _destroy(call, task):
 
 
 def _volumes(call, machine, config):
-    """What goes with the machine, each volume once: its drives', its snapshots', what is unused, kept memory."""
+    """The volumes that are deleted with a VM, each once: of drives, snapshots, unused entries, and saved memory."""
     schema = call.world.schema
     found = [volid for _key, volid in vm_drives.owned_volumes(schema, config.current)]
     for values in config.snapshots.values():

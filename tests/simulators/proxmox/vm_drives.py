@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drives that a call asks for: what is refused at once, and how their volumes are made."""
+"""Requested drives: their checks, and the creation of their volumes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _STATE_SIZE = 4 * MIB
 
 
 def parsed(schema, options):
-    """[(key, drive)] by name: in this order volumes are made."""
+    """[(key, drive)] sorted by key, the order in which volumes are created."""
     return [(key, drives.parse(schema, key, options[key])) for key in sorted(options) if drives.is_drive(key)]
 
 
 def check_access(call, options, default=None):
-    """What is refused before anything is made: unknown storages, rights, images in place of media."""
+    """All checks before a volume is created: unknown storages, privileges, disk images used as ISO images."""
     for key, drive in parsed(call.world.schema, options):
         asked = drives.wanted(drive)
         if asked:
@@ -42,7 +42,7 @@ def _check_volume(call, key, drive):
 
 
 def check_single_cloudinit(schema, key, drive, options):
-    """A machine has one cloud-init drive at most."""
+    """Check that a VM has at most one cloud-init drive."""
     if not drive["file"].endswith(":cloudinit"):
         return
     for other, found in drives.of(schema, options):
@@ -51,7 +51,7 @@ def check_single_cloudinit(schema, key, drive, options):
 
 
 def made(world, node, vmid, key, drive, default=None):
-    """(stored text, volume made or None) of a drive that a call asks for."""
+    """(value to store, created volume or None) of a requested drive."""
     drive = dict(drive)
     new = None
     asked = drives.wanted(drive)
@@ -87,7 +87,7 @@ def _size(world, node, key, drive, asked, storage_id):
 
 
 def owned_volumes(schema, options):
-    """[(key, volume)] of a machine's own volumes in the server's order; media are not its own, cloud-init is."""
+    """[(key, volume)] of the volumes that a VM owns, in the server's order: disks and the cloud-init drive, no ISOs."""
     return [
         (key, drive["file"])
         for key, drive in drives.of(schema, options)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands and files in a guest, as PVE/API2/Qemu/Agent.pm passes them to its agent."""
+"""Endpoints that run commands and read or write files in a guest by its agent (PVE/API2/Qemu/Agent.pm)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_OUTPUT = 16 * 1024 * 1024
 
 
 def _of_agent(answer):
-    """A method that returns ``answer(call, ask)``, where ``ask`` sends a request to the agent."""
+    """Create an endpoint that returns ``answer(call, ask)``; ``ask`` sends a request to the agent."""
 
     def method(call):
         machine = call.machine()
@@ -51,7 +51,7 @@ def _status(call, ask):
     answer = {**status, "exited": int(status["exited"])}
     for key in ("out-data", "err-data"):
         if key in status:
-            # A string of bytes is a text of these characters to Perl.
+            # Perl treats bytes as characters.
             answer[key] = base64.b64decode(status[key]).decode("latin-1")
     return answer
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pending changes of a running machine: what is applied at once, what waits, and what a device refuses."""
+"""Pending changes of a running VM: which are applied at once, which wait, and which fail at a device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .schema import split_list
 _FAST = re.compile(
     r"description|hookscript|lock|migrate_downtime|migrate_speed|name|onboot|protection|shares|startup|tags"
     r"|vmstatestorage|cicustom|cipassword|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+"
-    # The recorded calls show it for this one too.
+    # The recorded calls show this for this option, too.
     r"|hotplug"
 )
 _CLOUDINIT = re.compile(
@@ -24,17 +24,17 @@ _NET = re.compile(r"net\d+")
 _PLUGGABLE_DISK = re.compile(r"(?:scsi|virtio)\d+")
 _USB = re.compile(r"usb\d+")
 _THROTTLE = re.compile(r"(?:bps|iops|mbps)(?:_\w+)?")
-#: Of a disk, what the running emulator is not told of at all.
+#: Keys of a disk that do not concern the running emulator.
 _SILENT = {"backup", "replicate", "shared", "size"}
 _DEFAULT = "network,disk,usb"
 
 
 class _Waits(Exception):
-    """This change applies at the next cold start only."""
+    """The change is only possible at the next cold start."""
 
 
 def apply_live(world, machine):
-    """Apply what can be; a ParameterError names what a device refused, and that stays pending."""
+    """Apply the changes that are possible. Those that fail at a device stay pending; ParameterError names them."""
     errors = {}
     config = machine.config
     features = _features(config.current.get("hotplug", "1"))
@@ -93,7 +93,7 @@ def _set(world, machine, config, key, features):
     elif key in ("cpuunits", "cpulimit"):
         _tell_cgroup(world, machine, key)
     elif key == "balloon":
-        # From or to 0, the device itself comes or goes.
+        # A change from or to 0 adds or removes the device.
         if "0" in (old, new):
             raise _Waits
         world.effect(machine.vmid, "QMP balloon")
@@ -108,7 +108,7 @@ def _set(world, machine, config, key, features):
 
 
 def _plain(world, machine, key, features):
-    """Options without a device, and those whose device is simple."""
+    """Options without a device, and those with a simple device."""
     if _FAST.fullmatch(key):
         return
     if _USB.fullmatch(key):
@@ -150,7 +150,7 @@ def _set_card(world, machine, key, change, features):
     rules = world.schema.properties_of(key)
     old, new = (propertystring.parse(text, rules) if text else None for text in change)
     if old and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
-        # Without the feature too: no device comes or goes (ASSUMED).
+        # Also without the hotplug feature, because no device is added or removed (ASSUMED).
         _relink(world, machine, old, new)
         return
     _need("network", features)

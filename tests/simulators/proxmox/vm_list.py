@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists: the machines of a node, and what there is below one machine."""
+"""Lists: the VMs of a node, and the index of one VM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import statistics, vm_drives
 
 
 def listing(call):
-    """The machines of one node, as its configuration files and processes are now."""
+    """The VMs of one node, from the present configuration files and processes."""
     world = call.world
     return [
         _entry(world, machine, call.flag("full"))
@@ -23,7 +23,7 @@ def _entry(world, machine, full):
     options = machine.config.current
     found |= {"vmid": machine.vmid, "status": "running" if machine.running else "stopped", "cpus": found.pop("maxcpu")}
     if full:
-        # Only then each emulator is asked.
+        # Only then, each emulator is queried.
         found["qmpstatus"] = machine.qmp if machine.running else "stopped"
     if not found["template"]:
         del found["template"]
@@ -43,7 +43,7 @@ def _directory(*names):
 
 
 def feature(call):
-    """Whether all volumes can be snapshotted, cloned or copied where they lie."""
+    """Whether all volumes of a VM support a feature: snapshot, clone or copy."""
     machine, world = call.machine(), call.world
     options = machine.config.current
     volumes = [volid for _key, volid in vm_drives.owned_volumes(world.schema, options)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines that change their node."""
+"""The endpoint that migrates VMs to another node."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import drives, vm_drives
 from .errors import ApiError, ParameterError
 from .world import check_lock
 
-#: In the name of a volume that stands on another one: the base.
+#: The base in the name of an overlay volume.
 _OVERLAY = re.compile(r"(?:^|/)(base-\d+-disk-\d+[^/]*)/")
 
 
@@ -31,7 +31,7 @@ def migrate(call):
 
 
 def _by_high_availability(call, task, machine, target):
-    """The task only asks; the cluster moves the machine by and by (how long that takes is ASSUMED)."""
+    """The task only sends a request to high availability, which migrates the VM later (the duration is ASSUMED)."""
     task.say(f"Requesting HA migration for VM {machine.vmid} to node {target}")
     yield call.world.timing.config
 
@@ -44,7 +44,7 @@ def _by_high_availability(call, task, machine, target):
 
 
 def _logged(call, task, machine, target):
-    """What goes wrong is in the log alone (AbstractMigrate.pm)."""
+    """The reason of an error is only in the log (AbstractMigrate.pm)."""
     try:
         yield from _migrate(call, task, machine, target)
     except ApiError as error:
@@ -81,7 +81,7 @@ def _check_volumes(call, task, machine, target):
         if volid is None or world.storages.is_shared(volid):
             continue
         medium = drives.is_cdrom(drive) and not drives.is_cloudinit(drive)
-        # A running machine takes local disks along only if it is told to; one that is off always does.
+        # Local disks of a running VM are migrated only with with-local-disks; those of a stopped VM always.
         if medium or (machine.running and not call.flag("with-local-disks")):
             task.say(f"can't migrate local {'cdrom' if medium else 'disk'} '{volid}' ({key})")
             raise ApiError("can't migrate VM - check log")
@@ -91,7 +91,7 @@ def _check_volumes(call, task, machine, target):
 
 
 def _check_disk(call, task, machine, key, volid):
-    """What keeps a local disk where it is (scan_local_volumes; the words behind the volume are ASSUMED)."""
+    """Fail if a local disk cannot be migrated (scan_local_volumes; the text after the volume is ASSUMED)."""
     storage_id, _colon, name = volid.partition(":")
     overlay = _OVERLAY.search(name)
     if overlay:
@@ -106,7 +106,9 @@ def _check_disk(call, task, machine, key, volid):
 
 
 def _fault_of_snapshots(call, machine, volid):
-    """Why a disk with snapshots stays; cloud-init's drive is made again. Replication is not simulated."""
+    """Why a disk with snapshots cannot be migrated. The cloud-init drive is created again on the target. Replication
+    is not simulated.
+    """
     held = [drives.of(call.world.schema, options) for options in machine.config.snapshots.values()]
     volumes = [drives.volume_of(drive) for found in held for _key, drive in found if not drives.is_cloudinit(drive)]
     if volid not in volumes:
@@ -119,7 +121,7 @@ def _fault_of_snapshots(call, machine, volid):
 
 
 def _copy_local(call, machine, target):
-    """Local volumes are copied, those of pending changes as well (QemuServer.pm, foreach_volid).
+    """Local volumes are copied, also those of pending changes (QemuServer.pm, foreach_volid).
 
     They keep their storage and name: another target storage is not simulated.
     """
@@ -134,7 +136,7 @@ def _copy_local(call, machine, target):
 
 
 def local_resources(options):
-    """Devices of the node itself (check_local_resources): what is mapped may be on the other node, too."""
+    """Local devices of the node (check_local_resources); mapped devices may exist on the other node, too."""
     found = []
     for key, value in sorted(options.items()):
         stem = key.rstrip("0123456789")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server makes of single options before it stores them."""
+"""How the server converts single options before it stores them."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def _is_ssh_key(line):
             raw = base64.b64decode(blob, validate=True)
         except (binascii.Error, ValueError):
             continue
-        # The blob begins with its own kind, so that no other text passes for a key.
+        # A key's data begins with its type, so other text is not accepted as a key.
         if raw[4 : 4 + len(kind)] == kind.encode() and int.from_bytes(raw[:4], "big") == len(kind):
             return True
     return False
 
 
 def crypted(password, options):
-    """A password as PUT stores it: hashed, unless it is already, or Windows wants the plain text."""
+    """A password as PUT stores it: hashed, unless it is a hash already, or the guest is Windows."""
     if _CRYPTED.fullmatch(password) or _WINDOWS.fullmatch(options.get("ostype", "")):
         return password
     return f"$5$simulated${hashlib.sha256(password.encode()).hexdigest()[:43]}"
 
 
 def normalised(world, key, value):
-    """A plain option as it is stored; drives are made elsewhere."""
+    """The value to store for an option that is not a drive."""
     if key == "tags":
         return ";".join(_tags(world.cluster.tag_style, schema.split_list(value)))
     if key == "description":
@@ -82,7 +82,7 @@ def _network(world, key, value):
 
 
 def check_hookscript(call, options):
-    """A hookscript is a snippet that is there (the words are ASSUMED)."""
+    """Check that a hookscript is an existing snippet (the text is ASSUMED)."""
     volid = options.get("hookscript")
     if volid is None:
         return
@@ -93,7 +93,7 @@ def check_hookscript(call, options):
 
 
 def machine_of_windows(world, options):
-    """The machine type that a Windows guest is pinned to, or None where nothing needs pinning."""
+    """The machine version to which a Windows guest is pinned, or None."""
     machine = options.get("machine", "pc")
     if not options.get("ostype", "").startswith("win") or machine not in ("pc", "q35"):
         return None
@@ -102,7 +102,7 @@ def machine_of_windows(world, options):
 
 
 def default_boot(schema_, options):
-    """The boot order of a new machine that was given none: first disk, first medium, first card."""
+    """The default boot order of a new VM: first disk, first optical drive, first NIC."""
     found = drives.of(schema_, options)
     disks = [key for key, drive in found if not drives.is_cdrom(drive) and not key.startswith(("efi", "tpm"))]
     media = [key for key, drive in found if drives.is_cdrom(drive) and not drives.is_cloudinit(drive)]
@@ -115,7 +115,7 @@ def order_text(devices):
 
 
 def boot_order(options):
-    """The devices of ``boot: order=…``; a legacy order has none."""
+    """The devices of ``boot: order=…``; an order in the old form has none."""
     text = options.get("boot", "")
     return [name for name in text[len("order=") :].split(";") if name] if text.startswith("order=") else []
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting, stopping, pausing: /nodes/{node}/qemu/{vmid}/status/*."""
+"""The endpoints /nodes/{node}/qemu/{vmid}/status/*, which start, stop, pause or resume VMs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import drives, privileges, propertystring, statistics, vm_apply
 from .errors import ApiError
 from .world import check_lock
 
-#: What counts as paused when a guest is asked to go down (vm_is_paused).
+#: States that count as paused when a guest is shut down (vm_is_paused).
 _PAUSED = ("paused", "prelaunch", "suspended")
 _OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu")
 
@@ -23,7 +23,7 @@ def start(call):
 
 
 def _by_high_availability(call, type, action):
-    """The task only says what is wanted; the cluster does it by and by (how long that takes is ASSUMED)."""
+    """The task only sends the request to high availability, which acts later (the duration is ASSUMED)."""
 
     def work(_task):
         yield call.world.timing.config
@@ -33,7 +33,7 @@ def _by_high_availability(call, type, action):
 
 
 def _stopped_by_cluster(call, machine, seconds):
-    """High availability asks a guest for so many seconds and then cuts it off (forceStop in HA/Resources/PVEVM.pm)."""
+    """High availability shuts a guest down, and powers it off after a timeout (forceStop in HA/Resources/PVEVM.pm)."""
 
     def work(task):
         if not machine.running:
@@ -54,7 +54,7 @@ def _stopped_by_cluster(call, machine, seconds):
 
 
 def start_task(call, machine):
-    """A start that the server itself begins."""
+    """Start a task that starts a VM; returns its UPID."""
     return call.world.tasks.start(
         machine.node,
         "qmstart",
@@ -94,7 +94,7 @@ def _start_found(call, machine):
 
 
 def begin(world, machine):
-    """The emulator runs."""
+    """Set the state of a VM whose emulator has started."""
     machine.running, machine.qmp = True, "running"
     machine.started_at = world.now
     machine.pid = 10_000 + machine.vmid
@@ -103,7 +103,7 @@ def begin(world, machine):
 
 
 def forget_suspension(world, machine):
-    """The kept memory is used up, or given up."""
+    """Delete the saved memory of a suspended VM, after it was restored or discarded."""
     config = machine.config
     state = config.current.get("vmstate")
     if state:
@@ -114,7 +114,7 @@ def forget_suspension(world, machine):
 
 
 def _check_bridges(world, machine):
-    """A card's script finds no bridge, and QEMU ends with it."""
+    """QEMU does not start if the bridge of a NIC does not exist."""
     for key, value in sorted(machine.config.current.items()):
         if key.startswith("net") and key[3:].isdigit():
             bridge = propertystring.parse(value, world.schema.properties_of(key)).get("bridge")
@@ -132,7 +132,7 @@ def _check_volumes(world, machine):
 
 
 def end(world, machine):
-    """The emulator is gone; what was pending applies now."""
+    """Set the state of a VM whose emulator has ended, and apply its pending changes."""
     machine.running = False
     machine.pid = 0
     vm_apply.apply_cold(world, machine)
@@ -158,7 +158,7 @@ def _stop(call, task):
 
 
 def quit_emulator(world, machine, task):
-    """Cut a machine's power."""
+    """Power a VM off."""
     world.effect(machine.vmid, "QMP quit")
     yield world.timing.stop
     if not machine.guest.quits:
@@ -202,7 +202,7 @@ def _down_time(call, machine):
 
 
 def guest_goes_down(world, machine, timeout):
-    """Press the button and wait; True if the guest is down in time. One that is late goes down all the same."""
+    """Press the power button and wait; returns whether the guest is off in time. A late guest powers off, too."""
     world.effect(machine.vmid, "POWERDOWN")
     heard = world.now >= machine.started_at + machine.guest.boots_after
     needs = machine.guest.stops_within
@@ -248,7 +248,7 @@ def reboot(call):
         if not (yield from guest_goes_down(call.world, machine, call.number("timeout", _down_time(call, machine)))):
             raise ApiError("VM quit/powerdown failed - got timeout")
         end(call.world, machine)
-        # The start is somebody else's: this task ends before it.
+        # Another task starts the VM; this task ends before.
         call.world.engine.after(call.world.timing.reboot_start, lambda: begin(call.world, machine))
 
     return call.locked_task("qmreboot", work)
@@ -288,7 +288,7 @@ def _suspend_to_disk(call, machine):
 
 
 def state_storage(world, machine):
-    """Where a machine's memory goes: what it says itself, else the storage of its first disk."""
+    """The storage for the memory of a VM: vmstatestorage, else that of its first disk."""
     options = machine.config.current
     if "vmstatestorage" in options:
         return options["vmstatestorage"]
@@ -305,7 +305,7 @@ def resume(call):
 
     def work(_task):
         yield call.world.timing.pause
-        # A guest that sleeps is woken, and one that has shut down is reset (vm_resume in RunState.pm).
+        # A sleeping guest is woken up, and one that has shut down is reset (vm_resume in RunState.pm).
         words = {"suspended": "system_wakeup", "shutdown": "system_reset", "running": ""}
         if machine.qmp != "running":
             machine.qmp, word = "running", words.get(machine.qmp, "cont")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of a configuration: config, pending, cloudinit."""
+"""Endpoints that return a configuration: config, pending, cloudinit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .config import digest
 from .errors import ApiError, ParameterError
 
 _HIDDEN = "**********"
-#: Set by the server itself, with numbers as values.
+#: Options that the server itself sets, with numbers as values.
 _NUMBERS = {"snaptime"}
 
 
@@ -36,7 +36,7 @@ def snapshot_of(config, name):
 
 
 def shown(schema, key, value):
-    """A value as it stands in an answer: numbers for whole numbers and truth values, no password."""
+    """A value in the form of an answer: integers and booleans as numbers, passwords masked."""
     if key == "cipassword":
         return _HIDDEN
     rule = schema.option(key) or {}
@@ -63,7 +63,7 @@ def pending(call):
 
 
 def cloudinit(call):
-    """The options that cloud-init is told, with what it was told last where that differs."""
+    """The options of cloud-init, with the value of the present drive and the pending value if they differ."""
     found = call.machine().config
     schema = call.world.schema
     added = set(filter(None, found.cloudinit.get("added", "").split(",")))

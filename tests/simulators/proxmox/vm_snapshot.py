@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: taken, listed, restored, taken away."""
+"""Endpoints that create, list, restore and delete snapshots."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _create(call, name):
 
 
 def _prepare(call, name):
-    """Note the snapshot and lock the machine; the MiB of memory that are kept with it."""
+    """Add the snapshot to the configuration and lock the VM; returns the MiB of memory that are saved with it."""
     world, machine = call.world, call.machine()
     config = machine.config
     if config.current.get("template") == "1":
@@ -59,7 +59,7 @@ def _prepare(call, name):
     config.snapshots[name] = {**kept, "snapstate": "prepare"}
     config.current["lock"] = "snapshot"
     machine.write(config)
-    yield from ()  # It is done in one instant.
+    yield from ()  # Takes no time.
     return memory
 
 
@@ -155,12 +155,12 @@ def _rollback(call, task, name):
         machine.running, machine.qmp, machine.started_at = True, "running", world.now - machine.guest.agent_after
         machine.starts += 1
     elif call.flag("start"):
-        # Another task: whether it succeeds is not told by this one.
+        # The start is another task; the result of this one does not depend on it.
         vm_power.start_task(call, machine)
 
 
 def _size_then(snapshot, key, schema):
-    """The size that a volume had then, or None where the snapshot does not say."""
+    """The size of a volume in the snapshot, or None if it is not recorded."""
     text = drives.parse(schema, key, snapshot[key]).get("size")
     return size_of(text) if text else None
 
@@ -179,7 +179,7 @@ def _begin_rollback(world, machine, name):
 
 
 def _check_most_recent(world, config, name):
-    """ZFS goes back to the youngest snapshot of a volume only."""
+    """Fail unless the snapshot is the newest one of each volume on ZFS."""
     for _key, volid in vm_drives.owned_volumes(world.schema, config.snapshots[name]):
         storage_id, _colon, volume = volid.partition(":")
         holders = [
@@ -192,19 +192,19 @@ def _check_most_recent(world, config, name):
 
 
 def _youngest(config, names):
-    """Of those taken in one second, the one that no other stands on."""
+    """The newest of these snapshots; of several taken in the same second, the one that is no parent of another."""
     parents = {config.snapshots[name].get("parent") for name in names}
     return max(names, key=lambda name: (int(config.snapshots[name]["snaptime"]), name not in parents))
 
 
 def _restored(world, current, snapshot, name):
-    """The snapshot's options; what tells of the machine and not of its content stays."""
+    """The options after a rollback: those of the snapshot, but the present description and unused entries."""
     kept = {key: value for key, value in current.items() if key == "description" or drives.is_unused(key)}
     old = {key: value for key, value in snapshot.items() if key not in _NOT_KEPT}
     restored = {**kept, **old, "parent": name}
     if "vmgenid" in restored and restored["vmgenid"] != "0":
         restored["vmgenid"] = world.new_uuid()
-    # Disks that came after the snapshot are kept as unused ones (ASSUMED: the recorded calls have no such disk).
+    # Disks that were added after the snapshot become unused (ASSUMED: the recorded calls contain no such disk).
     still = {volid for _key, volid in vm_drives.owned_volumes(world.schema, restored)}
     for _key, volid in vm_drives.owned_volumes(world.schema, current):
         if volid not in still:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests as they come over the wire, read as the real server reads them."""
+"""Parse HTTP requests like the real server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SUMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
 def _number_of(transport):
-    """Connections are numbered: the address of one that was closed is soon used again."""
+    """Numbers for connections, because the address of a closed connection is soon used again."""
     if transport not in _numbers:
         _numbers[transport] = next(_count)
     return _numbers[transport]
 
 
 async def read(http, uploads):
-    """The Request in an aiohttp request; ``uploads`` keeps what files it brought."""
+    """The Request of an aiohttp request; uploaded files are added to ``uploads``."""
     path, _mark, query = http.raw_path.partition("?")
     is_upload = http.method == "POST" and path.endswith("/upload")
     _check_body(http, is_upload)
@@ -67,7 +67,7 @@ def _params(http, body):
 
 
 def pairs(text):
-    """{name: value, or all values of a name that is repeated}; a semicolon separates too."""
+    """{name: value, or a list of values if the name is repeated}; a semicolon also separates parameters."""
     found = {}
     for part in filter(None, re.split("[&;]", text)):
         name, _mark, value = part.partition("=")
@@ -82,7 +82,7 @@ def pairs(text):
 
 
 async def _upload(http, uploads):
-    """The fields before the file; what comes behind it is lost, as it is on the real server."""
+    """The form fields before the file. Fields after it are ignored, as on the real server."""
     if http.content_type != "multipart/form-data":
         return pairs((await http.read()).decode())
     params = {}

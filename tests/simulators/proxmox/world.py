@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulated cluster in one object, and one call on it."""
+"""The simulated cluster as one object, and a call to it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .storage import Storages
 from .tasks import Tasks
 from .timing import Timing
 
-#: What the versions carry: the emulator's version, and the machine type that Windows guests are pinned to.
+#: {version: (version of QEMU, machine version to which Windows guests are pinned)}.
 _EMULATORS = {7: ("7.2.0", "7.2"), 8: ("9.2.0", "9.2"), 9: ("10.1.2", "10.1")}
 
 
 class World:
-    """``local_node`` is the node that the clients talk to; calls for the others are passed on."""
+    """``local_node`` is the node to which clients connect; calls to other nodes are proxied."""
 
     def __init__(self, clock=None, version=(9, 1), local_node="pve1", seed=1):
         self.engine = Engine(clock or DrivenClock())
@@ -41,13 +41,13 @@ class World:
         self.access.pool_of = self.cluster.pool_of
         self.tasks = Tasks(self.engine, self.faults.of_step)
         self.statistics = Statistics(self)
-        #: The recorded calls ran without a guest's start, and so without what a start does for cloud-init.
+        #: In the recorded calls no guest was started, so a start did not create the cloud-init drive.
         self.start_renews_cloudinit = True
-        #: How guests of new machines behave.
+        #: The behaviour of guests of new VMs.
         self.guest = Guest()
         self._random = random.Random(seed)
         self._flocks = {}
-        #: What uploads brought, by the name of the server's temporary file.
+        #: Uploaded files, by the name of the server's temporary file.
         self.uploads = {}
 
     @property
@@ -62,18 +62,18 @@ class World:
         self.journal.effects.append(Effect(self.now, vmid, text))
 
     def flock(self, vmid, path="/var/lock/qemu-server/lock-{}.conf"):
-        """The lock file of one machine; its node's, but no two nodes hold one machine."""
+        """The lock file of one VM; it is on the VM's node."""
         name = path.format(vmid)
         return self._flocks.setdefault(name, FileLock(self.engine, name))
 
     def new_mac(self):
         tail = [self._random.randrange(256) for _number in range(3)]
-        # Before 8.1 the whole address was random, but for being local and that of one machine.
+        # Before 8.1, the whole address was random, except the bits "locally administered" and "unicast".
         head = [0xBC, 0x24, 0x11] if self.schema.version >= (8, 1) else self._local_head()
         return ":".join(f"{part:02X}" for part in head + tail)
 
     def new_guest(self):
-        """What will run in a machine that is made now."""
+        """The guest of a VM that is created now."""
         return replace(self.guest)
 
     def new_uuid(self):
@@ -84,7 +84,7 @@ class World:
 
 
 class Call:
-    """One request that has passed all checks of form: ``params`` are texts by name."""
+    """One validated request; ``params`` is {name: string}."""
 
     def __init__(self, world, user, params):
         self.world = world
@@ -110,7 +110,7 @@ class Call:
         return int(self.params["vmid"])
 
     def machine(self):
-        """The machine of the path, or the error of its missing file."""
+        """The VM of the path. Raises the error about its missing configuration file."""
         machine = self.world.cluster.machines.get(self.vmid)
         if machine is None or machine.node != self.node:
             raise missing(self.node, self.vmid)
@@ -121,15 +121,15 @@ class Call:
         return machine if machine and machine.node == self.node else None
 
     def options(self):
-        """The parameters that are options of a machine's configuration."""
+        """The parameters that are options of a VM's configuration."""
         return {key: value for key, value in self.params.items() if self.world.schema.option(key)}
 
     def task(self, type, work, id=None):
-        """Start a task on the node of the path; the answer to the call is its UPID."""
+        """Start a task on the node of the path; returns its UPID, which is the answer to the call."""
         return self.world.tasks.start(self.node, type, self.vmid if id is None else id, self.user.id, work)
 
     def locked_task(self, type, work, timeout=None):
-        """A task whose work is done under the machine's lock file."""
+        """Start a task that holds the VM's lock file."""
         lock = self.world.flock(self.vmid)
         seconds = self.world.timing.flock if timeout is None else timeout
         return self.task(type, lambda task: lock.holding(work(task), seconds))
@@ -140,7 +140,7 @@ def missing(node, vmid):
 
 
 def check_lock(config, *allowed):
-    """A lock in the configuration stands until its holder takes it away."""
+    """Raise ApiError if the configuration is locked; its holder removes the lock."""
     lock = config.current.get("lock")
     if lock and lock not in allowed:
         raise ApiError(f"VM is locked ({lock})")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ready-made clusters."""
+"""Clusters for tests."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .storage import GIB, MIB, Storage, Volume
 from .world import World
 
 ROOT_PASSWORD = "simulated"
-#: The secret of the token root@pam!test, which may do everything but what only root@pam may.
+#: The secret of the token root@pam!test, which may do everything that is not reserved for root@pam itself.
 TOKEN_SECRET = "00000000-1111-4222-8333-444444444444"
 
 _ALL = frozenset({"images", "iso", "import", "snippets"})
-#: The version that brought the content Import.
+#: The version that introduced the content type import.
 _IMPORT_SINCE = (8, 3)
 
 
 def cluster(clock=None, version=(9, 1), **settings):
-    """Three nodes with local and shared storages, an ISO, and root with a token; no machines."""
+    """Three nodes with local and shared storages, an ISO image, and root with a token; no VMs."""
     world = World(clock, version, **settings)
     for number in (1, 2, 3):
         name = f"pve{number}"
@@ -50,13 +50,13 @@ def cluster(clock=None, version=(9, 1), **settings):
 
 
 def recorded(clock=None):
-    """The cluster of the recorded calls, with what was replaced in them."""
+    """The cluster of the recorded calls, with the values that were replaced in the recordings."""
     world = cluster(clock)
     add_machine(world, 300, "pve2", {})
     world.cluster.containers[301] = "pve3"
     world.storages.get("local-lvm").naive = True
     world.start_renews_cloudinit = False
-    # The emulator of the recordings was a stub that never went away.
+    # The emulator of the recordings was a stub that never ended.
     world.guest.quits = False
     world.access.accounts["ansible@pve"] = Account(tokens={"ci": Token("secret")})
     for who in ("ansible@pve", "ansible@pve!ci"):
@@ -65,7 +65,7 @@ def recorded(clock=None):
 
 
 def with_cases(clock=None, version=(9, 1), **settings):
-    """web1 runs on pve1, web2 is off on pve2, and tmpl is a template on pve1."""
+    """The VMs web1 (running, on pve1), web2 (stopped, on pve2) and tmpl (template, on pve1)."""
     world = cluster(clock, version, **settings)
     web = {"ostype": "l26", "memory": "2048", "agent": "1", "boot": "order=scsi0", "scsihw": "virtio-scsi-single"}
     add_machine(world, 100, "pve1", {**web, "name": "web1"}, running=True)
@@ -79,7 +79,7 @@ def with_cases(clock=None, version=(9, 1), **settings):
 
 
 def with_many(count, clock=None, version=(9, 1), **settings):
-    """``count`` machines vm-001, vm-002 … on all nodes by turns; every second one runs."""
+    """``count`` VMs vm-001, vm-002 … distributed over all nodes; every second one runs."""
     world = cluster(clock, version, **settings)
     nodes = list(world.cluster.nodes)
     for number in range(count):
@@ -96,7 +96,7 @@ def with_many(count, clock=None, version=(9, 1), **settings):
 
 
 def add_machine(world, vmid, node, options, running=False, size=32, guest=None):
-    """A machine that has long been there. One with options gets a disk and a card, unless they name theirs."""
+    """Add an existing VM. If ``options`` are given, a disk and a NIC are added, unless the options contain them."""
     options = dict(options)
     if options:
         kind = "base" if options.get("template") == "1" else "vm"
@@ -109,7 +109,7 @@ def add_machine(world, vmid, node, options, running=False, size=32, guest=None):
     machine = Machine(vmid, node, guest=guest or Guest(), running=running)
     machine.write(Config(current=options))
     if running:
-        # It booted long ago: its guest hears the button, and its agent answers.
+        # The VM booted long ago: its guest reacts to the power button, and its agent answers.
         machine.started_at, machine.pid = world.now - 3600, 10_000 + vmid
     world.cluster.machines[vmid] = machine
     return machine

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes every task's result, and how its machines stand after it, as lines of JSON for the tests to read."""
+"""Writes the result of every task, and the state of its VMs afterwards, as lines of JSON for the tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CallbackModule(CallbackBase):
         self._machines = json.loads(os.environ["POLYVIRT_MACHINES"])
 
     def v2_playbook_on_task_start(self, task, is_conditional):
-        # Of a task that runs in this process; one that is shipped has a label in its own environment.
+        # For tasks that run in this process; a transferred module has the label in its own environment.
         os.environ["POLYVIRT_SHIM_LABEL"] = task.get_name()
 
     def v2_runner_on_ok(self, result):
@@ -47,8 +47,8 @@ class CallbackModule(CallbackBase):
             "failed": failed,
             "result": result._result,
             "truth": self._platform.truth(self._machines) if self._machines else {},
-            # What is no command, the shim does not see.
-            "noted": self._platform.noted() if hasattr(self._platform, "noted") else [],
+            # Calls that are not commands, which the shim cannot record.
+            "calls": self._platform.recorded_calls() if hasattr(self._platform, "recorded_calls") else [],
         }
         with open(os.environ["POLYVIRT_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(line, default=str) + "\n")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task of each kind, run undisturbed once and then with one of its backend calls disturbed after the other."""
+"""Tasks that run once undisturbed, and then again and again with another backend call disturbed each time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from platforms.known import WITH_SNAPSHOTS
 from suite.carry import carry_one
 
 NAME, SOURCE = "pvk-killed", "pvk-source"
-#: What differs between two VMs created alike: ids, and the moment at which memory was saved.
+#: Values that differ between two VMs of the same task: ids, and the time at which memory was saved.
 _VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d-]+Z")
 _PARTIAL = re.compile(r"\.\d+\.polyvirt-partial")
 
 
 class Interrupted:
-    """One scenario on one platform. ``kept`` is what the VM has no part in: it exists before the VM and after it."""
+    """One scenario on one platform. ``kept`` are files and disks that do not belong to the VM and exist after it."""
 
     def __init__(self, platform, shim, folder, scenario):
         self.platform, self.shim, self.folder = platform, shim, folder
@@ -28,7 +28,7 @@ class Interrupted:
         self.prepare, self.task, self.about = SCENARIOS[scenario](platform)
 
     def undisturbed(self):
-        """The Answer of the whole task; every call has in ``files`` and ``left`` which files there were around it."""
+        """Run the task; returns its Answer. ``files`` and ``left`` of each call list the files before and after it."""
         self._prepare()
         self._put_back = self.platform.checkpoint() or self._prepare
         self.begin = self._machine()
@@ -37,46 +37,46 @@ class Interrupted:
         whole = self.run()
         self.shim.watched = ""
         assert whole.rc == 0, whole.msg
-        self.end = self.standing()
+        self.end = self.platform_state()
         self._remove("undisturbed")
         return whole
 
     def disturbed(self, order, number):
-        """The Answer of the task with this order to the shim at this call; None where the task did not get there."""
+        """Run the task with this order to the shim at this call; returns its Answer, or None if it made fewer calls."""
         self._put_back()
         self.shim.forget()
         self.shim.order(f"{order} {number}")
         answer = self.run()
         self.shim.forget()
         if len(answer.calls) < number:
-            # Disks of VMs outside the namespace are read too, and those come and go.
+            # The task also reads disks of VMs outside the namespace, whose number changes.
             self.missed.append((order, number))
             return None
         self.fired += 1
         return answer
 
     def run(self):
-        """The task itself."""
+        """Run the task."""
         return self._run(self.task, self.about)
 
     def assert_completed_by_next_run(self, where):
-        if self._was_left_like_this_before():
+        if self._is_known_state():
             return
         again = self.run()
         assert again.rc == 0, f"{where}: {again.msg}"
-        # The mark is part of it: so this VM is deleted as the undisturbed one was.
-        assert self.standing() == self.end, where
+        # The state includes the mark, so deleting this VM has the same result as with the undisturbed one.
+        assert self.platform_state() == self.end, where
 
     def _remove(self, where):
         gone = self._run({"name": [NAME], "state": "absent", "stop_mode": "force"})
         assert gone.rc == 0, f"{where}: {gone.msg}"
-        assert (self.standing()["machine"], self._kept()) == (None, self.kept), where
+        assert (self.platform_state()["machine"], self._kept()) == (None, self.kept), where
 
-    def _was_left_like_this_before(self):
-        """Between two reads nothing changes: the way on from exactly here was shown already."""
+    def _is_known_state(self):
+        """Whether an earlier disturbance left exactly this state, so the next run was already tested with it."""
         storage = self.platform.storage
         sizes = [(_PARTIAL.sub(" partial", name), (storage / name).stat().st_size) for name in self.platform.files()]
-        left = _VOLATILE.sub("", repr((self.standing(), sizes)))
+        left = _VOLATILE.sub("", repr((self.platform_state(), sizes)))
         is_known = left in self._lefts
         self._lefts.add(left)
         return is_known
@@ -102,11 +102,11 @@ class Interrupted:
     def _machine(self):
         return self.platform.truth([NAME])[NAME]
 
-    def standing(self):
-        """The VM without what is random, the number of VMs, and the files."""
+    def platform_state(self):
+        """The VM without random values, the number of VMs, the files, and the registered disks."""
         truth = self._machine()
         if truth is not None:
-            # Of what runs only the settings: addresses on its buses depend on the way it got there.
+            # Of the running VM only the settings, because addresses on its buses depend on earlier changes.
             running = self.platform.settings(truth, "running") if truth["running"] else None
             truth = {**{key: _VOLATILE.sub("", str(value)) for key, value in truth.items()}, "running": running}
         files = sorted(_VOLATILE.sub("", name) for name in self.platform.files())
@@ -135,7 +135,8 @@ def _has_linked_images(platform):
 
 def _clone(platform):
     _nothing, made, about = _create(platform)
-    # VirtualBox copies the flag but not the entry behind it, and gives up the source's with a clone that is undone.
+    # Without autostart: VirtualBox copies the flag to a clone, but not the entry in its autostart database, and removes
+    # the source's entry if the clone is deleted again.
     source = {**made, "name": [SOURCE], "state": "present", "autostart": False}
     before, stands_on = [(about, source)], {}
     if _links_to_snapshots_alone(platform):
@@ -159,7 +160,7 @@ def _links_to_snapshots_alone(platform):
 
 def _configure(platform):
     _nothing, made, about = _create(platform)
-    # It says that the machine shall run: else one that was killed while it was off for the change would stay so.
+    # With state: started, because a run that is killed while the VM is off for a change would leave it off.
     changed = {
         **platform.consent,
         **({} if "cpus" in platform.unusable else {"cpus": 2}),
@@ -180,7 +181,7 @@ def _remove(platform):
 
 
 def _snapshot(platform):
-    """One is taken and another goes, each with files of its own for memory and disk."""
+    """One snapshot is created and another deleted, each with its own files for memory and disk."""
     made = {**platform.creation, "name": [NAME], "state": "started"}
     taken = {**platform.snapshot_with_memory, "name": [NAME], "snapshot": "s-1"}
     return [("vm", made), ("snapshot", taken)], {**taken, "snapshot": "s-2", "keep_last": 1}, "snapshot"
@@ -193,7 +194,7 @@ def _restore(platform):
     return [("vm", made), ("snapshot", taken), ("vm", more)], {**taken, "state": "restored"}, "snapshot"
 
 
-#: {scenario: function of the platform that returns (tasks before, as (about, options); the task; what it is about)}.
+#: {scenario: function of the platform; it returns (list of (about, options) of tasks before, options, about)}.
 SCENARIOS = {
     "create": _create,
     "clone": _clone,

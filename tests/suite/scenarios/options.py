@@ -17,14 +17,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.optio
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VMM
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.options import WSL
 
-#: What the modules of each platform do not offer.
+#: {platform: its definition, with the options that its modules do not offer}.
 _LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, HYPERV, WSL)}
-#: How a task goes about it; each has scenarios of its own in the power table, the refusals or the ownership.
+#: Options that control the task; each is tested by the power table, by expected errors or by tests of ownership.
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",
     "allow_recreate", "delete_disks", "purge", "on_failure", "machines", "prune",
 }  # fmt: skip
-#: What a machine is made from: (an example).
+#: Options of the source of a new VM: {option: example}.
 CREATION = {
     "image": {"source": "/nonexistent/image.qcow2"},
     "clone": {"source": "pvc-other"},
@@ -33,8 +33,8 @@ CREATION = {
 
 
 def settings(platform):
-    """Option -> (value at creation, changed value), and what reading them back gives for each."""
-    medium, card, kind = platform.medium(), platform.card, platform.card["type"]
+    """{option: ((value at creation, value that is read), (changed value, value that is read))}."""
+    medium, card, kind = platform.medium(), platform.nic, platform.nic["type"]
     first, second = platform.slots
     return {
         "cpus": ((1, 1), (2, 2)),
@@ -61,17 +61,17 @@ def settings(platform):
             ([{"name": "src", "host_path": "/opt"}], {"src": "/opt"}),
         ),
         **platform.own_settings(),
-        # Last: it is looked at only where a task asks for its keys, so what waits here is told in no later task.
+        # Last, because native keys are read only if a task sets them, so later tasks do not report pending ones.
         "native": platform.native_values,
     }
 
 
 def rejection(traits, options):
-    """The message for a task that sets what the platform never has, or None."""
+    """The message for a task with an option that no version of the platform has, or None."""
     error = _LACKS[traits.platform].rejected(options)
     return error and str(error)
 
 
 def has(traits, option):
-    """Whether a platform has an option at all."""
+    """Whether a platform supports an option."""
     return any(kind.split(".")[0] == option for kind in traits.fields)

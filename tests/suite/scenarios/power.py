@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scenarios of the written power table: every state that can be asked for, on every power that can be found."""
+"""Scenarios of the expected power table: every requested state, with every power state of the VM."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cell:
     mode: str
     verbs: tuple
     refusal: str
-    #: The power in which the VM ends.
+    #: The power state afterwards.
     ends: str
 
     @property
@@ -32,7 +32,7 @@ class Cell:
 
 
 def cells(asked, platform, traits):
-    """The cells of a row. What the platform lacks is expected as a refusal that says what it has instead."""
+    """The cells of a row. For states that the platform does not support, the expected error names the alternative."""
     modes = [mode for mode in MODES if mode in traits.stop_modes]
     return [_cell(asked, found, mode, traits) for mode in modes for found in platform.finds]
 

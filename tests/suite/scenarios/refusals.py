@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be refused: each with one clear message, before any change.
+"""Tasks that must fail, each with one clear message and before any change.
 
 ``words`` are what the message has to hold: the machine (where one was meant), the option or the thing, and the remedy.
 """
@@ -16,14 +16,14 @@ from suite.scenarios.options import POLICY, has, rejection
 
 #: Options that not every platform's module has.
 _OF_MODULE = ("storage_path",)
-#: Stands, with one disk and without a card, when the refused tasks run.
+#: VMs with one disk and without a NIC, which exist when the tasks run.
 KNOWN, OTHER = "pvc-known", "pvc-other"
 NEW = "pvc-new"
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A task that must be refused, and words of its message."""
+    """A task that must fail, and words of its message."""
 
     label: str
     options: dict
@@ -31,7 +31,7 @@ class Refused:
 
 
 def _form():
-    """Wrong in form: found before anything is looked at."""
+    """Wrong values, which are found before the platform is read."""
     return [
         Refused("state word", {"name": [NEW], "state": "runing"}, ("state", "runing", "started")),
         Refused("no name", {"state": "started"}, ("name", "Set the name")),
@@ -71,7 +71,7 @@ def _platform_wide(platform):
 
 
 def _as_lacking(platform, case):
-    """The same case where the platform lacks what it is about: then that is the reason, whatever else is wrong."""
+    """The case with another expected error if the platform does not support an option of it."""
     never = _never(platform, case)
     if never:
         return Refused(case.label, case.options, never)
@@ -88,7 +88,7 @@ def _as_lacking(platform, case):
 
 
 def _never(platform, case):
-    """The words for what no version of the platform has, which is told before anything else."""
+    """The words of the message about an option that no version of the platform has; this error comes first."""
     message = rejection(platform.traits(), case.options)
     return message and (message,)
 
@@ -103,7 +103,7 @@ def _lacks(fields, option, entry):
 
 
 def _of_files(platform):
-    """Where images, media and folders are the host's own."""
+    """Errors on platforms on which images, ISO images and directories are those of the host."""
     new, known = {**platform.creation, "name": [NEW]}, {"name": [KNOWN]}
     storage, others = platform.storage, platform.disk_of(OTHER)
     return [
@@ -118,7 +118,7 @@ def _of_files(platform):
 
 
 def _backend():
-    """The backend is a tool on the host, and cannot be used."""
+    """Errors on platforms with a tool on the host, which cannot be found."""
     name = {"name": [KNOWN], "state": "started"}
     return [
         Refused("no executable", {**name, "executable": "tool-missing"}, ("tool-missing", "PATH", "Install")),

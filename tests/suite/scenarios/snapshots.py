@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots on every platform: names that a tool could take for something else, and what must be refused."""
+"""Tasks about snapshots on every platform: names with special characters, and tasks that must fail."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from suite.answer import Task
 from suite.scenarios.options import rejection
 from suite.scenarios.refusals import KNOWN, Refused
 
-#: The snapshot that the known machine has when the refused tasks run.
+#: The snapshot that the VM ``KNOWN`` has when the failing tasks run.
 TAKEN = "taken"
 NAMES = ("two words;echo", "-dash", "'single'", '"double" $HOME', "ü ñ 漢", " a,b=c ", "two_words-1", "Plain")
 
 
 def snapshot(label, names, name, state="present", check=False, **more):
-    """A task about one snapshot of machines."""
+    """A task about one snapshot of VMs."""
     return Task(label, {"name": names, "snapshot": name, "state": state, **more}, check, "snapshot")
 
 
-def told(label, names, about="snapshot_info", **more):
-    """A task that only tells about machines."""
+def snapshot_info(label, names, about="snapshot_info", **more):
+    """A task of an info module."""
     return Task(label, {"name": names, **more}, about=about)
 
 
 def refusals(traits):
-    """Tasks about snapshots of the machine ``KNOWN`` that must be refused, on every platform."""
+    """Tasks about snapshots of the VM ``KNOWN`` that must fail on every platform."""
     known = {"name": [KNOWN], "snapshot": TAKEN}
     taken, none = {**known, "snapshot": "new"}, {**known, "snapshot": "nosuch"}
     cases = [
@@ -51,7 +51,7 @@ def refusals(traits):
 
 
 def refused_comparisons(traits):
-    """Tasks that ask for a comparison which makes no sense, or which the platform never has."""
+    """Tasks with a comparison that must fail: impossible ones, and kinds that the platform does not support."""
     known, taken = {"name": [KNOWN]}, {"from": TAKEN}
     text = {**known, "compare": {**taken, "text": True}}
     never = rejection(traits, text)

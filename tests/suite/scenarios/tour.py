@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tour: a VM's life in some twenty tasks, which use every module of a platform and every kind of value."""
+"""The tour: some twenty tasks from the creation to the deletion of a VM, with every module and every type of value."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from suite.scenarios.options import has
 from suite.scenarios.snapshots import snapshot
 
 NAME, CLONE = "pvc-tour", "pvc-tour-clone"
-#: What no output may show.
+#: A secret that no output may contain.
 SECRET = "a-word-that-nobody-may-see"
 #: Labels of tasks that fail on every platform, each with a word of its message.
 REFUSED = {"unknown name": "pvc-tuor", "wrong unit": "2X"}
 
 
 def tasks(platform):
-    """The tasks, some of them as people write them: numbers and booleans as strings, a list of one as its element."""
+    """The tasks. Some have values as users write them: numbers and booleans as strings, one element without a list."""
     own, forced = {"name": NAME}, {"name": NAME, "stop_mode": "force"}
     made = {**platform.creation, **own, "cpus": "1", "state": "started", **platform.secret_options(SECRET)}
     more = {} if "cpus" in platform.unusable else {"cpus": "2"}

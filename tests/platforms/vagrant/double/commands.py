@@ -1,26 +1,26 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call: from words to what is printed."""
+"""Run one command: from its arguments to its output."""
 
 from __future__ import annotations
 
 import time
 from typing import NamedTuple
 
-from . import power, snapshots, telling
+from . import power, queries, snapshots
+from .output import EarlyFailure, Failure, Output
 from .project import Project
 from .registry import Registry, run_program
-from .speech import EarlyFailure, Failure, Speech
 from .targets import Call
 
 COMMANDS = {
-    "status": telling.status,
-    "ssh-config": telling.ssh_config,
-    "validate": telling.validate,
-    "version": telling.version,
-    "box": telling.boxes,
-    "plugin": telling.plugins,
+    "status": queries.status,
+    "ssh-config": queries.ssh_config,
+    "validate": queries.validate,
+    "version": queries.version,
+    "box": queries.boxes,
+    "plugin": queries.plugins,
     "up": power.up,
     "halt": power.halt,
     "suspend": power.suspend,
@@ -29,7 +29,7 @@ COMMANDS = {
     "destroy": power.destroy,
     "snapshot": snapshots.snapshot,
 }
-#: Options that take the next word.
+#: Options whose value is the next argument.
 _WITH_VALUE = ("--provider", "--name")
 
 
@@ -40,31 +40,31 @@ class Answer(NamedTuple):
 
 
 def call(folder, words, environment, clock=time, run=run_program):
-    """What vagrant would answer, started with this environment.
+    """Run ``vagrant WORDS`` with this environment.
 
-    ``clock`` is what it sleeps by, ``run(argv)`` what it starts other programs with.
+    The double sleeps with ``clock`` and starts other programs with ``run(argv)``.
     """
-    registry, speech = Registry(folder, clock, run), Speech("--machine-readable" in words)
-    registry.note(words, environment)
+    registry, output = Registry(folder, clock, run), Output("--machine-readable" in words)
+    registry.record_call(words, environment)
     if words[:1] in (["--version"], ["-v"]):
-        return Answer(0, f"Vagrant {registry.look()['version']}\n", "")
+        return Answer(0, f"Vagrant {registry.read()['version']}\n", "")
     try:
-        return _answer(speech, _do(registry, speech, _joined(words), environment))
+        return _answer(output, _do(registry, output, _joined(words), environment))
     except EarlyFailure as failure:
-        speech.fail_early(failure)
+        output.fail_early(failure)
     except Failure as failure:
-        speech.fail(failure)
-    return _answer(speech, 1)
+        output.fail(failure)
+    return _answer(output, 1)
 
 
-def _do(registry, speech, words, environment):
+def _do(registry, output, words, environment):
     command, *rest = [word for word in words if word != "--machine-readable"]
-    done = COMMANDS[command](Call(registry, Project(environment), speech, rest))
+    done = COMMANDS[command](Call(registry, Project(environment), output, rest))
     return done or 0
 
 
 def _joined(words):
-    """``--provider x`` as ``--provider=x``."""
+    """Join options with their values: ``--provider x`` becomes ``--provider=x``."""
     joined, words = [], list(words)
     while words:
         word = words.pop(0)
@@ -72,5 +72,5 @@ def _joined(words):
     return joined
 
 
-def _answer(speech, rc):
-    return Answer(rc, "".join(speech.stdout), "".join(speech.stderr))
+def _answer(output, rc):
+    return Answer(rc, "".join(output.stdout), "".join(output.stderr))

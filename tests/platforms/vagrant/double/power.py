@@ -1,21 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""up, halt, suspend, resume, reload, destroy."""
+"""The commands up, halt, suspend, resume, reload and destroy."""
 
 from __future__ import annotations
 
 import os
 
 from . import texts
-from .project import forget, read, write, write_made
-from .providers import WORDS
-from .speech import Failure
+from .output import Failure
+from .project import forget, read, write, write_created
+from .providers import STATES
 
+#: Positions in ``providers.STATES``.
 _OFF, _ON, _SUSPENDED = 0, 1, 2
 #: Longer than any caller waits.
-_FOR_EVER = 600
-_SAYS = {
+_FOREVER_SECONDS = 600
+_MESSAGES = {
     "libvirt": {
         "absent": "Domain is not created. Please run `vagrant up` first.",
         "off": "Domain is not running. Please run `vagrant up` or `vagrant resume` first.",
@@ -49,17 +50,17 @@ _SAYS = {
 }
 
 
-def _says(target, what):
-    return {**_SAYS["other"], **_SAYS.get(target.provider.name, {})}[what]
+def _message(target, event):
+    return {**_MESSAGES["other"], **_MESSAGES.get(target.provider.name, {})}[event]
 
 
 def _is(target, number):
-    return target.word == WORDS[target.provider.name][number]
+    return target.state == STATES[target.provider.name][number]
 
 
 def _kind(call, target):
-    """How the guest of a machine behaves: see README.md."""
-    return call.registry.look()["guests"].get(target.machine.name, "obeys")
+    """The behaviour of a VM's guest; README.md lists the kinds."""
+    return call.registry.read()["guests"].get(target.machine.name, "obeys")
 
 
 def up(call):
@@ -67,7 +68,7 @@ def up(call):
     names = call.plain or [machine.name for machine in call.project.machines() if machine.autostart]
     targets = call.targets(names, asked)
     for target in targets:
-        call.speech.say(f"Bringing machine '{target.machine.name}' up with '{target.provider.name}' provider...")
+        call.output.message(f"Bringing machine '{target.machine.name}' up with '{target.provider.name}' provider...")
     for target in targets:
         with call.action(target, "up"):
             _bring_up(call, target)
@@ -75,34 +76,34 @@ def up(call):
 
 def _bring_up(call, target):
     if target.id is None:
-        _make(call, target)
+        _create(call, target)
         return
     if _is(target, _SUSPENDED):
         _resume(call, target)
         return
     if _is(target, _ON):
         if read(target.machine, target.provider.name, "action_provision"):
-            call.tell(target, texts.NOT_PROVISIONED)
+            call.message(target, texts.NOT_PROVISIONED)
         _provision(call, target)
         return
     _start(call, target)
     _provision(call, target)
 
 
-def _make(call, target):
+def _create(call, target):
     box = target.machine.box
-    if all(known["name"] != box for known in call.registry.look()["boxes"]):
-        call.tell(target, f"Box '{box}' could not be found. Attempting to find and install...", "output")
-        call.tell(target, f"Box Provider: {target.provider.name}", "detail")
-        call.tell(target, "Box Version: >= 0", "detail")
+    if all(known["name"] != box for known in call.registry.read()["boxes"]):
+        call.message(target, f"Box '{box}' could not be found. Attempting to find and install...", "output")
+        call.message(target, f"Box Provider: {target.provider.name}", "detail")
+        call.message(target, "Box Version: >= 0", "detail")
         raise Failure("BoxAddShortNotFound", texts.NO_BOX.format(box=box))
-    call.tell(target, texts.UNVERSIONED_BOX.format(box=box), "warn")
+    call.message(target, texts.UNVERSIONED_BOX.format(box=box), "warn")
     _upload(call, target)
-    call.tell(target, "Creating image (snapshot of base box volume).")
+    call.message(target, "Creating image (snapshot of base box volume).")
     write(target.machine, target.provider.name, {"vagrant_cwd": call.project.folder})
-    identifier = target.provider.make(f"{os.path.basename(call.project.folder)}_{target.machine.name}")
-    write_made(call.project, target.machine, target.provider.name, identifier)
-    made = call.again(target)
+    identifier = target.provider.create(f"{os.path.basename(call.project.folder)}_{target.machine.name}")
+    write_created(call.project, target.machine, target.provider.name, identifier)
+    made = call.refreshed(target)
     _start(call, made, is_new=True)
     if _kind(call, target) == "silent" and "--no-destroy-on-error" not in call.flags:
         _remove(call, made)
@@ -118,36 +119,36 @@ def _upload(call, target):
         is_there = target.machine.box in state["uploaded"]
         state["uploaded"] = sorted({*state["uploaded"], target.machine.box})
     if not is_there:
-        call.tell(target, "Uploading base box image as volume into Libvirt storage...")
+        call.message(target, "Uploading base box image as volume into Libvirt storage...")
 
 
 def _start(call, target, is_new=False):
-    call.tell(target, "Creating shared folders metadata...")
-    call.tell(target, "Updating domain definition due to configuration change")
+    call.message(target, "Creating shared folders metadata...")
+    call.message(target, "Updating domain definition due to configuration change")
     target.provider.set_size(target.id, target.machine.size)
-    call.tell(target, "Starting domain.")
-    target.provider.turn(target.id, _ON)
-    call.tell(target, "Waiting for domain to get an IP address...")
+    call.message(target, "Starting domain.")
+    target.provider.set_state(target.id, _ON)
+    call.message(target, "Waiting for domain to get an IP address...")
     _wait_for_guest(call, target, answers=not (is_new and _kind(call, target) == "silent"))
 
 
 def _wait_for_guest(call, target, answers=True):
     host, port = target.provider.ssh(target.id)
-    call.tell(target, "Waiting for machine to boot. This may take a few minutes...", "output")
-    call.tell(target, f"SSH address: {host}:{port}", "detail")
-    call.tell(target, "SSH username: root", "detail")
-    call.tell(target, "SSH auth method: private key", "detail")
+    call.message(target, "Waiting for machine to boot. This may take a few minutes...", "output")
+    call.message(target, f"SSH address: {host}:{port}", "detail")
+    call.message(target, "SSH username: root", "detail")
+    call.message(target, "SSH auth method: private key", "detail")
     if answers:
-        call.tell(target, "Machine booted and ready!", "output")
+        call.message(target, "Machine booted and ready!", "output")
 
 
 def _provision(call, target):
-    made = call.again(target)
+    made = call.refreshed(target)
     done = f"1.5:{made.id}"
     if "--no-provision" in call.flags:
-        call.tell(target, texts.NOT_PROVISIONED)
+        call.message(target, texts.NOT_PROVISIONED)
     elif read(made.machine, made.provider.name, "action_provision") == done:
-        call.tell(target, texts.PROVISIONED)
+        call.message(target, texts.PROVISIONED)
     else:
         write(made.machine, made.provider.name, {"action_provision": done})
 
@@ -160,70 +161,70 @@ def halt(call):
 
 def _halt(call, target):
     if target.id is None:
-        call.tell(target, _says(target, "absent"))
+        call.message(target, _message(target, "absent"))
         return
     if _is(target, _SUSPENDED) and target.provider.name != "libvirt":
-        call.tell(target, _says(target, "discard"))
+        call.message(target, _message(target, "discard"))
         target.provider.discard(target.id)
         return
     if _is(target, _SUSPENDED):
-        _awake(call, target)
+        _wake_up(call, target)
     elif not _is(target, _ON):
         return
     if "--force" in call.flags or "-f" in call.flags:
         _hang(call, target, "hangs even when forced")
-        call.tell(target, _says(target, "cut"))
-        target.provider.turn(target.id, _OFF)
+        call.message(target, _message(target, "cut"))
+        target.provider.set_state(target.id, _OFF)
         return
-    call.tell(target, "Attempting graceful shutdown of VM...", "output")
+    call.message(target, "Attempting graceful shutdown of VM...", "output")
     _hang(call, target, "hangs")
     _hang(call, target, "hangs even when forced")
     if _kind(call, target) == "silent":
-        call.tell(target, texts.NOT_ANSWERING, "detail")
+        call.message(target, texts.NOT_ANSWERING, "detail")
     if _kind(call, target) == "deaf":
         call.registry.sleep(target.machine.patience)
     if _kind(call, target) in ("deaf", "silent"):
-        call.tell(target, _says(target, "given up"))
-    target.provider.turn(target.id, _OFF)
+        call.message(target, _message(target, "given up"))
+    target.provider.set_state(target.id, _OFF)
 
 
-def _awake(call, target):
-    call.tell(target, _says(target, "resume"))
-    target.provider.turn(target.id, _ON)
+def _wake_up(call, target):
+    call.message(target, _message(target, "resume"))
+    target.provider.set_state(target.id, _ON)
 
 
 def _hang(call, target, kind):
     if _kind(call, target) == kind:
-        call.registry.note(["hangs", target.machine.name], {})
-        call.registry.sleep(_FOR_EVER)
+        call.registry.record_call(["hangs", target.machine.name], {})
+        call.registry.sleep(_FOREVER_SECONDS)
 
 
 def suspend(call):
     for target in call.targets(call.plain, reverse=True):
         with call.action(target, "suspend"):
             if target.id is None:
-                call.tell(target, _says(target, "absent"))
+                call.message(target, _message(target, "absent"))
             elif not _is(target, _ON):
-                call.tell(target, _says(target, "off"))
+                call.message(target, _message(target, "off"))
             else:
-                call.tell(target, _says(target, "suspend"))
-                target.provider.turn(target.id, _SUSPENDED)
+                call.message(target, _message(target, "suspend"))
+                target.provider.set_state(target.id, _SUSPENDED)
 
 
 def resume(call):
     for target in call.targets(call.plain):
         with call.action(target, "resume"):
             if target.id is None:
-                call.tell(target, _says(target, "absent"))
+                call.message(target, _message(target, "absent"))
             elif not _is(target, _SUSPENDED):
-                call.tell(target, _says(target, "not suspended"))
+                call.message(target, _message(target, "not suspended"))
             else:
                 _resume(call, target)
 
 
 def _resume(call, target):
-    call.tell(target, _says(target, "resume"))
-    target.provider.turn(target.id, _ON)
+    call.message(target, _message(target, "resume"))
+    target.provider.set_state(target.id, _ON)
     _wait_for_guest(call, target)
     _provision(call, target)
 
@@ -232,10 +233,10 @@ def reload(call):
     for target in call.targets(call.plain):
         with call.action(target, "reload"):
             if target.id is None:
-                call.tell(target, _says(target, "absent"))
+                call.message(target, _message(target, "absent"))
                 continue
             _halt(call, target)
-            _start(call, call.again(target))
+            _start(call, call.refreshed(target))
             _provision(call, target)
 
 
@@ -245,15 +246,15 @@ def destroy(call):
             if target.id and not call.flags & {"-f", "--force"}:
                 raise Failure("UIExpectsTTY", texts.NEEDS_TERMINAL)
             if target.id is None:
-                call.tell(target, _says(target, "absent"))
+                call.message(target, _message(target, "absent"))
             else:
                 _remove(call, target)
 
 
 def _remove(call, target):
-    for text in _says(target, "destroy"):
-        call.tell(target, text)
+    for text in _message(target, "destroy"):
+        call.message(target, text)
     if target.provider.name == "virtualbox" and _is(target, _ON):
-        target.provider.turn(target.id, _OFF)
+        target.provider.set_state(target.id, _OFF)
     target.provider.delete(target.id)
     forget(target.machine, target.provider.name)

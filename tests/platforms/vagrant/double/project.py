@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Vagrantfile of a call, and the folder beside it in which Vagrant keeps what it made."""
+"""The Vagrantfile of a command, and Vagrant's data directory (.vagrant)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uuid
 from typing import NamedTuple
 
 from . import texts
-from .speech import EarlyFailure, Failure
+from .output import EarlyFailure, Failure
 
 _DESCRIPTION = "# polyvirt.core: "
 _BEGIN, _END = re.compile(r" do \||^ *if ", re.MULTILINE), re.compile(r"^ *end$", re.MULTILINE)
@@ -23,10 +23,10 @@ _PROVIDER = re.compile(r"""^[^#\n]*\.vm\.provider[ (]+[:"'](\w+)""", re.MULTILIN
 
 
 class Machine(NamedTuple):
-    """A machine as the Vagrantfile has it; ``folder`` is where all its providers keep their files.
+    """A VM of the Vagrantfile; ``folder`` contains one directory of files for each provider.
 
-    ``patience`` are the seconds after which a halt that was asked for kindly cuts the machine off, ``size`` its
-    processors and MiB of memory as far as they are given.
+    A graceful halt powers the VM off after ``patience`` seconds. ``size`` contains ``cpus`` and ``memory`` (MiB), if
+    the Vagrantfile sets them.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Machine(NamedTuple):
 
 
 class Project:
-    """What a call finds by the environment that it was started with."""
+    """The files that a command uses according to its environment variables."""
 
     def __init__(self, environment):
         self.folder = environment.get("VAGRANT_CWD") or os.getcwd()
@@ -56,7 +56,7 @@ class Project:
             raise Failure("NoEnvironmentError", texts.NO_PROJECT)
         with open(self.file, encoding="utf-8") as file:
             text = file.read()
-        # All of Ruby that is understood here: what begins must end.
+        # The only check of Ruby's syntax: each block has an "end".
         if len(_BEGIN.findall(text)) != len(_END.findall(text)):
             raise EarlyFailure(texts.SYNTAX.format(file=self.file))
         line = next((line for line in text.split("\n") if line.startswith(_DESCRIPTION)), None)
@@ -64,7 +64,7 @@ class Project:
         return [self._machine(found) for found in described]
 
     def _machine(self, found):
-        # The environment goes before what the file says first (force_default, environment.rb of Vagrant 2.3.4).
+        # The environment variable wins over the Vagrantfile (force_default, environment.rb of Vagrant 2.3.4).
         provider = self._default or found.get("provider") or "virtualbox"
         folder = os.path.join(self.dotfile, "machines", found["name"])
         patience = (found.get("native") or {}).get("vm.graceful_halt_timeout", 60)
@@ -74,7 +74,7 @@ class Project:
 
 
 def _read(text):
-    """The machines of a file that somebody wrote by hand, as far as it is written in the usual way."""
+    """The VMs of a Vagrantfile that a user wrote, if it has the usual form."""
     box, provider = _BOX.search(text), _PROVIDER.search(text)
     common = {"box": box[1] if box else "", "provider": provider[1] if provider else None}
     found = [{"name": name, "autostart": "autostart: false" not in rest} for name, rest in _DEFINE.findall(text)]
@@ -82,7 +82,7 @@ def _read(text):
 
 
 def provider_of(machine):
-    """(the provider that made it, its id there), or (None, None)."""
+    """(provider, VM id) if a provider has created the VM, else (None, None)."""
     for provider in sorted(os.listdir(machine.folder)) if os.path.isdir(machine.folder) else ():
         identifier = read(machine, provider, "id")
         if identifier:
@@ -106,11 +106,11 @@ def write(machine, provider, files):
             file.write(text)
 
 
-def write_made(project, machine, provider, identifier):
-    """The files that an ``up`` leaves."""
+def write_created(project, machine, provider, identifier):
+    """Write the files that exist after ``up`` created a VM."""
     box = {"name": machine.box, "version": "0", "provider": provider, "directory": f"boxes/{machine.box}/0/{provider}"}
     number = uuid.uuid4().hex
-    _list(project, number, machine)
+    _add_to_index(project, number, machine)
     write(machine, provider, {
         "id": identifier,
         "index_uuid": number,
@@ -121,8 +121,8 @@ def write_made(project, machine, provider, identifier):
     })  # fmt: skip
 
 
-def _list(project, number, machine):
-    """The list of all machines in the home folder; what has gone stays in it, as it may in a real one."""
+def _add_to_index(project, number, machine):
+    """Add a VM to the machine index in Vagrant's home. Deleted VMs stay in it, which the real one allows, too."""
     path = os.path.join(project.home, "data", "machine-index", "index")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     known = {"version": 1, "machines": {}}
@@ -141,7 +141,7 @@ def _list(project, number, machine):
 
 
 def forget(machine, provider):
-    """Empty the machine's folder, as Vagrant does when its provider does not know the machine any more."""
+    """Empty the VM's directory, as Vagrant does if the provider no longer has the VM."""
     folder = os.path.join(machine.folder, provider)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, exist_ok=True)

@@ -1,17 +1,17 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where machines live: some are only remembered, those of VirtualBox are what VBoxManage says."""
+"""The providers. VMs of VirtualBox are those that VBoxManage reports; all others are entries of the double's state."""
 
 from __future__ import annotations
 
 import re
 import uuid
 
-#: Each provider's words for off, on and suspended, and what it says in between.
-WORDS = {
+#: Each provider's names of the states off, on and suspended.
+STATES = {
     "libvirt": ("shutoff", "running", "paused"),
-    # Its "suspend" pauses.
+    # "vagrant suspend" pauses the VM.
     "hyperv": ("off", "running", "paused"),
     "vmware_desktop": ("not_running", "running", "suspended"),
     "proxmox": ("stopped", "running", "suspended"),
@@ -21,47 +21,47 @@ _STATE = re.compile(r'^VMState="(.*)"$', re.MULTILINE)
 _SNAPSHOT = re.compile(r'^SnapshotName[-\d]*="(.*)"$', re.MULTILINE)
 
 
-class Remembered:
-    """A provider whose machines are entries of the double's own state."""
+class InMemory:
+    """A provider whose VMs are entries of the double's state."""
 
     def __init__(self, registry, name):
         self._registry, self.name = registry, name
 
-    def word(self, identifier):
-        machine = self._registry.look()["machines"].get(identifier or "")
+    def state(self, identifier):
+        machine = self._registry.read()["machines"].get(identifier or "")
         return machine["state"] if machine else "not_created"
 
-    def make(self, name):
+    def create(self, name):
         identifier = str(uuid.uuid4())
         with self._registry.open() as state:
             address = f"192.168.121.{10 + len(state['machines'])}"
             state["machines"][identifier] = {
-                "name": name, "state": WORDS[self.name][0], "snapshots": [], "address": address,
+                "name": name, "state": STATES[self.name][0], "snapshots": [], "address": address,
             }  # fmt: skip
         return identifier
 
     def set_size(self, identifier, size):
-        """How large they are nobody asks."""
+        """Do nothing: no test reads CPUs and memory of these VMs."""
 
-    def turn(self, identifier, number):
-        """Into the state of that place in WORDS."""
+    def set_state(self, identifier, number):
+        """Change to the state with this position in STATES."""
         with self._registry.open() as state:
-            state["machines"][identifier]["state"] = WORDS[self.name][number]
+            state["machines"][identifier]["state"] = STATES[self.name][number]
 
     def discard(self, identifier):
-        """Turn off what is suspended; its memory is lost."""
-        self.turn(identifier, 0)
+        """Power off a suspended VM; its memory is lost."""
+        self.set_state(identifier, 0)
 
     def delete(self, identifier):
         with self._registry.open() as state:
             state["machines"].pop(identifier, None)
 
     def ssh(self, identifier):
-        return self._registry.look()["machines"][identifier]["address"], 22
+        return self._registry.read()["machines"][identifier]["address"], 22
 
     def snapshots(self, identifier):
-        """In no order that means anything: libvirt has none."""
-        return [name for name, _word in reversed(self._registry.look()["machines"][identifier]["snapshots"])]
+        """Names in an arbitrary order, as libvirt returns them."""
+        return [name for name, _state in reversed(self._registry.read()["machines"][identifier]["snapshots"])]
 
     def take(self, identifier, snapshot):
         with self._registry.open() as state:
@@ -74,26 +74,26 @@ class Remembered:
             machine["snapshots"] = [one for one in machine["snapshots"] if one[0] != snapshot]
 
     def restore(self, identifier, snapshot):
-        """libvirt's plugin leaves it at that; Vagrant's own providers start what they restored."""
+        """With libvirt's plugin, the VM gets the snapshot's state; Vagrant's own providers start the VM."""
         with self._registry.open() as state:
             machine = state["machines"][identifier]
-            was = dict(machine["snapshots"])[snapshot]
-            machine["state"] = was if self.name == "libvirt" else WORDS[self.name][1]
+            snapshot_state = dict(machine["snapshots"])[snapshot]
+            machine["state"] = snapshot_state if self.name == "libvirt" else STATES[self.name][1]
 
 
 class VirtualBox:
-    """The provider that speaks to whatever VBoxManage is on PATH, as the real one does."""
+    """The provider that runs the VBoxManage on PATH, like the real one."""
 
     name = "virtualbox"
 
     def __init__(self, registry, _name):
         self._run = registry.run
 
-    def word(self, identifier):
+    def state(self, identifier):
         done = self._vboxmanage("showvminfo", identifier, "--machinereadable") if identifier else None
         return _STATE.search(done.stdout)[1] if done and done.returncode == 0 else "not_created"
 
-    def make(self, name):
+    def create(self, name):
         done = self._vboxmanage(
             "createvm", "--name", f"{name}_{uuid.uuid4().hex[:8]}", "--ostype", "Debian_64", "--register"
         )
@@ -102,13 +102,13 @@ class VirtualBox:
         return identifier
 
     def set_size(self, identifier, size):
-        """Before each start, as the plugin customizes a machine."""
+        """Set CPUs and memory. Vagrant's provider customizes a VM before each start."""
         if size:
             self._vboxmanage(
                 "modifyvm", identifier, *(word for key, value in size.items() for word in (f"--{key}", str(value)))
             )
 
-    def turn(self, identifier, number):
+    def set_state(self, identifier, number):
         words = (("controlvm", identifier, "poweroff"), ("startvm", identifier, "--type", "headless"),
                  ("controlvm", identifier, "savestate"))  # fmt: skip
         self._vboxmanage(*words[number])
@@ -132,15 +132,15 @@ class VirtualBox:
         self._vboxmanage("snapshot", identifier, "delete", snapshot)
 
     def restore(self, identifier, snapshot):
-        """Vagrant turns the machine off first, and starts it from what was restored."""
-        if self.word(identifier) == "running":
-            self.turn(identifier, 0)
+        """Power the VM off, restore the snapshot, and start the VM, as Vagrant does."""
+        if self.state(identifier) == "running":
+            self.set_state(identifier, 0)
         self._vboxmanage("snapshot", identifier, "restore", snapshot)
-        self.turn(identifier, 1)
+        self.set_state(identifier, 1)
 
     def _vboxmanage(self, *words):
         return self._run(["VBoxManage", *words])
 
 
 def provider(registry, name):
-    return (VirtualBox if name == "virtualbox" else Remembered)(registry, name)
+    return (VirtualBox if name == "virtualbox" else InMemory)(registry, name)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the double knows: one JSON file, the locks of machines, and a note of each call."""
+"""The double's state: one JSON file, the locks of VMs, and the record of all calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 
 from . import texts
-from .speech import Failure
+from .output import Failure
 
 _NEW = {
     "version": "2.3.4",
@@ -33,12 +33,12 @@ _NEW = {
 
 
 def run_program(argv):
-    """How another program answered: returncode, stdout and stderr."""
+    """Run another program: an object with returncode, stdout and stderr."""
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 class Registry:
-    """The state in ``folder``. Nobody else sees it while it is open, so it is open for moments only."""
+    """The state in ``folder``. While it is open, other processes wait for it, so it is open only for moments."""
 
     def __init__(self, folder, clock=time, run=run_program):
         self.folder, self._clock, self.run = folder, clock, run
@@ -47,21 +47,21 @@ class Registry:
 
     @contextmanager
     def open(self):
-        """The state as a mapping; changes are kept."""
+        """A context with the state as a dict; changes are saved."""
         with open(f"{self._path}.lock", "a", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            state = self.look()
+            state = self.read()
             yield state
             with open(f"{self._path}.new", "w", encoding="utf-8") as file:
                 json.dump(state, file)
             os.replace(f"{self._path}.new", self._path)
 
-    def look(self):
-        """The state as a mapping of its own; changes are lost."""
+    def read(self):
+        """A copy of the state; changes to it are not saved."""
         return {**deepcopy(_NEW), **json.loads(_read(self._path) or "{}")}
 
-    def note(self, words, environment):
-        """What was called, in which project, and when."""
+    def record_call(self, words, environment):
+        """Record the arguments, the VAGRANT_* variables and the time of a call."""
         ours = {name: value for name, value in environment.items() if name.startswith("VAGRANT_")}
         with open(os.path.join(self.folder, "calls"), "a", encoding="utf-8") as file:
             file.write(json.dumps({"words": list(words), "environment": ours, "time": time.time()}) + "\n")
@@ -71,8 +71,8 @@ class Registry:
             self._clock.sleep(seconds)
 
     @contextmanager
-    def held(self, machine, action):
-        """The machine is this call's alone, as long as the action takes."""
+    def locked(self, machine, action):
+        """Hold the lock of a VM during an action. If another command holds it, fail at once."""
         name = hashlib.sha256(machine.folder.encode()).hexdigest()[:16]
         with open(os.path.join(self.folder, f"{name}.lock"), "a", encoding="ascii") as lock:
             try:
@@ -84,19 +84,22 @@ class Registry:
                 state["busy"] -= is_busy
             if is_busy:
                 raise _locked(machine, action)
-            self._obey_orders(machine, action)
+            self._simulate_time_and_failure(machine, action)
             yield
 
-    def _obey_orders(self, machine, action):
-        """Take as long as told, and fail as told: [command, machine or empty, class, text], once each."""
+    def _simulate_time_and_failure(self, machine, action):
+        """Sleep the seconds set for this action; then fail if the state's ``fail`` requests it.
+
+        Entries of ``fail`` are [action, VM name or "", error class, text]; each is used once.
+        """
         with self.open() as state:
             seconds = state["seconds"].get(action, 0)
-            order = next((one for one in state["fail"] if one[0] == action and one[1] in ("", machine.name)), None)
-            if order:
-                state["fail"].remove(order)
+            entry = next((one for one in state["fail"] if one[0] == action and one[1] in ("", machine.name)), None)
+            if entry:
+                state["fail"].remove(entry)
         self.sleep(seconds)
-        if order:
-            raise Failure(order[2], order[3])
+        if entry:
+            raise Failure(entry[2], entry[3])
 
 
 def _locked(machine, action):

@@ -1,12 +1,12 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vagrant snapshot."""
+"""The commands ``vagrant snapshot save``, ``list``, ``delete`` and ``restore``."""
 
 from __future__ import annotations
 
 from . import texts
-from .speech import Failure
+from .output import Failure
 
 
 def snapshot(call):
@@ -19,29 +19,29 @@ def _save(call):
     *names, name = call.plain
     for target in call.targets(names):
         if target.id is None:
-            call.speech.say(texts.NOTHING_TO_SAVE.format(name=target.machine.name), "warn")
+            call.output.message(texts.NOTHING_TO_SAVE.format(name=target.machine.name), "warn")
             continue
         if name in target.provider.snapshots(target.id):
             if "--force" not in call.flags:
                 raise Failure("SnapshotConflictFailed", texts.SNAPSHOT_TAKEN)
             _drop(call, target, name)
         with call.action(target, "snapshot_save"):
-            call.tell(target, f"Snapshotting the machine as '{name}'...")
+            call.message(target, f"Snapshotting the machine as '{name}'...")
             target.provider.take(target.id, name)
-            call.tell(target, texts.SNAPSHOT_SAVED, "success")
+            call.message(target, texts.SNAPSHOT_SAVED, "success")
 
 
 def _list(call):
     for target in call.targets(call.plain):
         if target.id is None:
-            call.tell(target, "VM not created. Moving on...")
+            call.message(target, "VM not created. Moving on...")
             continue
         names = target.provider.snapshots(target.id)
-        call.tell(target, "" if names else texts.NO_SNAPSHOTS, "output")
+        call.message(target, "" if names else texts.NO_SNAPSHOTS, "output")
         if not names:
-            call.tell(target, texts.ABOUT_SNAPSHOTS, "detail")
+            call.message(target, texts.ABOUT_SNAPSHOTS, "detail")
         for name in names:
-            call.speech.say_plainly(name, "detail", target.machine.name)
+            call.output.plain_message(name, "detail", target.machine.name)
 
 
 def _delete(call):
@@ -56,7 +56,7 @@ def _restore(call):
     for target in call.targets(names):
         _require(target, name)
         with call.action(target, "snapshot_restore"):
-            call.tell(target, f"Restoring the snapshot '{name}'...")
+            call.message(target, f"Restoring the snapshot '{name}'...")
             target.provider.restore(target.id, name)
 
 
@@ -68,9 +68,9 @@ def _require(target, name):
 
 def _drop(call, target, name):
     with call.action(target, "snapshot_delete"):
-        call.tell(target, f"Deleting the snapshot '{name}'...")
+        call.message(target, f"Deleting the snapshot '{name}'...")
         target.provider.drop(target.id, name)
-        call.tell(target, "Snapshot deleted!", "success")
+        call.message(target, "Snapshot deleted!", "success")
 
 
 _COMMANDS = {"save": _save, "list": _list, "delete": _delete, "restore": _restore}

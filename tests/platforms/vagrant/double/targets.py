@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machines that a call is about, each with the provider that has it or shall have it."""
+"""The VMs that a command works on, each with the provider that has it or will create it."""
 
 from __future__ import annotations
 
@@ -9,50 +9,52 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from . import texts
+from .output import Failure
 from .project import Machine, forget, provider_of
 from .providers import provider
-from .speech import Failure
 
 
 class Target(NamedTuple):
+    """``state`` is the provider's name of the state, such as "poweroff"; ``id`` is None if the VM does not exist."""
+
     machine: Machine
     provider: object
     id: str | None
-    word: str
+    state: str
 
 
 class Call:
-    """One call: what it was given, what it knows, and how it speaks."""
+    """One command: its arguments, the state of the double, the project and the output."""
 
-    def __init__(self, registry, project, speech, words):
-        self.registry, self.project, self.speech = registry, project, speech
+    def __init__(self, registry, project, output, words):
+        self.registry, self.project, self.output = registry, project, output
         self.plain = [word for word in words if not word.startswith("-")]
         self.flags = {word for word in words if word.startswith("-")}
 
     def targets(self, names, asked=None, reverse=False):
-        """The machines of these names, or all of them; looking at one makes Vagrant forget it if its provider did."""
+        """The VMs with these names, or all. Vagrant forgets a VM when it finds that its provider does not have it."""
         machines = {machine.name: machine for machine in self.project.machines()}
         for name in names:
             if name not in machines:
                 raise Failure("MachineNotFound", texts.UNKNOWN_MACHINE.format(name=name))
         found = [self._target(machines[name], asked) for name in names or machines]
         for target in found:
-            self.speech.row("metadata", "provider", target.provider.name, target=target.machine.name)
+            self.output.row("metadata", "provider", target.provider.name, target=target.machine.name)
         return found[::-1] if reverse else found
 
-    def tell(self, target, text, level="info"):
-        self.speech.say(text, level, target.machine.name)
+    def message(self, target, text, level="info"):
+        self.output.message(text, level, target.machine.name)
 
     @contextmanager
     def action(self, target, name):
-        """What is done to a machine, with its lock held."""
-        with self.registry.held(target.machine, name):
-            self.speech.row("action", name, "start", target=target.machine.name)
+        """Hold the lock of a VM and write the rows for the begin and the end of an action."""
+        with self.registry.locked(target.machine, name):
+            self.output.row("action", name, "start", target=target.machine.name)
             yield
-            self.speech.row("action", name, "end", target=target.machine.name)
+            self.output.row("action", name, "end", target=target.machine.name)
 
-    def again(self, target):
-        """The same machine as it is now."""
+    def refreshed(self, target):
+        """The same VM in its present state."""
         return self._target(target.machine, None)
 
     def _target(self, machine, asked):
@@ -64,14 +66,14 @@ class Call:
         if not active:
             self._require(name, machine)
         backend = provider(self.registry, name)
-        word = backend.word(identifier)
-        if identifier and word == "not_created":
+        state = backend.state(identifier)
+        if identifier and state == "not_created":
             forget(machine, name)
             identifier = None
-        return Target(machine, backend, identifier, word)
+        return Target(machine, backend, identifier, state)
 
     def _require(self, name, machine):
-        state = self.registry.look()
+        state = self.registry.read()
         if name not in [*state["known"], *state["usable"]]:
             known = ", ".join(state["known"])
             text = texts.UNKNOWN_PROVIDER.format(provider=name, name=machine.name, known=known)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant 2.3.4 says, as recorded."""
+"""Messages of Vagrant 2.3.4, copied from recordings."""
 
 from __future__ import annotations
 

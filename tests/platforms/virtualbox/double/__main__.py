@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VBoxManage that only remembers: ``python -m platforms.virtualbox.double FOLDER WORD…`` (README.md)."""
+"""The double as a program: ``python -m platforms.virtualbox.double FOLDER WORD…`` (README.md)."""
 
 from __future__ import annotations
 

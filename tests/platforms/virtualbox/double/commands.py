@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call: from words to what is printed."""
+"""Run one command: from its arguments to its output."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ class Answer(NamedTuple):
 
 
 def call(folder, words, now=time.time):
-    """What VBoxManage would answer with the registry in ``folder``; ``now`` is its clock."""
+    """Run ``VBoxManage WORDS`` with the registry in ``folder``; ``now`` returns the time in seconds since 1970."""
     registry = Registry(folder, now)
     with registry.open():
         try:
             _do(registry, words)
         except (Failure, Misuse) as failure:
             version = registry.data["version"].split("r1")[0]
-            registry.said.append(failure.stdout)
-            registry.complaints.append(failure.text(version))
+            registry.stdout.append(failure.stdout)
+            registry.stderr.append(failure.text(version))
             return _answer(registry, failure.rc)
     return _answer(registry, 0)
 
 
 def _answer(registry, rc):
-    return Answer(rc, "".join(registry.said), "".join(registry.complaints))
+    return Answer(rc, "".join(registry.stdout), "".join(registry.stderr))
 
 
 def _do(registry, words):
     if words[0] in ("--version", "-V"):
-        registry.say(registry.data["version"])
+        registry.print(registry.data["version"])
         return
     command = COMMANDS.get(words[0])
     if command is None:

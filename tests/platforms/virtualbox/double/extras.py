@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""sharedfolder, setextradata, getextradata, guestproperty, dhcpserver findlease."""
+"""The commands sharedfolder, setextradata, getextradata, guestproperty and dhcpserver findlease."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import os
 from fnmatch import fnmatchcase
 
 from .failures import Failure, Misuse, in_use, invalid, not_found
+from .machine_readable import moment
 from .registry import ON, options
-from .telling import moment
 
 
 def shared_folder(registry, words):
@@ -52,29 +52,29 @@ def get_extra_data(registry, words):
     extra = registry.find(name)["extra"]
     if key == "enumerate":
         for known, value in sorted(extra.items()):
-            registry.say(f"Key: {known}, Value: {value}")
+            registry.print(f"Key: {known}, Value: {value}")
     else:
-        registry.say(f"Value: {extra[key]}" if key in extra else "No value set!")
+        registry.print(f"Value: {extra[key]}" if key in extra else "No value set!")
 
 
 def guest_property(registry, words):
     verb, name, *rest = words
     machine = registry.lock(name, write=False)
-    done = _VERBS.get(verb)
-    if done is None:
+    verb_function = _VERBS.get(verb)
+    if verb_function is None:
         raise Misuse(f"Unknown subcommand: {verb}")
-    done(registry, machine, rest)
+    verb_function(registry, machine, rest)
 
 
 def _get(registry, machine, words):
     (key,), given = options(words, (), ("verbose",))
     if key not in machine["properties"]:
-        registry.say("No value set!")
+        registry.print("No value set!")
         return
     value, nanoseconds, flags = machine["properties"][key]
-    registry.say(f"Value: {value}")
+    registry.print(f"Value: {value}")
     if given:
-        registry.say(f"Timestamp: {nanoseconds}\nFlags: {flags}")
+        registry.print(f"Timestamp: {nanoseconds}\nFlags: {flags}")
 
 
 def _set(registry, machine, words):
@@ -94,16 +94,16 @@ def _enumerate(registry, machine, words):
     rows = {key: found for key, found in sorted(machine["properties"].items())
             if not patterns or any(fnmatchcase(key, pattern) for pattern in patterns)}  # fmt: skip
     if not rows:
-        registry.say("No properties found.")
+        registry.print("No properties found.")
         return
     widest_key, widest = max(map(len, rows)), max(len(found[0].encode()) for found in rows.values()) + 2
     for key, (value, nanoseconds, flags) in rows.items():
         if given or registry.version < (7, 0):
-            registry.say(f"Name: {key}, value: {value}, timestamp: {nanoseconds}, flags: {flags}")
+            registry.print(f"Name: {key}, value: {value}, timestamp: {nanoseconds}, flags: {flags}")
             continue
         quoted = f"'{value}'"
         when = moment(nanoseconds / 1e9)[:-6]
-        registry.say(f"{key:{widest_key}} = {quoted:{widest}} @ {when}Z {flags}".rstrip())
+        registry.print(f"{key:{widest_key}} = {quoted:{widest}} @ {when}Z {flags}".rstrip())
 
 
 _VERBS = {"get": _get, "set": _set, "unset": _unset, "delete": _unset, "enumerate": _enumerate}
@@ -121,4 +121,4 @@ def dhcp_server(registry, words):
     if lease is None:
         raise Failure(f"Could not find a lease for {given['mac-address']}")
     address, state = lease
-    registry.say(f"IP Address:  {address}\nMAC Address: {given['mac-address']}\nState:       {state}")
+    registry.print(f"IP Address:  {address}\nMAC Address: {given['mac-address']}\nState:       {state}")

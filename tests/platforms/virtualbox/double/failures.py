@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How VBoxManage fails: the words, the code, and which of its parts said so."""
+"""Error messages of VBoxManage, with the error code and the component that reports it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BANNER = (
 
 
 class Failure(Exception):
-    """One failed call. ``work`` failed while it went on, so that its progress stands before the words."""
+    """A failed command. With ``work`` it failed in a background task, whose progress is printed before the message."""
 
     def __init__(self, *lines, code=None, part="SessionMachine", work=False, after=(), stdout="", rc=1):
         super().__init__(*lines)
@@ -34,22 +34,24 @@ class Failure(Exception):
         self.stdout, self.rc = stdout, rc
 
     def text(self, _version):
-        said = f"0%...10%...{self.code}\n" if self.work else ""
-        said += "".join(_error(line) for line in self.lines)
+        text = f"0%...10%...{self.code}\n" if self.work else ""
+        text += "".join(_error(line) for line in self.lines)
         if self.code:
-            # Work goes on in the background; nobody stands behind it who could be named.
+            # A background task has no callee.
             callee = "" if self.work else ", callee nsISupports"
             interface = "I" + self.part.removesuffix("Wrap").replace("Session", "")
             number = _CODES[self.code]
-            said += _error(
+            text += _error(
                 f"Details: code {self.code} ({number}), component {self.part}, interface {interface}{callee}"
             )
-            said += _error('Context: "Call()" at line 1 of file VBoxManage.cpp')
-        return said + "".join(_error(line) for line in self.after)
+            text += _error('Context: "Call()" at line 1 of file VBoxManage.cpp')
+        return text + "".join(_error(line) for line in self.after)
 
 
 class Misuse(Exception):
-    """A call that VBoxManage does not understand. ``close`` says it twice, ``gap`` leaves a line before the usage."""
+    """A command with wrong arguments. ``gap``: a blank line before the usage; ``close``: the message again after it;
+    ``plain``: the message alone.
+    """
 
     def __init__(self, line, rc=2, gap=True, close=False, plain=False):
         super().__init__(line)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine's settings file: in XML what a reader of real ones looks for, and beside it all that registervm needs."""
+"""A VM's settings file: the XML elements that parsers of real files read, and all data that registervm needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 
 _SPACE = "http://www.virtualbox.org/"
 _KINDS = {"hdd": "HardDisk", "dvddrive": "DVD", "fdd": "Floppy"}
-#: What is told by the file alone: modifyvm's name -> element within the machine, attribute, the words of the file.
+#: Settings that only the file contains: {option of modifyvm: (path of the element, attribute, {value of the option:
+#: value in the file})}.
 _IN_FILE = {
     "vm-execution-engine": ("", "executionEngine", {"interpreter": "Interpreter", "recompiler": "Recompiler"}),
     "tpm-type": ("Hardware/TrustedPlatformModule", "type", {"2.0": "v2_0", "1.2": "v1_2"}),
@@ -21,22 +22,22 @@ _IN_FILE = {
 
 
 def write_file(machine):
-    """Write the file anew, where what it says has changed."""
+    """Write the file if its content has changed."""
     path, text = Path(machine["file"]), _text(machine)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
 
 
-def write_known(machines):
-    """The files of all machines; one that is gone or spoilt stays so."""
+def write_existing(machines):
+    """Write the files of all VMs, but none that was deleted or damaged."""
     for machine in machines:
         if is_readable(machine):
             write_file(machine)
 
 
 def is_readable(machine):
-    """A machine whose settings file is gone, or none any more, is known, and nothing more."""
+    """Whether the settings file exists and is XML. If not, the VM is registered but inaccessible."""
     try:
         with open(machine["file"], encoding="utf-8") as file:
             return file.read(1) == "<"
@@ -92,9 +93,9 @@ def _add_drives(hardware, config):
 def _add_snapshots(element, machine, parent):
     for snapshot in (one for one in machine["snapshots"] if one["parent"] == parent):
         taken = datetime.fromtimestamp(snapshot.get("taken", 0), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        told = {"uuid": f"{{{snapshot['uuid']}}}", "name": snapshot["name"], "timeStamp": taken}
-        told.update({"stateFile": "Snapshots/memory.sav"} if snapshot["is_online"] else {})
-        below = ET.SubElement(element, "Snapshot", told)
+        attributes = {"uuid": f"{{{snapshot['uuid']}}}", "name": snapshot["name"], "timeStamp": taken}
+        attributes.update({"stateFile": "Snapshots/memory.sav"} if snapshot["is_online"] else {})
+        below = ET.SubElement(element, "Snapshot", attributes)
         if snapshot["description"]:
             ET.SubElement(below, "Description").text = snapshot["description"]
         _add_snapshots(ET.SubElement(below, "Snapshots"), machine, snapshot["uuid"])

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double's image files: headers as real ones have them, and behind those all that the double knows of an image.
+"""The double's image files: a header like that of a real one, followed by the double's data about the image.
 
-Only how a VDI begins is kept, and is there to be read through whatever stands on it.
+Of a disk's content, only the beginning of a VDI is kept. It can be read through images on top of it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .failures import Failure
 
 _MIB = 1024 * 1024
 _SECTOR = 512
-#: Where the double's own words are, and what is behind them.
-_TOLD_AT, _TOLD_END = _SECTOR, 4096
+#: The position of the double's data, a JSON object.
+_DATA_START, _DATA_END = _SECTOR, 4096
 _KEPT = 64 * 1024
-#: How large a medium for an optical drive must be, and what it is counted in, for VirtualBox to take it for one.
+#: VirtualBox accepts a file as an ISO image if it is larger than this and a multiple of the sector size.
 _LEAST_ISO, _ISO_SECTOR = 32 * 1024, 2048
 
 
 def write(medium):
-    """Make the file of an image, or let it tell anew what is known of it."""
+    """Create the file of an image, or update the double's data in it."""
     path, form, size = medium["location"], medium["format"], medium["size"] * _MIB
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if form == "RAW":
@@ -36,12 +36,12 @@ def write(medium):
         return
     if form == "VDI":
         vdi.prepare(path, size, uuid.UUID(medium["uuid"]))
-    told = json.dumps(medium).encode().ljust(_TOLD_END - _TOLD_AT, b"\0")
+    header = json.dumps(medium).encode().ljust(_DATA_END - _DATA_START, b"\0")
     with open(path, "r+b" if form == "VDI" else "wb") as file:
         if form != "VDI":
             file.write(_header(form, size))
-        file.seek(_TOLD_AT)
-        file.write(told)
+        file.seek(_DATA_START)
+        file.write(header)
         if form == "VHD":
             file.write(_header(form, size))
 
@@ -53,12 +53,12 @@ def _header(form, size):
 
 
 def read(path, new_uuid):
-    """What a file is that was not known until now; Failure where it is nothing for a slot."""
+    """The medium of a file that is not registered yet. Raises Failure if it is no disk image or ISO image."""
     with open(path, "rb") as file:
-        begin = file.read(_TOLD_END)
-    told = _told(begin)
-    if told is not None:
-        return {**told, "location": path}
+        begin = file.read(_DATA_END)
+    medium = _stored_data(begin)
+    if medium is not None:
+        return {**medium, "location": path}
     found = {"uuid": new_uuid(), "location": path, "format": "RAW", "size": 1, "parent": None}
     if begin.startswith(b"<<< "):
         return {**found, "uuid": str(vdi.uuid_of(begin)), "format": "VDI", "size": vdi.size_of(begin) // _MIB}
@@ -72,15 +72,15 @@ def read(path, new_uuid):
     return found
 
 
-def _told(begin):
+def _stored_data(begin):
     try:
-        return json.loads(begin[_TOLD_AT:].rstrip(b"\0"))
+        return json.loads(begin[_DATA_START:].rstrip(b"\0"))
     except ValueError:
         return None
 
 
 def fill(medium, chain):
-    """Put into an image how the disk begins that ``chain`` holds, nearest first."""
+    """Copy the beginning of a disk into an image; ``chain`` are the images of the disk, nearest first."""
     if any(one["format"] != "VDI" for one in chain):
         return
     begin = vdi.read([one["location"] for one in chain], _KEPT)
@@ -92,7 +92,7 @@ def fill(medium, chain):
 
 
 def boots_with(chain):
-    """What tells the first sector of a disk from others; None where it cannot be read."""
+    """The checksum of a disk's first sector, or None if it cannot be read."""
     if not all(one["format"] == "VDI" and os.path.exists(one["location"]) for one in chain):
         return None
     return crc_of(vdi.read([one["location"] for one in chain], _SECTOR))
@@ -103,6 +103,6 @@ def crc_of(begin):
 
 
 def fill_from(medium, begin):
-    """The same from what is given."""
+    """Write ``begin`` at the beginning of an image."""
     if medium["format"] == "VDI" and any(begin):
         vdi.write(medium["location"], begin[:_KEPT])

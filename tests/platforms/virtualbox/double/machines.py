@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""createvm, registervm, unregistervm, modifyvm, showvminfo, list, clonevm, setproperty."""
+"""The commands createvm, registervm, unregistervm, modifyvm, movevm, showvminfo, list, clonevm and setproperty."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid
 from .file import is_readable, read_file, write_file
-from .people import for_people
+from .human_readable import human_readable
+from .machine_readable import machine_readable
 from .power import write_state
 from .registry import ON, folder_of, options
 from .settings import Change, new_config
 from .storage import attach_child, describe, remove_medium
-from .telling import machine_readable
 
 _OSTYPES = Path(__file__).parents[3] / "unit" / "fixtures" / "vbox" / "7.2.22" / "list-ostypes.txt"
 _OSTYPE = re.compile(r"^ID / Description: (\S+) -- (.*)\nFamily: +(\w+)", re.MULTILINE)
@@ -51,7 +51,7 @@ def create(registry, words):
     if kind is None:
         raise Failure("Unknown or invalid guest OS type given.")
     machine = _new(registry, given["name"], given, new_config(kind, _new_mac(registry)))
-    _refuse_existing(machine["file"])
+    _require_new_file(machine["file"])
     if given.get("uuid") in registry.machines:
         other = registry.machines[given["uuid"]]
         raise invalid(
@@ -62,8 +62,8 @@ def create(registry, words):
     if "register" in given:
         registry.machines[machine["uuid"]] = machine
         registered = " and registered"
-    registry.say(f"Virtual machine '{machine['name']}' is created{registered}.")
-    registry.say(f"UUID: {machine['uuid']}\nSettings file: '{machine['file']}'")
+    registry.print(f"Virtual machine '{machine['name']}' is created{registered}.")
+    registry.print(f"UUID: {machine['uuid']}\nSettings file: '{machine['file']}'")
 
 
 def _new(registry, name, given, config):
@@ -88,7 +88,7 @@ def file_name(name):
     return _IN_FILE_NAMES.sub("_", name)
 
 
-def _refuse_existing(path):
+def _require_new_file(path):
     if os.path.exists(path):
         raise Failure(f"Machine settings file '{path}' already exists", code="VBOX_E_FILE_ERROR", part="MachineWrap")
 
@@ -123,14 +123,14 @@ def unregister(registry, words):
     if not is_readable(machine):
         del registry.machines[machine["uuid"]]
         if "delete" in given:
-            # It is gone, and so says that it failed.
+            # As in VirtualBox, the VM is unregistered and the command fails.
             raise Failure("The object is not ready", code="E_ACCESSDENIED", part="MachineWrap")
         return
     write_file(machine)
     del registry.machines[machine["uuid"]]
     if "delete" in given:
         _delete(registry, machine)
-        registry.complaints.append(PROGRESS)
+        registry.stderr.append(PROGRESS)
 
 
 def _delete(registry, machine):
@@ -142,7 +142,7 @@ def _delete(registry, machine):
 
 
 def _delete_files(settings):
-    """What VirtualBox wrote for a machine itself. Other files stay: copies of older settings are among them."""
+    """Delete the files that VirtualBox wrote for a VM. Others remain, such as copies of older settings."""
     folder = Path(settings).parent
     written = [Path(settings), *folder.glob("Snapshots/*.sav"), *folder.glob("Logs/VBox.log*")]
     for path in written:
@@ -157,7 +157,7 @@ def _configs(machine):
 
 
 def _delete_chain(registry, medium, own):
-    """An image and what it stands on, up to what somebody else needs."""
+    """Delete an image and its backing images, up to the first that another VM uses."""
     while medium and not describe(registry, medium, registry.machines.values()):
         children = [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
         if any(child not in own for child in children):
@@ -189,12 +189,12 @@ def move(registry, words):
     machine = registry.lock(name)
     _move_folder(registry, machine, os.path.join(given["folder"], file_name(machine["name"])))
     write_file(machine)
-    registry.say(f"Machine has been successfully moved into {given['folder']}")
-    registry.complaints.append(PROGRESS)
+    registry.print(f"Machine has been successfully moved into {given['folder']}")
+    registry.stderr.append(PROGRESS)
 
 
 def _move(registry, machine, moved):
-    """A machine's folder follows its name and its first group."""
+    """Change name and groups; the VM's folder is renamed with them."""
     home = folder_of(machine).removesuffix(f"/{_place_of(machine)}")
     machine["name"] = moved.get("name", machine["name"])
     machine["groups"] = moved.get("groups", machine["groups"])
@@ -202,7 +202,7 @@ def _move(registry, machine, moved):
 
 
 def _place_of(machine):
-    """Where a machine's folder is below the one for all machines."""
+    """The path of the VM's folder below the default machine folder."""
     return os.path.join(machine["groups"].split(",")[0].strip("/"), file_name(machine["name"]))
 
 
@@ -222,12 +222,12 @@ def _move_folder(registry, machine, after):
 def show(registry, words):
     (name,), given = options(words, (), ("machinereadable", "details"))
     machine = registry.lock(name, write=False)
-    tell = (
+    lines = (
         machine_readable(registry, machine, os_type_of(machine))
         if given
-        else for_people(registry, machine, os_type_of(machine))
+        else human_readable(registry, machine, os_type_of(machine))
     )
-    registry.say("\n".join(tell))
+    registry.print("\n".join(lines))
 
 
 def list_all(registry, words):
@@ -245,16 +245,16 @@ def _list(registry, what, given):
     elif what in ("hdds", "dvds"):
         for medium in registry.media.values():
             if (medium["format"] == "RAW") == (what == "dvds"):
-                registry.say("\n".join([*describe_medium(registry, medium, "long" in given), ""]))
+                registry.print("\n".join([*describe_medium(registry, medium, "long" in given), ""]))
     elif what in ("bridgedifs", "hostonlyifs", "natnets"):
         for name in registry.data.get("networks", {}).get(what, ()):
-            registry.say(f"Name:            {name}\n")
+            registry.print(f"Name:            {name}\n")
     elif what == "ostypes":
-        registry.say(_ostypes(registry))
+        registry.print(_ostypes(registry))
     elif what == "systemproperties":
-        registry.say(f"API version:                     {'_'.join(map(str, registry.version))}")
-        registry.say(f"Default machine folder:          {registry.machine_folder}")
-        registry.say(f"Autostart database path:         {registry.data['properties'].get('autostartdbpath', '')}\n")
+        registry.print(f"API version:                     {'_'.join(map(str, registry.version))}")
+        registry.print(f"Default machine folder:          {registry.machine_folder}")
+        registry.print(f"Autostart database path:         {registry.data['properties'].get('autostartdbpath', '')}\n")
 
 
 def describe_medium(registry, medium, is_long):
@@ -271,10 +271,10 @@ def _list_machines(registry, what, given):
         machines.sort(key=lambda one: one["name"])
     for machine in machines:
         if "long" in given:
-            registry.say("\n".join(for_people(registry, machine, os_type_of(machine))))
+            registry.print("\n".join(human_readable(registry, machine, os_type_of(machine))))
         else:
             name = machine["name"] if is_readable(machine) else "<inaccessible>"
-            registry.say(f'"{name}" {{{machine["uuid"]}}}')
+            registry.print(f'"{name}" {{{machine["uuid"]}}}')
 
 
 def _ostypes(registry):
@@ -295,7 +295,7 @@ def clone(registry, words):
     source = registry.find(name)
     new = _new(registry, given.get("name", f"{source['name']} Clone"), given, deepcopy(source["config"]))
     new.update(groups=given.get("groups", source["groups"]), extra=dict(source["extra"]))
-    _refuse_existing(new["file"])
+    _require_new_file(new["file"])
     is_linked = "link" in given.get("options", "").lower().split(",")
     if is_linked and "snapshot" not in given:
         raise invalid("Linked clone can only be created from a snapshot", "MachineWrap")
@@ -317,15 +317,15 @@ def clone(registry, words):
         if taken["is_online"]:
             write_state(registry, new)
             new["state"] = "saved"
-    _give_identity(registry, new, is_linked)
+    _set_new_macs_and_disks(registry, new, is_linked)
     write_file(new)
     if "register" in given:
         registry.machines[new["uuid"]] = new
-    registry.say(f'Machine has been successfully cloned as "{new["name"]}"')
-    registry.complaints.append(PROGRESS)
+    registry.print(f'Machine has been successfully cloned as "{new["name"]}"')
+    registry.stderr.append(PROGRESS)
 
 
-def _give_identity(registry, new, is_linked):
+def _set_new_macs_and_disks(registry, new, is_linked):
     for nic in new["config"]["nics"].values():
         nic["mac"] = nic["mac"] and _new_mac(registry)
     for slots in new["config"]["slots"].values():

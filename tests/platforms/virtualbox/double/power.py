@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""startvm, controlvm, discardstate."""
+"""The commands startvm, controlvm and discardstate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import time
 
 from .failures import PROGRESS, Failure, Misuse, held, invalid, wrong_state
-from .registry import ON, WORDS, folder_of, options
+from .registry import ON, STATE_NAMES, folder_of, options
 from .settings import BACKENDS, set_forward
 
 _FRONTENDS = ("headless", "gui", "separate", "sdl")
@@ -29,8 +29,8 @@ def start(registry, words):
     drop_state(machine)
     machine["online"] = machine["state"] == "saved"
     registry.set_state(machine, "running")
-    registry.say(f'Waiting for VM "{plain[0]}" to power on...')
-    registry.say(f'VM "{plain[0]}" has been successfully started.')
+    registry.print(f'Waiting for VM "{plain[0]}" to power on...')
+    registry.print(f'VM "{plain[0]}" has been successfully started.')
 
 
 def _stop_in_emergency(registry, machine):
@@ -45,16 +45,16 @@ def control(registry, words):
     if machine["state"] not in ON:
         stop = "." if registry.version >= (7, 0) else ""
         raise Failure(f"Machine '{name}' is not currently running{stop}")
-    done = _VERBS.get(verb.rstrip("0123456789"))
-    if done is None:
+    verb_function = _VERBS.get(verb.rstrip("0123456789"))
+    if verb_function is None:
         raise Misuse(f"Invalid parameter '{verb}'")
-    done(registry, machine, verb, rest)
+    verb_function(registry, machine, verb, rest)
 
 
 def _power_off(registry, machine, _verb, _rest):
     registry.set_state(machine, "poweroff")
     _forget_properties(machine, "TRANSIENT")
-    registry.complaints.append(PROGRESS)
+    registry.stderr.append(PROGRESS)
 
 
 def _forget_properties(machine, flag):
@@ -70,12 +70,12 @@ def _pause(registry, machine, _verb, _rest):
 
 def _require(machine, *states):
     if machine["state"] not in states:
-        raise wrong_state(f"Invalid machine state: {WORDS[machine['state']]}", "ConsoleWrap")
+        raise wrong_state(f"Invalid machine state: {STATE_NAMES[machine['state']]}", "ConsoleWrap")
 
 
 def _resume(registry, machine, _verb, _rest):
     if machine["state"] != "paused":
-        state = WORDS[machine["state"]]
+        state = STATE_NAMES[machine["state"]]
         raise wrong_state(f"Cannot resume the machine as it is not paused (machine state: {state})", "ConsoleWrap")
     registry.set_state(machine, "running")
 
@@ -96,11 +96,11 @@ def _save(registry, machine, _verb, _rest):
         raise Failure("Machine in invalid state 8 -- guru meditation.")
     write_state(registry, machine)
     registry.set_state(machine, "saved")
-    registry.complaints.append(PROGRESS)
+    registry.stderr.append(PROGRESS)
 
 
 def drop_state(machine):
-    """Saved memory goes with its file."""
+    """Discard the saved memory and its file."""
     path = machine.pop("state_file", None)
     if path and os.path.exists(path):
         os.remove(path)
@@ -131,7 +131,7 @@ def _nic(registry, machine, verb, rest):
     nic = machine["config"]["nics"][number]
     if nic["type"] == "none":
         text = f"The NIC {number} is currently disabled and thus its attachment type can't be changed."
-        registry.complain(Failure(text))
+        registry.print_error(Failure(text))
         return
     nic["type"] = rest[0]
     if rest[0] in BACKENDS and rest[1:]:
@@ -144,9 +144,9 @@ def _value(_registry, machine, verb, rest):
 
 
 def _start_with_host(registry, machine, _verb, _rest):
-    """Switched on, whatever it is told."""
+    """Switch autostart on. VBoxManage ignores the value of autostart-enabled."""
     if not registry.data["properties"].get("autostartdbpath"):
-        registry.complain(Failure("The path to the autostart database is not set", code="NS_ERROR_FAILURE"))
+        registry.print_error(Failure("The path to the autostart database is not set", code="NS_ERROR_FAILURE"))
         return
     machine["config"]["values"]["autostart-enabled"] = "on"
 
@@ -173,9 +173,9 @@ _VERBS = {
 def discard(registry, words):
     machine = registry.lock(words[0])
     if machine["state"] not in ("saved", "aborted-saved"):
-        state = WORDS[machine["state"]]
+        state = STATE_NAMES[machine["state"]]
         text = "Cannot discard the saved state as the machine is not in the Saved or Aborted-Saved state"
-        registry.complain(wrong_state(f"{text} (machine state: {state})"))
+        registry.print_error(wrong_state(f"{text} (machine state: {state})"))
         return
     drop_state(machine)
     registry.set_state(machine, "poweroff")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the double knows: one JSON file, one caller at a time, and the time that passes between calls."""
+"""The double's state: one JSON file, used by one caller at a time. Guests advance with the time between calls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from copy import deepcopy
 
 from . import images
 from .failures import Failure, Misuse, held, not_found
-from .file import is_readable, write_known
+from .file import is_readable, write_existing
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 ON = ("running", "paused", "gurumeditation", "stopping")
-#: For people and in errors.
-WORDS = {
+#: The names of states in human-readable output and in error messages.
+STATE_NAMES = {
     "poweroff": "PoweredOff",
     "saved": "Saved",
     "aborted": "Aborted",
@@ -30,13 +30,13 @@ WORDS = {
     "gurumeditation": "GuruMeditation",
     "stopping": "Stopping",
 }
-# Seconds that guests of tests/platforms/virtualbox/guests.py take, quicker here.
-_BOOT, _CRASH, _HEAR, _STOP = 0.5, 0.4, 0.2, 0.4
+#: Seconds after which guests boot, crash, react to the button, and stop; the real ones (guests.py) take longer.
+_BOOT, _CRASH, _REACT, _STOP = 0.5, 0.4, 0.2, 0.4
 _NEW = {"version": "7.2.22_Debianr175245", "machines": {}, "media": {}, "properties": {}, "busy": []}
 
 
 class Registry:
-    """``busy`` in the file holds lock texts: the next calls that lock a machine which is off fail with them.
+    """``busy`` in the file is a list of lock errors: each of the next calls that lock a stopped VM fails with one.
 
     ``now`` returns the seconds since 1970; a test may pass a clock of its own.
     """
@@ -44,7 +44,7 @@ class Registry:
     def __init__(self, folder, now=time.time):
         self.folder, self.now = folder, now
         self.path = os.path.join(folder, "registry.json")
-        self.said, self.complaints = [], []
+        self.stdout, self.stderr = [], []
 
     @contextmanager
     def open(self):
@@ -69,7 +69,7 @@ class Registry:
         text = json.dumps(self.data)
         if text == self._before:
             return
-        write_known(self.data["machines"].values())
+        write_existing(self.data["machines"].values())
         with open(f"{self.path}.new", "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(f"{self.path}.new", self.path)
@@ -84,22 +84,22 @@ class Registry:
 
     @property
     def version(self):
-        """(major, minor): what its texts depend on."""
+        """(major, minor); the output depends on it."""
         return tuple(int(number) for number in self.data["version"].split(".")[:2])
 
     @property
     def machine_folder(self):
         return self.data["properties"].get("machinefolder", os.path.join(self.folder, "machines"))
 
-    def say(self, text):
-        self.said.append(f"{text}\n")
+    def print(self, text):
+        self.stdout.append(f"{text}\n")
 
-    def complain(self, failure):
-        """Print an error and go on as if nothing were: the exit code stays 0."""
-        self.complaints.append(failure.text(self.data["version"]))
+    def print_error(self, failure):
+        """Print an error and continue, like VBoxManage: the exit code stays 0."""
+        self.stderr.append(failure.text(self.data["version"]))
 
     def find(self, text):
-        """The machine of a UUID or else of a name, the first of that name."""
+        """The VM with this UUID, or the first VM with this name."""
         if is_uuid(text):
             if text not in self.machines:
                 raise not_found(f"Could not find a registered machine with UUID {{{text}}}")
@@ -110,7 +110,7 @@ class Registry:
         raise not_found(f"Could not find a registered machine named '{text}'")
 
     def lock(self, text, write=True):
-        """The machine, locked: what is on is shared for reading, and held by its own process against writing."""
+        """Lock a VM and return it. A VM that is on can be locked for reading only: its process has the write lock."""
         machine = self.find(text)
         if not is_readable(machine):
             raise Failure("The object functionality is limited", code="E_ACCESSDENIED", part="MachineWrap")
@@ -125,7 +125,7 @@ class Registry:
         return str(uuid.uuid4())
 
     def medium_of(self, text):
-        """The medium of a UUID or path; a file that nobody registered yet is registered."""
+        """The medium with this UUID or path. An unknown file is registered."""
         for known in self.media.values():
             if text in (known["uuid"], known["location"]):
                 return known
@@ -147,7 +147,7 @@ class Registry:
         return medium
 
     def chain(self, medium):
-        """An image and those that it stands on, nearest first."""
+        """An image and its backing images, nearest first."""
         found = [medium]
         while found[-1]["parent"]:
             found.append(self.media[found[-1]["parent"]])
@@ -175,15 +175,15 @@ class Registry:
                 self.set_state(machine, "gurumeditation")
             pressed = machine.get("pressed")
             if machine["state"] in ("running", "stopping") and pressed and guest == "obeys":
-                # The button stays pressed until the guest has booted and looks.
-                heard = max(pressed, machine["started"] + _BOOT) + _HEAR
-                if now > heard + _STOP:
+                # The guest reacts to the button after it has booted.
+                reaction = max(pressed, machine["started"] + _BOOT) + _REACT
+                if now > reaction + _STOP:
                     self.set_state(machine, "poweroff")
-                elif now > heard and machine["state"] == "running":
+                elif now > reaction and machine["state"] == "running":
                     self.set_state(machine, "stopping")
 
     def _guest_of(self, machine):
-        """The guest that the first disk was made with, as long as nobody has written another one over it."""
+        """The guest of the first disk's source, until the disk's first sector is overwritten."""
         attached = (slot["medium"] for slots in machine["config"]["slots"].values() for slot in slots.values())
         for name in attached:
             if name in self.media:
@@ -201,7 +201,7 @@ def folder_of(machine):
 
 
 def options(words, values=(), flags=(), unknown=None):
-    """(what has no dashes, {option: value}); ``--a=b`` is ``--a b``."""
+    """Parse arguments: (positional arguments, {option: value}). ``--a=b`` equals ``--a b``."""
     plain, found = [], {}
     words = list(words)
     while words:

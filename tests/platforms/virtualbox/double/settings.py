@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine's settings: what a new one has, and what modifyvm makes of it."""
+"""The settings of a new VM, and the command modifyvm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from copy import deepcopy
 
 from .failures import Failure, Misuse, invalid, wrong_state
 
-# In the order of showvminfo; blank lines part what has other lines in between.
+# In the order of showvminfo. Blank lines separate SECTIONS, between which showvminfo prints other data.
 DEFAULTS = """\
 memory=1024 pagefusion=off vram=8 cpuexecutioncap=100 cpu-profile=host chipset=piix3 firmware=BIOS cpus=1 hpet=off
 pae=off longmode=on triplefaultreset=off apic=on x2apic=on nested-hw-virt=off hwvirtex=on nestedpaging=on
@@ -62,9 +62,9 @@ _RANGES = {
     "monitorcount": (1, 64, "Invalid monitor count: {} (must be in range [1, 64])"),
     "autostart-delay": (0, 2**32, "Invalid delay: {}"),
 }
-#: What 6.1 has not got, beside the spellings that came with 7.0.
+#: Options that 6.1 does not have, in addition to the spellings of _OLD_NAME.
 _SINCE_7_0 = {"audio-driver", "tpm-type", "natlocalhostreachable1"}
-#: Stored as they are; what showvminfo does not tell is kept all the same.
+#: Options stored unchanged, even if showvminfo does not report them.
 _TEXTS = {"ostype", "defaultfrontend", "vm-execution-engine", "tpm-type", "autostop-type", "biosbootmenu", "mouse",
           "keyboard", "vrdeport", "vm-process-priority", "description", "natlocalhostreachable1"}  # fmt: skip
 _KEY_OF = {
@@ -72,7 +72,7 @@ _KEY_OF = {
     "recording": "recording_enabled", "biosbootmenu": "bootmenu", "mouse": "hidpointing", "keyboard": "hidkeyboard",
     "vm-process-priority": "vmprocpriority",
 }  # fmt: skip
-# The dashed spellings that came with 7.0.
+#: Spellings with dashes, introduced with 7.0: {spelling: older name}.
 _OLD_NAME = {
     "nic-type": "nictype", "mac-address": "macaddress", "cable-connected": "cableconnected", "nat-pf": "natpf",
     "nat-net": "natnet", "bridge-adapter": "bridgeadapter", "host-only-adapter": "hostonlyadapter",
@@ -85,9 +85,9 @@ _OF_NIC = re.compile(
     r"(nic|nictype|macaddress|cableconnected|natpf|natnet|bridgeadapter|intnet|hostonlyadapter|nat-network|nicpromisc)"
     r"(\d+)\Z"
 )
-#: A port is an address and an interrupt; a mode of these is followed by a path.
+#: Options with two values: a port is an address and an interrupt, and these modes are followed by a path.
 _UART_WITH_TWO_WORDS = re.compile(r"uart\d=(?!off$).*|uartmode\d=(server|client|file)")
-#: What keeps a NIC's other end, and goes by another name in the option.
+#: {type of a NIC: option that names its network or interface}.
 BACKENDS = {"bridged": "bridgeadapter", "intnet": "intnet", "hostonly": "hostonlyadapter", "natnetwork": "nat-network"}
 _WHILE_SAVED = {
     "name", "description", "groups", "rtcuseutc", "vrde", "vrdeport", "autostart-delay", "autostart-enabled",
@@ -97,7 +97,7 @@ _WHILE_SAVED = {
 
 
 def new_config(os_type, mac):
-    """The settings of a new machine; the operating system decides some."""
+    """The settings of a new VM; some depend on the operating system."""
     values = {key: value for section in SECTIONS for key, value in section.items()}
     is_linux = os_type["family"] == "Linux"
     values.update(
@@ -118,7 +118,7 @@ def new_nic(nic):
 
 
 class Change:
-    """One modifyvm: in order, all or nothing, but for the errors that VBoxManage itself walks past."""
+    """One call of modifyvm: options in order, all or none, apart from errors after which VBoxManage continues."""
 
     def __init__(self, registry, machine, new_mac):
         self.registry, self.new_mac = registry, new_mac
@@ -151,7 +151,7 @@ class Change:
     def _set(self, name, value):
         nic = _OF_NIC.match(name)
         if nic and int(nic[2]) > NICS:
-            self.registry.complain(Failure(f"Invalid NIC number {nic[2]}"))
+            self.registry.print_error(Failure(f"Invalid NIC number {nic[2]}"))
             return
         if self.state in ("saved", "aborted-saved") and not self._may_while_saved(name, nic):
             return
@@ -165,7 +165,7 @@ class Change:
     def _may_while_saved(self, name, nic):
         refused = wrong_state("The machine is not mutable (state is Saved)")
         if nic and nic[1] == "nic" and self.config["nics"][nic[2]]["type"] == "none":
-            self.registry.complain(refused)
+            self.registry.print_error(refused)
             return False
         if (nic[1] if nic else name) not in _WHILE_SAVED:
             raise refused
@@ -179,7 +179,7 @@ class Change:
     def _set_value(self, name, value):
         values, key = self.config["values"], _KEY_OF.get(name, name)
         if name.startswith("uart"):
-            values[key] = uart_told(name, value)
+            values[key] = uart_shown(name, value)
             return
         if name in _SWITCHES and value not in ("on", "off"):
             raise Misuse(f"Unknown option: {value}", rc=1, gap=False, close=True)
@@ -211,8 +211,8 @@ class Change:
             place[key or what] = "nat" if (what, value) == ("natnet", "default") else value
 
 
-def uart_told(name, value):
-    """A serial port as showvminfo shows it: ``0x03f8,4`` and ``file,PATH``."""
+def uart_shown(name, value):
+    """A serial port in the form of showvminfo: ``0x03f8,4`` or ``file,PATH``."""
     if isinstance(value, str):
         return value
     first, second = value
@@ -242,7 +242,7 @@ def set_forward(nic, value, number):
 
 
 def _read_back(name, value):
-    """Some words are told otherwise than they are given."""
+    """The value that showvminfo reports, which differs from the option's value for some settings."""
     if name == "firmware":
         return value.upper()
     words = {

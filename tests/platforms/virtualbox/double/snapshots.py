@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""snapshot: take, restore, delete, edit, list."""
+"""The command snapshot: take, restore, restorecurrent, delete, edit, list, showvminfo."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from copy import deepcopy
 
 from . import images
 from .failures import PROGRESS, Failure, Misuse, held, not_found, wrong_state
-from .people import for_people
+from .human_readable import human_readable
+from .machine_readable import snapshot_lines
 from .power import drop_state, write_state
-from .registry import ON, WORDS, is_uuid, options
+from .registry import ON, STATE_NAMES, is_uuid, options
 from .storage import attach_child, remove_medium
-from .telling import snapshot_lines
 
 _NONE = "This machine does not have any snapshots"
 
@@ -21,14 +21,14 @@ _NONE = "This machine does not have any snapshots"
 def snapshot(registry, words):
     name, verb, *rest = words
     machine = registry.lock(name, write=False)
-    done = _VERBS.get(verb)
-    if done is None:
+    verb_function = _VERBS.get(verb)
+    if verb_function is None:
         raise Misuse(f"Unknown subcommand: {verb}")
-    done(registry, machine, rest)
+    verb_function(registry, machine, rest)
 
 
 def find_snapshot(machine, text):
-    """By UUID, or the first of a name."""
+    """The snapshot with this UUID, or the first with this name."""
     if not machine["snapshots"]:
         if is_uuid(text):
             raise Failure(_NONE, code="NS_ERROR_FAILURE")
@@ -63,8 +63,8 @@ def _take(registry, machine, words):
     machine["snapshots"].append(taken)
     machine["current"] = taken["uuid"]
     _branch(registry, machine)
-    registry.say(f"Snapshot taken. UUID: {taken['uuid']}")
-    registry.complaints.append(PROGRESS)
+    registry.print(f"Snapshot taken. UUID: {taken['uuid']}")
+    registry.stderr.append(PROGRESS)
 
 
 def _branch(registry, machine):
@@ -75,23 +75,23 @@ def _branch(registry, machine):
 
 
 def _restore(registry, machine, words):
-    _go_back(registry, machine, find_snapshot(machine, words[0]))
+    _restore_to(registry, machine, find_snapshot(machine, words[0]))
 
 
 def _restore_current(registry, machine, _words):
-    _go_back(registry, machine, find_snapshot(machine, machine["current"] or ""))
+    _restore_to(registry, machine, find_snapshot(machine, machine["current"] or ""))
 
 
-def _go_back(registry, machine, to):
-    registry.say(f"Restoring snapshot '{to['name']}' ({to['uuid']})")
+def _restore_to(registry, machine, to):
+    registry.print(f"Restoring snapshot '{to['name']}' ({to['uuid']})")
     if machine["state"] in ON:
-        state = WORDS[machine["state"]]
+        state = STATE_NAMES[machine["state"]]
         raise wrong_state(f"Cannot delete the current state of the running machine (machine state: {state})")
     for medium in _media(machine["config"]):
         remove_medium(registry, registry.media[medium])
     description = machine["config"]["values"].get("description", "")
     machine["config"] = deepcopy(to["config"])
-    # Who a machine is for people is no matter of its snapshots.
+    # A restore keeps the VM's description.
     machine["config"]["values"]["description"] = description
     machine["current"] = to["uuid"]
     _branch(registry, machine)
@@ -100,7 +100,7 @@ def _go_back(registry, machine, to):
     if to["is_online"]:
         write_state(registry, machine)
         registry.set_state(machine, "saved")
-    registry.complaints.append(PROGRESS)
+    registry.stderr.append(PROGRESS)
 
 
 def _media(config):
@@ -108,34 +108,34 @@ def _media(config):
 
 
 def _delete(registry, machine, words):
-    gone = find_snapshot(machine, words[0])
-    registry.say(f"Deleting snapshot '{gone['name']}' ({gone['uuid']})")
-    children = [one for one in machine["snapshots"] if one["parent"] == gone["uuid"]]
+    deleted = find_snapshot(machine, words[0])
+    registry.print(f"Deleting snapshot '{deleted['name']}' ({deleted['uuid']})")
+    children = [one for one in machine["snapshots"] if one["parent"] == deleted["uuid"]]
     if len(children) > 1:
         raise held(
-            f"Snapshot '{gone['name']}' of the machine '{machine['name']}' cannot be deleted, because it has "
+            f"Snapshot '{deleted['name']}' of the machine '{machine['name']}' cannot be deleted, because it has "
             f"{len(children)} child snapshots, which is more than the one snapshot allowed for deletion",
             "SessionMachine",
         )
-    if children and machine["current"] == gone["uuid"]:
+    if children and machine["current"] == deleted["uuid"]:
         raise held(
-            f"Snapshot '{gone['name']}' of the machine '{machine['name']}' cannot be deleted, because it is the "
+            f"Snapshot '{deleted['name']}' of the machine '{machine['name']}' cannot be deleted, because it is the "
             "current snapshot and has one child snapshot",
             "SessionMachine",
         )
-    _refuse_clones(registry, machine, gone)
-    for medium in _media(gone["config"]):
+    _require_no_clones(registry, machine, deleted)
+    for medium in _media(deleted["config"]):
         _merge(registry, machine, medium)
     for child in children:
-        child["parent"] = gone["parent"]
-    if machine["current"] == gone["uuid"]:
-        machine["current"] = gone["parent"]
-    machine["snapshots"].remove(gone)
-    registry.complaints.append(PROGRESS)
+        child["parent"] = deleted["parent"]
+    if machine["current"] == deleted["uuid"]:
+        machine["current"] = deleted["parent"]
+    machine["snapshots"].remove(deleted)
+    registry.stderr.append(PROGRESS)
 
 
-def _refuse_clones(registry, machine, gone):
-    for uuid in _media(gone["config"]):
+def _require_no_clones(registry, machine, deleted):
+    for uuid in _media(deleted["config"]):
         children = [one for one in registry.media.values() if one["parent"] == uuid]
         if len(children) > 1:
             raise Failure(
@@ -147,11 +147,11 @@ def _refuse_clones(registry, machine, gone):
 
 
 def _merge(registry, machine, uuid):
-    """What stood on an image takes it over: the child goes, and the image is in its place."""
+    """Merge the child of an image into it: the image gets the child's content and place, and the child is deleted."""
     medium = registry.media[uuid]
     child = next((one for one in registry.media.values() if one["parent"] == uuid), None)
     if child is None:
-        if medium["parent"]:  # A disk itself is only detached.
+        if medium["parent"]:  # A base image is only detached, not deleted.
             remove_medium(registry, medium)
         return
     medium["size"] = child["size"]
@@ -178,16 +178,16 @@ def _list(registry, machine, words):
     options(words, (), ("machinereadable", "details"))
     if not machine["snapshots"]:
         raise Failure(stdout=f"{_NONE}\n")
-    registry.say("\n".join(snapshot_lines(machine)))
+    registry.print("\n".join(snapshot_lines(machine)))
 
 
 def _show(registry, machine, words):
-    """The machine as it was, in the form of the long list."""
+    """Print the VM as it was in the snapshot, in the human-readable form."""
     from .machines import os_type_of
 
     taken = find_snapshot(machine, words[0])
-    then = {**machine, "config": taken["config"], "snapshots": [], "current": None}
-    registry.say("\n".join(for_people(registry, then, os_type_of(then))))
+    past = {**machine, "config": taken["config"], "snapshots": [], "current": None}
+    registry.print("\n".join(human_readable(registry, past, os_type_of(past))))
 
 
 _VERBS = {

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""storagectl, storageattach, and everything about media. An image here is a small file that says what it is."""
+"""The commands storagectl, storageattach, and all that work on media. The double's images are small files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import images
 from .failures import PROGRESS, Failure, Misuse, in_use, invalid, not_found, wrong_state
 from .registry import ON, folder_of, options
 
-# type, ports at first, most ports, devices at a port
+#: {bus: (type, initial number of ports, maximum, devices per port)}.
 _CONTROLLERS = {
     "sata": ("IntelAhci", 30, 30, 1),
     "ide": ("PIIX4", 2, 2, 2),
@@ -91,9 +91,9 @@ def attach(registry, words):
     flags = {"hot-pluggable": "hotpluggable", "nonrotational": "nonrotational", "discard": "discard"}
     slot.update({key: given[option] for key, option in flags.items() if option in given})
     _add_ports(machine, controller, place)
-    _refuse_place(controller, place)
-    _refuse_twice(registry, config, slot, slots.get(place))
-    _refuse_hot(machine, slots, controller, place, slot)
+    _require_valid_place(controller, place)
+    _require_unattached(registry, config, slot, slots.get(place))
+    _require_hot_pluggable(machine, slots, controller, place, slot)
     if given.get("mtype") == "immutable":
         registry.media[slot["medium"]]["kind"] = "immutable"
         attach_child(registry, machine, slot)
@@ -117,12 +117,14 @@ def _detach(machine, slots, controller, place):
             f"No storage device attached to device slot {device} on port {port} of controller '{controller['name']}'",
             "SessionMachine",
         )
-    _refuse_hot(machine, slots, controller, place, None)
+    _require_hot_pluggable(machine, slots, controller, place, None)
     del slots[place]
 
 
-def _refuse_hot(machine, slots, controller, place, slot):
-    """While a machine is on, media change in drives, and disks come to free places; nothing else does."""
+def _require_hot_pluggable(machine, slots, controller, place, slot):
+    """Fail unless the change is possible while the VM is on: another ISO image in a drive, or a disk in a free slot
+    of a SATA controller, which can then be detached again.
+    """
     before = slots.get(place)
     is_exchange = slot and before and before["kind"] == slot["kind"] == "dvddrive"
     is_new_disk = slot and not before and controller["type"] == "IntelAhci"
@@ -135,13 +137,13 @@ def _refuse_hot(machine, slots, controller, place, slot):
 
 
 def _add_ports(machine, controller, place):
-    """A controller gets the ports that it lacks, as many as it can have."""
+    """Enlarge the number of a controller's ports up to ``place``, if its maximum allows it."""
     wanted = int(place.split("-")[0]) + 1
     if machine["state"] not in ON and int(controller["portcount"]) < wanted <= int(controller["maxportcount"]):
         controller["portcount"] = str(wanted)
 
 
-def _refuse_place(controller, place):
+def _require_valid_place(controller, place):
     port, device = map(int, place.split("-"))
     if port >= int(controller["portcount"]) or device >= controller["devices"]:
         raise invalid(
@@ -152,7 +154,7 @@ def _refuse_place(controller, place):
         )
 
 
-def _refuse_twice(registry, config, slot, before):
+def _require_unattached(registry, config, slot, before):
     attached = [one["medium"] for slots in config["slots"].values() for one in slots.values() if one is not before]
     if slot["kind"] == "hdd" and slot["medium"] in attached:
         path = registry.media[slot["medium"]]["location"]
@@ -181,13 +183,13 @@ def create_medium(registry, words):
             work=True,
         )
     medium = _make(registry, path, form, size, variant=given.get("variant", "Standard"))
-    registry.say(f"Medium created. UUID: {medium['uuid']}")
-    registry.complaints.append(PROGRESS)
+    registry.print(f"Medium created. UUID: {medium['uuid']}")
+    registry.stderr.append(PROGRESS)
 
 
 def _make(registry, path, form, size, parent=None, register=True, **more):
-    told = {"location": path, "format": form, "size": size, "parent": parent, **more}
-    medium = {"uuid": told.pop("uuid", None) or registry.new_uuid(), **told}
+    properties = {"location": path, "format": form, "size": size, "parent": parent, **more}
+    medium = {"uuid": properties.pop("uuid", None) or registry.new_uuid(), **properties}
     images.write(medium)
     if register:
         registry.media[medium["uuid"]] = medium
@@ -195,19 +197,19 @@ def _make(registry, path, form, size, parent=None, register=True, **more):
 
 
 def convert_from_raw(registry, words):
-    """The guest that a raw file is named for is what its image will play."""
+    """Create an image from a raw file, whose name determines the simulated guest."""
     (raw, path), given = options(words, ("format", "variant"))
     size = os.path.getsize(raw)
     begin = Path(raw).read_bytes()
     guest = (os.path.splitext(os.path.basename(raw))[0], images.crc_of(begin))
-    registry.complaints.append(f'Converting from raw image file="{raw}" to file="{path}"...\n')
-    registry.complaints.append(f"Creating dynamic image with size {size} bytes ({size // _MIB}MB)...\n")
+    registry.stderr.append(f'Converting from raw image file="{raw}" to file="{path}"...\n')
+    registry.stderr.append(f"Creating dynamic image with size {size} bytes ({size // _MIB}MB)...\n")
     medium = _make(registry, path, given.get("format", "VDI"), size // _MIB, register=False, guest=guest)
     images.fill_from(medium, begin)
 
 
 def attach_child(registry, machine, slot, full=False):
-    """Put a new image into a slot: a differencing one on what is there, or a copy of it."""
+    """Replace the image in a slot by a new differencing image on top of it, or with ``full`` by a copy of it."""
     before = registry.media[slot["medium"]]
     if full:
         base = registry.base_of(before)
@@ -234,7 +236,7 @@ def remove_medium(registry, medium):
 
 
 def users(registry, medium, machines=None):
-    """(machine, whether its present state uses it, its snapshots that do) of all that use a medium."""
+    """(VM, its snapshots that use the medium) of each VM that uses a medium now or in a snapshot."""
     found = []
     for machine in registry.machines.values() if machines is None else machines:
         snapshots = [one for one in machine["snapshots"] if _uses(one["config"], medium)]
@@ -248,7 +250,7 @@ def _uses(config, medium):
 
 
 def describe(registry, medium, machines=None):
-    """The lines of showmediuminfo; with ``machines``, only those about who of them uses it."""
+    """The lines of showmediuminfo; with ``machines``, only a list of those VMs that use the medium."""
     used = []
     for machine, snapshots in users(registry, medium, machines):
         own = f"{machine['name']} (UUID: {machine['uuid']})"
@@ -279,7 +281,7 @@ def _column(title, values):
 
 def show_medium(registry, words):
     plain, _given = options(words)
-    registry.say("\n".join(describe(registry, registry.medium_of(plain[-1]))))
+    registry.print("\n".join(describe(registry, registry.medium_of(plain[-1]))))
 
 
 def modify_medium(registry, words):
@@ -302,7 +304,7 @@ def modify_medium(registry, words):
         raise Failure("Failed to resize medium", problem, code="VBOX_E_NOT_SUPPORTED", part="MediumWrap", work=True)
     medium["size"] = size
     images.write(medium)
-    registry.complaints.append(PROGRESS)
+    registry.stderr.append(PROGRESS)
 
 
 def clone_medium(registry, words):
@@ -311,8 +313,8 @@ def clone_medium(registry, words):
     form = given.get("format", source["format"])
     copy = _make(registry, plain[-1], form, source["size"], guest=registry.base_of(source).get("guest"))
     images.fill(copy, registry.chain(source))
-    registry.say(f"Clone medium created in format '{form}'. UUID: {copy['uuid']}")
-    registry.complaints.append(PROGRESS)
+    registry.print(f"Clone medium created in format '{form}'. UUID: {copy['uuid']}")
+    registry.stderr.append(PROGRESS)
 
 
 def close_medium(registry, words):
@@ -322,7 +324,7 @@ def close_medium(registry, words):
     if used:
         where = f"it is still attached to {len(used)} virtual machines"
         if "delete" in given:
-            _complain_of_deleting(registry, medium, used)
+            _print_deletion_error(registry, medium, used)
         raise in_use(f"Medium '{medium['location']}' cannot be closed because {where}", "MediumWrap")
     children = [one for one in registry.media.values() if one["parent"] == medium["uuid"]]
     if children:
@@ -330,13 +332,13 @@ def close_medium(registry, words):
         raise in_use(text, "MediumWrap")
     if "delete" in given:
         remove_medium(registry, medium)
-        registry.complaints.append(PROGRESS)
+        registry.stderr.append(PROGRESS)
     else:
         registry.media.pop(medium["uuid"])
 
 
-def _complain_of_deleting(registry, medium, used):
-    """It tries to delete first, and to close all the same."""
+def _print_deletion_error(registry, medium, used):
+    """VBoxManage tries to delete the medium, prints this error, and then tries to close it."""
     machines = ", ".join(machine["uuid"] for machine, _snapshots in used)
     failure = in_use(
         f"Cannot delete storage: medium '{medium['location']}' is still attached to the following {len(used)} "
@@ -344,4 +346,4 @@ def _complain_of_deleting(registry, medium, used):
         "MediumWrap",
     )
     failure.after = ("Failed to delete medium. Error code VBOX_E_OBJECT_IN_USE",)
-    registry.complain(failure)
+    registry.print_error(failure)

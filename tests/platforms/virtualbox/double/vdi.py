@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VirtualBox's own disk images, as far as tests look into them: the beginning of a disk, as a guest would find it.
+"""VDI files, as far as tests need them: read and write the beginning of a disk.
 
-QEMU's tools refuse images that stand on another, and VirtualBox copies none that is larger than what it stands on.
+QEMU's tools cannot read differencing images, and VirtualBox cannot copy one that is larger than its parent.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import os
 import struct
 import uuid
 
-#: Where the header tells of the map of blocks, of the data, of a block's size, and of how many blocks are there.
+#: Positions in the header: the offset of the block map, the offset of the data, the block size, and the number of
+#: allocated blocks.
 _MAP_AT, _DATA_AT, _BLOCK_SIZE, _ALLOCATED = 0x154, 0x158, 0x178, 0x184
-#: What the map says of a block that is all zeroes; one more is one that is not there.
+#: Entries of the map for a block of zeroes and for a block that is not allocated.
 _ZEROES = 0xFFFFFFFE
 _NOT_THERE = _ZEROES + 1
 _SIZE, _COUNT, _UUID = 0x170, 0x180, 0x188
@@ -25,12 +26,12 @@ _TEXT, _SIGNATURE, _VERSION, _HEADER, _DYNAMIC = (
     400,
     1,
 )
-#: Of images that are made here.
+#: Offset of the map, and block size, in images that are created here.
 _MAP, _BLOCK = 4096, 1024 * 1024
 
 
 def prepare(path, size, own_uuid):
-    """An image of ``size`` bytes on which nothing is written yet; of one that is there only size and UUID change."""
+    """Create an empty image of ``size`` bytes, or change size and UUID of an existing one."""
     is_new = not os.path.exists(path)
     count = -(-size // _BLOCK)
     data_at = _MAP + -(-4 * count // _MAP) * _MAP
@@ -56,7 +57,7 @@ def size_of(header):
 
 
 def write(path, data):
-    """Put ``data`` at the beginning of the disk; what else its first block holds is lost."""
+    """Overwrite the first block of a disk with ``data``, padded with zeroes."""
     with open(path, "r+b") as file:
         start, data_at, size = (_number(file, place) for place in (_MAP_AT, _DATA_AT, _BLOCK_SIZE))
         block = _number(file, start)
@@ -69,7 +70,7 @@ def write(path, data):
 
 
 def read(paths, length):
-    """The beginning of a disk; ``paths`` are its image and those below it, nearest first."""
+    """The beginning of a disk; ``paths`` are its image and its backing images, nearest first."""
     for path in paths:
         with open(path, "rb") as file:
             start, data_at, size = (_number(file, place) for place in (_MAP_AT, _DATA_AT, _BLOCK_SIZE))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is generated: a machine as somebody else has left it, and a task about it."""
+"""Strategies that generate an existing VM, created by somebody else, and a task about it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from simulators.proxmox import worlds
 from simulators.proxmox.storage import GIB, Volume
 
 KEYS = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43} one" for letter in "AB"]
-#: A volume of a machine that is gone, and a disk that shall not be there.
+#: A volume of a deleted VM, and a disk with state: absent.
 FREE, DETACHED = "local-lvm:vm-300-disk-0", {"slot": "scsi3", "state": "absent"}
-#: What a template may be beside what tmpl is.
+#: Options of a second template, with features that tmpl does not have.
 _ODD = {
     "name": "odd",
     "template": "1",
@@ -27,7 +27,7 @@ _ODD = {
 }
 POWERS = ("stopped", "running", "paused", "suspended")
 
-#: A machine's options as somebody else has left them.
+#: Options of the existing VM.
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
@@ -67,7 +67,7 @@ _CARDS = st.lists(
     ),
     max_size=3,
 )
-#: What a task asks for.
+#: Options of the task.
 ASKED = st.fixed_dictionaries(
     {"state": st.sampled_from(STATES), "stop_mode": st.sampled_from([None, "graceful", "force"])},
     optional={
@@ -105,16 +105,16 @@ ASKED = st.fixed_dictionaries(
 
 @st.composite
 def machines(draw):
-    """(options, power) of the machine web, or None where there is none."""
+    """(options, power) of the VM web, or None if it does not exist."""
     if draw(st.integers(0, 4)) == 0:
         return None
     return draw(OPTIONS), draw(st.sampled_from(POWERS))
 
 
 def world_with(machine, **more):
-    """The cluster with that machine; ``more`` is for the cluster."""
+    """A cluster with this VM; ``more`` are arguments of the cluster."""
     world = worlds.with_cases(**more)
-    # What a guest does is not what is in question here.
+    # The behaviour of guests is not tested here.
     world.guest.boots_after = 0
     worlds.add_machine(world, 9001, "pve1", _ODD)
     volumes = world.storages.get("local-lvm").volumes

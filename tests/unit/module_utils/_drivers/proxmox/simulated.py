@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver on the simulated cluster in the same process: the way there is all that is left out."""
+"""The driver on the simulated cluster in the same process, without HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unit.module_utils._engine.world import FakeClock
 
 
 class Api:
-    """Calls the simulator without HTTP; values go as texts, as they would on the wire."""
+    """Calls the simulator without HTTP; values are converted to strings, as over HTTP."""
 
     def __init__(self, world, user=None):
         self._gateway = Gateway(world)
@@ -43,7 +43,7 @@ class Api:
 
 
 class SimulatedClock(FakeClock):
-    """The world's time: who sleeps lets it pass."""
+    """The simulated time, which advances when the driver sleeps."""
 
     def __init__(self, world):
         self._engine = world.engine
@@ -61,7 +61,7 @@ def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
 
 
 def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
-    """What a task of ``proxmox_vm`` with these options comes to: its Outcome."""
+    """Run a task of ``proxmox_vm`` with these options; returns its Outcome."""
     params = {**defaults(proxmox_vm), **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
     for option in ("disks", "networks"):
@@ -84,7 +84,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
 
 
 def refused(world, *words, **asked):
-    """A task that fails with ``words`` in its message, in check mode and in a real run, and writes nothing."""
+    """Assert that a task fails with ``words`` in its message, in check mode and without, and writes nothing."""
     world.journal.clear()
     for check in (True, False):
         outcome = do(world, check=check, **asked)
@@ -95,7 +95,7 @@ def refused(world, *words, **asked):
 
 
 def do_snapshot(world, check=False, api=None, **options):
-    """The same of ``proxmox_snapshot``."""
+    """The same for ``proxmox_snapshot``."""
     params = {**defaults(proxmox_snapshot), **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
     return run(
@@ -104,7 +104,7 @@ def do_snapshot(world, check=False, api=None, **options):
 
 
 def defaults(module):
-    """The parameters of a module of which no option is given."""
+    """The parameters of a module without any option."""
     return _defaults(module.MODULE.options)
 
 

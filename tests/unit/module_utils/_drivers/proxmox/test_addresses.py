@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where guests are reached: what their agents tell, and what cloud-init was told."""
+"""Addresses of guests: from their agents, and from the options of cloud-init."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_addresses_come_from_the_agent_or_from_what_cloud_init_was_told(world):
 
 
 class ManyCards(Api):
-    """The guest of web1 has a bridge of its own, whose address is before all others."""
+    """The guest of web1 has its own bridge, whose address comes first."""
 
     def call(self, method, path, parameters=None):
         answer = super().call(method, path, parameters)
@@ -37,7 +37,7 @@ def _web1(world, api=None):
 
 
 def test_a_machine_is_reached_by_its_own_cards(world):
-    """Behind an address that every host has somebody else may answer."""
+    """An address that exists on every host may lead to another host, so it is ignored."""
     found = _web1(world, ManyCards(world))
     assert ([one.address for one in found.addresses], found.ssh["host"]) == (["198.51.100.101"], "198.51.100.101")
 

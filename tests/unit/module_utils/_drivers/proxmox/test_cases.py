@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver cases of Proxmox VE on the simulated cluster: what is written, how often it is asked, how it ends."""
+"""Cases of the driver on the simulated cluster: which requests are made, and the result."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} a+b/c = d"
 
 
 def _writes(world):
-    """(method, end of the path) of all that was written, polls left out; it begins anew."""
+    """(method, end of the path) of all requests that write since the last call of this function."""
     found = [(one.method, one.path.removeprefix("/nodes/")) for one in world.journal.writes()]
     world.journal.clear()
     return found
 
 
 def _reads(world):
-    """How many calls only read, without looks at tasks."""
+    """The number of requests that only read, without those about tasks."""
     return sum(1 for one in world.journal.requests if not one.is_write and "/tasks/" not in one.path)
 
 
@@ -42,7 +42,7 @@ def _vmid(world, name):
 
 
 def _same_again(world, **options):
-    """The same task once more does nothing."""
+    """Assert that a second run of the task changes nothing."""
     world.journal.clear()
     again = do(world, **options)
     assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
@@ -66,7 +66,7 @@ def test_a_stopped_one_is_started_on_its_node(world):
 
 
 def test_the_power_that_leads_to_no_change_is_fresh(world):
-    """The statistics still say that it is off."""
+    """The cluster's list still shows the VM as stopped."""
     world.faults.statistics_frozen = True
     do(world, name="web2", state="started")
     _same_again(world, name="web2", state="started")
@@ -104,7 +104,7 @@ NEW = {"name": "web3", "memory": "2048", "disks": [DISK], "tags": ["Web", "prod"
 def test_a_machine_is_made_with_all_that_was_asked(world):
     outcome = do(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
     assert not outcome.failed, outcome.msg
-    assert [method for method, _path in _writes(world)] == ["POST", "PUT"]  # Made, and finished.
+    assert [method for method, _path in _writes(world)] == ["POST", "PUT"]  # Created, and mark completed.
     options = _options(world, _vmid(world, "web3"))
     assert options["scsi0"] == "local-lvm:vm-102-disk-0,size=32G"
     assert (options["memory"], options["tags"], options["boot"]) == ("2048", "prod;web", "order=scsi0;ide2;net0")
@@ -238,7 +238,9 @@ def test_what_high_availability_manages_is_waited_for(world):
 
 
 def test_what_a_task_left_unfinished(world):
-    """It is nobody's as long as it is alone; beside a finished one it is told of, and removed by its number."""
+    """Alone, it does not count as an existing VM, but can be deleted; beside a finished one it is reported, and deleted
+    by its VMID.
+    """
     left = '#<!-- polyvirt {"id":"%d","unfinished":true,"v":1} -->\n'
     for vmid, name in ((200, "alone"), (201, "web2")):
         worlds.add_machine(world, vmid, "pve1", {"name": name})
@@ -265,7 +267,7 @@ def test_the_unfinished_one_of_two_is_nobodys_for_a_task_without_settings_either
 
 @pytest.mark.parametrize("new", ["somebodys", None], ids=["a name", "no name"])
 def test_a_number_that_has_changed_hands_is_not_removed(world, new):
-    """Between the look and the removal somebody has removed it, and made another."""
+    """After the observation, somebody deletes the VM and creates another one with its VMID."""
 
     class Late(Api):
         def call(self, method, path, parameters=None):
@@ -278,7 +280,7 @@ def test_a_number_that_has_changed_hands_is_not_removed(world, new):
 
 
 def test_an_agent_that_is_not_there_is_no_way_to_ask(world):
-    """What the server says of it; the guest is asked again, and in the end cut off."""
+    """The server's task fails with this text. The driver shuts the guest down once more, and then powers it off."""
     world.faults.task("qmshutdown", "VM quit/powerdown failed", times=99)
     outcome = do(world, name="web1", state="stopped", stop_mode="graceful_then_force", stop_timeout=15)
     assert not outcome.failed, outcome.msg
@@ -321,8 +323,8 @@ def test_a_snapshot_that_was_cut_off_is_told_as_unfinished(world):
     config = machine.config
     config.snapshots["half"]["snapstate"] = "prepare"
     machine.write(config)
-    told = do_snapshot(world, name="web1", snapshot="other").vms[0]["snapshots"]
-    assert {one["name"]: bool(one["unfinished"]) for one in told} == {"half": True, "other": False}
+    snapshots = do_snapshot(world, name="web1", snapshot="other").vms[0]["snapshots"]
+    assert {one["name"]: bool(one["unfinished"]) for one in snapshots} == {"half": True, "other": False}
     for state in ("present", "restored"):
         _fails(do_snapshot(world, name="web1", snapshot="half", state=state), "web1", "half", "unfinished", "absent")
     _fails(do(world, name="web8", clone={"source": "web1", "snapshot": "half"}), "web8", "half", "unfinished")
@@ -356,7 +358,7 @@ def test_a_node_that_is_gone(world):
 
 
 def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
-    """Some minutes after the node was lost the cluster no longer tells what its machines are called."""
+    """Some minutes after a node went offline, the cluster no longer reports the names of its VMs."""
 
     class Forgetful(Api):
         def call(self, method, path, parameters=None):
@@ -375,7 +377,7 @@ def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
 
 
 def test_a_name_that_is_on_no_node_is_free_though_one_is_gone(world):
-    """The cluster still tells the names of all that the lost node had."""
+    """The cluster still reports the names of the offline node's VMs."""
     behind.node(world, "pve2", online=False)
     assert not do(world, name="web9", state="absent").changed
     assert do(world, name="web9", disks=[DISK]).changed

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a clone cannot become is refused before it is made; and no volume is attached a second time."""
+"""Options that a clone cannot have fail before it is created; no volume is attached a second time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, refuse
 
 
 def _made(world, **asked):
-    """A task that must go well; the machine's options."""
+    """Run a task that must succeed; returns the VM's options."""
     outcome = do(world, **asked)
     assert not outcome.failed, outcome.msg
     configs = [one.config.current for one in world.cluster.machines.values()]
@@ -27,7 +27,7 @@ def test_a_disk_of_another_machine_is_not_taken_over_by_a_clone_either(world):
 
 
 def test_a_volume_is_attached_once(world):
-    volume = "local-lvm:vm-300-disk-0"  # It was left behind by a machine that is gone.
+    volume = "local-lvm:vm-300-disk-0"  # A volume that remained from a deleted VM.
     for node in ("pve1", "pve2"):
         world.storages.get("local-lvm").volumes[(node, volume.partition(":")[2])] = Volume(GIB, vmid=300)
     twice = [{"slot": slot, "source": volume} for slot in ("virtio1", "virtio2")]

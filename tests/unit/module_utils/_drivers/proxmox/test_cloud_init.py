@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cloud-init is told: reached however it is written, and refused before anything is done if it is wrong."""
+"""Options of cloud-init: every notation of a value leads to the same state; wrong values fail before any change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY, OTHER = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter i
 
 
 def _told(world, **asked):
-    """Reached at once, and then nothing is done; the machine's options."""
+    """Run a task that succeeds, and changes nothing when it runs again; returns the VM's options."""
     for check, changed in ((True, True), (False, True), (True, False), (False, False)):
         outcome = do(world, check=check, name="web2", cloud_init=asked)
         assert (outcome.failed, outcome.changed) == (False, changed), outcome.msg

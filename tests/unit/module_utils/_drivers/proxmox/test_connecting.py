@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The account: options, the environment in their place, and what is missing."""
+"""Options of the connection, environment variables as their defaults, and missing values."""
 
 from __future__ import annotations
 

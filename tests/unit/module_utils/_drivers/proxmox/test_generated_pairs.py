@@ -10,9 +10,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api i
 
 from simulators.proxmox import invariants
 from suite.pairs import FAILS, LOST, UNDISTURBED, Pair, assert_true, pairs
+from unit.module_utils._drivers.proxmox.cluster_state import cluster_state
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 from unit.module_utils._drivers.proxmox.simulated import Api, do
-from unit.module_utils._drivers.proxmox.standing import standing
 
 
 class _OnProxmox(Pair):
@@ -24,13 +24,13 @@ class _OnProxmox(Pair):
         self._world.journal.clear()
         outcome = do(self._world, check=check, api=DisturbedApi(self._world, disturbance), **asked)
         assert not (check and self._world.journal.writes())
-        # What was asked for last may still be under way.
+        # A task that was requested last may still run.
         self._world.engine.advance(60)
         return outcome
 
-    def standing(self):
-        # The list of past tasks stays when a VM whose creation failed is removed.
-        return standing(self._world)[1:]
+    def platform_state(self):
+        # Without the list of past tasks, which remains when a VM is deleted after a failed creation.
+        return cluster_state(self._world)[1:]
 
     def assert_sound(self):
         world = self._world
@@ -38,7 +38,7 @@ class _OnProxmox(Pair):
 
 
 class DisturbedApi(Api):
-    """``disturbance`` happens to a request that writes."""
+    """``disturbance`` applies to a request that writes."""
 
     def __init__(self, world, disturbance):
         super().__init__(world)

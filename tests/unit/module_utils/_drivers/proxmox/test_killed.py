@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Killed at every request: the same task once more ends as if nothing had happened."""
+"""A task is killed at every request: a second run ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ SCENARIOS = {
 
 
 class Killed(BaseException):
-    """The task's process is gone."""
+    """The task's process was killed."""
 
 
 class Mortal(Api):
-    """The process ends before, or just after, the call whose number is ``at``; None counts only."""
+    """Kills the process before or just after the call with the number ``at``; None only counts calls."""
 
     def __init__(self, world, at=None, after=False):
         super().__init__(world)
@@ -72,7 +72,7 @@ class Mortal(Api):
 
 
 class Unfinishing(Api):
-    """The process ends when it is about to finish what it has made."""
+    """The process is killed just before it completes the new VM."""
 
     def call(self, method, path, parameters=None):
         if method == "PUT":
@@ -117,7 +117,7 @@ def _ends_as(whole, world, asked, where):
     ],
 )
 def test_what_was_begun_from_something_else_is_not_taken_for_it(begun, asked):
-    """A task was cut off, and was mended before it ran again."""
+    """A task was killed, and its options were changed before it ran again."""
     world = worlds.with_cases()
     with pytest.raises(Killed):
         do(world, api=Unfinishing(world), name="web3", **begun)
@@ -166,7 +166,7 @@ def test_killed_at_every_request_about_a_snapshot(state, pause):
 
 
 def _with_snapshot(state):
-    """The cluster with what a task about a snapshot needs; a restore has something to put back."""
+    """The cluster for a task about a snapshot; before a restore, the VM differs from its snapshot."""
     world = worlds.with_cases()
     if state != "present":
         assert do_snapshot(world, name="web1", snapshot="s1").changed
@@ -175,7 +175,7 @@ def _with_snapshot(state):
 
 
 def _standing(world):
-    """How all machines stand, without what is new in each of them."""
+    """The state of all VMs, without values that differ from VM to VM."""
     return sorted(
         (
             one.config.current.get("name"),
@@ -194,6 +194,6 @@ def _lasting(options):
 
 
 def _without_names(key, value):
-    """A volume's name and a card's MAC come first."""
+    """Remove the values at the begin of drives (volume) and NICs (MAC)."""
     named = key.startswith(("net", "scsi0", "scsi1", "ide", "efidisk", "tpmstate"))
     return value.partition(",")[2] if named else value

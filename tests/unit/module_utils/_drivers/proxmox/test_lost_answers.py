@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers that get lost, and proxies that answer for the server: what was done is found, and done once."""
+"""Lost answers, and errors of proxies: the driver finds what was carried out, and does nothing twice."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from simulators.proxmox.access import User
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 from unit.module_utils._drivers.proxmox.test_races import CLONE, NEW, _assert_one
 
-#: Its first disk is large; that of the template is the small one that cloud-init reads.
+#: A clone whose first disk is large; the template's first disk is its small cloud-init drive.
 LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 
 @pytest.mark.parametrize("asked", [NEW, LONG_CLONE], ids=["create", "clone"])
 @pytest.mark.parametrize("status", [None, 502, 596])
 def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world, asked, status):
-    """Until the first disk of a clone is copied, its configuration holds no name."""
+    """Until the first disk of a clone is copied, its configuration has no name."""
     world.timing.clone_per_gib, world.timing.create = 2, 60
     path = "/nodes/pve1/qemu" if asked is NEW else "/nodes/pve2/qemu/101/clone"
     kind = {"kind": "reset_after"} if status is None else {"kind": "reply_after", "status": status, "reason": "lost"}
@@ -31,7 +31,7 @@ def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world
 
 
 def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
-    """It has the lower number; if this task finished its own first, two VMs would stay."""
+    """The other VM has the lower VMID; if this task completed its own first, two VMs would remain."""
     world.timing.clone_per_gib = 2
     Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _as_killed_task_asked(102))
     world.timing.clone_per_gib = 0.1
@@ -94,7 +94,7 @@ def test_a_server_that_stays_away_is_told(world):
 
 
 def test_a_slow_node_that_does_the_work_all_the_same(world):
-    """The server gives up on it; what was asked happens, and is seen."""
+    """The server reports a timeout; the request is carried out nevertheless, and the driver finds its result."""
     world.faults.request("reply_after", method="PUT", path=".*/101/config", status=596, reason="Connection timed out")
     outcome = do(world, name="web2", memory="4096")
     assert not outcome.failed, outcome.msg

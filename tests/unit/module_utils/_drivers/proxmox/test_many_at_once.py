@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ten creations and ten clones at once over HTTPS, while locks are refused: none fails, and many run side by side."""
+"""Ten creations and ten clones at once over HTTPS, while locks fail: no task fails, and many run in parallel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLONE = {"clone": {"source": "tmpl", "linked": False}}
 
 
 def _task(server, names, **asked):
-    """Through everything but Ansible itself."""
+    """Run a task through everything except Ansible itself."""
     own = {"api_host": "localhost", "api_port": server.port, "ca_path": str(server.authority), "api_user": "root@pam"}
     token = {"api_token_id": "test", "api_token_secret": worlds.TOKEN_SECRET}
     params = {**defaults(proxmox_vm), **own, **token, "name": names, **asked}
@@ -35,7 +35,7 @@ def _task(server, names, **asked):
 
 
 def _most_at_once(world):
-    """How many tasks of the cluster ran at the same moment."""
+    """The largest number of tasks of the cluster that ran at the same time."""
     tasks = [task for task in world.tasks.by_upid.values() if task.type in ("qmcreate", "qmclone")]
     return max(sum(one.began <= task.began < one.ended for one in tasks) for task in tasks)
 

@@ -40,7 +40,7 @@ def test_only_its_own_mark_makes_a_machine_unfinished():
 
 
 @pytest.mark.parametrize(
-    ("told", "power"),
+    ("values", "power"),
     [
         (("stopped", "stopped", None), ("stopped", None, "")),
         (("running", "running", None), ("running", None, "")),
@@ -58,8 +58,8 @@ def test_only_its_own_mark_makes_a_machine_unfinished():
         (("stopped", "stopped", "clone"), ("stopped", "clone", "")),
     ],
 )
-def test_powers(told, power):
-    assert power_of(*told) == power
+def test_powers(values, power):
+    assert power_of(*values) == power
 
 
 def test_names():

@@ -12,7 +12,7 @@ from unit.module_utils._drivers.proxmox.simulated import do
 
 
 def _options(world, name):
-    """A machine's options at its next start."""
+    """The options of a VM at its next start."""
     config = next(one.config for one in world.cluster.machines.values() if one.config.current["name"] == name)
     return {**config.current, **config.pending}
 
@@ -25,7 +25,7 @@ def _unchanged(world, **asked):
 
 
 def _becomes(world, **asked):
-    """The machine's options after a task that changes something once."""
+    """Run a task that changes something, and nothing when it runs again; returns the VM's options."""
     outcome = do(world, **asked)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     _unchanged(world, **asked)
@@ -77,13 +77,13 @@ def test_the_order_of_flags_is_no_difference(world):
 
 
 @pytest.mark.parametrize(
-    ("card", "told"),
+    ("card", "display_type"),
     [("std", "vnc"), ("cirrus", "vnc"), ("virtio-gl", "vnc"), ("qxl2", "spice"), ("none", "none")],
 )
-def test_a_display_is_what_its_card_shows(world, card, told):
+def test_a_display_is_what_its_card_shows(world, card, display_type):
     behind.edit(world, 101, vga=card)
     _unchanged(world, name="web2", native={"vga": card})
-    _unchanged(world, name="web2", display={"type": told})
+    _unchanged(world, name="web2", display={"type": display_type})
 
 
 @pytest.mark.parametrize("card", ["serial0", "serial3", "none"])
@@ -108,7 +108,7 @@ def test_a_graphics_card_is_said_once(world):
 
 
 def _predicted(world, **asked):
-    """The VM after a task that check mode predicts in all that it reports of changes."""
+    """Run a task whose changes check mode predicts; returns the VM."""
     check, real = do(world, check=True, **asked), do(world, **asked)
     assert (check.failed, check.changed, check.diff) == (real.failed, real.changed, real.diff)
     assert (real.failed, real.changed) == (False, True), real.msg

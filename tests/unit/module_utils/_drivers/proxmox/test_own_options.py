@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that only Proxmox VE has, and those with a course of their own: on the simulated cluster."""
+"""Options that only Proxmox VE has, or handles in its own way, on the simulated cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ URL = "https://example.com/iso/small%20one.iso?mirror=1"
 
 @pytest.fixture(name="world", params=[(7, 4), (8, 4), (9, 1)], ids=["7.4", "8.4", "9.1"])
 def _world(request):
-    """The cluster in each great version."""
+    """The cluster in each major version."""
     world = worlds.with_cases(version=request.param)
     yield world
     assert world.tasks.crashes == []
@@ -34,7 +34,7 @@ def _machine(world, name):
 
 
 def _made(world, **asked):
-    """A task that must go well, and once more does nothing; the machine's options."""
+    """Run a task that succeeds, and changes nothing when it runs again; returns the VM's options."""
     outcome = do(world, **asked)
     assert not outcome.failed, outcome.msg
     again = do(world, **asked)
@@ -52,7 +52,7 @@ def _refused(world, *words, **asked):
 
 
 def test_a_life(world):
-    """Made, changed, started, frozen, saved, moved and removed, in each version."""
+    """A VM is created, changed, started, paused, suspended, migrated and deleted, in each version."""
     asked = {"name": "web3", "node": "pve1", "cpus": 2, "memory": "1G", **DISKS, "tags": ["a"], "pool": "prod"}
     _made(world, **asked)
     for state in ("started", "paused", "started", "suspended", "started"):
@@ -105,7 +105,7 @@ def test_who_may_not_see_how_nodes_stand_takes_them_by_turns(world):
 
 
 def _only_on(world, node, name):
-    """A volume of the storage local is on no other node."""
+    """A volume of the storage local exists on one node only."""
     local = world.storages.get("local")
     for other in set(world.cluster.nodes) - {node}:
         del local.volumes[local.key(other, name)]
@@ -191,7 +191,7 @@ def test_what_is_protected_keeps_its_disks(world):
 
 
 def test_a_disk_of_another_machine_is_not_taken_over(world):
-    """Attached or not, it goes with the machine whose number it has."""
+    """A volume with the VMID in its name is deleted with the VM, attached or not."""
     _made(world, name="web2", disks=[{}, {"size": "1G"}])
     attached = _machine(world, "web2").config.current["scsi1"].partition(",")[0]
     asked = {"name": "web3", "node": "pve2", "disks": [{"source": attached}]}
@@ -240,7 +240,7 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "options",
     [
         {"cloud_init": {"nameservers": ["192.0.2.1"]}},
         {"cloud_init": {"search_domains": ["example.com"]}},
@@ -248,10 +248,10 @@ def test_what_cloud_init_is_told_reaches_a_running_machine(world):
     ],
     ids=["nameservers", "search_domains", "cicustom"],
 )
-def test_what_is_told_to_a_guest_has_a_drive(world, told):
-    assert "cloudinit" in _made(world, name="web3", **told, **DISKS)["ide0"]
+def test_what_is_told_to_a_guest_has_a_drive(world, options):
+    assert "cloudinit" in _made(world, name="web3", **options, **DISKS)["ide0"]
     for name in ("web1", "web2"):
-        assert not do(world, name=name, **told).failed
+        assert not do(world, name=name, **options).failed
         machine = _machine(world, name).config
         assert "cloudinit" in {**machine.current, **machine.pending}["ide0"]
 
@@ -307,7 +307,7 @@ def test_native_settings(world):
 @pytest.mark.parametrize("word", ["False", "no", False])
 @pytest.mark.parametrize(("key", "other"), [("kvm", "1"), ("localtime", "1"), ("agent", "enabled=1"), ("numa", "on")])
 def test_a_switch_in_any_word(world, key, other, word):
-    """A template of Jinja gives a word where a truth was meant."""
+    """A Jinja template returns a string where a boolean is meant."""
     assert _made(world, name="web2", native={key: other})
     assert _made(world, name="web2", native={key: word}).get(key) == "0"
 
@@ -345,7 +345,7 @@ def test_a_medium_that_is_downloaded_once(world):
 
 
 class TogetherAtTheStorage(Api):
-    """Whoever has looked what is on a storage goes on only when all have looked, or after a while."""
+    """Each task that has read a storage's content waits until all have read it, or until a timeout."""
 
     def __init__(self, world, count):
         super().__init__(world)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine goes to another node: what does not go along is ejected before, or refused before anything is written."""
+"""Migration to another node: an ISO image that is missing there is ejected before; other obstacles fail first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCAL, SHARED = "local:iso/debian.iso", "nfs:iso/other.iso"
 
 @pytest.fixture(name="world")
 def _world(world):
-    """With a medium that only the shared storage has."""
+    """With an ISO image that only the shared storage has."""
     nfs = world.storages.get("nfs")
     nfs.volumes[nfs.key("pve1", "iso/other.iso")] = Volume(600 * MIB, "raw", "iso")
     return world
@@ -70,7 +70,7 @@ def test_a_medium_is_looked_for_where_the_machine_will_be(world):
 
 
 def _with_disk(world, vmid, volume):
-    """A VM whose first disk is this one alone."""
+    """A VM with this disk only."""
     machine = world.cluster.machines[vmid]
     storage, kind = world.storages.get(volume.partition(":")[0]), "qcow2" if volume.endswith("qcow2") else "raw"
     for one in world.storages.by_id.values():
@@ -104,7 +104,7 @@ def test_local_disk_with_snapshots_moves_only_where_they_go_along(world, name, v
     _snapshot(world, name)
     if words:
         refused(world, name, *words, name=name, node=node)
-        # The server fails for the same reason: what is rejected could not have been done.
+        # The server itself fails for the same reason.
         with pytest.raises(AssertionError, match=r"can't migrate|aborted"):
             _migrated(world, vmid, node)
         return

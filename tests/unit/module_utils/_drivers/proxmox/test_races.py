@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Two that want the same at the same moment, others who change what a task works on, and broken connections."""
+"""Two identical tasks at the same moment, changes by others during a task, and broken connections."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
-#: Its first disk is large; that of the template is the small one that cloud-init reads.
+#: A clone whose first disk is large; the template's first disk is its small cloud-init drive.
 LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 
 class Interrupted(Api):
-    """Lets somebody else act once, before the call whose number is ``at``; None counts only."""
+    """Runs an action of another client before the call with the number ``at``; None only counts calls."""
 
     def __init__(self, world, act=None, at=None):
         super().__init__(world)
@@ -39,7 +39,7 @@ class Interrupted(Api):
 
 
 def _calls_of(asked):
-    """How many calls a task makes that nobody interrupts."""
+    """The number of calls of an undisturbed task."""
     world = worlds.with_cases()
     api = Interrupted(world)
     assert not do(world, api=api, **asked).failed
@@ -47,7 +47,7 @@ def _calls_of(asked):
 
 
 def _assert_one(world, name):
-    """There is one machine of a name: nothing is left over, nothing is unfinished."""
+    """Assert that one VM with the name exists, and that no volume and no unfinished VM remain."""
     named = [one for one in world.cluster.machines.values() if one.config.current.get("name") == name]
     assert len(named) == 1
     assert "unfinished" not in named[0].text
@@ -57,7 +57,7 @@ def _assert_one(world, name):
 
 @pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
 def test_a_second_task_at_any_moment_leaves_one_machine(asked):
-    """The other task, with the same wish, comes between any two calls of the first one."""
+    """The other task, with the same request, runs between any two calls of the first one."""
     for at in range(1, _calls_of(asked) + 1):
         first, second = _both(worlds.with_cases(), asked, at)
         assert (first.failed, second.failed) == (False, False), (at, first.msg, second.msg)
@@ -72,12 +72,12 @@ def _both(world, asked, at):
 
 
 class Turns:
-    """Lets two tasks make their calls by turns that chance (of a seed) decides: neither is ever a call ahead."""
+    """Two tasks make their calls in turns that are chosen at random by a seed."""
 
     def __init__(self, seed):
         self._chance = random.Random(seed)
         self._changed = threading.Condition()
-        #: {task: how many of its calls wait for their turn}; a task that has ended is not in it.
+        #: {running task: number of its calls that wait for their turn}.
         self._waiting = {}
         self._turn = None
 
@@ -90,7 +90,7 @@ class Turns:
             self._choose()
 
     def seconds(self):
-        """How long the next piece of work takes: not all that began first ends first."""
+        """A random duration of the next step, so that tasks do not end in the order of their start."""
         return self._chance.uniform(0.5, 1.5)
 
     def take(self, task, action):
@@ -144,7 +144,7 @@ def test_two_tasks_by_turns_leave_one_machine(asked):
 
 
 class Held(Api):
-    """Stops before its first call whose path has one of these words: tells that it is there, and waits to go on."""
+    """Stops before the first call whose path contains one of these words: signals this, and waits to continue."""
 
     def __init__(self, world, words):
         super().__init__(world)
@@ -175,12 +175,12 @@ def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):
     usual, world.timing.create = world.timing.create, 60
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(do, world, api=low, **NEW)
-        low.reached(0)  # It has its number, and is long in the making.
+        low.reached(0)  # It has its VMID, and its creation takes long.
         world.timing.create = usual
         second = pool.submit(do, world, api=high, **NEW)
-        high.reached(0)  # It has looked, and saw nobody.
+        high.reached(0)  # It has read the VMs, and found no other.
         low.go_on(0)
-        low.reached(1)  # It has looked too, and saw somebody with a higher number who is not finished.
+        low.reached(1)  # It has read the VMs, and found an unfinished one with a higher VMID.
         high.go_on(0)
         second.result(20)
         low.go_on(1)
@@ -205,7 +205,7 @@ def _take(world):
 
 
 def test_the_options_are_guarded_against_others_at_any_moment():
-    """Somebody gives the card another MAC: that stands, and so does what the task asked for."""
+    """Somebody changes the NIC's MAC: this change remains, and the task's request is fulfilled, too."""
     asked, guarded = {"name": "web2", "networks": [{"source": "vmbr1"}]}, 0
     for at in range(1, _calls_of(asked) + 1):
         world = worlds.with_cases()
@@ -217,7 +217,7 @@ def test_the_options_are_guarded_against_others_at_any_moment():
 
 
 class BeforeFirstWrite(Api):
-    """Lets somebody else act once, just before the task writes for the first time."""
+    """Runs an action of another client just before the first write of the task."""
 
     def __init__(self, world, act):
         super().__init__(world)
@@ -238,7 +238,7 @@ def test_change_that_somebody_else_makes_first_is_not_made_again(world):
 
 
 def test_vm_that_somebody_else_changes_before_the_write_is_planned_again(world):
-    """Only what is left to be changed is sent, and only that is reported."""
+    """Only the remaining changes are sent and reported."""
     api = BeforeFirstWrite(world, lambda: behind.edit(world, 101, memory="4096"))
     outcome = do(world, api=api, name="web2", memory="4096", description="new")
     assert not outcome.failed, outcome.msg
@@ -289,7 +289,7 @@ def _change_mac(world):
     ids=["create", "create with a number", "clone", "start", "config", "resize"],
 )
 def test_a_connection_that_breaks_off_at_a_write(world, call, asked, kind):
-    """Whether it was done is looked at; it is not done twice."""
+    """The driver checks whether the request was carried out, and does not send it twice."""
     world.faults.request(kind, method=call[0], path=call[1])
     outcome = do(world, **asked)
     assert not outcome.failed, outcome.msg
@@ -299,7 +299,7 @@ def test_a_connection_that_breaks_off_at_a_write(world, call, asked, kind):
 
 
 def test_what_was_made_before_the_connection_broke_off_is_not_made_again(world):
-    """A second TPM would be an empty one, and the guest's keys would lie in the first."""
+    """A second TPM would be empty, while the guest's keys are in the first."""
     world.faults.request("reset_after", method="POST", path="/nodes/pve2/qemu/101/config")
     asked = {
         "name": "web2",
@@ -335,9 +335,9 @@ def test_vm_that_somebody_else_starts_first_is_not_changed_by_the_task():
 
 
 def test_what_exists_already_and_is_no_number_is_told(world):
-    """A volume that was left over, say: another number would not help, and would not be had."""
-    told = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
-    world.faults.task("qmcreate", told, times=99)
+    """For example a remaining volume, for which another VMID would not help."""
+    error = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
+    world.faults.task("qmcreate", error, times=99)
     outcome = do(world, **NEW)
     assert outcome.failed
     assert "dataset already exists" in outcome.msg
@@ -345,7 +345,7 @@ def test_what_exists_already_and_is_no_number_is_told(world):
 
 
 def test_what_gives_way_is_removed_though_it_is_protected(world):
-    """A clone of what is protected is protected, too."""
+    """A clone of a protected VM is protected, too."""
     for at in range(1, _calls_of(CLONE) + 1):
         world, others = worlds.with_cases(), []
         behind.edit(world, 9000, protection="1")

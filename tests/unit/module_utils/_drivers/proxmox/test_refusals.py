@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What would fail half-way, or never be reached, is refused before anything is written, in a check too."""
+"""Requests that would fail after a part of the work, or never succeed, fail before any change, also in check mode."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def _left_unfinished(world, vmid):
     [("web2", "started"), ("web2", "restarted"), ("web1", "restarted"), ("web1", "paused"), ("web1", "suspended")],
 )
 def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
-    """Else the task that began it would be refused for good; lists alone do not tell it."""
+    """If it were started, the task that began to create it could never complete it. Only its settings, not the lists of
+    VMs, show that it is unfinished.
+    """
     vmid = {"web1": 100, "web2": 101}[name]
     _left_unfinished(world, vmid)
     refused(world, name, str(vmid), "has not finished", "task that started to create it", name=name, state=state)
@@ -45,7 +47,7 @@ def test_unfinished_vm_of_the_name_has_another_id(world, state, origin):
 
 
 def _token(world, *rights):
-    """A token that has these (path, privileges) and no more."""
+    """A token with only these (path, privileges)."""
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
     for number, (path, privileges) in enumerate(rights):
         world.access.roles[f"role{number}"] = frozenset(privileges.split())
@@ -260,7 +262,7 @@ def test_a_disk_that_waits_for_the_next_start_is_grown_after_it(world):
 
 
 def test_owner_of_a_disk_has_the_name_that_its_node_tells(world):
-    """The cluster's list may be from the moment in which a new VM had no name yet."""
+    """The cluster's list may be from a moment in which a new VM had no name yet."""
     assert do(world, name="new1", node="pve3", storage="local-lvm", disks=[{"size": "1G"}]).changed
     vmid, made = max(world.cluster.machines.items())
     volume = made.config.next_start()["scsi0"].split(",")[0]

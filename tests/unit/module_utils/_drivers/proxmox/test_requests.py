@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much is asked of the cluster: one call for all, one for each node, one for each machine's settings."""
+"""The number of requests: one for the cluster, one for each node, one for the settings of each VM."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from simulators.proxmox import behind, worlds
 from unit.module_utils._drivers.proxmox.simulated import defaults, do, do_snapshot, driver_of
 
 NODES = 3
-#: Before the first step of a task: has the cluster a quorum, and what may the account do? Before a start also: which
-#: bridges has the node?
+#: Requests before the first step of a task: quorum of the cluster, permissions of the account; before a start also the
+#: bridges of the node.
 BEFORE = 2
 ALL = frozenset({"power", "config"})
 SETTINGS = {"memory": "2048", "cpus": 2, "tags": [], "disks": [{"slot": "scsi0", "size": "32G"}], "networks": [{}]}
@@ -26,7 +26,7 @@ def _names(count):
 
 
 def _requests(world):
-    """(calls, of these looks at tasks) since the last time."""
+    """(number of requests, number of those about tasks) since the last call of this function."""
     requests = world.journal.requests
     looks = sum("/tasks/" in entry.path for entry in requests)
     count = len(requests)
@@ -43,7 +43,7 @@ def test_nothing_to_do_with_all_settings_compared(count):
 
 
 def test_a_list_of_a_thousand_vms_takes_two_requests():
-    """Names and states are those of the last broadcast; a node that is down is no error."""
+    """Names and states are from the last broadcast; an offline node is not an error."""
     world = worlds.with_many(1000)
     world.cluster.nodes["pve3"].online = False
     observation = driver_of(world).observe(None, frozenset({"list"}))
@@ -123,7 +123,7 @@ def test_only_nodes_that_hold_the_machines_are_asked():
 @pytest.mark.parametrize(
     ("options", "calls"),
     [
-        # Looked at; done; seen where it ends; and the whole once more at the end, with snapshots.
+        # Read, write, check the result, and read everything again at the end, with snapshots.
         ({"name": "web2", "state": "started"}, 12 + BEFORE),
         ({"name": "web1", "memory": "4096"}, 12 + BEFORE),
         ({"name": "web1", "state": "absent", "stop_mode": "force"}, 18 + BEFORE),
@@ -142,7 +142,7 @@ def test_a_snapshot_costs_little_more():
 
 
 def test_who_holds_a_machine_for_long_is_asked_ever_less_often():
-    """A backup takes minutes; the lock is seen to be gone a few seconds later."""
+    """A backup takes minutes; the driver notices the end of the lock within a few seconds."""
     world = worlds.with_cases()
     behind.lock(world, 101, "backup", seconds=200)
     began = world.engine.clock.now

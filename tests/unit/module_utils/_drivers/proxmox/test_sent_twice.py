@@ -13,8 +13,8 @@ import pytest
 from simulators.proxmox import invariants, worlds
 from simulators.proxmox.storage import GIB, Volume
 from suite.sent_twice import each_step_twice
+from unit.module_utils._drivers.proxmox.cluster_state import cluster_state
 from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
-from unit.module_utils._drivers.proxmox.standing import standing
 
 FREE = "local-lvm:vm-300-disk-0"
 NEW = {"name": "web3", "node": "pve1", "disks": [{"size": "8G"}]}
@@ -132,7 +132,7 @@ def _ends(times, before, task):
         outcome = task(world)
     world.engine.advance(60)
     assert (invariants.violations(world), invariants.orphans(world), world.tasks.crashes) == ([], [], [])
-    return outcome, standing(world)
+    return outcome, cluster_state(world)
 
 
 def _same_when_sent_twice(before, task):

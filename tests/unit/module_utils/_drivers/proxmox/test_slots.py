@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slots for the drives that a machine gets by the way: that none is left is known before anything is written."""
+"""Slots for drives that other options add (ISO, cloud-init): if none is free, the task fails before any change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _refused(world, what, slots, asked):
 
 
 def _made(world, asked):
-    """In a check and in the real run, and once more nothing is done."""
+    """Assert that the task succeeds in check mode and in the real run, and changes nothing when it runs again."""
     for check, changed in ((True, True), (False, True), (True, False), (False, False)):
         outcome = do(world, check=check, **asked)
         assert (outcome.failed, outcome.changed) == (False, changed), outcome.msg
@@ -45,28 +45,28 @@ def _made(world, asked):
 
 
 BY_THE_WAY = pytest.mark.parametrize(
-    ("told", "what", "slots"),
+    ("options", "what", "slots"),
     [(ISO, "iso", FOR_ISO), (TOLD, "cloud-init", FOR_SEED), (CUSTOM, "cloud-init", FOR_SEED)],
     ids=["medium", "seed", "own seed"],
 )
 
 
 @BY_THE_WAY
-def test_a_machine_that_is_there(world, told, what, slots):
+def test_a_machine_that_is_there(world, options, what, slots):
     _with_disks(world, slots)
-    _refused(world, what, slots, {"name": "web2", **told})
+    _refused(world, what, slots, {"name": "web2", **options})
 
 
 @BY_THE_WAY
-def test_disks_of_the_same_task(world, told, what, slots):
+def test_disks_of_the_same_task(world, options, what, slots):
     _with_disks(world, slots[:-1])
-    _refused(world, what, slots, {"name": "web2", **told, **_disks(slots[-1:])})
+    _refused(world, what, slots, {"name": "web2", **options, **_disks(slots[-1:])})
 
 
 @BY_THE_WAY
-def test_a_clone(world, told, what, slots):
+def test_a_clone(world, options, what, slots):
     _with_disks(world, slots)
-    _refused(world, what, slots, {"name": "web3", "clone": {"source": "web2"}, **told})
+    _refused(world, what, slots, {"name": "web3", "clone": {"source": "web2"}, **options})
 
 
 def test_a_clone_that_is_told_once(world):
@@ -80,8 +80,8 @@ def test_a_clone_whose_seed_has_the_last_slot(world):
 
 
 @BY_THE_WAY
-def test_a_new_machine(world, told, what, slots):
-    _refused(world, what, slots, {"name": "web3", "node": "pve1", **_disks(["scsi0", *slots]), **told})
+def test_a_new_machine(world, options, what, slots):
+    _refused(world, what, slots, {"name": "web3", "node": "pve1", **_disks(["scsi0", *slots]), **options})
 
 
 def test_a_new_machine_that_is_told_once(world):
@@ -95,9 +95,9 @@ def test_what_is_left(world):
     assert "cloudinit" in options["sata4"]
 
 
-@pytest.mark.parametrize("told", [ISO, TOLD], ids=["medium", "seed"])
-def test_what_goes_leaves_its_slot_by_the_next_task_alone(world, told):
+@pytest.mark.parametrize("options", [ISO, TOLD], ids=["medium", "seed"])
+def test_what_goes_leaves_its_slot_by_the_next_task_alone(world, options):
     _with_disks(world, IDE)
-    options = _made(world, {"name": "web2", "disks": [{"slot": one, "state": "absent"} for one in IDE], **told})
-    assert {"sata4", "sata5"} & set(options)
+    config = _made(world, {"name": "web2", "disks": [{"slot": one, "state": "absent"} for one in IDE], **options})
+    assert {"sata4", "sata5"} & set(config)
     assert not set(IDE) & set(options)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs that are not seen, not where they were, hibernated, or managed by high availability."""
+"""VMs that the account cannot see, that were migrated, suspended, or are managed by high availability."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
 
 
 def _hidden(world, path):
-    """An administrator that may do nothing on ``path``."""
+    """An administrator without any privilege on ``path``."""
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
     world.access.allow("/", "ci@pve", "Administrator")
     world.access.allow(path, "ci@pve", "NoAccess")
@@ -119,7 +119,7 @@ def test_vm_that_runs_in_name_only(world, word, asked, effect):
 
 @pytest.mark.parametrize("stops_within", [15, 40])
 def test_vm_of_high_availability_gets_all_of_its_time_to_shut_down(world, stops_within):
-    """The cluster powers a guest off when the time is over that it was told."""
+    """High availability powers a guest off after the timeout of the request."""
     machine = world.cluster.machines[100]
     machine.ha, machine.guest.stops_within = True, stops_within
     outcome = do(world, name="web1", state="stopped", stop_timeout=60)
@@ -139,7 +139,7 @@ def test_vm_of_high_availability_is_powered_off(world):
 def test_vm_of_high_availability_is_moved_and_then_changed(world, name, vmid):
     machine = world.cluster.machines[vmid]
     machine.ha = True
-    # High availability itself takes no local disks along with what runs.
+    # High availability does not migrate local disks of running VMs.
     disk = world.storages.get("local-lvm").volumes.pop((machine.node, f"vm-{vmid}-disk-0"))
     world.storages.get("nfs").volumes[None, f"{vmid}/vm-{vmid}-disk-0.raw"] = disk
     behind.edit(world, vmid, scsi0=f"nfs:{vmid}/vm-{vmid}-disk-0.raw,size=32G")

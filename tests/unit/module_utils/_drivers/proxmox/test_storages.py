@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where disks are and go, and how the cluster stores tags."""
+"""Storages of new and existing disks, and how the cluster stores tags."""
 
 from __future__ import annotations
 

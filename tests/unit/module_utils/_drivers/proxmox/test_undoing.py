@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is left of a creation that fails: nothing, or what on_failure: keep leaves to be looked at."""
+"""After a failed creation nothing remains, or with on_failure: keep the unfinished VM."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_protected_in_the_last_moment_is_not_removed(world):
     ("kind", "asked"), [("resize", IMAGE), ("resize", GROWN)], ids=["an image", "the disk of a clone"]
 )
 def test_what_fails_is_kept_where_that_is_asked(world, kind, asked):
-    """The same task once more goes on with it."""
+    """A second run of the task completes the VM."""
     behind.edit(world, 9000, onboot="1")
     world.faults.task(kind, "no space left on device")
     outcome = do(world, **asked, on_failure="keep", state="started")
@@ -73,7 +73,7 @@ def test_what_fails_is_kept_where_that_is_asked(world, kind, asked):
 
 
 def test_who_gives_way_keeps_nothing(world):
-    """Another machine of the name is finished when this one's making fails."""
+    """Another VM with the name is complete when the creation of this one fails."""
 
     class Overtaken(Api):
         def call(self, method, path, parameters=None):

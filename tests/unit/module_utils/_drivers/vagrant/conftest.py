@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The projects on which the driver's tests work."""
+"""Fixtures with the projects of the driver's tests."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import os
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
 
 @pytest.fixture(autouse=True)
 def _no_wait_for_the_disk(monkeypatch):
-    """A power failure of the test host is nothing that these tests are about."""
+    """Replace fsync, because these tests are not about power failures of the host."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
@@ -26,7 +26,7 @@ def _all_ports_are_free(monkeypatch):
 
 @pytest.fixture
 def world(tmp_path):
-    """VMs of a provider for which the collection has no tool of its own."""
+    """A project with a provider for which the collection has no tool."""
     return World(tmp_path)
 
 

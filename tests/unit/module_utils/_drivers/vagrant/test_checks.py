@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
 NAT = {"type": "nat"}
 TWO = """\
@@ -76,7 +76,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
     assert world.create(provisioners=[{"inline": "true"}, {"inline": "false"}]).vm["changed"]
     assert "two entries have the guest_path '/srv'" in world.create(shared_folders=folders).error
     assert world.create(shared_folders=folders[:1]).vm["changed"]
-    # What is there already counts, in whatever way it is written.
+    # Existing values count, in every notation.
     again = [{**folders[1], "guest_path": "/srv/"}]
     for check in (True, False):
         assert "two entries have the guest_path '/srv'" in world.create(shared_folders=again, check=check).error
@@ -90,7 +90,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
         ("virtualbox", {"protocol": "udp"}, True),
         ("virtualbox", {"host_address": "127.0.0.1"}, True),
         ("virtualbox", {"host_port": 8081}, True),
-        # It has one process for each host port.
+        # vagrant-libvirt starts one process for each host port.
         ("libvirt", {"host_address": "127.0.0.1"}, False),
         ("libvirt", {"host_port": 8081}, True),
     ],
@@ -162,7 +162,7 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
         assert world.run(name, state="suspended" if name == "mail" else "paused").vm["changed"]
 
 
-# What only Vagrant can tell -----------------------------------------------------------------------------------------
+# Errors that only Vagrant can find ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -204,14 +204,14 @@ def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
 
 
 def test_vagrant_validates_with_the_provider_of_the_vm(world):
-    """Vagrant 2.3.4 takes, of a VM that is not created yet, the first provider that it can use, unless it is told."""
+    """For a VM that is not created yet, Vagrant 2.3.4 uses the first usable provider, unless a provider is set."""
     world.variables["VAGRANT_DEFAULT_PROVIDER"] = "libvirt"
-    run, told = world.port.programs["vagrant"], []
+    run, calls = world.port.programs["vagrant"], []
     world.port.programs["vagrant"] = lambda argv, environment: (
-        told.append((argv[1], environment)) or run(argv, environment)
+        calls.append((argv[1], environment)) or run(argv, environment)
     )
     assert world.create(provider="hyperv", state="started", check=True).vm["changed"]
-    ((_word, environment),) = [one for one in told if one[0] == "validate"]
+    ((_word, environment),) = [one for one in calls if one[0] == "validate"]
     assert environment["VAGRANT_DEFAULT_PROVIDER"] == "hyperv"
 
 
@@ -248,7 +248,7 @@ def test_project_without_a_file_to_drive_is_explained(world, options):
 
 
 def test_plugin_that_a_file_requires_is_named(world):
-    """Vagrant prompts whether to install it, and its error is only that there is no terminal."""
+    """Vagrant asks whether to install the plugin, and reports only that there is no terminal."""
     world.vagrant.write("Vagrant.configure do |config|\nend\n", "Vagrantfile")
     warning = (
         "1795301824,,ui,warn,Vagrant has detected project local plugins\\nwhich are not installed.\\n\\n  vagrant-x\n"
@@ -275,7 +275,7 @@ def test_vms_of_one_project_share_no_address_and_no_host_port(virtualbox_world, 
     for check in (True, False):
         answer = world.create("web", **second, check=check)
         assert words in answer.error if words else answer.vm
-    # What was described before this was checked can be changed all the same.
+    # The VM that was described first can still be changed.
     assert world.run("mail", memory="96M").vm["changed"]
 
 

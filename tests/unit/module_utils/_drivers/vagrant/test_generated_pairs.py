@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from suite.pairs import UNDISTURBED, Pair, assert_true, pairs
 from unit.module_utils._drivers.disturbed import disturbed
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
-#: Powers of a VM as found; None is one that does not exist, "present" one that is only described.
+#: Power states of the VM before the task; None: it does not exist, "present": it is only described.
 _POWERS = {
     "virtualbox": [None, "present", "started", "stopped", "suspended"],
     "hyperv": [None, "present", "started", "stopped", "paused"],
@@ -62,9 +62,9 @@ class _InProject(Pair):
         finally:
             port.run = run
 
-    def standing(self):
-        told = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
-        return self._world.files(), self._world.vagrant.state()["machines"], told
+    def platform_state(self):
+        vms = self._world.virtualbox.run("list", "--long", "vms") if hasattr(self._world, "virtualbox") else ""
+        return self._world.files(), self._world.vagrant.state()["machines"], vms
 
 
 @pairs(120, _PROVIDERS, st.data(), _FOUND, _ASKED)
@@ -73,7 +73,7 @@ def test_check_mode_predicts_the_real_run(provider, data, found, asked, disturba
     if asked.get("purge"):
         asked.setdefault("networks", [{"type": "nat"}])
     if provider == "hyperv":
-        found.pop("port_forwards", None)  # Rejected there.
+        found.pop("port_forwards", None)  # Not supported by this provider.
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY if os.path.isdir(_IN_MEMORY) else None) as folder:
         world = World(Path(folder), provider)
         if power is not None:

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from unit.module_utils._drivers.vagrant.played import BOX, FILE, Killed, World
+from unit.module_utils._drivers.vagrant.in_process import BOX, FILE, Killed, World
 
 CREATED = {"box": BOX, "cpus": 1, "state": "started", "stop_mode": "force"}
 SNAPSHOT = {"about": "snapshot", "snapshot": "one"}
@@ -47,7 +47,7 @@ def test_killed_task_is_completed_by_the_next(scenario, tmp_path):
         world.port.kill_at = None
         left = (_standing(world), world.files())
         if left in seen:
-            continue  # The way on from exactly here was shown already.
+            continue  # The next run was already tested with exactly this state.
         seen.append(left)
         assert world.run(**task).vm, moment
         assert _standing(world) == end, moment
@@ -55,7 +55,7 @@ def test_killed_task_is_completed_by_the_next(scenario, tmp_path):
 
 
 def _standing(world):
-    """All that exists, but for ids and addresses, and the notes of how a VM was last started."""
+    """Everything that exists, without ids, addresses, and the records of the last start."""
     vms = [{**one, "address": ""} for one in world.vagrant.state()["machines"].values()]
     files = world.files()
     return vms, [name for name in sorted(files) if not name.endswith("polyvirt.json")], files.get(FILE)

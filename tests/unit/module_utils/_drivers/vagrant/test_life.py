@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a VM: what each task does to it, and what Vagrant is asked to do."""
+"""The tasks in the life of a VM, and the calls of Vagrant that they make."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
-from unit.module_utils._drivers.vagrant.played import BOX, World
+from unit.module_utils._drivers.vagrant.in_process import BOX, World
 
 SCRIPT = [{"inline": "true"}]
 
@@ -83,7 +83,7 @@ def _words_of_up(answer):
 
 
 def test_vagrant_keeps_an_existing_vm_that_does_not_start(world):
-    """It would also destroy one that existed before."""
+    """Vagrant would also destroy a VM that existed before."""
     new, kept = (
         _words_of_up(world.create(name, state="started", on_failure=on_failure, provisioners=SCRIPT))
         for name, on_failure in (("web", "rollback"), ("mail", "keep"))
@@ -146,7 +146,7 @@ def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
     world.vagrant.change(guests={"web": "silent"})
     assert "on_failure: keep" in world.create(state="started", on_failure="keep" if keep else "rollback").error
     assert (bool(world.states()), world.file.exists()) == (keep, keep)
-    # Vagrant waits for no guest that does not answer.
+    # Vagrant does not wait for a guest that does not answer.
     assert not keep or world.run(state="stopped", stop_mode="graceful_then_force").vm["state"] == "stopped"
     assert world.clock.now() == 0
 
@@ -201,7 +201,7 @@ def _records(world):
 
 
 def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
-    """Vagrant itself records that it has set up a guest before it does, and never comes back to it."""
+    """Vagrant itself records that a guest is provisioned before it does so, and never repeats it."""
     world.vagrant.change(guests={"web": "unfinished", "plain": "unfinished"})
     assert world.create("plain", state="started").failed
     assert world.create("plain", state="started").vm["restart_required"] == []
@@ -234,7 +234,7 @@ def test_guest_without_an_address_hides_no_other(world):
     answer = world.run(None, about="vm_info")
     users = {vm["name"]: vm["ssh"] and vm["ssh"]["user"] for vm in answer.vms}
     assert users == {"first": None, "second": "root", "third": "root"}
-    # One that is silent costs one call more.
+    # A guest that does not answer by SSH takes one more call.
     assert [call[1] for call in answer.calls] == ["status", "snapshot", "ssh-config", "ssh-config"]
 
 
@@ -264,7 +264,7 @@ def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox
     assert virtualbox_world.create(state="started").vm
     snapshot = {"about": "snapshot", "snapshot": "one"}
     assert virtualbox_world.run(**snapshot).vm["changed"]
-    # Vagrant starts what it has restored.
+    # Vagrant starts a VM after a restore.
     assert virtualbox_world.run(**snapshot, state="restored").vm["state"] == "running"
     seen = virtualbox_world.run(None, about="vm_info").vm
     assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)
@@ -290,7 +290,7 @@ def test_number_of_cpus_that_the_box_has_anyway_needs_no_restart(virtualbox_worl
 
 
 def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path):
-    """The answer of vagrant destroy is lost: the files of the VM are gone, its description is not."""
+    """The answer of vagrant destroy is lost: the files of the VM are deleted, its description still exists."""
     world = World(tmp_path, "virtualbox")
     made = world.create(state="started").vm
     run = world.port.run
@@ -311,7 +311,7 @@ def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path)
 
 
 def test_start_that_never_ends_is_no_success_although_the_vm_runs(virtualbox_world):
-    """Nobody knows whether the guest was provisioned, so provisioners wait for a restart."""
+    """It is not known whether the guest was provisioned, so provisioners wait for a restart."""
     assert virtualbox_world.create(state="stopped", provisioners=SCRIPT).vm
     run = virtualbox_world.port.run
 

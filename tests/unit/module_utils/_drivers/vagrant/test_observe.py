@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs of a project as their providers report them, what waits for their next start, and what it costs to ask."""
+"""VMs of a project as their providers report them, pending changes, and the number of calls of an observation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_outpu
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state
 
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
 ID, OTHER = "u-web", "u-other"
 LEASE = " vnet0      52:54:00:80:72:a6    ipv4         192.168.121.59/24\n"
@@ -28,8 +28,8 @@ NAMES = ["first", "second", "third"]
 MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
 
 
-class ToldVirsh:
-    """Answers questions by their words; what is not told is an unknown domain."""
+class FakeVirsh:
+    """Returns the given answer for a command; for others the error about an unknown domain."""
 
     def __init__(self, answers):
         self.answers, self.processes = answers, 0
@@ -50,7 +50,7 @@ def _told(power="running (booted)"):
 
 
 def _provider_vm(answers, facets=frozenset({"power"})):
-    return InLibvirt(ToldVirsh(answers)).observe([ID], facets)[ID]
+    return InLibvirt(FakeVirsh(answers)).observe([ID], facets)[ID]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_saved_to_disk_is_suspended():
 
 
 def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
-    virsh = ToldVirsh(_told())
+    virsh = FakeVirsh(_told())
     assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
     assert virsh.processes == 1
 
@@ -109,7 +109,7 @@ def driver(tmp_path):
 
 
 def _observed(driver, answers, **target):
-    driver.provider_tool_of = lambda known: InLibvirt(ToldVirsh(answers)) if known.created else None
+    driver.provider_tool_of = lambda known: InLibvirt(FakeVirsh(answers)) if known.created else None
     return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
 
 

@@ -11,7 +11,7 @@ import shutil
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
-from unit.module_utils._drivers.vagrant.played import BOX, FILE
+from unit.module_utils._drivers.vagrant.in_process import BOX, FILE
 
 DEFAULT, WEB = (
     f'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\n{more}end\n'
@@ -104,13 +104,13 @@ def test_half_deleted_vm_is_deleted(world, lost):
     assert world.run(state="absent", stop_mode="force").vm["changed"]
     assert not world.run(state="absent").vm["changed"]
     assert not world.file.exists()
-    # Nobody knows the owner of a VM that Vagrant was made to forget.
+    # The owner of a VM that Vagrant no longer knows is unknown.
     assert world.states() == ({"web": "running"} if lost == "folder of Vagrant" else {})
 
 
 @pytest.mark.parametrize("state", ["absent", "started"])
 def test_lost_folder_is_restored_by_the_next_task_that_writes(world, tmp_path, state):
-    """Vagrant keeps its own files elsewhere, and works in no folder that is not there."""
+    """Vagrant's data directory is elsewhere, and Vagrant does not work in a directory that does not exist."""
     world.variables["VAGRANT_DOTFILE_PATH"] = str(tmp_path / "elsewhere")
     assert world.create(state="started").vm
     shutil.rmtree(world.project)
@@ -201,7 +201,7 @@ def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
     assert not world.run("db", state="started").vm["changed"]
     listed["machines"]["dadadada" + 24 * "0"] = listed["machines"].pop("db" + 30 * "0")
     file.write_text(json.dumps(listed), encoding="ascii")
-    # What was never started Vagrant is not asked to remove.
+    # Vagrant is not called to delete a VM that was never started.
     assert "mail in /srv/post" in world.create("dadadada", state="started").error
     assert world.create("dadadada").vm
     assert world.run("dadadada", state="absent").vm["changed"]
@@ -211,7 +211,7 @@ def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
 @pytest.mark.parametrize("known_by", ["record", "list of Vagrant", "file of Vagrant"])
 @pytest.mark.parametrize("managed", [True, False])
 def test_vm_belongs_to_the_original_of_a_copied_project(world, tmp_path, managed, known_by):
-    """A copy of a folder has the ids of its VMs as well: what is done in the copy must not reach them."""
+    """A copy of a project contains the ids of its VMs; tasks in the copy must not change these VMs."""
     world.vagrant.write(WEB, "Vagrantfile")
     own = {} if managed else {"managed": False}
     assert world.run("web", state="started", **own, **({"box": BOX} if managed else {})).vm

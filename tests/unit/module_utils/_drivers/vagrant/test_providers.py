@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is done to VMs by the tools of their providers, which are asked by command lines and answer as recorded."""
+"""Changes of VMs by the tools of their providers, with recorded answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VIRTUALBOX_DELETES = ("snapshot", "u", "delete", "i2")
 
 
 class Tool:
-    """Virsh or VBoxManage, of which every command but a question fails with ``error``, if any."""
+    """virsh or VBoxManage; with ``error``, every command that does not only read fails."""
 
     def __init__(self, error, state):
         self.error, self.state, self.commands = error, state, []

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import snapshots
 
 from suite.sent_twice import comparable, each_step_twice
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
 SCRIPT = {"inline": "true"}
 RICH = {
@@ -40,7 +40,7 @@ CHANGES = {
 
 
 def state_of(world):
-    """The project, and what the provider has."""
+    """The files of the project, and the provider's VMs."""
     folder, found = world.project.parent, sorted(world.files().items())
     files = {comparable(path, folder): text.decode() for path, text in found if not path.endswith("action_provision")}
     state = {**files, "machines": list(world.vagrant.state()["machines"].values())}
@@ -52,7 +52,7 @@ def state_of(world):
 
 
 def ends_alike(tmp_path, provider, prepare, act):
-    """``act`` ends alike when each of its steps is carried out once and twice."""
+    """Assert that ``act`` has the same result if each of its steps is carried out once or twice."""
     ends = []
     for name, times in (("once", nullcontext), ("twice", each_step_twice)):
         world = World(tmp_path / name, provider)

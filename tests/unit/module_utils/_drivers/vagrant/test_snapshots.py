@@ -45,7 +45,7 @@ def test_snapshot_that_somebody_else_has_taken_or_deleted_is_no_error(world):
 
 
 def test_oldest_snapshots_of_a_series_are_deleted(world):
-    """By Vagrant's own list, which has no order, the newest would."""
+    """Vagrant's list has no order; according to it, the newest one would be deleted."""
     world.create(state="started")
     for number in (8, 9, 10):
         assert _snapshot(world, f"n-{number}").vm
@@ -78,7 +78,7 @@ def test_restore_brings_back_the_settings_of_the_snapshot(world):
     assert world.create(cpus=2, description="second", allow_restart=True, stop_mode="force").vm["changed"]
     assert _snapshot(world, state="restored").vm
     restored = world.run().vm
-    # A description is the file's, and not the machine's.
+    # The description belongs to the file, not to the VM.
     assert (restored["cpus"], restored["description"], restored["restart_required"]) == (1, "second", [])
 
 

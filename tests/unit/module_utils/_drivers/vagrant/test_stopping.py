@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.vagrant.played import World
+from unit.module_utils._drivers.vagrant.in_process import World
 
 
 @pytest.mark.parametrize(("provider", "seconds"), [("virtualbox", 2), ("hyperv", 60)])
 def test_hanging_vm_is_cut_off_by_the_tool_or_left_to_the_user(tmp_path, provider, seconds):
-    """Vagrant is given less time where there is a tool."""
+    """Vagrant gets less time if the provider has a tool."""
     world = World(tmp_path, provider)
     identifier = world.create(state="started").vm["id"]
     world.vagrant.change(guests={"web": "hangs even when forced"})
@@ -47,7 +47,7 @@ def test_virtualbox_is_asked_by_the_power_button_and_forgets_saved_memory(virtua
 @pytest.mark.parametrize(("options", "waits"), [({"stop_timeout": 7}, 7), ({}, 120)])
 @pytest.mark.parametrize("guest", ["deaf", "hangs"])
 def test_vagrant_waits_for_a_guest_as_long_as_the_task_says(world, guest, options, waits):
-    """By itself it waits for a minute, or as long as its file says."""
+    """Vagrant's default is a minute, or the time in the Vagrantfile."""
     assert world.create(state="started", native={"vm.graceful_halt_timeout": 300}).vm
     world.vagrant.change(guests={"web": guest})
     began = world.clock.now()

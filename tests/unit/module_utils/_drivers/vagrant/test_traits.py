@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Vagrant can do with each provider, and what is refused before anything is looked at."""
+"""The features of Vagrant with each provider, and values that fail before the project is read."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "told"),
+    ("found", "asked", "normalized"),
     [
         (HOSTONLY, BRIDGED, {**BRIDGED, "address": None}),
         (HOSTONLY, {**BRIDGED, "address": "10.0.0.5"}, {**BRIDGED, "address": "10.0.0.5"}),
@@ -130,17 +130,17 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
         (HOSTONLY, {"address": "FD00:0:0::1"}, {"address": "fd00::1"}),
     ],
 )
-def test_normalized_nic(found, asked, told):
+def test_normalized_nic(found, asked, normalized):
     known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
-    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": told}
+    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": normalized}
 
 
-@pytest.mark.parametrize(("path", "told"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
-def test_a_place_in_the_guest_is_written_in_one_way(path, told):
+@pytest.mark.parametrize(("path", "normalized"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
+def test_a_place_in_the_guest_is_written_in_one_way(path, normalized):
     asked = {"a": {"host_path": "/srv", "guest_path": path}}
     for known in ({}, {"shared_folders": asked}):
         adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": asked})
-        assert adjusted["shared_folders"]["a"]["guest_path"] == told
+        assert adjusted["shared_folders"]["a"]["guest_path"] == normalized
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
     assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
     assert LIBVIRT.adjust(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
-    told = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
-    assert told.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
+    traits = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
+    assert traits.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
 
 
 @pytest.mark.parametrize("value", [None, True, {"a": 1}, ["a"]])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VirtualBox driver on the double, in this process: no program is started, and nobody waits.
+"""The VirtualBox driver on the double in this process: no program is started, and the clock is simulated.
 
 All that these tests use of the double comes from here.
 """
@@ -21,18 +21,18 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
-from platforms.virtualbox import double_registry, noted
+from platforms.virtualbox import double_registry, tasks
 from platforms.virtualbox.guests import disk_image
 from unit.module_utils._engine.world import FakeClock
 
-MIB, SMALL, ENGINE = noted.MIB, noted.SMALL, noted.ENGINE
-Killed, killed_after = noted.Killed, noted.killed_after
+MIB, SMALL, ENGINE = tasks.MIB, tasks.SMALL, tasks.ENGINE
+Killed, killed_after = tasks.Killed, tasks.killed_after
 _NOW, _SECONDS_OF_A_CALL = 1_700_000_000, 0.05
 _IN_MEMORY = "/dev/shm"
 
 
 class VirtualBox(double_registry.VirtualBox):
-    """A registry with a clock of its own, which moves while a task sleeps and with each call.
+    """A registry with its own clock, which advances while a task sleeps and with each call.
 
     ``listening`` are the TCP ports of the host that other programs use.
     """
@@ -89,14 +89,14 @@ class VirtualBox(double_registry.VirtualBox):
 
 @contextmanager
 def virtualbox(**more):
-    """A VirtualBox in a folder of its own, which takes no time of a disk."""
+    """A VirtualBox in its own directory, in memory if possible."""
     where = _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None
     with tempfile.TemporaryDirectory(prefix="polyvirt-vbox-", dir=where) as folder, VirtualBox(folder, **more) as box:
         yield box
 
 
 class InProcess(Commands):
-    """The driver's port to programs. VBoxManage is the double; a program that makes ISO images is played here.
+    """The driver's port to programs. VBoxManage is the double; a program that creates ISO images is simulated here.
 
     ``before`` and ``after`` are {word: action}: what somebody else does just before or after the first call with that
     word. ``fails`` is {word: text}: the first call with that word does nothing and fails with the text.
@@ -137,9 +137,9 @@ def _make_iso(argv):
 
 
 def task(box, *names, commands=None, before=None, after=None, fails=None, **more):
-    """Run one task (see ``virtualbox.noted.task``)."""
+    """Run one task (see ``virtualbox.tasks.task``)."""
     commands = commands or InProcess(box, before, after, fails)
-    return noted.task(box, *names, commands=commands, clock=box.clock, **more)
+    return tasks.task(box, *names, commands=commands, clock=box.clock, **more)
 
 
 def snapshot(box, taken, name="web", state="present", **more):

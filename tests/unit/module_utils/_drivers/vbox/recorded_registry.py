@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A registry as a real VBoxManage 7.2.22 told it: three machines, one of them a linked clone, and a half-made one.
+"""A registry recorded from VBoxManage 7.2.22: three VMs, one of them a linked clone, and an unfinished one.
 
 What would change it is only noted. The recorded folder is put where the test has one, with its settings files.
 """
@@ -19,7 +19,7 @@ _FILES = {"web": "g/web/web", "linked": "linked/linked", "half": "half/half", "r
 
 
 class Commands:
-    """Answers reading commands with what was recorded; the others are in ``calls``, and print nothing."""
+    """Answers commands that only read with the recordings; all others are added to ``calls`` and print nothing."""
 
     def __init__(self, folder):
         self.folder, self.calls, self.reads = str(folder), [], []
@@ -56,7 +56,7 @@ def driver_on(folder, **more):
 
 
 def found(driver, name, *facets, native=()):
-    """One machine of the registry, as the driver sees it."""
+    """One VM of the registry, as the driver observes it."""
     from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
     (vm,) = driver.observe([Target(name=name)], frozenset(facets)).vms

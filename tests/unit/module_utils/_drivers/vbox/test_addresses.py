@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses from what a real VBoxManage printed, and from the host's table of neighbours."""
+"""Addresses from recorded output of VBoxManage, and from the host's ARP table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IP address       HW type     Flags       HW address            Mask     Device
 
 
 class Tool:
-    """Reads what was recorded; ``leases`` by MAC."""
+    """Answers with recordings; ``leases`` is {MAC: lease}."""
 
     def __init__(self, properties="guestproperty-enumerate", leases=()):
         self.properties, self.leases = properties, dict(leases)
@@ -52,7 +52,7 @@ def found(tool, *nics, thoroughly=True):
 def test_what_the_guest_said_in_this_boot():
     addresses, ssh = found(Tool(), {"type": "nat", "mac": FIRST})
     assert addresses == [("10.0.2.15", "agent", FIRST)]
-    assert ssh is None  # Behind NAT it leads nowhere from here.
+    assert ssh is None  # The address behind NAT cannot be reached from the host.
 
 
 @pytest.mark.parametrize("recording", ["guestproperty-enumerate-stale", "guestproperty-enumerate-stale-old"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused before the first step, on the recorded registry."""
+"""Errors before the first step, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_current_snapshot_is_kept_as_long_as_it_has_a_child(tmp_path):
 
 
 def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
-    """The child goes first, and it is the clone that is in the way, not the child."""
+    """The child would be deleted first, so the obstacle is the clone, not the child."""
     driver, _commands = driver_on(tmp_path)
     vm = with_current(found(driver, "web"), "on")
     with pytest.raises(Refused, match="'off' is needed by"):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: a clone has what its source has, but for what two VMs cannot share."""
+"""Clones: a clone has everything that its source has, except what two VMs cannot share."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def chosen_port(vbox, name):
 def test_clone_has_an_identity_of_its_own(vbox, linked):
     vbox.run("setproperty", "autostartdbpath", vbox.folder)
     config = {**TWO_DISKS, "port_forwards": RULES, "autostart": True, "tags": ("a",), "memory": 20 * MIB}
-    source = task(vbox, "source", config=config, cloud_init={"user": "admin"}).well().vm
-    snapshot(vbox, "s", "source").well()
-    made = clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).well()
+    source = task(vbox, "source", config=config, cloud_init={"user": "admin"}).succeeded().vm
+    snapshot(vbox, "s", "source").succeeded()
+    made = clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).succeeded()
     found = observed(vbox, name="copy").config
     assert (found["autostart"], found["port_forwards"], found["tags"]) == (False, {}, ("b",))
     assert (found["memory"], found["ssh_forward"]) == (20 * MIB, True)
@@ -41,51 +41,51 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     assert {key: value for key, value in mark.items() if key != "disks"} == expected
     assert len(mark["disks"]) == 2
     assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
-    assert clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).well().writes == []
+    assert clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).succeeded().writes == []
 
 
 def test_clone_has_a_seed_of_its_own(vbox):
-    task(vbox, "source", cloud_init={"user": "admin"}).well()
-    clone(vbox, cloud_init={"user": "other"}).well()
+    task(vbox, "source", cloud_init={"user": "admin"}).succeeded()
+    clone(vbox, cloud_init={"user": "other"}).succeeded()
     seed = vbox.machines / "copy" / "copy.polyvirt-seed.iso"
     drives = [value for key, value in vbox.values("copy").items() if key in ("IDE-0-0", "IDE-0-1")]
     assert drives == ["emptydrive", str(seed)]
     assert (b"other" in seed.read_bytes(), b"local-hostname: copy" in seed.read_bytes()) == (True, True)
-    task(vbox, "copy", state="absent").well()
+    task(vbox, "copy", state="absent").succeeded()
     assert "source/source.polyvirt-seed.iso" in vbox.files()
 
 
 @pytest.mark.parametrize("nic", [{}, {"mac": "08:00:27:aa:bb:cc"}])
 def test_seed_of_a_clone_names_the_mac_that_its_nic_has_in_the_end(vbox, nic):
-    task(vbox, "source").well()
+    task(vbox, "source").succeeded()
     config = {"networks": {"0": {"type": "nat", **nic}}}
-    clone(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).well()
+    clone(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).succeeded()
     mac = observed(vbox, name="copy").config["networks"]["0"]["mac"]
     seed = (vbox.machines / "copy" / "copy.polyvirt-seed.iso").read_bytes()
     assert f'"macaddress": "{mac}"'.encode() in seed
 
 
 def test_clone_of_a_snapshot_with_memory_is_stopped(vbox):
-    task(vbox, "source", state="started").well()
-    snapshot(vbox, "s", "source").well()
-    done = clone(vbox, taken="s").well()
+    task(vbox, "source", state="started").succeeded()
+    snapshot(vbox, "s", "source").succeeded()
+    done = clone(vbox, taken="s").succeeded()
     assert (done.vm["state"], done.verbs.count("discardstate")) == ("stopped", 1)
 
 
 def test_clone_is_created_in_the_folder_of_the_task(vbox):
-    task(vbox, "source").well()
-    clone(vbox, storage_path=str(vbox.folder)).well()
+    task(vbox, "source").succeeded()
+    clone(vbox, storage_path=str(vbox.folder)).succeeded()
     assert observed(vbox, name="copy").config["disks"]["SATA 0"]["source"].startswith(f"{vbox.folder}/copy/")
 
 
 def test_clone_without_a_mark_of_its_source(vbox):
-    """The source is not of this collection: its images and rules are handled all the same."""
+    """Images and rules of a source that was not created by the collection are handled, too."""
     vbox.make("source", "obeys")
     vbox.run("modifyvm", "source", "--natpf1", "a,tcp,,2101,,1", "--natpf1", "b,tcp,,2102,,2")
-    assert clone(vbox, config={"memory": 24 * MIB}).well().vm["memory_mib"] == 24
+    assert clone(vbox, config={"memory": 24 * MIB}).succeeded().vm["memory_mib"] == 24
     assert observed(vbox, name="copy").config["port_forwards"] == {}
     assert len(observed(vbox, name="source").config["port_forwards"]) == 2
-    task(vbox, "copy", state="absent").well()
+    task(vbox, "copy", state="absent").succeeded()
     assert vbox.registered() == observed_sources(vbox, "source")
 
 
@@ -95,15 +95,15 @@ def observed_sources(vbox, name):
 
 def test_disk_grown_since_a_snapshot_is_not_copied(vbox):
     """VirtualBox 7.2 cannot; a linked clone of a later snapshot can have it."""
-    task(vbox, "source").well()
-    snapshot(vbox, "before", "source").well()
-    task(vbox, "source", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
-    snapshot(vbox, "after", "source").well()
+    task(vbox, "source").succeeded()
+    snapshot(vbox, "before", "source").succeeded()
+    task(vbox, "source", config={"disks": {"#0": {"size": 4 * MIB}}}).succeeded()
+    snapshot(vbox, "after", "source").succeeded()
     words = ("SATA 0", "was enlarged after a snapshot", "linked clone")
     for taken in (None, "after"):
         clone(vbox, taken=taken).refused("copy", *words)
-    assert clone(vbox, taken="before").well().vm["disks"][0]["size"] == 2 * MIB
-    assert clone(vbox, "link", taken="after", linked=True).well().vm["disks"][0]["size"] == 4 * MIB
+    assert clone(vbox, taken="before").succeeded().vm["disks"][0]["size"] == 2 * MIB
+    assert clone(vbox, "link", taken="after", linked=True).succeeded().vm["disks"][0]["size"] == 4 * MIB
 
 
 @pytest.mark.parametrize(("state", "taken", "words"), [
@@ -111,47 +111,47 @@ def test_disk_grown_since_a_snapshot_is_not_copied(vbox):
     ("suspended", None, "set clone.snapshot"),
 ])  # fmt: skip
 def test_vm_that_is_not_stopped_is_cloned_from_a_snapshot(vbox, state, taken, words):
-    task(vbox, "source", state="started").well()
-    snapshot(vbox, "s", "source").well()
-    task(vbox, "source", state=state).well()
+    task(vbox, "source", state="started").succeeded()
+    snapshot(vbox, "s", "source").succeeded()
+    task(vbox, "source", state=state).succeeded()
     done = clone(vbox, taken=taken)
     if words:
         done.refused("copy", words)
     else:
-        done.well()
+        done.succeeded()
 
 
 def test_failed_clone_deletes_nothing_of_its_source(vbox):
-    """It carries the source's mark until it has its own, and that names disks which are not attached just now."""
-    task(vbox, "source", config={**TWO_DISKS, "port_forwards": RULES}, cloud_init={"user": "admin"}).well()
-    task(vbox, "source", config={"disks": {"SATA 1": None}}).well()
+    """A new clone has its source's mark, which names a detached disk of the source, until it gets its own mark."""
+    task(vbox, "source", config={**TWO_DISKS, "port_forwards": RULES}, cloud_init={"user": "admin"}).succeeded()
+    task(vbox, "source", config={"disks": {"SATA 1": None}}).succeeded()
     before = vbox.files(), vbox.registered()
     for command in ("clonevm", "modifyvm", "setextradata", "storageattach"):
         clone(vbox, fails={command: FULL}).failed(FULL)
         assert (vbox.files(), vbox.registered()) == before
-    clone(vbox).well()
+    clone(vbox).succeeded()
 
 
 def test_lock_while_cloning_undoes_nothing(vbox):
-    task(vbox, "source").well()
-    done = clone(vbox, fails={"setextradata": "The object is not ready"}).well()
+    task(vbox, "source").succeeded()
+    done = clone(vbox, fails={"setextradata": "The object is not ready"}).succeeded()
     assert (done.verbs.count("clonevm"), "unregistervm" in done.verbs) == (1, False)
 
 
 def test_leftover_of_a_killed_clone_is_removed(vbox):
     """VirtualBox had written the settings file, and not registered the VM."""
-    task(vbox, "source").well()
+    task(vbox, "source").succeeded()
     vbox.run("clonevm", "source", "--name", "copy", "--uuid", "706f6c79-7669-4000-8000-000000000009")
-    clone(vbox).well()
+    clone(vbox).succeeded()
     assert [vm["name"] for vm in info(vbox)["vms"]] == ["source", "copy"]
 
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_settings_of_somebody_else_are_not_removed(vbox, finished):
     """Somebody created that VM, or let VirtualBox forget one that a task had created."""
-    task(vbox, "source").well()
+    task(vbox, "source").succeeded()
     if finished:
-        task(vbox, "copy").well()
+        task(vbox, "copy").succeeded()
         vbox.run("unregistervm", "copy")
     else:
         vbox.run("createvm", "--name", "copy")
@@ -161,20 +161,20 @@ def test_settings_of_somebody_else_are_not_removed(vbox, finished):
 
 
 def test_clone_that_another_task_creates_first_is_used(vbox):
-    task(vbox, "source").well()
-    done = clone(vbox, before={"clonevm": lambda: clone(vbox).well()})
+    task(vbox, "source").succeeded()
+    done = clone(vbox, before={"clonevm": lambda: clone(vbox).succeeded()})
     assert vbox.run("list", "vms").count('"copy"') == 1
-    assert done.well().vm["id"] == observed(vbox, name="copy").id
+    assert done.succeeded().vm["id"] == observed(vbox, name="copy").id
 
 
 def test_clone_that_somebody_deletes_at_once_is_created_again(vbox):
-    task(vbox, "source").well()
-    done = clone(vbox, after={"clonevm": lambda: vbox.run("unregistervm", "copy", "--delete")}).well()
+    task(vbox, "source").succeeded()
+    done = clone(vbox, after={"clonevm": lambda: vbox.run("unregistervm", "copy", "--delete")}).succeeded()
     assert done.verbs.count("clonevm") == 2
 
 
 def test_half_created_vm_with_the_same_file_name_stays(vbox):
-    task(vbox, "source").well()
+    task(vbox, "source").succeeded()
     vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
     clone(vbox, "a:b").refused("a_b.vbox belongs to the VM 'a/b'")
     assert '"a/b"' in vbox.run("list", "vms")
@@ -183,22 +183,22 @@ def test_half_created_vm_with_the_same_file_name_stays(vbox):
 def test_source_that_is_changed_meanwhile_is_waited_for(vbox):
     """Two tasks may read one source at the same time; a task that changes it waits."""
     tried = []
-    task(vbox, "source").well()
+    task(vbox, "source").succeeded()
 
     def others():
-        tried.append(clone(vbox, "second").well())
+        tried.append(clone(vbox, "second").succeeded())
         tried.append(task(vbox, "source", config={"memory": 24 * MIB}, timeout=1))
 
-    clone(vbox, before={"clonevm": others}).well()
+    clone(vbox, before={"clonevm": others}).succeeded()
     tried[1].failed("source", "another task is working on this VM")
     assert {vm["name"] for vm in info(vbox)["vms"]} == {"source", "copy", "second"}
 
 
 def test_ssh_port_of_the_clone_is_kept_where_nobody_has_it(vbox):
-    """The clone of a VM whose forward is gone meanwhile."""
-    task(vbox, "source").well()
-    snapshot(vbox, "s", "source").well()
+    """The clone of a VM whose port forward was removed meanwhile."""
+    task(vbox, "source").succeeded()
+    snapshot(vbox, "s", "source").succeeded()
     port = chosen_port(vbox, "source")
-    task(vbox, "source", config={"ssh_forward": False}).well()
-    clone(vbox, taken="s").well()
+    task(vbox, "source", config={"ssh_forward": False}).succeeded()
+    clone(vbox, taken="s").succeeded()
     assert chosen_port(vbox, "copy") == port

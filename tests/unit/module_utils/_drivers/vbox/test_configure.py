@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing VMs: disks, media, shares and other settings, while a VM is off, runs, or is suspended."""
+"""Changes of VMs: disks, ISO images, shared folders and other settings, while a VM is off, runs, or is suspended."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ TRAITS = vbox_traits((7, 2, 22))
 
 
 def changed(vbox, **config):
-    """A change that is complete: the same task again does nothing."""
-    done = task(vbox, config=config).well()
-    assert task(vbox, config=config).well().writes == []
+    """Run a task that changes something, and nothing when it runs again."""
+    done = task(vbox, config=config).succeeded()
+    assert task(vbox, config=config).succeeded().writes == []
     return done
 
 
@@ -46,7 +46,7 @@ def changed(vbox, **config):
 
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_disk_is_added_to_a_free_port(vbox, state):
-    task(vbox, state=state).well()
+    task(vbox, state=state).succeeded()
     done = changed(vbox, disks={"SATA 3": {"size": 2 * MIB, "format": "vhd"}})
     assert "storagectl" not in done.verbs
     (disk,) = [one for one in done.vm["disks"] if one["slot"] == "SATA 3"]
@@ -56,7 +56,7 @@ def test_disk_is_added_to_a_free_port(vbox, state):
 
 
 def test_controller_gets_the_ports_that_it_lacks(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     done = changed(vbox, disks={"SATA 9": {"size": MIB}, "SAS 3": {"size": MIB}})
     added = [line for line in done.writes if line.startswith("storagectl")]
     assert added == ["storagectl --name SATA --portcount 10", "storagectl --name SAS --add sas --portcount 8"]
@@ -68,7 +68,7 @@ def test_disk_of_a_vm_of_somebody_else_is_added_to_a_mark(vbox):
     mark = observed(vbox).mark
     assert (mark["id"], len(mark["disks"]), "unfinished" in mark) == (uuid, 1, False)
     first = vbox.registered()
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert vbox.registered() == [one for one in first if one != path]
 
 
@@ -78,7 +78,7 @@ def test_vm_of_somebody_else_gets_no_mark_with_a_disk_of_theirs(vbox):
 
 
 def test_disk_is_attached_grown_and_detached(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     changed(vbox, disks={"SATA 1": {"source": vbox.disk()}})
     assert observed(vbox).mark["disks"] == observed(vbox).mark["disks"][:1]
     done = changed(vbox, disks={"SATA 1": {"size": 4 * MIB}})
@@ -89,8 +89,8 @@ def test_disk_is_attached_grown_and_detached(vbox):
 
 
 def test_disk_with_a_snapshot_grows_on_top(vbox):
-    task(vbox).well()
-    snapshot(vbox, "s").well()
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
     changed(vbox, disks={"#0": {"size": 4 * MIB}})
     sizes = [line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("Capacity")]
     assert sizes == ["2", "4"]
@@ -98,8 +98,8 @@ def test_disk_with_a_snapshot_grows_on_top(vbox):
 
 def test_size_of_what_starts_at_once_is_read_again(vbox):
     """A running VM goes on reporting the old size, unless VirtualBox was asked for it before the start."""
-    task(vbox).well()
-    done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).well()
+    task(vbox).succeeded()
+    done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).succeeded()
     calls = [call[0] for call in done.calls]
     assert calls.index("modifymedium") < calls.index("showmediuminfo") < calls.index("startvm")
 
@@ -114,27 +114,27 @@ def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
 
 
 def test_immutable_disk_goes_by_its_own_path(vbox):
-    """What a VM writes goes into an image on top of it, from the first moment on."""
-    task(vbox).well()
+    """From the start, the VM's writes go to an overlay of the image."""
+    task(vbox).succeeded()
     disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
     vbox.run("storageattach", "web", *disk)
     config = {"disks": {"SATA 1": {"source": vbox.disk()}}}
-    assert task(vbox, config=config).well().writes == []
-    snapshot(vbox, "s").well()
-    assert task(vbox, config=config).well().writes == []
+    assert task(vbox, config=config).succeeded().writes == []
+    snapshot(vbox, "s").succeeded()
+    assert task(vbox, config=config).succeeded().writes == []
 
 
 @pytest.mark.parametrize("asked", ["Debian (64-bit)", "debian (64-BIT)", "Debian_64", "debian"])
 def test_operating_system_by_id_or_description(vbox, asked):
-    task(vbox, config={**SMALL, "os_type": "Other_64"}).well()
+    task(vbox, config={**SMALL, "os_type": "Other_64"}).succeeded()
     changed(vbox, os_type=asked)
     assert observed(vbox).config["os_type"] == "Debian_64"
 
 
 def test_vm_with_a_slash_in_its_name_is_known_by_its_id(vbox):
     uuid = vbox.run("createvm", "--name", "a/b", "--register").partition("UUID: ")[2].split("\n")[0]
-    assert task(vbox, id=uuid, config={"memory": 24 * MIB}).well().vm["name"] == "a/b"
-    task(vbox, id=uuid, state="absent").well()
+    assert task(vbox, id=uuid, config={"memory": 24 * MIB}).succeeded().vm["name"] == "a/b"
+    task(vbox, id=uuid, state="absent").succeeded()
     assert vbox.run("list", "vms") == ""
 
 
@@ -145,7 +145,7 @@ def an_iso(vbox, name):
 
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_iso_is_changed(vbox, state):
-    task(vbox, state=state).well()
+    task(vbox, state=state).succeeded()
     for path in (an_iso(vbox, "a.iso"), an_iso(vbox, "b.iso"), ""):
         assert changed(vbox, iso=path).verbs == ["storageattach"]
         assert observed(vbox).config["iso"] == path
@@ -154,22 +154,22 @@ def test_iso_is_changed(vbox, state):
 
 def test_iso_of_a_vm_without_a_drive(vbox):
     vbox.make("web", "ignores")
-    assert task(vbox, config={"iso": ""}).well().writes == []
+    assert task(vbox, config={"iso": ""}).succeeded().writes == []
     vbox.run("startvm", "web")
     iso = an_iso(vbox, "a.iso")
     task(vbox, config={"iso": iso}).refused("allow_restart")
-    task(vbox, config={"iso": iso}, allow_restart=True).well()
+    task(vbox, config={"iso": iso}, allow_restart=True).succeeded()
     assert vbox.values()["IDE-0-0"] == iso
 
 
 def test_no_place_for_a_drive(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
-    task(vbox, config={"disks": slots}).well()
+    task(vbox, config={"disks": slots}).succeeded()
     done = task(vbox, config={"iso": an_iso(vbox, "a.iso")})
     assert "no slot is free for an optical drive" in done.outcome.msg
-    task(vbox, config={"disks": {"IDE 0:1": None}}).well()
-    task(vbox, config={"iso": an_iso(vbox, "a.iso")}).well()
+    task(vbox, config={"disks": {"IDE 0:1": None}}).succeeded()
+    task(vbox, config={"iso": an_iso(vbox, "a.iso")}).succeeded()
     assert vbox.values()["IDE-0-1"].endswith("a.iso")
 
 
@@ -177,7 +177,7 @@ def test_no_place_for_a_drive(vbox):
 
 
 def test_all_settings_are_changed_at_once(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     config = {
         "cpus": 2, "memory": 24 * MIB, "firmware": "uefi", "tpm": True, "nested_virtualization": True,
         "os_type": "Debian_64", "description": 'one "two"\nthree', "tags": ("a", "b"), "groups": ("/a", "/b/c"),
@@ -194,8 +194,8 @@ def test_all_settings_are_changed_at_once(vbox):
 
 
 def test_new_disk_is_created_where_the_folder_is_by_then(vbox):
-    """A new group moves the folder; in the same task the VM gets a disk."""
-    task(vbox).well()
+    """A new group moves the VM's directory; the same task adds a disk."""
+    task(vbox).succeeded()
     done = changed(vbox, groups=("/moved",), disks={"SATA 1": {"size": MIB}})
     assert done.vm["disks"][1]["source"] == f"{vbox.machines}/moved/web/web-SATA-1.vdi"
     assert not (vbox.machines / "web").exists()
@@ -203,17 +203,17 @@ def test_new_disk_is_created_where_the_folder_is_by_then(vbox):
 
 def test_autostart_is_switched_on_and_off(vbox):
     vbox.run("setproperty", "autostartdbpath", vbox.folder)
-    task(vbox, state="started").well()
+    task(vbox, state="started").succeeded()
     assert changed(vbox, autostart=True, native={"autostart-delay": 7}).verbs == [
         "controlvm autostart-enabled", "controlvm autostart-delay"]  # fmt: skip
     task(vbox, config={"autostart": False}).refused("autostart", "allow_restart")
-    task(vbox, config={"autostart": False}, allow_restart=True).well()
+    task(vbox, config={"autostart": False}, allow_restart=True).succeeded()
     assert (vbox.values()["autostart-enabled"], observed(vbox).power) == ("off", "running")
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_display_of_somebody_else_is_switched_off(vbox, state):
-    task(vbox, state=state).well()
+    task(vbox, state=state).succeeded()
     vbox.run(*(("controlvm", "web", "vrde", "on") if state == "started" else ("modifyvm", "web", "--vrde", "on")))
     assert observed(vbox).config["display"]["type"] == "rdp"
     changed(vbox, display={"type": "none"})
@@ -226,7 +226,7 @@ def test_shares_are_changed(vbox):
         (vbox.folder / name).mkdir()
     a, b = str(vbox.folder / "a"), str(vbox.folder / "b")
     shares = {"s": {"host_path": a, "read_only": True}, "t": {"host_path": b}}
-    task(vbox, config={**SMALL, "shared_folders": shares}).well()
+    task(vbox, config={**SMALL, "shared_folders": shares}).succeeded()
     done = changed(vbox, shared_folders={"s": {"host_path": b}, "t": None})
     assert done.writes == [
         "sharedfolder remove --name s", f"sharedfolder add --name s --hostpath {b} --automount --readonly",
@@ -234,14 +234,14 @@ def test_shares_are_changed(vbox):
     ]  # fmt: skip
     assert vbox.values()["SharedFolderPathMachineMapping1"] == b
     (vbox.folder / "b").rmdir()
-    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A lost folder is in the way of its own share only.
+    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A missing directory only affects its own share.
     vbox.run("startvm", "web")
     vbox.run("sharedfolder", "add", "web", "--name", "u", "--hostpath", a, "--transient")
     assert list(observed(vbox).config["shared_folders"]) == ["s"]
 
 
 def test_vm_that_somebody_deletes_meanwhile(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}
     done = task(vbox, config={"memory": 24 * MIB, "tags": ("a",)}, after=after)
     assert (done.outcome.failed, "it was deleted in the meantime" in done.outcome.msg) == (True, True)
@@ -249,10 +249,10 @@ def test_vm_that_somebody_deletes_meanwhile(vbox):
 
 def test_tags_are_the_marks_own(vbox):
     """A clone made by hand carries the mark of another VM: its tags are not those of the clone."""
-    task(vbox, config={**SMALL, "tags": ("a",)}).well()
+    task(vbox, config={**SMALL, "tags": ("a",)}).succeeded()
     vbox.run("clonevm", "web", "--name", "copy", "--register")
     assert (observed(vbox, name="copy").config["tags"], observed(vbox, name="copy").owned) == ((), False)
-    task(vbox, "copy", config={"tags": ("b",)}).well()
+    task(vbox, "copy", config={"tags": ("b",)}).succeeded()
     assert (observed(vbox, name="copy").config["tags"], observed(vbox).config["tags"]) == (("b",), ("a",))
     assert observed(vbox, name="copy").mark["disks"] == []
     for mark in ("[1", "[1]"):
@@ -316,7 +316,7 @@ def test_every_native_name_can_be_read_back(tmp_path):
     ("vrde", "on", "off"), ("cableconnected1", "off", "on"), ("cpuexecutioncap", "50", "100"),
 ])  # fmt: skip
 def test_native_setting_of_a_running_vm(vbox, name, first, second):
-    task(vbox, state="started").well()
+    task(vbox, state="started").succeeded()
     for value in (first, second):
         assert changed(vbox, native={name: value}).verbs[0].startswith("controlvm")
 
@@ -359,15 +359,15 @@ def test_name_of_a_vm(vbox, name, words):
     if words:
         task(vbox, name).refused(words)
     else:
-        task(vbox, name).well()
+        task(vbox, name).succeeded()
 
 
 def test_vm_with_a_leading_dash_is_managed(vbox):
     """It is not created so, for nobody could name it on the command line; one that exists is managed."""
     vbox.run("createvm", "--name=-x", "--register")
-    task(vbox, "-x", config={"memory": 20 * MIB}).well()
+    task(vbox, "-x", config={"memory": 20 * MIB}).succeeded()
     snapshot(vbox, "-s", "-x").refused("an option")
-    task(vbox, "-x", state="absent").well()
+    task(vbox, "-x", state="absent").succeeded()
     assert vbox.run("list", "vms") == ""
 
 

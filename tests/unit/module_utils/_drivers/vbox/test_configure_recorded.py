@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VBoxManage is told, on the recorded registry."""
+"""The calls of VBoxManage that change settings, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIB = 1 << 20
 TRAITS = vbox_traits((7, 2, 22))
 
 
-def told(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
+def changing_calls(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
     """The changing calls that a task with this config makes, without the machine's UUID."""
     driver, commands = driver_on(folder, native_keys=native_keys)
     vm = found(driver, name)
@@ -30,7 +30,7 @@ def told(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
 
 
 def test_all_settings_go_into_one_call(tmp_path):
-    calls = told(
+    calls = changing_calls(
         tmp_path, "web", cpus=2, memory=20 * MIB, description="x", firmware="uefi", tpm=False,
         display={"video_memory": 32 * MIB}, boot_order=("network",),
         networks={"0": {"type": "internal", "source": "lan"}, "1": {"model": "virtio"}},
@@ -42,7 +42,7 @@ def test_all_settings_go_into_one_call(tmp_path):
 
 
 def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
-    calls = told(
+    calls = changing_calls(
         tmp_path,
         "web",
         port_forwards={"web": {"host_port": 18081}, "dns": {"protocol": "udp", "host_port": 53, "guest_port": 53}},
@@ -51,7 +51,7 @@ def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
 
 
 def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
-    calls = told(
+    calls = changing_calls(
         tmp_path, "web", networks={"0": {"type": "internal", "source": "l"}},
         port_forwards={"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}},
     )  # fmt: skip
@@ -60,13 +60,13 @@ def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
 
 def test_a_port_that_is_not_named_is_chosen_and_stays(tmp_path):
     entry = {"protocol": "tcp", "guest_port": 5000}
-    first, again = (told(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
+    first, again = (changing_calls(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
     assert first == again
     assert 20000 <= int(first[0].split(",")[3]) < 30000
 
 
 def test_what_runs_is_told_by_controlvm(tmp_path):
-    calls = told(
+    calls = changing_calls(
         tmp_path, "run", native_keys=("clipboard-mode", "cableconnected1"), ssh_forward=False,
         native={"clipboard-mode": "bidirectional", "cableconnected1": "off"},
     )  # fmt: skip
@@ -81,13 +81,13 @@ def test_a_disk_with_snapshots_grows_on_top(tmp_path):
     driver, _commands = driver_on(tmp_path / "look")
     vbox_vm = driver.vbox_vms()[found(driver, "web").id]
     on_top = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
-    assert told(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
+    assert changing_calls(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
         f"modifymedium disk {on_top} --resize 14"
     ]
 
 
 def test_a_disk_goes_and_a_share_changes(tmp_path):
-    calls = told(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
+    calls = changing_calls(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
     assert calls == [
         "storageattach --storagectl SATA --port 1 --device 0 --type hdd --medium none",
         "sharedfolder remove --name s",
@@ -96,11 +96,11 @@ def test_a_disk_goes_and_a_share_changes(tmp_path):
 
 
 def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
-    assert told(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
+    assert changing_calls(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
 
 
 def test_tags_lie_in_the_mark(tmp_path):
-    (call,) = told(tmp_path, "run", tags=("a", "b"))
+    (call,) = changing_calls(tmp_path, "run", tags=("a", "b"))
     assert call.startswith("setextradata polyvirt/mark ")
     assert '"tags":["a","b"]' in call
 

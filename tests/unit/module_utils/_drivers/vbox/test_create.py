@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs: what they have from the start, images, seeds, files in the way, and failures that leave nothing."""
+"""Creation of VMs: initial settings, images, cloud-init seeds, existing files, and the cleanup after failures."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def copied(path):
 
 
 def test_new_vm_is_created_in_this_order(vbox):
-    """The mark announces each file first, and is finished last."""
+    """The mark names each file before it is created, and is completed last."""
     config = {**SMALL, "groups": ("/g",), "ssh_forward": False, "disks": {"#0": {"size": 2 * MIB}}}
-    done = task(vbox, config=config, storage_path=str(vbox.folder)).well()
+    done = task(vbox, config=config, storage_path=str(vbox.folder)).succeeded()
     folder = f"{vbox.folder}/g/web"
     disk = f"{folder}/web-SATA-0.vdi"
     assert [line.partition(" {")[0] for line in done.writes] == [
@@ -47,7 +47,7 @@ def test_new_vm_is_created_in_this_order(vbox):
 
 def test_mark_of_a_finished_vm(vbox):
     image = vbox.image()
-    done = task(vbox, config={**SMALL, "tags": ("a", "b")}, image=image).well()
+    done = task(vbox, config={**SMALL, "tags": ("a", "b")}, image=image).succeeded()
     (uuid,) = (line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("UUID:"))
     expected = {"disks": [uuid], "files": [], "tags": ["a", "b"], "inputs": {"image": image["source"]}}
     assert observed(vbox).mark == {"v": 1, "id": done.vm["id"], **expected}
@@ -63,12 +63,12 @@ def test_mark_of_a_finished_vm(vbox):
     ],
 )
 def test_vm_behind_nat_has_an_ssh_forward(vbox, more, ssh):
-    task(vbox, config={**SMALL, **more}).well()
+    task(vbox, config={**SMALL, **more}).succeeded()
     assert observed(vbox).config["ssh_forward"] is ssh
 
 
 def test_networks_and_slots_are_complete(vbox):
-    """A new VM has no other NIC than those given, and the settings of every option."""
+    """A new VM has only the requested NICs, and the settings of every option."""
     config = {
         **SMALL, "networks": {"1": {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc"}},
         "firmware": "uefi", "tpm": True, "nested_virtualization": True, "boot_order": ("cdrom", "disk"),
@@ -76,7 +76,7 @@ def test_networks_and_slots_are_complete(vbox):
         "disks": {"SATA 9": {"size": MIB}, "NVMe 1": {"size": MIB}, "IDE 1:1": {"size": MIB, "format": "vhd"}},
         "graphics_controller": "vboxsvga",
     }  # fmt: skip
-    task(vbox, config=config).well()
+    task(vbox, config=config).succeeded()
     found = observed(vbox).config
     assert {**found, **{key: config[key] for key in config.keys() - {"native", "disks", "networks"}}} == found
     nic = {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc", "model": "82540EM"}
@@ -84,7 +84,7 @@ def test_networks_and_slots_are_complete(vbox):
     assert sorted(found["disks"]) == ["IDE 1:1", "NVMe 1", "SATA 9"]
     values = vbox.values()
     assert (values["audio"], values["hidpointing"], values["ioapic"]) == ("none", "usbtablet", "on")
-    assert task(vbox, config=config).well().writes == []
+    assert task(vbox, config=config).succeeded().writes == []
 
 
 @pytest.mark.parametrize("source", ["raw", "vdi", "vhd"])
@@ -93,7 +93,7 @@ def test_disk_is_a_copy_of_the_image(vbox, source, size):
     image = vbox.disk(f"image.{source}") if source != "raw" else vbox.image()["source"]
     base = 1 * MIB if source == "raw" else 2 * MIB
     done = task(vbox, config={**SMALL, "disks": {"#0": {"size": size} if size else {}}}, image=copied(image))
-    (disk,) = done.well().vm["disks"]
+    (disk,) = done.succeeded().vm["disks"]
     assert disk["size"] == disk_header.capacity(disk["source"]) == max(size or 0, base)
     assert vbox.registered() == [disk["source"]]  # VirtualBox has forgotten the image again.
     copy = f"convertfromraw {image}" if source == "raw" else f"clonemedium disk {image}"
@@ -104,16 +104,16 @@ def test_disk_is_a_copy_of_the_image(vbox, source, size):
 def test_image_that_virtualbox_knows_stays_registered(vbox):
     image = vbox.disk("image.vdi")
     vbox.run("showmediuminfo", "disk", image)
-    task(vbox, image=copied(image)).well()
+    task(vbox, image=copied(image)).succeeded()
     assert image in vbox.registered()
 
 
 def test_image_that_another_task_copies_too_stays_registered(vbox):
     image = vbox.disk("image.vdi")
-    task(vbox, image=copied(image), fails={"closemedium": "it is locked for reading"}).well()
+    task(vbox, image=copied(image), fails={"closemedium": "it is locked for reading"}).succeeded()
     assert image in vbox.registered()
     other = vbox.disk("other.vdi")
-    done = task(vbox, "two", image=copied(other), fails={"closemedium": "The object is not ready"}).well()
+    done = task(vbox, "two", image=copied(other), fails={"closemedium": "The object is not ready"}).succeeded()
     assert other not in vbox.registered()
     assert done.verbs.count("createvm") == 1
 
@@ -121,14 +121,14 @@ def test_image_that_another_task_copies_too_stays_registered(vbox):
 def test_seed_has_a_drive_behind_the_iso(vbox):
     iso = str(vbox.folder / "a.iso")
     (vbox.folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
-    task(vbox, config={**SMALL, "iso": iso}, cloud_init={"user": "admin"}).well()
+    task(vbox, config={**SMALL, "iso": iso}, cloud_init={"user": "admin"}).succeeded()
     seed = vbox.machines / "web" / "web.polyvirt-seed.iso"
     values = vbox.values()
     assert (values["IDE-0-0"], values["IDE-0-1"], observed(vbox).config["iso"]) == (iso, str(seed), iso)
     assert b"local-hostname: web" in seed.read_bytes()
-    task(vbox, config={"iso": ""}).well()
+    task(vbox, config={"iso": ""}).succeeded()
     assert (vbox.values()["IDE-0-0"], vbox.values()["IDE-0-1"]) == ("emptydrive", str(seed))
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert (vbox.files(), vbox.registered("dvds")) == ([], [iso, str(seed)])
     assert (vbox.folder / "a.iso").exists()
 
@@ -139,7 +139,7 @@ def test_seed_has_a_drive_behind_the_iso(vbox):
 def test_seed_names_the_macs_of_the_nics(vbox):
     config = {**SMALL, "networks": {"0": {"type": "nat"}}}
     task(vbox, config=config, cloud_init={"ip_config": ["", "ip=dhcp"]}).refused("NIC 1, but the VM has 1 NICs")
-    task(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).well()
+    task(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).succeeded()
     mac = observed(vbox).config["networks"]["0"]["mac"]
     seed = (vbox.machines / "web" / "web.polyvirt-seed.iso").read_bytes()
     assert f'"macaddress": "{mac}"'.encode() in seed
@@ -167,13 +167,13 @@ def test_settings_of_somebody_else_are_not_replaced(vbox):
 def test_vm_whose_settings_file_alone_exists_is_completed(vbox):
     """A run was killed before VirtualBox had registered the VM."""
     vbox.run("createvm", "--name", "web", "--uuid", MARKED)
-    assert task(vbox).well().vm["id"] == MARKED
+    assert task(vbox).succeeded().vm["id"] == MARKED
     assert observed(vbox).reason == ""
 
 
 def test_half_created_vm_is_completed(vbox):
     vbox.run("createvm", "--name", "web", "--uuid", MARKED, "--register")
-    made = task(vbox).well().vm
+    made = task(vbox).succeeded().vm
     assert (made["id"], [disk["size"] for disk in made["disks"]]) == (MARKED, [2 * MIB])
 
 
@@ -183,11 +183,11 @@ def test_vm_without_a_mark_that_has_run_is_somebodys(vbox):
     log = vbox.machines / "web" / "Logs" / "VBox.log"
     log.parent.mkdir()
     log.write_text("started\n", encoding="ascii")
-    assert task(vbox, config={}).well().writes == []
+    assert task(vbox, config={}).succeeded().writes == []
 
 
 def test_two_names_with_one_file_name(vbox):
-    first = task(vbox, "a/b").well().vm
+    first = task(vbox, "a/b").succeeded().vm
     before = vbox.files()
     task(vbox, "a:b").failed("a_b.vbox belongs to the VM 'a/b'", "Use another name")
     assert (observed(vbox, name="a/b").id, vbox.files()) == (first["id"], before)
@@ -206,7 +206,7 @@ def test_failed_creation_leaves_nothing(vbox, command):
 
 
 def test_failed_creation_keeps_the_disks_of_others(vbox):
-    """What was attached, and a disk of the same VM that the task did not create, stay."""
+    """Attached disks, and a disk of the same VM that the task did not create, remain."""
     disk = vbox.disk()
     config = {**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}
     task(vbox, config={**config, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
@@ -215,12 +215,12 @@ def test_failed_creation_keeps_the_disks_of_others(vbox):
 
 
 def test_lock_while_creating_undoes_nothing(vbox):
-    done = task(vbox, fails={"storagectl": LOCKED.format("web")}).well()
+    done = task(vbox, fails={"storagectl": LOCKED.format("web")}).succeeded()
     assert "unregistervm" not in done.verbs
 
 
 def test_vm_that_another_task_creates_first_is_used(vbox):
-    done = task(vbox, before={"createvm": lambda: task(vbox).well()}).well()
+    done = task(vbox, before={"createvm": lambda: task(vbox).succeeded()}).succeeded()
     assert vbox.run("list", "vms").count('"web"') == 1
     assert done.vm["id"] == observed(vbox).id
     assert vbox.files() == ["web/web-SATA-0.vdi", "web/web.vbox"]
@@ -228,11 +228,11 @@ def test_vm_that_another_task_creates_first_is_used(vbox):
 
 def test_vm_that_another_task_begins_first_is_completed(vbox):
     begin = ("createvm", "--name", "web", "--uuid", MARKED, "--register")
-    assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).well().vm["id"] == MARKED
+    assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).succeeded().vm["id"] == MARKED
 
 
 def test_vm_that_somebody_deletes_at_once_is_created_again(vbox):
-    done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")}).well()
+    done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")}).succeeded()
     assert done.verbs.count("createvm") == 2
 
 
@@ -257,21 +257,21 @@ def test_log_of_an_earlier_vm_says_nothing_about_the_new_one(vbox):
     log = vbox.machines / "web" / "Logs" / "VBox.log"
     log.parent.mkdir(parents=True)
     log.write_text("of a VM that VirtualBox forgot\n", encoding="ascii")
-    task(vbox).well()
-    assert task(vbox).well().writes == []
+    task(vbox).succeeded()
+    assert task(vbox).succeeded().writes == []
     assert observed(vbox).config["disks"]
 
 
 def test_new_vm_gets_native_settings(vbox):
     native = {"clipboard-mode": "bidirectional", "hpet": "on", "autostop-type": "disabled"}
-    task(vbox, config={**SMALL, "native": {**ENGINE, **native}}).well()
+    task(vbox, config={**SMALL, "native": {**ENGINE, **native}}).succeeded()
     assert observed(vbox, native_keys=tuple(native)).config["native"] == native
 
 
 @pytest.mark.parametrize("word", ["createvm", "clonevm"])
 def test_vm_whose_creation_got_no_answer_in_time_is_removed_again(vbox, word):
-    """The VM was registered all the same."""
-    task(vbox, "base").well()
+    """The VM was registered nevertheless."""
+    task(vbox, "base").succeeded()
     before = vbox.run("list", "vms"), vbox.files()
 
     def give_up():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting VMs: all that is their own is deleted; what somebody else has or needs stays."""
+"""Deletion of VMs: everything that belongs to them is deleted; files that somebody else created or uses remain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name",
 
 
 def gone(vbox, *kept):
-    """Nothing is left but these images."""
+    """Assert that only these images remain."""
     assert vbox.run("list", "vms") == ""
     assert (vbox.registered(), [path for path in kept if not os.path.exists(path)]) == (sorted(kept), [])
     return vbox.files() == []
@@ -31,29 +31,29 @@ def gone(vbox, *kept):
 
 
 def test_copies_of_older_settings_are_deleted(vbox):
-    """VirtualBox keeps a copy when it converts the settings file; once it forgot the VM, the copy would be nobody's."""
-    task(vbox).well()
+    """VirtualBox keeps a copy when it converts a settings file; without the VM, nothing would delete this copy."""
+    task(vbox).succeeded()
     folder = vbox.machines / "web"
     for name in ("web-1.16-linux.vbox", "web-1.9-windows.vbox", "xweb-1.16-linux.vbox", "web-1.16-linux.vbox.txt"):
         (folder / name).write_text("<", encoding="ascii")
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert vbox.files() == ["web/web-1.16-linux.vbox.txt", "web/xweb-1.16-linux.vbox"]
 
 
 def test_name_is_no_pattern(vbox):
-    task(vbox, "w.b").well()
+    task(vbox, "w.b").succeeded()
     (vbox.machines / "w.b" / "wib-1.16-linux.vbox").write_text("<", encoding="ascii")
-    task(vbox, "w.b", state="absent").well()
+    task(vbox, "w.b", state="absent").succeeded()
     assert vbox.files() == ["w.b/wib-1.16-linux.vbox"]
 
 
 def test_folder_is_deleted_with_its_logs(vbox):
-    task(vbox, state="started").well()
+    task(vbox, state="started").succeeded()
     logs = vbox.machines / "web" / "Logs"
     logs.mkdir()
     (logs / "VBox.log").write_text("", encoding="ascii")
-    task(vbox, state="suspended").well()
-    task(vbox, state="absent").well()
+    task(vbox, state="suspended").succeeded()
+    task(vbox, state="absent").succeeded()
     assert list(vbox.machines.iterdir()) == []
 
 
@@ -61,43 +61,43 @@ def test_folder_is_deleted_with_its_logs(vbox):
 def test_disk_of_somebody_else_stays(vbox, delete_disks, kept):
     disk, iso = vbox.disk(), vbox.folder / "a.iso"
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
-    task(vbox, config={**SMALL, "iso": str(iso), "disks": {"#0": {"size": MIB}, "#1": {"source": disk}}}).well()
+    task(vbox, config={**SMALL, "iso": str(iso), "disks": {"#0": {"size": MIB}, "#1": {"source": disk}}}).succeeded()
     own = observed(vbox).config["disks"]["SATA 0"]["source"]
     left = [own, disk] if delete_disks == "none" else [disk] if kept else []
-    task(vbox, state="absent", delete_disks=delete_disks).well()
+    task(vbox, state="absent", delete_disks=delete_disks).succeeded()
     gone(vbox, *left)
     assert iso.exists()
 
 
 def test_own_disk_is_known_after_the_folder_has_moved(vbox):
-    task(vbox).well()
-    task(vbox, config={"groups": ("/a", "/b")}).well()
-    task(vbox, state="absent").well()
+    task(vbox).succeeded()
+    task(vbox, config={"groups": ("/a", "/b")}).succeeded()
+    task(vbox, state="absent").succeeded()
     assert gone(vbox)
 
 
 def test_detached_own_disk_is_deleted(vbox):
-    task(vbox, config=TWO_DISKS).well()
+    task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
-    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     assert os.path.exists(disk)
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert gone(vbox)
 
 
 def test_own_disk_that_another_vm_has_now_stays(vbox):
-    task(vbox, config=TWO_DISKS).well()
+    task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
-    task(vbox, config={"disks": {"SATA 1": None}}).well()
-    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).well()
-    task(vbox, state="absent").well()
+    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).succeeded()
+    task(vbox, state="absent").succeeded()
     assert disk in vbox.registered()
     assert observed(vbox, name="other").config["disks"]["SATA 0"]["source"] == disk
 
 
 def test_files_name_their_users(vbox):
-    task(vbox, config=TWO_DISKS, cloud_init={"user": "admin"}).well()
-    snapshot(vbox, "base").well()
+    task(vbox, config=TWO_DISKS, cloud_init={"user": "admin"}).succeeded()
+    snapshot(vbox, "base").succeeded()
     vbox.run(*LINKED)
     vbox.run("storageattach", "web", "--storagectl", "SATA", "--port", "5", "--type", "hdd", "--medium", vbox.disk())
     found = observed(vbox, "files")
@@ -120,64 +120,64 @@ def test_files_name_their_users(vbox):
 
 def test_disk_that_only_a_snapshot_has_is_not_deleted(vbox):
     disk = vbox.disk()
-    task(vbox).well()
-    snapshot(vbox, "without").well()
-    task(vbox, config={"disks": {"SATA 1": {"source": disk}}}).well()
-    snapshot(vbox, "with").well()
-    snapshot(vbox, "without", state="restored").well()
+    task(vbox).succeeded()
+    snapshot(vbox, "without").succeeded()
+    task(vbox, config={"disks": {"SATA 1": {"source": disk}}}).succeeded()
+    snapshot(vbox, "with").succeeded()
+    snapshot(vbox, "without", state="restored").succeeded()
     before = vbox.registered()
     for check in (True, False):
         task(vbox, state="absent", check=check).refused("web", disk, "is to be kept", "delete_disks: all")
     assert vbox.registered() == before
-    snapshot(vbox, "with", state="absent").well()
-    task(vbox, state="absent").well()
+    snapshot(vbox, "with", state="absent").succeeded()
+    task(vbox, state="absent").succeeded()
     assert gone(vbox, disk)
 
 
 def test_disk_of_somebody_else_is_deleted_with_the_snapshots_on_request(vbox):
     disk = vbox.disk()
-    task(vbox, config={**SMALL, "disks": {"#0": {"source": disk}}}).well()
-    snapshot(vbox, "with").well()
-    task(vbox, state="absent", delete_disks="all").well()
+    task(vbox, config={**SMALL, "disks": {"#0": {"source": disk}}}).succeeded()
+    snapshot(vbox, "with").succeeded()
+    task(vbox, state="absent", delete_disks="all").succeeded()
     assert gone(vbox)
 
 
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
 def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks):
-    """It is detached there, and the other VM needs it all the same: to restore its snapshot."""
-    task(vbox, config=TWO_DISKS).well()
+    """The disk is detached from the other VM, which still needs it to restore its snapshot."""
+    task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
-    task(vbox, config={"disks": {"SATA 1": None}}).well()
-    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}).well()
-    snapshot(vbox, "s", "other").well()
-    task(vbox, "other", config={"disks": {"SATA 1": None}}).well()
+    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}).succeeded()
+    snapshot(vbox, "s", "other").succeeded()
+    task(vbox, "other", config={"disks": {"SATA 1": None}}).succeeded()
     config = {"disks": {"SATA 1": {"source": disk}}}
     task(vbox, config=config).refused(f"{disk} is a disk of other")
-    task(vbox, state="absent", delete_disks=delete_disks).well()
+    task(vbox, state="absent", delete_disks=delete_disks).succeeded()
     assert (disk in vbox.registered(), os.path.exists(disk)) == (True, True)
-    snapshot(vbox, "s", "other", state="restored").well()
+    snapshot(vbox, "s", "other", state="restored").succeeded()
     assert observed(vbox, name="other").config["disks"]["SATA 1"]["source"] == disk
 
 
 @pytest.fixture(name="detached")
 def _detached(vbox):
     """The file of a disk that was detached from a VM after a snapshot, and has grown in between."""
-    task(vbox, config=TWO_DISKS).well()
+    task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
-    snapshot(vbox, "both").well()
-    task(vbox, config={"disks": {"SATA 1": {"size": 4 * MIB}}}).well()
-    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    snapshot(vbox, "both").succeeded()
+    task(vbox, config={"disks": {"SATA 1": {"size": 4 * MIB}}}).succeeded()
+    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     return disk
 
 
 def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(vbox, detached):
     assert os.path.exists(detached)
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert gone(vbox)
 
 
 def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
-    """By the VM itself, whose snapshot has it: nobody else is named, and no other VM gets it."""
+    """The disk belongs to the VM, whose snapshot contains it; no other user is reported, and no other VM may use it."""
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
     config = {**SMALL, "disks": {"#0": {"source": detached}}}
@@ -187,24 +187,24 @@ def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
 def test_disk_attached_again_holds_what_it_held(vbox, detached):
     again = {"disks": {"SATA 1": {"source": detached}}}
     expected = {"slot": "SATA 1", "source": detached, "size": 4 * MIB, "format": "vdi"}
-    assert task(vbox, config=again).well().vm["disks"][1] == expected
-    assert not task(vbox, config=again).well().changed
+    assert task(vbox, config=again).succeeded().vm["disks"][1] == expected
+    assert not task(vbox, config=again).succeeded().changed
     assert len(vbox.registered()) == 4
 
 
 def test_snapshot_is_deleted_with_a_disk_detached_since(vbox, detached):
-    assert snapshot(vbox, "both", state="absent").well().changed
+    assert snapshot(vbox, "both", state="absent").succeeded().changed
     assert len(vbox.registered()) == 2
     assert detached in vbox.registered()
 
 
 def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
-    """VirtualBox merges one image with one other only."""
-    snapshot(vbox, "both", state="restored").well()
+    """VirtualBox can merge an image with only one child."""
+    snapshot(vbox, "both", state="restored").succeeded()
     (left,) = [path for path in vbox.registered() if path not in attached(vbox)]
     snapshot(vbox, "both", state="absent").refused("web", "both", left, "closemedium disk")
     vbox.run("closemedium", "disk", left, "--delete")
-    snapshot(vbox, "both", state="absent").well()
+    snapshot(vbox, "both", state="absent").succeeded()
     assert len(vbox.registered()) == 2
 
 
@@ -218,9 +218,9 @@ def attached(vbox):
 
 
 def test_vm_that_a_clone_needs_by_now_stays(vbox):
-    """The VM is stopped first, which gives others time."""
-    task(vbox, state="started").well()
-    snapshot(vbox, "base").well()
+    """The running VM is stopped first, which gives other clients time."""
+    task(vbox, state="started").succeeded()
+    snapshot(vbox, "base").succeeded()
     done = task(vbox, state="absent", before={"poweroff": lambda: vbox.run(*LINKED)})
     assert done.outcome.failed
     assert [word for word in ("web", "is needed by copy", "Delete copy first") if word not in done.outcome.msg] == []
@@ -230,19 +230,19 @@ def test_vm_that_a_clone_needs_by_now_stays(vbox):
 
 def test_vm_that_is_being_cloned_is_not_deleted(vbox):
     tried = []
-    task(vbox).well()
-    snapshot(vbox, "base").well()
+    task(vbox).succeeded()
+    snapshot(vbox, "base").succeeded()
     clone = {"source": "web", "linked": True, "snapshot": "base"}
     before = {"clonevm": lambda: tried.append(task(vbox, state="absent", timeout=1))}
-    task(vbox, "copy", config={}, clone=clone, before=before).well()
+    task(vbox, "copy", config={}, clone=clone, before=before).succeeded()
     (done,) = tried
     done.refused("web", "another task is working on this VM")
 
 
 def test_partly_deleted_vm_is_reported(vbox):
-    """A clone is created at the last moment: VirtualBox stops half-way, and has forgotten the VM."""
-    task(vbox).well()
-    snapshot(vbox, "base").well()
+    """A clone is created at the last moment: VirtualBox unregisters the VM, and then stops with an error."""
+    task(vbox).succeeded()
+    snapshot(vbox, "base").succeeded()
     done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run(*LINKED)})
     assert done.outcome.failed
     assert [word for word in ("web", "child media", "VBoxManage list hdds") if word not in done.outcome.msg] == []
@@ -250,36 +250,36 @@ def test_partly_deleted_vm_is_reported(vbox):
 
 
 def test_failed_deletion_that_keeps_the_vm_is_a_failure(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     task(vbox, state="absent", fails={"unregistervm": "no space"}).failed("no space")
     assert observed(vbox).power == "stopped"
 
 
 def test_vm_that_somebody_deletes_first(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run("unregistervm", "web", "--delete")})
-    assert (done.well().vm["state"], gone(vbox)) == ("absent", True)
+    assert (done.succeeded().vm["state"], gone(vbox)) == ("absent", True)
 
 
 def test_vm_that_somebody_deletes_after_the_first_look(vbox):
     vbox.make("web")
     done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
-    assert (done.well().vm["state"], done.verbs, gone(vbox)) == ("absent", [], True)
+    assert (done.succeeded().vm["state"], done.verbs, gone(vbox)) == ("absent", [], True)
 
 
 def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
-    task(vbox, state="started").well()
+    task(vbox, state="started").succeeded()
     uuid, began = observed(vbox).id, vbox.clock.now()
     after = {"poweroff": lambda: vbox.run("unregistervm", uuid, "--delete")}
     done = task(vbox, state="absent", stop_mode="force", after=after)
-    assert (done.well().vm["state"], done.changed, gone(vbox)) == ("absent", True, True)
+    assert (done.succeeded().vm["state"], done.changed, gone(vbox)) == ("absent", True, True)
     assert vbox.clock.now() - began < 5
 
 
 @pytest.mark.parametrize("lost", ["folder", "files"])
 def test_vm_without_a_file_left_is_deleted(vbox, lost):
-    """VirtualBox knows of it, and can do nothing with it."""
-    made = task(vbox).well().vm
+    """VirtualBox has the VM registered, and can do nothing with it."""
+    made = task(vbox).succeeded().vm
     folder = vbox.machines / "web"
     for path in folder.iterdir():
         path.unlink()
@@ -291,13 +291,13 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
         f"inaccessible: {{{made['id']}}} {folder} contains no files any more",
     )
     task(vbox, state="started").refused("state: absent")
-    assert task(vbox, state="absent", check=True).well().changed
-    assert task(vbox, state="absent").well().verbs == ["unregistervm"]
-    assert (vbox.run("list", "vms"), task(vbox, state="absent").well().changed) == ("", False)
+    assert task(vbox, state="absent", check=True).succeeded().changed
+    assert task(vbox, state="absent").succeeded().verbs == ["unregistervm"]
+    assert (vbox.run("list", "vms"), task(vbox, state="absent").succeeded().changed) == ("", False)
 
 
 def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
-    """Its daemon goes on listing the VM as it was until it starts again."""
+    """Until the daemon restarts, it lists the VM unchanged."""
     driver, commands = driver_on(tmp_path)
     shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)
     vm = recorded_vm(driver, "web", "files")
@@ -307,7 +307,7 @@ def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
 
 
 def test_lost_vm_whose_files_come_back_is_not_deleted(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     folder = vbox.machines / "web"
     kept = folder.rename(vbox.folder / "kept")
     lost = observed(vbox)
@@ -318,6 +318,8 @@ def test_lost_vm_whose_files_come_back_is_not_deleted(vbox):
 
 
 def test_lock_of_another_caller_is_waited_for(vbox):
-    task(vbox).well()
-    task(vbox, state="absent", fails={"unregistervm": "Cannot unregister the machine 'web' while it is locked"}).well()
+    task(vbox).succeeded()
+    task(
+        vbox, state="absent", fails={"unregistervm": "Cannot unregister the machine 'web' while it is locked"}
+    ).succeeded()
     assert gone(vbox)

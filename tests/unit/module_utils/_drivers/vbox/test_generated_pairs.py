@@ -53,14 +53,14 @@ class _OnVirtualBox(Pair):
         asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
         return task(self._vbox, check=check, commands=DisturbedPort(self._vbox, disturbance), **asked).outcome
 
-    def standing(self):
+    def platform_state(self):
         lists = [self._vbox.run("list", "--long", what) for what in ("vms", "hdds")]
         marks = self._vbox.run("getextradata", "web", "enumerate") if lists[0] else ""
         return [*lists, marks, self._vbox.files()]
 
 
 class DisturbedPort(InProcess):
-    """``disturbance`` happens to a call of VBoxManage."""
+    """``disturbance`` applies to a call of VBoxManage."""
 
     def __init__(self, box, disturbance):
         super().__init__(box)
@@ -85,6 +85,6 @@ def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, di
 
 def _create(vbox, power, found, image):
     state = "present" if power == STOPPED else "started"
-    task(vbox, state=state, config=found, image=image).well()
+    task(vbox, state=state, config=found, image=image).succeeded()
     if power in _MOVES:
         vbox.run("controlvm", "web", _MOVES[power])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task is killed after any of its calls: the same task completes what it left, and ``state: absent`` removes it."""
+"""A task is killed after each of its calls: a second run completes the VM, and ``state: absent`` deletes it."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def _clone(linked):
 
 
 def _add_disks(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     return {"config": {**LARGER, "disks": {"SATA 1": {"size": 2 * MIB}, "NVMe 0": {"size": 2 * MIB}}}}
 
 
 def _delete(vbox):
-    """A VM with a detached disk of its own, and another's disk, which stays."""
+    """A VM with a detached disk of its own, and a disk of somebody else, which remains."""
     disks = {**TWO_DISKS["disks"], "SATA 2": {"source": vbox.disk("other.vdi")}}
-    task(vbox, config={**SMALL, "disks": disks}).well()
-    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    task(vbox, config={**SMALL, "disks": disks}).succeeded()
+    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     return {"state": "absent"}
 
 
@@ -59,27 +59,27 @@ WAYS = {
 
 @pytest.fixture(name="vbox")
 def _with_base(vbox):
-    """With a VM that can be cloned."""
-    task(vbox, "base").well()
-    snapshot(vbox, "s", "base").well()
+    """A registry with a VM that can be cloned."""
+    task(vbox, "base").succeeded()
+    snapshot(vbox, "s", "base").succeeded()
     return vbox
 
 
 def is_killed(vbox, number, **more):
     try:
-        task(vbox, commands=killed_after(InProcess, number)(vbox), **more).well()
+        task(vbox, commands=killed_after(InProcess, number)(vbox), **more).succeeded()
     except Killed:
         return True
     return False
 
 
-def standing(vbox):
-    """What the registry and the folder hold, but for the disk of somebody else."""
+def vms_and_files(vbox):
+    """The registry's VMs and disks, and all files, without the disk of somebody else."""
     return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
 
 
 def result(vbox):
-    """What a complete VM is, without the names that chance decides."""
+    """The state of a complete VM, without random names."""
     config = observed(vbox).config
     sizes = {slot: (disk["size"], disk["format"]) for slot, disk in config["disks"].items()}
     return config["memory"], sizes, config["ssh_forward"], vbox.values()["ioapic"], len(vbox.registered())
@@ -87,12 +87,12 @@ def result(vbox):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_removed_after_any_call(vbox, way):
-    before = standing(vbox)
+    before = vms_and_files(vbox)
     for number in range(1, 99):
         more = WAYS[way](vbox)
         killed = is_killed(vbox, number, **more)
-        task(vbox, state="absent").well()
-        assert standing(vbox) == before, number
+        task(vbox, state="absent").succeeded()
+        assert vms_and_files(vbox) == before, number
         if not killed:
             break
     assert number > 3
@@ -106,12 +106,12 @@ def test_completed_after_any_call(vbox, way):
         killed = is_killed(vbox, number, **more)
         if number and not killed:
             break
-        again = task(vbox, **more).well()
+        again = task(vbox, **more).succeeded()
         expected = expected or result(vbox)
         assert result(vbox) == expected, number
         assert info(vbox, "web")["vms"][0]["reason"] == ""
-        assert (again.vm["id"], task(vbox, **more).well().writes) == (observed(vbox).id, [])
-        task(vbox, state="absent").well()
+        assert (again.vm["id"], task(vbox, **more).succeeded().writes) == (observed(vbox).id, [])
+        task(vbox, state="absent").succeeded()
     assert number > 3
 
 
@@ -119,10 +119,10 @@ def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
     more = _add_disks(vbox)
     assert is_killed(vbox, 3, **more)  # Just after createmedium.
     disk = f"{vbox.machines}/web/web-SATA-1.vdi"
-    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).well()
+    task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).succeeded()
     done = task(vbox, **more)
     assert (done.outcome.failed, f"{disk} already exists" in done.outcome.msg) == (True, True)
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert disk in vbox.registered()
 
 
@@ -130,7 +130,7 @@ def test_disk_that_a_killed_task_attached_is_the_vms_own(vbox):
     more = _add_disks(vbox)
     assert is_killed(vbox, 4, **more)  # Just after storageattach.
     assert observed(vbox).mark["making"]
-    task(vbox, config={"disks": {"SATA 1": None}}).well()
+    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     mark = observed(vbox).mark
     assert (len(mark["disks"]), "making" in mark) == (2, False)
 
@@ -140,14 +140,14 @@ def test_unfinished_vm_is_reported(vbox):
     assert is_killed(vbox, 2, **more)
     (found,) = info(vbox, "web")["vms"]
     assert (found["state"], found["reason"].partition(":")[0]) == ("stopped", "unfinished")
-    assert task(vbox, **more).well().vm["id"] == found["id"]
+    assert task(vbox, **more).succeeded().vm["id"] == found["id"]
 
 
 def test_vm_that_another_task_completes_meanwhile_stays(vbox):
     more = _create(vbox)
     assert is_killed(vbox, 2, **more)
     planned = observed(vbox, "unfinished")
-    task(vbox, **more).well()
+    task(vbox, **more).succeeded()
     with pytest.raises(Refused, match="web: another task has finished creating the VM in the meantime"):
         driver_of(vbox).apply([(planned, (Step("delete"),))])
-    assert not task(vbox, **more).well().changed
+    assert not task(vbox, **more).succeeded().changed

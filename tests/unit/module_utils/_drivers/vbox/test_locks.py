@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lock that passes is waited for; the lock of a running VM is not."""
+"""Tasks wait for a lock, but not for the lock of a running VM."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ LARGER = {"memory": 20 * MIB}
 
 @pytest.mark.parametrize("text", HELD + PASSING)
 def test_change_is_repeated(vbox, text):
-    task(vbox).well()
-    done = task(vbox, config=LARGER, fails={"modifyvm": text}).well()
+    task(vbox).succeeded()
+    done = task(vbox, config=LARGER, fails={"modifyvm": text}).succeeded()
     assert (done.verbs, done.vm["memory_mib"]) == (["modifyvm", "modifyvm"], 20)
 
 
 @pytest.mark.parametrize("text", PASSING)
 def test_observation_is_repeated(vbox, text):
-    task(vbox).well()
-    assert not task(vbox, fails={"list": text}).well().changed
+    task(vbox).succeeded()
+    assert not task(vbox, fails={"list": text}).succeeded().changed
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_vm_that_has_just_moved_is_found(vbox, state):
-    """Another task moves its folder just after the first list."""
-    task(vbox).well()
-    move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).well()}
-    done = task(vbox, state=state, config={}, after=move).well()
+    """Another task moves the VM's directory just after the first list."""
+    task(vbox).succeeded()
+    move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).succeeded()}
+    done = task(vbox, state=state, config={}, after=move).succeeded()
     left = len(vbox.run("list", "vms").splitlines())
     assert (done.changed, left) == ((False, 1) if state == "present" else (True, 0))
 
 
 @pytest.mark.parametrize("command", ["createvm", "storagectl", "createmedium", "storageattach", "setextradata"])
 def test_creation_is_repeated(vbox, command):
-    done = task(vbox, fails={command: PASSING[0]}).well()
+    done = task(vbox, fails={command: PASSING[0]}).succeeded()
     assert done.verbs.count("createvm") == (2 if command == "createvm" else 1)
     assert len(vbox.run("list", "vms").splitlines()) == 1
 
 
 def test_other_failure_is_not_repeated(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     done = task(vbox, config=LARGER, fails={"modifyvm": OVER})
     assert (done.outcome.failed, done.verbs) == (True, ["modifyvm"])
     assert OVER in done.outcome.msg
@@ -69,7 +69,7 @@ def test_other_failure_is_not_repeated(vbox):
 
 @pytest.mark.parametrize("text", HELD + PASSING)
 def test_running_vm_holds_its_own_lock(vbox, text):
-    uuid = task(vbox, state="started").well().vm["id"]
+    uuid = task(vbox, state="started").succeeded().vm["id"]
     with pytest.raises(CommandFailed) as caught:
         driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")
     assert isinstance(caught.value, Busy) == (text in PASSING)
@@ -82,7 +82,7 @@ def test_lock_of_an_unknown_vm_passes(vbox):
 
 @pytest.mark.parametrize("text", HELD)
 def test_lock_of_suspended_vm_passes(vbox, text):
-    task(vbox, state="started").well()
-    uuid = task(vbox, state="suspended").well().vm["id"]
+    task(vbox, state="started").succeeded()
+    uuid = task(vbox, state="suspended").succeeded().vm["id"]
     with pytest.raises(Busy):
         driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")

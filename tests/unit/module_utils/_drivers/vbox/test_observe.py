@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a look tells, on the recorded registry."""
+"""Observation of VMs, on the recorded registry."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_t
 
 
 def test_disk_whose_image_is_unknown_is_reported_without_its_size(tmp_path):
-    """VirtualBox lists no image whose file it cannot read; the settings file says that it is a disk."""
+    """VirtualBox does not list an image whose file it cannot read; the settings file shows that it is a disk."""
     driver, _commands = driver_on(tmp_path)
     vbox_vm = driver.vbox_vms()[found(driver, "run").id]
     disks = config_of(replace(vbox_vm, media={}))["disks"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One VM's life in the texts of each version. Those of 6.1 and 7.0 come from the double: no program of them is here."""
+"""One VM, from creation to deletion, with the output of each version. 6.1 and 7.0 are only available as doubles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unit.module_utils._drivers.vbox.in_process import MIB, driver_of, info, sna
 VERSIONS = ("6.1.50r161033", "7.0.0r153978", "7.2.22_Debianr175245")
 RULES = {name: {"host_port": port, "guest_port": 80} for name, port in (("a", 2101), ("b", 2102))}
 NICS = {"0": {"type": "nat"}, "1": {"type": "internal", "source": "lan"}}
-# What somebody pasted: the begin of a VM in a list, and what ends a description.
+# A pasted description: the begin of a VM in a list, and the text that ends a description.
 PASTED = "\n".join([
     f"Name:{' ' * 24}ghost", f"Groups:{' ' * 22}/", f"Guest OS:{' ' * 20}Other",
     f"UUID:{' ' * 24}11111111-2222-3333-4444-555555555599", f"Config file:{' ' * 17}/none/ghost.vbox", "* Snapshots:",
@@ -40,8 +40,8 @@ LIFE = (
 def test_life_of_a_vm(version):
     with virtualbox(version=version) as vbox:
         for step in LIFE:
-            assert task(vbox, **step).well().changed, step
-            assert task(vbox, **step).well().writes == [], step
+            assert task(vbox, **step).succeeded().changed, step
+            assert task(vbox, **step).succeeded().writes == [], step
         assert (vbox.run("list", "vms"), vbox.files()) == ("", [])
 
 
@@ -54,12 +54,12 @@ def test_6_0_is_too_old():
 
 
 def test_pasted_description_is_no_second_vm(vbox):
-    web = task(vbox).well().vm
+    web = task(vbox).succeeded().vm
     pasted = {"description": vbox.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
-    assert task(vbox, config=pasted).well().changed
-    assert not task(vbox, config=pasted).well().changed
-    snapshot(vbox, "s", description=pasted["description"]).well()
-    done = task(vbox, config=pasted).well()
+    assert task(vbox, config=pasted).succeeded().changed
+    assert not task(vbox, config=pasted).succeeded().changed
+    snapshot(vbox, "s", description=pasted["description"]).succeeded()
+    done = task(vbox, config=pasted).succeeded()
     assert (done.changed, [one["description"] for one in done.vm["snapshots"]]) == (False, [pasted["description"]])
-    task(vbox, state="absent").well()
+    task(vbox, state="absent").succeeded()
     assert driver_of(vbox).vbox_vms() == {}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power: how VMs are started and stopped, what helps when a VM does not start, and what others do first."""
+"""Power states: start and stop, VMs that do not start, and changes by other clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STARTING = "Invalid machine state: Starting (must be Running, Paused or Stuck)"
 
 
 def running(vbox, guest="ignores"):
-    """A VM that runs, and whose guest has booted."""
+    """A running VM whose guest has booted."""
     uuid = vbox.make("web", guest)
     vbox.run("startvm", uuid, "--type", "headless")
     vbox.clock.sleep(1)
@@ -34,15 +34,15 @@ def stopped(vbox, **more):
     ("started", "restarted", ["controlvm reset"]), ("stopped", "stopped", []), ("started", "started", []),
 ])  # fmt: skip
 def test_each_way_from_state_to_state(vbox, before, state, verbs):
-    task(vbox, state="started").well()
-    task(vbox, state=before, config={}).well()
-    done = task(vbox, state=state, config={}).well()
+    task(vbox, state="started").succeeded()
+    task(vbox, state=before, config={}).succeeded()
+    done = task(vbox, state=state, config={}).succeeded()
     assert (done.verbs, done.vm["state"]) == (verbs, "running" if state in ("started", "restarted") else state)
 
 
 def test_guest_that_obeys_is_asked(vbox):
     running(vbox, "obeys")
-    done = stopped(vbox, stop_mode="graceful").well()
+    done = stopped(vbox, stop_mode="graceful").succeeded()
     assert (set(done.verbs), done.vm["state"]) == ({BUTTON}, "stopped")
 
 
@@ -50,21 +50,21 @@ def test_guest_that_ignores_the_button_is_turned_off_on_request_only(vbox):
     running(vbox)
     done = stopped(vbox, stop_mode="graceful", stop_timeout=20)
     assert (done.outcome.failed, set(done.verbs), "still running" in done.outcome.msg) == (True, {BUTTON}, True)
-    done = stopped(vbox, stop_mode="graceful_then_force", stop_timeout=20).well()
+    done = stopped(vbox, stop_mode="graceful_then_force", stop_timeout=20).succeeded()
     assert (set(done.verbs[:-1]), done.verbs[-1]) == ({BUTTON}, CUT)
 
 
 @pytest.mark.parametrize(("mode", "word"), [("graceful", "acpipowerbutton"), ("force", "poweroff")])
 def test_guest_that_stops_by_itself_first(vbox, mode, word):
     uuid = running(vbox, "obeys")
-    done = stopped(vbox, stop_mode=mode, before={word: lambda: vbox.run("controlvm", uuid, "poweroff")}).well()
+    done = stopped(vbox, stop_mode=mode, before={word: lambda: vbox.run("controlvm", uuid, "poweroff")}).succeeded()
     assert (len(done.verbs), done.vm["state"]) == (1, "stopped")
 
 
 def test_crashed_vm_is_turned_off(vbox):
     running(vbox, "crashes")
     assert observed(vbox).power == "failed"
-    assert stopped(vbox, stop_mode="graceful").well().verbs == [CUT]
+    assert stopped(vbox, stop_mode="graceful").succeeded().verbs == [CUT]
 
 
 class HangingCut(InProcess):
@@ -79,10 +79,10 @@ class HangingCut(InProcess):
 
 @pytest.mark.parametrize("hangs", [True, False])
 def test_cut_that_fails_is_forced(vbox, hangs):
-    """By ending the VM's process."""
+    """The driver then ends the VM's process (startvm --type emergencystop)."""
     running(vbox)
     commands = HangingCut(vbox) if hangs else InProcess(vbox, fails={"poweroff": STARTING})
-    done = stopped(vbox, commands=commands).well()
+    done = stopped(vbox, commands=commands).succeeded()
     assert (done.verbs, done.writes[-1]) == ([CUT, FORCED], "startvm --type emergencystop")
     assert (done.vm["state"], done.vm["reason"]) == ("stopped", "aborted")
 
@@ -97,9 +97,9 @@ def test_vm_that_cannot_be_turned_off_is_reported(vbox):
 def test_lock_that_passes_is_no_reason_to_end_the_process(vbox, word):
     running(vbox)
     if word == "startvm":
-        stopped(vbox).well()
+        stopped(vbox).succeeded()
     done = task(vbox, state="started" if word == "startvm" else "stopped", config={},
-                fails={word: "The object is not ready"}).well()  # fmt: skip
+                fails={word: "The object is not ready"}).succeeded()  # fmt: skip
     assert set(done.verbs) == {"startvm" if word == "startvm" else CUT}
     assert (len(done.verbs), "emergencystop" in str(done.writes)) == (2, False)
 
@@ -107,14 +107,14 @@ def test_lock_that_passes_is_no_reason_to_end_the_process(vbox, word):
 @pytest.mark.parametrize("start_type", ["headless", "gui", "separate"])
 def test_start_type_is_passed_on(vbox, start_type):
     vbox.make("web")
-    done = task(vbox, state="started", config={}, start_type=start_type).well()
+    done = task(vbox, state="started", config={}, start_type=start_type).succeeded()
     assert done.writes == [f"startvm --type {start_type}"]
     assert not task(vbox, state="started", config={}, start_type="gui").changed
 
 
 def test_start_that_comes_too_late_is_no_failure(vbox):
-    uuid = task(vbox).well().vm["id"]
-    done = task(vbox, state="started", before={"startvm": lambda: vbox.run("startvm", uuid)}).well()
+    uuid = task(vbox).succeeded().vm["id"]
+    done = task(vbox, state="started", before={"startvm": lambda: vbox.run("startvm", uuid)}).succeeded()
     assert (done.vm["state"], done.verbs) == ("running", ["startvm"])
 
 
@@ -128,14 +128,14 @@ def test_start_that_comes_too_late_is_no_failure(vbox):
     ("gui", "something else", "Check Logs/VBox.log"),
 ])  # fmt: skip
 def test_failed_start_is_explained(vbox, start_type, text, remedy):
-    task(vbox).well()
+    task(vbox).succeeded()
     done = task(vbox, state="started", start_type=start_type, fails={"startvm": text})
     assert (done.outcome.failed, done.vm["state"], done.verbs) == (True, "stopped", ["startvm"])
     assert [word for word in ("web: VBoxManage startvm", text, remedy) if word not in done.outcome.msg] == []
 
 
 def test_vm_that_is_removed_while_it_is_stopped(vbox):
-    machine = task(vbox, state="started").well().vm
+    machine = task(vbox, state="started").succeeded().vm
 
     def remove():
         vbox.run("controlvm", machine["id"], "poweroff")
@@ -165,7 +165,7 @@ def test_observation_is_two_calls_and_one_for_each_running_vm(vbox, named):
             vbox.run("startvm", uuid)
     commands, config = InProcess(vbox), {"memory": 16 * MIB, "description": "", "tags": ()}
     if named:
-        vms = task(vbox, *names[:named], config=config, commands=commands).well().vms
+        vms = task(vbox, *names[:named], config=config, commands=commands).succeeded().vms
     else:
         vms = info(vbox, commands=commands)["vms"]
     assert sorted(call[0] for call in commands.calls) == ["--version", *["guestproperty"] * 4, "list"]

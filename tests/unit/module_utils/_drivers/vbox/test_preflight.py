@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task needs from its host is checked before the first step: nothing is written where it would fail."""
+"""Requirements of a task on its host are checked before the first step: a task that would fail changes nothing."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def filled(value, place):
 ])  # fmt: skip
 def test_accepted(vbox, place, config):
     config = filled(config, place)
-    task(vbox, config={**SMALL, **config}).well()
-    assert task(vbox, config=config).well().writes == []
+    task(vbox, config={**SMALL, **config}).succeeded()
+    assert task(vbox, config=config).succeeded().writes == []
 
 
 IMAGES = [
@@ -99,18 +99,18 @@ IMAGES = [
 def test_image_is_checked(vbox, place, path, entry, words):
     done = task(vbox, config={**SMALL, "disks": {"#0": entry}}, image={"source": place(path), "linked": False})
     if words is None:
-        done.well()
+        done.succeeded()
     else:
         done.refused("web", place(words))
 
 
 def test_clone_is_checked_against_its_source(vbox):
-    task(vbox, "source", config={**SMALL, "disks": {"#0": {"size": 2 * MIB, "format": "vmdk"}}}).well()
+    task(vbox, "source", config={**SMALL, "disks": {"#0": {"size": 2 * MIB, "format": "vmdk"}}}).succeeded()
     clone = {"source": "source", "linked": False}
     larger = {"disks": {"#0": {"size": 4 * MIB}}}
     task(vbox, "copy", config=larger, clone=clone).refused("cannot enlarge", "--format VDI")
     task(vbox, "source", config=larger).refused("cannot enlarge", "clonemedium disk")
-    assert task(vbox, "copy", config={}, clone=clone).well().vm["disks"][0]["size"] == 2 * MIB
+    assert task(vbox, "copy", config={}, clone=clone).succeeded().vm["disks"][0]["size"] == 2 * MIB
 
 
 @pytest.mark.parametrize(("slot", "words"), [
@@ -124,16 +124,16 @@ def test_clone_is_checked_against_its_source(vbox):
     ("SCSI 15", None),
 ])  # fmt: skip
 def test_slot_is_checked(vbox, slot, words):
-    task(vbox).well()
+    task(vbox).succeeded()
     done = task(vbox, config={"disks": {slot: {"size": MIB}}})
     if words:
         done.refused("web", *words.split(". "))
     else:
-        assert slot in [one["slot"] for one in done.well().vm["disks"]]
+        assert slot in [one["slot"] for one in done.succeeded().vm["disks"]]
 
 
 def test_new_disk_does_not_replace_a_file(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     path = vbox.machines / "web" / "web-SATA-1.vhd"
     path.write_bytes(b"precious")
     config = {"memory": 24 * MIB, "disks": {"SATA 1": {"size": MIB, "format": "vhd"}}}
@@ -163,7 +163,7 @@ def test_seed_needs_a_program(vbox):
 
 def test_unreadable_vm_is_explained(vbox):
     """With its UUID, its file and the way out; nobody creates a second one, and nothing is lost."""
-    made = task(vbox).well().vm
+    made = task(vbox).succeeded().vm
     settings = vbox.machines / "web" / "web.vbox"
     kept = settings.rename(settings.with_suffix(".kept"))
     for state in ("present", "started", "absent"):
@@ -171,12 +171,12 @@ def test_unreadable_vm_is_explained(vbox):
         done.refused(made["id"], f"{settings} is not readable", "VBoxManage unregistervm")
     assert made["disks"][0]["source"] in vbox.registered()
     kept.rename(settings)
-    assert task(vbox, config={"memory": 20 * MIB}).well().vm["id"] == made["id"]
+    assert task(vbox, config={"memory": 20 * MIB}).succeeded().vm["id"] == made["id"]
 
 
 def test_forgotten_vm_is_not_created_again(vbox):
-    """As the remedy says: its files stay, and are in the way of a new VM until somebody decides."""
-    made = task(vbox).well().vm
+    """The files remain, and prevent the creation of a VM with this name, as the error message says."""
+    made = task(vbox).succeeded().vm
     settings = vbox.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="ascii")
     vbox.run("unregistervm", made["id"])
@@ -199,22 +199,24 @@ def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
     path = str(vbox.folder / f"fixed.{image_format}")
     form = ("--format", image_format.upper(), "--variant", "Fixed")
     vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *form)
-    task(vbox, config={**SMALL, "disks": {"#0": {"source": path}}}).well()
+    task(vbox, config={**SMALL, "disks": {"#0": {"source": path}}}).succeeded()
     larger = {"memory": 24 * MIB, "disks": {"#0": {"size": 4 * MIB}}}
     for check in (True, False):
         task(vbox, config=larger, check=check).refused("web: disks.SATA 0.size", path, "--variant Standard")
         clone = {"source": "web", "linked": False}
         task(vbox, "copy", config=larger, clone=clone, check=check).refused("copy: disks.SATA 0.size", "Fixed")
     vbox.run("snapshot", "web", "take", "s")
-    task(vbox, config=larger).well()  # On top of it there is an image that grows.
-    assert task(vbox, "copy", config=larger, clone={"source": "web", "linked": True, "snapshot": "s"}).well().changed
+    task(vbox, config=larger).succeeded()  # The overlay of the snapshot is enlarged.
+    assert (
+        task(vbox, "copy", config=larger, clone={"source": "web", "linked": True, "snapshot": "s"}).succeeded().changed
+    )
 
 
 @pytest.mark.parametrize("lost", ["disk", "base", "iso", "seed"])
 def test_missing_image_is_named_before_a_start(vbox, lost):
     iso = vbox.folder / "a.iso"
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
-    task(vbox, config={**SMALL, "iso": str(iso)}, cloud_init={"user": "a"}).well()
+    task(vbox, config={**SMALL, "iso": str(iso)}, cloud_init={"user": "a"}).succeeded()
     vbox.run("snapshot", "web", "take", "s")
     folder = vbox.machines / "web"
     on_top = next((folder / "Snapshots").glob("*.vdi"))
@@ -227,14 +229,14 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
         task(vbox, state="started", config={}, check=check).refused(
             f"web: {option}: {path} in slot ", "Restore the file"
         )
-    assert task(vbox, config={"memory": 24 * MIB}).well().changed
+    assert task(vbox, config={"memory": 24 * MIB}).succeeded().changed
     if lost == "iso":
-        assert task(vbox, state="started", config={"iso": ""}).well().vm["state"] == "running"
+        assert task(vbox, state="started", config={"iso": ""}).succeeded().vm["state"] == "running"
 
 
 @pytest.mark.parametrize("way", ["image", "clone"])
 def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
-    task(vbox, "base").well()
+    task(vbox, "base").succeeded()
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
     more = {"image": image} if way == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
@@ -246,20 +248,20 @@ def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
         monkeypatch.setattr(files, "free_space", lambda folder, room=room: room)
         for check in (True, False):
             done = task(vbox, check=check, **more)
-            done.refused(words, "storage_path") if words else done.well()
+            done.refused(words, "storage_path") if words else done.succeeded()
 
 
 def test_linked_clone_needs_no_room(vbox, monkeypatch):
-    task(vbox, "base").well()
+    task(vbox, "base").succeeded()
     vbox.run("snapshot", "base", "take", "s")
     monkeypatch.setattr(files, "free_space", lambda folder: 0)
-    task(vbox, config={}, clone={"source": "base", "linked": True, "snapshot": "s"}).well()
+    task(vbox, config={}, clone={"source": "base", "linked": True, "snapshot": "s"}).succeeded()
 
 
 @pytest.mark.parametrize("kind", ["disk added", "disk there", "iso"])
 def test_path_that_new_groups_move_is_rejected(vbox, kind):
-    """The folder of a VM is named after its first group."""
-    task(vbox).well()
+    """The directory of a VM depends on its first group."""
+    task(vbox).succeeded()
     folder = vbox.machines / "web"
     own = observed(vbox).config["disks"]["SATA 0"]["source"]
     disk = vbox.disk()
@@ -273,8 +275,8 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
     for check in (True, False):
         task(vbox, config={**config, "groups": ("/new", "/")}, check=check).refused(str(folder), "would move")
     for groups in (("/",), ("/", "/new")):
-        task(vbox, config={**config, "groups": groups}).well()
-        assert not task(vbox, config={**config, "groups": groups}).well().changed
+        task(vbox, config={**config, "groups": groups}).succeeded()
+        assert not task(vbox, config={**config, "groups": groups}).succeeded().changed
 
 
 def test_image_goes_to_one_slot(vbox):
@@ -282,7 +284,7 @@ def test_image_goes_to_one_slot(vbox):
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
         task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be attached at both SATA 0 and SATA 1")
-    task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).well()
+    task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).succeeded()
     task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused(
         "would be attached at both SATA 0 and SATA 1"
     )
@@ -291,12 +293,12 @@ def test_image_goes_to_one_slot(vbox):
 def test_place_for_a_drive_is_checked(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
-    task(vbox, config={"disks": slots}).well()
+    task(vbox, config={"disks": slots}).succeeded()
     iso = vbox.folder / "a.iso"
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     for check in (True, False):
         task(vbox, config={"memory": 24 * MIB, "iso": str(iso)}, check=check).refused("no slot is free for an optical")
-    task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).well()
+    task(vbox, config={"disks": {"IDE 1": None}, "iso": str(iso)}).succeeded()
     assert vbox.values()["IDE-1-0"] == str(iso)
 
 
@@ -306,30 +308,30 @@ def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
     vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
     iso = vbox.folder / "a.iso"
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
-    assert task(vbox, config={"iso": str(iso)}).well().verbs == ["storageattach"]
+    assert task(vbox, config={"iso": str(iso)}).succeeded().verbs == ["storageattach"]
     assert vbox.values()["IDE Controller-0-0"] == str(iso)
 
 
 def test_running_vm_gets_no_ports(vbox):
-    task(vbox, state="started").well()
+    task(vbox, state="started").succeeded()
     disk = {"disks": {"SATA 12": {"size": MIB}}}
     for check in (True, False):
         task(vbox, config=disk, check=check).refused(
             "web: disks.SATA 12: controller 'SATA' has only 8 ports while the VM is running"
         )
-    assert task(vbox, state="stopped", config=disk).well().vm["state"] == "stopped"
+    assert task(vbox, state="stopped", config=disk).succeeded().vm["state"] == "stopped"
 
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_two_rules_for_one_port_are_rejected(vbox, exists):
     one, two = {"host_port": 8080, "guest_port": 80}, {"host_port": 8080, "host_address": "", "guest_port": 81}
     if exists:
-        task(vbox, config={**SMALL, "port_forwards": {"a": one}}).well()
+        task(vbox, config={**SMALL, "port_forwards": {"a": one}}).succeeded()
     rules = {"b": two} if exists else {"a": one, "b": two}
     for check in (True, False):
         task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused("a and b use the same host_port")
     rules["b"] = {**two, "host_address": "127.0.0.1"}
-    task(vbox, config={**SMALL, "port_forwards": rules}).well()
+    task(vbox, config={**SMALL, "port_forwards": rules}).succeeded()
 
 
 def test_folder_must_be_writable(vbox, monkeypatch):
@@ -339,8 +341,8 @@ def test_folder_must_be_writable(vbox, monkeypatch):
 
 @pytest.mark.parametrize("way", ["disk", "image"])
 def test_copied_file_is_no_image_of_its_own(vbox, way):
-    """VirtualBox knows images by the UUIDs in them."""
-    own = task(vbox, "other").well().vm["disks"][0]["source"]
+    """VirtualBox identifies images by the UUIDs in their headers."""
+    own = task(vbox, "other").succeeded().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")
     shutil.copy(own, copy)
     more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
@@ -350,7 +352,7 @@ def test_copied_file_is_no_image_of_its_own(vbox, way):
 
 @pytest.mark.parametrize("check", [True, False])
 def test_two_names_with_one_file_name_are_rejected(vbox, check):
-    task(vbox, "a;b").well()
+    task(vbox, "a;b").succeeded()
     task(vbox, "a:b", check=check).refused("a_b.vbox belongs to the VM 'a;b'")
     path = vbox.machines / "c_d" / "c_d-SATA-0.vdi"
     path.parent.mkdir()

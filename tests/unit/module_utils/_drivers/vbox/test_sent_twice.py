@@ -75,7 +75,7 @@ def ends_alike(prepare, act):
             vbox.disk()
             prepare(vbox)
             with times() as errors:
-                done = act(vbox).well()
+                done = act(vbox).succeeded()
             assert not errors
             ends.append((state_of(vbox), done.changed, [vm["state"] for vm in done.vms]))
     assert ends[0][1:] == ends[1][1:]
@@ -86,7 +86,7 @@ def ends_alike(prepare, act):
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_changes_of_an_existing_vm(state, change):
     def prepare(vbox):
-        task(vbox, state=state, config=filled(RICH, vbox.folder)).well()
+        task(vbox, state=state, config=filled(RICH, vbox.folder)).succeeded()
 
     def act(vbox):
         return task(vbox, config=filled(CHANGES[change], vbox.folder), allow_restart=change not in LIVE)
@@ -102,8 +102,8 @@ def test_changes_of_an_existing_vm(state, change):
 ])  # fmt: skip
 def test_states(before, state, more):
     def prepare(vbox):
-        task(vbox, state="present" if before == "present" else "started", image=vbox.image("obeys")).well()
-        task(vbox, state=before).well()
+        task(vbox, state="present" if before == "present" else "started", image=vbox.image("obeys")).succeeded()
+        task(vbox, state=before).succeeded()
         vbox.clock.sleep(2)
 
     ends_alike(prepare, lambda vbox: task(vbox, state=state, config={}, **more))
@@ -113,8 +113,8 @@ def test_states(before, state, more):
 @pytest.mark.parametrize("way", ["empty disk", "image", "clone", "linked clone"])
 def test_creations(way, state):
     def prepare(vbox):
-        task(vbox, "base", config=filled(RICH, vbox.folder)).well()
-        snapshot(vbox, "s", "base").well()
+        task(vbox, "base", config=filled(RICH, vbox.folder)).succeeded()
+        snapshot(vbox, "s", "base").succeeded()
 
     def act(vbox):
         if way == "empty disk":
@@ -131,11 +131,11 @@ def test_creations(way, state):
 @pytest.mark.parametrize("state", ["present", "absent", "restored"])
 def test_snapshots(state, power):
     def prepare(vbox):
-        task(vbox, state="present" if power == "present" else "started").well()
-        task(vbox, state=power).well()
+        task(vbox, state="present" if power == "present" else "started").succeeded()
+        task(vbox, state=power).succeeded()
         if state != "present":
             for name in ("s", "t"):
-                snapshot(vbox, name).well()
+                snapshot(vbox, name).succeeded()
 
     more = {"children": True} if state == "absent" else {}
     ends_alike(prepare, lambda vbox: snapshot(vbox, "s", state=state, allow_restart=True, **more))

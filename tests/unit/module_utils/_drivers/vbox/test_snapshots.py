@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: taken once, deleted and restored by their ids, and kept where a linked clone needs them."""
+"""Snapshots: created once, deleted and restored by their ids, and not deleted if a linked clone needs them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TEXT = 'one "two"\nthree'
 
 
 def names(done):
-    return [one["name"] for one in done.well().vm["snapshots"]]
+    return [one["name"] for one in done.succeeded().vm["snapshots"]]
 
 
 def test_snapshot_is_taken_once(vbox):
-    task(vbox).well()
-    done = snapshot(vbox, "s", description=TEXT).well()
+    task(vbox).succeeded()
+    done = snapshot(vbox, "s", description=TEXT).succeeded()
     (taken,) = done.vm["snapshots"]
     assert (done.verbs, taken["description"], taken["current"]) == (["snapshot take"], TEXT, True)
     assert snapshot(vbox, "s", description=TEXT).writes == []
@@ -27,36 +27,36 @@ def test_snapshot_is_taken_once(vbox):
 
 
 def test_snapshot_that_somebody_takes_first(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     lock = {"take": "The object is not ready"}
     done = snapshot(vbox, "s", fails=lock, before={"take": lambda: vbox.run("snapshot", "web", "take", "s")})
     assert (done.verbs, names(done)) == (["snapshot take"], ["s"])
 
 
 def test_snapshot_that_somebody_deletes_first(vbox):
-    task(vbox).well()
-    snapshot(vbox, "s").well()
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
     done = snapshot(vbox, "s", state="absent", before={"delete": lambda: vbox.run("snapshot", "web", "delete", "s")})
     assert names(done) == []
 
 
 def test_failed_deletion_of_a_snapshot_is_a_failure(vbox):
-    task(vbox).well()
-    snapshot(vbox, "s").well()
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
     snapshot(vbox, "s", state="absent", fails={"delete": "The disk is full"}).failed("The disk is full")
 
 
 @pytest.mark.parametrize("running", [False, True])
 def test_restored_vm_has_its_settings_of_then(vbox, running):
-    """What is no part of a snapshot stays as it is: description, tags, groups, and the mark."""
+    """Values that are not part of a snapshot remain: description, tags, groups, and the mark."""
     state = "started" if running else "present"
-    task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).well()
-    snapshot(vbox, "s").well()
+    task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).succeeded()
+    snapshot(vbox, "s").succeeded()
     now = {"memory": 24 * MIB, "description": "new", "tags": ("new",), "disks": {"SATA 1": {"size": MIB}}}
-    task(vbox, config=now, allow_restart=True).well()
+    task(vbox, config=now, allow_restart=True).succeeded()
     mark = observed(vbox).mark
-    check = snapshot(vbox, "s", state="restored", allow_restart=True, check=True).well()
-    done = snapshot(vbox, "s", state="restored", allow_restart=True).well()
+    check = snapshot(vbox, "s", state="restored", allow_restart=True, check=True).succeeded()
+    done = snapshot(vbox, "s", state="restored", allow_restart=True).succeeded()
     assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
     found = observed(vbox)
     config = {key: found.config[key] for key in ("memory", "description", "tags")}
@@ -67,38 +67,38 @@ def test_restored_vm_has_its_settings_of_then(vbox, running):
 
 
 def test_running_vm_is_turned_off_and_restored(vbox):
-    task(vbox, state="started").well()
-    snapshot(vbox, "s").well()
-    done = snapshot(vbox, "s", state="restored").well()
+    task(vbox, state="started").succeeded()
+    snapshot(vbox, "s").succeeded()
+    done = snapshot(vbox, "s", state="restored").succeeded()
     assert done.verbs == ["controlvm poweroff", "snapshot restore", "startvm"]
-    task(vbox, state="suspended").well()
-    assert "discardstate" not in snapshot(vbox, "s", state="restored").well().verbs
+    task(vbox, state="suspended").succeeded()
+    assert "discardstate" not in snapshot(vbox, "s", state="restored").succeeded().verbs
 
 
 def test_snapshot_has_the_configuration_of_then(vbox):
     config = {**SMALL, "os_type": "Debian_64", "tpm": True, "groups": ("/a",), "description": "old"}
-    task(vbox, config=config).well()
-    snapshot(vbox, "s").well()
+    task(vbox, config=config).succeeded()
+    snapshot(vbox, "s").succeeded()
     now = {"memory": 24 * MIB, "os_type": "Fedora_64", "groups": ("/b",), "description": "new", "tpm": False}
-    task(vbox, config={**now, "native": {"hpet": "on"}}).well()
+    task(vbox, config={**now, "native": {"hpet": "on"}}).succeeded()
     found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
     then = found.snapshots[0].config
     assert (then["memory"], then["native"]) == (16 * MIB, {"hpet": "off"})
-    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports these of today.
+    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports the present values of these.
     assert {key: then[key] for key in kept} == {key: now[key] for key in kept}
 
 
 def test_lock_while_a_snapshot_is_read_is_waited_for(vbox):
-    task(vbox).well()
-    snapshot(vbox, "s").well()
-    task(vbox, config={"memory": 24 * MIB}).well()
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
+    task(vbox, config={"memory": 24 * MIB}).succeeded()
     vbox.is_busy("The machine '{}' is already locked for a session (or being unlocked)")
-    assert snapshot(vbox, "s", state="restored").well().vm["memory_mib"] == 16
+    assert snapshot(vbox, "s", state="restored").succeeded().vm["memory_mib"] == 16
 
 
 def test_other_failure_while_a_snapshot_is_read(vbox):
-    task(vbox).well()
-    snapshot(vbox, "s").well()
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
     with pytest.raises(CommandFailed, match="out of memory"):
         snapshot(vbox, "s", state="restored", fails={"showvminfo": "out of memory"})
 
@@ -108,15 +108,15 @@ def test_other_failure_while_a_snapshot_is_read(vbox):
 
 @pytest.fixture(name="source")
 def _source(vbox):
-    """A VM with two snapshots, one on the other; a linked clone needs the first."""
-    task(vbox, "source").well()
+    """A VM with two snapshots, the second a child of the first; a linked clone needs the first."""
+    task(vbox, "source").succeeded()
     for name in ("first", "second"):
-        snapshot(vbox, name, "source").well()
+        snapshot(vbox, name, "source").succeeded()
     link(vbox, "first")
 
 
 def link(vbox, taken):
-    task(vbox, "clone", config={}, clone={"source": "source", "snapshot": taken, "linked": True}).well()
+    task(vbox, "clone", config={}, clone={"source": "source", "snapshot": taken, "linked": True}).succeeded()
 
 
 def test_snapshot_that_a_clone_needs_stays(vbox, source):
@@ -129,15 +129,15 @@ def test_snapshot_that_a_clone_needs_stays(vbox, source):
 
 def test_snapshot_that_nobody_needs_is_deleted(vbox, source):
     assert names(snapshot(vbox, "second", "source", state="absent")) == ["first"]
-    task(vbox, "clone", state="absent").well()
+    task(vbox, "clone", state="absent").succeeded()
     assert names(snapshot(vbox, "first", "source", state="absent")) == []
-    task(vbox, "source", state="absent").well()
+    task(vbox, "source", state="absent").succeeded()
     assert (vbox.files(), vbox.registered()) == ([], [])
 
 
 def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
-    """Merging a snapshot into the next one gives the clone of that one the same content."""
-    task(vbox, "clone", state="absent").well()
+    """The snapshot is merged into its child, so a clone of the child keeps its content."""
+    task(vbox, "clone", state="absent").succeeded()
     link(vbox, "second")
     assert names(snapshot(vbox, "first", "source", state="absent")) == ["second"]
     snapshot(vbox, "second", "source", state="absent").refused("'second' is needed by clone")
@@ -151,10 +151,10 @@ def test_snapshot_that_a_foreign_image_needs_stays(vbox, source):
 
 
 def test_current_snapshot_with_a_child_stays(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     for name in ("a", "b", "c"):
-        snapshot(vbox, name).well()
-    snapshot(vbox, "b", state="restored").well()
+        snapshot(vbox, name).succeeded()
+    snapshot(vbox, "b", state="restored").succeeded()
     snapshot(vbox, "b", state="absent").refused("'b' is the current snapshot and has the child 'c'", "children: true")
     assert names(snapshot(vbox, "a", state="absent")) == ["b", "c"]
     done = snapshot(vbox, "b", state="absent", children=True)
@@ -162,33 +162,33 @@ def test_current_snapshot_with_a_child_stays(vbox):
 
 
 def test_older_snapshots_of_a_series_are_deleted(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     kept = [names(task(vbox, snapshot={"name": f"s-{number}", "keep_last": 2})) for number in (1, 2, 3)]
     assert kept == [["s-1"], ["s-1", "s-2"], ["s-2", "s-3"]]
 
 
 def test_snapshot_with_two_children_stays(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     for name in ("a", "b", "c"):
-        snapshot(vbox, name).well()
-        snapshot(vbox, "a", state="restored").well()
+        snapshot(vbox, name).succeeded()
+        snapshot(vbox, "a", state="restored").succeeded()
     snapshot(vbox, "a", state="absent").refused("a", "children")
     assert names(snapshot(vbox, "a", state="absent", children=True)) == []
 
 
 @pytest.mark.parametrize("state", ["started", "paused", "suspended"])
 def test_snapshot_of_a_vm_with_memory_includes_it(vbox, state):
-    task(vbox, state="started").well()
-    task(vbox, state=state).well()
+    task(vbox, state="started").succeeded()
+    task(vbox, state=state).succeeded()
     task(vbox, snapshot={"name": "s", "include_memory": False}).refused(
         "a snapshot of a running VM includes its memory"
     )
-    (taken,) = snapshot(vbox, "s").well().vm["snapshots"]
+    (taken,) = snapshot(vbox, "s").succeeded().vm["snapshots"]
     assert taken["state"] == "running"
 
 
 def test_crashed_vm_has_no_snapshot(vbox):
-    task(vbox, image=vbox.image("crashes"), state="started").well()
+    task(vbox, image=vbox.image("crashes"), state="started").succeeded()
     vbox.clock.sleep(5)
     assert observed(vbox).power == "failed"
     snapshot(vbox, "s").refused("a crashed VM has none")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A libvirt that answers as recorded: for what is read out of answers, and what is sent back."""
+"""Fakes of virsh with recorded answers, for tests of the driver's parsing and of the commands that it sends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def recorded(name):
 
 
 def machine_xml(*replacements):
-    """The recorded definition of the machine m1, with pieces of its text replaced: each (old, new) must be there."""
+    """The recorded definition of the VM m1 with replacements (old, new); each old text must exist."""
     text = recorded("vm1-dumpxml-inactive.xml")
     for old, new in replacements:
         assert old in text, old
@@ -41,9 +41,9 @@ def with_metadata(text):
     return ("  </metadata>", f"{text}  </metadata>")
 
 
-class ToldVirsh:
-    """Answers by the words of the question; ``done`` are the words of all that was run, ``sent`` what was piped in,
-    ``limits`` {first word: seconds that the command may take} where it was not left at the default.
+class FakeVirsh:
+    """Returns the given answers by command. ``done`` are the arguments of all commands that were run, ``sent`` their
+    standard inputs, ``limits`` is {command: timeout in seconds} if it is not the default.
     """
 
     uri = "qemu:///system"
@@ -78,8 +78,8 @@ class ToldVirsh:
         return Definition(self.sent[-1])
 
 
-class StoringVirsh(ToldVirsh):
-    """One VM that keeps what is done to it: what is defined is stored, NICs and disks are plugged in and out.
+class StoringVirsh(FakeVirsh):
+    """One VM that applies changes: definitions are stored, NICs and disks are attached and detached.
 
     ``fails_once`` are first words of commands that the next time fail as while another client works on the VM.
     """
@@ -126,7 +126,7 @@ def driver_of(virsh, folder, **options):
 
 
 def chain(images, folder, *names):
-    """Images, each on the one before it; their paths."""
+    """Create images, each on top of the previous one; returns their paths."""
     paths = [str(folder / name) for name in names]
     images.create(paths[0], "qcow2", 1 << 20)
     for below, path in zip(paths, paths[1:]):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine with all that two machines cannot both have, and its snapshot s1, as libvirt tells them, on real files."""
+"""A VM with every setting that two VMs cannot share, and its snapshot s1, as libvirt reports them, with real files."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import subprocess
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, recorded
 
 RICH = "d7188e7f-d4e4-48f6-9735-fb974a8262d0"
 DISK, SHARED, SEED = "rich-vda.qcow2", "rich-vdb.raw", "rich.polyvirt-seed.iso"
-#: What makes its firmware one that has variables.
+#: The definition of a firmware with NVRAM.
 PFLASH = "<loader type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
 _MIB = 1 << 20
 
 
 class Rich:
-    """The machine ``rich`` in a folder of its own."""
+    """The VM ``rich`` in its own directory."""
 
     def __init__(self, folder):
         self.folder = folder
         self.text = self._placed("rich-dumpxml-inactive.xml")
         self.snapshots = {"s1": self._placed("rich-snapshot-running.xml")}
         self.others = {}
-        self.virsh = ToldVirsh()
+        self.virsh = FakeVirsh()
         mark = {"id": RICH, "disks": [self.path(DISK)], "files": [self.path(SEED)]}
         self.vm = Vm("rich", id=RICH, mark=mark)
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", self.path(DISK), "1M"], check=True)
@@ -58,7 +58,7 @@ class Rich:
         subprocess.run(["qemu-img", "snapshot", "-c", name, self.path(DISK)], check=True)
 
     def driver(self):
-        """A driver whose libvirt knows this machine, and those in ``others`` ({(uuid, name): XML})."""
+        """A driver whose libvirt has this VM, and those in ``others`` ({(uuid, name): XML})."""
         machines = {(RICH, "rich"): self.text, **self.others}
         listed = "".join(f"{uuid} {name}\n" for uuid, name in machines)
         self.virsh.answers["list", "--all", "--uuid", "--name"] = listed

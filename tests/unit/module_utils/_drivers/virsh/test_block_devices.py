@@ -11,15 +11,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, with_devices
-from unit.module_utils._drivers.virsh.test_configure import change, told
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.test_configure import change, virsh_with
 
 MIB = 1 << 20
 
 
 @pytest.fixture(name="device")
 def _device(tmp_path, monkeypatch):
-    """A file that passes for a block device; a guest has made it look like a qcow2 image."""
+    """A file that is treated as a block device, to which a guest has written a qcow2 header."""
     path = tmp_path / "lv"
     path.write_bytes(b"QFI\xfb" + bytes(MIB - 4))
     monkeypatch.setattr(files, "is_block_device", lambda asked: asked == str(path))
@@ -34,13 +34,13 @@ def added(device):
 def check(folder, *changes, virsh=None, disks=None, steps=()):
     vm = Vm("m1", id=UUID, config={"disks": disks or {}})
     stored = {("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", ("dumpxml", UUID): machine_xml()}
-    driver = driver_of(virsh or ToldVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
+    driver = driver_of(virsh or FakeVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
     check_plan(driver, Plan(vm, vm, segments=((*steps, Step("configure", changes=changes)),)))
 
 
 def test_it_is_attached_as_a_raw_block_device_whatever_its_guest_wrote(tmp_path, device):
     check(tmp_path, added(device))
-    disk = change(tmp_path, told(machine_xml()), added(device)).defined().drives("disk")[1]
+    disk = change(tmp_path, virsh_with(machine_xml()), added(device)).defined().drives("disk")[1]
     assert (disk.get("type"), disk.find("source").attrib) == ("block", {"dev": device})
     assert disk.find("driver").get("type") == "raw"
 
@@ -55,7 +55,7 @@ def test_one_that_another_vm_uses_is_not_attached(tmp_path, device):
     answers = {("list", "--all", "--uuid", "--name"): f"{other} db\n"}
     answers.update({("dumpxml", other): theirs, ("dumpxml", other, "--inactive"): theirs})
     with pytest.raises(Refused, match="is a disk of db"):
-        check(tmp_path, added(device), virsh=ToldVirsh(answers))
+        check(tmp_path, added(device), virsh=FakeVirsh(answers))
 
 
 def test_it_is_not_grown(tmp_path, device):

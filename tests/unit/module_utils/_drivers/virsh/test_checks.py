@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host: found missing before the first step, and asked only where it matters."""
+"""Requirements of a plan on its host: checked before the first step, and queried only if the plan needs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.check
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, recorded
 
 GIB = 1 << 30
 START = Step("start")
@@ -23,7 +23,7 @@ NETWORKS = {("net-list", "--all", "--name"): "default\nlan\n", ("net-list", "--n
 def check(folder, *steps, nics=(), virsh=None):
     config = {"networks": {str(place): nic for place, nic in enumerate(nics)}}
     vm = Vm("web", id="u", config=config)
-    driver = driver_of(virsh or ToldVirsh(NETWORKS), folder)
+    driver = driver_of(virsh or FakeVirsh(NETWORKS), folder)
     driver.hypervisor = "TEST"  # With QEMU, what may be made depends on the processor under these tests.
     check_plan(driver, Plan(vm, vm, segments=(steps,)))
 
@@ -58,7 +58,7 @@ def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
     ],
 )
 def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, nics):
-    virsh = ToldVirsh()
+    virsh = FakeVirsh()
     check(tmp_path, step, nics=nics, virsh=virsh)
     assert virsh.processes == 0
 
@@ -80,13 +80,13 @@ def test_a_creation_needs_its_folder(tmp_path):
         check(
             tmp_path / "nosuch",
             Step("create", arguments=arguments),
-            virsh=ToldVirsh({("list", "--all", "--uuid", "--name"): ""}),
+            virsh=FakeVirsh({("list", "--all", "--uuid", "--name"): ""}),
         )
 
 
 def test_nothing_was_written_by_looking(tmp_path):
     arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {"cloud_init": {"user": "admin"}}}
-    virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
     check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
     assert list(tmp_path.iterdir()) == []
     assert [words[0] for words in virsh.done] == ["list"]
@@ -96,7 +96,7 @@ def test_nothing_was_written_by_looking(tmp_path):
 def test_a_file_in_a_disks_place_is_found_before_anything_is_done(tmp_path, content, refused):
     (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
-    virsh = ToldVirsh({("list", "--all", "--uuid", "--name"): ""})
+    virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
     with pytest.raises(Refused, match="already exists and has different content") if refused else nullcontext():
         check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
 
@@ -109,13 +109,13 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
     closed = tmp_path / "closed"
     closed.mkdir()
     (closed / "disk").touch()
-    # Root may write everywhere, so the port says what it says to others.
+    # Root may write everywhere, so the port is patched to return the result for other users.
     monkeypatch.setattr(checks.files, "is_writable", lambda path: path != str(closed))
     with pytest.raises(
         Refused, match=r"web: .*closed/disk cannot be deleted, because its directory is not writable"
-    ) as told:
+    ) as raised:
         check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "disk"))
-    assert "become" in told.value.remedy
+    assert "become" in raised.value.remedy
     check(tmp_path, Step("stop"), deletion(tmp_path / "other", closed / "gone", tmp_path / "nosuch" / "disk"))
 
 
@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
 
 
 def beside(text, **config):
-    """What a new machine of ``config`` needs on a host with one machine, m1, and all that QEMU has."""
+    """Check a new VM with ``config`` on a host with one VM, m1, and all features of QEMU."""
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "x86_64", "--machine", "q35")
     answers = {
         ("capabilities",): "<capabilities/>",
@@ -132,7 +132,7 @@ def beside(text, **config):
         ("dumpxml", UUID): text,
         ("dumpxml", UUID, "--inactive"): text,
     }
-    return {"virsh": ToldVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
+    return {"virsh": FakeVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
 
 
 def test_nvram_that_another_machine_uses_is_not_taken(tmp_path):
@@ -166,7 +166,9 @@ def test_a_log_that_another_machine_writes_is_not_taken(tmp_path):
 
 def test_firmware_of_a_machine_that_is_there_is_looked_at_as_well(tmp_path):
     theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram</nvram>"))
-    (told, _step), changes = beside(theirs), (Change("firmware", "bios", "uefi"),)
+    (arguments, _step), changes = beside(theirs), (Change("firmware", "bios", "uefi"),)
     vm = Vm("web", id="u", config={"firmware": "bios", "secure_boot": False})
     with pytest.raises(Refused, match=r"web: .*web\.nvram is used by m1"):
-        check_plan(driver_of(told["virsh"], tmp_path), Plan(vm, vm, segments=((Step("configure", changes=changes),),)))
+        check_plan(
+            driver_of(arguments["virsh"], tmp_path), Plan(vm, vm, segments=((Step("configure", changes=changes),),))
+        )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host lacks is found before the first step: interfaces, memory, directories that QEMU cannot enter."""
+"""Requirements on the host, checked before the first step: interfaces, memory, access of QEMU to directories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
 
 GIB = 1 << 30
 START, STOP = Step("start"), Step("stop")
@@ -25,7 +25,7 @@ CAPABILITIES = """\
 
 
 def check(folder, *steps, capabilities="<capabilities/>", hypervisor="QEMU", uri="qemu:///system", **config):
-    virsh = ToldVirsh({("capabilities",): capabilities})
+    virsh = FakeVirsh({("capabilities",): capabilities})
     virsh.uri = uri
     driver = driver_of(virsh, folder)
     driver.hypervisor = hypervisor
@@ -48,11 +48,11 @@ def test_a_bridge_that_does_not_exist(tmp_path, step):
 
 
 def memory_of(monkeypatch, ram, swap, overcommit=b"0"):
-    told = {
+    content_of = {
         "/proc/meminfo": b"MemTotal: %d kB\nMemFree: 1 kB\nSwapTotal:  %d kB\n" % (ram >> 10, swap >> 10),
         "/proc/sys/vm/overcommit_memory": overcommit + b"\n",
     }
-    monkeypatch.setattr(host_checks.files, "read", told.__getitem__)
+    monkeypatch.setattr(host_checks.files, "read", content_of.__getitem__)
 
 
 def test_more_memory_than_the_host_has(tmp_path, monkeypatch):
@@ -94,9 +94,9 @@ def test_a_directory_that_the_user_of_qemu_cannot_enter(tmp_path, monkeypatch, m
         return
     with pytest.raises(
         Refused, match=r"web: disks\.vda\.source: QEMU runs as user 64055, who cannot enter .*closed"
-    ) as told:
+    ) as raised:
         check(tmp_path, step, disks=disks, capabilities=CAPABILITIES)
-    assert "setfacl -m u:64055:x" in told.value.remedy
+    assert "setfacl -m u:64055:x" in raised.value.remedy
     # Of a session, or where QEMU runs as root.
     check(tmp_path, step, disks=disks)
     check(tmp_path, step, disks=disks, capabilities=CAPABILITIES.replace("+64055", "+0"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning, on definitions as libvirt tells them and on real images."""
+"""Clones, with definitions in the form of libvirt and real images."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_full_clone_stands_on_nothing_and_holds_the_same(rich):
     assert holds(copy_of(rich), 0xAB)
     disk, shared, medium = definition.root.findall("devices/disk")
     assert (file_of(disk), disk.find("driver").get("type")) == (copy_of(rich), "qcow2")
-    # What is only read is shared, as the medium is.
+    # Files that are only read are shared, such as the ISO image.
     assert (file_of(shared), file_of(medium)) == (rich.path(SHARED), rich.path("medium.iso"))
     assert definition.mark == {
         "v": 1, "id": definition.uuid, "disks": [copy_of(rich)], "files": [], "tags": ["t"],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a clone needs is looked at before anything is done, and a machine that others stand on is not written to."""
+"""Requirements of a clone are checked before any change; a VM that is the base of linked clones is not written to."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_a_plain_machine_can_be_cloned(rich, linked):
 def test_no_disk_stands_on_a_snapshot_within_an_image(rich):
     rich.snapshot_inside()
     check(rich, "s1")
-    with pytest.raises(Refused, match=r"copy: clone\.linked: 's1' is an internal snapshot of 'rich'") as told:
+    with pytest.raises(Refused, match=r"copy: clone\.linked: 's1' is an internal snapshot of 'rich'") as raised:
         check(rich, "s1", linked=True)
-    assert "external" in told.value.remedy
+    assert "external" in raised.value.remedy
 
 
 def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
@@ -54,9 +54,9 @@ def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
 
 
 def test_a_snapshot_whose_content_is_gone(rich):
-    with pytest.raises(NotFound, match="no longer contains the snapshot 's1' of 'rich'") as told:
+    with pytest.raises(NotFound, match="no longer contains the snapshot 's1' of 'rich'") as raised:
         check(rich, "s1")
-    assert "virsh snapshot-delete rich --snapshotname=s1 --metadata" in told.value.remedy
+    assert "virsh snapshot-delete rich --snapshotname=s1 --metadata" in raised.value.remedy
 
 
 def test_a_snapshot_of_which_libvirt_keeps_no_definition(rich):
@@ -104,7 +104,7 @@ def test_a_disk_that_another_machine_writes_to(rich):
 
 def test_a_file_in_the_clones_place(rich):
     (rich.folder / "copy-vda.qcow2").write_bytes((rich.folder / DISK).read_bytes())
-    check(rich)  # A run that was cut off left it.
+    check(rich)  # A file that an interrupted run left.
     write(rich.path("copy-vda.qcow2"), 7)
     for linked in (False, True):
         with pytest.raises(Refused, match="already exists and has different content"):
@@ -135,24 +135,24 @@ def test_firmware_variables_in_the_clones_place(rich):
 
 def test_firmware_variables_that_cannot_be_copied(rich, monkeypatch):
     with_variables(rich)
-    # Root may read everywhere, so the port says what it says to others.
+    # Root may read everywhere, so the port is patched to return the result for other users.
     monkeypatch.setattr(storage.files, "is_readable", lambda path: not path.endswith(NVRAM))
     with pytest.raises(Refused, match=r"copy: firmware variables.*rich_VARS\.fd is not readable"):
         check(rich)
 
 
-# What linked clones stand on ------------------------------------------------------------------------------------------
+# Bases of linked clones -----------------------------------------------------------------------------------------------
 
 
 def standing_on(path, marked=UUID):
-    """The machine m1, whose disks stand on ``path``, as its mark says."""
+    """The VM m1, whose disks are overlays of ``path`` according to its mark."""
     mark = {"v": 1, "id": marked, "disks": [], "files": [], "tags": [], "inputs": {"bases": [path]}}
     element = f"<p:mark xmlns:p='https://github.com/polyvirt/polyvirt.core/ns/1'>{json.dumps(mark)}</p:mark>"
     return machine_xml(("  </metadata>", f"{element}  </metadata>"), (MAC, "52:54:00:00:00:09"))
 
 
 def overlay_of_somebody(rich, image_format="qcow2"):
-    """The machine m1 on an overlay that this collection did not create; the base is the disk of rich."""
+    """The VM m1 with an overlay that was not created by the collection; its base is the disk of rich."""
     path = rich.path("theirs.qcow2")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", rich.path(DISK), path], check=True)
     return machine_xml(("/var/lib/libvirt/images/m1.qcow2", path), ("type='qcow2'", f"type='{image_format}'"))
@@ -170,9 +170,9 @@ TOLD = Step("configure", changes=(Change("description", "a", "b"),))
 @pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
 def test_what_others_stand_on_is_not_written_to(rich, step):
     rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
-    with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1") as told:
+    with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1") as raised:
         check_plan(rich, step)
-    assert "external snapshot" in told.value.remedy
+    assert "external snapshot" in raised.value.remedy
 
 
 @pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
@@ -201,7 +201,7 @@ def test_what_writes_nothing_is_allowed(rich, step):
 
 
 def test_a_foreign_mark_holds_nobody(rich):
-    """A copy by hand carries the mark of the clone that it was copied from."""
+    """A VM copied by hand has the mark of the clone from which it was copied."""
     rich.others[UUID, "m1"] = standing_on(rich.path(DISK), marked="another")
     check_plan(rich, Step("start"))
 

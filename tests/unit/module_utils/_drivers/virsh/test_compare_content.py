@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Points of a machine's history as images that a tool can read: real qemu-img, and a virt-diff that notes its call."""
+"""Comparison of the contents of snapshots: with the real qemu-img, and a fake virt-diff that records its call."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
 
-#: Stands in the place of virt-diff: notes its words, keeps the first image, and says what it is told to say.
+#: A script instead of virt-diff: it records its arguments, copies the first image, and prints the given output.
 PROGRAM = """#!/bin/sh
 for word; do echo "$word"; done > {folder}/words
 cp "$3" {folder}/seen
@@ -38,7 +38,7 @@ def _images():
 
 @pytest.fixture(name="tool")
 def _tool(tmp_path, monkeypatch):
-    """The folder of the program that stands for virt-diff."""
+    """The directory of the fake virt-diff."""
     folder = tmp_path / "tool"
     folder.mkdir()
     program = folder / "virt-diff"
@@ -65,7 +65,7 @@ def driver(tmp_path, **snapshots):
         for recorded_path in ("pvs-a.qcow2", "pvs-b.qcow2"):
             text = text.replace(f"/var/lib/libvirt/images/pvs/{recorded_path}", path)
         answers["snapshot-dumpxml", "u", "--snapshotname", name] = text
-    return driver_of(ToldVirsh(answers), tmp_path)
+    return driver_of(FakeVirsh(answers), tmp_path)
 
 
 def write(path, letter):
@@ -90,7 +90,7 @@ def test_an_internal_one_is_copied_out_and_now_is_the_disk(images, tool, tmp_pat
     assert (words[0], words[1], words[3:6]) == ("--format=qcow2", "-a", ["--format=qcow2", "-A", disk])
     assert (os.path.dirname(os.path.dirname(words[2])), words[2].endswith("before-vda")) == (str(tmp_path), True)
     assert (letter_of(str(tool / "seen")), letter_of(disk)) == ("61", "62")
-    # The copy stands on the same base, in a folder for nobody else, and is gone.
+    # The copy has the same base, was in a private directory, and is deleted.
     assert images.info(str(tool / "seen")).backing == base
     assert (tool / "mode").read_text().startswith("drwx------")
     assert sorted(os.listdir(tmp_path)) == before

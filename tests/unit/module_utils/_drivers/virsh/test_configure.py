@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a machine: what is sent to libvirt, in which order, and what the stored definition is afterwards."""
+"""Changes of a VM: the commands that are sent to libvirt, their order, and the stored definition afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
-from unit.module_utils._drivers.virsh.answers import MAC, UUID, ToldVirsh, driver_of, failed, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_definition import flat
 
 MIB = 1 << 20
@@ -24,9 +24,9 @@ SECOND_CARD = "<interface type='user'><mac address='52:54:00:00:00:02'/></interf
 THIRD_CARD = "<interface type='user'><mac address='52:54:00:00:00:03'/></interface>"
 
 
-def told(stored, running=None, **more):
+def virsh_with(stored, running=None, **more):
     answers = {("dumpxml", UUID, "--inactive", "--security-info"): stored, ("dumpxml", UUID): running or stored, **more}
-    return ToldVirsh(answers)
+    return FakeVirsh(answers)
 
 
 def change(folder, virsh, *changes, power="stopped", **found):
@@ -36,7 +36,7 @@ def change(folder, virsh, *changes, power="stopped", **found):
 
 
 def differences(virsh, before):
-    """What the definition that was sent differs in, our mark left out."""
+    """The differences of the sent definition, without the mark."""
     old, new = flat(before), flat(virsh.defined().text())
     return {
         path: (old.get(path), new.get(path))
@@ -58,7 +58,7 @@ def written(virsh):
 
 def test_only_what_is_asked_is_different_in_what_is_sent_back(tmp_path):
     text = machine_xml()
-    virsh = change(tmp_path, told(text), Change("cpus", 1, 2), Change("native", None, "quiet", key="os/cmdline"))
+    virsh = change(tmp_path, virsh_with(text), Change("cpus", 1, 2), Change("native", None, "quiet", key="os/cmdline"))
     assert differences(virsh, text) == {
         "/vcpu[1]": ("1", "2"),
         "/os[1]/cmdline[1]": ("root=/dev/vda ro console=ttyS0 net.ifnames=0 quiet", "quiet"),
@@ -68,44 +68,44 @@ def test_only_what_is_asked_is_different_in_what_is_sent_back(tmp_path):
 
 def test_secrets_of_the_machine_come_back_with_it(tmp_path):
     graphics = "<graphics type='vnc' passwd='hidden'/>"
-    virsh = change(tmp_path, told(machine_xml(with_devices(graphics))), Change("memory", 0, GIB))
+    virsh = change(tmp_path, virsh_with(machine_xml(with_devices(graphics))), Change("memory", 0, GIB))
     assert virsh.defined().root.find("devices/graphics").get("passwd") == "hidden"
     assert not any("hidden" in word for words in virsh.done for word in words)
 
 
 @pytest.mark.parametrize(("wanted", "words"), [(True, ("autostart", UUID)), (False, ("autostart", UUID, "--disable"))])
 def test_what_is_no_part_of_the_definition_does_not_define(tmp_path, wanted, words):
-    virsh = change(tmp_path, told(machine_xml()), Change("autostart", not wanted, wanted))
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("autostart", not wanted, wanted))
     assert written(virsh) == [words]
 
 
 def test_cards_go_from_the_last_to_the_first(tmp_path):
     text = machine_xml(with_devices(SECOND_CARD, THIRD_CARD))
     gone = [Change("networks", {}, None, key=key) for key in ("0", "1")]
-    assert macs(change(tmp_path, told(text), *gone).defined()) == ["52:54:00:00:00:03"]
+    assert macs(change(tmp_path, virsh_with(text), *gone).defined()) == ["52:54:00:00:00:03"]
 
 
 def test_a_card_is_set_before_those_behind_it_go(tmp_path):
     text = machine_xml(with_devices(SECOND_CARD, THIRD_CARD))
     changes = [Change("networks", {}, None, key="1"), Change("networks", "x", "e1000e", key="2", attribute="model")]
-    definition = change(tmp_path, told(text), *changes).defined()
+    definition = change(tmp_path, virsh_with(text), *changes).defined()
     assert macs(definition) == [MAC, "52:54:00:00:00:03"]
     assert definition.interfaces()[1].find("model").get("type") == "e1000e"
 
 
 def test_a_new_card_stands_behind_the_others(tmp_path):
     virsh = change(
-        tmp_path, told(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1")
+        tmp_path, virsh_with(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1")
     )
     nics = virsh.defined().interfaces()
     assert (len(nics), nics[0].find("mac").get("address"), nics[1].find("source").get("network")) == (2, MAC, "lan")
 
 
-# What runs ------------------------------------------------------------------------------------------------------------
+# Running VMs ----------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_is_asked_of_a_running_machine_for_its_next_start(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), Change("cpus", 1, 2, cost=NEXT_BOOT), power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("cpus", 1, 2, cost=NEXT_BOOT), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
 
 
@@ -123,7 +123,7 @@ def iso(old, new):
     ],
 )
 def test_a_medium_is_changed_in_what_runs_and_in_what_is_stored(tmp_path, power, new, words):
-    virsh = change(tmp_path, told(machine_xml()), iso(SEED, new), power=power)
+    virsh = change(tmp_path, virsh_with(machine_xml()), iso(SEED, new), power=power)
     assert written(virsh) == [*words, ("define", "/dev/stdin")]
     source = virsh.defined().drives("cdrom")[0].find("source")
     assert (source.get("file") if source is not None else "") == new
@@ -131,26 +131,26 @@ def test_a_medium_is_changed_in_what_runs_and_in_what_is_stored(tmp_path, power,
 
 def test_a_medium_goes_into_an_empty_drive(tmp_path):
     empty = machine_xml((f"<source file='{SEED}'/>", ""))
-    virsh = change(tmp_path, told(empty), iso("", "/iso/b.iso"), power="running")
+    virsh = change(tmp_path, virsh_with(empty), iso("", "/iso/b.iso"), power="running")
     assert written(virsh)[0] == ("change-media", UUID, "sda", "/iso/b.iso", "--insert", "--live")
 
 
 def test_a_medium_that_is_in_already_is_only_stored(tmp_path):
-    virsh = told(machine_xml((SEED, "")), running=machine_xml())
+    virsh = virsh_with(machine_xml((SEED, "")), running=machine_xml())
     change(tmp_path, virsh, iso("", SEED), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
 
 
 def test_our_seed_is_not_taken_for_a_medium(tmp_path):
     drive = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
-    virsh = told(machine_xml(with_devices(drive)))
+    virsh = virsh_with(machine_xml(with_devices(drive)))
     change(tmp_path, virsh, iso("", "/iso/b.iso"), power="running", mark={"id": UUID, "files": [SEED]})
     assert written(virsh)[0] == ("change-media", UUID, "sdb", "/iso/b.iso", "--insert", "--live")
     assert [one.find("source").get("file") for one in virsh.defined().drives("cdrom")] == [SEED, "/iso/b.iso"]
 
 
 def test_a_failure_in_what_runs_stores_nothing(tmp_path):
-    virsh = told(machine_xml(), **{})
+    virsh = virsh_with(machine_xml(), **{})
     virsh.answers["change-media", UUID, "sda", "--eject", "--live"] = failed("the tray is locked by the guest")
     with pytest.raises(CommandFailed, match="the tray is locked"):
         change(tmp_path, virsh, iso(SEED, ""), power="running")
@@ -166,7 +166,7 @@ def add(**entry):
 
 def test_a_new_disk_is_made_plugged_in_stored_and_marked(tmp_path):
     virsh = change(
-        tmp_path, told(machine_xml()), add(size=4 * MIB), power="running", mark={"id": UUID, "disks": ["/old"]}
+        tmp_path, virsh_with(machine_xml()), add(size=4 * MIB), power="running", mark={"id": UUID, "disks": ["/old"]}
     )
     path = str(tmp_path / "m1-vdb.qcow2")
     assert QemuImg(Commands()).info(path).virtual_size == 4 * MIB
@@ -183,7 +183,7 @@ def test_a_new_disk_is_made_plugged_in_stored_and_marked(tmp_path):
     (Timeout("virsh attach-device had not ended after 600 seconds.", 600), True),
 ])  # fmt: skip
 def test_file_of_a_disk_that_may_be_plugged_in_remains(tmp_path, error, remains):
-    virsh = told(machine_xml())
+    virsh = virsh_with(machine_xml())
     run = virsh.run
 
     def fail_to_attach(*words, **more):
@@ -200,7 +200,7 @@ def test_file_of_a_disk_that_may_be_plugged_in_remains(tmp_path, error, remains)
 def test_a_disk_that_a_run_cut_off_had_plugged_in_is_only_stored(tmp_path):
     path = tmp_path / "m1-vdb.qcow2"
     disk = f"<disk type='file' device='disk'><driver type='qcow2'/><source file='{path}'/><target dev='vdb'/></disk>"
-    virsh = told(machine_xml(), running=machine_xml(with_devices(disk)))
+    virsh = virsh_with(machine_xml(), running=machine_xml(with_devices(disk)))
     change(tmp_path, virsh, add(size=4 * MIB), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert virsh.defined().mark["disks"] == [str(path)]
@@ -209,7 +209,7 @@ def test_a_disk_that_a_run_cut_off_had_plugged_in_is_only_stored(tmp_path):
 
 def test_a_foreign_mark_is_replaced_for_it_speaks_of_others(tmp_path):
     virsh = change(
-        tmp_path, told(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]}
+        tmp_path, virsh_with(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]}
     )
     mark = virsh.defined().mark
     assert (mark["id"], mark["disks"], mark["tags"]) == (UUID, [str(tmp_path / "m1-vdb.qcow2")], [])
@@ -218,14 +218,14 @@ def test_a_foreign_mark_is_replaced_for_it_speaks_of_others(tmp_path):
 def test_a_disk_that_was_there_before_is_not_marked_as_ours(tmp_path):
     source = str(tmp_path / "theirs.raw")
     QemuImg(Commands()).create(source, "raw", MIB)
-    virsh = change(tmp_path, told(machine_xml()), add(source=source))
+    virsh = change(tmp_path, virsh_with(machine_xml()), add(source=source))
     disk = virsh.defined().drives("disk")[1]
     assert (disk.find("driver").get("type"), virsh.defined().mark) == ("raw", None)
 
 
 def test_detaching_a_disk_leaves_its_file(tmp_path):
     gone = Change("disks", {}, None, key="vda", cost=LIVE)
-    virsh = change(tmp_path, told(machine_xml()), gone, power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), gone, power="running")
     assert written(virsh) == [("detach-disk", UUID, "vda", "--live"), ("define", "/dev/stdin")]
     assert virsh.defined().drives("disk") == []
 
@@ -233,14 +233,14 @@ def test_detaching_a_disk_leaves_its_file(tmp_path):
 def test_detaching_what_a_run_cut_off_had_detached_is_only_stored(tmp_path):
     without = Definition(machine_xml())
     without.devices.remove(without.drives("disk")[0])
-    virsh = told(machine_xml(), running=without.text())
+    virsh = virsh_with(machine_xml(), running=without.text())
     change(tmp_path, virsh, Change("disks", {}, None, key="vda", cost=LIVE), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
 
 
 def test_growing_a_running_disk_is_libvirts_and_says_its_unit(tmp_path):
     size = Change("disks", GIB, 2 * GIB, key="vda", attribute="size", cost=LIVE)
-    virsh = change(tmp_path, told(machine_xml()), size, power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), size, power="running")
     assert written(virsh) == [("blockresize", UUID, "vda", "2147483648B")]
 
 
@@ -248,12 +248,14 @@ def test_growing_a_disk_at_rest_is_done_to_its_file(tmp_path):
     path = str(tmp_path / "a.qcow2")
     QemuImg(Commands()).create(path, "qcow2", MIB)
     size = Change("disks", MIB, 2 * MIB, key="vda", attribute="size", cost=LIVE)
-    virsh = change(tmp_path, told(machine_xml()), size, config={"disks": {"vda": {"source": path, "format": "qcow2"}}})
+    virsh = change(
+        tmp_path, virsh_with(machine_xml()), size, config={"disks": {"vda": {"source": path, "format": "qcow2"}}}
+    )
     assert (written(virsh), QemuImg(Commands()).info(path).virtual_size) == ([], 2 * MIB)
 
 
 def test_tags_live_in_the_mark(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), Change("tags", (), ("a", "b")), mark=None)
+    virsh = change(tmp_path, virsh_with(machine_xml()), Change("tags", (), ("a", "b")), mark=None)
     assert virsh.defined().mark == {"v": 1, "id": UUID, "disks": [], "files": [], "tags": ["a", "b"], "inputs": {}}
 
 
@@ -263,7 +265,7 @@ def test_tags_live_in_the_mark(tmp_path):
 def test_nvram_of_the_firmware_before_is_remembered(tmp_path):
     old = "/var/lib/libvirt/qemu/nvram/m1_VARS.fd"
     text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{old}</nvram>"))
-    virsh = change(tmp_path, told(text), Change("secure_boot", None, True))
+    virsh = change(tmp_path, virsh_with(text), Change("secure_boot", None, True))
     new = str(tmp_path / "m1.nvram-secure")
     assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, [old, new])
 
@@ -272,12 +274,12 @@ def test_turning_back_finds_the_first_file_and_names_none_twice(tmp_path):
     plain, secure = (str(tmp_path / name) for name in ("m1.nvram", "m1.nvram-secure"))
     text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{secure}</nvram>"))
     mark = {"id": UUID, "nvram": [plain, secure], "disks": ["/d"]}
-    definition = change(tmp_path, told(text), Change("secure_boot", True, False), mark=mark).defined()
+    definition = change(tmp_path, virsh_with(text), Change("secure_boot", True, False), mark=mark).defined()
     assert (definition.get("os/nvram"), definition.mark["nvram"]) == (plain, [plain, secure])
     assert definition.mark["disks"] == ["/d"]
 
 
 def test_another_change_leaves_nvram_and_mark_alone(tmp_path):
     text = machine_xml(("<os>", "<os firmware='efi'>"))
-    definition = change(tmp_path, told(text), Change("tpm", False, True)).defined()
+    definition = change(tmp_path, virsh_with(text), Change("tpm", False, True)).defined()
     assert (definition.get("os/nvram"), definition.mark) == (None, Definition(text).mark)

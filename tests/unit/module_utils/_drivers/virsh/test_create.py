@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making and removing machines: what is left when it goes wrong."""
+"""Creation and deletion of VMs, and what remains after failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml
 
 MIB = 1 << 20
 CONFIG = {
@@ -34,7 +34,7 @@ SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAA
 
 @pytest.fixture(name="virsh")
 def _virsh():
-    return ToldVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
+    return FakeVirsh({("capabilities",): "<capabilities><domain type='kvm'/></capabilities>"})
 
 
 def _create(driver, config, creation):
@@ -190,10 +190,10 @@ def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time") as told:
+    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time") as raised:
         _create(driver(virsh, tmp_path), CONFIG, SEED)
     assert os.listdir(tmp_path) == [name]
-    assert "again" in told.value.remedy
+    assert "again" in raised.value.remedy
 
 
 def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_no_file_of_somebody(virsh, tmp_path):
@@ -254,7 +254,7 @@ def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_state_of_a_tpm_that_it_has_no_more_goes_with_the_machine(virsh, tmp_path, monkeypatch, kept):
-    """libvirt removes it only with a machine that has a TPM."""
+    """libvirt itself deletes TPM state only with a VM that has a TPM."""
     monkeypatch.setattr(delete, "_TPM_STATES", str(tmp_path))
     if kept:
         (tmp_path / UUID).mkdir()

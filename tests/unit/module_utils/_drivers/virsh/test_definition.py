@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading and editing a domain XML: what was asked changes, and nothing else does."""
+"""Parsing and editing a domain XML: only the requested values change."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def flat(text):
 
 
 def edited(text, edit):
-    """{path: (before, after)} of what is different once ``edit`` was done and the document written."""
+    """{path: (before, after)} of all differences after ``edit`` and serialization of the document."""
     definition = Definition(text)
     edit(definition)
     before, after = flat(text), flat(definition.text())
@@ -110,7 +110,7 @@ def test_a_text_is_added_where_there_was_none():
     }
 
 
-# What belongs to others -----------------------------------------------------------------------------------------------
+# Elements of other tools ----------------------------------------------------------------------------------------------
 
 
 def test_prefixes_of_others_stay_as_they_are_written():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose files are whose, on real images: what goes, what stays, and that nothing goes where that cannot be answers."""
+"""Owners and users of files, with real images: which files are deleted, and that none is if the users are unknown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
 from unit.module_utils._drivers.virsh import answers
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, failed
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, failed
 
 MIB = 1 << 20
 UUID = "u-web"
@@ -27,7 +27,7 @@ LIST = ("list", "--all", "--uuid", "--name")
 
 
 class CountingCommands(Commands):
-    """The real programs; ``done`` are the images that were looked at."""
+    """The real programs; ``done`` are the images that were read."""
 
     def __init__(self):
         self.done = []
@@ -71,9 +71,9 @@ def vm_of(*disks, files=(), machine_id=UUID):
 
 
 def seen(images, *definitions, vm=None, virsh=None):
-    """{path: File} of the machine web; each of its definitions and all others are given."""
+    """{path: File} of the VM web, from its definitions and those of all other VMs."""
     own = [one for one in definitions if one.name == "web"]
-    found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or ToldVirsh(), images, definitions))
+    found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or FakeVirsh(), images, definitions))
     return {file.path: file for file in found}
 
 
@@ -82,12 +82,12 @@ def delete_of(vm, found, delete_disks="all"):
 
 
 def plan_of(vm, found, delete_disks="all"):
-    """(paths that go, {path: why it stays})."""
+    """(paths to delete, {path to keep: reason})."""
     step = delete_of(vm, found, delete_disks)
     return list(step.arguments["files"]), dict(step.arguments["kept"])
 
 
-# Who uses what --------------------------------------------------------------------------------------------------------
+# Users of files -------------------------------------------------------------------------------------------------------
 
 
 def test_a_disk_of_its_own_is_used_by_nobody_else(images, tmp_path):
@@ -129,18 +129,18 @@ def test_what_only_libvirt_knows_counts_too(images, tmp_path, below):
 
 
 def test_a_disk_we_made_stays_while_an_overlay_made_by_hand_stands_on_it(images, tmp_path):
-    """After a snapshot the machine runs on the overlay, and our disk is in none of its drives."""
+    """After a snapshot the VM uses the overlay, and the disk that the collection created is not attached."""
     base, top = chain(images, tmp_path, "base", "top")
     vm = vm_of(base)
     found = seen(images, domain("web", disk(top)), vm=vm)
     assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not created by this collection"})
 
 
-# Where it cannot be told ----------------------------------------------------------------------------------------------
+# Unknown users --------------------------------------------------------------------------------------------------------
 
 
 def not_qcow(folder):
-    """An image that stands on another, of a format that only qemu-img can read."""
+    """An overlay in a format that only qemu-img can read."""
     (folder / "top").write_bytes(b"QED\0" + bytes(1 << 16))
     return f"{folder}/top"
 
@@ -206,7 +206,7 @@ def test_what_is_no_image_stands_on_nothing_and_is_not_asked_about(images, comma
 
 def test_a_user_by_pool_and_volume_is_a_user(images, tmp_path):
     base = chain(images, tmp_path, "base", "top")[0]
-    virsh = ToldVirsh({("vol-path", "--pool", "p", "--vol", name): f"{tmp_path}/{name}\n" for name in ("base", "top")})
+    virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", name): f"{tmp_path}/{name}\n" for name in ("base", "top")})
     for name in ("base", "top"):
         file = seen(images, domain("web", disk(base)), domain("db", more=volume(name)), virsh=virsh)[base]
         assert "db" in file.used_by
@@ -214,7 +214,7 @@ def test_a_user_by_pool_and_volume_is_a_user(images, tmp_path):
 
 def test_a_volume_that_cannot_be_found_may_be_any_file(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
-    virsh = ToldVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
+    virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
     with pytest.raises(Refused, match="web: db uses the volume v of the pool p") as caught:
         seen(images, domain("web", disk(path)), domain("db", more=volume("v")), virsh=virsh)
     assert "virsh pool-start p" in caught.value.remedy
@@ -224,7 +224,7 @@ def test_a_volume_that_cannot_be_found_may_be_any_file(images, tmp_path):
 
 
 def test_a_definition_that_cannot_be_read_may_name_any_file(tmp_path):
-    virsh = ToldVirsh(
+    virsh = FakeVirsh(
         {
             LIST: f"{answers.UUID} m1\nu-db db\n",
             ("dumpxml", answers.UUID): answers.machine_xml(),
@@ -240,7 +240,7 @@ def test_a_definition_that_cannot_be_read_may_name_any_file(tmp_path):
     assert {one.name for one in driver_of(virsh, tmp_path).all_definitions()} == {"m1"}
 
 
-# What there is --------------------------------------------------------------------------------------------------------
+# Files of a VM --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_an_empty_drive_holds_nothing(images, drive):
 
 
 def driver_with(folder, uri, running, stored, **options):
-    virsh = ToldVirsh(
+    virsh = FakeVirsh(
         {
             LIST: f"{UUID} web\n",
             ("dumpxml", UUID): running.text(),
@@ -379,7 +379,7 @@ def test_no_program_runs_for_images_whose_header_tells_what_they_stand_on(images
     names = [f"m{number}" for number in range(4)]
     paths = {name: chain(images, tmp_path, name)[0] for name in names}
     definitions = [domain(name, disk(paths[name])) for name in names]
-    users = FileUsers(ToldVirsh(), images, definitions)
+    users = FileUsers(FakeVirsh(), images, definitions)
     commands.done.clear()
     for name, definition in zip(names, definitions):
         vm = Vm(name, id=f"u-{name}", mark={"id": f"u-{name}", "disks": [paths[name]]})

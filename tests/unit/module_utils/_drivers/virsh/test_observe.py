@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What machines look like through virsh's answers: power words, addresses, and what is stored against what runs."""
+"""Observation of VMs from answers of virsh: power states, addresses, stored and running configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    ToldVirsh,
+    FakeVirsh,
     failed,
     machine_xml,
     recorded,
@@ -46,11 +46,11 @@ MACHINE = {
 OFF = {("list", "--uuid"): "", ("domstate", UUID, "--reason"): "shut off (unknown)\n"}
 
 
-def told(*more):
+def virsh_with(*more):
     answers = {**LISTING, **MACHINE}
     for one in more:
         answers.update(one)
-    return ToldVirsh(answers)
+    return FakeVirsh(answers)
 
 
 def closely(virsh, facets=CONFIG, native=()):
@@ -59,7 +59,7 @@ def closely(virsh, facets=CONFIG, native=()):
 
 
 def machine(*more, facets=CONFIG, native=()):
-    return closely(told(*more), facets, native).vms[0]
+    return closely(virsh_with(*more), facets, native).vms[0]
 
 
 # Power ----------------------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_every_word_for_power(words, power, busy):
     seen = machine(state)
     assert (seen.power, seen.busy) == (power, busy)
     info = {("dominfo", UUID): recorded("dominfo-running.txt")}
-    light = observe.observe_power(told(state, info), [UUID], LIGHT).vms[0]
+    light = observe.observe_power(virsh_with(state, info), [UUID], LIGHT).vms[0]
     assert (light.power, light.busy, light.reason) == (seen.power, seen.busy, seen.reason)
 
 
@@ -138,26 +138,26 @@ def test_a_power_that_is_not_told_is_unknown_and_says_why():
 
 def test_a_machine_that_went_away_between_two_questions_is_not_there():
     gone = {("dumpxml", UUID, "--inactive"): failed(f"failed to get domain '{UUID}'")}
-    assert closely(told(gone)).vms == []
+    assert closely(virsh_with(gone)).vms == []
     info = {("dominfo", UUID): failed(f"failed to get domain '{UUID}'"), ("domstate", UUID, "--reason"): failed("gone")}
-    assert observe.observe_power(told(info), [UUID], LIGHT).vms == []
+    assert observe.observe_power(virsh_with(info), [UUID], LIGHT).vms == []
 
 
 def test_a_definition_that_cannot_be_read_is_an_error():
     with pytest.raises(CommandFailed, match="access denied"):
-        closely(told({("dumpxml", UUID, "--inactive"): failed("access denied")}))
+        closely(virsh_with({("dumpxml", UUID, "--inactive"): failed("access denied")}))
 
 
 def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_host():
     with pytest.raises(CommandFailed, match="access denied"):
-        observe.Listing.read(told({("list", "--all", "--uuid", "--name"): failed("access denied")}))
+        observe.Listing.read(virsh_with({("list", "--all", "--uuid", "--name"): failed("access denied")}))
 
 
 # Processes ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_close_look_is_two_processes_and_a_light_one_is_one():
-    virsh = told({("dominfo", UUID): recorded("dominfo-running.txt")})
+    virsh = virsh_with({("dominfo", UUID): recorded("dominfo-running.txt")})
     closely(virsh)
     assert virsh.processes == 2
     observe.observe_power(virsh, [UUID], LIGHT)
@@ -165,17 +165,17 @@ def test_a_close_look_is_two_processes_and_a_light_one_is_one():
 
 
 def test_an_empty_host_is_one_process():
-    virsh = told({("list", "--all", "--uuid", "--name"): "", ("list", "--uuid"): ""})
+    virsh = virsh_with({("list", "--all", "--uuid", "--name"): "", ("list", "--uuid"): ""})
     assert closely(virsh).vms == []
     assert virsh.processes == 1
 
 
-# Which machine --------------------------------------------------------------------------------------------------------
+# Selection of VMs -----------------------------------------------------------------------------------------------------
 
 
 def test_a_name_may_look_like_an_id_and_belong_to_several():
     rows = f"{UUID} web\n00000000-0000-4000-8000-000000000002 web\n00000000-0000-4000-8000-000000000003 {UUID}\n"
-    listing = observe.Listing.read(told({("list", "--all", "--uuid", "--name"): rows}))
+    listing = observe.Listing.read(virsh_with({("list", "--all", "--uuid", "--name"): rows}))
     assert listing.uuids(Target(name="web")) == [UUID, "00000000-0000-4000-8000-000000000002"]
     assert listing.uuids(Target(id=UUID)) == [UUID]
     assert listing.uuids(Target(name=UUID)) == ["00000000-0000-4000-8000-000000000003"]
@@ -276,7 +276,7 @@ def sources(seen):
 
 
 def test_an_address_has_its_best_witness_and_a_source_that_fails_is_only_one_less():
-    # The agent and the lease both know it; that arp cannot be asked is no fault of the machine.
+    # The agent and the lease report the address; the failure of the ARP query is not an error of the VM.
     assert sources(machine(facets=ADDRESSES)) == [("192.168.122.222", "agent")]
     arp = {("domifaddr", UUID, "--source", "arp"): recorded("domifaddr-lease.txt")}
     assert sources(machine(arp, {("domifaddr", UUID, "--source", "agent"): failed("no agent")}, facets=ADDRESSES)) == [
@@ -321,7 +321,7 @@ def test_no_address_at_all():
     assert (seen.addresses, seen.ssh) == ((), None)
 
 
-# What is left to the host ---------------------------------------------------------------------------------------------
+# Values that the host chooses -----------------------------------------------------------------------------------------
 
 
 def test_what_the_host_chose_does_not_wait_for_a_restart():
@@ -347,7 +347,7 @@ FEATURES = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' na
 
 
 def saved_with(loader, nvram):
-    """A suspended UEFI machine with secure boot, saved while it had this firmware: no features are told of that."""
+    """A suspended UEFI machine with secure boot, saved with this firmware: libvirt reports no features of it."""
     stored = machine_xml(("<os>", f"<os firmware='efi'><firmware>{FEATURES}</firmware><nvram>/n/m1.secure</nvram>"))
     saved = machine_xml(("<os>", f"<os>{loader}<nvram template='/t'>{nvram}</nvram>"))
     flag = {("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n", ("managedsave-dumpxml", UUID): saved}
@@ -382,7 +382,7 @@ STATISTICS = ("domstats", UUID, "--cpu-total", "--balloon")
 )
 def test_counters_are_read_in_the_same_call(answers, found):
     """Two processes with and without; the driver of a VM may have none, and one that is off has no more than disks."""
-    virsh = told(answers)
+    virsh = virsh_with(answers)
     (vm,) = closely(virsh, CONFIG | {"counters"}).vms
     cpu_time, memory, disk = found
     assert describe_counters(vm) == {
@@ -391,5 +391,5 @@ def test_counters_are_read_in_the_same_call(answers, found):
         "disk_used": disk,
         "uptime": None,
     }
-    (vm,) = closely(told(answers), CONFIG).vms
+    (vm,) = closely(virsh_with(answers), CONFIG).vms
     assert vm.counters.cpu_time is None

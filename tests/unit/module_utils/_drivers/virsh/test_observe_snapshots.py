@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots as an observation tells them."""
+"""Snapshots in an observation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 
 from unit.module_utils._drivers.virsh.answers import UUID, failed, recorded
-from unit.module_utils._drivers.virsh.test_observe import closely, machine, told
+from unit.module_utils._drivers.virsh.test_observe import closely, machine, virsh_with
 
 SNAPSHOTS = frozenset({"power", "config", "snapshots"})
 TAKEN = {
@@ -33,7 +33,7 @@ def test_snapshots_are_looked_at_where_they_are_asked_for():
 
 def test_they_are_one_process_more_and_none_where_there_are_none():
     for answers, processes in ((TAKEN, 3), (NONE, 2)):
-        virsh = told(answers)
+        virsh = virsh_with(answers)
         assert len(closely(virsh, SNAPSHOTS).vms) == 1
         assert virsh.processes == processes
 
@@ -41,7 +41,7 @@ def test_they_are_one_process_more_and_none_where_there_are_none():
 def test_what_settings_they_hold():
     seen = machine(TAKEN, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
     then = seen.snapshots[0].config
-    # How large a disk was then nobody tells, so it counts as large as it is.
+    # The size of a disk in the snapshot is not recorded, so its present size is used.
     size = seen.config["disks"]["vda"]["size"]
     disk = {"size": size, "format": "qcow2", "source": "/var/lib/libvirt/images/pvs/pvs-a.qcow2", "bus": "virtio"}
     assert (then["cpus"], then["memory"], then["disks"]) == (1, 64 << 20, {"vda": disk})

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
 
 HOUR = 3600
 
@@ -32,7 +32,7 @@ HOUR = 3600
     ],
 )
 def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power, command, limits):
-    virsh = ToldVirsh({("domstate", "u"): "running\n"})
+    virsh = FakeVirsh({("domstate", "u"): "running\n"})
     driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
     assert virsh.done[0] == command
     assert virsh.limits == limits
@@ -43,11 +43,11 @@ def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power,
     [
         ("start", STOPPED, "internal error: qemu unexpectedly closed the monitor", "/var/log/libvirt/qemu"),
         ("start", STOPPED, "Cannot open log file: Device or resource busy", "serial_log"),
-        # QEMU says so after a KVM internal error: KVM could not emulate an instruction of the guest.
+        # QEMU's answer after a KVM internal error: KVM could not emulate an instruction of the guest.
         ("resume", PAUSED, "command 'cont': Resetting the Virtual Machine is required", "virt_type: qemu"),
     ],
 )
 def test_vm_that_cannot_run_is_explained(tmp_path, verb, power, error, remedy):
-    virsh = ToldVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
+    virsh = FakeVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
     with pytest.raises(CommandFailed, match=f"{error}.*{remedy}"):
         driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])

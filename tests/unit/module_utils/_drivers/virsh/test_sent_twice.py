@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A step that is sent again ends as if it had been sent once, also where it was cut off in between."""
+"""A step that is sent twice has the same result as one that is sent once, also if the first was interrupted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from unit.module_utils._drivers.virsh.answers import (
     MAC,
     UUID,
     Answer,
+    FakeVirsh,
     StoringVirsh,
-    ToldVirsh,
     driver_of,
     failed,
     machine_xml,
@@ -109,7 +109,7 @@ NOT_RUNNING = "Requested operation is not valid: domain is not running"
     ],
 )
 def test_power(tmp_path, verb, power, command, error, state):
-    virsh = ToldVirsh({command: failed(error), ("domstate", UUID): f"{state}\n"})
+    virsh = FakeVirsh({command: failed(error), ("domstate", UUID): f"{state}\n"})
     driver, vm = driver_of(virsh, tmp_path), Vm("m1", id=UUID, power=power)
     driver.apply([(vm, [Step(verb)])])
     virsh.answers["domstate", UUID] = "crashed\n"
@@ -123,7 +123,7 @@ def test_suspend(tmp_path, saved, is_done):
         ("managedsave", UUID, "--running"): failed(NOT_RUNNING),
         ("list", "--all", "--uuid", "--with-managed-save"): f"{saved}\n",
     }
-    apply = driver_of(ToldVirsh(answers), tmp_path).apply
+    apply = driver_of(FakeVirsh(answers), tmp_path).apply
     if is_done:
         apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")])])
     else:
@@ -132,27 +132,27 @@ def test_suspend(tmp_path, saved, is_done):
 
 
 def test_a_stop_of_a_vm_that_exists_only_while_it_runs(tmp_path):
-    virsh = ToldVirsh({("destroy", UUID): failed(f"failed to get domain '{UUID}'")})
+    virsh = FakeVirsh({("destroy", UUID): failed(f"failed to get domain '{UUID}'")})
     driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="running", persistent=False), [Step("kill")])])
 
 
 def test_delete(tmp_path):
     undefine = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
-    virsh = ToldVirsh({undefine: failed(f"failed to get domain '{UUID}'")})
+    virsh = FakeVirsh({undefine: failed(f"failed to get domain '{UUID}'")})
     step = Step("delete", arguments={"files": (str(tmp_path / "gone"),)})
     driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID), [step])])
 
 
 def test_files_of_a_vm_that_is_gone_are_deleted_without_libvirt(tmp_path):
     (tmp_path / "disk").touch()
-    virsh = ToldVirsh()
+    virsh = FakeVirsh()
     step = Step("delete", arguments={"files": (str(tmp_path / "disk"),)})
     driver_of(virsh, tmp_path).apply([(Vm.absent("m1"), [step])])
     assert (list(tmp_path.iterdir()), virsh.done) == ([], [])
 
 
 def test_create(tmp_path):
-    virsh = ToldVirsh({("capabilities",): "<capabilities/>", ("list", "--all", "--uuid"): ""})
+    virsh = FakeVirsh({("capabilities",): "<capabilities/>", ("list", "--all", "--uuid"): ""})
     driver = driver_of(virsh, tmp_path)
     driver.hypervisor = "QEMU"
     config = {"cpus": 1, "memory": MIB, "disks": {"vda": {"size": MIB}}, "networks": {}, "autostart": True}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt would do wrong with a snapshot is found beforehand, on real images."""
+"""Checks before snapshots that prevent known problems of libvirt, with real images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, chain, driver_of, recorded
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
 LIST = ("list", "--all", "--uuid", "--name")
@@ -49,7 +49,7 @@ def machine(disk, power="stopped", image_format="qcow2", **more):
 
 
 def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", **arguments):
-    driver = driver_of(virsh or ToldVirsh({LIST: ""}), "/nonexistent")
+    driver = driver_of(virsh or FakeVirsh({LIST: ""}), "/nonexistent")
     driver.hypervisor, driver.virsh.uri = hypervisor, uri
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
     check_snapshot(driver, vm, Step(verb, arguments=given))
@@ -65,7 +65,7 @@ def xml(name, paths):
     for old, new in paths.items():
         assert f"{POOL}/{old}" in text
         text = text.replace(f"{POOL}/{old}", str(new))
-    return ToldVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text, LIST: ""})
+    return FakeVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text, LIST: ""})
 
 
 # Taking ---------------------------------------------------------------------------------------------------------------
@@ -128,14 +128,14 @@ def test_leftovers(disk, images, tmp_path):
         "vde": {"source": str(tmp_path / "gone"), "format": "qcow2"},
     }
     vm = Vm("web", id="u-web", config={"disks": disks}, snapshots=(Snapshot("known", kind="internal"),))
-    driver = driver_of(ToldVirsh(), tmp_path)
+    driver = driver_of(FakeVirsh(), tmp_path)
     assert leftovers(driver, vm) == [(disk, "left"), (second, "left")]
     assert driver.leftovers(vm) == ((disk, "left"), (second, "left"))
 
 
 def test_leftovers_that_cannot_be_told_are_unknown(disk, tmp_path):
     (tmp_path / "web-vda.qcow2").write_bytes(b"QFI\xfbbroken")
-    driver = driver_of(ToldVirsh(), tmp_path)
+    driver = driver_of(FakeVirsh(), tmp_path)
     assert driver.leftovers(machine(disk)) is None
     driver.virsh.uri = "qemu+ssh://host/system"
     assert driver.leftovers(machine(disk)) is None
@@ -178,7 +178,7 @@ def test_a_name_too_long_for_a_file(disk):
 
 
 def test_internal_ones_go_without_a_look_at_files():
-    virsh = ToldVirsh()
+    virsh = FakeVirsh()
     check(machine("/gone", snapshots=(INNER,)), "drop_snapshot", virsh)
     assert virsh.processes == 0
 
@@ -258,7 +258,7 @@ def test_a_snapshot_that_only_the_images_hold_can_be_removed(disk, images, tmp_p
         tag(path, name)
     vm = machine(disk, snapshots=(Snapshot("known", kind="internal"),))
     vm = vm.having(config={"disks": {**vm.config["disks"], "vdb": {"source": second, "format": "qcow2"}}})
-    driver = driver_of(ToldVirsh({LIST: ""}), tmp_path)
+    driver = driver_of(FakeVirsh({LIST: ""}), tmp_path)
     seen = with_leftover_snapshots(driver, vm)
     assert [(one.name, bool(one.unfinished)) for one in seen.snapshots] == [("known", False), ("left", True)]
     step = Step("drop_snapshot", arguments={"names": ("left",), "ids": ("left",)})
@@ -279,7 +279,7 @@ def test_a_base_of_a_vm_that_runs_takes_no_internal_snapshot(disk, images, tmp_p
     drive = f"<disk type='file'><driver type='qcow2'/><source file='{tmp_path}/top'/><target dev='vda'/></disk>"
     clone = f"<domain><name>copy</name><uuid>u-copy</uuid><devices>{drive}</devices></domain>"
     answers = {LIST: "u-copy copy\n", ("dumpxml", "u-copy"): clone, ("dumpxml", "u-copy", "--inactive"): clone}
-    virsh = ToldVirsh({**answers, ("list", "--name"): "copy\n" if running else ""})
+    virsh = FakeVirsh({**answers, ("list", "--name"): "copy\n" if running else ""})
     if not running:
         take(machine(disk), virsh=virsh)
         return

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots read from libvirt's recorded XML (9.0.0), and what is sent to take, drop and restore them."""
+"""Snapshots parsed from libvirt's recorded XML (9.0.0), and the commands that create, delete and restore them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snaps
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
 
-from unit.module_utils._drivers.virsh.answers import UUID, ToldVirsh, driver_of, failed, machine_xml, recorded
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded
 from unit.module_utils._drivers.virsh.answers import with_metadata as metadata
 
 POOL = "/var/lib/libvirt/images/pvs"
@@ -42,17 +42,23 @@ RECORDED = [
 @pytest.mark.parametrize(("name", "kind", "power", "parent", "frozen", "overlays", "memory"), RECORDED)
 def test_recorded(name, kind, power, parent, frozen, overlays, memory):
     seen = read(name)
-    told = seen.described(is_current=True, config_of=None)
-    assert (told.kind, told.power, told.parent, told.config, told.current) == (kind, power, parent, None, True)
-    assert 1795173691 <= told.created <= 1795173710
+    snapshot = seen.described(is_current=True, config_of=None)
+    assert (snapshot.kind, snapshot.power, snapshot.parent, snapshot.config, snapshot.current) == (
+        kind,
+        power,
+        parent,
+        None,
+        True,
+    )
+    assert 1795173691 <= snapshot.created <= 1795173710
     assert seen.frozen == {"vda": f"{POOL}/{frozen}"}
     assert seen.overlays == [f"{POOL}/{one}" for one in overlays]
     assert seen.memory_file == (memory and f"{POOL}/{memory}")
 
 
 def test_words_for_people():
-    told = read("internal-off").described(False, None)
-    assert (told.name, told.description, told.current, told.id) == ("off", "first <&> ü", False, None)
+    snapshot = read("internal-off").described(False, None)
+    assert (snapshot.name, snapshot.description, snapshot.current, snapshot.id) == ("off", "first <&> ü", False, None)
     assert read("internal-running").described(False, None).description == ""
 
 
@@ -64,16 +70,16 @@ def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
     root.find("domain/memory").text = "1024"
     seen = SnapshotXml(root)
     assert seen.definition.memory == 64 << 20
-    told = seen.described(False, lambda definition: read_disks(definition, {}))
+    snapshot = seen.described(False, lambda definition: read_disks(definition, {}))
     disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
-    assert told.config == {"vda": disk}
+    assert snapshot.config == {"vda": disk}
 
 
 def test_a_snapshot_from_before_libvirt_kept_definitions():
     seen = SnapshotXml.parse("<domainsnapshot><name>s</name><state>shutoff</state><domain/></domainsnapshot>")
     assert (seen.definition, seen.frozen, seen.overlays, seen.memory_file) == (None, {}, [], None)
-    told = seen.described(False, lambda definition: {"cpus": 1})
-    assert (told.config, told.created, told.kind) == (None, None, "internal")
+    snapshot = seen.described(False, lambda definition: {"cpus": 1})
+    assert (snapshot.config, snapshot.created, snapshot.kind) == (None, None, "internal")
 
 
 # Acting ---------------------------------------------------------------------------------------------------------------
@@ -104,7 +110,7 @@ SHOW = ("snapshot-dumpxml", UUID, "--snapshotname", "s")
 
 def test_an_internal_one_makes_no_file_and_touches_no_definition(tmp_path):
     vm = machine(tmp_path)
-    virsh = ToldVirsh(marked(vm))
+    virsh = FakeVirsh(marked(vm))
     snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments()))
     assert virsh.sent == ["<domainsnapshot><name>s</name><description>d</description></domainsnapshot>"]
     assert [words for words in virsh.done if words[0] != "dumpxml"] == [create()]
@@ -122,7 +128,7 @@ def test_an_internal_one_makes_no_file_and_touches_no_definition(tmp_path):
 )
 def test_an_external_one_announces_its_files_first(tmp_path, power, include_memory, flags, memory):
     vm = machine(tmp_path, power)
-    virsh = ToldVirsh(marked(vm))
+    virsh = FakeVirsh(marked(vm))
     asked = arguments(kind="external", include_memory=include_memory)
     snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=asked))
     overlay, kept = str(tmp_path / "web-vda.s.qcow2"), str(tmp_path / "web.s.memory")
@@ -136,13 +142,13 @@ def test_an_external_one_announces_its_files_first(tmp_path, power, include_memo
 
 
 def test_names_of_files_that_were_never_made_leave_the_mark(tmp_path):
-    """What was made in spite of the failure stays ours."""
+    """Files that were created in spite of the failure still belong to the VM."""
     vm = machine(tmp_path)
     for name in ("web-vda.qcow2", "web.s.memory"):
         (tmp_path / name).touch()
     made = {**vm.mark, "disks": [*vm.mark["disks"], str(tmp_path / "web-vda.s.qcow2")]}
     after = vm.having(mark={**made, "files": [str(tmp_path / "web.s.memory")]})
-    virsh = ToldVirsh({**marked(after), create(): failed("no space left")})
+    virsh = FakeVirsh({**marked(after), create(): failed("no space left")})
     with pytest.raises(CommandFailed, match="no space left"):
         snapshots.snapshot(
             driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments(kind="external", include_memory=True))
@@ -158,7 +164,7 @@ def test_the_same_one_taken_by_another_task_is_as_good(tmp_path, there, raised):
         create(): failed("domain moment s already exists"),
         ("snapshot-info", UUID, "--snapshotname", "s"): there,
     }
-    driver = driver_of(ToldVirsh({**marked(vm), **answers}), tmp_path)
+    driver = driver_of(FakeVirsh({**marked(vm), **answers}), tmp_path)
     if raised:
         with pytest.raises(CommandFailed, match="already exists"):
             snapshots.snapshot(driver, vm, Step("snapshot", arguments=arguments()))
@@ -174,7 +180,7 @@ def external(folder):
 def test_a_dropped_one_goes_last_and_its_files_leave_the_mark(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory"), "/seed"], disks=[str(tmp_path / "overlay")])
     (tmp_path / "memory").touch()
-    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path)})
+    virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
     snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
     assert [words[0] for words in virsh.done] == ["snapshot-dumpxml", "dumpxml", "define", "snapshot-delete"]
     assert not (tmp_path / "memory").exists()
@@ -185,7 +191,7 @@ def test_a_dropped_one_goes_last_and_its_files_leave_the_mark(tmp_path):
 def test_a_memory_file_that_is_not_ours_stays(tmp_path):
     vm = machine(tmp_path)
     (tmp_path / "memory").touch()
-    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path)})
+    virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
     snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
     assert (tmp_path / "memory").exists()
     assert "define" not in [words[0] for words in virsh.done]
@@ -195,7 +201,7 @@ def test_what_could_not_be_dropped_is_ours_again(tmp_path):
     overlay = str(tmp_path / "overlay")
     (tmp_path / "overlay").touch()
     vm = machine(tmp_path, disks=[overlay])
-    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")})
+    virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")})
     driver = driver_of(virsh, tmp_path)
     stored = []
     driver.define = lambda definition: (
@@ -210,14 +216,14 @@ def test_what_could_not_be_dropped_is_ours_again(tmp_path):
 @pytest.mark.parametrize("words", [SHOW, DELETE])
 def test_one_that_another_task_dropped_is_gone_as_asked(tmp_path, words):
     vm = machine(tmp_path)
-    virsh = ToldVirsh({**marked(vm), SHOW: recorded("snapshot-internal-off.xml"), words: failed(NOT_FOUND)})
+    virsh = FakeVirsh({**marked(vm), SHOW: recorded("snapshot-internal-off.xml"), words: failed(NOT_FOUND)})
     snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
 
 
 def test_a_restore_keeps_what_was_made_since(tmp_path):
     vm = machine(tmp_path, files=["/seed"], disks=["/later"])
     then = vm.having(mark={**vm.mark, "disks": ["/old"], "files": [], "tags": ["then"]})
-    virsh = ToldVirsh(marked(then))
+    virsh = FakeVirsh(marked(then))
     snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     assert virsh.done[0] == ("snapshot-revert", UUID, "--snapshotname", "s")
     mark = virsh.defined().mark
@@ -228,7 +234,7 @@ def test_a_restore_keeps_what_was_made_since(tmp_path):
 def test_a_restore_that_fails_keeps_it_too(tmp_path):
     vm = machine(tmp_path, disks=["/later"])
     revert = ("snapshot-revert", UUID, "--snapshotname", "s")
-    virsh = ToldVirsh({**marked(vm.having(mark={**vm.mark, "disks": ["/old"]})), revert: failed("no network")})
+    virsh = FakeVirsh({**marked(vm.having(mark={**vm.mark, "disks": ["/old"]})), revert: failed("no network")})
     with pytest.raises(CommandFailed, match="no network"):
         snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     assert virsh.defined().mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
@@ -238,7 +244,7 @@ def test_variables_of_firmware_are_kept_as_well(tmp_path):
     vm = machine(tmp_path)
     vm = vm.having(mark={**vm.mark, "nvram": ["/web.nvram"]})
     then = vm.having(mark={key: value for key, value in vm.mark.items() if key != "nvram"})
-    virsh = ToldVirsh(marked(then))
+    virsh = FakeVirsh(marked(then))
     snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     assert virsh.defined().mark["nvram"] == ["/web.nvram"]
 
@@ -246,7 +252,7 @@ def test_variables_of_firmware_are_kept_as_well(tmp_path):
 def test_the_mark_of_another_machine_that_a_restore_brings_back_does_not_stay(tmp_path):
     vm = machine(tmp_path)
     then = vm.having(mark={**vm.mark, "id": "another", "disks": ["/theirs"], "tags": ["then"]})
-    virsh = ToldVirsh(marked(then))
+    virsh = FakeVirsh(marked(then))
     snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     mark = virsh.defined().mark
     assert (mark["id"], mark["tags"], "/theirs" in mark["disks"]) == (UUID, ["then"], False)
@@ -254,7 +260,7 @@ def test_the_mark_of_another_machine_that_a_restore_brings_back_does_not_stay(tm
 
 def test_a_machine_that_only_runs_is_not_made_permanent(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory")]).having(persistent=False)
-    virsh = ToldVirsh({**marked(vm), SHOW: external(tmp_path)})
+    virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
     snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
     assert "define" not in [words[0] for words in virsh.done]
 
@@ -262,7 +268,7 @@ def test_a_machine_that_only_runs_is_not_made_permanent(tmp_path):
 def test_memory_that_could_be_restored_goes_only_with_its_snapshot(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory")])
     (tmp_path / "memory").touch()
-    driver = driver_of(ToldVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")}), tmp_path)
+    driver = driver_of(FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")}), tmp_path)
     driver.library = "10.0.0"
     with pytest.raises(CommandFailed, match="no space left"):
         snapshots.drop_snapshot(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}))
@@ -275,7 +281,7 @@ def test_memory_that_could_be_restored_goes_only_with_its_snapshot(tmp_path):
 @pytest.mark.parametrize("mark", [None, {"v": 1, "id": "another", "disks": ["/a"], "files": []}])
 def test_a_machine_that_is_not_ours_gets_no_mark_by_the_way(tmp_path, mark):
     vm = machine(tmp_path).having(mark=mark)
-    virsh = ToldVirsh({SHOW: external(tmp_path)})
+    virsh = FakeVirsh({SHOW: external(tmp_path)})
     driver = driver_of(virsh, tmp_path)
     snapshots.snapshot(driver, vm, Step("snapshot", arguments=arguments(kind="external")))
     snapshots.restore(driver, vm, Step("restore", arguments={"name": "s"}))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of machines, on real images: made whole, and nothing of anybody else's is written to."""
+"""Creation of files for VMs, with real images: only complete files appear, and files of others are not written to."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
             storage_file.check_iso("web", str(path))
 
 
-# What images stand on -------------------------------------------------------------------------------------------------
+# Backing images -------------------------------------------------------------------------------------------------------
 
 
 def test_a_chain_begins_with_the_image_itself(storage, images, tmp_path):

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
-from unit.module_utils._drivers.virsh.answers import ToldVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
 
 MIB = 1 << 20
 LIST = ("list", "--all", "--uuid", "--name")
@@ -38,7 +38,7 @@ def creation(image, name="web", **more):
 
 def driver_with(folder, monkeypatch, free):
     monkeypatch.setattr(storage.files, "free_space", lambda _folder: free)
-    driver = driver_of(ToldVirsh({LIST: ""}), folder)
+    driver = driver_of(FakeVirsh({LIST: ""}), folder)
     driver.hypervisor = "TEST"
     return driver
 

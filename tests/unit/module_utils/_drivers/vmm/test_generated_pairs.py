@@ -55,7 +55,7 @@ class _OnOpenBSD(Pair):
         asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
         return task(self._host, check=check, commands=_Disturbed(self._host, disturbance), **asked)
 
-    def standing(self):
+    def platform_state(self):
         known = [
             {key: vm.get(key) for key in ("name", "running", "paused", "memory", "disks", "interfaces")}
             for vm in self._host.state.look()["vms"]
@@ -104,8 +104,8 @@ def test_disk_that_was_not_enlarged_is_no_change():
     with openbsd() as host:
         well(host, state="present", disks=[{"size": "16M"}])
         pair = _OnOpenBSD(host, {"state": "present", "disks": [{"size": "24M"}]})
-        before = pair.standing()
+        before = pair.platform_state()
         lost = pair.run(disturbance=Disturbance("lost", 1))
-        assert (lost.failed, lost.changed, lost.diff, pair.standing()) == (True, False, [], before)
+        assert (lost.failed, lost.changed, lost.diff, pair.platform_state()) == (True, False, [], before)
         again = pair.run()
         assert (again.failed, again.changed, again.vms[0]["disks"][0]["size"]) == (False, True, 24 << 20)

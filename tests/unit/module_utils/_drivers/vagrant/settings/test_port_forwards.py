@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What vagrant-libvirt leaves of a forwarded port is ended, and nothing else that has its number by now."""
+"""Processes that vagrant-libvirt leaves for forwarded ports are ended, but no other process with the same id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings import port_forwards
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
-from unit.module_utils._drivers.vagrant.played import Programs
+from unit.module_utils._drivers.vagrant.in_process import Programs
 
 _SLEEPS = "import time; print(flush=True); time.sleep(60)"
 
@@ -33,7 +33,7 @@ def _note(folder, pid):
     ],
 )
 def test_only_the_forward_itself_is_ended(tmp_path, words, remains):
-    """Another process may have its number by now."""
+    """Another process may have the same id now."""
     port = Programs(None, {})
     port.processes[4711] = ["ssh", *words]
     _note(tmp_path, 4711)

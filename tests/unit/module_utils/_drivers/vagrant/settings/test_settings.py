@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vocabulary's settings as a Vagrantfile's description, and back."""
+"""Conversion of settings to the description in a Vagrantfile, and back."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_nothing_is_lost_in_the_file():
 @pytest.mark.parametrize("key", sorted(set(RICH) - {"provider", "networks"}))
 def test_each_setting_may_be_left_out(key):
     config = {name: value for name, value in RICH.items() if name != key}
-    told = config_of(description_of("web", config))
-    assert not told[key] or told[key] == {"primary": {}}
-    assert {name: told[name] for name in config} == config
+    parsed = config_of(description_of("web", config))
+    assert not parsed[key] or parsed[key] == {"primary": {}}
+    assert {name: parsed[name] for name in config} == config
 
 
 def test_nics_are_in_numerical_order():

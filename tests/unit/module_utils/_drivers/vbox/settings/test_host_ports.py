@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chosen ports of the host: nobody else's, and always the same for one rule."""
+"""Automatically chosen ports of the host: not used by others, and always the same for one rule."""
 
 from __future__ import annotations
 

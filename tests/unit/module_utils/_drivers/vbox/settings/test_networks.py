@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs, forwards and their ports on the host, SSH, and addresses."""
+"""NICs, port forwards and their host ports, SSH, and addresses."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 
 
 def changed(vbox, name="web", **config):
-    """A change that is complete: the same task again does nothing."""
-    done = task(vbox, name, config=config).well()
-    assert task(vbox, name, config=config).well().writes == []
+    """Run a task that changes something, and nothing when it runs again."""
+    done = task(vbox, name, config=config).succeeded()
+    assert task(vbox, name, config=config).succeeded().writes == []
     return done
 
 
@@ -48,15 +48,15 @@ def rules(vbox, name="web"):
 def test_each_type_of_network(vbox):
     vbox.has_networks(**NETWORKS)
     wanted = {**SMALL, "networks": NICS}
-    task(vbox, config=wanted).well()
+    task(vbox, config=wanted).succeeded()
     assert {**vbox.values(), **VALUES} == vbox.values()
-    assert not task(vbox, config=wanted).well().changed
+    assert not task(vbox, config=wanted).succeeded().changed
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_each_type_of_a_vm_that_exists(vbox, state):
     vbox.has_networks(**NETWORKS)
-    task(vbox, state=state, config={**SMALL, "networks": {**many(3), "3": {"type": "nat"}}}).well()
+    task(vbox, state=state, config={**SMALL, "networks": {**many(3), "3": {"type": "nat"}}}).succeeded()
     types = {"0": NICS["1"], "1": NICS["2"], "2": NICS["4"], "3": {"type": "internal", "source": "lan"}}
     changed(vbox, networks=types)
     found = observed(vbox).config["networks"]
@@ -76,7 +76,9 @@ def test_unknown_source_fails_with_those_that_exist(vbox, kind, known):
 
 def test_source_alone_and_type_alone(vbox):
     """A source is set with its type; a type that the NIC has already keeps its source."""
-    task(vbox, config={**SMALL, "networks": {"0": {"type": "internal", "source": "a"}, "1": {"type": "nat"}}}).well()
+    task(
+        vbox, config={**SMALL, "networks": {"0": {"type": "internal", "source": "a"}, "1": {"type": "nat"}}}
+    ).succeeded()
     changed(vbox, networks={"0": {"source": "b"}})
     assert vbox.values()["intnet1"] == "b"
     changed(vbox, networks={"0": {"type": "internal", "model": "virtio"}})
@@ -86,30 +88,30 @@ def test_source_alone_and_type_alone(vbox):
 
 
 def test_nic_is_removed(vbox):
-    task(vbox, config={**SMALL, "networks": many(2)}).well()
+    task(vbox, config={**SMALL, "networks": many(2)}).succeeded()
     changed(vbox, networks={"1": None})
     assert (list(observed(vbox).config["networks"]), vbox.values()["nic2"]) == (["0"], "none")
 
 
 @pytest.mark.parametrize(("chipset", "room"), [("piix3", 8), ("ich9", 36)])
 def test_room_for_nics(vbox, chipset, room):
-    """VirtualBox itself stores all but the NIC that there is no room for, and ends with 0."""
+    """VirtualBox itself ignores a NIC above the maximum and ends with 0."""
     native = {**ENGINE, "chipset": chipset}
     words = [f"NIC {room + 1}", chipset, f"only {room} NICs"]
     task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
-    assert task(vbox, config={**SMALL, "native": native, "networks": many(8)}, check=True).well().changed
-    task(vbox, config={**SMALL, "native": native}).well()
+    assert task(vbox, config={**SMALL, "native": native, "networks": many(8)}, check=True).succeeded().changed
+    task(vbox, config={**SMALL, "native": native}).succeeded()
     done = task(vbox, config={"networks": many(1, first=room)}).refused(*words)
     assert ("chipset: ich9" in done.outcome.msg) == (chipset == "piix3")
-    assert task(vbox, config={"networks": many(1, first=room - 1)}, check=True).well().changed
+    assert task(vbox, config={"networks": many(1, first=room - 1)}, check=True).succeeded().changed
     clone = {"source": "web", "linked": False}
     task(vbox, "copy", clone=clone, config={"networks": many(1, first=room)}).refused(*words)
 
 
 def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
-    task(vbox).well()
+    task(vbox).succeeded()
     config = {"native": {"chipset": "ich9"}, "networks": {"8": {"type": "nat"}, "35": {"type": "internal"}}}
-    # The double has 8 NICs: how far the task gets is seen by its calls.
+    # The double has only 8 NICs, so the test checks the calls of the task.
     done = task(vbox, config=config)
     assert done.writes[0] == "modifyvm --chipset ich9"
     assert "--nic9 nat --nic36 intnet --intnet36 intnet" in done.writes[1]
@@ -120,7 +122,7 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
 
 
 def test_forward_moves_with_the_nic_that_is_nat(vbox):
-    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).well()
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).succeeded()
     changed(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
     assert rules(vbox) == ["web,tcp,,8080,,80"]
     task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no NIC", "type nat")
@@ -128,8 +130,8 @@ def test_forward_moves_with_the_nic_that_is_nat(vbox):
 
 def test_forward_of_all_addresses_has_none(vbox):
     rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
-    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).well()
-    assert task(vbox, config={"port_forwards": {"web": rule}}).well().writes == []
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).succeeded()
+    assert task(vbox, config={"port_forwards": {"web": rule}}).succeeded().writes == []
     changed(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
     changed(vbox, port_forwards={"web": {"host_address": ""}})
     assert rules(vbox) == ["web,tcp,,8080,,80"]
@@ -138,7 +140,7 @@ def test_forward_of_all_addresses_has_none(vbox):
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_rules_are_changed_and_removed(vbox, state):
     two = {**WEB, "dns": {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 53, "guest_port": 53}}
-    task(vbox, state=state, config={**WITHOUT_SSH, "port_forwards": two}).well()
+    task(vbox, state=state, config={**WITHOUT_SSH, "port_forwards": two}).succeeded()
     assert rules(vbox) == ["dns,udp,127.0.0.1,53,,53", "web,tcp,,8080,,80"]
     changed(vbox, port_forwards={"web": {"host_port": 8081}, "dns": {"guest_port": 54, "host_address": "127.0.0.2"}})
     assert rules(vbox) == ["dns,udp,127.0.0.2,53,,54", "web,tcp,,8081,,80"]
@@ -160,13 +162,13 @@ def test_rules_of_two_nics_stay_with_their_nic(vbox):
 
 
 def test_chosen_port_is_nobody_elses(vbox):
-    """Neither that of another VM that is off, nor that of another rule, nor one that a program uses."""
+    """Not chosen: a port of another VM that is off, of another rule, or one that a program uses."""
     entry = {"a": {"guest_port": 1}}
-    task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).well()
+    task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).succeeded()
     (port,) = (int(rule.split(",")[3]) for rule in rules(vbox))
     others = {"b": {"host_port": port + 1, "guest_port": 2}}
-    task(vbox, "other", config={**WITHOUT_SSH, "port_forwards": others}).well()
-    task(vbox, config={"port_forwards": {"a": None, "c": {"host_port": port, "guest_port": 3}}}).well()
+    task(vbox, "other", config={**WITHOUT_SSH, "port_forwards": others}).succeeded()
+    task(vbox, config={"port_forwards": {"a": None, "c": {"host_port": port, "guest_port": 3}}}).succeeded()
     vbox.listening = {port + 2}
     changed(vbox, port_forwards=entry)
     assert [int(rule.split(",")[3]) for rule in rules(vbox)] == [port + 3, port]
@@ -174,57 +176,57 @@ def test_chosen_port_is_nobody_elses(vbox):
 
 @pytest.mark.parametrize("state", ["started", "present"])
 def test_port_that_a_program_uses_is_rejected(vbox, state):
-    """Once the VM runs; for a VM that is off a rule may name any port."""
+    """The task fails only if it starts the VM; a rule of a VM that is off may name any port."""
     vbox.listening = {8080}
-    task(vbox).well()
+    task(vbox).succeeded()
     done = task(vbox, state=state, config={"port_forwards": WEB})
     if state == "started":
         done.refused("host_port: 8080 is already used by another program")
     else:
-        done.well()
+        done.succeeded()
 
 
 def test_port_of_a_running_vm_is_rejected(vbox):
-    task(vbox, "first", state="started", config={**SMALL, "port_forwards": WEB}).well()
+    task(vbox, "first", state="started", config={**SMALL, "port_forwards": WEB}).succeeded()
     vbox.listening = {8080}  # By the first VM.
-    assert not task(vbox, "first", config={"port_forwards": WEB}).well().changed
-    task(vbox, "second", state="started").well()
+    assert not task(vbox, "first", config={"port_forwards": WEB}).succeeded().changed
+    task(vbox, "second", state="started").succeeded()
     task(vbox, "second", config={"port_forwards": WEB}).refused("host_port: 8080", "already used by first")
     udp = {"web": {**WEB["web"], "protocol": "udp"}}
     vbox.listening = set()
-    task(vbox, "second", config={"port_forwards": udp}).well()
+    task(vbox, "second", config={"port_forwards": udp}).succeeded()
     renamed = {"web": None, "web2": {"host_port": 8080, "guest_port": 81}}
     vbox.listening = {8080}
-    task(vbox, "first", config={"port_forwards": renamed}).well()
+    task(vbox, "first", config={"port_forwards": renamed}).succeeded()
 
 
 # SSH and addresses ------------------------------------------------------------------------------------------------
 
 
 def ssh_port(done):
-    return done.well().vm["ssh"]["port"]
+    return done.succeeded().vm["ssh"]["port"]
 
 
 def test_ssh_port_is_never_another_programs(vbox):
-    """A VM copied by hand has the same rule; a program may have taken the port while the VM was off."""
+    """A VM cloned by hand has the same rule, and another program may use the port while the VM is stopped."""
     first = ssh_port(task(vbox, state="started"))
     assert 20000 <= first < 30000
-    task(vbox, state="stopped").well()
+    task(vbox, state="stopped").succeeded()
     done = task(vbox, state="started")
     assert (ssh_port(done), done.verbs) == (first, ["startvm"])
-    task(vbox, state="stopped").well()
+    task(vbox, state="stopped").succeeded()
     vbox.listening = {first}
     done = task(vbox, state="started")
     again = ssh_port(done)
     assert (again != first, done.verbs) == (True, ["modifyvm", "startvm"])
     assert rules(vbox) == [f"polyvirt-ssh,tcp,127.0.0.1,{again},,22"]
     vbox.listening = {first, again}  # By the VM itself now.
-    assert task(vbox, state="started").well().writes == []
+    assert task(vbox, state="started").succeeded().writes == []
 
 
 def test_ssh_port_of_a_copy_is_its_own(vbox):
     first = ssh_port(task(vbox, state="started"))
-    task(vbox, state="stopped").well()
+    task(vbox, state="stopped").succeeded()
     vbox.run("clonevm", "web", "--name", "second", "--register")
     assert ssh_port(task(vbox, state="started")) == first
     vbox.listening = {first}
@@ -232,9 +234,9 @@ def test_ssh_port_of_a_copy_is_its_own(vbox):
 
 
 def test_restored_vm_keeps_its_ssh_port(vbox):
-    """A VM that was suspended has its port still."""
+    """A VM that was suspended keeps its port."""
     first = ssh_port(task(vbox, state="started"))
-    task(vbox, state="suspended").well()
+    task(vbox, state="suspended").succeeded()
     vbox.listening = {first}
     assert ssh_port(task(vbox, state="started")) == first
 
@@ -273,7 +275,7 @@ def test_addresses_of_a_running_vm(vbox):
     sources = {one.address: one.source for one in found.addresses}
     assert sources == {"192.168.56.102": "lease", "192.168.56.7": "agent"}
     assert found.ssh == {"host": "192.168.56.102", "port": 22, "user": None, "scope": "host"}
-    assert [one.source for one in observed(vbox).addresses] == ["agent"]  # A lease costs a call, and nobody asked.
+    assert [one.source for one in observed(vbox).addresses] == ["agent"]  # Leases need a call that was not requested.
     driver = driver_of(vbox)
     driver.observe(None, frozenset({"config"}))
     (light,) = driver.observe([Target(id=uuid)], frozenset({"power", "addresses"})).vms

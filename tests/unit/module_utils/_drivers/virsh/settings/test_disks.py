@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks, drives and network cards of a definition."""
+"""Disks, drives and NICs of a definition."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_drive_is_added_at_a_free_slot_beside_the_seeds():
     assert disks.read_iso(definition, frozenset({SEED})) == "/iso/a.iso"
 
 
-# Network cards --------------------------------------------------------------------------------------------------------
+# NICs -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The display: what is there already stays as it is, and nothing is left that libvirt would refuse."""
+"""The display: existing settings are not changed, and no element remains that libvirt would reject."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware and secure boot: read from what libvirt 9.0.0 stores and runs, written so that libvirt chooses the files."""
+"""Firmware and secure boot: parsed from definitions of libvirt 9.0.0, and written so that libvirt chooses the files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from QEMU and its host: asked only where it matters, and found missing before the first step."""
+"""Requirements of a plan on QEMU and its host: queried only if needed, and checked before the first step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    ToldVirsh,
+    FakeVirsh,
     driver_of,
     failed,
     machine_xml,
@@ -24,7 +24,7 @@ MIB = 1 << 20
 Q35 = recorded("domcapabilities-q35.xml")
 NO_FIRMWARE = ("<value>efi</value>", "")
 NO_SPICE = ("<value>spice</value>", "")
-#: As a host without swtpm says it.
+#: The answer of a host without swtpm.
 NO_EMULATOR = ("<value>emulator</value>", "")
 
 
@@ -41,7 +41,7 @@ def host(*replacements, machine="pc-q35-7.2", text=Q35):
 
 def check(folder, step, answers=(), more=(), virt_type="qemu", config=None, library="9.0.0"):
     stored = machine_xml(*more)
-    virsh = ToldVirsh({**dict(answers), ("dumpxml", UUID, "--inactive", "--security-info"): stored})
+    virsh = FakeVirsh({**dict(answers), ("dumpxml", UUID, "--inactive", "--security-info"): stored})
     driver = driver_of(virsh, folder, virt_type=virt_type)
     driver.hypervisor, driver.library = "QEMU", library
     vm = Vm("web", id=UUID, config=config or {})

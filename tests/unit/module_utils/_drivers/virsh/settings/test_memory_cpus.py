@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processors and memory up to a maximum: what is asked, what it costs, how it is read and written."""
+"""CPUs and memory with a maximum: requested values, costs of changes, parsing and writing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 
 from unit.module_utils._drivers.virsh.answers import UUID, machine_xml
-from unit.module_utils._drivers.virsh.test_configure import change, told, written
+from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written
 from unit.module_utils._drivers.virsh.test_definition import edited
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -26,7 +26,7 @@ TOPOLOGY = ("</cpu>", "<topology sockets='4' dies='1' cores='1' threads='1'/></c
 
 
 def written_by(text, field, new):
-    """What writing one field changes in a definition."""
+    """The changes of a definition by writing one field."""
     return edited(text, lambda definition: SETTINGS[field].write(definition, Change(field, None, new)))
 
 
@@ -93,7 +93,7 @@ def test_a_maximum_that_cannot_be_is_refused(asked, said):
 
 
 def costs(vm, **asked):
-    """{field: cost} of all that is asked."""
+    """{field: cost} of all requested changes."""
     settled = memory_cpus.normalize_maxima(vm, asked)
     changes = [Change(field, vm.config.get(field), new, beside=settled) for field, new in settled.items()]
     return {one.field: memory_cpus.MEMORY_CPUS_FIELDS[one.field].cost_of(vm, one) for one in changes}
@@ -157,7 +157,7 @@ def test_a_maximum_is_told_where_it_leaves_room():
 
 
 def levelled(stored, active):
-    """What is told of the running machine beside what is stored."""
+    """What is reported about the running VM, in addition to the stored values."""
     config, runs_with = read(*stored), read(*active)
     memory_cpus.align_maxima(config, runs_with, Definition(machine_xml(*stored)), Definition(machine_xml(*active)))
     return {name for name in config if config[name] != runs_with[name]}
@@ -256,12 +256,12 @@ def test_a_maximum_of_memory(new, text):
     assert written_by(machine_xml(HALF), "max_memory", new) == {"/memory[1]": ("524288", text)}
 
 
-# What runs ------------------------------------------------------------------------------------------------------------
+# Running VMs ----------------------------------------------------------------------------------------------------------
 
 
 def test_what_runs_is_changed_with_its_unit_before_what_is_stored(tmp_path):
     changes = [Change("cpus", 2, 3, cost=LIVE), Change("memory", 256 * MIB, 300 * MIB, cost=LIVE)]
-    virsh = change(tmp_path, told(machine_xml(TWO_OF_FOUR, HALF)), *changes, power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml(TWO_OF_FOUR, HALF)), *changes, power="running")
     assert written(virsh) == [
         ("setvcpus", UUID, "3", "--live"),
         ("setmem", UUID, "307200KiB", "--live"),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The native option: what has an option of its own is not set there, and a frozen machine type stays the same wish."""
+"""The native option: paths that have their own option are rejected; a machine type equals its versioned name."""
 
 from __future__ import annotations
 

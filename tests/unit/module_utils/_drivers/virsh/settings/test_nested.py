@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nested virtualization: a feature named by the host's vendor, and refused where host or machine cannot have it."""
+"""Nested virtualization: a CPU feature that depends on the vendor; it fails if host or VM do not support it."""
 
 from __future__ import annotations
 

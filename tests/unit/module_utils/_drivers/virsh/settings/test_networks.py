@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt's networks: needed by what starts or is plugged in, and started with consent."""
+"""libvirt's networks: checked if a VM starts or gets a NIC, and started if the task allows it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )  # fmt: skip
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
-from unit.module_utils._drivers.virsh.answers import MAC, UUID, ToldVirsh, driver_of, failed, machine_xml
+from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml
 
 NETWORKS = {QUESTIONS[0]: "default\nlan\ndmz\n", QUESTIONS[1]: "default\n"}
 START, STOP = Step("start"), Step("stop")
@@ -41,7 +41,7 @@ def on(*nics, **fields):
 
 
 def check(folder, after, *steps, power="stopped", **options):
-    driver = driver_of(ToldVirsh(NETWORKS), folder, **options)
+    driver = driver_of(FakeVirsh(NETWORKS), folder, **options)
     check_networks(driver, Plan(after.having(power=power), after, segments=(steps,)))
 
 
@@ -95,11 +95,11 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
         check(tmp_path, on(network("lan")), *steps, power=power, allow_network_start=True)
 
 
-# Telling --------------------------------------------------------------------------------------------------------------
+# Reports --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("verb", "vm", "told"),
+    ("verb", "vm", "networks"),
     [
         ("start", on(network("lan"), network("default"), network("dmz")), ("dmz", "lan")),
         ("start", on({"type": "user"}), ()),
@@ -108,18 +108,18 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
         ("start", on(network("dmz"), power="suspended", active=on(network("lan")).config), ("lan",)),
     ],
 )
-def test_a_start_tells_the_networks_that_come_up(verb, vm, told):
+def test_a_start_tells_the_networks_that_come_up(verb, vm, networks):
     effects = starting_effects(frozenset({"lan", "dmz"}))
-    assert effects(verb, vm, ()) == tuple(f"the network '{name}' is started" for name in told)
+    assert effects(verb, vm, ()) == tuple(f"the network '{name}' is started" for name in networks)
 
 
 def test_networks_are_asked_about_only_with_consent():
     machines = [("version",), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
     machines += [("list", "--all", "--uuid", flag) for flag in ("--autostart", "--with-managed-save", "--transient")]
-    virsh = ToldVirsh({**dict.fromkeys(machines, ""), **NETWORKS})
+    virsh = FakeVirsh({**dict.fromkeys(machines, ""), **NETWORKS})
     assert Listing.read(virsh, with_networks=True).inactive_networks == {"lan", "dmz"}
     assert virsh.processes == 1
-    assert Listing.read(ToldVirsh(dict.fromkeys(machines, ""))).inactive_networks == frozenset()
+    assert Listing.read(FakeVirsh(dict.fromkeys(machines, ""))).inactive_networks == frozenset()
 
 
 def test_what_is_active_and_not_known_is_no_trouble():
@@ -131,7 +131,7 @@ def test_what_is_active_and_not_known_is_no_trouble():
 
 def started(folder, vm, *nics, answers=()):
     stored = machine_xml(*nics)
-    virsh = ToldVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): stored, **dict(answers)})
+    virsh = FakeVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): stored, **dict(answers)})
     start_networks(driver_of(virsh, folder), vm)
     return [words for words in virsh.done if words[0] == "net-start"]
 
@@ -155,7 +155,7 @@ def test_a_saved_machine_comes_back_with_the_cards_it_had(tmp_path):
 
 @pytest.mark.parametrize(("consent", "words"), [(True, ["net-start", "start"]), (False, ["start"])])
 def test_networks_come_up_before_the_machine(tmp_path, consent, words):
-    virsh = ToldVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(ON_LAN)})
+    virsh = FakeVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(ON_LAN)})
     driver_of(virsh, tmp_path, allow_network_start=consent).apply([(on(network("lan")), (START,))])
     assert [command[0] for command in virsh.done if command[0] != "dumpxml"] == words
 
@@ -183,7 +183,7 @@ def with_mac(mac, source="lan"):
 
 def check_nics(folder, *nics, changes=(), verb="configure", before=None):
     """The VM web with these NICs after a step, beside m1, which has the MAC of the recording on the network default."""
-    virsh = ToldVirsh(
+    virsh = FakeVirsh(
         {
             ("list", "--all", "--uuid", "--name"): f"{UUID} m1\n",
             ("dumpxml", UUID): machine_xml(),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network cards: what of a running machine changes at once, what is asked of libvirt, and what is stored."""
+"""NICs: which changes apply to a running VM at once, which commands libvirt gets, and what is stored."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, failed, machine_xml, with_devices
-from unit.module_utils._drivers.virsh.test_configure import change, told, written
+from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written
 
 SECOND_MAC = "52:54:00:aa:00:02"
 SECOND_CARD = f"<interface type='user'><mac address='{SECOND_MAC}'/><model type='virtio'/></interface>"
-#: As a running machine shows it (libvirt 9.0.0).
+#: In the form of a running VM (libvirt 9.0.0).
 LAN_CARD = f"""\
 <interface type='network'>
   <mac address='{SECOND_MAC}'/>
@@ -112,7 +112,7 @@ def add(**entry):
 
 
 def test_a_new_card_has_one_address_in_what_runs_and_in_what_is_stored(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), add(type="network", source="lan"), power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), add(type="network", source="lan"), power="running")
     assert written(virsh) == [("attach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     plugged = Definition(f"<domain><devices>{virsh.sent[0]}</devices></domain>").interfaces()[0]
     stored = virsh.defined().interfaces()
@@ -124,17 +124,17 @@ def test_a_new_card_has_one_address_in_what_runs_and_in_what_is_stored(tmp_path)
 
 def test_two_new_cards_have_two_addresses(tmp_path):
     second = Change("networks", None, {"type": "user"}, key="2", cost=LIVE)
-    virsh = change(tmp_path, told(machine_xml()), add(type="user"), second, power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), add(type="user"), second, power="running")
     assert len({nic.find("mac").get("address") for nic in virsh.defined().interfaces()}) == 3
 
 
 def test_an_address_that_was_asked_is_kept(tmp_path):
-    virsh = change(tmp_path, told(machine_xml()), add(type="user", mac=SECOND_MAC), power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), add(type="user", mac=SECOND_MAC), power="running")
     assert SECOND_MAC in virsh.sent[0]
 
 
 def test_a_card_that_runs_already_is_only_stored(tmp_path):
-    virsh = told(machine_xml(), running=machine_xml(with_devices(SECOND_CARD)))
+    virsh = virsh_with(machine_xml(), running=machine_xml(with_devices(SECOND_CARD)))
     change(tmp_path, virsh, add(type="user"), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert virsh.defined().interfaces()[1].find("mac").get("address") == SECOND_MAC
@@ -142,13 +142,13 @@ def test_a_card_that_runs_already_is_only_stored(tmp_path):
 
 def test_a_card_for_the_next_start_is_only_stored(tmp_path):
     later = Change("networks", None, {"type": "user"}, key="1", cost=NEXT_BOOT)
-    virsh = change(tmp_path, told(machine_xml()), later, power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml()), later, power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert virsh.defined().interfaces()[1].find("mac") is None
 
 
 def test_no_free_slot_says_what_helps_and_stores_nothing(tmp_path):
-    virsh = told(machine_xml())
+    virsh = virsh_with(machine_xml())
     virsh.answers["attach-device", UUID, "/dev/stdin", "--live"] = failed("internal error: No more available PCI slots")
     with pytest.raises(CommandFailed) as caught:
         change(tmp_path, virsh, add(type="user"), power="running")
@@ -164,7 +164,7 @@ GONE = Change("networks", {}, None, key="1", cost=LIVE)
 
 def test_a_card_is_taken_out_by_all_that_libvirt_knows_it_by(tmp_path):
     text = machine_xml(with_devices(LAN_CARD))
-    virsh = change(tmp_path, told(text), GONE, power="running")
+    virsh = change(tmp_path, virsh_with(text), GONE, power="running")
     assert written(virsh) == [("detach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     assert all(word in virsh.sent[0] for word in (SECOND_MAC, "net1", 'bus="0x05"'))
     assert [nic.find("mac").get("address") for nic in virsh.defined().interfaces()] == [MAC]
@@ -175,7 +175,7 @@ def test_a_card_is_taken_out_by_all_that_libvirt_knows_it_by(tmp_path):
     [("device detach was rejected by the guest", True), ("internal error: the monitor is gone", False)],
 )
 def test_a_guest_may_keep_its_card_until_its_next_start(tmp_path, said, is_stored):
-    virsh = told(machine_xml(with_devices(LAN_CARD)))
+    virsh = virsh_with(machine_xml(with_devices(LAN_CARD)))
     virsh.answers["detach-device", UUID, "/dev/stdin", "--live"] = failed(said)
     if is_stored:
         change(tmp_path, virsh, GONE, power="running")
@@ -186,7 +186,7 @@ def test_a_guest_may_keep_its_card_until_its_next_start(tmp_path, said, is_store
 
 
 def test_a_card_that_is_out_already_is_only_taken_from_what_is_stored(tmp_path):
-    virsh = told(machine_xml(with_devices(SECOND_CARD)), running=machine_xml())
+    virsh = virsh_with(machine_xml(with_devices(SECOND_CARD)), running=machine_xml())
     change(tmp_path, virsh, GONE, power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert len(virsh.defined().interfaces()) == 1
@@ -200,7 +200,7 @@ def move(new):
 
 
 def test_a_running_card_is_put_on_another_network_and_stays_itself(tmp_path):
-    virsh = change(tmp_path, told(machine_xml(with_devices(LAN_CARD))), move("dmz"), power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml(with_devices(LAN_CARD))), move("dmz"), power="running")
     assert written(virsh) == [("update-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     moved = Definition(f"<domain><devices>{virsh.sent[0]}</devices></domain>").interfaces()[0]
     assert moved.find("source").attrib == {"network": "dmz"}
@@ -209,7 +209,7 @@ def test_a_running_card_is_put_on_another_network_and_stays_itself(tmp_path):
 
 
 def test_a_card_that_libvirt_cannot_move_waits_for_the_next_start(tmp_path):
-    virsh = told(machine_xml(with_devices(LAN_CARD)))
+    virsh = virsh_with(machine_xml(with_devices(LAN_CARD)))
     virsh.answers["update-device", UUID, "/dev/stdin", "--live"] = failed("Operation not supported: cannot change it")
     change(tmp_path, virsh, move("dmz"), power="running")
     assert virsh.defined().interfaces()[1].find("source").get("network") == "dmz"
@@ -219,6 +219,6 @@ def test_a_card_right_on_an_interface_waits_for_the_next_start(tmp_path):
     direct = LAN_CARD.replace("type='network'", "type='direct'").replace(
         "network='lan' portid='1b37e1e7-f018-495b-9d60-9deb1a56b155' bridge='virbr1'", "dev='eth7' mode='bridge'"
     )
-    virsh = change(tmp_path, told(machine_xml(with_devices(direct))), move("eth8"), power="running")
+    virsh = change(tmp_path, virsh_with(machine_xml(with_devices(direct))), move("eth8"), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert virsh.defined().interfaces()[1].find("source").get("dev") == "eth8"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports that lead into the guest: from which libvirt on, how they are kept, and what is refused."""
+"""Port forwards: the required version of libvirt, the stored form, and errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(text, *changes):
     definition = Definition(text)
     for change in changes:
         port_forwards.write_forward(definition, change)
-    # As libvirt would give it back: a document, not the same objects.
+    # Serialized and parsed again, as libvirt would return it.
     return Definition(definition.text())
 
 

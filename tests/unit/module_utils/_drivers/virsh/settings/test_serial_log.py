@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The serial log: on the first port, in a file that is nobody else's."""
+"""The serial log: of the first serial port, in a file that nobody else uses."""
 
 from __future__ import annotations
 

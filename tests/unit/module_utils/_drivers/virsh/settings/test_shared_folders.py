@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders of the host: through which driver, how they are read and written, and what is refused."""
+"""Shared folders: the driver, parsing and writing, and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan impo
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,
-    ToldVirsh,
+    FakeVirsh,
     driver_of,
     failed,
     machine_xml,
@@ -47,7 +47,7 @@ def _daemons(tmp_path, monkeypatch):
 
 
 def connection(folder, version="9.0.0", uri="qemu:///system", capabilities=CAPABILITIES, stored=None):
-    virsh = ToldVirsh({("domcapabilities",): capabilities, STORED: stored or machine_xml()})
+    virsh = FakeVirsh({("domcapabilities",): capabilities, STORED: stored or machine_xml()})
     virsh.uri = uri
     driver = driver_of(virsh, folder)
     driver.library = version
@@ -77,7 +77,7 @@ def drivers(definition):
 
 
 @pytest.mark.parametrize(
-    ("entry", "told", "driver"),
+    ("entry", "options", "driver"),
     [
         pytest.param({}, {}, "virtiofs", id="the host has it"),
         pytest.param({"read_only": True}, {}, "path", id="libvirt 9 refuses to share read-only so"),
@@ -89,8 +89,8 @@ def drivers(definition):
         pytest.param({}, {"capabilities": "<domainCapabilities/>"}, "path", id="an old libvirt says nothing"),
     ],
 )
-def test_virtiofs_where_it_can_be(tmp_path, entry, told, driver):
-    assert drivers(share(machine_xml(), connection(tmp_path, **told), add(**entry))) == {"data": driver}
+def test_virtiofs_where_it_can_be(tmp_path, entry, options, driver):
+    assert drivers(share(machine_xml(), connection(tmp_path, **options), add(**entry))) == {"data": driver}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
     assert shared_folders.read_shares(Definition(machine_xml(with_devices(socket)))) == {}
 
 
-# Refusing -------------------------------------------------------------------------------------------------------------
+# Errors ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def removed(name):
 
 
 def preflight(folder, steps, running=_VIRTIOFS, stored="", version="9.0.0", power="running", shares=()):
-    """The check of a plan for a running VM with these elements; returns what libvirt was asked."""
+    """Check a plan for a running VM with these elements; returns the commands that libvirt got."""
     driver = connection(folder, version=version, stored=machine_xml(with_devices(stored)))
     driver.virsh.answers["dumpxml", UUID] = machine_xml(with_devices(running))
     driver.virsh.answers.update({("list", "--all", "--uuid", "--name"): "", ("capabilities",): "<capabilities/>"})

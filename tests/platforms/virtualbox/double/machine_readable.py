@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""showvminfo for programs."""
+"""The output of ``showvminfo --machinereadable``."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _section(number, machine, is_old):
 
 
 def _serial_port(values, key, value, is_old):
-    """What follows a serial port that is not off; the type came with 7.0."""
+    """The lines after a serial port that is not off; the type exists since 7.0."""
     if not key.startswith("uart") or value == "off":
         return []
     number = key.removeprefix("uart")
@@ -118,8 +118,8 @@ def _slot(registry, config, controller, place, is_old):
         where = "" if is_old else f"-{place}"
         lines += [f'"{name}-{what}{where}"="off"' for what in ("tempeject", "IsEjected")]
     more = ("hot-pluggable",) if controller["type"] == "IntelAhci" else ()
-    told = (*more, "nonrotational", "discard")
-    return lines + [f'"{name}-{what}-{place}"="{slot.get(what, "off")}"' for what in told]
+    flags = (*more, "nonrotational", "discard")
+    return lines + [f'"{name}-{what}-{place}"="{slot.get(what, "off")}"' for what in flags]
 
 
 def _nic(registry, number, nic):
@@ -141,7 +141,7 @@ def _nic(registry, number, nic):
     if nic["type"] == "nat":
         lines += [f'{key}="{value}"' for key, value in (item.split("=") for item in _NAT)]
         rules = sorted(nic["forwards"].items())
-        # A fault of 7.0.0 alone, and of this form: several rules are as good as none.
+        # A bug of 7.0.0, only in this output: it shows no rules if there are several.
         is_faulty = registry.data["version"].startswith("7.0.0r") and len(rules) > 1
         for index, (name, rule) in enumerate([] if is_faulty else rules):
             lines.append(f'Forwarding({index})="{escaped(name)},{",".join(map(str, rule))}"')
@@ -158,7 +158,7 @@ def _folders(folders):
 
 
 def snapshot_lines(machine):
-    """The tree, parents first; nothing is escaped in it."""
+    """The lines of all snapshots, parents first; names and descriptions are not escaped."""
     return _below(machine, None, "")
 
 

@@ -1,17 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands that only tell."""
+"""The commands that change nothing."""
 
 from __future__ import annotations
 
 import os
 
 from . import texts
+from .output import Failure
 from .project import read
-from .providers import WORDS
-from .speech import Failure
+from .providers import STATES
 
+#: The row "state-human-long" for each provider and state.
 _LONG = {
     "libvirt": {
         "not_created": "The Libvirt domain is not created. Run `vagrant up` to create it.",
@@ -40,28 +41,28 @@ def status(call):
     lines = []
     for target in targets:
         name, provider = target.machine.name, target.provider.name
-        short = target.word if provider == "hyperv" else target.word.replace("_", " ")
-        call.speech.row("provider-name", provider, target=name)
-        call.speech.row("state", target.word, target=name)
-        call.speech.row("state-human-short", short, target=name)
-        call.speech.row("state-human-long", _long(target), target=name)
+        short = target.state if provider == "hyperv" else target.state.replace("_", " ")
+        call.output.row("provider-name", provider, target=name)
+        call.output.row("state", target.state, target=name)
+        call.output.row("state-human-short", short, target=name)
+        call.output.row("state-human-long", _long(target), target=name)
         lines.append(f"{name:<25} {short} ({provider})")
-    about = _long(targets[0]) if len(targets) == 1 else texts.SEVERAL
-    call.speech.say("Current machine states:\n\n{}\n\n{}".format("\n".join(lines), about))
+    explanation = _long(targets[0]) if len(targets) == 1 else texts.SEVERAL
+    call.output.message("Current machine states:\n\n{}\n\n{}".format("\n".join(lines), explanation))
 
 
 def _long(target):
-    return _LONG.get(target.provider.name, {}).get(target.word, "")
+    return _LONG.get(target.provider.name, {}).get(target.state, "")
 
 
 def ssh_config(call):
-    guests = call.registry.look()["guests"]
+    guests = call.registry.read()["guests"]
     for target in call.targets(call.plain):
-        if target.word != WORDS[target.provider.name][1] or guests.get(target.machine.name) == "without an address":
+        if target.state != STATES[target.provider.name][1] or guests.get(target.machine.name) == "without an address":
             raise Failure("SSHNotReady", texts.SSH_NOT_READY)
         text = _ssh_config(call, target)
-        call.speech.row("ssh-config", text, target=target.machine.name)
-        call.speech.stdout.append(f"{text}\n")
+        call.output.row("ssh-config", text, target=target.machine.name)
+        call.output.stdout.append(f"{text}\n")
 
 
 def _ssh_config(call, target):
@@ -69,7 +70,7 @@ def _ssh_config(call, target):
     folder = os.path.join(target.machine.folder, target.provider.name)
     has_own = read(target.machine, target.provider.name, "private_key")
     key = os.path.join(folder, "private_key") if has_own else os.path.join(call.project.home, "insecure_private_key")
-    user = call.registry.look().get("user", "root")
+    user = call.registry.read().get("user", "root")
     settings = {
         "HostName": host,
         "User": user,
@@ -86,29 +87,29 @@ def _ssh_config(call, target):
 
 def validate(call):
     call.targets(call.plain)
-    invalid = call.registry.look().get("invalid")
+    invalid = call.registry.read().get("invalid")
     if invalid:
         raise Failure("ConfigInvalid", texts.INVALID.format(errors=invalid))
-    call.speech.say("Vagrantfile validated successfully.")
+    call.output.message("Vagrantfile validated successfully.")
 
 
 def version(call):
-    installed = call.registry.look()["version"]
-    call.speech.say(f"Installed Version: {installed}", "output")
-    call.speech.row("version-installed", installed)
+    installed = call.registry.read()["version"]
+    call.output.message(f"Installed Version: {installed}", "output")
+    call.output.row("version-installed", installed)
     unknown = "Vagrant was unable to check for the latest version of Vagrant.\nPlease check manually at"
-    call.speech.say(f"\n{unknown} https://www.vagrantup.com", "output")
+    call.output.message(f"\n{unknown} https://www.vagrantup.com", "output")
 
 
 def boxes(call):
-    for box in call.registry.look()["boxes"]:
-        call.speech.say(f"{box['name']} ({box['provider']}, {box['version']})")
+    for box in call.registry.read()["boxes"]:
+        call.output.message(f"{box['name']} ({box['provider']}, {box['version']})")
         for name in ("name", "provider", "version"):
-            call.speech.row(f"box-{name}", box[name])
+            call.output.row(f"box-{name}", box[name])
 
 
 def plugins(call):
-    for name, number in call.registry.look()["plugins"].items():
-        call.speech.say(f"{name} ({number}, system)")
-        call.speech.row("plugin-name", name)
-        call.speech.row("plugin-version", f"{number}, system", target=name)
+    for name, number in call.registry.read()["plugins"].items():
+        call.output.message(f"{name} ({number}, system)")
+        call.output.row("plugin-name", name)
+        call.output.row("plugin-version", f"{number}, system", target=name)

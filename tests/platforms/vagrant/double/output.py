@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How Vagrant speaks: rows for programs, or lines for people."""
+"""Vagrant's output: machine-readable rows or human-readable lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ERRORS = "Vagrant::Errors"
 
 
 class Failure(Exception):
-    """A call that Vagrant ends with an error; ``kind`` is the name of its class."""
+    """A command that fails; ``kind`` is the name of Vagrant's error class."""
 
     def __init__(self, kind, text, owner=ERRORS):
         super().__init__(text)
@@ -19,36 +19,37 @@ class Failure(Exception):
 
 
 class EarlyFailure(Exception):
-    """A call that ends before Vagrant knows how to speak: plain text, whatever was asked for."""
+    """A command that fails before Vagrant has read its options: plain text, even with --machine-readable."""
 
 
-class Speech:
-    """What one call says. ``for_programs`` is what --machine-readable asks for."""
+class Output:
+    """The output of one command; ``machine_readable`` is set by the option --machine-readable."""
 
-    def __init__(self, for_programs):
-        self.for_programs = for_programs
+    def __init__(self, machine_readable):
+        self.machine_readable = machine_readable
         self.stdout, self.stderr = [], []
 
     def row(self, kind, *data, target=""):
-        if self.for_programs:
+        if self.machine_readable:
             line = ",".join(_escaped(item) for item in data)
             self.stdout.append(f"{int(time.time())},{target},{kind},{line}\n")
 
-    def say(self, text, level="info", target=""):
-        """A text, of a machine where there is a target: each of its lines begins with the machine's name then."""
+    def message(self, text, level="info", target=""):
+        """Write a text. If ``target`` is the name of a VM, each line begins with it."""
         if target:
-            start = f"    {target}: " if level == "detail" else f"==> {target}: "
-            text = "\n".join(f"{start}{line}" for line in text.split("\n"))
-        self.say_plainly(text, level, target)
+            prefix = f"    {target}: " if level == "detail" else f"==> {target}: "
+            text = "\n".join(f"{prefix}{line}" for line in text.split("\n"))
+        self.plain_message(text, level, target)
 
-    def say_plainly(self, text, level="info", target=""):
-        if self.for_programs:
+    def plain_message(self, text, level="info", target=""):
+        """Write a text without a prefix."""
+        if self.machine_readable:
             self.row("ui", level, text, target=target)
         else:
             (self.stderr if level == "error" else self.stdout).append(f"{text}\n")
 
     def fail(self, failure):
-        self.say_plainly(failure.text, "error")
+        self.plain_message(failure.text, "error")
         self.row("error-exit", failure.kind, failure.text)
 
     def fail_early(self, failure):

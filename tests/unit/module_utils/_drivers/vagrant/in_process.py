@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks of the Vagrant modules in this process: programs are doubles, and time passes only while somebody sleeps."""
+"""Run tasks of the Vagrant modules in this process: programs are doubles, and the clock advances only by sleeping."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Killed(BaseException):
 
 
 class Clock(FakeClock):
-    """A program that sleeps beyond ``deadline`` is cut off there."""
+    """A clock that ends the sleep of a program at ``deadline``."""
 
     deadline = math.inf
 
@@ -94,7 +94,7 @@ class Programs:
 
 
 class Answer(SimpleNamespace):
-    """What the module returns, and the command lines that it started: ``calls``."""
+    """The result of the module, and the command lines that it started (``calls``)."""
 
     changed = failed = False
 
@@ -112,7 +112,7 @@ class Answer(SimpleNamespace):
 
 
 class World:
-    """A project of VMs of one provider; ``virtualbox`` is the double of VirtualBox, where that is the provider."""
+    """A project of VMs of one provider; ``virtualbox`` is the double of VirtualBox, if this is the provider."""
 
     def __init__(self, folder, provider="hyperv"):
         box = {"name": BOX, "provider": provider, "version": "0"}
@@ -132,7 +132,7 @@ class World:
             return driver.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
-        """One task. ``name`` may be a list, or None for none."""
+        """Run one task. ``name`` may be a list, or None if the task names no VM."""
         asked = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
         params = ArgumentSpecValidator(_MODULES[about].MODULE.argument_spec).validate(asked)
         self.port.calls = []
@@ -162,5 +162,5 @@ class World:
         return {str(path.relative_to(self.project)): path.read_bytes() for path in paths}
 
     def states(self):
-        """{name: state} of the VMs that the provider has, in its own words."""
+        """{name: state} of the provider's VMs, with the provider's names of states."""
         return {one["name"].removeprefix("project_"): one["state"] for one in self.vagrant.state()["machines"].values()}

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""showvminfo and ``list --long vms`` for people."""
+"""The human-readable output of ``showvminfo`` and ``list --long vms``."""
 
 from __future__ import annotations
 
 from .file import is_readable
+from .machine_readable import moment
 from .registry import ON, folder_of
-from .telling import moment
 
 _STATES = {"poweroff": "powered off", "gurumeditation": "guru meditation"}
 _BOOT = {"disk": "HardDisk", "dvd": "DVD", "floppy": "Floppy", "net": "Network", "none": "Not Assigned"}
@@ -25,7 +25,7 @@ _ATTACHED = {
     "hostonly": "Host-only Interface '{hostonlyadapter}'",
     "natnetwork": "NAT Network '{nat-network}'",
 }
-# Label and key, in order; a switch is enabled or disabled.
+# {label: key} in the order of the output; values are "enabled" or "disabled".
 _SWITCHES_1 = {"HPET": "hpet", "PAE": "pae", "Long Mode": "longmode", "Triple Fault Reset": "triplefaultreset",
                "APIC": "apic", "X2APIC": "x2apic", "Nested VT-x/AMD-V": "nested-hw-virt"}  # fmt: skip
 _SWITCHES_2 = {"Hardware Virtualization": "hwvirtex", "Nested Paging": "nestedpaging", "Large Pages": "largepages",
@@ -36,14 +36,14 @@ _ON_SLOTS = {"hot-pluggable": ", hot-pluggable", "nonrotational": ", non-rotatio
 _SWITCHES_3 = {"OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci"}
 
 
-def for_people(registry, machine, os_type):
-    """One machine; of one that cannot be read there is not much to say."""
+def human_readable(registry, machine, os_type):
+    """The lines of one VM; an inaccessible one has only a few."""
     if not is_readable(machine):
-        told = {"Name": "<inaccessible!>", "UUID": machine["uuid"], "Config file": machine["file"]}
-        return [*(f"{key + ':':16} {value}" for key, value in told.items()), "Access error details:", ""]
+        rows = {"Name": "<inaccessible!>", "UUID": machine["uuid"], "Config file": machine["file"]}
+        return [*(f"{key + ':':16} {value}" for key, value in rows.items()), "Access error details:", ""]
     is_old, values = registry.version < (7, 0), machine["config"]["values"]
-    told = {**_place(machine, os_type, is_old), **_hardware(values), **_state(machine), **_display(values)}
-    lines = [_line(key, value) for key, value in told.items()]
+    rows = {**_place(machine, os_type, is_old), **_hardware(values), **_state(machine), **_display(values)}
+    lines = [_line(key, value) for key, value in rows.items()]
     lines += (_old_storage if is_old else _storage)(registry, machine["config"])
     for number, nic in machine["config"]["nics"].items():
         lines += _nic(number, nic)
@@ -173,10 +173,10 @@ def _storage(registry, config):
 
 
 def _old_storage(registry, config):
-    """All controllers first, then what is attached to them."""
+    """Storage in the form of 6.1: all controllers, then the attached media."""
     lines = []
     for number, controller in enumerate(config["controllers"]):
-        told = {
+        rows = {
             "Name": controller["name"],
             "Type": controller["type"],
             "Instance Number": controller["instance"],
@@ -184,7 +184,7 @@ def _old_storage(registry, config):
             "Port Count": controller["portcount"],
             "Bootable": controller["bootable"],
         }
-        lines += [f"{f'Storage Controller {label} ({number}):':39} {value}" for label, value in told.items()]
+        lines += [f"{f'Storage Controller {label} ({number}):':39} {value}" for label, value in rows.items()]
     for controller in config["controllers"]:
         slots = config["slots"][controller["name"]].items()
         for place, slot in sorted(slots, key=lambda item: list(map(int, item[0].split("-")))):

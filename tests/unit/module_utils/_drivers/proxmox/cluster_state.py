@@ -1,14 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How all stands on a simulated cluster, without what is random or tells the time."""
+"""The state of a simulated cluster, without random values and times."""
 
 from __future__ import annotations
 
 import re
 
 
-def standing(world):
+def cluster_state(world):
     machines = {
         vmid: (one.node, one.running, one.qmp, _lasting(one.text))
         for vmid, one in sorted(world.cluster.machines.items())
@@ -23,7 +23,7 @@ def standing(world):
 
 
 def _lasting(text):
-    """A configuration without what is random or tells the time."""
+    """The lines of a configuration, with random values and times replaced."""
     text = re.sub(r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC", text)
     text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
     return re.sub(r"(ctime=|snaptime: |suspend-)\d+", r"\1TIME", text).splitlines()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the suite speaks to the simulated cluster: by its API, and by the simulator's own interface."""
+"""A client of the simulated cluster: of its API, and of the simulator's own interface."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import urllib.request
 from urllib.parse import urlencode
 
 
-class Asking:
-    """Needs a ``folder`` in which the server's port, authority and secret were noted."""
+class Client:
+    """Reads the server's port, CA file and secret from ``folder``/server.json."""
 
     @property
     def _server(self):
-        """What the test's own process noted for those that it starts."""
+        """The data of server.json, which the test's process writes for those that it starts."""
         return json.loads((self.folder / "server.json").read_text(encoding="utf-8"))
 
     @property
@@ -33,29 +33,29 @@ class Asking:
 
     @property
     def clock(self):
-        """What a module's sleep advances."""
+        """The simulated clock, which a module's sleep advances."""
         known = self._server
         authorization = f"PVEAPIToken=root@pam!test={known['secret']}"
         return {"url": f"https://localhost:{known['port']}/simulator/advance", "authorization": authorization}
 
-    def ask(self, action, **settings):
-        """What the simulator itself says or does."""
+    def simulator(self, action, **settings):
+        """Call an action of the simulator's own interface; returns its result."""
         return self._request("POST", f"/simulator/{action}", json.dumps(settings).encode())
 
     def api(self, method, path, **parameters):
-        """A call of the API, with its task seen to the end."""
+        """Call the API, wait until its task has ended, and remove both from the journal."""
         found = self._request(method, f"/api2/json{path}", urlencode(parameters).encode() or None)["data"]
         if isinstance(found, str) and found.startswith("UPID:"):
             self._finish(found)
-        # It is not what a task did.
+        # The journal contains only requests of the modules.
         self._request("POST", "/simulator/clear", b"{}")
         return found
 
     def _finish(self, upid):
         while True:
-            told = self._request("GET", f"/api2/json/nodes/{upid.split(':')[1]}/tasks/{upid}/status")["data"]
-            if told["status"] == "stopped":
-                assert told["exitstatus"] == "OK", told
+            status = self._request("GET", f"/api2/json/nodes/{upid.split(':')[1]}/tasks/{upid}/status")["data"]
+            if status["status"] == "stopped":
+                assert status["exitstatus"] == "OK", status
                 return
 
     def _request(self, method, path, data=None):

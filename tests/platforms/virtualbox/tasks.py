@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One task on a VirtualBox, real or played, with the calls that it made."""
+"""Run one task of the VirtualBox driver, on the real VirtualBox or its double, and record the calls that it makes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 from .registry import ENGINE
 
 MIB = 1 << 20
-#: The smallest machine that starts here.
+#: The smallest VM that starts here.
 SMALL = {"cpus": 1, "memory": 16 * MIB, "disks": {"#0": {"size": 2 * MIB}}, "native": ENGINE}
+#: Any of these words marks a call that changes nothing.
 _READING = {"--version", "list", "showvminfo", "showmediuminfo", "guestproperty"}
 _READS = ("--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate")
 
 
-class Noting(Commands):
-    """Notes the calls of VBoxManage; ``before`` is {word: what happens just before the first call with it}."""
+class RecordingCommands(Commands):
+    """Records the calls of VBoxManage. ``before`` is {word: function to run just before the first call with it}."""
 
     def __init__(self, before=None):
         self.before, self.calls = dict(before or {}), []
@@ -37,11 +38,11 @@ class Noting(Commands):
 
 
 class Killed(BaseException):
-    """As SIGKILL would: nobody catches it."""
+    """Ends the task like SIGKILL: the product does not catch it."""
 
 
 def killed_after(commands_of, number):
-    """Calls of VBoxManage of which the one that changes something for the ``number``-th time is the last."""
+    """A subclass of ``commands_of`` that raises Killed after the ``number``-th call that changes something."""
 
     class KilledCommands(commands_of):
         left = number
@@ -58,8 +59,8 @@ def killed_after(commands_of, number):
 
 
 @dataclass
-class Done:
-    """What a task came to."""
+class TaskResult:
+    """The outcome of a task, and its calls."""
 
     outcome: object
     calls: list = field(default_factory=list)
@@ -78,42 +79,42 @@ class Done:
 
     @property
     def writes(self):
-        """The changing calls, each as its words but the machine's UUID."""
-        words = [[word for word in call if word != self.vm["id"]] for call in self.calls]
-        lines = [" ".join(call) for call in words]
+        """The calls that change something, each as one line without the VM's UUID."""
+        calls = [[word for word in call if word != self.vm["id"]] for call in self.calls]
+        lines = [" ".join(call) for call in calls]
         return [line for line in lines if not line.startswith(_READS) and " showvminfo " not in f" {line} "]
 
     @property
     def verbs(self):
-        """The first words of the changing calls, with the second where that tells what is done."""
-        shown = (line.split() for line in self.writes)
-        return [" ".join(words[: 2 if words[0] in ("controlvm", "snapshot", "sharedfolder") else 1]) for words in shown]
+        """The command of each call that changes something, with the subcommand if there is one."""
+        calls = (line.split() for line in self.writes)
+        return [" ".join(words[: 2 if words[0] in ("controlvm", "snapshot", "sharedfolder") else 1]) for words in calls]
 
-    def well(self):
+    def succeeded(self):
         assert not self.outcome.failed, self.outcome.msg
         return self
 
     def failed(self, *words):
-        """With these words in its message, and nothing was changed."""
+        """Assert that the task failed without a change, and that its message contains all ``words``."""
         assert (self.outcome.failed, self.changed) == (True, False), self.vms
         assert [word for word in words if word not in self.outcome.msg] == [], self.outcome.msg
         return self
 
     def refused(self, *words):
-        """Failed before anything was tried."""
+        """Assert the same, and that no call that changes something was made."""
         assert self.failed(*words).writes == []
         return self
 
 
 def task(box, *names, state="present", config=None, check=False, commands=None, **more):
-    """Carry out one task; ``more`` are parts of its policy, its snapshot, or what the machine is made from, and
-    ``before`` (see Noting), ``start_type``, ``storage_path``, and ``executable``, which stands before the box's own.
-    ``clock`` is what the task waits by.
+    """Run one task. ``more`` contains fields of its Policy, ``snapshot`` (fields of SnapshotRequest), ``before`` (see
+    RecordingCommands), ``start_type``, ``storage_path``, ``executable`` (instead of the box's own), ``clock`` (with
+    which the task waits) and ``id``; everything else is passed as ``creation``.
     """
     policy = {key: more.pop(key) for key in list(more) if key in Policy.__dataclass_fields__}
     snapshot = more.pop("snapshot", None)
     config = (SMALL if config is None and state != "absent" and not snapshot else config) or {}
-    commands = commands or Noting(more.pop("before", None))
+    commands = commands or RecordingCommands(more.pop("before", None))
     clock = more.pop("clock", None)
     tool = VBoxManage(commands, str(more.pop("executable", box.executable)), clock=clock)
     settings = {key: more.pop(key) for key in ("start_type", "storage_path") if key in more}
@@ -131,9 +132,9 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
         )
         for name in names or ("web",)
     ]
-    return Done(run(driver, requests, check=check, clock=clock), commands.calls)
+    return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)
 
 
-def snapshot(box, name, taken, state="present", **more):
-    """Carry out one task about a snapshot."""
-    return task(box, name, snapshot={"name": taken, "state": state, **more})
+def snapshot(box, name, snapshot_name, state="present", **more):
+    """Run one task about a snapshot; ``more`` are other fields of SnapshotRequest."""
+    return task(box, name, snapshot={"name": snapshot_name, "state": state, **more})
