@@ -127,6 +127,8 @@ def _timed_out(options, progress, console):
 def _progress_message(options, progress, seconds):
     if options["installer"] == "manual":
         action = "waiting until the VM is shut down; install it at its console"
+    elif progress.state == FINISHED:
+        action = "all steps are done; waiting until the VM stops"
     else:
         action = f"installing: {progress.text or 'no output yet'}"
     return f"{options['name']}: {action} ({seconds} s of {options['timeout']} s)"

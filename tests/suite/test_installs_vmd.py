@@ -221,6 +221,7 @@ def test_unsupported_installations_are_rejected(role):
             {"site_set": True, "mirror": "https://mirror.example.org/pub/OpenBSD"},
             "unattended_install_site_set true is not supported on vmd. Remove the option",
         ),
+        ({"kernel_arguments": ["-s"]}, "unattended_install_kernel_arguments is not supported on vmd."),
         ({"medium": {"initrd": "/initrd"}}, "unattended_install_medium needs kernel."),
         ({"distribution": "debian-13", "method": "manual", "packages": []}, "vmd starts no kernel of Debian"),
         ({"distribution": "debian-13"}, "the installer of Debian cannot be started without a user on"),

@@ -236,6 +236,11 @@ def test_progress_message_every_30_seconds(monkeypatch):
     assert waiting.shown[0][1] == "web1: installing: Formatting partitions (30 s of 100 s)"
 
 
+def test_vm_that_has_not_stopped_yet_after_the_last_step(monkeypatch):
+    waiting, _result = wait(monkeypatch, ("running", DONE), timeout=50)
+    assert waiting.shown[0][1] == "web1: all steps are done; waiting until the VM stops (30 s of 50 s)"
+
+
 def test_single_failed_reads_are_not_an_error(monkeypatch):
     reads = [(None, WORKING), (None, WORKING), ("running", DONE), ("stopped", DONE)]
     assert wait(monkeypatch, *reads)[1] == {"outcome": "finished"}
