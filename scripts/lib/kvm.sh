@@ -37,14 +37,14 @@ boots_under() {
     [ "$code" -eq "$_KVM_PROBE_EXIT" ]
 }
 
-# has_cpu_virtualization: true if the CPU shows VT-x or AMD-V to this host.
+# has_cpu_virtualization CPUINFO: true if the CPU shows VT-x or AMD-V to this host.
 has_cpu_virtualization() {
-    grep -qwE 'vmx|svm' "${1:-/proc/cpuinfo}"
+    grep -qwE 'vmx|svm' "$1"
 }
 
 # usable_accelerator: prints kvm if a guest really runs with it, else qemu; both are libvirt's domain types.
 usable_accelerator() {
-    if [ -w /dev/kvm ] && has_cpu_virtualization && boots_under kvm host 2>/dev/null; then
+    if [ -w /dev/kvm ] && has_cpu_virtualization /proc/cpuinfo && boots_under kvm host 2>/dev/null; then
         echo kvm
     else
         echo qemu
