@@ -55,9 +55,13 @@ class InProcess(ActionBase):
             and not self._connection.become
             and not self._task.async_val
             and not self._compute_environment_string()
-            and _is_own_python(self._variables(task_vars).get("ansible_python_interpreter"))
+            and _is_own_python(self._interpreter(task_vars))
             and all(map(_is_importable, self.libraries))
         )
+
+    def _interpreter(self, task_vars):
+        """Return the interpreter that the user set, which often is ``{{ ansible_playbook_python }}``, or None."""
+        return self._templar.template(self._variables(task_vars).get("ansible_python_interpreter"))
 
     def _variables(self, task_vars):
         """Return the variables of the host on which the module would run."""
@@ -91,11 +95,15 @@ class InProcess(ActionBase):
 
 def _is_own_python(interpreter):
     """Return whether the interpreter of the task is not set, discovered, or the Python that runs Ansible."""
-    return (
-        interpreter is None
-        or interpreter in _DISCOVERED
-        or os.path.abspath(interpreter) == os.path.abspath(sys.executable)
-    )
+    return interpreter is None or interpreter in _DISCOVERED or _identity(interpreter) == _identity(sys.executable)
+
+
+def _identity(python):
+    """Return what two names of one Python share: ``bin/python`` and ``bin/python3`` of a virtual environment.
+
+    Without the folder, all virtual environments of one Python would be the same.
+    """
+    return os.path.dirname(os.path.abspath(python)), os.path.realpath(python)
 
 
 def _is_importable(library):

@@ -19,24 +19,28 @@ import guests
 from collection_path import cache
 
 PING_ROUNDS = 11
-LOOP_ROUNDS = {20: 5, 100: 3}
-MOST_PING_RATIO = 1.25
-LEAST_SPEEDUP = {100: 6}
+LOOP_ROUNDS = 9
+MOST_PING_RATIO = {"in process": 0.9, "shipped": 1.25}
+LEAST_SPEEDUP = {100: 20}
 MOST_VIRSH = 2
 
 
 def against_ping(bench):
-    """One task that changes nothing on one machine, against the smallest task there is."""
-    uri = contestants.write_node(bench.folder / "node-1.xml", 1)
+    """One task that changes nothing on one machine, in both ways of docs/architecture.md, against the smallest task."""
+    task = contestants.virsh_vm(contestants.write_node(bench.folder / "node-1.xml", 1), 1)
     playbooks = {
-        "virsh_vm": contestants.write_playbook(bench.folder / "one.yml", contestants.virsh_vm(uri, 1)),
+        "in process": contestants.write_playbook(bench.folder / "one-in-process.yml", task, in_process=True),
+        "shipped": contestants.write_playbook(bench.folder / "one.yml", task),
         "ping": contestants.write_playbook(bench.folder / "ping.yml", contestants.ping()),
     }
     costs = interleaved(bench, playbooks, PING_ROUNDS)
-    ratio = ratios(costs["virsh_vm"], costs["ping"])
+    found = {way: ratios(costs[way], costs["ping"]) for way in MOST_PING_RATIO}
     return {
-        **_figures(bench, playbooks, costs, ratio),
-        "met": {f"at most {MOST_PING_RATIO} times the CPU of ping": ratio["cpu"]["median"] <= MOST_PING_RATIO},
+        **_figures(bench, playbooks, costs, found),
+        "met": {
+            f"{way}: at most {most} times the CPU of ping": found[way]["cpu"]["median"] <= most
+            for way, most in MOST_PING_RATIO.items()
+        },
     }
 
 
@@ -44,25 +48,28 @@ def against_loop(bench, count):
     """One task over ``count`` machines, all fields compared, against a loop that compares the power."""
     uri = contestants.write_node(bench.folder / f"node-{count}.xml", count)
     playbooks = {
-        "virsh_vm": contestants.write_playbook(bench.folder / f"{count}.yml", contestants.virsh_vm(uri, count)),
+        "virsh_vm": contestants.write_playbook(
+            bench.folder / f"{count}.yml", contestants.virsh_vm(uri, count), in_process=True
+        ),
         "virt loop": contestants.write_playbook(bench.folder / f"loop-{count}.yml", contestants.virt_loop(uri, count)),
     }
-    costs = interleaved(bench, playbooks, LOOP_ROUNDS[count])
-    found = _figures(bench, playbooks, costs, ratios(costs["virt loop"], costs["virsh_vm"]))
+    costs = interleaved(bench, playbooks, LOOP_ROUNDS)
+    ratio = ratios(costs["virt loop"], costs["virsh_vm"])
+    found = _figures(bench, playbooks, costs, {"ratio": ratio})
     met = {f"at most {MOST_VIRSH} virsh": found["processes"]["virsh_vm"]["virsh"] <= MOST_VIRSH}
     if count in LEAST_SPEEDUP:
         least = LEAST_SPEEDUP[count]
-        met[f"at least {least} times faster"] = found["ratio"]["wall"]["median"] >= least
+        met[f"at least {least} times faster"] = ratio["wall"]["median"] >= least
     return {**found, "met": met}
 
 
-def _figures(bench, playbooks, costs, ratio):
+def _figures(bench, playbooks, costs, ratio_of):
     return {
-        "rounds": len(costs["virsh_vm"]),
+        "rounds": len(next(iter(costs.values()))),
         "load": os.getloadavg()[0],
         "processes": {name: bench.processes(playbook) for name, playbook in playbooks.items()},
         "seconds": summary(costs),
-        "ratio": ratio,
+        "ratios": ratio_of,
     }
 
 
@@ -101,8 +108,9 @@ def table(word, found):
             f"  {name:16} {processes['python3']:8} {processes[tool]:10}"
             f" {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
         )
-    cpu, wall = found["ratio"]["cpu"], found["ratio"]["wall"]
-    yield f"  {'ratio':36} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
+    for name, ratio in found["ratios"].items():
+        cpu, wall = ratio["cpu"], ratio["wall"]
+        yield f"  {name:36} {cpu['min']:8.2f} {cpu['median']:7.2f} {wall['min']:9.2f} {wall['median']:7.2f}"
     for target, is_met in found["met"].items():
         yield f"  {'met   ' if is_met else 'MISSED'} {target}"
 

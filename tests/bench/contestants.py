@@ -114,10 +114,12 @@ def molecules_vagrant(project, count, libraries):
     }
 
 
-def write_playbook(path, task):
-    return write_plays(
-        path, {"hosts": "all", "gather_facts": False, "tasks": [{"name": "The task that is measured", **task}]}
-    )
+def write_playbook(path, task, in_process=False):
+    """``in_process``: the task's Python is that of Ansible, as on a controller without other settings."""
+    play = {"hosts": "all", "gather_facts": False, "tasks": [{"name": "The task that is measured", **task}]}
+    if in_process:
+        play["vars"] = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    return write_plays(path, play)
 
 
 def write_plays(path, *plays):

@@ -35,7 +35,7 @@ def against_raw(bench):
         "load": os.getloadavg()[0],
         "processes": processes,
         "seconds": summary(costs),
-        "ratio": ratio,
+        "ratios": {"ratio": ratio},
         "met": {
             "one connection for each guest": processes[OURS]["ssh"] == GUESTS,
             f"at most {MOST_RATIO} times the time of raw": ratio["wall"]["median"] <= MOST_RATIO,

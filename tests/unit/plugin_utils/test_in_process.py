@@ -40,7 +40,9 @@ class Action(InProcess):
             ),
             play_context=None,
             loader=None,
-            templar=SimpleNamespace(template=lambda value: value),
+            templar=SimpleNamespace(
+                template=lambda value: sys.executable if value == "{{ ansible_playbook_python }}" else value
+            ),
             shared_loader_obj=None,
         )
         self.variables = variables or {}
@@ -98,7 +100,29 @@ def test_task_runs_as_a_module_if_a_library_is_missing():
     assert Needs().done() == {"shipped": True}
 
 
-@pytest.mark.parametrize("interpreter", ["auto", "auto_silent", sys.executable])
+@pytest.mark.parametrize("interpreter", ["auto", "auto_silent", sys.executable, "{{ ansible_playbook_python }}"])
 def test_own_python_needs_no_second_process(interpreter):
     action = Action(variables={"ansible_python_interpreter": interpreter})
     assert (action.done()["changed"], action.shipped) == (True, [])
+
+
+@pytest.fixture
+def environments(tmp_path, monkeypatch):
+    """Two virtual environments of one Python, each with the names ``python`` and ``python3``; Ansible runs in ``one``."""
+    for name in ("one", "two"):
+        folder = tmp_path / name / "bin"
+        folder.mkdir(parents=True)
+        (folder / "python").symlink_to(sys.executable)
+        (folder / "python3").symlink_to("python")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "one/bin/python3"))
+    return tmp_path
+
+
+def test_another_name_of_the_own_python_needs_no_second_process(environments):
+    action = Action(variables={"ansible_python_interpreter": str(environments / "one/bin/python")})
+    assert (action.done()["changed"], action.shipped) == (True, [])
+
+
+def test_python_of_another_environment_is_not_the_own_one(environments):
+    action = Action(variables={"ansible_python_interpreter": str(environments / "two/bin/python3")})
+    assert (action.done(), action.shipped) == ({"shipped": True}, [False])
