@@ -37,7 +37,7 @@ def _reach(platform):
 
 
 @pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
-def test_same_variables_create_vms_on_every_platform(platform, shim, tmp_path):
+def test_same_variables_create_and_remove_vms_on_every_platform(platform, shim, tmp_path):
     platform.clean()
     shim.forget()
     (tmp_path / "same.json").write_text(
@@ -46,9 +46,9 @@ def test_same_variables_create_vms_on_every_platform(platform, shim, tmp_path):
     vms = {name: {"provision_hypervisor": "hypervisor"} for name in NAMES}
     with inventory_of(platform, tmp_path, web={"hosts": vms, "vars": _reach(platform)}) as inventory:
 
-        def run(*words):
+        def run(*words, playbook="provision_group"):
             """(exit code, whether anything was changed, output)."""
-            given = ["-i", inventory, "polyvirt.core.provision_group", "-e", "provision_group=web", "-e", "@same.json"]
+            given = ["-i", inventory, f"polyvirt.core.{playbook}", "-e", "provision_group=web", "-e", "@same.json"]
             around = shim.environment(programs=platform.programs)
             done = run_ansible(tmp_path, "ansible-playbook", [*given, *words], around, cwd=tmp_path)
             output = done.stdout + done.stderr
@@ -62,4 +62,11 @@ def test_same_variables_create_vms_on_every_platform(platform, shim, tmp_path):
             assert [vm["power"] for vm in platform.truth(NAMES).values()] == [STOPPED, STOPPED]
             assert all(re.search(rf'"{name} +stopped', output) for name in NAMES), output
             code, changed, output = run()
+            assert (code, changed) == (0, False), output
+            created = platform.truth(NAMES)
+            code, changed, output = run("--check", playbook="teardown_group")
+            assert (code, changed, platform.truth(NAMES)) == (0, True, created), output
+            code, changed, output = run(playbook="teardown_group")
+            assert (code, changed, platform.truth(NAMES)) == (0, True, dict.fromkeys(NAMES)), output
+            code, changed, output = run(playbook="teardown_group")
             assert (code, changed) == (0, False), output

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""provision_group checks the options of all VMs before the first change: in check mode, on libvirt's test driver."""
+"""What provision_group and teardown_group check before the first change: in check mode, on libvirt's test driver."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _play(ansible_playbook, tmp_path):
         "vm_disk_size": "1G",
     }
 
-    def play(hosts, group="web"):
+    def play(hosts, group="web", playbook="provision_group"):
         """(exit code, output in one line) in check mode, with a group of ``hosts``: {name: variables}."""
         inventory = tmp_path / "hosts.json"
         children = {"web": {"hosts": hosts}, "other": {"hosts": {"kvm1": {}}}}
         inventory.write_text(json.dumps({"all": {"vars": usual, "children": children}}), encoding="utf-8")
         code, output = ansible_playbook(
-            "-i", inventory, "polyvirt.core.provision_group", "--check", "-e", f"provision_group={group}"
+            "-i", inventory, f"polyvirt.core.{playbook}", "--check", "-e", f"provision_group={group}"
         )
         return code, " ".join(output.split())
 
@@ -56,8 +56,24 @@ def test_one_wrong_option_stops_all(play, case):
     assert "PLAY [Create the VMs]" not in output
 
 
-def test_group_without_hosts_is_rejected(play):
-    code, output = play({"one": {}}, group="wbe")
+@pytest.mark.parametrize("case", sorted(WRONG.keys() - {"agent"}))
+def test_nothing_is_removed_if_one_option_is_wrong(play, case):
+    """The agent's options have no effect on a VM that is removed."""
+    variables, reason = WRONG[case]
+    code, output = play({"one": {}, "two": variables}, playbook="teardown_group")
+    assert code != 0
+    assert reason in output
+    assert "PLAY [Remove the VMs]" not in output
+
+
+def test_vms_that_do_not_exist_need_no_removal(play):
+    code, output = play({"one": {}, "two": {"vm_state": "started"}}, playbook="teardown_group")
+    assert (code, "changed=1" in output, "changed=2" in output) == (0, False, False), output
+
+
+@pytest.mark.parametrize("playbook", ["provision_group", "teardown_group"])
+def test_group_without_hosts_is_rejected(play, playbook):
+    code, output = play({"one": {}}, group="wbe", playbook=playbook)
     assert code != 0
     assert "provision_group is wbe, which matches 0 hosts of the inventory." in output
 

@@ -78,6 +78,15 @@ def test_a_machine_without_a_name_is_not_removed(play):
     assert "vm_name is not set" in output
 
 
+def test_vm_is_removed_whatever_state_its_file_of_variables_requests(play, image, tmp_path):
+    """Variables that are given with -e have precedence over those of a playbook."""
+    host = tmp_path / "host.xml"
+    host.write_text(HOST.format(image=image), encoding="utf-8")
+    variables = {"vm_name": "keeper", "vm_state": "started", "vm_module_options": {"uri": f"test://{host}"}}
+    code, output = play("polyvirt.core.teardown", "--check", provision_hypervisor="one", **variables)
+    assert (code, "changed=1" in output) == (0, True), output
+
+
 def test_an_image_to_be_removed_needs_a_name(play):
     code, output = play(
         "polyvirt.core.teardown", vm_name="web", provision_hypervisor="one", provision_remove_image=True
