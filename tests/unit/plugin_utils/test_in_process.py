@@ -108,7 +108,7 @@ def test_own_python_needs_no_second_process(interpreter):
 
 @pytest.fixture
 def environments(tmp_path, monkeypatch):
-    """Two virtual environments of one Python, each with the names ``python`` and ``python3``; Ansible runs in ``one``."""
+    """Two virtual environments of one Python, each with ``python`` and ``python3``; Ansible runs in ``one``."""
     for name in ("one", "two"):
         folder = tmp_path / name / "bin"
         folder.mkdir(parents=True)
