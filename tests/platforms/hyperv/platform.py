@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
@@ -20,17 +19,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SUSPENDED,
 )
 
-from platforms.adapter import Adapter
 from platforms.hyperv import own, reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Switch
-from platforms.windows.served import served
+from platforms.windows.adapter import WindowsAdapter
 
 _READS = ("Get", "Test", "Measure", "Wait")
 _FOLDER, _MEDIUM = "C:\\Hyper-V\\Disks", "C:\\media\\medium.iso"
 _SIZE = 16 << 20
-#: The variable by which modules in other processes find the host.
-SERVED_AT = "POLYVIRT_TEST_WINDOWS"
 _MOVES = {
     (STOPPED, RUNNING): ("Start-VM",),
     (SUSPENDED, RUNNING): ("Start-VM",),
@@ -40,7 +36,7 @@ _MOVES = {
 }
 
 
-class Platform(Adapter):
+class Platform(WindowsAdapter):
     """A server with Hyper-V, in this process."""
 
     name = "hyperv"
@@ -55,37 +51,11 @@ class Platform(Adapter):
     nic: ClassVar = {"type": "network", "source": "lan"}
     cloneable_nic: ClassVar = {"type": "network", "source": "lan"}
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
-    handles_files = False
-    other_format = "vhd"
     native_values = (({"Memory.Priority": 10}, 10), ({"Memory.Priority": 80}, 80))
-
-    def __init__(self, prefix="pvc-"):
-        super().__init__(prefix)
-        self.host = None
-
-    @property
-    def connection(self):
-        return {}
-
-    @property
-    def clock(self):
-        """What a module's sleep advances."""
-        return {"url": f"{os.environ[SERVED_AT]}/sleep", "authorization": ""}
 
     @property
     def storage(self):
         return _FOLDER
-
-    @contextmanager
-    def kept(self):
-        """The host is served; at the end all is gone."""
-        self._make_host()
-        with served(lambda: self.host.windows) as url:
-            os.environ[SERVED_AT] = url
-            try:
-                yield
-            finally:
-                del os.environ[SERVED_AT]
 
     @contextmanager
     def hurried(self):
@@ -98,29 +68,24 @@ class Platform(Adapter):
         finally:
             self.host.knobs = knobs
 
-    def _make_host(self):
-        self.host = HyperV()
-        self.host.switches.append(Switch("lan", "Private"))
-        self.host.files.make("C:\\media")
-        self.host.files.put(_MEDIUM, b"iso")
-        self._noted = 0
+    def new_host(self):
+        host = HyperV()
+        host.switches.append(Switch("lan", "Private"))
+        host.files.make("C:\\media")
+        host.files.put(_MEDIUM, b"iso")
+        return host
 
     def traits(self):
         return hyperv_traits(None)
 
+    def recorded_calls(self):
+        return [(name, str(values)) for name, values in super().recorded_calls()]
+
     def is_write(self, call):
-        """Whether a noted call may have changed anything."""
+        """Whether a recorded call may have changed anything."""
         return call.argv[0].partition("-")[0] not in _READS
 
-    def recorded_calls(self):
-        """All commands since the last time, with their arguments."""
-        if self.host is None:
-            return []  # In the process of ansible-playbook.
-        noted = [(name, str(values)) for name, values in self.host.log[self._noted :]]
-        self._noted = len(self.host.log)
-        return noted
-
-    # Behind the module's back ---------------------------------------------------------------------------------------
+    # Reading and changing VMs without modules ------------------------------------------------------------------------
 
     def medium(self):
         return _MEDIUM
@@ -129,29 +94,19 @@ class Platform(Adapter):
         return [vm.name for vm in self.host.vms]
 
     def ids(self):
-        """{name: id} of the machines in the namespace."""
+        """{name: id} of the VMs of this test."""
         return {vm.name: vm.id for vm in self.host.vms if vm.name.startswith(self.prefix)}
 
     def truth(self, names):
-        """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
+        """The state of VMs, read from the double: {name: {power, id, stored, running ...}}; absent ones are None."""
         found = {vm.name: reading.vm_state(self.host, vm) for vm in self.host.vms}
         return {name: found.get(name) for name in names}
-
-    def settings(self, machine, which="stored"):
-        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
-        return json.loads(machine[which])
 
     def snapshots(self, name):
         return reading.snapshots(self.host.vm(name))
 
     def disk_of(self, name):
         return self.truth([name])[name]["disks"]["SCSI 0:0"]
-
-    def disks_of(self, machine):
-        return machine["disks"]
-
-    def files(self):
-        return sorted(path for path in self.host.files.contents if path != _MEDIUM.lower())
 
     def contents(self):
         """{file: what is on it} of every virtual disk."""
@@ -170,7 +125,7 @@ class Platform(Adapter):
         return next(drive.path for drive in vm.hardware.disks() if reading.slot_of(drive) == slot)
 
     def identities(self, machine):
-        """All that no two machines may share."""
+        """What no two VMs may share."""
         return {machine["id"], *machine["macs"], *machine["disks"].values(), *machine["seeds"]}
 
     def backing_files(self, machine):
@@ -182,7 +137,7 @@ class Platform(Adapter):
     def take_snapshot(self, name, snapshot):
         self._call(self.host.vm(name), "Checkpoint-VM", SnapshotName=f"={snapshot}")
 
-    # Bringing machines about -----------------------------------------------------------------------------------------
+    # Creating VMs, and changing their power, without modules ---------------------------------------------------------
 
     def _call(self, vm, command, **arguments):
         """One command for a VM, as a request to the host."""
@@ -192,9 +147,6 @@ class Platform(Adapter):
         (chain,) = json.loads(self.host.windows.answer(json.dumps(request)))["chains"]
         assert all(call["ok"] for call in chain["calls"]), chain
         self.recorded_calls()
-
-    def clean(self):
-        self._make_host()
 
     def bring(self, names, obeying=()):
         """Create VMs: ``names`` is {name: power state}; the guests of those in ``obeying`` shut down on request."""
@@ -207,7 +159,7 @@ class Platform(Adapter):
                 self.move(name, power)
 
     def define(self, name, services=False):
-        """A machine with one disk, made by somebody else."""
+        """A VM with one disk, created without a module."""
         path = f"{_FOLDER}\\{name}.vhdx"
         self.host.disk(path, size=_SIZE)
         vm = self.host.add(name, services=services)
@@ -217,7 +169,7 @@ class Platform(Adapter):
         self._call(vm, "Add-VMHardDiskDrive", Path=f"={path}", **place)
 
     def move(self, name, power):
-        """Bring a machine into ``power``."""
+        """Bring a VM into ``power``."""
         found = self.truth([name])[name]["power"]
         if found == power:
             return
@@ -233,14 +185,8 @@ class Platform(Adapter):
         self._call(self.host.vm(name), "Stop-VM", TurnOff=True, Force=True)
 
     def handle(self, name):
-        """A word by which Hyper-V knows this machine, though it is another one's name."""
+        """Another word by which Hyper-V finds this VM."""
         return self.ids()[name]
-
-    def define_as(self, word):
-        self.define(word)
-
-    def remove_by_name(self, name):
-        """It goes with all others when the next test begins."""
 
     # What only this platform has -------------------------------------------------------------------------------------
 
