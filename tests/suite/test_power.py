@@ -84,8 +84,9 @@ def _is_done(platform, cell, answers, before):
     assert _writes(platform, check) == []
     assert check.truth[cell.name] == before[cell.name]
     for answer in (check, real):
-        assert [step["verb"] for step in answer.vm(cell.name)["steps"]] == list(cell.verbs)
-        assert answer.vm(cell.name)["changed"] == bool(cell.verbs)
+        own = answer.vm(cell.name)
+        done = ([step["verb"] for step in own["steps"]], own["changed"])
+        assert done == (list(cell.verbs), bool(cell.verbs)), (_writes(platform, answer), platform.end_of_log(cell.name))
     assert check.diff_of(cell.name) == real.diff_of(cell.name)
     assert check.vm(cell.name)["state"] == real.vm(cell.name)["state"] == cell.ends
     _stands(cell, real.truth[cell.name], before[cell.name])

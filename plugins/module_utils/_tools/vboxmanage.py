@@ -45,14 +45,14 @@ _HELD = (
 )
 # The daemon VBoxSVC ended during the call, which may or may not have been executed.
 _LOST = ("NS_ERROR_ABORT (0x80004004)", "NS_ERROR_CALL_FAILED")
-_TEMPORARY = (
-    *_LOST,
+# No session was opened for the VM, so the call was not executed.
+_NO_SESSION = (
     "already has a lock request pending",
     "was unlocked unexpectedly while attempting to share its session",
-    "The object is not ready",
     "Failed to assign the machine to the session",
     "Failed to create the VirtualBox object!",
 )
+_TEMPORARY = (*_LOST, *_NO_SESSION, "The object is not ready")
 _NOT_RUNNING = ("is not currently running",)
 _WRONG_STATE = (
     "Invalid machine state: ",
@@ -60,6 +60,15 @@ _WRONG_STATE = (
     "(machine state: ",
     "The machine is not mutable",
     "Already paused",
+)
+# Errors of calls that changed nothing. After any other error, the change may have been made: for example, a VM's objects
+# are no longer ready once its process has ended, as it does at the end of ``savestate``.
+_NOTHING_DONE = (
+    *_NO_SESSION,
+    *_HELD,
+    *_NOT_RUNNING,
+    *_WRONG_STATE,
+    *(text for some in _NOT_FOUND.values() for text in some),
 )
 _INACCESSIBLE = ("The object functionality is limited",)
 #: Seconds between retries of a read, for example while the daemon restarts; reads can be repeated safely.
@@ -129,7 +138,7 @@ class VBoxManage:
         """Run one command and return its output. Raises CommandFailed with VirtualBox's error lines."""
         completed = self._execute(words, timeout, stdin, writes=True)
         if completed.rc != 0 or _ERROR.search(completed.stderr):
-            if completed.rc != 0 and _contains(completed.stderr, _LOST):
+            if completed.rc != 0 and not _contains(completed.stderr, _NOTHING_DONE):
                 counted.note(doubtful=True)
             raise _failure(completed)
         return completed.stdout
