@@ -15,7 +15,7 @@ from ...._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
 from ...._lifecycle.units import human_size
 from ...._ports import files
 from ...._tools.virsh import ConnectionLost
-from ..definition import child_of, file_of, source_of, target_of
+from ..definition import file_of, find_or_add_child, source_of, target_of
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
@@ -118,7 +118,7 @@ def set_disk_file(disk, path, image_format):
             disk.remove(child)
     disk.set("type", "file")
     disk.append(ET.Element("source", {"file": path}))
-    child_of(disk, "driver").set("type", image_format)
+    find_or_add_child(disk, "driver").set("type", image_format)
 
 
 def insert_disk(definition, element):
@@ -210,7 +210,7 @@ def add_disk(driver, vm, definition, running, change, created):
         path = entry["source"]
         image_format = driver.storage.format_of(entry)
     else:
-        path, image_format = driver.storage.make_disk_of(vm.name, slot, entry, None, new)
+        path, image_format = driver.storage.create_disk_of_vm(vm.name, slot, entry, None, new)
         created.append(path)
     element = disk_element(slot, path, image_format, bus_of(slot, entry))
     if running is not None and not attached:
@@ -269,12 +269,12 @@ def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
         path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
-        driver.storage.check_free(name, path, written_by)
+        driver.storage.check_not_used(name, path, written_by)
         if os.path.realpath(path) not in expected:
-            driver.storage.check_leftover(path, entry, image)
+            driver.storage.check_existing_file(path, entry, image)
 
 
-def check_growing(vm, change):
+def check_disk_can_grow(vm, change):
     source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
     if files.is_block_device(source):
         raise Refused(

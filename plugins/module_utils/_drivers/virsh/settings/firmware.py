@@ -195,7 +195,7 @@ def check_hardware(driver, plan):
 
 
 def _new_hardware(driver, name, config):
-    return _Hardware(name, driver.virt_type_of_new(), ARCHITECTURE, machine_type(config))
+    return _Hardware(name, driver.virt_type_for_new_vm(), ARCHITECTURE, machine_type(config))
 
 
 def _existing_hardware(driver, vm, name):

@@ -95,7 +95,7 @@ def read_max_cpus(definition):
 
 
 def read_max_memory(definition):
-    return _room(definition.most_memory, definition.memory)
+    return _room(definition.max_memory, definition.memory)
 
 
 def _room(most, value):
@@ -113,8 +113,8 @@ def align_maxima(config, active, stored, running):
     """
     if _most_cpus(stored) == _most_cpus(running):
         active["max_cpus"] = config["max_cpus"]
-    most = running.most_memory
-    if stored.most_memory == most or (config["max_memory"] and config["memory"] <= most):
+    most = running.max_memory
+    if stored.max_memory == most or (config["max_memory"] and config["memory"] <= most):
         active.update({"memory": config["memory"], "max_memory": _room(most, config["memory"])})
 
 
@@ -158,7 +158,7 @@ def _set_cpus(definition, count, most):
 
 def write_memory(definition, change):
     has_room = read_max_memory(definition) is not None
-    _set_memory(definition, change.new, max(definition.most_memory, change.new) if has_room else change.new)
+    _set_memory(definition, change.new, max(definition.max_memory, change.new) if has_room else change.new)
 
 
 def write_max_memory(definition, change):

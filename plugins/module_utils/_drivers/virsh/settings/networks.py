@@ -13,11 +13,11 @@ from ...._lifecycle.errors import CommandFailed, NotFound, Refused
 from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED, Field
 from ...._ports import files
 from ...._tools import virsh_output as output
-from ..definition import child_of, source_of
+from ..definition import find_or_add_child, source_of
 from .disks import attach
 
 #: The commands that list all networks, and the active ones.
-QUESTIONS = (("net-list", "--all", "--name"), ("net-list", "--name"))
+NETWORK_LISTS = (("net-list", "--all", "--name"), ("net-list", "--name"))
 _ALREADY = "network is already active"
 
 
@@ -27,7 +27,7 @@ def is_bridge(interface):
 
 
 def inactive_networks(answers):
-    """From the answers to QUESTIONS: the networks that exist and are not active."""
+    """From the answers to NETWORK_LISTS: the networks that exist and are not active."""
     everyone, active = (set(output.networks(answer.stdout)) for answer in answers)
     return frozenset(everyone - active)
 
@@ -56,7 +56,7 @@ def check_networks(driver, plan):
     touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
     if not requested or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
         return
-    answers = driver.virsh.batch(QUESTIONS)
+    answers = driver.virsh.batch(NETWORK_LISTS)
     known = output.networks(answers[0].stdout)
     for name in sorted(requested - set(known)):
         raise NotFound(
@@ -140,7 +140,7 @@ def start_networks(driver, vm):
     """Start the inactive networks that the VM needs, before the VM itself."""
     # The step before this one may have changed the observed NICs.
     afresh = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
-    for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(QUESTIONS))):
+    for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(NETWORK_LISTS))):
         try:
             driver.virsh.run("net-start", name)
         except CommandFailed as error:
@@ -185,9 +185,9 @@ def set_nic_element(nic, entry, is_bridge):
     if "type" in entry or "source" in entry:
         _set_connection(nic, entry, is_bridge)
     if entry.get("mac"):
-        child_of(nic, "mac").set("address", entry["mac"])
+        find_or_add_child(nic, "mac").set("address", entry["mac"])
     if entry.get("model"):
-        child_of(nic, "model").set("type", entry["model"])
+        find_or_add_child(nic, "model").set("type", entry["model"])
 
 
 def _set_connection(nic, entry, is_bridge):

@@ -157,13 +157,13 @@ def _element(forward):
     return element
 
 
-def forget_names(definition):
+def remove_forward_names(definition):
     """For a clone: remove the port forwards of its source, whose host ports are in use."""
     definition.remove(f"metadata/{_NAMES}")
 
 
 def _keep_names(definition, names):
-    metadata = definition.made("metadata")
+    metadata = definition.find_or_add("metadata")
     element = metadata.find(_NAMES)
     if element is None:
         ET.register_namespace("polyvirt-forwards", _NAMESPACE)

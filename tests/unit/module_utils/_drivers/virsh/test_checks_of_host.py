@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_checks
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import check_host_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import check_host_resources
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -30,7 +30,7 @@ def check(folder, *steps, capabilities="<capabilities/>", hypervisor="QEMU", uri
     driver = driver_of(virsh, folder)
     driver.hypervisor = hypervisor
     vm = Vm("web", id="u", config=config)
-    check_host_of(driver, Plan(vm, vm, segments=(steps,)))
+    check_host_resources(driver, Plan(vm, vm, segments=(steps,)))
 
 
 @pytest.mark.parametrize("step", [START, CREATE, MOVED], ids=lambda step: step.verb)

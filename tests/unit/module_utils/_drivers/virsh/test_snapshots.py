@@ -42,7 +42,7 @@ RECORDED = [
 @pytest.mark.parametrize(("name", "kind", "power", "parent", "frozen", "overlays", "memory"), RECORDED)
 def test_recorded(name, kind, power, parent, frozen, overlays, memory):
     seen = read(name)
-    snapshot = seen.described(is_current=True, config_of=None)
+    snapshot = seen.to_snapshot(is_current=True, config_of=None)
     assert (snapshot.kind, snapshot.power, snapshot.parent, snapshot.config, snapshot.current) == (
         kind,
         power,
@@ -51,15 +51,15 @@ def test_recorded(name, kind, power, parent, frozen, overlays, memory):
         True,
     )
     assert 1795173691 <= snapshot.created <= 1795173710
-    assert seen.frozen == {"vda": f"{POOL}/{frozen}"}
+    assert seen.disk_files == {"vda": f"{POOL}/{frozen}"}
     assert seen.overlays == [f"{POOL}/{one}" for one in overlays]
     assert seen.memory_file == (memory and f"{POOL}/{memory}")
 
 
 def test_words_for_people():
-    snapshot = read("internal-off").described(False, None)
+    snapshot = read("internal-off").to_snapshot(False, None)
     assert (snapshot.name, snapshot.description, snapshot.current, snapshot.id) == ("off", "first <&> ü", False, None)
-    assert read("internal-running").described(False, None).description == ""
+    assert read("internal-running").to_snapshot(False, None).description == ""
 
 
 def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
@@ -70,15 +70,15 @@ def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
     root.find("domain/memory").text = "1024"
     seen = SnapshotXml(root)
     assert seen.definition.memory == 64 << 20
-    snapshot = seen.described(False, lambda definition: read_disks(definition, {}))
+    snapshot = seen.to_snapshot(False, lambda definition: read_disks(definition, {}))
     disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
     assert snapshot.config == {"vda": disk}
 
 
 def test_a_snapshot_from_before_libvirt_kept_definitions():
     seen = SnapshotXml.parse("<domainsnapshot><name>s</name><state>shutoff</state><domain/></domainsnapshot>")
-    assert (seen.definition, seen.frozen, seen.overlays, seen.memory_file) == (None, {}, [], None)
-    snapshot = seen.described(False, lambda definition: {"cpus": 1})
+    assert (seen.definition, seen.disk_files, seen.overlays, seen.memory_file) == (None, {}, [], None)
+    snapshot = seen.to_snapshot(False, lambda definition: {"cpus": 1})
     assert (snapshot.config, snapshot.created, snapshot.kind) == (None, None, "internal")
 
 

@@ -57,7 +57,7 @@ def test_files_that_are_written_are_known_by_their_real_path(tmp_path):
 
 def test_a_disk_is_made_whole_under_its_name(storage, images):
     path = storage.disk_path("web", "vda", "qcow2")
-    assert storage.make_disk(path, {"size": 4 * MIB}, None) is True
+    assert storage.create_disk(path, {"size": 4 * MIB}, None) is True
     assert (images.info(path).format, images.info(path).virtual_size) == ("qcow2", 4 * MIB)
     assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
@@ -67,29 +67,29 @@ def test_a_file_that_holds_something_else_is_not_overwritten(storage, content):
     path = Path(storage.disk_path("web", "vda", "raw"))
     path.write_bytes(content)
     with pytest.raises((Refused, CommandFailed)):
-        storage.make_disk(str(path), {"size": MIB, "format": "raw"}, None)
+        storage.create_disk(str(path), {"size": MIB, "format": "raw"}, None)
     assert path.read_bytes() == content
     assert os.listdir(storage.folder) == ["web-vda.raw"]
 
 
 def test_a_disk_that_a_guest_has_written_to_is_not_taken(storage, images):
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": MIB}, None)
+    storage.create_disk(path, {"size": MIB}, None)
     subprocess.run(["qemu-io", "-c", "write -P 7 0 512", path], check=True, stdout=subprocess.DEVNULL)
     with pytest.raises(Refused, match="already exists and has different content"):
-        storage.make_disk(path, {"size": MIB}, None)
+        storage.create_disk(path, {"size": MIB}, None)
 
 
 @pytest.mark.parametrize("size", [MIB, 2 * MIB])
 def test_what_another_task_made_in_the_last_moment_is_looked_at_too(storage, monkeypatch, size):
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": MIB}, None)
+    storage.create_disk(path, {"size": MIB}, None)
     monkeypatch.setattr(files, "exists", lambda _path: False)
     if size == MIB:
-        assert storage.make_disk(path, {"size": size}, None) is False
+        assert storage.create_disk(path, {"size": size}, None) is False
     else:
         with pytest.raises(Refused, match="already exists and has different content"):
-            storage.make_disk(path, {"size": size}, None)
+            storage.create_disk(path, {"size": size}, None)
     assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
 
@@ -101,28 +101,28 @@ def test_what_a_run_cut_off_left_whole_is_taken(storage, images, tmp_path):
         ("vdc", {"size": 2 * MIB}, {"source": base}),
     ]:
         path = storage.disk_path("web", slot, "qcow2")
-        assert storage.make_disk(path, entry, image) is True
+        assert storage.create_disk(path, entry, image) is True
         made = os.stat(path).st_ino
-        assert storage.make_disk(path, entry, image) is False
+        assert storage.create_disk(path, entry, image) is False
         assert os.stat(path).st_ino == made
 
 
 def test_a_leftover_that_stands_on_an_image_is_no_copy_of_it(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     path, linked = storage.disk_path("web", "vda", "qcow2"), {"source": base, "linked": True}
-    storage.make_disk(path, {}, linked)
+    storage.create_disk(path, {}, linked)
     for image in ({"source": base}, {"source": base, "linked": False}):
-        for take in (storage.make_disk, storage.check_leftover):
+        for take in (storage.create_disk, storage.check_existing_file):
             with pytest.raises(Refused, match="already exists and has different content"):
                 take(path, {}, image)
-    storage.check_leftover(path, {}, linked)
+    storage.check_existing_file(path, {}, linked)
 
 
 def test_a_leftover_of_another_size_is_not_taken(storage):
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": MIB}, None)
+    storage.create_disk(path, {"size": MIB}, None)
     with pytest.raises(Refused):
-        storage.make_disk(path, {"size": 2 * MIB}, None)
+        storage.create_disk(path, {"size": 2 * MIB}, None)
 
 
 def partial_of(storage, process):
@@ -137,13 +137,13 @@ def test_partial_files_of_the_dead_go_and_those_of_the_living_stay(storage):
     old, current = partial_of(storage, dead.pid), partial_of(storage, os.getppid())
     stranger = Path(storage.folder, ".web-vda.qcow2.x.polyvirt-partial")
     stranger.touch()
-    storage.make_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
+    storage.create_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
     assert (old.exists(), current.exists(), stranger.exists()) == (False, True, True)
 
 
 def test_a_disk_that_cannot_be_made_leaves_nothing(storage):
     with pytest.raises(CommandFailed):
-        storage.make_disk(storage.disk_path("web", "vda", "nosuch"), {"size": MIB, "format": "nosuch"}, None)
+        storage.create_disk(storage.disk_path("web", "vda", "nosuch"), {"size": MIB, "format": "nosuch"}, None)
     assert os.listdir(storage.folder) == []
 
 
@@ -151,7 +151,7 @@ def test_a_disk_that_cannot_be_made_leaves_nothing(storage):
 def test_a_disk_from_an_image_is_as_large_as_asked(storage, images, tmp_path, linked):
     (base,) = chain(images, tmp_path, "base")
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": 3 * MIB}, {"source": base, "linked": linked})
+    storage.create_disk(path, {"size": 3 * MIB}, {"source": base, "linked": linked})
     assert (images.info(path).virtual_size, images.info(path).backing) == (3 * MIB, base if linked else None)
     assert images.info(base).virtual_size == MIB
 
@@ -219,8 +219,8 @@ def test_images_that_do_not_suit(storage, images, tmp_path):
 
 def test_a_path_that_another_machine_writes_is_not_free(storage):
     with pytest.raises(Refused, match="web: /d is used by db"):
-        storage.check_free("web", "/d", {"/d": ["db", "web"]})
-    storage.check_free("web", "/d", {"/d": ["web"]})
+        storage.check_not_used("web", "/d", {"/d": ["db", "web"]})
+    storage.check_not_used("web", "/d", {"/d": ["web"]})
 
 
 def test_a_disk_of_another_machine_is_no_source(storage, images, tmp_path):
@@ -286,7 +286,7 @@ def test_the_format_that_is_named_counts_not_what_the_content_looks_like(storage
     info = storage.check_readable_image("web", "disk", posing, "raw")
     assert (info.format, info.backing) == ("raw", None)
     path = storage.disk_path("web", "vda", "raw")
-    storage.make_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
+    storage.create_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
     assert Path(path).read_bytes()[:size] == Path(posing).read_bytes()
     with pytest.raises(Refused, match="is not a disk image"):
         storage.check_readable_image("web", "disk", str(_empty(tmp_path)), "qcow2")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import Listing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
-    QUESTIONS,
+    NETWORK_LISTS,
     check_macs,
     check_networks,
     inactive_networks,
@@ -28,7 +28,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml
 
-NETWORKS = {QUESTIONS[0]: "default\nlan\ndmz\n", QUESTIONS[1]: "default\n"}
+NETWORKS = {NETWORK_LISTS[0]: "default\nlan\ndmz\n", NETWORK_LISTS[1]: "default\n"}
 START, STOP = Step("start"), Step("stop")
 
 
