@@ -98,7 +98,7 @@ MUTATIONS = (
     Mutation(
         "change-that-is-sent-again-is-made-again",
         f"{_CODE}/driver.py",
-        "return definition.text() != text",
+        "return definition.text() != text_before",
         "return False",
         {"unit": [f"{_UNIT}/test_sent_twice.py"]},
     ),

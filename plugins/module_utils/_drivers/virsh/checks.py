@@ -17,7 +17,7 @@ from .host_checks import check_host
 from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, slot_name
 from .settings.display import check_serial_log
 from .settings.firmware import FIRMWARE_FIELDS, check_hardware
-from .settings.memory_cpus import check_processors
+from .settings.memory_cpus import check_cpu_topology
 from .settings.networks import check_macs
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
@@ -113,7 +113,7 @@ def _check_changes(driver, vm, changes):
             check_disk_can_grow(vm, change)
         if change.field in ("cpus", "max_cpus"):
             for definition in driver.definitions_of(vm):
-                check_processors(definition, change)
+                check_cpu_topology(definition, change)
 
 
 def _check_new_firmware(driver, vm, changes):

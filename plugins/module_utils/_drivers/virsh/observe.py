@@ -20,7 +20,7 @@ from ..._tools import virsh_output as output
 from ..._tools.virsh_states import state
 from .definition import Definition, target_of
 from .settings.disks import read_disks, read_iso
-from .settings.firmware import runs_as_stored
+from .settings.firmware import runs_with_stored_firmware
 from .settings.memory_cpus import align_maxima
 from .settings.networks import NETWORK_LISTS, inactive_networks, read_networks
 from .settings.table import read_settings
@@ -273,7 +273,7 @@ def _ignore_rewritten_settings(config, active, stored, running):
     for name in ("secure_boot", "nested_virtualization"):
         if config[name] is None:
             active[name] = None  # The definition does not set it, so libvirt chose a value for the running VM.
-    if active["secure_boot"] is None and runs_as_stored(stored, running, config["secure_boot"]):
+    if active["secure_boot"] is None and runs_with_stored_firmware(stored, running, config["secure_boot"]):
         active["secure_boot"] = config["secure_boot"]
     align_maxima(config, active, stored, running)
     native = config.get("native", {})

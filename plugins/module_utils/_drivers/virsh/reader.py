@@ -152,7 +152,7 @@ class VirshReader:
         return compare_content(self, vm, before, after)
 
     def all_definitions(self):
-        """The stored and running definitions of all VMs, which may contain different files; kept until the next steps."""
+        """The stored and running definitions of all VMs, which may contain different files; cached."""
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions

@@ -153,8 +153,9 @@ def _check_deletion(driver, vm, arguments):
     internal = [one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished]
     unlisted = [one.name for one in vm.snapshots if one.unfinished and one.name in to_delete]
     if unlisted and vm.power != STOPPED:
+        snapshot = unlisted[0]
         raise Refused(
-            f"{vm.name}: the snapshot '{unlisted[0]}' exists only in the image of a disk, which cannot be changed while"
+            f"{vm.name}: the snapshot '{snapshot}' exists only in the image of a disk, which cannot be changed while"
             f" the VM is {vm.power}.",
             "Stop it first.",
         )

@@ -307,8 +307,8 @@ def check_space(driver, name, images, to_delete=()):
     free = files.free_space(_nearest_existing(folder)) - reserved + sum(map(_allocated, to_delete))
     if needed > free:
         raise Refused(
-            f"{name}: storage_path: copying its disks needs {_rounded_up(needed)} in {folder}, but only"
-            f" {_rounded_up(max(free, 0))} is"
+            f"{name}: storage_path: copying its disks needs {_shown(needed)} in {folder}, but only"
+            f" {_shown(max(free, 0))} is"
             f" free{' after copying the disks of the other VMs of this task' if reserved else ''}.",
             "Free some space, set another storage_path, or set linked: true.",
         )
@@ -337,6 +337,6 @@ def _allocated(path):
     return files.allocated(path) if files.is_file(path) else 0
 
 
-def _rounded_up(size):
+def _shown(size):
     unit = GIB if size >= 10 * GIB else MIB
     return human_size(-(-size // unit) * unit)

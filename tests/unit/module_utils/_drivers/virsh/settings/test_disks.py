@@ -55,14 +55,14 @@ def test_a_disk_is_added_and_removed_alone():
     added = edited(machine_xml(), lambda definition: disks.insert_disk(definition, element))
     assert {path.rpartition("/disk[3]")[0] for path in added} == {"/devices[1]"}
     assert added["/devices[1]/disk[3]/target[1]@bus"] == (None, "virtio")
-    removed = edited(machine_xml(), lambda definition: disks.take_disk_out(definition, "vda"))
+    removed = edited(machine_xml(), lambda definition: disks.remove_disk_element(definition, "vda"))
     # The drive behind it moves up, and is not touched.
     assert removed["/devices[1]/disk[1]/source[1]@file"] == ("/var/lib/libvirt/images/m1.qcow2", SEED)
     assert removed["/devices[1]/disk[2]"] == ("", None)
 
 
 def test_removing_a_disk_removes_no_drive_of_that_slot():
-    assert edited(machine_xml(), lambda definition: disks.take_disk_out(definition, "sda")) == {}
+    assert edited(machine_xml(), lambda definition: disks.remove_disk_element(definition, "sda")) == {}
 
 
 # Optical drives -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
-    normalized_display,
+    normalize_display,
     read_display,
     write_display,
 )
@@ -107,15 +107,15 @@ def test_both_may_be_asked_at_once_in_any_order(order):
 @pytest.mark.parametrize(("asked", "stored"), [(16, 16), (20, 32), (33, 64), (1, 1)])
 def test_memory_is_rounded_up_as_libvirt_does(asked, stored):
     display = {"type": "vnc", "video_memory": asked * MIB}
-    assert normalized_display(Vm("a"), display) == {"type": "vnc", "video_memory": stored * MIB}
+    assert normalize_display(Vm("a"), display) == {"type": "vnc", "video_memory": stored * MIB}
 
 
 @pytest.mark.parametrize(("found", "asked"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})])
 def test_memory_without_a_display_is_refused(found, asked):
     with pytest.raises(Refused, match=r"a: display\.video_memory needs a display"):
-        normalized_display(Vm("a", config={"display": found}), {**asked, "video_memory": MIB})
+        normalize_display(Vm("a", config={"display": found}), {**asked, "video_memory": MIB})
 
 
 def test_memory_of_a_display_that_is_there():
     vm = Vm("a", config={"display": {"type": "spice"}})
-    assert normalized_display(vm, {"video_memory": 2 * MIB}) == {"video_memory": 2 * MIB}
+    assert normalize_display(vm, {"video_memory": 2 * MIB}) == {"video_memory": 2 * MIB}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
-    normalized_firmware,
+    normalize_firmware,
     nvram_of,
     place_nvram,
     read_firmware,
@@ -133,7 +133,7 @@ def test_nvram_may_be_named_as_a_source():
     ],
 )
 def test_what_a_change_of_firmware_means_for_secure_boot(found, asked, settled):
-    assert normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked) == settled
+    assert normalize_firmware(Vm("a", config={"firmware": found} if found else {}), asked) == settled
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_what_a_change_of_firmware_means_for_secure_boot(found, asked, settled):
 )
 def test_secure_boot_without_uefi_is_refused(found, asked, word):
     with pytest.raises(Refused, match=f"a: secure_boot requires UEFI, but {word}. Set firmware: uefi"):
-        normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked)
+        normalize_firmware(Vm("a", config={"firmware": found} if found else {}), asked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import (
     bus_of,
-    cost_of_plugging,
+    cost_of_hot_plug,
     normalize_slots,
     slot_name,
 )
@@ -102,7 +102,7 @@ def test_a_disk_on_sata_is_found_again_by_both_names():
     ],
 )
 def test_what_is_plugged_in_and_out_of_running_machines(key, old, new, cost):
-    assert cost_of_plugging(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
+    assert cost_of_hot_plug(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
 
 
 @pytest.mark.parametrize(("given", "whole"), [("1000000B", 1000448), ("1M", 1 << 20), ("512B", 512), ("513B", 1024)])
