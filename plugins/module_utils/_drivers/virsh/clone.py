@@ -219,7 +219,7 @@ def _remove_children(element: ET.Element, *tags):
 
 
 def check_clone(driver, name, creation, source, to_delete=()):
-    """Raise NotFound or Refused if cloning would fail half-way, or if the source's disks are written to.
+    """Raise NotFound or Refused if cloning would fail half-way, or if another VM writes to the source's disks.
 
     ``to_delete`` are the files of an existing VM that the plan deletes before it creates the clone.
     """

@@ -98,7 +98,7 @@ class FileUsers:
         self._chains = {}
 
     def with_users(self, own_files, vm):
-        """``own_files`` of ``vm`` with the other users of each: names of VMs, or paths of images that no VM uses."""
+        """``own_files`` of ``vm`` with the other users of each: names of VMs, or paths of images."""
         # Support files that are not ours are never deleted, so their users do not matter.
         own = {os.path.realpath(file.path) for file in own_files if file.ours or file.role != "support"}
         users = self._users(vm, own) if own else {}

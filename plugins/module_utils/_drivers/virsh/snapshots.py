@@ -171,8 +171,8 @@ def drop_snapshot(driver, vm, step):
 def _delete_listed(driver, vm, name):
     """Delete a snapshot that libvirt lists.
 
-    libvirt deletes its metadata last, so that the next run can complete an interrupted one. If this libvirt can restore
-    the snapshot, its memory file is removed only after that: if merging the disks fails, it is still needed.
+    Its metadata is deleted last, so that the next run can complete an interrupted one. If this libvirt can restore the
+    snapshot, its memory file is removed only after that, because it is still needed if merging the disks fails.
     """
     snapshot_xml = read_snapshot(driver.virsh, vm.id, name)
     memory = {snapshot_xml.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
