@@ -152,8 +152,8 @@ MUTATIONS = (
     Mutation(
         "suspended-vm-is-changed-live",
         "plugins/module_utils/_drivers/virsh/traits.py",
-        "return NEXT_BOOT if found == LIVE and vm.power in (SUSPENDED, FAILED) else found",
-        "return NEXT_BOOT if found == LIVE and vm.power == FAILED else found",
+        "return NEXT_BOOT if cost_of_field == LIVE and vm.power in (SUSPENDED, FAILED) else cost_of_field",
+        "return NEXT_BOOT if cost_of_field == LIVE and vm.power == FAILED else cost_of_field",
         {"unit": ["tests/unit/module_utils/_drivers/virsh/test_traits.py"]},
     ),
     Mutation(

@@ -14,7 +14,7 @@ MUTATIONS = (
     Mutation(
         "restore-forgets-own-files",
         f"{_CODE}/snapshots.py",
-        "_announce(driver, vm, kept)",
+        "_add_to_mark(driver, vm, recorded)",
         "pass",
         {"unit": [f"{_UNIT}/test_snapshots.py"]},
     ),
@@ -35,7 +35,7 @@ MUTATIONS = (
     Mutation(
         "overlay-without-vm-is-no-user",
         f"{_CODE}/file_users.py",
-        "for path in [*used, *sorted(_images_beside(own).difference(used))]:",
+        "for path in [*used, *sorted(_images_in_same_directories(own).difference(used))]:",
         "for path in used:",
         {"unit": [f"{_UNIT}/test_file_users.py"]},
     ),
@@ -98,7 +98,7 @@ MUTATIONS = (
     Mutation(
         "change-that-is-sent-again-is-made-again",
         f"{_CODE}/driver.py",
-        "return definition.text() != text",
+        "return definition.text() != text_before",
         "return False",
         {"unit": [f"{_UNIT}/test_sent_twice.py"]},
     ),
@@ -112,8 +112,8 @@ MUTATIONS = (
     Mutation(
         "each-vm-of-a-task-has-all-the-space",
         f"{_CODE}/storage.py",
-        "driver.claimed[folder] = claimed + needed",
-        "driver.claimed[folder] = 0",
+        "driver.reserved_space[folder] = reserved + needed",
+        "driver.reserved_space[folder] = 0",
         {"unit": [f"{_UNIT}/test_storage_space.py"]},
     ),
 )

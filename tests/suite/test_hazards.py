@@ -45,7 +45,7 @@ SHOWN_BY = {
     "the memory of an external snapshot stays": f"{_SNAPSHOTS}::test_external_snapshots",
     "firmware in flash memory is in no internal snapshot": f"{_SNAPSHOTS}::test_snapshots_of_uefi_vms",
     "a raw disk can pose as an image on any file of the host": f"{_CLONING}::"
-    "test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is",
+    "test_raw_disk_with_qcow2_header_is_copied_unchanged",
     "two machines made at once share their files": "tests/suite/test_many_at_once.py::"
     "test_two_tasks_with_the_same_request",
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from its host, checked before the first step; each error names VM, option and remedy."""
+"""Checks before the first step of a plan: whether the host has what it needs. Each error names VM, option, remedy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..._ports import files
 from ..._tools import seed
 from .create import check_architecture
 from .host_checks import check_host
-from .settings.disks import check_added_disk, check_disk, check_growing, slot_name
+from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, slot_name
 from .settings.display import check_serial_log
 from .settings.firmware import FIRMWARE_FIELDS, check_hardware
-from .settings.memory_cpus import check_processors
+from .settings.memory_cpus import check_cpu_topology
 from .settings.networks import check_macs
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
@@ -25,7 +25,7 @@ from .storage import check_iso, check_space, written_files
 
 
 def check_plan(driver, plan):
-    """Raise NotFound or Refused for what would fail after something was done already."""
+    """Raise NotFound or Refused if the plan would fail after some of its steps."""
     to_delete = {os.path.realpath(path) for path in deleted_files(plan)}
     for one in planned(plan):
         if one.step.verb == "create":
@@ -87,12 +87,12 @@ def _check_seed(driver, name, arguments):
         seed.find_tool(driver.commands)
         seed.check_documents(arguments, name)
         written_by = written_files(driver.all_definitions())
-        driver.storage.check_free(name, driver.storage.seed_path(name), written_by)
+        driver.storage.check_not_used(name, driver.storage.seed_path(name), written_by)
 
 
 def _check_nvram(driver, name, secure_boot, written_by):
     driver.storage.check_folder(written=False)
-    driver.storage.check_free(name, driver.storage.nvram_path(name, secure_boot), written_by)
+    driver.storage.check_not_used(name, driver.storage.nvram_path(name, secure_boot), written_by)
 
 
 def _check_changes(driver, vm, changes):
@@ -110,10 +110,10 @@ def _check_changes(driver, vm, changes):
         if change.kind == "serial_log" and change.new:
             check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
         if change.kind == "disks.size":
-            check_growing(vm, change)
+            check_disk_can_grow(vm, change)
         if change.field in ("cpus", "max_cpus"):
             for definition in driver.definitions_of(vm):
-                check_processors(definition, change)
+                check_cpu_topology(definition, change)
 
 
 def _check_new_firmware(driver, vm, changes):
@@ -123,7 +123,7 @@ def _check_new_firmware(driver, vm, changes):
 
 
 def _check_deletion(driver, plan):
-    """Deleting a file needs a writable directory; check this while the VM is still running."""
+    """Reject files in a directory that is not writable, before the VM is stopped: they could not be deleted."""
     for path in deleted_files(plan):
         folder = os.path.dirname(path)
         if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning a VM, or one of its snapshots; and what a clone needs from its source, checked before the first step."""
+"""Cloning a VM or one of its snapshots, and the checks of the source before the first step."""
 
 from __future__ import annotations
 
@@ -14,47 +14,52 @@ from typing import Optional
 from ..._lifecycle.errors import Refused
 from ..._ports import files
 from ..._tools.seed_network import macs_by_place
-from .create import make_mark, make_seed, undone_on_failure
+from .create import make_seed, mark_of_new_vm, undone_on_failure
 from .definition import Definition, file_of, target_of
 from .settings.disks import add_seeds, set_disk_file
 from .settings.firmware import nvram_of, place_nvram, read_firmware, read_secure_boot
 from .settings.networks import is_bridge, new_mac, set_nic_element
-from .settings.port_forwards import forget_names
-from .snapshots import EXTERNAL, SnapshotXml, lost_in_image
+from .settings.port_forwards import remove_forward_names
+from .snapshots import EXTERNAL, SnapshotXml, missing_in_image
 from .storage import bases_of, check_readable, check_space, written_files
 
 
 @dataclass(frozen=True)
 class Original:
-    """What is cloned: a definition and the image of each disk. ``within`` names an internal snapshot in the images."""
+    """What is cloned: the definition and disk images of a VM, or those at the time of a snapshot.
+
+    ``images`` is {target of the disk: path}. ``internal_snapshot`` is the name of the snapshot to copy out of these
+    images; None: the images themselves are copied.
+    """
 
     definition: Definition
     images: Mapping
-    within: Optional[str] = None
+    internal_snapshot: Optional[str] = None
 
     @classmethod
     def read(cls, driver, source, snapshot):
         if not snapshot:
             definition = driver.definition(source.id)
-            return cls(definition, {target_of(disk): file_of(disk) for disk in own_disks(definition)})
+            return cls(definition, {target_of(disk): file_of(disk) for disk in disks_to_copy(definition)})
         text = driver.virsh.run("snapshot-dumpxml", source.id, "--snapshotname", snapshot, "--security-info")
-        taken = SnapshotXml.parse(text)
-        return cls(taken.definition, taken.frozen, None if taken.kind == EXTERNAL else snapshot)
+        snapshot_xml = SnapshotXml.parse(text)
+        internal_snapshot = None if snapshot_xml.kind == EXTERNAL else snapshot
+        return cls(snapshot_xml.definition, snapshot_xml.disk_files, internal_snapshot)
 
     def image(self, disk, linked):
-        """The arguments for creating a new disk from the disk's image."""
+        """The ``image`` argument of Storage.create_disk for a copy of this disk, or an overlay on it."""
         source = self.images[target_of(disk)]
-        return {"source": source, "format": source_format(disk), "linked": linked, "snapshot": self.within}
+        return {"source": source, "format": source_format(disk), "linked": linked, "snapshot": self.internal_snapshot}
 
 
-def own_disks(definition):
-    """The disks to be copied for a clone; read-only and shareable disks are attached to the clone as well."""
+def disks_to_copy(definition):
+    """The disks that a clone gets copies of; read-only and shareable disks are attached to both VMs."""
     disks = definition.drives("disk", "lun")
     return [disk for disk in disks if disk.find("readonly") is None and disk.find("shareable") is None]
 
 
 def clone(driver, vm, step):
-    """Create a stopped VM from its source; if that fails, what was created is removed again."""
+    """Create a stopped VM from its source; if that fails, the created files are removed again."""
     vm_id, is_defined = driver.new_id(vm.name)
     if not is_defined:
         _define_clone(driver, vm.name, vm_id, step.arguments)
@@ -66,24 +71,27 @@ def _define_clone(driver, name, vm_id, arguments):
     original = Original.read(driver, source, requested.get("snapshot"))
     definition = original.definition
     with undone_on_failure(driver, name, creation) as created:
-        disks = _make_disks(driver, name, original, requested["linked"], created)
+        disks = _copy_disks(driver, name, original, requested["linked"], created)
         nvram = _copy_nvram(driver, name, definition, created)
         _remove_identity(definition)
-        seeds = make_seed(driver, name, vm_id, creation, _give_macs(definition, arguments["networks"]))
+        seeds = make_seed(driver, name, vm_id, creation, _assign_new_macs(definition, arguments["networks"]))
         definition.set("name", name)
         definition.set("uuid", vm_id)
-        _remove_drives(definition, (source.mark or {}).get("files", ()))
+        _remove_seed_drives(definition, (source.mark or {}).get("files", ()))
         add_seeds(definition, seeds)
         inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks)}
-        mark = make_mark(vm_id, config, disks, seeds, inputs)
+        mark = mark_of_new_vm(vm_id, config, disks, seeds, inputs)
         definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
         driver.define(definition)
         if requested["linked"] and not requested.get("snapshot"):
-            _check_still_off(driver, name, vm_id, source)
+            _check_source_still_stopped(driver, name, vm_id, source)
 
 
-def _check_still_off(driver, name, vm_id, source):
-    """Another task may have started the source before the clone existed, which would have prevented the start."""
+def _check_source_still_stopped(driver, name, vm_id, source):
+    """Remove the clone and fail if another task started the source in the meantime.
+
+    Once a linked clone exists, the source cannot be started, because it would write to the clone's backing files.
+    """
     if driver.virsh.run("domstate", source.id).strip() != "shut off":
         driver.virsh.run("undefine", vm_id, "--nvram")
         raise Refused(
@@ -93,13 +101,14 @@ def _check_still_off(driver, name, vm_id, source):
         )
 
 
-def _make_disks(driver, name, original, linked, created):
+def _copy_disks(driver, name, original, linked, created):
+    """Create the disks of the clone and set them in the definition. Returns their paths."""
     paths = []
-    for disk in own_disks(original.definition):
+    for disk in disks_to_copy(original.definition):
         slot = target_of(disk)
         entry = {"format": disk_format(disk, linked)}
         path = driver.storage.disk_path(name, slot, entry["format"])
-        if driver.storage.make_disk(path, entry, original.image(disk, linked)):
+        if driver.storage.create_disk(path, entry, original.image(disk, linked)):
             created.append(path)
         set_disk_file(disk, path, entry["format"])
         paths.append(path)
@@ -107,102 +116,112 @@ def _make_disks(driver, name, original, linked, created):
 
 
 def source_format(disk):
-    """The disk's format as libvirt uses it: raw unless stated. It is not probed, because a guest could fake it."""
+    """The disk's format in the definition, by default raw. It is not probed, because a guest could fake it."""
     driver = disk.find("driver")
     return "raw" if driver is None else driver.get("type", "raw")
 
 
 def disk_format(disk, linked):
-    """A copy has its source's format; a linked disk is always qcow2."""
+    """The format of the clone's disk: that of the source disk for a copy, qcow2 for a linked disk."""
     return "qcow2" if linked else source_format(disk)
 
 
 def _copy_nvram(driver, name, definition, created):
-    """Copy the NVRAM, which contains boot entries; a VM that was never started has none yet."""
+    """Copy the NVRAM, which contains boot entries. Returns its path in a list, which is empty for a VM with BIOS.
+
+    The file does not exist yet if the source was never started.
+    """
     image, new = nvram_image(definition), place_nvram(definition, driver.storage, name)
     if new is None:
         return []
-    if image is not None and driver.storage.make_disk(new, {"format": image["format"]}, image):
+    if image is not None and driver.storage.create_disk(new, {"format": image["format"]}, image):
         created.append(new)
     return [new]
 
 
 def nvram_image(definition):
-    """The source's NVRAM file to copy, or None."""
+    """The source's NVRAM file as an ``image`` argument of Storage.create_disk, or None if it does not exist."""
     path = nvram_of(definition)
     if not path or not files.exists(path):
         return None
-    # The source may be running if its snapshot is cloned; the file is small and written in one operation.
+    # When a snapshot is cloned, the source may be running. The file is small, and QEMU writes it in one operation.
     return {"source": path, "format": definition.native("os/nvram@format") or "raw", "in_use": True}
 
 
 # Identity -------------------------------------------------------------------------------------------------------------
 
 _IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
-#: Connections of a serial port that two VMs cannot share.
-_TAKEN = ("file", "unix", "tcp")
+#: Types of serial ports whose file, socket or address two VMs cannot share.
+_EXCLUSIVE_TYPES = ("file", "unix", "tcp")
 
 
 def _remove_identity(definition):
-    """Remove everything that must be unique per VM; libvirt generates it again."""
+    """Remove or reset everything that must be unique per VM; libvirt generates new values."""
     for nic in definition.interfaces():
-        _drop(nic, "mac", "target", "portForward")
-    forget_names(definition)
+        _remove_children(nic, "mac", "target", "portForward")
+    remove_forward_names(definition)
     for path in _IDENTITIES:
         definition.remove(path)
     for generation in definition.root.findall("genid"):
         generation.text = None  # An empty element makes libvirt generate a new value.
     for channel in definition.root.findall("devices/channel[@type='unix']"):
-        _drop(channel, "source")
+        _remove_children(channel, "source")
     for port in ("serial", "console", "parallel"):
         for element in definition.root.findall(f"devices/{port}"):
-            _free_port(element)
-    for screen in definition.root.findall("devices/graphics"):
-        _free_screen(screen)
+            _reset_serial_port(element)
+    for graphics in definition.root.findall("devices/graphics"):
+        _reset_graphics(graphics)
 
 
-def _give_macs(definition, wanted):
-    """Give each NIC a new MAC, which the seed contains. Returns the final MACs in the order of the NICs."""
-    found = {str(place): {"mac": new_mac()} for place, _nic in enumerate(definition.interfaces())}
-    for place, entry in found.items():
-        set_nic_element(definition.interfaces()[int(place)], entry, is_bridge)
-    return macs_by_place(found, wanted)
+def _assign_new_macs(definition, requested_networks):
+    """Set a new MAC for each NIC. Returns the final MACs in the order of the NICs.
+
+    Those are the MACs in ``requested_networks``, else the new ones. The cloud-init seed identifies NICs by MAC, so they
+    must be known before it is created.
+    """
+    new_macs = {str(position): {"mac": new_mac()} for position, _nic in enumerate(definition.interfaces())}
+    for position, entry in new_macs.items():
+        set_nic_element(definition.interfaces()[int(position)], entry, is_bridge)
+    return macs_by_place(new_macs, requested_networks)
 
 
-def _free_port(element):
-    """Two VMs cannot write to the same file or listen on the same address, but both can connect to the same peer."""
-    _drop(element, "log")
+def _reset_serial_port(element):
+    """Connect the port to a pty if it writes to a file or listens on an address, which two VMs cannot do.
+
+    A port that connects to a peer is kept: both VMs can do that.
+    """
+    _remove_children(element, "log")
     source = element.find("source")
-    if element.get("type") in _TAKEN and source is not None and source.get("mode") != "connect":
+    if element.get("type") in _EXCLUSIVE_TYPES and source is not None and source.get("mode") != "connect":
         element.set("type", "pty")
-        _drop(element, "source", "protocol")
+        _remove_children(element, "source", "protocol")
 
 
-def _free_screen(element):
-    for place in ("port", "tlsPort", "websocket", "socket"):
-        element.attrib.pop(place, None)
+def _reset_graphics(element):
+    for attribute in ("port", "tlsPort", "websocket", "socket"):
+        element.attrib.pop(attribute, None)
     for listener in element.findall("listen"):
         listener.attrib.pop("socket", None)
     if element.get("autoport") == "no":
         element.set("autoport", "yes")
 
 
-def _remove_drives(definition, own_files):
-    """Remove the source's cloud-init seed ISO, which contains the identity of the source."""
+def _remove_seed_drives(definition, own_files):
+    """Remove the optical drive with the source's cloud-init seed ISO, which contains the identity of the source."""
     for drive in definition.drives("cdrom"):
         if file_of(drive) in own_files:
             definition.devices.remove(drive)
 
 
-def _drop(element: ET.Element, *tags):
+def _remove_children(element: ET.Element, *tags):
     for child in [child for child in element if child.tag in tags]:
         element.remove(child)
 
 
 def check_clone(driver, name, creation, source, to_delete=()):
-    """Raise NotFound or Refused for what would end a clone half-way, or tie it to disks that are written to.
+    """Raise NotFound or Refused if cloning would fail half-way, or if another VM writes to the source's disks.
 
-    ``to_delete`` are the files that a VM to be rebuilt takes along.
+    ``to_delete`` are the files of an existing VM that the plan deletes before it creates the clone.
     """
     requested = creation["clone"]
     original = Original.read(driver, source, requested.get("snapshot"))
@@ -211,23 +230,23 @@ def check_clone(driver, name, creation, source, to_delete=()):
             f"{name}: libvirt reports no VM definition for snapshot '{requested['snapshot']}' of '{source.name}'.",
             "Clone the VM without clone.snapshot.",
         )
-    if original.within and requested["linked"]:
+    if original.internal_snapshot and requested["linked"]:
         raise Refused(
-            f"{name}: clone.linked: '{original.within}' is an internal snapshot of '{source.name}'; it can be"
-            " copied, but it cannot be a backing file.",
+            f"{name}: clone.linked: '{original.internal_snapshot}' is an internal snapshot of '{source.name}'; it can"
+            " be copied, but it cannot be a backing file.",
             "Omit linked, or create an external snapshot (kind: external).",
         )
     driver.storage.check_folder()
     written_by = written_files(driver.all_definitions())
-    for disk in own_disks(original.definition):
+    for disk in disks_to_copy(original.definition):
         _check_source(name, source, original, disk)
         _check_image(driver, name, source, original, disk, written_by)
         entry = {"format": disk_format(disk, requested["linked"])}
-        own = driver.storage.disk_path(name, target_of(disk), entry["format"])
-        driver.storage.check_free(name, own, written_by)
-        if os.path.realpath(own) not in to_delete:
-            driver.storage.check_leftover(own, entry, original.image(disk, requested["linked"]))
-    images = [original.image(disk, requested["linked"]) for disk in own_disks(original.definition)]
+        path = driver.storage.disk_path(name, target_of(disk), entry["format"])
+        driver.storage.check_not_used(name, path, written_by)
+        if os.path.realpath(path) not in to_delete:
+            driver.storage.check_existing_file(path, entry, original.image(disk, requested["linked"]))
+    images = [original.image(disk, requested["linked"]) for disk in disks_to_copy(original.definition)]
     check_space(driver, name, images, to_delete)
     _check_nvram(driver, name, original.definition, to_delete)
 
@@ -247,11 +266,11 @@ def _check_source(name, source, original, disk):
 
 
 def _check_image(driver, name, source, original, disk, written_by):
-    """The image is there, is what libvirt takes it for, holds the snapshot, and nobody else writes to it."""
+    """Check that the image exists in the expected format, contains the snapshot, and is written by no other VM."""
     path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}'"
     info = driver.storage.check_readable_image(name, option, path, source_format(disk))
-    if original.within and original.within not in info.snapshots:
-        raise lost_in_image(name, source.name, path, original.within)
+    if original.internal_snapshot and original.internal_snapshot not in info.snapshots:
+        raise missing_in_image(name, source.name, path, original.internal_snapshot)
     others = [user for user in written_by.get(os.path.realpath(path), ()) if user != source.name]
     if others:
         raise Refused(
@@ -268,4 +287,4 @@ def _check_nvram(driver, name, definition, to_delete):
         driver.storage.check_no_nvram(name, secure_boot, to_delete)
     elif os.path.realpath(path) not in to_delete:
         check_readable(name, "firmware variables", image["source"])
-        driver.storage.check_leftover(path, {}, image)
+        driver.storage.check_existing_file(path, {}, image)

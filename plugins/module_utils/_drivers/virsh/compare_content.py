@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files in a VM's disks at two points of its history, compared.
+"""Comparing the files in a VM's disks at two points: two snapshots, or a snapshot and the current disks.
 
-A point becomes images that a tool can read: an external snapshot is the file that it froze, an internal one is copied
-out of its image (only what the image itself holds: the copy stands on the same images below), and now is the disk.
+The tool needs an image file for each disk. For an external snapshot this is the file that it froze. An internal
+snapshot is copied out of its image: only the data in the image itself, as the copy has the same backing file.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from ..._lifecycle.model import FAILED, PAUSED, RUNNING
 from ..._lifecycle.units import MIB, human_size
 from ..._ports import files
 from ..._tools.virt_diff import VirtDiff
-from .snapshots import check_content, read_one
+from .snapshots import check_content, read_snapshot
 from .traits import INTERNAL
 
 
 @dataclass(frozen=True)
 class _Disk:
-    """One disk at one point; ``tag`` is the internal snapshot to be copied out of its image, or None."""
+    """One disk at one point; ``internal_snapshot`` is the name of the snapshot to copy out of the image, or None."""
 
     slot: str
     path: str
     format: str
-    tag: str | None = None
+    internal_snapshot: str | None = None
 
 
 def compare_content(driver, vm, before, after):
-    """Compare two points with ``virt-diff``; ``after`` None is the present state. Temporary copies are removed."""
+    """Compare two snapshots with ``virt-diff``; ``after`` None: the current disks. Temporary copies are removed."""
     tool = VirtDiff(driver.commands)
     points = [_disks_at(driver, vm, before), _disks_now(vm) if after is None else _disks_at(driver, vm, after)]
-    copied = [disk for disks in points for disk in disks if disk.tag is not None]
-    beside = os.path.dirname(copied[0].path) if copied else None
+    copied = [disk for disks in points for disk in disks if disk.internal_snapshot is not None]
+    disk_folder = os.path.dirname(copied[0].path) if copied else None
     if copied:
-        _check_room(vm, copied, beside)
-    with files.private_folder(beside) as folder:
+        _check_space(vm, copied, disk_folder)
+    with files.private_folder(disk_folder) as folder:
         images = [
             [_image(driver, disk, os.path.join(folder, f"{point}-{disk.slot}")) for disk in disks]
             for point, disks in zip(("before", "after"), points)
@@ -52,12 +52,15 @@ def compare_content(driver, vm, before, after):
 
 
 def _disks_at(driver, vm, snapshot):
-    kept = read_one(driver.virsh, vm.id, snapshot.name)
-    _check_files(vm, f"snapshot '{snapshot.name}'", snapshot.config.get("disks") or {}, kept.frozen)
-    check_content(driver, vm, snapshot.name, kept)
-    tag = snapshot.name if snapshot.kind == INTERNAL else None
-    formats = snapshot.config["disks"]
-    return [_Disk(slot, path, formats[slot]["format"], tag) for slot, path in sorted(kept.frozen.items())]
+    snapshot_xml = read_snapshot(driver.virsh, vm.id, snapshot.name)
+    _check_files(vm, f"snapshot '{snapshot.name}'", snapshot.config.get("disks") or {}, snapshot_xml.disk_files)
+    check_content(driver, vm, snapshot.name, snapshot_xml)
+    internal_snapshot = snapshot.name if snapshot.kind == INTERNAL else None
+    disks = snapshot.config["disks"]
+    return [
+        _Disk(slot, path, disks[slot]["format"], internal_snapshot)
+        for slot, path in sorted(snapshot_xml.disk_files.items())
+    ]
 
 
 def _disks_now(vm):
@@ -73,13 +76,13 @@ def _disks_now(vm):
 
 
 def _check_files(vm, what, disks, paths):
-    lacking = sorted(set(disks) - set(paths))
-    if lacking or not paths:
-        found = f"disk {', '.join(lacking)} of {what} is not a file" if lacking else f"{what} has no disk files"
+    missing = sorted(set(disks) - set(paths))
+    if missing or not paths:
+        found = f"disk {', '.join(missing)} of {what} is not a file" if missing else f"{what} has no disk files"
         raise Refused(f"{vm.name}: content: {found}, so it cannot be compared.", "Omit content.")
 
 
-def _check_room(vm, copied, folder):
+def _check_space(vm, copied, folder):
     # A copy is never larger than the allocated size of its image.
     needed = sum(files.allocated(path) for path in sorted(disk.path for disk in copied))
     free = files.free_space(folder) // MIB * MIB
@@ -92,7 +95,8 @@ def _check_room(vm, copied, folder):
 
 
 def _image(driver, disk, copy):
-    if disk.tag is None:
+    """(path, format) of the image to compare; an internal snapshot is copied to ``copy``."""
+    if disk.internal_snapshot is None:
         return disk.path, disk.format
-    driver.storage.qemu_img.copy_out(disk.path, disk.tag, copy)
+    driver.storage.qemu_img.copy_out(disk.path, disk.internal_snapshot, copy)
     return copy, "qcow2"

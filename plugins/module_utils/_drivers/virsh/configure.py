@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing a VM: the running VM first, then the stored definition, so that the definition never claims too much."""
+"""Changing a VM: first the running VM, then its stored definition.
+
+If a change of the running VM fails, nothing is stored, so the next run finds the same differences and tries again.
+"""
 
 from __future__ import annotations
 
@@ -13,45 +16,45 @@ from .settings.firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
 from .settings.networks import add_nic, remove_nic, set_nic
 from .settings.table import SETTINGS, write_setting
 
-#: Changes that are no part of the XML.
-_OUTSIDE = ("autostart", "disks.size")
+#: Kinds of changes that do not change the XML.
+_NOT_IN_XML = ("autostart", "disks.size")
 
 
 def configure(driver, vm, step):
     """Apply the changes to one VM; changes of cost LIVE are also applied to the running VM."""
     changes = step.changes
     definition = driver.definition(vm.id)
-    if driver.is_stored(vm, changes, definition):
+    if driver.is_already_stored(vm, changes, definition):
         return
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
     created, nvram = [], nvram_of(definition)
     for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
-    # The NVRAM of the previous firmware is deleted with the VM, not by this change.
-    nvram = [nvram, _placed_nvram(driver, vm, definition)] if _turns_firmware(changes) else []
+    # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with the VM.
+    nvram = [nvram, _set_nvram_path(driver, vm, definition)] if _changes_firmware(changes) else []
     if created or nvram or any(change.kind in IN_MARK for change in changes):
         definition.set_mark(_updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path]))
-    if any(change.kind not in _OUTSIDE for change in changes):
+    if any(change.kind not in _NOT_IN_XML for change in changes):
         driver.define(definition)
 
 
-def _placed_nvram(driver, vm, definition):
-    driver.storage.open_folder()
+def _set_nvram_path(driver, vm, definition):
+    driver.storage.create_default_folder()
     return place_nvram(definition, driver.storage, vm.name)
 
 
-def _turns_firmware(changes):
+def _changes_firmware(changes):
     return any(change.field in FIRMWARE_FIELDS for change in changes)
 
 
 def _last_nics_first(change):
-    """NICs are identified by their position, and removing one shifts those behind it, so the last is removed first."""
+    """Sort key: NICs are removed last, from the highest position down, because a removal shifts those behind it."""
     return (1, -int(change.key)) if change.kind == "networks.remove" else (0, 0)
 
 
 def _set_field(driver, vm, definition, running, change, created):
-    """A field of the definition alone."""
+    """Change a setting of the table, the description or a ``native`` value."""
     if change.field in SETTINGS:
         setting = SETTINGS[change.field]
         if running is not None and setting.write_live is not None:
@@ -67,6 +70,8 @@ def _set_autostart(driver, vm, definition, running, change, created):
     driver.virsh.run("autostart", vm.id, *([] if change.new else ["--disable"]))
 
 
+#: Functions for kinds of changes; the others are made by _set_field. ``running`` is the definition of the running VM if
+#: it must be changed too, else None. Paths of new files are added to ``created``.
 _CHANGES = {
     "autostart": _set_autostart,
     "iso": set_iso,
@@ -83,8 +88,11 @@ _CHANGES = {
 
 
 def _updated_mark(vm, mark, changes, created, nvram):
-    """Our mark with new disks and settings; the mark of another VM is replaced, because it lists that VM's files."""
-    own = next((dict(one) for one in (mark, vm.mark) if one and one.get("id") == vm.id), empty_mark(vm.id))
+    """The VM's mark with the new files and settings.
+
+    A mark of another VM (in a copied definition) is replaced, because it lists that VM's files.
+    """
+    own = next((dict(found) for found in (mark, vm.mark) if found and found.get("id") == vm.id), empty_mark(vm.id))
     own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *created]))
     if nvram:
         own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))

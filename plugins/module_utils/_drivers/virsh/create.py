@@ -1,8 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating and deleting VMs. Files are created before the definition, and deleted before it, so that a run killed
-at any point can be completed by the same task."""
+"""Creating VMs. Files are created before the definition, so that the same task can complete an interrupted run."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from .storage import bases_of, used_files
 
 
 def create(driver, vm, step):
-    """Create a stopped VM; if that fails, what was created is removed again."""
+    """Create a stopped VM; if that fails, the created files are removed again."""
     config = step.arguments["config"]
     vm_id, is_defined = driver.new_id(vm.name)
     if not is_defined:
@@ -36,15 +35,15 @@ def create(driver, vm, step):
 
 def _define_new(driver, name, vm_id, config, creation):
     with undone_on_failure(driver, name, creation) as created:
-        definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_of_new(), machine_type(config))
-        disks = _make_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
+        definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_for_new_vm(), machine_type(config))
+        disks = _create_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
         config = _with_macs(config, creation)
         seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
-        _describe(driver, definition, config, disks, seeds)
+        _write_settings(driver, definition, config, disks, seeds)
         own_disks = [path for _slot, path, _format, ours in disks if ours]
-        mark = make_mark(vm_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
+        mark = mark_of_new_vm(vm_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
         if config.get("firmware") == "uefi":
-            driver.storage.open_folder()
+            driver.storage.create_default_folder()
             mark["nvram"] = [place_nvram(definition, driver.storage, name)]
         definition.set_mark(mark)
         driver.define(definition)
@@ -52,26 +51,26 @@ def _define_new(driver, name, vm_id, config, creation):
 
 @contextmanager
 def undone_on_failure(driver, name, creation):
-    """A list for the created files; they are removed again if the VM cannot be completed."""
+    """Yield a list for the paths of created files, which are removed again if an error is raised."""
     created = []
     try:
         yield created
     except BaseException as error:
         if creation.get("cloud_init") is not None:
-            # Unlike a disk, a seed ISO may have its final name before this VM exists, created by any task.
+            # The seed ISO is removed too, whichever task created it: unlike a disk, an existing one is overwritten.
             created.append(driver.storage.seed_path(name))
-        others = _remove_unused(driver, created)
-        if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in others):
-            raise _lost(name, error) from error
+        existing_names = _remove_unused(driver, created)
+        if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in existing_names):
+            raise _name_taken(name, error) from error
         raise
 
 
 def _remove_unused(driver, paths):
-    """Remove files that no VM uses: another task may have created the VM meanwhile. Returns the names of all VMs."""
+    """Remove those files that no VM uses: another task may have created the VM meanwhile. Returns all VM names."""
     try:
         definitions = driver.read_definitions()
     except PolyvirtError:
-        return ()  # Their owner is unknown now; the next run uses them or creates them again.
+        return ()  # Whether a VM uses them is unknown, so they are kept; the next run uses or replaces them.
     used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
     for path in paths:
         if os.path.realpath(path) not in used:
@@ -83,8 +82,8 @@ def _is_created_meanwhile(error):
     return "already exists with uuid" in getattr(error, "stderr", "")
 
 
-def _lost(name, error):
-    """The same message as from libvirt, whichever resource was taken first."""
+def _name_taken(name, error):
+    """The error if another task created a VM with this name, whether a file or the definition existed first."""
     return CommandFailed(
         getattr(error, "argv", ("virsh", "define")),
         getattr(error, "rc", 1),
@@ -94,43 +93,44 @@ def _lost(name, error):
     )
 
 
-def _make_disks(driver, name, requested, image, created):
-    """(slot, path, format, ours) of each disk; new files are added to ``made``."""
+def _create_disks(driver, name, requested, image, created):
+    """Create the disks that are not existing files. Returns (slot, path, format, ours) of each disk.
+
+    ``ours`` is True for files created by this collection, False for existing files that the task attaches. New files
+    are added to ``created``.
+    """
     disks = []
-    # The first disk in the definition is the one that the firmware tries.
+    # The firmware tries to boot only from the first disk in the definition.
     for slot, entry in sorted(requested.items(), key=lambda item: item[0] != slot_name(0)):
         if entry.get("source"):
             disks.append((slot, entry["source"], driver.storage.format_of(entry), False))
             continue
-        disks.append(
-            (
-                slot,
-                *driver.storage.make_disk_of(name, slot, entry, image if slot == slot_name(0) else None, created),
-                True,
-            )
-        )
+        base = image if slot == slot_name(0) else None
+        path, image_format = driver.storage.create_disk_of_vm(name, slot, entry, base, created)
+        disks.append((slot, path, image_format, True))
     return disks
 
 
 def _with_macs(config, creation):
-    """``config`` with a MAC for each NIC if a seed is created, because the seed identifies NICs by MAC."""
+    """``config`` with a MAC for each NIC if a cloud-init seed is created, because the seed identifies NICs by MAC."""
     if creation.get("cloud_init") is None or not config.get("networks"):
         return config
-    networks = {place: {**entry, "mac": entry.get("mac") or new_mac()} for place, entry in config["networks"].items()}
+    networks = {key: {**entry, "mac": entry.get("mac") or new_mac()} for key, entry in config["networks"].items()}
     return {**config, "networks": networks}
 
 
 def make_seed(driver, name, vm_id, creation, macs):
+    """Create the cloud-init seed ISO if it is requested. Returns its path in a list."""
     if creation.get("cloud_init") is None:
         return []
     path = driver.storage.seed_path(name)
-    driver.storage.open_folder()
+    driver.storage.create_default_folder()
     documents = seed.nocloud_documents(creation["cloud_init"], name, vm_id, macs)
     seed.make_seed(driver.commands, files, path, documents)
     return [path]
 
 
-def _describe(driver, definition, config, disks, seeds):
+def _write_settings(driver, definition, config, disks, seeds):
     if config.get("description"):
         definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
@@ -138,30 +138,32 @@ def _describe(driver, definition, config, disks, seeds):
         insert_disk(definition, disk_element(slot, path, image_format, bus))
     definition.devices.append(drive_element(free_slot(definition), "sata", config.get("iso")))
     add_seeds(definition, seeds)
-    for _place, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
+    for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
     # After the NICs, because some settings are part of NICs.
-    known = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
-    for change in additions(known):
+    settings = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
+    for change in additions(settings):
         write_setting(driver, definition, change)
     for path, value in (config.get("native") or {}).items():
         definition.set_native(path, value)
 
 
 def _inputs(driver, creation, disks):
+    """The ``inputs`` of the mark: the image and the backing files of the disks."""
     image = creation.get("image")
     return {"image": image["source"], "bases": bases_of(driver.storage, disks)} if image else {}
 
 
-def make_mark(vm_id, config, disks, own_files, inputs):
-    """``inputs`` record what the VM was created from; ``bases`` in it are the backing files of its disks."""
+def mark_of_new_vm(vm_id, config, disks, own_files, inputs):
+    """The mark of a new VM. ``inputs`` is what it is created from; its ``bases`` are the backing files of its disks."""
     return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
 
 
-_NUMBERED_MACHINE = "pc-q35-"
-#: Each hot-plugged disk or NIC takes one port; libvirt gives a new q35 VM hardly any to spare.
+#: Prefix of the versioned names of the machine type q35.
+_VERSIONED_Q35 = "pc-q35-"
+#: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones to a q35 VM.
 _ROOT_PORTS = 14
-_FRAME = """\
+_TEMPLATE = """\
 <domain type='{type}'>
   <name/>
   <uuid>{uuid}</uuid>
@@ -183,7 +185,7 @@ _DEVICES = """
 
 
 def check_architecture(name, hypervisor):
-    """Reject hosts of another architecture than the template, whose VMs could not boot."""
+    """Reject hosts with another architecture than that of the template, because the VM could not boot."""
     if hypervisor != "TEST" and os.uname().machine != ARCHITECTURE:
         raise Unsupported(
             f"{name}: VMs can be created only on {ARCHITECTURE} hosts, and this host is {os.uname().machine}.",
@@ -192,19 +194,19 @@ def check_architecture(name, hypervisor):
 
 
 def new_definition(name, uuid, hypervisor, virt_type, machine):
-    """A Definition without disks and NICs."""
-    definition = Definition(_test_frame(uuid) if hypervisor == "TEST" else _frame(uuid, virt_type, machine))
+    """The Definition of a new VM, still without disks and NICs."""
+    definition = Definition(_test_driver_xml(uuid) if hypervisor == "TEST" else _qemu_xml(uuid, virt_type, machine))
     definition.set("name", name)
     return definition
 
 
-def _test_frame(uuid):
-    return _FRAME.format(type="test", uuid=uuid, arch="i686", machine="", features="", cpu="", devices="")
+def _test_driver_xml(uuid):
+    return _TEMPLATE.format(type="test", uuid=uuid, arch="i686", machine="", features="", cpu="", devices="")
 
 
-def _frame(uuid, virt_type, machine):
-    has_ports = machine == DEFAULT_MACHINE_TYPE or machine.startswith(_NUMBERED_MACHINE)
-    return _FRAME.format(
+def _qemu_xml(uuid, virt_type, machine):
+    has_ports = machine == DEFAULT_MACHINE_TYPE or machine.startswith(_VERSIONED_Q35)
+    return _TEMPLATE.format(
         type=virt_type,
         uuid=uuid,
         arch=ARCHITECTURE,

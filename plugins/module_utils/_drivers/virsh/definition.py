@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM's definition, libvirt's domain XML: read field by field, changed in place, written back whole.
+"""The definition of a VM (libvirt's domain XML): values are read and changed in the parsed document.
 
-Everything that was not requested to change stays as it was: unknown devices, addresses and above all MACs; a
-definition without MACs would get new ones (libvirt's formatdomain; seen with 9.0.0).
+The whole document is written back, so that libvirt keeps everything else: devices unknown to this collection, PCI
+addresses, and MACs (libvirt generates new MACs if the XML has none: its formatdomain page; seen with 9.0.0).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Definition:
     """One domain XML document."""
 
     def __init__(self, text):
-        self._namespaces = keep_prefixes(text)
+        self._namespaces = register_prefixes(text)
         self.root = ET.fromstring(text)
 
     def text(self):
@@ -61,7 +61,7 @@ class Definition:
 
     @property
     def memory(self):
-        """Bytes the guest gets at its start; the balloon's maximum may be larger."""
+        """Bytes of memory that the guest gets at boot; ``max_memory`` may be larger."""
         for path in ("currentMemory", "memory"):
             element = self.root.find(path)
             if element is not None:
@@ -69,8 +69,8 @@ class Definition:
         return None
 
     @property
-    def most_memory(self):
-        """Bytes that the balloon can give at most, or None."""
+    def max_memory(self):
+        """Bytes up to which the memory balloon can grow, or None if the definition has no ``memory`` element."""
         element = self.root.find("memory")
         return None if element is None else int(element.text) * _UNITS[element.get("unit", "KiB")]
 
@@ -83,12 +83,12 @@ class Definition:
 
     @property
     def mark(self):
-        """Our mark as a mapping, or None. The core decides whether it belongs to this VM."""
+        """The mark of this collection as a mapping, or None. It may be the mark of another VM (see ``Vm.owned``)."""
         element = self.root.find(f"metadata/{_MARK}")
         return None if element is None else marks.parsed(element.text)
 
     def native(self, path):
-        """The value at a path such as ``os/kernel`` or ``os/type@machine``; None when there is none."""
+        """The text or attribute at a path such as ``os/kernel`` or ``os/type@machine``; None if it does not exist."""
         element_path, attribute = _split_path(path)
         elements = self._elements(path, element_path)
         if not elements:
@@ -98,7 +98,7 @@ class Definition:
     def _elements(self, path, element_path):
         try:
             elements = self.root.findall(element_path, self._namespaces) if element_path else [self.root]
-        except (SyntaxError, KeyError, TypeError, IndexError) as error:  # What ElementPath raises for bad paths.
+        except (SyntaxError, KeyError, TypeError, IndexError) as error:  # ElementPath raises these for invalid paths.
             raise Refused(
                 f"native: '{path}' is not a valid path in a domain XML.", "Use a path such as os/type@machine."
             ) from error
@@ -112,21 +112,20 @@ class Definition:
     # Changing -----------------------------------------------------------------------------------------------------
 
     def set(self, path, value):
-        """Set the text of the element at ``path``, which is added if it is missing."""
-        element = self.made(path)
+        """Set the text of the element at ``path``, which is added if it is missing. Returns the element."""
+        element = self.find_or_add(path)
         element.text = value
         return element
 
-    def made(self, path):
+    def find_or_add(self, path):
         """The element at ``path``, which is added if it is missing."""
         element = self.root
         for tag in path.split("/"):
-            child = element.find(tag)
-            element = ET.SubElement(element, tag) if child is None else child
+            element = find_or_add_child(element, tag)
         return element
 
     def set_mark(self, mark):
-        metadata = self.made("metadata")
+        metadata = self.find_or_add("metadata")
         element = metadata.find(_MARK)
         if element is None:
             ET.register_namespace(MARK_PREFIX, MARK_NAMESPACE)
@@ -137,14 +136,14 @@ class Definition:
         element_path, attribute = _split_path(path)
         elements = self._elements(path, element_path)
         if value is None:
-            self._unset(elements, attribute)
+            self._remove_all(elements, attribute)
             return
         if not elements and re.search(r"[\[\].*]", element_path):
             raise Refused(
                 f"{self.name}: native: '{path}' does not exist, and cannot be created from such a path.",
                 "Use a path of plain element names.",
             )
-        element = elements[0] if elements else self.made(element_path)
+        element = elements[0] if elements else self.find_or_add(element_path)
         text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
         if attribute:
             element.set(attribute, text)
@@ -153,9 +152,10 @@ class Definition:
 
     def remove(self, path):
         """Remove every element at ``path``."""
-        self._unset(self.root.findall(path), "")
+        self._remove_all(self.root.findall(path), "")
 
-    def _unset(self, elements, attribute):
+    def _remove_all(self, elements, attribute):
+        """Remove the attribute from each element, or the elements themselves if ``attribute`` is empty."""
         parents = {child: parent for parent in self.root.iter() for child in parent}
         for element in elements:
             if attribute:
@@ -164,8 +164,11 @@ class Definition:
                 parents[element].remove(element)
 
 
-def keep_prefixes(text):
-    """{prefix: namespace} of a document; the serializer would call them ns0, and libvirt keeps metadata as written."""
+def register_prefixes(text):
+    """Register the namespace prefixes of a document, and return {prefix: namespace}.
+
+    Otherwise the serializer would rename them to ns0, ns1 ..., and libvirt stores metadata as it is written.
+    """
     namespaces = dict(_PREFIXES.findall(text))
     for prefix, namespace in namespaces.items():
         if not re.fullmatch(r"ns\d+", prefix):
@@ -174,18 +177,18 @@ def keep_prefixes(text):
 
 
 def _split_path(path):
-    """(path of the element, attribute or empty): an @ within brackets belongs to a condition."""
+    """(path of the element, attribute or empty). An @ within brackets is part of a condition, not the attribute."""
     match = _ATTRIBUTE_AT_END.search(path)
     return (path[: match.start()], match[1]) if match else (path, "")
 
 
 def target_of(disk):
-    """The slot of a disk element: vda, sda ..."""
+    """The target of a disk element (vda, sda ...), which is the key of ``disks``."""
     return disk.find("target").get("dev")
 
 
 def source_of(element):
-    """What a disk or interface element is attached to, as one text; empty for none."""
+    """The file, device, volume, network or bridge of a disk or interface element; empty if it has none."""
     source = element.find("source")
     if source is None:
         return ""
@@ -196,19 +199,19 @@ def source_of(element):
 
 
 def file_of(disk):
-    """The local file of a disk element, or an empty text."""
+    """The local file of a disk element, or an empty string."""
     source = disk.find("source")
     return (source.get("file") or "") if source is not None else ""
 
 
-def place_of(disk):
-    """The local file or block device of a disk element, or an empty text."""
+def file_or_device_of(disk):
+    """The local file or block device of a disk element, or an empty string."""
     source = disk.find("source")
     return (source.get("file") or source.get("dev") or "") if source is not None else ""
 
 
 def backing_files(disk):
-    """The files below a running VM's disk, as libvirt lists them."""
+    """The backing files of a disk; libvirt lists them in the definition of a running VM."""
     return [source.get("file") for source in disk.findall(".//backingStore/source") if source.get("file")]
 
 
@@ -217,11 +220,11 @@ DEFAULT_MACHINE_TYPE = "q35"
 
 
 def machine_type(config):
-    """The machine type of a new VM: the one requested through native, else the default."""
+    """The machine type of a new VM: the one set through ``native``, else the default."""
     return str((config.get("native") or {}).get("os/type@machine") or DEFAULT_MACHINE_TYPE)
 
 
-def child_of(element, tag):
-    """The child of an element, which is added if it is missing."""
+def find_or_add_child(element, tag):
+    """The first child with this tag, which is added if it is missing."""
     child = element.find(tag)
     return ET.SubElement(element, tag) if child is None else child

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting VMs. Files are removed before the definition, so that an interrupted run can be completed."""
+"""Deleting VMs. Files are removed before the definition, so that the next run can complete an interrupted one."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .settings.firmware import read_tpm, write_tpm
 
 
 def delete(driver, vm, step):
-    """Remove the given files, then the VM with all that libvirt stores about it."""
+    """Remove the given files, then the VM with its saved memory and the metadata of its snapshots and checkpoints."""
     for path in step.arguments.get("files", ()):
         files.remove(path)
     if vm.id is None:
-        return  # It existed only while it ran.
+        return  # A transient VM no longer exists once it is off.
     try:
-        _give_tpm_back(driver, vm)
+        _restore_removed_tpm(driver, vm)
         _undefine(driver, vm, "--keep-nvram" if step.arguments.get("keep_nvram") else "--nvram")
     except CommandFailed as error:
         if not tool.is_not_found(error.stderr):
-            raise  # Otherwise it no longer exists: the same step was sent before.
+            raise  # "Not found" is no error: the same step was sent before.
 
 
 def _undefine(driver, vm, nvram):
@@ -34,7 +34,7 @@ def _undefine(driver, vm, nvram):
     except CommandFailed as error:
         if not tool.is_unsupported(error.stderr):
             raise
-        # If the driver of libvirt does not support the flags, virsh removes the snapshots itself.
+        # If the hypervisor driver of libvirt does not support these flags, virsh deletes the snapshots itself.
         driver.virsh.run("undefine", vm.id, "--snapshots-metadata")
 
 
@@ -42,8 +42,11 @@ def _undefine(driver, vm, nvram):
 _TPM_STATES = "/var/lib/libvirt/swtpm"
 
 
-def _give_tpm_back(driver, vm):
-    """libvirt removes the TPM state, which may contain keys, only if the VM has a TPM when it is deleted."""
+def _restore_removed_tpm(driver, vm):
+    """Add the TPM to the definition again if its state still exists, so that libvirt removes the state with the VM.
+
+    The state may contain keys. libvirt keeps it if the VM has no TPM when it is deleted.
+    """
     if not driver.is_local or not files.exists(os.path.join(_TPM_STATES, vm.id)):
         return
     definition = driver.definition(vm.id)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt's driver: what the core requests, in terms of virsh and qemu-img. It neither waits nor decides."""
+"""The libvirt driver: carries out the plans of the core with virsh and qemu-img. It neither waits nor decides."""
 
 from __future__ import annotations
 
@@ -26,45 +26,50 @@ class VirshDriver(VirshSnapshotDriver):
     """One connection to libvirt, for one task."""
 
     def __init__(self, *arguments, virt_type=None, keeps_disks=False, **options):
-        """``keeps_disks``: no disk is deleted, so nobody needs to know who else uses it."""
+        """``keeps_disks``: this task deletes no disks, so images are not read to find other VMs that need them."""
         super().__init__(*arguments, **options)
         self.virt_type, self._keeps_disks = virt_type, keeps_disks
-        #: {directory: bytes} and {(image, snapshot): bytes}: what the plans of this task copy.
-        self.claimed, self.measured = {}, {}
+        #: Space that the plans of this task need for copies: {directory: bytes}.
+        self.reserved_space = {}
+        #: Sizes of these copies: {(image, internal snapshot or None): bytes}.
+        self.copy_sizes = {}
+        #: UUIDs of new VMs by name, and by UUID the last changes sent with the definition before them: a step may be
+        #: sent twice, if the answer to the first request was lost.
         self._new_ids, self._sent = {}, {}
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
         return self._with_files(observation) if "files" in facets and observation.vms else observation
 
-    def virt_type_of_new(self):
-        """How a new VM is run: as asked, else by the processor where libvirt offers that."""
+    def virt_type_for_new_vm(self):
+        """The virtualization type of a new VM: the requested one, else kvm if libvirt supports it, else qemu."""
         if self.virt_type:
             return self.virt_type
         return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
 
     def _with_files(self, observation):
-        from .file_users import FileUsers, NamedUsers, files_of
+        from .file_users import FileUsers, UsersByDefinition, files_of
 
         definitions = self.read_definitions()
         users = None
         if self.is_local:
-            qemu_img = self.storage.qemu_img
-            users = NamedUsers(definitions) if self._keeps_disks else FileUsers(self.virsh, qemu_img, definitions)
+            users = UsersByDefinition(definitions)
+            if not self._keeps_disks:
+                users = FileUsers(self.virsh, self.storage.qemu_img, definitions)
         vms = []
         for vm in observation.vms:
-            own = [one for one in definitions if one.uuid == vm.id]
+            own = [definition for definition in definitions if definition.uuid == vm.id]
             vms.append(vm.having(files=files_of(vm, own, users)))
         return replace(observation, vms=vms)
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise if the plan would fail half-way. Only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
 
     def file_of(self, verb):
-        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        """See VirshSnapshotDriver. What creates, changes and deletes VMs is shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":
@@ -78,19 +83,21 @@ class VirshDriver(VirshSnapshotDriver):
         return file
 
     def new_id(self, name):
-        """(UUID of a VM to be created, whether it exists): the same one when its creation is sent again."""
+        """(UUID of the VM to create, whether it exists already). A creation that is sent again gets the same UUID."""
         if name in self._new_ids:
             return self._new_ids[name], self._new_ids[name] in self.virsh.run("list", "--all", "--uuid").split()
         self._new_ids[name] = str(uuid4())
         return self._new_ids[name], False
 
-    def is_stored(self, vm, changes, definition):
-        """Whether these changes were sent before and are stored, which happens all at once and after all else.
+    def is_already_stored(self, vm, changes, definition):
+        """Whether the same changes were sent before and are stored already.
 
-        ``definition`` is the stored one now. A change that is named by its place must not be made to it again.
+        ``definition`` is the stored definition now. Changes are stored in a single operation, the last one, so the
+        definition has changed only if all of them are done. They must not be applied twice: a NIC is selected by its
+        position, which may be another NIC now.
         """
-        sent, text = self._sent.get(vm.id, (None, None))
-        if sent == changes:
-            return definition.text() != text
+        sent_changes, text_before = self._sent.get(vm.id, (None, None))
+        if sent_changes == changes:
+            return definition.text() != text_before
         self._sent[vm.id] = (changes, definition.text())
         return False

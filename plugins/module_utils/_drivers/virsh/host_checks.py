@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a VM needs of its host to be started, to save its memory, and to write to its disks."""
+"""Checks of the host before a VM is created, started or changed, saves its memory, or writes to its disks."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from .traits import EXTERNAL
 _INTERFACES = "/sys/class/net"
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
-#: Steps after which a VM may write to its disks, or only needs to be started to do so.
+#: Steps after which the VM can write to its disks, immediately or once it is started.
 _WRITING = frozenset({"create", "start", "restore"})
 
 
 def check_host(driver, plan):
-    """Raise NotFound or Refused for what would fail when the VM is started, suspended, or uses what is added to it."""
+    """Raise NotFound or Refused if a step of the plan would fail on this host, or would damage disks of other VMs."""
     check_networks(driver, plan)
-    check_host_of(driver, plan)
+    check_host_resources(driver, plan)
     if _saves_memory(plan):
         check_saving(driver, plan)
-    _check_bases(driver, plan)
+    _check_backing_files(driver, plan)
 
 
 def _saves_memory(plan):
     """Whether a plan suspends a VM, or takes a snapshot with its memory."""
     is_on = plan.before.power in (RUNNING, PAUSED)
-    taken = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
-    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in taken)
+    snapshots = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
+    with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in snapshots)
     return with_memory or any(step.verb == "suspend" for step in plan.steps)
 
 
-def _check_bases(driver, plan):
+def _check_backing_files(driver, plan):
     """Reject a plan in which the VM would write to a backing file of other VMs' disks."""
     vm = plan.before
     sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
     if not any(sources.values()) or not _may_write(plan):
         return
     for slot, path in sorted(sources.items()):
-        users = _standing_on(driver, vm, os.path.realpath(path or ""))
+        users = _vms_based_on(driver, vm, os.path.realpath(path or ""))
         if users:
             raise Refused(
                 f"{vm.name}: disk {slot} ({path}) must not be written to, because it is the backing file of disks of"
@@ -58,10 +58,10 @@ def _check_bases(driver, plan):
             )
 
 
-def _standing_on(driver, vm, path):
-    """Names of the VMs whose disks have an image as backing file, according to their marks or their disks' headers."""
+def _vms_based_on(driver, vm, path):
+    """Names of other VMs whose disks have ``path`` as a backing file, according to their marks or disk headers."""
     marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
-    found = driver.file_users().standing_on(vm).get(path, set()) if driver.is_local else set()
+    found = driver.file_users().users_of_backing_files(vm).get(path, set()) if driver.is_local else set()
     return marked | found
 
 
@@ -70,8 +70,8 @@ def _may_write(plan):
     return touches_disks or bool(_WRITING & {step.verb for step in plan.steps})
 
 
-def check_host_of(driver, plan):
-    """Raise NotFound or Refused for what this host lacks to create or start the VM of ``plan``."""
+def check_host_resources(driver, plan):
+    """Check interfaces, memory and directories: raise NotFound or Refused if the host cannot run the VM of ``plan``."""
     if not driver.is_local or driver.hypervisor == "TEST":
         return
     _check_interfaces(plan)
@@ -87,8 +87,8 @@ def _creates(plan):
     return any(step.verb == "create" for step in plan.steps)
 
 
-def _touched(plan, *kinds):
-    """Keys of the entries that the plan changes in one of these ways."""
+def _changed_keys(plan, *kinds):
+    """Keys of the entries of a collection (slots, positions) with changes of these kinds."""
     return {change.key for step in plan.steps for change in step.changes if change.kind in kinds}
 
 
@@ -96,9 +96,9 @@ def _touched(plan, *kinds):
 
 
 def _check_interfaces(plan):
-    """A bridge, or an interface that a NIC is attached to directly, must exist when the VM is to use it."""
+    """Reject a missing bridge or host interface that a NIC needs when it is added or the VM is created or started."""
     config = plan.before.active if plan.before.power == SUSPENDED and plan.before.active else plan.after.config
-    keys = _touched(plan, "networks.add", "networks.type", "networks.source")
+    keys = _changed_keys(plan, "networks.add", "networks.type", "networks.source")
     for key, nic in sorted((config.get("networks") or {}).items()):
         source = nic.get("source")
         is_needed = _starts(plan) or _creates(plan) or key in keys
@@ -113,7 +113,7 @@ def _check_interfaces(plan):
 
 
 def _check_memory(plan):
-    """QEMU cannot start with more memory than Linux grants: by default, RAM and swap together."""
+    """Reject more memory than the host has: by default, Linux grants no more than RAM and swap together."""
     needed = max(plan.after.config.get("memory") or 0, plan.after.config.get("max_memory") or 0)
     total = _memory_of_host()
     if not _starts(plan) or total is None or needed <= total:
@@ -142,13 +142,13 @@ def _memory_of_host():
 
 
 def _check_directories(driver, plan):
-    """QEMU runs as a user of its own, who must be able to enter every directory above a disk."""
-    closed = {}
-    for option, path in _paths(driver, plan):
+    """Reject a file that QEMU cannot reach: its user must be able to enter every directory above the file."""
+    restricted = {}
+    for option, path in _opened_files(driver, plan):
         folders = files.folders_above(os.path.realpath(path))
-        closed.update({folder: option for folder in folders if not files.may_everybody_enter(folder)})
-    owner = qemu_owner(driver.capabilities()) if closed else None
-    for folder, option in closed.items():
+        restricted.update({folder: option for folder in folders if not files.may_everybody_enter(folder)})
+    owner = qemu_owner(driver.capabilities()) if restricted else None
+    for folder, option in restricted.items():
         if owner and not files.may_enter(folder, *owner):
             raise Refused(
                 f"{plan.after.name}: {option}: QEMU runs as user {owner[0]}, who cannot enter the directory {folder}.",
@@ -156,16 +156,16 @@ def _check_directories(driver, plan):
             )
 
 
-def _paths(driver, plan):
-    """(option, file) of all that QEMU opens, where the VM is created or started, or where they are attached."""
-    config, added = plan.after.config, _touched(plan, "disks.add")
-    everything = _starts(plan) or _creates(plan)
+def _opened_files(driver, plan):
+    """Yield (option, path) of disks and ISO image: of all if the VM is created or started, else of added ones."""
+    config, added = plan.after.config, _changed_keys(plan, "disks.add")
+    all_files = _starts(plan) or _creates(plan)
     for slot, disk in sorted((config.get("disks") or {}).items()):
-        if everything or slot in added:
+        if all_files or slot in added:
             source = disk.get("source") or ""
             if os.path.isabs(source):
                 yield f"disks.{slot}.source", source
             elif not source:
                 yield "storage_path", driver.storage.disk_path(plan.after.name, slot, "qcow2")
-    if config.get("iso") and (everything or None in _touched(plan, "iso")):
+    if config.get("iso") and (all_files or None in _changed_keys(plan, "iso")):
         yield "iso", config["iso"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing the power state of a VM. Each function ends the same when it is called again."""
+"""Changing the power state of a VM. Each function has the same result if it is called twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..._lifecycle.model import SUSPENDED
 from ..._tools.virsh import ConnectionLost, is_not_found
 from .settings.networks import start_networks
 
-#: Writing a guest's memory to disk may take long, but no call may hang forever.
+#: Seconds: writing a guest's memory to disk may take long, but no call may hang forever.
 _SAVE_TIMEOUT = 3600
 _OFF, _RUNNING, _PAUSED = "shut off", "running", "paused"
 
@@ -22,31 +22,31 @@ def start(driver, vm, step):
     is_restored = vm.power == SUSPENDED
     if is_restored:
         # Reading a guest's memory back takes as long as writing it.
-        _move_or_explain(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
+        _start_cpus(driver, vm, (_RUNNING, _PAUSED), "start", *options, timeout=_SAVE_TIMEOUT)
     else:
-        _move_or_explain(driver, vm, (_RUNNING,), "start", *options)
+        _start_cpus(driver, vm, (_RUNNING,), "start", *options)
     if is_restored and _state(driver, vm) == _PAUSED:
-        # It was paused when it was saved, so it is restored paused.
+        # A VM that was paused when it was saved is paused again.
         driver.virsh.run("resume", vm.id)
 
 
 def stop(driver, vm, step):
-    _move(driver, vm, (_OFF, "in shutdown"), "shutdown")
+    _change_state(driver, vm, (_OFF, "in shutdown"), "shutdown")
 
 
 def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         driver.virsh.run("managedsave-remove", vm.id)
     else:
-        _move(driver, vm, (_OFF,), "destroy")
+        _change_state(driver, vm, (_OFF,), "destroy")
 
 
 def pause(driver, vm, step):
-    _move(driver, vm, (_PAUSED,), "suspend")
+    _change_state(driver, vm, (_PAUSED,), "suspend")
 
 
 def resume(driver, vm, step):
-    _move_or_explain(driver, vm, (_RUNNING,), "resume")
+    _start_cpus(driver, vm, (_RUNNING,), "resume")
 
 
 def reset(driver, vm, step):
@@ -61,35 +61,35 @@ def suspend(driver, vm, step):
             raise
 
 
-def _move(driver, vm, ends, command, *options, **more):
-    """Run a command that ends in one of the states ``ends``.
+def _change_state(driver, vm, target_states, command, *options, **run_options):
+    """Run a virsh command after which the VM is in one of ``target_states``.
 
-    libvirt rejects it if the VM already has that state, which is not an error: the step may have been sent before.
+    If the command fails but the VM is in such a state, the step was sent before, which is not an error.
     """
     try:
-        driver.virsh.run(command, vm.id, *options, **more)
+        driver.virsh.run(command, vm.id, *options, **run_options)
     except CommandFailed as error:
         if not vm.persistent and is_not_found(error.stderr):
-            return  # It existed only while it ran.
-        if _state(driver, vm) not in ends:
+            return  # A transient VM no longer exists once it is off.
+        if _state(driver, vm) not in target_states:
             raise
 
 
-def _move_or_explain(driver, vm, *arguments, **more):
-    """The same for a command that lets the CPUs run: the error says what to do."""
+def _start_cpus(driver, vm, *arguments, **run_options):
+    """The same for commands that start or continue the guest; their errors get a remedy."""
     try:
-        _move(driver, vm, *arguments, **more)
+        _change_state(driver, vm, *arguments, **run_options)
     except ConnectionLost:
         raise
     except CommandFailed as error:
-        raise _explained(vm, error) from error
+        raise _with_remedy(vm, error) from error
 
 
 def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
-#: Text in libvirt's error when a VM does not start or continue -> remedy.
+#: (text in libvirt's error, remedy) for a VM that does not start or continue.
 _REMEDIES = (
     (
         "Cannot access storage file",
@@ -112,7 +112,7 @@ _REMEDIES = (
 )
 
 
-def _explained(vm, error):
+def _with_remedy(vm, error):
     remedy = next(
         (remedy for text, remedy in _REMEDIES if text in error.stderr), "Check its log in /var/log/libvirt/qemu."
     )

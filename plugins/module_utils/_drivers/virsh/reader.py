@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libvirt as far as it is read: the connection of a task, which reports what exists. driver.py changes it.
+"""Reading from libvirt: the connection of one task. The drivers extend this class with the steps that change VMs.
 
-Modules that only read are shipped without the rest. Ansible compiles a module again in every run, so what only some
-observations need is imported where it is needed.
+Info modules are shipped with this file, but without the drivers. Ansible compiles a module again in every run, so files
+that only some observations need are imported where they are needed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def make_reader(params):
 
 
 def connected(kind, params, **options):
-    """A reader or driver (``kind``) for a module's parameters."""
+    """A reader or driver of the class ``kind`` for a module's parameters."""
     commands = Commands(call_timeout(params.get("call_timeout")))
     uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
     virsh = Virsh(commands, params["executable"], uri)
@@ -50,12 +50,12 @@ def connected(kind, params, **options):
 
 
 def is_local(uri):
-    """Whether the files of the VMs are on this host: only then can they be created and read here."""
+    """Whether libvirt runs on this host: otherwise the files of its VMs cannot be created or read here."""
     return not re.match(r"[^:]+://[^/]", uri)
 
 
 class VirshReader:
-    """One connection to libvirt, for one task, as far as it reads."""
+    """One connection to libvirt, for one task that only reads."""
 
     def __init__(self, virsh, storage_path, commands, **options):
         """``options``: allow_network_start, native_keys."""
@@ -73,9 +73,9 @@ class VirshReader:
         from .storage import Storage
 
         is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
-        # Root's session is the system's, whose guests run as a user that cannot enter root's home.
-        own = _SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER
-        folder = os.path.expanduser(self.storage_path or own)
+        # For root, the session is the system connection, whose guests run as a user who cannot enter root's home.
+        default = _SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER
+        folder = os.path.expanduser(self.storage_path or default)
         return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
 
     @property
@@ -88,10 +88,10 @@ class VirshReader:
             self._capabilities = self.virsh.run("capabilities")
         return self._capabilities
 
-    # Looking --------------------------------------------------------------------------------------------------------
+    # Observing ------------------------------------------------------------------------------------------------------
 
     def traits(self):
-        # The listing also serves the first observation: a task without changes needs only two processes.
+        # The first observation reuses this listing, so a task without changes needs only two processes.
         self._listing = self._listing or Listing.read(self.virsh, with_networks=self.allow_network_start)
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
@@ -108,7 +108,7 @@ class VirshReader:
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         observation = observe_fully(self.virsh, listing, uuids, facets, self._native_keys)
-        observation = replace(observation, vms=[self._with_sizes(vm) for vm in observation.vms])
+        observation = replace(observation, vms=[self._with_sizes_of_waiting_disks(vm) for vm in observation.vms])
         self._settings.remember(observation.vms)
         if "snapshot_configs" in facets and self.is_local:
             observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
@@ -118,25 +118,25 @@ class VirshReader:
             observation = replace(observation, vms=[with_leftover_snapshots(self, vm) for vm in observation.vms])
         return observation
 
-    def _with_sizes(self, vm):
-        """Of a running VM libvirt reports only the disks in use; a disk for the next start is only a file so far."""
+    def _with_sizes_of_waiting_disks(self, vm):
+        """Add the sizes of disks that are attached at the next start: libvirt reports only those of the running VM."""
         if vm.active is None or not self.is_local:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
-        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._sized(waiting)}})
+        return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._with_file_sizes(waiting)}})
 
-    def _sized(self, disks):
-        """Disks with the sizes of their files."""
+    def _with_file_sizes(self, disks):
+        """{slot: disk} with the sizes read from the files."""
         return {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks.items()}
 
     def _with_frozen_sizes(self, vm):
-        """The disks of an external snapshot are separate files, from which their sizes are read."""
-        return vm.having(snapshots=tuple(self._with_frozen_size(one) for one in vm.snapshots))
+        """Replace the disk sizes in external snapshots by those of their frozen files."""
+        return vm.having(snapshots=tuple(self._with_frozen_size(snapshot) for snapshot in vm.snapshots))
 
     def _with_frozen_size(self, snapshot):
         if snapshot.kind != EXTERNAL or snapshot.config is None:
             return snapshot
-        return replace(snapshot, config={**snapshot.config, "disks": self._sized(snapshot.config["disks"])})
+        return replace(snapshot, config={**snapshot.config, "disks": self._with_file_sizes(snapshot.config["disks"])})
 
     def leftovers(self, vm):
         from .snapshots import leftovers
@@ -152,7 +152,7 @@ class VirshReader:
         return compare_content(self, vm, before, after)
 
     def all_definitions(self):
-        """The definitions of every VM, stored and running: both may name files."""
+        """The stored and running definitions of all VMs, which may contain different files; cached."""
         if self._definitions is None:
             self._definitions = self.read_definitions()
         return self._definitions
@@ -162,7 +162,7 @@ class VirshReader:
         return [one for one in self.all_definitions() if one.uuid == vm.id]
 
     def file_users(self):
-        """Which VM needs which file, from the same definitions; each image is read once."""
+        """The FileUsers for all_definitions; each image is read once."""
         from .file_users import FileUsers
 
         if self._users is None:
@@ -170,16 +170,16 @@ class VirshReader:
         return self._users
 
     def read_definitions(self):
-        """The same, read again now."""
+        """The stored and running definitions of all VMs, read now."""
         uuids = [uuid for uuid, _name in output.domains(self.virsh.run("list", "--all", "--uuid", "--name"))]
-        questions = [("dumpxml", uuid, *more) for uuid in uuids for more in ((), ("--inactive",))]
-        answers = self.virsh.batch(questions) if questions else []
-        for question, answer in zip(questions, answers):
-            # A VM deleted in the meantime uses nothing; after any other error a VM could use every file.
+        commands = [("dumpxml", uuid, *options) for uuid in uuids for options in ((), ("--inactive",))]
+        answers = self.virsh.batch(commands) if commands else []
+        for command, answer in zip(commands, answers):
+            # A VM that was deleted in the meantime uses no files; a VM that cannot be read could use any file.
             if answer.error and not is_not_found(answer.error):
-                raise CommandFailed(("virsh", *question), 1, answer.error)
+                raise CommandFailed(("virsh", *command), 1, answer.error)
         return [Definition(answer.stdout) for answer in answers if not answer.error]
 
     def definition(self, uuid):
-        """The stored definition with its secrets, for editing: without them they would be lost."""
+        """The stored definition with its secrets, which would be lost if it were edited and stored without them."""
         return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))

@@ -20,15 +20,15 @@ from ..._ports import files
 from .definition import file_of
 from .file_users import FileUsers
 from .host_checks import check_host
-from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_one
+from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
 from .traits import EXTERNAL, INTERNAL
 
-#: Bytes, on the file systems of Linux.
+#: In bytes, on the file systems of Linux.
 _LONGEST_FILE_NAME = 255
 
 
 def check_plan(driver, plan):
-    """Raise NotFound or Refused for what would fail after something was done already."""
+    """Raise NotFound or Refused if the plan would fail after some of its steps."""
     for step in plan.steps:
         if step.verb in SNAPSHOT_VERBS:
             check_snapshot(driver, plan.before, step)
@@ -36,16 +36,16 @@ def check_plan(driver, plan):
 
 
 def check_snapshot(driver, vm, step):
-    """Raise Refused for a step on a snapshot that would lose data or fail half-way."""
-    {"snapshot": _check_taking, "drop_snapshot": _check_dropping, "restore": _check_restoring}[step.verb](
+    """Raise NotFound or Refused for a snapshot step that would lose data or fail half-way."""
+    {"snapshot": _check_creation, "drop_snapshot": _check_deletion, "restore": _check_restore}[step.verb](
         driver, vm, step.arguments
     )
 
 
-# Taking ---------------------------------------------------------------------------------------------------------------
+# Creating -------------------------------------------------------------------------------------------------------------
 
 
-def _check_taking(driver, vm, arguments):
+def _check_creation(driver, vm, arguments):
     kind = arguments["kind"]
     others = {one.kind for one in vm.snapshots} - {kind}
     if others:
@@ -75,8 +75,8 @@ def _check_internal(driver, vm, arguments):
             )
     _check_not_in_use(driver, vm)
     if driver.is_local:
-        for path, left in leftovers(driver, vm):
-            if left == name:
+        for path, found in leftovers(driver, vm):
+            if found == name:
                 raise Refused(
                     f"{vm.name}: {path} already contains a snapshot '{name}' from an earlier VM or another tool.",
                     f"Use another name, or delete it: {shlex.join(['qemu-img', 'snapshot', '-d', name, path])}",
@@ -84,11 +84,15 @@ def _check_internal(driver, vm, arguments):
 
 
 def _check_not_in_use(driver, vm):
-    """QEMU locks the backing files of running VMs; a snapshot of a stopped VM is written into the image by libvirt."""
+    """Reject an internal snapshot of a stopped VM if a running VM uses its disks as backing files.
+
+    libvirt writes the snapshot into the image, which QEMU has locked as a backing file of the running VM.
+    """
     if vm.power != STOPPED or not driver.is_local or driver.hypervisor == "TEST":
         return
-    standing = driver.file_users().standing_on(vm)
-    users = {user for disk in disks_of(vm).values() for user in standing.get(os.path.realpath(disk["source"]), ())}
+    users_by_file = driver.file_users().users_of_backing_files(vm)
+    paths = [os.path.realpath(disk["source"]) for disk in disks_of(vm).values()]
+    users = {user for path in paths for user in users_by_file.get(path, ())}
     if not users:
         return
     running = users.intersection(driver.virsh.run("list", "--name").split("\n"))
@@ -140,18 +144,19 @@ def _check_external(driver, vm, arguments):
             )
 
 
-# Dropping and restoring -----------------------------------------------------------------------------------------------
+# Deleting and restoring -----------------------------------------------------------------------------------------------
 
 
-def _check_dropping(driver, vm, arguments):
-    dropped = set(arguments["names"])
-    external = {one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in dropped}
+def _check_deletion(driver, vm, arguments):
+    to_delete = set(arguments["names"])
+    external = {one.name for one in vm.snapshots if one.kind == EXTERNAL and one.name in to_delete}
     internal = [one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished]
-    lost = [one.name for one in vm.snapshots if one.unfinished and one.name in dropped]
-    if lost and vm.power != STOPPED:
+    unlisted = [one.name for one in vm.snapshots if one.unfinished and one.name in to_delete]
+    if unlisted and vm.power != STOPPED:
+        snapshot = unlisted[0]
         raise Refused(
-            f"{vm.name}: the snapshot '{lost[0]}' exists only in the image of a disk, which cannot be changed while the"
-            f" VM is {vm.power}.",
+            f"{vm.name}: the snapshot '{snapshot}' exists only in the image of a disk, which cannot be changed while"
+            f" the VM is {vm.power}.",
             "Stop it first.",
         )
     if external and internal:
@@ -171,13 +176,13 @@ def _check_dropping(driver, vm, arguments):
 
 
 def _check_merging(driver, vm, name):
-    """Deleting an external snapshot writes to the files it froze, so they must not be backing files of other disks."""
+    """Reject deleting an external snapshot if other disks need its frozen files, to which libvirt then writes."""
     if not driver.is_local:
         return
-    frozen = {os.path.realpath(path) for path in read_one(driver.virsh, vm.id, name).frozen.values()}
+    frozen = {os.path.realpath(path) for path in read_snapshot(driver.virsh, vm.id, name).disk_files.values()}
     own = [image.path for disk in disks_of(vm).values() for image in driver.storage.qemu_img.chain(disk["source"])]
     users = FileUsers(driver.virsh, driver.storage.qemu_img, driver.all_definitions())
-    for file in users.added_to([File(path, "disk", ours=True) for path in own], vm):
+    for file in users.with_users([File(path, "disk", ours=True) for path in own], vm):
         if os.path.realpath(file.path) in frozen and file.used_by:
             raise Refused(
                 f"{vm.name}: deleting snapshot '{name}' would write to {file.path}, which is a backing file of"
@@ -186,11 +191,11 @@ def _check_merging(driver, vm, name):
             )
 
 
-def _check_restoring(driver, vm, arguments):
+def _check_restore(driver, vm, arguments):
     name = arguments["name"]
     if not driver.is_local or driver.hypervisor == "TEST":
         return
-    snapshot = read_one(driver.virsh, vm.id, name)
+    snapshot = read_snapshot(driver.virsh, vm.id, name)
     check_content(driver, vm, name, snapshot)
     _check_media(vm, name, snapshot)
     memory = snapshot.memory_file
@@ -202,7 +207,7 @@ def _check_restoring(driver, vm, arguments):
 
 
 def _check_media(vm, name, snapshot):
-    """libvirt stops the guest before it detects that an ISO image of the snapshot is missing."""
+    """Reject a restore if an ISO image of the snapshot is missing: libvirt would stop the guest before it fails."""
     media = snapshot.definition.drives("cdrom", "floppy") if snapshot.definition else ()
     for path in sorted(file_of(drive) for drive in media if file_of(drive)):
         if not files.exists(path):

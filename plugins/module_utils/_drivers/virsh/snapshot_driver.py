@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs."""
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds creating and changing VMs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VirshSnapshotDriver(VirshReader):
         return vm.id or vm.name
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise if the plan would fail half-way. Only reads."""
         from .snapshot_checks import check_plan
 
         check_plan(self, plan)
@@ -36,9 +36,10 @@ class VirshSnapshotDriver(VirshReader):
         getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+        """The Python module with the function for a verb; the function has the name of the verb.
 
-        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        It is imported only when it is needed. Each import is an ordinary statement, because Ansible ships only the
+        files whose imports it finds in the source.
         """
         if verb in POWER_VERBS:
             from . import power as file

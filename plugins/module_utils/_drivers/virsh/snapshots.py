@@ -1,9 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: read from libvirt's XML, taken, dropped, restored.
+"""Snapshots: reading their XML, creating, deleting and restoring them.
 
-An internal one is stored in the disk images. An external one freezes each disk's file and writes to an overlay.
+An internal snapshot is stored in the disk images. An external snapshot freezes the file of each disk: it becomes the
+backing file of a new overlay, to which the VM writes from then on.
 """
 
 from __future__ import annotations
@@ -19,24 +20,25 @@ from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
-from .definition import Definition, file_of, keep_prefixes, target_of
+from .definition import Definition, file_of, register_prefixes, target_of
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
-#: Merging a disk and writing memory may take long, but no call may hang forever.
+#: Seconds: merging disks and writing memory may take long, but no call may hang forever.
 _TIMEOUT = 3600
-#: A disk-only snapshot of a running VM (disk-snapshot) contains no memory.
+#: Power states by libvirt's state of a snapshot. All others are STOPPED, also disk-snapshot: an external snapshot of a
+#: running VM without its memory.
 _POWERS = {"running": RUNNING, "paused": PAUSED}
 
 
 @dataclass(frozen=True)
 class SnapshotXml:
-    """What libvirt stores about one snapshot."""
+    """The XML that libvirt stores about one snapshot."""
 
     root: ET.Element
 
     @classmethod
     def parse(cls, text):
-        keep_prefixes(text)
+        register_prefixes(text)
         return cls(ET.fromstring(text))
 
     @property
@@ -46,7 +48,7 @@ class SnapshotXml:
 
     @property
     def definition(self):
-        """The stored definition at the time of the snapshot; None in very old ones."""
+        """The VM's stored definition when the snapshot was created; None if libvirt has none (very old snapshots)."""
         for tag in ("inactiveDomain", "domain"):
             element = self.root.find(tag)
             if element is not None and element.find("devices") is not None:
@@ -56,11 +58,11 @@ class SnapshotXml:
         return None
 
     @property
-    def frozen(self):
-        """{slot: file} with the disk contents of the snapshot."""
-        held = {disk.get("name") for disk in self.root.findall("disks/disk") if disk.get("snapshot") != "no"}
+    def disk_files(self):
+        """{slot: file with the content of this disk}: for an internal snapshot the image, else the frozen file."""
+        included = {disk.get("name") for disk in self.root.findall("disks/disk") if disk.get("snapshot") != "no"}
         drives = self.definition.drives("disk", "lun") if self.definition else ()
-        return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in held and file_of(disk)}
+        return {target_of(disk): file_of(disk) for disk in drives if target_of(disk) in included and file_of(disk)}
 
     @property
     def overlays(self):
@@ -70,12 +72,12 @@ class SnapshotXml:
 
     @property
     def memory_file(self):
-        """The file with the memory, in the directory of the disks; None if there is none."""
+        """The file of an external snapshot with the VM's memory, or None."""
         memory = self.root.find("memory")
         return None if memory is None else memory.get("file")
 
-    def described(self, is_current, config_of):
-        """The core's Snapshot; ``config_of`` reads a Definition, or is None if settings are not requested."""
+    def to_snapshot(self, is_current, config_of):
+        """This as a Snapshot. ``config_of`` returns the settings in a Definition; None if they are not requested."""
         definition = self.definition if config_of else None
         return Snapshot(
             name=self.root.findtext("name"),
@@ -89,23 +91,24 @@ class SnapshotXml:
         )
 
 
-def read_one(virsh, uuid, name):
-    """The XML of one snapshot. Raises CommandFailed when there is none."""
+def read_snapshot(virsh, uuid, name):
+    """The SnapshotXml of one snapshot. Raises CommandFailed if it does not exist."""
     return SnapshotXml.parse(virsh.run("snapshot-dumpxml", uuid, "--snapshotname", name))
 
 
 def overlay_path(vm, slot, name):
-    """The path of a disk's overlay after an external snapshot."""
+    """The path of the overlay that an external snapshot creates for a disk."""
     folder = os.path.dirname(vm.config["disks"][slot]["source"])
     return os.path.join(folder, f"{vm.name}-{slot}.{name}.qcow2")
 
 
 def memory_path(vm, name):
+    """The path of the memory file of an external snapshot, in the directory of the first disk."""
     first = min(vm.config["disks"])
     return os.path.join(os.path.dirname(vm.config["disks"][first]["source"]), f"{vm.name}.{name}.memory")
 
 
-# Acting ---------------------------------------------------------------------------------------------------------------
+# Steps ----------------------------------------------------------------------------------------------------------------
 
 
 def snapshot(driver, vm, step):
@@ -119,9 +122,9 @@ def snapshot(driver, vm, step):
         overlays = {slot: overlay_path(vm, slot, name) for slot in vm.config["disks"]}
         memory = memory_path(vm, name) if arguments["include_memory"] and vm.power in (RUNNING, PAUSED) else None
         _describe_files(root, overlays, memory)
-    # Recorded before they exist, so that an interrupted run leaves no unknown files.
-    own_files = [memory] if memory else []
-    _announce(driver, vm, {"disks": overlays.values(), "files": own_files})
+    # Recorded before they exist, so that the mark lists all files even if this run is interrupted.
+    memory_files = [memory] if memory else []
+    _add_to_mark(driver, vm, {"disks": overlays.values(), "files": memory_files})
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
     try:
         text = ET.tostring(root, encoding="unicode")
@@ -129,11 +132,12 @@ def snapshot(driver, vm, step):
     except PolyvirtError as error:
         if _is_created_meanwhile(driver, vm, name, error):
             return
-        _disown(driver, vm, {path for path in (*overlays.values(), *own_files) if not files.exists(path)})
+        _remove_from_mark(driver, vm, {path for path in (*overlays.values(), *memory_files) if not files.exists(path)})
         raise
 
 
 def _describe_files(root, overlays, memory):
+    """Add the files of an external snapshot to its XML; ``overlays`` is {slot: path}."""
     ET.SubElement(root, "memory", {"snapshot": "external", "file": memory} if memory else {"snapshot": "no"})
     disks = ET.SubElement(root, "disks")
     for slot, path in sorted(overlays.items()):
@@ -143,7 +147,7 @@ def _describe_files(root, overlays, memory):
 
 
 def _is_created_meanwhile(driver, vm, name, error):
-    """Whether another task created the same snapshot at the same time; then it exists as requested."""
+    """Whether creation failed because another task created a snapshot with this name at the same time."""
     if not isinstance(error, CommandFailed) or "already exists" not in error.stderr:
         return False
     return any(
@@ -152,38 +156,40 @@ def _is_created_meanwhile(driver, vm, name, error):
 
 
 def drop_snapshot(driver, vm, step):
-    lost = {one.name for one in vm.snapshots if one.unfinished}
+    unlisted = {one.name for one in vm.snapshots if one.unfinished}
     for name in step.arguments["names"]:
-        if name in lost:
+        if name in unlisted:
             remove_leftover(driver, vm, name)
             continue
         try:
-            _drop_one(driver, vm, name)
+            _delete_listed(driver, vm, name)
         except CommandFailed as error:
             if not tool.is_not_found(error.stderr, "snapshot"):
                 raise
 
 
-def _drop_one(driver, vm, name):
-    """The snapshot's metadata is removed last, so that an interrupted run can be completed by the next one.
+def _delete_listed(driver, vm, name):
+    """Delete a snapshot that libvirt lists.
 
-    Its memory file is removed after that if the snapshot could still be restored: a failed merge must not lose it.
+    Its metadata is deleted last, so that the next run can complete an interrupted one. If this libvirt can restore the
+    snapshot, its memory file is removed only after that, because it is still needed if merging the disks fails.
     """
-    taken = read_one(driver.virsh, vm.id, name)
-    memory = {taken.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
-    restorable = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
-    if not restorable:
+    snapshot_xml = read_snapshot(driver.virsh, vm.id, name)
+    memory = {snapshot_xml.memory_file}.intersection(vm.mark.get("files", ()) if vm.owned else ())
+    can_be_restored = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
+    if not can_be_restored:
         _remove(memory)  # libvirt merges the disks, but keeps the memory file (9.0.0).
-    _disown(driver, vm, {*taken.overlays, *(() if restorable else memory)})
+    _remove_from_mark(driver, vm, {*snapshot_xml.overlays, *(() if can_be_restored else memory)})
     try:
         driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
     except PolyvirtError:
-        ours = set(vm.mark.get("disks", ()) if vm.owned else ())
-        _announce(driver, vm, {"disks": [path for path in taken.overlays if path in ours and files.exists(path)]})
+        recorded = set(vm.mark.get("disks", ()) if vm.owned else ())
+        remaining = [path for path in snapshot_xml.overlays if path in recorded and files.exists(path)]
+        _add_to_mark(driver, vm, {"disks": remaining})
         raise
-    if restorable:
+    if can_be_restored:
         _remove(memory)
-        _disown(driver, vm, memory)
+        _remove_from_mark(driver, vm, memory)
 
 
 def _remove(paths):
@@ -192,50 +198,54 @@ def _remove(paths):
 
 
 def restore(driver, vm, step):
-    """libvirt also reverts the definition with our mark; files created since then must be added to the mark again."""
-    kept = {key: list(vm.mark.get(key, ())) for key in _KEPT} if vm.owned else {}
+    """Restore a snapshot. libvirt also reverts the mark, so files created since then are added to the mark again."""
+    recorded = {key: list(vm.mark.get(key, ())) for key in _FILE_LISTS} if vm.owned else {}
     try:
         driver.virsh.run("snapshot-revert", vm.id, "--snapshotname", step.arguments["name"], timeout=_TIMEOUT)
-        if kept:
-            kept["disks"] += _new_overlays(driver, kept["disks"], vm)
+        if recorded:
+            recorded["disks"] += _new_overlays(driver, recorded["disks"], vm)
     finally:
-        # A failed revert has usually changed the definition already.
-        _announce(driver, vm, kept)
+        # Even if it fails, libvirt has usually reverted the definition already.
+        _add_to_mark(driver, vm, recorded)
 
 
-def _new_overlays(driver, ours, vm):
-    """libvirt 9.9 and later restore an external snapshot with a new overlay on the frozen files."""
+def _new_overlays(driver, recorded, vm):
+    """The overlays that libvirt (9.9 and later) created on the frozen files to restore an external snapshot.
+
+    ``recorded`` are the disks in the mark; an overlay on one of them also belongs to this VM.
+    """
     if not driver.is_local:
         return []
     info = driver.storage.qemu_img.info
-    paths = {file_of(disk) for disk in driver.definition(vm.id).drives("disk")}.difference(ours)
-    return [path for path in sorted(paths) if files.exists(path) and info(path).backing in ours]
+    paths = {file_of(disk) for disk in driver.definition(vm.id).drives("disk")}.difference(recorded)
+    return [path for path in sorted(paths) if files.exists(path) and info(path).backing in recorded]
 
 
 # The mark -------------------------------------------------------------------------------------------------------------
 
-#: Keys of a mark that list our files.
-_KEPT = ("disks", "files", "nvram")
+#: Keys of a mark with lists of files.
+_FILE_LISTS = ("disks", "files", "nvram")
 
 
-def _announce(driver, vm, added):
-    """Add files to our mark, {key of the mark: paths}; a VM without a mark is not changed."""
+def _add_to_mark(driver, vm, added):
+    """Add files, {key of the mark: paths}, to the VM's mark; a VM without its own mark is not changed."""
     _edit_mark(driver, vm, lambda key, known: [*known, *added.get(key, ())])
 
 
-def _disown(driver, vm, paths):
-    """Remove files from our mark: another file may later get the same name."""
+def _remove_from_mark(driver, vm, paths):
+    """Remove files from the VM's mark, because other files may get the same names later."""
     _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
 
 
-def _edit_mark(driver, vm, edited):
+def _edit_mark(driver, vm, edit):
+    """Change the lists of files in the mark: ``edit(key, paths)`` returns the new list of a key."""
     if not vm.owned or not vm.persistent:
         return  # Storing the definition of a transient VM would make it persistent.
     definition = driver.definition(vm.id)
     found = definition.mark or {}
-    # An old snapshot may restore the mark of the VM that this one was copied from.
+    # A restored definition may contain the mark of another VM, from which this one was copied.
     mark = found if found.get("id") == vm.id else with_settings(vm.mark, {"tags": found.get("tags", [])})
-    lists = {key: list(dict.fromkeys(edited(key, mark.get(key, ())))) for key in _KEPT}
+    lists = {key: list(dict.fromkeys(edit(key, mark.get(key, ())))) for key in _FILE_LISTS}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
     if changed != definition.mark:
         definition.set_mark(changed)
@@ -243,55 +253,59 @@ def _edit_mark(driver, vm, edited):
 
 
 def check_content(driver, vm, name, snapshot):
-    """Raise NotFound if disk contents of a snapshot are missing; ``snapshot`` is its SnapshotXml."""
-    for slot, path in sorted(snapshot.frozen.items()):
+    """Raise NotFound if the content of a disk in a snapshot no longer exists; ``snapshot`` is its SnapshotXml."""
+    for slot, path in sorted(snapshot.disk_files.items()):
         if not files.exists(path):
             raise NotFound(
                 f"{vm.name}: {path} with disk {slot} of snapshot '{name}' no longer exists.",
                 "Restore the file, or delete the snapshot.",
             )
         if snapshot.kind == INTERNAL and name not in driver.storage.qemu_img.info(path).snapshots:
-            raise lost_in_image(vm.name, vm.name, path, name)
+            raise missing_in_image(vm.name, vm.name, path, name)
 
 
-def lost_in_image(about, owner, path, name):
-    """The error for the VM ``about`` if a snapshot that libvirt lists is missing in an image of ``owner``."""
-    words = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
+def missing_in_image(about, owner, path, name):
+    """The error if the image ``path`` of the VM ``owner`` lacks a snapshot that libvirt lists.
+
+    ``about`` is the VM that the task is about: ``owner``, or its clone.
+    """
+    command = shlex.join(["virsh", "snapshot-delete", owner, f"--snapshotname={name}", "--metadata"])
     return NotFound(
-        f"{about}: {path} no longer contains the snapshot '{name}' of '{owner}'.", f"Delete its metadata: {words}"
+        f"{about}: {path} no longer contains the snapshot '{name}' of '{owner}'.", f"Delete its metadata: {command}"
     )
 
 
 def disks_of(vm):
+    """{slot: disk} of the disks that have a source."""
     return {slot: disk for slot, disk in (vm.config.get("disks") or {}).items() if disk.get("source")}
 
 
 def leftovers(driver, vm):
-    """(file, name) of each."""
-    known = {one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished}
+    """[(path, name)] of internal snapshots in the VM's images that libvirt does not list."""
+    listed = {one.name for one in vm.snapshots if one.kind == INTERNAL and not one.unfinished}
     found = []
     for disk in disks_of(vm).values():
         if disk.get("format") == "qcow2" and files.is_readable(disk["source"]):
             found += [(disk["source"], name) for name in driver.storage.qemu_img.info(disk["source"]).snapshots]
-    return [(path, name) for path, name in found if name not in known]
+    return [(path, name) for path, name in found if name not in listed]
 
 
 def with_leftover_snapshots(driver, vm):
-    """The VM with leftover snapshots added, so that they can be deleted like the others."""
-    known = {one.name for one in vm.snapshots}
+    """The VM with its leftover snapshots as unfinished ones, so that they can be deleted like the others."""
+    listed = {one.name for one in vm.snapshots}
     try:
-        names = {name: path for path, name in leftovers(driver, vm) if name not in known}
+        names = {name: path for path, name in leftovers(driver, vm) if name not in listed}
     except PolyvirtError:
         return vm  # The snapshots of an unreadable image are unknown.
-    lost = [
+    unlisted = [
         Snapshot(name, kind=INTERNAL, unfinished=f"it exists only in {path}, and libvirt does not list it")
         for name, path in sorted(names.items())
     ]
-    return vm.having(snapshots=(*vm.snapshots, *lost)) if lost else vm
+    return vm.having(snapshots=(*vm.snapshots, *unlisted)) if unlisted else vm
 
 
 def remove_leftover(driver, vm, name):
-    """Remove a snapshot from all images of a VM that is off."""
-    for path, left in leftovers(driver, vm):
-        if left == name:
+    """Delete a leftover snapshot from all images of a stopped VM."""
+    for path, found in leftovers(driver, vm):
+        if found == name:
             driver.storage.qemu_img.drop_snapshot(path, name)

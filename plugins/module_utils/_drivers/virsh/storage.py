@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of VMs: complete before they get their final name, never overwritten, and with enough free space."""
+"""Creating and checking the files of VMs.
+
+A file gets its final name only when it is complete, and existing files are never overwritten.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ from ..._lifecycle.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._tools import optical
 from ..._tools.qemu_img import empty_image
-from .definition import backing_files, file_of, place_of
+from .definition import backing_files, file_of, file_or_device_of
 from .settings.firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
-#: By whether the firmware has secure boot.
+#: Suffixes of NVRAM files, by ``secure_boot``.
 _NVRAM_SUFFIXES = {False: ".nvram", True: ".nvram-secure"}
 #: Supported formats of base images; other images must be converted first.
 IMAGE_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc")
 
 
 class Storage:
-    """Image files in one directory of the host."""
+    """Image files in one directory of the host; ``is_default``: in libvirt's default directory."""
 
     def __init__(self, qemu_img, folder, is_default=False):
         self.qemu_img, self.folder = qemu_img, folder
@@ -39,56 +42,59 @@ class Storage:
     def nvram_path(self, name, secure):
         return os.path.join(self.folder, f"{name}{_NVRAM_SUFFIXES[bool(secure)]}")
 
-    def open_folder(self):
-        """Create the directory if it is libvirt's default and not one chosen by the user."""
+    def create_default_folder(self):
+        """Create the directory if it is libvirt's default; a directory set with ``storage_path`` must exist."""
         if self._is_default:
             files.make_folder(self.folder)
 
-    def make_disk(self, path, entry, image):
-        """Create the file of one disk; True if it is new.
+    def create_disk(self, path, entry, image):
+        """Create the file of one disk. Returns whether it is new.
 
-        An existing file with that name is used only if it equals what would be created now (an interrupted run left
-        it); anything else may be data of others. Raises Refused then.
+        ``entry`` is an entry of ``disks``. ``image`` is None for an empty disk, else a mapping: ``source`` (path),
+        ``format``, ``linked``, ``snapshot`` (name of an internal snapshot), ``in_use`` (another process may write it).
+
+        An existing file is used only if an interrupted run created it: its content equals that of a new one.
+        Otherwise it may be other data, and Refused is raised.
         """
-        self.open_folder()
+        self.create_default_folder()
         with files.partial(path) as temporary:
             self._fill(temporary, entry, image)
             if not files.exists(path):
-                # Another task may have created it at the same time; that file is checked like any existing one.
+                # If another task created it at the same time, that file is compared below like any existing one.
                 with suppress(Refused):
                     files.rename_into_place(temporary, path)
                     return True
             if not self._is_same(temporary, path):
-                raise _taken(path)
+                raise _different_content(path)
         return False
 
-    def make_disk_of(self, name, slot, entry, image, created):
-        """Create the file of a VM's disk, which is added to ``made`` if it is new; returns (path, format)."""
+    def create_disk_of_vm(self, name, slot, entry, image, created):
+        """Create the file of a VM's disk, and add it to ``created`` if it is new. Returns (path, format)."""
         image_format = entry.get("format", "qcow2")
         path = self.disk_path(name, slot, image_format)
-        if self.make_disk(path, entry, image):
+        if self.create_disk(path, entry, image):
             created.append(path)
         return path, image_format
 
     def format_of(self, entry):
-        """The format of a file that is attached as it is: what was requested, else what the file is."""
-        return known_format(entry) or self.qemu_img.info(entry["source"]).format
+        """The format of an existing file to be attached: the requested one, else the probed one."""
+        return declared_format(entry) or self.qemu_img.info(entry["source"]).format
 
     def _is_same(self, created, found):
-        """A file with a backing file contains only part of the data, even if both read the same."""
-        stands_on = [self.qemu_img.info(path).backing for path in (created, found)]
-        return stands_on[0] == stands_on[1] and self.qemu_img.identical(created, found)
+        """Whether backing file and content are equal: a copy and an overlay differ, even if they have the same data."""
+        backing_files_equal = self.qemu_img.info(created).backing == self.qemu_img.info(found).backing
+        return backing_files_equal and self.qemu_img.identical(created, found)
 
-    def check_leftover(self, path, entry, image):
-        """Reject, before anything is changed, an existing file with the disk's name and different content."""
+    def check_existing_file(self, path, entry, image):
+        """Reject an existing file at the path of a new disk if its content differs. Arguments as in create_disk."""
         if not files.exists(path) or (image and image.get("snapshot")):
-            return  # An internal snapshot can be compared only after it is copied.
+            return  # An internal snapshot can be compared only after it is copied; create_disk does that.
         reference = image["source"] if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
         if self.qemu_img.info(path).backing != base:
-            raise _taken(path)
+            raise _different_content(path)
         if not self.qemu_img.same_content(reference, path, (image or {}).get("format")):
-            raise _taken(path)
+            raise _different_content(path)
 
     def _fill(self, path, entry, image):
         image_format, size = entry.get("format", "qcow2"), entry.get("size")
@@ -106,18 +112,18 @@ class Storage:
             self.qemu_img.grow(path, image_format, size)
 
     def size_of(self, path):
-        """The virtual size of an image, or None when it cannot be read."""
+        """The virtual size of an image in bytes, or None if it cannot be read."""
         try:
             return self.qemu_img.info(path).virtual_size if files.is_readable(path) else None
         except PolyvirtError:
             return None
 
-    # Checks, made before anything is changed ------------------------------------------------------------------------
+    # Checks before anything is changed ------------------------------------------------------------------------------
 
     def check_folder(self, written=True):
         """Reject a directory that is missing, or not writable if files are to be created in it."""
         if self._is_default and not files.exists(self.folder):
-            return  # libvirt's default directory is created when needed, as libvirt does itself.
+            return  # It is created when needed, as libvirt does itself.
         if not files.is_folder(self.folder):
             raise NotFound(f"storage_path: {self.folder} is not a directory.", "Create it, or use another directory.")
         if written and not files.is_writable(self.folder):
@@ -173,8 +179,9 @@ class Storage:
         return info
 
     def check_disk_source(self, name, slot, entry, written_by):
+        """Reject an existing file or device that cannot be attached. Returns ``entry`` with its format and size."""
         source = entry["source"]
-        known = known_format(entry)
+        known = declared_format(entry)
         info = self.check_readable_image(name, f"disks.{slot}.source", source, known, or_device=True)
         users = [user for user in written_by.get(os.path.realpath(source), ()) if user != name]
         if users:
@@ -184,13 +191,14 @@ class Storage:
             )
         return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
 
-    def check_free(self, name, path, written_by):
+    def check_not_used(self, name, path, written_by):
+        """Reject a path that another VM uses as a disk or NVRAM."""
         users = [user for user in written_by.get(os.path.realpath(path), ()) if user != name]
         if users:
             raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Use another name or storage_path.")
 
     def check_no_nvram(self, name, secure_boot, to_delete=()):
-        """libvirt does not overwrite an existing file, so a new VM would boot with another VM's variables."""
+        """Reject an existing NVRAM file: libvirt would use it, and the VM would boot with another VM's variables."""
         path = self.nvram_path(name, secure_boot)
         if files.exists(path) and os.path.realpath(path) not in to_delete:
             raise Refused(
@@ -200,7 +208,7 @@ class Storage:
             )
 
 
-def _taken(path):
+def _different_content(path):
     return Refused(
         f"{path} already exists and has different content.",
         "Move it to another directory, or attach it with disks[].source.",
@@ -214,10 +222,11 @@ def check_iso(name, path, option="iso"):
         raise Refused(f"{name}: {option}: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
-def known_format(entry):
-    """The format of an attached disk if it need not be probed.
+def declared_format(entry):
+    """The format of an existing disk if it need not be probed, else None.
 
-    A block device is raw unless the task sets another format: probing would trust data written by a guest.
+    A block device is raw unless the task sets another format, because the result of probing depends on data that a
+    guest may have written.
     """
     return entry.get("format") or ("raw" if files.is_block_device(entry["source"]) else None)
 
@@ -239,20 +248,23 @@ def chain_of(storage, path):
     return [image.path for image in storage.qemu_img.chain(path)]
 
 
-def bases_of(storage, overlays):
-    """All backing files of new overlays."""
-    return sorted({base for path in overlays for base in chain_of(storage, path)[1:]})
+def bases_of(storage, paths):
+    """All backing files of these images, sorted."""
+    return sorted({base for path in paths for base in chain_of(storage, path)[1:]})
 
 
 def bases(definitions):
-    """Real path of a backing file -> names of the VMs whose disks were created on it; a write would corrupt them."""
-    standing = {}
+    """{real path of a backing file: names of the VMs whose disks need it}, according to their marks.
+
+    A write to such a file would corrupt the disks of these VMs.
+    """
+    users = {}
     for definition in definitions:
         mark = definition.mark or {}
         if mark.get("id") == definition.uuid:
             for path in mark.get("inputs", {}).get("bases", ()):
-                standing.setdefault(os.path.realpath(path), set()).add(definition.name)
-    return standing
+                users.setdefault(os.path.realpath(path), set()).add(definition.name)
+    return users
 
 
 def used_files(definition):
@@ -268,58 +280,60 @@ def used_files(definition):
 
 
 def written_files(definitions):
-    """Real path -> names of the VMs that may write to it."""
+    """{real path: names of the VMs that may write to it}, for disks and NVRAM files."""
     written = {}
     for definition in definitions:
         for disk in definition.drives("disk", "lun"):
-            if place_of(disk) and disk.find("readonly") is None:
-                # A running VM has two definitions.
-                written.setdefault(os.path.realpath(place_of(disk)), {})[definition.name] = True
+            if file_or_device_of(disk) and disk.find("readonly") is None:
+                # A dict, because a running VM has two definitions with the same name.
+                written.setdefault(os.path.realpath(file_or_device_of(disk)), {})[definition.name] = True
         if nvram_of(definition):
             written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
     return {path: list(names) for path, names in written.items()}
 
 
 def check_space(driver, name, images, to_delete=()):
-    """Reject copies of ``images`` that do not fit beside those of the other VMs of the task.
+    """Reject copies of ``images`` for which there is not enough free space, and reserve the space otherwise.
 
-    ``to_delete`` are files that are deleted before.
+    Space reserved for other VMs of the same task counts as used. The space of files in ``to_delete`` counts as free,
+    because they are deleted before the disks are copied.
     """
     copied = [image for image in images if image and not image.get("linked")]
-    needed = sum(_needed(driver, image) for image in copied)
+    needed = sum(_copy_size(driver, image) for image in copied)
     if not needed:
         return
     folder = driver.storage.folder
-    claimed = driver.claimed.get(folder, 0)
-    free = files.free_space(_existing(folder)) - claimed + sum(map(_given_back, to_delete))
+    reserved = driver.reserved_space.get(folder, 0)
+    free = files.free_space(_nearest_existing(folder)) - reserved + sum(map(_allocated, to_delete))
     if needed > free:
         raise Refused(
             f"{name}: storage_path: copying its disks needs {_shown(needed)} in {folder}, but only"
             f" {_shown(max(free, 0))} is"
-            f" free{' after copying the disks of the other VMs of this task' if claimed else ''}.",
+            f" free{' after copying the disks of the other VMs of this task' if reserved else ''}.",
             "Free some space, set another storage_path, or set linked: true.",
         )
-    driver.claimed[folder] = claimed + needed
+    driver.reserved_space[folder] = reserved + needed
 
 
-def _needed(driver, image):
-    """Bytes that a copy takes at most: those of the image that are in use, compressed or not."""
+def _copy_size(driver, image):
+    """Maximum size of a copy in bytes: the allocated data, uncompressed. Read once per image and snapshot."""
     key = (image["source"], image.get("snapshot"))
-    if key not in driver.measured:
+    if key not in driver.copy_sizes:
         try:
-            driver.measured[key] = driver.storage.qemu_img.needed(image["source"], image.get("format"), key[1])
+            driver.copy_sizes[key] = driver.storage.qemu_img.needed(image["source"], image.get("format"), key[1])
         except CommandFailed:
-            driver.measured[key] = files.allocated(image["source"])  # Not every format can be measured.
-    return driver.measured[key]
+            # qemu-img cannot measure every format.
+            driver.copy_sizes[key] = files.allocated(image["source"])
+    return driver.copy_sizes[key]
 
 
-def _existing(folder):
+def _nearest_existing(folder):
     while not files.is_folder(folder):
         folder = os.path.dirname(folder)
     return folder
 
 
-def _given_back(path):
+def _allocated(path):
     return files.allocated(path) if files.is_file(path) else 0
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt supports, as data: settings with the cost of a change, sources, names, alternatives."""
+"""The traits of libvirt: what it supports, what each change costs, and alternatives to what it does not support."""
 
 from __future__ import annotations
 
@@ -28,28 +28,26 @@ from ..._lifecycle.units import GIB, MIB
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
-from .settings.disks import BUS, cost_of_plugging, normalize_slots, slot_name
-from .settings.display import normalized_display
-from .settings.firmware import check_boot_order, normalized_firmware
+from .settings.disks import BUS, cost_of_hot_plug, normalize_slots, slot_name
+from .settings.display import normalize_display
+from .settings.firmware import check_boot_order, normalize_firmware
 from .settings.memory_cpus import MEMORY_CPUS_DEFAULTS, MEMORY_CPUS_FIELDS, normalize_maxima
 from .settings.native import check_native, same_native
-from .settings.networks import DEFAULT_NETWORK, NETWORK_FIELDS, normalized_nic
+from .settings.networks import DEFAULT_NETWORK, NETWORK_FIELDS, normalize_nic
 from .settings.port_forwards import INSTEAD_OF_FORWARDS, forwarding_fields, with_forward_checks
 from .settings.shared_folders import SHARED_FOLDER_FIELDS, check_share_names
 
-_NOT_YET = "Set it through native, by its path in the domain XML."
-
 
 def virsh_traits(hypervisor, version, local):
-    """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; files are handled only where libvirt runs."""
-    saves = hypervisor != "TEST"  # managedsave never returns there (libvirt 9.0.0).
+    """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read."""
+    can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     forwards = forwarding_fields(hypervisor, version)
     fields = {**fields_of(hypervisor, version, local), **forwards}
-    adjust = partial(_normalized, fields)
+    adjust = partial(_normalize, fields)
     return Traits(
         platform=LIBVIRT.name,
         version=version,
-        powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if saves else ())}),
+        powers=frozenset({STOPPED, RUNNING, PAUSED, *({SUSPENDED} if can_save else ())}),
         verbs=frozenset(VERBS),
         fields=fields,
         sources=("image", "clone", "iso", "disks"),
@@ -75,7 +73,7 @@ _LOCAL = ", with a uri such as qemu:///system."
 
 
 def _instead(hypervisor, local):
-    """Alternatives to fields and power states that this connection does not support."""
+    """{field or power state that this connection does not support: alternative}."""
     return {
         **LIBVIRT.lacks,
         "image": f"Run the task on the hypervisor itself{_LOCAL}",
@@ -101,15 +99,15 @@ def _snapshot_name_fault(name):
 
 
 def _instead_of_hardware(hypervisor, local):
-    """Alternatives if a connection does not support firmware, TPM and similar options."""
+    """The same for firmware, TPM and other options of the hardware."""
     if hypervisor == "TEST":
-        words = "VMs of this connection are only simulated; use a uri such as qemu:///system."
+        alternative = "VMs of this connection are only simulated; use a uri such as qemu:///system."
     elif not local:
-        words = f"Run the task on the hypervisor itself{_LOCAL}"
+        alternative = f"Run the task on the hypervisor itself{_LOCAL}"
     else:
-        words = f"It requires libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
+        alternative = f"It requires libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
     hardware = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
-    return dict.fromkeys(hardware, words)
+    return dict.fromkeys(hardware, alternative)
 
 
 def _name_fault(name):
@@ -118,64 +116,65 @@ def _name_fault(name):
     return None
 
 
-def _normalized(fields, vm, config):
-    """The configuration in libvirt's terms; what libvirt cannot express is rejected."""
-    adjusted = normalize_maxima(vm, normalized_firmware(vm, config) if "firmware" in fields else config)
+def _normalize(fields, vm, config):
+    """``config`` in libvirt's terms. Raises Refused for values that libvirt does not support."""
+    adjusted = normalize_maxima(vm, normalize_firmware(vm, config) if "firmware" in fields else config)
     check_native(vm, config)
     if "disks" in config:
         adjusted["disks"] = normalize_slots(vm, config["disks"])
     check_share_names(vm, config.get("shared_folders") or {})
     if "display" in config:
-        adjusted["display"] = normalized_display(vm, config["display"])
+        adjusted["display"] = normalize_display(vm, config["display"])
     if "boot_order" in config:
         check_boot_order(vm, config["boot_order"])
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Without a drive there is nothing to eject.
     if config.get("networks"):
         adjusted["networks"] = {
-            place: entry if entry is None else normalized_nic(vm, place, entry)
-            for place, entry in config["networks"].items()
+            position: entry if entry is None else normalize_nic(vm, position, entry)
+            for position, entry in config["networks"].items()
         }
     return adjusted
 
 
-#: Kinds of snapshots: stored in the disk images, or frozen files with overlays.
+#: Kinds of snapshots: stored in the disk images, or as frozen files below new overlays.
 INTERNAL, EXTERNAL = "internal", "external"
-#: The versions since which libvirt can delete external snapshots, and restore them.
-EXTERNAL_DROPPED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
-#: The version since which libvirt selects firmware by requested features.
+#: First libvirt versions that can delete and restore external snapshots.
+EXTERNAL_DELETED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
+#: First libvirt version that selects firmware by requested features.
 FIRMWARE_SINCE = (7, 2)
 
 
 def fields_of(hypervisor, version, local):
     """{kind of change: Field} of one connection."""
     fields = _fields_of(hypervisor, version, local)
-    return {kind: field if kind in _NO_SETTINGS else _waiting_for_boot(field) for kind, field in fields.items()}
+    return {kind: field if kind in _NO_SETTINGS else _not_live_if_suspended(field) for kind, field in fields.items()}
 
 
-def _waiting_for_boot(field):
-    """The field without live changes for a suspended VM, which is resumed as it was saved.
+def _not_live_if_suspended(field):
+    """The field with the cost NEXT_BOOT instead of LIVE for a suspended or failed VM.
 
-    The same is true for a crashed VM: the change takes effect at its next cold start.
+    A suspended VM continues as it was saved, and a failed one must be restarted: the change takes effect at the next
+    cold start.
     """
     if not callable(field.cost) and field.cost != LIVE:
         return field
 
     def cost(vm, change):
-        found = field.cost_of(vm, change)
-        return NEXT_BOOT if found == LIVE and vm.power in (SUSPENDED, FAILED) else found
+        cost_of_field = field.cost_of(vm, change)
+        return NEXT_BOOT if cost_of_field == LIVE and vm.power in (SUSPENDED, FAILED) else cost_of_field
 
     return replace(field, cost=cost)
 
 
 def _fields_of(hypervisor, version, local):
-    imagined = hypervisor == "TEST"
-    fields = {**_fields(), **_snapshot_fields(version), **({} if imagined else _hardware_fields())}
+    is_test = hypervisor == "TEST"
+    fields = {**_fields(), **_snapshot_fields(version), **({} if is_test else _hardware_fields())}
     if not local:
         # Bridges of a remote host cannot be checked from here.
         instead = "Run the task on the hypervisor itself."
         return {**fields, "networks.type": Field(choices=("network", "user"), instead=instead)}
-    if imagined:
+    if is_test:
         return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
     has_firmware = version_numbers(version) >= FIRMWARE_SINCE
     firmware = {"firmware": Field(), "secure_boot": Field()} if has_firmware else {}
@@ -204,7 +203,7 @@ def _fields():
 
 
 def _hardware_fields():
-    """Fields that libvirt's test driver stores without any effect."""
+    """Fields that are not offered on libvirt's test driver, which would store them without any effect."""
     return {
         "tpm": Field(),
         "display.type": Field(),
@@ -214,24 +213,24 @@ def _hardware_fields():
 
 
 def _file_fields():
-    """Fields that need access to files, and so are supported only on the host itself."""
-    fixed = "Detach it (state: absent) and attach another."
+    """Fields that need access to files, and so are supported only if libvirt runs on this host."""
+    instead = "Detach it (state: absent) and attach another."
     return {
         "image": Field(),
         "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
         "cloud_init": Field(),
-        "iso": Field(cost=_cost_of_medium),
+        "iso": Field(cost=_cost_of_iso),
         **SHARED_FOLDER_FIELDS,
-        "disks.add": Field(cost=cost_of_plugging),
-        "disks.remove": Field(cost=cost_of_plugging),
+        "disks.add": Field(cost=cost_of_hot_plug),
+        "disks.remove": Field(cost=cost_of_hot_plug),
         "disks.bus": BUS,
-        "disks.size": Field(cost=_cost_of_growing),
-        "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=fixed),
-        "disks.source": Field(cost=NEVER, instead=fixed),
+        "disks.size": Field(cost=_cost_of_disk_size),
+        "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=instead),
+        "disks.source": Field(cost=NEVER, instead=instead),
     }
 
 
-#: libvirt's test driver cannot change devices of a running VM, and reports made-up disk sizes.
+#: Fields with other costs on libvirt's test driver: it cannot change a running VM, and its disk sizes are invented.
 _FIELDS_OF_TEST = {
     **{name: replace(field, cost=NEXT_BOOT) for name, field in {**MEMORY_CPUS_FIELDS, **NETWORK_FIELDS}.items()},
     "iso": Field(cost=NEXT_BOOT),
@@ -241,13 +240,13 @@ _FIELDS_OF_TEST = {
 }
 
 
-def _cost_of_medium(vm, change):
-    # None: the VM has no optical drive, and drives cannot be added to a running VM.
+def _cost_of_iso(vm, change):
+    # If it is None, the VM has no optical drive, and drives cannot be added to a running VM.
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
 
 
-def _cost_of_growing(vm, change):
-    # The saved memory contains the old size.
+def _cost_of_disk_size(vm, change):
+    # The guest in the saved memory would continue with the old size.
     return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
@@ -268,7 +267,7 @@ def _snapshot_fields(version):
             " snapshot is possible (kind: external).",
         ),
         "snapshot.drop": Field(
-            cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DROPPED_SINCE),
+            cost=partial(_cost_of_dropping, version_numbers(version) >= EXTERNAL_DELETED_SINCE),
             instead="Deleting an external snapshot requires libvirt 9.0. Commit it manually: virsh blockcommit.",
         ),
         "snapshot.restore": Field(
@@ -285,24 +284,24 @@ def kind_for(vm, requested):
 def _cost_of_taking(vm, change):
     if vm.power == SUSPENDED:
         return NEVER
-    # UEFI firmware has its own state, which an internal snapshot of a running VM cannot contain.
-    runs_with = vm.active or vm.config
-    pflash = runs_with.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
-    return NEVER if pflash and kind_for(vm, change.new.kind) == INTERNAL else LIVE
+    # An internal snapshot of a running VM cannot contain the state of UEFI firmware (NVRAM).
+    config = vm.active or vm.config
+    runs_with_uefi = config.get("firmware") == "uefi" and vm.power in (RUNNING, PAUSED)
+    return NEVER if runs_with_uefi and kind_for(vm, change.new.kind) == INTERNAL else LIVE
 
 
 def taken_as(vm, requested):
-    """(kind, power) of a new snapshot: an internal one includes a running VM's memory, an external one on request."""
+    """(kind, power state) of a new snapshot. The memory of a running VM is always part of an internal snapshot."""
     kind = kind_for(vm, requested.kind)
     return kind, vm.power if kind == INTERNAL or requested.include_memory else STOPPED
 
 
-def _cost_of_dropping(externals_too, vm, change):
-    return NEVER if change.old.kind == EXTERNAL and not externals_too else LIVE
+def _cost_of_dropping(supports_external, vm, change):
+    return NEVER if change.old.kind == EXTERNAL and not supports_external else LIVE
 
 
-def _cost_of_restoring(externals_too, vm, change):
-    if change.old.kind == EXTERNAL and not externals_too:
+def _cost_of_restoring(supports_external, vm, change):
+    if change.old.kind == EXTERNAL and not supports_external:
         return NEVER
-    # libvirt would keep the saved memory, and combine it with other disks at the next start.
+    # libvirt would keep the saved memory, and start it with the restored disks.
     return POWER_OFF if vm.power in (SUSPENDED, FAILED) else LIVE

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks and optical drives: their slots, how they are read from a definition and written to it, and their checks."""
+"""Disks and optical drives: slots, reading and writing them in a definition, changing them, and checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
 from ...._lifecycle.units import human_size
 from ...._ports import files
 from ...._tools.virsh import ConnectionLost
-from ..definition import child_of, file_of, source_of, target_of
+from ..definition import file_of, find_or_add_child, source_of, target_of
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
@@ -25,13 +25,13 @@ _SATA = re.compile(r"sata([0-9]{1,3})")
 
 
 def bus_of(slot, entry=None):
-    """The bus of a disk: what its entry says, else what its slot's name implies."""
+    """The bus of a disk: ``bus`` of its entry, else the bus implied by its slot."""
     return (entry or {}).get("bus") or _BUSES.get(slot[:2], "virtio")
 
 
-def slot_name(place, prefix="vd"):
-    """The target at a place on a bus: vda, vdb ... vdz, vdaa (libvirt's virDiskNameToIndex counts so)."""
-    letters, number = "", place + 1
+def slot_name(index, prefix="vd"):
+    """The target with this index on a bus: vda, vdb ... vdz, vdaa (the inverse of libvirt's virDiskNameToIndex)."""
+    letters, number = "", index + 1
     while number:
         number, rest = divmod(number - 1, 26)
         letters = chr(ord("a") + rest) + letters
@@ -39,29 +39,30 @@ def slot_name(place, prefix="vd"):
 
 
 def normalize_slots(vm, disks):
-    """``disks`` by libvirt's targets. SATA and SCSI share the names sda, sdb ...: an entry keeps its bus in mind."""
+    """``disks`` with libvirt's targets as keys; sata0 becomes sda with ``bus`` sata, because sda alone means SCSI."""
     normalized = {}
     for slot, entry in disks.items():
-        target, given = _target(vm, slot), entry
+        target, normalized_entry = _target(vm, slot), entry
         if target != slot:
             present = (vm.config.get("disks") or {}).get(target)
             if entry is None and present and present["bus"] != "sata":
-                continue  # That disk is on another bus; the disk to be removed does not exist.
-            given = None if entry is None else {**entry, "bus": "sata"}
+                continue  # The existing disk is on another bus, so the disk to be removed does not exist.
+            normalized_entry = None if entry is None else {**entry, "bus": "sata"}
         if target in normalized:
             raise Refused(f"{vm.name}: disks: {slot} and {target} are the same slot.", "Keep only one of them.")
-        normalized[target] = _in_sectors(given)
+        normalized[target] = _in_sectors(normalized_entry)
     return normalized
 
 
 def _in_sectors(entry):
-    """An entry with the size that the disk will have: QEMU's disks consist of whole sectors."""
+    """The entry with its size rounded up to whole sectors, as QEMU does."""
     if entry is None or not entry.get("size"):
         return entry
     return {**entry, "size": -(-entry["size"] // _SECTOR) * _SECTOR}
 
 
 def _target(vm, slot):
+    """libvirt's target of a slot: sda for sata0, others are unchanged."""
     sata = _SATA.fullmatch(slot)
     if sata:
         return slot_name(int(sata[1]), "sd")
@@ -73,7 +74,7 @@ def _target(vm, slot):
     return slot
 
 
-def cost_of_plugging(vm, change):
+def cost_of_hot_plug(vm, change):
     return LIVE if bus_of(change.key, change.new or change.old) in _HOT_PLUGGABLE else NEXT_BOOT
 
 
@@ -87,7 +88,7 @@ BUS = Field(
 
 
 def read_disks(definition, sizes):
-    """``disks`` by slot; a size that could not be read is None."""
+    """{slot: disk}; ``sizes`` is {slot: bytes}, and a size that could not be read is None."""
     return {target_of(disk): _read_disk(disk, sizes) for disk in definition.drives("disk", "lun")}
 
 
@@ -118,14 +119,14 @@ def set_disk_file(disk, path, image_format):
             disk.remove(child)
     disk.set("type", "file")
     disk.append(ET.Element("source", {"file": path}))
-    child_of(disk, "driver").set("type", image_format)
+    find_or_add_child(disk, "driver").set("type", image_format)
 
 
 def insert_disk(definition, element):
     definition.devices.append(element)
 
 
-def take_disk_out(definition, slot):
+def remove_disk_element(definition, slot):
     for disk in definition.drives("disk", "lun"):
         if target_of(disk) == slot:
             definition.devices.remove(disk)
@@ -135,13 +136,13 @@ def take_disk_out(definition, slot):
 
 
 def iso_drive(definition, own_files):
-    """The first optical drive that does not hold our seed, or None."""
+    """The first optical drive without a cloud-init seed of the VM (``own_files``), or None."""
     drives = definition.drives("cdrom")
     return next((drive for drive in drives if not file_of(drive) or file_of(drive) not in own_files), None)
 
 
 def read_iso(definition, own_files):
-    """The ISO image in the first drive: empty for an empty drive, None if there is no drive."""
+    """The ISO image in that drive: an empty string for an empty drive, None if there is no drive."""
     drive = iso_drive(definition, own_files)
     return None if drive is None else source_of(drive)
 
@@ -157,6 +158,7 @@ def drive_element(slot, bus, path):
 
 
 def insert_iso(definition, own_files, path):
+    """Set the ISO image of the drive, which is added if it is missing; an empty ``path`` ejects the image."""
     drive = iso_drive(definition, own_files)
     if drive is None:
         definition.devices.append(drive_element(free_slot(definition), "sata", path))
@@ -170,7 +172,7 @@ def insert_iso(definition, own_files, path):
 
 
 def add_seeds(definition, paths):
-    """On virtio-scsi: a cloud kernel has no driver for SATA and would not find its seed there."""
+    """Add drives with seed ISOs on virtio-scsi, because kernels of cloud images have no driver for SATA."""
     for path in paths:
         definition.devices.append(drive_element(free_slot(definition), "scsi", path))
 
@@ -186,23 +188,23 @@ def set_iso(driver, vm, definition, running, change, created):
     own_files = frozenset((vm.mark or {}).get("files", ()))
     drive = iso_drive(running, own_files) if running is not None else None
     if drive is not None:
-        _change_medium(driver, vm, drive, change.new)
+        _change_live_iso(driver, vm, drive, change.new)
     insert_iso(definition, own_files, change.new)
 
 
-def _change_medium(driver, vm, drive, path):
-    holds = source_of(drive)
-    if holds == path:
+def _change_live_iso(driver, vm, drive, path):
+    current = source_of(drive)
+    if current == path:
         return
-    action = (path, "--update" if holds else "--insert") if path else ("--eject",)
+    action = (path, "--update" if current else "--insert") if path else ("--eject",)
     driver.virsh.run("change-media", vm.id, target_of(drive), *action, "--live")
 
 
 def add_disk(driver, vm, definition, running, change, created):
-    slot, entry, new = change.key, change.new, []
+    slot, entry, new_files = change.key, change.new, []
     attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
     if attached:
-        # An interrupted run has attached it already; only the stored definition lacks it.
+        # An interrupted run has attached it to the running VM, but did not store it in the definition.
         path, image_format = file_of(attached[0]), attached[0].find("driver").get("type")
         if not entry.get("source"):
             created.append(path)
@@ -210,21 +212,22 @@ def add_disk(driver, vm, definition, running, change, created):
         path = entry["source"]
         image_format = driver.storage.format_of(entry)
     else:
-        path, image_format = driver.storage.make_disk_of(vm.name, slot, entry, None, new)
+        path, image_format = driver.storage.create_disk_of_vm(vm.name, slot, entry, None, new_files)
         created.append(path)
     element = disk_element(slot, path, image_format, bus_of(slot, entry))
     if running is not None and not attached:
-        _plug_in(driver, vm, element, new)
+        _attach_disk(driver, vm, element, new_files)
     insert_disk(definition, element)
 
 
-def _plug_in(driver, vm, element, new):
+def _attach_disk(driver, vm, element, new_files):
+    """Attach a disk to the running VM; if libvirt rejects it, its new files are removed."""
     try:
         attach(driver, vm, element)
     except CommandFailed as error:
-        # Without an answer it may be attached, and then the file is in use.
+        # If the connection was lost, the disk may be attached, and its file in use.
         if not isinstance(error, ConnectionLost):
-            for path in new:
+            for path in new_files:
                 files.remove(path)
         raise
 
@@ -232,11 +235,11 @@ def _plug_in(driver, vm, element, new):
 def remove_disk(driver, vm, definition, running, change, created):
     if running is not None and any(target_of(disk) == change.key for disk in running.drives("disk", "lun")):
         driver.virsh.run("detach-disk", vm.id, change.key, "--live")
-    take_disk_out(definition, change.key)
+    remove_disk_element(definition, change.key)
 
 
 def grow_disk(driver, vm, definition, running, change, created):
-    """The planner has compared the sizes, because blockresize shrinks without a warning."""
+    """Enlarge a disk. The core has rejected smaller sizes: blockresize would shrink the disk without a warning."""
     if running is not None:
         driver.virsh.run("blockresize", vm.id, change.key, f"{change.new}B")
         return
@@ -244,15 +247,15 @@ def grow_disk(driver, vm, definition, running, change, created):
     driver.storage.qemu_img.grow(disk["source"], disk["format"], change.new)
 
 
-_NO_PLACE = "No more available PCI slots"
+_NO_PCI_SLOT = "No more available PCI slots"
 
 
 def attach(driver, vm, element):
-    """Attach a device to the running VM. Raises CommandFailed, with a remedy if the VM has no free PCI slot."""
+    """Attach a device to the running VM. CommandFailed has a remedy if the VM has no free PCI slot."""
     try:
         driver.virsh.run("attach-device", vm.id, "/dev/stdin", "--live", stdin=ET.tostring(element, encoding="unicode"))
     except CommandFailed as error:
-        if _NO_PLACE not in error.stderr:
+        if _NO_PCI_SLOT not in error.stderr:
             raise
         raise CommandFailed(
             error.argv,
@@ -264,17 +267,21 @@ def attach(driver, vm, element):
 
 
 def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
-    """``expected`` are paths where files of this VM exist; any other file with the disk's name is checked."""
+    """Check a disk to be created or attached. A new disk must have no file yet, or one with the same content.
+
+    At paths in ``expected``, a file may exist with any content: it belongs to this VM, or is deleted before.
+    """
     if entry.get("source"):
         driver.storage.check_disk_source(name, slot, entry, written_by)
     else:
         path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
-        driver.storage.check_free(name, path, written_by)
+        driver.storage.check_not_used(name, path, written_by)
         if os.path.realpath(path) not in expected:
-            driver.storage.check_leftover(path, entry, image)
+            driver.storage.check_existing_file(path, entry, image)
 
 
-def check_growing(vm, change):
+def check_disk_can_grow(vm, change):
+    """Reject a larger size of a block device."""
     source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
     if files.is_block_device(source):
         raise Refused(
@@ -285,17 +292,19 @@ def check_growing(vm, change):
 
 
 def check_added_disk(driver, vm, change, written_by):
+    """Check a disk to be added to an existing VM, and its slot."""
     drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
         raise Refused(
             f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
             f"Use another slot, such as {_another_slot(driver, vm, change)}.",
         )
-    # An interrupted run may have attached the file already; then it is the VM's own.
+    # An interrupted run may have attached the file to this VM already.
     check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
 
 
 def _another_slot(driver, vm, change):
+    """A slot to suggest in the error."""
     if bus_of(change.key, change.new) != "sata":
         return "vdb"
     kinds = ("disk", "lun", "cdrom", "floppy")

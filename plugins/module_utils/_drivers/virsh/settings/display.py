@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The display with its video card, and the log of the first serial port."""
+"""The display with its video device, and the log of the first serial port."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ...._lifecycle.errors import NotFound, Refused
 from ...._lifecycle.units import KIB
 from ...._ports import files
 
-#: Renders for another display and shows nothing itself.
-_HELPER = "egl-headless"
+#: This type only renders for another display, so it is not counted as a display.
+_RENDERER = "egl-headless"
 _SPICE_CHANNELS = ("spicevmc", "spiceport")
-#: Every guest has a driver for it, and its memory can be set.
+#: Model of a new video device: every guest has a driver for it, and its memory can be set.
 _MODEL = "vga"
-#: Video cards whose memory size cannot be set.
+#: Models of video devices whose memory cannot be set.
 MODELS_WITHOUT_MEMORY = ("virtio", "cirrus", "ramfb")
 
 
 def read_display(definition):
-    shown = _displays(definition)
-    display = {"type": shown[0].get("type") if shown else "none"}
+    displays = _displays(definition)
+    display = {"type": displays[0].get("type") if displays else "none"}
     model = definition.root.find("devices/video/model")
     if model is not None and model.get("vram"):
         display["video_memory"] = int(model.get("vram")) * KIB
@@ -31,17 +31,17 @@ def read_display(definition):
 
 
 def _displays(definition):
-    return [one for one in definition.root.findall("devices/graphics") if one.get("type") != _HELPER]
+    return [one for one in definition.root.findall("devices/graphics") if one.get("type") != _RENDERER]
 
 
 def write_display(definition, change):
     if change.attribute == "video_memory":
         _video_model(definition).set("vram", str(change.new // KIB))
     else:
-        _show_as(definition, change.new)
+        _set_display_type(definition, change.new)
 
 
-def _show_as(definition, kind):
+def _set_display_type(definition, kind):
     devices = definition.devices
     for display in _displays(definition):
         if display.get("type") != kind:
@@ -58,12 +58,12 @@ def _show_as(definition, kind):
 
 
 def _needs_spice(device):
-    """libvirt refuses these in a VM without SPICE."""
+    """Whether libvirt rejects this device in a VM without a SPICE display."""
     return device.get("type") in _SPICE_CHANNELS or (device.tag == "audio" and device.get("type") == "spice")
 
 
 def _video_model(definition):
-    """The model of the first video card, which is added where there is none."""
+    """The ``model`` element of the first video device, which is added if there is none."""
     model = definition.root.find("devices/video/model")
     if model is not None and model.get("type") != "none":
         return model
@@ -72,7 +72,7 @@ def _video_model(definition):
     return ET.SubElement(ET.SubElement(definition.devices, "video"), "model", {"type": _MODEL})
 
 
-def normalized_display(vm, display):
+def normalize_display(vm, display):
     """``display`` as libvirt stores it; video memory without a display is rejected."""
     size = display.get("video_memory")
     if size is None:
@@ -88,14 +88,14 @@ def normalized_display(vm, display):
 
 
 def read_serial_log(definition):
-    """Its path, or an empty text."""
+    """The path of the log, or an empty string."""
     port = definition.root.find("devices/serial")
     log = port.find("log") if port is not None else None
     return log.get("file", "") if log is not None else ""
 
 
 def write_serial_log(definition, change):
-    """Set the log of the first serial port; the console that libvirt lists is the same port."""
+    """Set or remove the log of the first serial port. libvirt lists the same port as a console too."""
     port = definition.root.find("devices/serial")
     if port is None:
         if not change.new:
@@ -112,15 +112,16 @@ def write_serial_log(definition, change):
 
 
 def check_serial_log(name, vm_id, path, definitions, local):
-    """Reject a file that another VM writes to, and one that is not a log: virtlogd, as root, would truncate it."""
+    """Reject a file that another VM writes to or that is not a log: virtlogd runs as root and would truncate it."""
     real = os.path.realpath if local else os.path.normpath
-    users = {one.name for one in definitions if one.uuid != vm_id and real(path) in map(real, _outputs(one))}
+    others = [definition for definition in definitions if definition.uuid != vm_id]
+    users = {other.name for other in others if real(path) in map(real, _outputs(other))}
     if users:
         raise Refused(
             f"{name}: serial_log: {path} is already written by {', '.join(sorted(users))}; each VM needs its own file.",
             "Use another file.",
         )
-    owners = {one.name for one in definitions if real(path) in map(real, _images(one))}
+    owners = {definition.name for definition in definitions if real(path) in map(real, _images(definition))}
     if owners:
         raise Refused(
             f"{name}: serial_log: {path} is a disk or the NVRAM of {', '.join(sorted(owners))}.", "Use another file."
@@ -147,5 +148,6 @@ def _outputs(definition):
 
 
 def _images(definition):
+    """Absolute paths of disks, ISO images and NVRAM."""
     sources = [source.get("file") for source in definition.devices.iter("source")]
     return [path for path in (*sources, definition.get("os/nvram")) if path and os.path.isabs(path)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware, secure boot, TPM and boot order, and what they need from QEMU and its host."""
+"""Firmware, secure boot, TPM and boot order, and checks whether the host supports the requested hardware."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..definition import ARCHITECTURE, machine_type
 from .display import MODELS_WITHOUT_MEMORY
 from .memory_cpus import check_nested
 
-#: Fields whose change selects other firmware.
+#: Fields whose change selects another firmware, and so another NVRAM file.
 FIRMWARE_FIELDS = frozenset({"firmware", "secure_boot"})
 
 
@@ -28,9 +28,9 @@ def read_firmware(definition):
 
 
 def read_secure_boot(definition):
-    """Whether only signed systems boot; None if the definition leaves it to the host or does not contain it.
+    """Whether the firmware starts only signed boot loaders; None if the definition does not say it.
 
-    Without enrolled keys, firmware with this feature checks no signatures.
+    This needed_checks both features: without enrolled keys, firmware with secure boot checks no signatures.
     """
     if read_firmware(definition) == "bios":
         return False
@@ -39,78 +39,79 @@ def read_secure_boot(definition):
     return False if "no" in both else True if both == {"yes"} else None
 
 
-def runs_as_stored(stored, running, secure_boot):
-    """Whether a VM whose definition does not tell the features of its firmware runs with those that are stored.
+def runs_with_stored_firmware(stored, running, secure_boot):
+    """Whether a VM runs with the firmware of its stored definition, if ``running`` does not contain firmware features.
 
-    In the definition that is saved with a VM's memory they are missing (libvirt 9.0.0); its files are named.
+    The definition that libvirt saves with a VM's memory lacks them (libvirt 9.0.0), so firmware files are compared.
+    ``secure_boot`` is the value in the stored definition.
     """
     is_secure = running.native("os/loader@secure") == "yes"
     return is_secure == bool(secure_boot) and nvram_of(stored) in (None, nvram_of(running))
 
 
 def nvram_of(definition):
-    """The NVRAM file that a definition names, or None: libvirt 9.0 then has a place of its own, known to it alone."""
+    """The NVRAM file in a definition. None: there is none, or libvirt 9.0 chose a path that it does not report."""
     nvram, source = definition.get("os/nvram"), definition.root.find("os/nvram/source")
     return (nvram or "").strip() or (source.get("file") if source is not None else None)
 
 
 def write_firmware(definition, change):
     system = definition.root.find("os")
-    _forget(system, "loader", "nvram")
+    _remove_children(system, "loader", "nvram")
     if change.new == "uefi":
         system.set("firmware", "efi")
         if system.find("firmware") is None:
-            _ask_for(system, {"secure-boot": "no"})
+            _request_features(system, {"secure-boot": "no"})
     else:
         system.attrib.pop("firmware", None)
-        _forget(system, "firmware")
+        _remove_children(system, "firmware")
 
 
 def write_secure_boot(definition, change):
     if read_firmware(definition) == "bios" and not change.new:
         return
     system = definition.root.find("os")
-    _forget(system, "loader", "nvram", "firmware")
+    _remove_children(system, "loader", "nvram", "firmware")
     system.set("firmware", "efi")
-    _ask_for(system, {"secure-boot": "yes", "enrolled-keys": "yes"} if change.new else {"secure-boot": "no"})
+    _request_features(system, {"secure-boot": "yes", "enrolled-keys": "yes"} if change.new else {"secure-boot": "no"})
     if change.new:
-        # The firmware guards its variables in system management mode.
+        # The firmware protects its variables with system management mode (SMM).
         definition.set("features/smm", "").set("state", "on")
 
 
 def place_nvram(definition, storage, name):
-    """Set the NVRAM file for this kind of firmware, and return its path; None if there is none."""
+    """Set the path of the NVRAM file in the definition and return it; None for BIOS, which has no NVRAM."""
     if read_firmware(definition) == "bios":
         return None
     path = storage.nvram_path(name, read_secure_boot(definition))
     nvram = definition.set("os/nvram", path)
-    # A cloned definition may contain its source's file in a newer form (libvirt 8.5 and later).
+    # A cloned definition may contain the source's file in a child element (libvirt 8.5 and later).
     nvram.attrib.pop("type", None)
     for child in list(nvram):
         nvram.remove(child)
     return path
 
 
-def _ask_for(system, features):
-    asked = ET.SubElement(system, "firmware")
+def _request_features(system, features):
+    firmware = ET.SubElement(system, "firmware")
     for name, enabled in features.items():
-        ET.SubElement(asked, "feature", {"enabled": enabled, "name": name})
+        ET.SubElement(firmware, "feature", {"enabled": enabled, "name": name})
 
 
-def _forget(system, *tags):
+def _remove_children(system, *tags):
     for tag in tags:
         for element in system.findall(tag):
             system.remove(element)
 
 
-def normalized_firmware(vm, config):
-    """``config`` with the effect of a firmware change on secure boot; rejected if the two conflict."""
-    asked, found = config.get("firmware"), vm.config.get("firmware")
-    if config.get("secure_boot") and (asked or found) != "uefi":
-        what = f"the firmware is {asked or found}" if asked or found else "firmware is not set"
+def normalize_firmware(vm, config):
+    """``config`` with ``secure_boot`` set if the firmware changes; Refused if secure boot is requested without UEFI."""
+    requested, present = config.get("firmware"), vm.config.get("firmware")
+    if config.get("secure_boot") and (requested or present) != "uefi":
+        what = f"the firmware is {requested or present}" if requested or present else "firmware is not set"
         raise Refused(f"{vm.name}: secure_boot requires UEFI, but {what}.", "Set firmware: uefi.")
-    if asked == "bios" or (asked == "uefi" and found != "uefi"):
-        # By default libvirt uses the host's first firmware, which has secure boot on some hosts only.
+    if requested == "bios" or (requested == "uefi" and present != "uefi"):
+        # Without this, libvirt would use the host's first firmware, which has secure boot only on some hosts.
         return {"secure_boot": False, **config}
     return dict(config)
 
@@ -128,19 +129,19 @@ def write_tpm(definition, change):
         ET.SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
 
 
-#: libvirt's words for the vocabulary's.
-_KINDS = {"disk": "hd", "cdrom": "cdrom", "network": "network"}
-_WORDS = {kind: word for word, kind in _KINDS.items()}
+#: libvirt's boot devices by the choices of ``boot_order``, and the reverse.
+_BOOT_DEVICES = {"disk": "hd", "cdrom": "cdrom", "network": "network"}
+_BOOT_CHOICES = {device: choice for choice, device in _BOOT_DEVICES.items()}
 
 
 def read_boot_order(definition):
-    """Kinds of devices in their order; a kind that has no word here keeps libvirt's."""
+    """Kinds of boot devices in their order. Kinds that ``boot_order`` does not have keep libvirt's names."""
     numbered = [device for device in definition.root.findall("devices/*") if device.find("boot") is not None]
     if numbered:
         numbered.sort(key=lambda device: int(device.find("boot").get("order")))
         return tuple(dict.fromkeys(_kind_of(device) for device in numbered))
-    kinds = (boot.get("dev") for boot in definition.root.findall("os/boot"))
-    return tuple(_WORDS.get(kind, kind) for kind in kinds)
+    boot_devices = (boot.get("dev") for boot in definition.root.findall("os/boot"))
+    return tuple(_BOOT_CHOICES.get(device, device) for device in boot_devices)
 
 
 def _kind_of(device):
@@ -151,22 +152,23 @@ def _kind_of(device):
 
 
 def write_boot_order(definition, change):
-    """libvirt rejects a boot order of kinds together with numbers on single devices, so these are removed."""
-    for holder in (definition.root.find("os"), *definition.root.findall("devices/*")):
-        for boot in holder.findall("boot"):
-            holder.remove(boot)
-    for word in change.new:
-        ET.SubElement(definition.root.find("os"), "boot", {"dev": _KINDS[word]})
+    """Set the order of kinds, and remove boot numbers of single devices: libvirt rejects both together."""
+    for parent in (definition.root.find("os"), *definition.root.findall("devices/*")):
+        for boot in parent.findall("boot"):
+            parent.remove(boot)
+    for kind in change.new:
+        ET.SubElement(definition.root.find("os"), "boot", {"dev": _BOOT_DEVICES[kind]})
 
 
 def check_boot_order(vm, order):
     if not order:
-        raise Refused(f"{vm.name}: boot_order is empty.", f"Set at least one of {', '.join(_KINDS)}.")
-    twice = sorted({word for word in order if order.count(word) > 1})
+        raise Refused(f"{vm.name}: boot_order is empty.", f"Set at least one of {', '.join(_BOOT_DEVICES)}.")
+    twice = sorted({kind for kind in order if order.count(kind) > 1})
     if twice:
         raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is listed twice.", "List each only once.")
 
 
+#: First libvirt version that can reset the NVRAM.
 _RESET_SINCE = (8, 1)
 _OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)"
 
@@ -183,7 +185,7 @@ class _Hardware:
 
 
 def check_hardware(driver, plan):
-    """Raise Refused or Unsupported for what this host does not support, before anything is changed."""
+    """Raise Refused or Unsupported if the host does not support hardware that the plan adds."""
     for one in planned(plan):
         if one.step.verb == "create":
             config = one.step.arguments["config"]
@@ -195,11 +197,11 @@ def check_hardware(driver, plan):
 
 
 def _new_hardware(driver, name, config):
-    return _Hardware(name, driver.virt_type_of_new(), ARCHITECTURE, machine_type(config))
+    return _Hardware(name, driver.virt_type_for_new_vm(), ARCHITECTURE, machine_type(config))
 
 
 def _existing_hardware(driver, vm, name):
-    """How a VM is run, or will be as a clone of ``vm``."""
+    """The hardware of ``vm``, which a clone of it will have too; ``name`` is for errors."""
     definition = driver.definition(vm.id)
     return _Hardware(
         name=name,
@@ -211,10 +213,11 @@ def _existing_hardware(driver, vm, name):
 
 
 def _check_requested(driver, changes, read_hardware):
+    """Check changes of hardware. ``read_hardware()`` returns a _Hardware; it is called only if it is needed."""
     requested = {change.kind: change.new for change in changes}
-    needs = {kind: check for kind, check in _CHECKS.items() if requested.get(kind) not in _ANYWHERE}
+    needed_checks = {kind: check for kind, check in _CHECKS.items() if requested.get(kind) not in _SUPPORTED_EVERYWHERE}
     nested = requested.get("nested_virtualization")
-    if not needs and nested is None and "display.video_memory" not in requested:
+    if not needed_checks and nested is None and "display.video_memory" not in requested:
         return
     machine = read_hardware()
     if nested is not None:
@@ -224,18 +227,18 @@ def _check_requested(driver, changes, read_hardware):
             f"{machine.name}: display.video_memory is not supported by the video model '{machine.video}'.",
             "Set the model to vga first (native: devices/video/model@type).",
         )
-    host = _capabilities(driver, machine) if needs else None
+    host = _capabilities(driver, machine) if needed_checks else None
     if host is None:
         return
-    for kind, check in needs.items():
+    for kind, check in needed_checks.items():
         check(machine, host, requested[kind])
 
 
 def _capabilities(driver, machine):
     """What QEMU supports for such a VM according to libvirt; None if the connection cannot report it."""
-    words = ("--virttype", machine.virt_type, "--arch", machine.architecture, "--machine", machine.model)
+    options = ("--virttype", machine.virt_type, "--arch", machine.architecture, "--machine", machine.model)
     try:
-        return output.domain_capabilities(driver.virsh.run("domcapabilities", *words))
+        return output.domain_capabilities(driver.virsh.run("domcapabilities", *options))
     except CommandFailed as error:
         if tool.is_unsupported(error.stderr):
             return None
@@ -269,15 +272,15 @@ def _check_tpm(machine, host, wanted):
 
 def _check_display(machine, host, wanted):
     if wanted not in host.displays:
-        known = ", ".join(word for word in ("vnc", "spice") if word in host.displays) or "none"
+        known = ", ".join(kind for kind in ("vnc", "spice") if kind in host.displays) or "none"
         raise Unsupported(
             f"{machine.name}: display.type: QEMU on the hypervisor does not support {wanted}.", f"Supported: {known}."
         )
 
 
 #: Values that every host supports.
-_ANYWHERE = (None, False, "bios", "none")
-#: Checks of the host by kind of change.
+_SUPPORTED_EVERYWHERE = (None, False, "bios", "none")
+#: Checks of the host by kind of change: functions of (_Hardware, DomainCapabilities, requested value).
 _CHECKS = {
     "firmware": _check_firmware,
     "secure_boot": _check_secure_boot,

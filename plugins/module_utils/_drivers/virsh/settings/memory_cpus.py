@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory and CPUs, each up to a maximum, and CPUs that can run VMs themselves.
+"""Memory and CPUs with their maxima, and nested virtualization.
 
-Up to its maximum a running VM changes immediately, beyond it at its next start. A maximum is reported only if it is
-larger than the value. Otherwise it changes together with the value.
+A running VM can be changed up to its maximum immediately, beyond it only at the next start. A maximum is reported only
+if it is larger than the value; otherwise it is changed together with the value.
 """
 
 from __future__ import annotations
@@ -16,34 +16,35 @@ from ...._lifecycle.model import LIVE, NEXT_BOOT, Field
 from ...._lifecycle.units import GIB, KIB, MIB, human_size
 from ...._ports import files
 
-#: A value, and the option for its maximum.
+#: {option: option for its maximum}, and the reverse.
 _MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
-_VALUE_OF = {most: value for value, most in _MAXIMUM_OF.items()}
+_VALUE_OF = {maximum: value for value, maximum in _MAXIMUM_OF.items()}
 #: Defaults of a new VM.
 MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
 
 
-# Asking -------------------------------------------------------------------------------------------------------------
+# Normalizing --------------------------------------------------------------------------------------------------------
 
 
 def normalize_maxima(vm, config):
-    """``config`` with sizes in libvirt's unit, and each maximum as it is read back: None if it equals the value."""
-    normalized = {name: _counted(name, value) for name, value in config.items()}
-    for name, most in _MAXIMUM_OF.items():
+    """``config`` with memory in whole KiB as libvirt stores it, and each maximum None if it equals the value."""
+    normalized = {name: _in_kib(name, value) for name, value in config.items()}
+    for name, maximum in _MAXIMUM_OF.items():
         value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
-        requested, present = normalized.get(most), vm.config.get(most)
+        requested, present = normalized.get(maximum), vm.config.get(maximum)
         if requested is not None and requested < value:
-            raise _too_low(vm, name, requested, value)
+            raise _maximum_too_low(vm, name, requested, value)
         if requested == value or (requested is None and present is not None and value >= present):
-            normalized[most] = None
+            normalized[maximum] = None
     return normalized
 
 
-def _counted(name, value):
+def _in_kib(name, value):
+    """The value in bytes, rounded up to KiB, for memory; other values are unchanged."""
     return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
 
 
-def _too_low(vm, name, requested, value):
+def _maximum_too_low(vm, name, requested, value):
     show = human_size if name == "memory" else str
     return Refused(
         f"{vm.name}: {_MAXIMUM_OF[name]}: {show(requested)} is less than {name}, which is {show(value)}.",
@@ -55,26 +56,30 @@ def _too_low(vm, name, requested, value):
 
 
 def _cost_of_value(vm, change):
-    """CPUs cannot be removed from a running VM; its memory can be changed with the balloon in both directions."""
-    name, most = change.field, _MAXIMUM_OF[change.field]
+    """The cost of changing CPUs or memory.
+
+    CPUs cannot be removed from a running VM; the balloon can increase and reduce its memory.
+    """
+    name, maximum_name = change.field, _MAXIMUM_OF[change.field]
     running = (vm.active or {}).get(name)
-    if running is None or change.new > _runs_up_to(vm, name) or (name == "cpus" and change.new < running):
+    if running is None or change.new > _running_maximum(vm, name) or (name == "cpus" and change.new < running):
         return NEXT_BOOT
-    # Without a larger maximum, the maximum changes too, which is not possible in a running VM.
-    maximum = change.beside.get(most, vm.config.get(most)) or change.new
-    stays = maximum == (vm.config.get(most) or vm.config.get(name))
-    return LIVE if stays or maximum > change.new else NEXT_BOOT
+    # The maximum of a running VM cannot change. Without a larger maximum, it would have to change with the value.
+    maximum = change.beside.get(maximum_name, vm.config.get(maximum_name)) or change.new
+    is_unchanged = maximum == (vm.config.get(maximum_name) or vm.config.get(name))
+    return LIVE if is_unchanged or maximum > change.new else NEXT_BOOT
 
 
 def _cost_of_maximum(vm, change):
-    """Live only if nothing needs to be done: the running VM already has this maximum."""
+    """The cost of changing a maximum: live only if the running VM already has it, so that nothing is to be done."""
     name = _VALUE_OF[change.field]
-    maximum, runs_up_to = change.new or change.beside.get(name, vm.config.get(name)), _runs_up_to(vm, name)
-    has_none = change.new is None and vm.active is not None and vm.active.get(name) == runs_up_to
-    return LIVE if maximum == runs_up_to or has_none else NEXT_BOOT
+    maximum, running_maximum = change.new or change.beside.get(name, vm.config.get(name)), _running_maximum(vm, name)
+    has_none = change.new is None and vm.active is not None and vm.active.get(name) == running_maximum
+    return LIVE if maximum == running_maximum or has_none else NEXT_BOOT
 
 
-def _runs_up_to(vm, name):
+def _running_maximum(vm, name):
+    """The maximum with which the VM runs, or None if it does not run."""
     running = vm.active or {}
     return running.get(_MAXIMUM_OF[name]) or running.get(name)
 
@@ -91,132 +96,136 @@ MEMORY_CPUS_FIELDS = {
 
 
 def read_max_cpus(definition):
-    return _room(_most_cpus(definition), definition.cpus)
+    return _if_larger(_max_cpus(definition), definition.cpus)
 
 
 def read_max_memory(definition):
-    return _room(definition.most_memory, definition.memory)
+    return _if_larger(definition.max_memory, definition.memory)
 
 
-def _room(most, value):
-    return most if most is not None and most > value else None
+def _if_larger(maximum, value):
+    """A maximum as it is reported: None if it is not larger than the value."""
+    return maximum if maximum is not None and maximum > value else None
 
 
-def _most_cpus(definition):
+def _max_cpus(definition):
     return int(definition.get("vcpu"))
 
 
 def align_maxima(config, active, stored, running):
-    """Report equal maxima as equal, and ignore the present size of the balloon, which the guest controls.
+    """Remove differences from ``active`` that are no changes waiting for the next start.
 
-    ``config`` and ``active`` are what was read from the definitions ``stored`` and ``running``.
+    Equal maxima are reported as equal, and the running VM's memory without the balloon, whose size the guest controls.
+    ``config`` and ``active`` were read from the definitions ``stored`` and ``running``.
     """
-    if _most_cpus(stored) == _most_cpus(running):
+    if _max_cpus(stored) == _max_cpus(running):
         active["max_cpus"] = config["max_cpus"]
-    most = running.most_memory
-    if stored.most_memory == most or (config["max_memory"] and config["memory"] <= most):
-        active.update({"memory": config["memory"], "max_memory": _room(most, config["memory"])})
+    maximum = running.max_memory
+    if stored.max_memory == maximum or (config["max_memory"] and config["memory"] <= maximum):
+        active.update({"memory": config["memory"], "max_memory": _if_larger(maximum, config["memory"])})
 
 
 # Changing -----------------------------------------------------------------------------------------------------------
 
 
-def check_processors(definition, change):
-    """Reject more CPUs than a fixed CPU topology allows; ``change`` is of cpus or max_cpus."""
-    room = _most_cpus(definition)
+def check_cpu_topology(definition, change):
+    """Reject a number of CPUs that does not fit a CPU topology in the definition; ``change`` is of cpus or max_cpus."""
+    allowed = _max_cpus(definition)
     if definition.root.find("cpu/topology") is None:
         return
-    wanted = change.new or definition.cpus
-    if wanted > room or (change.field == "max_cpus" and wanted != room):
+    requested = change.new or definition.cpus
+    if requested > allowed or (change.field == "max_cpus" and requested != allowed):
         raise Refused(
-            f"{definition.name}: its CPU topology allows {room} CPUs, not {wanted}.",
+            f"{definition.name}: its CPU topology allows {allowed} CPUs, not {requested}.",
             "Change the topology through native first (cpu/topology@sockets ...).",
         )
 
 
 def write_cpus(definition, change):
-    check_processors(definition, change)
-    fixed = definition.root.find("cpu/topology") is not None or read_max_cpus(definition) is not None
-    _set_cpus(definition, change.new, max(_most_cpus(definition), change.new) if fixed else change.new)
+    check_cpu_topology(definition, change)
+    keeps_maximum = definition.root.find("cpu/topology") is not None or read_max_cpus(definition) is not None
+    _set_cpus(definition, change.new, max(_max_cpus(definition), change.new) if keeps_maximum else change.new)
 
 
 def write_max_cpus(definition, change):
-    check_processors(definition, change)
+    check_cpu_topology(definition, change)
     _set_cpus(definition, definition.cpus, change.new or definition.cpus)
 
 
-def _set_cpus(definition, count, most):
-    vcpu, individual = definition.root.find("vcpu"), definition.root.find("vcpus")
+def _set_cpus(definition, count, maximum):
+    vcpu, cpu_list = definition.root.find("vcpu"), definition.root.find("vcpus")
     vcpu.attrib.pop("current", None)
-    if most > count:
+    if maximum > count:
         vcpu.set("current", str(count))
-    vcpu.text = str(most)
-    if individual is not None:
-        # It lists each CPU, and would conflict.
-        definition.root.remove(individual)
+    vcpu.text = str(maximum)
+    if cpu_list is not None:
+        # It lists each CPU with its state, which would contradict the new number.
+        definition.root.remove(cpu_list)
 
 
 def write_memory(definition, change):
-    has_room = read_max_memory(definition) is not None
-    _set_memory(definition, change.new, max(definition.most_memory, change.new) if has_room else change.new)
+    has_maximum = read_max_memory(definition) is not None
+    _set_memory(definition, change.new, max(definition.max_memory, change.new) if has_maximum else change.new)
 
 
 def write_max_memory(definition, change):
     _set_memory(definition, definition.memory, change.new or definition.memory)
 
 
-def _set_memory(definition, size, most):
-    for path, value in (("memory", most), ("currentMemory", size)):
+def _set_memory(definition, size, maximum):
+    for path, value in (("memory", maximum), ("currentMemory", size)):
         definition.set(path, str(value // KIB)).set("unit", "KiB")
 
 
-# What runs ----------------------------------------------------------------------------------------------------------
+# Changing a running VM ----------------------------------------------------------------------------------------------
 
 
-def plug_cpus(driver, vm, running, change):
+def write_live_cpus(driver, vm, running, change):
     driver.virsh.run("setvcpus", vm.id, str(change.new), "--live")
 
 
-def plug_memory(driver, vm, running, change):
-    """Only a request: the guest releases memory when it can, so the result is not checked."""
+def write_live_memory(driver, vm, running, change):
+    """Set the size of the balloon. The result is not checked, because the guest releases memory when it can."""
     driver.virsh.run("setmem", vm.id, f"{change.new // KIB}KiB", "--live")
 
 
-#: The CPU feature by kernel module.
+#: The CPU feature for virtualization, by kernel module of KVM.
 _FEATURES = {"kvm_amd": "svm", "kvm_intel": "vmx"}
 _MODULES = "/sys/module"
-_GIVEN = ("require", "force")
+#: Policies of a CPU feature with which the guest has it.
+_ENABLING_POLICIES = ("require", "force")
 
 
 def read_nested(definition):
-    """None if the definition does not contain it: then it depends on the CPU and the host."""
+    """Whether nested virtualization is on; None if the definition leaves it to the CPU model and the host."""
     features = definition.root.findall("cpu/feature")
     policies = [one.get("policy", "require") for one in features if one.get("name") in _FEATURES.values()]
-    answered = [policy for policy in policies if policy != "optional"]
-    return any(policy in _GIVEN for policy in answered) if answered else None
+    definite = [policy for policy in policies if policy != "optional"]
+    return any(policy in _ENABLING_POLICIES for policy in definite) if definite else None
 
 
 def write_nested(definition, change):
-    processor = definition.root.find("cpu")
-    if processor is None:
-        processor = ET.SubElement(definition.root, "cpu")
-    if processor.find("model") is None and processor.get("mode", "custom") == "custom":
-        # Features need a CPU model; this one has all features, like that of new VMs.
-        processor.attrib.clear()
-        processor.set("mode", "host-passthrough")
-    for feature in processor.findall("feature"):
+    cpu_element = definition.root.find("cpu")
+    if cpu_element is None:
+        cpu_element = ET.SubElement(definition.root, "cpu")
+    if cpu_element.find("model") is None and cpu_element.get("mode", "custom") == "custom":
+        # Features need a CPU model; host-passthrough has all features of the host, like that of new VMs.
+        cpu_element.attrib.clear()
+        cpu_element.set("mode", "host-passthrough")
+    for feature in cpu_element.findall("feature"):
         if feature.get("name") in _FEATURES.values():
-            processor.remove(feature)
+            cpu_element.remove(feature)
     policy = "require" if change.new else "disable"
-    ET.SubElement(processor, "feature", {"policy": policy, "name": _FEATURES[_module()]})
+    ET.SubElement(cpu_element, "feature", {"policy": policy, "name": _FEATURES[_module()]})
 
 
 def _module():
+    """The loaded kernel module of KVM, or None."""
     return next((module for module in _FEATURES if files.exists(f"{_MODULES}/{module}")), None)
 
 
 def check_nested(name, virt_type, wanted):
-    """Reject what the VM or the host's kernel does not support."""
+    """Reject nested virtualization if the VM's type or the host's kernel does not support it."""
     if virt_type != "kvm":
         raise Refused(
             f"{name}: nested_virtualization requires KVM, and this VM is emulated (virt_type: {virt_type}).",

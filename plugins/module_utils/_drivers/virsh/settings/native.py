@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ``native`` option: which paths in a domain XML it accepts, and which values are equal."""
+"""The ``native`` option: which paths of the domain XML it accepts, and which values count as equal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 
 from ...._lifecycle.errors import Refused
 
-#: Versioned machine types of QEMU, by their unversioned alias.
-_NUMBERED = {
+#: Names of QEMU's versioned machine types without the version, by their alias.
+_VERSIONED_MACHINE_TYPES = {
     "pc": "pc-i440fx",
     "q35": "pc-q35",
     "virt": "virt",
@@ -19,9 +19,9 @@ _NUMBERED = {
 }
 _CONDITION = r"(\[[^\]]+\])?"
 _NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
-#: Beginnings of paths (without conditions) that an option sets. If the option sets only a part of an
+#: (pattern for the beginning of a path without conditions, option that sets it). If the option sets only a part of an
 #: element, native can still set the rest (the model of a TPM, the address that a display listens on).
-_NOT_NATIVE = (
+_SET_BY_OPTIONS = (
     (r"name\b", "name"),
     (r"uuid\b", "id"),
     (r"(memory|currentMemory)(?![\w])", "memory"),
@@ -37,16 +37,19 @@ _NOT_NATIVE = (
     (r"devices/video(/model@vram)?$", "display"),
     (r"devices/serial/log\b", "serial_log"),
 )
-#: CPU features set by the option nested_virtualization; here the condition selects the feature.
+#: CPU features set by the option nested_virtualization, with the condition that selects the feature.
 _NESTED = re.compile(r"cpu/feature\[@name=.(svm|vmx).\]")
-#: What libvirt fills in itself if a kind of firmware is requested.
+#: Paths that libvirt sets itself if the firmware is selected by the option firmware.
 _FIRMWARE_FILES = re.compile(r"os/(loader|nvram)(?![\w])")
 
 
-def same_native(found, asked):
-    """libvirt stores a machine type with its version: q35 becomes pc-q35-7.2, which equals the requested q35."""
-    found, asked = _text(found), _text(asked)
-    return found == asked or bool(re.fullmatch(rf"{_NUMBERED.get(asked, '(?!)')}-\d[\w.]*", found))
+def same_native(found, requested):
+    """Whether two values are equal. libvirt stores machine types with a version: pc-q35-7.2 for the requested q35."""
+    found, requested = _text(found), _text(requested)
+    if found == requested:
+        return True
+    versioned = _VERSIONED_MACHINE_TYPES.get(requested)
+    return versioned is not None and bool(re.fullmatch(rf"{versioned}-\d[\w.]*", found))
 
 
 def _text(value):
@@ -85,8 +88,8 @@ def check_native(vm, config):
 
 
 def _option_for(key):
-    """The option that sets what is at ``key``, or None."""
+    """The option that sets the value at the path ``key``, or None."""
     if _NESTED.match(key):
         return "nested_virtualization"
     plain = re.sub(r"\[[^\]]*\]", "", key)
-    return next((option for path, option in _NOT_NATIVE if re.match(path, plain)), None)
+    return next((option for pattern, option in _SET_BY_OPTIONS if re.match(pattern, plain)), None)

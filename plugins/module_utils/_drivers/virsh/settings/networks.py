@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network interfaces (NICs), with the networks and bridges they need. Entry n is NIC n, stored and running alike."""
+"""Network interfaces (NICs), and checks of the networks and bridges that they need.
+
+The key of a NIC in ``networks`` is its position in the definition, the stored and the running one.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from ...._lifecycle.errors import CommandFailed, NotFound, Refused
 from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED, Field
 from ...._ports import files
 from ...._tools import virsh_output as output
-from ..definition import child_of, source_of
+from ..definition import find_or_add_child, source_of
 from .disks import attach
 
 #: The commands that list all networks, and the active ones.
-QUESTIONS = (("net-list", "--all", "--name"), ("net-list", "--name"))
-_ALREADY = "network is already active"
+NETWORK_LISTS = (("net-list", "--all", "--name"), ("net-list", "--name"))
+_ALREADY_ACTIVE = "network is already active"
 
 
 def is_bridge(interface):
@@ -27,19 +30,19 @@ def is_bridge(interface):
 
 
 def inactive_networks(answers):
-    """From the answers to QUESTIONS: the networks that exist and are not active."""
-    everyone, active = (set(output.networks(answer.stdout)) for answer in answers)
-    return frozenset(everyone - active)
+    """The networks that exist and are not active, from the answers to NETWORK_LISTS."""
+    existing, active = (set(output.networks(answer.stdout)) for answer in answers)
+    return frozenset(existing - active)
 
 
 def starting_effects(inactive):
-    """A function of (verb, VM) that describes which networks a start would start."""
+    """The ``side_effects`` of the traits: texts about the networks that are started before the VM."""
 
-    def effects(verb, vm, _changes):
+    def side_effects(verb, vm, _changes):
         started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
         return tuple(f"the network '{name}' is started" for name in started)
 
-    return effects
+    return side_effects
 
 
 def _networks_of(vm):
@@ -50,61 +53,64 @@ def _networks_of(vm):
 
 
 def check_networks(driver, plan):
-    """A network must exist if a NIC uses it, and be active if the NIC or the VM is started."""
-    requested, plugged = _networks_of(plan.after), _plugged(plan)
-    starts = any(_runs_after(step) for step in plan.steps)
-    touched = any(change.field == "networks" for step in plan.steps for change in step.changes)
-    if not requested or not (touched or starts or any(step.verb == "create" for step in plan.steps)):
+    """Reject missing networks, and inactive ones that the VM needs when it is started or a NIC is attached live."""
+    requested, live = _networks_of(plan.after), _networks_attached_live(plan)
+    needs_active = any(_needs_active_networks(step) for step in plan.steps)
+    is_changed = any(change.field == "networks" for step in plan.steps for change in step.changes)
+    if not requested or not (is_changed or needs_active or any(step.verb == "create" for step in plan.steps)):
         return
-    answers = driver.virsh.batch(QUESTIONS)
+    answers = driver.virsh.batch(NETWORK_LISTS)
     known = output.networks(answers[0].stdout)
     for name in sorted(requested - set(known)):
         raise NotFound(
             f"{plan.after.name}: networks: libvirt has no network '{name}'.",
             f"Available networks: {', '.join(sorted(known)) or 'none'}.",
         )
-    needed = plugged | (requested if starts and not driver.allow_network_start else set())
-    has_consent = any(step.verb == "start" for step in plan.steps)
+    needed = live | (requested if needs_active and not driver.allow_network_start else set())
+    has_start = any(step.verb == "start" for step in plan.steps)
     for name in sorted(needed & inactive_networks(answers)):
-        consent = ", or set allow_network_start: true" if has_consent and name not in plugged else ""
+        # allow_network_start applies only to networks that are needed by the start of the VM.
+        alternative = ", or set allow_network_start: true" if has_start and name not in live else ""
         raise Refused(
             f"{plan.after.name}: networks: the network '{name}' is not active.",
-            f"Start it first: virsh net-start {name}{consent}.",
+            f"Start it first: virsh net-start {name}{alternative}.",
         )
 
 
 def check_macs(driver, plan):
-    """Reject a MAC used by two NICs of one VM, or by two VMs on one network: neither is reached reliably then."""
+    """Reject a MAC that two NICs of a VM, or two VMs on one network, would have: neither could be reached reliably."""
     nics, name = plan.after.config.get("networks") or {}, plan.after.name
     is_clone = any(step.verb == "clone" for step in plan.steps)
-    changed = _with_new_mac(plan, is_clone)
-    # A clone gets new MACs.
+    changed = _changed_nics(plan, is_clone)
+    # The other NICs of a clone get new MACs, which are not known yet.
     known = {key: nic for key, nic in sorted(nics.items()) if not is_clone or key in changed}
-    given = {key: nic["mac"].lower() for key, nic in known.items() if nic.get("mac")}
-    touched = changed & set(given)
-    for key in sorted(touched):
-        twin = next((other for other, mac in given.items() if mac == given[key] and other != key), None)
-        if twin is not None:
+    macs = {key: nic["mac"].lower() for key, nic in known.items() if nic.get("mac")}
+    to_check = changed & set(macs)
+    for key in sorted(to_check):
+        mac = macs[key]
+        duplicate = next((other for other in macs if macs[other] == mac and other != key), None)
+        if duplicate is not None:
             raise Refused(
-                f"{name}: networks.{key}.mac: {given[key]} is also the MAC of NIC {twin}.",
+                f"{name}: networks.{key}.mac: {mac} is also the MAC of NIC {duplicate}.",
                 "Set a different MAC for each NIC.",
             )
-    if touched:
-        _check_macs_of_others(driver, plan, {key: given[key] for key in touched})
+    if to_check:
+        _check_macs_of_other_vms(driver, plan, {key: macs[key] for key in to_check})
 
 
-def _with_new_mac(plan, is_clone):
-    """Keys of the NICs to which the plan gives a MAC or another network."""
+def _changed_nics(plan, is_clone):
+    """Keys of the NICs that get a MAC or another network by this plan."""
     if any(step.verb == "create" for step in plan.steps):
         return set(plan.after.config.get("networks") or {})
     kinds = ("networks.add", "networks.mac", *(() if is_clone else ("networks.source", "networks.type")))
     return {change.key for step in plan.steps for change in step.changes if change.kind in kinds}
 
 
-def _check_macs_of_others(driver, plan, macs):
-    own = plan.before.id
-    for definition in driver.all_definitions():
-        for nic in read_networks(definition).values() if definition.uuid != own else ():
+def _check_macs_of_other_vms(driver, plan, macs):
+    """``macs`` is {key of the NIC: MAC}."""
+    other_vms = [one for one in driver.all_definitions() if one.uuid != plan.before.id]
+    for definition in other_vms:
+        for nic in read_networks(definition).values():
             for key, mac in macs.items():
                 if nic.get("mac") == mac and _share_a_network(nic, plan.after.config["networks"][key]):
                     raise Refused(
@@ -115,36 +121,39 @@ def _check_macs_of_others(driver, plan, macs):
 
 
 def _share_a_network(one, other):
-    """NICs of type user have no source: each is on a network of its own."""
+    """Whether two NICs are on the same network. A NIC of type user has no source: it is on a network of its own."""
     return bool(one.get("source")) and (one.get("type"), one["source"]) == (other.get("type"), other.get("source"))
 
 
-def _runs_after(step):
-    """Restoring into a running VM needs active networks, like a start; otherwise libvirt stops the guest and fails."""
+def _needs_active_networks(step):
+    """Whether the step starts the VM, or restores a snapshot to a running VM.
+
+    If a network is inactive then, libvirt stops the guest before the restore fails.
+    """
     return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)
 
 
-def _plugged(plan):
-    """The networks to which NICs of the running VM are moved or added."""
-    nics, found = plan.after.config.get("networks") or {}, set()
+def _networks_attached_live(plan):
+    """The networks to which NICs of the running VM are added or moved."""
+    nics, networks = plan.after.config.get("networks") or {}, set()
     for step in plan.steps:
         if step.verb in ("stop", "kill") or not plan.before.on:
             break
         live = [change for change in step.changes if change.cost == LIVE]
         keys = {change.key for change in live if change.kind in ("networks.add", "networks.source")}
-        found |= {nics[key].get("source") for key in keys if nics[key].get("type") == "network"}
-    return found
+        networks |= {nics[key].get("source") for key in keys if nics[key].get("type") == "network"}
+    return networks
 
 
 def start_networks(driver, vm):
     """Start the inactive networks that the VM needs, before the VM itself."""
-    # The step before this one may have changed the observed NICs.
-    afresh = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
-    for name in sorted(_networks_of(afresh) & inactive_networks(driver.virsh.batch(QUESTIONS))):
+    # Read again, because a previous step of the plan may have changed the NICs.
+    current_vm = vm.having(config={"networks": read_networks(driver.definition(vm.id))})
+    for name in sorted(_networks_of(current_vm) & inactive_networks(driver.virsh.batch(NETWORK_LISTS))):
         try:
             driver.virsh.run("net-start", name)
         except CommandFailed as error:
-            if _ALREADY not in error.stderr:
+            if _ALREADY_ACTIVE not in error.stderr:
                 raise
 
 
@@ -155,21 +164,21 @@ _TYPES = {"network": "network", "bridge": "bridged", "direct": "bridged", "user"
 
 def read_networks(definition):
     """``networks`` by position; keys that a NIC does not have are omitted."""
-    return {str(place): read_nic(nic) for place, nic in enumerate(definition.interfaces())}
+    return {str(position): read_nic(nic) for position, nic in enumerate(definition.interfaces())}
 
 
 def read_nic(nic):
     source = nic.find("source")
     model = nic.find("model")
-    # A running NIC of a bridge-based network has type bridge, but still names its network.
-    of_network = source is not None and source.get("network")
-    found = {
-        "type": "network" if of_network else _TYPES.get(nic.get("type"), nic.get("type")),
-        "source": of_network or source_of(nic) or None,
+    # In a running VM, a NIC of a network with a bridge has type bridge; its source still contains the network.
+    network = source is not None and source.get("network")
+    values = {
+        "type": "network" if network else _TYPES.get(nic.get("type"), nic.get("type")),
+        "source": network or source_of(nic) or None,
         "mac": nic.find("mac").get("address").lower() if nic.find("mac") is not None else None,
         "model": model.get("type") if model is not None else None,
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def nic_element(entry, is_bridge):
@@ -185,9 +194,9 @@ def set_nic_element(nic, entry, is_bridge):
     if "type" in entry or "source" in entry:
         _set_connection(nic, entry, is_bridge)
     if entry.get("mac"):
-        child_of(nic, "mac").set("address", entry["mac"])
+        find_or_add_child(nic, "mac").set("address", entry["mac"])
     if entry.get("model"):
-        child_of(nic, "model").set("type", entry["model"])
+        find_or_add_child(nic, "model").set("type", entry["model"])
 
 
 def _set_connection(nic, entry, is_bridge):
@@ -217,11 +226,11 @@ def _remove_passt(nic):
         nic.remove(element)
 
 
-#: QEMU's range of MACs, from which libvirt chooses as well.
+#: Prefix of QEMU's range of MACs, which libvirt uses too.
 _MAC_PREFIX = "52:54:00"
-#: libvirt's errors if a guest does not release a NIC: it is removed at the VM's next start.
-_KEPT = ("rejected by the guest", "in the process of unplug")
-#: libvirt's errors for types of networks between which a running NIC cannot move.
+#: Texts in libvirt's errors if a guest does not release a NIC, which is then removed at the VM's next start.
+_DETACH_DELAYED = ("rejected by the guest", "in the process of unplug")
+#: Texts in libvirt's errors if a running NIC cannot be moved between two types of networks.
 _UNMOVABLE = ("Operation not supported", "unsupported configuration")
 
 
@@ -229,6 +238,7 @@ _UNMOVABLE = ("Operation not supported", "unsupported configuration")
 
 
 def _macs(config):
+    """The MACs of all NICs in the order of their positions."""
     nics = (config or {}).get("networks") or {}
     return [nics[key].get("mac") for key in sorted(nics, key=int)]
 
@@ -237,30 +247,31 @@ def _cost_of_adding(vm, change):
     stored, running = _macs(vm.config), _macs(vm.active)
     if vm.active is None or running[: len(stored)] != stored:
         return NEXT_BOOT
-    # An interrupted run may have attached this NIC; a NIC attached by somebody else differs.
-    there = (vm.active.get("networks") or {}).get(change.key)
-    return LIVE if there is None or change.new.items() <= there.items() else NEXT_BOOT
+    # A NIC at this position of the running VM is ours if it has the requested values: an interrupted run attached it.
+    running_nic = (vm.active.get("networks") or {}).get(change.key)
+    return LIVE if running_nic is None or change.new.items() <= running_nic.items() else NEXT_BOOT
 
 
 def _cost_of_removing(vm, change):
-    """Detach a NIC. The guest must release it, which a paused guest does not."""
+    """The cost of removing a NIC: the guest must release it, which a paused guest does not."""
     if vm.active is None or vm.power == PAUSED:
         return NEXT_BOOT
     stored, running = _macs(vm.config), _macs(vm.active)
-    # An interrupted run may have detached it from the running VM already.
-    return LIVE if _same_up_to(min(int(change.key), len(running) - 1), stored, running) else NEXT_BOOT
+    # The running VM may have fewer NICs, because an interrupted run has detached this one.
+    return LIVE if _same_nics_up_to(min(int(change.key), len(running) - 1), stored, running) else NEXT_BOOT
 
 
 def _cost_of_moving(vm, change):
-    """A running NIC can move to another network, but its model cannot change."""
-    if vm.active is None or not _same_up_to(int(change.key), _macs(vm.config), _macs(vm.active)):
+    """The cost of another network: live if the type stays the same and the running NICs are those of the definition."""
+    if vm.active is None or not _same_nics_up_to(int(change.key), _macs(vm.config), _macs(vm.active)):
         return NEXT_BOOT
     stored, running = (config["networks"][change.key].get("type") for config in (vm.config, vm.active))
     return LIVE if stored == running == change.beside.get("type", stored) else NEXT_BOOT
 
 
-def _same_up_to(place, stored, running):
-    return stored[: place + 1] == running[: place + 1]
+def _same_nics_up_to(position, stored, running):
+    """Whether the stored and running NICs up to this position have the same MACs."""
+    return stored[: position + 1] == running[: position + 1]
 
 
 NETWORK_FIELDS = {
@@ -276,11 +287,11 @@ NETWORK_FIELDS = {
 
 
 def add_nic(driver, vm, definition, running, change, created):
-    there = _running_nic(vm, running, change.key)
-    if there is not None:
-        nic = nic_element(read_nic(there), is_bridge)
+    running_nic = _running_nic(vm, running, change.key)
+    if running_nic is not None:
+        nic = nic_element(read_nic(running_nic), is_bridge)  # An interrupted run has attached it already.
     elif running is not None:
-        # Chosen here, so that the running and the stored NIC have the same MAC.
+        # The MAC is chosen here, so that the running and the stored NIC have the same one.
         nic = nic_element({"mac": new_mac(), **change.new}, is_bridge)
         attach(driver, vm, nic)
     else:
@@ -291,17 +302,20 @@ def add_nic(driver, vm, definition, running, change, created):
 def _running_nic(vm, running, key):
     """The running NIC that had this position when the VM was observed, or was attached there since; or None.
 
-    If the change was applied to the running VM before, the NICs behind it have other positions now.
+    It is identified by its MAC, because its position differs now if a step that is sent again has removed a NIC before
+    it.
     """
     nics = running.interfaces() if running is not None else []
-    found, place = _macs(vm.active), int(key)
-    if place < len(found):
-        same = [nic for nic in nics if _mac(nic) == found[place]]
+    observed_macs, position = _macs(vm.active), int(key)
+    if position < len(observed_macs):
+        mac = observed_macs[position]
+        same_mac = [nic for nic in nics if _mac(nic) == mac]
         # Two NICs may have the same MAC.
-        before = found[:place].count(found[place])
-        return same[before] if before < len(same) else None
-    new = [nic for nic in nics if _mac(nic) not in found]
-    return new[place - len(found)] if place - len(found) < len(new) else None
+        before = observed_macs[:position].count(mac)
+        return same_mac[before] if before < len(same_mac) else None
+    new_nics = [nic for nic in nics if _mac(nic) not in observed_macs]
+    new_position = position - len(observed_macs)
+    return new_nics[new_position] if new_position < len(new_nics) else None
 
 
 def _mac(nic):
@@ -315,7 +329,7 @@ def new_mac():
 def remove_nic(driver, vm, definition, running, change, created):
     nic = _running_nic(vm, running, change.key)
     if nic is not None:
-        _run_on_nic(driver, "detach-device", vm, nic, _KEPT)
+        _run_on_nic(driver, "detach-device", vm, nic, _DETACH_DELAYED)
     definition.devices.remove(definition.devices.findall("interface")[int(change.key)])
 
 
@@ -323,10 +337,10 @@ def set_nic(driver, vm, definition, running, change, created):
     set_nic_element(definition.interfaces()[int(change.key)], {change.attribute: change.new}, is_bridge)
     nic = _running_nic(vm, running, change.key)
     if nic is not None and change.attribute == "source":
-        _move(driver, vm, nic, change.new)
+        _move_running_nic(driver, vm, nic, change.new)
 
 
-def _move(driver, vm, nic, source):
+def _move_running_nic(driver, vm, nic, source):
     """Move a running NIC to another network or bridge; if that is not possible, the change waits for the next start."""
     kind = read_nic(nic)["type"]
     if kind == "bridged" and (nic.get("type") == "direct" or not is_bridge(source)):
@@ -336,21 +350,22 @@ def _move(driver, vm, nic, source):
     _run_on_nic(driver, "update-device", vm, moved, _UNMOVABLE)
 
 
-def _run_on_nic(driver, command, vm, nic, tolerated):
-    """Detach a NIC by its full XML, because two NICs may have the same MAC."""
+def _run_on_nic(driver, command, vm, nic, tolerated_errors):
+    """Run a virsh command on a running NIC, selected by its full XML, because two NICs may have the same MAC."""
     try:
         driver.virsh.run(command, vm.id, "/dev/stdin", "--live", stdin=ET.tostring(nic, encoding="unicode"))
     except CommandFailed as error:
-        if not any(text in error.stderr for text in tolerated):
+        if not any(text in error.stderr for text in tolerated_errors):
             raise
 
 
 DEFAULT_NETWORK = "default"
 
 
-def normalized_nic(vm, place, entry):
+def normalize_nic(vm, position, entry):
+    """An entry of ``networks`` with the types that libvirt has (nat and internal become network) and its defaults."""
     kind = entry.get("type")
-    existing = (vm.config.get("networks") or {}).get(place)
+    existing = (vm.config.get("networks") or {}).get(position)
     adjusted = dict(entry)
     if kind == "user" and entry.get("source"):
         raise Refused(f"{vm.name}: networks: source is not supported for a NIC of type user.", "Omit source.")
@@ -367,6 +382,7 @@ def normalized_nic(vm, place, entry):
     return adjusted
 
 
+#: {type that needs a source: remedy}.
 _NEED_SOURCE = {
     "internal": "Set source to an isolated network (virsh net-list --all).",
     "network": "Set source to a network (virsh net-list --all), or use type nat.",

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Port forwards from the host to the guest with passt, on the VM's first NIC of type user.
 
-libvirt has no names for them, so they are stored in an element of our own in the metadata, not in the mark: a copy of
-the VM may keep the names.
+libvirt has no names for port forwards, so they are stored in a separate element of the metadata. They are not part of
+the mark, which is valid only for one VM: a copy of the VM may keep the names.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from ...._lifecycle.model import Field
 from ...._lifecycle.simulate import changed_config
 from ...._tools.virsh_output import version_numbers
 
-#: 9.0 has passt too, but not under SELinux or AppArmor, nor in every build (Debian's rejects it).
+#: libvirt 9.0 supports passt too, but not with SELinux or AppArmor, nor in every build (Debian's rejects it).
 _SINCE = (9, 2)
 _NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/forwards/1"
+#: The element with {key of the forward: name} as JSON.
 _NAMES = f"{{{_NAMESPACE}}}names"
 _INSTALL = "Install passt on the hypervisor; it is required for port_forwards."
 INSTEAD_OF_FORWARDS = (
@@ -36,7 +37,7 @@ _FIELDS = {
 
 
 def forwarding_fields(hypervisor, version):
-    """The fields; none if this libvirt does not support port forwards."""
+    """The fields of port forwards; none if this libvirt does not support them."""
     return _FIELDS if hypervisor == "QEMU" and version_numbers(version) >= _SINCE else {}
 
 
@@ -62,23 +63,25 @@ def _check_forwards(vm, config):
             raise Refused(
                 f"{vm.name}: port_forwards.{name}: host_port is required.", "Set host_port to a port of the host."
             )
-    if requested and "user" not in _kinds(vm, config.get("networks") or {}):
+    if requested and "user" not in _nic_types(vm, config.get("networks") or {}):
         raise Refused(
             f"{vm.name}: port_forwards: the VM has no NIC of type user.",
             "Add one to networks, or connect to the guest by its address on its network.",
         )
 
 
-def _kinds(vm, requested):
-    found = vm.config.get("networks") or {}
-    return {{**found.get(place, {}), **(requested.get(place) or {})}.get("type") for place in {*found, *requested}}
+def _nic_types(vm, requested):
+    """The types of all NICs that the VM will have; ``requested`` are entries of ``networks``."""
+    present = vm.config.get("networks") or {}
+    keys = {*present, *requested}
+    return {{**present.get(key, {}), **(requested.get(key) or {})}.get("type") for key in keys}
 
 
 def check_passt(driver, plan):
-    """Fail if passt is missing, because the VM would not start."""
+    """Fail if passt is required and not installed, because the VM would not start."""
     forwards = plan.after.config.get("port_forwards")
-    touched = any(change.field == "port_forwards" for step in plan.steps for change in step.changes)
-    if forwards and (touched or any(step.verb == "create" for step in plan.steps)):
+    is_changed = any(change.field == "port_forwards" for step in plan.steps for change in step.changes)
+    if forwards and (is_changed or any(step.verb == "create" for step in plan.steps)):
         driver.commands.find("passt", _INSTALL)
 
 
@@ -86,39 +89,40 @@ def check_passt(driver, plan):
 
 
 def read_forwards(definition):
-    """{name: forward}; a forward without a stored name is named after its ports; port ranges are not reported."""
+    """{name: forward}. A forward without a stored name is named like tcp-8080; port ranges are not reported."""
     names = _names(definition)
-    return {
-        names.get(_key(forward), _key(forward)): forward for forward in map(_read, _elements(_first_nic(definition)))
-    }
+    forwards = [_read(element) for element in _elements(_forwarding_nic(definition))]
+    return {names.get(_key(forward), _key(forward)): forward for forward in forwards}
 
 
-def _first_nic(definition):
+def _forwarding_nic(definition):
     return next((nic for nic in definition.interfaces() if nic.get("type") == "user"), None)
 
 
 def _elements(nic):
-    """The forwards of single ports."""
+    """The portForward elements of a NIC with a single port each."""
     elements = nic.findall("portForward") if nic is not None else []
     return [one for one in elements if len(one) == 1 and not {"end", "exclude"} & set(one[0].attrib)]
 
 
 def _read(element):
     start = element[0].get("start")
-    reported = {
+    values = {
         "protocol": element.get("proto"),
         "host_address": element.get("address"),
         "host_port": int(start),
         "guest_port": int(element[0].get("to", start)),
     }
-    return {key: value for key, value in reported.items() if value is not None}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _key(forward):
+    """What identifies a forward on the host: protocol, address and port, such as tcp-127.0.0.1-8080."""
     return "-".join(str(forward[part]) for part in ("protocol", "host_address", "host_port") if forward.get(part))
 
 
 def _names(definition):
+    """{key of the forward: name}; empty if a user has damaged the stored text."""
     element = definition.root.find(f"metadata/{_NAMES}")
     try:
         names = json.loads(element.text) if element is not None else {}
@@ -132,7 +136,7 @@ def _names(definition):
 
 def write_forward(definition, change):
     forwards = changed_config({"port_forwards": read_forwards(definition)}, [change])["port_forwards"]
-    nic = _first_nic(definition)
+    nic = _forwarding_nic(definition)
     if nic is None:
         return  # The NIC was removed, and its forwards with it.
     for element in _elements(nic):
@@ -140,7 +144,7 @@ def write_forward(definition, change):
     if forwards:
         _use_passt(nic)
     nic.extend(_element(forward) for forward in forwards.values())
-    _keep_names(definition, {_key(forward): name for name, forward in forwards.items()})
+    _store_names(definition, {_key(forward): name for name, forward in forwards.items()})
 
 
 def _use_passt(nic):
@@ -157,13 +161,13 @@ def _element(forward):
     return element
 
 
-def forget_names(definition):
-    """For a clone: remove the port forwards of its source, whose host ports are in use."""
+def remove_forward_names(definition):
+    """Remove the stored names, for a clone: it has no port forwards, because the source uses their host ports."""
     definition.remove(f"metadata/{_NAMES}")
 
 
-def _keep_names(definition, names):
-    metadata = definition.made("metadata")
+def _store_names(definition, names):
+    metadata = definition.find_or_add("metadata")
     element = metadata.find(_NAMES)
     if element is None:
         ET.register_namespace("polyvirt-forwards", _NAMESPACE)

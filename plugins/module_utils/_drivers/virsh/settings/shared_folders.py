@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shared directories of the host: virtiofs if the host has it, else 9p, which is part of QEMU.
+"""Shared directories of the host, with virtiofs if the host supports it, else with 9p, which is part of QEMU.
 
-The guest identifies a directory by its tag, the name of the share, and must mount it itself.
+The name of a share is its tag, by which the guest mounts it. Mounting is left to the guest.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from ..definition import Definition
 
 _VIRTIOFS, _9P = "virtiofs", "path"
 _ACCESS = {_VIRTIOFS: "passthrough", _9P: "mapped"}
-#: Directories where libvirt finds programs for vhost-user devices, such as virtiofsd.
+#: Directories with JSON files that describe programs for vhost-user devices, such as virtiofsd.
 _DAEMONS = ("/etc/qemu/vhost-user", "/usr/share/qemu/vhost-user")
+#: First libvirt versions in which virtiofs can be read-only, and works on a session connection.
 _READ_ONLY_SINCE = (11, 0)
 _SESSION_SINCE = (10, 0)
-#: Older versions reject saving a VM with virtiofs; of newer ones QEMU and virtiofsd decide.
+#: Older versions never save a VM with virtiofs; newer ones try, and it depends on QEMU and virtiofsd.
 _SAVED_SINCE = (10, 0)
 #: Longest tag of QEMU's 9p; virtiofs allows a little more.
 _LONGEST_TAG = 31
 SHARED_FOLDER_FIELDS = {
     "shared_folders.add": Field(),
     "shared_folders.remove": Field(),
-    "shared_folders.host_path": Field(same=lambda found, asked: os.path.normpath(found) == os.path.normpath(asked)),
+    "shared_folders.host_path": Field(
+        same=lambda found, requested: os.path.normpath(found) == os.path.normpath(requested)
+    ),
     "shared_folders.read_only": Field(),
 }
 
@@ -41,7 +44,7 @@ SHARED_FOLDER_FIELDS = {
 
 
 def read_shares(definition):
-    """{tag: share}; shares of other types than a directory of the host are not reported."""
+    """{tag: share} of the shared directories; other sources, such as a socket, are not reported."""
     return {
         share.find("target").get("dir"): {
             "host_path": share.find("source").get("dir"),
@@ -61,6 +64,7 @@ def _element(definition, tag):
 
 
 def _driver_of(element):
+    """virtiofs, or path for 9p."""
     driver = element.find("driver")
     return driver.get("type", _9P) if driver is not None else _9P
 
@@ -78,7 +82,7 @@ def check_share_names(vm, shares):
 
 
 def check_shares(driver, plan):
-    """Reject missing directories, and shares that this host does not support."""
+    """Reject new or changed shares of missing directories, and those that this host does not support."""
     name, shares = plan.after.name, _new_shares(plan)
     for tag, share in shares.items():
         path = share["host_path"]
@@ -92,16 +96,16 @@ def check_shares(driver, plan):
                 f"{name}: shared_folders.{tag}.host_path: {path} is not a directory.", "Share its parent directory."
             )
     if shares:
-        # Until the clone exists, its devices are those of its source.
-        machine = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)
-        definition = driver.definition(machine.id) if machine.id else None
-        offered = _offered(driver)
+        # A clone that does not exist yet will have the devices of its source.
+        vm = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)
+        definition = driver.definition(vm.id) if vm.id else None
+        supported = _supported_drivers(driver)
         for tag, share in shares.items():
-            _chosen(driver, name, definition, tag, share, offered)
+            _choose_driver(driver, name, definition, tag, share, supported)
 
 
 def check_saving(driver, plan):
-    """Raise Refused for a plan that saves the memory of a VM with virtiofs, where libvirt rejects that."""
+    """Reject saving the memory of a VM with virtiofs if this version of libvirt cannot do that."""
     if driver.hypervisor != "QEMU" or output.version_numbers(driver.library) >= _SAVED_SINCE:
         return
     if any(step.verb == "start" for step in plan.steps):
@@ -117,52 +121,53 @@ def check_saving(driver, plan):
 
 
 def _virtiofs_in(definition):
-    """Names of the shares that use virtiofs, those of a socket too."""
+    """Tags of all shares that use virtiofs, including those of a socket."""
     shares = definition.devices.findall("filesystem")
     return {share.find("target").get("dir") for share in shares if _driver_of(share) == _VIRTIOFS}
 
 
 def _virtiofs_after_start(driver, plan):
-    """The same, as the plan's start will have them."""
+    """The same for the VM that the plan starts, after the plan's changes."""
     stored, new = driver.definition(plan.before.id), _new_shares(plan)
     removed = {change.key for step in plan.steps for change in step.changes if change.kind == "shared_folders.remove"}
-    offered = _offered(driver) if new else set()
-    chosen = {tag: _chosen(driver, plan.after.name, stored, tag, share, offered) for tag, share in new.items()}
-    kept = _virtiofs_in(stored) - chosen.keys() - removed
-    return kept | {tag for tag, name in chosen.items() if name == _VIRTIOFS}
+    supported = _supported_drivers(driver) if new else set()
+    chosen = {tag: _choose_driver(driver, plan.after.name, stored, tag, share, supported) for tag, share in new.items()}
+    unchanged = _virtiofs_in(stored) - chosen.keys() - removed
+    return unchanged | {tag for tag, share_driver in chosen.items() if share_driver == _VIRTIOFS}
 
 
 def _new_shares(plan):
-    """The shares that the plan adds or changes, by tag; existing ones are not checked."""
+    """{tag: share} of the shares that the plan adds or changes; others need no check."""
     after = plan.after.config.get("shared_folders") or {}
     if any(step.verb == "create" for step in plan.steps):
         return after
-    touched = {change.key for step in plan.steps for change in step.changes if change.field == "shared_folders"}
-    return {tag: share for tag, share in after.items() if tag in touched}
+    changed = {change.key for step in plan.steps for change in step.changes if change.field == "shared_folders"}
+    return {tag: share for tag, share in after.items() if tag in changed}
 
 
 # Choosing -----------------------------------------------------------------------------------------------------------
 
 
 def with_share_driver(driver, definition, change):
-    """The change as a complete share with its driver: read-only may need another driver."""
+    """The change with the complete share and its driver as ``new``: a change to read-only may need another driver."""
     if change.new is None:
         return change
-    asked = change.new if change.attribute is None else {change.attribute: change.new}
-    share = {**read_shares(definition).get(change.key, {}), **asked}
-    chosen = _chosen(driver, definition.name, definition, change.key, share, _offered(driver))
-    return replace(change, attribute=None, new={**share, "driver": chosen})
+    requested = change.new if change.attribute is None else {change.attribute: change.new}
+    share = {**read_shares(definition).get(change.key, {}), **requested}
+    supported = _supported_drivers(driver)
+    share_driver = _choose_driver(driver, definition.name, definition, change.key, share, supported)
+    return replace(change, attribute=None, new={**share, "driver": share_driver})
 
 
-def _chosen(driver, name, definition, tag, share, offered):
-    """The driver of one share: its present one if that is sufficient, else the best available one."""
-    can = [_VIRTIOFS] if _VIRTIOFS in offered and _can_use_virtiofs(driver, definition, share) else []
-    can += [_9P] if _9P in offered else []
+def _choose_driver(driver, name, definition, tag, share, supported):
+    """The driver of one share: its present one if possible, else virtiofs, else 9p. Unsupported if neither is."""
+    possible = [_VIRTIOFS] if _VIRTIOFS in supported and _can_use_virtiofs(driver, definition, share) else []
+    possible += [_9P] if _9P in supported else []
     present = _element(definition, tag) if definition is not None else None
-    if present is not None and _driver_of(present) in can:
+    if present is not None and _driver_of(present) in possible:
         return _driver_of(present)
-    if can:
-        return can[0]
+    if possible:
+        return possible[0]
     what = "read-only " if share.get("read_only") else ""
     raise Unsupported(
         f"{name}: shared_folders.{tag}: the hypervisor cannot share a directory {what}with a guest.",
@@ -176,28 +181,29 @@ def _can_use_virtiofs(driver, definition, share):
     return not (
         (share.get("read_only") and version < _READ_ONLY_SINCE)
         or (driver.virsh.uri.endswith("/session") and version < _SESSION_SINCE)
-        or (access is not None and access.get("mode") != "shared")  # Set explicitly by the user.
+        or (access is not None and access.get("mode") != "shared")  # Set by the user; virtiofs needs shared memory.
     )
 
 
-def _offered(driver):
-    """The drivers for shared directories on this connection; only QEMU's 9p if it reports none."""
+def _supported_drivers(driver):
+    """The drivers for shared directories on this connection; only 9p if libvirt reports none."""
     answer = driver.virsh.batch([("domcapabilities",)])[0]
-    offered = set() if answer.error else output.filesystem_drivers(answer.stdout)
-    if not _has_daemon():
-        offered -= {_VIRTIOFS}
-    return offered or {_9P}
+    supported = set() if answer.error else output.filesystem_drivers(answer.stdout)
+    if not _has_virtiofsd():
+        supported -= {_VIRTIOFS}
+    return supported or {_9P}
 
 
-def _has_daemon():
-    announced = [os.path.join(folder, name) for folder in _DAEMONS for name in files.entries(folder)]
-    return any(_is_file_server(path) for path in announced if path.endswith(".json"))
+def _has_virtiofsd():
+    paths = [os.path.join(folder, name) for folder in _DAEMONS for name in files.entries(folder)]
+    return any(_describes_virtiofsd(path) for path in paths if path.endswith(".json"))
 
 
-def _is_file_server(path):
+def _describes_virtiofsd(path):
+    """Whether the JSON file describes a file system daemon that is installed."""
     try:
-        reported = json.loads(files.read(path))
-        return reported["type"] == "fs" and files.is_file(reported["binary"])
+        description = json.loads(files.read(path))
+        return description["type"] == "fs" and files.is_file(description["binary"])
     except (PolyvirtError, ValueError, KeyError, TypeError):
         return False
 
@@ -206,7 +212,7 @@ def _is_file_server(path):
 
 
 def write_share(definition, change):
-    """``change`` is a complete share from ``with_driver``; everything not requested is kept."""
+    """Write a change from ``with_share_driver``; other parts of an existing element are kept."""
     element = _element(definition, change.key)
     if element is not None and (change.new is None or _driver_of(element) != change.new["driver"]):
         definition.devices.remove(element)
@@ -216,7 +222,7 @@ def write_share(definition, change):
     if element is None:
         element = _share_element(change.key, change.new["driver"])
         definition.devices.append(element)
-    _describe(element, change.new)
+    _set_source(element, change.new)
     if change.new["driver"] == _VIRTIOFS:
         _share_memory(definition)
 
@@ -229,17 +235,17 @@ def _share_element(tag, driver):
     return element
 
 
-def _describe(element, share):
+def _set_source(element, share):
     element.find("source").set("dir", share["host_path"])
-    mark = element.find("readonly")
-    if share.get("read_only") and mark is None:
+    readonly = element.find("readonly")
+    if share.get("read_only") and readonly is None:
         ET.SubElement(element, "readonly")
-    elif mark is not None and not share.get("read_only"):
-        element.remove(mark)
+    elif readonly is not None and not share.get("read_only"):
+        element.remove(readonly)
 
 
 def _share_memory(definition):
-    """virtiofsd needs shared guest memory. This setting remains when the share is removed: others may need it."""
+    """Share the guest's memory with virtiofsd. This remains if the share is removed, as other devices may need it."""
     backing = definition.root.find("memoryBacking")
     if backing is None:
         backing = ET.SubElement(definition.root, "memoryBacking")

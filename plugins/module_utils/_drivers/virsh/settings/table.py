@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings stored in the definition: how each is read and written.
+"""Table of the settings that are stored in the definition, with the functions that read and write them.
 
-A VM is created with the same functions that change it: the settings of a new VM are written one by one.
+The same functions create and change a VM: the settings of a new VM are written one by one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .firmware import (
     write_tpm,
 )
 from .memory_cpus import (
-    plug_cpus,
-    plug_memory,
     read_max_cpus,
     read_max_memory,
     read_nested,
     write_cpus,
+    write_live_cpus,
+    write_live_memory,
     write_max_cpus,
     write_max_memory,
     write_memory,
@@ -36,11 +36,11 @@ from .memory_cpus import (
 from .port_forwards import read_forwards, write_forward
 from .shared_folders import read_shares, with_share_driver, write_share
 
-#: Settings are written to a Definition; a running VM is changed before, by ``write_live(driver, vm, running, change)``.
-#: By name of the field. A maximum comes after the value that it limits.
+#: {field: Setting} with ``read(definition)``, ``write(definition, change)`` and, to change the running VM first,
+#: ``write_live(driver, vm, running, change)`` with its running definition. A maximum comes after the value it limits.
 SETTINGS = {
-    "cpus": Setting(lambda definition: definition.cpus, write_cpus, plug_cpus),
-    "memory": Setting(lambda definition: definition.memory, write_memory, plug_memory),
+    "cpus": Setting(lambda definition: definition.cpus, write_cpus, write_live_cpus),
+    "memory": Setting(lambda definition: definition.memory, write_memory, write_live_memory),
     "max_cpus": Setting(read_max_cpus, write_max_cpus),
     "max_memory": Setting(read_max_memory, write_max_memory),
     "firmware": Setting(read_firmware, write_firmware),

@@ -33,7 +33,7 @@ def machine_xml(*replacements):
 
 
 def with_devices(*elements):
-    """More devices, at the end of m1's."""
+    """The replacement that adds devices at the end of the list."""
     return ("  </devices>", "".join(elements) + "  </devices>")
 
 
@@ -73,7 +73,7 @@ class FakeVirsh:
         return answer if isinstance(answer, Answer) else Answer(answer, None)
 
     def defined(self):
-        """The one definition that was sent to be stored."""
+        """The definition that was sent to be stored; there must be exactly one."""
         assert [words for words in self.done if words[0] == "define"] == [("define", "/dev/stdin")]
         return Definition(self.sent[-1])
 
@@ -81,7 +81,7 @@ class FakeVirsh:
 class StoringVirsh(FakeVirsh):
     """One VM that applies changes: definitions are stored, NICs and disks are attached and detached.
 
-    ``fails_once`` are first words of commands that the next time fail as while another client works on the VM.
+    ``fails_once`` are first words of commands that fail once, as if another client were changing the VM.
     """
 
     def __init__(self, uuid, stored, running=None, fails_once=()):
@@ -129,6 +129,6 @@ def chain(images, folder, *names):
     """Create images, each on top of the previous one; returns their paths."""
     paths = [str(folder / name) for name in names]
     images.create(paths[0], "qcow2", 1 << 20)
-    for below, path in zip(paths, paths[1:]):
-        images.overlay(path, below, "qcow2")
+    for backing, path in zip(paths, paths[1:]):
+        images.overlay(path, backing, "qcow2")
     return paths

@@ -14,7 +14,7 @@ from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, recor
 
 RICH = "d7188e7f-d4e4-48f6-9735-fb974a8262d0"
 DISK, SHARED, SEED = "rich-vda.qcow2", "rich-vdb.raw", "rich.polyvirt-seed.iso"
-#: The definition of a firmware with NVRAM.
+#: The loader element of a UEFI firmware, which has NVRAM.
 PFLASH = "<loader type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
 _MIB = 1 << 20
 
@@ -49,12 +49,12 @@ class Rich:
         self.text = self.text.replace(old, new)
 
     def make_raw(self):
-        """Its disk is a raw one from now on."""
+        """Replace the disk by a raw one."""
         (self.folder / DISK).write_bytes(bytes(_MIB))
         self.replace("type='qcow2'", "type='raw'")
 
     def snapshot_inside(self, name="s1"):
-        """What the snapshot is in the image."""
+        """Create the internal snapshot in the image."""
         subprocess.run(["qemu-img", "snapshot", "-c", name, self.path(DISK)], check=True)
 
     def driver(self):
@@ -74,7 +74,7 @@ class Rich:
 
 
 def external(text):
-    """The snapshot as one that froze its disk's file."""
+    """The XML of the snapshot as an external one."""
     for old, new in (
         ("name='vda' snapshot='internal'", "name='vda' snapshot='external'"),
         ("<memory snapshot='internal'/>", "<memory snapshot='no'/>"),
@@ -85,12 +85,12 @@ def external(text):
 
 
 def write(path, byte, image_format="qcow2"):
-    """Let a guest have written this byte all over the first 64 KiB."""
+    """Fill the first 64 KiB with this byte, as a guest could."""
     _io(f"write -P {byte} 0 64k", path, image_format)
 
 
 def holds(path, byte, image_format="qcow2"):
-    """Whether those bytes are there."""
+    """Whether the first 64 KiB are filled with this byte."""
     return "Pattern verification failed" not in _io(f"read -P {byte} 0 64k", path, image_format)
 
 

@@ -22,8 +22,8 @@ def _device(tmp_path, monkeypatch):
     """A file that is treated as a block device, to which a guest has written a qcow2 header."""
     path = tmp_path / "lv"
     path.write_bytes(b"QFI\xfb" + bytes(MIB - 4))
-    monkeypatch.setattr(files, "is_block_device", lambda asked: asked == str(path))
-    monkeypatch.setattr(files, "is_file", lambda asked: asked != str(path))
+    monkeypatch.setattr(files, "is_block_device", lambda requested: requested == str(path))
+    monkeypatch.setattr(files, "is_file", lambda requested: requested != str(path))
     return str(path)
 
 
@@ -38,14 +38,14 @@ def check(folder, *changes, virsh=None, disks=None, steps=()):
     check_plan(driver, Plan(vm, vm, segments=((*steps, Step("configure", changes=changes)),)))
 
 
-def test_it_is_attached_as_a_raw_block_device_whatever_its_guest_wrote(tmp_path, device):
+def test_block_device_is_attached_as_raw_despite_qcow2_header(tmp_path, device):
     check(tmp_path, added(device))
     disk = change(tmp_path, virsh_with(machine_xml()), added(device)).defined().drives("disk")[1]
     assert (disk.get("type"), disk.find("source").attrib) == ("block", {"dev": device})
     assert disk.find("driver").get("type") == "raw"
 
 
-def test_one_that_another_vm_uses_is_not_attached(tmp_path, device):
+def test_block_device_of_another_vm_is_rejected(tmp_path, device):
     other = "d7188e7f-d4e4-48f6-9735-fb974a826200"
     theirs = machine_xml(
         with_devices(f"<disk type='block' device='disk'><source dev='{device}'/><target dev='vdb'/></disk>"),
@@ -58,7 +58,7 @@ def test_one_that_another_vm_uses_is_not_attached(tmp_path, device):
         check(tmp_path, added(device), virsh=FakeVirsh(answers))
 
 
-def test_it_is_not_grown(tmp_path, device):
+def test_block_device_is_not_enlarged(tmp_path, device):
     grown = Change("disks", MIB, 2 * MIB, key="vdb", attribute="size")
     with pytest.raises(
         Refused, match=r"m1: disks\.vdb\.size: .*lv is a block device of 1M, and only files can be enlarged"
@@ -66,7 +66,7 @@ def test_it_is_not_grown(tmp_path, device):
         check(tmp_path, grown, disks={"vdb": {"source": device, "size": MIB}})
 
 
-def test_no_overlay_is_created_beside_it(tmp_path, device):
+def test_external_snapshot_of_block_device_is_rejected(tmp_path, device):
     taken = Step("snapshot", arguments={"name": "s", "kind": "external", "include_memory": False})
     with pytest.raises(Refused, match=r"disk vdb is the block device .*lv, for which no overlay file can be created"):
         check(tmp_path, disks={"vdb": {"source": device, "format": "raw"}}, steps=[taken])

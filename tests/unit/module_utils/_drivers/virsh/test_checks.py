@@ -24,7 +24,7 @@ def check(folder, *steps, nics=(), virsh=None):
     config = {"networks": {str(place): nic for place, nic in enumerate(nics)}}
     vm = Vm("web", id="u", config=config)
     driver = driver_of(virsh or FakeVirsh(NETWORKS), folder)
-    driver.hypervisor = "TEST"  # With QEMU, what may be made depends on the processor under these tests.
+    driver.hypervisor = "TEST"  # With QEMU, the result would depend on the CPU of the test host.
     check_plan(driver, Plan(vm, vm, segments=(steps,)))
 
 
@@ -32,18 +32,18 @@ def network(source):
     return {"type": "network", "source": source}
 
 
-def put(nic):
+def connect_nic(nic):
     return Step("configure", changes=(Change("networks", None, nic, key="0"),))
 
 
-def test_a_network_that_does_not_exist_names_those_that_do(tmp_path):
+def test_error_for_missing_network_lists_available_ones(tmp_path):
     with pytest.raises(NotFound) as caught:
-        check(tmp_path, put(network("lna")), nics=[network("lna")])
+        check(tmp_path, connect_nic(network("lna")), nics=[network("lna")])
     assert str(caught.value) == "web: networks: libvirt has no network 'lna'. Available networks: default, lan."
 
 
-def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
-    check(tmp_path, put(network("lan")), nics=[network("lan")])
+def test_inactive_network_prevents_start_but_not_configuration(tmp_path):
+    check(tmp_path, connect_nic(network("lan")), nics=[network("lan")])
     with pytest.raises(Refused, match=r"the network 'lan' is not active\. Start it first: virsh net-start lan"):
         check(tmp_path, START, nics=[network("lan")])
 
@@ -57,24 +57,24 @@ def test_a_network_that_is_not_active_stops_a_start_and_nothing_else(tmp_path):
         (Step("configure", changes=(Change("memory", 1, 2),)), [network("nosuch")]),
     ],
 )
-def test_networks_are_asked_about_only_where_one_is_needed(tmp_path, step, nics):
+def test_networks_are_listed_only_if_a_step_needs_one(tmp_path, step, nics):
     virsh = FakeVirsh()
     check(tmp_path, step, nics=nics, virsh=virsh)
     assert virsh.processes == 0
 
 
-def test_a_network_card_without_a_name_beside_one_with_a_wrong_name(tmp_path):
+def test_nic_without_source_beside_nic_with_missing_network(tmp_path):
     with pytest.raises((NotFound, Refused)):
         check(tmp_path, START, nics=[{"type": "network"}, network("nosuch")])
 
 
-def test_a_medium_must_be_one(tmp_path):
+def test_missing_iso_is_rejected(tmp_path):
     change = Change("iso", "", str(tmp_path / "nosuch.iso"))
     with pytest.raises(NotFound, match=r"web: iso: .*nosuch\.iso does not exist on the hypervisor"):
         check(tmp_path, Step("configure", changes=(change,)))
 
 
-def test_a_creation_needs_its_folder(tmp_path):
+def test_creation_needs_existing_storage_path(tmp_path):
     arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {}}
     with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
         check(
@@ -84,7 +84,7 @@ def test_a_creation_needs_its_folder(tmp_path):
         )
 
 
-def test_nothing_was_written_by_looking(tmp_path):
+def test_checks_write_nothing(tmp_path):
     arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {"cloud_init": {"user": "admin"}}}
     virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
     check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
@@ -93,7 +93,7 @@ def test_nothing_was_written_by_looking(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "refused"), [(b"", False), (b"x" * 4096, True)])
-def test_a_file_in_a_disks_place_is_found_before_anything_is_done(tmp_path, content, refused):
+def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, content, refused):
     (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
     virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
@@ -105,7 +105,7 @@ def deletion(*paths):
     return Step("delete", arguments={"files": tuple(str(path) for path in paths)})
 
 
-def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_path, monkeypatch):
+def test_undeletable_file_is_rejected_before_vm_is_stopped(tmp_path, monkeypatch):
     closed = tmp_path / "closed"
     closed.mkdir()
     (closed / "disk").touch()
@@ -122,8 +122,8 @@ def test_a_file_that_cannot_be_removed_is_found_before_the_machine_stops(tmp_pat
 # NVRAM and logs -------------------------------------------------------------------------------------------------------
 
 
-def beside(text, **config):
-    """Check a new VM with ``config`` on a host with one VM, m1, and all features of QEMU."""
+def creation_beside_m1(text, **config):
+    """(arguments of ``check``, step that creates a VM with ``config``) for a host with one VM, m1, and all features."""
     question = ("domcapabilities", "--virttype", "qemu", "--arch", "x86_64", "--machine", "q35")
     answers = {
         ("capabilities",): "<capabilities/>",
@@ -135,28 +135,28 @@ def beside(text, **config):
     return {"virsh": FakeVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
 
 
-def test_nvram_that_another_machine_uses_is_not_taken(tmp_path):
+def test_nvram_file_of_another_vm_is_rejected(tmp_path):
     theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram-secure</nvram>"))
-    host, step = beside(theirs, firmware="uefi", secure_boot=False)
+    host, step = creation_beside_m1(theirs, firmware="uefi", secure_boot=False)
     check(tmp_path, step, **host)
-    host, step = beside(theirs, firmware="uefi", secure_boot=True)
+    host, step = creation_beside_m1(theirs, firmware="uefi", secure_boot=True)
     with pytest.raises(Refused, match=r"web: .*web\.nvram-secure is used by m1"):
         check(tmp_path, step, **host)
 
 
-def test_nvram_needs_its_folder_which_only_libvirt_must_be_able_to_write(tmp_path, monkeypatch):
-    host, step = beside(machine_xml(), firmware="uefi", secure_boot=False)
+def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monkeypatch):
+    host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
         check(tmp_path / "nosuch", step, **host)
     monkeypatch.setattr(checks.files, "is_writable", lambda path: False)
-    host, step = beside(machine_xml(), firmware="uefi", secure_boot=False)
+    host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     check(tmp_path, step, **host)
 
 
-def test_a_log_that_another_machine_writes_is_not_taken(tmp_path):
+def test_serial_log_of_another_vm_is_rejected(tmp_path):
     log = str(tmp_path / "log")
     theirs = machine_xml(("<devices>", f"<devices><serial type='pty'><log file='{log}'/></serial>"))
-    host, step = beside(theirs, serial_log=log)
+    host, step = creation_beside_m1(theirs, serial_log=log)
     with pytest.raises(Refused, match=f"web: serial_log: {log} is already written by m1"):
         check(tmp_path, step, **host)
     with pytest.raises(Refused, match=f"web: serial_log: {log} is already written by m1"):
@@ -164,9 +164,9 @@ def test_a_log_that_another_machine_writes_is_not_taken(tmp_path):
     check(tmp_path, Step("configure", changes=(Change("serial_log", log, ""),)))
 
 
-def test_firmware_of_a_machine_that_is_there_is_looked_at_as_well(tmp_path):
+def test_nvram_is_checked_for_firmware_change_of_existing_vm(tmp_path):
     theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram</nvram>"))
-    (arguments, _step), changes = beside(theirs), (Change("firmware", "bios", "uefi"),)
+    (arguments, _step), changes = creation_beside_m1(theirs), (Change("firmware", "bios", "uefi"),)
     vm = Vm("web", id="u", config={"firmware": "bios", "secure_boot": False})
     with pytest.raises(Refused, match=r"web: .*web\.nvram is used by m1"):
         check_plan(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_checks
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import check_host_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import check_host_resources
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -30,11 +30,11 @@ def check(folder, *steps, capabilities="<capabilities/>", hypervisor="QEMU", uri
     driver = driver_of(virsh, folder)
     driver.hypervisor = hypervisor
     vm = Vm("web", id="u", config=config)
-    check_host_of(driver, Plan(vm, vm, segments=(steps,)))
+    check_host_resources(driver, Plan(vm, vm, segments=(steps,)))
 
 
 @pytest.mark.parametrize("step", [START, CREATE, MOVED], ids=lambda step: step.verb)
-def test_a_bridge_that_does_not_exist(tmp_path, step):
+def test_missing_bridge_is_rejected(tmp_path, step):
     nic = {"type": "bridged", "source": "pv-nosuch9"}
     with pytest.raises(
         NotFound, match=r"web: networks\.0\.source: the hypervisor has no network interface 'pv-nosuch9'"
@@ -55,7 +55,7 @@ def memory_of(monkeypatch, ram, swap, overcommit=b"0"):
     monkeypatch.setattr(host_checks.files, "read", content_of.__getitem__)
 
 
-def test_more_memory_than_the_host_has(tmp_path, monkeypatch):
+def test_more_memory_than_host_has_is_rejected(tmp_path, monkeypatch):
     memory_of(monkeypatch, 7 * GIB, 2 * GIB)
     with pytest.raises(Refused, match=r"web: memory: 10G is more than the hypervisor has \(9G of RAM and swap\)"):
         check(tmp_path, START, memory=10 * GIB)
@@ -74,8 +74,8 @@ def closed(folder, mode):
     return {"vda": {"source": str(folder / "closed" / "d.qcow2")}}
 
 
-def above_is_open(monkeypatch, folder):
-    """As if everybody might enter the directory of the tests themselves."""
+def open_parent_directories(monkeypatch, folder):
+    """Let everybody enter the directories above the one of the test."""
     real = files.folders_above
 
     def inside(path):
@@ -86,8 +86,8 @@ def above_is_open(monkeypatch, folder):
 
 @pytest.mark.parametrize(("mode", "may"), [(0o700, False), (0o711, True), (0o710, False), (0o755, True)])
 @pytest.mark.parametrize("step", [START, CREATE], ids=lambda step: step.verb)
-def test_a_directory_that_the_user_of_qemu_cannot_enter(tmp_path, monkeypatch, mode, may, step):
-    above_is_open(monkeypatch, tmp_path)
+def test_disk_in_directory_closed_to_qemu_is_rejected(tmp_path, monkeypatch, mode, may, step):
+    open_parent_directories(monkeypatch, tmp_path)
     disks = closed(tmp_path, mode)
     if may:
         check(tmp_path, step, disks=disks, capabilities=CAPABILITIES)
@@ -97,14 +97,14 @@ def test_a_directory_that_the_user_of_qemu_cannot_enter(tmp_path, monkeypatch, m
     ) as raised:
         check(tmp_path, step, disks=disks, capabilities=CAPABILITIES)
     assert "setfacl -m u:64055:x" in raised.value.remedy
-    # Of a session, or where QEMU runs as root.
+    # In a session libvirt reports no user; and QEMU may run as root.
     check(tmp_path, step, disks=disks)
     check(tmp_path, step, disks=disks, capabilities=CAPABILITIES.replace("+64055", "+0"))
     check(tmp_path, STOP, disks=disks, capabilities=CAPABILITIES)
 
 
-def test_a_storage_path_that_the_user_of_qemu_cannot_enter(tmp_path, monkeypatch):
-    above_is_open(monkeypatch, tmp_path)
+def test_storage_path_closed_to_qemu_is_rejected(tmp_path, monkeypatch):
+    open_parent_directories(monkeypatch, tmp_path)
     closed(tmp_path, 0o700)
     with pytest.raises(Refused, match=r"web: storage_path: QEMU runs as user 64055, who cannot enter"):
         check(tmp_path / "closed", CREATE, disks={"vda": {"size": GIB}}, capabilities=CAPABILITIES)

@@ -31,8 +31,8 @@ def _rich(tmp_path):
 
 def cloned(rich, snapshot=None, linked=False, networks=None, **creation):
     """The definition of a clone named copy."""
-    asked = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}, **creation}
-    arguments = {"config": {"tags": ["t"]}, "creation": asked, "source": rich.vm, "networks": networks}
+    requested = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}, **creation}
+    arguments = {"config": {"tags": ["t"]}, "creation": requested, "source": rich.vm, "networks": networks}
     clone(rich.driver(), Vm.absent("copy"), Step("clone", arguments=arguments))
     return rich.virsh.defined()
 
@@ -45,23 +45,23 @@ def copy_of(rich, slot="vda", image_format="qcow2"):
 
 
 @pytest.mark.parametrize("snapshot", [None, "s1"])
-def test_nothing_of_the_sources_identity_is_left(rich, snapshot):
+def test_clone_has_no_identity_of_source(rich, snapshot):
     rich.snapshot_inside()
     definition = cloned(rich, snapshot)
     text = definition.text()
     for trace in ("52:54:00:d4:9a:11", "richcard0", "43dc0cf8", "4711", "5977", "5777", "45551", "disk.console",
                   "rich.socket", "rich.log", "rich.agent", "rich-vda", SEED):  # fmt: skip
         assert trace not in text, trace
-    assert text.count(RICH) == 1  # In the mark: what it was made from.
+    assert text.count(RICH) == 1  # In the mark: the source.
     assert "<polyvirt:mark" in text
     assert definition.root.tag == "domain"
     assert definition.name == "copy"
     assert definition.uuid != RICH and len(definition.uuid) == 36
-    assert definition.root.find("genid") is not None  # Empty: libvirt draws one.
+    assert definition.root.find("genid") is not None  # Empty: libvirt generates a new value.
 
 
 @pytest.mark.parametrize("wanted", [None, {"0": {"mac": "52:54:00:aa:bb:cc"}}])
-def test_seed_of_a_clone_names_the_macs_of_its_nics(rich, wanted):
+def test_seed_of_clone_contains_macs_of_its_nics(rich, wanted):
     addressed = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24"]}}
     (nic, *_others) = cloned(rich, networks=wanted, **addressed).interfaces()
     seed = Path(rich.path("copy.polyvirt-seed.iso")).read_bytes()
@@ -69,7 +69,7 @@ def test_seed_of_a_clone_names_the_macs_of_its_nics(rich, wanted):
     assert f'"macaddress": "{mac}"'.encode() in seed
 
 
-def test_what_is_no_identity_stays(rich):
+def test_clone_keeps_settings_that_are_no_identity(rich):
     definition = cloned(rich)
     source = rich.definition
     assert definition.native("os/type@machine") == source.native("os/type@machine")
@@ -81,7 +81,7 @@ def test_what_is_no_identity_stays(rich):
     assert targets == ["vda", "vdb", "sda"]
 
 
-def test_a_screen_finds_a_free_port_and_a_port_that_calls_out_keeps_its_end(rich):
+def test_clone_gets_free_display_port_and_keeps_connecting_serial_port(rich):
     rich.replace("<source mode='bind' host='127.0.0.1'", "<source mode='connect' host='127.0.0.1'")
     rich.replace("<listen type='address' address='127.0.0.1'/>", "<listen type='socket' socket='/run/rich.vnc'/>")
     definition = cloned(rich)
@@ -95,7 +95,7 @@ def test_a_screen_finds_a_free_port_and_a_port_that_calls_out_keeps_its_end(rich
 # Disks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_clone_stands_on_nothing_and_holds_the_same(rich):
+def test_full_clone_has_same_content_and_no_backing_file(rich):
     write(rich.path(DISK), 0xAB)
     definition = cloned(rich)
     assert IMAGES.info(copy_of(rich)).backing is None
@@ -110,7 +110,7 @@ def test_a_full_clone_stands_on_nothing_and_holds_the_same(rich):
     }  # fmt: skip
 
 
-def test_a_raw_disk_becomes_a_raw_copy_or_a_linked_qcow2(rich):
+def test_raw_disk_becomes_raw_copy_or_linked_qcow2(rich):
     rich.make_raw()
     write(rich.path(DISK), 0xAB, "raw")
     assert cloned(rich).root.find("devices/disk/driver").get("type") == "raw"
@@ -120,8 +120,8 @@ def test_a_raw_disk_becomes_a_raw_copy_or_a_linked_qcow2(rich):
     assert holds(copy_of(rich), 0xAB)
 
 
-def test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is(rich, tmp_path):
-    """The guest wrote a header that names a file of the host: no clone may hold that file."""
+def test_raw_disk_with_qcow2_header_is_copied_unchanged(rich, tmp_path):
+    """The guest wrote a header with a file of the host as backing file: no clone may contain that file."""
     (tmp_path / "secret").write_bytes(b"secret" * 100)
     rich.make_raw()
     subprocess.run(
@@ -135,7 +135,7 @@ def test_a_raw_disk_that_poses_as_an_image_is_copied_as_it_is(rich, tmp_path):
     assert [image.path for image in IMAGES.chain(copy_of(rich))] == [copy_of(rich), rich.path(DISK)]
 
 
-def test_a_linked_clone_tells_all_that_it_stands_on(rich, tmp_path):
+def test_mark_of_linked_clone_lists_all_backing_files(rich, tmp_path):
     base = str(tmp_path / "base")
     IMAGES.create(base, "qcow2", 1 << 20)
     IMAGES.overlay(rich.path(DISK), base, "qcow2")
@@ -145,7 +145,7 @@ def test_a_linked_clone_tells_all_that_it_stands_on(rich, tmp_path):
     assert definition.root.find(".//backingStore") is None
 
 
-def test_a_clone_of_an_internal_snapshot_holds_what_was_then(rich):
+def test_clone_of_internal_snapshot_has_its_content(rich):
     write(rich.path(DISK), 0x11)
     rich.snapshot_inside()
     write(rich.path(DISK), 0x22)
@@ -156,7 +156,7 @@ def test_a_clone_of_an_internal_snapshot_holds_what_was_then(rich):
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_clone_of_an_external_snapshot_has_the_frozen_file(rich, linked):
+def test_clone_of_external_snapshot_has_content_of_frozen_file(rich, linked):
     write(rich.path(DISK), 0x11)
     rich.snapshots["s1"] = external(rich.snapshots["s1"])
     cloned(rich, snapshot="s1", linked=linked)
@@ -164,7 +164,7 @@ def test_a_clone_of_an_external_snapshot_has_the_frozen_file(rich, linked):
     assert (IMAGES.info(copy_of(rich)).backing == rich.path(DISK)) is linked
 
 
-def test_a_disk_that_is_shared_on_purpose_is_not_copied(rich):
+def test_shareable_disk_is_not_copied(rich):
     rich.replace("<serial>disk-one</serial>", "<serial>disk-one</serial><shareable/>")
     definition = cloned(rich)
     assert file_of(definition.root.find("devices/disk")) == rich.path(DISK)
@@ -174,7 +174,7 @@ def test_a_disk_that_is_shared_on_purpose_is_not_copied(rich):
 # Seeds and firmware ---------------------------------------------------------------------------------------------------
 
 
-def test_the_sources_seed_stays_with_the_source_and_the_clone_gets_its_own(rich):
+def test_clone_gets_its_own_seed_instead_of_seed_of_source(rich):
     definition = cloned(rich, **KEYS)
     own = rich.path("copy.polyvirt-seed.iso")
     assert [file_of(drive) for drive in definition.drives("cdrom")] == [rich.path("medium.iso"), own]
@@ -182,7 +182,7 @@ def test_the_sources_seed_stays_with_the_source_and_the_clone_gets_its_own(rich)
     assert os.path.exists(rich.path(SEED))
 
 
-def test_firmware_variables_are_copied_beside_the_disks(rich, tmp_path):
+def test_nvram_is_copied_to_directory_of_disks(rich, tmp_path):
     variables = tmp_path / "nvram" / "rich_VARS.fd"
     variables.parent.mkdir()
     variables.write_bytes(b"boot entries".ljust(1024))
@@ -193,13 +193,13 @@ def test_firmware_variables_are_copied_beside_the_disks(rich, tmp_path):
     assert own.read_bytes() == variables.read_bytes()
 
 
-def test_a_machine_that_never_ran_has_no_variables_yet(rich, tmp_path):
+def test_clone_of_vm_that_never_ran_has_no_nvram_file(rich, tmp_path):
     rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
     assert cloned(rich).get("os/nvram") == f"{tmp_path}/copy.nvram"
     assert not (tmp_path / "copy.nvram").exists()
 
 
-def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
+def test_nvram_of_clone_created_by_another_task_is_kept(rich, tmp_path):
     (tmp_path / "rich_VARS.fd").write_bytes(bytes(1024))
     rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
     rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
@@ -210,7 +210,7 @@ def test_variables_that_another_task_made_the_machine_with_stay(rich, tmp_path):
     assert not os.path.exists(copy_of(rich))
 
 
-def test_a_source_that_was_started_meanwhile_gets_no_linked_clone(rich, tmp_path):
+def test_linked_clone_is_undone_if_source_was_started_meanwhile(rich, tmp_path):
     rich.virsh.answers["domstate", RICH] = "running\n"
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(Refused, match="copy: 'rich' was started while it was being cloned"):
@@ -222,7 +222,7 @@ def test_a_source_that_was_started_meanwhile_gets_no_linked_clone(rich, tmp_path
 # Failing --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_clone_that_libvirt_does_not_accept_leaves_no_file_of_its_own(rich, tmp_path):
+def test_rejected_clone_leaves_no_files(rich, tmp_path):
     variables = tmp_path / "rich_VARS.fd"
     variables.write_bytes(bytes(1024))
     rich.replace("<boot dev", f"{PFLASH}<nvram>{variables}</nvram><boot dev")
@@ -233,7 +233,7 @@ def test_a_clone_that_libvirt_does_not_accept_leaves_no_file_of_its_own(rich, tm
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_the_source_is_only_read(rich):
+def test_source_is_not_changed(rich):
     rich.snapshot_inside()
     before = {name: (rich.folder / name).read_bytes() for name in os.listdir(rich.folder)}
     cloned(rich, linked=True)

@@ -36,11 +36,11 @@ def check(rich, snapshot=None, linked=False, to_delete=()):
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_plain_machine_can_be_cloned(rich, linked):
+def test_plain_vm_can_be_cloned(rich, linked):
     check(rich, linked=linked)
 
 
-def test_no_disk_stands_on_a_snapshot_within_an_image(rich):
+def test_linked_clone_of_internal_snapshot_is_rejected(rich):
     rich.snapshot_inside()
     check(rich, "s1")
     with pytest.raises(Refused, match=r"copy: clone\.linked: 's1' is an internal snapshot of 'rich'") as raised:
@@ -48,24 +48,24 @@ def test_no_disk_stands_on_a_snapshot_within_an_image(rich):
     assert "external" in raised.value.remedy
 
 
-def test_a_linked_clone_of_an_external_snapshot_is_fine(rich):
+def test_linked_clone_of_external_snapshot_is_accepted(rich):
     rich.snapshots["s1"] = external(rich.snapshots["s1"])
     check(rich, "s1", linked=True)
 
 
-def test_a_snapshot_whose_content_is_gone(rich):
+def test_snapshot_missing_in_image_is_rejected(rich):
     with pytest.raises(NotFound, match="no longer contains the snapshot 's1' of 'rich'") as raised:
         check(rich, "s1")
     assert "virsh snapshot-delete rich --snapshotname=s1 --metadata" in raised.value.remedy
 
 
-def test_a_snapshot_of_which_libvirt_keeps_no_definition(rich):
+def test_snapshot_without_definition_is_rejected(rich):
     rich.snapshots["s1"] = "<domainsnapshot><name>s1</name><domain><uuid>x</uuid></domain></domainsnapshot>"
     with pytest.raises(Refused, match="libvirt reports no VM definition for snapshot 's1' of 'rich'"):
         check(rich, "s1")
 
 
-def test_a_snapshot_that_was_taken_without_one_of_the_disks(rich):
+def test_snapshot_without_one_of_the_disks_is_rejected(rich):
     rich.snapshot_inside()
     text = rich.snapshots["s1"]
     shared = text.rindex("<readonly/>", 0, text.rindex("medium.iso"))
@@ -74,7 +74,7 @@ def test_a_snapshot_that_was_taken_without_one_of_the_disks(rich):
         check(rich, "s1")
 
 
-def test_a_disk_that_is_no_file(rich):
+def test_disk_that_is_not_a_file_is_rejected(rich):
     rich.replace(f"<disk type='file' device='disk'>\n      <driver name='qemu' type='qcow2'/>\n"
                  f"      <source file='{rich.path(DISK)}'/>",
                  "<disk type='block' device='disk'>\n      <driver name='qemu' type='qcow2'/>\n"
@@ -83,26 +83,26 @@ def test_a_disk_that_is_no_file(rich):
         check(rich)
 
 
-def test_a_disk_whose_file_is_gone(rich):
+def test_missing_disk_file_is_rejected(rich):
     os.unlink(rich.path(DISK))
     with pytest.raises(NotFound, match=r"copy: disk vda of 'rich': .*rich-vda\.qcow2 does not exist"):
         check(rich)
 
 
-def test_a_disk_that_is_not_of_the_format_that_libvirt_was_told(rich):
+def test_disk_with_other_format_than_in_definition_is_rejected(rich):
     (rich.folder / DISK).write_bytes(bytes(1 << 20))
     with pytest.raises(Refused, match=r"rich-vda\.qcow2 is not a disk image"):
         check(rich)
 
 
-def test_a_disk_that_another_machine_writes_to(rich):
+def test_disk_that_another_vm_writes_to_is_rejected(rich):
     other = machine_xml(("/var/lib/libvirt/images/m1.qcow2", rich.path(DISK)))
     rich.others[UUID, "m1"] = other
     with pytest.raises(Refused, match=r"rich-vda\.qcow2 is also a disk of m1"):
         check(rich)
 
 
-def test_a_file_in_the_clones_place(rich):
+def test_existing_file_at_path_of_clone_must_have_same_content(rich):
     (rich.folder / "copy-vda.qcow2").write_bytes((rich.folder / DISK).read_bytes())
     check(rich)  # A file that an interrupted run left.
     write(rich.path("copy-vda.qcow2"), 7)
@@ -112,7 +112,7 @@ def test_a_file_in_the_clones_place(rich):
     check(rich, to_delete={rich.path("copy-vda.qcow2")})
 
 
-def test_a_place_that_is_another_machines(rich):
+def test_disk_path_used_by_another_vm_is_rejected(rich):
     rich.others[UUID, "m1"] = machine_xml(("/var/lib/libvirt/images/m1.qcow2", rich.path("copy-vda.qcow2")))
     with pytest.raises(Refused, match=r"copy-vda\.qcow2 is used by m1"):
         check(rich)
@@ -123,7 +123,7 @@ def with_variables(rich):
     (rich.folder / NVRAM).write_bytes(b"v" * 1024)
 
 
-def test_firmware_variables_in_the_clones_place(rich):
+def test_existing_nvram_at_path_of_clone_must_have_same_content(rich):
     with_variables(rich)
     check(rich)
     (rich.folder / "copy.nvram").write_bytes(b"v" * 1024)
@@ -133,7 +133,7 @@ def test_firmware_variables_in_the_clones_place(rich):
         check(rich)
 
 
-def test_firmware_variables_that_cannot_be_copied(rich, monkeypatch):
+def test_unreadable_nvram_is_rejected(rich, monkeypatch):
     with_variables(rich)
     # Root may read everywhere, so the port is patched to return the result for other users.
     monkeypatch.setattr(storage.files, "is_readable", lambda path: not path.endswith(NVRAM))
@@ -144,14 +144,14 @@ def test_firmware_variables_that_cannot_be_copied(rich, monkeypatch):
 # Bases of linked clones -----------------------------------------------------------------------------------------------
 
 
-def standing_on(path, marked=UUID):
+def linked_clone_of(path, marked=UUID):
     """The VM m1, whose disks are overlays of ``path`` according to its mark."""
     mark = {"v": 1, "id": marked, "disks": [], "files": [], "tags": [], "inputs": {"bases": [path]}}
     element = f"<p:mark xmlns:p='https://github.com/polyvirt/polyvirt.core/ns/1'>{json.dumps(mark)}</p:mark>"
     return machine_xml(("  </metadata>", f"{element}  </metadata>"), (MAC, "52:54:00:00:00:09"))
 
 
-def overlay_of_somebody(rich, image_format="qcow2"):
+def vm_with_manual_overlay(rich, image_format="qcow2"):
     """The VM m1 with an overlay that was not created by the collection; its base is the disk of rich."""
     path = rich.path("theirs.qcow2")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", rich.path(DISK), path], check=True)
@@ -163,49 +163,49 @@ def check_plan(rich, *steps, path=None):
     checks.check_plan(rich.driver(), Plan(source, source, segments=(steps,)))
 
 
-GROWN = Step("configure", changes=(Change("disks", 1 << 20, 2 << 20, key="vda", attribute="size"),))
-TOLD = Step("configure", changes=(Change("description", "a", "b"),))
+ENLARGE = Step("configure", changes=(Change("disks", 1 << 20, 2 << 20, key="vda", attribute="size"),))
+DESCRIBE = Step("configure", changes=(Change("description", "a", "b"),))
 
 
-@pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
-def test_what_others_stand_on_is_not_written_to(rich, step):
-    rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
+@pytest.mark.parametrize("step", [Step("start"), ENLARGE], ids=["start", "grow"])
+def test_disk_with_linked_clones_is_not_written_to(rich, step):
+    rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK))
     with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1") as raised:
         check_plan(rich, step)
     assert "external snapshot" in raised.value.remedy
 
 
-@pytest.mark.parametrize("step", [Step("start"), GROWN], ids=["start", "grow"])
-def test_a_base_of_an_overlay_that_is_not_ours_is_not_written_to(rich, step):
-    rich.others[UUID, "m1"] = overlay_of_somebody(rich)
+@pytest.mark.parametrize("step", [Step("start"), ENLARGE], ids=["start", "grow"])
+def test_disk_with_overlay_of_unmarked_vm_is_not_written_to(rich, step):
+    rich.others[UUID, "m1"] = vm_with_manual_overlay(rich)
     with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1"):
         check_plan(rich, step)
 
 
-def test_a_raw_disk_stands_on_nothing_whatever_its_guest_wrote(rich):
-    rich.others[UUID, "m1"] = overlay_of_somebody(rich, "raw")
+def test_raw_disk_has_no_backing_file_despite_qcow2_header(rich):
+    rich.others[UUID, "m1"] = vm_with_manual_overlay(rich, "raw")
     check_plan(rich, Step("start"))
 
 
-def test_nor_by_another_name_of_the_file(rich, tmp_path):
+def test_disk_with_linked_clones_is_recognized_by_real_path(rich, tmp_path):
     (tmp_path / "link").symlink_to(DISK)
-    rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
+    rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK))
     with pytest.raises(Refused, match="must not be written to"):
         check_plan(rich, Step("start"), path=str(tmp_path / "link"))
 
 
-@pytest.mark.parametrize("step", [Step("stop"), Step("kill"), Step("pause"), TOLD], ids=lambda step: step.verb)
-def test_what_writes_nothing_is_allowed(rich, step):
-    rich.others[UUID, "m1"] = standing_on(rich.path(DISK))
+@pytest.mark.parametrize("step", [Step("stop"), Step("kill"), Step("pause"), DESCRIBE], ids=lambda step: step.verb)
+def test_steps_that_do_not_write_to_disks_are_allowed(rich, step):
+    rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK))
     check_plan(rich, step)
 
 
-def test_a_foreign_mark_holds_nobody(rich):
+def test_mark_of_another_vm_is_ignored(rich):
     """A VM copied by hand has the mark of the clone from which it was copied."""
-    rich.others[UUID, "m1"] = standing_on(rich.path(DISK), marked="another")
+    rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK), marked="another")
     check_plan(rich, Step("start"))
 
 
-def test_standing_on_another_file_holds_nobody(rich):
-    rich.others[UUID, "m1"] = standing_on(rich.path("other"))
+def test_clones_of_other_files_are_ignored(rich):
+    rich.others[UUID, "m1"] = linked_clone_of(rich.path("other"))
     check_plan(rich, Step("start"))

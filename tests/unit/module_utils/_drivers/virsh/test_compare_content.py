@@ -58,7 +58,7 @@ def machine(path, power="stopped", image_format="qcow2"):
 
 
 def driver(tmp_path, **snapshots):
-    """``snapshots`` are (recorded XML, the path of its disk) by name."""
+    """``snapshots`` are {name: (recorded XML, path of its disk)}."""
     answers = {}
     for name, (xml, path) in snapshots.items():
         text = recorded(f"snapshot-{xml}.xml")
@@ -72,12 +72,12 @@ def write(path, letter):
     subprocess.run(["qemu-io", "-f", "qcow2", "-c", f"write -P {ord(letter)} 0 64k", path], check=True)
 
 
-def letter_of(path):
+def first_byte_of(path):
     done = subprocess.run(["qemu-io", "-r", "-c", "read -v 0 1", path], check=True, capture_output=True, text=True)
     return done.stdout.split("|")[0].split(":")[1].split()[0]
 
 
-def test_an_internal_one_is_copied_out_and_now_is_the_disk(images, tool, tmp_path):
+def test_internal_snapshot_is_copied_out_and_compared_with_disk(images, tool, tmp_path):
     base, disk = chain(images, tmp_path, "base.qcow2", "web.qcow2")
     write(disk, "a")
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
@@ -89,14 +89,14 @@ def test_an_internal_one_is_copied_out_and_now_is_the_disk(images, tool, tmp_pat
     words = (tool / "words").read_text().split("\n")
     assert (words[0], words[1], words[3:6]) == ("--format=qcow2", "-a", ["--format=qcow2", "-A", disk])
     assert (os.path.dirname(os.path.dirname(words[2])), words[2].endswith("before-vda")) == (str(tmp_path), True)
-    assert (letter_of(str(tool / "seen")), letter_of(disk)) == ("61", "62")
+    assert (first_byte_of(str(tool / "seen")), first_byte_of(disk)) == ("61", "62")
     # The copy has the same base, was in a private directory, and is deleted.
     assert images.info(str(tool / "seen")).backing == base
     assert (tool / "mode").read_text().startswith("drwx------")
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_an_external_one_is_the_file_that_it_froze(images, tool, tmp_path):
+def test_external_snapshot_is_its_frozen_file(images, tool, tmp_path):
     frozen, overlay = chain(images, tmp_path, "web.qcow2", "web.s.qcow2")
     one = driver(tmp_path, s=("external-off", frozen))
     compare_content.compare_content(one, machine(overlay, image_format="raw"), snapshot("s", frozen, "external"), None)
@@ -104,7 +104,7 @@ def test_an_external_one_is_the_file_that_it_froze(images, tool, tmp_path):
     assert words[:6] == ["--format=qcow2", "-a", frozen, "--format=raw", "-A", overlay]
 
 
-def test_copies_are_gone_when_it_fails_too_and_the_machine_is_named(images, tool, tmp_path):
+def test_copies_are_deleted_after_failure_and_error_names_vm(images, tool, tmp_path):
     disk = str(tmp_path / "web.qcow2")
     images.create(disk, "qcow2", 1 << 20)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
@@ -116,7 +116,7 @@ def test_copies_are_gone_when_it_fails_too_and_the_machine_is_named(images, tool
 
 
 @pytest.mark.parametrize("power", ["running", "paused", "failed"])
-def test_what_is_being_written_is_not_read(images, tool, tmp_path, power):
+def test_disks_of_running_vm_are_not_read(images, tool, tmp_path, power):
     disk = str(tmp_path / "web.qcow2")
     images.create(disk, "qcow2", 1 << 20)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
@@ -127,7 +127,7 @@ def test_what_is_being_written_is_not_read(images, tool, tmp_path, power):
     assert compare_content.compare_content(one, machine(disk, power), snapshot("s", disk), snapshot("t", disk))
 
 
-def test_content_that_is_gone(images, tool, tmp_path):
+def test_snapshot_missing_in_image_is_an_error(images, tool, tmp_path):
     disk = str(tmp_path / "web.qcow2")
     images.create(disk, "qcow2", 1 << 20)
     with pytest.raises(NotFound, match="no longer contains the snapshot 's'"):
@@ -137,20 +137,20 @@ def test_content_that_is_gone(images, tool, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("disks", "said"),
+    ("disks", "error"),
     [({}, "the VM has no disk files"), ({"vda": {"source": "/dev/null"}}, "disk vda of the VM is not a file")],
 )
-def test_what_is_no_file_cannot_be_compared(images, tool, tmp_path, disks, said):
+def test_disks_that_are_not_files_are_rejected(images, tool, tmp_path, disks, error):
     frozen = str(tmp_path / "web.qcow2")
     images.create(frozen, "qcow2", 1 << 20)
     one = driver(tmp_path, s=("external-off", frozen))
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(Refused, match=error):
         compare_content.compare_content(
             one, machine(frozen).having(config={"disks": disks}), snapshot("s", frozen, ""), None
         )
 
 
-def test_room_is_looked_for_first(images, tool, tmp_path, monkeypatch):
+def test_free_space_is_checked_before_copying(images, tool, tmp_path, monkeypatch):
     disk = str(tmp_path / "web.qcow2")
     images.create(disk, "qcow2", 1 << 20)
     subprocess.run(["qemu-img", "snapshot", "-c", "s", disk], check=True)
@@ -162,7 +162,7 @@ def test_room_is_looked_for_first(images, tool, tmp_path, monkeypatch):
     assert not (tool / "words").exists()
 
 
-def test_a_host_without_the_tool_names_the_package(tmp_path, monkeypatch):
+def test_missing_tool_is_reported_with_its_package(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(Commands, "find", lambda self, name, hint=None: _missing(name, hint))
     with pytest.raises(

@@ -20,8 +20,8 @@ from unit.module_utils._drivers.virsh.test_definition import flat
 MIB = 1 << 20
 GIB = 1 << 30
 SEED = "/var/lib/libvirt/images/vm1-seed.iso"
-SECOND_CARD = "<interface type='user'><mac address='52:54:00:00:00:02'/></interface>"
-THIRD_CARD = "<interface type='user'><mac address='52:54:00:00:00:03'/></interface>"
+SECOND_NIC = "<interface type='user'><mac address='52:54:00:00:00:02'/></interface>"
+THIRD_NIC = "<interface type='user'><mac address='52:54:00:00:00:03'/></interface>"
 
 
 def virsh_with(stored, running=None, **more):
@@ -56,7 +56,7 @@ def written(virsh):
 # The stored definition ------------------------------------------------------------------------------------------------
 
 
-def test_only_what_is_asked_is_different_in_what_is_sent_back(tmp_path):
+def test_stored_definition_differs_only_in_requested_changes(tmp_path):
     text = machine_xml()
     virsh = change(tmp_path, virsh_with(text), Change("cpus", 1, 2), Change("native", None, "quiet", key="os/cmdline"))
     assert differences(virsh, text) == {
@@ -66,7 +66,7 @@ def test_only_what_is_asked_is_different_in_what_is_sent_back(tmp_path):
     assert written(virsh) == [("define", "/dev/stdin")]
 
 
-def test_secrets_of_the_machine_come_back_with_it(tmp_path):
+def test_secrets_are_kept_in_stored_definition(tmp_path):
     graphics = "<graphics type='vnc' passwd='hidden'/>"
     virsh = change(tmp_path, virsh_with(machine_xml(with_devices(graphics))), Change("memory", 0, GIB))
     assert virsh.defined().root.find("devices/graphics").get("passwd") == "hidden"
@@ -74,26 +74,26 @@ def test_secrets_of_the_machine_come_back_with_it(tmp_path):
 
 
 @pytest.mark.parametrize(("wanted", "words"), [(True, ("autostart", UUID)), (False, ("autostart", UUID, "--disable"))])
-def test_what_is_no_part_of_the_definition_does_not_define(tmp_path, wanted, words):
+def test_autostart_does_not_store_definition(tmp_path, wanted, words):
     virsh = change(tmp_path, virsh_with(machine_xml()), Change("autostart", not wanted, wanted))
     assert written(virsh) == [words]
 
 
-def test_cards_go_from_the_last_to_the_first(tmp_path):
-    text = machine_xml(with_devices(SECOND_CARD, THIRD_CARD))
+def test_nics_are_removed_from_last_to_first(tmp_path):
+    text = machine_xml(with_devices(SECOND_NIC, THIRD_NIC))
     gone = [Change("networks", {}, None, key=key) for key in ("0", "1")]
     assert macs(change(tmp_path, virsh_with(text), *gone).defined()) == ["52:54:00:00:00:03"]
 
 
-def test_a_card_is_set_before_those_behind_it_go(tmp_path):
-    text = machine_xml(with_devices(SECOND_CARD, THIRD_CARD))
+def test_nic_is_changed_before_nic_in_front_of_it_is_removed(tmp_path):
+    text = machine_xml(with_devices(SECOND_NIC, THIRD_NIC))
     changes = [Change("networks", {}, None, key="1"), Change("networks", "x", "e1000e", key="2", attribute="model")]
     definition = change(tmp_path, virsh_with(text), *changes).defined()
     assert macs(definition) == [MAC, "52:54:00:00:00:03"]
     assert definition.interfaces()[1].find("model").get("type") == "e1000e"
 
 
-def test_a_new_card_stands_behind_the_others(tmp_path):
+def test_new_nic_is_added_last(tmp_path):
     virsh = change(
         tmp_path, virsh_with(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1")
     )
@@ -104,7 +104,7 @@ def test_a_new_card_stands_behind_the_others(tmp_path):
 # Running VMs ----------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_asked_of_a_running_machine_for_its_next_start(tmp_path):
+def test_change_for_next_boot_is_only_stored(tmp_path):
     virsh = change(tmp_path, virsh_with(machine_xml()), Change("cpus", 1, 2, cost=NEXT_BOOT), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
 
@@ -122,26 +122,26 @@ def iso(old, new):
         ("suspended", "", []),
     ],
 )
-def test_a_medium_is_changed_in_what_runs_and_in_what_is_stored(tmp_path, power, new, words):
+def test_iso_is_changed_in_running_and_stored_vm(tmp_path, power, new, words):
     virsh = change(tmp_path, virsh_with(machine_xml()), iso(SEED, new), power=power)
     assert written(virsh) == [*words, ("define", "/dev/stdin")]
     source = virsh.defined().drives("cdrom")[0].find("source")
     assert (source.get("file") if source is not None else "") == new
 
 
-def test_a_medium_goes_into_an_empty_drive(tmp_path):
+def test_iso_is_inserted_into_empty_drive(tmp_path):
     empty = machine_xml((f"<source file='{SEED}'/>", ""))
     virsh = change(tmp_path, virsh_with(empty), iso("", "/iso/b.iso"), power="running")
     assert written(virsh)[0] == ("change-media", UUID, "sda", "/iso/b.iso", "--insert", "--live")
 
 
-def test_a_medium_that_is_in_already_is_only_stored(tmp_path):
+def test_iso_that_running_vm_already_has_is_only_stored(tmp_path):
     virsh = virsh_with(machine_xml((SEED, "")), running=machine_xml())
     change(tmp_path, virsh, iso("", SEED), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
 
 
-def test_our_seed_is_not_taken_for_a_medium(tmp_path):
+def test_iso_does_not_replace_cloud_init_seed(tmp_path):
     drive = "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/><readonly/></disk>"
     virsh = virsh_with(machine_xml(with_devices(drive)))
     change(tmp_path, virsh, iso("", "/iso/b.iso"), power="running", mark={"id": UUID, "files": [SEED]})
@@ -149,7 +149,7 @@ def test_our_seed_is_not_taken_for_a_medium(tmp_path):
     assert [one.find("source").get("file") for one in virsh.defined().drives("cdrom")] == [SEED, "/iso/b.iso"]
 
 
-def test_a_failure_in_what_runs_stores_nothing(tmp_path):
+def test_failed_live_change_is_not_stored(tmp_path):
     virsh = virsh_with(machine_xml(), **{})
     virsh.answers["change-media", UUID, "sda", "--eject", "--live"] = failed("the tray is locked by the guest")
     with pytest.raises(CommandFailed, match="the tray is locked"):
@@ -164,7 +164,7 @@ def add(**entry):
     return Change("disks", None, entry, key="vdb", cost=LIVE)
 
 
-def test_a_new_disk_is_made_plugged_in_stored_and_marked(tmp_path):
+def test_new_disk_is_created_attached_stored_and_recorded_in_mark(tmp_path):
     virsh = change(
         tmp_path, virsh_with(machine_xml()), add(size=4 * MIB), power="running", mark={"id": UUID, "disks": ["/old"]}
     )
@@ -182,7 +182,7 @@ def test_a_new_disk_is_made_plugged_in_stored_and_marked(tmp_path):
     (ConnectionLost(["virsh"], 1, "Disconnected from qemu:///system due to end of file"), True),
     (Timeout("virsh attach-device had not ended after 600 seconds.", 600), True),
 ])  # fmt: skip
-def test_file_of_a_disk_that_may_be_plugged_in_remains(tmp_path, error, remains):
+def test_file_of_disk_that_may_be_attached_is_kept(tmp_path, error, remains):
     virsh = virsh_with(machine_xml())
     run = virsh.run
 
@@ -197,7 +197,7 @@ def test_file_of_a_disk_that_may_be_plugged_in_remains(tmp_path, error, remains)
     assert (tmp_path / "m1-vdb.qcow2").exists() == remains
 
 
-def test_a_disk_that_a_run_cut_off_had_plugged_in_is_only_stored(tmp_path):
+def test_disk_attached_by_interrupted_run_is_only_stored(tmp_path):
     path = tmp_path / "m1-vdb.qcow2"
     disk = f"<disk type='file' device='disk'><driver type='qcow2'/><source file='{path}'/><target dev='vdb'/></disk>"
     virsh = virsh_with(machine_xml(), running=machine_xml(with_devices(disk)))
@@ -207,7 +207,7 @@ def test_a_disk_that_a_run_cut_off_had_plugged_in_is_only_stored(tmp_path):
     assert not path.exists()
 
 
-def test_a_foreign_mark_is_replaced_for_it_speaks_of_others(tmp_path):
+def test_mark_of_another_vm_is_replaced(tmp_path):
     virsh = change(
         tmp_path, virsh_with(machine_xml()), add(size=MIB), mark={"id": "another", "disks": ["/theirs"], "tags": ["x"]}
     )
@@ -215,7 +215,7 @@ def test_a_foreign_mark_is_replaced_for_it_speaks_of_others(tmp_path):
     assert (mark["id"], mark["disks"], mark["tags"]) == (UUID, [str(tmp_path / "m1-vdb.qcow2")], [])
 
 
-def test_a_disk_that_was_there_before_is_not_marked_as_ours(tmp_path):
+def test_existing_disk_is_not_recorded_in_mark(tmp_path):
     source = str(tmp_path / "theirs.raw")
     QemuImg(Commands()).create(source, "raw", MIB)
     virsh = change(tmp_path, virsh_with(machine_xml()), add(source=source))
@@ -223,14 +223,14 @@ def test_a_disk_that_was_there_before_is_not_marked_as_ours(tmp_path):
     assert (disk.find("driver").get("type"), virsh.defined().mark) == ("raw", None)
 
 
-def test_detaching_a_disk_leaves_its_file(tmp_path):
+def test_detached_disk_is_not_deleted(tmp_path):
     gone = Change("disks", {}, None, key="vda", cost=LIVE)
     virsh = change(tmp_path, virsh_with(machine_xml()), gone, power="running")
     assert written(virsh) == [("detach-disk", UUID, "vda", "--live"), ("define", "/dev/stdin")]
     assert virsh.defined().drives("disk") == []
 
 
-def test_detaching_what_a_run_cut_off_had_detached_is_only_stored(tmp_path):
+def test_disk_detached_by_interrupted_run_is_only_removed_from_definition(tmp_path):
     without = Definition(machine_xml())
     without.devices.remove(without.drives("disk")[0])
     virsh = virsh_with(machine_xml(), running=without.text())
@@ -238,13 +238,13 @@ def test_detaching_what_a_run_cut_off_had_detached_is_only_stored(tmp_path):
     assert written(virsh) == [("define", "/dev/stdin")]
 
 
-def test_growing_a_running_disk_is_libvirts_and_says_its_unit(tmp_path):
+def test_disk_of_running_vm_is_enlarged_with_blockresize_in_bytes(tmp_path):
     size = Change("disks", GIB, 2 * GIB, key="vda", attribute="size", cost=LIVE)
     virsh = change(tmp_path, virsh_with(machine_xml()), size, power="running")
     assert written(virsh) == [("blockresize", UUID, "vda", "2147483648B")]
 
 
-def test_growing_a_disk_at_rest_is_done_to_its_file(tmp_path):
+def test_disk_of_stopped_vm_is_enlarged_with_qemu_img(tmp_path):
     path = str(tmp_path / "a.qcow2")
     QemuImg(Commands()).create(path, "qcow2", MIB)
     size = Change("disks", MIB, 2 * MIB, key="vda", attribute="size", cost=LIVE)
@@ -254,7 +254,7 @@ def test_growing_a_disk_at_rest_is_done_to_its_file(tmp_path):
     assert (written(virsh), QemuImg(Commands()).info(path).virtual_size) == ([], 2 * MIB)
 
 
-def test_tags_live_in_the_mark(tmp_path):
+def test_tags_are_stored_in_mark(tmp_path):
     virsh = change(tmp_path, virsh_with(machine_xml()), Change("tags", (), ("a", "b")), mark=None)
     assert virsh.defined().mark == {"v": 1, "id": UUID, "disks": [], "files": [], "tags": ["a", "b"], "inputs": {}}
 
@@ -262,7 +262,7 @@ def test_tags_live_in_the_mark(tmp_path):
 # Firmware -------------------------------------------------------------------------------------------------------------
 
 
-def test_nvram_of_the_firmware_before_is_remembered(tmp_path):
+def test_mark_keeps_nvram_of_previous_firmware(tmp_path):
     old = "/var/lib/libvirt/qemu/nvram/m1_VARS.fd"
     text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{old}</nvram>"))
     virsh = change(tmp_path, virsh_with(text), Change("secure_boot", None, True))
@@ -270,7 +270,7 @@ def test_nvram_of_the_firmware_before_is_remembered(tmp_path):
     assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (new, [old, new])
 
 
-def test_turning_back_finds_the_first_file_and_names_none_twice(tmp_path):
+def test_previous_firmware_gets_its_nvram_again_listed_once(tmp_path):
     plain, secure = (str(tmp_path / name) for name in ("m1.nvram", "m1.nvram-secure"))
     text = machine_xml(("<os>", f"<os firmware='efi'><nvram>{secure}</nvram>"))
     mark = {"id": UUID, "nvram": [plain, secure], "disks": ["/d"]}
@@ -279,7 +279,7 @@ def test_turning_back_finds_the_first_file_and_names_none_twice(tmp_path):
     assert definition.mark["disks"] == ["/d"]
 
 
-def test_another_change_leaves_nvram_and_mark_alone(tmp_path):
+def test_other_change_keeps_nvram_and_mark(tmp_path):
     text = machine_xml(("<os>", "<os firmware='efi'>"))
     definition = change(tmp_path, virsh_with(text), Change("tpm", False, True)).defined()
     assert (definition.get("os/nvram"), definition.mark) == (None, Definition(text).mark)

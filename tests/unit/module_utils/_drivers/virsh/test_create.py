@@ -47,7 +47,7 @@ def driver(virsh, folder):
     return one
 
 
-def test_seed_names_the_macs_of_the_nics(virsh, tmp_path):
+def test_seed_contains_macs_of_nics(virsh, tmp_path):
     networks = {"0": {"type": "network", "source": "default"}, "1": {"type": "user", "mac": "52:54:00:aa:bb:cc"}}
     seeded = {"cloud_init": {"ip_config": ["ip=10.0.0.5/24", "ip=dhcp"], "nameservers": ["10.0.0.1"]}}
     _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, seeded)
@@ -58,7 +58,7 @@ def test_seed_names_the_macs_of_the_nics(virsh, tmp_path):
         assert f'"macaddress": "{mac}"'.encode() in seed
 
 
-def test_a_new_machine_has_what_was_asked_and_a_mark_of_its_own(virsh, tmp_path):
+def test_new_vm_has_requested_settings_and_its_own_mark(virsh, tmp_path):
     _create(driver(virsh, tmp_path), CONFIG, SEED)
     definition = virsh.defined()
     disks = [str(tmp_path / "web-vda.qcow2"), str(tmp_path / "web-vdb.raw")]
@@ -73,7 +73,7 @@ def test_a_new_machine_has_what_was_asked_and_a_mark_of_its_own(virsh, tmp_path)
     assert (tmp_path / "web.polyvirt-seed.iso").stat().st_mode & 0o077 == 0
 
 
-def test_the_seed_is_where_a_cloud_kernel_finds_it_and_not_in_the_users_drive(virsh, tmp_path):
+def test_seed_is_on_scsi_and_not_in_the_drive_for_iso(virsh, tmp_path):
     _create(driver(virsh, tmp_path), CONFIG, SEED)
     drive, seed = virsh.defined().drives("cdrom")
     assert (drive.find("source"), drive.find("target").get("bus")) == (None, "sata")
@@ -83,7 +83,7 @@ def test_the_seed_is_where_a_cloud_kernel_finds_it_and_not_in_the_users_drive(vi
     )
 
 
-def test_a_definition_that_is_not_accepted_leaves_no_file_of_ours(virsh, tmp_path):
+def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
     theirs = tmp_path / "theirs.qcow2"
     QemuImg(Commands()).create(str(theirs), "qcow2", MIB)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
@@ -94,7 +94,7 @@ def test_a_definition_that_is_not_accepted_leaves_no_file_of_ours(virsh, tmp_pat
     assert os.listdir(tmp_path) == ["theirs.qcow2"]
 
 
-def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_path):
+def test_existing_disk_is_kept_if_creation_fails(virsh, tmp_path):
     found = tmp_path / "web-vda.qcow2"
     QemuImg(Commands()).create(str(found), "qcow2", MIB)
     virsh.answers["define", "/dev/stdin"] = failed("unsupported configuration")
@@ -104,7 +104,7 @@ def test_a_file_found_whole_is_not_removed_when_the_creation_fails(virsh, tmp_pa
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 
 
-def test_a_disk_that_is_somebody_elses_ends_the_creation_and_stays(virsh, tmp_path):
+def test_existing_file_with_other_content_prevents_creation(virsh, tmp_path):
     found = tmp_path / "web-vdb.raw"
     found.write_bytes(b"x" * MIB)
     virsh.answers["list", "--all", "--uuid", "--name"] = ""
@@ -115,12 +115,12 @@ def test_a_disk_that_is_somebody_elses_ends_the_creation_and_stays(virsh, tmp_pa
     assert ("define", "/dev/stdin") not in virsh.done
 
 
-def test_a_machine_is_defined_after_its_files_and_starts_with_the_host_at_last(virsh, tmp_path):
+def test_vm_is_defined_before_autostart_is_set(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "autostart": True}, {})
     assert virsh.done == [("capabilities",), ("define", "/dev/stdin"), ("autostart", virsh.defined().uuid)]
 
 
-def test_native_values_are_part_of_a_new_machine(virsh, tmp_path):
+def test_new_vm_has_native_values(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/loader@type": "rom"}}, {})
     assert virsh.defined().native("os/loader@type") == "rom"
 
@@ -128,25 +128,25 @@ def test_native_values_are_part_of_a_new_machine(virsh, tmp_path):
 # Removing -------------------------------------------------------------------------------------------------------------
 
 
-def test_nvram_is_named_by_the_kind_of_firmware_and_known_by_the_mark(virsh, tmp_path):
+def test_nvram_path_depends_on_secure_boot_and_is_recorded_in_mark(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "firmware": "uefi", "secure_boot": True}, {})
     nvram = str(tmp_path / "web.nvram-secure")
     assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (nvram, [nvram])
 
 
-def test_a_machine_with_bios_has_no_nvram(virsh, tmp_path):
+def test_vm_with_bios_has_no_nvram(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "firmware": "bios", "secure_boot": False}, {})
     assert "nvram" not in virsh.defined().mark
     assert virsh.defined().get("os/nvram") is None
 
 
-def test_what_is_not_known_of_a_predecessor_is_not_set(virsh, tmp_path):
+def test_settings_with_value_none_are_not_written(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "nested_virtualization": None, "secure_boot": None}, {})
     assert virsh.defined().root.findall("cpu/feature") == []
 
 
 @pytest.mark.parametrize(("machine", "ports"), [("q35", 14), ("pc-q35-7.2", 14), ("pc", 0), ("pc-i440fx-7.2", 0)])
-def test_only_a_machine_with_such_a_bus_has_ports_to_plug_into(virsh, tmp_path, machine, ports):
+def test_only_q35_vms_get_pcie_root_ports(virsh, tmp_path, machine, ports):
     _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/type@machine": machine}}, {})
     found = virsh.defined().root.findall("devices/controller[@model='pcie-root-port']")
     assert (len(found), virsh.defined().native("os/type@machine")) == (ports, machine)
@@ -155,7 +155,7 @@ def test_only_a_machine_with_such_a_bus_has_ports_to_plug_into(virsh, tmp_path, 
 UNDEFINE = ("undefine", UUID, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
 
 
-def test_only_the_files_named_go(virsh, tmp_path):
+def test_only_listed_files_are_deleted(virsh, tmp_path):
     for name in ("own", "kept"):
         (tmp_path / name).touch()
     delete.delete(
@@ -171,13 +171,13 @@ def test_nvram_can_be_kept(virsh, tmp_path):
     assert virsh.done == [tuple("--keep-nvram" if word == "--nvram" else word for word in UNDEFINE)]
 
 
-def test_a_driver_without_these_flags_is_asked_without(virsh, tmp_path):
+def test_vm_is_undefined_without_unsupported_flags(virsh, tmp_path):
     virsh.answers[UNDEFINE] = failed("unsupported flags (0x6) in function testDomainUndefineFlags")
     delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
     assert virsh.done == [UNDEFINE, ("undefine", UUID, "--snapshots-metadata")]
 
 
-def test_what_else_goes_wrong_is_told(virsh, tmp_path):
+def test_other_errors_of_undefine_are_raised(virsh, tmp_path):
     virsh.answers[UNDEFINE] = failed("access denied")
     with pytest.raises(CommandFailed, match="access denied"):
         delete.delete(driver(virsh, tmp_path), Vm("web", id=UUID), Step("delete", arguments={"files": []}))
@@ -185,7 +185,7 @@ def test_what_else_goes_wrong_is_told(virsh, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["web-vda.qcow2", "web.polyvirt-seed.iso"])
-def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
+def test_files_of_vm_created_by_another_task_are_kept(virsh, tmp_path, name):
     virsh.answers["define", "/dev/stdin"] = failed("operation failed: domain 'web' already exists with uuid 1")
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
@@ -196,7 +196,7 @@ def test_what_another_task_made_the_machine_with_stays(virsh, tmp_path, name):
     assert "again" in raised.value.remedy
 
 
-def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_no_file_of_somebody(virsh, tmp_path):
+def test_disk_of_vm_created_by_another_task_is_reported_as_such(virsh, tmp_path):
     (tmp_path / "web-vda.qcow2").write_bytes(b"written by its guest")
     theirs = machine_xml(
         ("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / "web-vda.qcow2")), ("<name>m1", "<name>web")
@@ -208,7 +208,7 @@ def test_a_disk_of_a_vm_that_another_task_created_meanwhile_is_a_lost_race_and_n
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 
 
-def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):
+def test_files_are_kept_if_their_users_cannot_be_read(virsh, tmp_path):
     virsh.answers["define", "/dev/stdin"] = failed("the daemon went away")
     virsh.answers["list", "--all", "--uuid", "--name"] = failed("the daemon went away")
     with pytest.raises(CommandFailed, match="the daemon went away"):
@@ -216,20 +216,20 @@ def test_files_stay_where_nobody_can_say_whose_they_are(virsh, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw"]
 
 
-def test_cards_keep_their_order_beyond_the_tenth(virsh, tmp_path):
+def test_nics_keep_their_order_beyond_the_tenth(virsh, tmp_path):
     networks = {str(place): {"type": "network", "source": f"n{place}"} for place in range(12)}
     _create(driver(virsh, tmp_path), {**CONFIG, "networks": networks}, {})
     sources = [nic.find("source").get("network") for nic in virsh.defined().interfaces()]
     assert sources == [f"n{place}" for place in range(12)]
 
 
-def test_drives_take_slots_that_no_disk_has(virsh, tmp_path):
+def test_drives_get_slots_that_no_disk_has(virsh, tmp_path):
     _create(driver(virsh, tmp_path), {**CONFIG, "disks": {"sda": {"size": MIB, "format": "raw"}}}, SEED)
     slots = [disk.find("target").get("dev") for disk in virsh.defined().root.findall("devices/disk")]
     assert slots == ["sda", "sdb", "sdc"]
 
 
-def test_the_first_disk_is_the_one_that_the_firmware_tries(virsh, tmp_path):
+def test_vda_is_first_disk_in_definition(virsh, tmp_path):
     disks = {"hda": {"size": MIB}, "sda": {"size": MIB, "bus": "sata"}, "vda": {"size": MIB}}
     _create(driver(virsh, tmp_path), {**CONFIG, "disks": disks}, SEED)
     found = [disk.find("target").attrib for disk in virsh.defined().root.findall("devices/disk")]
@@ -242,7 +242,7 @@ def test_the_first_disk_is_the_one_that_the_firmware_tries(virsh, tmp_path):
     ]
 
 
-def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
+def test_new_vm_has_shared_folders_and_maxima(virsh, tmp_path):
     virsh.answers[("domcapabilities",)] = failed("not supported")
     config = {**CONFIG, "max_cpus": 4, "max_memory": 512 * MIB, "shared_folders": {"data": {"host_path": "/srv"}}}
     _create(driver(virsh, tmp_path), config, {})
@@ -253,7 +253,7 @@ def test_a_new_machine_shares_folders_and_has_room(virsh, tmp_path):
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_the_state_of_a_tpm_that_it_has_no_more_goes_with_the_machine(virsh, tmp_path, monkeypatch, kept):
+def test_state_of_removed_tpm_is_deleted_with_vm(virsh, tmp_path, monkeypatch, kept):
     """libvirt itself deletes TPM state only with a VM that has a TPM."""
     monkeypatch.setattr(delete, "_TPM_STATES", str(tmp_path))
     if kept:

@@ -55,7 +55,7 @@ def edited(text, edit):
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_recorded_machine_is_read():
+def test_recorded_definition_is_read():
     definition = Definition(machine_xml())
     assert (definition.name, definition.uuid, definition.cpus, definition.memory) == ("m1", UUID, 1, 512 << 20)
     assert [disk.find("target").get("dev") for disk in definition.drives("disk")] == ["vda"]
@@ -64,7 +64,7 @@ def test_a_recorded_machine_is_read():
     assert definition.mark is None
 
 
-def test_a_guest_gets_what_its_balloon_leaves_it():
+def test_memory_is_current_memory_of_balloon():
     text = machine_xml(("<memory unit='KiB'>524288<", "<memory unit='KiB'>1048576<"))
     assert Definition(text).memory == 512 << 20
 
@@ -80,16 +80,16 @@ def test_a_guest_gets_what_its_balloon_leaves_it():
         ("<memory unit='TiB'>1</memory>", 1 << 40),
     ],
 )
-def test_every_unit_of_libvirt_is_known(element, size):
+def test_all_units_of_libvirt_are_supported(element, size):
     assert Definition(f"<domain>{element}</domain>").memory == size
 
 
-def test_processors_that_are_switched_off_do_not_count():
+def test_offline_cpus_are_not_counted():
     text = machine_xml(("<vcpu placement='static'>1<", "<vcpu placement='static' current='2'>4<"))
     assert Definition(text).cpus == 2
 
 
-def test_the_files_below_a_running_disk_are_read_down_to_the_last():
+def test_all_backing_files_of_running_disk_are_read():
     last = "<backingStore><source file='/a'/><backingStore/></backingStore>"
     chain = f"<backingStore><source file='/b'/>{last}</backingStore>"
     text = machine_xml(("<target dev='vda' bus='virtio'/>", f"{chain}<target dev='vda' bus='virtio'/>"))
@@ -103,7 +103,7 @@ def test_writing_without_an_edit_changes_nothing():
     assert edited(machine_xml(COMMAND_LINE), lambda definition: None) == {}
 
 
-def test_a_text_is_added_where_there_was_none():
+def test_missing_element_is_added():
     text = machine_xml()
     assert edited(text, lambda definition: definition.set("description", "a < b")) == {
         "/description[1]": (None, "a < b")
@@ -113,14 +113,14 @@ def test_a_text_is_added_where_there_was_none():
 # Elements of other tools ----------------------------------------------------------------------------------------------
 
 
-def test_prefixes_of_others_stay_as_they_are_written():
+def test_namespace_prefixes_of_others_are_kept():
     written = Definition(machine_xml(COMMAND_LINE)).text()
     assert "<qemu:commandline" in written and "<qemu:arg" in written
     assert "<pv:vm" in written and 'xmlns:pv="https://example.org/ns/1"' in written
     assert "ns0" not in written
 
 
-def test_devices_nobody_knows_here_stay():
+def test_unknown_devices_are_kept():
     strange = "<shmem name='s0'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>"
     text = machine_xml(with_devices(strange))
     assert edited(text, lambda definition: definition.set("name", "m1")) == {}
@@ -133,7 +133,7 @@ def with_mark(text):
     return with_metadata(f"<polyvirt:mark xmlns:polyvirt='{MARK_NAMESPACE}'>{text}</polyvirt:mark>")
 
 
-def test_a_mark_is_read_as_it_was_written():
+def test_mark_is_read_as_it_was_written():
     definition = Definition(machine_xml())
     definition.set_mark({"v": 1, "id": UUID, "disks": ["/a & b"], "tags": ["ü"]})
     again = Definition(definition.text())
@@ -141,18 +141,18 @@ def test_a_mark_is_read_as_it_was_written():
     assert "<polyvirt:mark" in definition.text()
 
 
-def test_a_mark_stands_beside_the_metadata_of_others():
+def test_mark_is_added_to_metadata_of_others():
     changes = edited(machine_xml(), lambda definition: definition.set_mark({"id": UUID}))
     assert list(changes) == [f"/metadata[1]/{{{MARK_NAMESPACE}}}mark[1]"]
 
 
-def test_a_mark_is_made_where_there_is_no_metadata_at_all():
+def test_mark_is_added_without_metadata():
     definition = Definition("<domain><name>bare</name></domain>")
     definition.set_mark({"id": "x"})
     assert Definition(definition.text()).mark == {"id": "x"}
 
 
-def test_a_mark_is_replaced_not_repeated():
+def test_mark_is_replaced():
     definition = Definition(machine_xml(with_mark(json.dumps({"id": "old"}))))
     definition.set_mark({"id": "new"})
     assert definition.text().count("<polyvirt:mark>") == 1
@@ -160,7 +160,7 @@ def test_a_mark_is_replaced_not_repeated():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "7", '"id"'])
-def test_what_is_no_mark_is_none(text):
+def test_invalid_mark_is_none(text):
     assert Definition(machine_xml(with_mark(text))).mark is None
 
 
@@ -186,7 +186,7 @@ def test_native_values(path, value):
 
 
 @pytest.mark.parametrize("path", ["devices/disk", "devices/controller@model", "devices/*"])
-def test_a_path_that_fits_several_elements_is_refused(path):
+def test_path_with_several_matches_is_rejected(path):
     for action in (Definition(machine_xml()).native, lambda one: Definition(machine_xml()).set_native(one, "x")):
         with pytest.raises(Refused, match=r"m1: native: '.*' matches \d+ elements"):
             action(path)
@@ -195,7 +195,7 @@ def test_a_path_that_fits_several_elements_is_refused(path):
 @pytest.mark.parametrize(
     "path", ["/os/kernel", "os/[", "qemu:commandline", "qemu:commandline/qemu:arg", "devices/disk[x y]"]
 )
-def test_what_is_no_path_is_refused(path):
+def test_invalid_path_is_rejected(path):
     for action in (Definition(machine_xml()).native, lambda one: Definition(machine_xml()).set_native(one, "x")):
         with pytest.raises(Refused, match="is not a valid path in a domain XML"):
             action(path)
@@ -225,17 +225,17 @@ def test_native_changes(path, value, changes):
         ("os/loader@type", set()),
     ],
 )
-def test_native_values_are_taken_away(path, gone):
+def test_native_values_are_removed(path, gone):
     changes = edited(machine_xml(), lambda definition: definition.set_native(path, None))
     assert set(changes) == gone
     assert all(after is None for _before, after in changes.values())
 
 
-def test_an_element_below_the_second_of_its_kind_is_taken_away():
+def test_element_below_second_sibling_is_removed():
     changes = edited(machine_xml(), lambda definition: definition.set_native("devices/disk/readonly", None))
     assert set(changes) == {"/devices[1]/disk[2]/readonly[1]"}
 
 
-def test_an_element_that_is_only_described_cannot_be_added():
+def test_element_with_condition_in_path_cannot_be_added():
     with pytest.raises(Refused, match=r"'devices/tpm\[2\]@model' does not exist, and cannot be created"):
         Definition(machine_xml()).set_native("devices/tpm[2]@model", "y")

@@ -39,7 +39,7 @@ class CountingCommands(Commands):
 
 @pytest.fixture(name="commands")
 def _commands():
-    assert shutil.which("qemu-img"), "These tests make real images: install qemu-utils."
+    assert shutil.which("qemu-img"), "These tests create real images: install qemu-utils."
     return CountingCommands()
 
 
@@ -70,7 +70,7 @@ def vm_of(*disks, files=(), machine_id=UUID):
     return Vm("web", id=UUID, mark={"id": machine_id, "disks": list(disks), "files": list(files)})
 
 
-def seen(images, *definitions, vm=None, virsh=None):
+def web_files(images, *definitions, vm=None, virsh=None):
     """{path: File} of the VM web, from its definitions and those of all other VMs."""
     own = [one for one in definitions if one.name == "web"]
     found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or FakeVirsh(), images, definitions))
@@ -90,49 +90,49 @@ def plan_of(vm, found, delete_disks="all"):
 # Users of files -------------------------------------------------------------------------------------------------------
 
 
-def test_a_disk_of_its_own_is_used_by_nobody_else(images, tmp_path):
+def test_disk_used_only_by_its_vm_has_no_other_users(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
-    file = seen(images, domain("web", disk(path)), vm=vm_of(path))[path]
+    file = web_files(images, domain("web", disk(path)), vm=vm_of(path))[path]
     assert (file.role, file.ours, file.used_by) == ("disk", True, ())
 
 
-def test_a_disk_on_which_an_overlay_of_another_machine_stands_is_used(images, tmp_path):
+def test_backing_file_of_another_vm_is_used_by_it(images, tmp_path):
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     for path in (base, middle):
-        file = seen(images, domain("web", disk(path)), domain("db", disk(top)))[path]
+        file = web_files(images, domain("web", disk(path)), domain("db", disk(top)))[path]
         assert "db" in file.used_by
 
 
-def test_an_overlay_that_no_machine_uses_still_needs_its_base(images, tmp_path):
+def test_backing_file_of_overlay_without_vm_is_used(images, tmp_path):
     base, top = chain(images, tmp_path, "base", "top")
-    assert seen(images, domain("web", disk(base)))[base].used_by == (top,)
+    assert web_files(images, domain("web", disk(base)))[base].used_by == (top,)
 
 
-def test_what_it_stands_on_is_not_used_by_what_stands_below(images, tmp_path):
+def test_overlay_is_not_used_by_vm_of_its_backing_file(images, tmp_path):
     base, top = chain(images, tmp_path, "base", "top")
-    assert seen(images, domain("web", disk(top)), domain("db", disk(base)))[top].used_by == ()
+    assert web_files(images, domain("web", disk(top)), domain("db", disk(base)))[top].used_by == ()
 
 
-def test_a_link_to_a_file_is_that_file(images, tmp_path):
+def test_link_to_file_counts_as_file(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link"
     link.symlink_to(path)
-    assert seen(images, domain("web", disk(path)), domain("db", disk(link)))[path].used_by == ("db",)
+    assert web_files(images, domain("web", disk(path)), domain("db", disk(link)))[path].used_by == ("db",)
 
 
 @pytest.mark.parametrize("below", ["backingStore", "mirror"])
-def test_what_only_libvirt_knows_counts_too(images, tmp_path, below):
+def test_backing_files_and_copy_targets_in_definition_are_used(images, tmp_path, below):
     base, more = f"{tmp_path}/base", f"<{below}><source file='{tmp_path}/base'/></{below}>"
-    file = seen(images, domain("web", disk(base)), domain("db", disk(f"{tmp_path}/gone", more)))
+    file = web_files(images, domain("web", disk(base)), domain("db", disk(f"{tmp_path}/gone", more)))
     assert file[base].used_by == ("db",)
 
 
-def test_a_disk_we_made_stays_while_an_overlay_made_by_hand_stands_on_it(images, tmp_path):
+def test_own_disk_is_kept_while_manual_overlay_needs_it(images, tmp_path):
     """After a snapshot the VM uses the overlay, and the disk that the collection created is not attached."""
     base, top = chain(images, tmp_path, "base", "top")
     vm = vm_of(base)
-    found = seen(images, domain("web", disk(top)), vm=vm)
+    found = web_files(images, domain("web", disk(top)), vm=vm)
     assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not created by this collection"})
 
 
@@ -145,39 +145,39 @@ def not_qcow(folder):
     return f"{folder}/top"
 
 
-def test_nothing_is_removed_while_an_image_cannot_be_read(images, tmp_path):
+def test_unreadable_image_prevents_deletion(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     top = not_qcow(tmp_path)
     for others in ((), (domain("db", disk(top)),)):
         with pytest.raises(Refused, match=r"web: cannot find out whether .*top uses one of its files") as caught:
-            seen(images, domain("web", disk(base)), *others)
+            web_files(images, domain("web", disk(base)), *others)
         assert "delete_disks: none" in caught.value.remedy
 
 
-def test_nothing_is_removed_without_qemu_img(images, tmp_path):
+def test_missing_qemu_img_prevents_deletion(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     not_qcow(tmp_path)
     with pytest.raises(Refused, match=r"web: cannot find out whether .*top uses one of its files") as caught:
-        seen(QemuImg(Commands(), "no-such-qemu-img"), domain("web", disk(base)))
+        web_files(QemuImg(Commands(), "no-such-qemu-img"), domain("web", disk(base)))
     assert "Install qemu-img" in caught.value.remedy
 
 
-def test_orphans_and_broken_images_of_others_keep_nobody_from_being_removed(images, tmp_path):
+def test_broken_images_of_others_do_not_prevent_deletion(images, tmp_path):
     (own,) = chain(images, tmp_path, "own")
     chain(images, tmp_path, "below", "orphan")
     os.unlink(tmp_path / "below")
     (tmp_path / "broken").write_bytes(b"QFI\xfb" + bytes(20))
-    assert seen(images, domain("web", disk(own)), domain("db", disk(tmp_path / "orphan")))[own].used_by == ()
+    assert web_files(images, domain("web", disk(own)), domain("db", disk(tmp_path / "orphan")))[own].used_by == ()
 
 
-def test_an_overlay_whose_own_chain_is_broken_further_down_still_names_its_base(images, tmp_path):
+def test_overlay_uses_its_base_even_if_the_base_of_that_is_missing(images, tmp_path):
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     os.unlink(base)
     vm = vm_of(middle)
-    assert seen(images, domain("web", disk(middle)), domain("db", disk(top)), vm=vm)[middle].used_by == ("db",)
+    assert web_files(images, domain("web", disk(middle)), domain("db", disk(top)), vm=vm)[middle].used_by == ("db",)
 
 
-def test_disks_that_are_kept_are_nobodys_concern(images, tmp_path):
+def test_images_are_not_read_if_disks_are_kept(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     not_qcow(tmp_path)
     web = domain("web", disk(base))
@@ -186,44 +186,44 @@ def test_disks_that_are_kept_are_nobodys_concern(images, tmp_path):
     assert plan_of(vm_of(base), {file.path: file for file in found}, "none") == ([], {base: "delete_disks: none"})
 
 
-def test_a_machine_whose_own_disk_is_broken_can_be_removed(images, tmp_path):
+def test_vm_with_broken_disk_can_be_deleted(images, tmp_path):
     below, given = chain(images, tmp_path, "below", "given")
     (tmp_path / "more").mkdir()
     (own,) = chain(images, tmp_path / "more", "own")
     os.unlink(below)
-    found = seen(images, domain("web", disk(given), disk(own)), vm=vm_of(own))
+    found = web_files(images, domain("web", disk(given), disk(own)), vm=vm_of(own))
     assert plan_of(vm_of(own), found, "owned") == ([own], {given: "not created by this collection"})
 
 
-def test_what_is_no_image_stands_on_nothing_and_is_not_asked_about(images, commands, tmp_path):
+def test_files_without_image_header_are_not_queried(images, commands, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
     (tmp_path / "raw").write_bytes(b"\0" * 512)
     before = len(commands.done)
-    file = seen(images, domain("web", disk(path)), domain("db", disk(tmp_path / "raw"), disk(tmp_path / "gone")))
+    file = web_files(images, domain("web", disk(path)), domain("db", disk(tmp_path / "raw"), disk(tmp_path / "gone")))
     assert file[path].used_by == ()
     assert len(commands.done) == before
 
 
-def test_a_user_by_pool_and_volume_is_a_user(images, tmp_path):
+def test_volume_of_another_vm_counts_as_its_file(images, tmp_path):
     base = chain(images, tmp_path, "base", "top")[0]
     virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", name): f"{tmp_path}/{name}\n" for name in ("base", "top")})
     for name in ("base", "top"):
-        file = seen(images, domain("web", disk(base)), domain("db", more=volume(name)), virsh=virsh)[base]
+        file = web_files(images, domain("web", disk(base)), domain("db", more=volume(name)), virsh=virsh)[base]
         assert "db" in file.used_by
 
 
-def test_a_volume_that_cannot_be_found_may_be_any_file(images, tmp_path):
+def test_volume_with_unknown_path_prevents_deletion(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
     virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
     with pytest.raises(Refused, match="web: db uses the volume v of the pool p") as caught:
-        seen(images, domain("web", disk(path)), domain("db", more=volume("v")), virsh=virsh)
+        web_files(images, domain("web", disk(path)), domain("db", more=volume("v")), virsh=virsh)
     assert "virsh pool-start p" in caught.value.remedy
-    # Its own volume is no reason to keep the machine, nor is any where the machine has no file.
-    assert seen(images, domain("web", disk(path), more=volume("v")), virsh=virsh)[path].used_by == ()
-    assert seen(images, domain("web"), domain("db", more=volume("v")), virsh=virsh) == {}
+    # A volume of the VM itself does not prevent its deletion, nor does any volume if the VM has no files.
+    assert web_files(images, domain("web", disk(path), more=volume("v")), virsh=virsh)[path].used_by == ()
+    assert web_files(images, domain("web"), domain("db", more=volume("v")), virsh=virsh) == {}
 
 
-def test_a_definition_that_cannot_be_read_may_name_any_file(tmp_path):
+def test_unreadable_definition_prevents_deletion(tmp_path):
     virsh = FakeVirsh(
         {
             LIST: f"{answers.UUID} m1\nu-db db\n",
@@ -253,80 +253,80 @@ def test_a_definition_that_cannot_be_read_may_name_any_file(tmp_path):
         ("floppy", "", "medium"),
     ],
 )
-def test_the_role_of_a_file(images, tmp_path, device, more, role):
+def test_role_of_file(images, tmp_path, device, more, role):
     path = f"{tmp_path}/f"
-    assert seen(images, domain("web", (device, path, more)))[path].role == role
+    assert web_files(images, domain("web", (device, path, more)))[path].role == role
 
 
-def test_our_seed_is_no_medium_of_others(images, tmp_path):
+def test_seed_is_ours_and_other_iso_is_a_medium(images, tmp_path):
     seed, theirs = f"{tmp_path}/seed", f"{tmp_path}/theirs"
-    files = seen(images, domain("web", ("cdrom", seed, ""), ("cdrom", theirs, "")), vm=vm_of(files=[seed]))
+    files = web_files(images, domain("web", ("cdrom", seed, ""), ("cdrom", theirs, "")), vm=vm_of(files=[seed]))
     assert {path: (file.role, file.ours) for path, file in files.items()} == {
         seed: ("support", True),
         theirs: ("medium", False),
     }
 
 
-def test_files_of_what_runs_and_of_what_is_stored(images, tmp_path):
+def test_files_of_running_and_stored_definition_are_listed(images, tmp_path):
     now, later, both = (f"{tmp_path}/{name}" for name in ("now", "later", "both"))
     running, stored = domain("web", disk(both), disk(now)), domain("web", disk(both), disk(later))
-    assert set(seen(images, running, stored)) == {now, later, both}
+    assert set(web_files(images, running, stored)) == {now, later, both}
     shared = domain("web", disk(both, "<shareable/>"))
     for definitions in ((running, shared), (shared, running)):
-        assert seen(images, *definitions)[both].role == "medium"
+        assert web_files(images, *definitions)[both].role == "medium"
 
 
-def test_what_was_made_for_it_and_is_detached_goes_too(images, tmp_path):
+def test_detached_files_in_mark_are_deleted_too(images, tmp_path):
     attached, detached = chain(images, tmp_path, "attached")[0], chain(images, tmp_path, "detached")[0]
     seed = tmp_path / "seed"
     seed.touch()
     vm = vm_of(attached, detached, str(tmp_path / "gone"), files=[str(seed)])
-    found = seen(images, domain("web", disk(attached)), vm=vm)
+    found = web_files(images, domain("web", disk(attached)), vm=vm)
     assert plan_of(vm, found, "owned") == ([attached, detached, str(seed)], {})
-    # Another machine's by now.
-    found = seen(images, domain("web", disk(attached)), domain("db", disk(detached)), vm=vm)
+    # The detached disk is attached to another VM.
+    found = web_files(images, domain("web", disk(attached)), domain("db", disk(detached)), vm=vm)
     assert plan_of(vm, found, "owned")[1] == {detached: "used by db"}
-    # A copy carries the mark of its source: those files are none of its own.
+    # A copy has the mark of its source, so these files do not belong to it.
     copied = vm_of(attached, detached, machine_id="another")
-    assert set(seen(images, domain("web", disk(attached)), vm=copied)) == {attached}
+    assert set(web_files(images, domain("web", disk(attached)), vm=copied)) == {attached}
 
 
 def nvram_files(folder):
-    """(the one in use, the one of the firmware before it); both exist."""
+    """(the NVRAM in use, the NVRAM of the previous firmware); both files exist."""
     paths = [folder / name for name in ("web.nvram-secure", "web.nvram")]
     for path in paths:
         path.write_bytes(b"variables")
     return [str(path) for path in paths]
 
 
-def test_nvram_of_every_kind_of_firmware_goes_with_its_machine(images, tmp_path):
+def test_nvram_of_every_firmware_is_deleted_with_vm(images, tmp_path):
     used, former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former, str(tmp_path / "never made")]})
-    found = seen(images, domain("web", nvram=used), vm=vm)
+    found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([used, former], {})
     assert not delete_of(vm, found).arguments["keep_nvram"]
 
 
-def test_nvram_is_kept_with_the_disks(images, tmp_path):
+def test_nvram_is_kept_with_disks(images, tmp_path):
     used, former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former]})
-    found = seen(images, domain("web", nvram=used), vm=vm)
+    found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "none") == ([], dict.fromkeys((used, former), "delete_disks: none"))
     assert delete_of(vm, found, "none").arguments["keep_nvram"]
 
 
-def test_nvram_that_we_did_not_name_is_libvirts_to_remove(images, tmp_path):
+def test_nvram_that_is_not_in_mark_is_left_to_libvirt(images, tmp_path):
     used, former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID, mark={"id": "another", "nvram": [former]})
-    found = seen(images, domain("web", nvram=used), vm=vm)
+    found = web_files(images, domain("web", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([], {})
     assert set(found) == {used}
 
 
-def test_nvram_that_another_machine_names_stays(images, tmp_path):
+def test_nvram_of_another_vm_is_kept(images, tmp_path):
     used, former = nvram_files(tmp_path)
     vm = Vm("web", id=UUID, mark={"id": UUID, "nvram": [used, former]})
-    found = seen(images, domain("web", nvram=used), domain("db", nvram=used), vm=vm)
+    found = web_files(images, domain("web", nvram=used), domain("db", nvram=used), vm=vm)
     assert plan_of(vm, found, "owned") == ([former], {used: "used by db"})
     assert delete_of(vm, found).arguments["keep_nvram"]
 
@@ -347,20 +347,20 @@ def test_nvram_of_another_host_is_left_to_libvirt():
         ("<disk type='nvme'><source type='pci' namespace='1'/><target dev='vda'/></disk>", "nvme:vda"),
     ],
 )
-def test_what_is_no_file_stays_and_is_named(images, drive, place):
+def test_disks_that_are_not_files_are_kept_and_reported(images, drive, place):
     vm = vm_of()
-    assert plan_of(vm, seen(images, domain("web", more=drive), vm=vm)) == (
+    assert plan_of(vm, web_files(images, domain("web", more=drive), vm=vm)) == (
         [],
         {place: "not created by this collection"},
     )
 
 
 @pytest.mark.parametrize("drive", ["<disk type='file' device='cdrom'><target dev='sda'/></disk>", ""])
-def test_an_empty_drive_holds_nothing(images, drive):
-    assert seen(images, domain("web", more=drive)) == {}
+def test_empty_drive_has_no_file(images, drive):
+    assert web_files(images, domain("web", more=drive)) == {}
 
 
-# Of the whole task ----------------------------------------------------------------------------------------------------
+# The driver of a task -------------------------------------------------------------------------------------------------
 
 
 def driver_with(folder, uri, running, stored, **options):
@@ -375,7 +375,7 @@ def driver_with(folder, uri, running, stored, **options):
     return driver_of(virsh, folder, **options)
 
 
-def test_no_program_runs_for_images_whose_header_tells_what_they_stand_on(images, commands, tmp_path):
+def test_qcow2_headers_are_read_without_qemu_img(images, commands, tmp_path):
     names = [f"m{number}" for number in range(4)]
     paths = {name: chain(images, tmp_path, name)[0] for name in names}
     definitions = [domain(name, disk(paths[name])) for name in names]
@@ -387,13 +387,13 @@ def test_no_program_runs_for_images_whose_header_tells_what_they_stand_on(images
     assert commands.done == []
 
 
-@pytest.mark.parametrize(("uri", "goes"), [("qemu:///system", True), ("qemu+ssh://other/system", False)])
-def test_no_file_of_another_host_is_removed(images, tmp_path, uri, goes):
+@pytest.mark.parametrize(("uri", "is_deleted"), [("qemu:///system", True), ("qemu+ssh://other/system", False)])
+def test_files_of_another_host_are_not_deleted(images, tmp_path, uri, is_deleted):
     now, later = chain(images, tmp_path, "now")[0], chain(images, tmp_path, "later")[0]
     gone = f"{tmp_path}/gone"
     driver = driver_with(tmp_path, uri, domain("web", disk(now)), domain("web", disk(later)))
     vm = vm_of(now, later, gone)
     found = driver._with_files(Observation(vms=[vm])).vms[0].files
     files, kept = plan_of(vm, {file.path: file for file in found})
-    assert files == ([now, later] if goes else [])
-    assert kept == ({} if goes else dict.fromkeys((now, later, gone), "used by another host"))
+    assert files == ([now, later] if is_deleted else [])
+    assert kept == ({} if is_deleted else dict.fromkeys((now, later, gone), "used by another host"))

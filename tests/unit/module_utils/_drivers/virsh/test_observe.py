@@ -53,18 +53,18 @@ def virsh_with(*more):
     return FakeVirsh(answers)
 
 
-def closely(virsh, facets=CONFIG, native=()):
+def observe_all(virsh, facets=CONFIG, native=()):
     listing = observe.Listing.read(virsh)
     return observe.observe_fully(virsh, listing, list(listing.names), facets, native)
 
 
 def machine(*more, facets=CONFIG, native=()):
-    return closely(virsh_with(*more), facets, native).vms[0]
+    return observe_all(virsh_with(*more), facets, native).vms[0]
 
 
 # Power ----------------------------------------------------------------------------------------------------------------
 
-RECORDED_AND_READ = [
+POWER_STATES = [
     ("shut off (unknown)", "stopped", None),
     ("shut off (shutdown)", "stopped", None),
     ("shut off (destroyed)", "stopped", None),
@@ -88,7 +88,7 @@ RECORDED_AND_READ = [
     ("in shutdown (user)", "running", "stopping"),
     ("paused (user)", "paused", None),
     ("paused (from snapshot)", "paused", None),
-    # Kept by a machine that was saved paused and restored.
+    # The state of a VM that was saved while paused and then restored.
     ("paused (migrating)", "paused", None),
     ("paused (saving)", "paused", "saving"),
     ("paused (dumping)", "paused", "dumping"),
@@ -104,9 +104,9 @@ RECORDED_AND_READ = [
 ]
 
 
-@pytest.mark.parametrize(("words", "power", "busy"), RECORDED_AND_READ)
-def test_every_word_for_power(words, power, busy):
-    state = {("domstate", UUID, "--reason"): f"{words}\n\n"}
+@pytest.mark.parametrize(("domstate", "power", "busy"), POWER_STATES)
+def test_power_state_for_each_state_and_reason_of_libvirt(domstate, power, busy):
+    state = {("domstate", UUID, "--reason"): f"{domstate}\n\n"}
     seen = machine(state)
     assert (seen.power, seen.busy) == (power, busy)
     info = {("dominfo", UUID): recorded("dominfo-running.txt")}
@@ -114,41 +114,41 @@ def test_every_word_for_power(words, power, busy):
     assert (light.power, light.busy, light.reason) == (seen.power, seen.busy, seen.reason)
 
 
-def test_the_reason_is_the_platforms_own():
+def test_reason_is_reported_as_in_libvirt():
     assert machine().reason == "booted"
     assert machine({("domstate", UUID, "--reason"): "paused (I/O error)\n"}).reason == "I/O error"
 
 
-def test_a_machine_with_saved_memory_is_suspended():
+def test_vm_with_saved_memory_is_suspended():
     saved = {
         ("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n",
         ("managedsave-dumpxml", UUID): machine_xml((">524288<", ">262144<")),
     }
     seen = machine(OFF, saved)
-    # What it will run with when its memory is restored is not what is stored.
+    # The settings saved with the memory differ from the stored ones.
     assert (seen.power, seen.config["memory"], seen.active["memory"]) == ("suspended", 512 << 20, 256 << 20)
 
 
-def test_a_power_that_is_not_told_is_unknown_and_says_why():
+def test_unreadable_power_state_is_unknown_with_reason():
     seen = machine(
         {("domstate", UUID, "--reason"): failed("Timed out during operation: cannot acquire state change lock")}
     )
     assert (seen.power, seen.reason) == ("unknown", "Timed out during operation: cannot acquire state change lock")
 
 
-def test_a_machine_that_went_away_between_two_questions_is_not_there():
+def test_vm_deleted_between_two_queries_is_omitted():
     gone = {("dumpxml", UUID, "--inactive"): failed(f"failed to get domain '{UUID}'")}
-    assert closely(virsh_with(gone)).vms == []
+    assert observe_all(virsh_with(gone)).vms == []
     info = {("dominfo", UUID): failed(f"failed to get domain '{UUID}'"), ("domstate", UUID, "--reason"): failed("gone")}
     assert observe.observe_power(virsh_with(info), [UUID], LIGHT).vms == []
 
 
-def test_a_definition_that_cannot_be_read_is_an_error():
+def test_unreadable_definition_is_an_error():
     with pytest.raises(CommandFailed, match="access denied"):
-        closely(virsh_with({("dumpxml", UUID, "--inactive"): failed("access denied")}))
+        observe_all(virsh_with({("dumpxml", UUID, "--inactive"): failed("access denied")}))
 
 
-def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_host():
+def test_unreadable_list_is_an_error_and_not_an_empty_host():
     with pytest.raises(CommandFailed, match="access denied"):
         observe.Listing.read(virsh_with({("list", "--all", "--uuid", "--name"): failed("access denied")}))
 
@@ -156,24 +156,24 @@ def test_a_list_that_cannot_be_read_is_an_error_and_not_an_empty_host():
 # Processes ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_close_look_is_two_processes_and_a_light_one_is_one():
+def test_full_observation_needs_two_processes_and_light_one():
     virsh = virsh_with({("dominfo", UUID): recorded("dominfo-running.txt")})
-    closely(virsh)
+    observe_all(virsh)
     assert virsh.processes == 2
     observe.observe_power(virsh, [UUID], LIGHT)
     assert virsh.processes == 3
 
 
-def test_an_empty_host_is_one_process():
+def test_empty_host_needs_one_process():
     virsh = virsh_with({("list", "--all", "--uuid", "--name"): "", ("list", "--uuid"): ""})
-    assert closely(virsh).vms == []
+    assert observe_all(virsh).vms == []
     assert virsh.processes == 1
 
 
 # Selection of VMs -----------------------------------------------------------------------------------------------------
 
 
-def test_a_name_may_look_like_an_id_and_belong_to_several():
+def test_name_may_look_like_uuid_and_belong_to_several_vms():
     rows = f"{UUID} web\n00000000-0000-4000-8000-000000000002 web\n00000000-0000-4000-8000-000000000003 {UUID}\n"
     listing = observe.Listing.read(virsh_with({("list", "--all", "--uuid", "--name"): rows}))
     assert listing.uuids(Target(name="web")) == [UUID, "00000000-0000-4000-8000-000000000002"]
@@ -185,7 +185,7 @@ def test_a_name_may_look_like_an_id_and_belong_to_several():
 # Configuration --------------------------------------------------------------------------------------------------------
 
 
-def test_a_recorded_machine_in_the_words_of_the_vocabulary():
+def test_recorded_vm_as_info_module_returns_it():
     entry = describe(machine(facets=ADDRESSES), "libvirt")
     assert {key: entry[key] for key in ("name", "id", "state", "cpus", "memory_mib", "autostart", "iso", "tags")} == {
         "name": "m1",
@@ -203,12 +203,12 @@ def test_a_recorded_machine_in_the_words_of_the_vocabulary():
     assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [nic], [])
 
 
-def test_what_runs_is_told_apart_from_what_is_stored():
+def test_difference_of_running_vm_requires_restart():
     seen = machine({("dumpxml", UUID): machine_xml((">524288<", ">262144<"))})
     assert describe(seen, "libvirt")["restart_required"] == ["memory"]
 
 
-def test_a_disk_that_cannot_be_read_hides_the_size_of_no_other():
+def test_unreadable_disk_does_not_hide_size_of_others():
     gone = "Failed to open file '/gone.qcow2': No such file or directory"
     second = "<disk type='file' device='disk'><source file='/gone.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
     seen = machine(
@@ -223,7 +223,7 @@ def test_a_disk_that_cannot_be_read_hides_the_size_of_no_other():
     assert {slot: disk["size"] for slot, disk in seen.config["disks"].items()} == {"vda": 6 << 30, "vdb": None}
 
 
-def test_flags_come_from_the_listing():
+def test_flags_come_from_listing():
     flags = {
         ("list", "--all", "--uuid", "--autostart"): f"{UUID}\n",
         ("list", "--all", "--uuid", "--transient"): f"{UUID}\n",
@@ -232,11 +232,11 @@ def test_flags_come_from_the_listing():
     assert (seen.config["autostart"], seen.persistent) == (True, False)
 
 
-def test_a_machine_that_is_off_runs_with_nothing():
+def test_stopped_vm_has_no_active_settings():
     assert machine(OFF).active is None
 
 
-def test_native_values_are_read_where_they_are_asked():
+def test_native_values_are_read_only_if_requested():
     assert "native" not in machine().config
     seen = machine(native=("os/type@machine", "os/loader"))
     assert seen.config["native"] == {"os/type@machine": "pc-q35-7.2", "os/loader": None}
@@ -248,23 +248,23 @@ def marked(mark):
     return machine({("dumpxml", UUID, "--inactive"): xml})
 
 
-def test_a_mark_that_is_the_machines_own():
+def test_own_mark_is_valid():
     seen = marked({"v": 1, "id": UUID, "tags": ["b", "a"], "files": ["/var/lib/libvirt/images/vm1-seed.iso"]})
     assert (seen.owned, seen.config["tags"], seen.config["iso"]) == (True, ("a", "b"), None)
 
 
-def test_a_mark_that_came_along_with_a_clone():
+def test_mark_copied_with_a_clone_is_not_valid():
     assert marked({"v": 1, "id": "00000000-0000-4000-8000-000000000009", "disks": ["/d"]}).owned is False
 
 
 @pytest.mark.parametrize("text", ["{not json", "[]", "", "12"])
-def test_a_broken_mark_is_none(text):
+def test_invalid_mark_is_none(text):
     seen = marked(text)
     assert (seen.owned, seen.mark, seen.config["tags"]) == (False, None, ())
 
 
 @pytest.mark.parametrize("faulty", [{"tags": None}, {"files": None}, {"tags": [1, "a"]}, {"files": 5}])
-def test_a_mark_that_somebody_has_edited_is_no_traceback(faulty):
+def test_edited_mark_causes_no_traceback(faulty):
     assert marked({"v": 1, "id": UUID, **faulty}).name == "m1"
 
 
@@ -275,7 +275,7 @@ def sources(seen):
     return [(one.address, one.source) for one in seen.addresses]
 
 
-def test_an_address_has_its_best_witness_and_a_source_that_fails_is_only_one_less():
+def test_address_has_its_most_reliable_source_and_failed_ones_are_ignored():
     # The agent and the lease report the address; the failure of the ARP query is not an error of the VM.
     assert sources(machine(facets=ADDRESSES)) == [("192.168.122.222", "agent")]
     arp = {("domifaddr", UUID, "--source", "arp"): recorded("domifaddr-lease.txt")}
@@ -284,11 +284,11 @@ def test_an_address_has_its_best_witness_and_a_source_that_fails_is_only_one_les
     ]
 
 
-def test_without_being_asked_only_leases_are_looked_at():
+def test_only_leases_are_read_without_facet_addresses():
     assert sources(machine()) == [("192.168.122.222", "lease")]
 
 
-def test_addresses_of_several_sources_come_together_and_version_4_first():
+def test_addresses_of_all_sources_are_merged_with_ipv4_first():
     rows = (
         "eth0 52:54:00:66:59:1c ipv6 2001:db8::7/64",
         "- - ipv4 10.1.1.7/8",
@@ -300,7 +300,7 @@ def test_addresses_of_several_sources_come_together_and_version_4_first():
     assert seen.ssh == {"host": "10.1.1.7", "port": 22, "user": None, "scope": "host"}
 
 
-def test_a_bridged_machine_is_reached_from_its_network():
+def test_bridged_vm_can_be_reached_from_network():
     xml = machine_xml(
         ("<interface type='network'>", "<interface type='bridge'>"),
         ("<source network='default'/>", "<source bridge='br0'/>"),
@@ -308,11 +308,11 @@ def test_a_bridged_machine_is_reached_from_its_network():
     assert machine({("dumpxml", UUID, "--inactive"): xml}).ssh["scope"] == "network"
 
 
-def test_a_lease_left_from_the_last_boot_is_no_address_of_a_machine_that_is_paused():
+def test_paused_vm_has_no_addresses_despite_lease():
     assert machine({("domstate", UUID, "--reason"): "paused (user)\n"}).addresses == ()
 
 
-def test_no_address_at_all():
+def test_vm_without_addresses_has_no_ssh():
     silent = {
         ("domifaddr", UUID): "",
         ("domifaddr", UUID, "--source", "agent"): failed("Guest agent is not responding"),
@@ -324,7 +324,7 @@ def test_no_address_at_all():
 # Values that the host chooses -----------------------------------------------------------------------------------------
 
 
-def test_what_the_host_chose_does_not_wait_for_a_restart():
+def test_choice_of_host_does_not_require_restart():
     stored = machine_xml(("<os>", "<os firmware='efi'>"))
     features = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' name='enrolled-keys'/>"
     chosen = machine_xml(
@@ -336,7 +336,7 @@ def test_what_the_host_chose_does_not_wait_for_a_restart():
     assert describe(vm, "libvirt")["restart_required"] == []
 
 
-def test_what_is_stored_against_the_hosts_choice_waits():
+def test_stored_setting_other_than_choice_of_host_requires_restart():
     stored = machine_xml(("<os>", "<os firmware='efi'><firmware><feature enabled='no' name='secure-boot'/></firmware>"))
     chosen = machine_xml(("<os>", "<os><loader type='pflash' secure='yes'>/f/CODE.fd</loader>"))
     vm = machine({("dumpxml", UUID, "--inactive"): stored, ("dumpxml", UUID): chosen})
@@ -347,7 +347,7 @@ FEATURES = "<feature enabled='yes' name='secure-boot'/><feature enabled='yes' na
 
 
 def saved_with(loader, nvram):
-    """A suspended UEFI machine with secure boot, saved with this firmware: libvirt reports no features of it."""
+    """A suspended UEFI VM with secure boot, saved with this firmware; libvirt reports no features in the saved XML."""
     stored = machine_xml(("<os>", f"<os firmware='efi'><firmware>{FEATURES}</firmware><nvram>/n/m1.secure</nvram>"))
     saved = machine_xml(("<os>", f"<os>{loader}<nvram template='/t'>{nvram}</nvram>"))
     flag = {("list", "--all", "--uuid", "--with-managed-save"): f"{UUID}\n", ("managedsave-dumpxml", UUID): saved}
@@ -362,7 +362,7 @@ def saved_with(loader, nvram):
         ("<loader type='pflash'>/f</loader>", "/n/m1.secure", ["secure_boot"]),
     ],
 )
-def test_a_suspended_uefi_machine_waits_for_a_restart_only_if_its_firmware_was_changed(loader, nvram, waiting):
+def test_suspended_uefi_vm_requires_restart_only_if_firmware_changed(loader, nvram, waiting):
     vm = saved_with(loader, nvram)
     assert (vm.power, vm.config["secure_boot"]) == ("suspended", True)
     assert describe(vm, "libvirt")["restart_required"] == waiting
@@ -380,10 +380,10 @@ STATISTICS = ("domstats", UUID, "--cpu-total", "--balloon")
         (OFF, (None, None, 401408)),
     ],
 )
-def test_counters_are_read_in_the_same_call(answers, found):
+def test_counters_are_read_in_the_same_process(answers, found):
     """Two processes with and without; the driver of a VM may have none, and one that is off has no more than disks."""
     virsh = virsh_with(answers)
-    (vm,) = closely(virsh, CONFIG | {"counters"}).vms
+    (vm,) = observe_all(virsh, CONFIG | {"counters"}).vms
     cpu_time, memory, disk = found
     assert describe_counters(vm) == {
         "cpu_time": cpu_time,
@@ -391,5 +391,5 @@ def test_counters_are_read_in_the_same_call(answers, found):
         "disk_used": disk,
         "uptime": None,
     }
-    (vm,) = closely(virsh_with(answers), CONFIG).vms
+    (vm,) = observe_all(virsh_with(answers), CONFIG).vms
     assert vm.counters.cpu_time is None

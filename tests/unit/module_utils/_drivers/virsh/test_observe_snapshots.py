@@ -9,37 +9,37 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 
 from unit.module_utils._drivers.virsh.answers import UUID, failed, recorded
-from unit.module_utils._drivers.virsh.test_observe import closely, machine, virsh_with
+from unit.module_utils._drivers.virsh.test_observe import machine, observe_all, virsh_with
 
 SNAPSHOTS = frozenset({"power", "config", "snapshots"})
-TAKEN = {
+TWO_SNAPSHOTS = {
     ("snapshot-list", UUID, "--name"): "off\n two words;x \n",
     ("snapshot-current", UUID, "--name"): " two words;x ",
     ("snapshot-dumpxml", UUID, "--snapshotname", "off"): recorded("snapshot-internal-off.xml"),
     ("snapshot-dumpxml", UUID, "--snapshotname", " two words;x "): recorded("snapshot-internal-running.xml"),
 }
-NONE = {
+NO_SNAPSHOTS = {
     ("snapshot-list", UUID, "--name"): "",
     ("snapshot-current", UUID, "--name"): failed(f"domain '{UUID}' has no current snapshot"),
 }
 
 
-def test_snapshots_are_looked_at_where_they_are_asked_for():
-    assert machine(TAKEN).snapshots == ()
-    seen = machine(TAKEN, facets=SNAPSHOTS).snapshots
+def test_snapshots_are_read_only_with_their_facet():
+    assert machine(TWO_SNAPSHOTS).snapshots == ()
+    seen = machine(TWO_SNAPSHOTS, facets=SNAPSHOTS).snapshots
     assert [(one.name, one.power, one.current) for one in seen] == [("off", "stopped", False), ("on", "running", True)]
     assert [one.config for one in seen] == [None, None]
 
 
-def test_they_are_one_process_more_and_none_where_there_are_none():
-    for answers, processes in ((TAKEN, 3), (NONE, 2)):
+def test_snapshots_need_one_more_process_unless_there_are_none():
+    for answers, processes in ((TWO_SNAPSHOTS, 3), (NO_SNAPSHOTS, 2)):
         virsh = virsh_with(answers)
-        assert len(closely(virsh, SNAPSHOTS).vms) == 1
+        assert len(observe_all(virsh, SNAPSHOTS).vms) == 1
         assert virsh.processes == processes
 
 
-def test_what_settings_they_hold():
-    seen = machine(TAKEN, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
+def test_snapshot_contains_settings():
+    seen = machine(TWO_SNAPSHOTS, facets=SNAPSHOTS | {"snapshot_configs"}, native=("os/type@machine",))
     then = seen.snapshots[0].config
     # The size of a disk in the snapshot is not recorded, so its present size is used.
     size = seen.config["disks"]["vda"]["size"]
@@ -49,18 +49,18 @@ def test_what_settings_they_hold():
     assert set(then) == set(seen.config)
 
 
-def test_snapshots_that_cannot_be_read_are_no_empty_list():
+def test_unreadable_snapshots_are_an_error():
     for words in (("snapshot-list", UUID, "--name"), ("snapshot-dumpxml", UUID, "--snapshotname", "off")):
         with pytest.raises(CommandFailed, match="access denied"):
-            machine(TAKEN, {words: failed("access denied")}, facets=SNAPSHOTS)
+            machine(TWO_SNAPSHOTS, {words: failed("access denied")}, facets=SNAPSHOTS)
 
 
-def test_a_snapshot_that_went_away_meanwhile_is_none():
+def test_snapshot_deleted_meanwhile_is_omitted():
     gone = failed("Domain snapshot not found: no domain snapshot with matching name 'off'")
-    seen = machine(TAKEN, {("snapshot-dumpxml", UUID, "--snapshotname", "off"): gone}, facets=SNAPSHOTS)
+    seen = machine(TWO_SNAPSHOTS, {("snapshot-dumpxml", UUID, "--snapshotname", "off"): gone}, facets=SNAPSHOTS)
     assert [one.name for one in seen.snapshots] == ["on"]
 
 
-def test_a_driver_of_libvirt_that_has_none():
-    said = "this function is not supported by the connection driver: virDomainListAllSnapshots"
-    assert machine({**NONE, ("snapshot-list", UUID, "--name"): failed(said)}, facets=SNAPSHOTS).snapshots == ()
+def test_hypervisor_driver_without_snapshots_has_none():
+    error = "this function is not supported by the connection driver: virDomainListAllSnapshots"
+    assert machine({**NO_SNAPSHOTS, ("snapshot-list", UUID, "--name"): failed(error)}, facets=SNAPSHOTS).snapshots == ()

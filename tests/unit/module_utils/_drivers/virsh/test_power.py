@@ -31,7 +31,7 @@ HOUR = 3600
         ("pause", RUNNING, ("suspend", "u"), {}),
     ],
 )
-def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power, command, limits):
+def test_saving_and_restoring_memory_has_a_long_timeout(tmp_path, verb, power, command, limits):
     virsh = FakeVirsh({("domstate", "u"): "running\n"})
     driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
     assert virsh.done[0] == command
@@ -47,7 +47,7 @@ def test_memory_is_written_and_read_without_being_cut_off(tmp_path, verb, power,
         ("resume", PAUSED, "command 'cont': Resetting the Virtual Machine is required", "virt_type: qemu"),
     ],
 )
-def test_vm_that_cannot_run_is_explained(tmp_path, verb, power, error, remedy):
+def test_error_of_vm_that_cannot_run_has_remedy(tmp_path, verb, power, error, remedy):
     virsh = FakeVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
     with pytest.raises(CommandFailed, match=f"{error}.*{remedy}"):
         driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])

@@ -23,8 +23,8 @@ from unit.module_utils._drivers.virsh.answers import (
 )
 
 MIB = 1 << 20
-#: NICs with places 1 and 2, behind that of m1.
-NICS = [f"<interface type='user'><mac address='52:54:00:00:00:0{place}'/></interface>" for place in (1, 2)]
+#: NICs at the positions 1 and 2, behind that of m1.
+NICS = [f"<interface type='user'><mac address='52:54:00:00:00:0{position}'/></interface>" for position in (1, 2)]
 XML = machine_xml(with_devices(*NICS, "<input type='tablet'/><input type='mouse'/>"))
 
 
@@ -38,7 +38,7 @@ def observed(power, virsh):
     return Vm("m1", id=UUID, power=power, config=config, active=active)
 
 
-def places(definition):
+def last_bytes_of_macs(definition):
     return [
         one.find("mac").get("address")[-2:] if one.find("mac") is not None else "" for one in definition.interfaces()
     ]
@@ -54,7 +54,7 @@ CHANGES = {
     ],
     "add a disk": [Change("disks", None, {"size": MIB}, key="vdb", cost=NEXT_BOOT)],
     "remove a disk": [Change("disks", {}, None, key="vda", cost=NEXT_BOOT)],
-    "remove an element by its place": [Change("native", "", None, key="devices/input[1]")],
+    "remove an element by its position": [Change("native", "", None, key="devices/input[1]")],
     "firmware": [Change("firmware", "bios", "uefi"), Change("secure_boot", False, True)],
     "memory and CPUs": [Change("memory", 1, 64 * MIB), Change("max_memory", None, 96 * MIB), Change("cpus", 1, 4)],
     "description and tags": [Change("description", "", "x"), Change("tags", (), ("a",))],
@@ -72,19 +72,19 @@ def test_configure(tmp_path, changes):
     assert virsh.stored.text() == once
 
 
-def test_a_nic_that_is_removed_from_what_runs_before_libvirt_is_busy_is_the_only_one_removed(tmp_path):
+def test_repeated_removal_of_nic_removes_no_other_nic(tmp_path):
     virsh = StoringVirsh(UUID, XML, running=XML, fails_once=["define"])
     driver, vm = driver_of(virsh, tmp_path), observed("running", virsh)
     changes = [nic(None, {"type": "user"}, cost=LIVE), nic({}, None, key="1", cost=LIVE)]
     with pytest.raises(CommandFailed, match="state change lock"):
         driver.apply([(vm, [Step("configure", changes=changes)])])
     driver.apply([(vm, [Step("configure", changes=changes)])])
-    assert places(virsh.running) == places(virsh.stored)
-    assert places(virsh.stored)[:2] == [MAC[-2:], "02"]
+    assert last_bytes_of_macs(virsh.running) == last_bytes_of_macs(virsh.stored)
+    assert last_bytes_of_macs(virsh.stored)[:2] == [MAC[-2:], "02"]
     assert len(virsh.stored.interfaces()) == 3
 
 
-def test_a_disk_that_is_plugged_in_before_libvirt_is_busy_is_plugged_in_once(tmp_path):
+def test_repeated_addition_of_disk_attaches_it_once(tmp_path):
     virsh = StoringVirsh(UUID, XML, running=XML, fails_once=["define"])
     driver, vm = driver_of(virsh, tmp_path), observed("running", virsh)
     step = Step("configure", changes=[Change("disks", None, {"size": MIB}, key="vdb", cost=LIVE)])
@@ -131,7 +131,7 @@ def test_suspend(tmp_path, saved, is_done):
             apply([(Vm("m1", id=UUID, power="running"), [Step("suspend")])])
 
 
-def test_a_stop_of_a_vm_that_exists_only_while_it_runs(tmp_path):
+def test_kill_of_transient_vm_that_is_gone(tmp_path):
     virsh = FakeVirsh({("destroy", UUID): failed(f"failed to get domain '{UUID}'")})
     driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID, power="running", persistent=False), [Step("kill")])])
 
@@ -143,7 +143,7 @@ def test_delete(tmp_path):
     driver_of(virsh, tmp_path).apply([(Vm("m1", id=UUID), [step])])
 
 
-def test_files_of_a_vm_that_is_gone_are_deleted_without_libvirt(tmp_path):
+def test_files_of_absent_vm_are_deleted_without_libvirt(tmp_path):
     (tmp_path / "disk").touch()
     virsh = FakeVirsh()
     step = Step("delete", arguments={"files": (str(tmp_path / "disk"),)})

@@ -23,7 +23,7 @@ from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of
 
 POOL = "/var/lib/libvirt/images/pvs"
 LIST = ("list", "--all", "--uuid", "--name")
-INNER, OUTER = Snapshot("s", kind="internal"), Snapshot("s", kind="external")
+INTERNAL, EXTERNAL = Snapshot("s", kind="internal"), Snapshot("s", kind="external")
 
 
 @pytest.fixture(name="images")
@@ -60,7 +60,7 @@ def take(vm, **more):
 
 
 def xml(name, paths):
-    """A libvirt that knows one recorded snapshot, with the names of its files replaced."""
+    """A FakeVirsh with one recorded snapshot, in which the paths of files are replaced."""
     text = recorded(f"snapshot-{name}.xml")
     for old, new in paths.items():
         assert f"{POOL}/{old}" in text
@@ -68,25 +68,25 @@ def xml(name, paths):
     return FakeVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text, LIST: ""})
 
 
-# Taking ---------------------------------------------------------------------------------------------------------------
+# Creating -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("power", ["stopped", "running", "paused"])
 @pytest.mark.parametrize("kind", ["internal", "external"])
-def test_nothing_speaks_against_it(disk, power, kind):
+def test_snapshots_of_either_kind_are_accepted(disk, power, kind):
     take(machine(disk, power), kind=kind)
     take(machine(disk, power, snapshots=(Snapshot("a", kind=kind),)), kind=kind)
 
 
-@pytest.mark.parametrize(("there", "kind"), [(INNER, "external"), (OUTER, "internal")])
-def test_kinds_do_not_mix(disk, there, kind):
-    with pytest.raises(Refused, match=f"its snapshots are {there.kind}.* if an {kind} one") as caught:
-        take(machine(disk, snapshots=(there,)), kind=kind)
+@pytest.mark.parametrize(("existing", "kind"), [(INTERNAL, "external"), (EXTERNAL, "internal")])
+def test_snapshots_of_different_kinds_are_rejected(disk, existing, kind):
+    with pytest.raises(Refused, match=f"its snapshots are {existing.kind}.* if an {kind} one") as caught:
+        take(machine(disk, snapshots=(existing,)), kind=kind)
     assert "Omit kind" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("power", "refused"), [("running", True), ("paused", True), ("stopped", False)])
-def test_an_internal_one_of_what_runs_holds_its_memory(disk, power, refused):
+def test_internal_snapshot_of_running_vm_needs_its_memory(disk, power, refused):
     if refused:
         with pytest.raises(Refused, match="always includes its memory"):
             take(machine(disk, power), include_memory=False)
@@ -95,25 +95,25 @@ def test_an_internal_one_of_what_runs_holds_its_memory(disk, power, refused):
     take(machine(disk, power), include_memory=False, kind="external")
 
 
-def test_a_raw_disk_cannot_hold_it(disk):
+def test_internal_snapshot_of_raw_disk_is_rejected(disk):
     with pytest.raises(Refused, match="web: disk vda is raw"):
         take(machine(disk, image_format="raw"))
     take(machine(disk, image_format="raw"), kind="external")
 
 
-def test_a_name_that_is_left_in_the_image_is_named_with_its_remedy(disk):
+def test_leftover_snapshot_with_same_name_is_rejected_with_remedy(disk):
     tag(disk, "two words")
     vm = machine(disk)
     with pytest.raises(Refused, match="already contains a snapshot 'two words'") as caught:
         take(vm, name="two words")
     assert shlex.join(["qemu-img", "snapshot", "-d", "two words", disk]) in caught.value.remedy
     take(vm, name="two")
-    # One that libvirt knows is no leftover, and where the files are another host's nobody can look.
+    # A snapshot that libvirt lists is no leftover, and images on another host are not checked.
     take(machine(disk, snapshots=(Snapshot("two words", kind="internal"),)), name="two words")
     take(vm, name="two words", uri="qemu+ssh://host/system")
 
 
-def test_leftovers(disk, images, tmp_path):
+def test_leftovers_of_all_qcow2_disks_are_listed(disk, images, tmp_path):
     second = str(tmp_path / "second.qcow2")
     images.create(second, "qcow2", 1 << 20)
     for path, name in ((disk, "known"), (disk, "left"), (second, "left")):
@@ -133,7 +133,7 @@ def test_leftovers(disk, images, tmp_path):
     assert driver.leftovers(vm) == ((disk, "left"), (second, "left"))
 
 
-def test_leftovers_that_cannot_be_told_are_unknown(disk, tmp_path):
+def test_leftovers_are_unknown_if_images_cannot_be_read(disk, tmp_path):
     (tmp_path / "web-vda.qcow2").write_bytes(b"QFI\xfbbroken")
     driver = driver_of(FakeVirsh(), tmp_path)
     assert driver.leftovers(machine(disk)) is None
@@ -142,18 +142,18 @@ def test_leftovers_that_cannot_be_told_are_unknown(disk, tmp_path):
 
 
 @pytest.mark.parametrize(("uri", "hypervisor"), [("qemu+ssh://host/system", "QEMU"), ("test:///default", "TEST")])
-def test_an_external_one_makes_files(disk, uri, hypervisor):
+def test_external_snapshot_needs_local_files(disk, uri, hypervisor):
     with pytest.raises(Refused, match="which is not possible on this connection"):
         take(machine(disk), kind="external", uri=uri, hypervisor=hypervisor)
 
 
 @pytest.mark.parametrize("disks", [{}, {"vda": {"source": ""}}, {"vda": {"source": "/a"}, "vdb": {"source": ""}}])
-def test_an_external_one_needs_files(disks):
+def test_external_snapshot_needs_disks_that_are_files(disks):
     with pytest.raises(Refused, match="only for disks that are files"):
         take(Vm("web", id="u-web", config={"disks": disks}), kind="external")
 
 
-def test_an_external_one_is_of_all_disks_that_run_and_that_will(disk):
+def test_external_snapshot_needs_same_disks_running_and_stored(disk):
     both = {"vda": {"source": disk}, "vdb": {"source": disk}}
     vm = machine(disk, "running", active={"disks": both})
     with pytest.raises(Refused, match="the disks of the running VM differ"):
@@ -162,43 +162,43 @@ def test_an_external_one_is_of_all_disks_that_run_and_that_will(disk):
 
 
 @pytest.mark.parametrize("taken", ["web-vda.s.qcow2", "web.s.memory"])
-def test_a_file_in_its_way_is_not_overwritten(disk, tmp_path, taken):
+def test_existing_file_prevents_external_snapshot(disk, tmp_path, taken):
     (tmp_path / taken).touch()
     with pytest.raises(Refused, match=f"{taken} already exists"):
         take(machine(disk), kind="external")
 
 
-def test_a_name_too_long_for_a_file(disk):
+def test_too_long_file_name_is_rejected(disk):
     take(machine(disk), kind="external", name="x" * (255 - len("web-vda..qcow2")))
     with pytest.raises(Refused, match="the file name web-vda"):
         take(machine(disk), kind="external", name="x" * (256 - len("web-vda..qcow2")))
 
 
-# Dropping -------------------------------------------------------------------------------------------------------------
+# Deleting -------------------------------------------------------------------------------------------------------------
 
 
-def test_internal_ones_go_without_a_look_at_files():
+def test_deleting_internal_snapshots_reads_no_files():
     virsh = FakeVirsh()
-    check(machine("/gone", snapshots=(INNER,)), "drop_snapshot", virsh)
+    check(machine("/gone", snapshots=(INTERNAL,)), "drop_snapshot", virsh)
     assert virsh.processes == 0
 
 
-def test_an_external_one_may_hold_internal_ones(disk):
-    vm = machine(disk, snapshots=(OUTER, Snapshot("inner", kind="internal")))
+def test_external_snapshot_is_not_deleted_before_internal_ones(disk):
+    vm = machine(disk, snapshots=(EXTERNAL, Snapshot("inner", kind="internal")))
     with pytest.raises(Refused, match=r"the external snapshot 's'.*may contain: inner"):
         check(vm, "drop_snapshot")
     check(vm, "drop_snapshot", names=("inner",))
 
 
-def test_saved_memory_needs_the_files_that_would_be_merged(disk):
+def test_external_snapshot_of_suspended_vm_is_not_deleted(disk):
     with pytest.raises(Refused, match="web: the VM is suspended, and its saved memory needs the files"):
-        check(machine(disk, "suspended", snapshots=(OUTER,)), "drop_snapshot")
-    check(machine(disk, "suspended", snapshots=(INNER,)), "drop_snapshot")
+        check(machine(disk, "suspended", snapshots=(EXTERNAL,)), "drop_snapshot")
+    check(machine(disk, "suspended", snapshots=(INTERNAL,)), "drop_snapshot")
 
 
-def test_what_others_stand_on_is_not_merged_into(images, tmp_path):
+def test_external_snapshot_with_linked_clones_is_not_deleted(images, tmp_path):
     base, frozen, overlay = chain(images, tmp_path, "base", "web-vda.qcow2", "web-vda.s.qcow2")
-    vm = machine(overlay, snapshots=(OUTER,))
+    vm = machine(overlay, snapshots=(EXTERNAL,))
     virsh = xml("external-off", {"pvs-b.qcow2": frozen})
     images.overlay(str(tmp_path / "on-base"), base, "qcow2")
     check(vm, "drop_snapshot", virsh)
@@ -210,37 +210,37 @@ def test_what_others_stand_on_is_not_merged_into(images, tmp_path):
     check(vm, "drop_snapshot", virsh, uri="qemu+ssh://host/system")
 
 
-def test_it_is_the_same_file_by_another_way_to_it(images, tmp_path):
+def test_linked_clone_is_found_through_symbolic_link(images, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     frozen, overlay = chain(images, tmp_path / "link", "web-vda.qcow2", "web-vda.s.qcow2")
     images.overlay(str(tmp_path / "real" / "other"), frozen, "qcow2")
     virsh = xml("external-off", {"pvs-b.qcow2": tmp_path / "real" / "web-vda.qcow2"})
     with pytest.raises(Refused, match="would write to"):
-        check(machine(overlay, snapshots=(OUTER,)), "drop_snapshot", virsh)
+        check(machine(overlay, snapshots=(EXTERNAL,)), "drop_snapshot", virsh)
 
 
 # Restoring ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_restore_whose_content_is_there(disk):
+def test_restore_with_existing_content_is_accepted(disk):
     tag(disk, "s")
     check(machine(disk), "restore", xml("internal-off", {"pvs-a.qcow2": disk}))
 
 
-def test_a_restore_whose_content_is_gone(disk, tmp_path):
+def test_restore_with_missing_content_is_rejected(disk, tmp_path):
     virsh = xml("internal-off", {"pvs-a.qcow2": disk})
     with pytest.raises(NotFound, match="no longer contains the snapshot 's' of 'web'") as caught:
         check(machine(disk), "restore", virsh)
     assert "virsh snapshot-delete web --snapshotname=s --metadata" in caught.value.remedy
-    # What is not this host's, or is invented, cannot be looked at.
+    # Images on another host, or of the test driver, are not checked.
     check(machine(disk), "restore", virsh, hypervisor="TEST")
     check(machine(disk), "restore", virsh, uri="qemu+ssh://host/system")
     with pytest.raises(NotFound, match="with disk vda of snapshot 's' no longer exists"):
         check(machine(disk), "restore", xml("internal-off", {"pvs-a.qcow2": tmp_path / "gone"}))
 
 
-def test_a_restore_whose_memory_is_gone(disk, tmp_path):
+def test_restore_with_missing_memory_file_is_rejected(disk, tmp_path):
     virsh = xml("external-memory", {"pvs-b.edisk": disk, "b.memory": tmp_path / "memory"})
     with pytest.raises(NotFound, match="memory with the memory of snapshot 's' no longer exists"):
         check(machine(disk), "restore", virsh)
@@ -248,10 +248,10 @@ def test_a_restore_whose_memory_is_gone(disk, tmp_path):
     check(machine(disk), "restore", virsh)
 
 
-# Snapshots that only an image holds -----------------------------------------------------------------------------------
+# Leftover snapshots in images -----------------------------------------------------------------------------------------
 
 
-def test_a_snapshot_that_only_the_images_hold_can_be_removed(disk, images, tmp_path):
+def test_leftover_snapshot_can_be_deleted(disk, images, tmp_path):
     second = str(tmp_path / "web-vdb.qcow2")
     images.create(second, "qcow2", 1 << 20)
     for path, name in ((disk, "left"), (second, "left"), (disk, "known")):
@@ -270,11 +270,11 @@ def test_a_snapshot_that_only_the_images_hold_can_be_removed(disk, images, tmp_p
         check_snapshot(driver, seen.having(power="running"), step)
 
 
-# Images that others use -----------------------------------------------------------------------------------------------
+# Images that other VMs use --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_a_base_of_a_vm_that_runs_takes_no_internal_snapshot(disk, images, tmp_path, running):
+def test_internal_snapshot_of_base_of_running_vm_is_rejected(disk, images, tmp_path, running):
     images.overlay(str(tmp_path / "top"), disk, "qcow2")
     drive = f"<disk type='file'><driver type='qcow2'/><source file='{tmp_path}/top'/><target dev='vda'/></disk>"
     clone = f"<domain><name>copy</name><uuid>u-copy</uuid><devices>{drive}</devices></domain>"

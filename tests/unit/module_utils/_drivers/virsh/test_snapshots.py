@@ -28,7 +28,7 @@ def read(name):
 
 
 RECORDED = [
-    # name, kind, power, parent, what the disk was, what was made for it, its memory
+    # name, kind, power, parent, file with the content of the disk, overlays, memory file
     ("internal-off", "internal", "stopped", None, "pvs-a.qcow2", [], None),
     ("internal-running", "internal", "running", "off", "pvs-a.qcow2", [], None),
     ("internal-paused", "internal", "paused", "on", "pvs-a.qcow2", [], None),
@@ -42,7 +42,7 @@ RECORDED = [
 @pytest.mark.parametrize(("name", "kind", "power", "parent", "frozen", "overlays", "memory"), RECORDED)
 def test_recorded(name, kind, power, parent, frozen, overlays, memory):
     seen = read(name)
-    snapshot = seen.described(is_current=True, config_of=None)
+    snapshot = seen.to_snapshot(is_current=True, config_of=None)
     assert (snapshot.kind, snapshot.power, snapshot.parent, snapshot.config, snapshot.current) == (
         kind,
         power,
@@ -51,34 +51,34 @@ def test_recorded(name, kind, power, parent, frozen, overlays, memory):
         True,
     )
     assert 1795173691 <= snapshot.created <= 1795173710
-    assert seen.frozen == {"vda": f"{POOL}/{frozen}"}
+    assert seen.disk_files == {"vda": f"{POOL}/{frozen}"}
     assert seen.overlays == [f"{POOL}/{one}" for one in overlays]
     assert seen.memory_file == (memory and f"{POOL}/{memory}")
 
 
-def test_words_for_people():
-    snapshot = read("internal-off").described(False, None)
+def test_name_and_description_of_snapshot():
+    snapshot = read("internal-off").to_snapshot(False, None)
     assert (snapshot.name, snapshot.description, snapshot.current, snapshot.id) == ("off", "first <&> ü", False, None)
-    assert read("internal-running").described(False, None).description == ""
+    assert read("internal-running").to_snapshot(False, None).description == ""
 
 
-def test_what_the_machine_was_to_be_and_not_what_it_ran_with():
-    """Of a running machine both are kept."""
+def test_snapshot_of_running_vm_has_its_stored_settings():
+    """libvirt stores both definitions of a running VM."""
     text = recorded("snapshot-internal-running.xml")
     root = ET.fromstring(text)
     assert root.find("inactiveDomain") is not None
     root.find("domain/memory").text = "1024"
     seen = SnapshotXml(root)
     assert seen.definition.memory == 64 << 20
-    snapshot = seen.described(False, lambda definition: read_disks(definition, {}))
+    snapshot = seen.to_snapshot(False, lambda definition: read_disks(definition, {}))
     disk = {"size": None, "format": "qcow2", "source": f"{POOL}/pvs-a.qcow2", "bus": "virtio"}
     assert snapshot.config == {"vda": disk}
 
 
-def test_a_snapshot_from_before_libvirt_kept_definitions():
+def test_old_snapshot_without_definition():
     seen = SnapshotXml.parse("<domainsnapshot><name>s</name><state>shutoff</state><domain/></domainsnapshot>")
-    assert (seen.definition, seen.frozen, seen.overlays, seen.memory_file) == (None, {}, [], None)
-    snapshot = seen.described(False, lambda definition: {"cpus": 1})
+    assert (seen.definition, seen.disk_files, seen.overlays, seen.memory_file) == (None, {}, [], None)
+    snapshot = seen.to_snapshot(False, lambda definition: {"cpus": 1})
     assert (snapshot.config, snapshot.created, snapshot.kind) == (None, None, "internal")
 
 
@@ -108,7 +108,7 @@ DELETE = ("snapshot-delete", UUID, "--snapshotname", "s")
 SHOW = ("snapshot-dumpxml", UUID, "--snapshotname", "s")
 
 
-def test_an_internal_one_makes_no_file_and_touches_no_definition(tmp_path):
+def test_internal_snapshot_does_not_change_mark(tmp_path):
     vm = machine(tmp_path)
     virsh = FakeVirsh(marked(vm))
     snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=arguments()))
@@ -126,11 +126,11 @@ def test_an_internal_one_makes_no_file_and_touches_no_definition(tmp_path):
         ("stopped", True, ("--disk-only", "--atomic"), False),
     ],
 )
-def test_an_external_one_announces_its_files_first(tmp_path, power, include_memory, flags, memory):
+def test_files_of_external_snapshot_are_recorded_before_creation(tmp_path, power, include_memory, flags, memory):
     vm = machine(tmp_path, power)
     virsh = FakeVirsh(marked(vm))
-    asked = arguments(kind="external", include_memory=include_memory)
-    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=asked))
+    requested = arguments(kind="external", include_memory=include_memory)
+    snapshots.snapshot(driver_of(virsh, tmp_path), vm, Step("snapshot", arguments=requested))
     overlay, kept = str(tmp_path / "web-vda.s.qcow2"), str(tmp_path / "web.s.memory")
     assert [words for words in virsh.done if words[0] != "dumpxml"] == [("define", "/dev/stdin"), create(*flags)]
     sent = ET.fromstring(virsh.sent[-1])
@@ -141,13 +141,13 @@ def test_an_external_one_announces_its_files_first(tmp_path, power, include_memo
     assert (mark["disks"], mark["files"]) == ([*vm.mark["disks"], overlay], [kept] if memory else [])
 
 
-def test_names_of_files_that_were_never_made_leave_the_mark(tmp_path):
+def test_files_that_were_not_created_are_removed_from_mark(tmp_path):
     """Files that were created in spite of the failure still belong to the VM."""
     vm = machine(tmp_path)
     for name in ("web-vda.qcow2", "web.s.memory"):
         (tmp_path / name).touch()
-    made = {**vm.mark, "disks": [*vm.mark["disks"], str(tmp_path / "web-vda.s.qcow2")]}
-    after = vm.having(mark={**made, "files": [str(tmp_path / "web.s.memory")]})
+    recorded_mark = {**vm.mark, "disks": [*vm.mark["disks"], str(tmp_path / "web-vda.s.qcow2")]}
+    after = vm.having(mark={**recorded_mark, "files": [str(tmp_path / "web.s.memory")]})
     virsh = FakeVirsh({**marked(after), create(): failed("no space left")})
     with pytest.raises(CommandFailed, match="no space left"):
         snapshots.snapshot(
@@ -157,12 +157,12 @@ def test_names_of_files_that_were_never_made_leave_the_mark(tmp_path):
     assert (mark["disks"], mark["files"]) == (vm.mark["disks"], [str(tmp_path / "web.s.memory")])
 
 
-@pytest.mark.parametrize(("there", "raised"), [("Name: s\n", False), (failed(NOT_FOUND), True)])
-def test_the_same_one_taken_by_another_task_is_as_good(tmp_path, there, raised):
+@pytest.mark.parametrize(("info", "raised"), [("Name: s\n", False), (failed(NOT_FOUND), True)])
+def test_same_snapshot_created_by_another_task_is_no_error(tmp_path, info, raised):
     vm = machine(tmp_path)
     answers = {
         create(): failed("domain moment s already exists"),
-        ("snapshot-info", UUID, "--snapshotname", "s"): there,
+        ("snapshot-info", UUID, "--snapshotname", "s"): info,
     }
     driver = driver_of(FakeVirsh({**marked(vm), **answers}), tmp_path)
     if raised:
@@ -177,7 +177,7 @@ def external(folder):
     return text.replace(f"{POOL}/pvs-b.emem", str(folder / "overlay"))
 
 
-def test_a_dropped_one_goes_last_and_its_files_leave_the_mark(tmp_path):
+def test_snapshot_is_deleted_after_its_files_leave_the_mark(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory"), "/seed"], disks=[str(tmp_path / "overlay")])
     (tmp_path / "memory").touch()
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
@@ -188,7 +188,7 @@ def test_a_dropped_one_goes_last_and_its_files_leave_the_mark(tmp_path):
     assert (mark["disks"], mark["files"]) == ([str(tmp_path / "web-vda.qcow2")], ["/seed"])
 
 
-def test_a_memory_file_that_is_not_ours_stays(tmp_path):
+def test_memory_file_that_is_not_in_mark_is_kept(tmp_path):
     vm = machine(tmp_path)
     (tmp_path / "memory").touch()
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
@@ -197,7 +197,7 @@ def test_a_memory_file_that_is_not_ours_stays(tmp_path):
     assert "define" not in [words[0] for words in virsh.done]
 
 
-def test_what_could_not_be_dropped_is_ours_again(tmp_path):
+def test_files_return_to_mark_if_deletion_fails(tmp_path):
     overlay = str(tmp_path / "overlay")
     (tmp_path / "overlay").touch()
     vm = machine(tmp_path, disks=[overlay])
@@ -214,24 +214,24 @@ def test_what_could_not_be_dropped_is_ours_again(tmp_path):
 
 
 @pytest.mark.parametrize("words", [SHOW, DELETE])
-def test_one_that_another_task_dropped_is_gone_as_asked(tmp_path, words):
+def test_snapshot_deleted_by_another_task_is_no_error(tmp_path, words):
     vm = machine(tmp_path)
     virsh = FakeVirsh({**marked(vm), SHOW: recorded("snapshot-internal-off.xml"), words: failed(NOT_FOUND)})
     snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
 
 
-def test_a_restore_keeps_what_was_made_since(tmp_path):
+def test_restore_keeps_files_created_since_in_mark(tmp_path):
     vm = machine(tmp_path, files=["/seed"], disks=["/later"])
-    then = vm.having(mark={**vm.mark, "disks": ["/old"], "files": [], "tags": ["then"]})
-    virsh = FakeVirsh(marked(then))
+    vm_in_snapshot = vm.having(mark={**vm.mark, "disks": ["/old"], "files": [], "tags": ["vm_in_snapshot"]})
+    virsh = FakeVirsh(marked(vm_in_snapshot))
     snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     assert virsh.done[0] == ("snapshot-revert", UUID, "--snapshotname", "s")
     mark = virsh.defined().mark
     assert mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
-    assert (mark["files"], mark["tags"]) == (["/seed"], ["then"])
+    assert (mark["files"], mark["tags"]) == (["/seed"], ["vm_in_snapshot"])
 
 
-def test_a_restore_that_fails_keeps_it_too(tmp_path):
+def test_failed_restore_keeps_files_created_since_in_mark(tmp_path):
     vm = machine(tmp_path, disks=["/later"])
     revert = ("snapshot-revert", UUID, "--snapshotname", "s")
     virsh = FakeVirsh({**marked(vm.having(mark={**vm.mark, "disks": ["/old"]})), revert: failed("no network")})
@@ -240,32 +240,32 @@ def test_a_restore_that_fails_keeps_it_too(tmp_path):
     assert virsh.defined().mark["disks"] == ["/old", str(tmp_path / "web-vda.qcow2"), "/later"]
 
 
-def test_variables_of_firmware_are_kept_as_well(tmp_path):
+def test_restore_keeps_nvram_in_mark(tmp_path):
     vm = machine(tmp_path)
     vm = vm.having(mark={**vm.mark, "nvram": ["/web.nvram"]})
-    then = vm.having(mark={key: value for key, value in vm.mark.items() if key != "nvram"})
-    virsh = FakeVirsh(marked(then))
+    vm_in_snapshot = vm.having(mark={key: value for key, value in vm.mark.items() if key != "nvram"})
+    virsh = FakeVirsh(marked(vm_in_snapshot))
     snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     assert virsh.defined().mark["nvram"] == ["/web.nvram"]
 
 
-def test_the_mark_of_another_machine_that_a_restore_brings_back_does_not_stay(tmp_path):
+def test_restored_mark_of_another_vm_is_replaced(tmp_path):
     vm = machine(tmp_path)
-    then = vm.having(mark={**vm.mark, "id": "another", "disks": ["/theirs"], "tags": ["then"]})
-    virsh = FakeVirsh(marked(then))
+    vm_in_snapshot = vm.having(mark={**vm.mark, "id": "another", "disks": ["/theirs"], "tags": ["vm_in_snapshot"]})
+    virsh = FakeVirsh(marked(vm_in_snapshot))
     snapshots.restore(driver_of(virsh, tmp_path), vm, Step("restore", arguments={"name": "s"}))
     mark = virsh.defined().mark
-    assert (mark["id"], mark["tags"], "/theirs" in mark["disks"]) == (UUID, ["then"], False)
+    assert (mark["id"], mark["tags"], "/theirs" in mark["disks"]) == (UUID, ["vm_in_snapshot"], False)
 
 
-def test_a_machine_that_only_runs_is_not_made_permanent(tmp_path):
+def test_transient_vm_is_not_defined(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory")]).having(persistent=False)
     virsh = FakeVirsh({**marked(vm), SHOW: external(tmp_path)})
     snapshots.drop_snapshot(driver_of(virsh, tmp_path), vm, Step("drop_snapshot", arguments={"names": ("s",)}))
     assert "define" not in [words[0] for words in virsh.done]
 
 
-def test_memory_that_could_be_restored_goes_only_with_its_snapshot(tmp_path):
+def test_restorable_memory_file_is_removed_only_after_its_snapshot(tmp_path):
     vm = machine(tmp_path, files=[str(tmp_path / "memory")])
     (tmp_path / "memory").touch()
     driver = driver_of(FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no space left")}), tmp_path)
@@ -279,7 +279,7 @@ def test_memory_that_could_be_restored_goes_only_with_its_snapshot(tmp_path):
 
 
 @pytest.mark.parametrize("mark", [None, {"v": 1, "id": "another", "disks": ["/a"], "files": []}])
-def test_a_machine_that_is_not_ours_gets_no_mark_by_the_way(tmp_path, mark):
+def test_vm_without_own_mark_gets_none(tmp_path, mark):
     vm = machine(tmp_path).having(mark=mark)
     virsh = FakeVirsh({SHOW: external(tmp_path)})
     driver = driver_of(virsh, tmp_path)

@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 @pytest.fixture(name="images")
 def _images():
-    assert shutil.which("qemu-img"), "These tests make real images: install qemu-utils."
+    assert shutil.which("qemu-img"), "These tests create real images: install qemu-utils."
     return QemuImg(Commands())
 
 
@@ -44,7 +44,7 @@ def domain(name, *drives):
     return Definition(f"<domain><name>{name}</name><devices>{disks}</devices></domain>")
 
 
-def test_files_that_are_written_are_known_by_their_real_path(tmp_path):
+def test_written_files_are_listed_by_real_path(tmp_path):
     (tmp_path / "link").symlink_to("disk")
     (tmp_path / "disk").touch()
     one = domain("one", ("disk", tmp_path / "link", ""), ("cdrom", "/iso", ""), ("disk", "/shared", "<readonly/>"))
@@ -55,45 +55,45 @@ def test_files_that_are_written_are_known_by_their_real_path(tmp_path):
 # Making disks ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_disk_is_made_whole_under_its_name(storage, images):
+def test_disk_gets_its_name_only_when_complete(storage, images):
     path = storage.disk_path("web", "vda", "qcow2")
-    assert storage.make_disk(path, {"size": 4 * MIB}, None) is True
+    assert storage.create_disk(path, {"size": 4 * MIB}, None) is True
     assert (images.info(path).format, images.info(path).virtual_size) == ("qcow2", 4 * MIB)
     assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
 
 @pytest.mark.parametrize("content", [b"", b"somebody's letters", b"\0" * 512])
-def test_a_file_that_holds_something_else_is_not_overwritten(storage, content):
+def test_existing_file_is_not_overwritten(storage, content):
     path = Path(storage.disk_path("web", "vda", "raw"))
     path.write_bytes(content)
     with pytest.raises((Refused, CommandFailed)):
-        storage.make_disk(str(path), {"size": MIB, "format": "raw"}, None)
+        storage.create_disk(str(path), {"size": MIB, "format": "raw"}, None)
     assert path.read_bytes() == content
     assert os.listdir(storage.folder) == ["web-vda.raw"]
 
 
-def test_a_disk_that_a_guest_has_written_to_is_not_taken(storage, images):
+def test_existing_disk_with_data_of_a_guest_is_rejected(storage, images):
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": MIB}, None)
+    storage.create_disk(path, {"size": MIB}, None)
     subprocess.run(["qemu-io", "-c", "write -P 7 0 512", path], check=True, stdout=subprocess.DEVNULL)
     with pytest.raises(Refused, match="already exists and has different content"):
-        storage.make_disk(path, {"size": MIB}, None)
+        storage.create_disk(path, {"size": MIB}, None)
 
 
 @pytest.mark.parametrize("size", [MIB, 2 * MIB])
-def test_what_another_task_made_in_the_last_moment_is_looked_at_too(storage, monkeypatch, size):
+def test_disk_created_by_another_task_meanwhile_is_compared(storage, monkeypatch, size):
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": MIB}, None)
+    storage.create_disk(path, {"size": MIB}, None)
     monkeypatch.setattr(files, "exists", lambda _path: False)
     if size == MIB:
-        assert storage.make_disk(path, {"size": size}, None) is False
+        assert storage.create_disk(path, {"size": size}, None) is False
     else:
         with pytest.raises(Refused, match="already exists and has different content"):
-            storage.make_disk(path, {"size": size}, None)
+            storage.create_disk(path, {"size": size}, None)
     assert os.listdir(storage.folder) == ["web-vda.qcow2"]
 
 
-def test_what_a_run_cut_off_left_whole_is_taken(storage, images, tmp_path):
+def test_complete_disk_of_interrupted_run_is_used(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     for slot, entry, image in [
         ("vda", {"size": MIB}, None),
@@ -101,28 +101,28 @@ def test_what_a_run_cut_off_left_whole_is_taken(storage, images, tmp_path):
         ("vdc", {"size": 2 * MIB}, {"source": base}),
     ]:
         path = storage.disk_path("web", slot, "qcow2")
-        assert storage.make_disk(path, entry, image) is True
-        made = os.stat(path).st_ino
-        assert storage.make_disk(path, entry, image) is False
-        assert os.stat(path).st_ino == made
+        assert storage.create_disk(path, entry, image) is True
+        inode = os.stat(path).st_ino
+        assert storage.create_disk(path, entry, image) is False
+        assert os.stat(path).st_ino == inode
 
 
-def test_a_leftover_that_stands_on_an_image_is_no_copy_of_it(storage, images, tmp_path):
+def test_existing_overlay_is_not_used_as_copy(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     path, linked = storage.disk_path("web", "vda", "qcow2"), {"source": base, "linked": True}
-    storage.make_disk(path, {}, linked)
+    storage.create_disk(path, {}, linked)
     for image in ({"source": base}, {"source": base, "linked": False}):
-        for take in (storage.make_disk, storage.check_leftover):
+        for action in (storage.create_disk, storage.check_existing_file):
             with pytest.raises(Refused, match="already exists and has different content"):
-                take(path, {}, image)
-    storage.check_leftover(path, {}, linked)
+                action(path, {}, image)
+    storage.check_existing_file(path, {}, linked)
 
 
-def test_a_leftover_of_another_size_is_not_taken(storage):
+def test_existing_disk_of_another_size_is_rejected(storage):
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": MIB}, None)
+    storage.create_disk(path, {"size": MIB}, None)
     with pytest.raises(Refused):
-        storage.make_disk(path, {"size": 2 * MIB}, None)
+        storage.create_disk(path, {"size": 2 * MIB}, None)
 
 
 def partial_of(storage, process):
@@ -131,27 +131,27 @@ def partial_of(storage, process):
     return path
 
 
-def test_partial_files_of_the_dead_go_and_those_of_the_living_stay(storage):
+def test_partial_files_are_removed_only_if_their_process_ended(storage):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     old, current = partial_of(storage, dead.pid), partial_of(storage, os.getppid())
     stranger = Path(storage.folder, ".web-vda.qcow2.x.polyvirt-partial")
     stranger.touch()
-    storage.make_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
+    storage.create_disk(storage.disk_path("web", "vda", "qcow2"), {"size": MIB}, None)
     assert (old.exists(), current.exists(), stranger.exists()) == (False, True, True)
 
 
-def test_a_disk_that_cannot_be_made_leaves_nothing(storage):
+def test_failed_creation_of_disk_leaves_no_file(storage):
     with pytest.raises(CommandFailed):
-        storage.make_disk(storage.disk_path("web", "vda", "nosuch"), {"size": MIB, "format": "nosuch"}, None)
+        storage.create_disk(storage.disk_path("web", "vda", "nosuch"), {"size": MIB, "format": "nosuch"}, None)
     assert os.listdir(storage.folder) == []
 
 
 @pytest.mark.parametrize("linked", [True, False])
-def test_a_disk_from_an_image_is_as_large_as_asked(storage, images, tmp_path, linked):
+def test_disk_from_image_has_requested_size(storage, images, tmp_path, linked):
     (base,) = chain(images, tmp_path, "base")
     path = storage.disk_path("web", "vda", "qcow2")
-    storage.make_disk(path, {"size": 3 * MIB}, {"source": base, "linked": linked})
+    storage.create_disk(path, {"size": 3 * MIB}, {"source": base, "linked": linked})
     assert (images.info(path).virtual_size, images.info(path).backing) == (3 * MIB, base if linked else None)
     assert images.info(base).virtual_size == MIB
 
@@ -163,12 +163,12 @@ def check_image(storage, source, entry=None, written=None, **image):
     storage.check_image("web", {"source": str(source), **image}, entry or {}, written or {})
 
 
-def test_an_image_that_suits(storage, images, tmp_path):
+def test_suitable_image_is_accepted(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     check_image(storage, base, {"size": MIB}, linked=True)
 
 
-def test_an_image_that_was_not_copied_whole(storage, images, tmp_path):
+def test_truncated_image_is_rejected(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     subprocess.run(["qemu-io", "-c", "write -P 1 0 512k", base], check=True, stdout=subprocess.DEVNULL)
     check_image(storage, base)
@@ -177,7 +177,7 @@ def test_an_image_that_was_not_copied_whole(storage, images, tmp_path):
         check_image(storage, base)
 
 
-def test_an_empty_file_is_no_image(storage, tmp_path):
+def test_empty_file_is_rejected_as_image(storage, tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(Refused, match=r"empty is empty \(0 bytes\)"):
         check_image(storage, tmp_path / "empty")
@@ -185,14 +185,14 @@ def test_an_empty_file_is_no_image(storage, tmp_path):
         storage.check_disk_source("web", "vdb", {"source": str(tmp_path / "empty")}, {})
 
 
-def test_an_image_of_a_format_that_cannot_be_checked_can_be_used(storage, images, tmp_path):
+def test_image_format_that_qemu_img_cannot_check_is_accepted(storage, images, tmp_path):
     images.create(str(tmp_path / "a.vpc"), "vpc", MIB)
     (tmp_path / "a.raw").write_bytes(bytes(MIB))
     for name in ("a.vpc", "a.raw"):
         check_image(storage, tmp_path / name)
 
 
-def test_images_that_do_not_suit(storage, images, tmp_path):
+def test_unsuitable_images_are_rejected(storage, images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     (tmp_path / "text").write_text("no image", encoding="utf-8")
     for error, text, faulty in [
@@ -217,27 +217,27 @@ def test_images_that_do_not_suit(storage, images, tmp_path):
         assert caught.value.remedy
 
 
-def test_a_path_that_another_machine_writes_is_not_free(storage):
+def test_path_used_by_another_vm_is_rejected(storage):
     with pytest.raises(Refused, match="web: /d is used by db"):
-        storage.check_free("web", "/d", {"/d": ["db", "web"]})
-    storage.check_free("web", "/d", {"/d": ["web"]})
+        storage.check_not_used("web", "/d", {"/d": ["db", "web"]})
+    storage.check_not_used("web", "/d", {"/d": ["web"]})
 
 
-def test_a_disk_of_another_machine_is_no_source(storage, images, tmp_path):
+def test_disk_of_another_vm_is_rejected_as_source(storage, images, tmp_path):
     (path,) = chain(images, tmp_path, "theirs")
     with pytest.raises(Refused, match=r"is a disk of db\. Detach it from that VM first"):
         storage.check_disk_source("web", "vdb", {"source": path}, {path: ["db"]})
     assert storage.check_disk_source("web", "vdb", {"source": path}, {path: ["web"]})["format"] == "qcow2"
 
 
-def test_the_folder_must_be_there(images, tmp_path):
+def test_storage_path_must_exist(images, tmp_path):
     with pytest.raises(NotFound, match=r"storage_path: .* is not a directory"):
         storage_file.Storage(images, str(tmp_path / "nosuch")).check_folder()
     storage_file.Storage(images, str(tmp_path)).check_folder()
 
 
 @pytest.mark.parametrize(("word", "is_iso"), [(b"CD001", True), (b"BEA01", True), (b"CD002", False)])
-def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
+def test_iso_is_recognized_by_volume_descriptor(tmp_path, word, is_iso):
     path = tmp_path / "a.iso"
     path.write_bytes(b"\0" * 32769 + word)
     if is_iso:
@@ -250,13 +250,13 @@ def test_a_medium_is_known_by_its_descriptor(tmp_path, word, is_iso):
 # Backing images -------------------------------------------------------------------------------------------------------
 
 
-def test_a_chain_begins_with_the_image_itself(storage, images, tmp_path):
+def test_chain_begins_with_image_itself(storage, images, tmp_path):
     paths = chain(images, tmp_path, "base", "middle", "top")
     assert storage_file.chain_of(storage, paths[2]) == paths[::-1]
     assert storage_file.chain_of(storage, paths[0]) == paths[:1]
 
 
-def test_bases_of_overlays_are_told_once_and_without_the_overlays(storage, images, tmp_path):
+def test_bases_are_listed_once_without_the_overlays(storage, images, tmp_path):
     base, middle, top = chain(images, tmp_path, "base", "middle", "top")
     beside = str(tmp_path / "beside")
     images.overlay(beside, base, "qcow2")
@@ -271,7 +271,7 @@ def marked(name, uuid, mark_id, *bases):
     return definition
 
 
-def test_who_stands_on_what_is_known_from_valid_marks_and_by_real_paths(tmp_path):
+def test_users_of_bases_are_read_from_valid_marks_by_real_path(tmp_path):
     (tmp_path / "link").symlink_to("base")
     link, base = str(tmp_path / "link"), str(tmp_path / "base")
     clones = [marked("one", "1", "1", link), marked("two", "2", "2", base, "/other"), marked("copied", "3", "1", link)]
@@ -279,14 +279,14 @@ def test_who_stands_on_what_is_known_from_valid_marks_and_by_real_paths(tmp_path
     assert storage_file.bases([*clones, unmarked]) == {base: {"one", "two"}, "/other": {"two"}}
 
 
-def test_the_format_that_is_named_counts_not_what_the_content_looks_like(storage, images, tmp_path):
+def test_declared_format_is_used_instead_of_probed_one(storage, images, tmp_path):
     posing = str(tmp_path / "posing")
     images.create(posing, "qcow2", 4 * MIB)
     size = os.path.getsize(posing)
     info = storage.check_readable_image("web", "disk", posing, "raw")
     assert (info.format, info.backing) == ("raw", None)
     path = storage.disk_path("web", "vda", "raw")
-    storage.make_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
+    storage.create_disk(path, {"format": "raw"}, {"source": posing, "format": "raw"})
     assert Path(path).read_bytes()[:size] == Path(posing).read_bytes()
     with pytest.raises(Refused, match="is not a disk image"):
         storage.check_readable_image("web", "disk", str(_empty(tmp_path)), "qcow2")

@@ -43,18 +43,18 @@ def driver_with(folder, monkeypatch, free):
     return driver
 
 
-def test_what_a_copy_takes_is_told_by_what_is_in_it(image):
+def test_size_of_copy_is_measured_uncompressed(image):
     assert 4 * MIB <= QemuImg(Commands()).needed(image) < 6 * MIB
 
 
-def test_a_copy_without_room(tmp_path, monkeypatch, image):
+def test_copy_needs_enough_free_space(tmp_path, monkeypatch, image):
     with pytest.raises(Refused, match=r"web: storage_path: copying its disks needs [56]M in .*, but only 3M is free\."):
         check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation(image))
     check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation(image))
     check_plan(driver_with(tmp_path, monkeypatch, MIB), creation(image, linked=True))
 
 
-def test_the_vms_of_a_task_share_the_room(tmp_path, monkeypatch, image):
+def test_vms_of_a_task_share_the_free_space(tmp_path, monkeypatch, image):
     driver = driver_with(tmp_path, monkeypatch, 12 * MIB)
     check_plan(driver, creation(image, "web1"))
     check_plan(driver, creation(image, "web2"))
@@ -62,7 +62,7 @@ def test_the_vms_of_a_task_share_the_room(tmp_path, monkeypatch, image):
         check_plan(driver, creation(image, "web3"))
 
 
-def test_what_a_vm_that_is_created_again_gives_back_counts(tmp_path, monkeypatch, image):
+def test_space_of_files_to_delete_counts_as_free(tmp_path, monkeypatch, image):
     old = tmp_path / "old"
     old.write_bytes(b"x" * 4 * MIB)
     driver = driver_with(tmp_path, monkeypatch, 3 * MIB)
@@ -72,7 +72,7 @@ def test_what_a_vm_that_is_created_again_gives_back_counts(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(("free", "fits"), [(MIB, False), (8 * MIB, True)])
-def test_a_full_clone(tmp_path, monkeypatch, image, free, fits):
+def test_full_clone_needs_enough_free_space(tmp_path, monkeypatch, image, free, fits):
     driver = driver_with(tmp_path, monkeypatch, free)
     arguments = (driver, "copy", [{"source": image, "format": "qcow2", "linked": False, "snapshot": None}])
     if fits:

@@ -26,12 +26,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan impo
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
-def adjusted(networks, found=None):
+def normalized_networks(networks, found=None):
     return TRAITS.adjust(Vm("a", config={"networks": found or {}}), {"networks": networks})["networks"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "nic"),
+    ("requested", "nic"),
     [
         ({"type": "nat"}, {"type": "network", "source": "default"}),
         ({"type": "nat", "source": "lan"}, {"type": "network", "source": "lan"}),
@@ -42,64 +42,64 @@ def adjusted(networks, found=None):
         ({}, {"type": "network", "source": "default"}),
     ],
 )
-def test_words_for_new_cards(asked, nic):
-    assert adjusted({"0": asked}) == {"0": nic}
+def test_types_and_defaults_of_new_nics(requested, nic):
+    assert normalized_networks({"0": requested}) == {"0": nic}
 
 
-def test_what_is_not_asked_of_a_card_that_is_there_is_left_alone():
+def test_omitted_attributes_of_existing_nic_are_not_set():
     found = {"0": {"type": "bridged", "source": "br0"}}
-    assert adjusted({"0": {"model": "virtio"}, "1": None}, found) == {"0": {"model": "virtio"}, "1": None}
+    assert normalized_networks({"0": {"model": "virtio"}, "1": None}, found) == {"0": {"model": "virtio"}, "1": None}
 
 
-def test_nothing_asked_about_cards_is_nothing():
+def test_omitted_networks_are_not_set():
     assert TRAITS.adjust(Vm("a"), {"cpus": 2}) == {"cpus": 2}
 
 
 @pytest.mark.parametrize(
     ("name", "fault"), [("54", True), ("web", False), ("54a", False), ("ü", False), ("a b", False)]
 )
-def test_names_that_virsh_would_misread(name, fault):
+def test_numeric_names_are_rejected(name, fault):
     assert bool(TRAITS.name_fault(name)) is fault
 
 
-def test_the_test_driver_suspends_nothing():
+def test_test_driver_has_no_suspended_state():
     assert "suspended" not in virsh_traits("TEST", "9.0.0", local=True).powers
     assert "suspended" in TRAITS.powers
 
 
-def test_storage_of_a_disk_is_rejected_with_what_there_is_instead():
+def test_storage_of_disk_is_rejected_with_alternative():
     request = Request("web", config={"disks": {"vda": {"size": 1 << 30, "storage": "pool"}}})
     refusal = plan(Vm.absent("web"), request, TRAITS).refusal
     assert (refusal.kind, "storage_path" in refusal.remedy) == ("unsupported", True), refusal
 
 
-def test_files_are_handled_only_where_libvirt_runs():
+def test_fields_with_files_are_supported_only_on_local_host():
     remote = virsh_traits("QEMU", "9.0.0", local=False)
     assert {"image", "iso", "cloud_init", "disks.add"} <= set(TRAITS.fields) - set(remote.fields)
     assert "cpus" in remote.fields
 
 
 FIRMWARE = {"firmware", "secure_boot"}
-MACHINERY = {*FIRMWARE, "nested_virtualization", "tpm", "serial_log", "display.type"}
+HARDWARE_FIELDS = {*FIRMWARE, "nested_virtualization", "tpm", "serial_log", "display.type"}
 
 
 @pytest.mark.parametrize(
-    ("traits", "lacking", "remedy"),
+    ("traits", "missing", "remedy"),
     [
         (TRAITS, set(), ""),
         (virsh_traits("QEMU", "7.10.0", local=True), set(), ""),
         (virsh_traits("QEMU", "7.1.0", local=True), FIRMWARE, "7.2 or later"),
         (virsh_traits("QEMU", "9.0.0", local=False), {*FIRMWARE, "nested_virtualization"}, "hypervisor itself"),
-        (virsh_traits("TEST", "9.0.0", local=True), MACHINERY, "only simulated"),
+        (virsh_traits("TEST", "9.0.0", local=True), HARDWARE_FIELDS, "only simulated"),
     ],
 )
-def test_what_a_connection_lacks_and_what_helps(traits, lacking, remedy):
-    assert MACHINERY - set(traits.fields) == lacking
-    for kind in lacking:
+def test_missing_fields_of_connection_have_alternatives(traits, missing, remedy):
+    assert HARDWARE_FIELDS - set(traits.fields) == missing
+    for kind in missing:
         assert remedy in traits.instead[kind.split(".")[0]]
 
 
-def test_where_there_is_no_firmware_its_rules_are_silent():
+def test_secure_boot_is_not_checked_without_firmware_field():
     traits = virsh_traits("TEST", "9.0.0", local=True)
     assert traits.adjust(Vm("a"), {"secure_boot": True}) == {"secure_boot": True}
 
@@ -115,11 +115,11 @@ def test_where_there_is_no_firmware_its_rules_are_silent():
         ("qemu+tls://host/system", False),
     ],
 )
-def test_what_is_this_host(uri, local):
+def test_uris_of_this_host(uri, local):
     assert is_local(uri) is local
 
 
-def test_memory_is_counted_in_whole_kibibytes():
+def test_memory_is_rounded_up_to_kib():
     assert TRAITS.adjust(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
 
 
@@ -137,12 +137,12 @@ def test_memory_is_counted_in_whole_kibibytes():
         ({"networks": {"0": {"type": "user", "source": "x"}}}, "source is not supported"),
     ],
 )
-def test_what_has_no_place_is_refused(config, word):
+def test_unsupported_values_are_rejected(config, word):
     with pytest.raises(Refused, match=word):
         TRAITS.adjust(Vm("a"), config)
 
 
-def test_no_medium_where_there_is_no_drive_is_nothing_to_do():
+def test_empty_iso_without_drive_is_no_change():
     assert TRAITS.adjust(Vm("a", config={"iso": None}), {"iso": ""}) == {}
     assert TRAITS.adjust(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
 
@@ -150,9 +150,9 @@ def test_no_medium_where_there_is_no_drive_is_nothing_to_do():
 # Snapshots ------------------------------------------------------------------------------------------------------------
 
 
-def snapshot_cost(kind, vm, asked, old=None, version="9.0.0"):
+def snapshot_cost(kind, vm, requested, old=None, version="9.0.0"):
     traits = virsh_traits("QEMU", version, local=True)
-    return traits.fields[f"snapshot.{kind}"].cost_of(vm, Change("snapshot", old, asked))
+    return traits.fields[f"snapshot.{kind}"].cost_of(vm, Change("snapshot", old, requested))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def snapshot_cost(kind, vm, asked, old=None, version="9.0.0"):
         (None, "running", "", (), "live"),
     ],
 )
-def test_what_flash_memory_holds_is_in_no_internal_snapshot_of_what_runs(firmware, power, kind, others, cost):
+def test_internal_snapshot_of_running_uefi_vm_is_not_supported(firmware, power, kind, others, cost):
     vm = Vm("web", power=power, config={"firmware": firmware}, snapshots=others)
     assert snapshot_cost("take", vm, SnapshotRequest("s", kind=kind)) == cost
 
@@ -189,13 +189,13 @@ def test_what_flash_memory_holds_is_in_no_internal_snapshot_of_what_runs(firmwar
         ("external", "stopped", "", "never"),
     ],
 )
-def test_what_a_restore_costs(kind, power, version, cost):
+def test_cost_of_restore(kind, power, version, cost):
     vm = Vm("web", power=power)
     assert snapshot_cost("restore", vm, SnapshotRequest("s"), Snapshot("s", kind=kind), version) == cost
 
 
 @pytest.mark.parametrize(
-    ("asked", "others", "power", "taken_as"),
+    ("requested", "others", "power", "taken_as"),
     [
         ({}, (), "running", ("internal", "running")),
         ({}, (), "stopped", ("internal", "stopped")),
@@ -207,9 +207,9 @@ def test_what_a_restore_costs(kind, power, version, cost):
         ({"kind": "internal"}, (Snapshot("a", kind="external"),), "running", ("internal", "running")),
     ],
 )
-def test_how_a_new_snapshot_is_kept(asked, others, power, taken_as):
+def test_kind_and_power_state_of_new_snapshot(requested, others, power, taken_as):
     vm = Vm("web", power=power, snapshots=others)
-    assert TRAITS.taken_as(vm, SnapshotRequest("s", **asked)) == taken_as
+    assert TRAITS.taken_as(vm, SnapshotRequest("s", **requested)) == taken_as
 
 
 @pytest.mark.parametrize(
@@ -224,15 +224,15 @@ def test_how_a_new_snapshot_is_kept(asked, others, power, taken_as):
         ("-a b;ü", None),
     ],
 )
-def test_names_that_no_snapshot_can_have(name, fault):
-    said = TRAITS.snapshot_name_fault(name)
-    assert said is None if fault is None else fault in said
+def test_invalid_snapshot_names(name, fault):
+    reported = TRAITS.snapshot_name_fault(name)
+    assert reported is None if fault is None else fault in reported
 
 
 @pytest.mark.parametrize(
     ("hypervisor", "local", "content"), [("QEMU", True, True), ("QEMU", False, False), ("TEST", True, False)]
 )
-def test_where_files_in_disks_can_be_compared(hypervisor, local, content):
+def test_contents_are_compared_only_on_local_qemu_host(hypervisor, local, content):
     traits = virsh_traits(hypervisor, "9.0.0", local)
     assert ("snapshot.content" in traits.fields) == content
     assert "on the hypervisor itself" in traits.instead["snapshot.content"]

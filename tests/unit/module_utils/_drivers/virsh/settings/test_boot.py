@@ -34,12 +34,12 @@ def written(definition, *order):
     return definition
 
 
-def test_kinds_in_their_order():
+def test_order_of_kinds_is_read():
     assert read_boot_order(Definition(machine_xml())) == ("disk",)
     assert read_boot_order(Definition(recorded("uefi-dumpxml-inactive.xml"))) == ("cdrom", "disk")
 
 
-def test_a_kind_without_a_word_here_is_never_taken_for_another():
+def test_kind_that_option_does_not_have_keeps_name_of_libvirt():
     assert read_boot_order(Definition(machine_xml(("dev='hd'", "dev='fd'")))) == ("fd",)
 
 
@@ -51,11 +51,11 @@ def test_a_kind_without_a_word_here_is_never_taken_for_another():
         ([("disk", "lun", 1), ("disk", "disk", 2), ("hostdev", "", 3)], ("disk", "hostdev")),
     ],
 )
-def test_numbers_on_devices_are_an_order_of_kinds(devices, order):
+def test_boot_numbers_of_devices_are_read_as_order_of_kinds(devices, order):
     assert read_boot_order(numbered(*devices)) == order
 
 
-def test_an_order_of_kinds_replaces_numbers_which_libvirt_refuses_beside_it():
+def test_boot_order_replaces_boot_numbers_of_devices():
     definition = written(numbered(("disk", "disk", 2), ("interface", "", 1)), "disk", "network", "cdrom")
     assert [boot.attrib for boot in definition.root.iter("boot")] == [
         {"dev": "hd"},
@@ -66,6 +66,6 @@ def test_an_order_of_kinds_replaces_numbers_which_libvirt_refuses_beside_it():
 
 
 @pytest.mark.parametrize(("order", "word"), [((), "is empty"), (("disk", "cdrom", "disk"), "disk is listed twice")])
-def test_an_order_that_is_none(order, word):
+def test_invalid_boot_order_is_rejected(order, word):
     with pytest.raises(Refused, match=f"a: boot_order.* {word}"):
         check_boot_order(Vm("a"), order)

@@ -25,13 +25,13 @@ def nic(xml):
 # Disks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_disks_are_known_by_their_slot():
+def test_disks_are_read_by_slot():
     assert disks.read_disks(Definition(machine_xml()), {"vda": 6 << 30}) == {
         "vda": {"size": 6 << 30, "format": "qcow2", "source": "/var/lib/libvirt/images/m1.qcow2", "bus": "virtio"}
     }
 
 
-def test_a_size_that_was_not_told_is_unknown():
+def test_missing_size_is_none():
     assert disks.read_disks(Definition(machine_xml()), {})["vda"]["size"] is None
 
 
@@ -44,45 +44,45 @@ def test_a_size_that_was_not_told_is_unknown():
         ("", ""),
     ],
 )
-def test_disks_that_are_no_files(source, read):
+def test_disks_that_are_not_files_are_read(source, read):
     text = machine_xml(with_devices(f"<disk device='lun'>{source}<target dev='sdx' bus='scsi'/></disk>"))
     disk = {"size": None, "format": "raw", "source": read, "bus": "scsi"}
     assert disks.read_disks(Definition(text), {})["sdx"] == disk
 
 
-def test_a_disk_is_added_and_removed_alone():
+def test_disk_is_added_and_removed_without_other_changes():
     element = disks.disk_element("vdb", "/d/b.qcow2", "qcow2", "virtio")
     added = edited(machine_xml(), lambda definition: disks.insert_disk(definition, element))
     assert {path.rpartition("/disk[3]")[0] for path in added} == {"/devices[1]"}
     assert added["/devices[1]/disk[3]/target[1]@bus"] == (None, "virtio")
-    removed = edited(machine_xml(), lambda definition: disks.take_disk_out(definition, "vda"))
+    removed = edited(machine_xml(), lambda definition: disks.remove_disk_element(definition, "vda"))
     # The drive behind it moves up, and is not touched.
     assert removed["/devices[1]/disk[1]/source[1]@file"] == ("/var/lib/libvirt/images/m1.qcow2", SEED)
     assert removed["/devices[1]/disk[2]"] == ("", None)
 
 
-def test_removing_a_disk_removes_no_drive_of_that_slot():
-    assert edited(machine_xml(), lambda definition: disks.take_disk_out(definition, "sda")) == {}
+def test_drive_is_not_removed_as_disk():
+    assert edited(machine_xml(), lambda definition: disks.remove_disk_element(definition, "sda")) == {}
 
 
 # Optical drives -------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_drive_holds_the_medium():
+def test_iso_is_in_first_drive():
     assert disks.read_iso(Definition(machine_xml()), frozenset()) == SEED
 
 
-def test_the_drive_of_our_seed_is_none_for_media():
+def test_drive_of_seed_is_not_used_for_iso():
     assert disks.read_iso(Definition(machine_xml()), frozenset({SEED})) is None
     definition = Definition(machine_xml(with_devices(EMPTY_DRIVE)))
     assert disks.read_iso(definition, frozenset({SEED})) == ""
 
 
-def test_a_machine_without_a_drive_has_no_medium():
+def test_vm_without_drive_has_no_iso():
     assert disks.read_iso(Definition("<domain><devices/></domain>"), frozenset()) is None
 
 
-def test_a_medium_is_put_into_the_drive_that_is_there():
+def test_iso_is_inserted_into_existing_drive():
     def insert(definition):
         disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
 
@@ -93,12 +93,12 @@ def test_a_medium_is_put_into_the_drive_that_is_there():
     }
 
 
-def test_a_medium_is_taken_out_and_its_drive_stays():
+def test_iso_is_ejected_and_drive_is_kept():
     changes = edited(machine_xml(), lambda definition: disks.insert_iso(definition, frozenset(), ""))
     assert set(changes) == {"/devices[1]/disk[2]/source[1]", "/devices[1]/disk[2]/source[1]@file"}
 
 
-def test_a_drive_of_the_host_becomes_one_for_files():
+def test_drive_with_host_device_becomes_drive_with_file():
     host = "<disk type='block' device='cdrom'><source dev='/dev/sr0'/><target dev='sdb' bus='sata'/></disk>"
     definition = Definition(machine_xml(with_devices(host)))
     disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
@@ -106,7 +106,7 @@ def test_a_drive_of_the_host_becomes_one_for_files():
     assert (drive.get("type"), drive.find("source").attrib) == ("file", {"file": "/iso/a.iso"})
 
 
-def test_a_drive_is_added_at_a_free_slot_beside_the_seeds():
+def test_drive_is_added_at_free_slot_beside_seed():
     definition = Definition(machine_xml())
     disks.insert_iso(definition, frozenset({SEED}), "/iso/a.iso")
     seed, drive = definition.drives("cdrom")
@@ -138,11 +138,11 @@ def test_a_drive_is_added_at_a_free_slot_beside_the_seeds():
         ("<interface type='ethernet'><model type='e1000e'/></interface>", {"type": "ethernet", "model": "e1000e"}),
     ],
 )
-def test_cards_of_every_type_are_read(xml, read):
+def test_nics_of_all_types_are_read(xml, read):
     assert nic(xml) == {"0": read}
 
 
-def test_cards_are_known_by_their_place():
+def test_nics_are_read_by_position():
     networks = nic(
         "".join(f"<interface type='network'><source network='n{place}'/></interface>" for place in range(11))
     )
@@ -158,7 +158,7 @@ def test_cards_are_known_by_their_place():
         ({"type": "user"}, "user", None),
     ],
 )
-def test_cards_of_every_type_are_written_and_read_back(entry, kind, source):
+def test_nics_of_all_types_are_written_and_read_back(entry, kind, source):
     element = networks_file.nic_element(entry, lambda interface: interface.startswith("br"))
     assert element.get("type") == kind
     assert (element.find("source").attrib if source else element.find("source")) == source
@@ -167,7 +167,7 @@ def test_cards_of_every_type_are_written_and_read_back(entry, kind, source):
     assert networks_file.read_networks(definition)["0"] == {**entry, "model": "virtio"}
 
 
-def change_card(**entry):
+def change_nic(**entry):
     return lambda definition: networks_file.set_nic_element(
         definition.interfaces()[0], entry, lambda interface: interface == "br0"
     )
@@ -198,15 +198,15 @@ def change_card(**entry):
         ({}, {}),
     ],
 )
-def test_a_card_changes_in_what_is_asked_and_keeps_its_mac_and_place(entry, changes):
-    assert edited(machine_xml(), change_card(**entry)) == changes
+def test_nic_changes_only_in_requested_attributes(entry, changes):
+    assert edited(machine_xml(), change_nic(**entry)) == changes
 
 
 @pytest.mark.parametrize("order", [("type", "source"), ("source", "type")])
-def test_type_and_source_may_come_one_by_one(order):
-    asked, definition = {"type": "bridged", "source": "br0"}, Definition(machine_xml())
+def test_type_and_source_can_be_set_one_by_one(order):
+    requested, definition = {"type": "bridged", "source": "br0"}, Definition(machine_xml())
     for attribute in order:
-        change_card(**{attribute: asked[attribute]})(definition)
+        change_nic(**{attribute: requested[attribute]})(definition)
     read = networks_file.read_networks(definition)["0"]
     assert (read["type"], read["source"], read["mac"]) == ("bridged", "br0", MAC)
     assert definition.interfaces()[0].get("type") == "bridge"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
-    normalized_display,
+    normalize_display,
     read_display,
     write_display,
 )
@@ -31,8 +31,8 @@ def with_display(*elements):
     return Definition(machine_xml(with_devices(*elements)))
 
 
-def written(definition, **asked):
-    for attribute, new in asked.items():
+def written(definition, **requested):
+    for attribute, new in requested.items():
         write_display(definition, Change("display", None, new, attribute=attribute))
     return definition
 
@@ -52,12 +52,12 @@ def types(definition, tag):
         (Definition(recorded("uefi-dumpxml-running.xml")), {"type": "spice", "video_memory": 32 * MIB}),
     ],
 )
-def test_what_is_there(definition, found):
+def test_display_is_read(definition, found):
     assert read_display(definition) == found
 
 
 @pytest.mark.parametrize("kind", ["vnc", "spice"])
-def test_a_new_display_is_for_this_host_only_and_has_a_card(kind):
+def test_new_display_listens_on_localhost_and_has_video_device(kind):
     definition = written(with_display(), type=kind)
     (display,) = definition.root.findall("devices/graphics")
     assert (display.get("type"), display.get("autoport")) == (kind, "yes")
@@ -65,7 +65,7 @@ def test_a_new_display_is_for_this_host_only_and_has_a_card(kind):
     assert definition.native("devices/video/model@type") == "vga"
 
 
-def test_more_memory_leaves_port_address_and_password():
+def test_video_memory_change_keeps_port_address_and_password():
     definition = written(with_display(VNC, CARD), video_memory=64 * MIB)
     display = definition.root.find("devices/graphics")
     assert (display.get("port"), display.get("listen"), display.get("passwd")) == ("5901", "0.0.0.0", "hidden")
@@ -74,48 +74,50 @@ def test_more_memory_leaves_port_address_and_password():
     }  # fmt: skip
 
 
-def test_of_two_displays_the_one_that_is_asked_for_stays_as_it_is():
+def test_display_of_requested_type_is_kept_unchanged():
     definition = written(with_display(SPICE, VNC, CARD), type="vnc")
     assert types(definition, "graphics") == ["vnc"]
     assert definition.root.find("devices/graphics").get("passwd") == "hidden"
 
 
 @pytest.mark.parametrize("kind", ["vnc", "none"])
-def test_what_needs_spice_goes_with_it(kind):
+def test_devices_that_need_spice_are_removed_with_it(kind):
     definition = written(with_display(SPICE, OF_SPICE, CARD), type=kind)
     assert types(definition, "graphics") == ([] if kind == "none" else [kind])
     assert [one.tag for one in definition.devices if one.get("type") in ("spicevmc", "spice")] == []
     assert types(definition, "video/model") == ["qxl"]
 
 
-def test_what_needs_spice_stays_with_it():
+def test_devices_that_need_spice_are_kept_with_it():
     definition = written(with_display(VNC, OF_SPICE), type="spice")
     assert types(definition, "redirdev") == ["spicevmc"]
 
 
-def test_no_card_makes_room_for_one():
+def test_video_model_none_is_replaced():
     definition = written(with_display("<video><model type='none'/></video>"), type="vnc")
     assert types(definition, "video/model") == ["vga"]
 
 
 @pytest.mark.parametrize("order", [("type", "video_memory"), ("video_memory", "type")])
-def test_both_may_be_asked_at_once_in_any_order(order):
-    asked = {"type": "vnc", "video_memory": 8 * MIB}
-    assert read_display(written(with_display(), **{name: asked[name] for name in order})) == asked
+def test_both_options_can_be_set_at_once_in_any_order(order):
+    requested = {"type": "vnc", "video_memory": 8 * MIB}
+    assert read_display(written(with_display(), **{name: requested[name] for name in order})) == requested
 
 
-@pytest.mark.parametrize(("asked", "stored"), [(16, 16), (20, 32), (33, 64), (1, 1)])
-def test_memory_is_rounded_up_as_libvirt_does(asked, stored):
-    display = {"type": "vnc", "video_memory": asked * MIB}
-    assert normalized_display(Vm("a"), display) == {"type": "vnc", "video_memory": stored * MIB}
+@pytest.mark.parametrize(("requested", "stored"), [(16, 16), (20, 32), (33, 64), (1, 1)])
+def test_video_memory_is_rounded_up_like_libvirt(requested, stored):
+    display = {"type": "vnc", "video_memory": requested * MIB}
+    assert normalize_display(Vm("a"), display) == {"type": "vnc", "video_memory": stored * MIB}
 
 
-@pytest.mark.parametrize(("found", "asked"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})])
-def test_memory_without_a_display_is_refused(found, asked):
+@pytest.mark.parametrize(
+    ("found", "requested"), [({}, {}), ({"type": "none"}, {}), ({"type": "vnc"}, {"type": "none"})]
+)
+def test_video_memory_without_display_is_rejected(found, requested):
     with pytest.raises(Refused, match=r"a: display\.video_memory needs a display"):
-        normalized_display(Vm("a", config={"display": found}), {**asked, "video_memory": MIB})
+        normalize_display(Vm("a", config={"display": found}), {**requested, "video_memory": MIB})
 
 
-def test_memory_of_a_display_that_is_there():
+def test_video_memory_of_existing_display_is_accepted():
     vm = Vm("a", config={"display": {"type": "spice"}})
-    assert normalized_display(vm, {"video_memory": 2 * MIB}) == {"video_memory": 2 * MIB}
+    assert normalize_display(vm, {"video_memory": 2 * MIB}) == {"video_memory": 2 * MIB}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
-    normalized_firmware,
+    normalize_firmware,
     nvram_of,
     place_nvram,
     read_firmware,
@@ -30,7 +30,7 @@ BY_HAND = (
     "<os><loader readonly='yes' secure='yes' type='pflash'>/f/CODE.fd</loader>"
     "<nvram template='/f/VARS.fd'>/n/m1.fd</nvram>",
 )
-#: As libvirt writes an automatic choice without a wish.
+#: The definition if no features are requested, so that libvirt chooses the firmware.
 HOSTS_CHOICE = ("<os>", "<os firmware='efi'>")
 
 
@@ -38,7 +38,7 @@ def bios():
     return Definition(machine_xml())
 
 
-def turned(definition, **fields):
+def with_changes(definition, **fields):
     for field, new in fields.items():
         write = {"firmware": write_firmware, "secure_boot": write_secure_boot}[field]
         write(definition, Change(field, None, new))
@@ -66,45 +66,45 @@ def features(definition):
         (STORED.replace("<feature enabled='yes' name='enrolled-keys'/>", ""), ("uefi", None)),
     ],
 )
-def test_what_is_stored_and_what_runs(text, found):
+def test_firmware_is_read_from_stored_and_running_definition(text, found):
     assert read(Definition(text)) == found
 
 
-def test_of_itself_uefi_comes_without_secure_boot():
-    definition = turned(bios(), firmware="uefi")
+def test_uefi_is_written_without_secure_boot_by_default():
+    definition = with_changes(bios(), firmware="uefi")
     assert (read(definition), features(definition)) == (("uefi", False), {"secure-boot": "no"})
 
 
 @pytest.mark.parametrize("order", [("firmware", "secure_boot"), ("secure_boot", "firmware")])
-def test_both_may_be_asked_at_once_in_any_order(order):
-    asked = {"firmware": "uefi", "secure_boot": True}
-    definition = turned(bios(), **{field: asked[field] for field in order})
+def test_both_options_can_be_set_at_once_in_any_order(order):
+    requested = {"firmware": "uefi", "secure_boot": True}
+    definition = with_changes(bios(), **{field: requested[field] for field in order})
     assert read(definition) == ("uefi", True)
     assert definition.native("features/smm@state") == "on"
 
 
 @pytest.mark.parametrize("text", [STORED, RUNNING, machine_xml(BY_HAND)])
-def test_what_libvirt_or_somebody_chose_is_chosen_anew(text):
-    definition = turned(Definition(text), secure_boot=False)
+def test_changing_secure_boot_removes_previous_firmware_files(text):
+    definition = with_changes(Definition(text), secure_boot=False)
     assert read(definition) == ("uefi", False)
     assert (definition.get("os/loader"), nvram_of(definition)) == (None, None)
     assert definition.native("os@firmware") == "efi"
 
 
-def test_back_to_bios_leaves_nothing_of_uefi():
-    definition = turned(Definition(STORED), firmware="bios")
+def test_change_to_bios_removes_all_of_uefi():
+    definition = with_changes(Definition(STORED), firmware="bios")
     assert [child.tag for child in definition.root.find("os")] == ["type", "boot", "boot"]
     assert (read(definition), definition.native("os@firmware")) == (("bios", False), None)
 
 
-def test_no_secure_boot_for_a_machine_with_bios_changes_nothing():
-    assert flat(turned(bios(), secure_boot=False).text()) == flat(machine_xml())
+def test_secure_boot_false_with_bios_changes_nothing():
+    assert flat(with_changes(bios(), secure_boot=False).text()) == flat(machine_xml())
 
 
-def test_each_kind_of_firmware_has_an_nvram_file_of_its_own():
-    definition = turned(bios(), firmware="uefi")
+def test_each_kind_of_firmware_has_its_own_nvram_file():
+    definition = with_changes(bios(), firmware="uefi")
     assert place_nvram(definition, STORAGE, "m1") == nvram_of(definition) == "/images/m1.nvram"
-    turned(definition, secure_boot=True)
+    with_changes(definition, secure_boot=True)
     assert place_nvram(definition, STORAGE, "m1") == nvram_of(definition) == "/images/m1.nvram-secure"
     assert len(definition.root.findall("os/nvram")) == 1
 
@@ -114,13 +114,13 @@ def test_bios_has_no_nvram():
     assert (place_nvram(definition, STORAGE, "m1"), nvram_of(definition)) == (None, None)
 
 
-def test_nvram_may_be_named_as_a_source():
+def test_nvram_is_read_from_source_element():
     text = machine_xml(("<os>", "<os><nvram type='file'><source file='/n/a.fd'/></nvram>"))
     assert nvram_of(Definition(text)) == "/n/a.fd"
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "settled"),
+    ("found", "requested", "normalized"),
     [
         (None, {"firmware": "uefi"}, {"firmware": "uefi", "secure_boot": False}),
         (None, {"firmware": "uefi", "secure_boot": True}, {"firmware": "uefi", "secure_boot": True}),
@@ -132,18 +132,18 @@ def test_nvram_may_be_named_as_a_source():
         (None, {"cpus": 2}, {"cpus": 2}),
     ],
 )
-def test_what_a_change_of_firmware_means_for_secure_boot(found, asked, settled):
-    assert normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked) == settled
+def test_firmware_change_sets_secure_boot(found, requested, normalized):
+    assert normalize_firmware(Vm("a", config={"firmware": found} if found else {}), requested) == normalized
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "word"),
+    ("found", "requested", "word"),
     [
         (None, {"secure_boot": True}, "firmware is not set"),
         ("bios", {"secure_boot": True}, "the firmware is bios"),
         ("uefi", {"secure_boot": True, "firmware": "bios"}, "the firmware is bios"),
     ],
 )
-def test_secure_boot_without_uefi_is_refused(found, asked, word):
+def test_secure_boot_without_uefi_is_rejected(found, requested, word):
     with pytest.raises(Refused, match=f"a: secure_boot requires UEFI, but {word}. Set firmware: uefi"):
-        normalized_firmware(Vm("a", config={"firmware": found} if found else {}), asked)
+        normalize_firmware(Vm("a", config={"firmware": found} if found else {}), requested)

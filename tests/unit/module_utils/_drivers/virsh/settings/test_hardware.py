@@ -57,7 +57,7 @@ def creating(**config):
     return Step("create", arguments={"config": config, "creation": {}})
 
 
-WANTED = [
+UNSUPPORTED = [
     (Change("firmware", "bios", "uefi"), NO_FIRMWARE, "firmware: the hypervisor has no UEFI firmware .* Install ovmf"),
     (Change("tpm", False, True), NO_EMULATOR, "tpm: the hypervisor has no TPM emulator. Install swtpm and swtpm-tools"),
     (
@@ -68,32 +68,32 @@ WANTED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "lacking", "words"), WANTED)
-def test_what_the_host_lacks_is_refused(tmp_path, change, lacking, words):
+@pytest.mark.parametrize(("change", "missing", "words"), UNSUPPORTED)
+def test_hardware_that_host_does_not_support_is_rejected(tmp_path, change, missing, words):
     assert check(tmp_path, changing(change), host()) == [question()]
     with pytest.raises(Unsupported, match=f"web: {words}"):
-        check(tmp_path, changing(change), host(lacking))
+        check(tmp_path, changing(change), host(missing))
 
 
 @pytest.mark.parametrize(
-    ("config", "lacking", "words"),
+    ("config", "missing", "words"),
     [
         ({"firmware": "uefi", "secure_boot": False}, NO_FIRMWARE, "Install ovmf"),
         ({"tpm": True}, NO_EMULATOR, "Install swtpm"),
         ({"display": {"type": "spice"}}, NO_SPICE, "Supported: vnc"),
     ],
 )
-def test_a_new_machine_is_looked_at_as_well(tmp_path, config, lacking, words):
+def test_hardware_of_new_vm_is_checked(tmp_path, config, missing, words):
     with pytest.raises(Unsupported, match=words):
-        check(tmp_path, creating(**config), host(lacking, machine="q35"))
+        check(tmp_path, creating(**config), host(missing, machine="q35"))
 
 
-def test_a_machine_type_without_secure_boot(tmp_path):
-    asked = {"firmware": "uefi", "secure_boot": True}
-    check(tmp_path, creating(**asked), host(machine="q35"))
+def test_machine_type_without_secure_boot_is_rejected(tmp_path):
+    requested = {"firmware": "uefi", "secure_boot": True}
+    check(tmp_path, creating(**requested), host(machine="q35"))
     pc = host(machine="pc", text=recorded("domcapabilities-pc.xml"))
     with pytest.raises(Unsupported, match=r"web: secure_boot: .* machine type pc\. Use the machine type q35"):
-        check(tmp_path, creating(**asked, native={"os/type@machine": "pc"}), pc)
+        check(tmp_path, creating(**requested, native={"os/type@machine": "pc"}), pc)
 
 
 @pytest.mark.parametrize(
@@ -106,18 +106,18 @@ def test_a_machine_type_without_secure_boot(tmp_path):
         Step("start"),
     ],
 )
-def test_what_every_host_has_is_not_asked_about(tmp_path, step):
+def test_capabilities_are_read_only_if_needed(tmp_path, step):
     assert check(tmp_path, step) == []
 
 
-def test_a_host_that_cannot_be_asked_is_let_try(tmp_path):
+def test_hardware_is_accepted_if_host_reports_no_capabilities(tmp_path):
     unsupported = failed("this function is not supported by the connection driver: virConnectGetDomainCapabilities")
-    check(tmp_path, changing(WANTED[0][0]), {question(): unsupported})
+    check(tmp_path, changing(UNSUPPORTED[0][0]), {question(): unsupported})
     with pytest.raises(CommandFailed, match="invalid argument"):
-        check(tmp_path, changing(WANTED[0][0]), {question(): failed("invalid argument: unknown machine")})
+        check(tmp_path, changing(UNSUPPORTED[0][0]), {question(): failed("invalid argument: unknown machine")})
 
 
-def test_nested_machines_are_no_matter_of_emulation(tmp_path):
+def test_nested_virtualization_is_rejected_for_emulated_vm(tmp_path):
     change = Change("nested_virtualization", None, True)
     with pytest.raises(Refused, match=r"web: nested_virtualization .* is emulated"):
         check(tmp_path, changing(change))
@@ -129,7 +129,7 @@ def video(model):
     return with_devices(f"<video><model type='{model}' vram='16384'/></video>")
 
 
-def test_cards_that_take_no_notice_of_a_size(tmp_path):
+def test_video_memory_is_rejected_for_models_without_it(tmp_path):
     change = Change("display", 16 * MIB, 32 * MIB, attribute="video_memory")
     assert check(tmp_path, changing(change), more=[video("vga")]) == []
     with pytest.raises(Refused, match=r"web: display\.video_memory is not supported by the video model 'virtio'"):
@@ -139,13 +139,13 @@ def test_cards_that_take_no_notice_of_a_size(tmp_path):
 RESET = Step("start", arguments={"reset_nvram": True})
 
 
-def test_only_uefi_has_an_nvram_to_reset(tmp_path):
+def test_reset_nvram_needs_uefi(tmp_path):
     check(tmp_path, RESET, config={"firmware": "uefi"})
     with pytest.raises(Refused, match="web: reset_nvram: the VM has no NVRAM"):
         check(tmp_path, RESET, config={"firmware": "bios"})
 
 
-def test_an_old_libvirt_cannot_reset(tmp_path):
+def test_reset_nvram_needs_libvirt_8_1(tmp_path):
     check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.1.0")
     with pytest.raises(Unsupported, match=r"requires libvirt 8\.1 or later, and this is 8\.0\.0"):
         check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.0.0")

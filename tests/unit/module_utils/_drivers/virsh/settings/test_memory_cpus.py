@@ -38,11 +38,11 @@ def running(stored, active):
     return Vm("web", id="u", power="running", config=stored, active=active)
 
 
-# Asking ---------------------------------------------------------------------------------------------------------------
+# Normalizing ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "settled"),
+    ("found", "requested", "normalized"),
     [
         ({"cpus": 2}, {"cpus": 4}, {"cpus": 4}),
         ({"cpus": 2}, {"max_cpus": 4}, {"max_cpus": 4}),
@@ -56,22 +56,22 @@ def running(stored, active):
         ({"memory": MIB}, {"max_memory": 1500000}, {"max_memory": 1465 * 1024}),
     ],
 )
-def test_a_maximum_is_asked_as_it_is_read_back(found, asked, settled):
-    if "refused" in settled.values():
+def test_maximum_is_normalized_to_form_in_which_it_is_read(found, requested, normalized):
+    if "refused" in normalized.values():
         with pytest.raises(Refused):
-            memory_cpus.normalize_maxima(off(**found), asked)
+            memory_cpus.normalize_maxima(off(**found), requested)
     else:
-        assert memory_cpus.normalize_maxima(off(**found), asked) == settled
+        assert memory_cpus.normalize_maxima(off(**found), requested) == normalized
 
 
-def test_a_new_machine_has_room_above_what_new_machines_get():
+def test_maximum_of_new_vm_is_compared_with_default_value():
     assert memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
     with pytest.raises(Refused, match="max_cpus: 1 is less than cpus, which is 2"):
         memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 1})
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "error"),
     [
         (
             {"max_memory": GIB // 2},
@@ -83,19 +83,19 @@ def test_a_new_machine_has_room_above_what_new_machines_get():
         ),
     ],
 )
-def test_a_maximum_that_cannot_be_is_refused(asked, said):
+def test_maximum_below_value_is_rejected(requested, error):
     with pytest.raises(Refused) as caught:
-        memory_cpus.normalize_maxima(off(cpus=2, memory=GIB), asked)
-    assert str(caught.value).startswith(said)
+        memory_cpus.normalize_maxima(off(cpus=2, memory=GIB), requested)
+    assert str(caught.value).startswith(error)
 
 
 # Costs ----------------------------------------------------------------------------------------------------------------
 
 
-def costs(vm, **asked):
+def costs(vm, **requested):
     """{field: cost} of all requested changes."""
-    settled = memory_cpus.normalize_maxima(vm, asked)
-    changes = [Change(field, vm.config.get(field), new, beside=settled) for field, new in settled.items()]
+    normalized = memory_cpus.normalize_maxima(vm, requested)
+    changes = [Change(field, vm.config.get(field), new, beside=normalized) for field, new in normalized.items()]
     return {one.field: memory_cpus.MEMORY_CPUS_FIELDS[one.field].cost_of(vm, one) for one in changes}
 
 
@@ -104,42 +104,43 @@ FULL = {"cpus": 2, "max_cpus": None, "memory": GIB, "max_memory": None}
 
 
 @pytest.mark.parametrize(
-    ("stored", "active", "asked", "cost"),
+    ("stored", "active", "requested", "cost"),
     [
-        pytest.param(ROOM, ROOM, {"cpus": 3}, {"cpus": LIVE}, id="more within the room"),
-        pytest.param(ROOM, ROOM, {"cpus": 4}, {"cpus": LIVE, "max_cpus": LIVE}, id="the room is used up"),
+        pytest.param(ROOM, ROOM, {"cpus": 3}, {"cpus": LIVE}, id="more, up to the maximum"),
+        pytest.param(ROOM, ROOM, {"cpus": 4}, {"cpus": LIVE, "max_cpus": LIVE}, id="up to the maximum"),
         pytest.param(ROOM, ROOM, {"cpus": 1}, {"cpus": NEXT_BOOT}, id="fewer"),
-        pytest.param(ROOM, ROOM, {"cpus": 5}, {"cpus": NEXT_BOOT, "max_cpus": NEXT_BOOT}, id="beyond"),
-        pytest.param(FULL, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="no room"),
-        pytest.param(FULL, FULL, {"max_cpus": 3}, {"max_cpus": NEXT_BOOT}, id="room to come"),
-        pytest.param(ROOM, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="only what is stored has room"),
-        pytest.param(FULL, ROOM, {"max_cpus": 4}, {"max_cpus": LIVE}, id="what runs has that room already"),
+        pytest.param(ROOM, ROOM, {"cpus": 5}, {"cpus": NEXT_BOOT, "max_cpus": NEXT_BOOT}, id="more than the maximum"),
+        pytest.param(FULL, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="no maximum"),
+        pytest.param(FULL, FULL, {"max_cpus": 3}, {"max_cpus": NEXT_BOOT}, id="new maximum"),
+        pytest.param(ROOM, FULL, {"cpus": 3}, {"cpus": NEXT_BOOT}, id="only the stored definition has a maximum"),
+        pytest.param(FULL, ROOM, {"max_cpus": 4}, {"max_cpus": LIVE}, id="the running VM already has that maximum"),
         pytest.param(
             {**ROOM, "cpus": 1, "max_cpus": 2}, {**ROOM, "cpus": 2, "max_cpus": None}, {"max_cpus": 1},
-            {"max_cpus": LIVE}, id="neither has room then",
+            {"max_cpus": LIVE}, id="neither has a maximum then",
         ),
-        pytest.param(ROOM, {**ROOM, "cpus": 1}, {"cpus": 2}, {"cpus": LIVE}, id="what runs has fewer"),
+        pytest.param(ROOM, {**ROOM, "cpus": 1}, {"cpus": 2}, {"cpus": LIVE}, id="the running VM has fewer"),
         pytest.param(ROOM, ROOM, {"memory": 2 * GIB}, {"memory": LIVE}, id="more memory"),
         pytest.param(ROOM, ROOM, {"memory": GIB // 2}, {"memory": LIVE}, id="less memory"),
-        pytest.param(FULL, FULL, {"memory": GIB // 2}, {"memory": NEXT_BOOT}, id="less where the maximum moves along"),
+        pytest.param(FULL, FULL, {"memory": GIB // 2}, {"memory": NEXT_BOOT}, id="less, and the maximum with it"),
         pytest.param(
-            FULL, FULL, {"memory": GIB // 2, "max_memory": GIB}, {"memory": LIVE, "max_memory": LIVE}, id="it stays"
+            FULL, FULL, {"memory": GIB // 2, "max_memory": GIB}, {"memory": LIVE, "max_memory": LIVE},
+            id="less, same maximum",
         ),
         pytest.param(
             ROOM, ROOM, {"memory": GIB // 2, "max_memory": GIB // 2},
-            {"memory": NEXT_BOOT, "max_memory": NEXT_BOOT}, id="the maximum shrinks as well",
+            {"memory": NEXT_BOOT, "max_memory": NEXT_BOOT}, id="less, smaller maximum",
         ),
         pytest.param(
             ROOM, ROOM, {"memory": 2 * GIB, "max_memory": 8 * GIB},
-            {"memory": LIVE, "max_memory": NEXT_BOOT}, id="both grow",
+            {"memory": LIVE, "max_memory": NEXT_BOOT}, id="more, larger maximum",
         ),
     ],
 )  # fmt: skip
-def test_what_a_running_machine_can_have_at_once(stored, active, asked, cost):
-    assert costs(running(stored, active), **asked) == cost
+def test_cost_for_running_vm(stored, active, requested, cost):
+    assert costs(running(stored, active), **requested) == cost
 
 
-def test_what_is_off_gets_all_at_its_start():
+def test_cost_for_stopped_vm():
     assert costs(off(**ROOM), cpus=3) == {"cpus": NEXT_BOOT}
 
 
@@ -151,13 +152,13 @@ def read(*replacements):
     return {name: found[name] for name in ("cpus", "max_cpus", "memory", "max_memory")}
 
 
-def test_a_maximum_is_told_where_it_leaves_room():
+def test_maximum_is_reported_only_if_larger_than_value():
     assert read() == {"cpus": 1, "max_cpus": None, "memory": 512 * MIB, "max_memory": None}
     assert read(TWO_OF_FOUR, HALF) == {"cpus": 2, "max_cpus": 4, "memory": 256 * MIB, "max_memory": 512 * MIB}
 
 
-def levelled(stored, active):
-    """What is reported about the running VM, in addition to the stored values."""
+def waiting_differences(stored, active):
+    """Names of the settings in which the running VM differs from the stored definition."""
     config, runs_with = read(*stored), read(*active)
     memory_cpus.align_maxima(config, runs_with, Definition(machine_xml(*stored)), Definition(machine_xml(*active)))
     return {name for name in config if config[name] != runs_with[name]}
@@ -166,10 +167,10 @@ def levelled(stored, active):
 @pytest.mark.parametrize(
     ("stored", "active", "differ"),
     [
-        pytest.param([HALF], [], set(), id="the balloon is not where it was asked to be"),
-        pytest.param([], [HALF], set(), id="the guest has given memory back by itself"),
+        pytest.param([HALF], [], set(), id="the balloon differs from the requested size"),
+        pytest.param([], [HALF], set(), id="the guest has released memory"),
         pytest.param([TWO_OF_FOUR], [FOUR], {"cpus"}, id="fewer at the next start"),
-        pytest.param([TWO_OF_FOUR], [], {"cpus", "max_cpus"}, id="room at the next start"),
+        pytest.param([TWO_OF_FOUR], [], {"cpus", "max_cpus"}, id="a maximum at the next start"),
         pytest.param([FOUR], [], {"cpus"}, id="more at the next start"),
         pytest.param([(">524288<", ">262144<")], [], {"memory"}, id="less at the next start"),
         pytest.param(
@@ -178,18 +179,18 @@ def levelled(stored, active):
         ),
     ],
 )  # fmt: skip
-def test_what_waits_for_the_next_start(stored, active, differ):
-    assert levelled(stored, active) == differ
+def test_differences_that_wait_for_next_start(stored, active, differ):
+    assert waiting_differences(stored, active) == differ
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def test_processors():
+def test_cpus_are_written():
     assert written_by(machine_xml(), "cpus", 3) == {"/vcpu[1]": ("1", "3")}
 
 
-def test_processors_within_the_room_leave_the_maximum():
+def test_cpus_up_to_maximum_keep_the_maximum():
     assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 3) == {"/vcpu[1]@current": ("2", "3")}
     assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 4) == {"/vcpu[1]@current": ("2", None)}
     assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 6) == {
@@ -206,30 +207,30 @@ def test_processors_within_the_room_leave_the_maximum():
         (None, {"/vcpu[1]": ("4", "2"), "/vcpu[1]@current": ("2", None)}),
     ],
 )
-def test_a_maximum_of_processors(new, changes):
+def test_max_cpus_is_written(new, changes):
     assert written_by(machine_xml(TWO_OF_FOUR), "max_cpus", new) == changes
 
 
-def test_processors_within_a_topology_are_switched_on_and_off():
+def test_cpus_within_topology_are_switched_on_and_off():
     assert written_by(machine_xml(FOUR, TOPOLOGY), "cpus", 2) == {"/vcpu[1]@current": (None, "2")}
 
 
 @pytest.mark.parametrize(("field", "new"), [("cpus", 5), ("max_cpus", 5), ("max_cpus", 3)])
-def test_a_topology_has_room_for_its_own_number(field, new):
+def test_topology_fixes_maximum_of_cpus(field, new):
     with pytest.raises(Refused) as caught:
         written_by(machine_xml(TWO_OF_FOUR, TOPOLOGY), field, new)
     assert str(caught.value).startswith(f"m1: its CPU topology allows 4 CPUs, not {new}.")
     assert "cpu/topology@sockets" in caught.value.remedy
 
 
-def test_a_list_of_single_processors_does_not_outlive_their_number():
+def test_list_of_single_cpus_is_removed():
     listed = "</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/></vcpus>"
     definition = Definition(machine_xml(("</vcpu>", listed)))
     memory_cpus.write_cpus(definition, Change("cpus", 1, 2))
     assert definition.root.find("vcpus") is None
 
 
-def test_memory_is_given_whole_whatever_unit_it_had():
+def test_memory_is_written_in_kib_whatever_unit_it_had():
     text = machine_xml(
         (">524288<", ">2<"),
         ("<memory unit='KiB'", "<memory unit='GiB'"),
@@ -243,7 +244,7 @@ def test_memory_is_given_whole_whatever_unit_it_had():
     }
 
 
-def test_memory_within_the_room_leaves_the_maximum():
+def test_memory_up_to_maximum_keeps_the_maximum():
     assert written_by(machine_xml(HALF), "memory", 300 * MIB) == {"/currentMemory[1]": ("262144", "307200")}
     assert written_by(machine_xml(HALF), "memory", GIB) == {
         "/memory[1]": ("524288", "1048576"),
@@ -252,14 +253,14 @@ def test_memory_within_the_room_leaves_the_maximum():
 
 
 @pytest.mark.parametrize(("new", "text"), [(GIB, "1048576"), (None, "262144")])
-def test_a_maximum_of_memory(new, text):
+def test_max_memory_is_written(new, text):
     assert written_by(machine_xml(HALF), "max_memory", new) == {"/memory[1]": ("524288", text)}
 
 
 # Running VMs ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_runs_is_changed_with_its_unit_before_what_is_stored(tmp_path):
+def test_running_vm_is_changed_before_stored_definition(tmp_path):
     changes = [Change("cpus", 2, 3, cost=LIVE), Change("memory", 256 * MIB, 300 * MIB, cost=LIVE)]
     virsh = change(tmp_path, virsh_with(machine_xml(TWO_OF_FOUR, HALF)), *changes, power="running")
     assert written(virsh) == [

@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "same"),
+    ("found", "requested", "same"),
     [
         ("pc-q35-7.2", "q35", True),
         ("pc-q35-7.2", "pc-q35-7.2", True),
@@ -34,8 +34,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
         ("virt-7.2", "virt", True),
     ],
 )
-def test_native_values_that_mean_the_same(found, asked, same):
-    assert same_native(found, asked) is same
+def test_equality_of_native_values(found, requested, same):
+    assert same_native(found, requested) is same
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_native_values_that_mean_the_same(found, asked, same):
         ('cpu/feature[@name="vmx"]', "nested_virtualization"),
     ],
 )
-def test_what_has_an_option_is_not_set_through_native(key, option):
+def test_path_of_an_option_is_rejected(key, option):
     with pytest.raises(Refused, match=f"a: native: .* Use the option {option}"):
         check_native(Vm("a"), {"native": {key: "x"}})
 
@@ -88,13 +88,13 @@ def test_what_has_an_option_is_not_set_through_native(key, option):
         "features/smm@state",
     ],
 )
-def test_what_has_none_stays_in_reach(key):
+def test_path_without_option_is_accepted(key):
     check_native(Vm("a"), {"native": {key: "x"}})
 
 
 @pytest.mark.parametrize("key", ["os/loader", "os/loader@type", "os/nvram@template"])
 @pytest.mark.parametrize("firmware", ["uefi", "bios"])
-def test_firmware_and_its_files_are_not_both_chosen(key, firmware):
+def test_firmware_files_cannot_be_combined_with_option(key, firmware):
     with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware cannot be combined"):
         check_native(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
 
@@ -108,6 +108,6 @@ def test_firmware_and_its_files_are_not_both_chosen(key, firmware):
         ({"os/kernel": ["x"]}, "not a plain value"),
     ],
 )
-def test_what_has_no_place_is_refused(native, word):
+def test_unsupported_values_are_rejected(native, word):
     with pytest.raises(Refused, match=f"a: native: .*{word}"):
         check_native(Vm("a"), {"native": native})

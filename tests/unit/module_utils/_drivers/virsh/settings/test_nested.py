@@ -35,8 +35,8 @@ def _kernel(tmp_path, monkeypatch):
 
 
 def with_features(*features):
-    said = "".join(f"<feature policy='{policy}' name='{name}'/>" for policy, name in features)
-    return Definition(machine_xml((MODEL, MODEL + said)))
+    elements = "".join(f"<feature policy='{policy}' name='{name}'/>" for policy, name in features)
+    return Definition(machine_xml((MODEL, MODEL + elements)))
 
 
 def features(definition):
@@ -44,7 +44,7 @@ def features(definition):
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("policies", "found"),
     [
         ([], None),
         ([("require", "avx")], None),
@@ -55,13 +55,13 @@ def features(definition):
         ([("optional", "vmx")], None),
     ],
 )
-def test_what_is_said(said, found):
-    assert read_nested(with_features(*said)) is found
+def test_nested_virtualization_is_read_from_cpu_features(policies, found):
+    assert read_nested(with_features(*policies)) is found
 
 
 @pytest.mark.parametrize(("module", "feature"), [("kvm_amd", "svm"), ("kvm_intel", "vmx")])
 @pytest.mark.parametrize(("new", "policy"), [(True, "require"), (False, "disable")])
-def test_the_feature_is_the_hosts(kernel, module, feature, new, policy):
+def test_feature_is_that_of_host_cpu(kernel, module, feature, new, policy):
     kernel(module, "1")
     definition = with_features(("disable", "svm"), ("require", "vmx"), ("require", "avx"))
     write_nested(definition, Change("nested_virtualization", None, new))
@@ -71,7 +71,7 @@ def test_the_feature_is_the_hosts(kernel, module, feature, new, policy):
 
 
 @pytest.mark.parametrize("processor", ["", "<cpu><topology sockets='1' dies='1' cores='1' threads='1'/></cpu>"])
-def test_a_processor_without_a_model_is_the_hosts(kernel, processor):
+def test_cpu_without_model_becomes_host_passthrough(kernel, processor):
     kernel("kvm_amd", "1")
     text = machine_xml()
     before, after = text.split("<cpu ")[0], text.split("</cpu>")[1]
@@ -83,13 +83,13 @@ def test_a_processor_without_a_model_is_the_hosts(kernel, processor):
 
 
 @pytest.mark.parametrize(("parameter", "wanted"), [("1", True), ("Y", True), ("0", False), ("N", False)])
-def test_what_the_host_can_give(kernel, parameter, wanted):
+def test_supported_values_are_accepted(kernel, parameter, wanted):
     kernel("kvm_intel", parameter)
     check_nested("a", "kvm", wanted)
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_an_emulated_machine_has_no_such_thing(kernel, wanted):
+def test_emulated_vm_is_rejected(kernel, wanted):
     kernel("kvm_intel", "Y")
     with pytest.raises(
         Refused, match=r"a: nested_virtualization .* is emulated \(virt_type: qemu\)\. Create the VM with virt_type"
@@ -98,13 +98,13 @@ def test_an_emulated_machine_has_no_such_thing(kernel, wanted):
 
 
 @pytest.mark.usefixtures("kernel")
-def test_a_host_without_either_module():
+def test_host_without_kvm_module_is_rejected():
     with pytest.raises(Refused, match="neither of the kernel modules"):
         check_nested("a", "kvm", False)
 
 
 @pytest.mark.parametrize("parameter", ["0", "N"])
-def test_a_host_that_has_it_switched_off(kernel, parameter):
+def test_host_with_nested_disabled_is_rejected(kernel, parameter):
     kernel("kvm_amd", parameter)
     with pytest.raises(
         Refused, match=r"disabled in the kernel module kvm_amd of this host\. Write 'options kvm_amd nested=1'"

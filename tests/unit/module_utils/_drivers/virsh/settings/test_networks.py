@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import Listing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
-    QUESTIONS,
+    NETWORK_LISTS,
     check_macs,
     check_networks,
     inactive_networks,
@@ -28,7 +28,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import 
 
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml
 
-NETWORKS = {QUESTIONS[0]: "default\nlan\ndmz\n", QUESTIONS[1]: "default\n"}
+NETWORKS = {NETWORK_LISTS[0]: "default\nlan\ndmz\n", NETWORK_LISTS[1]: "default\n"}
 START, STOP = Step("start"), Step("stop")
 
 
@@ -52,7 +52,7 @@ def put(source, cost):
 # Checking -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_network_is_started_only_with_consent(tmp_path):
+def test_inactive_network_is_accepted_only_with_allow_network_start(tmp_path):
     with pytest.raises(Refused) as caught:
         check(tmp_path, on(network("lan")), START)
     assert str(caught.value) == (
@@ -62,13 +62,13 @@ def test_a_network_is_started_only_with_consent(tmp_path):
     check(tmp_path, on(network("lan")), START, allow_network_start=True)
 
 
-def test_consent_makes_no_network(tmp_path):
+def test_allow_network_start_does_not_create_networks(tmp_path):
     with pytest.raises(NotFound, match="Available networks: default, dmz, lan"):
         check(tmp_path, on(network("nosuch")), START, allow_network_start=True)
 
 
 @pytest.mark.parametrize(("power", "refused"), [("running", True), ("paused", True), ("stopped", False)])
-def test_a_restore_into_what_runs_needs_the_networks_of_then(tmp_path, power, refused):
+def test_restore_to_running_vm_needs_active_networks(tmp_path, power, refused):
     restore = Step("restore", arguments={"name": "s", "power": power})
     if not refused:
         check(tmp_path, on(network("lan")), restore)
@@ -87,7 +87,7 @@ def test_a_restore_into_what_runs_needs_the_networks_of_then(tmp_path, power, re
         ([STOP, put("lan", LIVE), START], "running", False),
     ],
 )
-def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refused):
+def test_nic_is_attached_live_only_to_active_network(tmp_path, steps, power, refused):
     if refused:
         with pytest.raises(Refused, match=r"Start it first: virsh net-start lan\.$"):
             check(tmp_path, on(network("lan")), *steps, power=power, allow_network_start=True)
@@ -95,7 +95,7 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
         check(tmp_path, on(network("lan")), *steps, power=power, allow_network_start=True)
 
 
-# Reports --------------------------------------------------------------------------------------------------------------
+# Side effects----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_a_card_is_plugged_into_an_active_network(tmp_path, steps, power, refuse
         ("start", on(network("dmz"), power="suspended", active=on(network("lan")).config), ("lan",)),
     ],
 )
-def test_a_start_tells_the_networks_that_come_up(verb, vm, networks):
+def test_start_reports_networks_that_it_starts(verb, vm, networks):
     effects = starting_effects(frozenset({"lan", "dmz"}))
     assert effects(verb, vm, ()) == tuple(f"the network '{name}' is started" for name in networks)
 
 
-def test_networks_are_asked_about_only_with_consent():
+def test_networks_are_listed_only_if_requested():
     machines = [("version",), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
     machines += [("list", "--all", "--uuid", flag) for flag in ("--autostart", "--with-managed-save", "--transient")]
     virsh = FakeVirsh({**dict.fromkeys(machines, ""), **NETWORKS})
@@ -122,7 +122,7 @@ def test_networks_are_asked_about_only_with_consent():
     assert Listing.read(FakeVirsh(dict.fromkeys(machines, ""))).inactive_networks == frozenset()
 
 
-def test_what_is_active_and_not_known_is_no_trouble():
+def test_active_network_missing_in_list_is_ignored():
     assert inactive_networks([Answer("", "no support"), Answer("default\n", None)]) == frozenset()
 
 
@@ -139,33 +139,33 @@ def started(folder, vm, *nics, answers=()):
 ON_LAN = ("<source network='default'/>", "<source network='lan'/>")
 
 
-def test_only_what_is_not_active_is_started(tmp_path):
+def test_only_inactive_networks_are_started(tmp_path):
     assert started(tmp_path, on()) == []
     assert started(tmp_path, on(), ON_LAN) == [("net-start", "lan")]
 
 
-def test_what_is_stored_now_counts_and_not_what_was_seen(tmp_path):
+def test_networks_of_current_definition_are_started(tmp_path):
     assert started(tmp_path, on(network("dmz")), ON_LAN) == [("net-start", "lan")]
 
 
-def test_a_saved_machine_comes_back_with_the_cards_it_had(tmp_path):
+def test_suspended_vm_needs_networks_it_was_saved_with(tmp_path):
     saved = on(network("default"), power="suspended", active=on(network("dmz")).config)
     assert started(tmp_path, saved, ON_LAN) == [("net-start", "dmz")]
 
 
-@pytest.mark.parametrize(("consent", "words"), [(True, ["net-start", "start"]), (False, ["start"])])
-def test_networks_come_up_before_the_machine(tmp_path, consent, words):
+@pytest.mark.parametrize(("allow_network_start", "commands"), [(True, ["net-start", "start"]), (False, ["start"])])
+def test_networks_are_started_before_vm(tmp_path, allow_network_start, commands):
     virsh = FakeVirsh({**NETWORKS, ("dumpxml", UUID, "--inactive", "--security-info"): machine_xml(ON_LAN)})
-    driver_of(virsh, tmp_path, allow_network_start=consent).apply([(on(network("lan")), (START,))])
-    assert [command[0] for command in virsh.done if command[0] != "dumpxml"] == words
+    driver_of(virsh, tmp_path, allow_network_start=allow_network_start).apply([(on(network("lan")), (START,))])
+    assert [command[0] for command in virsh.done if command[0] != "dumpxml"] == commands
 
 
 @pytest.mark.parametrize(
-    ("said", "harmless"), [("network is already active", True), ("internal error: no free subnet", False)]
+    ("error", "is_ignored"), [("network is already active", True), ("internal error: no free subnet", False)]
 )
-def test_somebody_else_may_have_started_it_meanwhile(tmp_path, said, harmless):
-    answers = {("net-start", "lan"): failed(f"Failed to start network lan\n{said}")}
-    if harmless:
+def test_network_started_by_another_task_is_no_error(tmp_path, error, is_ignored):
+    answers = {("net-start", "lan"): failed(f"Failed to start network lan\n{error}")}
+    if is_ignored:
         started(tmp_path, on(), ON_LAN, answers=answers)
     else:
         with pytest.raises(CommandFailed, match="no free subnet"):
@@ -201,14 +201,14 @@ def mac_of(key, new):
     return Change("networks", "old", new, key=key, attribute="mac")
 
 
-def test_two_nics_of_one_vm_have_two_macs(tmp_path):
+def test_two_nics_of_a_vm_need_different_macs(tmp_path):
     for options in ({"changes": [mac_of("0", B)]}, {"verb": "create"}):
         with pytest.raises(Refused, match=rf"web: networks\.\d\.mac: {B} is also the MAC of NIC \d"):
             check_nics(tmp_path, with_mac(B.upper()), with_mac(B, "dmz"), **options)
     check_nics(tmp_path, with_mac(B), with_mac(A), changes=[mac_of("0", B), mac_of("1", A)])
 
 
-def test_a_mac_of_another_vm_on_the_same_network_is_not_taken(tmp_path):
+def test_mac_of_another_vm_on_same_network_is_rejected(tmp_path):
     changes = [mac_of("0", MAC)]
     with pytest.raises(Refused, match=rf"web: networks\.0\.mac: {MAC} is used by m1 on the same network \(default\)"):
         check_nics(tmp_path, with_mac(MAC, "default"), changes=changes)
@@ -220,11 +220,11 @@ def test_a_mac_of_another_vm_on_the_same_network_is_not_taken(tmp_path):
     check_nics(tmp_path, with_mac(MAC, "default"), changes=changes, before=Vm("m1", id=UUID))
 
 
-def test_a_clone_has_no_mac_of_its_source(tmp_path):
+def test_clone_is_not_compared_with_macs_of_source(tmp_path):
     moved = [Change("networks", "lan", "default", key="0", attribute="source")]
     check_nics(tmp_path, with_mac(MAC, "default"), verb="clone", changes=moved)
 
 
-def test_nobody_is_asked_about_macs_that_do_not_change(tmp_path):
+def test_definitions_are_read_only_if_a_mac_changes(tmp_path):
     assert check_nics(tmp_path, with_mac(MAC, "default"), changes=[Change("cpus", 1, 2)]) == 0
     assert check_nics(tmp_path, network("default"), verb="create") == 0

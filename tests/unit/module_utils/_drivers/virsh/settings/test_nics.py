@@ -15,9 +15,9 @@ from unit.module_utils._drivers.virsh.answers import MAC, UUID, failed, machine_
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written
 
 SECOND_MAC = "52:54:00:aa:00:02"
-SECOND_CARD = f"<interface type='user'><mac address='{SECOND_MAC}'/><model type='virtio'/></interface>"
+SECOND_NIC = f"<interface type='user'><mac address='{SECOND_MAC}'/><model type='virtio'/></interface>"
 #: In the form of a running VM (libvirt 9.0.0).
-LAN_CARD = f"""\
+LAN_NIC = f"""\
 <interface type='network'>
   <mac address='{SECOND_MAC}'/>
   <source network='lan' portid='1b37e1e7-f018-495b-9d60-9deb1a56b155' bridge='virbr1'/>
@@ -51,28 +51,28 @@ def cost(machine, *words, **more):
 @pytest.mark.parametrize(
     ("stored", "running", "wanted"),
     [
-        pytest.param([A], [A], LIVE, id="both have the same cards"),
-        pytest.param([A], [B], NEXT_BOOT, id="another card runs"),
-        pytest.param([A], [], NEXT_BOOT, id="its card does not run yet"),
-        pytest.param([A], [A, C], LIVE, id="a run that was cut off has plugged it in"),
-        pytest.param([A], [A, B], NEXT_BOOT, id="somebody else has plugged in another"),
+        pytest.param([A], [A], LIVE, id="same NICs"),
+        pytest.param([A], [B], NEXT_BOOT, id="running VM has another NIC"),
+        pytest.param([A], [], NEXT_BOOT, id="NIC is added at the next start"),
+        pytest.param([A], [A, C], LIVE, id="attached by an interrupted run"),
+        pytest.param([A], [A, B], NEXT_BOOT, id="another NIC was attached by somebody else"),
     ],
 )
-def test_a_card_is_plugged_in_behind_the_same_cards(stored, running, wanted):
+def test_nic_is_added_live_only_behind_same_nics(stored, running, wanted):
     assert cost(vm(stored, running), None, {"type": "user"}, key="1") == wanted
 
 
 @pytest.mark.parametrize(
     ("stored", "running", "power", "wanted"),
     [
-        pytest.param([A, B], [A, B], "running", LIVE, id="both have it"),
-        pytest.param([A, B], [A], "running", LIVE, id="a run that was cut off has taken it out"),
-        pytest.param([A, B], [A, C], "running", NEXT_BOOT, id="another card runs in its place"),
+        pytest.param([A, B], [A, B], "running", LIVE, id="running and stored"),
+        pytest.param([A, B], [A], "running", LIVE, id="detached by an interrupted run"),
+        pytest.param([A, B], [A, C], "running", NEXT_BOOT, id="another NIC at its position"),
         pytest.param([A, B], [B, A], "running", NEXT_BOOT, id="another order"),
-        pytest.param([A, B], [A, B], "paused", NEXT_BOOT, id="a paused guest lets nothing go"),
+        pytest.param([A, B], [A, B], "paused", NEXT_BOOT, id="a paused guest does not release it"),
     ],
 )
-def test_a_card_is_taken_out_where_it_is_the_same(stored, running, power, wanted):
+def test_nic_is_removed_live_only_at_same_position(stored, running, power, wanted):
     assert cost(vm(stored, running, power), B, None, key="1") == wanted
 
 
@@ -80,14 +80,14 @@ def test_a_card_is_taken_out_where_it_is_the_same(stored, running, power, wanted
     ("stored", "running", "beside", "wanted"),
     [
         pytest.param([A], [A], {"source": "lan"}, LIVE, id="another network"),
-        pytest.param([A], [A], {"source": "lan", "type": "network"}, LIVE, id="its kind is named too"),
-        pytest.param([A], [A], {"source": "br0", "type": "bridged"}, NEXT_BOOT, id="another kind"),
-        pytest.param([A], [{**A, "type": "bridged"}], {"source": "lan"}, NEXT_BOOT, id="another kind runs"),
-        pytest.param([A], [B], {"source": "lan"}, NEXT_BOOT, id="another card runs"),
-        pytest.param([C], [C], {"source": "lan", "type": "network"}, NEXT_BOOT, id="from unprivileged to a network"),
+        pytest.param([A], [A], {"source": "lan", "type": "network"}, LIVE, id="same type is set"),
+        pytest.param([A], [A], {"source": "br0", "type": "bridged"}, NEXT_BOOT, id="another type"),
+        pytest.param([A], [{**A, "type": "bridged"}], {"source": "lan"}, NEXT_BOOT, id="running VM has another type"),
+        pytest.param([A], [B], {"source": "lan"}, NEXT_BOOT, id="running VM has another NIC"),
+        pytest.param([C], [C], {"source": "lan", "type": "network"}, NEXT_BOOT, id="from user to network"),
     ],
 )
-def test_a_card_moves_within_its_kind(stored, running, beside, wanted):
+def test_nic_is_moved_live_only_within_its_type(stored, running, beside, wanted):
     old = stored[0].get("source")
     assert cost(vm(stored, running), old, "lan", key="0", attribute="source", beside=beside) == wanted
 
@@ -100,18 +100,18 @@ def test_a_card_moves_within_its_kind(stored, running, beside, wanted):
         Change("networks", "default", "lan", key="0", attribute="source"),
     ],
 )
-def test_what_is_off_waits_for_its_start(one):
+def test_changes_of_stopped_vm_take_effect_at_next_start(one):
     assert networks.NETWORK_FIELDS[one.kind].cost_of(Vm("web", config={"networks": {"0": A}}), one) == NEXT_BOOT
 
 
-# Plugging in ----------------------------------------------------------------------------------------------------------
+# Attaching ------------------------------------------------------------------------------------------------------------
 
 
 def add(**entry):
     return Change("networks", None, entry, key="1", cost=LIVE)
 
 
-def test_a_new_card_has_one_address_in_what_runs_and_in_what_is_stored(tmp_path):
+def test_new_nic_has_same_mac_running_and_stored(tmp_path):
     virsh = change(tmp_path, virsh_with(machine_xml()), add(type="network", source="lan"), power="running")
     assert written(virsh) == [("attach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     plugged = Definition(f"<domain><devices>{virsh.sent[0]}</devices></domain>").interfaces()[0]
@@ -122,32 +122,32 @@ def test_a_new_card_has_one_address_in_what_runs_and_in_what_is_stored(tmp_path)
     assert plugged.find("source").get("network") == "lan"
 
 
-def test_two_new_cards_have_two_addresses(tmp_path):
+def test_two_new_nics_have_different_macs(tmp_path):
     second = Change("networks", None, {"type": "user"}, key="2", cost=LIVE)
     virsh = change(tmp_path, virsh_with(machine_xml()), add(type="user"), second, power="running")
     assert len({nic.find("mac").get("address") for nic in virsh.defined().interfaces()}) == 3
 
 
-def test_an_address_that_was_asked_is_kept(tmp_path):
+def test_requested_mac_is_used(tmp_path):
     virsh = change(tmp_path, virsh_with(machine_xml()), add(type="user", mac=SECOND_MAC), power="running")
     assert SECOND_MAC in virsh.sent[0]
 
 
-def test_a_card_that_runs_already_is_only_stored(tmp_path):
-    virsh = virsh_with(machine_xml(), running=machine_xml(with_devices(SECOND_CARD)))
+def test_nic_attached_by_interrupted_run_is_only_stored(tmp_path):
+    virsh = virsh_with(machine_xml(), running=machine_xml(with_devices(SECOND_NIC)))
     change(tmp_path, virsh, add(type="user"), power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert virsh.defined().interfaces()[1].find("mac").get("address") == SECOND_MAC
 
 
-def test_a_card_for_the_next_start_is_only_stored(tmp_path):
+def test_nic_for_next_start_is_only_stored(tmp_path):
     later = Change("networks", None, {"type": "user"}, key="1", cost=NEXT_BOOT)
     virsh = change(tmp_path, virsh_with(machine_xml()), later, power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert virsh.defined().interfaces()[1].find("mac") is None
 
 
-def test_no_free_slot_says_what_helps_and_stores_nothing(tmp_path):
+def test_missing_pci_slot_has_remedy_and_stores_nothing(tmp_path):
     virsh = virsh_with(machine_xml())
     virsh.answers["attach-device", UUID, "/dev/stdin", "--live"] = failed("internal error: No more available PCI slots")
     with pytest.raises(CommandFailed) as caught:
@@ -157,37 +157,37 @@ def test_no_free_slot_says_what_helps_and_stores_nothing(tmp_path):
     assert ("define", "/dev/stdin") not in virsh.done
 
 
-# Taking out -----------------------------------------------------------------------------------------------------------
+# Detaching ------------------------------------------------------------------------------------------------------------
 
-GONE = Change("networks", {}, None, key="1", cost=LIVE)
+REMOVE_NIC = Change("networks", {}, None, key="1", cost=LIVE)
 
 
-def test_a_card_is_taken_out_by_all_that_libvirt_knows_it_by(tmp_path):
-    text = machine_xml(with_devices(LAN_CARD))
-    virsh = change(tmp_path, virsh_with(text), GONE, power="running")
+def test_nic_is_detached_by_its_full_xml(tmp_path):
+    text = machine_xml(with_devices(LAN_NIC))
+    virsh = change(tmp_path, virsh_with(text), REMOVE_NIC, power="running")
     assert written(virsh) == [("detach-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     assert all(word in virsh.sent[0] for word in (SECOND_MAC, "net1", 'bus="0x05"'))
     assert [nic.find("mac").get("address") for nic in virsh.defined().interfaces()] == [MAC]
 
 
 @pytest.mark.parametrize(
-    ("said", "is_stored"),
+    ("error", "is_stored"),
     [("device detach was rejected by the guest", True), ("internal error: the monitor is gone", False)],
 )
-def test_a_guest_may_keep_its_card_until_its_next_start(tmp_path, said, is_stored):
-    virsh = virsh_with(machine_xml(with_devices(LAN_CARD)))
-    virsh.answers["detach-device", UUID, "/dev/stdin", "--live"] = failed(said)
+def test_nic_that_guest_does_not_release_is_removed_at_next_start(tmp_path, error, is_stored):
+    virsh = virsh_with(machine_xml(with_devices(LAN_NIC)))
+    virsh.answers["detach-device", UUID, "/dev/stdin", "--live"] = failed(error)
     if is_stored:
-        change(tmp_path, virsh, GONE, power="running")
+        change(tmp_path, virsh, REMOVE_NIC, power="running")
     else:
         with pytest.raises(CommandFailed, match="monitor is gone"):
-            change(tmp_path, virsh, GONE, power="running")
+            change(tmp_path, virsh, REMOVE_NIC, power="running")
     assert (("define", "/dev/stdin") in virsh.done) is is_stored
 
 
-def test_a_card_that_is_out_already_is_only_taken_from_what_is_stored(tmp_path):
-    virsh = virsh_with(machine_xml(with_devices(SECOND_CARD)), running=machine_xml())
-    change(tmp_path, virsh, GONE, power="running")
+def test_nic_detached_by_interrupted_run_is_only_removed_from_definition(tmp_path):
+    virsh = virsh_with(machine_xml(with_devices(SECOND_NIC)), running=machine_xml())
+    change(tmp_path, virsh, REMOVE_NIC, power="running")
     assert written(virsh) == [("define", "/dev/stdin")]
     assert len(virsh.defined().interfaces()) == 1
 
@@ -199,8 +199,8 @@ def move(new):
     return Change("networks", "lan", new, key="1", attribute="source", cost=LIVE)
 
 
-def test_a_running_card_is_put_on_another_network_and_stays_itself(tmp_path):
-    virsh = change(tmp_path, virsh_with(machine_xml(with_devices(LAN_CARD))), move("dmz"), power="running")
+def test_running_nic_is_moved_and_keeps_its_identity(tmp_path):
+    virsh = change(tmp_path, virsh_with(machine_xml(with_devices(LAN_NIC))), move("dmz"), power="running")
     assert written(virsh) == [("update-device", UUID, "/dev/stdin", "--live"), ("define", "/dev/stdin")]
     moved = Definition(f"<domain><devices>{virsh.sent[0]}</devices></domain>").interfaces()[0]
     assert moved.find("source").attrib == {"network": "dmz"}
@@ -208,15 +208,15 @@ def test_a_running_card_is_put_on_another_network_and_stays_itself(tmp_path):
     assert virsh.defined().interfaces()[1].find("source").get("network") == "dmz"
 
 
-def test_a_card_that_libvirt_cannot_move_waits_for_the_next_start(tmp_path):
-    virsh = virsh_with(machine_xml(with_devices(LAN_CARD)))
+def test_nic_that_libvirt_cannot_move_waits_for_next_start(tmp_path):
+    virsh = virsh_with(machine_xml(with_devices(LAN_NIC)))
     virsh.answers["update-device", UUID, "/dev/stdin", "--live"] = failed("Operation not supported: cannot change it")
     change(tmp_path, virsh, move("dmz"), power="running")
     assert virsh.defined().interfaces()[1].find("source").get("network") == "dmz"
 
 
-def test_a_card_right_on_an_interface_waits_for_the_next_start(tmp_path):
-    direct = LAN_CARD.replace("type='network'", "type='direct'").replace(
+def test_directly_attached_nic_waits_for_next_start(tmp_path):
+    direct = LAN_NIC.replace("type='network'", "type='direct'").replace(
         "network='lan' portid='1b37e1e7-f018-495b-9d60-9deb1a56b155' bridge='virbr1'", "dev='eth7' mode='bridge'"
     )
     virsh = change(tmp_path, virsh_with(machine_xml(with_devices(direct))), move("eth8"), power="running")

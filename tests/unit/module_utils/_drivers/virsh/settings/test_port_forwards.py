@@ -18,14 +18,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
 from unit.tables.rows import ask
 
-USER_CARD = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
+USER_NIC = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
 SSH = {"protocol": "tcp", "host_port": 2222, "guest_port": 22}
 DNS = {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 5353, "guest_port": 53}
 TRAITS = virsh_traits("QEMU", "9.2.0", local=True)
 
 
-def with_user_card(inside=""):
-    return machine_xml(with_devices(USER_CARD.replace("</interface>", f"{inside}</interface>")))
+def with_user_nic(inside=""):
+    return machine_xml(with_devices(USER_NIC.replace("</interface>", f"{inside}</interface>")))
 
 
 def written(text, *changes):
@@ -51,7 +51,7 @@ def add(name, forward):
         ("TEST", "10.0.0", False),
     ],
 )
-def test_the_version_says_whether_ports_are_forwarded(hypervisor, version, can):
+def test_support_depends_on_version_and_hypervisor(hypervisor, version, can):
     vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}} if can else {}})
     planned = plan(vm, ask(port_forwards=[{"name": "ssh", **SSH}]), virsh_traits(hypervisor, version, local=True))
     assert (planned.refusal is None) is can
@@ -60,8 +60,8 @@ def test_the_version_says_whether_ports_are_forwarded(hypervisor, version, can):
     )
 
 
-def test_what_is_written_is_read_back_by_its_name():
-    definition = written(with_user_card(), add("ssh", SSH), add("dns", DNS))
+def test_written_forwards_are_read_back_by_name():
+    definition = written(with_user_nic(), add("ssh", SSH), add("dns", DNS))
     assert port_forwards.read_forwards(definition) == {"ssh": SSH, "dns": DNS}
     nic = definition.interfaces()[1]
     assert nic.find("backend").get("type") == "passt"
@@ -76,23 +76,23 @@ def test_what_is_written_is_read_back_by_its_name():
     assert definition.interfaces()[0].find("backend") is None
 
 
-def test_a_forward_keeps_its_name_when_its_port_changes():
+def test_forward_keeps_its_name_if_its_port_changes():
     port = Change("port_forwards", 2222, 2200, key="ssh", attribute="host_port")
-    definition = written(with_user_card(), add("ssh", SSH), port)
+    definition = written(with_user_nic(), add("ssh", SSH), port)
     assert port_forwards.read_forwards(definition) == {"ssh": {**SSH, "host_port": 2200}}
 
 
-def test_one_goes_and_the_other_stays():
+def test_one_of_two_forwards_is_removed():
     definition = written(
-        with_user_card(), add("ssh", SSH), add("dns", DNS), Change("port_forwards", SSH, None, key="ssh")
+        with_user_nic(), add("ssh", SSH), add("dns", DNS), Change("port_forwards", SSH, None, key="ssh")
     )
     assert port_forwards.read_forwards(definition) == {"dns": DNS}
 
 
-def test_what_others_wrote_has_no_name_of_ours_and_ranges_are_left_alone():
+def test_forwards_of_others_are_named_by_port_and_ranges_are_kept():
     theirs = "<portForward proto='tcp'><range start='80'/></portForward>"
     many = "<portForward proto='tcp'><range start='2000' end='2010' to='3000'/></portForward>"
-    definition = written(with_user_card(theirs + many), add("ssh", SSH))
+    definition = written(with_user_nic(theirs + many), add("ssh", SSH))
     assert port_forwards.read_forwards(definition) == {
         "tcp-80": {"protocol": "tcp", "host_port": 80, "guest_port": 80},
         "ssh": SSH,
@@ -101,15 +101,15 @@ def test_what_others_wrote_has_no_name_of_ours_and_ranges_are_left_alone():
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[]", ""])
-def test_names_that_were_edited_are_none(text):
+def test_invalid_stored_names_are_ignored(text):
     names = f"<metadata><n:names xmlns:n='{port_forwards._NAMESPACE}'>{text}</n:names></metadata>"
-    nic = USER_CARD.replace("</interface>", "<portForward proto='tcp'><range start='80'/></portForward></interface>")
+    nic = USER_NIC.replace("</interface>", "<portForward proto='tcp'><range start='80'/></portForward></interface>")
     definition = Definition(f"<domain>{names}<devices>{nic}</devices></domain>")
     assert set(port_forwards.read_forwards(definition)) == {"tcp-80"}
 
 
-def test_a_card_that_becomes_another_kind_forwards_nothing():
-    definition = written(with_user_card(), add("ssh", SSH))
+def test_nic_of_another_type_has_no_forwards():
+    definition = written(with_user_nic(), add("ssh", SSH))
     nic = definition.interfaces()[1]
     networks_file.set_nic_element(nic, {"type": "network", "source": "default"}, lambda name: False)
     assert {child.tag for child in nic} == {"mac", "model", "source"}
@@ -123,23 +123,23 @@ def test_a_card_that_becomes_another_kind_forwards_nothing():
         ({"0": {"type": "user"}}, {"guest_port": 22}, "port_forwards.ssh: host_port is required"),
     ],
 )
-def test_a_forward_that_leads_nowhere_is_refused(networks, entry, word):
+def test_incomplete_forward_is_rejected(networks, entry, word):
     vm = Vm("web", id="u", config={"networks": networks})
     assert word in str(plan(vm, ask(port_forwards=[{"name": "ssh", **entry}]), TRAITS).refusal)
 
 
-def test_a_card_that_comes_with_the_task_will_do():
+def test_nic_added_by_same_task_is_sufficient():
     vm = Vm("web", id="u", config={"networks": {}})
-    asked = ask(networks=[{"type": "user"}], port_forwards=[{"name": "ssh", **SSH}])
-    assert [one.kind for one in plan(vm, asked, TRAITS).steps[0].changes] == ["networks.add", "port_forwards.add"]
+    requested = ask(networks=[{"type": "user"}], port_forwards=[{"name": "ssh", **SSH}])
+    assert [one.kind for one in plan(vm, requested, TRAITS).steps[0].changes] == ["networks.add", "port_forwards.add"]
 
 
-def test_the_same_again_is_nothing_to_do():
+def test_same_forwards_are_no_change():
     vm = Vm("web", id="u", config={"networks": {"0": {"type": "user"}}, "port_forwards": {"ssh": SSH}})
     assert plan(vm, ask(port_forwards=[{"name": "ssh", "guest_port": 22}], purge=["port_forwards"]), TRAITS).steps == []
 
 
-def test_a_missing_program_is_told_before_anything_is_done(tmp_path, monkeypatch):
+def test_missing_passt_is_reported_before_first_step(tmp_path, monkeypatch):
     class Driver:
         commands = Commands()
 

@@ -49,26 +49,26 @@ def log(path):
         (Definition(recorded("uefi-dumpxml-running.xml")), LOG),
     ],
 )
-def test_what_is_written_where(definition, found):
+def test_log_of_first_serial_port_is_read(definition, found):
     assert read_serial_log(definition) == found
 
 
-def test_a_port_without_a_log_gets_one_that_begins_anew():
+def test_new_log_is_truncated_at_start():
     definition = written(domain("<serial type='pty'/>"), "/log")
     assert definition.root.find("devices/serial/log").attrib == {"file": "/log", "append": "off"}
 
 
-def test_a_machine_without_a_port_gets_one():
+def test_serial_port_is_added_for_log():
     assert read_serial_log(written(domain(), "/log")) == "/log"
     assert written(domain(), "").root.find("devices/serial") is None
 
 
-def test_another_file_keeps_how_it_is_written():
+def test_changed_path_keeps_append_mode():
     definition = written(domain(log("/old")), "/new")
     assert definition.root.find("devices/serial/log").attrib == {"file": "/new", "append": "on"}
 
 
-def test_an_empty_path_takes_it_away():
+def test_empty_path_removes_log():
     assert read_serial_log(written(Definition(STORED), "")) == ""
 
 
@@ -80,7 +80,7 @@ def test_an_empty_path_takes_it_away():
         "<console type='pty'><log file='{path}'/></console>",
     ],
 )
-def test_a_file_of_another_machine_is_refused(tmp_path, device):
+def test_log_of_another_vm_is_rejected(tmp_path, device):
     (tmp_path / "log").touch()
     (tmp_path / "link").symlink_to(tmp_path / "log")
     other = domain(device.format(path=tmp_path / "log"))
@@ -88,7 +88,7 @@ def test_a_file_of_another_machine_is_refused(tmp_path, device):
         check_serial_log("web", MINE, str(tmp_path / "link"), [other], local=True)
 
 
-def test_its_own_file_and_one_from_a_former_start_are_no_hindrance(tmp_path):
+def test_own_log_of_previous_start_is_accepted(tmp_path):
     (tmp_path / "log").write_text("of the start before", encoding="utf-8")
     own = domain(log(tmp_path / "log"), name="mine")
     check_serial_log("web", MINE, str(tmp_path / "log"), [own, domain(log(tmp_path / "theirs"))], local=True)
@@ -102,20 +102,20 @@ def test_its_own_file_and_one_from_a_former_start_are_no_hindrance(tmp_path):
         domain("<disk type='file' device='disk'><source file='/images/a'/></disk>", name="mine"),
     ],
 )
-def test_a_log_would_empty_a_disk(machine):
+def test_disk_or_nvram_is_rejected_as_log(machine):
     with pytest.raises(Refused, match=f"web: serial_log: /images/a is a disk or the NVRAM of {machine.name}"):
         check_serial_log("web", MINE, "/images/a", [machine], local=False)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_missing_directory_is_rejected(tmp_path):
     with pytest.raises(NotFound, match=r"web: serial_log: .*/no is not a directory"):
         check_serial_log("web", None, str(tmp_path / "no" / "log"), [], local=True)
 
 
-def test_what_is_no_file(tmp_path):
+def test_directory_is_rejected_as_log(tmp_path):
     with pytest.raises(Refused, match="is not a file"):
         check_serial_log("web", None, str(tmp_path), [], local=True)
 
 
-def test_another_hosts_folders_cannot_be_seen_from_here():
+def test_directory_on_another_host_is_not_checked():
     check_serial_log("web", None, "/nonexistent/log", [], local=False)

@@ -35,7 +35,7 @@ STORED = ("dumpxml", UUID, "--inactive", "--security-info")
 
 @pytest.fixture(name="daemons", autouse=True)
 def _daemons(tmp_path, monkeypatch):
-    """A folder where programs are announced; virtiofsd is."""
+    """The directory with the descriptions of vhost-user programs, among them virtiofsd."""
     folder = tmp_path / "vhost-user"
     folder.mkdir()
     program = tmp_path / "virtiofsd"
@@ -73,42 +73,42 @@ def drivers(definition):
     }
 
 
-# Choosing -------------------------------------------------------------------------------------------------------------
+# Choosing a driver ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("entry", "options", "driver"),
     [
-        pytest.param({}, {}, "virtiofs", id="the host has it"),
-        pytest.param({"read_only": True}, {}, "path", id="libvirt 9 refuses to share read-only so"),
-        pytest.param({"read_only": True}, {"version": "10.10.0"}, "path", id="libvirt 10 does too"),
-        pytest.param({"read_only": True}, {"version": "11.0.0"}, "virtiofs", id="libvirt 11 does not"),
+        pytest.param({}, {}, "virtiofs", id="supported by the host"),
+        pytest.param({"read_only": True}, {}, "path", id="libvirt 9 does not support read-only"),
+        pytest.param({"read_only": True}, {"version": "10.10.0"}, "path", id="nor does libvirt 10"),
+        pytest.param({"read_only": True}, {"version": "11.0.0"}, "virtiofs", id="libvirt 11 does"),
         pytest.param({}, {"uri": "qemu:///session"}, "path", id="not in a session before libvirt 10"),
         pytest.param({}, {"uri": "qemu:///session", "version": "10.0.0"}, "virtiofs", id="in a session"),
         pytest.param({}, {"capabilities": failed("not supported by the connection driver")}, "path", id="test driver"),
-        pytest.param({}, {"capabilities": "<domainCapabilities/>"}, "path", id="an old libvirt says nothing"),
+        pytest.param({}, {"capabilities": "<domainCapabilities/>"}, "path", id="an old libvirt reports nothing"),
     ],
 )
-def test_virtiofs_where_it_can_be(tmp_path, entry, options, driver):
+def test_virtiofs_is_used_if_supported(tmp_path, entry, options, driver):
     assert drivers(share(machine_xml(), connection(tmp_path, **options), add(**entry))) == {"data": driver}
 
 
 @pytest.mark.parametrize(
-    "announced", ["", "{}", '{"type": "fs"}', '{"type": "fs", "binary": "/nonexistent/virtiofsd"}']
+    "description", ["", "{}", '{"type": "fs"}', '{"type": "fs", "binary": "/nonexistent/virtiofsd"}']
 )
-def test_without_its_daemon_virtiofs_is_only_a_word(tmp_path, daemons, announced):
-    (daemons / "50-virtiofsd.json").write_text(announced)
+def test_virtiofs_is_not_used_without_its_daemon(tmp_path, daemons, description):
+    (daemons / "50-virtiofsd.json").write_text(description)
     assert drivers(share(machine_xml(), connection(tmp_path), add())) == {"data": "path"}
 
 
-def test_memory_that_somebody_keeps_private_stays_private(tmp_path):
+def test_private_memory_stays_private(tmp_path):
     text = machine_xml(("<vcpu ", "<memoryBacking><access mode='private'/></memoryBacking><vcpu "))
     definition = share(text, connection(tmp_path), add())
     assert drivers(definition) == {"data": "path"}
     assert definition.root.find("memoryBacking/access").get("mode") == "private"
 
 
-def test_a_host_that_can_share_nothing_so_is_told(tmp_path):
+def test_host_without_suitable_driver_is_reported(tmp_path):
     with pytest.raises(Unsupported) as caught:
         share(machine_xml(), connection(tmp_path, capabilities=ONLY_VIRTIOFS), add(read_only=True))
     assert str(caught.value).startswith("m1: shared_folders.data: the hypervisor cannot share a directory read-only")
@@ -118,7 +118,7 @@ def test_a_host_that_can_share_nothing_so_is_told(tmp_path):
 # Reading and writing --------------------------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_written_shares_are_read_back(tmp_path):
     definition = share(machine_xml(), connection(tmp_path), add(), add("etc", host_path="/etc", read_only=True))
     assert shared_folders.read_shares(definition) == {
         "data": {"host_path": "/srv", "read_only": False},
@@ -128,25 +128,25 @@ def test_what_is_written_is_read_back(tmp_path):
     assert (virtiofs.get("accessmode"), ninep.get("accessmode")) == ("passthrough", "mapped")
 
 
-def test_virtiofs_shares_the_guests_memory(tmp_path):
+def test_virtiofs_shares_memory_of_guest(tmp_path):
     backing = share(machine_xml(), connection(tmp_path), add()).root.find("memoryBacking")
     assert (backing.find("source").get("type"), backing.find("access").get("mode")) == ("memfd", "shared")
     assert share(machine_xml(), connection(tmp_path), add(read_only=True)).root.find("memoryBacking") is None
 
 
-def test_huge_pages_are_shared_as_they_are(tmp_path):
+def test_huge_pages_are_kept_and_shared(tmp_path):
     text = machine_xml(("<vcpu ", "<memoryBacking><hugepages/></memoryBacking><vcpu "))
     backing = share(text, connection(tmp_path), add()).root.find("memoryBacking")
     assert [child.tag for child in backing] == ["hugepages", "access"]
 
 
-def test_shared_memory_stays_when_the_share_goes(tmp_path):
+def test_shared_memory_remains_if_share_is_removed(tmp_path):
     definition = share(machine_xml(), connection(tmp_path), add(), Change("shared_folders", {}, None, key="data"))
     assert shared_folders.read_shares(definition) == {}
     assert definition.root.find("memoryBacking/access") is not None
 
 
-def test_another_folder_leaves_the_rest_of_a_share_alone(tmp_path):
+def test_changed_path_keeps_rest_of_share(tmp_path):
     tuned = (
         "<filesystem type='mount' accessmode='passthrough'><driver type='virtiofs' queue='1024'/>"
         "<binary path='/opt/virtiofsd'/><source dir='/srv'/><target dir='data'/></filesystem>"
@@ -158,7 +158,7 @@ def test_another_folder_leaves_the_rest_of_a_share_alone(tmp_path):
     assert element.find("binary") is not None
 
 
-def test_read_only_may_need_the_other_driver_and_back(tmp_path):
+def test_driver_is_changed_for_read_only_and_then_kept(tmp_path):
     driver = connection(tmp_path)
     definition = share(machine_xml(), driver, add())
     write_setting(driver, definition, Change("shared_folders", False, True, key="data", attribute="read_only"))
@@ -166,10 +166,10 @@ def test_read_only_may_need_the_other_driver_and_back(tmp_path):
     assert shared_folders.read_shares(definition) == {"data": {"host_path": "/srv", "read_only": True}}
     write_setting(driver, definition, Change("shared_folders", True, False, key="data", attribute="read_only"))
     assert shared_folders.read_shares(definition) == {"data": {"host_path": "/srv", "read_only": False}}
-    assert drivers(definition) == {"data": "path"}, "what will do stays"
+    assert drivers(definition) == {"data": "path"}, "a sufficient driver is kept"
 
 
-def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
+def test_shares_that_are_not_directories_are_not_reported():
     socket = "<filesystem type='mount'><driver type='virtiofs'/><source socket='/run/x'/><target dir='t'/></filesystem>"
     assert shared_folders.read_shares(Definition(machine_xml(with_devices(socket)))) == {}
 
@@ -186,12 +186,12 @@ def test_file_systems_that_are_no_folders_of_the_host_are_not_told():
         ({"name": "data", "host_path": "/srv", "guest_path": "/mnt"}, "Mount it in the guest"),
     ],
 )
-def test_what_cannot_be_shared_is_refused(entry, word):
+def test_invalid_shares_are_rejected(entry, word):
     planned = plan(Vm("web", id="u"), ask(shared_folders=[entry]), TRAITS)
     assert word in str(planned.refusal)
 
 
-def test_folders_wait_for_the_next_start_and_are_purged():
+def test_shares_change_at_next_start_and_can_be_purged():
     stored = {"shared_folders": {"data": {"host_path": "/srv", "read_only": False}, "old": {"host_path": "/old"}}}
     vm = Vm("web", id="u", power="running", config=stored, active=stored)
     planned = plan(vm, ask(shared_folders=[{"name": "data", "host_path": "/srv/"}], purge=["shared_folders"]), TRAITS)
@@ -209,7 +209,7 @@ def configured(name):
     return Step("configure", changes=(Change("shared_folders", None, {}, key=name),))
 
 
-def test_a_folder_must_be_there_and_be_one(tmp_path):
+def test_host_path_must_be_existing_directory(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotFound, match=r"m1: shared_folders.data.host_path: /nonexistent does not exist"):
         checked(tmp_path, {"data": {"host_path": "/nonexistent"}}, configured("data"))
@@ -217,14 +217,14 @@ def test_a_folder_must_be_there_and_be_one(tmp_path):
         checked(tmp_path, {"data": {"host_path": str(tmp_path / "file")}}, Step("create"), before=None)
 
 
-def test_only_what_is_asked_is_looked_at(tmp_path):
+def test_only_new_and_changed_shares_are_checked(tmp_path):
     shares = {"data": {"host_path": str(tmp_path)}, "old": {"host_path": "/nonexistent"}}
     checked(tmp_path, shares, configured("data"))
     checked(tmp_path, shares, Step("start"))
     checked(tmp_path, {"data": shares["data"]}, configured("gone"))
 
 
-def test_nothing_is_shared_over_a_remote_connection():
+def test_shares_need_local_connection():
     planned = plan(
         Vm("web", id="u"),
         ask(shared_folders=[{"name": "data", "host_path": "/srv"}]),
@@ -296,9 +296,9 @@ def test_memory_of_a_vm_with_virtiofs_cannot_be_saved(tmp_path, steps, more):
         pytest.param([removed("data"), *RESTART], {"stored": _VIRTIOFS}, id="removed by the same plan"),
     ],
 )
-def test_other_memory_can_be_saved(tmp_path, steps, more):
+def test_memory_without_active_virtiofs_can_be_saved(tmp_path, steps, more):
     preflight(tmp_path, steps, **more)
 
 
-def test_nothing_is_read_where_no_memory_is_saved(tmp_path):
+def test_definition_is_not_read_if_no_memory_is_saved(tmp_path):
     assert ("dumpxml", UUID) not in preflight(tmp_path, [Step("pause")])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import (
     bus_of,
-    cost_of_plugging,
+    cost_of_hot_plug,
     normalize_slots,
     slot_name,
 )
@@ -27,7 +27,7 @@ SCSI = {"size": 1 << 30, "bus": "scsi"}
 @pytest.mark.parametrize(
     ("place", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba"), (702, "vdaaa")]
 )
-def test_slots_count_as_libvirt_counts(place, name):
+def test_slot_names_follow_libvirt(place, name):
     assert slot_name(place) == name
     assert bus_of(name) == "virtio"
 
@@ -42,7 +42,7 @@ def test_slots_count_as_libvirt_counts(place, name):
         ("vda", {"bus": None}, "virtio"),
     ],
 )
-def test_a_slot_says_the_bus_and_its_entry_says_it_better(slot, entry, bus):
+def test_bus_of_entry_overrides_bus_of_slot(slot, entry, bus):
     assert bus_of(slot, entry) == bus
 
 
@@ -51,7 +51,7 @@ def with_disks(**disks):
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "settled"),
+    ("found", "requested", "normalized"),
     [
         ({}, {"sata0": {"size": 512}}, {"sda": {"size": 512, "bus": "sata"}}),
         ({}, {"sata27": {}}, {"sdab": {"bus": "sata"}}),
@@ -62,28 +62,28 @@ def with_disks(**disks):
         ({}, {"sata0": None}, {"sda": None}),
     ],
 )
-def test_a_place_on_sata_is_a_target_that_keeps_its_bus(found, asked, settled):
-    assert normalize_slots(with_disks(**found), asked) == settled
+def test_sata_slot_becomes_target_with_bus(found, requested, normalized):
+    assert normalize_slots(with_disks(**found), requested) == normalized
 
 
 @pytest.mark.parametrize("slot", ["sata", "sata1x", "sata1000", "1", "vd/../x", "SATA0", "sata\u0661"])
-def test_what_is_no_slot(slot):
+def test_invalid_slot_is_rejected(slot):
     with pytest.raises(Refused, match="is not a valid slot"):
         normalize_slots(with_disks(), {slot: {"size": 512}})
 
 
-def test_one_target_by_two_names_is_refused():
+def test_two_names_of_one_target_are_rejected():
     with pytest.raises(Refused, match=r"web: disks: sata0 and sda are the same slot"):
         normalize_slots(with_disks(), {"sda": {}, "sata0": {}})
 
 
-def test_a_disk_does_not_change_its_bus():
+def test_bus_of_disk_cannot_be_changed():
     planned = plan(with_disks(sda=SCSI), ask(disks=[{"slot": "sata0"}]), TRAITS)
     assert str(planned.refusal).startswith("web: disks.sda.bus is 'scsi' and cannot be changed to 'sata'.")
     assert "Use another slot" in str(planned.refusal)
 
 
-def test_a_disk_on_sata_is_found_again_by_both_names():
+def test_sata_disk_is_found_by_both_names():
     for slot in ("sata0", "sda"):
         planned = plan(with_disks(sda=SATA), ask(disks=[{"slot": slot, "size": "1G"}], purge=["disks"]), TRAITS)
         assert (planned.refusal, planned.steps) == (None, [])
@@ -101,12 +101,12 @@ def test_a_disk_on_sata_is_found_again_by_both_names():
         ("vdb", {}, None, LIVE),
     ],
 )
-def test_what_is_plugged_in_and_out_of_running_machines(key, old, new, cost):
-    assert cost_of_plugging(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
+def test_cost_of_adding_and_removing_disks(key, old, new, cost):
+    assert cost_of_hot_plug(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
 
 
 @pytest.mark.parametrize(("given", "whole"), [("1000000B", 1000448), ("1M", 1 << 20), ("512B", 512), ("513B", 1024)])
-def test_a_size_is_rounded_up_to_whole_sectors_as_the_disk_is(given, whole):
+def test_size_is_rounded_up_to_whole_sectors(given, whole):
     request = ask(name="web", disks=[{"slot": "vda", "size": given}])
     disk = {"size": whole, "format": "qcow2", "source": "/d", "bus": "virtio"}
     planned = plan(with_disks(vda=disk), request, TRAITS)

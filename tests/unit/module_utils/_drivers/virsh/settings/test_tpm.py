@@ -30,16 +30,16 @@ def written(text, new):
         (recorded("uefi-dumpxml-running.xml"), True),
     ],
 )
-def test_whether_there_is_one(text, found):
+def test_tpm_is_read(text, found):
     assert read_tpm(Definition(text)) is found
 
 
 @pytest.mark.parametrize(("architecture", "model"), [("x86_64", "tpm-crb"), ("aarch64", None)])
-def test_a_new_one_is_emulated(architecture, model):
+def test_new_tpm_is_emulated(architecture, model):
     definition = written(machine_xml(("arch='x86_64'", f"arch='{architecture}'")), True)
     assert definition.native("devices/tpm@model") == model
     assert definition.root.find("devices/tpm/backend").attrib == {"type": "emulator", "version": "2.0"}
 
 
-def test_it_goes():
+def test_tpm_is_removed():
     assert not read_tpm(written(recorded("uefi-dumpxml-inactive.xml"), False))
