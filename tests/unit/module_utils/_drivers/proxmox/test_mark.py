@@ -18,18 +18,18 @@ OURS = mark.new_mark(105, {"clone": "9000"})
 
 @pytest.mark.parametrize("text", ["", "one", "two\nlines ü", "a <!-- comment --> in it", "<!-- polyvirt no mark -->"])
 def test_text_and_mark_go_and_come_back(text):
-    assert mark.split(mark.notes_of(text, OURS)) == (text, OURS)
-    assert mark.split(mark.notes_of(text, None)) == (text, None)
+    assert mark.split_notes(mark.notes_of(text, OURS)) == (text, OURS)
+    assert mark.split_notes(mark.notes_of(text, None)) == (text, None)
 
 
 def test_what_somebody_wrote_below_makes_it_a_text():
     notes = mark.notes_of("one", OURS) + "\nmore"
-    assert mark.split(notes) == (notes, None)
+    assert mark.split_notes(notes) == (notes, None)
 
 
 @pytest.mark.parametrize("line", ["<!-- polyvirt {half -->", '<!-- polyvirt {"v":1 -->'])
 def test_a_spoilt_mark_is_none(line):
-    assert mark.split(f"one\n{line}")[1] is None
+    assert mark.split_notes(f"one\n{line}")[1] is None
 
 
 def test_only_its_own_mark_makes_a_machine_unfinished():

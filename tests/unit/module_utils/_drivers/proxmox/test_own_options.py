@@ -9,7 +9,7 @@ import contextlib
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.disks import check_sum
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.disks import check_checksum
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 
 from simulators.proxmox import behind, invariants, worlds
@@ -369,6 +369,6 @@ def test_a_medium_of_several_machines_is_downloaded_once(world):
 @pytest.mark.parametrize("text", ["abc", "crc32:1", "sha256:", ":1"])
 def test_checksums_that_are_none(text):
     with pytest.raises(InvalidInput, match="iso_checksum"):
-        check_sum(text)
-    check_sum(None)
-    check_sum("sha256:00")
+        check_checksum(text)
+    check_checksum(None)
+    check_checksum("sha256:00")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where VMs and their disks are: nodes and storages, which of them are chosen, and whether they have room."""
+"""Nodes and storages of the cluster: choosing them for new VMs and disks, and checking free space."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from functools import cached_property
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.units import human_size
 
-#: Kinds of storages whose volumes are no files, so that they hold raw data alone. LVM can have others, too.
-_BLOCKS = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
-#: Kinds of storages that allocate the whole size of a disk at once; the others grow with what is written.
-_THICK = frozenset({"lvm"})
-_USUAL = ("local-lvm", "local-zfs", "local")
+#: Types of storages whose volumes are not files, so their only format is raw. LVM can have other formats, too.
+_BLOCK_TYPES = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
+#: Types of storages that allocate the whole size of a disk at once; the others allocate space when data is written.
+_PREALLOCATING_TYPES = frozenset({"lvm"})
+#: Storages that are chosen first, if a task sets none.
+_PREFERRED = ("local-lvm", "local-zfs", "local")
 
 
 @dataclass(frozen=True)
 class Node:
     name: str
     online: bool
-    #: Bytes of memory.
+    #: Memory in bytes.
     used: int
     total: int
 
 
-class Places:
-    """The cluster's nodes and storages, read once for a task, and what the task has placed on them."""
+class Resources:
+    """The cluster's nodes and storages, read once for a task, and what the task has assigned to them."""
 
     def __init__(self, tool):
         self._tool = tool
         self._resources = None
-        self._put = Counter()
+        #: {node: bytes of memory} of new VMs.
+        self._assigned_memory = Counter()
         #: {name of a new VM: node}.
-        self._chosen = {}
-        #: {name of a VM: {(node, storage): bytes}} of disks that the task is to create.
+        self._chosen_nodes = {}
+        #: {name of a VM: {(node, storage): bytes}} of disks that the task will create or grow.
         self._reserved = {}
         self._quorate = None
         self._bridges = {}
@@ -57,7 +59,7 @@ class Places:
         return self._resources
 
     def storages(self, node, content):
-        """{name: bytes that are free} of a node's usable storages that take ``content``."""
+        """{name: free bytes} of the available storages on a node that allow ``content``, such as images or iso."""
         return {
             one["storage"]: one.get("maxdisk", 0) - one.get("disk", 0)
             for one in self._all()
@@ -68,13 +70,13 @@ class Places:
         }
 
     @cached_property
-    def next_number(self):
-        """The number that the next new VM would get."""
+    def next_vmid(self):
+        """The next free VM id, as text."""
         return self._tool.get("/cluster/nextid")
 
     @property
     def quorate(self):
-        """Whether the cluster takes changes; a node without a cluster always does."""
+        """Whether the cluster has a quorum; True for a node without a cluster."""
         if self._quorate is None:
             reported = [one for one in self._tool.get("/cluster/status") if one.get("type") == "cluster"]
             self._quorate = all(one.get("quorate", 1) for one in reported)
@@ -84,36 +86,38 @@ class Places:
         found = (one for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
         return next((one for one in found if one["node"] == node), None)
 
-    def kind_of(self, storage):
+    def type_of(self, storage):
+        """The type of a storage, such as lvmthin; None if it is not visible."""
         return next((one.get("plugintype") for one in self._all() if one.get("storage") == storage), None)
 
-    def free(self, node, storage):
-        """Bytes that are free on a node's storage; None where the cluster does not say."""
+    def free_bytes(self, node, storage):
+        """Free bytes on a node's storage; None if the cluster does not report them."""
         found = self._storage(node, storage) or {}
         return found["maxdisk"] - found.get("disk", 0) if found.get("maxdisk") else None
 
-    def reserve(self, label, node, wanted):
-        self._reserved[label] = {(node, storage): size for storage, size in wanted.items()}
+    def reserve(self, label, node, needed):
+        """Record {storage: bytes} that a VM needs for new disks and growth."""
+        self._reserved[label] = {(node, storage): size for storage, size in needed.items()}
 
     def reserved(self, node, storage):
-        """Bytes that all VMs of the task want on a storage."""
+        """Bytes that all VMs of the task need on a storage."""
         shared = self.is_shared(storage)
         return sum(
             size
-            for wanted in self._reserved.values()
-            for (where, name), size in wanted.items()
-            if name == storage and (shared or where == node)
+            for needed in self._reserved.values()
+            for (other, name), size in needed.items()
+            if name == storage and (shared or other == node)
         )
 
     def bridges(self, node):
-        """Names of a node's bridges; empty where the account may see none."""
+        """Names of a node's bridges; empty if the account cannot see any."""
         if node not in self._bridges:
             reported = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
             self._bridges[node] = frozenset(one["iface"] for one in reported)
         return self._bridges[node]
 
     def is_local(self, volume):
-        """Whether each node has volumes of its own on that storage; one that is not seen may be a shared one."""
+        """Whether a volume is on a storage that is not shared by the nodes. False if the storage is not visible."""
         storage = volume.partition(":")[0]
         found = [one for one in self._all() if one["type"] == "storage" and one["storage"] == storage]
         return bool(found) and not any(one.get("shared") for one in found)
@@ -122,8 +126,9 @@ class Places:
         return any(one.get("shared") for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
 
     def holds_files(self, storage):
-        kinds = {one.get("plugintype") for one in self._all() if one["type"] == "storage" and one["storage"] == storage}
-        return not kinds & _BLOCKS
+        """Whether volumes are files, so they can have other formats than raw; True if the storage is not visible."""
+        types = {one.get("plugintype") for one in self._all() if one["type"] == "storage" and one["storage"] == storage}
+        return not types & _BLOCK_TYPES
 
     def check_node(self, label, name):
         nodes = self.nodes
@@ -133,18 +138,19 @@ class Places:
             raise Refused(f"{label}: node '{name}' is not online.", "Use another node, or start it again.")
 
     def choose_node(self, label, storage, memory, check=lambda node: None):
-        """The node with the most memory left of those that have the storage (or any) and that ``check`` lets pass.
+        """The node with the most free memory that has the storage (None: any) and for which ``check`` raises no error.
 
-        The VM counts as placed there, and the next call for the same VM returns the same node.
+        ``memory`` is assigned to this node, and the next call for the same VM returns the same node.
         """
-        if label not in self._chosen:
-            self._chosen[label] = self._checked(self._ranked(label, storage), check)
-            self._put[self._chosen[label]] += memory
-        return self._chosen[label]
+        if label not in self._chosen_nodes:
+            node = self._first_valid(self._candidates(label, storage), check)
+            self._chosen_nodes[label] = node
+            self._assigned_memory[node] += memory
+        return self._chosen_nodes[label]
 
     @staticmethod
-    def _checked(nodes, check):
-        """The first node that passes. Raises the error of the best one if none passes."""
+    def _first_valid(nodes, check):
+        """The first node for which ``check`` raises no error. If there is none, raises the error of the first node."""
         failures = []
         for node in nodes:
             try:
@@ -155,20 +161,24 @@ class Places:
                 return node
         raise failures[0]
 
-    def _ranked(self, label, storage):
-        fitting = [node for node in self.nodes.values() if node.online and self._has(node.name, storage)]
+    def _candidates(self, label, storage):
+        """Names of the online nodes that have the storage (None: any), the one with the most free memory first."""
+        fitting = [node for node in self.nodes.values() if node.online and self._has_storage(node.name, storage)]
         if not fitting:
             what = f"the storage '{storage}'" if storage else "a storage for disks"
             raise NotFound(f"{label}: no node that is online has {what}.", "Set a node and one of its storages.")
-        fitting.sort(key=lambda node: (node.used + self._put[node.name] - node.total, node.name))
+        fitting.sort(key=lambda node: (node.used + self._assigned_memory[node.name] - node.total, node.name))
         return [node.name for node in fitting]
 
-    def _has(self, node, storage):
+    def _has_storage(self, node, storage):
         found = self.storages(node, "images")
         return storage in found if storage else bool(found)
 
     def choose_storage(self, label, node, content, requested=None):
-        """The requested storage, else a usual one, else the one with the most free space."""
+        """The requested storage, else a preferred one, else the one with the most free space.
+
+        A requested storage that does not allow ``content`` is an error for disks only.
+        """
         found = self.storages(node, content)
         if requested and requested in found:
             return requested
@@ -180,41 +190,41 @@ class Places:
                 f"{label}: node '{node}' has no storage for {content}.",
                 "Use another node, or give the account Datastore.Audit on one of its storages.",
             )
-        usual = [one for one in _USUAL if one in found]
-        return usual[0] if usual else max(found, key=lambda one: (found[one], one))
+        preferred = [name for name in _PREFERRED if name in found]
+        return preferred[0] if preferred else max(found, key=lambda name: (found[name], name))
 
 
 def storage_for(driver, node, label=""):
-    """The storage of new disks on a node."""
-    return driver.places.choose_storage(label, node, "images", driver.storage)
+    """The storage for new disks on a node."""
+    return driver.resources.choose_storage(label, node, "images", driver.storage)
 
 
 def check_quorum(driver, label):
-    """Raise Refused if the cluster has no quorum; an account that may not read this gets the server's error."""
+    """Raise Refused if the cluster has no quorum. If the account may not read this, the server reports it later."""
     try:
-        reported = driver.places.quorate
+        quorate = driver.resources.quorate
     except (ApiError, Refused):
         return
-    if not reported:
+    if not quorate:
         raise Refused(
             f"{label}: the cluster has no quorum, so it takes no changes.",
             "Start the missing nodes again: pvecm status.",
         )
 
 
-def check_space(driver, label, node, wanted):
-    """``wanted`` is {storage: bytes} of new disks and growth. Raise Refused for what cannot fit.
+def check_space(driver, label, node, needed):
+    """Raise Refused if new disks and growth do not fit; ``needed`` is {storage: bytes}.
 
-    A storage that allocates what is written only may promise more than it has: that is a warning.
+    If a storage allocates space only when data is written, over-provisioning is a warning.
     """
-    driver.places.reserve(label, node, wanted)
-    for storage, size in sorted(wanted.items()):
-        free, all_wanted = driver.places.free(node, storage), driver.places.reserved(node, storage)
-        if free is None or all_wanted <= free:
+    driver.resources.reserve(label, node, needed)
+    for storage, size in sorted(needed.items()):
+        free, all_needed = driver.resources.free_bytes(node, storage), driver.resources.reserved(node, storage)
+        if free is None or all_needed <= free:
             continue
-        others = f" ({human_size(all_wanted)} with the other VMs of the task)" if all_wanted > size else ""
+        others = f" ({human_size(all_needed)} with the other VMs of the task)" if all_needed > size else ""
         found = f"{label}: disks: storage '{storage}' on node '{node}' has {human_size(max(free, 0))} free, and"
-        if free <= 0 or driver.places.kind_of(storage) in _THICK:
+        if free <= 0 or driver.resources.type_of(storage) in _PREALLOCATING_TYPES:
             raise Refused(
                 f"{found} {human_size(size)} are needed{others}.", "Free space on it, or set storage to another one."
             )
