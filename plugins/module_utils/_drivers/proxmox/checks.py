@@ -170,7 +170,7 @@ def _check_memory(label, changes, vm_options):
     memory = requested.get("memory") or memory_of(vm_options.stored)
     balloon = requested.get("balloon")
     if balloon in (None, ""):
-        # If a stored 0 waits for the next start, the server still uses the present value.
+        # If a stored 0 waits for the next start, the server still uses the current value.
         balloon = int(vm_options.stored.get("balloon", "0")) or vm_options.running.get("balloon", "0")
     least = int(balloon) * MIB
     if least > memory:

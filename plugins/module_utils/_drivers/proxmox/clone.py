@@ -97,7 +97,7 @@ def check_shared_storages(driver, label, node, source, vm_options):
     """Raise Refused if a clone on another node needs a storage that is not shared, also for ISO images and the seed."""
     drives = drives_of(vm_options.stored).values()
     volumes = [drive["file"] for drive in drives if ":" in drive["file"]]
-    local = next((one for one in volumes if not driver.resources.is_shared(one.partition(":")[0])), None)
+    local = next((volume for volume in volumes if not driver.resources.is_shared(volume.partition(":")[0])), None)
     if local:
         raise Refused(
             f"{label}: '{source.name}' cannot be cloned to node '{node}': {local} is on a storage that is not shared.",

@@ -74,7 +74,7 @@ class ListedVm:
 
 @dataclass(frozen=True)
 class VmOptions:
-    """The options of a VM: ``stored`` are those of its next start, ``running`` the present ones.
+    """The options of a VM: ``stored`` are those of its next start, ``running`` the current ones.
 
     ``digest`` identifies the stored version: the server rejects a change with an outdated digest.
     """
@@ -116,15 +116,15 @@ class VmOptions:
 
 
 def _with_true_sizes(stored, running):
-    """The stored options with the present sizes of disks.
+    """The stored options with the current sizes of disks.
 
     A disk is resized at once, but a change that waits for the next start still contains the old size.
     """
     sized = dict(stored)
     for key in [key for key in stored if values.bus_of(key) and stored[key] != running.get(key)]:
-        waiting, present = (values.parse(key, text) for text in (stored[key], running.get(key, "")))
-        if waiting.get("file") == present.get("file") and "size" in present:
-            sized[key] = values.printed(key, {**waiting, "size": present["size"]})
+        waiting, current = (values.parse(key, text) for text in (stored[key], running.get(key, "")))
+        if waiting.get("file") == current.get("file") and "size" in current:
+            sized[key] = values.printed(key, {**waiting, "size": current["size"]})
     return sized
 
 
@@ -132,7 +132,7 @@ def in_parallel(action, items):
     """The results of ``action`` for all items, several at a time."""
     items = list(items)
     if len(items) < 2:
-        return [action(one) for one in items]
+        return [action(item) for item in items]
     with ThreadPoolExecutor(
         max_workers=min(CONNECTIONS, max(_MIN_CONNECTIONS, len(items) // _CALLS_PER_CONNECTION))
     ) as pool:
@@ -141,27 +141,27 @@ def in_parallel(action, items):
 
 def vm_entries(tool):
     """All VMs in the list of the cluster. Node, lock and pool are up to date; the name may be missing."""
-    return [one for one in tool.get("/cluster/resources", type="vm") if one.get("type") == "qemu"]
+    return [entry for entry in tool.get("/cluster/resources", type="vm") if entry.get("type") == "qemu"]
 
 
 def nodes_to_list(entries, targets):
     """The nodes to list for ``targets`` (None: all VMs): also nodes of VMs without a name, which may be new."""
     if targets is None:
-        return {one["node"] for one in entries}
+        return {entry["node"] for entry in entries}
     ids = {target.id for target in targets if target.id}
     names = {target.name for target in targets if not target.id}
     return {
-        one["node"]
-        for one in entries
-        if str(one["vmid"]) in ids or (names and (one.get("name") in names or one.get("name") in (None, "")))
+        entry["node"]
+        for entry in entries
+        if str(entry["vmid"]) in ids or (names and (entry.get("name") in names or entry.get("name") in (None, "")))
     }
 
 
 def list_on_nodes(tool, nodes, entries):
     """The VMs on ``nodes``; for a node that does not answer, those of ``entries``, with an error."""
-    pools = {str(one["vmid"]): one.get("pool") for one in entries}
+    pools = {str(entry["vmid"]): entry.get("pool") for entry in entries}
     found = in_parallel(lambda node: _list(tool, node, pools, entries), sorted(nodes))
-    return [one for vms in found for one in vms]
+    return [vm for vms in found for vm in vms]
 
 
 def _list(tool, node, pools, entries):
@@ -172,16 +172,16 @@ def _list(tool, node, pools, entries):
             raise
         return [
             ListedVm(
-                str(one["vmid"]),
+                str(entry["vmid"]),
                 node,
-                one.get("name") or f"VM {one['vmid']}",
+                entry.get("name") or f"VM {entry['vmid']}",
                 error=error.message,
-                has_unknown_name=not one.get("name"),
+                has_unknown_name=not entry.get("name"),
             )
-            for one in entries
-            if one["node"] == node
+            for entry in entries
+            if entry["node"] == node
         ]
-    return [_listed(one, node, pools.get(str(one["vmid"]))) for one in reported]
+    return [_listed(entry, node, pools.get(str(entry["vmid"]))) for entry in reported]
 
 
 def _listed(reported, node, pool):
@@ -205,7 +205,7 @@ def _listed(reported, node, pool):
 
 def listed_from_entries(entries):
     """The VMs in the list of the cluster, without further calls; names and states are up to about ten seconds old."""
-    return [_listed_from_entry(one) for one in entries]
+    return [_listed_from_entry(entry) for entry in entries]
 
 
 def _listed_from_entry(entry):
@@ -271,6 +271,6 @@ def power_of(status, qemu_status, lock):
     busy = lock if lock and lock != _SUSPENDED_LOCK else None
     if status != "running":
         return (SUSPENDED if lock in (_SUSPENDED_LOCK, "suspending") else STOPPED), busy, ""
-    present = qemu_status or status
-    busy = busy or (present if present in _TRANSIENT_QEMU_STATUSES else None)
-    return _POWER_OF_QEMU_STATUS.get(present, RUNNING), busy, "" if present == "running" else present
+    current = qemu_status or status
+    busy = busy or (current if current in _TRANSIENT_QEMU_STATUSES else None)
+    return _POWER_OF_QEMU_STATUS.get(current, RUNNING), busy, "" if current == "running" else current

@@ -130,7 +130,7 @@ def _send(driver, vm, vm_options, update):
 def _migrate(driver, vm, target, iso):
     """Migrate the VM to the node ``target``; ``iso`` is the Change of the option iso, or None.
 
-    If the ISO image changes, the present one is removed first, because the target may not have its storage.
+    If the ISO image changes, the current one is removed first, because the target may not have its storage.
     """
     vm_options = driver.observer.read_options(vm.id)
     if vm_options.node == target:

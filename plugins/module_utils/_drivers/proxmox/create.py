@@ -60,14 +60,14 @@ def create(driver, vm, step):
     vmid = step.arguments.get("id")
     if is_created_by_task(driver, name):
         return
-    vm_options = driver.observer.unfinished(name, inputs_of(creation)) or _create_new(
-        driver, name, config, creation, vmid
-    )
+    vm_options = driver.observer.unfinished(name, inputs_of(creation))
+    if vm_options is None:
+        vm_options = _create_new(driver, name, config, creation, vmid)
     with removed_on_failure(driver, vm_options, name):
         finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name)
 
 
-def _create_new(driver, name, config, creation, vmid):
+def _create_new(driver, name, config, creation, requested_vmid):
     node = config.get("node", AUTO)
     if node == AUTO:
         node = driver.resources.choose_node(name, driver.storage, config.get("memory", 0))
@@ -81,7 +81,7 @@ def _create_new(driver, name, config, creation, vmid):
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.observer.read_options(create_with_vmid(driver, name, vmid, start_task), node)
+    return driver.observer.read_options(create_with_vmid(driver, name, requested_vmid, start_task), node)
 
 
 def check_slots(driver, config, creation):
@@ -208,14 +208,14 @@ def finish_vm(driver, vm_options, name, options=None):
 def is_created_by_task(driver, name):
     """Whether this task has already created the VM: a step is sent again if its answer was lost."""
     vmid = driver.created_vmids.get(name)
-    return vmid is not None and any(one.vmid == vmid and one.name == name for one in driver.observer.list_all())
+    return vmid is not None and any(vm.vmid == vmid and vm.name == name for vm in driver.observer.list_all())
 
 
 def _others(driver, vm_options, name, listed):
-    """The present VmOptions of all other VMs with this name."""
-    others = [one for one in listed if one.name == name and one.vmid != vm_options.vmid]
-    all_options = [read_listed_options(driver.tool, one) for one in others if not one.error]
-    return [one for one in all_options if one is not None]
+    """The current VmOptions of all other VMs with this name."""
+    others = [vm for vm in listed if vm.name == name and vm.vmid != vm_options.vmid]
+    all_options = [read_listed_options(driver.tool, vm) for vm in others if not vm.error]
+    return [options for options in all_options if options is not None]
 
 
 def _check_nameless(driver, vm_options, name, listed):
@@ -225,22 +225,22 @@ def _check_nameless(driver, vm_options, name, listed):
     mark until its first disk is copied.
     """
     source = ((vm_options.mark or {}).get("inputs") or {}).get("clone")
-    for one in listed:
-        if not one.is_unnamed or not _is_lower(one, vm_options) or driver.requested_vmids.get(one.vmid, name) != name:
+    for vm in listed:
+        if not vm.is_unnamed or not _is_lower(vm, vm_options) or driver.requested_vmids.get(vm.vmid, name) != name:
             continue
-        if _is_created_by_us(driver, one, source):
-            raise Busy(f"{name}: VM {one.vmid} is being created by the same account and has no name yet.", None)
+        if _is_created_by_account(driver, vm, source):
+            raise Busy(f"{name}: VM {vm.vmid} is being created by the same account and has no name yet.", None)
 
 
-def _is_created_by_us(driver, listed, source):
+def _is_created_by_account(driver, listed, source):
     """Whether a running task of this account creates the VM, or may create it: a clone task names only its source."""
     task_type, vmid = ("qmclone", source) if listed.lock == "clone" else ("qmcreate", listed.vmid)
     try:
         tasks = driver.tool.get(f"/nodes/{listed.node}/tasks", source="active", typefilter=task_type)
     except (ApiError, Refused):
         return False
-    running = [one for one in tasks if not one.get("endtime") and str(one.get("id")) == vmid]
-    return any(_account(one) == driver.tool.api.who for one in running)
+    running = [task for task in tasks if not task.get("endtime") and str(task.get("id")) == vmid]
+    return any(_account(task) == driver.tool.api.who for task in running)
 
 
 def _account(task):
@@ -259,7 +259,7 @@ def _give_way(driver, vm_options, name):
 
 
 def remove(driver, vm_options):
-    """Delete an unfinished VM with its volumes."""
+    """Delete a VM that this task has created, with its volumes."""
     lift_protection(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 

@@ -28,10 +28,10 @@ def _users(tool, vm_options, names):
     """{volume of a template: names of the linked clones that use it}."""
     found = {}
     for storage in sorted({volume.partition(":")[0] for volume in volumes_of(vm_options.stored).values()}):
-        for one in tool.get(f"/nodes/{vm_options.node}/storage/{storage}/content", content="images"):
-            if one.get("parent"):
-                base = one["parent"].partition("@")[0]
+        for entry in tool.get(f"/nodes/{vm_options.node}/storage/{storage}/content", content="images"):
+            if entry.get("parent"):
+                base = entry["parent"].partition("@")[0]
                 volume = base if ":" in base else f"{storage}:{base}"
-                vmid = str(one.get("vmid") or values.owner_of(one["volid"]))
+                vmid = str(entry.get("vmid") or values.owner_of(entry["volid"]))
                 found.setdefault(volume, set()).add(names.get(vmid, f"VM {vmid}"))
     return {volume: tuple(sorted(users)) for volume, users in found.items()}

@@ -22,7 +22,7 @@ _SHARED = "Move the disk to a shared storage first (disks[].storage)"
 def check_move(driver, label, before, node, changes_iso):
     """Raise Refused for devices, ISO images and disks that cannot be moved to ``node``.
 
-    ``changes_iso``: the task also changes the option iso, so the present image need not move.
+    ``changes_iso``: the task also changes the option iso, so the current image need not move.
     """
     vm_options = before.vm_options
     driver.resources.check_node(label, node)
@@ -145,13 +145,13 @@ def move_disks(driver, vm_options, changes):
 
 
 def move_to_pool(driver, vm_options, pool):
-    """Move the VM from its present pool into ``pool``; empty: only remove it from its pool."""
+    """Move the VM from its current pool into ``pool``; empty: only remove it from its pool."""
     # A call with a lost connection may have been carried out, so the last observation may be outdated.
-    present = driver.observer.current_pool(vm_options.vmid)
-    if present == pool:
+    current = driver.observer.current_pool(vm_options.vmid)
+    if current == pool:
         return
-    if present:
-        _change_pool(driver, present, vms=vm_options.vmid, delete=True)
+    if current:
+        _change_pool(driver, current, vms=vm_options.vmid, delete=True)
     if pool:
         _change_pool(driver, pool, vms=vm_options.vmid)
 

@@ -61,17 +61,17 @@ class Observer:
             if vms is not None:
                 return self._observation(vms)
         entries = vm_entries(self.tool)
-        self._ha_managed = {str(one["vmid"]) for one in entries if one.get("hastate")}
-        self._names_by_id = {str(one["vmid"]): one.get("name") or f"VM {one['vmid']}" for one in entries}
+        self._ha_managed = {str(entry["vmid"]) for entry in entries if entry.get("hastate")}
+        self._names_by_id = {str(entry["vmid"]): entry.get("name") or f"VM {entry['vmid']}" for entry in entries}
         listed = listed_from_entries(entries) if facets == LIST else self._listed(entries, targets)
-        self._names_by_id.update({one.vmid: one.name for one in listed})
-        wanted = [one for one in listed if targets is None or any(_selects(target, one) for target in targets)]
-        self._nodes.update({one.vmid: one.node for one in wanted})
-        count = Counter(one.name for one in wanted)
-        observed = in_parallel(lambda one: self._observe_one(one, facets, count[one.name] > 1), wanted)
+        self._names_by_id.update({vm.vmid: vm.name for vm in listed})
+        selected = [vm for vm in listed if targets is None or any(_selects(target, vm) for target in targets)]
+        self._nodes.update({vm.vmid: vm.node for vm in selected})
+        count = Counter(vm.name for vm in selected)
+        observed = in_parallel(lambda vm: self._observe_one(vm, facets, count[vm.name] > 1), selected)
         vms = [vm for vm in observed if vm is not None]
         self._remember_unfinished(targets, vms)
-        known = {one.name for one in listed} | set(self._names_by_id.values())
+        known = {vm.name for vm in listed} | set(self._names_by_id.values())
         visible = self._without_unfinished(vms, targets, facets)
         self._reported_ids |= {vm.id for vm in visible}
         known -= {vm.name for vm in vms if vm not in visible}
@@ -87,15 +87,15 @@ class Observer:
             return {}
         errors = {}
         for target in targets or ():
-            if target.id and not any(one.vmid == target.id for one in listed):
+            if target.id and not any(vm.vmid == target.id for vm in listed):
                 error = self._unfinished_namesake_error(target, listed) or self._hidden_vm_error(target)
                 errors.update({target.name or target.id: error} if error else {})
         return errors
 
     def _unfinished_namesake_error(self, target, listed):
         """The error if an unfinished VM with another id has the name of ``target``, else None."""
-        namesakes = [one for one in listed if one.name == target.name and not one.error]
-        all_options = [read_listed_options(self.tool, one) for one in namesakes]
+        namesakes = [vm for vm in listed if vm.name == target.name and not vm.error]
+        all_options = [read_listed_options(self.tool, vm) for vm in namesakes]
         unfinished = next(
             (vm_options for vm_options in all_options if vm_options is not None and vm_options.is_unfinished), None
         )
@@ -115,7 +115,7 @@ class Observer:
             return None
         except ApiError as error:
             is_vm = f"VM {target.id} already exists" in error.message
-        if not is_vm or any(str(one["vmid"]) == target.id for one in vm_entries(self.tool)):
+        if not is_vm or any(str(entry["vmid"]) == target.id for entry in vm_entries(self.tool)):
             # A container has the id, or the VM was created after the first list was read.
             return None
         label, path = target.name or target.id, f"/vms/{target.id}"
@@ -134,7 +134,8 @@ class Observer:
             return {}
         message, remedy = no_visible_vm(self.tool.api.who)
         self.tool.warn(f"{message} {remedy}")
-        return {one.name or one.id: NotFound(f"{one.name or one.id}: {message}", remedy) for one in targets or ()}
+        labels = [target.name or target.id for target in targets or ()]
+        return {label: NotFound(f"{label}: {message}", remedy) for label in labels}
 
     def _without_unfinished(self, vms, targets, facets):
         """The VMs without unfinished ones.
@@ -180,14 +181,14 @@ class Observer:
         """
         nodes = nodes_to_list(entries, targets)
         listed = list_on_nodes(self.tool, nodes, entries)
-        missing = [one for one in targets or () if not any(_selects(one, found) for found in listed)]
-        rest = {one["node"] for one in entries} - nodes
+        missing = [target for target in targets or () if not any(_selects(target, found) for found in listed)]
+        rest = {entry["node"] for entry in entries} - nodes
         return listed + (list_on_nodes(self.tool, rest, entries) if missing and rest else [])
 
     def list_all(self):
         """All VMs of the cluster, as their nodes list them now."""
         entries = vm_entries(self.tool)
-        return list_on_nodes(self.tool, {one["node"] for one in entries}, entries)
+        return list_on_nodes(self.tool, {entry["node"] for entry in entries}, entries)
 
     def _observe_one(self, listed, facets, has_namesake):
         """One VM with the requested facets; None if it no longer exists.
@@ -234,12 +235,12 @@ class Observer:
         return vm_options is not None and vm_options.is_unfinished
 
     def _observe_lightly(self, targets, facets):
-        """Known VMs with their present power and addresses, and their last known settings.
+        """Known VMs with their current power and addresses, and their last known settings.
 
         None if one of them is no longer on its node.
         """
         nodes = {self._nodes[target.id] for target in targets}
-        listed = {one.vmid: one for one in list_on_nodes(self.tool, nodes, ())}
+        listed = {vm.vmid: vm for vm in list_on_nodes(self.tool, nodes, ())}
         if not all(target.id in listed for target in targets):
             return None
         return in_parallel(lambda target: self._observe_one_lightly(listed[target.id], facets), targets)
@@ -255,7 +256,7 @@ class Observer:
         )
 
     def read_options(self, vmid, node=None):
-        """The present options of a VM. Raises NotFound if it was removed."""
+        """The current options of a VM. Raises NotFound if it was removed."""
         node = node or self._nodes.get(vmid)
         try:
             if node is not None:
@@ -263,15 +264,15 @@ class Observer:
         except ApiError as error:
             if not is_gone(error):
                 raise
-        found = next((one for one in vm_entries(self.tool) if str(one["vmid"]) == vmid), None)
+        found = next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), None)
         if found is None:
             raise NotFound(f"The VM {vmid} is gone: somebody else removed it meanwhile.", "Run the task again.")
         self._nodes[vmid] = found["node"]
         return VmOptions.read(self.tool, vmid, found["node"], found.get("pool"))
 
     def current_pool(self, vmid):
-        """The present pool of a VM; empty if it is in none."""
-        found = next((one for one in vm_entries(self.tool) if str(one["vmid"]) == vmid), {})
+        """The current pool of a VM; empty if it is in none."""
+        found = next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), {})
         return found.get("pool") or ""
 
     def _pool(self, vmid):
@@ -316,12 +317,12 @@ class Observer:
         name = self._names_by_id.get(vmid)
         if name == f"VM {vmid}":
             # The cluster reports a new name about ten seconds late; the VM's own node reports it at once.
-            name = next((one.name for one in self.list_all() if one.vmid == vmid), None)
+            name = next((vm.name for vm in self.list_all() if vm.vmid == vmid), None)
         return name
 
     def may_be_under_creation(self, vmid, name):
         """Whether the VM with this id may be one that a task is creating with this name."""
-        found = next((one for one in vm_entries(self.tool) if one["vmid"] == int(vmid)), None)
+        found = next((entry for entry in vm_entries(self.tool) if entry["vmid"] == int(vmid)), None)
         if found is None or found.get("lock") in CREATION_LOCKS:
             # While it is being created, its name is not known.
             return found is not None
@@ -329,7 +330,7 @@ class Observer:
         return vm_options.is_unfinished and vm_options.stored.get("name") == name
 
     def is_being_created(self, vmid):
-        found = next((one for one in vm_entries(self.tool) if str(one["vmid"]) == vmid), {})
+        found = next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), {})
         return found.get("lock") in CREATION_LOCKS
 
     def is_running(self, vm_options):
@@ -349,16 +350,16 @@ def _unknown_names(targets, listed):
 
     Some minutes after a node has failed, the cluster no longer reports the names of its VMs.
     """
-    hidden = sorted({one.node for one in listed if one.has_unknown_name})
-    missing = [one for one in targets if hidden and not any(_selects(one, found) for found in listed)]
+    hidden = sorted({vm.node for vm in listed if vm.has_unknown_name})
+    missing = [target for target in targets if hidden and not any(_selects(target, found) for found in listed)]
     return {
-        one.name: NotFound(
-            f"{one.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names of"
-            " its VMs are not known.",
+        target.name: NotFound(
+            f"{target.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names"
+            " of its VMs are not known.",
             "Start the node again, or remove it from the cluster: pvecm status.",
         )
-        for one in missing
-        if not one.id
+        for target in missing
+        if not target.id
     }
 
 

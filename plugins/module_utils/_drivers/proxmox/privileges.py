@@ -81,8 +81,8 @@ class Permissions:
         """
         if privilege in self.granted.get(path, ()):
             return True
-        parent = next((one for one in _parents(path) if one in self.granted), None)
-        if is_visible and path not in self.granted and parent and self.granted[parent].get(privilege):
+        nearest = next((ancestor for ancestor in _parents(path) if ancestor in self.granted), None)
+        if is_visible and path not in self.granted and nearest and self.granted[nearest].get(privilege):
             return True
         if path not in self._by_path:
             self._by_path[path] = self._tool.get("/access/permissions", path=path).get(path) or {}
@@ -141,7 +141,7 @@ class NewVmPrivileges:
 
     def check(self, label, *privileges):
         permissions = self._driver.observer.permissions
-        if self._pool and any(permissions.has(f"/pool/{self._pool}", one) for one in privileges):
+        if self._pool and any(permissions.has(f"/pool/{self._pool}", privilege) for privilege in privileges):
             return
         # An id can have permissions of its own, even if no VM has this id.
         path = f"/vms/{self._vmid or self._driver.resources.next_vmid}"

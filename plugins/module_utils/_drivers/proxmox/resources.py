@@ -48,9 +48,11 @@ class Resources:
     def nodes(self):
         """{name: Node}."""
         return {
-            one["node"]: Node(one["node"], one.get("status") == "online", one.get("mem", 0), one.get("maxmem", 0))
-            for one in self._all()
-            if one["type"] == "node"
+            entry["node"]: Node(
+                entry["node"], entry.get("status") == "online", entry.get("mem", 0), entry.get("maxmem", 0)
+            )
+            for entry in self._all()
+            if entry["type"] == "node"
         }
 
     def _all(self):
@@ -61,12 +63,12 @@ class Resources:
     def storages(self, node, content):
         """{name: free bytes} of the available storages on a node that allow ``content``, such as images or iso."""
         return {
-            one["storage"]: one.get("maxdisk", 0) - one.get("disk", 0)
-            for one in self._all()
-            if one["type"] == "storage"
-            and one["node"] == node
-            and one.get("status") == "available"
-            and content in one.get("content", "").split(",")
+            entry["storage"]: entry.get("maxdisk", 0) - entry.get("disk", 0)
+            for entry in self._all()
+            if entry["type"] == "storage"
+            and entry["node"] == node
+            and entry.get("status") == "available"
+            and content in entry.get("content", "").split(",")
         }
 
     @cached_property
@@ -78,21 +80,21 @@ class Resources:
     def quorate(self):
         """Whether the cluster has a quorum; True for a node without a cluster."""
         if self._quorate is None:
-            reported = [one for one in self._tool.get("/cluster/status") if one.get("type") == "cluster"]
-            self._quorate = all(one.get("quorate", 1) for one in reported)
+            reported = [entry for entry in self._tool.get("/cluster/status") if entry.get("type") == "cluster"]
+            self._quorate = all(entry.get("quorate", 1) for entry in reported)
         return self._quorate
 
-    def _storage(self, node, storage):
-        found = (one for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
-        return next((one for one in found if one["node"] == node), None)
+    def _storage_entries(self, storage):
+        """The entries of a storage: one for each node that has it."""
+        return [entry for entry in self._all() if entry["type"] == "storage" and entry["storage"] == storage]
 
     def type_of(self, storage):
         """The type of a storage, such as lvmthin; None if it is not visible."""
-        return next((one.get("plugintype") for one in self._all() if one.get("storage") == storage), None)
+        return next((entry.get("plugintype") for entry in self._all() if entry.get("storage") == storage), None)
 
     def free_bytes(self, node, storage):
         """Free bytes on a node's storage; None if the cluster does not report them."""
-        found = self._storage(node, storage) or {}
+        found = next((entry for entry in self._storage_entries(storage) if entry["node"] == node), {})
         return found["maxdisk"] - found.get("disk", 0) if found.get("maxdisk") else None
 
     def reserve(self, label, node, needed):
@@ -113,21 +115,20 @@ class Resources:
         """Names of a node's bridges; empty if the account cannot see any."""
         if node not in self._bridges:
             reported = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
-            self._bridges[node] = frozenset(one["iface"] for one in reported)
+            self._bridges[node] = frozenset(entry["iface"] for entry in reported)
         return self._bridges[node]
 
     def is_local(self, volume):
         """Whether a volume is on a storage that is not shared by the nodes. False if the storage is not visible."""
-        storage = volume.partition(":")[0]
-        found = [one for one in self._all() if one["type"] == "storage" and one["storage"] == storage]
-        return bool(found) and not any(one.get("shared") for one in found)
+        found = self._storage_entries(volume.partition(":")[0])
+        return bool(found) and not any(entry.get("shared") for entry in found)
 
     def is_shared(self, storage):
-        return any(one.get("shared") for one in self._all() if one["type"] == "storage" and one["storage"] == storage)
+        return any(entry.get("shared") for entry in self._storage_entries(storage))
 
     def holds_files(self, storage):
         """Whether volumes are files, so they can have other formats than raw; True if the storage is not visible."""
-        types = {one.get("plugintype") for one in self._all() if one["type"] == "storage" and one["storage"] == storage}
+        types = {entry.get("plugintype") for entry in self._storage_entries(storage)}
         return not types & _BLOCK_TYPES
 
     def check_node(self, label, name):

@@ -63,7 +63,7 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
         except ApiError as error:
             if not is_gone(error):
                 raise
-            # The next observation finds its present node.
+            # The next observation finds its current node.
             self.observer.set_node(vm.id, None)
             raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
 

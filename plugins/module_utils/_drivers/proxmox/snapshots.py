@@ -24,19 +24,19 @@ _INTERRUPTED = {
 
 def snapshots_of(tool, vm_options):
     reported = tool.get(f"{vm_options.path}/snapshot")
-    parent = next((one.get("parent") for one in reported if one["name"] == _CURRENT), None)
+    parent = next((entry.get("parent") for entry in reported if entry["name"] == _CURRENT), None)
     return tuple(
         Snapshot(
-            name=one["name"],
-            parent=one.get("parent"),
-            power=RUNNING if one.get("vmstate") else STOPPED,
-            description=mark.split_notes(one.get("description"))[0],
-            created=one.get("snaptime"),
-            current=one["name"] == parent,
-            unfinished=_INTERRUPTED.get(one.get("snapstate"), one.get("snapstate") or ""),
+            name=entry["name"],
+            parent=entry.get("parent"),
+            power=RUNNING if entry.get("vmstate") else STOPPED,
+            description=mark.split_notes(entry.get("description"))[0],
+            created=entry.get("snaptime"),
+            current=entry["name"] == parent,
+            unfinished=_INTERRUPTED.get(entry.get("snapstate"), entry.get("snapstate") or ""),
         )
-        for one in reported
-        if one["name"] != _CURRENT
+        for entry in reported
+        if entry["name"] != _CURRENT
     )
 
 
@@ -62,7 +62,8 @@ def with_configs(tool, vm_options, snapshots, native_keys):
 def snapshot(driver, vm, step):
     """Take a snapshot, unless it exists already: a step may be sent twice."""
     vm_options = driver.observer.read_options(vm.id)
-    if any(one.name == step.arguments["name"] and not one.unfinished for one in snapshots_of(driver.tool, vm_options)):
+    finished = {other.name for other in snapshots_of(driver.tool, vm_options) if not other.unfinished}
+    if step.arguments["name"] in finished:
         return
     driver.tool.run(
         "POST",

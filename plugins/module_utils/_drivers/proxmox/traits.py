@@ -154,8 +154,8 @@ def _stored_tags(vm, tags, keeps_capitals):
 
 
 def _check_display(vm, requested):
-    present = (vm.config.get("display") or {}).get("type")
-    if requested.get("video_memory") and present == SERIAL and not requested.get("type"):
+    current = (vm.config.get("display") or {}).get("type")
+    if requested.get("video_memory") and current == SERIAL and not requested.get("type"):
         raise Refused(
             f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
             "Set display.type as well.",

@@ -91,8 +91,8 @@ def _remove_disk(update, change):
 
 
 def _grow_disk(update, change):
-    present = values.size_of(values.parse(change.key, update.current.get(change.key, "")).get("size"))
-    if present is None or present < change.new:
+    current = values.size_of(values.parse(change.key, update.current.get(change.key, "")).get("size"))
+    if current is None or current < change.new:
         update.to_grow[change.key] = change.new
 
 

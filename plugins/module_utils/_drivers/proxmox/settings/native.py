@@ -206,7 +206,7 @@ def _check_model(driver, label, node, model):
     if not model or model.startswith(_CUSTOM):
         return
     try:
-        known = [one["name"] for one in driver.tool.get(f"/nodes/{node}/capabilities/qemu/cpu")]
+        known = [entry["name"] for entry in driver.tool.get(f"/nodes/{node}/capabilities/qemu/cpu")]
     except (ApiError, Refused):
         return
     if known and model not in known:

@@ -72,16 +72,16 @@ def _nic_parts(requested):
 
 def adjusted(vm, place, nic, bridge):
     """The requested NIC as Proxmox VE stores it; ``bridge`` is the default bridge."""
-    adjusted, present = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
+    adjusted, current = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
     kind = {"nat": "user", "network": "bridged"}.get(nic.get("type"), nic.get("type"))
     if kind == "user" and nic.get("source"):
         raise Refused(f"{vm.name}: networks: a NIC of type {nic['type']} has no source.", "Remove the source.")
     if kind:
         adjusted["type"] = kind
-    kind = kind or present.get("type") or "bridged"
-    if kind == "bridged" and not nic.get("source") and present.get("type") != "bridged":
+    kind = kind or current.get("type") or "bridged"
+    if kind == "bridged" and not nic.get("source") and current.get("type") != "bridged":
         adjusted["source"] = bridge
-    return {"type": kind, **adjusted} if not present else adjusted
+    return {"type": kind, **adjusted} if not current else adjusted
 
 
 def check_bridge_privilege(driver, label, node, nic):
@@ -93,7 +93,7 @@ def check_bridge_privilege(driver, label, node, nic):
     if permissions.has(path, "SDN.Use", is_visible=False) or driver.release() < _BRIDGES_SINCE:
         return
     known = driver.tool.get(f"/nodes/{node}/network", type="any_bridge")
-    if any(one["iface"] == bridge and one.get("type") in ("bridge", "OVSBridge") for one in known):
+    if any(entry["iface"] == bridge and entry.get("type") in ("bridge", "OVSBridge") for entry in known):
         permissions.check(label, path, "SDN.Use", is_visible=False)
 
 
@@ -125,9 +125,14 @@ def with_addresses(tool, vm, vm_options, uptime):
     found = from_agent or _cloud_init_addresses(vm_options)
     nics = [nic.get("macaddr", "").lower() for nic in nics_of(vm_options.running).values()]
     # Addresses of bridges and tunnels inside the guest may belong to other hosts outside, even to that of the task.
-    of_nics = [one for one in found if one.mac in nics] or found
+    of_nics = [address for address in found if address.mac in nics] or found
     positions = {mac: position for position, mac in enumerate(nics)}
-    addresses = tuple(sorted(of_nics, key=lambda one: (":" in one.address, positions.get(one.mac, 0), one.address)))
+
+    def sort_key(address):
+        """IPv4 first, then the order of NICs."""
+        return ":" in address.address, positions.get(address.mac, 0), address.address
+
+    addresses = tuple(sorted(of_nics, key=sort_key))
     return vm.having(addresses=addresses, ssh=_ssh(addresses, vm_options))
 
 
@@ -145,9 +150,9 @@ def _agent_addresses(tool, vm_options):
 
 def _addresses_of_nics(nics):
     for nic in nics:
-        for one in nic.get("ip-addresses") or ():
-            if not one["ip-address"].startswith(_LOCAL_ADDRESSES):
-                yield Address(one["ip-address"], "agent", (nic.get("hardware-address") or "").lower() or None)
+        for entry in nic.get("ip-addresses") or ():
+            if not entry["ip-address"].startswith(_LOCAL_ADDRESSES):
+                yield Address(entry["ip-address"], "agent", (nic.get("hardware-address") or "").lower() or None)
 
 
 def _cloud_init_addresses(vm_options):
@@ -158,7 +163,8 @@ def _cloud_init_addresses(vm_options):
         nic = values.parse("net0", vm_options.running.get(f"net{key.removeprefix('ipconfig')}", ""))
         parts = values.parse(key, text)
         fixed = [parts[name] for name in ("ip", "ip6") if parts.get(name) not in (None, "dhcp", "auto", "manual")]
-        found += [Address(one.partition("/")[0], "ipconfig", nic.get("macaddr", "").lower() or None) for one in fixed]
+        mac = nic.get("macaddr", "").lower() or None
+        found += [Address(address.partition("/")[0], "ipconfig", mac) for address in fixed]
     return found
 
 

@@ -40,7 +40,7 @@ _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "ho
 
 @dataclass
 class ConfigUpdate:
-    """Options to set and to remove. ``current`` are the VM's present options, ``storage`` is for new volumes."""
+    """Options to set and to remove. ``current`` are the options of the VM, ``storage`` is for new volumes."""
 
     current: dict
     storage: str = ""
@@ -66,8 +66,8 @@ class ConfigUpdate:
 
     def merge(self, key, parts):
         """Set sub-keys of an option; those that are None are removed."""
-        present = {**values.parse(key, self.value(key) or ""), **parts}
-        self.set(key, values.printed(key, {name: part for name, part in present.items() if part is not None}))
+        merged = {**values.parse(key, self.value(key) or ""), **parts}
+        self.set(key, values.printed(key, {name: part for name, part in merged.items() if part is not None}))
 
     @property
     def used_slots(self):
@@ -117,12 +117,12 @@ def _is_nested(options):
 
 
 def _write_nested(update, change):
-    present = values.parse("cpu", update.value("cpu") or "")
-    flags = [flag for flag in present.get("flags", "").split(";") if flag and flag != _NESTED_FLAG]
+    current = values.parse("cpu", update.value("cpu") or "")
+    flags = [flag for flag in current.get("flags", "").split(";") if flag and flag != _NESTED_FLAG]
     if change.new:
         update.merge("cpu", {"cputype": _HOST_CPU})
-    elif present:
-        kind = _PLAIN_CPU if present.get("cputype") == _HOST_CPU else present.get("cputype", _PLAIN_CPU)
+    elif current:
+        kind = _PLAIN_CPU if current.get("cputype") == _HOST_CPU else current.get("cputype", _PLAIN_CPU)
         update.merge("cpu", {"cputype": kind, "flags": ";".join(flags) or None})
 
 
@@ -165,8 +165,8 @@ def _write_display(update, change):
     if change.attribute == "type":
         update.merge("vga", {"type": _VGA_TYPES[change.new]})
         return
-    present = values.parse("vga", update.value("vga") or "")
-    update.merge("vga", {"type": present.get("type", "std"), "memory": change.new // MIB})
+    current = values.parse("vga", update.value("vga") or "")
+    update.merge("vga", {"type": current.get("type", "std"), "memory": change.new // MIB})
 
 
 #: {field: Setting}. The functions read a dict of options, and write to a ConfigUpdate.
