@@ -16,7 +16,7 @@ MUTATIONS = (
         f"{_CODE}/create.py",
         "if any(not other.is_unfinished or _is_lower(other, vm_options) for other in others):",
         "if any(_is_lower(other, vm_options) for other in others):",
-        {"unit": [f"{_UNIT}/test_undoing.py::test_who_gives_way_keeps_nothing"]},
+        {"unit": [f"{_UNIT}/test_undoing.py::test_vm_that_gives_way_is_not_kept"]},
     ),
     Mutation(
         "numbers-are-compared-as-text",
