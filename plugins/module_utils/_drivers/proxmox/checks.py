@@ -37,7 +37,7 @@ from .snapshots import snapshots_of
 from .traits import AUTO
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
-_SIZES_OF_MEMORY = ("memory", "native.balloon")
+_MEMORY_OPTIONS = ("memory", "native.balloon")
 _POWER_OFF_VERBS = frozenset({"stop", "kill"})
 _NO_OPTIONS = VmOptions("", "", {}, {})
 #: The first version that can create disks from images.
@@ -50,7 +50,7 @@ def check_plan(driver, plan):
         check_quorum(driver, label)
     for number, step in enumerate(plan.steps):
         check_step(driver, label, plan, step)
-        _check_parts_stay(label, step.changes)
+        _check_sub_keys_of_removed_devices(label, step.changes)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments)
         elif step.verb == "clone":
@@ -164,7 +164,7 @@ def _check_memory(label, changes, vm_options):
 
     The server compares new values with the stored ones, even with those that the same call removes.
     """
-    requested = {change.key or change.field: change.new for change in changes if change.path in _SIZES_OF_MEMORY}
+    requested = {change.key or change.field: change.new for change in changes if change.path in _MEMORY_OPTIONS}
     if not requested:
         return
     memory = requested.get("memory") or memory_of(vm_options.stored)
@@ -205,8 +205,8 @@ def _check_nothing_removed(label, changes):
         raise Refused(f"{label}: {removed[0]} cannot be removed: the VM is protected.", "Set protection: false.")
 
 
-def _check_parts_stay(label, changes):
-    """Reject sub-keys of devices that the same step removes."""
+def _check_sub_keys_of_removed_devices(label, changes):
+    """Raise Refused if native sets sub-keys of a disk or NIC that the same step removes."""
     removed = {change.key for change in changes if change.kind == "disks.remove"}
     removed |= {f"net{change.key}" for change in changes if change.kind == "networks.remove"}
     for change in changes:

@@ -25,7 +25,7 @@ from ..._tools.proxmox import NODE_ERRORS
 from . import mark
 from .settings.table import Context, config_of, running_config_of
 
-#: Calls for each connection, and the number of connections that are opened for fewer calls, too.
+#: How many calls share a connection, and the least number of connections for several calls.
 _CALLS_PER_CONNECTION, _MIN_CONNECTIONS = 4, 3
 #: Locks of VMs that are being created; these may have no name yet.
 CREATION_LOCKS = ("create", "clone")

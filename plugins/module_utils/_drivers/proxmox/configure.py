@@ -123,7 +123,7 @@ def _send(driver, vm, vm_options, update):
         else:
             driver.tool.put(f"{vm_options.path}/config", **requested)
     except HotplugFailed as error:
-        effect = "the running VM did not take it, so it waits for the next start"
+        effect = "the running VM could not be changed, so the change waits for the next start"
         driver.tool.warn(f"{vm.name}: {effect}: {error.message}.")
 
 

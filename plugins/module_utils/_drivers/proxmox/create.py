@@ -148,7 +148,7 @@ def create_with_vmid(driver, name, requested, start_task):
             tried.add(vmid)
         else:
             return str(vmid)
-    raise ApiError(f"{name}: others took {_MAX_TRIES} numbers first.", None, "Set id to a free one.")
+    raise ApiError(f"{name}: others took {_MAX_TRIES} free VM ids in a row.", None, "Set id to a free one.")
 
 
 def _check_lost_answers(driver, name):
@@ -164,7 +164,7 @@ def _create_with_requested_vmid(driver, name, vmid, start_task):
     except ApiError as error:
         if any(text in error.message for text in _VMID_IN_USE) and driver.observer.may_be_under_creation(vmid, name):
             # This task itself may be creating it, after a lost connection or an interruption: observe again.
-            raise Busy(f"{name}: a VM with the number {vmid} is being created.", error.status) from error
+            raise Busy(f"{name}: VM {vmid} is being created.", error.status) from error
         raise
     return str(vmid)
 

@@ -147,8 +147,8 @@ class Observer:
         by_id = {target.id for target in targets or () if self._is_selected_by_id(target, facets)}
         for unfinished in (vm for vm in vms if self._is_unfinished(vm) and vm.name in finished and vm.id not in by_id):
             self.tool.warn(
-                f"{unfinished.name}: beside it a VM of this name is unfinished ({unfinished.id}), left by a task that"
-                f" was interrupted or is running now. If it stays, remove it by its id: '{unfinished.id}'."
+                f"{unfinished.name}: another VM with this name is unfinished ({unfinished.id}): a task was"
+                f" interrupted, or is still creating it. If it remains, delete it by its id: '{unfinished.id}'."
             )
         return [
             vm

@@ -159,7 +159,7 @@ class ExistingVmPrivileges:
 
 
 def check_options(driver, label, privileges, node, options, removed=()):
-    """Raise Refused if the account may not set ``options`` to their values, or not remove the options ``removed``."""
+    """Raise Refused if the account may not set ``options`` to their values, or may not remove ``removed``."""
     for key in removed:
         privileges.check(label, *_needed_for_option(driver, label, key, ""))
     for key, text in sorted(options.items()):

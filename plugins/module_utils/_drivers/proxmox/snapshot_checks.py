@@ -31,7 +31,9 @@ def check_step(driver, label, plan, step):
     check_verb(driver, label, vm, step)
     _check_power(driver, label, plan, step)
     if step.verb == "snapshot" and vm.config.get("template"):
-        raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
+        raise Refused(
+            f"{label}: it is a template, which has no snapshots.", "Clone it, and take a snapshot of the clone."
+        )
     if step.verb == "snapshot":
         check_snapshots(driver, label, driver.observer.last_options(vm.id))
 

@@ -40,7 +40,7 @@ _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _RESERVED = ("current", "pending")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
-STAYS_OFF = "Set state: stopped, for a template is not started."
+STAYS_OFF = "Set state: stopped, because a template cannot be started."
 #: {value of os_type in lower case: ostype of Proxmox VE}.
 OS_TYPES = {
     **dict.fromkeys(
@@ -135,11 +135,11 @@ def _check_sizes(vm, config):
     video = (config.get("display") or {}).get("video_memory")
     for option, size in {"memory": config.get("memory"), "display.video_memory": video}.items():
         if size and size % MIB:
-            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Proxmox VE counts in whole MiB.")
+            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Set a multiple of 1 MiB.")
     for slot, disk in (config.get("disks") or {}).items():
         size = (disk or {}).get("size")
         if size and size % 1024:
-            raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
+            raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Set a multiple of 1 KiB.")
 
 
 def _stored_tags(vm, tags, keeps_capitals):
@@ -186,7 +186,7 @@ def id_fault(text):
 
 def snapshot_name_fault(name):
     if not _SNAPSHOT.fullmatch(name):
-        return "it has 2 to 40 of A-Z, a-z, 0-9, _ and -, a letter first"
+        return "it must have 2 to 40 characters (A-Z, a-z, 0-9, _ and -) and begin with a letter"
     return f"{name} is reserved by Proxmox VE" if name.lower() in _RESERVED else None
 
 

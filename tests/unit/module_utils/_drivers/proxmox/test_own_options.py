@@ -173,7 +173,7 @@ def test_snapshot_of_a_template_is_rejected(world, check):
     world.journal.clear()
     outcome = do_snapshot(world, check=check, name="tmpl", snapshot="s1")
     assert outcome.failed
-    assert outcome.msg == "tmpl: it is a template, which has no snapshots. Clone it, and take one of the clone."
+    assert outcome.msg == "tmpl: it is a template, which has no snapshots. Clone it, and take a snapshot of the clone."
     assert world.journal.writes() == []
 
 
