@@ -16,7 +16,7 @@ MUTATIONS = (
         f"{_CODE}/create.py",
         "if any(not other.is_unfinished or _is_lower(other, vm_options) for other in others):",
         "if any(_is_lower(other, vm_options) for other in others):",
-        {"unit": [f"{_UNIT}/test_undoing.py::test_who_gives_way_keeps_nothing"]},
+        {"unit": [f"{_UNIT}/test_undoing.py::test_vm_that_gives_way_is_not_kept"]},
     ),
     Mutation(
         "numbers-are-compared-as-text",
@@ -35,8 +35,8 @@ MUTATIONS = (
     Mutation(
         "change-overwrites-others",
         f"{_CODE}/configure.py",
-        'requested = {**writing.put, "delete": ",".join(writing.removed) or None, "digest": vm_options.digest}',
-        'requested = {**writing.put, "delete": ",".join(writing.removed) or None}',
+        'requested = {**update.to_set, "delete": ",".join(update.to_remove) or None, "digest": vm_options.digest}',
+        'requested = {**update.to_set, "delete": ",".join(update.to_remove) or None}',
         {"unit": [f"{_UNIT}/test_races.py"]},
     ),
     Mutation(
@@ -49,7 +49,7 @@ MUTATIONS = (
     Mutation(
         "volume-of-other-vm-is-attached",
         f"{_CODE}/settings/disks.py",
-        "if user and owner != basis.vmid:",
+        "if user and owner != before.vmid:",
         "if user and owner is None:",
         {"unit": [f"{_UNIT}/test_own_options.py"]},
     ),
@@ -63,7 +63,7 @@ MUTATIONS = (
     Mutation(
         "lock-of-others-is-ignored",
         f"{_CODE}/cluster.py",
-        "busy = lock if lock and lock != _SAVED else None",
+        "busy = lock if lock and lock != _SUSPENDED_LOCK else None",
         "busy = None",
         {"unit": [f"{_UNIT}/test_cases.py"]},
     ),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs of the cluster, checked before the first step: the server would find it out half-way."""
+"""Checks before the first step of a plan. Without them, the server would report the errors half-way."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Optional
 from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._tools import proxmox_values as values
-from .clone import check_copying, check_shared, copied
+from .clone import check_copy, check_shared_storages, options_of_clone
 from .cluster import VmOptions
-from .configure import needs_storage, writing_of
+from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
 from .moving import check_move, check_moving_disk, check_pool, check_pool_change
-from .places import check_quorum, check_space
-from .privileges import ExistingVm, NewVm, check_options
+from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options
+from .resources import check_quorum, check_space
 from .settings import native
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import (
-    FIRST,
+    FIRST_SLOT,
     check_each_once,
     check_formats,
     check_iso,
@@ -37,10 +37,10 @@ from .snapshots import snapshots_of
 from .traits import AUTO
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
-_SIZES_OF_MEMORY = ("memory", "native.balloon")
-_OFF = frozenset({"stop", "kill"})
-_NOTHING = VmOptions("", "", {}, {})
-#: The first version that creates disks from images.
+_MEMORY_OPTIONS = ("memory", "native.balloon")
+_POWER_OFF_VERBS = frozenset({"stop", "kill"})
+_NO_OPTIONS = VmOptions("", "", {}, {})
+#: The first version that can create disks from images.
 _IMPORTS_SINCE = (7, 2)
 
 
@@ -50,20 +50,20 @@ def check_plan(driver, plan):
         check_quorum(driver, label)
     for number, step in enumerate(plan.steps):
         check_step(driver, label, plan, step)
-        _check_parts_stay(label, step.changes)
+        _check_sub_keys_of_removed_devices(label, step.changes)
         if step.verb == "create":
             _check_creation(driver, label, vm, step.arguments)
         elif step.verb == "clone":
             clone = _check_cloning(driver, label, step.arguments)
         elif step.verb == "configure" and (clone or vm.id):
-            is_on = vm.on and not _OFF & {earlier.verb for earlier in plan.steps[:number]}
-            _check_changes(driver, label, clone or _found(driver, vm, is_on), step.changes)
+            is_on = vm.on and not _POWER_OFF_VERBS & {earlier.verb for earlier in plan.steps[:number]}
+            _check_changes(driver, label, clone or _existing_vm(driver, vm, is_on), step.changes)
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
 
 
-def _found(driver, vm, is_on=False):
-    return Basis(
+def _existing_vm(driver, vm, is_on=False):
+    return VmBefore(
         driver.observer.last_options(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id, is_on=is_on
     )
 
@@ -71,103 +71,106 @@ def _found(driver, vm, is_on=False):
 def _check_creation(driver, label, vm, arguments):
     config, creation = arguments["config"], arguments["creation"]
     unfinished, node = driver.observer.unfinished(label, inputs_of(creation)), config.get("node", AUTO)
-    _check_number(driver, label, arguments.get("id"))
+    _check_vmid(driver, label, arguments.get("id"))
     check_pool(driver, label, config.get("pool"))
     check_slots(driver, config, creation)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
-        _check_place(driver, label, vm, arguments, place)
+        _check_new_on_node(driver, label, vm, arguments, place)
 
     if node != AUTO:
-        driver.places.check_node(label, node)
+        driver.resources.check_node(label, node)
         check(node)
     elif unfinished:
         check(unfinished.node)
     else:
-        driver.places.choose_node(label, driver.storage, config.get("memory", 0), check)
+        driver.resources.choose_node(label, driver.storage, config.get("memory", 0), check)
 
 
-def _check_place(driver, label, vm, arguments, node):
-    """What a new VM needs of the node that it will be on."""
+def _check_new_on_node(driver, label, vm, arguments, node):
+    """Check what a new VM needs on the node on which it will be created."""
     config, creation = arguments["config"], arguments["creation"]
-    storage = driver.places.choose_storage(label, node, "images", driver.storage)
+    storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     check_bridges(driver, label, node, (nic.get("source") for nic in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
-    basis = _found(driver, vm) if vm.id else Basis(_NOTHING, node, is_protected=False)
+    before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
     check_each_once(label, (config.get("disks") or {}).items())
     for slot, disk in (config.get("disks") or {}).items():
-        check_source(driver, label, basis, node, slot, disk)
+        check_source(driver, label, before, node, slot, disk)
     image = (creation.get("image") or {}).get("source")
     if image:
-        check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST, {}).get("size"))
+        check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST_SLOT, {}).get("size"))
     check_formats(driver, label, node, config.get("disks") or {})
-    subject = NewVm(driver, config, arguments.get("id"))
-    subject.check(label, "VM.Allocate")
+    privileges = NewVmPrivileges(driver, config, arguments.get("id"))
+    privileges.check(label, "VM.Allocate")
     options = options_of_new(driver, storage, config, creation, "none")
-    check_options(driver, label, subject, node, options)
+    check_options(driver, label, privileges, node, options)
     native.check_values(driver, label, node, config.get("native") or (), options)
-    wanted = {}
+    needed = {}
     for disk in (config.get("disks") or {}).values():
         own = disk.get("storage")
         if own:
-            driver.places.choose_storage(label, node, "images", own)
+            driver.resources.choose_storage(label, node, "images", own)
         if not disk.get("source"):
-            wanted[own or storage] = wanted.get(own or storage, 0) + (disk.get("size") or 0)
-    check_space(driver, label, node, wanted)
+            needed[own or storage] = needed.get(own or storage, 0) + (disk.get("size") or 0)
+    check_space(driver, label, node, needed)
 
 
 def _check_cloning(driver, label, arguments):
-    """The clone as it will be, for what is changed of it."""
+    """Check a new clone. Returns the VmBefore of the clone, for the checks of its changes."""
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
     driver.observer.unfinished(label, inputs_of(creation, source))
-    vm_options = copied(driver, source, creation["clone"].get("snapshot"))
+    vm_options = options_of_clone(driver, source, creation["clone"].get("snapshot"))
     node = config.get("node") or source.config["node"]
     node = source.config["node"] if node == AUTO else node
-    driver.places.check_node(label, node)
+    driver.resources.check_node(label, node)
     if node != source.config["node"]:
-        check_shared(driver, label, node, source, vm_options)
+        check_shared_storages(driver, label, node, source, vm_options)
     wants_seed = password_option(driver) and seed_slot(vm_options.stored) is None
     if wants_seed or (driver.storage and not creation["clone"].get("linked")):
-        driver.places.choose_storage(label, node, "images", driver.storage)
-    _check_number(driver, label, arguments.get("id"))
+        driver.resources.choose_storage(label, node, "images", driver.storage)
+    _check_vmid(driver, label, arguments.get("id"))
     check_pool(driver, label, config.get("pool"))
-    check_copying(driver, label, arguments, vm_options, node)
+    check_copy(driver, label, arguments, vm_options, node)
     if wants_seed:
         vm_options = replace(
             vm_options, stored={**vm_options.stored, free_seed_slot(vm_options.stored): "cloudinit,media=cdrom"}
         )
-    return Basis(vm_options, node, bool(config.get("protection")), pool=config.get("pool"))
+    return VmBefore(vm_options, node, bool(config.get("protection")), pool=config.get("pool"))
 
 
-def _check_changes(driver, label, basis, changes):
-    vm_options, node = basis.vm_options, next((change.new for change in changes if change.kind == "node"), basis.node)
+def _check_changes(driver, label, before, changes):
+    vm_options, node = before.vm_options, next((change.new for change in changes if change.kind == "node"), before.node)
     _check_memory(label, changes, vm_options)
-    if basis.is_protected:
+    if before.is_protected:
         _check_nothing_removed(label, changes)
-    if node != basis.node:
-        check_move(driver, label, basis, node, any(change.kind == "iso" for change in changes))
+    if node != before.node:
+        check_move(driver, label, before, node, any(change.kind == "iso" for change in changes))
     storage = driver.storage or ""
     if needs_storage(changes, vm_options):
-        storage = driver.places.choose_storage(label, node, "images", driver.storage)
-    check_writing(driver, label, basis, node, changes, writing_of(changes, vm_options, storage))
+        storage = driver.resources.choose_storage(label, node, "images", driver.storage)
+    check_update(driver, label, before, node, changes, update_with_seed(changes, vm_options, storage))
     for change in changes:
-        _check_change(driver, label, basis, node, change)
+        _check_change(driver, label, before, node, change)
     check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     check_bridges(driver, label, node, bridges_in(changes))
-    _check_reachable(driver, label, node, vm_options.stored, changes)
+    _check_slots_and_formats(driver, label, node, vm_options.stored, changes)
 
 
 def _check_memory(label, changes, vm_options):
-    """The server compares new values with the stored ones, even with those that the same call removes."""
-    requested = {change.key or change.field: change.new for change in changes if change.path in _SIZES_OF_MEMORY}
+    """Raise Refused if the memory would be less than its minimum (balloon).
+
+    The server compares new values with the stored ones, even with those that the same call removes.
+    """
+    requested = {change.key or change.field: change.new for change in changes if change.path in _MEMORY_OPTIONS}
     if not requested:
         return
     memory = requested.get("memory") or memory_of(vm_options.stored)
     balloon = requested.get("balloon")
     if balloon in (None, ""):
-        # A zero that waits for the next start does not hide what is in force.
+        # If a stored 0 waits for the next start, the server still uses the current value.
         balloon = int(vm_options.stored.get("balloon", "0")) or vm_options.running.get("balloon", "0")
     least = int(balloon) * MIB
     if least > memory:
@@ -177,39 +180,41 @@ def _check_memory(label, changes, vm_options):
         )
 
 
-def _check_change(driver, label, basis, node, change):
+def _check_change(driver, label, before, node, change):
     if change.kind == "pool":
         check_pool(driver, label, change.new)
-        if basis.vmid:
-            check_pool_change(driver, label, basis.vmid, (change.old, change.new))
-    elif change.kind == "template" and basis.vmid and snapshots_of(driver.tool, basis.vm_options):
+        if before.vmid:
+            check_pool_change(driver, label, before.vmid, (change.old, change.new))
+    elif change.kind == "template" and before.vmid and snapshots_of(driver.tool, before.vm_options):
         raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
     elif change.kind == "disks.storage":
-        check_moving_disk(driver, label, basis, node, change)
+        check_moving_disk(driver, label, before, node, change)
     elif change.kind == "disks.add":
         if change.new.get("storage"):
-            driver.places.choose_storage(label, node, "images", change.new["storage"])
-        check_source(driver, label, basis, node, change.key, change.new)
+            driver.resources.choose_storage(label, node, "images", change.new["storage"])
+        check_source(driver, label, before, node, change.key, change.new)
     elif change.kind == "iso":
         check_iso(driver, label, node, change.new)
 
 
 def _check_nothing_removed(label, changes):
-    gone = [change.path for change in changes if change.kind == "disks.remove" or (change.kind, change.new) == _NO_TPM]
-    if gone and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
-        raise Refused(f"{label}: {gone[0]} cannot be removed: the VM is protected.", "Set protection: false.")
+    removed = [
+        change.path for change in changes if change.kind == "disks.remove" or (change.kind, change.new) == _NO_TPM
+    ]
+    if removed and not any((change.kind, change.new) == _UNPROTECTED for change in changes):
+        raise Refused(f"{label}: {removed[0]} cannot be removed: the VM is protected.", "Set protection: false.")
 
 
-def _check_parts_stay(label, changes):
-    """Reject sub-keys of devices that the same step removes."""
-    gone = {change.key for change in changes if change.kind == "disks.remove"}
-    gone |= {f"net{change.key}" for change in changes if change.kind == "networks.remove"}
+def _check_sub_keys_of_removed_devices(label, changes):
+    """Raise Refused if native sets sub-keys of a disk or NIC that the same step removes."""
+    removed = {change.key for change in changes if change.kind == "disks.remove"}
+    removed |= {f"net{change.key}" for change in changes if change.kind == "networks.remove"}
     for change in changes:
-        if change.field == "native" and change.key in gone:
+        if change.field == "native" and change.key in removed:
             raise Refused(f"{label}: native: {change.key} is removed by the same task.", "Do only one of both.")
 
 
-def _check_number(driver, label, vmid):
+def _check_vmid(driver, label, vmid):
     if vmid is None:
         return
     try:
@@ -223,48 +228,50 @@ def _check_number(driver, label, vmid):
 
 
 @dataclass(frozen=True)
-class Basis:
-    """What is changed: an existing VM, or a clone as it will be created from its source's options."""
+class VmBefore:
+    """A VM before the changes of a plan: an existing VM, or a new clone with the options of its source."""
 
     vm_options: VmOptions
     node: str
     is_protected: bool
-    #: None: it is not created yet.
+    #: None if it is not created yet.
     vmid: Optional[str] = None
     pool: Optional[str] = None
-    #: Whether it has memory at that time.
+    #: Whether it will be on when the changes are made.
     is_on: bool = False
 
 
-def check_writing(driver, label, basis, node, changes, writing):
-    """Privileges for the options that are written, and space for new disks and growth."""
-    subject = ExistingVm(driver, basis.vmid) if basis.vmid else NewVm(driver, {"pool": basis.pool})
-    check_options(driver, label, subject, node, writing.put, [*writing.removed, *writing.deleted])
+def check_update(driver, label, before, node, changes, update):
+    """Check the privileges for a ConfigUpdate, its values of native, and the space for new disks and growth."""
+    privileges = (
+        ExistingVmPrivileges(driver, before.vmid) if before.vmid else NewVmPrivileges(driver, {"pool": before.pool})
+    )
+    check_options(driver, label, privileges, node, update.to_set, [*update.to_remove, *update.to_purge])
     keys = [change.key for change in changes if change.field == "native"]
-    native.check_values(driver, label, node, keys, _after(basis.vm_options.stored, writing))
-    if writing.grown:
-        subject.check(label, "VM.Config.Disk")
-    wanted = {}
+    native.check_values(driver, label, node, keys, _options_after(before.vm_options.stored, update))
+    if update.to_grow:
+        privileges.check(label, "VM.Config.Disk")
+    needed = {}
     for change in changes:
         if change.kind == "disks.add" and not change.new.get("source"):
-            storage = change.new.get("storage") or writing.storage
-            wanted[storage] = wanted.get(storage, 0) + (change.new.get("size") or 0)
+            storage = change.new.get("storage") or update.storage
+            needed[storage] = needed.get(storage, 0) + (change.new.get("size") or 0)
         elif change.kind == "disks.storage":
-            drive = values.parse(change.key, basis.vm_options.stored.get(change.key, ""))
-            wanted[change.new] = wanted.get(change.new, 0) + (values.size_of(drive.get("size")) or 0)
+            drive = values.parse(change.key, before.vm_options.stored.get(change.key, ""))
+            needed[change.new] = needed.get(change.new, 0) + (values.size_of(drive.get("size")) or 0)
         elif change.kind == "disks.size":
-            drive = values.parse(change.key, basis.vm_options.stored.get(change.key, ""))
+            drive = values.parse(change.key, before.vm_options.stored.get(change.key, ""))
             storage = drive.get("file", "").partition(":")[0]
-            driver.observer.rights.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
-            wanted[storage] = wanted.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
-    if wanted:
-        check_space(driver, label, node, wanted)
+            driver.observer.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+            needed[storage] = needed.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
+    if needed:
+        check_space(driver, label, node, needed)
 
 
-def _after(options, writing):
-    """All options of a VM once they are written."""
-    gone = {*writing.removed, *writing.deleted}
-    return {key: text for key, text in {**options, **writing.put}.items() if key not in gone}
+def _options_after(options, update):
+    """All options of a VM after an update."""
+    removed = {*update.to_remove, *update.to_purge}
+    return {key: text for key, text in {**options, **update.to_set}.items() if key not in removed}
 
 
 def check_imports(driver, label, image):
@@ -285,13 +292,13 @@ def check_image(driver, label, node, image, size):
     found = size_of_volume(driver, label, node, image)
     if size and size < found:
         raise Refused(
-            f"{label}: disk {FIRST} has size {human_size(size)}, but the image has {human_size(found)}.",
+            f"{label}: disk {FIRST_SLOT} has size {human_size(size)}, but the image has {human_size(found)}.",
             "Set at least the size of the image.",
         )
 
 
-def _check_reachable(driver, label, node, options, changes):
-    """``options`` are what the VM has, or what a clone will have."""
+def _check_slots_and_formats(driver, label, node, options, changes):
+    """``options`` are those of the VM, or those that a new clone will have."""
     for change in changes:
         if change.kind == "disks.add":
             check_slot(label, change.key, options)

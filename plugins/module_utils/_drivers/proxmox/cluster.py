@@ -1,10 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The VMs of a cluster as its nodes list them: one call returns where they are, one for each node their state.
+"""Lists of the VMs of a cluster, and the options of a VM.
 
-What the cluster reports at once is about ten seconds old, except for nodes, locks and pools: so names and powers are
-read from the nodes themselves.
+One call returns the nodes of all VMs (``/cluster/resources``), one call for each node the state of its VMs. The list of
+the cluster is about ten seconds old, except for nodes, locks and pools. So names and power states are read from the
+nodes.
 """
 
 from __future__ import annotations
@@ -24,33 +25,36 @@ from ..._tools.proxmox import NODE_ERRORS
 from . import mark
 from .settings.table import Context, config_of, running_config_of
 
-#: How many calls justify one more connection, and how many connections are opened in any case.
-_CALLS_EACH, _NODES = 4, 3
-#: Locks of VMs that are being created, which may have no name yet.
-CREATED_UNDER = ("create", "clone")
-#: What QEMU reports if it does not simply run. A guest that sleeps (suspended) is woken by a resume. After
-#: a shutdown during a backup QEMU stays until the backup has ended; nothing runs in it.
-_EMULATOR = {
+#: How many calls share a connection, and the least number of connections for several calls.
+_CALLS_PER_CONNECTION, _MIN_CONNECTIONS = 4, 3
+#: Locks of VMs that are being created; these may have no name yet.
+CREATION_LOCKS = ("create", "clone")
+#: {status of QEMU: power state}; others are RUNNING. A sleeping guest (suspended) is woken by a resume. After a
+#: shutdown during a backup, QEMU exists until the backup has ended, without a running guest (shutdown).
+_POWER_OF_QEMU_STATUS = {
     "paused": PAUSED, "prelaunch": PAUSED, "postmigrate": PAUSED, "suspended": PAUSED, "io-error": FAILED,
     "internal-error": FAILED, "guest-panicked": FAILED, "watchdog": FAILED, "shutdown": FAILED,
 }  # fmt: skip
-#: The same for states that pass: QEMU reads or writes the guest's memory.
-_PASSING = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
-#: A lock that is none: it means that the memory lies on disk.
-_SAVED = "suspended"
-#: Locks of work that does not affect the state of a VM.
-HARMLESS = frozenset({"backup", "snapshot", "snapshot-delete"})
+#: Temporary statuses of QEMU while it reads or writes the guest's memory.
+_TRANSIENT_QEMU_STATUSES = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
+#: The lock of a VM whose memory is saved on disk; it does not mean that a task is working on the VM.
+_SUSPENDED_LOCK = "suspended"
+#: Locks of tasks that do not change the state of a VM.
+HARMLESS_LOCKS = frozenset({"backup", "snapshot", "snapshot-delete"})
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A VM as its node lists it now; ``error`` says why the node does not, and then it may be ``nameless``."""
+class ListedVm:
+    """A VM in the list of its node. ``error``: why the node did not answer; then the name may be unknown, too.
+
+    ``qemu_status`` is the status that QEMU reports, ``memory`` and ``memory_used`` are bytes, ``uptime`` is seconds.
+    """
 
     vmid: str
     node: str
     name: str
     status: str = ""
-    emulator: Optional[str] = None
+    qemu_status: Optional[str] = None
     lock: Optional[str] = None
     pool: Optional[str] = None
     cpus: Optional[int] = None
@@ -59,18 +63,21 @@ class Listed:
     tags: str = ""
     uptime: int = 0
     error: str = ""
-    nameless: bool = False
+    has_unknown_name: bool = False
     memory_used: Optional[int] = None
 
     @property
     def is_unnamed(self):
-        """Whether it is being created and has no name yet: its id alone does not say that it is the VM of a task."""
-        return self.lock in CREATED_UNDER and self.name == f"VM {self.vmid}"
+        """Whether it is being created and has no name yet, so its id does not prove that it is the VM of a task."""
+        return self.lock in CREATION_LOCKS and self.name == f"VM {self.vmid}"
 
 
 @dataclass(frozen=True)
 class VmOptions:
-    """``stored`` are its options at its next start, ``running`` those of now; ``digest`` changes with them."""
+    """The options of a VM: ``stored`` are those of its next start, ``running`` the current ones.
+
+    ``digest`` identifies the stored version: the server rejects a change with an outdated digest.
+    """
 
     vmid: str
     node: str
@@ -101,7 +108,7 @@ class VmOptions:
 
     @property
     def mark(self):
-        return mark.split(self.stored.get("description"))[1]
+        return mark.split_notes(self.stored.get("description"))[1]
 
     @property
     def is_unfinished(self):
@@ -109,47 +116,52 @@ class VmOptions:
 
 
 def _with_true_sizes(stored, running):
-    """A disk grows at once; what waits for the next start still has the size that it had."""
+    """The stored options with the current sizes of disks.
+
+    A disk is resized at once, but a change that waits for the next start still contains the old size.
+    """
     sized = dict(stored)
     for key in [key for key in stored if values.bus_of(key) and stored[key] != running.get(key)]:
-        waiting, present = (values.parse(key, text) for text in (stored[key], running.get(key, "")))
-        if waiting.get("file") == present.get("file") and "size" in present:
-            sized[key] = values.printed(key, {**waiting, "size": present["size"]})
+        waiting, current = (values.parse(key, text) for text in (stored[key], running.get(key, "")))
+        if waiting.get("file") == current.get("file") and "size" in current:
+            sized[key] = values.printed(key, {**waiting, "size": current["size"]})
     return sized
 
 
-def each(action, items):
-    """``action`` on all items, some at a time: a further connection is opened only for several calls."""
+def in_parallel(action, items):
+    """The results of ``action`` for all items, several at a time."""
     items = list(items)
     if len(items) < 2:
-        return [action(one) for one in items]
-    with ThreadPoolExecutor(max_workers=min(CONNECTIONS, max(_NODES, len(items) // _CALLS_EACH))) as pool:
+        return [action(item) for item in items]
+    with ThreadPoolExecutor(
+        max_workers=min(CONNECTIONS, max(_MIN_CONNECTIONS, len(items) // _CALLS_PER_CONNECTION))
+    ) as pool:
         return list(pool.map(action, items))
 
 
-def resources(tool):
-    """Every VM of the cluster, of which place, lock and pool are of now, and the name may be missing."""
-    return [one for one in tool.get("/cluster/resources", type="vm") if one.get("type") == "qemu"]
+def vm_entries(tool):
+    """All VMs in the list of the cluster. Node, lock and pool are up to date; the name may be missing."""
+    return [entry for entry in tool.get("/cluster/resources", type="vm") if entry.get("type") == "qemu"]
 
 
-def nodes_of(entries, targets):
-    """The nodes on which ``targets`` (None: all) are, or may be: a name may be newer than the list."""
+def nodes_to_list(entries, targets):
+    """The nodes to list for ``targets`` (None: all VMs): also nodes of VMs without a name, which may be new."""
     if targets is None:
-        return {one["node"] for one in entries}
+        return {entry["node"] for entry in entries}
     ids = {target.id for target in targets if target.id}
     names = {target.name for target in targets if not target.id}
     return {
-        one["node"]
-        for one in entries
-        if str(one["vmid"]) in ids or (names and (one.get("name") in names or one.get("name") in (None, "")))
+        entry["node"]
+        for entry in entries
+        if str(entry["vmid"]) in ids or (names and (entry.get("name") in names or entry.get("name") in (None, "")))
     }
 
 
-def listed_on(tool, nodes, entries):
-    """The VMs of some nodes as they are now; of a node that does not answer, those that were there."""
-    pools = {str(one["vmid"]): one.get("pool") for one in entries}
-    found = each(lambda node: _list(tool, node, pools, entries), sorted(nodes))
-    return [one for vms in found for one in vms]
+def list_on_nodes(tool, nodes, entries):
+    """The VMs on ``nodes``; for a node that does not answer, those of ``entries``, with an error."""
+    pools = {str(entry["vmid"]): entry.get("pool") for entry in entries}
+    found = in_parallel(lambda node: _list(tool, node, pools, entries), sorted(nodes))
+    return [vm for vms in found for vm in vms]
 
 
 def _list(tool, node, pools, entries):
@@ -159,26 +171,26 @@ def _list(tool, node, pools, entries):
         if error.status not in NODE_ERRORS:
             raise
         return [
-            Listed(
-                str(one["vmid"]),
+            ListedVm(
+                str(entry["vmid"]),
                 node,
-                one.get("name") or f"VM {one['vmid']}",
+                entry.get("name") or f"VM {entry['vmid']}",
                 error=error.message,
-                nameless=not one.get("name"),
+                has_unknown_name=not entry.get("name"),
             )
-            for one in entries
-            if one["node"] == node
+            for entry in entries
+            if entry["node"] == node
         ]
-    return [_listed(one, node, pools.get(str(one["vmid"]))) for one in reported]
+    return [_listed(entry, node, pools.get(str(entry["vmid"]))) for entry in reported]
 
 
 def _listed(reported, node, pool):
-    return Listed(
+    return ListedVm(
         vmid=str(reported["vmid"]),
         node=node,
         name=reported.get("name") or f"VM {reported['vmid']}",
         status=reported["status"],
-        emulator=reported.get("qmpstatus"),
+        qemu_status=reported.get("qmpstatus"),
         lock=reported.get("lock"),
         pool=pool,
         cpus=reported.get("cpus"),
@@ -186,31 +198,31 @@ def _listed(reported, node, pool):
         template=bool(reported.get("template")),
         tags=reported.get("tags") or "",
         uptime=reported.get("uptime") or 0,
-        # Since Proxmox VE 9 that of the host; before, what the guest uses.
+        # Since Proxmox VE 9 the memory used on the host; before, the memory used in the guest.
         memory_used=reported.get("memhost", reported.get("mem")),
     )
 
 
-def listed_in_cluster(entries):
-    """The VMs as the cluster lists them: no further call, but names and states are up to about ten seconds old."""
-    return [_listed_in_cluster(one) for one in entries]
+def listed_from_entries(entries):
+    """The VMs in the list of the cluster, without further calls; names and states are up to about ten seconds old."""
+    return [_listed_from_entry(entry) for entry in entries]
 
 
-def _listed_in_cluster(entry):
+def _listed_from_entry(entry):
     status = entry.get("status") or "unknown"
     reported = {**entry, "cpus": entry.get("maxcpu"), "status": "stopped" if status == "stopped" else "running"}
-    # Here, and not in the lists of the nodes, the status is what QEMU reports.
+    # In this list, unlike those of the nodes, ``status`` is the status that QEMU reports.
     reported["qmpstatus"] = None if status == "stopped" else status
     listed = _listed(reported, entry["node"], entry.get("pool"))
     return replace(listed, error=f"{entry['node']} has not reported it.") if status == "unknown" else listed
 
 
 def vm_of(listed, vm_options=None, native_keys=()):
-    """One VM as found; without its options only what its node lists of it."""
+    """The Vm for a listed one; without ``vm_options`` it has only the settings in the list of its node."""
     if listed.error:
         return Vm(listed.name, listed.vmid, UNKNOWN, reason=listed.error, config={"node": listed.node})
-    power, busy, reason = power_of(listed.status, listed.emulator, listed.lock)
-    vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_outline(listed), counters=_counters(listed))
+    power, busy, reason = power_of(listed.status, listed.qemu_status, listed.lock)
+    vm = Vm(listed.name, listed.vmid, power, reason, busy, config=_listed_config(listed), counters=_counters(listed))
     if vm_options is None:
         return vm
     context = Context(listed.node, listed.vmid, vm_options.pool, native_keys)
@@ -227,8 +239,8 @@ def _counters(listed):
     return Counters(memory_used=listed.memory_used if is_on else None, uptime=listed.uptime if is_on else None)
 
 
-def _outline(listed):
-    """What a list reports of a VM's settings."""
+def _listed_config(listed):
+    """The settings of a VM that a list contains."""
     return {
         "cpus": listed.cpus,
         "memory": listed.memory and listed.memory // MIB * MIB,
@@ -239,8 +251,8 @@ def _outline(listed):
     }
 
 
-def options_of_listed(tool, listed):
-    """A listed VM's options; None if it no longer exists."""
+def read_listed_options(tool, listed):
+    """The VmOptions of a listed VM; None if it no longer exists."""
     try:
         return VmOptions.read(tool, listed.vmid, listed.node, listed.pool)
     except ApiError as error:
@@ -250,14 +262,15 @@ def options_of_listed(tool, listed):
 
 
 def is_gone(error):
+    """Whether an error says that the VM does not exist, or is no longer on the node."""
     return "does not exist" in error.message and "Configuration file" in error.message
 
 
-def power_of(status, emulator, lock):
-    """(power, what keeps others out or None, reason) of a VM."""
-    busy = lock if lock and lock != _SAVED else None
+def power_of(status, qemu_status, lock):
+    """(power state, lock or temporary status that blocks changes or None, reason) of a VM."""
+    busy = lock if lock and lock != _SUSPENDED_LOCK else None
     if status != "running":
-        return (SUSPENDED if lock in (_SAVED, "suspending") else STOPPED), busy, ""
-    word = emulator or status
-    busy = busy or (word if word in _PASSING else None)
-    return _EMULATOR.get(word, RUNNING), busy, "" if word == "running" else word
+        return (SUSPENDED if lock in (_SUSPENDED_LOCK, "suspending") else STOPPED), busy, ""
+    current = qemu_status or status
+    busy = busy or (current if current in _TRANSIENT_QEMU_STATUSES else None)
+    return _POWER_OF_QEMU_STATUS.get(current, RUNNING), busy, "" if current == "running" else current

@@ -1,12 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs. The server creates a whole VM in one task, or nothing; an interrupted run is completed by the next.
+"""Creating VMs. The server creates a complete VM in one task, or nothing. The next run completes an interrupted run.
 
-Proxmox VE itself gives a name to any number of VMs. A task marks the VM that it creates as unfinished, and finishes it
-only if no other VM of the name was finished before, and none with a lower number exists. Then it reads the names again,
-and gives way to a lower number that came in between. So of two tasks that want the same VM at the same moment at least
-one gives way, and finds the other's VM when it observes again.
+In Proxmox VE, several VMs can have the same name. So that two tasks do not create the same VM twice:
+
+* A task marks its new VM as unfinished.
+* It removes this mark only if no finished VM has the name, and no unfinished one with a lower VM id.
+* Then it reads the names again, and gives way to a VM with a lower id that was created in the meantime.
+
+To give way is to delete the own VM. The next observation then finds the VM of the other task.
 """
 
 from __future__ import annotations
@@ -20,30 +23,31 @@ from ..._lifecycle.model import STOPPED, Vm
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
-from .cluster import CREATED_UNDER, options_of_listed
+from .cluster import read_listed_options
 from .configure import change_settings
 from .delete import lift_protection
-from .places import storage_for
+from .resources import storage_for
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST, free_iso_slot, iso_slot, volume_for
-from .settings.table import Context, config_of, written
+from .settings.disks import FIRST_SLOT, free_iso_slot, iso_slot, iso_volume_for
+from .settings.table import Context, config_of, config_update
 from .traits import AUTO
 
-#: Options that every new VM gets.
-_BASE = {"scsihw": "virtio-scsi-single"}
-#: Made by calls of their own, or known by where the VM is created.
-_APART = frozenset({"node", "pool", "template", "iso", "hotplug", "fleet"})
+#: Options of every new VM.
+_DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
+#: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.
+_NOT_SENT_AS_SETTINGS = frozenset({"node", "pool", "template", "iso", "hotplug", "fleet"})
 #: Settings of a new VM that are not compared after its creation.
-_LEFT = frozenset({"node", "pool", "hotplug"})
-#: The drive of the option iso is there from the start, so that a medium can be put in while the VM runs.
-_ISO = "ide2"
-_TAKEN = ("already exists", "File exists")
-#: Numbers that others may take in the same moment before it is no longer by chance.
-_TRIES = 50
+_NOT_COMPARED = frozenset({"node", "pool", "hotplug"})
+#: The slot of the option iso. Every new VM gets this drive, so that an ISO image can be inserted while it runs.
+_ISO_SLOT = "ide2"
+#: Parts of error messages if a VM id is in use.
+_VMID_IN_USE = ("already exists", "File exists")
+#: How many free ids in a row may be taken by others before this is an error.
+_MAX_TRIES = 50
 
 
 def inputs_of(creation, source=None):
-    """What a VM is created from, as its mark records."""
+    """What a VM is created from, as recorded in its mark: {image: ...}, {clone: source id, ...} or empty."""
     if source is None:
         return {"image": creation["image"]["source"]} if creation.get("image") else {}
     requested = creation["clone"]
@@ -51,118 +55,129 @@ def inputs_of(creation, source=None):
 
 
 def create(driver, vm, step):
-    """Create a VM that is off, with the id of the step; None: the next that is free."""
+    """Create a VM that is off, with the id of the step (None: the next free one)."""
     name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
-    number = step.arguments.get("id")
-    if is_created(driver, name):
+    vmid = step.arguments.get("id")
+    if is_created_by_task(driver, name):
         return
-    vm_options = driver.observer.unfinished(name, inputs_of(creation)) or _begin(driver, name, config, creation, number)
-    with undone_on_failure(driver, vm_options, name):
-        claim(driver, _completed(driver, name, vm_options, config), name)
+    vm_options = driver.observer.unfinished(name, inputs_of(creation))
+    if vm_options is None:
+        vm_options = _create_new(driver, name, config, creation, vmid)
+    with removed_on_failure(driver, vm_options, name):
+        finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name)
 
 
-def _begin(driver, name, config, creation, number):
+def _create_new(driver, name, config, creation, requested_vmid):
     node = config.get("node", AUTO)
     if node == AUTO:
-        node = driver.places.choose_node(name, driver.storage, config.get("memory", 0))
+        node = driver.resources.choose_node(name, driver.storage, config.get("memory", 0))
     storage = storage_for(driver, node, name)
-    medium = volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
-    options = options_of_new(driver, storage, config, creation, medium)
+    iso = iso_volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
+    options = options_of_new(driver, storage, config, creation, iso)
 
-    def begin(vmid):
-        noted = with_settings(mark.new_mark(vmid, inputs_of(creation)), {"fleet": config.get("fleet")})
-        notes = mark.notes_of(config.get("description") or "", noted)
+    def start_task(vmid):
+        recorded = with_settings(mark.new_mark(vmid, inputs_of(creation)), {"fleet": config.get("fleet")})
+        notes = mark.notes_of(config.get("description") or "", recorded)
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.observer.read_options(numbered(driver, name, number, begin), node)
+    return driver.observer.read_options(create_with_vmid(driver, name, requested_vmid, start_task), node)
 
 
 def check_slots(driver, config, creation):
-    """Refuse a new VM whose disks leave no slot for a drive that it needs."""
+    """Raise Refused if the disks of a new VM leave no slot for a drive that it needs."""
     options = options_of_new(driver, "", config, creation, "none")
     if config.get("iso") and iso_slot(options) is None:
         free_iso_slot(options)
 
 
-def options_of_new(driver, storage, config, creation, medium):
-    """All options that a new VM is created with."""
-    reported = {key: value for key, value in config.items() if value is not None and key not in _APART}
-    first = dict(reported.get("disks") or {}).pop(FIRST, {})
+def options_of_new(driver, storage, config, creation, iso):
+    """All options with which a new VM is created; ``iso`` is a volume, or none."""
+    settings = {key: value for key, value in config.items() if value is not None and key not in _NOT_SENT_AS_SETTINGS}
+    first = dict(settings.get("disks") or {}).pop(FIRST_SLOT, {})
     if creation.get("image"):
-        reported["disks"] = {slot: disk for slot, disk in reported["disks"].items() if slot != FIRST}
+        settings["disks"] = {slot: disk for slot, disk in settings["disks"].items() if slot != FIRST_SLOT}
         imported = {
             "file": f"{first.get('storage') or storage}:0",
             "import-from": creation["image"]["source"],
             "format": first.get("format"),
         }
-        base = {FIRST: values.printed(FIRST, {key: value for key, value in imported.items() if value})}
+        base = {FIRST_SLOT: values.printed(FIRST_SLOT, {key: value for key, value in imported.items() if value})}
     else:
         base = {}
-    reported.pop("description", None)
-    writing = written(additions(reported), base, storage)
-    return {**_BASE, _ISO: f"{medium},media=cdrom", **base, **writing.put, **_with_seed(driver, writing, storage)}
+    settings.pop("description", None)
+    update = config_update(additions(settings), base, storage)
+    return {
+        **_DEFAULT_OPTIONS,
+        _ISO_SLOT: f"{iso},media=cdrom",
+        **base,
+        **update.to_set,
+        **_with_seed(driver, update, storage),
+    }
 
 
-def _with_seed(driver, writing, storage):
-    """The options of cloud-init, and the drive from which it reads them."""
-    reported = password_option(driver)
-    if not reported and not any(values.stem(key) in CLOUD_INIT_KEYS for key in writing.put):
-        return reported
-    return {**reported, free_seed_slot({_ISO, *writing.taken}): f"{storage}:cloudinit"}
+def _with_seed(driver, update, storage):
+    """The password for cloud-init, and the drive of its seed if any of its options is set."""
+    password = password_option(driver)
+    if not password and not any(values.stem(key) in CLOUD_INIT_KEYS for key in update.to_set):
+        return {}
+    return {**password, free_seed_slot({_ISO_SLOT, *update.used_slots}): f"{storage}:cloudinit"}
 
 
-def numbered(driver, name, number, begin):
-    """The number that a VM was created with: the requested one, else the next free one.
+def create_with_vmid(driver, name, requested, start_task):
+    """Create a VM with the requested id, or the next free one (None), and return its id.
 
-    ``begin(vmid)`` starts to create it and returns the task.
+    ``start_task(vmid)`` starts to create it and returns the task.
     """
     _check_lost_answers(driver, name)
-    if number:
-        return _with_number(driver, name, number, begin)
+    if requested:
+        return _create_with_requested_vmid(driver, name, requested, start_task)
     tried = set()
-    for _number in range(_TRIES):
+    for _try in range(_MAX_TRIES):
         vmid = None
         try:
-            with driver.numbering:
+            with driver.vmid_lock:
                 vmid = int(driver.tool.get("/cluster/nextid"))
-                driver.numbers[str(vmid)] = name
-                task = begin(vmid)
+                driver.requested_vmids[str(vmid)] = name
+                task = start_task(vmid)
             driver.tool.finish(task)
         except ApiError as error:
-            # If the same number is still free, another error has these words.
-            if vmid in tried or not any(word in error.message for word in _TAKEN):
+            # If the id is still free, it was not taken by others: the error has another cause, with the same text.
+            if vmid in tried or not any(text in error.message for text in _VMID_IN_USE):
                 raise
             tried.add(vmid)
         else:
             return str(vmid)
-    raise ApiError(f"{name}: others took {_TRIES} numbers first.", None, "Set id to a free one.")
+    raise ApiError(f"{name}: others took {_MAX_TRIES} free VM ids in a row.", None, "Set id to a free one.")
 
 
 def _check_lost_answers(driver, name):
-    """Raise Busy while a VM is being created with a number that this task requested: its answer was lost."""
-    for vmid in [vmid for vmid, other in driver.numbers.items() if other == name]:
+    """Raise Busy while a VM is being created with an id that this task requested before: the answer was lost."""
+    for vmid in [vmid for vmid, other in driver.requested_vmids.items() if other == name]:
         if driver.observer.is_being_created(vmid):
             raise Busy(f"{name}: VM {vmid} is being created, perhaps by this task: an answer was lost.", None)
 
 
-def _with_number(driver, name, vmid, begin):
+def _create_with_requested_vmid(driver, name, vmid, start_task):
     try:
-        driver.tool.finish(begin(vmid))
+        driver.tool.finish(start_task(vmid))
     except ApiError as error:
-        if any(word in error.message for word in _TAKEN) and driver.observer.may_be_under_creation(vmid, name):
-            # By this very task, whose connection broke off or which was interrupted: the next observation shows it.
-            raise Busy(f"{name}: a VM with the number {vmid} is being created.", error.status) from error
+        if any(text in error.message for text in _VMID_IN_USE) and driver.observer.may_be_under_creation(vmid, name):
+            # This task itself may be creating it, after a lost connection or an interruption: observe again.
+            raise Busy(f"{name}: VM {vmid} is being created.", error.status) from error
         raise
     return str(vmid)
 
 
-def _completed(driver, name, vm_options, config):
-    """With the changes that are left: a larger first disk than the image's, or those of an interrupted run."""
+def _with_remaining_changes(driver, name, vm_options, config):
+    """Make the remaining changes, and return the new VmOptions.
+
+    These are a first disk that is larger than the image, or the changes of an interrupted run.
+    """
     context = Context(vm_options.node, vm_options.vmid, vm_options.pool, tuple(config.get("native") or ()))
     found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
-    wanted = {key: value for key, value in config.items() if value is not None and key not in _LEFT}
-    wanted["disks"] = {slot: _sized(disk) for slot, disk in (config.get("disks") or {}).items()}
+    wanted = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
+    wanted["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
     wanted = driver.traits().adjust(found, wanted)
     changes, _not_compared = differences(found, wanted, (), driver.traits())
     if not changes:
@@ -171,65 +186,61 @@ def _completed(driver, name, vm_options, config):
     return driver.observer.read_options(vm_options.vmid)
 
 
-def _sized(disk):
+def _size_and_storage(disk):
     return {key: value for key, value in disk.items() if key in ("size", "storage") and value}
 
 
-def claim(driver, vm_options, name, options=None):
-    """Finish an unfinished VM, with these ``options`` beside the mark; raises Busy where it gave way."""
-    listed = driver.observer.listed_everywhere()
+def finish_vm(driver, vm_options, name, options=None):
+    """Finish a new VM: remove the unfinished mark, and set ``options``. Raises Busy if it gave way to another VM."""
+    listed = driver.observer.list_all()
     _check_nameless(driver, vm_options, name, listed)
     others = _others(driver, vm_options, name, listed)
     if any(not other.is_unfinished or _is_lower(other, vm_options) for other in others):
         raise _give_way(driver, vm_options, name)
-    text, own = mark.split(vm_options.stored.get("description"))
+    text, own = mark.split_notes(vm_options.stored.get("description"))
     notes = mark.notes_of(text, mark.finished(own))
     driver.tool.put(f"{vm_options.path}/config", description=notes, **(options or {}))
-    if any(
-        _is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.observer.listed_everywhere())
-    ):
+    if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.observer.list_all())):
         raise _give_way(driver, vm_options, name)
-    driver.created[name] = vm_options.vmid
+    driver.created_vmids[name] = vm_options.vmid
 
 
-def is_created(driver, name):
-    """Whether this task itself has created the VM already: the step is sent again if its answer was lost."""
-    vmid = driver.created.get(name)
-    return vmid is not None and any(
-        one.vmid == vmid and one.name == name for one in driver.observer.listed_everywhere()
-    )
+def is_created_by_task(driver, name):
+    """Whether this task has already created the VM: a step is sent again if its answer was lost."""
+    vmid = driver.created_vmids.get(name)
+    return vmid is not None and any(vm.vmid == vmid and vm.name == name for vm in driver.observer.list_all())
 
 
 def _others(driver, vm_options, name, listed):
-    """All other VMs of the name, as they are now."""
-    others = [one for one in listed if one.name == name and one.vmid != vm_options.vmid]
-    all_options = [options_of_listed(driver.tool, one) for one in others if not one.error]
-    return [one for one in all_options if one is not None]
+    """The current VmOptions of all other VMs with this name."""
+    others = [vm for vm in listed if vm.name == name and vm.vmid != vm_options.vmid]
+    all_options = [read_listed_options(driver.tool, vm) for vm in others if not vm.error]
+    return [options for options in all_options if options is not None]
 
 
 def _check_nameless(driver, vm_options, name, listed):
-    """Raise Busy while a VM with a lower number is being created that may get this name, perhaps by a killed task.
+    """Raise Busy while a VM without a name and with a lower id is being created that may get this name.
 
-    Until the first disk of a clone is copied, its configuration holds neither its name nor the mark.
+    An earlier run that was killed may have started this. The configuration of a clone contains neither its name nor the
+    mark until its first disk is copied.
     """
     source = ((vm_options.mark or {}).get("inputs") or {}).get("clone")
-    for one in listed:
-        is_nameless = one.lock in CREATED_UNDER and one.name == f"VM {one.vmid}"
-        if not is_nameless or not _is_lower(one, vm_options) or driver.numbers.get(one.vmid, name) != name:
+    for vm in listed:
+        if not vm.is_unnamed or not _is_lower(vm, vm_options) or driver.requested_vmids.get(vm.vmid, name) != name:
             continue
-        if _is_created_by_us(driver, one, source):
-            raise Busy(f"{name}: VM {one.vmid} is being created by the same account and has no name yet.", None)
+        if _is_created_by_account(driver, vm, source):
+            raise Busy(f"{name}: VM {vm.vmid} is being created by the same account and has no name yet.", None)
 
 
-def _is_created_by_us(driver, listed, source):
-    """Whether a task of this account is at work that creates this VM, or may: that of a clone names its source."""
-    kind, number = ("qmclone", source) if listed.lock == "clone" else ("qmcreate", listed.vmid)
+def _is_created_by_account(driver, listed, source):
+    """Whether a running task of this account creates the VM, or may create it: a clone task names only its source."""
+    task_type, vmid = ("qmclone", source) if listed.lock == "clone" else ("qmcreate", listed.vmid)
     try:
-        tasks = driver.tool.get(f"/nodes/{listed.node}/tasks", source="active", typefilter=kind)
+        tasks = driver.tool.get(f"/nodes/{listed.node}/tasks", source="active", typefilter=task_type)
     except (ApiError, Refused):
         return False
-    running = [one for one in tasks if not one.get("endtime") and str(one.get("id")) == number]
-    return any(_account(one) == driver.tool.api.who for one in running)
+    running = [task for task in tasks if not task.get("endtime") and str(task.get("id")) == vmid]
+    return any(_account(task) == driver.tool.api.who for task in running)
 
 
 def _account(task):
@@ -242,21 +253,22 @@ def _is_lower(other, vm_options):
 
 
 def _give_way(driver, vm_options, name):
+    """Delete the own VM, and return the error to raise."""
     remove(driver, vm_options)
     return Busy(f"{name}: another task created a VM of this name at the same moment.", None)
 
 
 def remove(driver, vm_options):
-    """Delete an unfinished VM with all that was created for it."""
+    """Delete a VM that this task has created, with its volumes."""
     lift_protection(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
 @contextmanager
-def undone_on_failure(driver, vm_options, name, options=None):
-    """On failure, remove the VM, or keep it with these ``options`` (on_failure: keep).
+def removed_on_failure(driver, vm_options, name, options=None):
+    """If the block fails, delete the VM, or keep it and set ``options`` (on_failure: keep).
 
-    After Busy and ConnectionLost the VM is observed and the step is sent again.
+    After Busy and ConnectionLost nothing is deleted: the VM is observed, and the step is sent again.
     """
     try:
         yield
@@ -265,15 +277,15 @@ def undone_on_failure(driver, vm_options, name, options=None):
     except PolyvirtError as error:
         if driver.keeps_failures:
             _keep(driver, vm_options, name, options)
-            # An ApiError would count for nothing, for the VM is there.
+            # An ApiError would mean that nothing was created.
             raise PartlyApplied(
                 f"{name}: it is kept as far as it was created: {error.message}", error.remedy
             ) from error
-        _undo(driver, vm_options)
+        _remove_or_warn(driver, vm_options)
         raise
 
 
-def _undo(driver, vm_options):
+def _remove_or_warn(driver, vm_options):
     try:
         remove(driver, vm_options)
     except ApiError as error:
@@ -281,9 +293,9 @@ def _undo(driver, vm_options):
 
 
 def _keep(driver, vm_options, name, options):
-    """Finish the VM: unfinished ones are hidden."""
+    """Finish the VM, because observations hide unfinished VMs."""
     try:
-        claim(driver, driver.observer.read_options(vm_options.vmid), name, options)
+        finish_vm(driver, driver.observer.read_options(vm_options.vmid), name, options)
     except (Busy, ConnectionLost):
         raise
     except PolyvirtError as error:

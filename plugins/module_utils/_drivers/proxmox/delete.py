@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting a VM: the server deletes the VM's own volumes with it, and no others."""
+"""Deleting a VM. The server also deletes the VM's own volumes, and no others."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def delete(driver, vm, step):
     if name != vm.name:
         raise Refused(f"{vm.name}: VM {vm.id} is '{name}' now.", "Run the task again.")
     if vm.config.get("protection"):
-        # A planned deletion of a protected VM fails, so this is a new VM whose creation is undone.
+        # The deletion of an existing protected VM was rejected before, so this is a new VM whose creation is undone.
         lift_protection(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
 def lift_protection(driver, vm_options):
-    """A new VM has that from the task, or a clone from its source."""
+    """Turn off the protection of a new VM, which is set by the task, or copied from the source of a clone."""
     if vm_options.stored.get("protection") == "1":
         driver.tool.put(f"{vm_options.path}/config", protection=0)

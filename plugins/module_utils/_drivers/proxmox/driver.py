@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE's driver: what the core requests, in calls of its API. It neither waits nor decides.
+"""The driver for Proxmox VE: translates the steps of a plan into API calls. The core decides what to do.
 
-Ansible compiles a module in every run, so what only a changing task needs is imported where it is needed.
+Ansible compiles a module in every run, so code that only some tasks need is imported when it is needed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..._lifecycle.options import CREATION, SETTING
 from ..._tools.proxmox_values import parse
 from . import options as own
 from .reader import connected
-from .settings.disks import check_sum
+from .settings.disks import check_checksum
 from .snapshot_driver import ProxmoxSnapshotDriver
 from .traits import proxmox_traits
 
@@ -26,7 +26,7 @@ _CREATING = ("create", "clone")
 
 def make_driver(params):
     """The driver for the parameters of ``proxmox_vm``."""
-    check_sum(params.get("iso_checksum"))
+    check_checksum(params.get("iso_checksum"))
     return connected(
         ProxmoxDriver,
         params,
@@ -43,7 +43,10 @@ def make_driver(params):
 
 
 def needs_settings(params):
-    """Whether each VM must be read, which costs a call for each: lists report all that policy options need."""
+    """Whether the options of each VM must be read, which needs a call for each VM.
+
+    The lists of VMs are enough for a task that only changes the power state.
+    """
     if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
         return True
     compared = (name for name, option in {**shared.VM, **own.VM}.items() if option.role in (SETTING, CREATION))
@@ -69,29 +72,29 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
         super().__init__(tool, observer, stop_timeout)
         self.storage, self.iso_checksum, self.password = storage, iso_checksum, password
         self.keeps_failures = on_failure == "keep"
-        #: {id: VM} as planned on.
-        self.planned = {}
-        #: Held while a number for a new VM is chosen.
-        self.numbering = threading.Lock()
-        #: {vmid: name} of the VMs that this task started to create, or may have started: answers get lost.
-        self.numbers = {}
-        #: {name: vmid} of the VMs that this task has created.
-        self.created = {}
+        #: {id: VM as observed when the plan was made}.
+        self.planned_vms = {}
+        #: Held while the id of a new VM is chosen and its creation is started.
+        self.vmid_lock = threading.Lock()
+        #: {id: name} of the VMs that this task started to create, even if the answer was lost.
+        self.requested_vmids = {}
+        #: {name: id} of the VMs that this task has created and finished.
+        self.created_vmids = {}
         #: Held while an ISO image is uploaded or downloaded.
-        self.uploading = threading.Lock()
+        self.upload_lock = threading.Lock()
         self._bridge = bridge
-        #: {id: node} of VMs that high availability is to move.
-        self.moves_requested = {}
-        #: Disks of a linked clone are where its source's are, whatever the task says.
-        self._storage_of_all = None if clones_linked else storage
+        #: {id: node} of migrations that were requested from high availability.
+        self.requested_migrations = {}
+        #: The disks of a linked clone are on the storage of its source, whatever the task sets.
+        self._storage_of_disks = None if clones_linked else storage
         self._has_capitals = any(tag != tag.lower() for tag in tags or ())
 
     def traits(self):
-        return proxmox_traits(self._version or "", self._bridge, self._keeps_capitals, self._storage_of_all)
+        return proxmox_traits(self._version or "", self._bridge, self._keeps_capitals, self._storage_of_disks)
 
     @cached_property
     def _keeps_capitals(self):
-        """Whether the cluster keeps capitals of tags; read only if a tag of the task has any."""
+        """Whether the cluster allows capital letters in tags; read only if a tag of the task has any."""
         if not self._has_capitals:
             return False
         try:
@@ -102,11 +105,11 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
         return str(style.get("case-sensitive", 0)) == "1"
 
     def preflight(self, plan):
-        """Raise errors that would make the plan fail half-way; this only reads."""
+        """Raise errors that would make the plan fail half-way. Changes nothing."""
         from .checks import check_plan
 
         check_plan(self, plan)
-        self.planned[plan.before.id] = plan.before
+        self.planned_vms[plan.before.id] = plan.before
 
     def carry_out(self, vm, step):
         if step.verb in _CREATING:
@@ -115,7 +118,7 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
             super().carry_out(vm, step)
 
     def file_of(self, verb):
-        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        """As in the base class. The files for creating, changing and deleting VMs are shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mark of this collection on a VM: the last line of its notes, where the web interface does not show it."""
+"""The mark of this collection: the last line of a VM's notes, as a comment that the web interface does not show."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ def new_mark(vmid, inputs):
 
 
 def is_of(vmid, mark):
-    """Whether a mark is that of the VM itself; a copy has the mark of its source."""
+    """Whether a mark belongs to the VM. A copy that a user made has the mark of its source."""
     return bool(mark) and mark.get("id") == str(vmid)
 
 
-def own(vmid, mark):
-    """The mark of a VM, to be added to."""
+def own_mark(vmid, mark):
+    """The mark of the VM to add to; a new one if it has none, or that of another VM."""
     return mark if is_of(vmid, mark) else marks.new_mark(str(vmid), inputs={})
 
 
 def finished(mark):
+    """The mark without the flag ``unfinished``."""
     return {key: value for key, value in mark.items() if key != "unfinished"}
 
 
-def split(notes):
-    """(the text for people, the mark or None) of a VM's notes."""
+def split_notes(notes):
+    """Split the notes of a VM into (text of the user, mark or None)."""
     found = _LINE.search(notes or "")
     if found is None:
         return (notes or "").rstrip("\n"), None
@@ -40,7 +41,7 @@ def split(notes):
 
 
 def notes_of(text, mark):
-    """A VM's notes; without a mark nothing is added to the text."""
+    """The notes of a VM: ``text``, and the mark unless it is None."""
     if mark is None:
         return text
     line = f"<!-- polyvirt {marks.printed(mark)} -->"

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moves to another node, storage or pool, and what keeps a VM from being moved.
+"""Moving a VM to another node, storage or pool, and the checks that it can be moved.
 
-The server notices the latter half-way, and reports it in the log of its task.
+Without these checks, the server would report such errors half-way, in the log of its task.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ from __future__ import annotations
 from ..._lifecycle.errors import NotFound, Refused
 from ..._tools import proxmox_values as values
 from .file_users import files_of
-from .privileges import ExistingVm
+from .privileges import ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
-from .settings.disks import disks_of, iso_slot, media_of, storage_of, volumes_of
+from .settings.disks import disks_of, iso_slot, iso_volumes_of, storage_of, volumes_of
 from .snapshots import options_in, snapshots_of
 
 _SHARED = "Move the disk to a shared storage first (disks[].storage)"
 
 
-def check_move(driver, label, basis, node, changes_medium):
-    """Raise Refused for devices, media and disks that cannot be moved to ``node``."""
-    vm_options = basis.vm_options
-    driver.places.check_node(label, node)
-    driver.observer.rights.check(label, f"/vms/{vm_options.vmid}", "VM.Migrate")
+def check_move(driver, label, before, node, changes_iso):
+    """Raise Refused for devices, ISO images and disks that cannot be moved to ``node``.
+
+    ``changes_iso``: the task also changes the option iso, so the current image need not move.
+    """
+    vm_options = before.vm_options
+    driver.resources.check_node(label, node)
+    driver.observer.permissions.check(label, f"/vms/{vm_options.vmid}", "VM.Migrate")
     if vm_options.vmid and (
         devices := driver.tool.get(f"{vm_options.path}/migrate", target=node).get("local_resources")
     ):
@@ -32,24 +35,27 @@ def check_move(driver, label, basis, node, changes_medium):
             "Remove them first, or use mapped devices.",
         )
     slot = iso_slot(vm_options.stored)
-    for key, medium in media_of(vm_options.stored).items():
-        if driver.places.is_local(medium) and not (changes_medium and key == slot):
+    for key, volume in iso_volumes_of(vm_options.stored).items():
+        if driver.resources.is_local(volume) and not (changes_iso and key == slot):
             raise Refused(
-                f"{label}: it cannot move to node '{node}': {medium} in {key} is on a storage that is not shared.",
+                f"{label}: it cannot move to node '{node}': {volume} in {key} is on a storage that is not shared.",
                 'Remove it in the same task: iso: "".' if key == slot else "Remove it from that drive first.",
             )
-    _check_disks(driver, label, basis, node)
+    _check_disks(driver, label, before, node)
 
 
-def _check_disks(driver, label, basis, node):
-    """Local disks go to a storage of the same name, without snapshots and linked clones."""
-    vm_options, there = basis.vm_options, driver.places.storages(node, "images")
-    # A suspended VM is started first, which removes the volume of its memory.
+def _check_disks(driver, label, before, node):
+    """Raise Refused for local disks that cannot move.
+
+    They move to a storage of the same name. Linked clones and some disks with snapshots cannot move.
+    """
+    vm_options, storages = before.vm_options, driver.resources.storages(node, "images")
+    # A suspended VM is started before it is migrated, which removes the volume with its memory.
     volumes = {key: volume for key, volume in volumes_of(vm_options.stored).items() if key != "vmstate"}
-    local = {key: volume for key, volume in volumes.items() if driver.places.is_local(volume)}
+    local = {key: volume for key, volume in volumes.items() if driver.resources.is_local(volume)}
     for key, volume in local.items():
         storage, base = volume.partition(":")[0], values.base_of(volume)
-        if storage not in there:
+        if storage not in storages:
             raise Refused(
                 f"{label}: it cannot move to node '{node}', which has no storage '{storage}' for {key}.",
                 "Move that disk to another storage first (web interface: Move Storage).",
@@ -59,11 +65,11 @@ def _check_disks(driver, label, basis, node):
                 f"{label}: it cannot move to node '{node}': {key} is a linked clone of {base}, which does not move.",
                 f"{_SHARED}, which makes it a full copy.",
             )
-    if not basis.vmid:
+    if not before.vmid:
         return
-    local.pop(seed_slot(vm_options.stored), None)  # The drive of cloud-init is created again.
+    local.pop(seed_slot(vm_options.stored), None)  # The cloud-init drive is created again on the other node.
     _check_users(driver, label, vm_options, node, set(local.values()))
-    _check_snapshots(driver, label, basis, node, local)
+    _check_snapshots(driver, label, before, node, local)
 
 
 def _check_users(driver, label, vm_options, node, local):
@@ -77,15 +83,22 @@ def _check_users(driver, label, vm_options, node, local):
             )
 
 
-def _check_snapshots(driver, label, basis, node, local):
-    """A disk with snapshots cannot move while the VM runs; while it is off, it can if snapshots are copied with it."""
+def _check_snapshots(driver, label, before, node, local):
+    """Raise Refused for local disks with snapshots that cannot move.
+
+    Such a disk can move only while the VM is off, and only if its snapshots are copied with it.
+    """
     if not local:
         return
-    for snapshot in snapshots_of(driver.tool, basis.vm_options):
-        held = {drive["file"] for drive in disks_of(options_in(driver.tool, basis.vm_options, snapshot.name)).values()}
-        key = next((key for key, volume in local.items() if volume in held and not _moves(driver, basis, volume)), None)
+    for snapshot in snapshots_of(driver.tool, before.vm_options):
+        drives = disks_of(options_in(driver.tool, before.vm_options, snapshot.name)).values()
+        in_snapshot = {drive["file"] for drive in drives}
+        key = next(
+            (key for key, volume in local.items() if volume in in_snapshot and not _can_move(driver, before, volume)),
+            None,
+        )
         if key:
-            state = " while the VM runs" if basis.is_on else ""
+            state = " while the VM runs" if before.is_on else ""
             raise Refused(
                 f"{label}: it cannot move to node '{node}'{state}: {key} is on storage"
                 f" '{local[key].partition(':')[0]}', which is not shared, and snapshot '{snapshot.name}' holds it.",
@@ -93,28 +106,28 @@ def _check_snapshots(driver, label, basis, node, local):
             )
 
 
-def _moves(driver, basis, volume):
-    return not basis.is_on and _copies_snapshots(driver, volume)
+def _can_move(driver, before, volume):
+    return not before.is_on and _copies_snapshots(driver, volume)
 
 
 def _copies_snapshots(driver, volume):
-    """Whether snapshots are copied while the VM is off; True if the storage is not visible."""
-    kind = driver.places.kind_of(volume.partition(":")[0])
-    is_btrfs_file = kind == "btrfs" and volume.endswith(".raw")
-    return kind in ("zfspool", None) or is_btrfs_file or values.format_of(volume) == "qcow2"
+    """Whether the server copies the snapshots of a volume if the VM is off; True if its storage is not visible."""
+    storage_type = driver.resources.type_of(volume.partition(":")[0])
+    is_btrfs_file = storage_type == "btrfs" and volume.endswith(".raw")
+    return storage_type in ("zfspool", None) or is_btrfs_file or values.format_of(volume) == "qcow2"
 
 
-def check_moving_disk(driver, label, basis, node, change):
-    """A disk with snapshots cannot move to another storage."""
-    driver.places.choose_storage(label, node, "images", change.new)
-    driver.observer.rights.check(label, f"/storage/{change.new}", "Datastore.AllocateSpace")
-    volume = disks_of(basis.vm_options.stored).get(change.key, {}).get("file", "")
-    if not basis.vmid:
+def check_moving_disk(driver, label, before, node, change):
+    """Check the move of a disk to another storage. Raises Refused if the disk is in a snapshot."""
+    driver.resources.choose_storage(label, node, "images", change.new)
+    driver.observer.permissions.check(label, f"/storage/{change.new}", "Datastore.AllocateSpace")
+    volume = disks_of(before.vm_options.stored).get(change.key, {}).get("file", "")
+    if not before.vmid:
         return
-    ExistingVm(driver, basis.vmid).check(label, "VM.Config.Disk")
-    for snapshot in snapshots_of(driver.tool, basis.vm_options):
-        held = disks_of(options_in(driver.tool, basis.vm_options, snapshot.name)).values()
-        if any(drive["file"] == volume for drive in held):
+    ExistingVmPrivileges(driver, before.vmid).check(label, "VM.Config.Disk")
+    for snapshot in snapshots_of(driver.tool, before.vm_options):
+        drives = disks_of(options_in(driver.tool, before.vm_options, snapshot.name)).values()
+        if any(drive["file"] == volume for drive in drives):
             raise Refused(
                 f"{label}: disks.{change.key}.storage: the disk cannot be moved: snapshot '{snapshot.name}' holds it.",
                 "Delete the snapshots first, or remove the option.",
@@ -122,7 +135,7 @@ def check_moving_disk(driver, label, basis, node, change):
 
 
 def move_disks(driver, vm_options, changes):
-    """Move disks to other storages; whether any was moved."""
+    """Move disks to other storages. Returns whether any disk was moved."""
     disks = disks_of(vm_options.stored)
     moves = [change for change in changes if change.kind == "disks.storage" and change.key in disks]
     moves = [change for change in moves if storage_of(disks[change.key]["file"]) != change.new]
@@ -132,19 +145,19 @@ def move_disks(driver, vm_options, changes):
 
 
 def move_to_pool(driver, vm_options, pool):
-    """Into a pool, out of the one it is in; empty: into none."""
-    # A call that broke off may have been carried out, so the last observation is not enough.
-    present = driver.observer.pool_now(vm_options.vmid)
-    if present == pool:
+    """Move the VM from its current pool into ``pool``; empty: only remove it from its pool."""
+    # A call with a lost connection may have been carried out, so the last observation may be outdated.
+    current = driver.observer.current_pool(vm_options.vmid)
+    if current == pool:
         return
-    if present:
-        _change_pool(driver, present, vms=vm_options.vmid, delete=True)
+    if current:
+        _change_pool(driver, current, vms=vm_options.vmid, delete=True)
     if pool:
         _change_pool(driver, pool, vms=vm_options.vmid)
 
 
 def _change_pool(driver, pool, **parameters):
-    # All versions have this way; only 8.1 and later have pools in pools, which have the other one alone.
+    # PUT /pools/ID exists in all versions. A nested pool (8.1 and later) can be changed only by PUT /pools.
     if "/" in pool:
         driver.tool.put("/pools", poolid=pool, **parameters)
     else:
@@ -152,15 +165,15 @@ def _change_pool(driver, pool, **parameters):
 
 
 def check_pool_change(driver, label, vmid, pools):
-    rights = driver.observer.rights
-    rights.check(label, f"/vms/{vmid}", "VM.Allocate")
+    permissions = driver.observer.permissions
+    permissions.check(label, f"/vms/{vmid}", "VM.Allocate")
     for pool in filter(None, pools):
-        rights.check(label, f"/pool/{pool}", "Pool.Allocate")
+        permissions.check(label, f"/pool/{pool}", "Pool.Allocate")
 
 
 def check_pool(driver, label, pool):
     if not pool:
         return
-    known = sorted(one["poolid"] for one in driver.tool.get("/pools"))
+    known = sorted(entry["poolid"] for entry in driver.tool.get("/pools"))
     if pool not in known:
         raise NotFound(f"{label}: there is no pool '{pool}'.", f"Its pools: {', '.join(known) or 'none'}.")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of Proxmox VE alone, and which of the shared ones it never has."""
+"""Options that only Proxmox VE has, and the shared options that it does not support, with alternatives."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ CONNECTION = {
 VM = {
     **CONNECTION,
     "id": replace(options.ID, aliases=("vmid",)),
-    # Here it is stored with the VM, can be read back, and is compared.
+    # Proxmox VE stores it with the VM and reports it, so it is compared as other settings are.
     "cloud_init": replace(options.VM["cloud_init"], role=SETTING),
-    # Files are volumes of a storage here.
+    # A volume of a storage is allowed, not only an absolute path.
     "disks": with_suboption(options.VM["disks"], "source", absolute=False),
     "iso": replace(options.VM["iso"], absolute=False),
     "node": Option(),

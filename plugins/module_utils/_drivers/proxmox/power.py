@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verbs that change the power of a VM, each of them one call."""
+"""Steps that change the power state of a VM."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from ..._lifecycle.errors import ApiError
 from ..._lifecycle.model import STOP_TIMEOUT, SUSPENDED
 from ..._tools.proxmox import Busy
 
-#: Seconds that one request to shut down waits for the guest: the core repeats it every ten seconds.
+#: Seconds that a shutdown request waits for the guest. The core repeats the step every ten seconds.
 _ONE_REQUEST = 9
-#: A guest, or its agent, did not shut down.
-_IN_VAIN = "quit/powerdown failed"
-#: Calls that succeed on any node, whether or not the VM is there.
-_BLIND = frozenset({"stop", "shutdown"})
-#: What other calls say where the VM does not run, or is on another node.
-_ELSEWHERE = "not running"
+#: Part of the error message if the guest, or its agent, did not react to a shutdown request.
+_SHUTDOWN_FAILED = "quit/powerdown failed"
+#: Calls that succeed even if the VM is on another node or does not exist.
+_UNCHECKED_CALLS = frozenset({"stop", "shutdown"})
+#: Part of the error message of other calls if the VM does not run, or is on another node.
+_NOT_RUNNING = "not running"
 
 
 def _call(driver, vm, verb, **parameters):
-    """The type of the task that changed the status."""
+    """Change the status, and return the type of the task. Fails if the VM is no longer on its last known node."""
     path = f"/nodes/{driver.observer.node_of(vm.id)}/qemu/{vm.id}/status"
     try:
         task_type = driver.tool.run("POST", f"{path}/{verb}", **parameters)
     except ApiError as error:
-        if _ELSEWHERE in error.message:
+        if _NOT_RUNNING in error.message:
             driver.tool.get(f"{path}/current")
         raise
-    if verb in _BLIND:
+    if verb in _UNCHECKED_CALLS:
         driver.tool.get(f"{path}/current")
     return task_type
 
 
 def start(driver, vm, step):
     if _call(driver, vm, "start") == "hastart" and not driver.observer.is_running(driver.observer.read_options(vm.id)):
-        # That task only records the request.
+        # This task only records the request; high availability starts the VM later.
         raise Busy(f"{vm.name}: the cluster's high availability starts it; it does not run yet.", None)
 
 
 def stop(driver, vm, step):
-    """Ask the guest once to shut down; the core sees whether it did."""
-    if driver.observer.is_managed(vm.id):
+    """Request a shutdown of the guest once. The core checks the result, and repeats the step."""
+    if driver.observer.is_ha_managed(vm.id):
         _stop_managed(driver, vm)
         return
     try:
@@ -49,17 +49,20 @@ def stop(driver, vm, step):
     except Busy:
         raise
     except ApiError as error:
-        if _IN_VAIN not in error.message:
+        if _SHUTDOWN_FAILED not in error.message:
             raise
 
 
 def _stop_managed(driver, vm):
-    """High availability asks the guest, and powers it off itself when the time is over: it gets all of the time."""
-    if vm.id in driver.stops_requested:
+    """Request a stop from high availability once.
+
+    It powers the VM off if the guest has not shut down in time, so it gets the whole timeout.
+    """
+    if vm.id in driver.requested_stops:
         return
     seconds = driver.stop_timeout or STOP_TIMEOUT
     _call(driver, vm, "shutdown", timeout=seconds)
-    driver.stops_requested.add(vm.id)
+    driver.requested_stops.add(vm.id)
     driver.tool.warn(
         f"{vm.name}: it is stopped by the cluster's high availability, which powers it off if it has not shut down"
         f" after {seconds} s, whatever stop_mode says."
@@ -71,7 +74,7 @@ def kill(driver, vm, step):
         driver.tool.put(f"{driver.observer.read_options(vm.id).path}/config", delete="vmstate")
         return
     try:
-        # A request to shut down would hold the VM until the guest obeys.
+        # A running shutdown task would block this call until the guest has shut down.
         _call(driver, vm, "stop", **{"overrule-shutdown": True})
     except ApiError as error:
         if error.status != 400:

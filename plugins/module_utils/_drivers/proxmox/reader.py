@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster as far as it is read: connecting, and observing. driver.py changes it.
+"""Connecting to a cluster, and observing its VMs.
 
-Modules that only read are shipped without the rest.
+Info modules are shipped with this file, without those that change VMs (driver.py).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .observe import Observer
 from .traits import proxmox_traits
 
 _OLDEST = (7, 0)
-#: Options of the connection, and the environment variables used if an option is not set.
+#: {option of the connection: environment variables that are used if the option is not set}.
 _VARIABLES = {
     "api_host": ("PROXMOX_HOST",), "api_port": ("PROXMOX_PORT",), "api_user": ("PROXMOX_USER",),
     "api_password": ("PROXMOX_PASSWORD",), "api_token_id": ("PROXMOX_TOKEN_ID",),
     "api_token_secret": ("PROXMOX_TOKEN_SECRET",), "ca_path": ("PROXMOX_CA_PATH",),
     "verify_ssl": ("PROXMOX_VERIFY_SSL", "PROXMOX_VALIDATE_CERTS"), "api_timeout": ("PROXMOX_API_TIMEOUT",),
 }  # fmt: skip
-_NO = ("0", "false", "no", "off")
+_FALSE_VALUES = ("0", "false", "no", "off")
 _PORT = 8006
 
 
@@ -44,7 +44,7 @@ def connected(kind, params, sees_settings=True, **options):
 
 
 class ProxmoxReader:
-    """One cluster, for one task, as far as it is read, which ``observer`` does."""
+    """One cluster, for one task that only reads; ``observer`` reads the VMs."""
 
     def __init__(self, tool, observer):
         self.tool, self.observer = tool, observer
@@ -55,12 +55,13 @@ class ProxmoxReader:
         return proxmox_traits(self.version())
 
     def version(self):
-        """The server's version, read once and only if it is needed."""
+        """The server's version, such as 8.2.4; read once, and only if it is needed."""
         if self._version is None:
             self._version = self.tool.get("/version")["version"]
         return self._version
 
     def release(self):
+        """(major, minor) of the server's version."""
         return release_of(self.version())
 
     def observe(self, targets, facets):
@@ -68,7 +69,7 @@ class ProxmoxReader:
 
 
 def release_of(text):
-    """(major, minor) of a version."""
+    """(major, minor) of a version text."""
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
@@ -79,10 +80,10 @@ def check_version(text):
 
 
 def account(params):
-    """Where and as whom, from options and variables of the environment. Raises InvalidInput for what is missing."""
+    """The Account to log in with, from options and environment variables. Raises InvalidInput if one is missing."""
     given = {option: _given(params, option) for option in _VARIABLES}
     if params.get("api_password") and not params.get("api_token_id"):
-        # A password of the task takes precedence over a token of its environment.
+        # A password in the task takes precedence over a token in the environment.
         given["api_token_id"] = None
     user, token = given["api_user"], given["api_token_id"]
     if token and "!" in token:
@@ -108,7 +109,7 @@ def account(params):
         password=None if token else given["api_password"],
         token_id=token,
         token_secret=given["api_token_secret"] if token else None,
-        verify=_trusted(given),
+        verify=_verification(given),
         timeout=_number("api_timeout", given["api_timeout"], LEAST_TIMEOUT),
     )
 
@@ -132,8 +133,8 @@ def _number(option, value, default):
         raise InvalidInput(f"{option}: '{value}' is not a number.", "Write a whole number.") from None
 
 
-def _trusted(given):
-    """True, False, or the file of the authority that is trusted."""
-    if str(given["verify_ssl"]).lower() in _NO:
+def _verification(given):
+    """How to verify the certificate: True, False, or the path of a CA file."""
+    if str(given["verify_ssl"]).lower() in _FALSE_VALUES:
         return False
     return given["ca_path"] or True

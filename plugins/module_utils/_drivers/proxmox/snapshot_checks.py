@@ -1,23 +1,23 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What power and snapshot steps need of the cluster, checked before the first step."""
+"""Checks of power and snapshot steps, before the first step of a plan."""
 
 from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
-from .places import check_quorum
 from .privileges import check_verb
+from .resources import check_quorum
 from .settings.networks import check_bridges, nics_of
 from .snapshots import check_snapshots
 from .traits import STAYS_OFF
 
-#: Verbs after which a VM runs, or keeps its memory.
-_WAKING = frozenset({"start", "reset", "pause", "resume", "suspend"})
+#: Verbs after which a VM runs, is paused or is suspended.
+_VERBS_THAT_KEEP_RUNNING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 
 
 def check_plan(driver, plan):
-    """Raise NotFound or Refused for what would fail after something was done already."""
+    """Raise NotFound or Refused for steps that would fail after others were carried out."""
     label = plan.after.name
     if plan.steps:
         check_quorum(driver, label)
@@ -26,28 +26,30 @@ def check_plan(driver, plan):
 
 
 def check_step(driver, label, plan, step):
-    """Privileges for a step on an existing VM, and what it needs if it is about power or a snapshot."""
+    """Check the privileges for a step, and what a power or snapshot step needs."""
     vm = plan.before
     check_verb(driver, label, vm, step)
     _check_power(driver, label, plan, step)
     if step.verb == "snapshot" and vm.config.get("template"):
-        raise Refused(f"{label}: it is a template, which has no snapshots.", "Clone it, and take one of the clone.")
+        raise Refused(
+            f"{label}: it is a template, which has no snapshots.", "Clone it, and take a snapshot of the clone."
+        )
     if step.verb == "snapshot":
         check_snapshots(driver, label, driver.observer.last_options(vm.id))
 
 
 def _check_power(driver, label, plan, step):
     vm = plan.before
-    if step.verb in _WAKING and vm.id and plan.after.on:
+    if step.verb in _VERBS_THAT_KEEP_RUNNING and vm.id and plan.after.on:
         _check_finished(driver, label, vm)
     if step.verb == "start" and plan.after.config.get("template"):
-        raise _not_started(label, vm)
+        raise _template_does_not_start(label, vm)
     if step.verb == "start" and vm.id and plan.after.on:
         _check_start(driver, label, plan)
 
 
 def _check_start(driver, label, plan):
-    """A VM whose bridge is missing on its node does not start."""
+    """Raise NotFound for a missing bridge, without which the VM does not start."""
     nics = plan.after.config.get("networks")
     if nics is None:
         nics = {
@@ -57,14 +59,14 @@ def _check_start(driver, label, plan):
     check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
 
 
-def _not_started(label, vm):
+def _template_does_not_start(label, vm):
     if vm.on:
         return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
     return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
 
 
 def _check_finished(driver, label, vm):
-    """No list reports unfinished VMs, so a task about power alone notices them here, and not earlier."""
+    """Raise Refused for an unfinished VM. The lists that a power task reads do not show that a VM is unfinished."""
     if driver.observer.last_options(vm.id).is_unfinished:
         raise Refused(
             f"{label}: VM {vm.id} is not started: a task started to create it and has not finished.",

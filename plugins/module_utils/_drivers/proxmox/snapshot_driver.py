@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs."""
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds creating, changing and deleting VMs."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ def make_driver(params):
 
 
 class ProxmoxSnapshotDriver(ProxmoxReader):
-    """One cluster, for one task about power and snapshots; ``places`` are its nodes and storages."""
+    """One cluster, for one task about power and snapshots."""
 
     def __init__(self, tool, observer, stop_timeout=None):
         super().__init__(tool, observer)
-        #: Seconds that the task gives a guest to shut down; None: the task does not say.
+        #: Seconds for a guest to shut down, as set by the task; None if not set.
         self.stop_timeout = stop_timeout
-        #: Ids of VMs that high availability is to stop.
-        self.stops_requested = set()
+        #: Ids of VMs for which a stop was requested from high availability.
+        self.requested_stops = set()
 
     @cached_property
-    def places(self):
-        from .places import Places
+    def resources(self):
+        """The nodes and storages of the cluster."""
+        from .resources import Resources
 
-        return Places(self.tool)
+        return Resources(self.tool)
 
     def traits(self):
         return proxmox_traits(self._version or "")
@@ -45,7 +46,7 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
         return vm.id or vm.name
 
     def preflight(self, plan):
-        """Raise errors that would make the plan fail half-way; this only reads."""
+        """Raise errors that would make the plan fail half-way. Changes nothing."""
         from .snapshot_checks import check_plan
 
         check_plan(self, plan)
@@ -55,21 +56,22 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
         return one_by_one(self.carry_out, batch, writes.count)
 
     def carry_out(self, vm, step):
-        """One step on a VM that exists."""
+        """Carry out a step on an existing VM."""
         node = self.observer.node_of(vm.id)
         try:
             getattr(self.file_of(step.verb), step.verb)(self, vm, step)
         except ApiError as error:
             if not is_gone(error):
                 raise
-            # The next observation finds it where it is.
-            self.observer.moved(vm.id, None)
+            # The next observation finds its current node.
+            self.observer.set_node(vm.id, None)
             raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
 
     def file_of(self, verb):
-        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+        """The Python module with the function for a verb, which is named like the verb.
 
-        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        It is imported when it is first needed. Each import is written out, because Ansible ships only the files that it
+        finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots: a tree by names, with the memory of a running VM where that was requested."""
+"""Snapshots: listing, taking, deleting and restoring them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from dataclasses import replace
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import RUNNING, STOPPED, Snapshot
 from . import mark
-from .cluster import each
+from .cluster import in_parallel
 from .settings.table import Context, config_of
 
-#: The name by which the list contains the VM itself.
-_NOW = "current"
-_CUT_OFF = {
+#: The entry of the VM itself in the list of snapshots.
+_CURRENT = "current"
+#: {state of a snapshot while a task works on it: reason why it cannot be used}.
+_INTERRUPTED = {
     "prepare": "it is being taken, or that was interrupted",
     "delete": "it is being removed, or that was interrupted",
 }
@@ -23,45 +24,46 @@ _CUT_OFF = {
 
 def snapshots_of(tool, vm_options):
     reported = tool.get(f"{vm_options.path}/snapshot")
-    parent = next((one.get("parent") for one in reported if one["name"] == _NOW), None)
+    parent = next((entry.get("parent") for entry in reported if entry["name"] == _CURRENT), None)
     return tuple(
         Snapshot(
-            name=one["name"],
-            parent=one.get("parent"),
-            power=RUNNING if one.get("vmstate") else STOPPED,
-            description=mark.split(one.get("description"))[0],
-            created=one.get("snaptime"),
-            current=one["name"] == parent,
-            unfinished=_CUT_OFF.get(one.get("snapstate"), one.get("snapstate") or ""),
+            name=entry["name"],
+            parent=entry.get("parent"),
+            power=RUNNING if entry.get("vmstate") else STOPPED,
+            description=mark.split_notes(entry.get("description"))[0],
+            created=entry.get("snaptime"),
+            current=entry["name"] == parent,
+            unfinished=_INTERRUPTED.get(entry.get("snapstate"), entry.get("snapstate") or ""),
         )
-        for one in reported
-        if one["name"] != _NOW
+        for entry in reported
+        if entry["name"] != _CURRENT
     )
 
 
 def options_in(tool, vm_options, name):
-    """The options that a snapshot holds."""
+    """The options of the VM that are stored in a snapshot."""
     reported = tool.get(f"{vm_options.path}/snapshot/{name}/config")
     return {key: str(value) for key, value in reported.items()}
 
 
 def with_configs(tool, vm_options, snapshots, native_keys):
-    """The snapshots, each with the settings that it holds."""
+    """The snapshots with the settings that are stored in them."""
     context = Context(vm_options.node, vm_options.vmid, vm_options.pool, native_keys)
 
-    def reported(snapshot):
+    def with_config(snapshot):
         options = options_in(tool, vm_options, snapshot.name)
         # A restore does not change the notes of a VM.
         options["description"] = vm_options.stored.get("description", "")
         return replace(snapshot, config=config_of(options, context))
 
-    return tuple(each(reported, snapshots))
+    return tuple(in_parallel(with_config, snapshots))
 
 
 def snapshot(driver, vm, step):
-    """Take a snapshot that is not there yet."""
+    """Take a snapshot, unless it exists already: a step may be sent twice."""
     vm_options = driver.observer.read_options(vm.id)
-    if any(one.name == step.arguments["name"] and not one.unfinished for one in snapshots_of(driver.tool, vm_options)):
+    finished = {other.name for other in snapshots_of(driver.tool, vm_options) if not other.unfinished}
+    if step.arguments["name"] in finished:
         return
     driver.tool.run(
         "POST",
@@ -74,9 +76,9 @@ def snapshot(driver, vm, step):
 
 def drop_snapshot(driver, vm, step):
     vm_options = driver.observer.read_options(vm.id)
-    there = {one.name for one in snapshots_of(driver.tool, vm_options)}
+    existing = {snapshot.name for snapshot in snapshots_of(driver.tool, vm_options)}
     for name in step.arguments["names"]:
-        if name in there:
+        if name in existing:
             driver.tool.run("DELETE", f"{vm_options.path}/snapshot/{name}")
 
 
@@ -86,7 +88,7 @@ def restore(driver, vm, step):
 
 
 def check_snapshots(driver, label, vm_options):
-    """Raise Refused where a storage of the VM has no snapshots."""
+    """Raise Refused if a storage of the VM does not support snapshots."""
     if not driver.tool.get(f"{vm_options.path}/feature", feature="snapshot").get("hasFeature", 1):
         raise Refused(
             f"{label}: not all of its disks are on storages with snapshots (raw files and LVM have none).",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Proxmox VE can do, as data."""
+"""What Proxmox VE supports, as data for the core."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from ..._lifecycle.model import (
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
-from .cluster import HARMLESS
+from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
 from .settings import cloud_init, native, networks
 from .settings.disks import check_disk, check_iso_format, check_storage, same_iso
-from .settings.firmware import NEW_KEYS, check_secure_boot
+from .settings.firmware import KEYS_REMEDY, check_secure_boot
 from .settings.table import SERIAL
 
-#: Chosen by the driver when a VM is created.
+#: The default of node: the driver chooses one when a VM is created.
 AUTO = "auto"
 _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*")
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _RESERVED = ("current", "pending")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
-STAYS_OFF = "Set state: stopped, for a template is not started."
-#: Short names of systems, and the kind that Proxmox VE knows.
+STAYS_OFF = "Set state: stopped, because a template cannot be started."
+#: {value of os_type in lower case: ostype of Proxmox VE}.
 OS_TYPES = {
     **dict.fromkeys(
         (
@@ -58,16 +58,16 @@ _KNOWN_OS_TYPES = (
     "other", "wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "l24", "l26", "solaris",
 )  # fmt: skip
 _DETACH = "Detach it (state: absent) and attach another."
-#: Buses whose disks come and go while a VM runs.
-_PLUGGED = ("scsi", "virtio")
+#: Buses whose disks can be attached and detached while a VM runs.
+_HOTPLUG_BUSES = ("scsi", "virtio")
 _LOCKED = "Start it first; a suspended VM is locked."
 
 
 def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=None):
-    """Traits of a cluster; ``bridge`` is what a NIC is connected to by default.
+    """Traits of a cluster; ``bridge`` is the default bridge of NICs.
 
-    ``keeps_capitals``: its tags may have capitals, else they are stored in small letters. ``storage`` is where the task
-    wants disks.
+    ``keeps_capitals``: tags can contain capital letters; else they are stored in lower case. ``storage`` is the option
+    of the task.
     """
     return Traits(
         platform=PROXMOX.name,
@@ -95,14 +95,14 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
         not_cloned=frozenset({"pool", "description", "template"}),
         transient=lambda error: isinstance(error, (Busy, ConnectionLost)),
         lanes_at_once=8,
-        harmless=HARMLESS,
+        harmless=HARMLESS_LOCKS,
         suspended_counts_as_stopped=True,
         adjust=partial(_adjusted, bridge, keeps_capitals, storage),
     )
 
 
 def _adjusted(bridge, keeps_capitals, storage, vm, config):
-    """The values of options as Proxmox VE stores them. Raises Refused for values that it cannot have."""
+    """The requested settings as Proxmox VE stores them. Raises Refused for values that it cannot store."""
     adjusted = dict(config)
     _check_sizes(vm, config)
     if config.get("os_type"):
@@ -127,7 +127,7 @@ def _adjusted(bridge, keeps_capitals, storage, vm, config):
     check_iso_format(vm, config.get("iso"))
     check_secure_boot(vm, config)
     if vm.power != ABSENT:
-        _drop_what_holds_anyway(vm, adjusted)
+        _drop_satisfied(vm, adjusted)
     return adjusted
 
 
@@ -135,35 +135,35 @@ def _check_sizes(vm, config):
     video = (config.get("display") or {}).get("video_memory")
     for option, size in {"memory": config.get("memory"), "display.video_memory": video}.items():
         if size and size % MIB:
-            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Proxmox VE counts in whole MiB.")
+            raise Refused(f"{vm.name}: {option} is {human_size(size)}.", "Set a multiple of 1 MiB.")
     for slot, disk in (config.get("disks") or {}).items():
         size = (disk or {}).get("size")
         if size and size % 1024:
-            raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Give whole KiB.")
+            raise Refused(f"{vm.name}: disks: size of {slot} is {human_size(size)}.", "Set a multiple of 1 KiB.")
 
 
 def _stored_tags(vm, tags, keeps_capitals):
-    """As they are stored; their order is the cluster's."""
-    wrong = [tag for tag in tags if _TAG.fullmatch(tag) is None]
-    if wrong:
+    """Tags as the cluster stores them: sorted, and in lower case unless it allows capital letters."""
+    invalid = [tag for tag in tags if _TAG.fullmatch(tag) is None]
+    if invalid:
         raise Refused(
-            f"{vm.name}: tags: '{wrong[0]}' is not a valid tag.",
+            f"{vm.name}: tags: '{invalid[0]}' is not a valid tag.",
             "Use letters, digits, _, -, + and dots; a tag does not begin with -, + or a dot.",
         )
     return tuple(sorted({tag if keeps_capitals else tag.lower() for tag in tags}))
 
 
 def _check_display(vm, requested):
-    present = (vm.config.get("display") or {}).get("type")
-    if requested.get("video_memory") and present == SERIAL and not requested.get("type"):
+    current = (vm.config.get("display") or {}).get("type")
+    if requested.get("video_memory") and current == SERIAL and not requested.get("type"):
         raise Refused(
             f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
             "Set display.type as well.",
         )
 
 
-def _drop_what_holds_anyway(vm, adjusted):
-    """An existing VM has its node; without an optical drive, it has no ISO image."""
+def _drop_satisfied(vm, adjusted):
+    """Remove requests that an existing VM always meets: node auto, and no ISO image without an optical drive."""
     if adjusted.get("node") == AUTO:
         del adjusted["node"]
     if adjusted.get("iso") == "" and vm.config.get("iso") is None:
@@ -179,24 +179,24 @@ def name_fault(name):
 
 
 def id_fault(text):
-    """Why no VM can have this id, which is a number; None where one can."""
+    """Why ``text`` is not a valid VM id; None if it is."""
     is_number = text.isascii() and text.isdecimal() and text == str(int(text))
     return None if is_number and 100 <= int(text) <= 999999999 else "it is not a number from 100 to 999999999"
 
 
 def snapshot_name_fault(name):
     if not _SNAPSHOT.fullmatch(name):
-        return "it has 2 to 40 of A-Z, a-z, 0-9, _ and -, a letter first"
+        return "it must have 2 to 40 characters (A-Z, a-z, 0-9, _ and -) and begin with a letter"
     return f"{name} is reserved by Proxmox VE" if name.lower() in _RESERVED else None
 
 
 def _unless_suspended(cost):
-    """A suspended VM is locked, so nothing can be changed."""
+    """The cost function of a change that is not possible while the VM is suspended, because it is locked."""
     return lambda vm, change: POWER_OFF if vm.power == SUSPENDED else cost
 
 
-def _plugs(feature):
-    """The cost of a device that is plugged into a running VM if its hotplug has ``feature``."""
+def _hotplug_cost(feature):
+    """The cost function of a change that is made at once if the VM's option hotplug contains ``feature``."""
 
     def cost(vm, change):
         if vm.power == SUSPENDED:
@@ -215,11 +215,14 @@ def _cost_of_template(vm, change):
 def _cost_of_disk(vm, change):
     if vm.power == SUSPENDED:
         return POWER_OFF
-    return _plugs("disk")(vm, change) if values.bus_of(change.key) in _PLUGGED else NEXT_BOOT
+    return _hotplug_cost("disk")(vm, change) if values.bus_of(change.key) in _HOTPLUG_BUSES else NEXT_BOOT
 
 
 def _cost_of_growth(vm, change):
-    """The server grows and moves what runs; what waits for the next start has to become the VM's first."""
+    """The server resizes and moves the disks of the running VM.
+
+    A disk that is attached at the next start can be resized or moved only after that.
+    """
     waits = vm.on and vm.active is not None and _source_of(vm.active, change.key) != _source_of(vm.config, change.key)
     return POWER_OFF if vm.power == SUSPENDED or waits else LIVE
 
@@ -228,15 +231,15 @@ def _source_of(config, slot):
     return (config["disks"].get(slot) or {}).get("source")
 
 
-def _cost_of_medium(vm, change):
-    """Media are changed at once; a new drive exists only after the next start."""
+def _cost_of_iso(vm, change):
+    """An ISO image is changed at once, but a new optical drive exists only after the next start."""
     if vm.power == SUSPENDED:
         return POWER_OFF
     return NEXT_BOOT if vm.config.get("iso") is None else LIVE
 
 
 def _cost_of_secure_boot(vm, change):
-    """The keys are stored in the EFI disk when it is created."""
+    """The Secure Boot keys are stored in the EFI disk when it is created, so they cannot change later."""
     if vm.config.get("firmware") == "uefi":
         return NEVER
     return POWER_OFF if vm.power == SUSPENDED else NEXT_BOOT
@@ -256,12 +259,12 @@ def _cost_of_snapshot(vm, change):
 
 
 def _cost_of_restoring(vm, change):
-    """The server itself stops what runs."""
+    """The server itself stops a running VM before it restores a snapshot."""
     return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
 def taken_as(vm, requested):
-    """(kind, power) of a snapshot: the memory of what runs is in it, unless that is declined."""
+    """(kind, power) of a snapshot. It includes the memory of a running or paused VM, unless that is switched off."""
     with_memory = vm.power in (RUNNING, PAUSED) and requested.include_memory is not False
     return "", RUNNING if with_memory else STOPPED
 
@@ -285,7 +288,7 @@ FIELDS = {
     "display.type": _NEXT_BOOT,
     "display.video_memory": replace(_NEXT_BOOT, minimum=4 * MIB, maximum=512 * MIB),
     "firmware": _NEXT_BOOT,
-    "secure_boot": Field(cost=_cost_of_secure_boot, instead=NEW_KEYS),
+    "secure_boot": Field(cost=_cost_of_secure_boot, instead=KEYS_REMEDY),
     "tpm": _NEXT_BOOT,
     "disks.add": Field(cost=_cost_of_disk),
     "disks.remove": Field(cost=_cost_of_disk),
@@ -293,14 +296,14 @@ FIELDS = {
     "disks.format": Field(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
     "disks.storage": Field(cost=_cost_of_growth),
     "disks.source": Field(cost=NEVER, instead=_DETACH),
-    "iso": Field(cost=_cost_of_medium, same=same_iso),
-    "networks.add": Field(cost=_plugs("network")),
-    "networks.remove": Field(cost=_plugs("network")),
+    "iso": Field(cost=_cost_of_iso, same=same_iso),
+    "networks.add": Field(cost=_hotplug_cost("network")),
+    "networks.remove": Field(cost=_hotplug_cost("network")),
     "networks.type": replace(_LIVE, choices=("bridged", "user")),
     "networks.source": _LIVE,
     "networks.vlan": _LIVE,
-    "networks.mac": Field(cost=_plugs("network")),
-    "networks.model": Field(cost=_plugs("network"), choices=values.NICS),
+    "networks.mac": Field(cost=_hotplug_cost("network")),
+    "networks.model": Field(cost=_hotplug_cost("network"), choices=values.NICS),
     "cloud_init.user": _LIVE,
     "cloud_init.password": Field(readable=False),
     "cloud_init.ssh_authorized_keys": _LIVE,

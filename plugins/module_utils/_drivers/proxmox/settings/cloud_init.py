@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option cloud_init as the server reports it. What it would reject for any VM is rejected before."""
+"""The option cloud_init in the form that the server reports. Values that it never accepts are rejected before."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ...._lifecycle.ip_config import normalized
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot
 
-#: Shown instead of a password in plans and results; only the driver knows the value.
-_SET = "set"
-#: Slots for the drive that cloud-init reads, the usual one first.
+#: Shown in plans and results instead of the password; only the driver has its value.
+_HIDDEN = "set"
+#: Slots for the cloud-init drive, the usual one first.
 _SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
-#: Fields that cloud-init reads from a drive of their own.
+#: Fields that the guest reads from the cloud-init drive.
 SEEDED = ("cloud_init",)
-#: The same as options, by the key without its number; the last is set by the option native.
+#: Options of Proxmox VE that are stored in the cloud-init drive, without their numbers; cicustom is set by native.
 CLOUD_INIT_KEYS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
 
 
 def adjusted(vm, requested):
-    """What is requested, as the server will report it. Raises Refused."""
+    """The requested values as the server will report them. Raises Refused for invalid ones."""
     return {
-        option: _ADJUSTED[option](f"{vm.name}: cloud_init: {option}", value) if option in _ADJUSTED else value
+        option: _NORMALIZERS[option](f"{vm.name}: cloud_init: {option}", value) if option in _NORMALIZERS else value
         for option, value in requested.items()
     }
 
 
 def _check_keys(option, entries):
-    """Reject anything but public keys. It may be a private key by mistake, so the message does not show it."""
+    """Raise Refused for a text that is not a public key. It may be a private key, so the message does not show it."""
     for number, entry in enumerate(entries, 1):
         if not all(map(_is_key, _lines(entry))):
             raise Refused(
@@ -41,11 +41,11 @@ def _check_keys(option, entries):
             )
 
 
-def _trimmed(option, value):
+def _strip(option, value):
     return value.strip()
 
 
-def _words(option, entries):
+def _split_entries(option, entries):
     return tuple(word for entry in entries for word in entry.split())
 
 
@@ -59,26 +59,26 @@ def _lines(text):
 
 
 def _is_key(line):
-    """A key may have options and a comment; lines of comments are left to the server."""
-    words = line.split()
-    return line.startswith("#") or any(map(_is_data_of, words, words[1:]))
+    """Whether a line contains a public key, with or without options and a comment, or is a comment itself."""
+    fields = line.split()
+    return line.startswith("#") or any(map(_is_key_data, fields, fields[1:]))
 
 
-def _is_data_of(kind, text):
-    """Whether it begins with the name of its kind, so that no other text passes for a key."""
+def _is_key_data(key_type, text):
+    """Whether ``text`` is base64 data of a key of this type: it begins with the length and the name of the type."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
         return False
-    return data.startswith(len(kind).to_bytes(4, "big") + kind.encode())
+    return data.startswith(len(key_type).to_bytes(4, "big") + key_type.encode())
 
 
-def _secret(option, value):
-    return _SET
+def _hide(option, value):
+    return _HIDDEN
 
 
 def seed_slot(options):
-    """The slot of the drive that cloud-init reads, or None."""
+    """The slot of the cloud-init drive, or None."""
     return next((slot for slot, drive in drives_of(options).items() if values.is_seed(drive)), None)
 
 
@@ -93,26 +93,26 @@ def read_cloud_init(options):
 
 
 def _ip_keys(options):
-    places = [int(key.removeprefix("ipconfig")) for key in options if re.fullmatch(r"ipconfig\d+", key)]
-    return [f"ipconfig{place}" for place in range(max(places, default=-1) + 1)]
+    positions = [int(key.removeprefix("ipconfig")) for key in options if re.fullmatch(r"ipconfig\d+", key)]
+    return [f"ipconfig{position}" for position in range(max(positions, default=-1) + 1)]
 
 
-def free_seed_slot(taken):
-    """The slot for a new drive that cloud-init reads."""
-    return free_slot(taken, _SEED_SLOTS, "cloud-init")
+def free_seed_slot(used):
+    """The slot for a new cloud-init drive."""
+    return free_slot(used, _SEED_SLOTS, "cloud-init")
 
 
-def write_cloud_init(writing, change):
+def write_cloud_init(update, change):
     if change.attribute == "ip_config":
-        _write_ip_config(writing, change)
+        _write_ip_config(update, change)
     elif change.attribute in _OPTIONS:
         option, text = _OPTIONS[change.attribute]
-        writing.set(option, text(change.new))
+        update.set(option, text(change.new))
 
 
-def _write_ip_config(writing, change):
-    for place in range(max(len(change.old or ()), len(change.new))):
-        writing.set(f"ipconfig{place}", change.new[place] if place < len(change.new) else None)
+def _write_ip_config(update, change):
+    for position in range(max(len(change.old or ()), len(change.new))):
+        update.set(f"ipconfig{position}", change.new[position] if position < len(change.new) else None)
 
 
 def same_ip_config(found, requested):
@@ -121,37 +121,38 @@ def same_ip_config(found, requested):
 
 
 def is_for_guest(change):
+    """Whether a change must be written to the cloud-init drive."""
     return change.field in SEEDED or (change.field == "native" and values.stem(change.key) in CLOUD_INIT_KEYS)
 
 
-def renew_seed(driver, vm_options):
-    """For what runs; a start creates the drive again."""
+def regenerate_seed(driver, vm_options):
+    """Create the cloud-init drive of a running VM again. For others, the server does so at the next start."""
     try:
         driver.tool.put(f"{vm_options.path}/cloudinit")
     except ApiError as error:
-        # The first versions have no other way than a start.
+        # 501: old versions do not have this call; they create the drive only when the VM starts.
         if error.status != 501:
             raise
 
 
 def password_option(driver):
-    """Options of cloud-init that cannot be read back, so they are given only when a VM is created."""
+    """The option with the password, if the task sets one. It cannot be read back, so only new VMs get it."""
     return {"cipassword": driver.password} if driver.password else {}
 
 
-#: The option of each suboption that has one of its own, and how its value is written. A password is not compared.
+#: {suboption: (option of Proxmox VE, function that prints its value)}. The password is not written: it is not compared.
 _OPTIONS = {
     "user": ("ciuser", str),
     "ssh_authorized_keys": ("sshkeys", values.keys_text),
     "nameservers": ("nameserver", " ".join),
     "search_domains": ("searchdomain", " ".join),
 }
-#: Without documents: the platform does not support them.
-_ADJUSTED = {
-    "user": _trimmed,
-    "password": _secret,
-    "search_domains": _words,
-    "nameservers": _words,
+#: {suboption: function that returns its value as the server reports it}. The platform does not support user_data etc.
+_NORMALIZERS = {
+    "user": _strip,
+    "password": _hide,
+    "search_domains": _split_entries,
+    "nameservers": _split_entries,
     "ssh_authorized_keys": _keys,
     "ip_config": normalized,
 }

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks and ISO images: their volumes, and what is checked before one is attached.
+"""Disks and ISO images: reading, writing and checking them.
 
-An ISO image is a volume, a file that is uploaded, or an address from which the node itself downloads it.
+An ISO image is a volume, a file that is uploaded, or a URL from which the node downloads it.
 """
 
 from __future__ import annotations
@@ -16,26 +16,31 @@ from ...._ports import files
 from ...._tools import proxmox_values as values
 
 _UNUSED = re.compile(r"unused\d+")
-#: Drives that hold what a VM is, and no data of the guest's.
+#: Volumes with the state of the firmware and of the TPM.
 _STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
-FIRST = "scsi0"
-_SUMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+#: The slot of the disk that is created from an image.
+FIRST_SLOT = "scsi0"
+_CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 _ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
-_ADDRESS = re.compile(r"https?://\S+")
+_URL = re.compile(r"https?://\S+")
 
 
 def drives_of(options):
-    """{slot: sub-keys} of all drives on a bus."""
+    """{slot: sub-keys} of all drives: disks, optical drives and the cloud-init drive."""
     return {key: values.parse(key, text) for key, text in sorted(options.items()) if values.bus_of(key)}
 
 
 def disks_of(options):
+    """{slot: sub-keys} of all disks."""
     return {slot: drive for slot, drive in drives_of(options).items() if not values.is_cdrom(drive) and drive}
 
 
 def volumes_of(options):
-    """{option: volume} of all volumes but ISO images: disks, states, the seed, and detached ones."""
+    """{option: volume} of all volumes except ISO images.
+
+    These are disks, detached disks, the states of firmware and TPM, saved memory, and the cloud-init drive.
+    """
     found = {}
     for key, text in options.items():
         if values.bus_of(key) or key in _STATE_VOLUMES or _UNUSED.fullmatch(key):
@@ -67,35 +72,35 @@ def storage_of(volume):
     return storage if colon and not volume.startswith("/") else None
 
 
-def _add_disk(writing, change):
-    if change.key in writing.now:
+def _add_disk(update, change):
+    if change.key in update.current:
         return
     requested = change.new
     if requested.get("source"):
-        writing.put[change.key] = requested["source"]
+        update.to_set[change.key] = requested["source"]
         return
-    parts = {"file": f"{requested.get('storage') or writing.storage}:{values.gibibytes(requested['size'])}"}
+    parts = {"file": f"{requested.get('storage') or update.storage}:{values.gibibytes(requested['size'])}"}
     if requested.get("format") and requested["format"] != "raw":
         parts["format"] = requested["format"]
-    writing.put[change.key] = values.printed(change.key, parts)
+    update.to_set[change.key] = values.printed(change.key, parts)
 
 
-def _remove_disk(writing, change):
-    if change.key in writing.now:
-        writing.removed.append(change.key)
+def _remove_disk(update, change):
+    if change.key in update.current:
+        update.to_remove.append(change.key)
 
 
-def _grow_disk(writing, change):
-    present = values.size_of(values.parse(change.key, writing.now.get(change.key, "")).get("size"))
-    if present is None or present < change.new:
-        writing.grown[change.key] = change.new
+def _grow_disk(update, change):
+    current = values.size_of(values.parse(change.key, update.current.get(change.key, "")).get("size"))
+    if current is None or current < change.new:
+        update.to_grow[change.key] = change.new
 
 
-def write_disk(writing, change):
-    """A disk is moved to another storage by a call of its own."""
+def write_disk(update, change):
+    """Add the change of a disk to ``update``. Moves to another storage are calls of their own, see moving.py."""
     write = {"disks.add": _add_disk, "disks.remove": _remove_disk, "disks.size": _grow_disk}.get(change.kind)
     if write:
-        write(writing, change)
+        write(update, change)
 
 
 def check_disk(vm, slot, disk):
@@ -110,7 +115,11 @@ def check_disk(vm, slot, disk):
 
 
 def check_storage(vm, slot, disk, storage):
-    """The option storage is for new disks; it does not move one that exists. A clone's are not there yet."""
+    """Raise Refused if the option storage of the task, or of the disk, does not match an existing disk or a source.
+
+    The option storage of the task is for new disks; it does not move existing ones. The disks of a new clone do not
+    exist yet.
+    """
     found = ((vm.config.get("disks") or {}).get(slot) or {}) if disk is not None else {}
     source, own = (disk or {}).get("source"), (disk or {}).get("storage")
     if source and own and storage_of(source) != own:
@@ -125,6 +134,7 @@ def check_storage(vm, slot, disk, storage):
 
 
 def check_each_once(label, disks):
+    """Raise Refused if a volume is the source of two of ``disks``, which are (slot, disk) pairs."""
     slots = {}
     for slot, volume in ((slot, disk["source"]) for slot, disk in disks if disk.get("source")):
         if volume in slots:
@@ -135,19 +145,20 @@ def check_each_once(label, disks):
         slots[volume] = slot
 
 
-def check_source(driver, label, basis, node, slot, disk):
+def check_source(driver, label, before, node, slot, disk):
+    """Raise Refused or NotFound if the source of a disk cannot be attached to the VM."""
     volume = disk.get("source")
     if not volume:
         return
     owner = values.owner_of(volume)
-    # A volume is deleted with the VM whose number it has, attached or not.
+    # A volume is deleted with the VM whose id is in its name, whether or not it is attached to that VM.
     user = driver.observer.name_of(owner)
-    if user and owner != basis.vmid:
+    if user and owner != before.vmid:
         raise Refused(
             f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and is deleted with it.",
             "Detach it there, and change its owner first (web interface: Reassign Owner).",
         )
-    if any(drive.get("file") == volume for drive in drives_of(basis.vm_options.stored).values()):
+    if any(drive.get("file") == volume for drive in drives_of(before.vm_options.stored).values()):
         raise Refused(
             f"{label}: disks: source of {slot}: '{volume}' is attached to it already.",
             "Detach it there first (state: absent).",
@@ -156,21 +167,24 @@ def check_source(driver, label, basis, node, slot, disk):
 
 
 def check_slot(label, slot, options):
-    """Reject slots of optical drives, which are not compared as disks."""
+    """Raise Refused if the slot of a new disk contains an optical or cloud-init drive."""
     if slot in options:
         is_seed = values.is_seed(values.parse(slot, options[slot]))
-        held = "the drive of cloud-init" if is_seed else "an optical drive"
-        raise Refused(f"{label}: disks: {slot} is {held}, so it cannot be a disk.", "Use another slot.")
+        content = "the drive of cloud-init" if is_seed else "an optical drive"
+        raise Refused(f"{label}: disks: {slot} is {content}, so it cannot be a disk.", "Use another slot.")
 
 
 def check_formats(driver, label, node, disks):
-    """The format of a disk cannot change, so another one would be rejected by the next run."""
+    """Raise Refused if a new disk would not get its requested format.
+
+    The format of a disk cannot change, so the next run would reject the difference.
+    """
     for slot, disk in disks.items():
         requested, volume = disk.get("format"), disk.get("source")
         if requested and volume:
             _check_format_of_volume(label, slot, requested, volume)
         elif requested and requested != "raw":
-            storage = driver.places.choose_storage(label, node, "images", disk.get("storage") or driver.storage)
+            storage = driver.resources.choose_storage(label, node, "images", disk.get("storage") or driver.storage)
             _check_holds_files(driver, label, slot, requested, storage)
 
 
@@ -183,7 +197,7 @@ def _check_format_of_volume(label, slot, requested, volume):
 
 
 def _check_holds_files(driver, label, slot, requested, storage):
-    if not driver.places.holds_files(storage):
+    if not driver.resources.holds_files(storage):
         raise Refused(
             f"{label}: disks: format of {slot} is '{requested}', but storage '{storage}' has only raw data, no files.",
             "Remove the format, or use a storage that holds files.",
@@ -191,7 +205,7 @@ def _check_holds_files(driver, label, slot, requested, storage):
 
 
 def size_of_volume(driver, label, node, volume):
-    """Bytes of a volume. Raises NotFound where it is not on the node."""
+    """The size of a volume in bytes. Raises NotFound if the node does not have it."""
     storage = volume.partition(":")[0]
     try:
         return driver.tool.get(f"/nodes/{node}/storage/{storage}/content/{volume}")["size"]
@@ -202,64 +216,68 @@ def size_of_volume(driver, label, node, volume):
         ) from error
 
 
-def with_volume(driver, node, change):
-    """The change, with the volume of an ISO image that is a file or an address."""
+def with_iso_volume(driver, node, change):
+    """The change with the volume of the ISO image; a file or a URL is uploaded or downloaded first."""
     if change.kind != "iso" or not change.new or iso_name(change.new) is None:
         return change
-    return replace(change, new=volume_for(driver, node, change.new))
+    return replace(change, new=iso_volume_for(driver, node, change.new))
 
 
-def volume_for(driver, node, iso):
-    """The volume of an ISO image on a node; a missing one is uploaded or downloaded."""
+def iso_volume_for(driver, node, iso):
+    """The volume of an ISO image on a node. If it is missing, it is uploaded or downloaded."""
     name = iso_name(iso)
     if name is None:
         return iso
-    storage = driver.places.choose_storage("iso", node, "iso", driver.storage)
+    storage = driver.resources.choose_storage("iso", node, "iso", driver.storage)
     volume = f"{storage}:iso/{name}"
-    # Several VMs of a task want the same one at the same moment.
-    with driver.uploading:
-        if volume not in volumes(driver, node, storage):
+    # Several VMs of a task may need the same ISO image at the same time.
+    with driver.upload_lock:
+        if volume not in _iso_volumes_on(driver, node, storage):
             _upload_or_download(driver, node, storage, iso, name)
     return volume
 
 
 def _upload_or_download(driver, node, storage, iso, name):
-    path, requested = f"/nodes/{node}/storage/{storage}", {"content": "iso", **_sum(driver.iso_checksum)}
+    path, requested = (
+        f"/nodes/{node}/storage/{storage}",
+        {"content": "iso", **_checksum_parameters(driver.iso_checksum)},
+    )
     if iso.startswith("/"):
         driver.tool.upload(f"{path}/upload", iso, **requested)
     else:
         driver.tool.run("POST", f"{path}/download-url", url=iso, filename=name, **requested)
 
 
-def volumes(driver, node, storage, content="iso"):
-    """Names of the volumes of one kind on a node's storage."""
-    return [one["volid"] for one in driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content=content)]
+def _iso_volumes_on(driver, node, storage):
+    """Names of the ISO images on a node's storage."""
+    return [entry["volid"] for entry in driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content="iso")]
 
 
-def _sum(text):
+def _checksum_parameters(text):
     if not text:
         return {}
-    kind, _colon, value = text.partition(":")
-    return {"checksum-algorithm": kind, "checksum": value}
+    algorithm, _colon, value = text.partition(":")
+    return {"checksum-algorithm": algorithm, "checksum": value}
 
 
-def check_sum(text):
-    """Raise InvalidInput for a checksum without a known kind."""
-    kind, colon, value = (text or "").partition(":")
-    if text and (kind not in _SUMS or not colon or not value):
+def check_checksum(text):
+    """Raise InvalidInput for a checksum without a known algorithm."""
+    algorithm, colon, value = (text or "").partition(":")
+    if text and (algorithm not in _CHECKSUM_ALGORITHMS or not colon or not value):
         raise InvalidInput(
-            f"iso_checksum: '{text}' is not a checksum.", f"Write KIND:SUM with one of {', '.join(_SUMS)}."
+            f"iso_checksum: '{text}' is not a checksum.",
+            f"Write KIND:SUM with one of {', '.join(_CHECKSUM_ALGORITHMS)}.",
         )
 
 
 def iso_slot(options):
-    """The slot of the option iso: the first optical drive that holds no seed."""
+    """The slot of the option iso: the first optical drive that is not the cloud-init drive."""
     found = drives_of(options)
     return next((slot for slot, drive in found.items() if values.is_cdrom(drive) and not values.is_seed(drive)), None)
 
 
-def media_of(options):
-    """{slot: volume} of what lies in optical drives and is no seed."""
+def iso_volumes_of(options):
+    """{slot: volume} of the ISO images in optical drives, except the cloud-init seed."""
     return {
         slot: drive["file"]
         for slot, drive in drives_of(options).items()
@@ -271,34 +289,35 @@ def read_iso(options):
     slot = iso_slot(options)
     if slot is None:
         return None
-    medium = values.parse(slot, options[slot])["file"]
-    return "" if medium == "none" else medium
+    volume = values.parse(slot, options[slot])["file"]
+    return "" if volume == "none" else volume
 
 
-def write_iso(writing, change):
-    slot = iso_slot(writing.now)
+def write_iso(update, change):
+    slot = iso_slot(update.current)
     if slot is None:
-        slot = free_iso_slot(writing.taken)
-    writing.put[slot] = f"{change.new or 'none'},media=cdrom"
+        slot = free_iso_slot(update.used_slots)
+    update.to_set[slot] = f"{change.new or 'none'},media=cdrom"
 
 
-def free_slot(taken, slots, what):
-    found = next((slot for slot in slots if slot not in taken), None)
-    if found is None:
+def free_slot(used, slots, what):
+    """The first of ``slots`` that is not used. Raises Refused, with ``what`` as the option, if there is none."""
+    free = next((slot for slot in slots if slot not in used), None)
+    if free is None:
         raise Refused(
             f"{what}: no slot is free for its drive: {', '.join(sorted(slots))} are in use.",
             "Detach a disk from one of them in an earlier task (state: absent), or give a new VM's disks other slots.",
         )
-    return found
+    return free
 
 
-def free_iso_slot(taken):
-    """The slot for a new drive of the option iso."""
-    return free_slot(taken, _ISO_SLOTS, "iso")
+def free_iso_slot(used):
+    """The slot for a new optical drive."""
+    return free_slot(used, _ISO_SLOTS, "iso")
 
 
 def same_iso(found, requested):
-    """A file or an address means the volume that is created from it."""
+    """Whether the found volume is the requested ISO image; a file or a URL is compared by its name on the storage."""
     if not found or not requested or ("/" not in requested):
         return found == requested
     is_volume = not requested.startswith(("/", "http://", "https://"))
@@ -308,11 +327,11 @@ def same_iso(found, requested):
 def file_name(path):
     """The name that a file gets on a storage."""
     name = path.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "_.-") else "_" for sign in name)
+    return "".join(char if char.isascii() and (char.isalnum() or char in "_.-") else "_" for char in name)
 
 
 def check_iso_format(vm, iso):
-    if not iso or iso.startswith("/") or VOLUME.fullmatch(iso) or _ADDRESS.fullmatch(iso):
+    if not iso or iso.startswith("/") or VOLUME.fullmatch(iso) or _URL.fullmatch(iso):
         return
     raise Refused(
         f"{vm.name}: iso '{iso}' is neither a volume nor a file.",
@@ -321,7 +340,7 @@ def check_iso_format(vm, iso):
 
 
 def iso_name(iso):
-    """The name on a storage of what is uploaded or downloaded; None for a volume."""
+    """The name on a storage of an ISO image to upload or download; None for a volume."""
     return file_name(iso) if iso.startswith(("/", "http://", "https://")) else None
 
 
@@ -332,7 +351,7 @@ def check_iso(driver, label, node, iso):
     if name is None:
         size_of_volume(driver, label, node, iso)
         return
-    driver.places.choose_storage(label, node, "iso", driver.storage)
+    driver.resources.choose_storage(label, node, "iso", driver.storage)
     if not name.lower().endswith((".iso", ".img")):
         raise Refused(
             f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."

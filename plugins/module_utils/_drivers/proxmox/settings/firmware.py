@@ -1,41 +1,42 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware, secure boot and TPM, each with a volume of its own."""
+"""Firmware, Secure Boot and TPM. The EFI disk and the TPM state are volumes of their own."""
 
 from __future__ import annotations
 
 from ...._lifecycle.errors import Refused
 from ...._tools import proxmox_values as values
 
+#: {firmware: value of the option bios}.
 _BOARD = {"bios": "seabios", "uefi": "ovmf"}
-#: The size is 1 GiB in the request; the server makes the volume smaller.
-_STATE = "{}:1"
-NEW_KEYS = "Remove its EFI disk first, or clone the VM's disks into a new one."
+#: STORAGE:SIZE of a new volume. The request contains 1 GiB; the server creates a smaller volume.
+_NEW_VOLUME = "{}:1"
+KEYS_REMEDY = "Remove its EFI disk first, or clone the VM's disks into a new one."
 
 
-def write_firmware(writing, change):
-    writing.set("bios", _BOARD[change.new])
-    if change.new == "uefi" and not writing.value("efidisk0"):
+def write_firmware(update, change):
+    update.set("bios", _BOARD[change.new])
+    if change.new == "uefi" and not update.value("efidisk0"):
         keys = int(bool((change.beside or {}).get("secure_boot")))
-        writing.put["efidisk0"] = f"{_STATE.format(writing.storage)},efitype=4m,pre-enrolled-keys={keys}"
+        update.to_set["efidisk0"] = f"{_NEW_VOLUME.format(update.storage)},efitype=4m,pre-enrolled-keys={keys}"
 
 
-def write_secure_boot(writing, change):
-    if change.new and writing.put.get("efidisk0"):
-        writing.merge("efidisk0", {"pre-enrolled-keys": "1"})
+def write_secure_boot(update, change):
+    if change.new and update.to_set.get("efidisk0"):
+        update.merge("efidisk0", {"pre-enrolled-keys": "1"})
 
 
-def write_tpm(writing, change):
-    is_there = "tpmstate0" in writing.now
-    if change.new and not is_there:
-        writing.put["tpmstate0"] = f"{_STATE.format(writing.storage)},version=v2.0"
-    elif is_there and not change.new:
-        writing.deleted.append("tpmstate0")
+def write_tpm(update, change):
+    has_tpm = "tpmstate0" in update.current
+    if change.new and not has_tpm:
+        update.to_set["tpmstate0"] = f"{_NEW_VOLUME.format(update.storage)},version=v2.0"
+    elif has_tpm and not change.new:
+        update.to_purge.append("tpmstate0")
 
 
 def has_keys(options):
-    """Whether a VM's EFI disk was created with the keys of secure boot."""
+    """Whether the EFI disk was created with the Secure Boot keys."""
     return values.parse("efidisk0", options.get("efidisk0", "")).get("pre-enrolled-keys") == "1"
 
 
@@ -46,13 +47,17 @@ def check_secure_boot(vm, config):
 
 
 def check_keys(label, options, change):
-    """An EFI disk is kept while the VM uses BIOS, and so are its keys."""
+    """Raise Refused if an existing EFI disk does not match the requested secure_boot.
+
+    A VM that is changed to BIOS keeps its EFI disk, with or without the keys.
+    """
     requested = change.beside.get("secure_boot")
     if change.new == "uefi" and requested is not None and "efidisk0" in options and requested != has_keys(options):
-        held = "without" if requested else "with"
+        with_or_without = "without" if requested else "with"
         raise Refused(
-            f"{label}: secure_boot cannot become '{requested}': it has an EFI disk, which was created {held} the keys.",
-            NEW_KEYS,
+            f"{label}: secure_boot cannot become '{requested}': it has an EFI disk, which was created {with_or_without}"
+            " the keys.",
+            KEYS_REMEDY,
         )
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Network interfaces, the bridges that they are connected to, and the addresses of a running guest.
+"""Network interfaces, their bridges, and the addresses of a running guest.
 
-Addresses are those that its agent reports, else those that cloud-init was given.
+Addresses are those that the guest agent reports, else the fixed ones that cloud-init configures.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from ...._lifecycle.model import Address
 from ...._tools import proxmox_values as values
 
 _NETWORK = re.compile(r"net(\d+)")
+#: The first version that has privileges for bridges.
 _BRIDGES_SINCE = (8, 0)
-_NOT_OURS = ("127.", "169.254.", "::1", "fe80:")
+#: Prefixes of addresses that cannot be reached from outside.
+_LOCAL_ADDRESSES = ("127.", "169.254.", "::1", "fe80:")
 _SSH = 22
-#: Seconds after a start in which no guest has an agent: a question to it would take the server three.
-_NO_AGENT_YET = 4
+#: Seconds after a start in which no guest has a running agent yet. A call to a missing agent takes three seconds.
+_SECONDS_WITHOUT_AGENT = 4
 
 
 def nics_of(options):
-    """{place: sub-keys} of all NICs."""
+    """{position: sub-keys} of all NICs; positions are "0", "1" ..."""
     return {
         found[1]: values.parse(key, text)
         for key, text in sorted(options.items(), key=lambda item: (len(item[0]), item[0]))
@@ -32,9 +34,9 @@ def nics_of(options):
 
 
 def _read_nic(nic):
-    reported = {"type": "bridged", "source": nic["bridge"]} if nic.get("bridge") else {"type": "user"}
+    connection = {"type": "bridged", "source": nic["bridge"]} if nic.get("bridge") else {"type": "user"}
     return {
-        **reported,
+        **connection,
         "mac": nic.get("macaddr", "").lower(),
         "model": nic.get("model", "virtio"),
         "vlan": int(nic.get("tag", 0)),
@@ -45,56 +47,58 @@ def read_nics(options):
     return {place: _read_nic(nic) for place, nic in nics_of(options).items()}
 
 
-def write_nic(writing, change):
+def write_nic(update, change):
     key = f"net{change.key}"
     if change.kind == "networks.remove":
-        writing.set(key, None)
+        update.set(key, None)
         return
     if change.kind == "networks.add":
-        writing.merge(key, {"model": "virtio", **_nic_parts(change.new)})
+        update.merge(key, {"model": "virtio", **_nic_parts(change.new)})
         return
     if change.attribute == "type" and change.new == "user":
-        writing.merge(key, {"bridge": None})
+        update.merge(key, {"bridge": None})
         return
-    writing.merge(key, _nic_parts({change.attribute: change.new}))
+    update.merge(key, _nic_parts({change.attribute: change.new}))
 
 
 def _nic_parts(requested):
     """The sub-keys for the requested suboptions of a NIC."""
-    words = {"source": "bridge", "mac": "macaddr", "model": "model"}
-    parts = {words[name]: value for name, value in requested.items() if name in words}
+    sub_keys = {"source": "bridge", "mac": "macaddr", "model": "model"}
+    parts = {sub_keys[name]: value for name, value in requested.items() if name in sub_keys}
     if "vlan" in requested:
         parts["tag"] = requested["vlan"] or None
     return parts
 
 
 def adjusted(vm, place, nic, bridge):
-    adjusted, present = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
+    """The requested NIC as Proxmox VE stores it; ``bridge`` is the default bridge."""
+    adjusted, current = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
     kind = {"nat": "user", "network": "bridged"}.get(nic.get("type"), nic.get("type"))
     if kind == "user" and nic.get("source"):
         raise Refused(f"{vm.name}: networks: a NIC of type {nic['type']} has no source.", "Remove the source.")
     if kind:
         adjusted["type"] = kind
-    kind = kind or present.get("type") or "bridged"
-    if kind == "bridged" and not nic.get("source") and present.get("type") != "bridged":
+    kind = kind or current.get("type") or "bridged"
+    if kind == "bridged" and not nic.get("source") and current.get("type") != "bridged":
         adjusted["source"] = bridge
-    return {"type": kind, **adjusted} if not present else adjusted
+    return {"type": kind, **adjusted} if not current else adjusted
 
 
 def check_bridge_privilege(driver, label, node, nic):
-    """Raise Refused for a bridge that the account may not use. Those of SDN zones are left to the server."""
-    bridge, rights = nic.get("bridge"), driver.observer.rights
+    """Raise Refused if the account may not use the bridge of a NIC. Bridges of SDN zones are checked by the server."""
+    bridge, permissions = nic.get("bridge"), driver.observer.permissions
     if not bridge:
         return
     path = f"/sdn/zones/localnetwork/{bridge}" + (f"/{nic['tag']}" if nic.get("tag") else "")
-    if rights.has(path, "SDN.Use", is_visible=False) or driver.release() < _BRIDGES_SINCE:
+    if permissions.has(path, "SDN.Use", is_visible=False) or driver.release() < _BRIDGES_SINCE:
         return
     known = driver.tool.get(f"/nodes/{node}/network", type="any_bridge")
-    if any(one["iface"] == bridge and one.get("type") in ("bridge", "OVSBridge") for one in known):
-        rights.check(label, path, "SDN.Use", is_visible=False)
+    if any(entry["iface"] == bridge and entry.get("type") in ("bridge", "OVSBridge") for entry in known):
+        permissions.check(label, path, "SDN.Use", is_visible=False)
 
 
 def bridges_in(changes):
+    """The bridges that changes connect NICs to."""
     for change in changes:
         if change.kind == "networks.source":
             yield change.new
@@ -106,8 +110,8 @@ def check_bridges(driver, label, node, requested):
     wanted = {bridge for bridge in requested if bridge}
     if not wanted:
         return
-    known = driver.places.bridges(node)
-    # An account that sees no bridge gets the error of the server instead.
+    known = driver.resources.bridges(node)
+    # If the account cannot see any bridge, the server reports the error later.
     if known and wanted - known:
         missing = sorted(wanted - known)[0]
         raise NotFound(
@@ -116,45 +120,51 @@ def check_bridges(driver, label, node, requested):
 
 
 def with_addresses(tool, vm, vm_options, uptime):
-    """The running VM ``vm`` with its addresses."""
-    by_agent = _reported_by_agent(tool, vm_options) if uptime >= _NO_AGENT_YET else ()
-    found = by_agent or _given_to_cloud_init(vm_options)
+    """The running VM ``vm`` with its addresses; ``uptime`` is in seconds."""
+    from_agent = _agent_addresses(tool, vm_options) if uptime >= _SECONDS_WITHOUT_AGENT else ()
+    found = from_agent or _cloud_init_addresses(vm_options)
     nics = [nic.get("macaddr", "").lower() for nic in nics_of(vm_options.running).values()]
-    # A guest has bridges and tunnels of its own, at whose addresses others answer, or the task's own host.
-    reached = [one for one in found if one.mac in nics] or found
-    places = {mac: place for place, mac in enumerate(nics)}
-    addresses = tuple(sorted(reached, key=lambda one: (":" in one.address, places.get(one.mac, 0), one.address)))
+    # Addresses of bridges and tunnels inside the guest may belong to other hosts outside, even to that of the task.
+    of_nics = [address for address in found if address.mac in nics] or found
+    positions = {mac: position for position, mac in enumerate(nics)}
+
+    def sort_key(address):
+        """IPv4 first, then the order of NICs."""
+        return ":" in address.address, positions.get(address.mac, 0), address.address
+
+    addresses = tuple(sorted(of_nics, key=sort_key))
     return vm.having(addresses=addresses, ssh=_ssh(addresses, vm_options))
 
 
-def _reported_by_agent(tool, vm_options):
+def _agent_addresses(tool, vm_options):
     if values.parse("agent", vm_options.running.get("agent", "0")).get("enabled") != "1":
         return []
     try:
         answer = tool.get(f"{vm_options.path}/agent/network-get-interfaces")
     except (ApiError, Refused):
-        # Without the privilege, only the addresses of cloud-init are known.
+        # The account may lack the privilege: then only the addresses of cloud-init are known.
         return []
     nics = answer.get("result") if isinstance(answer, dict) else None
-    return list(_of_nics(nics)) if isinstance(nics, list) else []
+    return list(_addresses_of_nics(nics)) if isinstance(nics, list) else []
 
 
-def _of_nics(nics):
+def _addresses_of_nics(nics):
     for nic in nics:
-        for one in nic.get("ip-addresses") or ():
-            if not one["ip-address"].startswith(_NOT_OURS):
-                yield Address(one["ip-address"], "agent", (nic.get("hardware-address") or "").lower() or None)
+        for entry in nic.get("ip-addresses") or ():
+            if not entry["ip-address"].startswith(_LOCAL_ADDRESSES):
+                yield Address(entry["ip-address"], "agent", (nic.get("hardware-address") or "").lower() or None)
 
 
-def _given_to_cloud_init(vm_options):
+def _cloud_init_addresses(vm_options):
     found = []
     for key, text in sorted(vm_options.running.items()):
         if values.stem(key) != "ipconfig":
             continue
         nic = values.parse("net0", vm_options.running.get(f"net{key.removeprefix('ipconfig')}", ""))
-        reported = values.parse(key, text)
-        fixed = [reported[name] for name in ("ip", "ip6") if reported.get(name) not in (None, "dhcp", "auto", "manual")]
-        found += [Address(one.partition("/")[0], "ipconfig", nic.get("macaddr", "").lower() or None) for one in fixed]
+        parts = values.parse(key, text)
+        fixed = [parts[name] for name in ("ip", "ip6") if parts.get(name) not in (None, "dhcp", "auto", "manual")]
+        mac = nic.get("macaddr", "").lower() or None
+        found += [Address(address.partition("/")[0], "ipconfig", mac) for address in fixed]
     return found
 
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings: how each is read from the options of a VM, and written to them; those of one option each are here.
+"""The table of settings: how each is read from the options of a VM, and written to them.
 
-A new VM gets its options by the same functions. Parts of an option that are not requested stay: a NIC keeps its MAC, a
-disk its volume.
+The same functions configure new and existing VMs. Sub-keys that are not requested are not changed: a NIC keeps its MAC
+address, a disk its volume. The functions of larger settings are in the other files of this directory.
 """
 
 from __future__ import annotations
@@ -27,61 +27,64 @@ from .networks import read_nics, write_nic
 
 #: The CPU type without nested virtualization, which is the default of a new VM.
 _PLAIN_CPU = "kvm64"
-_SCREEN = {"none": "none", "vnc": "std", "spice": "qxl"}
+#: {display.type: type in the option vga}.
+_VGA_TYPES = {"none": "none", "vnc": "std", "spice": "qxl"}
 #: The CPU type with which guests can run VMs.
 _HOST_CPU = "host"
 _NESTED_FLAG = "+nested-virt"
-#: A serial console: display.type has no value for it, so it is set by native only.
+#: Reported as display.type for a serial console, which only native can set.
 SERIAL = "serial"
-#: {key of native: the setting that follows from it}.
+#: {key of native: setting that is also read from it}.
 _ALSO_NATIVE = {"vga": "display", "cpu": "nested_virtualization", "hotplug": "hotplug"}
 
 
 @dataclass
-class Writing:
-    """Options to set and to remove. ``now`` are the VM's options as they are, ``storage`` is for new disks."""
+class ConfigUpdate:
+    """Options to set and to remove. ``current`` are the options of the VM, ``storage`` is for new volumes."""
 
-    now: dict
+    current: dict
     storage: str = ""
     vmid: str = ""
-    put: dict = field(default_factory=dict)
-    removed: list = field(default_factory=list)
-    #: Options whose content is deleted with them.
-    deleted: list = field(default_factory=list)
-    #: {slot: bytes} of disks to grow.
-    grown: dict = field(default_factory=dict)
+    to_set: dict = field(default_factory=dict)
+    #: Options to remove; the volume of a disk is kept.
+    to_remove: list = field(default_factory=list)
+    #: Options to remove, the volumes of which are deleted.
+    to_purge: list = field(default_factory=list)
+    #: {slot: new size in bytes} of disks to grow.
+    to_grow: dict = field(default_factory=dict)
 
     def value(self, key):
-        """An option as it will be."""
-        return None if key in self.removed else self.put.get(key, self.now.get(key))
+        """The value of an option after the update."""
+        return None if key in self.to_remove else self.to_set.get(key, self.current.get(key))
 
     def set(self, key, value):
-        """Empty: the option is removed, if there is one."""
+        """Set an option; an empty value removes it."""
         if value not in (None, ""):
-            self.put[key] = str(value)
-        elif key in self.now:
-            self.removed.append(key)
+            self.to_set[key] = str(value)
+        elif key in self.current:
+            self.to_remove.append(key)
 
     def merge(self, key, parts):
-        """Sub-keys of an option; those that are None are removed."""
-        present = {**values.parse(key, self.value(key) or ""), **parts}
-        self.set(key, values.printed(key, {name: part for name, part in present.items() if part is not None}))
+        """Set sub-keys of an option; those that are None are removed."""
+        merged = {**values.parse(key, self.value(key) or ""), **parts}
+        self.set(key, values.printed(key, {name: part for name, part in merged.items() if part is not None}))
 
     @property
-    def taken(self):
-        """Slots in which nothing can be put: a call cannot empty and fill the same slot."""
-        return {*self.now, *self.put}
+    def used_slots(self):
+        """Slots that cannot be used for a new drive: one call cannot empty and fill the same slot."""
+        return {*self.current, *self.to_set}
 
     @property
-    def allocates(self):
-        return any(values.bus_of(key) or key.startswith(("efidisk", "tpmstate")) for key in self.put)
+    def creates_volumes(self):
+        """Whether the update may create a volume, which can take long."""
+        return any(values.bus_of(key) or key.startswith(("efidisk", "tpmstate")) for key in self.to_set)
 
 
 def _switch(option):
-    """A setting that is an option of 0 or 1."""
+    """The Setting of an option that is 0 or 1."""
     return Setting(
         lambda options: options.get(option) == "1",
-        lambda writing, change: writing.set(option, "1" if change.new else "0"),
+        lambda update, change: update.set(option, "1" if change.new else "0"),
     )
 
 
@@ -89,88 +92,90 @@ def _read_cpus(options):
     return int(options.get("sockets", 1)) * int(options.get("cores", options.get("smp", 1)))
 
 
-def _write_cpus(writing, change):
-    sockets = int(writing.now.get("sockets", 1))
+def _write_cpus(update, change):
+    sockets = int(update.current.get("sockets", 1))
     if change.new % sockets:
         raise Refused(
             f"cpus: the VM has {sockets} sockets, and {change.new} CPUs cannot be divided among them.",
             f"Set a multiple of {sockets}.",
         )
-    writing.set("cores", change.new // sockets)
+    update.set("cores", change.new // sockets)
 
 
 def memory_of(options):
-    """Bytes that a VM has at most."""
+    """The memory of a VM in bytes; with ballooning the maximum."""
     return int(values.parse("memory", options.get("memory", "512"))["current"]) * MIB
 
 
-def _write_memory(writing, change):
-    writing.set("memory", change.new // MIB)
+def _write_memory(update, change):
+    update.set("memory", change.new // MIB)
 
 
 def _is_nested(options):
-    processor = values.parse("cpu", options.get("cpu", ""))
-    return processor.get("cputype") == _HOST_CPU or _NESTED_FLAG in processor.get("flags", "").split(";")
+    cpu = values.parse("cpu", options.get("cpu", ""))
+    return cpu.get("cputype") == _HOST_CPU or _NESTED_FLAG in cpu.get("flags", "").split(";")
 
 
-def _write_nested(writing, change):
-    present = values.parse("cpu", writing.value("cpu") or "")
-    flags = [flag for flag in present.get("flags", "").split(";") if flag and flag != _NESTED_FLAG]
+def _write_nested(update, change):
+    current = values.parse("cpu", update.value("cpu") or "")
+    flags = [flag for flag in current.get("flags", "").split(";") if flag and flag != _NESTED_FLAG]
     if change.new:
-        writing.merge("cpu", {"cputype": _HOST_CPU})
-    elif present:
-        kind = _PLAIN_CPU if present.get("cputype") == _HOST_CPU else present.get("cputype", _PLAIN_CPU)
-        writing.merge("cpu", {"cputype": kind, "flags": ";".join(flags) or None})
+        update.merge("cpu", {"cputype": _HOST_CPU})
+    elif current:
+        kind = _PLAIN_CPU if current.get("cputype") == _HOST_CPU else current.get("cputype", _PLAIN_CPU)
+        update.merge("cpu", {"cputype": kind, "flags": ";".join(flags) or None})
 
 
 def _read_fleet(options):
-    return (mark.split(options.get("description"))[1] or {}).get("fleet", "")
+    return (mark.split_notes(options.get("description"))[1] or {}).get("fleet", "")
 
 
 def _read_description(options):
-    return mark.split(options.get("description"))[0]
+    return mark.split_notes(options.get("description"))[0]
 
 
-def _write_description(writing, change):
-    writing.set("description", mark.notes_of(change.new, mark.split(writing.value("description"))[1]))
+def _write_description(update, change):
+    update.set("description", mark.notes_of(change.new, mark.split_notes(update.value("description"))[1]))
 
 
-def _write_fleet(writing, change):
-    text, noted = mark.split(writing.value("description"))
-    writing.set("description", mark.notes_of(text, with_settings(mark.own(writing.vmid, noted), {"fleet": change.new})))
+def _write_fleet(update, change):
+    text, recorded = mark.split_notes(update.value("description"))
+    update.set(
+        "description", mark.notes_of(text, with_settings(mark.own_mark(update.vmid, recorded), {"fleet": change.new}))
+    )
 
 
 def _read_tags(options):
     return tuple(sorted(tag for tag in re.split(r"[;, ]+", options.get("tags", "")) if tag))
 
 
-def _write_tags(writing, change):
-    writing.set("tags", ";".join(change.new))
+def _write_tags(update, change):
+    update.set("tags", ";".join(change.new))
 
 
 def _read_display(options):
     adapter = values.parse("vga", options.get("vga", ""))
-    kind = adapter.get("type", "std")
-    words = {"qxl": "spice", "none": "none", "serial": SERIAL}
-    reported = {"type": next((word for name, word in words.items() if kind.startswith(name)), "vnc")}
-    return {**reported, **({"video_memory": int(adapter["memory"]) * MIB} if "memory" in adapter else {})}
+    vga_type = adapter.get("type", "std")
+    types = {"qxl": "spice", "none": "none", "serial": SERIAL}
+    display = {"type": next((name for prefix, name in types.items() if vga_type.startswith(prefix)), "vnc")}
+    return {**display, **({"video_memory": int(adapter["memory"]) * MIB} if "memory" in adapter else {})}
 
 
-def _write_display(writing, change):
+def _write_display(update, change):
     if change.attribute == "type":
-        writing.merge("vga", {"type": _SCREEN[change.new]})
+        update.merge("vga", {"type": _VGA_TYPES[change.new]})
         return
-    present = values.parse("vga", writing.value("vga") or "")
-    writing.merge("vga", {"type": present.get("type", "std"), "memory": change.new // MIB})
+    current = values.parse("vga", update.value("vga") or "")
+    update.merge("vga", {"type": current.get("type", "std"), "memory": change.new // MIB})
 
 
-#: By the vocabulary's name of the field. What is written to is a Writing.
+#: {field: Setting}. The functions read a dict of options, and write to a ConfigUpdate.
 SETTINGS = {
     "cpus": Setting(_read_cpus, _write_cpus),
     "memory": Setting(memory_of, _write_memory),
     "nested_virtualization": Setting(_is_nested, _write_nested),
     "os_type": Setting(
-        lambda options: options.get("ostype", "other"), lambda writing, change: writing.set("ostype", change.new)
+        lambda options: options.get("ostype", "other"), lambda update, change: update.set("ostype", change.new)
     ),
     "description": Setting(_read_description, _write_description),
     "tags": Setting(_read_tags, _write_tags),
@@ -190,7 +195,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of a VM beside its options."""
+    """Facts about a VM that are not in its options. ``native_keys`` are the keys of native that the task sets."""
 
     node: str
     vmid: str
@@ -199,7 +204,7 @@ class Context:
 
 
 def config_of(options, context):
-    """A VM's settings by the vocabulary's names. A template is created by a call of its own, not by an option."""
+    """The settings of a VM in the form of ``Vm.config``."""
     found = {
         **read_all(SETTINGS, options),
         "hotplug": tuple(sorted(values.hotplugged(options.get("hotplug")))),
@@ -207,43 +212,51 @@ def config_of(options, context):
         "node": context.node,
         "pool": context.pool or "",
     }
-    if not mark.is_of(context.vmid, mark.split(options.get("description"))[1]):
-        found["fleet"] = ""  # A copy that somebody made belongs to no fleet.
+    if not mark.is_of(context.vmid, mark.split_notes(options.get("description"))[1]):
+        found["fleet"] = ""  # A copy that a user made belongs to no fleet.
     if context.native_keys:
         found["native"] = {key: options.get(key) for key in context.native_keys}
     return found
 
 
 def running_config_of(options, context):
-    """The settings that a VM runs with. What the task sets by native is reported as native only, here as in a plan."""
-    twice = {_ALSO_NATIVE.get(key) for key in context.native_keys}
-    return {name: value for name, value in config_of(options, context).items() if name not in twice}
+    """The settings that a VM runs with, in the form of ``Vm.active``.
+
+    A setting that also follows from a key of native is omitted if the task sets this key, as in a plan.
+    """
+    also_native = {_ALSO_NATIVE.get(key) for key in context.native_keys}
+    return {name: value for name, value in config_of(options, context).items() if name not in also_native}
 
 
-def written(changes, now, storage, vmid=""):
-    """The Writing of all ``changes`` that are options of the configuration."""
-    writing = Writing(dict(now), storage, vmid)
-    for change in sorted(changes, key=_order):
+def config_update(changes, current, storage, vmid=""):
+    """The ConfigUpdate for those of ``changes`` that are options of the configuration."""
+    update = ConfigUpdate(dict(current), storage, vmid)
+    for change in sorted(changes, key=_sort_key):
         if change.field == "native":
-            write_native(writing, change)
+            write_native(update, change)
         elif change.field in SETTINGS:
-            SETTINGS[change.field].write(writing, change)
-    writing.put = {key: text for key, text in writing.put.items() if not _is_so(key, writing.now.get(key), text)}
-    return writing
+            SETTINGS[change.field].write(update, change)
+    update.to_set = {
+        key: text for key, text in update.to_set.items() if not _is_already_set(key, update.current.get(key), text)
+    }
+    return update
 
 
-def _is_so(key, found, wanted):
-    """Whether an option has the wanted value already: by a call whose answer was lost, or by another user."""
+def _is_already_set(key, found, requested):
+    """Whether an option already has the requested value: from a call whose answer was lost, or from another user.
+
+    The size of a drive is not compared: the server stores it.
+    """
     if found is None or values.bus_of(key) is None:
-        return found == wanted
-    return {"size": "", **values.parse(key, found)} == {**values.parse(key, wanted), "size": _size(key, found)}
+        return found == requested
+    return {"size": "", **values.parse(key, found)} == {**values.parse(key, requested), "size": _size(key, found)}
 
 
 def _size(key, text):
-    """The size of a drive that the server stores."""
+    """The size in the value of a drive, as the server stores it; empty if there is none."""
     return values.parse(key, text).get("size", "")
 
 
-def _order(change):
+def _sort_key(change):
     """Disks and NICs are added before single sub-keys of them are set."""
     return change.field == "native", change.path

@@ -10,7 +10,7 @@ import re
 
 def cluster_state(world):
     machines = {
-        vmid: (one.node, one.running, one.qmp, _lasting(one.text))
+        vmid: (one.node, one.running, one.qmp, _stable(one.text))
         for vmid, one in sorted(world.cluster.machines.items())
     }
     volumes = {
@@ -22,7 +22,7 @@ def cluster_state(world):
     return created, machines, volumes, {name: sorted(pool.vms) for name, pool in world.cluster.pools.items()}
 
 
-def _lasting(text):
+def _stable(text):
     """The lines of a configuration, with random values and times replaced."""
     text = re.sub(r"(?i)([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC", text)
     text = re.sub(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)

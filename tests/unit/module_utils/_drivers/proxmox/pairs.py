@@ -137,9 +137,9 @@ def world_with(machine, **more):
     return world
 
 
-def options_of(asked):
+def options_of(requested):
     """The task's options."""
     for option in ("disks", "networks"):
-        if option in asked.get("purge", ()):
-            asked.setdefault(option, [])
-    return {"name": "web", **deepcopy(asked)}
+        if option in requested.get("purge", ()):
+            requested.setdefault(option, [])
+    return {"name": "web", **deepcopy(requested)}

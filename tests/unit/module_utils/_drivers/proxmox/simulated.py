@@ -83,12 +83,12 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
     return run(driver, requests(params, proxmox_vm.MODULE.options), check, SimulatedClock(world), probe)
 
 
-def refused(world, *words, **asked):
+def rejected(world, *words, **requested):
     """Assert that a task fails with ``words`` in its message, in check mode and without, and writes nothing."""
     world.journal.clear()
     for check in (True, False):
-        outcome = do(world, check=check, **asked)
-        assert outcome.failed, (check, asked)
+        outcome = do(world, check=check, **requested)
+        assert outcome.failed, (check, requested)
         for word in words:
             assert word in outcome.msg
     assert world.journal.writes() == []

@@ -9,7 +9,7 @@ from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
 
 
-def test_addresses_come_from_the_agent_or_from_what_cloud_init_was_told(world):
+def test_addresses_are_from_the_agent_or_from_cloud_init(world):
     do(world, name="web2", state="started", cloud_init={"ip_config": ["ip=192.0.2.9/24"]}, native={"agent": "0"})
     found = {
         vm.name: vm.addresses for vm in driver_of(world).observe(None, frozenset({"power", "config", "addresses"})).vms
@@ -19,7 +19,7 @@ def test_addresses_come_from_the_agent_or_from_what_cloud_init_was_told(world):
     assert found["tmpl"] == ()
 
 
-class ManyCards(Api):
+class WithBridgeInGuest(Api):
     """The guest of web1 has its own bridge, whose address comes first."""
 
     def call(self, method, path, parameters=None):
@@ -36,19 +36,19 @@ def _web1(world, api=None):
     return next(vm for vm in vms if vm.name == "web1")
 
 
-def test_a_machine_is_reached_by_its_own_cards(world):
+def test_address_of_a_bridge_in_the_guest_is_ignored(world):
     """An address that exists on every host may lead to another host, so it is ignored."""
-    found = _web1(world, ManyCards(world))
+    found = _web1(world, WithBridgeInGuest(world))
     assert ([one.address for one in found.addresses], found.ssh["host"]) == (["198.51.100.101"], "198.51.100.101")
 
 
-def test_who_may_not_ask_the_agent_sees_all_else(world):
+def test_missing_privilege_for_the_agent_is_not_an_error(world):
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
     world.access.allow("/", "ci@pve", "PVEAuditor")
     assert _web1(world, Api(world, User("ci@pve", "t"))).addresses == ()
 
 
-def test_an_agent_that_does_not_answer_delays_once(world):
+def test_agent_that_does_not_answer_delays_the_observation_once(world):
     world.cluster.machines[100].guest.agent_after = 1e9
     before = world.engine.now
     vms = driver_of(world).observe(None, frozenset({"power", "config", "addresses"})).vms

@@ -41,7 +41,7 @@ def _vmid(world, name):
     return found[0]
 
 
-def _same_again(world, **options):
+def _assert_unchanged_again(world, **options):
     """Assert that a second run of the task changes nothing."""
     world.journal.clear()
     again = do(world, **options)
@@ -55,33 +55,33 @@ def _fails(outcome, *words):
         assert word in outcome.msg
 
 
-def test_running_is_running(world):
-    _same_again(world, name="web1", state="started")
+def test_running_vm_is_not_started_again(world):
+    _assert_unchanged_again(world, name="web1", state="started")
 
 
-def test_a_stopped_one_is_started_on_its_node(world):
+def test_stopped_vm_is_started_on_its_node(world):
     assert do(world, name="web2", state="started").changed
     assert _writes(world) == [("POST", "pve2/qemu/101/status/start")]
     assert world.cluster.machines[101].running
 
 
-def test_the_power_that_leads_to_no_change_is_fresh(world):
+def test_power_state_is_read_from_the_node_not_from_the_cluster(world):
     """The cluster's list still shows the VM as stopped."""
     world.faults.statistics_frozen = True
     do(world, name="web2", state="started")
-    _same_again(world, name="web2", state="started")
+    _assert_unchanged_again(world, name="web2", state="started")
     behind.power(world, 101, on=False)
     assert do(world, name="web2", state="started").changed
 
 
-def test_a_guest_is_asked_to_stop(world):
+def test_guest_is_shut_down(world):
     assert do(world, name="web1", state="stopped").changed
     assert _writes(world) == [("POST", "pve1/qemu/100/status/shutdown")]
     assert "QMP quit" not in [effect.text for effect in world.journal.effects]
-    _same_again(world, name="web1", state="stopped")
+    _assert_unchanged_again(world, name="web1", state="stopped")
 
 
-def test_a_deaf_guest_fails_the_task_and_runs_on(world):
+def test_guest_that_ignores_a_shutdown_keeps_running(world):
     world.cluster.machines[100].guest.stops_within = None
     outcome = do(world, name="web1", state="stopped", stop_mode="graceful", stop_timeout=25)
     _fails(outcome, "web1", "running", "stop_timeout", "graceful_then_force")
@@ -89,7 +89,7 @@ def test_a_deaf_guest_fails_the_task_and_runs_on(world):
     assert world.cluster.machines[100].running
 
 
-def test_a_deaf_guest_is_cut_off_where_that_is_allowed(world):
+def test_guest_that_ignores_a_shutdown_is_powered_off_if_allowed(world):
     world.cluster.machines[100].guest.stops_within = None
     outcome = do(world, name="web1", state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
     assert not outcome.failed
@@ -101,17 +101,17 @@ def test_a_deaf_guest_is_cut_off_where_that_is_allowed(world):
 NEW = {"name": "web3", "memory": "2048", "disks": [DISK], "tags": ["Web", "prod"], "node": "pve1"}
 
 
-def test_a_machine_is_made_with_all_that_was_asked(world):
+def test_vm_is_created_with_all_requested_options(world):
     outcome = do(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
     assert not outcome.failed, outcome.msg
     assert [method for method, _path in _writes(world)] == ["POST", "PUT"]  # Created, and mark completed.
     options = _options(world, _vmid(world, "web3"))
     assert options["scsi0"] == "local-lvm:vm-102-disk-0,size=32G"
     assert (options["memory"], options["tags"], options["boot"]) == ("2048", "prod;web", "order=scsi0;ide2;net0")
-    _same_again(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
+    _assert_unchanged_again(world, **NEW, networks=[{"model": "virtio", "source": "vmbr0"}])
 
 
-def test_made_and_started_but_it_does_not_start(world):
+def test_new_vm_that_does_not_start_is_removed(world):
     world.faults.task("qmstart", "start failed: QEMU exited with code 1", times=9)
     outcome = do(world, **NEW, state="started")
     _fails(outcome, "web3", "start failed")
@@ -119,7 +119,7 @@ def test_made_and_started_but_it_does_not_start(world):
     assert invariants.orphans(world) == []
 
 
-def test_more_memory_becomes_pending(world):
+def test_memory_change_waits_for_next_start(world):
     outcome = do(world, name="web1", memory="4096")
     assert _writes(world) == [("PUT", "pve1/qemu/100/config")]
     assert outcome.vms[0]["restart_required"] == ["memory"]
@@ -130,22 +130,22 @@ def test_more_memory_becomes_pending(world):
     assert world.cluster.machines[100].config.current["memory"] == "4096"
 
 
-def test_a_card_keeps_its_mac_and_all_that_was_not_asked(world):
+def test_nic_keeps_its_mac_and_all_other_sub_keys(world):
     behind.edit(world, 100, net0="virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1,rate=10")
-    _same_again(world, name="web1", networks=[{"type": "bridged", "source": "vmbr0", "model": "virtio"}])
+    _assert_unchanged_again(world, name="web1", networks=[{"type": "bridged", "source": "vmbr0", "model": "virtio"}])
     assert do(world, name="web1", networks=[{"source": "vmbr1"}]).changed
     assert len(_writes(world)) == 1
     assert _options(world, 100)["net0"] == "virtio=BC:24:11:00:00:01,bridge=vmbr1,firewall=1,rate=10"
     assert not [effect for effect in world.journal.effects if "PLUG" in effect.text]
 
 
-def test_a_disk_grows_and_is_never_made_a_second_time(world):
+def test_disk_grows_and_is_never_created_twice(world):
     volumes = len(world.storages.get("local-lvm").volumes)
     grown = {"name": "web1", "disks": [{"slot": "scsi0", "size": "40G"}]}
     assert do(world, **grown).changed
     assert _writes(world) == [("PUT", "pve1/qemu/100/resize")]
     assert len(world.storages.get("local-lvm").volumes) == volumes
-    _same_again(world, **grown)
+    _assert_unchanged_again(world, **grown)
     _fails(do(world, name="web1", disks=[{"slot": "scsi0", "size": "20G"}]), "web1", "40G", "20G", "shrunk")
     assert _writes(world) == []
 
@@ -159,7 +159,7 @@ CLONE = {
 }
 
 
-def test_a_linked_clone_with_settings_of_its_own(world):
+def test_linked_clone_with_its_own_settings(world):
     check = do(world, **CLONE, check=True)
     assert _writes(world) == []
     outcome = do(world, **CLONE)
@@ -167,39 +167,39 @@ def test_a_linked_clone_with_settings_of_its_own(world):
     assert outcome.diff == check.diff
     assert [method for method, _path in _writes(world)] == ["POST", "PUT", "PUT", "POST"]
     assert outcome.vms[0]["id"] == str(_vmid(world, "web4"))
-    _same_again(world, **CLONE)
+    _assert_unchanged_again(world, **CLONE)
     existing = do(world, **CLONE)
     assert (existing.vms[0]["id"], existing.vms[0]["not_compared"]) == (str(_vmid(world, "web4")), ["clone"])
 
 
-def test_a_full_clone_goes_to_another_node_with_shared_disks(world):
+def test_full_clone_is_created_on_another_node_with_shared_disks(world):
     behind.edit(world, 9000, ide2=None)
     volume = world.storages.get("local-lvm").volumes[("pve1", "base-9000-disk-0")]
     world.storages.get("nfs").volumes[(None, "9000/base-9000-disk-0.raw")] = volume
     behind.edit(world, 9000, scsi0="nfs:9000/base-9000-disk-0.raw,size=8G")
-    asked = {"name": "web5", "clone": {"source": "tmpl"}, "storage": "nfs", "node": "pve2"}
-    outcome = do(world, **asked)
+    requested = {"name": "web5", "clone": {"source": "tmpl"}, "storage": "nfs", "node": "pve2"}
+    outcome = do(world, **requested)
     assert not outcome.failed, outcome.msg
     assert world.cluster.machines[_vmid(world, "web5")].node == "pve2"
     assert world.journal.count("POST", "/clone") == 1
-    _same_again(world, **asked)
+    _assert_unchanged_again(world, **requested)
 
 
-def test_a_clone_on_another_node_needs_shared_disks(world):
+def test_clone_on_another_node_needs_shared_disks(world):
     for check in (True, False):
         outcome = do(world, check=check, name="web5", clone={"source": "tmpl"}, node="pve2")
         _fails(outcome, "web5", "'tmpl'", "pve2", "not shared", "move the clone")
     assert _writes(world) == []
 
 
-def test_a_clone_with_an_automatic_node_stays_with_its_source(world):
+def test_clone_with_node_auto_is_on_the_node_of_its_source(world):
     for check in (True, False):
         outcome = do(world, check=check, name="web5", clone={"source": "tmpl"}, node="auto")
         assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     assert world.cluster.machines[_vmid(world, "web5")].node == "pve1"
 
 
-def test_snapshots_are_taken_once(world):
+def test_existing_snapshot_is_not_taken_again(world):
     assert do_snapshot(world, name="web1", snapshot="s1").changed
     assert _writes(world) == [("POST", "pve1/qemu/100/snapshot")]
     again = do_snapshot(world, name="web1", snapshot="s1")
@@ -208,12 +208,12 @@ def test_snapshots_are_taken_once(world):
 
 
 @pytest.mark.parametrize(("options", "with_memory"), [({}, True), ({"include_memory": False}, False)])
-def test_snapshot_of_a_running_vm_holds_its_memory_unless_told_otherwise(world, options, with_memory):
+def test_snapshot_of_a_running_vm_includes_its_memory_by_default(world, options, with_memory):
     do_snapshot(world, name="web1", snapshot="s1", **options)
     assert ("vmstate" in world.cluster.machines[100].config.snapshots["s1"]) == with_memory
 
 
-def test_a_snapshot_without_memory_is_restored_and_the_machine_kept_running(world):
+def test_vm_runs_after_restoring_a_snapshot_without_memory_with_power_keep(world):
     do_snapshot(world, name="web1", snapshot="s1", include_memory=False)
     outcome = do_snapshot(world, name="web1", snapshot="s1", state="restored", power="keep")
     assert not outcome.failed, outcome.msg
@@ -221,14 +221,14 @@ def test_a_snapshot_without_memory_is_restored_and_the_machine_kept_running(worl
     assert [step["verb"] for step in outcome.vms[0]["steps"]] == ["restore", "start"]
 
 
-def test_a_running_one_is_removed_with_its_volumes(world):
+def test_running_vm_is_deleted_with_its_volumes(world):
     assert do(world, name="web1", state="absent", stop_mode="force").changed
     assert 100 not in world.cluster.machines
     assert invariants.orphans(world) == []
-    _same_again(world, name="web1", state="absent")
+    _assert_unchanged_again(world, name="web1", state="absent")
 
 
-def test_what_high_availability_manages_is_waited_for(world):
+def test_start_by_high_availability_is_waited_for(world):
     world.cluster.machines[101].ha = True
     outcome = do(world, name="web2", state="started")
     assert not outcome.failed, outcome.msg
@@ -237,7 +237,7 @@ def test_what_high_availability_manages_is_waited_for(world):
     assert world.cluster.machines[101].starts == 1
 
 
-def test_what_a_task_left_unfinished(world):
+def test_unfinished_vm_is_hidden_but_can_be_deleted(world):
     """Alone, it does not count as an existing VM, but can be deleted; beside a finished one it is reported, and deleted
     by its VMID.
     """
@@ -256,7 +256,7 @@ def test_what_a_task_left_unfinished(world):
     assert (201 in world.cluster.machines, 101 in world.cluster.machines) == (False, True)
 
 
-def test_the_unfinished_one_of_two_is_nobodys_for_a_task_without_settings_either(world):
+def test_unfinished_namesake_is_hidden_from_a_task_without_settings_too(world):
     worlds.add_machine(world, 201, "pve1", {"name": "web2"})
     world.cluster.machines[201].text = '#<!-- polyvirt {"id":"201","unfinished":true,"v":1} -->\n' + (
         world.cluster.machines[201].text
@@ -266,8 +266,8 @@ def test_the_unfinished_one_of_two_is_nobodys_for_a_task_without_settings_either
 
 
 @pytest.mark.parametrize("new", ["somebodys", None], ids=["a name", "no name"])
-def test_a_number_that_has_changed_hands_is_not_removed(world, new):
-    """After the observation, somebody deletes the VM and creates another one with its VMID."""
+def test_vm_id_that_was_reused_by_others_is_not_deleted(world, new):
+    """After the observation, another user deletes the VM and creates a new one with its VM id."""
 
     class Late(Api):
         def call(self, method, path, parameters=None):
@@ -279,7 +279,7 @@ def test_a_number_that_has_changed_hands_is_not_removed(world, new):
     assert 101 in world.cluster.machines
 
 
-def test_an_agent_that_is_not_there_is_no_way_to_ask(world):
+def test_failing_shutdown_is_repeated_and_then_forced(world):
     """The server's task fails with this text. The driver shuts the guest down once more, and then powers it off."""
     world.faults.task("qmshutdown", "VM quit/powerdown failed", times=99)
     outcome = do(world, name="web1", state="stopped", stop_mode="graceful_then_force", stop_timeout=15)
@@ -287,7 +287,7 @@ def test_an_agent_that_is_not_there_is_no_way_to_ask(world):
     assert [path.rpartition("/")[2] for _method, path in _writes(world)] == ["shutdown", "shutdown", "stop"]
 
 
-def test_what_must_not_be_removed(world):
+def test_vms_that_cannot_be_deleted(world):
     do(world, name="web2", protection=True)
     do(world, name="web4", clone={"source": "tmpl", "linked": True})
     world.journal.clear()
@@ -297,7 +297,7 @@ def test_what_must_not_be_removed(world):
     assert _writes(world) == []
 
 
-def test_a_lock_of_somebody_else_is_waited_for(world):
+def test_lock_of_others_is_waited_for(world):
     behind.lock(world, 101, "backup", seconds=20)
     outcome = do(world, name="web2", state="started", memory="4096")
     assert not outcome.failed, outcome.msg
@@ -306,18 +306,18 @@ def test_a_lock_of_somebody_else_is_waited_for(world):
     _fails(do(world, name="web1", memory="4096", timeout=5), "web1", "backup", "5 seconds")
 
 
-def test_what_stands_as_asked_does_not_wait_for_the_backup_of_somebody_else(world):
+def test_task_without_changes_does_not_wait_for_a_backup(world):
     behind.lock(world, 100, "backup")
     began = world.now
-    for asked in ({"state": "started"}, {"state": "started", "memory": "2048"}, {"memory": "2048"}):
-        outcome = do(world, name="web1", **asked)
+    for requested in ({"state": "started"}, {"state": "started", "memory": "2048"}, {"memory": "2048"}):
+        outcome = do(world, name="web1", **requested)
         assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
     assert do(world, name="web1", state="started", wait_for="address").vms[0]["addresses"]
     assert world.now - began < 1
     assert _writes(world) == []
 
 
-def test_a_snapshot_that_was_cut_off_is_told_as_unfinished(world):
+def test_interrupted_snapshot_is_reported_as_unfinished(world):
     do_snapshot(world, name="web1", snapshot="half")
     machine = world.cluster.machines[100]
     config = machine.config
@@ -332,16 +332,16 @@ def test_a_snapshot_that_was_cut_off_is_told_as_unfinished(world):
     assert do_snapshot(world, name="web1", snapshot="half").changed
 
 
-def test_off_is_off_whatever_it_is_called(world):
+def test_all_notations_of_a_boolean_are_equal(world):
     defaults = {"kvm": True, "agent": "enabled=1", "tablet": 1, "acpi": "yes"}
-    _same_again(world, name="web2", autostart=False, native=defaults)
+    _assert_unchanged_again(world, name="web2", autostart=False, native=defaults)
     assert do(world, name="web2", autostart=True, native={"kvm": False, "numa": True}).changed
     assert {_options(world, 101)[key] for key in ("onboot", "numa")} == {"1"}
     assert _options(world, 101)["kvm"] == "0"
-    _same_again(world, name="web2", autostart=True, native={"kvm": "off", "numa": "on"})
+    _assert_unchanged_again(world, name="web2", autostart=True, native={"kvm": "off", "numa": "on"})
 
 
-def test_a_right_that_is_missing_is_named(world):
+def test_error_names_the_missing_privilege(world):
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s")})
     for who in ("ci@pve", "ci@pve!t"):
         world.access.allow("/", who, "PVEAuditor")
@@ -349,7 +349,7 @@ def test_a_right_that_is_missing_is_named(world):
     _fails(outcome, "VM.PowerMgmt on /vms/101", "ci@pve!t")
 
 
-def test_a_node_that_is_gone(world):
+def test_vm_on_an_offline_node_is_unknown(world):
     behind.node(world, "pve2", online=False)
     outcome = do(world, name="web2", state="started")
     _fails(outcome, "web2", "pve2", "nothing is changed")
@@ -357,7 +357,7 @@ def test_a_node_that_is_gone(world):
     assert do(world, name="web1", state="stopped").changed
 
 
-def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
+def test_name_that_may_be_on_an_offline_node_is_not_used_for_a_new_vm(world):
     """Some minutes after a node went offline, the cluster no longer reports the names of its VMs."""
 
     class Forgetful(Api):
@@ -376,7 +376,7 @@ def test_a_name_that_may_be_on_a_node_that_is_gone_is_not_given_again(world):
     assert do(world, api=Forgetful(world), name="web1", state="stopped").changed
 
 
-def test_a_name_that_is_on_no_node_is_free_though_one_is_gone(world):
+def test_name_that_is_not_on_the_offline_node_is_free(world):
     """The cluster still reports the names of the offline node's VMs."""
     behind.node(world, "pve2", online=False)
     assert not do(world, name="web9", state="absent").changed
@@ -384,7 +384,7 @@ def test_a_name_that_is_on_no_node_is_free_though_one_is_gone(world):
     assert do(world, name="web9").vms[0]["settings"]["node"] != "pve2"
 
 
-def test_nothing_is_cloned_of_what_is_on_a_node_that_is_gone(world):
+def test_vm_on_an_offline_node_is_not_cloned(world):
     behind.node(world, "pve2", online=False)
     _fails(do(world, name="web3", clone={"source": "web2"}), "web3", "web2", "unknown")
     assert _writes(world) == []
@@ -394,7 +394,7 @@ def test_info_modules_report_what_the_version_of_the_server_supports(world):
     assert ProxmoxReader(driver_of(world).tool, observer=None).traits().version == "9.1.2"
 
 
-def test_a_server_that_is_too_old(world):
+def test_server_that_is_too_old_is_rejected(world):
     for version in ("7.0-8", "8.4.1", "9.1.2"):
         check_version(version)
     with pytest.raises(Unavailable, match="or later"):

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import pytest
 
-from unit.module_utils._drivers.proxmox.simulated import do, refused
+from unit.module_utils._drivers.proxmox.simulated import do, rejected
 
 KEY, OTHER = (f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{letter * 43}" for letter in "AB")
 
 
-def _told(world, **asked):
+def _changed_once(world, **requested):
     """Run a task that succeeds, and changes nothing when it runs again; returns the VM's options."""
     for check, changed in ((True, True), (False, True), (True, False), (False, False)):
-        outcome = do(world, check=check, name="web2", cloud_init=asked)
+        outcome = do(world, check=check, name="web2", cloud_init=requested)
         assert (outcome.failed, outcome.changed) == (False, changed), outcome.msg
     return world.cluster.machines[101].config.current
 
 
 @pytest.mark.parametrize(
-    ("option", "asked", "key", "stored"),
+    ("option", "requested", "key", "stored"),
     [
         ("nameservers", ["1.1.1.1 8.8.8.8"], "nameserver", "1.1.1.1 8.8.8.8"),
         ("nameservers", [" 1.1.1.1", "", "8.8.8.8"], "nameserver", "1.1.1.1 8.8.8.8"),
@@ -39,21 +39,21 @@ def _told(world, **asked):
         ("ip_config", [*[""] * 31, "ip=dhcp", ""], "ipconfig31", "ip=dhcp"),
     ],
 )
-def test_however_it_is_written_it_is_reached(world, option, asked, key, stored):
-    found = _told(world, **{option: asked})
+def test_every_notation_of_a_value_is_stored_in_one_form(world, option, requested, key, stored):
+    found = _changed_once(world, **{option: requested})
     assert stored is None or found[key] == stored
 
 
 @pytest.mark.parametrize(
     ("option", "blank"), [("nameservers", [""]), ("nameservers", [" "]), ("user", " "), ("search_domains", [" "])]
 )
-def test_blanks_say_nothing(world, option, blank):
+def test_blank_values_change_nothing(world, option, blank):
     outcome = do(world, name="web2", cloud_init={option: blank})
     assert (outcome.failed, outcome.changed) == (False, False)
 
 
 WRONG = pytest.mark.parametrize(
-    ("asked", "words"),
+    ("requested", "words"),
     [
         (
             {"ip_config": ["10.0.0.5"]},
@@ -83,6 +83,6 @@ WRONG = pytest.mark.parametrize(
 
 
 @WRONG
-def test_what_is_wrong(world, asked, words):
-    refused(world, "web2", *words, name="web2", cloud_init=asked)
-    refused(world, "web3", *words, name="web3", clone={"source": "tmpl"}, cloud_init=asked)
+def test_invalid_values_are_rejected(world, requested, words):
+    rejected(world, "web2", *words, name="web2", cloud_init=requested)
+    rejected(world, "web3", *words, name="web3", clone={"source": "tmpl"}, cloud_init=requested)

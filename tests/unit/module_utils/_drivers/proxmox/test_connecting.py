@@ -20,13 +20,13 @@ def _no_environment(monkeypatch):
         monkeypatch.delenv(name)
 
 
-def test_options():
+def test_account_from_options():
     found = account(TOKEN)
     assert (found.where, found.who, found.verify, found.timeout) == ("pve1:8006", "ci@pve!t", True, 35)
     assert "hidden" not in repr(found)
 
 
-def test_the_environment_in_their_place(monkeypatch):
+def test_account_from_environment_variables(monkeypatch):
     given = {"HOST": "pve2", "PORT": "443", "USER": "root@pam", "PASSWORD": "hidden", "CA_PATH": "/ca"}
     for name, value in {**given, "API_TIMEOUT": "60"}.items():
         monkeypatch.setenv(f"PROXMOX_{name}", value)
@@ -36,22 +36,22 @@ def test_the_environment_in_their_place(monkeypatch):
     assert account({"api_host": "pve3", "api_port": 8006}).where == "pve3:8006"
 
 
-def test_a_token_goes_before_a_password():
+def test_token_takes_precedence_over_password():
     found = account({**TOKEN, "api_password": "hidden"})
     assert (found.password, found.token_secret) == (None, "hidden")
 
 
-def test_a_token_with_its_user_in_front():
+def test_token_id_with_user():
     found = account({**TOKEN, "api_user": "other@pve", "api_token_id": "ci@pve!t"})
     assert (found.user, found.token_id) == ("ci@pve", "t")
 
 
-def test_a_token_with_its_user_in_front_needs_no_other():
+def test_token_id_with_user_needs_no_api_user():
     found = account({"api_host": "pve1", "api_token_id": "ci@pve!t", "api_token_secret": "hidden"})
     assert found.who == "ci@pve!t"
 
 
-def test_a_password_of_the_task_goes_before_a_token_of_its_environment(monkeypatch):
+def test_password_in_the_task_takes_precedence_over_token_in_the_environment(monkeypatch):
     monkeypatch.setenv("PROXMOX_TOKEN_ID", "ci@pve!t")
     monkeypatch.setenv("PROXMOX_TOKEN_SECRET", "hidden")
     found = account({"api_host": "pve1", "api_user": "root@pam", "api_password": "own"})
@@ -60,7 +60,7 @@ def test_a_password_of_the_task_goes_before_a_token_of_its_environment(monkeypat
 
 @pytest.mark.parametrize("word", ["0", "no", "False"])
 @pytest.mark.parametrize("variable", ["PROXMOX_VERIFY_SSL", "PROXMOX_VALIDATE_CERTS"])
-def test_trust_switched_off_in_the_environment(monkeypatch, variable, word):
+def test_verification_is_switched_off_by_the_environment(monkeypatch, variable, word):
     monkeypatch.setenv(variable, word)
     assert account({**TOKEN, "ca_path": "/ca"}).verify is False
     assert account({**TOKEN, "verify_ssl": True, "ca_path": "/ca"}).verify == "/ca"
@@ -78,14 +78,14 @@ def test_trust_switched_off_in_the_environment(monkeypatch, variable, word):
         ({"api_token_secret": None}, ("api_token_secret", "PROXMOX_TOKEN_SECRET")),
     ],
 )
-def test_what_is_missing_is_named(given, words):
+def test_error_names_the_missing_option(given, words):
     with pytest.raises(InvalidInput) as caught:
         account({**TOKEN, **given})
     for word in words:
         assert word in str(caught.value)
 
 
-def test_a_port_that_is_none(monkeypatch):
+def test_invalid_port_is_rejected(monkeypatch):
     monkeypatch.setenv("PROXMOX_PORT", "https")
     with pytest.raises(InvalidInput, match="api_port: 'https'"):
         account(TOKEN)

@@ -16,15 +16,15 @@ from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 
 class _OnProxmox(Pair):
-    def __init__(self, world, asked):
-        self._world, self._asked, self.state = world, asked, asked["state"]
+    def __init__(self, world, requested):
+        self._world, self._requested, self.state = world, requested, requested["state"]
 
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
-        asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
+        requested = {**self._requested, "state": "started"} if again and self.state == "restarted" else self._requested
         self._world.journal.clear()
-        outcome = do(self._world, check=check, api=DisturbedApi(self._world, disturbance), **asked)
+        outcome = do(self._world, check=check, api=DisturbedApi(self._world, disturbance), **requested)
         assert not (check and self._world.journal.writes())
-        # A task that was requested last may still run.
+        # The last task of the cluster may still be running.
         self._world.engine.advance(60)
         return outcome
 
@@ -59,5 +59,5 @@ class DisturbedApi(Api):
 
 
 @pairs(200, machines(), ASKED)
-def test_check_mode_predicts_the_real_run(machine, asked, disturbance):
-    assert_true(_OnProxmox(world_with(machine), options_of(asked)), disturbance)
+def test_check_mode_predicts_the_real_run(machine, requested, disturbance):
+    assert_true(_OnProxmox(world_with(machine), options_of(requested)), disturbance)

@@ -51,7 +51,7 @@ class Killed(BaseException):
     """The task's process was killed."""
 
 
-class Mortal(Api):
+class KilledAtCall(Api):
     """Kills the process before or just after the call with the number ``at``; None only counts calls."""
 
     def __init__(self, world, at=None, after=False):
@@ -71,7 +71,7 @@ class Mortal(Api):
         return answer
 
 
-class Unfinishing(Api):
+class KilledBeforeFinish(Api):
     """The process is killed just before it completes the new VM."""
 
     def call(self, method, path, parameters=None):
@@ -82,32 +82,32 @@ class Unfinishing(Api):
 
 @pytest.mark.parametrize("pause", [0, 600], ids=["run again at once", "run again later"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_at_every_request(scenario, pause):
-    asked, whole = SCENARIOS[scenario], worlds.with_cases()
-    api = Mortal(whole)
-    outcome = do(whole, api=api, **asked)
+def test_task_is_killed_at_every_request(scenario, pause):
+    requested, whole = SCENARIOS[scenario], worlds.with_cases()
+    api = KilledAtCall(whole)
+    outcome = do(whole, api=api, **requested)
     assert not outcome.failed, outcome.msg
     for at in range(1, api.calls + 1):
         for after in (False, True):
             world = worlds.with_cases()
             with pytest.raises(Killed):
-                do(world, api=Mortal(world, at, after), **asked)
+                do(world, api=KilledAtCall(world, at, after), **requested)
             world.engine.advance(pause)
-            _ends_as(whole, world, asked, (at, after))
+            _ends_as(whole, world, requested, (at, after))
 
 
-def _ends_as(whole, world, asked, where):
-    again = do(world, **asked)
+def _ends_as(whole, world, requested, where):
+    again = do(world, **requested)
     assert not again.failed, (where, again.msg)
     world.engine.advance(60)
-    assert _standing(world) == _standing(whole), where
+    assert _state_of_vms(world) == _state_of_vms(whole), where
     assert (invariants.violations(world), invariants.orphans(world)) == ([], []), where
-    assert not do(world, **asked).changed, where
+    assert not do(world, **requested).changed, where
     assert world.tasks.crashes == []
 
 
 @pytest.mark.parametrize(
-    ("begun", "asked"),
+    ("begun", "requested"),
     [
         ({"clone": {"source": "tmpl"}}, {"clone": {"source": "web2"}}),
         ({"clone": {"source": "tmpl"}}, {"clone": {"source": "tmpl", "linked": True}}),
@@ -116,50 +116,50 @@ def _ends_as(whole, world, asked, where):
         ({"disks": [{"size": "32G"}]}, {"image": {"source": "local:import/x.qcow2"}}),
     ],
 )
-def test_what_was_begun_from_something_else_is_not_taken_for_it(begun, asked):
+def test_unfinished_vm_from_another_source_is_not_completed(begun, requested):
     """A task was killed, and its options were changed before it ran again."""
     world = worlds.with_cases()
     with pytest.raises(Killed):
-        do(world, api=Unfinishing(world), name="web3", **begun)
+        do(world, api=KilledBeforeFinish(world), name="web3", **begun)
     for check in (True, False):
-        outcome = do(world, check=check, name="web3", **asked)
+        outcome = do(world, check=check, name="web3", **requested)
         assert outcome.failed
         for word in ("web3", "102", "from something else", "state: absent"):
             assert word in outcome.msg
     assert do(world, name="web3", state="absent").changed
-    assert not do(world, name="web3", **asked).failed
+    assert not do(world, name="web3", **requested).failed
 
 
-def test_what_was_begun_and_then_started_by_somebody_is_not_touched():
-    asked, world = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}, worlds.with_cases()
+def test_unfinished_vm_that_is_running_is_not_completed():
+    requested, world = {"name": "web3", "clone": {"source": "tmpl"}, "state": "started"}, worlds.with_cases()
     with pytest.raises(Killed):
-        do(world, api=Unfinishing(world), **asked)
+        do(world, api=KilledBeforeFinish(world), **requested)
     behind.power(world, 102, on=True)
     for check in (True, False):
-        outcome = do(world, check=check, **asked)
+        outcome = do(world, check=check, **requested)
         assert outcome.failed
         for word in ("web3", "102", "it is running", "state: stopped"):
             assert word in outcome.msg
     assert do(world, name=None, id="102", state="stopped", stop_mode="force").changed
-    assert not do(world, **asked).failed
+    assert not do(world, **requested).failed
     assert world.cluster.machines[102].running
 
 
 @pytest.mark.parametrize("pause", [0, 600], ids=["run again at once", "run again later"])
 @pytest.mark.parametrize("state", ["present", "absent", "restored"])
-def test_killed_at_every_request_about_a_snapshot(state, pause):
-    asked, whole = {"name": "web1", "snapshot": "s1", "state": state}, _with_snapshot(state)
-    api = Mortal(whole)
-    assert not do_snapshot(whole, api=api, **asked).failed
+def test_snapshot_task_is_killed_at_every_request(state, pause):
+    requested, whole = {"name": "web1", "snapshot": "s1", "state": state}, _with_snapshot(state)
+    api = KilledAtCall(whole)
+    assert not do_snapshot(whole, api=api, **requested).failed
     for at in range(1, api.calls + 1):
         for after in (False, True):
             world = _with_snapshot(state)
             with pytest.raises(Killed):
-                do_snapshot(world, api=Mortal(world, at, after), **asked)
+                do_snapshot(world, api=KilledAtCall(world, at, after), **requested)
             world.engine.advance(pause)
-            again = do_snapshot(world, **asked)
+            again = do_snapshot(world, **requested)
             assert not again.failed, (at, after, again.msg)
-            assert _standing(world) == _standing(whole), (at, after)
+            assert _state_of_vms(world) == _state_of_vms(whole), (at, after)
             found, wanted = ([*one.cluster.machines[100].config.snapshots] for one in (world, whole))
             assert found == wanted, (at, after)
             assert (invariants.violations(world), world.tasks.crashes) == ([], [])
@@ -174,26 +174,26 @@ def _with_snapshot(state):
     return world
 
 
-def _standing(world):
-    """The state of all VMs, without values that differ from VM to VM."""
+def _state_of_vms(world):
+    """The state of all VMs, without random values."""
     return sorted(
         (
             one.config.current.get("name"),
             one.running,
             one.node,
-            _lasting(one.config.current),
-            _lasting(one.config.pending),
+            _stable(one.config.current),
+            _stable(one.config.pending),
         )
         for one in world.cluster.machines.values()
     )
 
 
-def _lasting(options):
+def _stable(options):
     passing = ("vmgenid", "smbios1", "meta", "description")
     return sorted((key, _without_names(key, value)) for key, value in options.items() if key not in passing)
 
 
 def _without_names(key, value):
-    """Remove the values at the begin of drives (volume) and NICs (MAC)."""
+    """The value without its first part for drives (volume) and NICs (model and MAC)."""
     named = key.startswith(("net", "scsi0", "scsi1", "ide", "efidisk", "tpmstate"))
     return value.partition(",")[2] if named else value

@@ -16,15 +16,15 @@ from unit.module_utils._drivers.proxmox.test_races import CLONE, NEW, _assert_on
 LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 
-@pytest.mark.parametrize("asked", [NEW, LONG_CLONE], ids=["create", "clone"])
+@pytest.mark.parametrize("requested", [NEW, LONG_CLONE], ids=["create", "clone"])
 @pytest.mark.parametrize("status", [None, 502, 596])
-def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world, asked, status):
+def test_vm_is_created_once_if_the_answer_is_lost_while_it_has_no_name(world, requested, status):
     """Until the first disk of a clone is copied, its configuration has no name."""
     world.timing.clone_per_gib, world.timing.create = 2, 60
-    path = "/nodes/pve1/qemu" if asked is NEW else "/nodes/pve2/qemu/101/clone"
+    path = "/nodes/pve1/qemu" if requested is NEW else "/nodes/pve2/qemu/101/clone"
     kind = {"kind": "reset_after"} if status is None else {"kind": "reply_after", "status": status, "reason": "lost"}
     world.faults.request(**kind, method="POST", path=path)
-    outcome = do(world, **asked)
+    outcome = do(world, **requested)
     assert not outcome.failed, outcome.msg
     assert world.journal.count("POST", path) == 1
     _assert_one(world, "web3")
@@ -33,7 +33,7 @@ def test_vm_is_created_once_though_the_answer_is_lost_while_it_has_no_name(world
 def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
     """The other VM has the lower VMID; if this task completed its own first, two VMs would remain."""
     world.timing.clone_per_gib = 2
-    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _as_killed_task_asked(102))
+    Api(world).call("POST", "/nodes/pve2/qemu/101/clone", _request_of_killed_task(102))
     world.timing.clone_per_gib = 0.1
     outcome = do(world, **LONG_CLONE)
     assert not outcome.failed, outcome.msg
@@ -41,7 +41,7 @@ def test_clone_of_a_killed_task_that_has_no_name_yet_is_waited_for(world):
     assert 102 in world.cluster.machines
 
 
-def _as_killed_task_asked(vmid):
+def _request_of_killed_task(vmid):
     notes = f'<!-- polyvirt {{"id":"{vmid}","inputs":{{"clone":"101"}},"unfinished":true,"v":1}} -->'
     return {"newid": vmid, "name": "web3", "full": 1, "description": notes}
 
@@ -55,14 +55,14 @@ def test_clones_of_others_are_not_waited_for(world):
     assert world.now - began < 30
 
 
-def test_who_looks_after_a_task_waits_for_a_server_that_starts_anew(world):
+def test_server_that_restarts_during_a_cluster_task_is_waited_for(world):
     class Restarting(Api):
         times = 3
 
         def call(self, method, path, parameters=None):
             if "/tasks/" in path and self.times:
                 self.times -= 1
-                raise Unavailable("pve1:8006 does not answer (Connection refused).", "not_responding")
+                raise Unavailable("pve1:8006 does not answer (Connection rejected).", "not_responding")
             return super().call(method, path, parameters)
 
     outcome = do(world, api=Restarting(world), **CLONE)
@@ -79,21 +79,21 @@ def test_gateway_error_while_a_clone_is_polled_does_not_fail_the_task(world, sta
 
 
 @pytest.mark.parametrize("kind", ["reply", "reply_after"])
-def test_gateway_error_at_a_write_is_looked_into(world, kind):
+def test_result_of_a_write_is_checked_after_a_gateway_error(world, kind):
     world.faults.request(kind, method="PUT", path=".*/101/config", status=502, reason="Bad Gateway")
     outcome = do(world, name="web2", memory="4096")
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     assert world.cluster.machines[101].config.current["memory"] == "4096"
 
 
-def test_a_server_that_stays_away_is_told(world):
+def test_server_that_does_not_come_back_is_reported(world):
     world.faults.request("reset", method="POST", path=".*/status/start", times=10**6)
     outcome = do(world, name="web2", state="started", timeout=5)
     assert outcome.failed
     assert "broke off" in outcome.msg
 
 
-def test_a_slow_node_that_does_the_work_all_the_same(world):
+def test_request_carried_out_after_a_timeout_is_not_an_error(world):
     """The server reports a timeout; the request is carried out nevertheless, and the driver finds its result."""
     world.faults.request("reply_after", method="PUT", path=".*/101/config", status=596, reason="Connection timed out")
     outcome = do(world, name="web2", memory="4096")

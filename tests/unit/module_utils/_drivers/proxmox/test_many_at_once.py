@@ -26,11 +26,11 @@ CREATE = {"disks": [{"size": "8G", "state": "present"}], "memory": "1G"}
 CLONE = {"clone": {"source": "tmpl", "linked": False}}
 
 
-def _task(server, names, **asked):
+def _task(server, names, **requested):
     """Run a task through everything except Ansible itself."""
     own = {"api_host": "localhost", "api_port": server.port, "ca_path": str(server.authority), "api_user": "root@pam"}
     token = {"api_token_id": "test", "api_token_secret": worlds.TOKEN_SECRET}
-    params = {**defaults(proxmox_vm), **own, **token, "name": names, **asked}
+    params = {**defaults(proxmox_vm), **own, **token, "name": names, **requested}
     return run(make_driver(params), requests(params, proxmox_vm.MODULE.options))
 
 
@@ -40,7 +40,7 @@ def _most_at_once(world):
     return max(sum(one.began <= task.began < one.ended for one in tasks) for task in tasks)
 
 
-def test_twenty_at_once(monkeypatch):
+def test_twenty_creations_at_once(monkeypatch):
     world = worlds.with_cases(DrivenClock())
     monkeypatch.setattr(Clock, "now", lambda _self: world.engine.clock.now)
     monkeypatch.setattr(Clock, "sleep", lambda _self, seconds: world.engine.advance(seconds))
@@ -51,7 +51,10 @@ def test_twenty_at_once(monkeypatch):
         world.faults.task(kind, LOCKED, times=2)
     names = {kind: [f"{kind}-{number}" for number in range(EACH)] for kind in ("new", "copy")}
     with Server(world) as server, ThreadPoolExecutor(2) as pool:
-        works = [pool.submit(_task, server, names[kind], **asked) for kind, asked in (("new", CREATE), ("copy", CLONE))]
+        works = [
+            pool.submit(_task, server, names[kind], **requested)
+            for kind, requested in (("new", CREATE), ("copy", CLONE))
+        ]
         outcomes = [work.result() for work in works]
     assert [outcome.msg for outcome in outcomes if outcome.failed] == []
     made = [one.config.current.get("name") for one in world.cluster.machines.values()]

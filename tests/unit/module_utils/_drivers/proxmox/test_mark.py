@@ -17,22 +17,22 @@ OURS = mark.new_mark(105, {"clone": "9000"})
 
 
 @pytest.mark.parametrize("text", ["", "one", "two\nlines ü", "a <!-- comment --> in it", "<!-- polyvirt no mark -->"])
-def test_text_and_mark_go_and_come_back(text):
-    assert mark.split(mark.notes_of(text, OURS)) == (text, OURS)
-    assert mark.split(mark.notes_of(text, None)) == (text, None)
+def test_text_and_mark_are_read_as_written(text):
+    assert mark.split_notes(mark.notes_of(text, OURS)) == (text, OURS)
+    assert mark.split_notes(mark.notes_of(text, None)) == (text, None)
 
 
-def test_what_somebody_wrote_below_makes_it_a_text():
+def test_mark_with_text_below_is_no_mark():
     notes = mark.notes_of("one", OURS) + "\nmore"
-    assert mark.split(notes) == (notes, None)
+    assert mark.split_notes(notes) == (notes, None)
 
 
 @pytest.mark.parametrize("line", ["<!-- polyvirt {half -->", '<!-- polyvirt {"v":1 -->'])
-def test_a_spoilt_mark_is_none(line):
-    assert mark.split(f"one\n{line}")[1] is None
+def test_damaged_mark_is_no_mark(line):
+    assert mark.split_notes(f"one\n{line}")[1] is None
 
 
-def test_only_its_own_mark_makes_a_machine_unfinished():
+def test_vm_is_unfinished_only_by_its_own_mark():
     assert mark.is_unfinished("105", OURS)
     assert not mark.is_unfinished("106", OURS)
     assert not mark.is_unfinished("105", mark.finished(OURS))
@@ -58,11 +58,11 @@ def test_only_its_own_mark_makes_a_machine_unfinished():
         (("stopped", "stopped", "clone"), ("stopped", "clone", "")),
     ],
 )
-def test_powers(values, power):
+def test_power_states(values, power):
     assert power_of(*values) == power
 
 
-def test_names():
+def test_valid_and_invalid_names():
     assert [name for name in ("web1", "a.b-c", "9") if name_fault(name)] == []
     for wrong in ("web_1", "-web", "web-", "a..b", "two words", "ü", "x" * 64, ""):
         assert name_fault(wrong), wrong

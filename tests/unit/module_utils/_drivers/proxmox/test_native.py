@@ -17,24 +17,24 @@ def _options(world, name):
     return {**config.current, **config.pending}
 
 
-def _unchanged(world, **asked):
+def _assert_unchanged(world, **requested):
     world.journal.clear()
-    outcome = do(world, **asked)
+    outcome = do(world, **requested)
     assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
     assert world.journal.writes() == []
 
 
-def _becomes(world, **asked):
+def _apply(world, **requested):
     """Run a task that changes something, and nothing when it runs again; returns the VM's options."""
-    outcome = do(world, **asked)
+    outcome = do(world, **requested)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    _unchanged(world, **asked)
-    return _options(world, asked["name"])
+    _assert_unchanged(world, **requested)
+    return _options(world, requested["name"])
 
 
-def _refused(world, *words, **asked):
+def _rejected(world, *words, **requested):
     for check in (True, False):
-        outcome = do(world, check=check, **asked)
+        outcome = do(world, check=check, **requested)
         assert outcome.failed
         assert [word for word in words if word not in outcome.msg] == [], outcome.msg
     assert world.journal.writes() == []
@@ -44,12 +44,12 @@ def _refused(world, *words, **asked):
 @pytest.mark.parametrize(
     ("key", "part"), [("net0", "rate=5"), ("net0", "mtu=1400"), ("scsi0", "cache=writeback"), ("scsi0", "iops=100")]
 )
-def test_a_part_is_set_and_taken_away(world, key, part, name):
+def test_sub_key_is_set_and_removed(world, key, part, name):
     before = _options(world, name)
     emptied = {key: f"{part.partition('=')[0]}="}
-    _unchanged(world, name=name, native=emptied)
-    _becomes(world, name=name, native={key: part})
-    _becomes(world, name=name, native=emptied)
+    _assert_unchanged(world, name=name, native=emptied)
+    _apply(world, name=name, native={key: part})
+    _apply(world, name=name, native=emptied)
     assert _options(world, name)[key] == before[key]
 
 
@@ -62,76 +62,76 @@ def test_a_part_is_set_and_taken_away(world, key, part, name):
         ("scsi0", "file=", "disks"),
     ],
 )
-def test_no_part_goes_that_has_an_option(world, key, part, option):
-    _refused(world, key, f"option {option}", name="web2", native={key: part})
+def test_sub_key_that_has_an_option_is_rejected(world, key, part, option):
+    _rejected(world, key, f"option {option}", name="web2", native={key: part})
 
 
-def test_more_cpu_units_than_a_node_gives(world):
-    assert _becomes(world, name="web2", native={"cpuunits": 20000})["cpuunits"] == "10000"
-    assert _becomes(world, name="web2", native={"cpuunits": 9999})["cpuunits"] == "9999"
+def test_cpuunits_above_the_maximum_of_a_node(world):
+    assert _apply(world, name="web2", native={"cpuunits": 20000})["cpuunits"] == "10000"
+    assert _apply(world, name="web2", native={"cpuunits": 9999})["cpuunits"] == "9999"
 
 
-def test_the_order_of_flags_is_no_difference(world):
-    _becomes(world, name="web2", native={"cpu": "host,flags=+aes;+pcid"})
-    _unchanged(world, name="web2", native={"cpu": "host,flags=+pcid;+aes"})
+def test_order_of_flags_is_not_a_difference(world):
+    _apply(world, name="web2", native={"cpu": "host,flags=+aes;+pcid"})
+    _assert_unchanged(world, name="web2", native={"cpu": "host,flags=+pcid;+aes"})
 
 
 @pytest.mark.parametrize(
-    ("card", "display_type"),
+    ("vga", "display_type"),
     [("std", "vnc"), ("cirrus", "vnc"), ("virtio-gl", "vnc"), ("qxl2", "spice"), ("none", "none")],
 )
-def test_a_display_is_what_its_card_shows(world, card, display_type):
-    behind.edit(world, 101, vga=card)
-    _unchanged(world, name="web2", native={"vga": card})
-    _unchanged(world, name="web2", display={"type": display_type})
+def test_display_type_follows_from_the_graphics_adapter(world, vga, display_type):
+    behind.edit(world, 101, vga=vga)
+    _assert_unchanged(world, name="web2", native={"vga": vga})
+    _assert_unchanged(world, name="web2", display={"type": display_type})
 
 
-@pytest.mark.parametrize("card", ["serial0", "serial3", "none"])
-def test_what_shows_nothing_gets_a_screen(world, card):
-    assert _becomes(world, name="web2", native={"vga": card, "serial0": "socket"})["vga"] == card
-    assert _becomes(world, name="web2", display={"type": "vnc"})["vga"] == "std"
+@pytest.mark.parametrize("vga", ["serial0", "serial3", "none"])
+def test_vm_without_a_screen_gets_one(world, vga):
+    assert _apply(world, name="web2", native={"vga": vga, "serial0": "socket"})["vga"] == vga
+    assert _apply(world, name="web2", display={"type": "vnc"})["vga"] == "std"
 
 
 @pytest.mark.parametrize("origin", [{"disks": [{"size": "1G"}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
-def test_a_machine_begins_with_a_serial_console(world, origin):
-    assert _becomes(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
+def test_new_vm_with_a_serial_console(world, origin):
+    assert _apply(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
 
 
 def test_a_serial_console_has_no_video_memory(world):
     behind.edit(world, 101, vga="serial0", serial0="socket")
-    _refused(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
-    assert _becomes(world, name="web2", display={"type": "vnc", "video_memory": "32M"})["vga"] == "std,memory=32"
+    _rejected(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
+    assert _apply(world, name="web2", display={"type": "vnc", "video_memory": "32M"})["vga"] == "std,memory=32"
 
 
-def test_a_graphics_card_is_said_once(world):
-    _refused(world, "vga", "display", "Set only one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
+def test_vga_and_display_cannot_be_combined(world):
+    _rejected(world, "vga", "display", "Set only one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
 
 
-def _predicted(world, **asked):
+def _apply_predicted(world, **requested):
     """Run a task whose changes check mode predicts; returns the VM."""
-    check, real = do(world, check=True, **asked), do(world, **asked)
+    check, real = do(world, check=True, **requested), do(world, **requested)
     assert (check.failed, check.changed, check.diff) == (real.failed, real.changed, real.diff)
     assert (real.failed, real.changed) == (False, True), real.msg
     assert check.vms[0]["restart_required"] == real.vms[0]["restart_required"]
-    _unchanged(world, **asked)
+    _assert_unchanged(world, **requested)
     return real.vms[0]
 
 
 @pytest.mark.parametrize("origin", [{"disks": [{}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
 @pytest.mark.parametrize("networks", [[{}], [{"model": "e1000"}]])
-def test_removed_part_of_a_nic_that_is_yet_to_be_created(world, networks, origin):
-    found = _predicted(world, name="web3", native={"net0": "firewall="}, networks=networks, **origin)
+def test_removed_sub_key_of_a_nic_that_does_not_exist_yet(world, networks, origin):
+    found = _apply_predicted(world, name="web3", native={"net0": "firewall="}, networks=networks, **origin)
     assert found["networks"][0]["source"] == "vmbr0"
 
 
 @pytest.mark.parametrize("name", ["web1", "web2"])
-def test_removed_part_of_a_nic_that_is_added(world, name):
+def test_removed_sub_key_of_a_nic_that_is_added(world, name):
     networks = [{}, {"source": "vmbr1"}]
-    assert len(_predicted(world, name=name, native={"net1": "firewall="}, networks=networks)["networks"]) == 2
+    assert len(_apply_predicted(world, name=name, native={"net1": "firewall="}, networks=networks)["networks"]) == 2
 
 
 def test_nic_without_options_is_on_the_default_bridge(world):
-    found = _predicted(world, name="web3", disks=[{}], networks=[{}])
+    found = _apply_predicted(world, name="web3", disks=[{}], networks=[{}])
     assert [(nic["type"], nic["source"]) for nic in found["networks"]] == [("bridged", "vmbr0")]
 
 
@@ -155,10 +155,10 @@ def test_nic_without_options_is_on_the_default_bridge(world):
     ids=str,
 )
 def test_setting_of_a_running_vm_waits_for_its_next_start(world, native, waits):
-    assert _predicted(world, name="web1", native=native)["restart_required"] == waits
+    assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits
 
 
 @pytest.mark.parametrize(("native", "waits"), [({"vcpus": 1}, []), ({"usb0": "spice"}, ["native.usb0"])], ids=str)
-def test_hotplug_decides_what_is_plugged(world, native, waits):
+def test_hotplug_decides_what_waits_for_the_next_start(world, native, waits):
     behind.edit(world, 100, hotplug="cpu")
-    assert _predicted(world, name="web1", native=native)["restart_required"] == waits
+    assert _apply_predicted(world, name="web1", native=native)["restart_required"] == waits

@@ -11,7 +11,7 @@ from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.storage import GIB, MIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, refused
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, rejected
 
 LOCAL, SHARED = "local:iso/debian.iso", "nfs:iso/other.iso"
 
@@ -25,36 +25,36 @@ def _world(world):
 
 
 @pytest.mark.parametrize(
-    ("found", "asked"),
+    ("found", "requested"),
     [(LOCAL, ""), (LOCAL, SHARED), (SHARED, LOCAL), (SHARED, ""), (SHARED, None)],
     ids=["ejected", "a shared one instead", "a local one instead", "a shared one ejected", "a shared one"],
 )
 @pytest.mark.parametrize(("name", "vmid", "node"), [("web1", 100, "pve2"), ("web2", 101, "pve1")])
-def test_a_medium_on_the_way(world, name, vmid, node, found, asked):
+def test_iso_image_is_changed_during_a_migration(world, name, vmid, node, found, requested):
     behind.edit(world, vmid, ide2=f"{found},media=cdrom")
-    task = {"name": name, "node": node, **({} if asked is None else {"iso": asked})}
+    task = {"name": name, "node": node, **({} if requested is None else {"iso": requested})}
     check, real = do(world, check=True, **task), do(world, **task)
     assert (real.failed, real.changed) == (False, True), real.msg
     assert real.diff == check.diff
     machine = world.cluster.machines[vmid]
     medium = machine.config.current["ide2"].partition(",")[0]
-    assert (machine.node, medium) == (node, (found if asked is None else asked) or "none")
+    assert (machine.node, medium) == (node, (found if requested is None else requested) or "none")
     assert not do(world, **task).changed
 
 
-def test_a_local_medium_that_stays_holds_its_machine(world):
+def test_local_iso_image_that_is_kept_prevents_the_migration(world):
     behind.edit(world, 100, ide2=f"{LOCAL},media=cdrom", ide3=f"{LOCAL},media=cdrom")
-    refused(world, "web1", "pve2", LOCAL, "ide2", 'iso: ""', name="web1", node="pve2")
-    refused(world, "web1", "pve2", LOCAL, "ide3", "first", name="web1", node="pve2", iso="")
+    rejected(world, "web1", "pve2", LOCAL, "ide2", 'iso: ""', name="web1", node="pve2")
+    rejected(world, "web1", "pve2", LOCAL, "ide3", "first", name="web1", node="pve2", iso="")
 
 
-def test_a_local_disk_goes_only_where_its_storage_is(world):
+def test_local_disk_moves_only_to_a_node_with_its_storage(world):
     world.storages.get("n2").volumes["pve2", "101/vm-101-disk-1.raw"] = Volume(GIB, vmid=101)
     behind.edit(world, 101, scsi1="n2:101/vm-101-disk-1.raw,size=1G")
-    refused(world, "web2", "pve3", "'n2'", "scsi1", name="web2", node="pve3")
+    rejected(world, "web2", "pve3", "'n2'", "scsi1", name="web2", node="pve3")
 
 
-def test_who_sees_no_storage_is_not_refused_for_that(world):
+def test_account_that_sees_no_storage_can_migrate(world):
     world.access.accounts["ci@pve"] = Account(tokens={"t": Token("s", separated=False)})
     world.access.roles["Mover"] = frozenset({"VM.Audit", "VM.Migrate", "Sys.Audit"})
     world.access.allow("/", "ci@pve", "Mover")
@@ -63,10 +63,10 @@ def test_who_sees_no_storage_is_not_refused_for_that(world):
     assert world.cluster.machines[101].node == "pve3"
 
 
-def test_a_medium_is_looked_for_where_the_machine_will_be(world):
+def test_new_iso_image_must_exist_on_the_target_node(world):
     local = world.storages.get("local")
     local.volumes[local.key("pve1", "iso/here.iso")] = Volume(MIB, "raw", "iso")
-    refused(world, "web1", "pve2", "here.iso", name="web1", node="pve2", iso="local:iso/here.iso")
+    rejected(world, "web1", "pve2", "here.iso", name="web1", node="pve2", iso="local:iso/here.iso")
 
 
 def _with_disk(world, vmid, volume):
@@ -99,11 +99,11 @@ ON_ZFS, ON_THIN, IN_FILE = "zfs:vm-{}-disk-0", "local-lvm:vm-{}-disk-0", "local:
     ],
     ids=["running, thin", "running, zfs", "stopped, thin", "stopped, zfs", "stopped, qcow2"],
 )
-def test_local_disk_with_snapshots_moves_only_where_they_go_along(world, name, vmid, node, disk, words):
+def test_local_disk_with_snapshots_moves_only_if_they_are_copied(world, name, vmid, node, disk, words):
     _with_disk(world, vmid, disk.format(vmid))
     _snapshot(world, name)
     if words:
-        refused(world, name, *words, name=name, node=node)
+        rejected(world, name, *words, name=name, node=node)
         # The server itself fails for the same reason.
         with pytest.raises(AssertionError, match=r"can't migrate|aborted"):
             _migrated(world, vmid, node)
@@ -121,25 +121,25 @@ def _migrated(world, vmid, target):
     assert task.exitstatus == "OK", task.exitstatus
 
 
-def test_linked_clone_on_local_storage_and_its_template_stay(world):
+def test_linked_clone_on_local_storage_and_its_template_cannot_migrate(world):
     zfs = world.storages.get("zfs")
     _with_disk(world, 101, "zfs:base-300-disk-0/vm-101-disk-0")
-    refused(world, "web2", "scsi0 is a linked clone of base-300-disk-0", "shared", name="web2", node="pve1")
+    rejected(world, "web2", "scsi0 is a linked clone of base-300-disk-0", "shared", name="web2", node="pve1")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 101, "pve1")
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0")] = Volume(GIB, vmid=9000)
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0/vm-100-disk-7")] = Volume(GIB, vmid=100, base="base-9000-disk-0")
     behind.edit(world, 9000, scsi0="zfs:base-9000-disk-0,size=1G")
-    refused(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
+    rejected(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 9000, "pve2")
 
 
-def test_disk_of_a_pending_change_moves_along(world):
+def test_disk_of_a_pending_change_is_migrated_too(world):
     """A running VM gets its EFI disk at its next start, which may be on another node."""
-    asked = {"name": "new1", "storage": "local-lvm", "cpus": 1}
+    requested = {"name": "new1", "storage": "local-lvm", "cpus": 1}
     for more in ({"node": "pve2", "disks": [{"size": "1G"}]}, {"state": "started"}, {"firmware": "uefi"}):
-        assert do(world, **asked, **more).changed
+        assert do(world, **requested, **more).changed
     moved = do(world, name="new1", node="pve3")
     assert (moved.failed, moved.changed) == (False, True), moved.msg
     stopped = do(world, name="new1", state="stopped", stop_mode="force")

@@ -38,11 +38,11 @@ class Interrupted(Api):
         return super().call(method, path, parameters)
 
 
-def _calls_of(asked):
+def _calls_of(requested):
     """The number of calls of an undisturbed task."""
     world = worlds.with_cases()
     api = Interrupted(world)
-    assert not do(world, api=api, **asked).failed
+    assert not do(world, api=api, **requested).failed
     return api.calls
 
 
@@ -55,18 +55,18 @@ def _assert_one(world, name):
     assert invariants.violations(world) == []
 
 
-@pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
-def test_a_second_task_at_any_moment_leaves_one_machine(asked):
+@pytest.mark.parametrize("requested", [NEW, CLONE], ids=["create", "clone"])
+def test_second_task_at_any_moment_leaves_one_vm(requested):
     """The other task, with the same request, runs between any two calls of the first one."""
-    for at in range(1, _calls_of(asked) + 1):
-        first, second = _both(worlds.with_cases(), asked, at)
+    for at in range(1, _calls_of(requested) + 1):
+        first, second = _both(worlds.with_cases(), requested, at)
         assert (first.failed, second.failed) == (False, False), (at, first.msg, second.msg)
 
 
-def _both(world, asked, at):
+def _both(world, requested, at):
     others = []
-    api = Interrupted(world, lambda: others.append(do(world, **asked)), at)
-    outcome = do(world, api=api, **asked)
+    api = Interrupted(world, lambda: others.append(do(world, **requested)), at)
+    outcome = do(world, api=api, **requested)
     _assert_one(world, "web3")
     return outcome, others[0]
 
@@ -124,14 +124,14 @@ class TakingTurns(Api):
         return super().call(method, path, parameters)
 
 
-@pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
-def test_two_tasks_by_turns_leave_one_machine(asked):
+@pytest.mark.parametrize("requested", [NEW, CLONE], ids=["create", "clone"])
+def test_two_tasks_in_turns_leave_one_vm(requested):
     for seed in range(40):
         world, turns = worlds.with_cases(), Turns(seed)
 
         def one(task, world=world, turns=turns):
             try:
-                return do(world, api=TakingTurns(world, turns, task), **asked)
+                return do(world, api=TakingTurns(world, turns, task), **requested)
             finally:
                 turns.leave(task)
 
@@ -164,13 +164,16 @@ class Held(Api):
         self._stops[number][2].set()
 
 
-def test_numbers_are_compared_as_numbers():
+def test_vm_ids_are_compared_as_numbers():
     assert create._is_lower(SimpleNamespace(vmid="999"), SimpleNamespace(vmid="1000"))
     assert not create._is_lower(SimpleNamespace(vmid="1000"), SimpleNamespace(vmid="999"))
 
 
-def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):
-    """The other had looked before it was there, and it had looked before the other was finished."""
+def test_task_gives_way_to_a_late_one_with_a_lower_vm_id(world):
+    """The first task gets the lower VM id, but its VM appears after the second task has read the list of VMs.
+
+    The first task reads the list before the second VM is finished.
+    """
     low, high = Held(world, ["/tasks/", "PUT "]), Held(world, ["PUT "])
     usual, world.timing.create = world.timing.create, 60
     with ThreadPoolExecutor(2) as pool:
@@ -190,11 +193,11 @@ def test_who_has_the_lower_number_and_comes_in_late_is_given_way_to(world):
     assert 102 in world.cluster.machines
 
 
-@pytest.mark.parametrize("asked", [NEW, CLONE], ids=["create", "clone"])
-def test_a_number_that_somebody_takes_at_any_moment(asked):
-    for at in range(1, _calls_of(asked) + 1):
+@pytest.mark.parametrize("requested", [NEW, CLONE], ids=["create", "clone"])
+def test_vm_id_that_others_take_at_any_moment(requested):
+    for at in range(1, _calls_of(requested) + 1):
         world = worlds.with_cases()
-        outcome = do(world, api=Interrupted(world, lambda world=world: _take(world), at), **asked)
+        outcome = do(world, api=Interrupted(world, lambda world=world: _take(world), at), **requested)
         assert not outcome.failed, (at, outcome.msg)
         _assert_one(world, "web3")
 
@@ -204,12 +207,12 @@ def _take(world):
         worlds.add_machine(world, 102, "pve2", {"name": "somebodys"})
 
 
-def test_the_options_are_guarded_against_others_at_any_moment():
+def test_changes_by_others_are_kept_at_any_moment():
     """Somebody changes the NIC's MAC: this change remains, and the task's request is fulfilled, too."""
-    asked, guarded = {"name": "web2", "networks": [{"source": "vmbr1"}]}, 0
-    for at in range(1, _calls_of(asked) + 1):
+    requested, guarded = {"name": "web2", "networks": [{"source": "vmbr1"}]}, 0
+    for at in range(1, _calls_of(requested) + 1):
         world = worlds.with_cases()
-        outcome = do(world, api=Interrupted(world, lambda world=world: _change_mac(world), at), **asked)
+        outcome = do(world, api=Interrupted(world, lambda world=world: _change_mac(world), at), **requested)
         assert not outcome.failed, (at, outcome.msg)
         assert world.cluster.machines[101].config.current["net0"] == "virtio=BC:24:11:00:00:99,bridge=vmbr1"
         guarded += [entry.status for entry in world.journal.writes()] == [500, 200]
@@ -277,7 +280,7 @@ def _change_mac(world):
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
 @pytest.mark.parametrize(
-    ("call", "asked"),
+    ("call", "requested"),
     [
         (("POST", "/nodes/pve1/qemu"), NEW),
         (("POST", "/nodes/pve1/qemu"), {**NEW, "id": "150"}),
@@ -288,33 +291,33 @@ def _change_mac(world):
     ],
     ids=["create", "create with a number", "clone", "start", "config", "resize"],
 )
-def test_a_connection_that_breaks_off_at_a_write(world, call, asked, kind):
+def test_connection_is_lost_at_a_write(world, call, requested, kind):
     """The driver checks whether the request was carried out, and does not send it twice."""
     world.faults.request(kind, method=call[0], path=call[1])
-    outcome = do(world, **asked)
+    outcome = do(world, **requested)
     assert not outcome.failed, outcome.msg
     world.engine.advance(60)
-    _assert_one(world, asked["name"])
-    assert not do(world, **asked).changed
+    _assert_one(world, requested["name"])
+    assert not do(world, **requested).changed
 
 
-def test_what_was_made_before_the_connection_broke_off_is_not_made_again(world):
+def test_volumes_created_before_a_lost_connection_are_not_created_again(world):
     """A second TPM would be empty, while the guest's keys are in the first."""
     world.faults.request("reset_after", method="POST", path="/nodes/pve2/qemu/101/config")
-    asked = {
+    requested = {
         "name": "web2",
         "tpm": True,
         "firmware": "uefi",
         "disks": [{"slot": "scsi0"}, {"slot": "scsi1", "size": "1G"}],
     }
-    outcome = do(world, **asked)
+    outcome = do(world, **requested)
     assert not outcome.failed, outcome.msg
     assert len([volume for _node, volume in world.storages.get("local-lvm").volumes if "-101-" in volume]) == 4
     assert not [key for key in world.cluster.machines[101].config.current if key.startswith("unused")]
 
 
 @pytest.mark.parametrize("skip", [0, 1], ids=["out of the old one", "into the new one"])
-def test_a_pool_is_changed_once_though_the_connection_breaks_off(world, skip):
+def test_pool_is_changed_once_if_the_connection_is_lost(world, skip):
     world.cluster.pools["old"] = Pool("")
     assert do(world, name="web2", pool="old").changed
     world.faults.request("reset_after", method="PUT", path="/pools.*", skip=skip)
@@ -324,17 +327,17 @@ def test_a_pool_is_changed_once_though_the_connection_breaks_off(world, skip):
 
 
 def test_vm_that_somebody_else_starts_first_is_not_changed_by_the_task():
-    asked = {"name": "web2", "state": "started"}
-    for at in range(1, _calls_of(asked)):
+    requested = {"name": "web2", "state": "started"}
+    for at in range(1, _calls_of(requested)):
         world = worlds.with_cases()
         api = Interrupted(world, lambda world=world: behind.power(world, 101, on=True), at)
-        outcome = do(world, api=api, **asked)
+        outcome = do(world, api=api, **requested)
         assert not outcome.failed, (at, outcome.msg)
         started_by_task = any(task.exitstatus == "OK" for task in world.tasks.by_upid.values())
         assert outcome.changed == started_by_task, at
 
 
-def test_what_exists_already_and_is_no_number_is_told(world):
+def test_error_about_an_existing_volume_is_reported(world):
     """For example a remaining volume, for which another VMID would not help."""
     error = "unable to create VM 102 - zfs error: cannot create 'rpool/vm-102-disk-0': dataset already exists"
     world.faults.task("qmcreate", error, times=99)
@@ -344,7 +347,7 @@ def test_what_exists_already_and_is_no_number_is_told(world):
     assert world.journal.count("POST", "/nodes/pve1/qemu") == 2
 
 
-def test_what_gives_way_is_removed_though_it_is_protected(world):
+def test_vm_that_gives_way_is_deleted_even_if_protected(world):
     """A clone of a protected VM is protected, too."""
     for at in range(1, _calls_of(CLONE) + 1):
         world, others = worlds.with_cases(), []
@@ -355,7 +358,7 @@ def test_what_gives_way_is_removed_though_it_is_protected(world):
         _assert_one(world, "web3")
 
 
-def test_what_the_running_machine_does_not_take_is_told(world):
+def test_failed_hotplug_is_a_warning(world):
     world.faults.hotplug_fails = True
     outcome = do(world, name="web1", disks=[{"slot": "scsi0"}, {"slot": "scsi1", "size": "8G"}])
     assert not outcome.failed, outcome.msg

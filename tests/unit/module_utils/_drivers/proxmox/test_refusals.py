@@ -10,7 +10,7 @@ import pytest
 from simulators.proxmox import behind
 from simulators.proxmox.access import Account, Token, User
 from simulators.proxmox.storage import GIB, Storage
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, refused
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, rejected
 
 
 def _left_unfinished(world, vmid):
@@ -22,13 +22,13 @@ def _left_unfinished(world, vmid):
     ("name", "state"),
     [("web2", "started"), ("web2", "restarted"), ("web1", "restarted"), ("web1", "paused"), ("web1", "suspended")],
 )
-def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
+def test_unfinished_vm_is_not_started(world, name, state):
     """If it were started, the task that began to create it could never complete it. Only its settings, not the lists of
     VMs, show that it is unfinished.
     """
     vmid = {"web1": 100, "web2": 101}[name]
     _left_unfinished(world, vmid)
-    refused(world, name, str(vmid), "has not finished", "task that started to create it", name=name, state=state)
+    rejected(world, name, str(vmid), "has not finished", "task that started to create it", name=name, state=state)
     assert not do(world, name=name, state="stopped").failed
     finished = do(world, name=name, state="started", clone={"source": "tmpl"})
     assert not finished.failed, finished.msg
@@ -40,10 +40,10 @@ def test_what_a_task_left_unfinished_is_not_made_to_run(world, name, state):
 def test_unfinished_vm_of_the_name_has_another_id(world, state, origin):
     _left_unfinished(world, 101)
     words = ("web2", "id 150", "VM 101", "interrupted", "id: '101'", "state: absent")
-    refused(world, *words, name="web2", id="150", state=state, **origin)
+    rejected(world, *words, name="web2", id="150", state=state, **origin)
     finished = do(world, name="web2", id="101", clone={"source": "tmpl"})
     assert [vm["id"] for vm in finished.vms] == ["101"], finished.msg
-    refused(world, "web2", "no VM with ID 150", "has another", name="web2", id="150", **origin)
+    rejected(world, "web2", "no VM with ID 150", "has another", name="web2", id="150", **origin)
 
 
 def _token(world, *rights):
@@ -63,7 +63,7 @@ _ALL = (
 
 
 @pytest.mark.parametrize(
-    ("lacks", "path", "asked"),
+    ("lacks", "path", "requested"),
     [
         ("VM.PowerMgmt", "/vms/101", {"name": "web2", "state": "started"}),
         ("VM.Config.Memory", "/vms/101", {"name": "web2", "memory": "4G"}),
@@ -85,9 +85,9 @@ _ALL = (
         ("Sys.Modify", "/", {"name": "web2", "native": {"startup": "order=1"}}),
     ],
 )
-def test_missing_privilege_is_found_before_the_first_write(world, lacks, path, asked):
+def test_missing_privilege_is_found_before_the_first_write(world, lacks, path, requested):
     api = _token(world, ("/", " ".join(one for one in _ALL.split() if one != lacks)))
-    refused(world, asked["name"], "ci@pve!t", f"{lacks} on {path}", api=api, **asked)
+    rejected(world, requested["name"], "ci@pve!t", f"{lacks} on {path}", api=api, **requested)
 
 
 def test_privileges_on_the_pool_are_enough_for_a_vm_in_it(world):
@@ -105,18 +105,18 @@ def test_option_for_root_alone_is_found_before_the_first_write(world, key):
         "ivshmem": "size=1",
         "hookscript": "local:snippets/x.sh",
     }
-    asked = {"name": "web2", "memory": "4G", "native": {key: text.get(key, "1")}}
-    refused(world, "web2", key, "root@pam", **asked)
+    requested = {"name": "web2", "memory": "4G", "native": {key: text.get(key, "1")}}
+    rejected(world, "web2", key, "root@pam", **requested)
 
 
 def test_no_quorum_is_found_before_the_first_write(world):
     for name in ("pve2", "pve3"):
         behind.node(world, name, online=False)
-    refused(world, "web1", "no quorum", "pvecm status", name="web1", memory="4G")
+    rejected(world, "web1", "no quorum", "pvecm status", name="web1", memory="4G")
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("requested", "words"),
     [
         ({"cpu": "hosst"}, ("cpu", "'hosst'", "host")),
         ({"boot": "order=scsi9"}, ("boot", "'scsi9'", "scsi0")),
@@ -132,32 +132,32 @@ def test_no_quorum_is_found_before_the_first_write(world):
     ],
 )
 @pytest.mark.parametrize("name", ["web2", "web3"])
-def test_native_value_that_the_server_rejects_is_found_before_the_first_write(world, name, asked, words):
+def test_native_value_that_the_server_rejects_is_found_before_the_first_write(world, name, requested, words):
     new = {} if name == "web2" else {"disks": [{"size": "1G"}], "node": "pve1"}
-    refused(world, name, "native", *words, name=name, native=asked, memory="4G", **new)
+    rejected(world, name, "native", *words, name=name, native=requested, memory="4G", **new)
 
 
 @pytest.mark.parametrize(
-    ("asked", "free"),
+    ("requested", "free"),
     [
         ({"name": "web2", "disks": [{"slot": "scsi1", "size": "30G"}]}, "20G"),
         ({"name": ["a1", "a2"], "node": "pve2", "disks": [{"size": "12G"}]}, "20G"),
         ({"name": "web3", "clone": {"source": "web2"}}, "20G"),
     ],
 )
-def test_disk_that_does_not_fit_is_found_before_the_first_write(world, asked, free):
+def test_disk_that_does_not_fit_is_found_before_the_first_write(world, requested, free):
     world.storages.add(Storage("thick", "lvm", frozenset({"images"}), total=20 * GIB))
-    names = asked["name"] if isinstance(asked["name"], list) else [asked["name"]]
-    refused(world, names[-1], "'thick'", f"{free} free", "disks", storage="thick", **asked)
+    names = requested["name"] if isinstance(requested["name"], list) else [requested["name"]]
+    rejected(world, names[-1], "'thick'", f"{free} free", "disks", storage="thick", **requested)
 
 
 def test_storage_that_is_full_is_found_before_the_first_write(world):
     world.faults.full_storages.add("local-lvm")
-    refused(world, "web2", "'local-lvm'", "0B free", name="web2", disks=[{"slot": "scsi1", "size": "1G"}])
+    rejected(world, "web2", "'local-lvm'", "0B free", name="web2", disks=[{"slot": "scsi1", "size": "1G"}])
     assert not do(world, name="web2", memory="4G").failed
 
 
-def test_thin_storage_that_promises_more_than_it_has_is_a_warning(world):
+def test_overprovisioned_thin_storage_is_a_warning(world):
     world.storages.get("local-lvm").total = 40 * GIB
     outcome = do(world, name="web2", disks=[{"slot": "scsi1", "size": "30G"}])
     assert not outcome.failed, outcome.msg
@@ -166,12 +166,12 @@ def test_thin_storage_that_promises_more_than_it_has_is_a_warning(world):
 
 def test_vm_with_devices_of_its_node_is_not_moved(world):
     behind.edit(world, 101, hostpci0="0000:01:00.0")
-    refused(world, "web2", "hostpci0", "pve3", name="web2", node="pve3")
+    rejected(world, "web2", "hostpci0", "pve3", name="web2", node="pve3")
 
 
 def test_vm_whose_bridge_is_missing_is_not_started(world):
     behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr7")
-    refused(world, "web2", "vmbr7", "vmbr0", name="web2", state="started")
+    rejected(world, "web2", "vmbr7", "vmbr0", name="web2", state="started")
     done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])
     assert not done.failed, done.msg
 
@@ -188,24 +188,24 @@ def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write
 def test_running_vm_with_a_tpm_is_not_cloned(world):
     assert do(world, name="web2", tpm=True).changed
     assert do(world, name="web2", state="started").changed
-    refused(world, "web3", "'web2'", "TPM", "Stop it first", name="web3", clone={"source": "web2"})
+    rejected(world, "web3", "'web2'", "TPM", "Stop it first", name="web3", clone={"source": "web2"})
 
 
-WITH_MEDIUM, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloud_init": {"user": "me"}}
+WITH_ISO, WITH_SEED = {"iso": "local:iso/debian.iso"}, {"cloud_init": {"user": "me"}}
 WITH_KEYS, WITHOUT_KEYS = ({"firmware": "uefi", "secure_boot": has_keys} for has_keys in (True, False))
 BIOS_AGAIN = {"firmware": "bios"}
 
 
-def _was_asked(world, *tasks):
+def _run_tasks(world, *tasks):
     for options in tasks:
         outcome = do(world, name="web2", **options)
         assert outcome.changed and not outcome.failed, outcome.msg
 
 
 @pytest.mark.parametrize(
-    ("tasks", "asked", "words"),
+    ("tasks", "requested", "words"),
     [
-        ([WITH_MEDIUM], {"disks": [{"slot": "ide2", "size": "1G"}]}, ("ide2", "an optical drive", "another slot")),
+        ([WITH_ISO], {"disks": [{"slot": "ide2", "size": "1G"}]}, ("ide2", "an optical drive", "another slot")),
         ([WITH_SEED], {"disks": [{"slot": "ide0", "size": "1G"}]}, ("ide0", "the drive of cloud-init", "another slot")),
         (
             [],
@@ -221,47 +221,47 @@ def _was_asked(world, *tasks):
         ([], {"native": {"vmgenid": True}}, ("vmgenid", "UUID", "or 0")),
     ],
 )
-def test_what_could_never_be_reached(world, tasks, asked, words):
-    _was_asked(world, *tasks)
-    refused(world, "web2", *words, name="web2", **asked)
+def test_impossible_changes_are_rejected(world, tasks, requested, words):
+    _run_tasks(world, *tasks)
+    rejected(world, "web2", *words, name="web2", **requested)
 
 
 @pytest.mark.parametrize("origin", [{}, {"image": {"source": "local:import/x.qcow2"}}], ids=["nothing", "an image"])
-def test_the_format_of_a_new_machines_disk(world, origin):
-    asked = {"name": "web3", "node": "pve1", **origin, "disks": [{"size": "4G", "format": "qcow2"}]}
-    refused(world, "web3", "scsi0", "'qcow2'", "'local-lvm'", "no files", **asked)
+def test_format_of_a_new_vms_disk(world, origin):
+    requested = {"name": "web3", "node": "pve1", **origin, "disks": [{"size": "4G", "format": "qcow2"}]}
+    rejected(world, "web3", "scsi0", "'qcow2'", "'local-lvm'", "no files", **requested)
     for _run in range(2):
-        outcome = do(world, **asked, storage="local")
+        outcome = do(world, **requested, storage="local")
         assert not outcome.failed, outcome.msg
     assert not outcome.changed
 
 
-def test_the_format_of_a_volume_that_is_there(world):
-    _was_asked(world, {"disks": [{"slot": "scsi1", "size": "1G"}]})
+def test_format_of_an_existing_volume(world):
+    _run_tasks(world, {"disks": [{"slot": "scsi1", "size": "1G"}]})
     volume = world.cluster.machines[101].config.current["scsi1"].partition(",")[0]
-    _was_asked(world, {"disks": [{"slot": "scsi1", "state": "absent"}]})
-    asked = {"slot": "scsi2", "source": volume}
-    refused(world, "web2", "scsi2", volume, "raw", name="web2", disks=[{**asked, "format": "qcow2"}])
-    _was_asked(world, {"disks": [{**asked, "format": "raw"}]})
+    _run_tasks(world, {"disks": [{"slot": "scsi1", "state": "absent"}]})
+    requested = {"slot": "scsi2", "source": volume}
+    rejected(world, "web2", "scsi2", volume, "raw", name="web2", disks=[{**requested, "format": "qcow2"}])
+    _run_tasks(world, {"disks": [{**requested, "format": "raw"}]})
 
 
 @pytest.mark.parametrize("keys", [{}, {"secure_boot": True}])
-def test_uefi_comes_back_with_the_keys_that_are_there(world, keys):
-    _was_asked(world, WITH_KEYS, BIOS_AGAIN, {"firmware": "uefi", **keys})
+def test_uefi_is_set_again_with_the_existing_keys(world, keys):
+    _run_tasks(world, WITH_KEYS, BIOS_AGAIN, {"firmware": "uefi", **keys})
 
 
-def test_a_disk_that_waits_for_the_next_start_is_grown_after_it(world):
-    _was_asked(world, {"state": "started"}, {"disks": [{"slot": "sata0", "size": "1G"}]})
+def test_disk_that_waits_for_the_next_start_is_grown_after_it(world):
+    _run_tasks(world, {"state": "started"}, {"disks": [{"slot": "sata0", "size": "1G"}]})
     larger = {"disks": [{"slot": "sata0", "size": "2G"}]}
-    refused(world, "web2", "disks.sata0.size", "allow_restart", name="web2", **larger)
-    _was_asked(world, {**larger, "allow_restart": True})
+    rejected(world, "web2", "disks.sata0.size", "allow_restart", name="web2", **larger)
+    _run_tasks(world, {**larger, "allow_restart": True})
     config = world.cluster.machines[101].config
     assert "size=2G" in config.current["sata0"]
     assert config.pending == {}
     assert world.cluster.machines[101].running
 
 
-def test_owner_of_a_disk_has_the_name_that_its_node_tells(world):
+def test_name_of_a_disks_owner_is_read_from_its_node(world):
     """The cluster's list may be from a moment in which a new VM had no name yet."""
     assert do(world, name="new1", node="pve3", storage="local-lvm", disks=[{"size": "1G"}]).changed
     vmid, made = max(world.cluster.machines.items())
@@ -270,4 +270,4 @@ def test_owner_of_a_disk_has_the_name_that_its_node_tells(world):
     world.statistics.renew()
     world.faults.statistics_frozen = True
     behind.edit(world, vmid, name="new1")
-    refused(world, "web2", "'new1'", "Detach it there", name="web2", disks=[{"slot": "scsi1", "source": volume}])
+    rejected(world, "web2", "'new1'", "Detach it there", name="web2", disks=[{"slot": "scsi1", "source": volume}])

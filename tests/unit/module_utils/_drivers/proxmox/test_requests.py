@@ -64,7 +64,7 @@ def test_counters_need_no_further_request():
     assert {(one.memory_used, one.uptime) for one in stopped} == {(None, None)}
 
 
-def test_a_drift_behind_our_back_is_seen_in_the_same_calls():
+def test_changes_by_others_are_found_without_further_requests():
     world = worlds.with_many(20)
     world.faults.statistics_frozen = True
     behind.power(world, 101, on=True)
@@ -78,7 +78,7 @@ def test_a_drift_behind_our_back_is_seen_in_the_same_calls():
 
 
 @pytest.mark.parametrize("count", [20, 200])
-def test_powers_alone_need_no_look_into_machines(count):
+def test_power_states_need_no_request_for_each_vm(count):
     world = worlds.with_many(count)
     driver = driver_of(world, sees_settings=False)
     seen = driver.observe(None, ALL)
@@ -101,20 +101,20 @@ def _check_requests(world, count):
 
 
 @pytest.mark.parametrize("count", [20, 200])
-def test_powers_that_are_as_asked_need_no_look_into_machines(count):
+def test_unchanged_power_states_need_no_request_for_each_vm(count):
     world = worlds.with_many(count)
     running = _names(count)[::2]
     assert not do(world, name=running, state="started").changed
     assert _requests(world) == (1 + NODES, 0)
 
 
-def test_only_machines_whose_power_changes_are_looked_into():
+def test_only_vms_whose_power_changes_are_read():
     world = worlds.with_many(20)
     assert do(world, name=_names(20)[:4], state="started", check=True).changed
     assert _requests(world) == (1 + NODES + 2 + BEFORE + 2, 0)
 
 
-def test_only_nodes_that_hold_the_machines_are_asked():
+def test_only_nodes_of_the_requested_vms_are_read():
     world = worlds.with_many(20)
     assert not do(world, name=["vm-001", "vm-004"], memory="2048").changed
     assert _requests(world) == (1 + 1 + 2, 0)
@@ -129,19 +129,19 @@ def test_only_nodes_that_hold_the_machines_are_asked():
         ({"name": "web1", "state": "absent", "stop_mode": "force"}, 18 + BEFORE),
     ],
 )
-def test_a_change_costs_little_more(options, calls):
+def test_requests_of_a_change(options, calls):
     world = worlds.with_cases()
     assert do(world, **options).changed
     assert _requests(world)[0] <= calls
 
 
-def test_a_snapshot_costs_little_more():
+def test_requests_of_a_snapshot():
     world = worlds.with_cases()
     assert do_snapshot(world, name="web1", snapshot="s1").changed
     assert _requests(world)[0] <= 15 + BEFORE
 
 
-def test_who_holds_a_machine_for_long_is_asked_ever_less_often():
+def test_long_lock_is_polled_less_and_less_often():
     """A backup takes minutes; the driver notices the end of the lock within a few seconds."""
     world = worlds.with_cases()
     behind.lock(world, 101, "backup", seconds=200)
@@ -157,7 +157,7 @@ def _params(**given):
 
 
 @pytest.mark.parametrize(
-    ("given", "looks_in"),
+    ("given", "reads_settings"),
     [
         ({"state": "started"}, False),
         ({"state": "stopped", "stop_mode": "force", "timeout": 5}, False),
@@ -169,5 +169,5 @@ def _params(**given):
         ({"state": "absent"}, True),
     ],
 )
-def test_what_a_task_says_decides_whether_its_machines_are_looked_into(given, looks_in):
-    assert make_driver(_params(**given)).observer.sees_settings == looks_in
+def test_options_decide_whether_the_settings_of_vms_are_read(given, reads_settings):
+    assert make_driver(_params(**given)).observer.sees_settings == reads_settings

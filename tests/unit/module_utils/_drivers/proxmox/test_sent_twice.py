@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every step may be sent twice, for its answer may be lost: the VM ends as if it had been sent once."""
+"""Every step may be sent twice, because its answer may be lost. The result must be the same as if it was sent once."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NICS = [{"source": "vmbr0"}, {"source": "vmbr1", "vlan": 5}]
 CLOUD = {"user": "me", "ip_config": ["ip=dhcp"], "nameservers": ["192.0.2.1"]}
 
 
-def _task(**asked):
-    return partial(do, **asked)
+def _task(**requested):
+    return partial(do, **requested)
 
 
-def _snapshot(**asked):
-    return partial(do_snapshot, name="web1", **asked)
+def _snapshot(**requested):
+    return partial(do_snapshot, name="web1", **requested)
 
 
 #: {what is done twice: (tasks before it, the task)}; web1 runs, web2 is stopped, tmpl is a template.
@@ -122,8 +122,8 @@ def _world():
     return world
 
 
-def _ends(times, before, task):
-    """(outcome, how all stands) after a task whose steps are carried out so."""
+def _run(times, before, task):
+    """(outcome, state of the cluster) after a task; ``times`` is a context manager that may send each step twice."""
     world = _world()
     for one in before:
         outcome = one(world)
@@ -136,8 +136,8 @@ def _ends(times, before, task):
 
 
 def _same_when_sent_twice(before, task):
-    once, expected = _ends(nullcontext, before, task)
-    twice, found = _ends(each_step_twice, before, task)
+    once, expected = _run(nullcontext, before, task)
+    twice, found = _run(each_step_twice, before, task)
     assert (twice.failed, twice.msg) == (once.failed, once.msg)
     assert not once.failed
     assert (twice.changed, twice.diff) == (once.changed, once.diff)
@@ -157,5 +157,5 @@ def test_change_that_is_sent_twice_ends_as_if_sent_once(case, name):
 
 
 def test_changes_with_a_restart_that_are_sent_twice_end_as_if_sent_once():
-    asked = {"memory": "4G", "cpus": 3, "disks": DISKS, "networks": NICS, "tpm": True, "allow_restart": True}
-    _same_when_sent_twice([], _task(name="web1", **asked))
+    requested = {"memory": "4G", "cpus": 3, "disks": DISKS, "networks": NICS, "tpm": True, "allow_restart": True}
+    _same_when_sent_twice([], _task(name="web1", **requested))

@@ -20,10 +20,12 @@ def _token_without_role(world):
     return Api(world, User("ci@pve", "t"))
 
 
-@pytest.mark.parametrize("asked", [{"state": "absent"}, {"disks": [DISK]}, {"state": "started"}])
-def test_token_that_sees_no_vm_is_told_so_and_changes_nothing(world, asked):
+@pytest.mark.parametrize("requested", [{"state": "absent"}, {"disks": [DISK]}, {"state": "started"}])
+def test_token_that_sees_no_vm_gets_an_error_and_changes_nothing(world, requested):
     api = _token_without_role(world)
-    _fails(do(world, api=api, name="web2", **asked), "web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation")
+    _fails(
+        do(world, api=api, name="web2", **requested), "web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation"
+    )
     assert _writes(world) == []
 
 
@@ -59,7 +61,7 @@ def _hidden(world, path):
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "privilege"),
+    ("path", "requested", "privilege"),
     [
         ("/vms/102", {"name": "web3", "disks": [DISK]}, "VM.Allocate"),
         ("/vms/102", {"name": "web3", "clone": {"source": "tmpl"}}, "VM.Allocate"),
@@ -71,20 +73,26 @@ def _hidden(world, path):
     ],
     ids=lambda value: value if isinstance(value, str) else str(sorted(value)),
 )
-def test_role_no_access_is_noticed_before_the_first_step(world, path, asked, privilege):
+def test_role_no_access_fails_before_the_first_step(world, path, requested, privilege):
     api = _hidden(world, path)
     for check in (True, False):
-        _fails(do(world, check=check, api=api, **asked), asked["name"] or asked["id"], "ci@pve!t", privilege, path)
+        _fails(
+            do(world, check=check, api=api, **requested),
+            requested["name"] or requested["id"],
+            "ci@pve!t",
+            privilege,
+            path,
+        )
     assert _writes(world) == []
 
 
-def test_role_no_access_on_one_number_matters_to_no_other(world):
+def test_role_no_access_on_one_vm_id_does_not_affect_others(world):
     api = _hidden(world, "/vms/102")
     assert not do(world, api=api, name=None, id="102", state="absent").changed
     assert not do(world, api=api, name="web3", id="103", disks=[DISK]).failed
 
 
-def test_cluster_without_vms_is_no_missing_privilege():
+def test_cluster_without_vms_is_not_a_missing_privilege():
     assert not do(worlds.cluster(), name="web2", state="absent").failed
 
 
@@ -101,7 +109,7 @@ def test_hibernated_vm_counts_as_stopped_and_is_not_started(world, more):
 
 
 @pytest.mark.parametrize(
-    ("word", "asked", "effect"),
+    ("qemu_status", "requested", "effect"),
     [
         ("suspended", {"state": "started"}, "QMP system_wakeup"),
         ("suspended", {"state": "stopped"}, "POWERDOWN"),
@@ -109,16 +117,16 @@ def test_hibernated_vm_counts_as_stopped_and_is_not_started(world, more):
         ("shutdown", {"state": "stopped"}, "QMP quit"),
     ],
 )
-def test_vm_that_runs_in_name_only(world, word, asked, effect):
-    behind.fail(world, 100, word)
-    outcome = do(world, name="web1", **asked)
+def test_vm_with_an_inactive_qemu_status(world, qemu_status, requested, effect):
+    behind.fail(world, 100, qemu_status)
+    outcome = do(world, name="web1", **requested)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     assert effect in [one.text for one in world.journal.effects]
-    assert not do(world, name="web1", **asked).changed
+    assert not do(world, name="web1", **requested).changed
 
 
 @pytest.mark.parametrize("stops_within", [15, 40])
-def test_vm_of_high_availability_gets_all_of_its_time_to_shut_down(world, stops_within):
+def test_vm_of_high_availability_gets_its_whole_timeout_to_shut_down(world, stops_within):
     """High availability powers a guest off after the timeout of the request."""
     machine = world.cluster.machines[100]
     machine.ha, machine.guest.stops_within = True, stops_within
@@ -157,7 +165,7 @@ def _move(world, vmid, target):
 
 
 @pytest.mark.parametrize(
-    ("vmid", "asked"),
+    ("vmid", "requested"),
     [
         (100, {"name": "web1", "state": "stopped"}),
         (100, {"name": "web1", "state": "stopped", "stop_mode": "force"}),
@@ -167,7 +175,7 @@ def _move(world, vmid, target):
         (101, {"name": "web2", "state": "absent"}),
     ],
 )
-def test_vm_that_moves_to_another_node_meanwhile_costs_one_more_look(world, vmid, asked):
+def test_vm_that_moves_to_another_node_meanwhile_is_observed_again(world, vmid, requested):
     class Moving(Api):
         moved = False
 
@@ -178,7 +186,7 @@ def test_vm_that_moves_to_another_node_meanwhile_costs_one_more_look(world, vmid
             return super().call(method, path, parameters)
 
     began = world.now
-    outcome = do(world, api=Moving(world), **asked)
+    outcome = do(world, api=Moving(world), **requested)
     assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
     assert world.now - began < 12
 

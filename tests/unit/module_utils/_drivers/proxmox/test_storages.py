@@ -23,21 +23,21 @@ from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
 def test_tags_follow_the_style_of_the_cluster(style, stored):
     world = worlds.with_cases()
     world.cluster.tag_style = style
-    asked = {"name": "web2", "tags": ["Web", "prod"]}
-    assert do(world, **asked).changed
+    requested = {"name": "web2", "tags": ["Web", "prod"]}
+    assert do(world, **requested).changed
     assert world.cluster.machines[101].config.current["tags"] == stored
-    assert not do(world, **asked).changed
+    assert not do(world, **requested).changed
     assert not do(world, name="web2", tags=["prod", "Web"]).changed
 
 
 def test_new_disks_are_on_the_storages_that_are_named(world):
-    asked = {
+    requested = {
         "name": "web3",
         "node": "pve1",
         "storage": "zfs",
         "disks": [{"size": "1G"}, {"size": "2G", "storage": "local-lvm"}, {"size": "3G", "storage": "nfs"}],
     }
-    assert do(world, **asked).changed
+    assert do(world, **requested).changed
     options = world.cluster.machines[102].config.current
     assert [options[f"scsi{number}"].partition(":")[0] for number in range(3)] == ["zfs", "local-lvm", "nfs"]
     assert do(world, name="web3", disks=[{"slot": "scsi3", "size": "1G", "storage": "nfs"}]).changed
@@ -47,16 +47,16 @@ def test_new_disks_are_on_the_storages_that_are_named(world):
 
 @pytest.mark.parametrize(("name", "vmid"), [("web1", 100), ("web2", 101)], ids=["running", "stopped"])
 def test_disk_is_moved_to_another_storage(world, name, vmid):
-    asked = {"name": name, "disks": [{"slot": "scsi0", "storage": "nfs", "size": "40G"}]}
-    foretold, done = do(world, check=True, **asked), do(world, **asked)
-    assert (done.failed, done.changed, done.diff) == (False, True, foretold.diff), done.msg
+    requested = {"name": name, "disks": [{"slot": "scsi0", "storage": "nfs", "size": "40G"}]}
+    predicted, done = do(world, check=True, **requested), do(world, **requested)
+    assert (done.failed, done.changed, done.diff) == (False, True, predicted.diff), done.msg
     options = world.cluster.machines[vmid].config.current
     assert options["scsi0"].startswith("nfs:") and "size=40G" in options["scsi0"]
     assert not [key for key in options if key.startswith("unused")]
-    assert not do(world, **asked).changed
+    assert not do(world, **requested).changed
 
 
-def test_storage_for_all_disks_is_rejected_where_a_disk_is_elsewhere(world):
+def test_storage_for_all_disks_is_rejected_if_a_disk_is_on_another(world):
     outcome = do(world, name="web2", storage="nfs", disks=[{"slot": "scsi0", "size": "32G"}])
     assert outcome.failed
     for word in ("web2", "scsi0", "'local-lvm'", "'nfs'", "disks: [{slot: scsi0, storage: nfs}]"):
@@ -66,9 +66,13 @@ def test_storage_for_all_disks_is_rejected_where_a_disk_is_elsewhere(world):
 
 
 def test_linked_clone_with_a_storage_for_further_disks_is_unchanged_by_a_second_run(world):
-    asked = {"clone": {"source": "tmpl", "linked": True}, "storage": "nfs", "disks": [{"size": "8G"}, {"size": "1G"}]}
-    assert do(world, name="web3", **asked).changed
-    again = do(world, name="web3", **asked)
+    requested = {
+        "clone": {"source": "tmpl", "linked": True},
+        "storage": "nfs",
+        "disks": [{"size": "8G"}, {"size": "1G"}],
+    }
+    assert do(world, name="web3", **requested).changed
+    again = do(world, name="web3", **requested)
     assert (again.failed, again.changed) == (False, False), again.msg
 
 
@@ -80,7 +84,7 @@ def test_linked_clone_with_a_storage_for_further_disks_is_unchanged_by_a_second_
         ({"slot": "scsi1", "source": "local-lvm:vm-300-disk-0", "storage": "nfs"}, ("scsi1", "'nfs'", "its source")),
     ],
 )
-def test_storage_of_a_disk_that_cannot_be(world, disk, words):
+def test_invalid_storage_of_a_disk_is_rejected(world, disk, words):
     outcome = do(world, name="web2", disks=[disk])
     assert outcome.failed
     for word in words:

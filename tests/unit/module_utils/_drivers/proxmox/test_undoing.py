@@ -27,18 +27,18 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize(("kind", "asked"), FAILURES.values(), ids=FAILURES)
-def test_what_is_protected_is_undone_too(world, kind, asked):
+@pytest.mark.parametrize(("kind", "requested"), FAILURES.values(), ids=FAILURES)
+def test_failed_creation_is_undone_even_if_protected(world, kind, requested):
     behind.edit(world, 9000, protection="1")
     world.faults.task(kind, "no space left on device", times=9)
-    outcome = do(world, **asked)
+    outcome = do(world, **requested)
     assert outcome.failed
     assert "no space left on device" in outcome.msg
     assert "Undoing" not in outcome.msg
     assert (_named(world), invariants.orphans(world)) == ([], [])
 
 
-def test_what_is_protected_in_the_last_moment_is_not_removed(world):
+def test_vm_that_is_protected_at_the_last_moment_is_not_deleted(world):
     class Late(Api):
         def call(self, method, path, parameters=None):
             if method == "DELETE":
@@ -52,13 +52,13 @@ def test_what_is_protected_in_the_last_moment_is_not_removed(world):
 
 
 @pytest.mark.parametrize(
-    ("kind", "asked"), [("resize", IMAGE), ("resize", GROWN)], ids=["an image", "the disk of a clone"]
+    ("kind", "requested"), [("resize", IMAGE), ("resize", GROWN)], ids=["an image", "the disk of a clone"]
 )
-def test_what_fails_is_kept_where_that_is_asked(world, kind, asked):
+def test_failed_vm_is_kept_with_on_failure_keep(world, kind, requested):
     """A second run of the task completes the VM."""
     behind.edit(world, 9000, onboot="1")
     world.faults.task(kind, "no space left on device")
-    outcome = do(world, **asked, on_failure="keep", state="started")
+    outcome = do(world, **requested, on_failure="keep", state="started")
     assert outcome.failed
     assert outcome.changed
     assert "no space left on device" in outcome.msg
@@ -67,12 +67,12 @@ def test_what_fails_is_kept_where_that_is_asked(world, kind, asked):
     assert ("unfinished" in kept.text, kept.starts) == (False, 0)
     assert kept.config.current.get("onboot", "0") == "0"
     assert do(world, name="web3", state="started").vms[0]["id"] == str(kept.vmid)
-    again = do(world, **asked)
+    again = do(world, **requested)
     assert (again.failed, again.changed) == (False, True), again.msg
     assert len(_named(world)) == 1
 
 
-def test_who_gives_way_keeps_nothing(world):
+def test_vm_that_gives_way_is_not_kept(world):
     """Another VM with the name is complete when the creation of this one fails."""
 
     class Overtaken(Api):
