@@ -59,7 +59,7 @@ def _check_bios(vm, config):
     for option in UEFI_ONLY:
         if config.get(option):
             raise Refused(
-                f"{vm.name}: {option}: a VM with firmware: bios (generation 1) does not have it.",
+                f"{vm.name}: {option}: not supported with firmware: bios (generation 1).",
                 f"Omit {option}, or create the VM with firmware: uefi.",
             )
 
@@ -68,7 +68,7 @@ def _check_description(vm, config):
     lines = (config.get("description") or "").splitlines()
     if any(line.startswith(MARK_LINE) for line in lines):
         raise Refused(
-            f"{vm.name}: description: a line that begins with '{MARK_LINE.strip()}' has the data of this collection.",
+            f"{vm.name}: description: lines that begin with '{MARK_LINE.strip()}' are reserved for this collection.",
             "Remove the line.",
         )
 
@@ -119,8 +119,8 @@ def _disks(vm, disks, is_bios):
             disk = {**disk, "source": windows_path(vm, f"disks.{slot}.source", disk["source"])}
             if disk.get("size") and slot not in (vm.config.get("disks") or {}):
                 raise Refused(
-                    f"{vm.name}: disks.{slot}.size: the disk has the size of its file when it is attached.",
-                    "Omit size, and set it in a task after it.",
+                    f"{vm.name}: disks.{slot}.size: a disk that is attached from a file has the size of the file.",
+                    "Omit size, and change it in a later task.",
                 )
         adjusted[slot] = disk
     return adjusted

@@ -97,7 +97,7 @@ def _check_interfaces(driver, found, name):
     if missing:
         raise NotFound(
             f"{name}: vmd has to read {driver.config_file} again, but the interface {missing[0]} of the switch"
-            f" '{needed[missing[0]]}' does not exist; vmd would end, with all its VMs.",
+            f" '{needed[missing[0]]}' does not exist; vmd would exit, and all VMs with it.",
             f"Create it: sh /etc/netstart {missing[0]}, or ifconfig {missing[0]} create.",
         )
 

@@ -47,7 +47,8 @@ def _shut_down_by_ssh(driver, vm):
     addresses = [address for observed in observation.vms for address in observed.addresses]
     if not addresses:
         raise NotFound(
-            f"{vm.name}: guest_shutdown: the VM has no known address.", "Omit the option: then the VM may be cut off."
+            f"{vm.name}: guest_shutdown: the VM has no known address.",
+            "Omit the option; then vmd may power off the VM.",
         )
     key = ["-i", options["key_file"]] if options.get("key_file") else []
     argv = [
@@ -58,7 +59,10 @@ def _shut_down_by_ssh(driver, vm):
     completed = driver.commands.run(argv, writes=True)
     if completed.rc == _SSH_FAILED and "closed by" not in completed.stderr:
         raise CommandFailed(
-            argv, completed.rc, completed.stderr, remedy="Correct guest_shutdown, or omit it: then the VM is cut off."
+            argv,
+            completed.rc,
+            completed.stderr,
+            remedy="Correct guest_shutdown, or omit it; then vmd may power off the VM.",
         )
 
 

@@ -41,7 +41,9 @@ def vmm_traits(reader):
 
     def side_effects(verb, vm, changes=()):
         if verb == "stop" and not reader.options.get("guest_shutdown"):
-            return ("a guest without the driver vmmci(4), such as most Linux systems, is cut off",)
+            return (
+                "a guest without the driver vmmci(4), such as most Linux systems, is powered off without a shutdown",
+            )
         is_stored_only = verb == "configure" and (vm.on or all(change.kind in UNREAD for change in changes))
         if verb not in READ_AGAIN or is_stored_only or reader.found is None:
             return ()

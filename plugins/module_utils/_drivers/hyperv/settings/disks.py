@@ -52,7 +52,7 @@ def normalized_slot(vm, slot, is_bios):
     highest = (1, 1) if kind == "IDE" else (3, 63)
     if controller > highest[0] or location > highest[1]:
         raise Refused(
-            f"{vm.name}: disks.{slot}: {kind} has no such place.", f"The last one is {kind} {highest[0]}:{highest[1]}."
+            f"{vm.name}: disks.{slot}: {kind} has no such slot.", f"The last one is {kind} {highest[0]}:{highest[1]}."
         )
     return f"{kind} {controller}:{location}"
 

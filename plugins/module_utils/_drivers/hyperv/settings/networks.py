@@ -41,7 +41,9 @@ def _normalized(vm, index, entry, switches):
     where = f"{vm.name}: networks[{index}]"
     if entry.get("type") == NAT:
         if entry.pop("source", None):
-            raise Refused(f"{where}.source: a NIC of type nat is at the default switch.", "Omit source.")
+            raise Refused(
+                f"{where}.source: a NIC of type nat is always connected to the default switch.", "Omit source."
+            )
         if switches is not None and find_switch(switches, DEFAULT_SWITCH) is None:
             raise NotFound(
                 f"{where}.type: the host has no default switch; only Windows clients have one.",

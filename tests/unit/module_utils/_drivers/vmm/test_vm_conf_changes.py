@@ -130,7 +130,7 @@ def test_broken_file_is_reported_and_not_touched(host):
 def test_switch_without_its_interface_would_end_vmd(host):
     host.write("/etc/vm.conf", 'switch "uplink" { interface bridge0 }\n')
     outcome = task(host, **DISKS)
-    assert (outcome.failed, "bridge0" in outcome.msg, "vmd would end" in outcome.msg) == (True, True, True)
+    assert (outcome.failed, "bridge0" in outcome.msg, "vmd would exit" in outcome.msg) == (True, True, True)
     host.well("ifconfig", "bridge0", "create")
     well(host, networks=[{"type": "network", "source": "uplink"}], **DISKS)
 
