@@ -18,7 +18,7 @@ MUTATIONS = (
     Mutation(
         "files-of-a-killed-creation-stay",
         f"{_UTILS}/_drivers/hyperv/mark.py",
-        'return {**mark, "id": raw["Id"]} if is_own else mark',
+        'return {**mark, "id": raw["Id"]} if is_new else mark',
         "return mark",
         {"unit": _TASKS},
     ),

@@ -15,7 +15,7 @@ MUTATIONS = (
     Mutation(
         "distribution-of-a-killed-creation-counts",
         f"{_UTILS}/_drivers/wsl/reader.py",
-        'return bool(mark.get("making")) if mark else name in self.creating or name in self.begun',
+        'return bool(mark.get("making")) if mark else name in self.creating or name in self.leftovers',
         "return False",
         {"unit": (*_TASKS, *_INTERRUPTED)},
     ),
@@ -64,8 +64,8 @@ MUTATIONS = (
     Mutation(
         "file-of-a-clone-stays",
         f"{_UTILS}/_drivers/wsl/create.py",
-        'leftover = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)',
-        'leftover = file_command("Test-Path", [config["install_location"]], go_on=True)',
+        'remove_export = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)',
+        'remove_export = file_command("Test-Path", [config["install_location"]], go_on=True)',
         {"unit": (*_TASKS, *_INTERRUPTED)},
     ),
 )

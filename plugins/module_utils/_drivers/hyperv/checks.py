@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from the host, checked before the first step: files, space, CPUs, bases of other disks."""
+"""Check before the first step whether the host has what a plan needs: files, free space, CPUs.
+
+Also checked: that no disk changes on which disks of other VMs are based.
+"""
 
 from __future__ import annotations
 
@@ -18,108 +21,126 @@ from .clone import source_files
 from .mark import own_mark, temporary_name
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
-from .snapshot_checks import all_disks, check_bases, check_cluster, starts, users_of
+from .snapshot_checks import all_disks, check_bases, check_cluster, starts_vm, users_of
 
-_READS_FIRST = ("create", "clone", "configure")
-#: The directory of new disks, among the files in it.
+#: Verbs of steps that attach disks or an ISO image.
+_ATTACHING_VERBS = ("create", "clone", "configure")
+#: Represents the directory of new disks in a list of files.
 _FOLDER = ""
 
 
-def check_plan(driver, plan, ahead):
-    """``ahead`` has what was read for plans, or reads what is missing."""
+def check_plan(driver, plan, host_files):
+    """Raise if the plan would fail. ``host_files`` reads what it has not read already."""
     check_cluster(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
-    needed = _Needed(ahead, plan)
-    ahead.complete([needed])
+    needed = _NeededFiles(host_files, plan)
+    host_files.complete([needed])
     needed.check()
     check_bases(plan, needed.written, needed.users_of)
 
 
 def _check_cpus(driver, one):
-    most = driver.host.cpus
+    host_cpus = driver.host.cpus
     for change in one.changes:
-        if change.kind == "cpus" and most and change.new > most:
-            raise Refused(f"{one.vm.name}: cpus: the host has only {most}.", f"Set at most {most}.")
+        if change.kind == "cpus" and host_cpus and change.new > host_cpus:
+            raise Refused(f"{one.vm.name}: cpus: the host has only {host_cpus}.", f"Set at most {host_cpus}.")
 
 
-class Ahead:
-    """What was read of the host for plans, before the first of them is carried out."""
+class HostFiles:
+    """The files and disks on the host that plans need, read before the first plan is carried out."""
 
     def __init__(self, driver):
-        self.driver, self.users = driver, None
-        #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: not known).
+        self.driver = driver
+        #: All VMs with their disks, as Found; None until a plan needs to know who uses a file.
+        self.users = None
+        #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
         self._expected = None
 
     def expect(self, plans):
-        """Plans of VMs that may not exist."""
-        self._expected = _Reading(self.driver, self._needed(plans))
+        """Prepare to read what these plans need together with the VMs; their VMs may not exist."""
+        self._expected = _Reads(self.driver, self._needed_by(plans))
 
     def expected_calls(self, targets):
-        """Calls that follow a list of all VMs: they read what the plans need if one of ``targets`` does not exist."""
+        """Return calls to send after a list of all VMs.
+
+        They read what the expected plans need, but only if one of ``targets`` does not exist.
+        """
         names = [target.name for target in targets or () if target.name and not target.id]
         if not (names and self._expected and self._expected.calls):
             return ()
         return [pick("all", "existing", conditions={"Name": names}, fewer=len(names)), *self._expected.calls]
 
     def take_expected(self, answers):
-        """What was read is only valid until the VMs are read again. If a call failed, ``complete`` repeats all."""
+        """Store the answers to ``expected_calls``; earlier answers are dropped, because the VMs were read again.
+
+        If a call has failed, nothing is stored, and ``complete`` reads everything.
+        """
         expected, self._expected = self._expected, None
         self.exists, self.disks, self.free = {}, {}, None
         if expected and len(answers) == 1 + len(expected.calls):
-            self._take(expected, answers[1:])
+            self._store(expected, answers[1:])
 
     def read(self, plans):
-        """For all plans in one request. An error is left to the check of the plan that it belongs to."""
+        """Read what all plans need in one request. Errors are ignored: the check of the plan raises them again."""
         with suppress(PolyvirtError):
-            self.complete(self._needed(plans))
+            self.complete(self._needed_by(plans))
 
-    def _needed(self, plans):
-        found = []
+    def _needed_by(self, plans):
+        needed = []
         for plan in plans:
             with suppress(PolyvirtError):
-                found.append(_Needed(self, plan))
-        return found
+                needed.append(_NeededFiles(self, plan))
+        return needed
 
     def complete(self, needed):
-        """Read what is not known yet, in one request."""
-        reading = _Reading(self.driver, [one for one in needed if not set(one.files) <= set(self.exists)])
-        chains = [Chain("files", tuple(reading.calls))] if reading.calls else []
+        """Read what was not read yet, in one request."""
+        reads = _Reads(self.driver, [one for one in needed if not set(one.files) <= set(self.exists)])
+        chains = [Chain("files", tuple(reads.calls))] if reads.calls else []
         if self.users is None and any(one.needs_users for one in needed):
             chains.append(disks_chain())
-        for one, result in zip(chains, self.driver.send(chains) if chains else ()):
-            if one.name != "files":
+        for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
+            if chain.name != "files":
                 self.users = all_disks(result)
             elif result.error:
                 raise result.error
             else:
-                self._take(reading, result.answers)
+                self._store(reads, result.answers)
 
-    def _take(self, reading, answers):
-        exists, disks, free = reading.read(answers)
+    def _store(self, reads, answers):
+        exists, disks, free = reads.parse(answers)
         self.exists.update(exists)
         self.disks.update(disks)
-        self.free = free if reading.has_new else self.free
+        self.free = free if reads.has_new else self.free
         self.driver.found.disks = {**self.driver.found.disks, **disks}
 
 
-class _Reading:
-    """Calls that read the files of ``needed``. A file without a directory is one in the directory of new disks."""
+class _Reads:
+    """The calls that read the files in ``needed``, and the parser of their answers.
+
+    A file name without a directory means a file in the directory of new disks.
+    """
 
     def __init__(self, driver, needed):
         self._storage = driver.options.get("storage_path")
         self._files = list(dict.fromkeys(file for one in needed for file in one.files))
         self._disks = list(dict.fromkeys(file for one in needed for file in one.disks))
         self.has_new = _FOLDER in self._files
-        #: Only the host knows the directory where the task names none.
-        self._folder = []
+        #: Calls that ask the host for the directory of new disks; none if the task sets storage_path.
+        self._folder_calls = []
         if self.has_new and not self._storage:
-            self._folder = [hyperv("Get-VMHost", keep="host"), pick("host", "folder", path=["VirtualHardDiskPath"])]
+            self._folder_calls = [
+                hyperv("Get-VMHost", keep="host"),
+                pick("host", "folder", path=["VirtualHardDiskPath"]),
+            ]
         self.calls = self._calls() if self._files else []
 
     def _calls(self):
-        calls = [*self._folder, file_command("Test-Path", map(self._path, self._files), show=properties("Length"))]
+        calls = [
+            *self._folder_calls,
+            file_command("Test-Path", map(self._path, self._files), show=properties("Length")),
+        ]
         calls += [vhd_call(self._disks)] if self._disks else []
         if self.has_new:
             size = properties("SizeRemaining")
@@ -133,44 +154,48 @@ class _Reading:
             return path_in(self._storage, file)
         return Joined((Ref("folder"), f"\\{file}")) if file else Ref("folder")
 
-    def read(self, answers):
-        """({file: whether it exists}, {key of a path: raw disk}, free bytes for new files or None)."""
-        exists, *others = answers[len(self._folder) :]
+    def parse(self, answers):
+        """Return ({file: whether it exists}, {key of a path: raw disk}, free bytes for new files or None)."""
+        exists, *others = answers[len(self._folder_calls) :]
         disks = {key_of(one["Path"]): one for one in (others[0].objects if self._disks else ())}
-        return dict(zip(self._files, exists.objects)), disks, _free(others[-1]) if self.has_new else None
+        return dict(zip(self._files, exists.objects)), disks, _free_bytes(others[-1]) if self.has_new else None
 
 
-def _free(answer):
-    """A directory on a file server has no volume of this host."""
+def _free_bytes(answer):
+    """Return None if the directory is not on a volume of this host, such as on a file server."""
     return answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None
 
 
-class _Needed:
+class _NeededFiles:
     """The files that the steps of a plan read and create."""
 
-    def __init__(self, ahead, plan):
-        self._ahead, self._driver, self.plan, self.name = ahead, ahead.driver, plan, plan.after.name
-        #: {file: option} that must exist: virtual disks, and others; and {name: option} of new files.
+    def __init__(self, host_files, plan):
+        self._host_files, self._driver = host_files, host_files.driver
+        self.plan, self.name = plan, plan.after.name
+        #: {path: option} of virtual disks and of other files that must exist, and {name: option} of new files.
         self.disks, self._others, self._new = {}, {}, {}
-        self._sizes, self._bytes = {}, 0
+        #: {path of an image: (slot of the new disk, its size or None, whether it is linked)}
+        self._image_disks = {}
+        #: The bytes that new disks of a fixed size occupy.
+        self._fixed_bytes = 0
         steps = list(planned(plan))
         for one in steps:
-            if one.step.verb in _READS_FIRST:
+            if one.step.verb in _ATTACHING_VERBS:
                 self._add_changes(one)
             if one.step.verb in ("create", "clone"):
                 self._add_content(one.step)
                 self._add_seed(one.step)
         slots = {change.key for one in steps for change in one.changes if change.kind == "disks.size"}
         present = plan.before.config.get("disks") or {}
-        #: Slots of present disks that will change.
-        self.written = [slot for slot in present if starts(plan) or slot in slots]
+        #: Slots of present disks that will be written to.
+        self.written = [slot for slot in present if starts_vm(plan) or slot in slots]
         self._attached = [path for path, option in self.disks.items() if option.startswith("disks.")]
         self.needs_users = bool(self.written or self._attached)
         self.files = [*self.disks, *self._others, *self._new, *([_FOLDER] if self._new else ())]
 
     def users_of(self, path):
-        """Names of the other VMs that need a file."""
-        return users_of(self._ahead.users, self.plan.before, path)
+        """Return the names of the other VMs that need a file."""
+        return users_of(self._host_files.users, self.plan.before, path)
 
     def _add_changes(self, one):
         for change in one.changes:
@@ -190,7 +215,7 @@ class _Needed:
             return
         kind = disk.get("format") or "vhdx"
         self._new[file_name(self.name, slot, kind)] = f"disks.{slot}"
-        self._bytes += disk.get("size") or 0 if kind.endswith("-fixed") else 0
+        self._fixed_bytes += disk.get("size") or 0 if kind.endswith("-fixed") else 0
 
     def _add_content(self, step):
         image, config = step.arguments["creation"].get("image"), step.arguments["config"]
@@ -198,7 +223,7 @@ class _Needed:
             path = windows_path(self.plan.after, "image.source", image["source"])
             self.disks[path] = "image.source"
             first = min(config.get("disks") or {}, default=None)
-            self._sizes[path] = (first, (config["disks"][first] or {}).get("size"), image["linked"])
+            self._image_disks[path] = (first, (config["disks"][first] or {}).get("size"), image["linked"])
         elif step.verb == "clone":
             source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
             for path in source_files(self._driver, source, requested.get("snapshot")).values():
@@ -211,10 +236,10 @@ class _Needed:
 
     def check(self):
         if self.files:
-            self._check_exists(self._ahead.exists, folder_of(self._driver))
-            self._check_content(self._ahead.disks)
+            self._check_exists(self._host_files.exists, folder_of(self._driver))
+            self._check_content(self._host_files.disks)
         if self._new:
-            self._check_space(self._ahead.free, self._ahead.disks)
+            self._check_space(self._host_files.free, self._host_files.disks)
 
     def _check_exists(self, exists, folder):
         for path, option in {**self.disks, **self._others}.items():
@@ -227,37 +252,38 @@ class _Needed:
         deleted = {key_of(path) for path in deleted_files(self.plan)}
         for name, option in self._new.items():
             path = path_in(folder, name)
-            if exists[name] and key_of(path) not in deleted and not self._is_begun(path):
+            if exists[name] and key_of(path) not in deleted and not self._is_leftover(path):
                 raise Refused(
                     f"{self.name}: {option}: the file {path} exists, and existing files are never overwritten.",
                     "Attach it with disks[].source, or delete it.",
                 )
 
-    def _is_begun(self, path):
-        """Whether a task that was killed has created the file for this VM."""
-        begun = [raw for raw in self._driver.found.vms.values() if raw["Name"] == temporary_name(self.name)]
-        mine = self._driver.found.raw(self.plan.before.id)
-        marks = [own_mark(raw) for raw in (*begun, *([mine] if mine else ()))]
+    def _is_leftover(self, path):
+        """Return whether a task that was interrupted has created the file for this VM."""
+        unfinished = [raw for raw in self._driver.found.vms.values() if raw["Name"] == temporary_name(self.name)]
+        existing = self._driver.found.raw(self.plan.before.id)
+        marks = [own_mark(raw) for raw in (*unfinished, *([existing] if existing else ()))]
         return any(key_of(path) in map(key_of, mark.get("making", ())) for mark in marks)
 
-    def _check_content(self, known):
+    def _check_content(self, raw_disks):
+        """Virtual disks that Get-VHD did not return cannot be used."""
         for path, option in self.disks.items():
-            if key_of(path) not in known:
+            if key_of(path) not in raw_disks:
                 raise Refused(
                     f"{self.name}: {option}: {path} is in use, or is not a virtual disk.", "Use a VHDX or VHD file."
                 )
         self._check_users()
-        for path, (slot, size, _linked) in self._sizes.items():
-            found = known[key_of(path)]["Size"]
-            if size and size < found:
+        for path, (slot, size, _linked) in self._image_disks.items():
+            image_size = raw_disks[key_of(path)]["Size"]
+            if size and size < image_size:
                 raise Refused(
                     f"{self.name}: disks.{slot}.size: {human_size(size)} is smaller than the image"
-                    f" ({human_size(found)}); disks are never shrunk.",
-                    f"Set a size of at least {human_size(found)}, or remove the option.",
+                    f" ({human_size(image_size)}); disks are never shrunk.",
+                    f"Set a size of at least {human_size(image_size)}, or remove the option.",
                 )
 
     def _check_users(self):
-        """Two VMs cannot use one disk."""
+        """Reject disks that another VM uses already."""
         for path in self._attached:
             if self.users_of(path):
                 others = ", ".join(sorted(self.users_of(path)))
@@ -266,10 +292,11 @@ class _Needed:
                     f"Detach it from {others} first, or copy the file.",
                 )
 
-    def _check_space(self, free, known):
+    def _check_space(self, free, raw_disks):
         copied = [path for path, option in self.disks.items() if not option.startswith("disks.")]
-        linked = any(is_linked for _slot, _size, is_linked in self._sizes.values())
-        needed = self._bytes + (0 if linked else sum(known[key_of(path)].get("FileSize") or 0 for path in copied))
+        linked = any(is_linked for _slot, _size, is_linked in self._image_disks.values())
+        copied_bytes = 0 if linked else sum(raw_disks[key_of(path)].get("FileSize") or 0 for path in copied)
+        needed = self._fixed_bytes + copied_bytes
         if free is not None and needed > free:
             drive = ntpath.splitdrive(folder_of(self._driver))[0]
             raise Refused(

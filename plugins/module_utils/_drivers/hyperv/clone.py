@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cloning: a new VM like the source, whose disks are copies, or are based on those of the source."""
+"""Clone a VM: its disks are copied, or new disks are based on them (linked clone)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def clone(driver, vm, step):
 
 
 def source_files(driver, source, snapshot=None):
-    """{slot: file} to be copied: what the source has attached, or what one of its checkpoints had.
+    """Return {slot: file} of the disks to copy: those of the source, or of one of its checkpoints.
 
-    Convert-VHD copies all that a file is based on, too.
+    The parents of a file need not be listed: Convert-VHD copies their content too.
     """
-    taken = find_snapshot(source, snapshot)
+    checkpoint = find_snapshot(source, snapshot)
     raw = driver.found.raw(source.id)
-    if taken is not None:
-        raw = next(one for one in driver.found.snapshots[source.id.lower()] if one["Id"] == taken.id)
+    if checkpoint is not None:
+        raw = next(one for one in driver.found.snapshots[source.id.lower()] if one["Id"] == checkpoint.id)
     return {drive_slot(drive): drive["Path"] for drive in raw.get("HardDrives") or () if drive.get("Path")}

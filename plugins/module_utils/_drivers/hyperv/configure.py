@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing settings: first what is stored in the notes, then what the VM has."""
+"""Change settings of a VM: first the mark in its notes, then the VM itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def configure(driver, vm, step):
     yield [
         the_vm(vm.id),
         *_notes_calls(raw, changes, list(files.values())),
-        *_removing_calls(observed or raw, raw, changes),
+        *_removal_calls(observed or raw, raw, changes),
         *_value_calls(vm, raw, changes),
         *_disk_calls(raw, changes, files, driver),
         *_nic_calls(driver, observed or raw, raw, changes),
@@ -48,7 +48,7 @@ def configure(driver, vm, step):
 
 
 def _final_notes(raw, changes, files):
-    """(description, mark or None) after the changes; the disks in ``files`` are attached."""
+    """Return (description, mark or None) as they are after the changes; ``files`` are the new disks, {slot: path}."""
     description, mark = split_notes(raw.get("Notes"))
     values = {change.kind: change.new for change in changes}
     is_ours = mark is not None and mark.get("id") == raw["Id"]
@@ -60,7 +60,10 @@ def _final_notes(raw, changes, files):
 
 
 def _notes_calls(raw, changes, paths):
-    """Before files are created, their names are stored: so a task that is killed leaves no unknown file."""
+    """Return the call that stores the notes before files are created.
+
+    The mark then names the files, so that the next task recognizes them if this one is interrupted.
+    """
     description, mark = _final_notes(raw, changes, {})
     if paths:
         mark = {**own_mark(raw), **(mark or {}), "making": paths}
@@ -69,7 +72,7 @@ def _notes_calls(raw, changes, paths):
 
 
 def _new_files(driver, vm, raw, changes):
-    """{slot: path} of the disks to be created."""
+    """Return {slot: path} of the disk files to create."""
     present = {drive_slot(drive) for drive in raw.get("HardDrives") or ()}
     added = [change for change in changes if change.kind == "disks.add" and change.key not in present]
     folder = folder_of(driver)
@@ -93,13 +96,13 @@ def _value_calls(vm, raw, changes):
         found = {one["Id"].lower(): one["Enabled"] for one in raw.get("VMIntegrationService") or ()}
         calls += service_calls(raw["Id"], values["integration_services"], found)
     if values.get("nested_virtualization"):
-        for place, nic in enumerate(raw.get("NetworkAdapters") or ()):
-            calls += [pick_nic(place, nic), *spoofing_calls([place])]
+        for index, nic in enumerate(raw.get("NetworkAdapters") or ()):
+            calls += [pick_nic(index, nic), *spoofing_calls([index])]
     return calls
 
 
 def _memory(raw, values):
-    """Sizes of dynamic memory are checked against each other, so all are set in one call."""
+    """Add the current sizes of dynamic memory: Hyper-V compares them, so one call has to set all of them."""
     sizes = {"memory": "MemoryStartup", "minimum_memory": "MemoryMinimum", "maximum_memory": "MemoryMaximum"}
     is_dynamic = values.get("dynamic_memory", raw.get("DynamicMemoryEnabled"))
     if not is_dynamic or not set(sizes) & set(values):
@@ -121,24 +124,24 @@ def _boot_calls(raw, changes):
     return calls
 
 
-def first_boot_call(kept):
-    """The device becomes the first one; all other entries of the boot order stay as they are."""
-    return hyperv("Set-VMFirmware", {"VM": VM, "FirstBootDevice": Ref(kept)})
+def first_boot_call(device_ref):
+    """Return the call that moves a device to the front of the boot order; the order of the others stays the same."""
+    return hyperv("Set-VMFirmware", {"VM": VM, "FirstBootDevice": Ref(device_ref)})
 
 
 # Disks and NICs -------------------------------------------------------------------------------------------------------
 
 
-def _removing_calls(observed, raw, changes):
-    """Drives and NICs are known by the ids that they had when the change was planned."""
+def _removal_calls(observed, raw, changes):
+    """Return the calls that remove drives and NICs, found by the ids they had when the change was planned."""
     calls = []
     drives = {drive_slot(drive): drive for drive in observed.get("HardDrives") or ()}
-    left = {one["Id"] for name in ("HardDrives", "NetworkAdapters") for one in raw.get(name) or ()}
-    nics = {str(place): nic for place, nic in enumerate(observed.get("NetworkAdapters") or ())}
+    present_ids = {one["Id"] for name in ("HardDrives", "NetworkAdapters") for one in raw.get(name) or ()}
+    nics = {str(index): nic for index, nic in enumerate(observed.get("NetworkAdapters") or ())}
     for change in changes:
-        if change.kind == "disks.remove" and drives[change.key]["Id"] in left:
+        if change.kind == "disks.remove" and drives[change.key]["Id"] in present_ids:
             calls += detach_calls(drives[change.key])
-        if change.kind == "networks.remove" and nics[change.key]["Id"] in left:
+        if change.kind == "networks.remove" and nics[change.key]["Id"] in present_ids:
             calls += remove_calls(change.key, nics[change.key])
     return calls
 
@@ -146,14 +149,14 @@ def _removing_calls(observed, raw, changes):
 def _disk_calls(raw, changes, files, driver):
     calls, drives = [], {drive_slot(drive): drive for drive in raw.get("HardDrives") or ()}
     removed = {change.key for change in changes if change.kind == "disks.remove"}
-    begun = {key_of(path) for path in own_mark(raw).get("making", ())}
+    leftovers = {key_of(path) for path in own_mark(raw).get("making", ())}
     for change in changes:
         if change.kind == "disks.size":
             known = driver.found.disks.get(key_of(drives[change.key]["Path"])) or {}
             calls += [] if known.get("Size") == change.new else [grow_call(drives[change.key]["Path"], change.new)]
         elif change.kind == "disks.add" and (change.key not in drives or change.key in removed):
             path = files.get(change.key)
-            if path and key_of(path) in begun:  # A task that was killed has left it.
+            if path and key_of(path) in leftovers:  # An interrupted task may have created it.
                 calls.append(file_command("Remove-Item", [path], go_on=True))
             calls += [new_disk_call(path, change.new)] if path else []
             calls.append(attach_call(change.key, path or change.new["source"]))
@@ -163,14 +166,14 @@ def _disk_calls(raw, changes, files, driver):
 
 
 def _nic_calls(driver, observed, raw, changes):
-    nics = {str(place): nic for place, nic in enumerate(observed.get("NetworkAdapters") or ())}
+    nics = {str(index): nic for index, nic in enumerate(observed.get("NetworkAdapters") or ())}
     calls, switches, wanted = [], driver.host.switches, {}
     for change in (change for change in changes if change.field == "networks" and change.new is not None):
         if change.attribute is not None:
             wanted.setdefault(change.key, {"beside": change.beside})[change.attribute] = change.new
         elif int(change.key) >= len(raw.get("NetworkAdapters") or ()):
             calls += add_nic_calls(change.key, change.new, switches)
-    for place, entry in wanted.items():
+    for index, entry in wanted.items():
         attributes = set(entry) - {"beside"}
-        calls += change_calls(place, nics[place], {**entry.pop("beside"), **entry}, attributes, switches)
+        calls += change_calls(index, nics[index], {**entry.pop("beside"), **entry}, attributes, switches)
     return calls

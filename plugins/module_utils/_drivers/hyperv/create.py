@@ -1,11 +1,11 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating VMs: the whole VM in one request, which gives it its name at the end.
+"""Create a VM in one request, which renames it to its final name at the end.
 
-Until then it has a temporary name, and its notes have the names of its new files: if the task is killed, the next one
-recognizes it and removes it. Copies of disks take long: they run in the background, and a second request completes the
-VM.
+Until then the VM has a temporary name, and its notes contain the names of its new files: if the task is interrupted,
+the next task recognizes the VM and removes it. Disks are copied in the background, because that takes long; a second
+request then completes the VM.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ from .settings.disks import (
     seed_call,
 )
 from .settings.networks import add_nic_calls, spoofing_calls
-from .settings.seed import seed_of
+from .settings.seed import build_seed
 from .settings.table import bios_order_call, service_calls, setting_calls, tpm_calls
 
-#: Seconds that a request waits for a copy, so that no lost connection ends it.
-_COPYING, _WATCHING = 5, 20
+#: Seconds that requests wait after the start of a copy, and for its end: short, so that a lost connection does not end
+#: the copy.
+_AFTER_START, _WAIT_PER_REQUEST = 5, 20
 
 
 def create(driver, vm, step):
@@ -48,16 +49,16 @@ def create(driver, vm, step):
 
 
 def create_vm(driver, vm, step, content, inputs):
-    """Create a VM; ``content`` is {slot: (file, linked)} of disks that are not empty."""
+    """Create a VM. ``content`` is {slot: (source file, whether linked)} of disks that are not empty."""
     if vm.name in driver.created:
         return
     for raw in driver.found.vms.values():
         if raw["Name"] == temporary_name(vm.name):
             yield from remove_unfinished(raw)
-    seed = seed_of(driver, vm.name, step.arguments)
-    plan = _Creation(driver, vm.name, step.arguments["config"], content, inputs, seed)
-    yield from plan.carry_out()
-    driver.created[vm.name] = plan.vm_id
+    seed = build_seed(driver, vm.name, step.arguments)
+    creation = _Creation(driver, vm.name, step.arguments["config"], content, inputs, seed)
+    yield from creation.run()
+    driver.created[vm.name] = creation.vm_id
 
 
 class _Creation:
@@ -71,24 +72,25 @@ class _Creation:
             if not disk.get("source"):
                 self.paths[slot] = path_in(folder, file_name(name, slot, self._format(slot)))
         self.mark = {**empty_mark(None), "new": True, "name": name, "inputs": inputs, "files": list(seed)}
-        self._created = []
+        #: Paths of the files that were created.
+        self._created_files = []
 
     def _format(self, slot):
         source, linked = self.content.get(slot, ("", False))
         own = self.disks[slot].get("format") or "vhdx"
         return ("vhd" if source.lower().endswith(".vhd") else "vhdx") if linked else own
 
-    def carry_out(self):
+    def run(self):
         copies = {slot: source for slot, (source, linked) in self.content.items() if not linked}
         calls, rest = [*self._begin(), *self._disks(), *self._copies(copies)], self._complete()
         try:
             if not copies and not self.config.get("integration_services"):
-                yield from self._sent(Last([*calls, *rest]))
+                yield from self._send(Last([*calls, *rest]))
                 return
-            yield from self._sent(calls)
+            yield from self._send(calls)
             yield from self._wait_for_copies(copies)
             services = service_calls(self.vm_id, self.config.get("integration_services") or {})
-            yield from self._sent(Last([the_vm(self.vm_id), *services, *rest]))
+            yield from self._send(Last([the_vm(self.vm_id), *services, *rest]))
         except CallFailed as error:
             yield from self._undo()
             raise self._explained(error) from error
@@ -96,38 +98,38 @@ class _Creation:
             yield from self._undo()
             raise
 
-    def _sent(self, calls):
+    def _send(self, calls):
         try:
             result = yield calls
         except CallFailed as error:
-            self._note(calls, error.result.answers)
-            self._failed = calls[len(error.result.answers) - 1]
+            self._record_created(calls, error.result.answers)
+            self._failed_call = calls[len(error.result.answers) - 1]
             raise
-        self._note(calls, result.answers)
+        self._record_created(calls, result.answers)
 
-    def _note(self, calls, answers):
-        """What was created, so that it can be undone."""
-        for one, answer in zip(calls, answers):
-            name = one.get("command", "").rpartition("\\")[2]
+    def _record_created(self, calls, answers):
+        """Store the id of the VM and the files that were created, so that ``_undo`` can remove them."""
+        for call_sent, answer in zip(calls, answers):
+            name = call_sent.get("command", "").rpartition("\\")[2]
             if answer.error is None and name == "New-VM":
                 self.vm_id = answer.objects[0]["Id"]
             if answer.error is None and name in ("New-VHD", "Convert-VHD"):
-                given = one["with"]
-                self._created.append((given.get("DestinationPath") or given["Path"][0])[1:])
-            if answer.error is None and one["op"] == "write":
-                self._created.append(one["path"][1:])
+                arguments = call_sent["with"]
+                self._created_files.append(_text_of(arguments.get("DestinationPath") or arguments["Path"][0]))
+            if answer.error is None and call_sent["op"] == "write":
+                self._created_files.append(_text_of(call_sent["path"]))
 
     def _undo(self):
         if self.vm_id is None:
             return
-        notes = notes_of("", {**self.mark, "making": self._created})
+        notes = notes_of("", {**self.mark, "making": self._created_files})
         try:
             yield from remove_unfinished({"Id": self.vm_id, "Name": temporary_name(self.name), "Notes": notes})
         except PolyvirtError:
-            return  # The next task recognizes what is left.
+            return  # The next task recognizes and removes the rest.
 
     def _explained(self, error):
-        if not (error.id == "NotOne" and self._failed.get("keep") == "only"):
+        if not (error.id == "NotOne" and self._failed_call.get("keep") == "only"):
             return error
         return Refused(
             f"{self.name}: another task created a VM with this name at the same time.",
@@ -148,12 +150,12 @@ class _Creation:
         return [
             hyperv("New-VM", new, keep="vm", show=properties("Id")),
             notes_call(config.get("description") or "", mark),
-            # Names are not unique: whoever is second finds the first one.
+            # Hyper-V allows several VMs of one name; of two tasks, the second one finds the VM of the first, and fails.
             hyperv("Get-VM", keep="all"),
             pick("all", "only", conditions={"Name": [temporary, self.name]}),
-            # New-VM gives each VM one NIC.
-            pick("vm", "given", path=["NetworkAdapters"]),
-            hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref("given")}),
+            # New-VM creates each VM with one NIC.
+            pick("vm", "default_nic", path=["NetworkAdapters"]),
+            hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref("default_nic")}),
             *setting_calls({"automatic_checkpoints": False, **_values(config)}),
             *(tpm_calls(True) if config.get("tpm") else ()),
         ]
@@ -173,17 +175,17 @@ class _Creation:
         for slot, source in copies.items():
             type_ = FORMATS[self._format(slot)][1]
             copy = {"Path": source, "DestinationPath": self.paths[slot], "VHDType": type_}
-            calls.append(in_background(hyperv("Convert-VHD", copy), _COPYING))
+            calls.append(in_background(hyperv("Convert-VHD", copy), _AFTER_START))
         return calls
 
     def _wait_for_copies(self, copies):
-        """A disk that is still written cannot be read."""
+        """Wait until the copies can be read: Get-VHD does not return a disk that is still being written."""
         deadline = self.driver.windows.clock.now() + self.driver.call_timeout
         for slot in copies:
             path = self.paths[slot]
             read = call("Hyper-V\\Get-VHD", {"Path": [path]}, show=properties("Path"), partial=True)
             while True:
-                result = yield [repeated(read, [{"VhdFormat": ["VHD", "VHDX"]}], _WATCHING)]
+                result = yield [repeated(read, [{"VhdFormat": ["VHD", "VHDX"]}], _WAIT_PER_REQUEST)]
                 if result.answers[0].details.get("met"):
                     break
                 if self.driver.windows.clock.now() >= deadline:
@@ -198,7 +200,7 @@ class _Creation:
                 calls.append(grow_call(path, self.disks[slot]["size"]))
             calls.append(attach_call(slot, path, keep=f"disk{number}"))
         generation = 1 if config.get("firmware") == "bios" else 2
-        # A generation 1 VM has a DVD drive from the start.
+        # New-VM creates a generation 1 VM with a DVD drive.
         if generation == 1 and config.get("iso"):
             calls += [
                 pick("vm", "dvd", path=["DVDDrives"]),
@@ -207,39 +209,44 @@ class _Creation:
         elif config.get("iso"):
             calls += iso_calls(None, config["iso"])
         calls += [seed_call(path, generation == 1) for path in self.seed]
-        networks = sorted((config.get("networks") or {}).items(), key=lambda one: int(one[0]))
-        for place, entry in networks:
-            calls += add_nic_calls(place, entry, self.driver.host.switches)
+        networks = sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0]))
+        for index, entry in networks:
+            calls += add_nic_calls(index, entry, self.driver.host.switches)
         if config.get("nested_virtualization"):
-            calls += spoofing_calls([place for place, _entry in networks])
-        calls += self._boot(generation)
+            calls += spoofing_calls([index for index, _entry in networks])
+        calls += self._boot_calls(generation)
         mark = with_settings({**self.mark, "disks": list(self.paths.values())}, config)
         mark = {key: one for key, one in mark.items() if key not in ("name", "new")}
         notes = notes_on_host(config.get("description") or "", mark, Ref("id"))
-        named = hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})
-        return [*calls, pick("vm", "id", path=["Id"]), named]
+        rename = hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})
+        return [*calls, pick("vm", "id", path=["Id"]), rename]
 
     def _has_to_grow(self, slot):
         source, _linked = self.content.get(slot, (None, False))
         known = self.driver.found.disks.get(key_of(source)) or {} if source else {}
         return bool(source) and self.disks[slot].get("size") not in (None, known.get("Size"))
 
-    def _boot(self, generation):
-        """The order of devices, from the last to the first: each becomes the first one."""
+    def _boot_calls(self, generation):
+        """Return the calls that set the boot order: each moves a device to the front, beginning with the last one."""
         if generation == 1:
             return [bios_order_call(self.config["boot_order"])] if self.config.get("boot_order") else []
-        kept = {
+        refs = {
             "disk": [f"disk{number}" for number in range(len(self.disks))],
             "cdrom": ["dvd"] if self.config.get("iso") else [],
-            "network": [f"nic{place}" for place in range(len(self.config.get("networks") or {}))],
+            "network": [f"nic{index}" for index in range(len(self.config.get("networks") or {}))],
         }
         order = self.config.get("boot_order") or ("disk",)
-        devices = [name for kind in order for name in (kept[kind][:1] if order == ("disk",) else kept[kind])]
-        return [first_boot_call(name) for name in reversed(devices)]
+        devices = [ref for kind in order for ref in (refs[kind][:1] if order == ("disk",) else refs[kind])]
+        return [first_boot_call(ref) for ref in reversed(devices)]
+
+
+def _text_of(value):
+    """Return a text of a request without its leading "="."""
+    return value[1:]
 
 
 def _values(config):
-    """The single values of a new VM."""
+    """Return the settings of a new VM that have a value; a generation 1 VM has no Secure Boot."""
     values = {name: value for name, value in config.items() if value is not None}
     if config.get("firmware") == "bios":
         values = {name: value for name, value in values.items() if name not in ("secure_boot", "secure_boot_template")}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deleting VMs: checkpoints first, then files, then the VM, so that an interrupted run can be resumed."""
+"""Delete VMs: checkpoints first, then files, then the VM, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..._ports.windows_request import Ref, repeated
 from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
 from ..._tools.windows_files import file_command
 from .mark import own_mark
-from .observe import is_of_checkpoint
+from .observe import is_checkpoint_file
 
-#: Seconds of one look at a merge, and how often an idle look is needed: a merge begins some seconds later.
-_WATCHING, _LOOKS = 10, 3
-#: Seconds until a merge has to be complete.
-_MERGE = 900
+#: Seconds for which one request waits for a merge to end.
+_WAIT_PER_REQUEST = 10
+#: Seconds after which a merge that has not ended is an error.
+_MERGE_TIMEOUT = 900
 
 
 def delete(driver, vm, step):
     try:
         raw = yield from driver.current(vm)
         if driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw):
-            yield from _without_checkpoints(driver, vm)
+            yield from _remove_checkpoints(driver, vm)
         yield from _remove(vm.id, step.arguments.get("files", ()))
     except NotFound:
         return  # The step may have been sent before.
@@ -41,7 +41,7 @@ def _remove(vm_id, files):
     if files:
         result = yield [file_command("Remove-Item", [path], go_on=True) for path in files]
         for answer in result.answers:
-            # What does not exist needs not be removed.
+            # A file that does not exist is not an error.
             if answer.error is not None and answer.error.category != "ObjectNotFound":
                 raise answer.error
     yield [the_vm(vm_id), hyperv("Remove-VM", {"VM": VM, "Force": True})]
@@ -53,28 +53,30 @@ def _is_gone(vm_id):
 
 
 def _is_merging(raw):
-    return any(is_of_checkpoint(drive.get("Path") or "") for drive in raw.get("HardDrives") or ())
+    return any(is_checkpoint_file(drive.get("Path") or "") for drive in raw.get("HardDrives") or ())
 
 
-def _without_checkpoints(driver, vm):
-    """Remove all checkpoints, and wait until their files are merged."""
-    removing = [
+def _remove_checkpoints(driver, vm):
+    """Remove all checkpoints, and wait until their files are merged; a merge begins some seconds later."""
+    removal = [
         the_vm(vm.id),
         hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
         hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, go_on=True),
     ]
-    yield removing
-    deadline = driver.windows.clock.now() + _MERGE
+    yield removal
+    deadline = driver.windows.clock.now() + _MERGE_TIMEOUT
     idle = {"!OperationalStatus": list(WORK)}
     drives = {"Path": True}
     while True:
-        look = the_vm(vm.id, show={**properties_of_power(), "HardDrives": drives})
-        result = yield [repeated(look, [idle], _WATCHING)]
+        read_vm = the_vm(vm.id, show={**properties_of_power(), "HardDrives": drives})
+        result = yield [repeated(read_vm, [idle], _WAIT_PER_REQUEST)]
         raw = result.answers[0].objects[0]
         if not _is_merging(raw):
             return
         if driver.windows.clock.now() >= deadline:
             status = ", ".join(raw.get("OperationalStatus") or ())
-            message = f"{vm.name}: the files of its checkpoints are not merged after {_MERGE} s (status: {status})."
-            raise Timeout(message, _MERGE, "Check whether a backup holds them, and run the task again.")
+            message = (
+                f"{vm.name}: the files of its checkpoints are not merged after {_MERGE_TIMEOUT} s (status: {status})."
+            )
+            raise Timeout(message, _MERGE_TIMEOUT, "Check whether a backup holds them, and run the task again.")
         driver.windows.clock.sleep(1)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hyper-V's driver: what the core requests, as calls for the host. It neither waits nor decides."""
+"""The Hyper-V driver: translates the steps of the core into calls for the host."""
 
 from __future__ import annotations
 
@@ -10,54 +10,53 @@ from .snapshot_driver import HyperVSnapshotDriver
 
 
 def make_driver(params):
-    """The driver for the parameters of ``hyperv_vm``."""
+    """Return the driver for the parameters of ``hyperv_vm``."""
     return HyperVDriver(params, native_keys=params.get("native") or ())
 
 
 class HyperVDriver(HyperVSnapshotDriver):
-    """The Hyper-V of one host, for one task."""
+    """Hyper-V on one host, for one task."""
 
     def __init__(self, options, native_keys=()):
         super().__init__(options, native_keys)
         self.call_timeout = call_timeout(options.get("call_timeout"))
-        #: What was read ahead.
-        self._ahead = None
+        self._host_files = None
 
     @property
-    def ahead(self):
-        """What was read of the host for plans."""
-        from .checks import Ahead
+    def host_files(self):
+        """The files and disks that plans need, created on first use."""
+        from .checks import HostFiles
 
-        self._ahead = self._ahead or Ahead(self)
-        return self._ahead
+        self._host_files = self._host_files or HostFiles(self)
+        return self._host_files
 
     def expect(self, plans):
-        """What these plans need can be read with the VMs."""
-        self.ahead.expect(plans)
+        """Have the next observation also read what these plans need."""
+        self.host_files.expect(plans)
 
     def read_ahead(self, plans):
         """Read what all plans need from the host in one request."""
-        self.ahead.read(plans)
+        self.host_files.read(plans)
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan, self.ahead)
+        check_plan(self, plan, self.host_files)
 
     def expected_calls(self, targets):
-        return self._ahead.expected_calls(targets) if self._ahead else ()
+        return self._host_files.expected_calls(targets) if self._host_files else ()
 
     def take_expected(self, answers):
-        if self._ahead:
-            self._ahead.take_expected(answers)
+        if self._host_files:
+            self._host_files.take_expected(answers)
 
     def apply(self, batch):
-        self._ahead = None  # What was read before a change does not count after it.
+        self._host_files = None  # The steps make it out of date.
         return super().apply(batch)
 
     def file_of(self, verb):
-        """The same; what creates, changes and deletes VMs is shipped only with this driver."""
+        """Add the verbs that only this driver has; the snapshot module does not ship their files."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between a Hyper-V host and what a task requests, as steps. Pure: reads and changes nothing."""
+"""Compute the steps from the current state of a Hyper-V host to the requested one. Reads and changes nothing."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PATHS = {"vm_path": "VirtualMachinePath", "disk_path": "VirtualHardDiskPath"}
 
 
 def wanted_features(is_server, with_tools):
-    """{feature: whether Hyper-V runs only after a restart with it}"""
+    """Return {Windows feature to enable: whether it works only after a restart}."""
     features, tools = (SERVER_FEATURES, SERVER_TOOLS) if is_server else (CLIENT_FEATURES, CLIENT_TOOLS)
     return {**features, **(tools if with_tools else {})}
 
 
 def plan_host(wanted, host):
-    """The steps that lead from a HostState to the options of a task. Raises Refused."""
+    """Return the steps that lead from a HostState to the options of a task. Raises PolyvirtError."""
     features = wanted_features(host.is_server, wanted["management_tools"])
     missing = _missing(features, host)
     needs_restart = PENDING in host.features.values() or any(features[name] for name in missing)
@@ -45,12 +45,13 @@ def plan_host(wanted, host):
 
 
 def needs_restart(host, steps):
-    """Whether a restart remains to be done after the steps."""
-    is_pending = PENDING in host.features.values() or any(PENDING in _states(step) for step in steps)
+    """Return whether the host still has to be restarted after the steps."""
+    is_pending = PENDING in host.features.values() or any(PENDING in _states_after(step) for step in steps)
     return is_pending and not any(step.restarts for step in steps)
 
 
-def _states(step):
+def _states_after(step):
+    """Return the states of the features that a step enables."""
     return step.after.values() if step.key == "features" else ()
 
 
@@ -69,7 +70,7 @@ def _missing(features, host):
             f"management_tools: this edition of Windows has no feature {tools[0]}.",
             "Remove the option; PowerShell's module for Hyper-V is installed without it.",
         )
-    # Older releases have fewer parts.
+    # Older releases of Windows have fewer features.
     return [name for name in missing if name not in unknown]
 
 
@@ -91,7 +92,7 @@ def _feature_steps(missing, host, restarts):
 
 
 def _without_hyperv(host):
-    """A host as Hyper-V finds it when it was just installed."""
+    """Return the state of the host as it will be right after the installation of Hyper-V: no switches, no paths."""
     return HostState(
         host.is_server, host.features, adapters=host.adapters, addresses=host.addresses, nats=host.nats,
         exists=host.exists,
@@ -100,11 +101,11 @@ def _without_hyperv(host):
 
 def _path_steps(wanted, host):
     for option, parameter in _PATHS.items():
-        path, found = wanted[option], getattr(host, option)
-        if path is None or key_of(path) == key_of(found):
+        path, current = wanted[option], getattr(host, option)
+        if path is None or key_of(path) == key_of(current):
             continue
         _check_drive(option, path, host)
-        yield Step(option, found or None, path, path_calls(parameter, path), modules=(MODULE,))
+        yield Step(option, current or None, path, path_calls(parameter, path), modules=(MODULE,))
 
 
 def _check_drive(option, path, host):
@@ -114,11 +115,12 @@ def _check_drive(option, path, host):
 
 
 def root_of(path):
-    """The drive or share of an absolute path."""
+    """Return the drive or share of an absolute path."""
     if path.startswith("\\\\"):
         return "\\".join(path.split("\\")[:4])
     return path[:3]
 
 
 def _waiting(step):
+    """Return the step as one that is possible only after a restart, which the task does not allow."""
     return Step(step.key, step.before, step.after, waits=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module hyperv_host_settings: its options, their form, and the host that it changes."""
+"""The module hyperv_host_settings: its options, their validation, and the host that it changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ABSOLUTE = re.compile(r"(?:[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)[^*?\"<>|]*")
 
 
 def make_host(params):
-    """The host for validated parameters. Raises InvalidInput before anything is read."""
+    """Return the host for the parameters of the module. Raises InvalidInput before anything is read."""
     wanted = {**params, "switches": params["switches"] or []}
     for option in ("vm_path", "disk_path"):
         if wanted[option] is not None:
@@ -64,12 +64,12 @@ def _check_switches(entries):
             raise InvalidInput("switches[].name: must not be empty.")
         if names.count(one["name"].casefold()) > 1:
             raise InvalidInput(f"{where}: the list has two entries of this name.")
-        _check_form(where, one)
+        _check_switch(where, one)
     if len([one for one in entries if one["type"] == "nat"]) > 1:
         raise InvalidInput("switches: Windows supports only one NAT network on a host; use type: nat once.")
 
 
-def _check_form(where, one):
+def _check_switch(where, one):
     is_external, address = one["type"] == "external", one.get("address")
     if is_external and not one.get("adapter"):
         raise InvalidInput(f"{where}: type external needs adapter, such as Ethernet.")
@@ -94,7 +94,7 @@ def _check_address(where, given):
 
 
 class HyperVHost(WindowsHost):
-    """The settings of one host; ``wanted`` are the options of the task."""
+    """The Hyper-V settings of one host. ``wanted`` are the options of the task."""
 
     def __init__(self, wanted):
         super().__init__(connection(), wanted["reboot_timeout"])
@@ -121,7 +121,7 @@ class HyperVHost(WindowsHost):
 
     @staticmethod
     def _check_usable(state, error):
-        """Hyper-V that is installed must answer."""
+        """Raise if all features of Hyper-V are enabled, but it does not answer."""
         if not state.usable and error and set(state.features.values()) == {windows_features.ENABLED}:
             raise cannot_be_read(error)
 

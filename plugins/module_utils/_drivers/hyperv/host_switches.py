@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual switches of a Hyper-V host: what differs, and what must not be done without permission. Pure."""
+"""Compute the steps for the virtual switches of a Hyper-V host, and check them. Reads and changes nothing."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from ..._tools.hyperv_host import (
     wait_for_nic,
 )
 
-#: {type of the option: Hyper-V's own}
+#: {choice of the option: type in Hyper-V}
 TYPES = {"external": "External", "internal": "Internal", "private": "Private", "nat": "Internal"}
 
 
 def switch_steps(wanted, host):
-    """The steps for all switches of a task. Raises Refused and NotFound."""
+    """Yield the steps for all switches of a task. Raises Refused and NotFound."""
     for entry in wanted["switches"] or ():
         switch = _Switch(entry, host, wanted["allow_connection_loss"])
         yield from switch.steps()
 
 
 class _Switch:
+    """One requested switch, and the switch of this name on the host, if there is one."""
+
     def __init__(self, entry, host, may_interrupt):
         self._name, self._type = entry["name"], TYPES[entry["type"]]
         self._adapter, self._management = entry.get("adapter"), entry.get("allow_management_os")
@@ -71,7 +73,7 @@ class _Switch:
             if self._type == "External":
                 self._check_interruption([self._adapter], "creating it", self._management is False)
             calls = new_switch_calls(self._name, self._type, self._adapter, self._management)
-            yield Step(self._key, None, self._shown(), calls, modules=(MODULE,))
+            yield Step(self._key, None, self._settings_after(), calls, modules=(MODULE,))
             return
         changes = self._changes()
         if changes:
@@ -80,23 +82,23 @@ class _Switch:
             calls = set_switch_calls(self._found["Id"], changes)
             if self._type == "Internal":
                 calls += (wait_for_nic(self._name),)
-            yield Step(self._key, self._before(), self._shown(), calls, modules=(MODULE,))
+            yield Step(self._key, self._settings_before(), self._settings_after(), calls, modules=(MODULE,))
 
-    def _shown(self):
+    def _settings_after(self):
         shown = {"type": self._type.lower(), "adapter": self._adapter, "allow_management_os": self._management}
         return {name: value for name, value in shown.items() if value is not None}
 
-    def _before(self):
+    def _settings_before(self):
         found = {
             "type": self._found["SwitchType"].lower(),
             "adapter": ", ".join(self._adapters_of(self._found)) or None,
             "allow_management_os": self._found["AllowManagementOS"],
         }
-        names = {"type", *self._shown()}
+        names = {"type", *self._settings_after()}
         return {name: value for name, value in found.items() if name in names and value is not None}
 
     def _changes(self):
-        """The parameters of Set-VMSwitch that lead to the requested switch."""
+        """Return the parameters of Set-VMSwitch that have to change."""
         is_external = self._type == "External"
         changes = {}
         if is_external and self._descriptions(self._found) != [self._host.description(self._adapter)]:
@@ -133,14 +135,16 @@ class _Switch:
                 f"it is a team of {', '.join(self._adapters_of(self._found))}.", "Change teams with Set-VMSwitchTeam."
             )
 
-    def _check_interruption(self, interfaces, what, for_good):
-        """The connection of the task may use any interface that has an address."""
+    def _check_interruption(self, interfaces, action, permanently):
+        """Raise Refused without permission if an interface has an address: Ansible may be connected through it."""
         used = [f"{nic} ({address})" for nic in interfaces for address in self._host.addresses_of(nic)]
         if not used or self._may_interrupt:
             return
-        effect = "takes the interface away from the host" if for_good else "interrupts its connections for some seconds"
+        effect = (
+            "takes the interface away from the host" if permanently else "interrupts its connections for some seconds"
+        )
         raise self._refused(
-            f"{what} {effect}: {', '.join(used)}.",
+            f"{action} {effect}: {', '.join(used)}.",
             "If you accept that, also for the connection of Ansible, set allow_connection_loss: true.",
         )
 

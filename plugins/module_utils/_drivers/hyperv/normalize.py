@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings of a task in Hyper-V's terms; what Hyper-V cannot have is rejected."""
+"""Convert the options of a task to Hyper-V's terms, and reject values that Hyper-V does not support."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .settings.table import UEFI_ONLY
 
 _SIZES = ("memory", "minimum_memory", "maximum_memory")
 _UNIT = 2 * MIB
-#: The minimum of a new VM.
-_LEAST = 512 * MIB
+#: The minimum_memory of a new VM.
+_DEFAULT_MINIMUM = 512 * MIB
 
 
 def normalized(reader, vm, config):
-    adjusted = dict(config)
-    is_bios = _value(vm, config, "firmware", "uefi") == "bios"
+    """Return the options in Hyper-V's terms. Raises Refused and NotFound."""
+    is_bios = _value_after(vm, config, "firmware", "uefi") == "bios"
     if is_bios:
         _check_bios(vm, config)
     _check_description(vm, config)
-    adjusted = config = _with_minimum(vm, adjusted)
+    config = _with_minimum(vm, config)
     _check_memory(vm, config)
     adjusted = dict(config)
     if "disks" in config:
@@ -42,22 +42,24 @@ def normalized(reader, vm, config):
     if "native" in config:
         adjusted["native"] = normalized_native(vm, config["native"])
     if "integration_services" in config and vm.power != ABSENT:
-        found = vm.config.get("integration_services") or {}
-        adjusted["integration_services"] = {**found, **config["integration_services"]}
+        current = vm.config.get("integration_services") or {}
+        adjusted["integration_services"] = {**current, **config["integration_services"]}
     return adjusted
 
 
-def _value(vm, config, option, default=None):
-    """The value of an option once the task is done."""
-    found = vm.config.get(option)
-    return config[option] if config.get(option) is not None else default if found is None else found
+def _value_after(vm, config, option, default=None):
+    """Return the value that an option has after the task."""
+    if config.get(option) is not None:
+        return config[option]
+    current = vm.config.get(option)
+    return default if current is None else current
 
 
 def _check_bios(vm, config):
     for option in UEFI_ONLY:
         if config.get(option):
             raise Refused(
-                f"{vm.name}: {option}: a VM with firmware: bios (generation 1) does not have it.",
+                f"{vm.name}: {option}: not supported with firmware: bios (generation 1).",
                 f"Omit {option}, or create the VM with firmware: uefi.",
             )
 
@@ -66,18 +68,18 @@ def _check_description(vm, config):
     lines = (config.get("description") or "").splitlines()
     if any(line.startswith(MARK_LINE) for line in lines):
         raise Refused(
-            f"{vm.name}: description: a line that begins with '{MARK_LINE.strip()}' has the data of this collection.",
+            f"{vm.name}: description: lines that begin with '{MARK_LINE.strip()}' are reserved for this collection.",
             "Remove the line.",
         )
 
 
 def _with_minimum(vm, config):
-    """The minimum of dynamic memory must not be above the memory at the start, so both are lowered together."""
-    is_dynamic = _value(vm, config, "dynamic_memory", False)
+    """Lower minimum_memory together with memory: Hyper-V rejects a minimum above the startup memory."""
+    is_dynamic = _value_after(vm, config, "dynamic_memory", False)
     if not is_dynamic or config.get("minimum_memory") or not {"memory", "dynamic_memory"} & set(config):
         return config
-    start, least = _value(vm, config, "memory"), vm.config.get("minimum_memory", _LEAST)
-    return {**config, "minimum_memory": start} if start and least > start else config
+    memory, minimum = _value_after(vm, config, "memory"), vm.config.get("minimum_memory", _DEFAULT_MINIMUM)
+    return {**config, "minimum_memory": memory} if memory and minimum > memory else config
 
 
 def _check_memory(vm, config):
@@ -85,18 +87,20 @@ def _check_memory(vm, config):
         size = config.get(option)
         if size and size % _UNIT:
             raise Refused(f"{vm.name}: {option}: {human_size(size)} is not a multiple of 2M.", "Round it.")
-    is_dynamic = _value(vm, config, "dynamic_memory", False)
-    if _value(vm, config, "nested_virtualization", False) and is_dynamic:
+    is_dynamic = _value_after(vm, config, "dynamic_memory", False)
+    if _value_after(vm, config, "nested_virtualization", False) and is_dynamic:
         raise Refused(
             f"{vm.name}: nested_virtualization and dynamic_memory cannot be used together.",
             "Set dynamic_memory: false.",
         )
     if not is_dynamic or not {*_SIZES, "dynamic_memory"} & set(config):
         return
-    least, start, most = (_value(vm, config, option) for option in ("minimum_memory", "memory", "maximum_memory"))
+    minimum, memory, maximum = (
+        _value_after(vm, config, option) for option in ("minimum_memory", "memory", "maximum_memory")
+    )
     for low, high, options in (
-        (least, start, ("minimum_memory", "memory")),
-        (start, most, ("memory", "maximum_memory")),
+        (minimum, memory, ("minimum_memory", "memory")),
+        (memory, maximum, ("memory", "maximum_memory")),
     ):
         if low and high and low > high:
             raise Refused(
@@ -115,8 +119,8 @@ def _disks(vm, disks, is_bios):
             disk = {**disk, "source": windows_path(vm, f"disks.{slot}.source", disk["source"])}
             if disk.get("size") and slot not in (vm.config.get("disks") or {}):
                 raise Refused(
-                    f"{vm.name}: disks.{slot}.size: the disk has the size of its file when it is attached.",
-                    "Omit size, and set it in a task after it.",
+                    f"{vm.name}: disks.{slot}.size: a disk that is attached from a file has the size of the file.",
+                    "Omit size, and change it in a later task.",
                 )
         adjusted[slot] = disk
     return adjusted

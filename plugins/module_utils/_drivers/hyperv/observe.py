@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Hyper-V reports, as VMs."""
+"""Convert the objects that Hyper-V reports to the Vms of the core."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS = {"disabled": "", "production": "production", "production_only": "produc
 
 @dataclass(frozen=True)
 class Host:
-    """What a plan may need to know of the host; ``switches`` are raw, ``build`` is the number of its Windows."""
+    """What plans need to know about the host. ``switches`` are raw; ``build`` is the build number of Windows."""
 
     disk_folder: str = ""
     cpus: int | None = None
@@ -36,7 +36,10 @@ class Host:
 
 @dataclass
 class Found:
-    """One observation: raw VMs by id, their raw snapshots and disks, and all VMs as (id, name)."""
+    """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
+
+    ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
+    """
 
     known: list = field(default_factory=list)
     vms: Mapping = field(default_factory=dict)
@@ -44,7 +47,7 @@ class Found:
     disks: Mapping = field(default_factory=dict)
 
     def add(self, known, vms, snapshots, disks):
-        """What was read later replaces what was read before; VMs that do not exist any more are left out."""
+        """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
         self.known = known or self.known
         ids = {one.lower() for one, _name in self.known}
         read = {raw["Id"].lower(): raw for raw in vms}
@@ -56,44 +59,45 @@ class Found:
         self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
 
     def is_complete(self):
-        """Whether everything is known of all VMs; not so if one was deleted while they were read."""
+        """Return whether all VMs were read completely; they were not if one was deleted meanwhile."""
         return all(raw.get("Security") for raw in self.vms.values() if raw.get("Generation") == 2)
 
     def names(self):
-        """Names of all VMs that are complete."""
+        """Return the names of all VMs, without those that are being created."""
         return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
 
     def all_snapshots(self):
         return [one for snapshots in self.snapshots.values() for one in snapshots]
 
     def raw(self, vm_id):
-        """The raw VM of an id, or None."""
+        """Return the raw VM with this id, or None."""
         return self.vms.get((vm_id or "").lower())
 
     def is_merging(self, raw):
-        """Whether files of checkpoints that do not exist any more are still to be merged."""
+        """Return whether Hyper-V still has to merge files of checkpoints that were deleted."""
         paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
-        return any(map(is_of_checkpoint, paths)) and not self.snapshots.get(raw["Id"].lower())
+        return any(map(is_checkpoint_file, paths)) and not self.snapshots.get(raw["Id"].lower())
 
     def chain(self, path):
-        """Files of a disk, from the one that is attached to the last one below it."""
+        """Return the files of a disk, from the attached one to the last of its parents."""
         chain = []
         while path and key_of(path) not in map(key_of, chain):
             chain.append(path)
             path = (self.disks.get(key_of(path)) or {}).get("ParentPath")
         return chain
 
-    def own_file(self, path):
-        """The file that a disk was attached as: checkpoints put their own files on top of it."""
-        return next((one for one in self.chain(path) if not is_of_checkpoint(one)), path)
+    def file_without_checkpoints(self, path):
+        """Return the file that was attached to the VM, on top of which checkpoints have created their own files."""
+        return next((one for one in self.chain(path) if not is_checkpoint_file(one)), path)
 
 
-def is_of_checkpoint(path):
+def is_checkpoint_file(path):
+    """Return whether Hyper-V has created a file for a checkpoint."""
     return path.lower().endswith((".avhdx", ".avhd"))
 
 
 def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
-    """One VM. ``name`` and ``vm_id`` are as the task writes them: Hyper-V compares both without regard to case."""
+    """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: Hyper-V ignores the case of both."""
     vm_id, mark = vm_id or raw["Id"], mark_of(raw)
     if mark and mark.get("id") == raw["Id"]:
         mark = {**mark, "id": vm_id}
@@ -105,9 +109,9 @@ def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
 
 
 def _counters(found, raw, power):
-    """The space is that of the files of the VM's disks and its checkpoints, without those that others may share."""
+    """Return the Counters of a VM. Disk space includes checkpoints, but not parents that other VMs may share."""
     is_on = power in (RUNNING, PAUSED)
-    sizes = [size for drive in raw.get("HardDrives") or () for size in _sizes(found, drive.get("Path"))]
+    sizes = [size for drive in raw.get("HardDrives") or () for size in _file_sizes(found, drive.get("Path"))]
     return Counters(
         memory_used=raw.get("MemoryAssigned") if is_on else None,
         disk_used=sum(sizes) if sizes and None not in sizes else None,
@@ -115,16 +119,17 @@ def _counters(found, raw, power):
     )
 
 
-def _sizes(found, path):
-    own = found.own_file(path)
-    for one in found.chain(path):
-        yield (found.disks.get(key_of(one)) or {}).get("FileSize")
-        if one == own:
+def _file_sizes(found, path):
+    """Yield the size of each file of a disk down to the attached one, in bytes; None if it is unknown."""
+    attached = found.file_without_checkpoints(path)
+    for file in found.chain(path):
+        yield (found.disks.get(key_of(file)) or {}).get("FileSize")
+        if file == attached:
             return
 
 
 def power_of_vm(raw, name, vm_id, config):
-    """What changes while something is waited for; with settings that are known."""
+    """Return a Vm with the power state and the addresses in ``raw``, and the settings in ``config``."""
     state = state_of(raw["State"], raw.get("OperationalStatus"))
     addresses, ssh = addresses_of(raw, state)
     return Vm(
@@ -141,7 +146,7 @@ def power_of_vm(raw, name, vm_id, config):
 
 
 def config_of(found, raw, native_keys=()):
-    """The settings of a VM, or those that are known of a checkpoint."""
+    """Return the settings of a VM, or of a checkpoint as far as Hyper-V reports them."""
     description, mark = split_notes(raw.get("Notes"))
     drives = dvd_drives(raw, (mark or {}).get("files", ()))
     return {
@@ -155,7 +160,7 @@ def config_of(found, raw, native_keys=()):
 
 
 def addresses_of(raw, state):
-    """(addresses, how to reach the VM by SSH): reported by the integration services of the guest."""
+    """Return (addresses, SSH connection or None), as the integration services of the guest report them."""
     if state.power != RUNNING:
         return (), None
     found = [
@@ -180,7 +185,7 @@ def _mac(nic):
 
 
 def snapshots_of(found, raw):
-    """Checkpoints of users. Those of backups and of replication are left out: they come and go with their work."""
+    """Yield the checkpoints of a VM, without the temporary ones of backups and replication."""
     notes = (mark_of(raw) or {}).get("checkpoints") or {}
     for one in found.snapshots.get(raw["Id"].lower(), ()):
         if one.get("SnapshotType") != "Standard":
@@ -193,23 +198,24 @@ def snapshots_of(found, raw):
             description=notes.get(one["Name"], ""),
             config=snapshot_config(found, raw, one),
             kind="automatic" if one.get("IsAutomaticCheckpoint") else "",
-            created=_seconds(one.get("CreationTime")),
+            created=_timestamp(one.get("CreationTime")),
             current=one["Id"] == raw.get("ParentSnapshotId"),
         )
 
 
 def power_of_snapshot(state):
-    """A checkpoint with memory is restored as running, one without as stopped."""
+    """Return the power state that a checkpoint contains: with memory it is running, without memory it is stopped."""
     return STOPPED if state_of(state).power == STOPPED else RUNNING
 
 
 def snapshot_config(found, raw, snapshot):
-    """What a restore brings back, as far as Hyper-V reports it; all else is as it is."""
-    then = {**raw, **{name: one for name, one in snapshot.items() if name not in ("Id", "Name", "State")}}
-    return {**config_of(found, then), **marked_settings(mark_of(raw), raw["Id"])}
+    """Return the settings after a restore. What Hyper-V does not report of a checkpoint is taken from the VM."""
+    merged = {**raw, **{name: one for name, one in snapshot.items() if name not in ("Id", "Name", "State")}}
+    return {**config_of(found, merged), **marked_settings(mark_of(raw), raw["Id"])}
 
 
-def _seconds(text):
+def _timestamp(text):
+    """Return a time of Hyper-V (UTC) as seconds since 1970, or None."""
     if not text:
         return None
     whole = text.partition(".")[0].rstrip("Z")
@@ -220,14 +226,14 @@ def _seconds(text):
 
 
 def files_of(found, raw):
-    """The files of one VM, each with the other VMs that need it; ``found`` has all VMs."""
+    """Return the files of one VM, each with the names of the other VMs that need it. ``found`` must have all VMs."""
     mark = mark_of(raw) or {}
     mark = mark if mark.get("id") == raw["Id"] else {}
     ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
     paths = {key_of(path): path for path in attached_files(found, raw)}
-    # Detached disks, and files of a task that was killed.
+    # Detached disks, and files that an interrupted task has created.
     paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
-    users = users_of_files(found, but=raw["Id"].lower())
+    users = users_of_files(found, excluding=raw["Id"].lower())
     files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]
     seeds = mark.get("files", ())
     media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
@@ -235,17 +241,20 @@ def files_of(found, raw):
 
 
 def attached_files(found, raw):
-    """Files of the disks of a VM and of its checkpoints, without those that only checkpoints write."""
+    """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
     owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
     paths = [drive["Path"] for owner in owners for drive in owner.get("HardDrives") or () if drive.get("Path")]
-    return list(dict.fromkeys(found.own_file(path) for path in paths))
+    return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
 
 
-def users_of_files(found, but=None):
-    """{key of a file: names of the VMs that use it, or have a disk that is based on it}."""
+def users_of_files(found, excluding=None):
+    """Return {key of a file: names of the VMs that use it, or have a disk that is based on it}.
+
+    ``excluding`` is the id, in lower case, of a VM that is left out.
+    """
     users = {}
     for raw in found.vms.values():
-        if raw["Id"].lower() == but:
+        if raw["Id"].lower() == excluding:
             continue
         for drive in raw.get("HardDrives") or ():
             for path in found.chain(drive.get("Path")):

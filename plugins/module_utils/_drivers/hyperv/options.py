@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of Hyper-V alone, and which of the shared ones it never has."""
+"""Options that only Hyper-V has, and those shared options that it never supports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HYPERV = Platform(
 )
 
 VM = {
-    # Paths are those of the Windows host.
+    # Paths of Windows: the type path and the check for absolute paths are for POSIX.
     "iso": replace(options.VM["iso"], type="str", absolute=False),
     "disks": with_suboption(options.VM["disks"], "source", type="str", absolute=False),
     "storage_path": Connection(),

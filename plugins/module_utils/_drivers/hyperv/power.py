@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting, stopping, pausing and saving VMs. A step may be sent twice: the second time is only a warning."""
+"""Start, stop, pause and save VMs. A step may be sent twice: Hyper-V then only prints a warning."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
 
-#: Seconds until a request to the guest is left alone: the command itself waits for the guest.
-_ASKING = 3
+#: Seconds until the request to the guest is left running in the background, because the command waits for the guest.
+_REQUEST_SECONDS = 3
 
 
 def start(driver, vm, step):
-    yield from _move(driver, vm, RUNNING, hyperv("Start-VM", {"VM": VM}))
+    yield from _change_power(driver, vm, RUNNING, hyperv("Start-VM", {"VM": VM}))
 
 
 def stop(driver, vm, step):
-    """Ask the guest, if it can be asked. Without its shutdown service the command would prompt, or cut the power."""
+    """Ask the guest to shut down, if its shutdown service answers; otherwise Stop-VM would prompt or cut the power."""
     conditions = {"Id": service_id(vm.id, "shutdown"), "Enabled": [True], "PrimaryOperationalStatus": ["Ok"]}
     service = pick("vm", "service", path=["VMIntegrationService"], conditions=conditions)
-    asking = in_background(hyperv("Stop-VM", {"VM": VM}), _ASKING)
+    request = in_background(hyperv("Stop-VM", {"VM": VM}), _REQUEST_SECONDS)
     try:
-        yield [the_vm(vm.id), service, asking]
+        yield [the_vm(vm.id), service, request]
     except CallFailed as error:
-        power, busy = yield from _power(vm.id)
+        power, busy = yield from _current_power(vm.id)
         if power == STOPPED or busy or driver.options.get("stop_mode") == "graceful_then_force":
             return
         if error.id != "NotOne":
@@ -40,41 +40,41 @@ def stop(driver, vm, step):
 
 def kill(driver, vm, step):
     if vm.power == SUSPENDED:
-        yield from _move(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}))
+        yield from _change_power(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}))
         return
-    yield from _move(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
+    yield from _change_power(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
 
 
 def pause(driver, vm, step):
-    yield from _move(driver, vm, PAUSED, hyperv("Suspend-VM", {"VM": VM}))
+    yield from _change_power(driver, vm, PAUSED, hyperv("Suspend-VM", {"VM": VM}))
 
 
 def resume(driver, vm, step):
-    yield from _move(driver, vm, RUNNING, hyperv("Resume-VM", {"VM": VM}))
+    yield from _change_power(driver, vm, RUNNING, hyperv("Resume-VM", {"VM": VM}))
 
 
 def suspend(driver, vm, step):
-    yield from _move(driver, vm, SUSPENDED, hyperv("Save-VM", {"VM": VM}))
+    yield from _change_power(driver, vm, SUSPENDED, hyperv("Save-VM", {"VM": VM}))
 
 
 def reset(driver, vm, step):
     yield [the_vm(vm.id), hyperv("Restart-VM", {"VM": VM, "Force": True})]
 
 
-def _move(driver, vm, power, call):
-    """Send a call for the VM; an error does not count if the VM has the resulting power state."""
+def _change_power(driver, vm, power, call):
+    """Send a call that changes the power state. An error is ignored if the VM has the power state ``power``."""
     vm_id = vm.id or driver.created.get(vm.name)
     try:
-        # Without an id, the calls that create the VM are in front of this one, and have kept it.
+        # Without an id, earlier calls of the same request create the VM and store it under the same name.
         yield [*([the_vm(vm_id)] if vm_id else ()), call]
     except CallFailed as error:
-        found, busy = yield from _power(vm_id or driver.created[vm.name])
-        if found != power or busy:
+        current, busy = yield from _current_power(vm_id or driver.created[vm.name])
+        if current != power or busy:
             raise error
 
 
-def _power(vm_id):
-    """(power, busy) at this moment."""
+def _current_power(vm_id):
+    """Return the current (power, busy) of a VM."""
     result = yield [the_vm(vm_id, show=properties_of_power())]
     (raw,) = result.answers[0].objects
     state = state_of(raw["State"], raw.get("OperationalStatus"))

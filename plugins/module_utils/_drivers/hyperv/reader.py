@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hyper-V as far as it is read: all VMs of an observation, with all of their settings, in one request."""
+"""Read Hyper-V: all VMs of an observation, with all their settings, in one request."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .settings.disks import slot_name
 from .settings.native import STATUS, native_properties
 from .traits import hyperv_traits
 
-#: How often VMs are read while others delete some of them.
+#: How often the VMs are read again if some of them are deleted meanwhile.
 _TRIES = 3
 _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
 
 
 def make_reader(params):
-    """The reader for the parameters of an info module."""
+    """Return the reader for the parameters of an info module."""
     return HyperVReader(params, native_keys=STATUS if "facets" in params else ())
 
 
 class HyperVReader:
-    """The Hyper-V of one host, for one task. ``options`` are the task's."""
+    """Hyper-V on one host, for one task. ``options`` are those of the task."""
 
     def __init__(self, options, native_keys=()):
         self.options, self._native_keys = options, tuple(native_keys)
         self._windows, self._settings = None, KnownSettings()
-        #: The last full observation, and what the host has; plans are based on them.
+        #: The last observation with settings, and the Host; plans are based on them.
         self.found, self.host = Found(), None
         self._warnings = []
 
@@ -45,29 +45,29 @@ class HyperVReader:
     def traits(self):
         return hyperv_traits(self)
 
-    def slot(self, place):
-        """The slot of an entry without one, which depends on the generation of the VMs of the task."""
+    def slot(self, index):
+        """Return the slot of disk number ``index`` if the task sets none; it depends on the generation of the VMs."""
         firmware = self.options.get("firmware")
         if firmware is None and self.found.vms:
             is_bios = all(raw.get("Generation") == 1 for raw in self.found.vms.values())
-            return slot_name(place, is_bios)
-        return slot_name(place, firmware == "bios")
+            return slot_name(index, is_bios)
+        return slot_name(index, firmware == "bios")
 
     def observe(self, targets, facets):
         if is_light(targets, facets):
             return self._observe_power(targets)
         found = self.read(None if "files" in facets else targets)
-        wanted = list(self._wanted(found, targets, "unfinished" in facets))
-        vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in wanted]
+        selected = list(self._select(found, targets, "unfinished" in facets))
+        vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "files" in facets:
-            vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
+            vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
         self._settings.remember(vms)
         self.found.known = found.known
         self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))
         return Observation(vms=vms, known=found.names(), warnings=tuple(self._warnings))
 
     def read(self, targets=None):
-        """VMs as they are now, as Found: all, or those of ``targets``."""
+        """Read the VMs now, and return them as Found: all, or those of ``targets``."""
         earlier = {}
         for _try in range(_TRIES):
             chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets, self.expected_calls(targets))]
@@ -83,20 +83,20 @@ class HyperVReader:
         raise Unavailable("VMs were deleted each time they were read.", "not_responding", "Run the task again.")
 
     def chains_of(self, targets, then=()):
-        """The chains that read VMs: all, or those of ``targets``. The calls in ``then`` follow in the first one."""
+        """Return the chains that read VMs: all, or those of ``targets``. ``then`` are added to the first chain."""
         native = native_properties(key for key in self._native_keys if "." in key)
-        chains = _selections(targets).items()
-        return [vms_chain(name, where, native, () if place else then) for place, (name, where) in enumerate(chains)]
+        chains = _conditions_of(targets).items()
+        return [vms_chain(name, where, native, () if index else then) for index, (name, where) in enumerate(chains)]
 
     def expected_calls(self, targets):
-        """Calls to be sent with those that read ``targets``."""
+        """Return calls to send together with those that read ``targets``; the driver overrides this."""
         return ()
 
     def take_expected(self, answers):
-        """The answers to ``expected_calls``, as far as they were carried out."""
+        """Receive the answers to ``expected_calls``; those of calls that were not carried out are missing."""
 
     def found_by(self, results):
-        """The answers to ``chains_of`` as Found."""
+        """Return the answers to ``chains_of`` as Found."""
         found = Found()
         for result in results:
             answers = result.answers[:PARTS]
@@ -110,7 +110,7 @@ class HyperVReader:
         self._warnings += [f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in vms]
 
     def send(self, chains, about=False):
-        """The Results of chains with Hyper-V's commands."""
+        """Send chains of calls, and return their Results. Raises Unavailable."""
         try:
             return self.windows.call(chains, modules=[MODULE], about=about)
         except Unavailable as error:
@@ -118,7 +118,7 @@ class HyperVReader:
             raise Unavailable(error.message, error.why, remedy) from error
 
     def host_facts(self):
-        """What is reported of the host besides."""
+        """Return further keys of ``host`` for the info module."""
         about = (self.windows.about if self._windows else None) or {}
         build = about.get("build")
         return {"version": f"10.0.{build}" if build else None}
@@ -139,22 +139,22 @@ class HyperVReader:
         return Observation(vms=vms, known=self.found.names())
 
     def read_power(self, targets):
-        """What changes while something is waited for, of VMs whose ids are known."""
+        """Return raw VMs with what can change while the task waits; all targets have an id."""
         (result,) = self.send([power_chain([target.id for target in targets])])
         self._check(result.answers[0])
         return result.answers[1].objects
 
-    def _wanted(self, found, targets, with_unfinished):
-        """(raw VM, name and id as the task writes them) of the VMs that are observed."""
+    def _select(self, found, targets, with_unfinished):
+        """Yield (raw VM, name, id or None) of the VMs to report. Name and id are as the task writes them."""
         named = {target.name.casefold(): target.name for target in targets or () if target.name}
         named_by_id = {target.id.lower(): target for target in targets or () if target.id}
-        begun = {temporary_name(name): name for name in named.values()}
+        unfinished = {temporary_name(name): name for name in named.values()}
         for raw in found.vms.values():
             name, target = raw["Name"], named_by_id.get(raw["Id"].lower())
             vm_id = target.id if target else None
             if is_temporary(name):
-                name = begun.get(name) or (mark_of(raw) or {}).get("name") or name
-                if not with_unfinished or (targets is not None and raw["Name"] not in begun):
+                name = unfinished.get(name) or (mark_of(raw) or {}).get("name") or name
+                if not with_unfinished or (targets is not None and raw["Name"] not in unfinished):
                     continue
             elif targets is not None and target is None and name.casefold() not in named:
                 continue
@@ -167,14 +167,14 @@ class HyperVReader:
         return named.get(name.casefold(), name)
 
 
-def _selections(targets):
-    """{name of a chain: conditions of its VMs}."""
+def _conditions_of(targets):
+    """Return {name of a chain: conditions that its VMs meet, or None for all VMs}."""
     if targets is None:
         return {"all": None}
     names = [target.name for target in targets if target.name and not target.id]
     ids = [target.id for target in targets if target.id]
-    found = {"names": {"Name": [*names, *map(temporary_name, names)]}} if names else {}
-    return {**found, **({"ids": {"Id": ids}} if ids else {})} or {"none": {"Id": [""]}}
+    by_name = {"names": {"Name": [*names, *map(temporary_name, names)]}} if names else {}
+    return {**by_name, **({"ids": {"Id": ids}} if ids else {})} or {"none": {"Id": [""]}}
 
 
 def _host(result, about):
@@ -193,19 +193,19 @@ def _host(result, about):
 
 
 def check_parts(answers):
-    """Raise the first error of a read that leaves settings unknown. Disks that cannot be read are reported as such."""
+    """Raise the first error because of which settings are unknown, except that single disks may be unreadable."""
     for answer in answers[1:]:
-        # Where there is no VM of a kind, there is nothing to be read of it.
+        # NothingKept: there are no VMs of this kind, such as of generation 1.
         if answer.error is not None and answer.error.id != "NothingKept":
             raise answer.error
     for answer in answers[1:-1]:
         for error in answer.errors:
-            if error.category != "ObjectNotFound":  # A VM that was deleted meanwhile.
+            if error.category != "ObjectNotFound":  # That means that a VM was deleted meanwhile.
                 raise error
 
 
 def cannot_be_read(error: CallFailed):
-    """Why VMs cannot be listed: no right, or the service does not run."""
+    """Return Unavailable with the reason why VMs cannot be listed, such as missing rights or a stopped service."""
     if error.category == "PermissionDenied":
         return Unavailable(
             f"The user has no right to manage Hyper-V ({error}).",

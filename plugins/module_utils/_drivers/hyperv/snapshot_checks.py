@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What power and snapshot steps need from the host, checked before the first step."""
+"""Check before the first step whether power and snapshot steps can succeed on the host."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .reader import cannot_be_read
 
 
 def check_plan(driver, plan):
-    """Raise Refused for what would fail, or damage disks, after something was done already."""
+    """Raise Refused if the plan would fail half-way, or would damage disks of other VMs."""
     check_cluster(driver, plan)
     slots = plan.before.config.get("disks") or {}
-    if starts(plan) and slots:
+    if starts_vm(plan) and slots:
         found = all_disks(driver.send([disks_chain()])[0])
         check_bases(plan, slots, lambda path: users_of(found, plan.before, path))
 
 
-def starts(plan):
-    """Whether the plan starts a VM that is off."""
+def starts_vm(plan):
+    """Return whether the plan starts a VM that is off."""
     return plan.before.power == STOPPED and any(step.verb == "start" for step in plan.steps)
 
 
@@ -36,16 +36,17 @@ def check_cluster(driver, plan):
         )
 
 
-def check_bases(plan, slots, users):
-    """A disk on which others are based must not change: all of them would be damaged.
+def check_bases(plan, slots, users_of_path):
+    """Raise Refused if a disk changes on which disks of other VMs are based, because that would damage them.
 
-    ``slots`` are those of the disks that will change; ``users(path)`` are the names of the other VMs that need a file.
+    ``slots`` are the slots of the disks that change; ``users_of_path(path)`` returns the names of the other VMs that
+    need a file.
     """
     for slot in slots:
         disk = plan.before.config["disks"][slot]
-        others = users(disk["source"]) if disk.get("source") else None
+        others = users_of_path(disk["source"]) if disk.get("source") else None
         if others:
-            what = "started" if starts(plan) else "enlarged"
+            what = "started" if starts_vm(plan) else "enlarged"
             raise Refused(
                 f"{plan.before.name}: disks.{slot}: {disk['source']} is used by {', '.join(sorted(others))}; their"
                 f" disks would be damaged if it were {what}.",
@@ -54,7 +55,7 @@ def check_bases(plan, slots, users):
 
 
 def all_disks(result):
-    """The disks of all VMs, from the answers to ``disks_chain``."""
+    """Return all VMs with their disks as Found, from the answers to ``disks_chain``."""
     if result.answers[0].error is not None:
         raise cannot_be_read(result.answers[0].error)
     vms, disks = read_disks(result.answers)
@@ -64,5 +65,5 @@ def all_disks(result):
 
 
 def users_of(found, vm, path):
-    """Names of the VMs other than ``vm`` that need a file; None if there are none."""
-    return users_of_files(found, but=(vm.id or "").lower()).get(key_of(path))
+    """Return the names of the VMs other than ``vm`` that need a file; None if there are none."""
+    return users_of_files(found, excluding=(vm.id or "").lower()).get(key_of(path))

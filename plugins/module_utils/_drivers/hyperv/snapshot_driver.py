@@ -1,9 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds what creates and changes VMs.
+"""The driver of the snapshot module: power and snapshots. ``driver.py`` adds creating, changing and deleting VMs.
 
-A step is a generator of calls (``in_rounds``), so that the calls of all VMs of a task go in one request.
+A step is a generator that yields lists of calls (see ``in_rounds``), so that one request can contain the calls of all
+VMs of a task.
 """
 
 from __future__ import annotations
@@ -20,29 +21,29 @@ from .settings.native import native_properties
 
 
 def make_driver(params):
-    """The driver for the parameters of ``hyperv_snapshot``."""
+    """Return the driver for the parameters of ``hyperv_snapshot``."""
     return HyperVSnapshotDriver(params)
 
 
 class HyperVSnapshotDriver(HyperVReader):
-    """The Hyper-V of one host, for one task about power and snapshots."""
+    """Hyper-V on one host, for one task about power and snapshots."""
 
     def __init__(self, options, native_keys=()):
         super().__init__(options, native_keys)
-        #: {name: id} of the VMs that this task has created: a step may be sent twice.
+        #: {name: id} of the VMs that this task has created, because a step may be sent twice.
         self.created = {}
         #: Ids of VMs that were changed since they were observed.
         self._changed = set()
-        #: What was read of VMs at the end of the last request that changed them.
-        self._last = None
+        #: The VMs as read at the end of the last request that changed them.
+        self._last_read = None
         self._targets = ()
 
     def lane(self, _vm):
-        """One request has the calls of all VMs that are ready."""
+        """Return the same lane for all VMs: one request contains the calls of all that are ready."""
         return "hyperv"
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise if the plan would fail half-way; only reads."""
         from .snapshot_checks import check_plan
 
         check_plan(self, plan)
@@ -54,24 +55,25 @@ class HyperVSnapshotDriver(HyperVReader):
         return observation
 
     def read(self, targets=None):
-        return (targets and self._read_last(targets)) or super().read(targets)
+        return (targets and self._found_after_change(targets)) or super().read(targets)
 
     def read_power(self, targets):
-        found = self._read_last(targets)
+        found = self._found_after_change(targets)
         if found is None:
             return super().read_power(targets)
         ids = {target.id.lower() for target in targets}
         return [raw for vm_id, raw in found.vms.items() if vm_id in ids]
 
-    def _read_last(self, targets):
-        last = self._last  # Another thread may send the next request.
+    def _found_after_change(self, targets):
+        """Return the Found of the last change if it is new and has all ``targets``, else None."""
+        last_read = self._last_read  # A local variable, because another thread may send the next request.
         try:
-            return last and last.found_of(targets)
+            return last_read and last_read.found_of(targets)
         except PolyvirtError:
-            return None  # The observation reads again, and reports what fails then.
+            return None  # The observation reads the VMs again, and reports the error if it persists.
 
     def send(self, chains, about=False):
-        self._last = None
+        self._last_read = None
         return super().send(chains, about)
 
     def apply(self, batch):
@@ -82,9 +84,9 @@ class HyperVSnapshotDriver(HyperVReader):
         return getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+        """Return the Python module whose function, named like the verb, carries it out; imported on first use.
 
-        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        The imports are written out, because Ansible ships only files that it finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file
@@ -93,15 +95,18 @@ class HyperVSnapshotDriver(HyperVReader):
         return file
 
     def _send_and_read(self, chains):
-        """Calls that change VMs are followed by those that read them, as the engine does next."""
-        reading = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
-        results = self.send([*chains, *reading])
-        if reading:
-            self._last = LastRead(self._targets, results[len(chains) :], self)
+        """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""
+        read_chains = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
+        results = self.send([*chains, *read_chains])
+        if read_chains:
+            self._last_read = LastRead(self._targets, results[len(chains) :], self)
         return results[: len(chains)]
 
     def current(self, vm):
-        """The raw VM as it is now: as observed, or read again if this task has changed it since."""
+        """Return the raw VM as it is now: as observed, or read again if this task has changed it since.
+
+        Yields calls like a step, which is about to change the VM.
+        """
         raw = self.found.raw(vm.id)
         if raw is None or vm.id.lower() in self._changed:
             result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
@@ -116,19 +121,18 @@ class HyperVSnapshotDriver(HyperVReader):
 
 
 class LastRead:
-    """VMs as they were at the end of a request, for the observation that follows at once."""
+    """The VMs as read at the end of a request, for an observation that follows immediately."""
 
-    #: Seconds: what follows at once is no pause.
-    _AT_ONCE = 1
+    _MAX_AGE_SECONDS = 1
 
     def __init__(self, targets, results, driver):
         self._names = {target.name.casefold() for target in targets if not target.id}
         self._ids = {target.id.lower() for target in targets if target.id}
         self._results, self._driver, self._clock = results, driver, driver.windows.clock
-        self._end, self._found = self._clock.now() + self._AT_ONCE, None
+        self._end, self._found = self._clock.now() + self._MAX_AGE_SECONDS, None
 
     def found_of(self, targets):
-        """What was read as Found, if it has all ``targets`` and is new; else None."""
+        """Return the VMs as Found if they include all ``targets`` and were read just now, else None."""
         if self._clock.now() > self._end:
             return None
         self._found = self._found or self._driver.found_by(self._results)

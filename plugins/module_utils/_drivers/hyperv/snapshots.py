@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checkpoints: taken, deleted and restored. They are addressed by their ids, because names may repeat."""
+"""Create, delete and restore checkpoints. They are selected by id, because names need not be unique."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .mark import notes_call, own_mark, split_notes
 
 
 def snapshot(driver, vm, step):
-    """Hyper-V stores no description of a checkpoint, so that is in the mark."""
+    """Create a checkpoint. Its description is stored in the mark, because Hyper-V has none."""
     name, description = step.arguments["name"], step.arguments["description"]
     raw = yield from driver.current(vm)
     if any(one["Name"] == name for one in driver.found.snapshots.get(raw["Id"].lower(), ())):
@@ -27,13 +27,13 @@ def snapshot(driver, vm, step):
 
 
 def drop_snapshot(driver, vm, step):
-    """Hyper-V merges their files afterwards."""
+    """Delete checkpoints; Hyper-V merges their files afterwards."""
     raw = yield from driver.current(vm)
     present = {one["Id"] for one in driver.found.snapshots.get(raw["Id"].lower(), ())}
     calls = [the_vm(vm.id), hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots")]
     for key in step.arguments["ids"]:
         if key in present:
-            calls.append(_the_snapshot(key))
+            calls.append(_pick_snapshot(key))
             calls.append(hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshot")}))
     mark = own_mark(raw)
     notes = {name: text for name, text in mark.get("checkpoints", {}).items() if name not in step.arguments["names"]}
@@ -43,8 +43,8 @@ def drop_snapshot(driver, vm, step):
         yield calls
 
 
-def _taken(driver, vm, raw, key):
-    """The checkpoint with an id; raise Stale if it was deleted after the task was planned."""
+def _find_snapshot(driver, vm, raw, key):
+    """Return the raw checkpoint with this id. Raises Stale if it was deleted after the task was planned."""
     for one in driver.found.snapshots.get(raw["Id"].lower(), ()):
         if one["Id"] == key:
             return one
@@ -52,22 +52,26 @@ def _taken(driver, vm, raw, key):
 
 
 def restore(driver, vm, step):
-    """The notes go back to those of the checkpoint, but the mark stays: files created since then are still ours."""
+    """Restore a checkpoint.
+
+    The description becomes that of the checkpoint, but the mark stays the current one, because it names files that were
+    created since then.
+    """
     raw = yield from driver.current(vm)
-    taken = _taken(driver, vm, raw, step.arguments["id"])
+    checkpoint = _find_snapshot(driver, vm, raw, step.arguments["id"])
     calls = [
         the_vm(vm.id),
-        # Hyper-V would save a running VM, too, but then start a restored one by itself.
+        # The restore would also save a running VM, but then start the restored one without being asked.
         *([hyperv("Save-VM", {"VM": VM}, go_on=True)] if vm.power in (RUNNING, PAUSED) else ()),
         hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
-        _the_snapshot(taken["Id"]),
+        _pick_snapshot(checkpoint["Id"]),
         hyperv("Restore-VMSnapshot", {"VMSnapshot": Ref("snapshot")}),
     ]
     if split_notes(raw.get("Notes"))[1] is not None:
-        description, _mark = split_notes(taken.get("Notes"))
+        description, _mark = split_notes(checkpoint.get("Notes"))
         calls += [the_vm(vm.id), notes_call(description, own_mark(raw))]
     yield calls
 
 
-def _the_snapshot(key):
+def _pick_snapshot(key):
     return pick("snapshots", "snapshot", conditions={"Id": key})

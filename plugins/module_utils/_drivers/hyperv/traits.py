@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Hyper-V supports, as data: settings with the cost of a change, limits, alternatives."""
+"""What Hyper-V supports, as data: settings and the cost of changing them, limits, alternatives."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from .options import HYPERV
 from .settings.disks import FORMATS, slot_name
 from .settings.native import cost_of_native
 from .settings.networks import NAT, SWITCH, same_source
-from .settings.table import answers, same_boot_order
+from .settings.table import same_boot_order, service_responds
 
 #: Windows 10 and Windows Server 2016.
 _LIVE_MEMORY_SINCE = 14393
 _LONGEST_NAME = 100
 _DETACH = "Detach it (state: absent), and attach another."
 _CHECKPOINTS = "Remove the checkpoints first."
-#: What passes: another operation works on the VM or its files, or the service is busy.
-_PASSING = ("ObjectInUse", "OperationTimeout", "StatusUnavailable")
+#: Error ids of temporary problems: another operation uses the VM or its files, or the service is busy.
+_TRANSIENT_IDS = ("ObjectInUse", "OperationTimeout", "StatusUnavailable")
 _SHARING_VIOLATION = 0x80070020
 
 
 def is_transient(error):
     if isinstance(error, CallFailed):
-        return error.id in _PASSING or error.category == "ResourceBusy" or _SHARING_VIOLATION in error.codes
+        return error.id in _TRANSIENT_IDS or error.category == "ResourceBusy" or _SHARING_VIOLATION in error.codes
     return isinstance(error, ConnectionLost)
 
 
 def hyperv_traits(reader):
-    """Traits of the Hyper-V that ``reader`` reads; without one, of any."""
+    """Return the Traits of the Hyper-V that ``reader`` reads; with None, those of any Hyper-V."""
     return Traits(
         platform=HYPERV.name,
         fields=fields_of(reader),
@@ -67,7 +67,7 @@ def hyperv_traits(reader):
         },
         slot=reader.slot if reader else partial(slot_name, is_bios=False),
         name_fault=_name_fault,
-        # The same request creates all VMs that are ready.
+        # One request contains the calls of all VMs that are ready.
         lanes_at_once=1,
         harmless=HARMLESS,
         synchronous_verbs=frozenset({"create"}),
@@ -85,19 +85,22 @@ def _name_fault(name):
 
 
 def _taken_as(reader, vm):
-    """(kind, power): production checkpoints hold no memory, but need a running guest that prepares for them."""
+    """Return the (kind, power state) that a new checkpoint will have.
+
+    Production checkpoints contain no memory, but need a running guest with the service vss.
+    """
     raw = reader.found.raw(vm.id) if reader else None
-    is_prepared = vm.power == RUNNING and raw is not None and answers(raw, "vss")
+    guest_can_prepare = vm.power == RUNNING and raw is not None and service_responds(raw, "vss")
     is_standard = vm.config.get("checkpoint_type") not in ("production", "production_only")
-    with_memory = vm.power != STOPPED and (is_standard or not is_prepared)
+    with_memory = vm.power != STOPPED and (is_standard or not guest_can_prepare)
     return "", RUNNING if with_memory else STOPPED
 
 
 # Costs ----------------------------------------------------------------------------------------------------------------
 
 
-def _while_on(vm, change):
-    """Live, but not for a VM whose memory is saved: it counts as one that is on."""
+def _live_unless_saved(vm, change):
+    """Return LIVE, but POWER_OFF for a VM whose memory is saved."""
     return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
 
 
@@ -106,11 +109,11 @@ def _is_uefi(vm):
 
 
 def _cost_of_nic(vm, change):
-    return _while_on(vm, change) if _is_uefi(vm) else POWER_OFF
+    return _live_unless_saved(vm, change) if _is_uefi(vm) else POWER_OFF
 
 
 def _cost_of_disk(vm, change):
-    return _while_on(vm, change) if change.key.startswith("SCSI") else POWER_OFF
+    return _live_unless_saved(vm, change) if change.key.startswith("SCSI") else POWER_OFF
 
 
 def _cost_of_size(vm, change):
@@ -118,16 +121,19 @@ def _cost_of_size(vm, change):
         return NEVER
     disk = (vm.config.get("disks") or {}).get(change.key) or {}
     is_live = change.key.startswith("SCSI") and (disk.get("format") or "vhdx").startswith("vhdx")
-    return _while_on(vm, change) if is_live else POWER_OFF
+    return _live_unless_saved(vm, change) if is_live else POWER_OFF
 
 
 def _cost_of_iso(vm, change):
-    # None: it has no drive. A drive can be added to a SCSI controller of a running VM.
-    return _while_on(vm, change) if _is_uefi(vm) or vm.config.get("iso") is not None else POWER_OFF
+    # iso None: the VM has no DVD drive. While it runs, a drive can be added only to a SCSI controller.
+    return _live_unless_saved(vm, change) if _is_uefi(vm) or vm.config.get("iso") is not None else POWER_OFF
 
 
 def _cost_of_limit(sign):
-    """The limits of dynamic memory: a running VM gets a wider range, and no narrower one."""
+    """Return the cost of a limit of dynamic memory: while a VM runs, the range can become wider, but not narrower.
+
+    ``sign`` is 1 for the maximum and -1 for the minimum.
+    """
 
     def cost(vm, change):
         is_wider = change.old is not None and (change.new - change.old) * sign >= 0
@@ -149,7 +155,11 @@ def _cost_of_memory(reader):
 
 
 def _cost_of_cloning(source, change):
-    """Disks are copied only while no running VM needs them; what a suspended VM has on its disks needs its memory."""
+    """Return LIVE if the disks can be copied.
+
+    A running VM changes its disks, and the disks of a suspended VM are consistent only with its saved memory; so only a
+    snapshot of a suspended VM can be cloned.
+    """
     if change.new.get("linked"):
         return LIVE if source.power == STOPPED and not source.snapshots and not change.new.get("snapshot") else NEVER
     is_copied = source.power == STOPPED or (source.power == SUSPENDED and change.new.get("snapshot"))
@@ -230,8 +240,8 @@ def _network_fields():
     return {
         "networks.add": Field(cost=_cost_of_nic),
         "networks.remove": Field(cost=_cost_of_nic),
-        "networks.type": Field(cost=_while_on, choices=(NAT, SWITCH)),
-        "networks.source": Field(cost=_while_on, same=same_source),
-        "networks.vlan": Field(cost=_while_on),
+        "networks.type": Field(cost=_live_unless_saved, choices=(NAT, SWITCH)),
+        "networks.source": Field(cost=_live_unless_saved, same=same_source),
+        "networks.vlan": Field(cost=_live_unless_saved),
         "networks.mac": _OFF,
     }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from the host, checked before the first step: vm.conf as a whole, switches, devices."""
+"""Check before the first step whether the host has what a plan needs: a valid vm.conf, switches, files, devices."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def _check_file(driver, found, plan, steps):
     path, name = driver.config_file, plan.after.name
     _check_is_writable(path, name)
     if files.exists(path):
-        said = driver.tool.validate(path)
-        if said:
-            raise invalid(path, said)
+        errors = driver.tool.validate(path)
+        if errors:
+            raise invalid(path, errors)
     _check_is_ours(driver, found, plan.before.name, steps)
-    if not _is_read_again(plan, steps):
+    if not _needs_reload(plan, steps):
         return
     _check_interfaces(driver, found, name)
     others = found.others_started({name})
@@ -64,7 +64,8 @@ def _check_file(driver, found, plan, steps):
         )
 
 
-def _is_read_again(plan, steps):
+def _needs_reload(plan, steps):
+    """Return whether vmd has to read vm.conf again; changes of a running VM wait for its next start."""
     kinds = {change.kind for one in steps if one.step.verb == "configure" for change in one.changes}
     return any(one.step.verb != "configure" for one in steps) or bool(
         kinds - set(UNREAD) and plan.before.power not in ON
@@ -80,8 +81,8 @@ def _check_is_writable(path, name):
 def _check_is_ours(driver, found, name, steps):
     block = found.configuration.blocks.get(name)
     kinds = {change.kind for one in steps for change in one.changes}
-    is_touched = any(one.step.verb == "delete" for one in steps) or kinds - {"description", *IN_MARK}
-    if block is None or found.is_ours(name) or driver.options.get("allow_foreign_edit") or not is_touched:
+    changes_block = any(one.step.verb == "delete" for one in steps) or kinds - {"description", *IN_MARK}
+    if block is None or found.is_ours(name) or driver.options.get("allow_foreign_edit") or not changes_block:
         return
     raise Refused(
         f"{name}: the VM is defined in {block.file}, outside of the lines that this collection manages.",
@@ -90,13 +91,13 @@ def _check_is_ours(driver, found, name, steps):
 
 
 def _check_interfaces(driver, found, name):
-    """vmd ends with all its VMs when it reads a switch without its interface."""
+    """Raise NotFound if vm.conf has a switch without its interface: vmd would exit, and all VMs with it."""
     needed = {interface: switch for switch, interface in found.configuration.switches.items() if interface}
     missing = sorted(set(needed) - driver.tool.interfaces()) if needed else []
     if missing:
         raise NotFound(
             f"{name}: vmd has to read {driver.config_file} again, but the interface {missing[0]} of the switch"
-            f" '{needed[missing[0]]}' does not exist; vmd would end, with all its VMs.",
+            f" '{needed[missing[0]]}' does not exist; vmd would exit, and all VMs with it.",
             f"Create it: sh /etc/netstart {missing[0]}, or ifconfig {missing[0]} create.",
         )
 
@@ -111,7 +112,7 @@ def _check_no_instances(found, name):
 
 
 def _check_switches(found, one):
-    """vmd starts a VM without network if its switch is not defined, and only logs that."""
+    """Raise NotFound if vm.conf does not define a switch: vmd would start the VM without network, and only log that."""
     for change in one.changes:
         entry = change.new if change.kind == "networks.add" else {"source": change.new}
         if change.kind not in ("networks.add", "networks.source") or not (entry or {}).get("source"):
@@ -136,10 +137,10 @@ def _check_paths(one):
 
 def _check_owner(name, owner):
     user, _colon, group = owner.partition(":")
-    for kind, word, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
-        if word and not word.isdigit() and not is_known(word):
+    for kind, user_or_group, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
+        if user_or_group and not user_or_group.isdigit() and not is_known(user_or_group):
             raise NotFound(
-                f"{name}: owner: there is no {kind} '{word}' on the host.", "Create it, or correct the name."
+                f"{name}: owner: there is no {kind} '{user_or_group}' on the host.", "Create it, or correct the name."
             )
 
 
@@ -153,7 +154,7 @@ def _check_creation(driver, found, step, name):
 
 
 def _check_instance(found, name, parent, config):
-    """vmd would reject these when it reads vm.conf, which vmd -n does not notice."""
+    """Raise for what vmd rejects when it reads vm.conf, although ``vmd -n`` accepts it."""
     if parent not in found.configuration.blocks:
         raise NotFound(f"{name}: instance_of: there is no VM '{parent}' in vm.conf.", "Create it first.")
     macs = [nic["mac"] for nic in (config.get("networks") or {}).values() if nic.get("mac")]
@@ -163,7 +164,7 @@ def _check_instance(found, name, parent, config):
 
 
 def _check_devices(found, plan):
-    """Each NIC of a running VM needs a tap device, and OpenBSD has four of them at first."""
+    """Check the firmware and the tap devices: each NIC of a running VM needs one, and OpenBSD has four by default."""
     if not plan.after.config.get("boot") and not files.exists(_FIRMWARE):
         raise NotFound(f"{plan.after.name}: {_FIRMWARE} does not exist.", "Install it with fw_update vmm.")
     devices = [entry for entry in files.entries(_DEVICES) if _TAP.fullmatch(entry)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing settings. vmd reads them when the VM is off; while it is on, they wait in vm.conf for its next start."""
+"""Change settings in vm.conf. If the VM is off, vmd reads them now; if it is on, they apply at its next start."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..._lifecycle.mark import with_settings
 from ..._lifecycle.model import STOPPED
 from ..._lifecycle.simulate import changed_config
 from ..._lifecycle.units import human_size
-from .definition import config_of, described
+from .definition import config_of, with_config
 from .observe import image_of
-from .settings.disks import disk_path, grow_disk, make_disks, with_macs
+from .settings.disks import create_disks, disk_path, grow_disk, with_macs
 from .traits import UNREAD
 
 
@@ -22,35 +22,37 @@ def configure(driver, vm, step):
     definition = edit.found.definition(vm.name)
     if definition is None:
         raise Stale(f"{vm.name}: its block in vm.conf was removed meanwhile.")
-    mark = _marked(edit.mark(vm.name), step.changes)
-    former = config_of(definition, mark, image_of, ("allow", "sev", "seves"))
-    config = changed_config(former, step.changes)
+    mark = _changed_mark(edit.mark(vm.name), step.changes)
+    before = config_of(definition, mark, image_of, ("allow", "sev", "seves"))
+    after = changed_config(before, step.changes)
     if all(change.kind in UNREAD for change in step.changes):
-        is_switched = config["autostart"] != former["autostart"]
-        edit.annotate(vm.name, mark, _as_stored(driver, vm, step, definition, config, mark) if is_switched else None)
+        is_changed = after["autostart"] != before["autostart"]
+        edit.annotate(
+            vm.name, mark, _changed_definition(driver, vm, step, definition, after, mark) if is_changed else None
+        )
         return
     for change in step.changes:
         if change.kind == "disks.size":
-            _grow(driver, vm, former["disks"][change.key], change.new)
-    made = make_disks(driver, vm, step)
-    mark = {**mark, "disks": [*(path for path in mark["disks"] if path not in made), *made]}
-    edit.define(_as_stored(driver, vm, step, definition, config, mark), mark, vm.power)
+            _grow(driver, vm, before["disks"][change.key], change.new)
+    created = create_disks(driver, vm, step)
+    mark = {**mark, "disks": [*(path for path in mark["disks"] if path not in created), *created]}
+    edit.define(_changed_definition(driver, vm, step, definition, after, mark), mark, vm.power)
 
 
-def _as_stored(driver, vm, step, definition, config, mark):
-    """The Definition with ``config``; what no change is about stays as it is written."""
-    kinds = dict(definition.disks)
+def _changed_definition(driver, vm, step, definition, config, mark):
+    """Return the Definition with the settings in ``config``; what they do not change stays as it is written."""
+    formats = dict(definition.disks)
     disks = []
     for slot, disk in sorted(config["disks"].items()):
         path = disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format"))
-        disks.append((path, kinds[path] if path in kinds else disk.get("format")))
+        disks.append((path, formats[path] if path in formats else disk.get("format")))
     added = {change.key for change in step.changes if change.kind == "networks.add"}
-    new = with_macs(vm.name, {place: entry for place, entry in config["networks"].items() if place in added})
-    return described(definition, {**config, "networks": {**config["networks"], **new}}, disks, mark["files"])
+    new = with_macs(vm.name, {index: entry for index, entry in config["networks"].items() if index in added})
+    return with_config(definition, {**config, "networks": {**config["networks"], **new}}, disks, mark["files"])
 
 
-def _marked(mark, changes):
-    """The mark with those settings that vm.conf has no place for."""
+def _changed_mark(mark, changes):
+    """Return the mark with the changed settings that vm.conf cannot store."""
     values = {change.kind: change.new for change in changes}
     mark = with_settings(mark, values)
     return {**mark, "description": values["description"]} if "description" in values else mark
@@ -61,4 +63,4 @@ def _grow(driver, vm, disk, size):
         raise Stale(f"{vm.name}: it was started meanwhile, so {disk['source']} cannot become {human_size(size)}.")
     if disk["size"] < size:
         grow_disk(driver, disk, size)
-        driver.edit.lasting.add(vm.name)
+        driver.edit.not_undoable.add(vm.name)

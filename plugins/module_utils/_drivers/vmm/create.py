@@ -1,15 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating and cloning VMs: disk images first, because vmd rejects a VM without its disks."""
+"""Create and clone VMs: disk images first, because vmd rejects a VM whose disks do not exist."""
 
 from __future__ import annotations
 
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.mark import empty_mark, with_settings
 from ..._lifecycle.model import ABSENT
-from .definition import Definition, described
-from .settings.disks import FIRST, disk_path, make_disks, make_seed, with_macs
+from .definition import Definition, with_config
+from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
 
 
 def create(driver, vm, step):
@@ -19,7 +19,7 @@ def create(driver, vm, step):
 
 
 def clone(driver, vm, step):
-    """Copies of all disks of the source, or images on top of them."""
+    """Create a VM with copies of all disks of the source, or with images that are based on them (linked clone)."""
     source, linked = step.arguments["source"], step.arguments["creation"]["clone"]["linked"]
     content = {slot: (disk["source"], linked) for slot, disk in (source.config.get("disks") or {}).items()}
     _create(driver, vm, step, content, {"clone": source.name})
@@ -30,29 +30,29 @@ def _create(driver, vm, step, content, inputs):
         _check_is_own(driver, vm.name)
         return
     config, parent = step.arguments["config"], step.arguments["creation"].get("instance_of")
-    # vmd rejects an instance with another address than its template has.
+    # vmd rejects an instance whose NIC has another MAC address than that of the template.
     networks = config.get("networks") or {} if parent else with_macs(vm.name, config.get("networks"))
-    made = make_disks(driver, vm, step, content)
-    seeds = make_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))
+    created = create_disks(driver, vm, step, content)
+    seeds = create_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))
     disks = [
         (disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format")), disk.get("format"))
         for slot, disk in sorted((config.get("disks") or {}).items())
     ]
     mark = {
         **empty_mark(vm.name),
-        "disks": made,
+        "disks": created,
         "files": seeds,
         "description": config.get("description") or "",
         "inputs": inputs,
     }
-    definition = described(Definition(vm.name, parent), {**config, "networks": networks}, disks, seeds)
+    definition = with_config(Definition(vm.name, parent), {**config, "networks": networks}, disks, seeds)
     driver.edit.define(definition, with_settings(mark, config), ABSENT)
-    driver.begun.add(vm.name)
+    driver.created.add(vm.name)
 
 
 def _check_is_own(driver, name):
-    """A step may be sent twice, but a VM that another task created meanwhile may be another one."""
-    if name not in driver.begun:
+    """Raise if another task has created the VM. If this task has, the step was sent twice, and is complete."""
+    if name not in driver.created:
         raise CommandFailed(
             ["vmctl", "reload"],
             1,

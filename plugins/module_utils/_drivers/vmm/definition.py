@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM as vm.conf defines it, in the vocabulary's terms and in vmd's."""
+"""The Definition of a VM in vm.conf, and its conversion to and from the options of this collection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.units import MIB
 from .marked_block import printed, quoted
 
-#: What a VM has that says nothing else, from vmd's sources.
+#: Defaults of vmd for a VM, from its sources.
 _DEFAULT_MEMORY = 512 * MIB
 _CPUS = 1
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
@@ -30,7 +30,10 @@ def slot_name(number):
 
 @dataclass(frozen=True)
 class Nic:
-    """A network interface: ``switch`` None is a local one. ``device`` and ``rest`` have no option here."""
+    """A NIC. ``switch`` is None for a local interface.
+
+    ``device`` and ``rest`` are parts of its statement that no option sets; they are kept.
+    """
 
     switch: Optional[str] = None
     mac: Optional[str] = None
@@ -48,7 +51,7 @@ class Nic:
 
 @dataclass(frozen=True)
 class Definition:
-    """``memory`` is in bytes; ``disks`` are (path, format), format None if vmd is to detect it."""
+    """The block of a VM. ``memory`` is in bytes; ``disks`` are (path, format), with format None if vmd detects it."""
 
     name: str
     parent: Optional[str] = None
@@ -63,7 +66,7 @@ class Definition:
     native: Mapping = ()
 
     def statements(self):
-        """[(keyword, text)] of all that it says."""
+        """Return all statements of the block as [(keyword, text)]."""
         found = [] if self.enabled else [("disable", "disable")]
         found += [("memory", f"memory {self.memory // MIB}M")] if self.memory else []
         for path, kind in self.disks:
@@ -82,7 +85,7 @@ class Definition:
 
 
 def definition_of(block, blocks):
-    """The Definition in a block of vm.conf; what an instance does not say is its parent's."""
+    """Return the Definition in a block of vm.conf; an instance inherits settings from its parent."""
     own = Definition(
         name=block.name,
         parent=block.parent,
@@ -97,11 +100,11 @@ def definition_of(block, blocks):
         native=_native(block),
     )
     parent = blocks.get(block.parent) if block.parent != block.name else None
-    return _inheriting(own, definition_of(parent, {**blocks, block.name: None})) if parent else own
+    return _with_inherited(own, definition_of(parent, {**blocks, block.name: None})) if parent else own
 
 
-def _inheriting(own, parent):
-    """An instance has disks and a kernel of its own, and the rest of its parent's interfaces."""
+def _with_inherited(own, parent):
+    """Return an instance with what it inherits: memory, cdrom and further NICs, but not disks and kernel."""
     return replace(
         own,
         memory=own.memory or parent.memory,
@@ -111,7 +114,7 @@ def _inheriting(own, parent):
 
 
 def _memory(text):
-    """vmd reads a number with a unit, of which it drops what is less than a MiB."""
+    """Return a size of vm.conf in bytes, or None. Like vmd, round down to whole MiB."""
     match = _MEMORY.fullmatch((text or "").strip())
     if not match:
         return None
@@ -134,12 +137,13 @@ def _nics(block):
 
 
 def _rest(nic):
-    for word in ("locked", "up", "down"):
-        if nic.get(word) is True:
-            yield word
-    for word in ("group", "rdomain"):
-        if nic.get(word):
-            yield f"{word} {nic[word]}"
+    """Yield the parts of an interface statement that no option sets."""
+    for keyword in ("locked", "up", "down"):
+        if nic.get(keyword) is True:
+            yield keyword
+    for keyword in ("group", "rdomain"):
+        if nic.get(keyword):
+            yield f"{keyword} {nic[keyword]}"
 
 
 def _native(block):
@@ -148,11 +152,14 @@ def _native(block):
     return {**({"allow": tuple(allowed)} if allowed else {}), **flags}
 
 
-# The vocabulary -------------------------------------------------------------------------------------------------------
+# Options --------------------------------------------------------------------------------------------------------------
 
 
-def config_of(definition, mark, sizes, native_keys=()):
-    """The configuration of a VM. ``sizes`` returns (size, format) of a disk image; seeds are no disks of the user."""
+def config_of(definition, mark, image_of, native_keys=()):
+    """Return {option: value} of a VM, without its cloud-init seed.
+
+    ``image_of(path)`` returns the (size, format) of a disk image.
+    """
     seeds = set((mark or {}).get("files", ()))
     disks = [disk for disk in definition.disks if disk[0] not in seeds]
     return {
@@ -162,7 +169,7 @@ def config_of(definition, mark, sizes, native_keys=()):
         **marked_settings(mark, definition.name),
         "autostart": definition.enabled,
         "iso": definition.cdrom,
-        "disks": {slot_name(number): _disk(disk, sizes) for number, disk in enumerate(disks)},
+        "disks": {slot_name(number): _disk(disk, image_of) for number, disk in enumerate(disks)},
         "networks": {str(number): _network(nic) for number, nic in enumerate(definition.nics)},
         "boot": definition.boot,
         "boot_device": definition.boot_device or "default",
@@ -175,10 +182,10 @@ def _native_value(native, key):
     return native.get(key, () if key == "allow" else False)
 
 
-def _disk(disk, sizes):
+def _disk(disk, image_of):
     path, kind = disk
-    size, found = sizes(path)
-    entry = {"source": path, "format": kind or found, "size": size}
+    size, detected = image_of(path)
+    entry = {"source": path, "format": kind or detected, "size": size}
     return {name: value for name, value in entry.items() if value is not None}
 
 
@@ -187,15 +194,15 @@ def _network(nic):
     return {**entry, "mac": nic.mac.lower()} if nic.mac else entry
 
 
-def described(definition, config, disks, seeds):
-    """``definition`` with the settings in ``config``; ``disks`` are (path, format) in order, ``seeds`` come last."""
+def with_config(definition, config, disks, seeds):
+    """Return ``definition`` with the settings in ``config``. ``disks`` are (path, format) in order, then ``seeds``."""
     nics = []
     networks = config.get("networks") or {}
-    for number, place in enumerate(sorted(networks, key=int)):
-        former = definition.nics[number] if number < len(definition.nics) else Nic()
-        entry = networks[place]
+    for number, key in enumerate(sorted(networks, key=int)):
+        current = definition.nics[number] if number < len(definition.nics) else Nic()
+        entry = networks[key]
         switch = entry.get("source", "") if entry.get("type") == SWITCH else None
-        nics.append(replace(former, switch=switch, mac=entry.get("mac")))
+        nics.append(replace(current, switch=switch, mac=entry.get("mac")))
     device = config.get("boot_device") or "default"
     return replace(
         definition,
@@ -211,9 +218,9 @@ def described(definition, config, disks, seeds):
     )
 
 
-def fixed_mac(name, place):
-    """A MAC address in vmd's own range that is always the same: vmd would choose another one at each reload."""
+def fixed_mac(name, index):
+    """Return a MAC address in vmd's range, always the same for a NIC: vmd would choose a new one at each reload."""
     import hashlib
 
-    digest = hashlib.sha256(f"{name}/{place}".encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256(f"{name}/{index}".encode("utf-8", "surrogateescape")).hexdigest()
     return f"fe:e1:bb:{digest[:2]}:{digest[2:4]}:{digest[4:6]}"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vmd's translation: what the core requests, in terms of vm.conf and vmctl. It neither waits nor decides."""
+"""The vmd driver: translates the steps of the core into changes of vm.conf and calls of vmctl."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ from .reader import VmmReader, connected
 
 
 def make_driver(params):
-    """The driver for the parameters of ``vmm_vm``."""
+    """Return the driver for the parameters of ``vmm_vm``."""
     return connected(VmmDriver, params)
 
 
 class VmmDriver(VmmReader):
-    """The vmd of this host, for one task."""
+    """vmd on this host, for one task."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         #: The edit of vm.conf that the steps of a batch share.
         self.edit = None
-        #: {name: block} as this task has written them.
+        #: {name: text of its block in vm.conf} as this task has written them.
         self.written = {}
-        #: Names of the VMs that this task has begun to create: a step may be sent twice.
-        self.begun = set()
+        #: Names of the VMs that this task has created or begun to create, because a step may be sent twice.
+        self.created = set()
 
     def lane(self, _vm):
-        """All VMs share vm.conf, and vmd reads all of it at once."""
+        """Return the same lane for all VMs: they share vm.conf, which vmd reads as a whole."""
         return self.config_file
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
 
     def apply(self, batch):
-        """All changes of vm.conf in one edit that vmd reads once; then the power steps of each VM."""
-        with files.held(os.path.dirname(self.config_file)) as free:
-            if not free:
+        """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""
+        with files.held(os.path.dirname(self.config_file)) as is_locked:
+            if not is_locked:
                 raise Busy(["vmctl"], 1, "held", f"Another task is changing {self.config_file}.")
             return _InTwoPhases(self, batch).run()
 
 
 class _InTwoPhases:
-    """A batch of (VM, steps): only the first step of a VM changes vm.conf, because each such end must be seen."""
+    """A batch of (VM, steps). Only the first step of a VM can change vm.conf, because the core observes after each."""
 
     def __init__(self, driver, batch):
         self._driver, self._batch = driver, batch
         self._errors, self._wrote = {}, dict.fromkeys(range(len(batch)), False)
 
     def run(self):
-        first = {place: [steps[0]] for place, (_vm, steps) in enumerate(self._batch) if _file_of(steps[0].verb)}
+        first = {index: [steps[0]] for index, (_vm, steps) in enumerate(self._batch) if _file_of(steps[0].verb)}
         if first:
             self._edit(first)
-        rest = {place: steps[len(first.get(place, ())) :] for place, (_vm, steps) in enumerate(self._batch)}
-        self._carry_out({place: steps for place, steps in rest.items() if place not in self._errors}, done=first)
+        rest = {index: steps[len(first.get(index, ())) :] for index, (_vm, steps) in enumerate(self._batch)}
+        self._carry_out({index: steps for index, steps in rest.items() if index not in self._errors}, done=first)
         if not self._errors:
             return list(self._wrote.values())
         if len(self._batch) == 1:
@@ -74,31 +74,32 @@ class _InTwoPhases:
         from .settings.disks import new_files
 
         edit = self._driver.edit = Edit(self._driver, starting=self._starting())
-        edit.announce(new_files(self._driver, [(self._batch[place][0], steps[0]) for place, steps in first.items()]))
+        edit.announce(new_files(self._driver, [(self._batch[index][0], steps[0]) for index, steps in first.items()]))
         self._carry_out(first, done={})
-        staged = [place for place in first if place not in self._errors]
-        for place, error in self._errors.items():
-            edit.withdraw(self._name(place))
-            error.wrote = self._wrote[place] = self._name(place) in edit.lasting
+        staged = [index for index in first if index not in self._errors]
+        for index, error in self._errors.items():
+            edit.withdraw(self._name(index))
+            error.wrote = self._wrote[index] = self._name(index) in edit.not_undoable
         try:
             edit.commit()
         except PolyvirtError as error:
-            error.steps_done, error.wrote = 0, not edit.is_undone or bool(edit.lasting)
-            for place in staged:
-                self._errors[place], self._wrote[place] = error, error.wrote
+            error.steps_done, error.wrote = 0, not edit.is_undone or bool(edit.not_undoable)
+            for index in staged:
+                self._errors[index], self._wrote[index] = error, error.wrote
         else:
             self._wrote.update(dict.fromkeys(staged, True))
 
-    def _name(self, place):
-        return self._batch[place][0].name
+    def _name(self, index):
+        return self._batch[index][0].name
 
     def _starting(self):
-        """Names of the VMs that this batch starts: vmd may do so when it reads vm.conf."""
+        """Return the names of the VMs that this batch starts; vmd may start them when it reads vm.conf."""
         return {vm.name for vm, steps in self._batch if any(step.verb == "start" for step in steps)}
 
     def _carry_out(self, steps_of, done):
-        places = [place for place, steps in steps_of.items() if steps]
-        batch = [(self._batch[place][0], steps_of[place]) for place in places]
+        """Carry out {index in the batch: steps}, and record errors; ``done`` are the steps before these."""
+        indexes = [index for index, steps in steps_of.items() if steps]
+        batch = [(self._batch[index][0], steps_of[index]) for index in indexes]
         try:
             wrote = dict(enumerate(one_by_one(self._call, batch, writes.count))) if batch else {}
         except SomeFailed as error:
@@ -107,12 +108,12 @@ class _InTwoPhases:
             wrote, failed = {0: error.wrote}, {0: error}
         else:
             failed = {}
-        for number, place in enumerate(places):
-            self._wrote[place] = self._wrote[place] or wrote.get(number)
+        for number, index in enumerate(indexes):
+            self._wrote[index] = self._wrote[index] or wrote.get(number)
             if number in failed:
-                failed[number].steps_done += len(done.get(place, ()))
-                failed[number].wrote = self._wrote[place]
-                self._errors[place] = failed[number]
+                failed[number].steps_done += len(done.get(index, ()))
+                failed[number].wrote = self._wrote[index]
+                self._errors[index] = failed[number]
 
     def _call(self, vm, step):
         file = _file_of(step.verb) or _power()
@@ -126,7 +127,7 @@ def _power():
 
 
 def _file_of(verb):
-    """The file with the function for a verb that changes vm.conf; None for a verb that does not."""
+    """Return the Python module with the function for a verb that changes vm.conf; None for a power verb."""
     if verb in POWER_VERBS:
         return None
     if verb == "configure":

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a host can run VMs: its CPU and kernel, the firmware, and vmd. On any other system the answer is no."""
+"""Check whether a host can run VMs: its CPU and kernel, the firmware, and vmd. Systems other than OpenBSD cannot."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import re
 from ..._lifecycle.errors import PolyvirtError, Unavailable
 from ..._ports import files
 
-#: The kernel's messages of this boot. The line of vmm0 is there only if the CPU has VMX with EPT, or SVM with RVI.
+#: The kernel messages of this boot. They mention vmm0 only if the CPU has VMX with EPT, or SVM with RVI.
 _DMESG, _DEVICE, _FIRMWARE = "/var/run/dmesg.boot", "/dev/vmm", "/etc/firmware/vmm-bios"
 _ATTACHED = re.compile(r"^vmm0 at ", re.MULTILINE)
-#: Early in the messages of a boot; later messages may have displaced it.
+#: A line early in the messages of each boot; it is missing if later messages have overwritten the early ones.
 _FIRST_LINE = "mainbus0 at root"
 _SYSTEM = "OpenBSD"
 
 
 def host_facts(commands, tool):
-    """What ``host`` of the info module has besides; every value is None where it cannot be found out."""
+    """Return further keys of ``host`` for the info module; values that cannot be determined are None."""
     system = _output(commands, "uname", "-sr").split()
     if system[:1] != [_SYSTEM]:
         return {
@@ -36,13 +36,13 @@ def host_facts(commands, tool):
         "kernel_supported": attached,
         "enabled": _succeeds(commands, "rcctl", "get", "vmd", "status"),
         "running": _succeeds(commands, "rcctl", "check", "vmd"),
-        "initialized": _answers(tool) and files.exists(_FIRMWARE),
+        "initialized": _vmd_responds(tool) and files.exists(_FIRMWARE),
     }
     return {**facts, "message": _message(facts)}
 
 
 def _message(facts):
-    """What is missing first, and what to do about it."""
+    """Return a text about the first thing that is missing, and its remedy."""
     for key, text in (
         ("available", "vmctl or vmd is missing; both are part of OpenBSD on amd64."),
         (
@@ -60,7 +60,7 @@ def _message(facts):
 
 
 def _is_attached(commands):
-    """Whether the kernel found a CPU that it can use; None if its messages of this boot are gone."""
+    """Return whether the kernel supports virtualization on this CPU; None if its messages of this boot are gone."""
     try:
         messages = files.read(_DMESG).decode("latin-1")
     except PolyvirtError:
@@ -70,7 +70,7 @@ def _is_attached(commands):
     return False if _FIRST_LINE in messages else None
 
 
-def _answers(tool):
+def _vmd_responds(tool):
     try:
         tool.status()
     except PolyvirtError:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing vm.conf(5): VMs of this collection are between two marked lines; the rest stays byte for byte.
+"""Edit vm.conf(5): VMs of this collection are between two marked lines; all other bytes stay the same.
 
-Between the marked lines each VM is an entry: a comment with its mark, then its block. An entry without a block is the
-mark of a VM that is only begun, half deleted, or defined elsewhere.
+Each VM between the marked lines is an entry: a comment with its mark, then its block. An entry without a block is the
+mark of a VM whose creation or deletion is not complete, or that is defined elsewhere.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from ..._lifecycle import mark as marks
 from ..._lifecycle.errors import Refused
 
 _MARK = "# polyvirt "
-#: Lines end with a newline alone: whatever else Unicode calls a line break may stand in the middle of one.
+#: Only a newline ends a line; other line breaks of Unicode can be within a line, so str.splitlines is not used.
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def marked_lines(name=""):
-    """The lines around what this collection writes to a file; those of a role have its ``name``."""
+    """Return the (first, last) line around the part of this collection; roles add a ``name``."""
     return tuple(" ".join(filter(None, (f"# {word} polyvirt.core", name))) for word in ("BEGIN", "END"))
 
 
 def cut_out(text, path, name=""):
-    """(text before the marked lines, the lines between them, text behind them); the lines are None without marks.
+    """Return (text before the marked lines, lines between them or None if there are none, text after them).
 
-    Raises Refused where only one of the marked lines is left.
+    Raises Refused unless both marked lines exist once and in order, or both are missing.
     """
     begin, end = marked_lines(name)
-    # The number behind the mark is how many newlines were added before it, so that they can be removed with it.
+    # +1 or +2 is the number of newlines that were added before the line, and that are removed with it.
     begins = re.compile(rf"{re.escape(begin)}(?: \+([12]))?\s*")
     lines = _LINE.findall(text)
     first = [number for number, line in enumerate(lines) if begins.fullmatch(line)]
@@ -51,7 +51,7 @@ def cut_out(text, path, name=""):
 
 
 def put_in(before, inside, after, name=""):
-    """The text of a file with ``inside``, which ends with a newline, between the marked lines."""
+    """Return the text of a file with ``inside`` (ending with a newline) between the marked lines."""
     begin, end = marked_lines(name)
     added = _missing_newlines(before)
     begin = f"{begin} +{added}" if added else begin
@@ -59,14 +59,14 @@ def put_in(before, inside, after, name=""):
 
 
 def _missing_newlines(text):
-    """How many newlines must follow a text before a line can begin: a backslash at its end would swallow the next."""
+    """Return how many newlines a text needs before the next line: a backslash at its end would continue into it."""
     lacks_end = bool(text) and not text.endswith("\n")
     return lacks_end + text.removesuffix("\n").endswith("\\")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is kept of one VM: its ``mark``, and the ``text`` of its block with all that follows it."""
+    """One VM between the marked lines: its ``mark``, and the ``text`` of its block and everything after it."""
 
     mark: Optional[Mapping]
     text: str = ""
@@ -74,20 +74,20 @@ class Entry:
 
 @dataclass(frozen=True)
 class Parts:
-    """A file in three parts. ``entries`` by the id of their mark; a text without a valid mark has the key None."""
+    """A file in three parts. ``entries`` is {id in the mark: Entry}; text without a valid mark has the key None."""
 
     before: str
     entries: Mapping[Any, Entry] = field(default_factory=dict)
     after: str = ""
 
     def having(self, name, entry):
-        """With the entry of one VM replaced, added, or removed (None)."""
+        """Return Parts with the entry of one VM replaced, added, or removed (None)."""
         entries = {**self.entries, name: entry}
         return replace(self, entries={key: one for key, one in entries.items() if one is not None})
 
 
 def split(text, path):
-    """The Parts of a file."""
+    """Return the Parts of a file."""
     before, lines, after = cut_out(text, path)
     return Parts(before, _entries(lines or ()), after)
 
@@ -100,13 +100,13 @@ def _entries(lines):
             name = mark.get("id")
             entries[name] = Entry(mark)
         elif name in entries or line.strip():
-            former = entries.get(name, Entry(None))
-            entries[name] = replace(former, text=former.text + line)
+            entry = entries.get(name, Entry(None))
+            entries[name] = replace(entry, text=entry.text + line)
     return entries
 
 
 def joined(parts):
-    """The text of a file with its Parts; without entries the marked lines are left out, too."""
+    """Return the text of a file from its Parts; without entries, there are no marked lines."""
     if not parts.entries:
         return parts.before + parts.after
     inside = "".join(
@@ -120,46 +120,46 @@ def joined(parts):
 
 
 def printed(name, parent, statements):
-    """A block with one statement per line, as vmd's grammar needs it."""
+    """Return a block with one statement per line, as vmd's grammar requires."""
     head = f"vm {quoted(parent)} instance {quoted(name)}" if parent else f"vm {quoted(name)}"
     return f"{head} {{\n{''.join(f'{chr(9)}{text}{chr(10)}' for _keyword, text in statements)}}}\n"
 
 
 def quoted(text):
-    """A string of vm.conf. What cannot be quoted is rejected before (``cannot_be_quoted``)."""
+    """Return a string of vm.conf. Texts that cannot be quoted were rejected earlier (see ``cannot_be_quoted``)."""
     return f'"{text}"'
 
 
 def cannot_be_quoted(text):
-    """Whether a text could be misread: vmd drops newlines in quotes, and a backslash protects what follows it."""
-    return any(sign in '"\\' or ord(sign) < 32 or ord(sign) > 255 for sign in text)
+    """Return whether vmd would misread a text in quotes: it drops newlines, and a backslash escapes what follows."""
+    return any(char in '"\\' or ord(char) < 32 or ord(char) > 255 for char in text)
 
 
 def changed_block(text, block, before, after):
-    """The text of ``block`` with its statements changed from ``before`` to ``after``; all else in it is as it was.
+    """Return the text of ``block`` with its statements changed from ``before`` to ``after``, both [(keyword, text)].
 
-    Both are [(keyword, text)] as they would be printed; only statements that differ are replaced, removed or added.
+    Only statements that differ are replaced, removed or added; everything else, such as comments, stays.
     """
     edits, added = [], []
     for keyword in dict.fromkeys(keyword for keyword, _text in (*before, *after)):
-        places = [one for one in block.statements if _kind(one.keyword) == keyword]
-        old, new = ([text for kind, text in listed if kind == keyword] for listed in (before, after))
-        for number, place in enumerate(places):
+        written = [one for one in block.statements if _kind(one.keyword) == keyword]
+        old, new = ([line for kind, line in statements if kind == keyword] for statements in (before, after))
+        for number, statement in enumerate(written):
             if number >= len(new):
-                edits.append((*_whole_line(text, place.start, place.end), ""))
+                edits.append((*_whole_line(text, statement.start, statement.end), ""))
             elif number >= len(old) or old[number] != new[number]:
-                edits.append((place.start, place.end, new[number]))
-        # What is inherited from the parent, or is a default, has no statement yet.
-        added += [one for number, one in enumerate(new) if number >= len(places) and one not in old]
+                edits.append((statement.start, statement.end, new[number]))
+        # A value in ``old`` without a statement is inherited from the parent, or is a default.
+        added += [line for number, line in enumerate(new) if number >= len(written) and line not in old]
     changed = replaced(text[: block.end], edits)[block.start :].removesuffix("}")
     if added:
         changed = changed.rstrip(" \t")
-        changed += ("" if changed.endswith("\n") else "\n") + "".join(f"\t{one}\n" for one in added)
+        changed += ("" if changed.endswith("\n") else "\n") + "".join(f"\t{line}\n" for line in added)
     return changed + "}"
 
 
 def replaced(text, edits):
-    """``text`` with (start, end, new text) in the places of what is there; the places do not overlap."""
+    """Return ``text`` with the ``edits`` [(start, end, new text)], which do not overlap."""
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
@@ -170,7 +170,7 @@ def _kind(keyword):
 
 
 def _whole_line(text, start, end):
-    """The line of a statement that stands alone on it, else the statement."""
+    """Return (start, end) of the whole line if it contains only this statement, else those of the statement."""
     line = text.rfind("\n", 0, start) + 1
     after = text.find("\n", end)
     if after >= 0 and not text[line:start].strip() and not text[end:after].strip():

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lines of this collection in a configuration file of the host, between two marked lines; the rest stays as it is.
+"""The module vmm_marked_lines: edit lines between two marked lines of a configuration file; the rest stays the same.
 
-The file is written twice if a program has to read the lines. Meanwhile a comment says that it has not done so yet.
-So the next task completes one that was killed.
+If a program has to read the lines, the file is written twice: until the program has read it, a comment says so. With
+this comment, the next task can complete an interrupted one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from ..._ports.command import Commands
 from .marked_block import cut_out, put_in
 from .reader import read_text
 
-#: A line of comment in all files that have marked lines.
+#: A line that is a comment in all files with marked lines.
 _PENDING = "# These lines are not in force yet."
+#: Seconds between attempts to get the lock, and the number of attempts.
 _PAUSE, _PAUSES = 0.25, 240
 _NAMES = ("host", "network")
 
@@ -38,7 +39,7 @@ OPTIONS = {
 
 
 def answer(params, check):
-    """What the module vmm_marked_lines returns."""
+    """Return the result of the module vmm_marked_lines."""
     try:
         mode = int(params["mode"], 8)
     except ValueError:
@@ -49,10 +50,10 @@ def answer(params, check):
 
 @contextmanager
 def _locked(folder):
-    """The lock of all tasks of this collection that change files of this directory."""
+    """Hold the lock that tasks of this collection use to change files of a directory."""
     for _again in range(_PAUSES):
-        with files.held(folder) as free:
-            if free:
+        with files.held(folder) as is_locked:
+            if is_locked:
                 yield
                 return
         Clock().sleep(_PAUSE)
@@ -60,7 +61,7 @@ def _locked(folder):
 
 
 class _Lines:
-    """One edit."""
+    """One edit of the lines in one file."""
 
     def __init__(self, params, mode):
         self._path, self._name, self._mode = params["path"], params["name"], mode
@@ -68,15 +69,15 @@ class _Lines:
         self._validate, self._apply, self._defer = params["validate"], params["apply"], params["defer"]
         self._commands = Commands()
         self._text = read_text(self._path)
-        self._before, found, self._after = cut_out(self._text or "", self._path, self._name)
-        self._found = None if found is None else [line.rstrip("\n") for line in found]
-        self._pending = bool(self._found and _PENDING in self._found) or not params["in_force"]
+        self._before, lines, self._after = cut_out(self._text or "", self._path, self._name)
+        self._current = None if lines is None else [line.rstrip("\n") for line in lines]
+        self._pending = bool(self._current and _PENDING in self._current) or not params["in_force"]
 
     def answer(self, check):
-        former = [line for line in self._found or () if line != _PENDING]
-        differs = former != self._wanted or (self._found is not None and not self._wanted)
+        before = [line for line in self._current or () if line != _PENDING]
+        differs = before != self._wanted or (self._current is not None and not self._wanted)
         is_applied = bool(self._apply) and not self._defer and (differs or self._pending)
-        changed = differs or is_applied or (self._pending and not self._apply and _PENDING in (self._found or ()))
+        changed = differs or is_applied or (self._pending and not self._apply and _PENDING in (self._current or ()))
         if changed:
             self._check_current()
             if not check:
@@ -87,31 +88,28 @@ class _Lines:
             "diff": {
                 "before_header": self._path,
                 "after_header": self._path,
-                "before": self._shown(former if self._found is not None else []),
-                "after": self._shown(self._wanted),
+                "before": _joined(before),
+                "after": _joined(self._wanted),
             },
             "warnings": [],
         }
 
-    def _shown(self, lines):
-        return "".join(f"{line}\n" for line in lines)
-
-    def _with(self, lines):
-        """The text of the file with other lines between the marks; without lines, there are no marks."""
+    def _text_with(self, lines):
+        """Return the text of the file with these lines; without lines, there are no marked lines either."""
         if not lines:
             return self._before + self._after
-        return put_in(self._before, "".join(f"{line}\n" for line in lines), self._after, self._name)
+        return put_in(self._before, _joined(lines), self._after, self._name)
 
     def _change(self, is_applied):
         if not self._apply:
-            self._write(self._with(self._wanted), validated=True)
+            self._write(self._text_with(self._wanted), validated=True)
             return
-        self._write(self._with([_PENDING, *self._wanted]), validated=True)
+        self._write(self._text_with([_PENDING, *self._wanted]), validated=True)
         if is_applied:
-            self._have_applied()
-            self._write(self._with(self._wanted))
+            self._run_or_restore()
+            self._write(self._text_with(self._wanted))
 
-    def _have_applied(self):
+    def _run_or_restore(self):
         try:
             self._run(self._wanted)
         except PolyvirtError:
@@ -119,20 +117,20 @@ class _Lines:
             raise
 
     def _restore(self):
-        """The file as it was; the program reads it again, if it can. The first error says more than a second one."""
+        """Restore the file, and have the program read it again. Ignore its errors: the first one is more important."""
         self._write(self._text or "")
         try:
-            self._run(self._found or [])
+            self._run(self._current or [])
         except PolyvirtError:
             return
 
     def _run(self, lines):
-        """Have a program read the lines: ``{path}`` is the file, ``{lines}`` a file with these lines alone."""
+        """Run the program of the option ``apply``. ``{path}`` is the file, ``{lines}`` a file with only these lines."""
         with files.private_folder() as folder:
-            alone = os.path.join(folder, "lines")
+            lines_file = os.path.join(folder, "lines")
             if any("{lines}" in word for word in self._apply):
-                files.write_atomically(alone, "".join(f"{line}\n" for line in lines).encode("latin-1"), 0o600)
-            words = [word.replace("{path}", self._path).replace("{lines}", alone) for word in self._apply]
+                files.write_atomically(lines_file, _joined(lines).encode("latin-1"), 0o600)
+            words = [word.replace("{path}", self._path).replace("{lines}", lines_file) for word in self._apply]
             completed = self._commands.run([self._commands.find(words[0]), *words[1:]], writes=True)
         if completed.rc != 0:
             raise CommandFailed(
@@ -150,22 +148,26 @@ class _Lines:
 
     # Validation -------------------------------------------------------------------------------------------------------
 
-    def _said(self, path):
-        """What the validating program says of a file; empty if the file is valid."""
+    def _validation_error(self, path):
+        """Return the output of the validating program if it rejects a file, else an empty text."""
         if not self._validate:
             return ""
         words = [*self._validate, path]
         completed = self._commands.run([self._commands.find(words[0]), *words[1:]])
-        said = (completed.stderr + completed.stdout).strip().replace(path, self._path)
-        return "" if completed.rc == 0 else said or f"exit code {completed.rc}"
+        output = (completed.stderr + completed.stdout).strip().replace(path, self._path)
+        return "" if completed.rc == 0 else output or f"exit code {completed.rc}"
 
     def _check_current(self):
-        """A file that is invalid already is not changed."""
-        said = self._said(self._path) if self._text is not None else ""
-        if said:
-            raise Refused(f"{self._path} is invalid already: {said}", "Correct it first. Nothing was changed.")
+        """Raise Refused if the file is invalid before the change."""
+        error = self._validation_error(self._path) if self._text is not None else ""
+        if error:
+            raise Refused(f"{self._path} is invalid already: {error}", "Correct it first. Nothing was changed.")
 
     def _check_candidate(self, candidate):
-        said = self._said(candidate)
-        if said:
-            raise Refused(f"{self._path} would become invalid: {said}", "Nothing was changed.")
+        error = self._validation_error(candidate)
+        if error:
+            raise Refused(f"{self._path} would become invalid: {error}", "Nothing was changed.")
+
+
+def _joined(lines):
+    return "".join(f"{line}\n" for line in lines)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The networks of a host with vmd: what there is, what a wanted network needs, and what forbids it. Reads only."""
+"""The module vmm_network_info: the networks of a host with vmd, and what a requested network needs. Only reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .options import CONNECTION
 from .reader import read_text
 
 ANCHOR = "polyvirt_vmm"
-#: The first line of files that the role vmm_network writes completely.
+#: The first line of files that belong to the role vmm_network as a whole.
 OWN = "# Written by the role polyvirt.core.vmm_network."
 _NO_SERVICE = {"enabled": False, "running": False, "flags": ""}
 _NETWORK = {
@@ -44,18 +44,18 @@ OPTIONS = {
 
 
 def answer(params, _check):
-    """What the module vmm_network_info returns."""
+    """Return the result of the module vmm_network_info."""
     commands = Commands()
     host = HostNetwork(commands, Vmctl(commands, params["executable"]), params)
     wanted = params.get("network")
     facts = host.facts()
     if wanted:
-        facts.update(host.compared(wanted))
+        facts.update(host.compare(wanted))
     return {"changed": False, "warnings": [], **facts}
 
 
 class HostNetwork:
-    """The networks of this host. ``etc`` is the directory of its files."""
+    """The networks of this host, as read when the task begins."""
 
     def __init__(self, commands, tool, params):
         self._commands, self._tool, self._params = commands, tool, params
@@ -71,17 +71,17 @@ class HostNetwork:
             return ""
 
     def _hostname_files(self):
-        """{interface: text} of the files from which netstart creates interfaces."""
+        """Return {interface: text} of the files from which netstart creates interfaces."""
         names = [name for name in files.entries(self._params["etc"]) if name.startswith("hostname.")]
-        found = {name.partition(".")[2]: read_text(self.file(name)) for name in names}
-        return {name: text for name, text in found.items() if re.fullmatch(r"[a-z]+[0-9]+", name)}
+        texts = {name.partition(".")[2]: read_text(self.file(name)) for name in names}
+        return {name: text for name, text in texts.items() if re.fullmatch(r"[a-z]+[0-9]+", name)}
 
     @property
     def own(self):
-        """The interfaces whose file the role has written."""
+        """Return the interfaces whose file the role has written."""
         return [name for name, text in self.hostname_files.items() if text.startswith(OWN)]
 
-    # What there is ----------------------------------------------------------------------------------------------------
+    # The current state ------------------------------------------------------------------------------------------------
 
     def facts(self):
         return {
@@ -90,7 +90,7 @@ class HostNetwork:
             "forwarding": self.forwarding(),
             "pf": self._pf(),
             "dhcpd": {**self._service("dhcpd"), "serves_others": self._serves_others()},
-            "vmd_running": self._answers(),
+            "vmd_running": self._vmd_responds(),
             "local_prefix": self.configuration.prefix,
             "switches": dict(self.configuration.switches),
             "switches_without_interface": self.switches_without_interface(),
@@ -101,6 +101,7 @@ class HostNetwork:
         }
 
     def _own_lines(self):
+        """Return the lines of the role in vm.conf, or None."""
         path = self._params["config_file"]
         return cut_out(self.configuration.texts.get(path, ""), path, "network")[1]
 
@@ -115,37 +116,38 @@ class HostNetwork:
         }
 
     def switches_without_interface(self):
-        """Switches of vm.conf whose bridge does not exist: vmd ends when it reads one, and all VMs with it."""
+        """Return switches of vm.conf whose bridge does not exist: vmd would exit when it reads one, with all VMs."""
         return sorted(name for name, bridge in self.configuration.switches.items() if bridge not in self.interfaces)
 
     def _stored_forwarding(self):
-        """Whether sysctl.conf turns on forwarding: in the lines of the role, and outside of them."""
+        """Return whether sysctl.conf has lines of the role, and whether other lines of it turn on forwarding."""
         path = self.file("sysctl.conf")
         before, own, after = cut_out(read_text(path) or "", path, "network")
         values = re.findall(r"^\s*net\.inet\.ip\.forwarding\s*=\s*(\d+)", before + after, re.MULTILINE)
         return {"own_forwarding": own is not None, "forwarding_elsewhere": values[-1:] == ["1"]}
 
     def _serves_others(self):
-        """Whether dhcpd.conf has subnets outside of the lines of the role."""
+        """Return whether dhcpd.conf has subnets outside of the lines of the role."""
         path = self.file("dhcpd.conf")
         before, _own, after = cut_out(read_text(path) or "", path, "network")
         return re.search(r"^\s*(subnet|shared-network)\s", before + after, re.MULTILINE) is not None
 
     def file(self, name):
-        """The path of a configuration file of the host."""
+        """Return the path of a configuration file of the host."""
         return os.path.join(self._params["etc"], name)
 
-    def rejected(self, path, *words):
-        """What a program says of a file that it cannot use; empty if it can, or if there is no such file."""
+    def validation_error(self, path, *command):
+        """Return the output of a validating command if it rejects a file; empty if the file is valid or missing."""
         if not files.exists(path):
             return ""
         try:
-            completed = self._commands.run([self._commands.find(words[0]), *words[1:], path])
+            completed = self._commands.run([self._commands.find(command[0]), *command[1:], path])
         except PolyvirtError as error:
             return str(error)
         return "" if completed.rc == 0 else (completed.stderr + completed.stdout).strip() or f"exit code {completed.rc}"
 
     def users(self, switch):
+        """Return the names of the VMs with a NIC on this switch."""
         return sorted(
             name
             for name, block in self.configuration.blocks.items()
@@ -176,17 +178,17 @@ class HostNetwork:
         except PolyvirtError:
             return False
 
-    def _answers(self):
+    def _vmd_responds(self):
         try:
             self._tool.status()
         except PolyvirtError:
             return False
         return True
 
-    # What is wanted ---------------------------------------------------------------------------------------------------
+    # The requested network --------------------------------------------------------------------------------------------
 
-    def compared(self, wanted):
-        """The subnet, the interfaces that are to be started or removed, and what forbids the network."""
+    def compare(self, wanted):
+        """Return the subnet, the interfaces to start and to remove, and the problems of a requested network."""
         subnet = self.subnet(wanted)
         needed = self.needed(wanted)
         start, renew = self._to_start(wanted, subnet)
@@ -202,12 +204,12 @@ class HostNetwork:
         }
 
     def has_elsewhere(self, switch):
-        """Whether vm.conf defines a switch outside of the lines of the role."""
+        """Return whether vm.conf defines a switch outside of the lines of the role."""
         own = vm_conf.read("", {"": "".join(f"{line}\n" for line in self._own_lines() or ())}.get)
         return switch in self.configuration.switches and switch not in own.switches
 
     def needed(self, wanted):
-        """The interfaces that the role creates for a network, in the order in which they are started."""
+        """Return the interfaces that the role creates for a network, in the order in which it starts them."""
         if wanted["state"] == "absent" or wanted["mode"] == "local":
             return []
         if wanted["mode"] == "routed":
@@ -215,7 +217,7 @@ class HostNetwork:
         return [wanted["bridge"]] if wanted["port"] else []
 
     def used(self, wanted):
-        """[(network, where)] of all networks of this host but the wanted one itself."""
+        """Return [(network, where it is used)] of all networks of this host except the requested one."""
         own = {*self.own, wanted["host_interface"]} if wanted["host_interface"] in self.own else set(self.own)
         connected = [
             (ipaddress.ip_interface(address).network, name)
@@ -228,7 +230,7 @@ class HostNetwork:
         return [*connected, *routed, (ipaddress.ip_network(self.configuration.prefix, strict=False), "vmd")]
 
     def subnet(self, wanted):
-        """The subnet of a routed network; of ``auto`` the one that it has already, else one that is free."""
+        """Return the subnet of a routed network; for ``auto``, its current subnet or a free one."""
         if wanted["mode"] != "routed" or wanted["state"] == "absent":
             return None
         if wanted["subnet"] != "auto":
@@ -241,28 +243,28 @@ class HostNetwork:
         return ipaddress.ip_network(f"{match[1]}/{match[2]}", strict=False) if match else None
 
     def _to_start(self, wanted, subnet):
-        """(interfaces that netstart has to start, those of them that have to be created anew for that)."""
+        """Return (interfaces that netstart has to start, those of them that must be destroyed and created again)."""
         start, renew = [], []
         for name in self.needed(wanted):
-            found = self.interfaces.get(name)
+            current = self.interfaces.get(name)
             if name == wanted["bridge"]:
                 member = wanted["host_interface"] if wanted["mode"] == "routed" else wanted["port"]
-                is_ready = found and found.is_up and member in found.members and member not in renew
-                # Only with this flag pf sees what is sent between the ports of a veb(4).
-                is_ready = is_ready and (not wanted["filter"] or not name.startswith("veb") or "LINK1" in found.flags)
+                is_ready = current and current.is_up and member in current.members and member not in renew
+                # Only with this flag, pf filters packets between the ports of a veb(4).
+                is_ready = is_ready and (not wanted["filter"] or not name.startswith("veb") or "LINK1" in current.flags)
             else:
                 address = f"{subnet.network_address + 1}/{subnet.prefixlen}" if subnet else ""
-                is_ready = found and found.is_up and found.addresses == (address,)
-                if found and found.addresses and not is_ready:
+                is_ready = current and current.is_up and current.addresses == (address,)
+                if current and current.addresses and not is_ready:
                     renew.append(name)
             if not is_ready:
                 start.append(name)
         return start, renew
 
     def _lan(self, wanted):
-        """The networks that the host is connected to, besides those of its VMs."""
-        found = [network for network, where in self.used(wanted) if where in self.interfaces]
-        return sorted({str(network) for network in found if not network.is_loopback})
+        """Return the networks that the host is connected to, except those of its VMs."""
+        networks = [network for network, where in self.used(wanted) if where in self.interfaces]
+        return sorted({str(network) for network in networks if not network.is_loopback})
 
 
 def _is_tap(where):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What forbids a network of VMs on this host. All of it is found before the first change."""
+"""Find everything that makes a requested network impossible on this host, before the first change."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _REMOVE_NICS = "Remove these VMs, or their NICs on this switch, first."
 
 
 def problems(host, wanted, subnet):
-    """One sentence for each; none if the network can be set up, or removed."""
-    checks = [_of_users, _of_validity]
+    """Return one sentence for each problem; none if the network can be set up or removed."""
+    checks = [_check_users, _check_validity]
     if wanted["state"] == "present":
-        checks += [_of_files, _of_subnet, _of_bridge, _of_switch, _of_host]
+        checks += [_check_files, _check_subnet, _check_bridge, _check_switch, _check_host]
     return [sentence for check in checks for sentence in check(host, wanted, subnet)]
 
 
-def _of_users(host, wanted, _subnet):
-    """VMs that would lose their network, because the role removes a switch of its own, or the bridge of a switch."""
+def _check_users(host, wanted, _subnet):
+    """Find VMs that would lose their network, because the role removes its switch or the bridge of a switch."""
     needed = host.needed(wanted)
     kept = wanted["switch"] if wanted["state"] == "present" and wanted["mode"] != "local" else None
     removed = {name for name in host.own if name not in needed}
@@ -34,28 +34,24 @@ def _of_users(host, wanted, _subnet):
             yield f"{', '.join(users)}: connected to switch {switch} ({bridge}). {_REMOVE_NICS}"
 
 
-def _of_validity(host, wanted, _subnet):
-    """Files of the host that are invalid already: a change of theirs could not be validated."""
-    for words, name in (
-        (("pfctl", "-nf"), "pf.conf"),
-        (("vmd", "-n", "-f"), "vm.conf"),
-        (("dhcpd", "-n", "-c"), "dhcpd.conf"),
-    ):
+def _check_validity(host, wanted, _subnet):
+    """Find files that are invalid before the change, so that the changed files could not be validated."""
+    for name, command in _VALIDATORS.items():
         if name == "dhcpd.conf" and not (wanted["mode"] == "routed" and wanted["dhcp"]):
             continue
-        said = host.rejected(host.file(name), *words)
-        if said and not _is_for_lack_of(host.needed(wanted), host, said):
-            yield f"{name} is invalid: {said.rstrip('.')}. Correct it first."
+        error = host.validation_error(host.file(name), *command)
+        if error and not _is_caused_by_missing(host.needed(wanted), host, error):
+            yield f"{name} is invalid: {error.rstrip('.')}. Correct it first."
 
 
-def _is_for_lack_of(interfaces, host, said):
-    """Whether a file is invalid only because it names the address of an interface that is about to be created."""
+def _is_caused_by_missing(interfaces, host, error):
+    """Return whether a file is invalid only because it uses the address of one of ``interfaces``, not yet created."""
     missing = {name for name in interfaces if name not in host.interfaces}
-    named = re.findall(r"no IP address found for (\w+)", said)
-    return bool(named) and missing.issuperset(named) and "syntax error" not in said
+    named = re.findall(r"no IP address found for (\w+)", error)
+    return bool(named) and missing.issuperset(named) and "syntax error" not in error
 
 
-def _of_files(host, wanted, _subnet):
+def _check_files(host, wanted, _subnet):
     for name in host.needed(wanted):
         if name in host.hostname_files and name not in host.own:
             yield (
@@ -66,7 +62,7 @@ def _of_files(host, wanted, _subnet):
             yield f"{name} exists already. Choose another interface, or destroy it: ifconfig {name} destroy."
 
 
-def _of_subnet(host, wanted, subnet):
+def _check_subnet(host, wanted, subnet):
     if wanted["mode"] != "routed":
         return
     if subnet is None:
@@ -76,7 +72,7 @@ def _of_subnet(host, wanted, subnet):
         yield f"{subnet} overlaps {network} ({where}). Set vmm_network_subnet to another subnet, or to auto."
 
 
-def _of_bridge(host, wanted, _subnet):
+def _check_bridge(host, wanted, _subnet):
     if wanted["mode"] != "bridged":
         return
     bridge, port = wanted["bridge"], wanted["port"]
@@ -99,8 +95,11 @@ def _of_bridge(host, wanted, _subnet):
             yield f"{port} is a member of {name} already. Set vmm_network_bridge to {name}, without vmm_network_port."
 
 
-def _of_switch(host, wanted, _subnet):
-    """The switch of the role is between its own lines; any other block of that name would come first or be ignored."""
+def _check_switch(host, wanted, _subnet):
+    """Find a switch with the same name, but another bridge, outside of the lines of the role.
+
+    Of two switches with one name, vmd uses the first.
+    """
     if wanted["mode"] == "local":
         return
     bridge = host.configuration.switches.get(wanted["switch"])
@@ -111,7 +110,7 @@ def _of_switch(host, wanted, _subnet):
         )
 
 
-def _of_host(host, wanted, _subnet):
+def _check_host(host, wanted, _subnet):
     if wanted["mode"] != "bridged" and host.forwarding() == _IPSEC_ONLY:
         yield (
             "net.inet.ip.forwarding is 2: this host forwards packets of IPsec only. Set it to 0 or 1 in sysctl.conf"

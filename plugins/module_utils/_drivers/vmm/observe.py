@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What vm.conf and vmctl say, as VMs."""
+"""Convert the content of vm.conf and the output of vmctl to the Vms of the core."""
 
 from __future__ import annotations
 
@@ -25,28 +25,30 @@ LEASES = "/var/db/dhcpd.leases"
 
 @dataclass(frozen=True)
 class Found:
-    """vm.conf with its ``parts``, and ``rows`` of vmctl by name."""
+    """One observation: vm.conf with its ``parts``, and ``rows`` {name: Row} of vmctl status."""
 
     configuration: Configuration
     parts: Parts
     rows: Mapping
 
     def names(self, with_unfinished=False):
-        """Names of all VMs: those that are defined, and those that only run."""
+        """Return the names of all VMs: those in vm.conf, and those that were started on the command line."""
         named = dict.fromkeys((*self.configuration.blocks, *self.rows))
-        begun = [name for name in self.parts.entries if name and self.is_unfinished(name)]
-        return list(dict.fromkeys((*named, *begun))) if with_unfinished else [one for one in named if one not in begun]
+        unfinished = [name for name in self.parts.entries if name and self.is_unfinished(name)]
+        if with_unfinished:
+            return list(dict.fromkeys((*named, *unfinished)))
+        return [name for name in named if name not in unfinished]
 
     def mark(self, name):
         entry = self.parts.entries.get(name)
         return entry.mark if entry else None
 
     def is_unfinished(self, name):
-        """A task was killed while it created the VM, or deleted it."""
+        """Return whether a task was interrupted while it created or deleted the VM."""
         return bool((self.mark(name) or {}).get("making")) and name not in self.rows
 
     def is_ours(self, name):
-        """Whether the VM is defined between the marked lines."""
+        """Return whether the VM is defined between the marked lines."""
         entry = self.parts.entries.get(name)
         return bool(entry and entry.text.strip())
 
@@ -55,15 +57,15 @@ class Found:
         return definition_of(block, self.configuration.blocks) if block else None
 
     def stored_and_running(self, name):
-        """(Definition in vm.conf, Definition that vmd knows): they differ while a change waits for a cold start."""
+        """Return (Definition in vm.conf, Definition in use by vmd); they differ if a change waits for a cold start."""
         stored, text = self.definition(name), (self.mark(name) or {}).get("in_force")
         if stored is None or not text:
             return stored, stored
-        former = vm_conf.read("", {"": text}.get).blocks.get(name)
-        return stored, definition_of(former, self.configuration.blocks) if former else stored
+        block = vm_conf.read("", {"": text}.get).blocks.get(name)
+        return stored, definition_of(block, self.configuration.blocks) if block else stored
 
     def others_started(self, names):
-        """VMs defined elsewhere that a reload of vmd starts: they are enabled and stopped, and none of ``names``."""
+        """Return the VMs that a reload of vmd starts: enabled, stopped, not managed here, and not in ``names``."""
         blocks = self.configuration.blocks
         stopped = [name for name, block in blocks.items() if block.is_enabled and self.power(name) == STOPPED]
         return [name for name in stopped if not self.is_ours(name) and name not in names]
@@ -73,7 +75,7 @@ class Found:
 
 
 def observed_vm(found, name, native_keys=()):
-    """One VM. A VM without a definition exists only while it runs."""
+    """Return one Vm. A VM that vm.conf does not define exists only while it runs."""
     row, mark = found.rows.get(name), found.mark(name)
     stored, running = found.stored_and_running(name)
     is_on = row is not None and row.power != STOPPED
@@ -91,9 +93,9 @@ def observed_vm(found, name, native_keys=()):
     if stored is None:
         return vm.having(config=_config_of_row(row) if row else {})
     config = config_of(stored, mark, image_of, native_keys)
-    # Whether a VM is enabled matters only when vmd itself starts.
+    # autostart is effective at once, because it matters only when vmd itself starts.
     active = {**config_of(running, mark, image_of, native_keys), "autostart": config["autostart"]}
-    # Of a VM that is off, vm.conf counts only once vmd has read it: until then the change is not complete.
+    # A change of a VM that is off is not complete until vmd has read it; so the settings that vmd uses are reported.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
 
 
@@ -104,12 +106,12 @@ def _counters(row):
 
 
 def _config_of_row(row):
-    """All that vmctl says of a VM that was started on the command line."""
+    """Return the settings of a VM that was started on the command line, as far as vmctl reports them."""
     return {"cpus": 1, "memory": parse_size(row.max_memory, "memory"), "autostart": False}
 
 
 def image_of(path):
-    """(size, format) of a disk image; None for what cannot be read."""
+    """Return the (size, format) of a disk image; both are None if it cannot be read."""
     try:
         status = os.stat(path)
     except OSError:
@@ -130,36 +132,36 @@ def _image_of(path, _changed, _size):
 
 
 def files_of(found, name, definition):
-    """The files of one VM, each with the other VMs that need it."""
+    """Return the files of one VM, each with the names of the other VMs that need it."""
     mark = found.mark(name) or {}
-    listed = {path: "disk" for path, _kind in definition.disks} if definition else {}
-    listed.update(dict.fromkeys(mark.get("files", ()), "support"))
-    listed.update({path: "disk" for path in (*mark.get("disks", ()), *mark.get("making", ())) if files.exists(path)})
+    roles = {path: "disk" for path, _format in definition.disks} if definition else {}
+    roles.update(dict.fromkeys(mark.get("files", ()), "support"))
+    roles.update({path: "disk" for path in (*mark.get("disks", ()), *mark.get("making", ())) if files.exists(path)})
     ours = {*mark.get("disks", ()), *mark.get("files", ()), *mark.get("making", ())}
-    users = users_of_files(found, but=name)
-    found_files = [
+    users = users_of_files(found, excluding=name)
+    vm_files = [
         File(path, role, path in ours, tuple(sorted(users.get(os.path.realpath(path), ()))))
-        for path, role in listed.items()
+        for path, role in roles.items()
     ]
     if definition and definition.cdrom:
-        found_files.append(File(definition.cdrom, "medium"))
-    return tuple(found_files)
+        vm_files.append(File(definition.cdrom, "medium"))
+    return tuple(vm_files)
 
 
-def users_of_files(found, but=None):
-    """{path: names of the VMs that use it as a disk, or as a base of one}, without those of the VM ``but``."""
+def users_of_files(found, excluding=None):
+    """Return {path: names of the VMs that use it as a disk, or as the base of one}, except the VM ``excluding``."""
     users = {}
     for name in found.configuration.blocks:
-        if name == but:
+        if name == excluding:
             continue
-        for path, _kind in found.definition(name).disks:
+        for path, _format in found.definition(name).disks:
             for needed in (path, *bases_of(path)):
                 users.setdefault(os.path.realpath(needed), set()).add(name)
     return users
 
 
 def bases_of(path):
-    """The chain of backing files below an image."""
+    """Return the chain of backing files below an image."""
     chain = []
     while len(chain) < _LONGEST_CHAIN:
         try:
@@ -173,7 +175,7 @@ def bases_of(path):
     return chain
 
 
-#: vmd opens at most four files of a chain; one more shows a chain that is too long.
+#: vmd opens at most four files of a chain; with a fifth one, the chain is known to be too long.
 _LONGEST_CHAIN = 5
 
 
@@ -181,21 +183,24 @@ _LONGEST_CHAIN = 5
 
 
 def with_addresses(reader, found, vms):
-    """The running VMs with their addresses. Those of local interfaces are computed, and confirmed by the tap device."""
+    """Return the VMs with the addresses of those that run.
+
+    Addresses of local interfaces are computed; they are reported only if the NIC has a tap device.
+    """
     running = [vm for vm in vms if vm.power == RUNNING and vm.name in found.rows]
     if not running:
         return vms
-    known = {(tap.vm, tap.nic) for tap in reader.tool.taps()}
+    taps = {(tap.vm, tap.nic) for tap in reader.tool.taps()}
     by_mac = _addresses_by_mac(reader, running)
     addressed = {}
     for vm in running:
-        addresses = tuple(_addresses_of(vm, found, known, by_mac))
+        addresses = tuple(_addresses_of(vm, found, taps, by_mac))
         addressed[vm.name] = vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
     return [addressed.get(vm.name, vm) for vm in vms]
 
 
 def _addresses_by_mac(reader, vms):
-    """{source: {MAC: address}} of NICs that are connected to a switch."""
+    """Return {source: {MAC: address}}, which is needed only for NICs that are connected to a switch."""
     nics = [nic for vm in vms for nic in ((vm.active or vm.config).get("networks") or {}).values()]
     if not any(nic["type"] != LOCAL and nic.get("mac") for nic in nics):
         return {}
@@ -205,10 +210,10 @@ def _addresses_by_mac(reader, vms):
 
 def _addresses_of(vm, found, taps, by_mac):
     number = found.rows[vm.name].id
-    for place, nic in sorted(((vm.active or vm.config).get("networks") or {}).items(), key=lambda item: int(item[0])):
+    for index, nic in sorted(((vm.active or vm.config).get("networks") or {}).items(), key=lambda item: int(item[0])):
         if nic["type"] == LOCAL:
-            address = vmctl.local_address(found.configuration.prefix, number, int(place))
-            if address and (number, int(place)) in taps:
+            address = vmctl.local_address(found.configuration.prefix, number, int(index))
+            if address and (number, int(index)) in taps:
                 yield Address(address, "vmd", nic.get("mac"))
             continue
         sources = [(source, known[nic["mac"]]) for source, known in by_mac.items() if nic.get("mac") in known]

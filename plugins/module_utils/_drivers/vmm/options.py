@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of OpenBSD's vmd alone, and which of the shared ones it never has."""
+"""Options that only OpenBSD's vmd has, and those shared options that it never supports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VMM = Platform(
     },
 )
 
-#: Where new disks are; created if it is missing.
+#: The default directory of new disks; created if it is missing.
 STORAGE = "/var/vmm"
 CONNECTION = {"executable": Connection(default="vmctl"), "config_file": Connection("path", default="/etc/vm.conf")}
 VM = {

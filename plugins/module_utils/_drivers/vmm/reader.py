@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenBSD's vmd as far as it is read: vm.conf says which VMs there are, vmctl which of them run.
+"""Read OpenBSD's vmd: vm.conf defines the VMs, and vmctl status lists those that vmd knows.
 
-vmd renumbers its VMs whenever it starts, so a VM is known by its name, which is unique.
+vmd renumbers its VMs whenever it starts, so the id of a VM is its name, which is unique.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from .traits import vmm_traits
 
 
 def make_reader(params):
-    """The reader for the parameters of an info module."""
+    """Return the reader for the parameters of an info module."""
     return connected(VmmReader, params)
 
 
 def connected(kind, params):
-    """A reader or driver (``kind``) for a module's parameters."""
+    """Return a reader or driver (``kind`` is its class) for the parameters of a module."""
     commands = Commands(call_timeout(params.get("call_timeout")))
     tool = Vmctl(commands, params["executable"])
     return kind(tool, commands, params)
 
 
 class VmmReader:
-    """The vmd of this host, for one task, as far as it is read. ``options`` are the task's."""
+    """vmd on this host, for one task that only reads. ``options`` are those of the task."""
 
     def __init__(self, tool, commands, options):
         self.tool, self.commands, self.options = tool, commands, options
         self.config_file, self._native_keys = options["config_file"], tuple(options.get("native") or ())
-        #: What the last observation found; plans are based on it.
+        #: The Found of the last observation; plans are based on it.
         self.found = None
 
     def traits(self):
         return vmm_traits(self)
 
     def observe(self, targets, facets):
-        self.found = found = self.look()
+        self.found = found = self.read_found()
         names = [name for name in found.names("unfinished" in facets) if _is_wanted(name, targets)]
         vms = [observed_vm(found, name, self._native_keys) for name in names]
         if "addresses" in facets:
@@ -57,13 +57,13 @@ class VmmReader:
 
         return host_facts(self.commands, self.tool)
 
-    def look(self):
-        """vm.conf and the list of vmctl, as Found."""
+    def read_found(self):
+        """Read vm.conf and vmctl status; return them as Found."""
         rows = self.tool.status()
         configuration = vm_conf.read(self.config_file, read_text)
         parts = split(configuration.texts.get(self.config_file, ""), self.config_file)
         if set(configuration.blocks) - set(rows):
-            # A VM that is about to start or to end is not listed for a moment.
+            # vmctl does not list a VM for a moment while it starts or stops.
             rows = {**rows, **self.tool.status()}
         return Found(configuration, parts, rows)
 
@@ -73,7 +73,7 @@ def _is_wanted(name, targets):
 
 
 def read_text(path):
-    """A file as Latin-1, so that each byte is one character; None if it does not exist."""
+    """Return a file as Latin-1 text, so that each byte is one character; None if it does not exist."""
     try:
         return files.read(path).decode("latin-1")
     except NotFound:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What OpenBSD's vmd supports, as data: settings with the cost of a change, limits, alternatives."""
+"""What OpenBSD's vmd supports, as data: settings and the cost of changing them, limits, alternatives."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ _DETACH = "Detach it (state: absent), and attach another."
 
 
 def vmm_traits(reader):
-    """Traits of the vmd that ``reader`` reads."""
+    """Return the Traits of the vmd that ``reader`` reads."""
 
     def side_effects(verb, vm, changes=()):
         if verb == "stop" and not reader.options.get("guest_shutdown"):
-            return ("a guest without the driver vmmci(4), such as most Linux systems, is cut off",)
+            return (
+                "a guest without the driver vmmci(4), such as most Linux systems, is powered off without a shutdown",
+            )
         is_stored_only = verb == "configure" and (vm.on or all(change.kind in UNREAD for change in changes))
         if verb not in READ_AGAIN or is_stored_only or reader.found is None:
             return ()
@@ -70,11 +72,11 @@ def vmm_traits(reader):
         name_fault=_name_fault,
         linked_format="qcow2",
         cloned_with=frozenset({"memory", "autostart", "iso", "boot", "boot_device", "owner", "native"}),
-        # All VMs share one file.
+        # All VMs share vm.conf.
         lanes_at_once=1,
         transient=lambda error: isinstance(error, (Busy, RateLimited)),
         side_effects=side_effects,
-        # The guest has 3 s to acknowledge and 120 s to finish; then vmd ends it.
+        # The guest has 3 s to acknowledge and 120 s to finish; then vmd powers it off.
         stop_timeout=130,
         adjust=_normalized,
     )
@@ -88,7 +90,7 @@ def _name_fault(name):
     return "vmctl would read a number as the number of a VM" if name.isdigit() else None
 
 
-#: Verbs after which vmd has to read vm.conf again, and settings that it need not know.
+#: Verbs after which vmd has to read vm.conf again, and settings whose changes it need not read.
 READ_AGAIN = ("create", "clone", "configure", "delete")
 UNREAD = ("description", *IN_MARK, "autostart")
 _STORED = Field(cost=NEXT_BOOT)
@@ -129,17 +131,17 @@ FIELDS = {
 
 
 def _normalized(vm, config):
-    """The configuration in vmd's terms; what vm.conf cannot express is rejected."""
+    """Return the options in vmd's terms. Raises Refused for values that vm.conf cannot express."""
     adjusted = dict(config)
     _check_values(vm, config)
     if "native" in config:
         adjusted["native"] = _native(vm, config["native"])
-    for option, prefix, most in (("disks", "disk", _MOST_DISKS), ("networks", "", _MOST_NICS)):
+    for option, prefix, maximum in (("disks", "disk", _MOST_DISKS), ("networks", "", _MOST_NICS)):
         if option in config:
-            _check_places(vm, option, prefix, most, config[option])
+            _check_numbering(vm, option, prefix, maximum, config[option])
     _check_new_disks(vm, config.get("disks") or {})
     if "networks" in config:
-        adjusted["networks"] = {place: _network(vm, place, entry) for place, entry in config["networks"].items()}
+        adjusted["networks"] = {index: _network(vm, index, entry) for index, entry in config["networks"].items()}
     return adjusted
 
 
@@ -156,7 +158,7 @@ def _check_values(vm, config):
 
 
 def _check_new_disks(vm, disks):
-    """A new VM gets a size by default; a disk that is added later does not."""
+    """Raise Refused if a disk is added to an existing VM without a size; only new VMs have a default size."""
     present = vm.config.get("disks") or {}
     for slot, disk in disks.items():
         is_new = vm.power != ABSENT and slot not in present and disk is not None
@@ -165,12 +167,13 @@ def _check_new_disks(vm, disks):
 
 
 def _texts(config):
+    """Yield (option, text) of all texts that vm.conf contains in quotes."""
     for option in ("iso", "boot"):
         yield option, config.get(option) or ""
     for slot, disk in (config.get("disks") or {}).items():
         yield f"disks.{slot}.source", (disk or {}).get("source") or ""
-    for place, nic in (config.get("networks") or {}).items():
-        yield f"networks[{place}].source", (nic or {}).get("source") or ""
+    for index, nic in (config.get("networks") or {}).items():
+        yield f"networks[{index}].source", (nic or {}).get("source") or ""
 
 
 def _native(vm, given):
@@ -186,11 +189,11 @@ def _native(vm, given):
     return {**given, **({"allow": tuple(map(str, allowed))} if "allow" in given else {})}
 
 
-def _check_places(vm, option, prefix, most, requested):
-    """vmd numbers disks and NICs in the order of vm.conf, so there is no gap between them."""
+def _check_numbering(vm, option, prefix, maximum, requested):
+    """Raise Refused for gaps: vmd numbers disks and NICs in their order in vm.conf, so there can be none."""
     present = set(vm.config.get(option) or {})
-    gone = {place for place, entry in requested.items() if entry is None}
-    after = (present | set(requested)) - gone
+    removed = {slot for slot, entry in requested.items() if entry is None}
+    after = (present | set(requested)) - removed
     expected = {f"{prefix}{number}" for number in range(len(after))}
     if after != expected:
         wrong = sorted((after - expected) or after)[0]
@@ -198,23 +201,25 @@ def _check_places(vm, option, prefix, most, requested):
             f"{vm.name}: {option}: vmd numbers them in order without gaps, so there would be no {wrong}.",
             f"Use {prefix}0, {prefix}1, and so on, and remove the last one first.",
         )
-    if len(after) > most:
-        raise Refused(f"{vm.name}: {option}: {len(after)} are more than vmd supports ({most}).", f"Use at most {most}.")
+    if len(after) > maximum:
+        raise Refused(
+            f"{vm.name}: {option}: {len(after)} are more than vmd supports ({maximum}).", f"Use at most {maximum}."
+        )
 
 
-def _network(vm, place, entry):
-    """A NIC of type network needs a switch; one of type nat has none."""
+def _network(vm, index, entry):
+    """Return a NIC with its type. Raises Refused: type network needs a switch, and type nat has none."""
     if entry is None:
         return None
-    former = (vm.config.get("networks") or {}).get(place) or {}
-    kind = entry.get("type") or former.get("type") or LOCAL
-    source = entry.get("source") or (former.get("source") if kind == SWITCH else None)
+    current = (vm.config.get("networks") or {}).get(index) or {}
+    kind = entry.get("type") or current.get("type") or LOCAL
+    source = entry.get("source") or (current.get("source") if kind == SWITCH else None)
     if kind == SWITCH and not source:
-        raise Refused(f"{vm.name}: networks[{place}].source is missing.", "Set the name of a switch of vm.conf.")
+        raise Refused(f"{vm.name}: networks[{index}].source is missing.", "Set the name of a switch of vm.conf.")
     if kind == LOCAL and entry.get("source"):
         raise Refused(
-            f"{vm.name}: networks[{place}].source: a NIC of type nat has no source.", "Omit it, or set type: network."
+            f"{vm.name}: networks[{index}].source: a NIC of type nat has no source.", "Omit it, or set type: network."
         )
-    if kind == LOCAL and not former.get("source"):
+    if kind == LOCAL and not current.get("source"):
         return {**entry, "type": kind}
     return {**entry, "type": kind, "source": source if kind == SWITCH else None}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs from the host, checked before the first step: files, directories, space, the version of WSL."""
+"""Check before the first step whether the host has what a plan needs: files, directories, space, a recent WSL."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def check_plan(driver, plan):
 def _check_creation(driver, name, step):
     config = step.arguments["config"]
     folder, file = config["install_location"], None
-    own = driver.host.named(name)
-    if own is not None and driver.is_unfinished(own):
-        return  # It was registered already, and is only completed.
+    existing = driver.host.named(name)
+    if existing is not None and driver.is_unfinished(existing):
+        return  # An interrupted task has registered it already; it is only completed.
     _check_folder(driver, name, folder)
     image = step.arguments["creation"].get("image")
     if image:
@@ -69,7 +69,7 @@ def _check_creation(driver, name, step):
 
 
 def _file_of_image(driver, name, source):
-    """The file to create a distribution from; None for one of the online list."""
+    """Return the file to create a distribution from; None if ``source`` is a name in the online list."""
     is_file = is_path(source)
     if not is_file and ntpath.splitext(source)[1].lower() in (".tar", ".gz", ".xz", ".vhdx", ".vhd", ".wsl"):
         raise Refused(f"{name}: image.source: '{source}' is not an absolute path on Windows.", "Set the full path.")
@@ -83,7 +83,7 @@ def _file_of_image(driver, name, source):
 
 
 def _check_online(driver, name, source):
-    """Whether the online list has this name; without a connection, the installation itself reports it."""
+    """Raise NotFound if the online list lacks this name. If the list cannot be read, the installation reports it."""
     (result,) = driver.send([Chain(name, (online_call(driver.host.file),))])
     names = read_online(result.answers[0])
     if names and source.lower() not in map(str.lower, names):
@@ -91,12 +91,12 @@ def _check_online(driver, name, source):
 
 
 def _parents(folder):
-    """The directories above a directory, without the drive."""
-    found = []
+    """Return the directories above a directory, without the root of the drive."""
+    parents = []
     while ntpath.dirname(folder) not in (folder, ntpath.splitdrive(folder)[0] + "\\"):
         folder = ntpath.dirname(folder)
-        found.append(folder)
-    return found
+        parents.append(folder)
+    return parents
 
 
 def _check_folder(driver, name, folder):
@@ -107,7 +107,7 @@ def _check_folder(driver, name, folder):
 
 
 def _check_space(name, folder, answer, needed):
-    """A directory on a file server has no volume of this host."""
+    """Raise Refused without enough free space; it is unknown if the directory is on a file server."""
     free = answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None
     if free is not None and needed > free:
         drive = ntpath.splitdrive(folder)[0]
@@ -118,10 +118,10 @@ def _check_space(name, folder, answer, needed):
 
 
 def _check_export(driver, name, path):
-    ending = ntpath.splitext(path)[1].lower()
-    if not path.lower().endswith(_ENDINGS) or ending not in EXPORTS:
+    extension = ntpath.splitext(path)[1].lower()
+    if not path.lower().endswith(_ENDINGS) or extension not in EXPORTS:
         raise Refused(f"{name}: export: the name of the file ends with none of {', '.join(_ENDINGS)}.", "Rename it.")
-    if ending in (".gz", ".xz") and driver.host.version < FORMATS:
+    if extension in (".gz", ".xz") and driver.host.version < FORMATS:
         needed = ".".join(map(str, FORMATS))
         raise Unsupported(f"{name}: export: compressed files need WSL {needed} or later.", "Update WSL, or use .tar.")
     folder = ntpath.dirname(path)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changing and deleting distributions: first what needs it stopped, then what is stored in it, then the rest."""
+"""Change and delete distributions: first changes that need a stopped one, then files in it, then the rest."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, is_vm, set_value, wsl
 from .power import keep_calls, remove_task
-from .reader import CONF, INNER, STARTED_WITH
+from .reader import CONF, GUEST_OPTIONS, STARTED_WITH
 
 _NEW = f"{CONF}.polyvirt"
-#: {ending of an export: arguments of wsl.exe}
+#: {file extension of an export: arguments of wsl.exe}
 EXPORTS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
 
 
@@ -30,35 +30,35 @@ def configure(driver, vm, step):
 
 
 def apply_changes(driver, vm, raw, changes):
-    """Make the changes to a distribution; ``raw`` is how it is now."""
+    """Apply changes to a distribution; ``raw`` is its current state."""
     values = {change.field: change.new for change in changes if change.key is None}
     size = next((change.new if change.attribute else change.new.get("size") for change in changes
                  if change.field == "disks"), None)  # fmt: skip
-    for words, folder in _management(driver, raw, values, size):
-        before = [*guard(vm.id, raw["DistributionName"]), *([_new_folder(folder)] if folder else [])]
-        yield from driver.run(vm.name, words, before)
+    for arguments, folder in _commands_when_stopped(driver, raw, values, size):
+        before = [*guard(vm.id, raw["DistributionName"]), *([_folder_call(folder)] if folder else [])]
+        yield from driver.run(vm.name, arguments, before)
     native = {change.key: change.new for change in changes if change.field == "native"}
-    if native or set(INNER) & set(values):
-        yield from _change_inside(driver, vm, raw, values, native)
+    if native or set(GUEST_OPTIONS) & set(values):
+        yield from _change_guest(driver, vm, raw, values, native)
     calls = [*_mark_calls(vm, raw, values), *_default_calls(driver, raw, values)]
     if "keep_running" in values:
         calls += keep_calls(driver, vm, values["keep_running"], driver.host.runs(raw))
     if calls:
         result = yield [*guard(vm.id, raw["DistributionName"]), *calls]
-        _check_programs(vm, result)
+        _check_exit_codes(vm, result)
         check_optional(result.answers)
     if values.get("export"):
         yield from _export(driver, vm, raw, values["export"])
 
 
-def _check_programs(vm, result):
+def _check_exit_codes(vm, result):
     for answer in result.answers:
         if "exit_code" in answer.details:
             check(answer, vm.name, "--set-default")
 
 
-def _management(driver, raw, values, size):
-    """(arguments of wsl.exe, new directory) of each change that needs a stopped distribution."""
+def _commands_when_stopped(driver, raw, values, size):
+    """Yield (arguments of wsl.exe, directory to create first or None) of changes that need a stopped distribution."""
     name, version = raw["DistributionName"], values.get("version")
     if version and version != (2 if is_vm(raw) else 1):
         yield ["--set-version", name, str(version)], None
@@ -73,8 +73,8 @@ def _management(driver, raw, values, size):
         yield ["--manage", name, "--set-sparse", "true" if values["sparse"] else "false", *unsafe], None
 
 
-def _new_folder(folder):
-    """WSL creates the last directory of a path only."""
+def _folder_call(folder):
+    """Return the call that creates a directory, because WSL creates only the last directory of a path."""
     directory = {"Path": [folder], "ItemType": "Directory", "Force": True}
     return call("Microsoft.PowerShell.Management\\New-Item", directory)
 
@@ -93,7 +93,7 @@ def _default_calls(driver, raw, values):
 
 
 def _export(driver, vm, raw, path):
-    """A file that is not complete is removed by WSL, and by us if the connection breaks off."""
+    """Export the distribution. WSL removes an incomplete file; if the connection is lost, this function does."""
     format_ = EXPORTS[ntpath.splitext(path)[1].lower()]
     try:
         yield from driver.run(vm.name, ["--export", raw["DistributionName"], path, *format_])
@@ -102,43 +102,43 @@ def _export(driver, vm, raw, path):
         raise
 
 
-# What is stored in the distribution -----------------------------------------------------------------------------------
+# Files in the distribution --------------------------------------------------------------------------------------------
 
 
-def _change_inside(driver, vm, raw, values, native):
-    """Users and wsl.conf. A distribution that was stopped is stopped again, so that its next start has them."""
+def _change_guest(driver, vm, raw, values, native):
+    """Change users and wsl.conf. A distribution that was stopped is stopped again; its next start reads them."""
     name = raw["DistributionName"]
     if driver.host.runs(raw):
-        yield from _write_inside(driver, vm, raw, values, native)
+        yield from _write_guest_files(driver, vm, raw, values, native)
         return
-    driver.opened.add(name)
+    driver.to_stop_again.add(name)
     stopping = [wsl(driver.host.file, ["--terminate", name])]
     try:
-        yield from _write_inside(driver, vm, raw, values, native)
+        yield from _write_guest_files(driver, vm, raw, values, native)
     except PolyvirtError:
         yield stopping
         raise
     yield stopping
-    driver.opened.discard(name)
+    driver.to_stop_again.discard(name)
 
 
-def _write_inside(driver, vm, raw, values, native):
+def _write_guest_files(driver, vm, raw, values, native):
     name, file, user = raw["DistributionName"], driver.host.file, values.get("default_user")
     if user:
-        adding = f"id -u {user} || useradd -m -s /bin/bash {user} || adduser -D {user}"
-        yield from _run_inside(driver, vm, name, adding)
+        add_user = f"id -u {user} || useradd -m -s /bin/bash {user} || adduser -D {user}"
+        yield from _run_in_guest(driver, vm, name, add_user)
     result = yield [in_shell(file, name, f"if test -e {CONF}; then cat {CONF}; fi", reads=True)]
     check(result.answers[0], vm.name, f"cat {CONF}")
     old = result.answers[0].bytes("stdout").decode("latin-1")
-    new = wsl_conf.edit(old, {key: _bytes(one) for key, one in _keys(values, native).items()})
+    new = wsl_conf.edit(old, {key: _as_latin1(value) for key, value in _conf_values(values, native).items()})
     if new != old:
-        yield from _run_inside(driver, vm, name, _writing(len(new)), new.encode("latin-1"))
+        yield from _run_in_guest(driver, vm, name, _write_script(len(new)), new.encode("latin-1"))
     if user and raw.get("RunOOBE"):
         yield [set_value(raw["PSChildName"], "RunOOBE", 0)]
 
 
-def _keys(values, native):
-    """{key of wsl.conf: value}"""
+def _conf_values(values, native):
+    """Return {key of wsl.conf: value, or None to remove it}."""
     own = {}
     if "systemd" in values:
         own["boot.systemd"] = "true" if values["systemd"] else "false"
@@ -147,12 +147,16 @@ def _keys(values, native):
     return {**own, **native}
 
 
-def _bytes(value):
+def _as_latin1(value):
+    """Return a UTF-8 text with one character per byte, as wsl.conf is read and written."""
     return None if value is None else value.encode().decode("latin-1")
 
 
-def _writing(length):
-    """A script that replaces wsl.conf by its input, if that is complete; once, it keeps what the start has read."""
+def _write_script(length):
+    """Return a script that replaces wsl.conf with its input, unless that is incomplete.
+
+    Before the first change after a start, it copies wsl.conf, so that the settings in effect remain known.
+    """
     return (
         f"umask 022; if ! test -e {STARTED_WITH}; then if test -e {CONF}; then cp {CONF} {STARTED_WITH};"
         f" else touch {STARTED_WITH}; fi; fi; if test -e {CONF}; then cp -p {CONF} {_NEW}; fi;"
@@ -160,7 +164,7 @@ def _writing(length):
     )
 
 
-def _run_inside(driver, vm, name, script, stdin=None):
+def _run_in_guest(driver, vm, name, script, stdin=None):
     result = yield [in_shell(driver.host.file, name, script, stdin=stdin)]
     check(result.answers[0], vm.name, f"--exec /bin/sh in {name}")
 
@@ -183,6 +187,6 @@ def delete(driver, vm, step):
             if driver.has_task(vm):
                 yield remove_task(driver, vm)
     folder = folder_of(raw) if raw else driver.folder(vm.name)
-    # What a clone that was interrupted may have left.
+    # An interrupted clone may have left its temporary file.
     result = yield [file_command("Remove-Item", [export_file(folder, vm.name)], go_on=True)]
     check_optional(result.answers)

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WSL's driver: what the core requests, as calls for the host. It neither waits nor decides.
+"""The WSL driver: translates the steps of the core into calls for the host.
 
-A step is a generator of calls (``in_rounds``), so that the calls of all distributions of a task go in one request.
+A step is a generator that yields lists of calls (see ``in_rounds``), so that one request can contain the calls of all
+distributions of a task.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .reader import WslReader
 
 
 def make_driver(params):
-    """The driver for the parameters of ``wsl_distro``."""
+    """Return the driver for the parameters of ``wsl_distro``."""
     return WslDriver(params)
 
 
@@ -30,21 +31,21 @@ class WslDriver(WslReader):
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))
-        #: Names of distributions that this task has created: a step may be sent twice.
+        #: Names of distributions that this task has created, because a step may be sent twice.
         self.created = set()
-        #: Names of sources that ran when this task began to clone them.
+        #: Ids of sources that ran when this task began to clone them.
         self.sources_to_start = set()
-        #: {name: new directories above it}, to be removed if nothing can be created in them.
+        #: {name: directories to create above it}, which are removed if the distribution cannot be created.
         self.folders = {}
-        #: {id: how it is kept started}, as far as this task has changed it.
+        #: {id: value of keep_running} of the distributions whose scheduled task was changed by this task.
         self.registered = {}
 
     def lane(self, _vm):
-        """One request has the calls of all distributions that are ready."""
+        """Return the same lane for all distributions: one request contains the calls of all that are ready."""
         return "wsl"
 
     def preflight(self, plan):
-        """Raise what would make the plan fail half-way; reads only."""
+        """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
         check_plan(self, plan)
@@ -56,9 +57,9 @@ class WslDriver(WslReader):
         return getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """The file with the function for a verb, which has the verb's name: imported when the first such step is sent.
+        """Return the Python module whose function, named like the verb, carries it out; imported on first use.
 
-        Imports stand here in full, because Ansible ships only the files that it finds imported.
+        The imports are written out, because Ansible ships only files that it finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file
@@ -68,31 +69,31 @@ class WslDriver(WslReader):
             from . import configure as file
         return file
 
-    def run(self, label, words, before=(), **more):
-        """A round with one call of wsl.exe, after others. Raises WslFailed where it fails."""
-        one = wsl(self.host.file, words, more.pop("seconds", self.call_timeout), **more)
-        result = yield [*before, one]
-        check(result.answers[-1], label, " ".join(words[:2]))
+    def run(self, label, arguments, before=(), **more):
+        """Run wsl.exe after the calls ``before``, like a step. Raises WslFailed."""
+        run_wsl = wsl(self.host.file, arguments, more.pop("seconds", self.call_timeout), **more)
+        result = yield [*before, run_wsl]
+        check(result.answers[-1], label, " ".join(arguments[:2]))
         check_optional(result.answers)
 
     def named(self, name):
-        """The raw distribution of a name as it is now, or None."""
+        """Read the registry, like a step, and return the raw distribution with this name, or None."""
         result = yield registry_calls()
-        found = read_distros(result.answers[1])
-        return next((raw for raw in found if raw["DistributionName"].lower() == name.lower()), None)
+        distros = read_distros(result.answers[1])
+        return next((raw for raw in distros if raw["DistributionName"].lower() == name.lower()), None)
 
     def current(self, vm):
-        """The raw distribution as it is now. Raises NotFound if it does not exist any more."""
+        """Read the registry, like a step, and return the raw distribution. Raises NotFound."""
         raw = yield from self.named(vm.name)
         if raw is None or raw["PSChildName"].lower() != vm.id.lower():
             raise NotFound(f"{vm.name}: the distribution was deleted or replaced in the meantime.", "Run it again.")
         return raw
 
-    def is_kept(self, vm):
-        """How a task keeps the distribution started: "true", "at_logon", or "false"."""
+    def keep_running(self, vm):
+        """Return the current value of keep_running: "true", "at_logon", "false", "disabled" or "other"."""
         raw = self.host.raw(vm.id)
-        return self.registered.get(vm.id.lower()) or (self.host.kept(raw) if raw else "false")
+        return self.registered.get(vm.id.lower()) or (self.host.keep_running(raw) if raw else "false")
 
     def has_task(self, vm):
-        """Whether there is a task of the distribution, or may be one: removing it may have been interrupted."""
+        """Return whether the distribution has a scheduled task, or may have one if its removal was interrupted."""
         return vm.id.lower() in self.registered or vm.id.lower() in self.host.tasks

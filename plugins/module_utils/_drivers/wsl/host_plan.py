@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between WSL on a host and what a task requests, as steps. Pure: reads and changes nothing."""
+"""Compute the steps from the current WSL settings of a host to the requested ones. Reads and changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..._tools.wsl_host import (
 
 
 def plan_host(wanted, host):
-    """The steps that lead from a WslState to the options of a task. Raises Unsupported."""
+    """Return the steps that lead from a WslState to the options of a task. Raises Unsupported."""
     missing = _missing(host)
     steps = []
     if missing:
@@ -31,7 +31,7 @@ def plan_host(wanted, host):
         steps.append(Step("features", before, dict.fromkeys(missing, state), calls, ends_round=True))
     restarts = bool(missing) or PENDING in host.features.values()
     reboots = restarts and wanted["reboot"]
-    # WSL reads its file when it starts, so a restart of the host makes a shutdown needless.
+    # WSL reads .wslconfig when it starts, so after a restart of the host no shutdown is necessary.
     steps += _config_steps(wanted, host, wanted["shutdown"] and not reboots and may_run(host))
     if reboots:
         steps.append(Step("reboot", False, True, restarts=True))
@@ -40,13 +40,13 @@ def plan_host(wanted, host):
 
 
 def may_run(host):
-    """Whether distributions may be running. The package needs only the first feature, which it reports by itself."""
+    """Return whether distributions may be running. The package, which has a version, needs only the first feature."""
     is_enabled = set(host.features.values()) == {ENABLED}
     return host.program is not None and (is_enabled or bool(host.version))
 
 
 def needs_restart(host, steps):
-    """Whether a restart remains to be done after the steps."""
+    """Return whether the host still has to be restarted after the steps."""
     is_pending = PENDING in host.features.values() or any(
         PENDING in step.after.values() for step in steps if step.key == "features"
     )
@@ -67,7 +67,7 @@ def _program_steps(wanted, host):
     program = host.program or PROGRAMS[1]
     minimum = wanted["minimum_version"]
     if minimum and host.version < minimum:
-        # The package has a program of its own, which is found only when the host is read again.
+        # The update installs the package with its own wsl.exe, which is found when the host is read again.
         before, after = shown(host.version), f"{shown(minimum)} or later"
         yield Step("version", before, after, (update_call(program),), ends_round=True)
     version = wanted["default_version"]
@@ -77,42 +77,47 @@ def _program_steps(wanted, host):
 
 
 def _default_version(host, minimum):
-    """The version of new distributions. The package takes 2 if nobody has set it; older releases take 1."""
+    """Return the version of new distributions. If it is not set, the package uses 2, and older releases use 1.
+
+    None means an older release where it is not set: then it is always set explicitly.
+    """
     if host.default_version is not None:
         return host.default_version
     return 2 if host.version or minimum else None
 
 
 def shown(version):
+    """Return the text of a version, such as 2.4.4, or None."""
     return ".".join(map(str, version)) or None
 
 
 def _config_steps(wanted, host, with_shutdown):
-    """One step for the file, whose diff has the keys that differ."""
+    """Yield one step for .wslconfig with the keys that differ, after a shutdown if requested."""
     differing = {
         name: value for name, value in wanted["config"].items() if not _is_same(host.values.get(name.lower()), value)
     }
     if not differing:
         return
     if with_shutdown:
-        # First, so that an interrupted task leaves nothing that the next one would not see.
+        # The shutdown is first: if the task is interrupted, the file still differs, and the next task does both.
         yield Step("shutdown", False, True, (shutdown_call(host.program),))
     before = {name: _as_text(host.values.get(name.lower())) for name in differing}
     yield Step("config", before, differing, config_calls(edited(host.config, differing)))
 
 
 def _as_text(value):
-    """A value of the file, which has one character for each byte."""
+    """Return a value of the file, which was read with one character per byte, as text."""
     return None if value is None else value.encode("latin-1").decode("utf-8", "replace")
 
 
-def _is_same(found, value):
-    if found is None or value is None:
-        return found is value
+def _is_same(current, value):
+    if current is None or value is None:
+        return current is value
     if value in ("true", "false"):
-        return boolean(found) is boolean(value)
-    return _as_text(found) == value
+        return boolean(current) is boolean(value)
+    return _as_text(current) == value
 
 
 def _waiting(step):
+    """Return the step as one that is possible only after a restart, which the task does not allow."""
     return Step(step.key, step.before, step.after, waits=True)

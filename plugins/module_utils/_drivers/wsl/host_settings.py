@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module wsl_host_settings: its options, their form, and the host that it changes."""
+"""The module wsl_host_settings: its options, their validation, and the host that it changes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _VERSION = re.compile(r"\d+(\.\d+){1,2}")
 
 
 def make_host(params):
-    """The host for validated parameters. Raises InvalidInput before anything is read."""
+    """Return the host for the parameters of the module. Raises InvalidInput before anything is read."""
     minimum = params["minimum_version"]
     if minimum is not None and not _VERSION.fullmatch(minimum):
         raise InvalidInput(f"minimum_version: {minimum} is not a version such as 2.4.4.")
     if params["reboot_timeout"] < 1:
         raise InvalidInput("reboot_timeout: must be at least 1 second.")
     config = {
-        f"{section}.{_known(section, key)}": _text(f"{section}.{key}", value)
+        f"{section}.{_known_key(section, key)}": _text(f"{section}.{key}", value)
         for section, values in (params["config"] or {}).items()
         for key, value in (values or {}).items()
     }
@@ -44,8 +44,8 @@ def make_host(params):
     return WslHost({**params, "minimum_version": version, "config": config})
 
 
-def _known(section, key):
-    """The key as WSL writes it."""
+def _known_key(section, key):
+    """Return the key as WSL writes it. Raises InvalidInput."""
     known = {one.lower(): one for one in wsl_host.KEYS[section]}
     if key.lower() in known:
         return known[key.lower()]
@@ -56,7 +56,7 @@ def _known(section, key):
 
 
 def _text(where, value):
-    """A value as .wslconfig has it; None removes the key."""
+    """Return a value in the format of .wslconfig; None removes the key."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -68,12 +68,12 @@ def _text(where, value):
 
 
 class WslHost(WindowsHost):
-    """The settings of WSL on one host; ``wanted`` are the options of the task."""
+    """The WSL settings of one host. ``wanted`` are the options of the task."""
 
     def __init__(self, wanted):
         super().__init__(connection(), wanted["reboot_timeout"])
         self._wanted, self._is_known = wanted, False
-        #: The keys of all steps that were planned.
+        #: The keys of all steps that this task has planned.
         self._planned = set()
 
     def read(self):

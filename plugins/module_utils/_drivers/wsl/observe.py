@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the registry, wsl.exe and the scheduled tasks report, as VMs."""
+"""Convert what the registry, wsl.exe and the scheduled tasks report to the Vms of the core."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _STATES = {3: "being installed", UNINSTALLING: "being removed"}
 
 
 @dataclass(frozen=True)
-class Inner:
-    """What is stored in a distribution: the texts of wsl.conf, now and at its start, and {user: uid}."""
+class GuestFiles:
+    """The files that were read in a distribution: wsl.conf now and as at its start, and {user: uid} of its users."""
 
     conf: str
     started_with: str
@@ -28,7 +28,12 @@ class Inner:
 
 @dataclass
 class Host:
-    """What was read of the host and of its distributions at last; ``file`` is the wsl.exe that is used."""
+    """The host and its distributions, as read last. ``file`` is the wsl.exe to call.
+
+    ``root`` are the settings of the user in the registry, ``settings`` those in .wslconfig. The keys of ``distros``
+    (raw), ``tasks`` and ``guests`` (GuestFiles) are ids in lower case; those of ``files`` and ``sizes`` are ``key_of``
+    the paths of virtual disks.
+    """
 
     file: str = PACKAGED
     versions: tuple = ()
@@ -40,17 +45,17 @@ class Host:
     tasks: dict = field(default_factory=dict)
     files: dict = field(default_factory=dict)
     sizes: dict = field(default_factory=dict)
-    inner: dict = field(default_factory=dict)
+    guests: dict = field(default_factory=dict)
     #: Whether the file that the task exports to exists.
     exported: bool = False
 
     @property
     def version(self):
-        """The version of the package as numbers; (0,) for an inbox version."""
+        """Return the version of the package as numbers; (0,) for an inbox version."""
         return number_of(self.versions[0]) if self.versions else (0,)
 
     def named(self, name):
-        """The raw distribution of a name, in any case, or None."""
+        """Return the raw distribution with this name, in any case, or None."""
         return next((raw for raw in self.distros.values() if raw["DistributionName"].lower() == name.lower()), None)
 
     def raw(self, vm_id):
@@ -60,15 +65,15 @@ class Host:
         return raw["DistributionName"] in self.running
 
     def idle_seconds(self):
-        """Seconds until a distribution stops that nothing uses; None for never."""
+        """Return the seconds after which WSL stops an unused distribution; None for never."""
         if self.version < (2, 5, 10):
             return 8
-        given = self.settings.get("general.instanceidletimeout", "")
-        milliseconds = int(given) if given.lstrip("-").isdigit() else 15000
+        timeout = self.settings.get("general.instanceidletimeout", "")
+        milliseconds = int(timeout) if timeout.lstrip("-").isdigit() else 15000
         return None if milliseconds < 0 else milliseconds // 1000
 
-    def kept(self, raw):
-        """How a task keeps a distribution started; "disabled" for one that runs without its task."""
+    def keep_running(self, raw):
+        """Return the value of keep_running; "disabled" for a distribution that runs, but not by its scheduled task."""
         task = self.tasks.get(raw["PSChildName"].lower())
         if task and self.runs(raw) and task.get("State") in ("Ready", "Disabled"):
             return "disabled"
@@ -76,7 +81,7 @@ class Host:
 
 
 def observed_vm(host, raw, name, vm_id, config, active):
-    """One distribution. ``name`` and ``vm_id`` are as the task writes them: WSL compares both in any case."""
+    """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: WSL ignores the case of both."""
     state, is_running = raw.get("State"), host.runs(raw)
     power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
     mark = parsed(raw.get(MARK))
@@ -95,7 +100,7 @@ def observed_vm(host, raw, name, vm_id, config, active):
 
 
 def config_of(host, raw, options, started_with=False):
-    """The settings of a distribution, or those with which it was started; ``options`` are those of the task."""
+    """Return the settings of a distribution, or those with which it was started. ``options`` are those of the task."""
     vm_id = raw["PSChildName"]
     mark = own_mark(Vm(raw["DistributionName"], id=vm_id, mark=parsed(raw.get(MARK))))
     config = {
@@ -104,12 +109,12 @@ def config_of(host, raw, options, started_with=False):
         "version": 2 if is_vm(raw) else 1,
         "install_location": folder_of(raw),
         "default": host.root.get("DefaultDistribution", "").lower() == vm_id.lower(),
-        "keep_running": host.kept(raw),
+        "keep_running": host.keep_running(raw),
         "export": options.get("export") if host.exported else None,
         **_disk(host, raw),
     }
-    inner = host.inner.get(vm_id.lower())
-    return {**config, **(_inner_config(raw, inner, options, started_with) if inner else {})}
+    guest = host.guests.get(vm_id.lower())
+    return {**config, **(_guest_config(raw, guest, options, started_with) if guest else {})}
 
 
 def _disk(host, raw):
@@ -122,22 +127,22 @@ def _disk(host, raw):
     return {"disks": {DISK: entry}, **attributes}
 
 
-def _inner_config(raw, inner, options, started_with):
-    conf = wsl_conf.parse(inner.started_with if started_with else inner.conf)
+def _guest_config(raw, guest, options, started_with):
+    conf = wsl_conf.parse(guest.started_with if started_with else guest.conf)
     keys = [NATIVE_KEYS.get(key.lower(), key) for key in options.get("native") or ()]
     return {
         "systemd": wsl_conf.boolean(conf.get("boot.systemd"), False),
-        "default_user": default_user(conf, inner.users, raw.get("DefaultUid") or 0),
+        "default_user": default_user(conf, guest.users, raw.get("DefaultUid") or 0),
         **({"native": {key: _native(conf, key) for key in keys}} if keys else {}),
     }
 
 
 def default_user(conf, users, uid):
-    """The user of new sessions: that of wsl.conf, if there is one of this name, else the one in the registry."""
-    named = _utf8(conf.get("user.default", ""))
-    if named in users:
-        return named
-    return next((name for name, one in users.items() if one == uid), "root")
+    """Return the user of new sessions: the one in wsl.conf if it exists, else the one with ``uid`` (registry)."""
+    name_in_conf = _utf8(conf.get("user.default", ""))
+    if name_in_conf in users:
+        return name_in_conf
+    return next((name for name, user_id in users.items() if user_id == uid), "root")
 
 
 def _native(conf, key):
@@ -146,15 +151,15 @@ def _native(conf, key):
 
 
 def _utf8(text):
-    """A value of a file that was read byte by byte."""
+    """Return a value of a file that was read with one character per byte, as text."""
     return text.encode("latin-1").decode("utf-8", "replace")
 
 
 def plain_path(path):
-    """A path without the prefix of long ones."""
+    """Return a path without the prefix of long paths."""
     return path.removeprefix("\\\\?\\")
 
 
 def files_of(raw):
-    """The virtual disk, which WSL deletes with its distribution."""
+    """Return the virtual disk, which WSL deletes with its distribution."""
     return (File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of WSL alone, and which of the shared ones it never has."""
+"""Options that only WSL has, and those shared options that it never supports."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ VM = {
     "default": Option("bool", unique="default"),
     "default_user": Option(),
     "systemd": Option("bool"),
-    # As texts: Ansible turns a boolean into the choice that means the same.
+    # The choices are texts: Ansible converts a boolean to the choice with the same meaning.
     "keep_running": Option(choices=("true", "at_logon", "false")),
     "sparse": Option("bool"),
     "allow_unsafe_sparse": Connection("bool", default=False),

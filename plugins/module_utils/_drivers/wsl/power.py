@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting and stopping distributions, and the task that keeps one started. A step may be sent twice."""
+"""Start and stop distributions, and manage the scheduled task that keeps one started. A step may be sent twice."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from ..._lifecycle.errors import Refused
 from ..._tools.wsl import LOGON_REFUSED, guard, read_running, running_call, task_call, task_definition, wsl
 from .traits import KEPT
 
-#: Seconds until a distribution runs that a task has to start, and between two looks.
-_STARTING, _LOOKS = 60, 1
+#: Seconds to wait until a scheduled task has started a distribution, and between two checks.
+_START_TIMEOUT, _PAUSE = 60, 1
 
 
 def start(driver, vm, step):
     driver.started.add(_name(driver, vm))
-    if driver.is_kept(vm) in KEPT:
+    if driver.keep_running(vm) in KEPT:
         yield from _start_by_task(driver, vm)
     else:
-        words = ["-d", vm.name, "-u", "root", "--exec", "/bin/true"]
-        yield from driver.run(vm.name, words, guard(vm.id, _name(driver, vm)))
+        arguments = ["-d", vm.name, "-u", "root", "--exec", "/bin/true"]
+        yield from driver.run(vm.name, arguments, guard(vm.id, _name(driver, vm)))
 
 
 def _name(driver, vm):
-    """The name as WSL has it: the task may write it in other letters."""
+    """Return the name as WSL stores it: the task may write it in another case."""
     raw = driver.host.raw(vm.id)
     return raw["DistributionName"] if raw else vm.name
 
@@ -31,7 +31,7 @@ def _name(driver, vm):
 def _start_by_task(driver, vm):
     yield [*guard(vm.id, _name(driver, vm)), task_call("Enable", vm.id), task_call("Start", vm.id)]
     clock = driver.windows.clock
-    deadline = clock.now() + _STARTING
+    deadline = clock.now() + _START_TIMEOUT
     while True:
         result = yield [running_call(driver.host.file), task_call("Get", vm.id)]
         if _name(driver, vm) in read_running(result.answers[0]):
@@ -39,9 +39,9 @@ def _start_by_task(driver, vm):
         code = (result.answers[1].objects or ({},))[0].get("LastTaskResult")
         if clock.now() >= deadline or code in LOGON_REFUSED:
             break
-        clock.sleep(_LOOKS)
+        clock.sleep(_PAUSE)
     if vm.id.lower() in driver.registered:
-        yield remove_task(driver, vm)  # It was created by this task.
+        yield remove_task(driver, vm)  # This Ansible task has created it.
     raise Refused(
         f"{vm.name}: keep_running: the scheduled task does not start the distribution (result 0x{code or 0:08X}).",
         "Give the user the right to log on as a batch job, or set keep_running: at_logon.",
@@ -52,28 +52,28 @@ def kill(driver, vm, step):
     driver.started.discard(_name(driver, vm))
     before = guard(vm.id, _name(driver, vm))
     if driver.has_task(vm):
-        # Disabled first: it would begin again.
+        # A task that is only stopped would start again, so it is disabled first.
         before += [task_call("Disable", vm.id), task_call("Stop", vm.id)]
-    words = ["--shutdown"] if driver.options.get("shutdown_all") else ["--terminate", vm.name]
-    yield from driver.run(vm.name, words, before)
+    arguments = ["--shutdown"] if driver.options.get("shutdown_all") else ["--terminate", vm.name]
+    yield from driver.run(vm.name, arguments, before)
 
 
-# The task -------------------------------------------------------------------------------------------------------------
+# The scheduled task ---------------------------------------------------------------------------------------------------
 
 
-def keep_calls(driver, vm, how, runs):
-    """Calls that create or remove the task; of a distribution that is stopped it is disabled."""
-    if how == "false":
+def keep_calls(driver, vm, keep_running, is_running):
+    """Return the calls that create or remove the task; it is disabled while the distribution is stopped."""
+    if keep_running == "false":
         return remove_task(driver, vm)
     sid = (driver.windows.about or {}).get("sid")
-    definition = task_definition(driver.host.file, _name(driver, vm), sid, how == "at_logon", runs)
-    driver.registered[vm.id.lower()] = how
+    definition = task_definition(driver.host.file, _name(driver, vm), sid, keep_running == "at_logon", is_running)
+    driver.registered[vm.id.lower()] = keep_running
     calls = [task_call("Register", vm.id, Xml=definition, Force=True)]
-    return [*calls, task_call("Start", vm.id)] if runs else calls
+    return [*calls, task_call("Start", vm.id)] if is_running else calls
 
 
 def remove_task(driver, vm):
-    """Calls that remove the task, if there is one."""
+    """Return the calls that remove the task, if there is one."""
     has_task = driver.has_task(vm)
     if has_task:
         driver.registered[vm.id.lower()] = "false"
@@ -81,7 +81,7 @@ def remove_task(driver, vm):
 
 
 def pause_source(driver, source):
-    """Calls that end the task of a source that runs; it is noted that it has to be started again."""
+    """Return the calls that stop the task of a running source, and record that the source must be started again."""
     raw = driver.host.raw(source.id)
     if raw is None or not driver.host.runs(raw):
         return []

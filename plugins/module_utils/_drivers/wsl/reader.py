@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WSL as far as it is read: all distributions of the user in one request.
+"""Read WSL: all distributions of the user in one request.
 
-What is stored in a distribution (wsl.conf, users) can be read only while it runs. So it is read only if the task sets
-it, or if the distribution runs; one that was stopped is stopped again.
+Files in a distribution (wsl.conf, users) can be read only while it runs. So they are read only if the task sets one of
+their options, or if the distribution runs; a distribution that was stopped is stopped again.
 """
 
 from __future__ import annotations
@@ -38,20 +38,21 @@ from ..._tools.wsl import (
     version_call,
     wsl,
 )
-from .observe import Host, Inner, config_of, files_of, observed_vm, plain_path
+from .observe import GuestFiles, Host, config_of, files_of, observed_vm, plain_path
 from .traits import FOLDER, wsl_traits
 
-#: Options that are stored in the distribution, and those that need its virtual disk.
-INNER, OF_DISKS = ("default_user", "systemd", "native"), ("disks", "sparse")
-#: wsl.conf, and what it was when the distribution started: /run is empty at each start.
+#: Options that are stored in files of the distribution, and those for which its virtual disk is read.
+GUEST_OPTIONS, DISK_OPTIONS = ("default_user", "systemd", "native"), ("disks", "sparse")
+#: wsl.conf, and its copy from before the first change since the start: /run is empty at each start.
 CONF, STARTED_WITH = "/etc/wsl.conf", "/run/polyvirt-wsl.conf"
+#: Separates the files in the output of the script.
 _END = "polyvirt~end"
-_READ_INNER = (
+_READ_GUEST_FILES = (
     f"cat /etc/passwd; echo {_END}; if test -e {CONF}; then cat {CONF}; fi; echo; echo {_END};"
     f" if test -e {STARTED_WITH}; then echo; cat {STARTED_WITH}; fi"
 )
 _FEATURES = ("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform")
-#: The error of a program that does not exist.
+#: The error id if a program does not exist.
 _NO_PROGRAM = "Win32Exception"
 _SESSION = (
     "Install the MSI package of WSL (wsl --update in a session with a desktop), or use become with become_method runas"
@@ -60,26 +61,26 @@ _SESSION = (
 
 
 def make_reader(params):
-    """The reader for the parameters of an info module."""
+    """Return the reader for the parameters of an info module."""
     return WslReader(params, reports_all="config" in (params.get("facets") or ()))
 
 
 class WslReader:
-    """The WSL of one user, for one task. ``options`` are the task's."""
+    """WSL of one user, for one task. ``options`` are those of the task; ``reports_all``: report all settings."""
 
     def __init__(self, options, reports_all=False):
         self.options, self._reports_all = options, reports_all
         self._windows, self._settings = None, KnownSettings()
         self.host = None
         self._warnings = []
-        #: {name: directory} of distributions that this task has begun to create: a step may be sent twice.
+        #: {name in lower case: directory} of distributions that this task has begun to create.
         self.creating = {}
-        #: Names of stopped distributions that this task has started to read or change what is stored in them.
-        self.opened = set()
-        #: Names of distributions that this task has started to run.
+        #: Names of stopped distributions that this task has started only to read or change files in them.
+        self.to_stop_again = set()
+        #: Names of distributions that a step of this task has started.
         self.started = set()
-        #: Names, in small letters, for which there is a file of a clone that was begun.
-        self.begun = set()
+        #: Names, in lower case, for which an interrupted task has left the temporary file of a clone.
+        self.leftovers = set()
 
     @property
     def windows(self):
@@ -95,84 +96,86 @@ class WslReader:
 
     def observe(self, targets, facets):
         light = is_light(targets, facets)
-        # The source of a clone is not started to be read.
+        # The source of a clone is not started just to read its files.
         names = [] if light or "snapshot_configs" in facets else self._names_to_read(targets)
         self._read(names, () if light else targets or (), with_disks=not light and self._needs_disks())
-        wanted = list(self._wanted(targets, "unfinished" in facets))
+        selected = list(self._select(targets, "unfinished" in facets))
         if not light:
-            self._read_inner([raw for raw, _name, _id in wanted if self._is_missing(raw, names, facets)])
-        vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in wanted]
+            self._read_guests([raw for raw, _name, _id in selected if self._needs_guest_files(raw, names, facets)])
+        vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in selected]
         if "files" in facets:
-            vms = [vm.having(files=files_of(raw)) for vm, (raw, _name, _id) in zip(vms, wanted)]
+            vms = [vm.having(files=files_of(raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
         if not light:
             self._settings.remember(vms)
         if "unfinished" in facets:
-            vms += self._only_begun(targets)
+            vms += self._unregistered_clones(targets)
         known = [raw["DistributionName"] for raw in self.host.distros.values() if not self.is_unfinished(raw)]
         known = tuple(sorted(known))
         return Observation(vms=vms, known=known, warnings=tuple(self._warnings))
 
     def is_unfinished(self, raw):
-        """Whether a task has begun to create the distribution, and it is not complete."""
+        """Return whether a task has begun to create the distribution, and has not completed it."""
         mark, name = parsed(raw.get(MARK)), raw["DistributionName"].lower()
-        return bool(mark.get("making")) if mark else name in self.creating or name in self.begun
+        return bool(mark.get("making")) if mark else name in self.creating or name in self.leftovers
 
-    def _only_begun(self, targets):
-        """Clones of which there is nothing but the file of an export."""
-        names = [target.name for target in targets or () if target.name and target.name.lower() in self.begun]
+    def _unregistered_clones(self, targets):
+        """Return the Vms of interrupted clones that have only a temporary file, and are not registered."""
+        names = [target.name for target in targets or () if target.name and target.name.lower() in self.leftovers]
         return [Vm(name) for name in names if self.host.named(name) is None]
 
     def folder(self, name):
-        """The directory of a new distribution."""
+        """Return the directory of a new distribution."""
         return self.options.get("install_location") or f"{FOLDER}\\{name}"
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def _sets(self, options):
-        is_kept = self.options.get("state") != "absent"
-        return is_kept and any(self.options.get(option) is not None for option in options)
+        """Return whether the task sets one of ``options`` of distributions that it does not delete."""
+        is_present = self.options.get("state") != "absent"
+        return is_present and any(self.options.get(option) is not None for option in options)
 
     def _needs_disks(self):
-        return self._reports_all or self._sets(OF_DISKS)
+        return self._reports_all or self._sets(DISK_OPTIONS)
 
     def _names_to_read(self, targets):
-        return [one.name for one in targets or () if one.name] if self._sets(INNER) else []
+        """Return the names of the distributions whose files the first request reads."""
+        return [target.name for target in targets or () if target.name] if self._sets(GUEST_OPTIONS) else []
 
-    def _is_missing(self, raw, names, facets):
-        """Whether the inside of a distribution is needed and was not read with the rest."""
-        if raw["PSChildName"].lower() in self.host.inner or raw.get("State") != INSTALLED:
+    def _needs_guest_files(self, raw, names, facets):
+        """Return whether the files of a distribution are needed, and were not read by the first request."""
+        if raw["PSChildName"].lower() in self.host.guests or raw.get("State") != INSTALLED:
             return False
         reports = self._reports_all and self.host.runs(raw)
-        return reports or ("snapshot_configs" not in facets and self._sets(INNER))
+        return reports or ("snapshot_configs" not in facets and self._sets(GUEST_OPTIONS))
 
     def _read(self, names, targets, with_disks):
-        """One request: the registry, what runs, the tasks; and the inside of the named distributions."""
+        """Read the registry, running distributions, scheduled tasks, and files of the named distributions, at once."""
         before, file = self.host, self.host.file if self.host else PACKAGED
-        reading = [*registry_calls(), tasks_call(), read(SETTINGS_FILE, 1 << 16, go_on=True), running_call(file)]
-        chains = [Chain("all", tuple(reading + (disk_calls() if with_disks else [])))]
+        calls = [*registry_calls(), tasks_call(), read(SETTINGS_FILE, 1 << 16, go_on=True), running_call(file)]
+        chains = [Chain("all", tuple(calls + (disk_calls() if with_disks else [])))]
         if before is None:
-            others = (version_call(PACKAGED), version_call(INBOX), running_call(INBOX))
-            chains.append(Chain("host", others))
-        begun = [target.name for target in targets if target.name]
-        paths = [export_file(self.folder(name), name) for name in begun]
+            host_calls = (version_call(PACKAGED), version_call(INBOX), running_call(INBOX))
+            chains.append(Chain("host", host_calls))
+        target_names = [target.name for target in targets if target.name]
+        paths = [export_file(self.folder(name), name) for name in target_names]
         paths += [self.options["export"]] if self.options.get("export") and targets else []
         if paths:
             chains.append(Chain("files", (file_command("Test-Path", paths, show=properties("Length"), go_on=True),)))
-        chains += [Chain(f"in {name}", (self._inner_call(name, file),)) for name in names]
+        chains += [Chain(f"in {name}", (self._guest_files_call(name, file),)) for name in names]
         repeats = self.windows.repeats
         results = {result.name: result.answers for result in self.send(chains, about=before is None)}
         if self.windows.repeats > repeats and before is not None:
-            # The first try may have started them; what was stopped before is stopped again.
+            # The request was sent twice: the first one may have started distributions that were stopped before.
             known = {raw["DistributionName"] for raw in map(before.named, names) if raw}
-            self.opened |= known - before.running - self.started
+            self.to_stop_again |= known - before.running - self.started
         self.host = self._host_of(results, before)
         exist = list(results["files"][0].objects) if paths else []
         if targets:
-            found = {name.lower() for name, is_there in zip(begun, exist) if is_there}
-            self.begun = self.begun - set(map(str.lower, begun)) | found
-            self.host.exported = len(exist) > len(begun) and bool(exist[-1])
+            found = {name.lower() for name, exists in zip(target_names, exist) if exists}
+            self.leftovers = self.leftovers - set(map(str.lower, target_names)) | found
+            self.host.exported = len(exist) > len(target_names) and bool(exist[-1])
         for name in names:
-            self._add_inner(self.host.named(name), results[f"in {name}"][0])
+            self._add_guest_files(self.host.named(name), results[f"in {name}"][0])
 
     def _host_of(self, results, before):
         root, distros, tasks, settings, running, *disks = results["all"]
@@ -192,8 +195,8 @@ class WslReader:
         host.root = root.objects[0] if root.error is None and root.objects else {}
         host.distros = {raw["PSChildName"].lower(): raw for raw in found}
         self._check_running(running, host)
-        # Those that a lost connection has left started count as stopped: they are stopped again.
-        host.running = read_running(running) - self.opened
+        # Distributions that run only because their files were read count as stopped; they are stopped again.
+        host.running = read_running(running) - self.to_stop_again
         host.tasks = {one["TaskName"].lower(): one for one in tasks.objects}
         if settings.error is None and settings.details.get("exists"):
             host.settings = wsl_conf.parse(decoded(settings.bytes()))
@@ -204,7 +207,7 @@ class WslReader:
         return host
 
     def _check_read(self, answer, what):
-        # Without any distribution, or any task, there is no such key or folder.
+        # The key or folder does not exist before the first distribution or task.
         if answer.error is not None and answer.error.category != "ObjectNotFound":
             raise Unavailable(f"{what} cannot be read ({answer.error}).", "not_responding")
 
@@ -225,41 +228,43 @@ class WslReader:
             remedy = failed.remedy or (_SESSION if host.about.get("session") == 0 else "Check wsl.exe --status.")
             raise Unavailable(failed.message, "not_responding", remedy)
 
-    # The inside -------------------------------------------------------------------------------------------------------
+    # Files in distributions -------------------------------------------------------------------------------------------
 
-    def _inner_call(self, name, file):
-        return in_shell(file, name, _READ_INNER, reads=True, go_on=True)
+    def _guest_files_call(self, name, file):
+        return in_shell(file, name, _READ_GUEST_FILES, reads=True, go_on=True)
 
-    def _read_inner(self, raws):
-        """Read the inside of distributions that the first request has not, and stop those that were stopped."""
+    def _read_guests(self, raws):
+        """Read the files of distributions that the first request did not read, and stop those that were stopped."""
         if raws:
             chains = [
-                Chain(raw["PSChildName"], (self._inner_call(raw["DistributionName"], self.host.file),)) for raw in raws
+                Chain(raw["PSChildName"], (self._guest_files_call(raw["DistributionName"], self.host.file),))
+                for raw in raws
             ]
             for raw, result in zip(raws, self.send(chains)):
-                self._add_inner(raw, result.answers[0])
-        inside = [self.host.distros[key] for key in self.host.inner]
-        self.opened |= {raw["DistributionName"] for raw in inside if not self.host.runs(raw)}
-        if self.opened:
-            file = self.host.file
-            self.send([Chain(name, (wsl(file, ["--terminate", name], reads=True),)) for name in sorted(self.opened)])
-            self.opened.clear()
+                self._add_guest_files(raw, result.answers[0])
+        were_read = [self.host.distros[key] for key in self.host.guests]
+        self.to_stop_again |= {raw["DistributionName"] for raw in were_read if not self.host.runs(raw)}
+        if self.to_stop_again:
+            file, names = self.host.file, sorted(self.to_stop_again)
+            self.send([Chain(name, (wsl(file, ["--terminate", name], reads=True),)) for name in names])
+            self.to_stop_again.clear()
 
-    def _add_inner(self, raw, answer):
+    def _add_guest_files(self, raw, answer):
         if raw is None or answer.error is not None or raw.get("State") != INSTALLED:
             return
         name = raw["DistributionName"]
         check(answer, name, "--exec /bin/sh")
         users, conf, started_with = answer.bytes("stdout").decode("latin-1").split(f"{_END}\n")
         lines = [line.split(":") for line in users.splitlines()]
-        known = {words[0]: int(words[2]) for words in lines if len(words) > 3 and words[2].isdigit()}
-        conf = conf[:-1]
-        self.host.inner[raw["PSChildName"].lower()] = Inner(conf, started_with[1:] if started_with else conf, known)
+        uids = {fields[0]: int(fields[2]) for fields in lines if len(fields) > 3 and fields[2].isdigit()}
+        conf = conf[:-1]  # The script adds a newline after wsl.conf, and one before its copy.
+        started_with = started_with[1:] if started_with else conf
+        self.host.guests[raw["PSChildName"].lower()] = GuestFiles(conf, started_with, uids)
 
-    # What is reported -------------------------------------------------------------------------------------------------
+    # Reporting --------------------------------------------------------------------------------------------------------
 
-    def _wanted(self, targets, with_unfinished):
-        """(raw distribution, name and id as the task writes them)."""
+    def _select(self, targets, with_unfinished):
+        """Yield (raw distribution, name, id) to report. Name and id are as the task writes them."""
         names = {target.name.lower(): target.name for target in targets or () if target.name}
         ids = {target.id.lower(): target for target in targets or () if target.id}
         for key, raw in self.host.distros.items():
@@ -281,7 +286,7 @@ class WslReader:
         return observed_vm(self.host, raw, name, vm_id, config, active)
 
     def host_facts(self):
-        """What is reported of the host besides."""
+        """Return further keys of ``host`` for the info module."""
         host = self.host or Host(about=(self._windows.about if self._windows else None) or {})
         versions = dict(zip(("version", "kernel", "wslg"), host.versions))
         build = host.about.get("build")
@@ -296,7 +301,7 @@ class WslReader:
         }
 
     def _features(self):
-        """Which features of Windows are missing, and whether a restart is due; None where this cannot be read."""
+        """Return which Windows features are missing, and whether a restart is required; None if they cannot be read."""
         unknown = {"features_missing": None, "reboot_required": None}
         if self._windows is None or not self._windows.about:
             return unknown

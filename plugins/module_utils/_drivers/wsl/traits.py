@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What WSL supports at its version, as data: settings with the cost of a change, limits, alternatives."""
+"""What this version of WSL supports, as data: settings and the cost of changing them, limits, alternatives."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 FOLDER = "C:\\WSL"
 #: The slot of the only disk.
 DISK = "disk0"
-#: Values of keep_running with which a distribution is kept started.
+#: Values of keep_running with which a scheduled task keeps a distribution started.
 KEPT = ("true", "at_logon")
-#: Versions of WSL since which it has something.
+#: The first versions of WSL that can move and resize disks, have sparse disks, regard them as unsafe, compress exports.
 MANAGE, SPARSE, UNSAFE_SPARSE, FORMATS = (2, 4, 4), (2, 0, 0), (2, 5, 0), (2, 5, 10)
-#: Other work of WSL with the distribution, or on its disk; it ends.
-_PASSING = ("E_ILLEGAL_STATE_CHANGE", "ERROR_SHARING_VIOLATION")
+#: Error codes of temporary problems: WSL or another program uses the distribution or its disk.
+_TRANSIENT_CODES = ("E_ILLEGAL_STATE_CHANGE", "ERROR_SHARING_VIOLATION")
 _SOURCE_STOPS = "the source is stopped while it is exported, and started again if it ran"
 #: Keys of wsl.conf and the types of their values, from WslDistributionConfig.cpp.
 NATIVE = {
@@ -50,17 +50,17 @@ NATIVE = {
     "boot.protectBinfmt": bool,
     "general.guiApplications": bool,
 }
-#: {key in small letters: key}
+#: {key in lower case: key}
 NATIVE_KEYS = {key.lower(): key for key in NATIVE}
 _OWN_OPTIONS = {"user.default": "default_user", "boot.systemd": "systemd"}
 
 
 def is_transient(error):
-    return isinstance(error, ConnectionLost) or (isinstance(error, WslFailed) and error.code in _PASSING)
+    return isinstance(error, ConnectionLost) or (isinstance(error, WslFailed) and error.code in _TRANSIENT_CODES)
 
 
 def wsl_traits(reader):
-    """Traits of the WSL that ``reader`` reads; without one, of any."""
+    """Return the Traits of the WSL that ``reader`` reads; with None, those of any WSL."""
     host = reader.host if reader else None
     return Traits(
         platform=WSL.name,
@@ -88,8 +88,8 @@ def wsl_traits(reader):
 
 
 def _name_fault(name):
-    is_good = _NAME.fullmatch(name) and name.lower() != _LEGACY
-    return None if is_good else "WSL allows up to 256 letters, digits, '.', '_' and '-', with no '-' at the beginning"
+    is_valid = _NAME.fullmatch(name) and name.lower() != _LEGACY
+    return None if is_valid else "WSL allows up to 256 letters, digits, '.', '_' and '-', with no '-' at the beginning"
 
 
 def _side_effects(reader, verb, vm, changes):
@@ -116,6 +116,7 @@ def _idle_stop(reader, vm):
 
 
 def _adjusted(reader, vm, config):
+    """Return the options in WSL's terms. Raises Refused for values that WSL does not support."""
     adjusted = dict(config)
     if vm.power == ABSENT or vm.id is None:
         adjusted.setdefault("install_location", f"{FOLDER}\\{vm.name}")
@@ -125,9 +126,9 @@ def _adjusted(reader, vm, config):
     _check_values(vm, config)
     if "native" in config:
         adjusted["native"] = {_key(vm, key): _value(vm, key, value) for key, value in config["native"].items()}
-    is_kept = reader and reader.host and reader.host.idle_seconds() is None and vm.power == RUNNING
-    if is_kept and adjusted.get("keep_running") == "true" and vm.config.get("keep_running") == "false":
-        del adjusted["keep_running"]  # .wslconfig keeps everything started.
+    stays_started = reader and reader.host and reader.host.idle_seconds() is None and vm.power == RUNNING
+    if stays_started and adjusted.get("keep_running") == "true" and vm.config.get("keep_running") == "false":
+        del adjusted["keep_running"]  # .wslconfig disables the idle timeout of all distributions.
     return adjusted
 
 
@@ -157,7 +158,7 @@ def _key(vm, key):
 
 
 def _value(vm, key, value):
-    """A value as wsl.conf has it. None removes the key."""
+    """Return a value in the format of wsl.conf; None removes the key."""
     if value is None:
         return None
     kind, text = NATIVE[NATIVE_KEYS[key.lower()]], str(value)
@@ -208,7 +209,7 @@ def _needs(version, what):
 
 
 def _version(reader):
-    """The version of WSL; that of the newest, where none was read."""
+    """Return the version of WSL; if none was read, a version above all others."""
     return reader.host.version if reader and reader.host else (9,)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks: slots, files, and the calls that attach and change them."""
+"""Virtual disks and DVD drives: slots, files, and the calls that attach and change them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of
 
 _SLOT = re.compile(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
-#: IDE 1:0 has the DVD drive of a new generation 1 VM.
+#: IDE slots for disks; the DVD drive of a new generation 1 VM has IDE 1:0.
 _IDE = ("IDE 0:0", "IDE 0:1")
-#: Drives that this collection adds: the last places, so that disks get the first ones.
+#: SCSI locations of the DVD drives that this collection adds: the last ones, so that disks can have the first ones.
 DVD_LOCATION, SEED_LOCATION = 63, 62
 FORMATS = {
     "vhdx": ("VHDX", "Dynamic"),
@@ -27,11 +27,11 @@ FORMATS = {
 _UNSAFE = re.compile(r"[^\w .()+,=@#~-]")
 
 
-def slot_name(place, is_bios):
-    """The slot of an entry without one. A generation 1 VM starts from IDE only."""
+def slot_name(index, is_bios):
+    """Return the slot of disk number ``index`` if the task sets none. A generation 1 VM boots from IDE only."""
     if not is_bios:
-        return f"SCSI 0:{place}"
-    return _IDE[place] if place < len(_IDE) else f"SCSI 0:{place - len(_IDE)}"
+        return f"SCSI 0:{index}"
+    return _IDE[index] if index < len(_IDE) else f"SCSI 0:{index - len(_IDE)}"
 
 
 def drive_slot(drive):
@@ -39,7 +39,7 @@ def drive_slot(drive):
 
 
 def normalized_slot(vm, slot, is_bios):
-    """The slot in its one way of writing."""
+    """Return a slot in the format of ``slot_name``, such as SCSI 0:1. Raises Refused."""
     match = _SLOT.fullmatch(slot)
     if match is None:
         raise Refused(
@@ -49,40 +49,40 @@ def normalized_slot(vm, slot, is_bios):
     kind, controller, location = match[1].upper(), int(match[2]), int(match[3])
     if kind == "IDE" and not is_bios:
         raise Refused(f"{vm.name}: disks.{slot}: generation 2 VMs have no IDE controllers.", "Use SCSI 0:0.")
-    most = (1, 1) if kind == "IDE" else (3, 63)
-    if controller > most[0] or location > most[1]:
+    highest = (1, 1) if kind == "IDE" else (3, 63)
+    if controller > highest[0] or location > highest[1]:
         raise Refused(
-            f"{vm.name}: disks.{slot}: {kind} has no such place.", f"The last one is {kind} {most[0]}:{most[1]}."
+            f"{vm.name}: disks.{slot}: {kind} has no such slot.", f"The last one is {kind} {highest[0]}:{highest[1]}."
         )
     return f"{kind} {controller}:{location}"
 
 
 def disks_of(found, raw):
-    """{slot: disk} of a raw VM; ``source`` is the file below those of checkpoints."""
+    """Return {slot: disk} of a raw VM. ``source`` is the attached file, below those of checkpoints."""
     disks = {}
     for drive in raw.get("HardDrives") or ():
         path = drive.get("Path") or ""
-        known = found.disks.get(key_of(path)) if path else None
-        disk = {"source": found.own_file(path)} if path else {}
-        if known:
-            disk.update(size=known["Size"], format=format_of(known))
+        raw_disk = found.disks.get(key_of(path)) if path else None
+        disk = {"source": found.file_without_checkpoints(path)} if path else {}
+        if raw_disk:
+            disk.update(size=raw_disk["Size"], format=format_of(raw_disk))
         disks[drive_slot(drive)] = disk
     return disks
 
 
-def format_of(disk):
-    ending = "-fixed" if disk.get("VhdType") == "Fixed" else ""
-    return f"{(disk.get('VhdFormat') or 'VHDX').lower()}{ending}"
+def format_of(raw_disk):
+    suffix = "-fixed" if raw_disk.get("VhdType") == "Fixed" else ""
+    return f"{(raw_disk.get('VhdFormat') or 'VHDX').lower()}{suffix}"
 
 
 def file_name(name, slot, kind):
-    """The name of the file of a new disk. What a file name cannot contain, or would be a pattern, is replaced."""
-    place = slot.lower().replace(" ", "").replace(":", "-")
-    return f"{_UNSAFE.sub('_', name)}-{place}.{kind.partition('-')[0]}"
+    """Return the file name of a new disk. Characters that are invalid in file names, or wildcards, are replaced."""
+    suffix = slot.lower().replace(" ", "").replace(":", "-")
+    return f"{_UNSAFE.sub('_', name)}-{suffix}.{kind.partition('-')[0]}"
 
 
 def folder_of(driver):
-    """The directory of new disks."""
+    """Return the directory of new disks."""
     return driver.options.get("storage_path") or driver.host.disk_folder
 
 
@@ -94,7 +94,7 @@ def path_in(folder, name):
 
 
 def new_disk_call(path, disk):
-    """The call that creates an empty disk."""
+    """Return the call that creates an empty disk."""
     _format, type_ = FORMATS[disk.get("format") or "vhdx"]
     return hyperv("New-VHD", {"Path": [path], "SizeBytes": disk["size"], type_: True})
 
@@ -105,13 +105,13 @@ def linked_disk_call(path, base):
 
 def attach_call(slot, path, keep=None):
     kind, controller, location = _SLOT.fullmatch(slot).groups()
-    place = {"ControllerType": kind, "ControllerNumber": int(controller), "ControllerLocation": int(location)}
-    return hyperv("Add-VMHardDiskDrive", {"VM": VM, **place, "Path": path, "Passthru": True}, keep=keep)
+    position = {"ControllerType": kind, "ControllerNumber": int(controller), "ControllerLocation": int(location)}
+    return hyperv("Add-VMHardDiskDrive", {"VM": VM, **position, "Path": path, "Passthru": True}, keep=keep)
 
 
 def detach_calls(drive):
-    picked = pick("vm", "drive", path=["HardDrives"], conditions={"Id": drive["Id"]})
-    return [picked, hyperv("Remove-VMHardDiskDrive", {"VMHardDiskDrive": Ref("drive")})]
+    pick_drive = pick("vm", "drive", path=["HardDrives"], conditions={"Id": drive["Id"]})
+    return [pick_drive, hyperv("Remove-VMHardDiskDrive", {"VMHardDiskDrive": Ref("drive")})]
 
 
 def grow_call(path, size):
@@ -119,7 +119,7 @@ def grow_call(path, size):
 
 
 def dvd_drives(raw, seeds):
-    """The DVD drives without those of cloud-init."""
+    """Return the DVD drives of a VM except those with a cloud-init seed; ``seeds`` are the paths of the seeds."""
     seeds = {key_of(path) for path in seeds}
     return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
 
@@ -129,22 +129,25 @@ def seed_name(name):
 
 
 def seed_call(path, is_bios):
-    """Attach the seed of cloud-init."""
-    place = {"ControllerNumber": 0, "ControllerLocation": SEED_LOCATION}
+    """Return the call that attaches the cloud-init seed ISO."""
+    position = {"ControllerNumber": 0, "ControllerLocation": SEED_LOCATION}
     if is_bios:
-        place = {"ControllerNumber": 1, "ControllerLocation": 1}
-    return hyperv("Add-VMDvdDrive", {"VM": VM, **place, "Path": path})
+        position = {"ControllerNumber": 1, "ControllerLocation": 1}
+    return hyperv("Add-VMDvdDrive", {"VM": VM, **position, "Path": path})
 
 
 def iso_calls(raw, path, seeds=()):
-    """The image in the first DVD drive; an empty path ejects. ``raw`` None: a new VM."""
+    """Return the calls that insert an ISO image into the first DVD drive; an empty ``path`` ejects it.
+
+    ``raw`` is None for a new generation 2 VM. Without a DVD drive, one is added.
+    """
     drives = dvd_drives(raw or {}, seeds)
     if drives:
-        picked = pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drives[0]["Id"]})
-        return [picked, hyperv("Set-VMDvdDrive", {"VMDvdDrive": Ref("dvd"), "Path": path or NULL})]
+        pick_drive = pick("vm", "dvd", path=["DVDDrives"], conditions={"Id": drives[0]["Id"]})
+        return [pick_drive, hyperv("Set-VMDvdDrive", {"VMDvdDrive": Ref("dvd"), "Path": path or NULL})]
     if not path:
         return []
-    place = {"ControllerNumber": 0, "ControllerLocation": DVD_LOCATION}
+    position = {"ControllerNumber": 0, "ControllerLocation": DVD_LOCATION}
     if (raw or {}).get("Generation") == 1:
-        place = {"ControllerNumber": 1, "ControllerLocation": 0}
-    return [hyperv("Add-VMDvdDrive", {"VM": VM, **place, "Path": path, "Passthru": True}, keep="dvd")]
+        position = {"ControllerNumber": 1, "ControllerLocation": 0}
+    return [hyperv("Add-VMDvdDrive", {"VM": VM, **position, "Path": path, "Passthru": True}, keep="dvd")]

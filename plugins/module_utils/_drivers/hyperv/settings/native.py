@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of Hyper-V that have no option of their own: by object and property, as Hyper-V names them."""
+"""The keys of the option ``native``: settings of Hyper-V without their own option, named ``Object.Property``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _ON_OFF = ("On", "Off")
 
 @dataclass(frozen=True)
 class Native:
-    """A setting: its type or its choices, what a change costs, and the parameter where it is not the property."""
+    """A setting. ``kind`` is its type, or a tuple of its choices; ``cost`` is the cost of a change.
+
+    ``parameter`` is the name of the command's parameter; empty means that of the property.
+    """
 
     kind: object
     cost: str = POWER_OFF
@@ -33,18 +36,19 @@ class Native:
         return _COMMANDS[self.object]
 
 
-def _of(object_, **settings):
+def _settings_of(object_, **settings):
+    """Return {``Object.Property``: Native} of one object of Hyper-V."""
     return {
         f"{object_}.{name}": Native(one.kind, one.cost, one.parameter or name, object_)
         for name, one in settings.items()
     }
 
 
-#: What is only reported.
+#: Keys that are reported, and cannot be set.
 STATUS = ("VM.CPUUsage", "VM.MemoryAssigned", "VM.MemoryDemand", "VM.Uptime", "VM.Version", "VM.IsClustered")
 
 NATIVE = {
-    **_of(
+    **_settings_of(
         "VM",
         AutomaticStartAction=Native(("Nothing", "StartIfRunning", "Start"), LIVE),
         AutomaticStartDelay=Native(int, LIVE),
@@ -59,7 +63,7 @@ NATIVE = {
         EnhancedSessionTransportType=Native(("VMBus", "HvSocket")),
         LockOnDisconnect=Native(_ON_OFF, LIVE),
     ),
-    **_of(
+    **_settings_of(
         "Processor",
         CompatibilityForMigrationEnabled=Native(bool),
         CompatibilityForOlderOperatingSystemsEnabled=Native(bool),
@@ -71,8 +75,8 @@ NATIVE = {
         MaximumCountPerNumaSocket=Native(int),
         EnableHostResourceProtection=Native(bool),
     ),
-    **_of("Memory", Buffer=Native(int, LIVE), Priority=Native(int, LIVE)),
-    **_of(
+    **_settings_of("Memory", Buffer=Native(int, LIVE), Priority=Native(int, LIVE)),
+    **_settings_of(
         "Firmware",
         PreferredNetworkBootProtocol=Native(("IPv4", "IPv6")),
         ConsoleMode=Native(("Default", "COM1", "COM2", "None")),
@@ -82,12 +86,12 @@ NATIVE = {
 
 
 def native_properties(keys):
-    """{object: names of properties} to be read for these keys."""
-    found = {}
+    """Return {object: names of the properties to read} for these keys."""
+    names = {}
     for key in keys:
         object_, _dot, name = key.partition(".")
-        found.setdefault(object_, []).append(name)
-    return found
+        names.setdefault(object_, []).append(name)
+    return names
 
 
 def read_native(raw, key):
@@ -106,7 +110,7 @@ def cost_of_native(vm, change):
 
 
 def normalized_native(vm, given):
-    """The settings with values of their types. Raises Refused for what Hyper-V does not have."""
+    """Return the settings with values of the right types. Raises Refused for unknown keys and invalid values."""
     return {key: _normalized(vm, key, value) for key, value in given.items()}
 
 
@@ -115,9 +119,9 @@ def _normalized(vm, key, value):
     if known is None:
         raise Refused(f"{vm.name}: native: '{key}' is not supported.", f"Supported keys: {', '.join(sorted(NATIVE))}.")
     if isinstance(known.kind, tuple):
-        words = {word.lower(): word for word in known.kind}
-        if str(value).lower() in words:
-            return words[str(value).lower()]
+        choices = {choice.lower(): choice for choice in known.kind}
+        if str(value).lower() in choices:
+            return choices[str(value).lower()]
         expected = f"one of {', '.join(known.kind)}"
     else:
         is_number = known.kind is int and isinstance(value, (int, str)) and str(value).lstrip("-").isdigit()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NICs: by the switch that they are connected to. NICs and switches are addressed by their ids."""
+"""NICs and their connections to virtual switches. Calls select NICs and switches by their ids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...._lifecycle.errors import NotFound, Refused
 from ...._ports.windows_request import Ref, pick
 from ...._tools.hyperv import DEFAULT_SWITCH, NO_MAC, VM, hyperv
 
-#: A NIC at the default switch, and one at a switch that is named. Without a name it is not connected.
+#: Types of NICs: connected to the default switch, or to the switch in ``source``; an empty ``source`` is not connected.
 NAT, SWITCH = "nat", "network"
 
 
 def networks_of(raw):
-    return {str(place): _network(nic) for place, nic in enumerate(raw.get("NetworkAdapters") or ())}
+    return {str(index): _network(nic) for index, nic in enumerate(raw.get("NetworkAdapters") or ())}
 
 
 def _network(nic):
@@ -30,18 +30,20 @@ def _network(nic):
 
 
 def normalized_networks(vm, networks, switches):
-    """The entries in Hyper-V's terms. ``switches`` None: they are not known yet."""
+    """Return the requested NICs in Hyper-V's terms. ``switches`` are raw; None if they were not read yet."""
     return {
-        place: None if entry is None else _normalized(vm, place, entry, switches) for place, entry in networks.items()
+        index: None if entry is None else _normalized(vm, index, entry, switches) for index, entry in networks.items()
     }
 
 
-def _normalized(vm, place, entry, switches):
-    entry, present = dict(entry), (vm.config.get("networks") or {}).get(place)
-    where = f"{vm.name}: networks[{place}]"
+def _normalized(vm, index, entry, switches):
+    entry, present = dict(entry), (vm.config.get("networks") or {}).get(index)
+    where = f"{vm.name}: networks[{index}]"
     if entry.get("type") == NAT:
         if entry.pop("source", None):
-            raise Refused(f"{where}.source: a NIC of type nat is at the default switch.", "Omit source.")
+            raise Refused(
+                f"{where}.source: a NIC of type nat is always connected to the default switch.", "Omit source."
+            )
         if switches is not None and find_switch(switches, DEFAULT_SWITCH) is None:
             raise NotFound(
                 f"{where}.type: the host has no default switch; only Windows clients have one.",
@@ -75,9 +77,9 @@ def known_switches(switches):
     return f"Switches of this host: {', '.join(sorted(one['Name'] for one in switches)) or 'none'}."
 
 
-def find_switch(switches, word):
-    """The switch of a name or id, or None."""
-    return next((one for one in switches if word.lower() in (one["Id"].lower(), one["Name"].lower())), None)
+def find_switch(switches, name_or_id):
+    """Return the raw switch with this name or id, or None."""
+    return next((one for one in switches if name_or_id.lower() in (one["Id"].lower(), one["Name"].lower())), None)
 
 
 def same_source(found, requested):
@@ -87,60 +89,65 @@ def same_source(found, requested):
 # Calls ----------------------------------------------------------------------------------------------------------------
 
 
-def add_nic_calls(place, entry, switches):
-    """A new NIC with all of its settings."""
-    kept = f"nic{place}"
+def add_nic_calls(index, entry, switches):
+    """Return the calls that create a NIC with all its settings."""
+    nic_ref = f"nic{index}"
     mac = {"StaticMacAddress": entry["mac"].replace(":", "").upper()} if entry.get("mac") else {}
-    given = {"VM": VM, "Name": f"Network Adapter {int(place) + 1}", **mac, "Passthru": True}
+    arguments = {"VM": VM, "Name": f"Network Adapter {int(index) + 1}", **mac, "Passthru": True}
     return [
-        hyperv("Add-VMNetworkAdapter", given, keep=kept),
-        *(connect_calls(kept, entry, switches) if entry.get("source") or entry.get("type") == NAT else ()),
-        *(vlan_calls(kept, entry["vlan"]) if entry.get("vlan") else ()),
+        hyperv("Add-VMNetworkAdapter", arguments, keep=nic_ref),
+        *(connect_calls(nic_ref, entry, switches) if entry.get("source") or entry.get("type") == NAT else ()),
+        *(vlan_calls(nic_ref, entry["vlan"]) if entry.get("vlan") else ()),
     ]
 
 
-def pick_nic(place, nic):
-    return pick("vm", f"nic{place}", path=["NetworkAdapters"], conditions={"Id": nic["Id"]})
+def pick_nic(index, nic):
+    return pick("vm", f"nic{index}", path=["NetworkAdapters"], conditions={"Id": nic["Id"]})
 
 
-def connect_calls(kept, entry, switches):
-    """Connect a kept NIC to a switch, or disconnect it."""
-    word = DEFAULT_SWITCH if entry.get("type") == NAT else entry.get("source")
-    if not word:
-        return [hyperv("Disconnect-VMNetworkAdapter", {"VMNetworkAdapter": Ref(kept)})]
-    found = find_switch(switches, word)
-    switch = hyperv("Get-VMSwitch", {"Id": [found["Id"]]}, keep="switch")
+def connect_calls(nic_ref, entry, switches):
+    """Return the calls that connect a NIC to a switch, or disconnect it.
+
+    ``nic_ref`` is the name under which an earlier call of the chain stored the NIC.
+    """
+    name_or_id = DEFAULT_SWITCH if entry.get("type") == NAT else entry.get("source")
+    if not name_or_id:
+        return [hyperv("Disconnect-VMNetworkAdapter", {"VMNetworkAdapter": Ref(nic_ref)})]
+    found = find_switch(switches, name_or_id)
     return [
-        switch,
-        hyperv("Connect-VMNetworkAdapter", {"VMNetworkAdapter": Ref(kept), "VMSwitch": Ref("switch")}),
+        hyperv("Get-VMSwitch", {"Id": [found["Id"]]}, keep="switch"),
+        hyperv("Connect-VMNetworkAdapter", {"VMNetworkAdapter": Ref(nic_ref), "VMSwitch": Ref("switch")}),
     ]
 
 
-def vlan_calls(kept, vlan):
+def vlan_calls(nic_ref, vlan):
     mode = {"Access": True, "VlanId": vlan} if vlan else {"Untagged": True}
-    return [hyperv("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": Ref(kept), **mode})]
+    return [hyperv("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": Ref(nic_ref), **mode})]
 
 
-def change_calls(place, nic, wanted, attributes, switches):
-    """Calls that change ``attributes`` of a NIC to those of the entry ``wanted``."""
-    kept, calls = f"nic{place}", [pick_nic(place, nic)]
+def change_calls(index, nic, wanted, attributes, switches):
+    """Return the calls that change ``attributes`` of a NIC to the values in ``wanted``."""
+    nic_ref, calls = f"nic{index}", [pick_nic(index, nic)]
     if {"type", "source"} & set(attributes):
-        calls += connect_calls(kept, wanted, switches)
+        calls += connect_calls(nic_ref, wanted, switches)
     if "vlan" in attributes:
-        calls += vlan_calls(kept, wanted.get("vlan"))
+        calls += vlan_calls(nic_ref, wanted.get("vlan"))
     if "mac" in attributes:
         static = {"StaticMacAddress": wanted["mac"].replace(":", "").upper()}
-        calls.append(hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(kept), **static}))
+        calls.append(hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(nic_ref), **static}))
     return calls
 
 
-def remove_calls(place, nic):
-    return [pick_nic(place, nic), hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{place}")})]
+def remove_calls(index, nic):
+    return [pick_nic(index, nic), hyperv("Remove-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{index}")})]
 
 
-def spoofing_calls(places):
-    """MAC spoofing, so that VMs within the VM can reach the network; ``places`` are NICs kept or to be picked."""
+def spoofing_calls(indexes):
+    """Return the calls that allow MAC spoofing, which nested VMs need to reach the network.
+
+    Earlier calls of the same chain must have stored the NICs with these numbers.
+    """
     return [
-        hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{place}"), "MacAddressSpoofing": "On"})
-        for place in places
+        hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{index}"), "MacAddressSpoofing": "On"})
+        for index in indexes
     ]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seed of cloud-init: made on the controller, and written to a file on the host."""
+"""The cloud-init seed ISO: created on the controller, and then written to a file on the host."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ...._tools.seed_network import macs_by_place
 from .disks import folder_of, path_in, seed_name
 
 
-def seed_of(driver, name, arguments):
-    """{path: content} of the seed that a step asks for: one or none."""
+def build_seed(driver, name, arguments):
+    """Return {path on the host: content} of the seed ISO of a step; empty if the step has no cloud_init."""
     cloud_init = arguments["creation"].get("cloud_init")
     if cloud_init is None:
         return {}
@@ -29,13 +29,14 @@ def seed_of(driver, name, arguments):
 
 
 def check_seed(driver, name, arguments):
-    """Raise what would make the seed fail. Hyper-V chooses MAC addresses at the first start only."""
+    """Raise if the seed cannot be created. Hyper-V chooses MAC addresses only at the first start."""
     networks = arguments.get("networks") or arguments["config"].get("networks") or {}
-    nameless = [place for place, nic in networks.items() if not nic.get("mac")]
-    if arguments["creation"]["cloud_init"].get("ip_config") and nameless:
+    without_mac = [index for index, entry in networks.items() if not entry.get("mac")]
+    if arguments["creation"]["cloud_init"].get("ip_config") and without_mac:
+        nic = without_mac[0]
         raise Refused(
-            f"{name}: cloud_init.ip_config: the MAC address of NIC {nameless[0]} is not known before its first start.",
-            f"Set networks[{nameless[0]}].mac.",
+            f"{name}: cloud_init.ip_config: the MAC address of NIC {nic} is not known before its first start.",
+            f"Set networks[{nic}].mac.",
         )
     seed.check_documents(arguments, name)
     seed.find_tool(Commands(driver.call_timeout))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What disks need, checked before the first step: sources, room, and that no image is used twice."""
+"""Check disks before the first step: sources, free space, and that no image is used twice."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _BASE_FORMAT, _SECTOR = "qcow2", 512
 
 
 def check_disks(driver, found, plan, steps):
-    """Raise NotFound or Refused for what vmctl or vmd would report only after something was changed."""
-    gone = {os.path.realpath(path) for path in deleted_files(plan)}
+    """Raise NotFound or Refused for problems that vmctl or vmd would report only after something was changed."""
+    deleted = {os.path.realpath(path) for path in deleted_files(plan)}
     for one in steps:
         if one.step.verb in ("create", "clone"):
             _check_content(driver, found, plan.after.name, one.step)
-        _check_new_files(driver, found, plan.after.name, one, gone)
+        _check_new_files(driver, found, plan.after.name, one, deleted)
         for change in one.changes:
             if change.kind == "disks.add" and change.new.get("source"):
                 _check_source(found, plan.after.name, change)
@@ -35,24 +35,27 @@ def check_disks(driver, found, plan, steps):
 
 
 def _check_content(driver, found, name, step):
-    """The image, or the disks of the source, that a new VM gets."""
+    """Check what a new VM is created from: the image, or the disks of the VM to clone."""
     image = step.arguments["creation"].get("image")
     entries = step.arguments["config"].get("disks") or {}
     if image:
         _check_image(name, "image.source", image["source"], image["linked"], entries[FIRST].get("size"))
         _check_unused(found, name, image["source"])
-        _check_room(driver, name, [] if image["linked"] else [image["source"]])
+        _check_space(driver, name, [] if image["linked"] else [image["source"]])
     source, requested = step.arguments.get("source"), step.arguments["creation"].get("clone")
     if source is None or not requested:
         return
     disks = source.config.get("disks") or {}
     for slot, disk in disks.items():
         _check_image(name, f"clone.source: disks.{slot}", disk["source"], requested["linked"], None)
-    _check_room(driver, name, [] if requested["linked"] else [disk["source"] for disk in disks.values()])
+    _check_space(driver, name, [] if requested["linked"] else [disk["source"] for disk in disks.values()])
 
 
-def _check_room(driver, name, copied):
-    """A copy needs about as much as its source has allocated; empty disks take room only when a guest writes."""
+def _check_space(driver, name, copied):
+    """Raise Refused if the copies do not fit: a copy needs about as much as its source has allocated.
+
+    Empty disks are not counted, because they need space only when a guest writes.
+    """
     folder = driver.options["storage_path"]
     needed = sum(files.allocated(one) for path in copied for one in (path, *bases_of(path)))
     free = files.free_space(folder) if copied and files.exists(folder) else needed
@@ -64,11 +67,11 @@ def _check_room(driver, name, copied):
 
 
 def _check_unused(found, name, image):
-    """The disk of a VM changes; only the images below it do not."""
+    """Raise Refused if the image is the disk of a VM, because that changes. The base of such a disk does not."""
     users = [
         one.name
         for one in found.configuration.blocks.values()
-        if os.path.realpath(image) in [os.path.realpath(path) for path, _kind in found.definition(one.name).disks]
+        if os.path.realpath(image) in [os.path.realpath(path) for path, _format in found.definition(one.name).disks]
     ]
     if users:
         raise Refused(
@@ -98,14 +101,14 @@ def _check_image(name, option, path, linked, size):
         )
 
 
-def _check_new_files(driver, found, name, one, gone):
+def _check_new_files(driver, found, name, one, deleted):
     mark = found.mark(name) or {}
     leftovers = {*mark.get("making", ()), *mark.get("adding", ())}
     paths = [path for _slot, path, _entry in new_disks(driver, one.vm, one.step)]
     if (one.step.arguments.get("creation") or {}).get("cloud_init") is not None:
         paths.append(seed_path(driver, name))
     for path in paths:
-        if files.exists(path) and path not in leftovers and os.path.realpath(path) not in gone:
+        if files.exists(path) and path not in leftovers and os.path.realpath(path) not in deleted:
             raise Refused(f"{name}: {path} already exists.", "Move it, or attach it with disks[].source.")
     if paths:
         _check_folder(name, driver.options["storage_path"])
@@ -125,7 +128,7 @@ def _check_source(found, name, change):
     path = change.new["source"]
     if not files.is_file(path):
         raise NotFound(f"{name}: {change.path}.source: {path} is not a file.", "Correct the path.")
-    users = users_of_files(found, but=name).get(os.path.realpath(path))
+    users = users_of_files(found, excluding=name).get(os.path.realpath(path))
     if users:
         raise Refused(
             f"{name}: {change.path}.source: {path} is used by {', '.join(sorted(users))}.",
@@ -135,14 +138,14 @@ def _check_source(found, name, change):
 
 def _check_growth(found, plan, vm, change):
     path = vm.config["disks"][change.key].get("source")
-    # A clone that does not exist yet has no file.
+    # The disk of a linked clone that the plan creates has no file yet.
     linked = bases_of(path)[:1] if path else [one.arguments["source"].name for one in _linked_clones(plan)]
     if linked:
         raise Refused(
             f"{vm.name}: {change.path}: the disk is linked to {linked[0]}, and vmctl cannot enlarge such a disk.",
             "Omit the size, or create the VM without linked: true.",
         )
-    users = path and users_of_files(found, but=vm.name).get(os.path.realpath(path))
+    users = path and users_of_files(found, excluding=vm.name).get(os.path.realpath(path))
     if users:
         raise Refused(
             f"{vm.name}: {change.path}: {path} is the base of disks of {', '.join(sorted(users))}.",
@@ -157,24 +160,24 @@ def _linked_clones(plan):
 
 
 def check_start(found, plan):
-    """vmd reports a missing disk, and one that is in use, with the same words."""
+    """Raise for a missing disk, and one that is in use: vmd reports both with the same message."""
     name = plan.after.name
-    users = users_of_files(found, but=name)
+    users = users_of_files(found, excluding=name)
     for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
         path = disk.get("source")
         if path is None:
-            continue  # It is created by the same plan.
+            continue  # The same plan creates it.
         missing = next((one for one in (path, *bases_of(path)) if not files.exists(one)), None)
         if missing:
             raise NotFound(f"{name}: disks.{slot}: {missing} does not exist, so the VM cannot start.", "Restore it.")
-        standing = sorted(users.get(os.path.realpath(path), ()))
-        running = [one for one in standing if one in found.rows and found.rows[one].power in ON]
-        linked = [one for one in standing if _is_base(found, one, path)]
+        others = sorted(users.get(os.path.realpath(path), ()))
+        running = [one for one in others if one in found.rows and found.rows[one].power in ON]
+        linked = [one for one in others if _is_base(found, one, path)]
         if linked or running:
             why = f"is the base of disks of {', '.join(linked)}" if linked else f"is in use by {', '.join(running)}"
             raise Refused(f"{name}: disks.{slot}: {path} {why}.", f"Use a clone of '{name}' instead.")
 
 
 def _is_base(found, name, path):
-    bases = (os.path.realpath(base) for disk, _kind in found.definition(name).disks for base in bases_of(disk))
+    bases = (os.path.realpath(base) for disk, _format in found.definition(name).disks for base in bases_of(disk))
     return os.path.realpath(path) in bases

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images and seeds: where they are, and creating, copying and enlarging them with vmctl."""
+"""Disk images and cloud-init seeds: their paths, and how to create, copy and enlarge them with vmctl."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def seed_path(driver, name):
     return os.path.join(driver.options["storage_path"], f"{name}.polyvirt-seed.iso")
 
 
-def new_files(driver, work):
-    """{name: paths} of the files that the steps in ``work``, (VM, step) pairs, create."""
-    return {vm.name: list(_new_files(driver, vm, step)) for vm, step in work}
+def new_files(driver, pairs):
+    """Return {VM name: paths} of the files that steps create; ``pairs`` are (VM, step)."""
+    return {vm.name: list(_new_files(driver, vm, step)) for vm, step in pairs}
 
 
 def _new_files(driver, vm, step):
@@ -38,7 +38,7 @@ def _new_files(driver, vm, step):
 
 
 def new_disks(driver, vm, step):
-    """(slot, path, entry) of each disk image that a step creates."""
+    """Yield (slot, path, requested disk) for each disk image that a step creates."""
     if step.verb in ("create", "clone"):
         entries = (step.arguments["config"].get("disks") or {}).items()
     else:
@@ -48,25 +48,26 @@ def new_disks(driver, vm, step):
             yield slot, disk_path(driver, vm.name, slot, entry.get("format")), entry
 
 
-def make_disks(driver, vm, step, content=None):
-    """Create the disk images of a step; ``content`` is {slot: (image, linked)} of those that are not empty.
+def create_disks(driver, vm, step, content=None):
+    """Create the disk images of a step, and return their paths.
 
-    Files of the same names are from an interrupted task, because preflight rejects all others.
+    ``content`` is {slot: (image, whether linked)} of those that are not empty. Files that exist already are from an
+    interrupted task, because preflight rejects all others.
     """
-    made = driver.edit.made[vm.name] = []
+    created = driver.edit.created_files[vm.name] = []
     for slot, path, entry in new_disks(driver, vm, step):
         files.make_folder(os.path.dirname(path))
         files.remove(path)
-        made.append(path)
+        created.append(path)
         try:
-            _make_disk(driver, path, entry, *(content or {}).get(slot, (None, False)))
+            _create_disk(driver, path, entry, *(content or {}).get(slot, (None, False)))
         except PolyvirtError:
-            driver.edit.discard([vm.name])  # vmctl leaves half of a copy.
+            driver.edit.discard([vm.name])  # If vmctl fails, it leaves an incomplete copy.
             raise
-    return list(made)
+    return list(created)
 
 
-def _make_disk(driver, path, entry, image, linked):
+def _create_disk(driver, path, entry, image, linked):
     size = ["-s", f"{entry['size'] // MIB}M"] if entry.get("size") else []
     if image is None:
         driver.tool.create(*size, _typed(path, entry))
@@ -77,12 +78,12 @@ def _make_disk(driver, path, entry, image, linked):
 
 
 def _typed(path, entry):
-    """The path with its format: vmctl would guess it from the name."""
+    """Return the path with its format, because vmctl would guess the format from the name."""
     return f"{entry.get('format') or _DEFAULT_FORMAT}:{path}"
 
 
 def grow_disk(driver, entry, size):
-    """A raw image gets a hole at its end; a qcow2 image is copied to a larger one, because vmctl cannot resize it."""
+    """Enlarge a disk image: a raw one gets a hole at its end; a qcow2 one is copied, because vmctl cannot resize it."""
     if entry["format"] == "raw":
         files.grow(entry["source"], size)
         return
@@ -91,14 +92,14 @@ def grow_disk(driver, entry, size):
         files.replace_file(copy, entry["source"])
 
 
-def make_seed(driver, vm, step, networks):
-    """Create the seed of cloud-init that a step asks for; returns its path in a list."""
+def create_seed(driver, vm, step, networks):
+    """Create the cloud-init seed ISO of a step; return its path in a list, which is empty without cloud_init."""
     cloud_init = step.arguments["creation"].get("cloud_init")
     if cloud_init is None:
         return []
     path = seed_path(driver, vm.name)
     files.make_folder(os.path.dirname(path))
-    driver.edit.made[vm.name].append(path)
+    driver.edit.created_files[vm.name].append(path)
     try:
         documents = seed.nocloud_documents(cloud_init, vm.name, vm.name, macs_by_place(networks))
         seed.make_seed(driver.commands, files, path, documents)
@@ -109,7 +110,7 @@ def make_seed(driver, vm, step, networks):
 
 
 def with_macs(name, networks):
-    """NICs with an address of their own each."""
+    """Return the NICs with a MAC address each."""
     return {
-        place: {**entry, "mac": entry.get("mac") or fixed_mac(name, place)} for place, entry in (networks or {}).items()
+        index: {**entry, "mac": entry.get("mac") or fixed_mac(name, index)} for index, entry in (networks or {}).items()
     }

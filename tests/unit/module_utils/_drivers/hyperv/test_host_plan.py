@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which steps lead from a Hyper-V host to the requested settings, as a table."""
+"""The steps from a state of a Hyper-V host to the requested settings, as a table."""
 
 from __future__ import annotations
 
@@ -119,6 +119,6 @@ def test_rejections(found, options, message):
     assert message in str(error.value)
 
 
-def test_firmware_counts_only_if_hyperv_is_still_to_be_installed():
+def test_firmware_setting_matters_only_before_hyperv_is_installed():
     assert plan_host(NOTHING, host(firmware_allows=False)) == []
     assert plan_host(NOTHING, host(OFF, firmware_allows=False, has_hypervisor=True))

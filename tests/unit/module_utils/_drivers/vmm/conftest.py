@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The OpenBSD host on which the driver's tests work."""
+"""The OpenBSD host of the tests of the vmd driver."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vmd's driver on the double of an OpenBSD host, in this process: no program is started, and nobody waits."""
+"""The vmd driver with the double of an OpenBSD host in this process: no program is started, and time is simulated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OPTIONS = VMM.supported({**options.VM, **VM})
 
 
 class Host(OpenBSD):
-    """A host on which vmd runs; time passes while a task sleeps, and with each call."""
+    """A host on which vmd runs. Its time passes while a task sleeps, and with each call."""
 
     def __init__(self, folder, **known):
         super().__init__(folder, **known)
@@ -45,7 +45,7 @@ class Host(OpenBSD):
             self.well("rcctl", action, "vmd")
 
     def well(self, *words):
-        """One call that must go well."""
+        """Return the output of a call that must succeed."""
         answer = self.call(*words)
         assert answer.returncode == 0, (words, answer)
         return answer.stdout
@@ -58,12 +58,12 @@ class Host(OpenBSD):
         return self.config_file.read_text(encoding="latin-1") if self.config_file.exists() else ""
 
     def states(self):
-        """{name: state} as vmctl lists them."""
+        """Return {name: state} from vmctl status."""
         rows = [line.split() for line in self.call("vmctl", "status").stdout.splitlines()[1:]]
         return {row[8]: row[7] for row in rows}
 
     def disk(self, name="user.qcow2", size="16M"):
-        """A disk image that no task has created."""
+        """Return the path of a disk image that no task has created."""
         path = self.storage / name
         if not path.exists():
             self.well("vmctl", "create", "-s", size, str(path))
@@ -86,8 +86,11 @@ class _Timer(FakeClock):
 
 
 class InProcess(Commands):
-    """The driver's port to programs. ``before`` is {word: action}: what somebody else does before the first call with
-    that word."""
+    """Runs programs for the driver on the double.
+
+    ``before`` is {argument: function}: the function is called before the first call with this argument, and does what
+    another client does.
+    """
 
     def __init__(self, machine, before=None):
         self._host, self.calls, self._before = machine, [], dict(before or {})
@@ -114,7 +117,7 @@ class InProcess(Commands):
         return Completed(tuple(argv), answer.returncode, answer.stdout, answer.stderr)
 
     def _by_ssh(self, argv):
-        """A guest shuts down when it is told so."""
+        """Shut down the running guests, as the command of guest_shutdown would."""
         for vm in self._host.state.look()["vms"]:
             if vm.get("running"):
                 self._host.well("vmctl", "stop", "-fw", vm["name"])
@@ -130,7 +133,7 @@ def _make_iso(argv):
 
 @contextmanager
 def openbsd(**known):
-    """A host; what the driver reads at fixed places it reads below the host's root."""
+    """Yield a host. The driver reads files with fixed paths below the root of the host."""
     folder = Path(tempfile.mkdtemp())
     try:
         (folder / "host").mkdir()
@@ -152,7 +155,7 @@ def openbsd(**known):
 
 
 def driver_of(machine, commands=None, **given):
-    """The driver of a task with these options, and the options in full."""
+    """Return (driver, all options with defaults) of a task with these options."""
     of_host = {"config_file": str(machine.config_file), "storage_path": str(machine.storage)}
     checked = ArgumentSpecValidator(argument_spec(OPTIONS, in_full=True)).validate({**of_host, **given})
     assert not checked.error_messages, checked.error_messages
@@ -162,19 +165,19 @@ def driver_of(machine, commands=None, **given):
 
 
 def task(machine, check=False, commands=None, probe=lambda *_probed: True, **given):
-    """The Outcome of a task about the VM web, or the one that is named."""
+    """Return the Outcome of a task about the VM web, or about those in ``name``."""
     driver, params = driver_of(machine, commands, **{"name": ["web"], **given})
     return run(driver, requests(params, OPTIONS), check, machine.timer, probe)
 
 
 def well(machine, **given):
-    """The same of a task that must not fail."""
+    """Return the Outcome of a task that must not fail."""
     outcome = task(machine, **given)
     assert not outcome.failed, outcome.msg
     return outcome
 
 
 def info(machine, *names, **more):
-    """What vmm_vm_info returns."""
+    """Return the result of vmm_vm_info."""
     driver, _params = driver_of(machine, name=["web"])
     return report_vms(driver, {"name": list(names) or None, **more})

@@ -13,7 +13,7 @@ from suite.pairs import UNDISTURBED, Disturbance, Pair, assert_true, pairs
 from unit.module_utils._drivers.disturbed import disturbed
 from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
 
-_CARD = st.sampled_from([{"type": "nat"}, {"type": "network", "source": "lan"}, {"type": "network", "source": "dmz"}])
+_NIC = st.sampled_from([{"type": "nat"}, {"type": "network", "source": "lan"}, {"type": "network", "source": "dmz"}])
 _DISK = st.sampled_from([{"size": "16M"}, {"size": "24M"}])
 _SETTINGS = {
     "memory": st.sampled_from(["64M", "96M"]),
@@ -21,7 +21,7 @@ _SETTINGS = {
     "tags": st.sampled_from([[], ["a"]]),
     "autostart": st.booleans(),
     "disks": st.lists(_DISK, min_size=1, max_size=2),
-    "networks": st.lists(_CARD, max_size=2),
+    "networks": st.lists(_NIC, max_size=2),
     "boot_device": st.sampled_from(["default", "disk"]),
     "owner": st.sampled_from(["", "root"]),
     "native": st.sampled_from([{"sev": True}, {"sev": False}]),
@@ -34,8 +34,8 @@ _POLICIES = st.fixed_dictionaries(
         "purge": st.sampled_from([[], ["networks"], ["disks"]]),
     }
 )
-_ASKED = st.fixed_dictionaries({}, optional=_SETTINGS)
-#: Where the header of a qcow2 image has the size of the disk.
+_REQUESTS = st.fixed_dictionaries({}, optional=_SETTINGS)
+#: The bytes of the header of a qcow2 image that contain the size of the disk.
 _SIZE_AT = slice(24, 32)
 _CONF = """\
 switch "lan" { interface bridge0 }
@@ -48,12 +48,12 @@ vm "mail" {
 
 
 class _OnOpenBSD(Pair):
-    def __init__(self, host, asked):
-        self._host, self._asked, self.state = host, asked, asked["state"]
+    def __init__(self, host, requested):
+        self._host, self._requested, self.state = host, requested, requested["state"]
 
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
-        asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
-        return task(self._host, check=check, commands=_Disturbed(self._host, disturbance), **asked)
+        requested = {**self._requested, "state": "started"} if again and self.state == "restarted" else self._requested
+        return task(self._host, check=check, commands=_Disturbed(self._host, disturbance), **requested)
 
     def platform_state(self):
         known = [
@@ -64,13 +64,13 @@ class _OnOpenBSD(Pair):
         return [self._host.text(), sorted(known, key=lambda vm: vm["name"]), sizes]
 
     def assert_sound(self):
-        """The administrator's VM is as it was, and vmd accepts the file."""
+        """Check that the VM of the administrator is unchanged, and that vmd accepts the file."""
         assert self._host.states()["mail"] == "stopped"
         self._host.well("vmd", "-n")
 
 
 class _Disturbed(InProcess):
-    """``disturbance`` happens to a call that writes."""
+    """Runs programs like InProcess; ``disturbance`` happens to one call that writes."""
 
     def __init__(self, machine, disturbance):
         super().__init__(machine)
@@ -81,10 +81,10 @@ class _Disturbed(InProcess):
         return disturbed(self._disturbance, argv, writes, lambda counted: run(argv, writes=counted, **more))
 
 
-@pairs(60, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _ASKED, _POLICIES)
-def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, disturbance):
+@pairs(60, _STATES, st.fixed_dictionaries(_SETTINGS), st.sampled_from([*STATES]), _REQUESTS, _POLICIES)
+def test_check_mode_predicts_the_real_run(power, found, state, requested, policy, disturbance):
     state = "stopped" if state == "suspended" else state
-    policy = {**policy, "purge": [name for name in policy["purge"] if name in asked]}
+    policy = {**policy, "purge": [name for name in policy["purge"] if name in requested]}
     with openbsd() as host:
         for bridge in ("bridge0", "bridge1"):
             host.well("ifconfig", bridge, "create")
@@ -95,12 +95,12 @@ def test_check_mode_predicts_the_real_run(power, found, state, asked, policy, di
             well(host, state="present" if power == STOPPED else "started", **found)
         if power == PAUSED:
             host.well("vmctl", "pause", "web")
-        creation = {} if state == ABSENT or "disks" in asked else {"disks": [{}]}
-        assert_true(_OnOpenBSD(host, {"state": state, **asked, **creation, **policy}), disturbance)
+        creation = {} if state == ABSENT or "disks" in requested else {"disks": [{}]}
+        assert_true(_OnOpenBSD(host, {"state": state, **requested, **creation, **policy}), disturbance)
 
 
-def test_disk_that_was_not_enlarged_is_no_change():
-    """The larger copy was killed, and is removed."""
+def test_failed_enlargement_of_a_disk_is_not_reported_as_a_change():
+    """The copy to a larger image is interrupted, and removed."""
     with openbsd() as host:
         well(host, state="present", disks=[{"size": "16M"}])
         pair = _OnOpenBSD(host, {"state": "present", "disks": [{"size": "24M"}]})

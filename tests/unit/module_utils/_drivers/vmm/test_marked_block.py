@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vm.conf with the VMs of this collection: everything outside of the marked lines stays byte for byte."""
+"""vm.conf with VMs of this collection: all bytes outside of the marked lines stay the same."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from suite.pairs import number_of_pairs
 
 BEGIN, END = marked_lines()
-#: Pieces of files that people write, and that are easily misread.
+#: Pieces of files that users write, and that a parser could misread.
 PIECES = [
     "# a comment with } and { in it\n", "# it goes on \\\nin the next line\n", 'dir = "/var/vmm"\n', "mem = 1G\n",
     "\n", "\t \n",
@@ -44,7 +44,7 @@ GENERATED = number_of_pairs(1000)
 
 @settings(max_examples=GENERATED, deadline=None)
 @given(FILES)
-def test_adding_changing_and_removing_vms_leaves_the_rest_as_it_was(text):
+def test_adding_and_removing_vms_keeps_all_other_text(text):
     added = joined(split(text, "f").having("web", WEB))
     assert added.startswith(text)
     parts = split(added, "f")
@@ -56,7 +56,7 @@ def test_adding_changing_and_removing_vms_leaves_the_rest_as_it_was(text):
 
 @settings(max_examples=GENERATED, deadline=None)
 @given(FILES, FILES)
-def test_what_is_written_behind_the_marked_lines_stays_too(before, after):
+def test_text_after_the_marked_lines_stays(before, after):
     text = joined(split(before, "f").having("web", WEB)) + after
     assert joined(split(text, "f")) == text
     assert joined(split(text, "f").having("web", None)) == before + after
@@ -64,7 +64,7 @@ def test_what_is_written_behind_the_marked_lines_stays_too(before, after):
 
 @settings(max_examples=GENERATED, deadline=None)
 @given(st.lists(st.sampled_from([one for one in PIECES if one not in ("broken {\n", "}\n", "crlf\r\n")]), max_size=8))
-def test_vm_of_this_collection_is_read_whatever_stands_before_it(pieces):
+def test_vm_of_this_collection_is_read_after_any_text(pieces):
     text = joined(split("".join(pieces), "f").having("web", WEB))
     assert read("f", {"f": text}.get).blocks["web"].all("disk") == [("/d/web.qcow2", "qcow2")]
 
@@ -97,7 +97,7 @@ OLD = (
         ({"nics": (Nic("t"),)}, 'interface { switch "s" }', 'interface { switch "t" }'),
     ],
 )
-def test_vm_of_somebody_else_is_changed_where_it_is(changes, old, new):
+def test_vm_of_the_administrator_is_changed_in_place(changes, old, new):
     text = f"mem = 1G\n# before\n{OLD}# after\n"
     blocks = read("f", {"f": text}.get).blocks
     before = definition_of(blocks["db"], blocks)

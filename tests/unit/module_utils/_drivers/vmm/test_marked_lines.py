@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Marked lines in files of others: nothing else changes, and no interruption leaves them half done."""
+"""Marked lines in files of the administrator: nothing else changes, and interrupted tasks are completed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.pairs import number_of_pairs
 
 PENDING = "# These lines are not in force yet.\n"
 BEGIN, END = "# BEGIN polyvirt.core network\n", "# END polyvirt.core network\n"
-#: What files of administrators are made of.
+#: Pieces of files of administrators.
 PIECES = st.sampled_from(
     [
         'ext = "em0"\n',
@@ -57,7 +57,7 @@ def test_all_other_bytes_are_kept(tmp_path_factory, text):
         own = "".join(f"{line}\n" for line in lines) + END
         before, _own, after = found.partition(own)
         assert (before.startswith(text), after) == (True, "")
-        # Only what a line needs to begin is added, and nothing can continue into it.
+        # Only newlines are added before the marked line, and no backslash continues the text into it.
         added, _begin, _number = before[len(text) :].partition(BEGIN.rstrip("\n"))
         assert added in ("", "\n", "\n\n")
         assert not (text + added).endswith("\\\n")
@@ -67,7 +67,7 @@ def test_all_other_bytes_are_kept(tmp_path_factory, text):
     assert not edit(file)["changed"]
 
 
-def test_text_behind_the_lines_is_kept(file):
+def test_text_after_the_lines_is_kept(file):
     file.write_text(f"a\n{BEGIN}old\n{END}b\n# END other\n", encoding="utf-8")
     edit(file, "new")
     assert file.read_text(encoding="utf-8") == f"a\n{BEGIN}new\n{END}b\n# END other\n"
@@ -103,7 +103,7 @@ def test_new_version_that_is_invalid_is_not_written(file):
     assert file.read_text(encoding="utf-8") == "good\n"
 
 
-def test_old_version_is_back_if_the_program_fails(file):
+def test_old_file_is_restored_if_the_program_fails(file):
     file.write_text("good\n", encoding="utf-8")
     with pytest.raises(CommandFailed, match="is as it was before"):
         edit(file, "x", apply=["grep", "-v", "not in force", "{path}", "--no-such-option"])
@@ -137,7 +137,7 @@ def test_deferred_lines_wait_for_the_next_task(file, tmp_path):
     assert (tmp_path / "applied").exists()
 
 
-def test_lines_that_are_lost_are_applied_again(file, tmp_path):
+def test_lines_that_are_not_in_force_are_applied_again(file, tmp_path):
     edit(file, "x")
     assert edit(file, "x", in_force=False, apply=["touch", str(tmp_path / "applied")])["changed"]
     assert (tmp_path / "applied").exists()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting and stopping guests of vmd, and what vmd itself is like."""
+"""Start, stop and pause VMs of vmd; their addresses; and the facts about the host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _running(host):
     return host
 
 
-def test_stop_names_what_happens_to_a_guest_without_the_driver(running):
+def test_stop_warns_about_guests_without_vmmci(running):
     done = well(running, state="stopped")
     assert "vmmci" in done.vms[0]["steps"][0]["also"][0]
 
@@ -35,7 +35,7 @@ def test_memory_of_a_running_vm_is_reported(running):
     assert used() is None
 
 
-def test_guest_that_can_be_asked_by_ssh_is_not_cut_off(running):
+def test_guest_without_vmmci_is_shut_down_by_ssh(running):
     running.guest("web", vmmci=False)
     commands = InProcess(running)
     done = well(running, commands=commands, state="stopped", guest_shutdown={"user": "admin"})
@@ -45,7 +45,7 @@ def test_guest_that_can_be_asked_by_ssh_is_not_cut_off(running):
     assert call[-2:] == ("admin@100.64.1.3", "shutdown -p now || poweroff")
 
 
-def test_guest_that_hangs_is_reported_after_the_time_out_and_not_cut(running):
+def test_hanging_guest_is_reported_after_the_timeout_and_not_powered_off(running):
     running.guest("web", hangs=True)
     outcome = task(running, state="stopped", stop_timeout=5)
     assert (outcome.failed, running.states()["web"]) == (True, "stopping")
@@ -53,18 +53,18 @@ def test_guest_that_hangs_is_reported_after_the_time_out_and_not_cut(running):
     assert running.states()["web"] == "stopped"
 
 
-def test_guest_that_hangs_is_cut_with_permission(running):
+def test_hanging_guest_is_powered_off_with_permission(running):
     running.guest("web", hangs=True)
     well(running, state="stopped", stop_timeout=5, stop_mode="graceful_then_force")
     assert running.states()["web"] == "stopped"
 
 
-def test_pause_that_never_answers_is_a_pause(running):
+def test_pause_without_an_answer_succeeds(running):
     running.change(pause_hangs=True)
     assert well(running, state="paused").vms[0]["state"] == "paused"
 
 
-def test_third_start_within_seconds_is_tried_again(running):
+def test_third_start_within_seconds_is_retried(running):
     for _time in range(2):
         running.well("vmctl", "stop", "-fw", "web")
         running.call("vmctl", "start", "web")
@@ -72,7 +72,7 @@ def test_third_start_within_seconds_is_tried_again(running):
     assert well(running, state="started").vms[0]["state"] == "running"
 
 
-def test_vm_that_is_not_listed_for_a_moment_is_not_gone(host):
+def test_vm_that_vmctl_does_not_list_for_a_moment_still_exists(host):
     host.change(status_gap=0.4)
     well(host, state="started", **DISKS)
     well(host, state="stopped", stop_mode="force")
@@ -121,7 +121,7 @@ def test_source_of_linked_clones_does_not_start(host):
     well(host, state="started")
 
 
-def test_copy_for_which_there_is_no_room_is_rejected_before_it_begins(host, monkeypatch):
+def test_copy_without_free_space_is_rejected_before_it_begins(host, monkeypatch):
     image = host.disk()
     monkeypatch.setattr(files, "free_space", lambda folder: 1024)
     for check in (True, False):

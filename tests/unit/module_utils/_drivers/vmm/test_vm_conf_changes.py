@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task does to vm.conf, and to VMs that nobody asked it about."""
+"""Changes of vm.conf, and their effects on other VMs of the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOREIGN = 'vm "mail" {{\n\tmemory 64M # small\n\tdisk "{disk}"\n{more}}}\n'
 
 
 def foreign(host, more="", name="/etc/vm.conf"):
-    """A VM of the administrator in vm.conf, which vmd knows."""
+    """Define the VM mail of the administrator in vm.conf, have vmd read it, and return the text of the file."""
     host.write(name, FOREIGN.format(disk=host.disk(), more=more))
     host.well("vmctl", "reload")
     return host.file(name).read_text(encoding="latin-1")
@@ -58,10 +58,10 @@ def test_own_vm_that_starts_with_the_host_stays_stopped_while_others_change(host
     assert host.states()["auto"] == "running"
 
 
-def test_vm_that_vmd_starts_by_itself_is_not_started_again(host):
+def test_vm_that_vmd_starts_at_a_reload_is_not_started_again(host):
     well(host, state="started", memory="64M", **DISKS)
-    asked = {"state": "paused", "autostart": True, "memory": "96M", "allow_restart": True, "stop_mode": "force"}
-    assert well(host, **asked).vms[0]["state"] == "paused"
+    options = {"state": "paused", "autostart": True, "memory": "96M", "allow_restart": True, "stop_mode": "force"}
+    assert well(host, **options).vms[0]["state"] == "paused"
 
 
 def test_tags_need_no_reload(host):
@@ -86,14 +86,14 @@ def test_changed_memory_of_a_running_vm_waits_for_its_next_start(host):
     assert row["memory"] == 96 << 20
 
 
-def test_changed_memory_that_is_changed_back_waits_for_nothing(host):
+def test_change_that_is_reverted_needs_no_restart(host):
     well(host, state="started", memory="64M", **DISKS)
     well(host, memory="96M")
     back = well(host, memory="64M")
     assert (back.changed, back.vms[0]["restart_required"]) == (True, [])
 
 
-def test_vm_elsewhere_is_changed_where_it_is_with_permission(host):
+def test_vm_outside_of_the_marked_lines_is_changed_in_place_with_permission(host):
     text = foreign(host, more="\tdisable\n")
     refused = task(host, name=["mail"], memory="96M")
     assert (refused.failed, "allow_foreign_edit" in refused.msg, host.text()) == (True, True, text)
@@ -101,9 +101,9 @@ def test_vm_elsewhere_is_changed_where_it_is_with_permission(host):
     assert host.text().startswith(text.replace("memory 64M", "memory 96M"))
 
 
-@pytest.mark.parametrize("was", ["", "\tdisable\n"], ids=["enabled", "disabled"])
-def test_vm_elsewhere_that_vmd_would_start_after_its_own_change_stays_stopped(host, was):
-    foreign(host, more=was)
+@pytest.mark.parametrize("more", ["", "\tdisable\n"], ids=["enabled", "disabled"])
+def test_stopped_vm_outside_of_the_marked_lines_stays_stopped_after_its_change(host, more):
+    foreign(host, more=more)
     host.call("vmctl", "stop", "-fw", "mail")
     well(host, name=["mail"], memory="96M", autostart=True, allow_foreign_edit=True)
     assert host.states() == {"mail": "stopped"}
@@ -130,7 +130,7 @@ def test_broken_file_is_reported_and_not_touched(host):
 def test_switch_without_its_interface_would_end_vmd(host):
     host.write("/etc/vm.conf", 'switch "uplink" { interface bridge0 }\n')
     outcome = task(host, **DISKS)
-    assert (outcome.failed, "bridge0" in outcome.msg, "vmd would end" in outcome.msg) == (True, True, True)
+    assert (outcome.failed, "bridge0" in outcome.msg, "vmd would exit" in outcome.msg) == (True, True, True)
     host.well("ifconfig", "bridge0", "create")
     well(host, networks=[{"type": "network", "source": "uplink"}], **DISKS)
 
@@ -144,7 +144,7 @@ def test_failed_reload_restores_the_file_and_removes_new_disks(host):
 
 
 class _LosesAnswer(InProcess):
-    """vmd reads vm.conf, but the answer to that is lost once."""
+    """vmd reads vm.conf, but the answer to the first reload is lost."""
 
     is_lost = False
 
@@ -156,10 +156,10 @@ class _LosesAnswer(InProcess):
         return replace(completed, rc=-9)
 
 
-@pytest.mark.parametrize("found", ["absent", "present"])
-def test_vm_that_a_reload_without_an_answer_has_started_is_stopped_again(host, found):
+@pytest.mark.parametrize("state_before", ["absent", "present"])
+def test_vm_is_stopped_again_if_the_answer_to_a_reload_is_lost(host, state_before):
     text = foreign(host)
-    if found == "present":
+    if state_before == "present":
         well(host, memory="64M", autostart=True, **DISKS)
         text = host.text()
     files = host.files()
@@ -171,8 +171,8 @@ def test_vm_that_a_reload_without_an_answer_has_started_is_stopped_again(host, f
 def test_file_that_was_changed_meanwhile_is_planned_again(host):
     well(host, memory="64M", **DISKS)
     text = host.text()
-    other = {"-n": lambda: host.write("/etc/vm.conf", text.replace("memory 64M", "memory 80M"))}
-    commands = InProcess(host, before=other)
+    change = {"-n": lambda: host.write("/etc/vm.conf", text.replace("memory 64M", "memory 80M"))}
+    commands = InProcess(host, before=change)
     done = task(host, commands=commands, memory="96M")
     assert not done.failed, done.msg
     assert "memory 96M" in host.text()
@@ -212,7 +212,7 @@ def test_nothing_to_do_for_twenty_vms_is_one_process(host):
 
 
 @pytest.mark.parametrize("release", ["7.4", "7.5", "7.6", "7.7", "7.8"])
-def test_life_of_a_vm_on_every_release(release):
+def test_vm_lifecycle_on_every_release(release):
     with openbsd(release=release) as host:
         for given, is_changed in (
             ({"state": "started", **DISKS}, True),
@@ -224,8 +224,8 @@ def test_life_of_a_vm_on_every_release(release):
             ({"state": "absent"}, True),
             ({"state": "absent"}, False),
         ):
-            foretold = task(host, check=True, **given)
-            assert (foretold.changed, well(host, **given).changed) == (is_changed, is_changed), given
+            predicted = task(host, check=True, **given)
+            assert (predicted.changed, well(host, **given).changed) == (is_changed, is_changed), given
         assert (host.text(), host.files()) == ("", [])
 
 

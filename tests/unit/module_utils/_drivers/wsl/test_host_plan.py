@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which steps lead from WSL on a host to the requested settings, as a table."""
+"""The steps from a state of WSL on a host to the requested settings, as a table."""
 
 from __future__ import annotations
 
