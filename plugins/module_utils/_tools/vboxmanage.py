@@ -61,8 +61,8 @@ _WRONG_STATE = (
     "The machine is not mutable",
     "Already paused",
 )
-# Errors of calls that changed nothing. After any other error, the change may have been made: for example, a VM's objects
-# are no longer ready once its process has ended, as it does at the end of ``savestate``.
+# Errors of calls that changed nothing. After any other error, the change may have been made: for example, the objects
+# of a VM are no longer ready once its process has ended, as it does at the end of ``savestate``.
 _NOTHING_DONE = (
     *_NO_SESSION,
     *_HELD,

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import temporary_name
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import (
+    temporary_name,
+    with_plain_line_ends,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.hyperv import VM, hyperv, read_vms, vms_chain
 from hypothesis import example, given, settings
@@ -76,6 +79,7 @@ def _done(host, about="vm", **options):
 @given(name=_NAMES, switch=_NAMES, text=_TEXT, words=st.lists(_NAMES, max_size=3), snapshot=_NAMES, file=_FILES)
 @example("a" * 100, "b" * 100, "c" * 100, ["d" * 100], "e" * 100, "f" * 100)
 @example("[a-z]*", "*", "#polyvirt", ["*"], "?", "[a]$(throw)")
+@example("line", "ends", "one\r\ntwo\rthree\r", [], "snapshot", "file")
 @settings(max_examples=number_of_pairs(60, at_most=1000), deadline=None)
 def test_texts_are_never_code_nor_patterns(name, switch, text, words, snapshot, file):
     host = _host(name, switch)
@@ -89,7 +93,7 @@ def test_texts_are_never_code_nor_patterns(name, switch, text, words, snapshot, 
     vm = host.vm(name)
     assert [nic.switch for nic in vm.hardware.nics] == [host.switches[1].id]
     (found,) = (one for one in _done(host, "vm_info")["vms"] if one["id"] == vm.id)
-    assert (found["name"], found["description"], found["iso"]) == (name, text.replace("\r\n", "\n"), iso)
+    assert (found["name"], found["description"], found["iso"]) == (name, with_plain_line_ends(text), iso)
     assert found["tags"] == sorted(set(words))
     assert [(one["name"], one["description"]) for one in found["snapshots"]] == [(snapshot, text)]
     assert not _done(host, name=[name], networks=networks, **given_)["changed"]
