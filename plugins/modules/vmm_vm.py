@@ -145,7 +145,7 @@ EXAMPLES = r"""
     allow_restart: true
   become: true
 
-- name: Stop a Linux guest, which vmd itself can only cut off
+- name: Shut down a Linux guest, which vmd itself can only power off
   polyvirt.core.vmm_vm:
     name: web1
     state: stopped
