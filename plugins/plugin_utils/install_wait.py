@@ -12,7 +12,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._lifecycle.errors import PolyvirtError
 from .install_progress import CRASHED, FINISHED, WAITING, last_lines, progress_of
-from .over_platforms import OverPlatforms
+from .over_platforms import PlatformAction
 from .platforms import parts_of
 
 _CONSOLE_BYTES = 65536
@@ -23,7 +23,7 @@ _ENDED = ("stopped", "absent")
 _FAILED_READS = 3
 
 
-class InstallWait(OverPlatforms):
+class InstallWait(PlatformAction):
     """Subclasses set ``module``, the declaration of the options."""
 
     TRANSFERS_FILES = False
@@ -35,7 +35,7 @@ class InstallWait(OverPlatforms):
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
-        super(OverPlatforms, self).run(None, task_vars)
+        super().run(None, task_vars)
         _valid, options = self.validate_argument_spec(self.module.argument_spec)
         try:
             part = self._part(options, task_vars or {})

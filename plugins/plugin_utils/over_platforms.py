@@ -13,37 +13,15 @@ from ..module_utils._lifecycle.errors import PolyvirtError
 from .platforms import joined, parts_of
 
 
-class OverPlatforms(ActionBase):
-    """Subclasses set ``about`` (vm, vm_info or vm_snapshot) and ``module`` (a Declaration)."""
+class PlatformAction(ActionBase):
+    """Runs modules of platforms. Subclasses set ``about`` (vm, vm_info, vm_snapshot) and ``module`` (a Declaration)."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_async = True
     about = ""
     module = None
-
-    def run(self, tmp=None, task_vars=None):
-        del tmp  # Of no effect since ansible-core 2.3.
-        super().run(None, task_vars)
-        try:
-            known = [name for name in self.module.options if name not in ("platform", "options")]
-            parts, order = parts_of(self.about, self._task.args, known, self._default_platform(task_vars or {}))
-        except PolyvirtError as error:
-            return {"failed": True, "msg": str(error)}
-        if len(parts) == 1:
-            return self._result(parts[0], task_vars)
-        return self._together(parts, order, task_vars)
 
     def _default_platform(self, task_vars):
         default = os.environ.get("POLYVIRT_PLATFORM") or task_vars.get("vm_platform")
         return self._templar.template(default) if default else None
-
-    def _together(self, parts, order, task_vars):
-        """Run all modules in check mode first; only if none fails, run them to make the changes."""
-        planned = {part.platform: self._result(part, task_vars, in_check_mode=True) for part in parts}
-        if any(result.get("failed") for result in planned.values()):
-            return joined(planned, order, is_refused=True)
-        return joined({part.platform: self._result(part, task_vars) for part in parts}, order, is_refused=False)
 
     def _result(self, part, task_vars, in_check_mode=False):
         name = f"polyvirt.core.{part.module}"
@@ -70,3 +48,30 @@ class OverPlatforms(ActionBase):
             for key in (f"group/polyvirt.core.{platform}", name):
                 merged.update(self._templar.template(defaults.get(key) or {}))
         return merged
+
+
+class OverPlatforms(PlatformAction):
+    """One task for VMs of any platforms."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp=None, task_vars=None):
+        del tmp  # Of no effect since ansible-core 2.3.
+        super().run(None, task_vars)
+        try:
+            known = [name for name in self.module.options if name not in ("platform", "options")]
+            parts, order = parts_of(self.about, self._task.args, known, self._default_platform(task_vars or {}))
+        except PolyvirtError as error:
+            return {"failed": True, "msg": str(error)}
+        if len(parts) == 1:
+            return self._result(parts[0], task_vars)
+        return self._together(parts, order, task_vars)
+
+    def _together(self, parts, order, task_vars):
+        """Run all modules in check mode first; only if none fails, run them to make the changes."""
+        planned = {part.platform: self._result(part, task_vars, in_check_mode=True) for part in parts}
+        if any(result.get("failed") for result in planned.values()):
+            return joined(planned, order, is_refused=True)
+        return joined({part.platform: self._result(part, task_vars) for part in parts}, order, is_refused=False)
