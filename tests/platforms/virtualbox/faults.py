@@ -5,6 +5,7 @@
 
 With 7.2.22, 1 of 200 saves ended in an assertion, and 1 of 50 restored VMs died without a message (350 tried). Once in
 a dozen runs of all tests a poweroff never ended: the VM was off, and its process and the daemon waited for each other.
+Once in some hundred runs the daemon answered no call any more while several processes read a VM that another changed.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class VirtualBox(Registry):
 
     def __init__(self, root, folder, user=UNPRIVILEGED, program=DIRECT):
         super().__init__(folder)
-        self._asserted, self._root, self._mounts = "", root, None
+        self._faults, self._root, self._mounts = "", root, None
         self._prepare(user)
         self._name_socket()
         self._write_executable(user, program)
@@ -127,7 +127,7 @@ class VirtualBox(Registry):
                 break
             time.sleep(1)
         if "Assertion failed" in done.stderr:
-            self._asserted += done.stderr
+            self._faults += done.stderr
         return done
 
     def _ended(self, words, more):
@@ -138,7 +138,9 @@ class VirtualBox(Registry):
             return super().call(*words, timeout=PATIENCE, **more)
         except subprocess.TimeoutExpired:
             self.close()
-            raise AssertionError(f"VBoxManage {' '.join(map(str, words))} {HUNG}.") from None
+            hung = f"VBoxManage {' '.join(map(str, words))} {HUNG}."
+            self._faults += f"{hung}\n"
+            raise AssertionError(hung) from None
 
     def wait_for_guest(self, uuid):
         answers = []
@@ -155,9 +157,9 @@ class VirtualBox(Registry):
         wait_until(is_up, report)
 
     def faults(self, failure):
-        """Messages about bugs of VirtualBox itself. Assertions of all calls count: ``failure`` may be truncated."""
+        """Messages about bugs of VirtualBox itself, in all calls: ``failure`` may be truncated, or that of a task."""
         on = re.findall(r'^"(.*)" \{', self.call("list", "runningvms").stdout, re.MULTILINE)
-        return proofs(f"{failure}\n{self._asserted}", self.machines, on)
+        return proofs(f"{failure}\n{self._faults}", self.machines, on)
 
     def close(self):
         """Kill all processes of this registry; a VM that is only asked to end would first save its memory."""
