@@ -26,7 +26,6 @@ _FAILED_READS = 3
 class InstallWait(PlatformAction):
     """Subclasses set ``module``, the declaration of the options."""
 
-    TRANSFERS_FILES = False
     #: Ansible skips the task in check mode: there is nothing to wait for.
     _supports_check_mode = False
     _supports_async = False

@@ -16,6 +16,8 @@ from .platforms import joined, parts_of
 class PlatformAction(ActionBase):
     """Runs modules of platforms. Subclasses set ``about`` (vm, vm_info, vm_snapshot) and ``module`` (a Declaration)."""
 
+    TRANSFERS_FILES = False
+    _supports_async = True
     about = ""
     module = None
 
@@ -53,9 +55,7 @@ class PlatformAction(ActionBase):
 class OverPlatforms(PlatformAction):
     """One task for VMs of any platforms."""
 
-    TRANSFERS_FILES = False
     _supports_check_mode = True
-    _supports_async = True
 
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.

@@ -61,10 +61,8 @@ def _copy(driver, name, arguments, inputs):
 def check_copy(driver, label, arguments, vm_options, node):
     """Check the privileges on the source, its bridges and storages, and the space for copied disks."""
     requested, source = arguments["creation"]["clone"], arguments["source"]
-    permissions, privileges = (
-        driver.observer.permissions,
-        NewVmPrivileges(driver, arguments["config"], arguments.get("id")),
-    )
+    permissions = driver.observer.permissions
+    privileges = NewVmPrivileges(driver, arguments["config"], arguments.get("id"))
     permissions.check(label, f"/vms/{source.id}", "VM.Clone")
     privileges.check(label, "VM.Allocate")
     privileges.check(label, "VM.Config.Options")

@@ -133,9 +133,8 @@ def in_parallel(action, items):
     items = list(items)
     if len(items) < 2:
         return [action(item) for item in items]
-    with ThreadPoolExecutor(
-        max_workers=min(CONNECTIONS, max(_MIN_CONNECTIONS, len(items) // _CALLS_PER_CONNECTION))
-    ) as pool:
+    workers = min(CONNECTIONS, max(_MIN_CONNECTIONS, len(items) // _CALLS_PER_CONNECTION))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         return list(pool.map(action, items))
 
 

@@ -115,7 +115,7 @@ class Observer:
             return None
         except ApiError as error:
             is_vm = f"VM {target.id} already exists" in error.message
-        if not is_vm or any(str(entry["vmid"]) == target.id for entry in vm_entries(self.tool)):
+        if not is_vm or self._entry(target.id):
             # A container has the id, or the VM was created after the first list was read.
             return None
         label, path = target.name or target.id, f"/vms/{target.id}"
@@ -264,16 +264,20 @@ class Observer:
         except ApiError as error:
             if not is_gone(error):
                 raise
-        found = next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), None)
-        if found is None:
+        entry = self._entry(vmid)
+        if entry is None:
             raise NotFound(f"The VM {vmid} is gone: somebody else removed it meanwhile.", "Run the task again.")
-        self._nodes[vmid] = found["node"]
-        return VmOptions.read(self.tool, vmid, found["node"], found.get("pool"))
+        self._nodes[vmid] = entry["node"]
+        return VmOptions.read(self.tool, vmid, entry["node"], entry.get("pool"))
+
+    def _entry(self, vmid):
+        """The entry of a VM in the current list of the cluster; None if there is no such VM."""
+        return next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), None)
 
     def current_pool(self, vmid):
         """The current pool of a VM; empty if it is in none."""
-        found = next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), {})
-        return found.get("pool") or ""
+        entry = self._entry(vmid) or {}
+        return entry.get("pool") or ""
 
     def _pool(self, vmid):
         known = self._options.get(vmid)
@@ -322,16 +326,16 @@ class Observer:
 
     def may_be_under_creation(self, vmid, name):
         """Whether the VM with this id may be one that a task is creating with this name."""
-        found = next((entry for entry in vm_entries(self.tool) if entry["vmid"] == int(vmid)), None)
-        if found is None or found.get("lock") in CREATION_LOCKS:
+        entry = self._entry(str(vmid))
+        if entry is None or entry.get("lock") in CREATION_LOCKS:
             # While it is being created, its name is not known.
-            return found is not None
-        vm_options = self.read_options(str(vmid), found["node"])
+            return entry is not None
+        vm_options = self.read_options(str(vmid), entry["node"])
         return vm_options.is_unfinished and vm_options.stored.get("name") == name
 
     def is_being_created(self, vmid):
-        found = next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), {})
-        return found.get("lock") in CREATION_LOCKS
+        entry = self._entry(vmid)
+        return entry is not None and entry.get("lock") in CREATION_LOCKS
 
     def is_running(self, vm_options):
         return self.tool.get(f"{vm_options.path}/status/current")["status"] == "running"

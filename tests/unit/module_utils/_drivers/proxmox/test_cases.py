@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import ProxmoxReader, check_version
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import ProxmoxReader
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
 from simulators.proxmox import behind, invariants, worlds
@@ -392,10 +391,3 @@ def test_vm_on_an_offline_node_is_not_cloned(world):
 
 def test_info_modules_report_what_the_version_of_the_server_supports(world):
     assert ProxmoxReader(driver_of(world).tool, observer=None).traits().version == "9.1.2"
-
-
-def test_server_that_is_too_old_is_rejected(world):
-    for version in ("7.0-8", "8.4.1", "9.1.2"):
-        check_version(version)
-    with pytest.raises(Unavailable, match="or later"):
-        check_version("6.4-15")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import account
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import account, check_version
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput, Unavailable
 
 TOKEN = {"api_host": "pve1", "api_user": "ci@pve", "api_token_id": "t", "api_token_secret": "hidden"}
 
@@ -89,3 +89,10 @@ def test_invalid_port_is_rejected(monkeypatch):
     monkeypatch.setenv("PROXMOX_PORT", "https")
     with pytest.raises(InvalidInput, match="api_port: 'https'"):
         account(TOKEN)
+
+
+def test_server_that_is_too_old_is_rejected():
+    for version in ("7.0-8", "8.4.1", "9.1.2"):
+        check_version(version)
+    with pytest.raises(Unavailable, match="or later"):
+        check_version("6.4-15")
