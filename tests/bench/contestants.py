@@ -45,7 +45,7 @@ def write_node(path, count):
 
 
 def _domain(number, name):
-    # Each process reads the file anew, and what it leaves open would be made up anew.
+    # Each process reads the file again, and would choose new values for what the file leaves open.
     uuid, mac = f"00000000-0000-4000-8000-{number:012}", f"52:54:00:00:00:{number:02x}"
     return _DOMAIN.format(name=name, uuid=uuid, mac=mac, memory=MEMORY_MIB)
 

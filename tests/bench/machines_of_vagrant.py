@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A task over machines of Vagrant that all run already, against the module vagrant of molecule-plugins.
 
-Vagrant is the double, with machines of which only it can tell; a real one takes a second or two for each start.
+Vagrant is the double, with VMs that only Vagrant can report on. The real Vagrant takes one or two seconds to start.
 """
 
 from __future__ import annotations

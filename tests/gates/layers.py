@@ -70,7 +70,7 @@ _ENGINE, _MASKING = "module_utils/_engine", f"{_FRONT}/masking"
 _MEDIA = "module_utils/_media"
 _ENTRY = (_FRONT, _OWN_DRIVER, _MEDIA, f"{_LIFECYCLE}/options")
 
-# The first entry whose path a file's path begins with is the file's layer.
+# The layer of a file is the first entry that its path is equal to or below.
 LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(("modules", "plugin_utils")),

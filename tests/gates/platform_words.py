@@ -4,7 +4,7 @@
 """The core knows no platform: no option of one platform alone stands in its identifiers and texts.
 
 The words are the platforms' own options, also those that several have (``storage_path``), because the core handles none
-of them by name. Two kinds of words are no platform's: shared options, one of which a platform may define anew (``id``),
+of them by name. Two kinds of words belong to no platform: shared options, even if a platform redefines one (``id``),
 and words that the core uses in a sense of its own, each with the reason. Suboptions are found with their option.
 Documentation strings may name a platform's option as an example.
 """

@@ -15,7 +15,7 @@ QUERIES = yaml.safe_load((CHECKOUT / "extensions/audit/event_query.yml").read_te
 
 
 def _managing_modules():
-    """The modules whose ``vms`` report whether each VM was changed."""
+    """The modules that report in ``vms`` whether each VM was changed."""
     for path in sorted((CHECKOUT / "plugins/modules").glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and node.targets[0].id == "RETURN":

@@ -44,7 +44,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   state:
-    description: [What it shall be.]
+    description: [The requested state.]
     choices: {present: exists, absent: does not}
     default: present
   disks:

@@ -28,9 +28,9 @@ from gates.fragments import assigned
 MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))}
 #: Modules about VMs, which have one shape of result.
 OF_VMS = [name for name in MODULES if name not in generate.WITHOUT_VMS]
-#: Without the fragment of a connection; their own documentation names their groups, of which guest_status has none.
+#: Modules without the fragment of a connection. Their own documentation names their groups; guest_status has none.
 WITHOUT_FRAGMENT = ("guest_status", "hyperv_host_settings", "install_medium", "vmm_marked_lines", "wsl_host_settings")
-#: Those whose fragment has another name than their first word.
+#: {module: its fragment}, if the fragment is not named after the first word of the module.
 _FRAGMENTS = {"install_wait": "vm"}
 _STEP = Step("configure", (Change("memory", 1, 2),))
 _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses=(Address("192.0.2.1", "lease"),))

@@ -64,7 +64,7 @@ def outcomes(stats):
 
 
 def table(found):
-    """Lines about the misbehaviours of which tests have run."""
+    """Lines about the misbehaviours with tests that have run."""
     shown = [one for one in listed() if one.test in found]
     for one in shown:
         yield f"{one.number:4} {one.peer} {_version(one.peer)}: {one.asked}"

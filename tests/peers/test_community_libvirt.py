@@ -230,7 +230,7 @@ class TestDiskOutsideOfPools:
 
 
 class TestGuestIgnoresShutdown:
-    """D10: shut down a VM whose guest ignores the power button"""
+    """D10: shut down a VM with a guest that ignores the power button"""
 
     def test_theirs(self, real):
         """Every run reports success and a change; the VM runs on."""
@@ -247,7 +247,7 @@ class TestGuestIgnoresShutdown:
 
 
 class TestStartOfCrashedVm:
-    """D11: start a VM whose guest has crashed"""
+    """D11: start a VM with a crashed guest"""
 
     def test_theirs(self, real):
         """Fails, because the VM "is already running"; `state: shutdown` fails, because it "is not running"."""

@@ -36,7 +36,7 @@ class Adapter:
     unusable: ClassVar = frozenset()
     #: Options that keep a VM from a power state: their examples name what does not exist, or cannot be saved to disk.
     not_for_every_power: ClassVar = frozenset()
-    #: Settings of which a start without the module leaves open whether the VM runs with them.
+    #: Settings for which it is unknown whether a VM runs with them after a start without the module.
     open_by_hand: ClassVar = frozenset()
     #: What a task must allow to change a running VM.
     consent: ClassVar = {}

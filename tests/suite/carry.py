@@ -21,7 +21,7 @@ from suite.shim import as_calls
 def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=(), reach=()):
     """Run ``tasks`` in their order and return {label: Answer}; every task runs, even after one that failed.
 
-    ``machines`` are the names of which the state is read after each task; ``by`` is "forked", or Ansible's way:
+    ``machines`` are names of VMs; their state is read after each task. ``by`` is "forked", or Ansible's way:
     "shipped" or "in_process", which also check that no one of ``secrets`` is shown. ``reach`` are keywords of a play
     that connects in another way than locally.
     """

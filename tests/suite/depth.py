@@ -46,7 +46,7 @@ def pytest_report_header(config):
     return f"polyvirt: {'deep, ' if is_deep(config) else ''}POLYVIRT_TEST_SEED={seed()}"
 
 
-#: The platform whose scenarios run every day; {slowest platform: number of days for its scenarios}.
+#: The platform with scenarios that run every day; {slowest platform: number of days for its scenarios}.
 EVERY_DAY, SLOWEST = "libvirt_test", {"virtualbox": 6}
 #: The number of days for the scenarios of each other platform.
 DAYS = 2

@@ -7,8 +7,8 @@ A module takes 0.3 s if Python starts for it, and 0.02 s in a fork. Each request
 module's ``main()`` with its own environment, arguments and exit code, and can be killed without effect on others.
 
 Request, one line of JSON: {module, arguments (a file), environment, stdout (a file), stderr (a file), clock}.
-``clock`` is null for real time, or {url, authorization} of the double whose simulated time advances when a module
-sleeps. forking.py describes the answer.
+``clock`` is null for real time, or {url, authorization} of a double: its simulated time advances when a module sleeps.
+forking.py describes the answer.
 """
 
 from __future__ import annotations

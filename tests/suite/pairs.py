@@ -101,7 +101,7 @@ def assert_true(pair, disturbance):
     assert real.failed == any(vm["failed"] for vm in real.vms)
     if check.failed or not (real.failed and disturbance):
         _assert_predicted(pair, check, real, begin, end)
-        # After a start whose answer was lost, it is not known whether the guest was configured.
+        # If the answer to a start was lost, it is not known whether the guest was configured.
         assert disturbance or _pending(pair, check) == _pending(pair, real), "restart_required"
     else:
         if not _assert_reported(pair, real, begin, end):

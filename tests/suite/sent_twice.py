@@ -43,7 +43,7 @@ def twice(once):
 
 @contextmanager
 def each_step_twice():
-    """So for all tasks of this process; yields the errors of steps, of which the engine forgives some."""
+    """Do this for all tasks of this process; yields the errors of steps. The engine forgives some of them."""
     errors, carry_out = [], twice(one_by_one._carry_out)
 
     def noting(driver, vm, steps):

@@ -23,7 +23,7 @@ class Key:
 
     @property
     def seed(self):
-        """Options of a VM whose guest accepts the key."""
+        """Options of a VM with a guest that accepts the key."""
         return {
             "cloud_init": {"user": "root", "ssh_authorized_keys": [self.path.with_suffix(".pub").read_text().strip()]}
         }

@@ -74,7 +74,7 @@ class Machine:
 
 @dataclass
 class InMemory:
-    """A driver whose platform is a dictionary. ``disturbance`` applies to one of its steps."""
+    """A driver with a dictionary as its platform. ``disturbance`` applies to one of its steps."""
 
     machines: dict = field(default_factory=dict)
     disturbance: object = UNDISTURBED

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection plugin guest_agent with the real virsh, and a VM whose agent does not run."""
+"""The connection plugin guest_agent with the real virsh, and a VM with an agent that does not run."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 
 
 def _made(qemu, name, key, **more):
-    """Options of a VM whose guest accepts the key."""
+    """Options of a VM with a guest that accepts the key."""
     own = {"name": [name], "state": "started", "disks": [{}, {"size": "16M"}]}
     return {**qemu.guest, **key.seed, **own, **more}
 

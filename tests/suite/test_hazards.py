@@ -38,7 +38,7 @@ SHOWN_BY = {
     "test_name_that_the_tool_reads_as_the_id_of_another_vm",
     "the exit code of a batch hides errors": f"{_HERE}::test_error_in_a_batch_is_not_parsed_as_an_answer",
     "the first call takes eight seconds": f"{_HERE}::test_daemon_that_starts_slowly_is_waited_for",
-    "a revert whose content is gone cuts the guest off": f"{_SNAPSHOTS}::test_internal_snapshots",
+    "a revert to a snapshot without content cuts the guest off": f"{_SNAPSHOTS}::test_internal_snapshots",
     "dropping an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_snapshots_in_an_overlay",
     "saved memory meets other disks after a revert": "tests/suite/test_snapshots.py::"
     "test_restore_discards_saved_memory",

@@ -45,7 +45,7 @@ def test_each_vm_that_a_task_manages_is_counted_once(platform, carry):
 
 
 def test_vms_that_no_task_manages_are_not_counted(platform, carry):
-    """Not counted: VMs that are only listed, that do not exist, or whose request is rejected."""
+    """Not counted: VMs that are only listed, that do not exist, or that are named in a rejected request."""
     platform.clean()
     made = Task("create", {**platform.creation, "name": [ONE]})
     tasks = [

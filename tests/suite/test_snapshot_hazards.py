@@ -181,7 +181,7 @@ def test_restored_guest_continues_where_it_was(qemu, carry, key):
     for tasks in (
         # The kernel chooses its boot id when it is first read, so it is read before the snapshot.
         [Task("make", made)],
-        [snapshot("take", [GUEST], "up"), Task("start anew", again)],
+        [snapshot("take", [GUEST], "up"), Task("restart", again)],
         [
             Task("cut", {"name": [GUEST], "state": "stopped", "stop_mode": "force"}),
             snapshot("back", [GUEST], "up", "restored", **ready),

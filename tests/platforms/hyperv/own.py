@@ -9,7 +9,7 @@ from suite.scenarios.refusals import Refused
 
 
 def settings():
-    """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
+    """Settings that only this platform has, or that have other values here, as in ``scenarios.options``."""
     return {
         "nested_virtualization": ((True, True), (False, False)),
         "boot_order": ((["network", "disk"], ["network", "disk"]), (["disk", "network"], ["disk", "network"])),

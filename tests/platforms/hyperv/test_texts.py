@@ -34,12 +34,12 @@ _NAMES = _NAMES.filter(lambda name: not name.startswith("polyvirt~") and name.lo
 #: Windows allows these in names of files.
 _FILES = _NAMES.map(lambda name: "".join(one for one in name if one not in '"*?<>|:/\\'))
 
-#: Keys of a request whose values are texts of the product, and those of its values.
+#: Keys of a request, and of objects in it, that have texts of the product as their values.
 _FIXED = {"op", "command", "keep", "from", "expect", "on_error", "modules", "ref", "path", "property", "argument"}
 
 
 def _host(name, switch):
-    """With VMs whose names fit if ``name`` is a pattern, or is compared without what PowerShell reads in it."""
+    """A host with VMs that match if ``name`` is a pattern, or is compared without what PowerShell interprets in it."""
     host = HyperV()
     host.switches += [Switch("lan", "Private"), Switch(switch, "Private")]
     others = {"x", "web", f"{name}1", name[:-1], name.replace("`", ""), name.replace("*", "abc").replace("?", "z")}

@@ -40,7 +40,7 @@ _MARK = "conformance-next"
 
 
 class Libvirt(Adapter):
-    """A namespace in one libvirt: VMs whose names begin with a prefix, and files in a directory of their own."""
+    """A namespace in one libvirt: VMs with a common name prefix, and files in a directory of their own."""
 
     family = "polyvirt.core.virsh"
     commands = ("virsh", "qemu-img", "xorriso")

@@ -93,7 +93,7 @@ class Platform(Libvirt):
 
     @property
     def guest(self):
-        """Options of a VM whose guest has an address and SSH."""
+        """Options of a VM with a guest that has an address and SSH."""
         return {
             "cpus": 1,
             "memory": "128M",

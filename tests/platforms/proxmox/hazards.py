@@ -12,10 +12,10 @@ _CASES, _RACES, _LOST, _OWN = (
 _TOOL = "tests/unit/module_utils/_tools/test_proxmox.py"
 _PORT = "tests/unit/module_utils/_ports/test_proxmox_api.py"
 SHOWN_BY = {
-    "a NIC whose option is set again without its MAC gets a new one": (
+    "a NIC gets a new MAC if its option is set again without the MAC": (
         f"{_CASES}::test_nic_keeps_its_mac_and_all_other_sub_keys"
     ),
-    "a disk whose size is set again is allocated a second time": (
+    "a disk is allocated a second time if its size is set again": (
         f"{_CASES}::test_disk_grows_and_is_never_created_twice"
     ),
     "the API does not accept True and False as booleans": f"{_TOOL}::test_booleans_are_sent_as_numbers",

@@ -40,7 +40,7 @@ _WORDS = {STOPPED: "stop", PAUSED: "suspend", SUSPENDED: "suspend", RUNNING: "st
 
 
 class Platform(Client, Adapter):
-    """A cluster with VMs whose names begin with a prefix."""
+    """A cluster with VMs that have a common name prefix."""
 
     name = "proxmox"
     family = "polyvirt.core.proxmox"

@@ -17,7 +17,7 @@ from suite.shim import Shim
 
 
 class Modules:
-    """A platform for `suite.carry`: a project whose VMs have one provider."""
+    """A platform for `suite.carry`: a project with VMs that all have one provider."""
 
     family, word = "polyvirt.core.vagrant", "instance"
 

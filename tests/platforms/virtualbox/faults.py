@@ -28,7 +28,7 @@ def proofs(failure, folder, names_on):
 
 
 def _cut_off(folder, names_on):
-    """Logs of VMs whose process ended without the last line of a regular end, also if the daemon has crashed."""
+    """Logs of ended VM processes without the last line of a regular end, also if the daemon has crashed."""
     current = {folder / name / "Logs" / "VBox.log" for name in names_on}
     ended = sorted(set(folder.glob("*/Logs/VBox.log*")) - current)
     return [path for path in ended if "VBoxHeadless: exiting" not in path.read_text(errors="replace")[-500:]]

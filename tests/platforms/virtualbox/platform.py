@@ -39,7 +39,7 @@ PREFIX = "pvc-"
 
 
 class Platform(Disks, VmSetup, Adapter):
-    """A registry with VMs whose names begin with a prefix."""
+    """A registry with VMs that have a common name prefix."""
 
     name = "virtualbox"
     family = "polyvirt.core.vbox"

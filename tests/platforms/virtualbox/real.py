@@ -45,7 +45,7 @@ def build():
 
 
 def processes_in(folder, program=""):
-    """The process ids of the registry in ``folder`` whose command line contains ``program``."""
+    """The ids of all processes of the registry in ``folder`` that have ``program`` in their command line."""
     name = (Path(folder) / "registry" / "name").read_text(encoding="ascii").strip()
     mark = f"VBOX_IPC_SOCKETID={name}\0".encode()
     found = []

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from platforms.vmm.double_host import OpenBSD
 
 #: A call that changes something, as patterns of sh(1). With POLYVIRT_KILL, its caller is killed before or after it, but
-#: only once for each call: a call whose caller was killed may be repeated by the next run.
+#: only once for each call: if the caller of a call was killed, the next run may repeat the call.
 _WRITES = (
     "'ifconfig '*destroy",
     "'netstart '*",

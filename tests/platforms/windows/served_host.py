@@ -42,7 +42,7 @@ def _state(host):
 
 
 class _Recorded:
-    """A Machine whose state is written after each request."""
+    """A Machine that is recorded: its state is written after each request."""
 
     def __init__(self, machine, folder):
         self._machine, self._file, self._lock = machine, folder / "state.json", threading.Lock()

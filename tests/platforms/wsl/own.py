@@ -11,7 +11,7 @@ TIB = 1 << 40
 
 
 def settings():
-    """Settings that only this platform has, or whose values are its own, as in ``scenarios.options``."""
+    """Settings that only this platform has, or that have other values here, as in ``scenarios.options``."""
     unusable = dict.fromkeys(("version", "default", "install_location", "sparse", "export"), ((None, None),) * 2)
     return {
         **unusable,

@@ -121,7 +121,7 @@ class _Gone(Exception):
 
 
 @pytest.mark.parametrize("then", ["again", "absent"])
-def test_clone_whose_controller_ends_leaves_nothing(request, then):
+def test_clone_leaves_nothing_if_its_controller_ends(request, then):
     """Nobody goes on with the task: the next one finds no half distribution, and removes the file of the export."""
     before, options = TASKS["clone of one that runs"]
     undisturbed = _prepared(before)

@@ -101,7 +101,7 @@ def test_export_is_done_once_and_imports_again():
 # Power ----------------------------------------------------------------------------------------------------------------
 
 
-def test_started_distribution_stops_by_itself_and_the_result_says_so():
+def test_started_distribution_stops_on_its_own_and_the_result_reports_it():
     host = host_with_image()
     result = run_ok(host, **NEW, state="started")
     assert "15 seconds" in result["vms"][0]["steps"][-1]["also"][0]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""virsh with one domain, ``web1``, whose guest agent runs commands on this host.
+"""virsh with one domain, ``web1``; its guest agent runs commands on this host.
 
 Like the real one it repeats its input behind a prompt, passes on at most 4 MiB of an answer, and stores what it reads
 in a history unless VIRSH_HISTSIZE is 0. POLYVIRT_TEST_AGENT has its log, and what is wrong with the agent.

@@ -72,7 +72,7 @@ def _faults(world, **settings):
 
 def _advance(world, seconds):
     if not world.engine.clock.driven:
-        raise ValueError("the clock runs by itself; start the simulator with --driven")
+        raise ValueError("the clock runs on its own; start the simulator with --driven")
     world.engine.advance(seconds)
 
 

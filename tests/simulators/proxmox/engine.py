@@ -70,7 +70,7 @@ class Engine:
         self.now = clock.now
         self._due = []
         self._order = itertools.count()
-        #: The process whose step is running.
+        #: The process that is running a step.
         self.current = None
         #: A test may advance the clock while a server's thread answers.
         self.lock = threading.RLock()

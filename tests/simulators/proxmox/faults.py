@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Simulated errors: at which call or task, of which kind, and how often."""
+"""Simulated errors: which call or task fails, with which error, and how often."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Gateway:
         self.world = world
 
     def open(self, request):
-        """The Process whose value is the Answer, or whose error is Dropped."""
+        """Start and return a Process. In the end its value is the Answer, or its error is Dropped."""
         self.world.engine.run_due()
         return self.world.engine.start(self._answered(request))
 

@@ -12,7 +12,7 @@ from .errors import ApiError, ParameterError
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
-#: Types whose volumes are files in a directory of their VM.
+#: Types of storages that keep volumes as files in a directory of their VM.
 _FILES = {"dir", "nfs"}
 _BASE_PATH = {"zfspool"}
 

@@ -94,7 +94,7 @@ def _start_found(call, machine):
 
 
 def begin(world, machine):
-    """Set the state of a VM whose emulator has started."""
+    """Set the state of a VM after its emulator has started."""
     machine.running, machine.qmp = True, "running"
     machine.started_at = world.now
     machine.pid = 10_000 + machine.vmid
@@ -132,7 +132,7 @@ def _check_volumes(world, machine):
 
 
 def end(world, machine):
-    """Set the state of a VM whose emulator has ended, and apply its pending changes."""
+    """Set the state of a VM after its emulator has ended, and apply its pending changes."""
     machine.running = False
     machine.pid = 0
     vm_apply.apply_cold(world, machine)

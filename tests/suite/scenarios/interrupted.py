@@ -49,7 +49,7 @@ class Interrupted:
         answer = self.run()
         self.shim.forget()
         if len(answer.calls) < number:
-            # The task also reads disks of VMs outside the namespace, whose number changes.
+            # The task also reads disks of VMs outside the namespace, and the number of these disks changes.
             self.missed.append((order, number))
             return None
         self.fired += 1
@@ -203,7 +203,7 @@ SCENARIOS = {
     "snapshot": _snapshot,
     "restore": _restore,
 }
-#: (platform, scenario): real guests, and a double whose tool has no other tests of interrupted tasks.
+#: (platform, scenario): real guests, and a double of a tool that has no other tests of interrupted tasks.
 CASES = [
     (platform, scenario)
     for platform in ("libvirt_qemu", "virtualbox", "vmm")

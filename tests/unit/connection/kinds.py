@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Simulated platforms with guest agents, each with a VM ``web1`` whose agent runs commands on this host."""
+"""Simulated platforms with guest agents, each with a VM ``web1`` and its agent, which runs commands on this host."""
 
 from __future__ import annotations
 

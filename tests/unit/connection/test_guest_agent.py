@@ -105,7 +105,7 @@ def test_modules_run_without_pipelining(play, tmp_path):
     assert SECRET not in platform.shown()
 
 
-#: A program of a guest whose agent is not root.
+#: A program of a guest with an agent that is not root.
 _SUDO = """#!/bin/sh
 while [ "$1" != /bin/sh ]; do [ "$1" != -p ] || echo "$2" >&2; shift; done
 read -r password

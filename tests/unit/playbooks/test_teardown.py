@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.rotated(2)
 
 # A host as libvirt's test driver reads it from a file, with one machine on the image. Every connection reads it
-# anew, so without an id the machine would have another one each time.
+# again, so without an id the machine would have another one each time.
 HOST = """<node><domain type='test'>
   <name>keeper</name><uuid>5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a11</uuid><memory>8388608</memory><os><type>hvm</type></os>
   <devices><disk type='file' device='disk'><source file='{image}'/><target dev='vda'/></disk></devices>

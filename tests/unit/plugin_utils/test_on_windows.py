@@ -30,7 +30,7 @@ def _answer(params, check):
 
 
 class Action(OnWindows):
-    """An action plugin whose connection leads to a simulated host, or raises the errors in ``connection_errors``."""
+    """An action plugin. Its connection leads to a simulated host, or raises the errors in ``connection_errors``."""
 
     module = Declaration(OPTIONS, _answer, PLATFORM)
 

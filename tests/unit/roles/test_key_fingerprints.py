@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What role agent runs in a guest to see whose key a file holds. The fingerprints are those that gpg 2.2.40 tells."""
+"""The script that role agent runs in a guest to identify keys in a file. The fingerprints are those of gpg 2.2.40."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 SCRIPT = Path(__file__).parents[3] / "roles" / "agent" / "files" / "key_fingerprints.py"
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "openpgp"
 
-# An Ed25519 key with a subkey, and an RSA key, whose packets have longer headers.
+# An Ed25519 key with a subkey, and an RSA key with longer packet headers.
 ELLIPTIC = "4D30E85BE34451E98ED6BB03ADFB420703AB451F"
 RSA = "456EAD57A7BB785A83D78D8C3E18049D8E2B3982"
 ONE = (FIXTURES / "one.asc").read_bytes()

@@ -56,7 +56,7 @@ ROWS = [
     Elsewhere(7, "runner", "addresses are waited for"),
     row(8, "a guest is asked to stop", found("running"), ask("stopped"), "stop"),
     row(9, "a guest that cannot be asked is cut by force", found("running"), ask("stopped", stop_mode="force"), "kill"),
-    Elsewhere(9, "driver", "asking a guest whose service does not answer fails at once"),
+    Elsewhere(9, "driver", "asking a guest fails at once if its service does not answer"),
     row(10, "the cut comes only after the time-out", found("running"),
         ask("stopped", stop_mode="graceful_then_force"), "stop"),
     Elsewhere(10, "runner", "the time-out, and the cut or the failure after it"),

@@ -94,7 +94,7 @@ ROWS = [
     row(17, "and not taken again", vm("running", snapshots=WITHOUT_MEMORY), ask_snapshot("s1")),
     row(18, "without memory it ends stopped; kept running it is started", vm("running", snapshots=WITHOUT_MEMORY),
         ask_snapshot("s1", "restored", power="keep"), "restore | start", after={"state": "running"}),
-    row(18, "with memory it runs by itself", vm("stopped", snapshots=WITH_MEMORY), ask_snapshot("s1", "restored"),
+    row(18, "with memory it runs without a start", vm("stopped", snapshots=WITH_MEMORY), ask_snapshot("s1", "restored"),
         "restore", after={"state": "running"}),
     row(19, "what is not there is not removed", vm(), ask_snapshot("s1", "absent")),
     row(20, "a running machine is stopped and removed", vm("running", files=VOLUMES),

@@ -39,7 +39,7 @@ COSTLESS = ("image", "snapshot.content")
 
 @dataclass(frozen=True)
 class Costs:
-    """``plain`` are lines of letters and fields. ``special`` are fields whose costs depend on values:
+    """``plain`` are lines of letters and fields. ``special`` are fields with costs that depend on values:
     (letters, field, old value, new value, key), and if needed, settings of the VM."""
 
     traits: Traits

@@ -21,7 +21,7 @@ row = rows_of(vagrant_traits({"libvirt"}, managed=False))
 virtualbox = rows_of(vagrant_traits({"virtualbox"}, managed=False))
 BOX, OTHER_BOX = "debian/bookworm64", "debian/trixie64"
 CONFIG = config_of({"name": "web", "provider": "libvirt", "box": BOX, "memory": 512})
-#: A VM of the managed file, one that was never started, and one of a user's file, whose settings are not read.
+#: A VM of the managed file, one that was never started, and one of a user's file (its settings are not read).
 vm = partial(found, **CONFIG)
 DESCRIBED = found(id=None, mark=None, **CONFIG)
 driven = partial(found, mark=None, active=None)

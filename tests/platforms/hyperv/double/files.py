@@ -117,7 +117,7 @@ class FileSystem(Files):
             self.vhd(child).broken = True
 
     def children(self, path):
-        """The disks whose parent is a disk."""
+        """The disks that have this disk as their parent."""
         key = self._key(path)
         return [
             self.name(one)

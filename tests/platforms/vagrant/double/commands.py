@@ -29,7 +29,7 @@ COMMANDS = {
     "destroy": power.destroy,
     "snapshot": snapshots.snapshot,
 }
-#: Options whose value is the next argument.
+#: Options that take the next argument as their value.
 _WITH_VALUE = ("--provider", "--name")
 
 

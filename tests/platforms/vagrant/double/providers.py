@@ -22,7 +22,7 @@ _SNAPSHOT = re.compile(r'^SnapshotName[-\d]*="(.*)"$', re.MULTILINE)
 
 
 class InMemory:
-    """A provider whose VMs are entries of the double's state."""
+    """A provider with VMs that are entries of the double's state."""
 
     def __init__(self, registry, name):
         self._registry, self.name = registry, name

@@ -26,7 +26,7 @@ _BANNER = (
 
 
 class Failure(Exception):
-    """A failed command. With ``work`` it failed in a background task, whose progress is printed before the message."""
+    """A failed command. With ``work`` it failed in a background task; its progress is printed before the message."""
 
     def __init__(self, *lines, code=None, part="SessionMachine", work=False, after=(), stdout="", rc=1):
         super().__init__(*lines)

@@ -197,7 +197,7 @@ def _make(registry, path, form, size, parent=None, register=True, **more):
 
 
 def convert_from_raw(registry, words):
-    """Create an image from a raw file, whose name determines the simulated guest."""
+    """Create an image from a raw file. The name of this file determines the simulated guest."""
     (raw, path), given = options(words, ("format", "variant"))
     size = os.path.getsize(raw)
     begin = Path(raw).read_bytes()

@@ -87,7 +87,7 @@ class Guests:
                     react(vm)
 
     def _finish(self, vm):
-        """The guest ends by itself, or its time is up."""
+        """The guest ends on its own, or its time is up."""
         wants = self.guest(vm)["on_end"] == "reboot" or vm.pop("is_installed", False)
         if not wants or vm.get("stopping") or vm.get("boot_device"):
             self.end(vm)

@@ -23,7 +23,7 @@ class Misuse(Exception):
 
 
 class Hang(Exception):
-    """A command that never ends by itself; it has printed its first words."""
+    """A command that never ends on its own; it has printed its first words."""
 
     stderr = ""
 

@@ -28,7 +28,7 @@ GIVEN = {
 #: Which VMs are meant is told for all of them together.
 WHICH = {"name", "id"}
 _READ = re.compile(r'\b(?:options|params)(?:\.get\(|\[)"(\w+)"')
-#: Options that are the same for all entries, or of which a driver is told if any VM has them.
+#: Options that are the same for all entries, or for which a driver only learns whether any VM has them.
 OF_ALL = {"call_timeout"}
 
 

@@ -33,7 +33,7 @@ class Chaos(World):
         super().__init__(*machines, lane=lane, synchronous_verbs=synchronous_verbs)
         self.chance, self.error_rate = chance, error_rate
         self.written, self.complete, self.sent_again, self.undo_failed = set(), [], [], set()
-        #: {name: previous power state} of VMs whose guests were requested to stop.
+        #: {name: previous power state} of VMs with guests that were requested to stop.
         self.asked_to_stop = {}
 
     def is_hit(self, share=1.0):

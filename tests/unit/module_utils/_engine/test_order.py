@@ -73,7 +73,7 @@ def test_disk_that_another_vm_uses_is_kept():
     assert outcome.vms[0]["kept"] == [{"path": "/base.qcow2", "reason": "used by other"}]
 
 
-def test_disk_of_a_clone_whose_own_disk_is_kept_is_kept():
+def test_base_disk_is_kept_if_the_disk_of_its_clone_is_kept():
     world = Linked(owned("base"), owned("clone"), uses=[("clone", "base")])
     world._delete = lambda vm, step: Cloning._delete(world, vm, step)
     outcome = delete(world, "base", "clone", delete_disks="none")

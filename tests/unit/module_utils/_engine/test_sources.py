@@ -140,7 +140,7 @@ def test_missing_snapshot_of_the_source_stops_the_task():
 
 
 def test_unreadable_source_fails_only_its_clone():
-    """Also in one lane, where two clones are sent together whose sources the same task changes."""
+    """Also in one lane, where two clones are sent together and the same task changes their sources."""
     world = Cloning(*(Machine(name, f"id-{name}", config={"cpus": 1}) for name in ("db", "mail")))
     world._lane = "all"
     observe = world.observe

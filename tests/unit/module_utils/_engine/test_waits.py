@@ -110,11 +110,11 @@ def test_guest_that_stops_just_before_a_repeated_request_is_not_an_error():
     world = World(running(ignored_stops=1))
     send_stop = world._stop
 
-    def press_and_stop_by_itself(vm, step):
+    def press_and_stop_on_its_own(vm, step):
         world.machine("web").power = "stopped" if len(world.calls) == 2 else "running"
         send_stop(vm, step)
 
-    world._stop = press_and_stop_by_itself
+    world._stop = press_and_stop_on_its_own
     outcome = carry_out(world, ask("web", "stopped"))
     assert (outcome.failed, world.verbs()) == (False, ["stop", "stop"])
 

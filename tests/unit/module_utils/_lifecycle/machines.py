@@ -86,7 +86,7 @@ def platforms(draw):
 
 
 def _without_memory(vm, asked):
-    """Return kind and power of a new snapshot on a platform whose snapshots contain no memory."""
+    """Return kind and power of a new snapshot on a platform where snapshots contain no memory."""
     return "external", model.STOPPED
 
 

@@ -112,7 +112,7 @@ def test_held_lock_file_is_a_temporary_error(world, tool):
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 595, 596])
-def test_task_whose_status_is_unavailable_for_a_while_continues(world, tool, status):
+def test_task_continues_while_its_status_is_unavailable(world, tool, status):
     world.faults.request("reply", path=".*/tasks/.*/status", status=status, reason="Connection timed out", times=3)
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert world.cluster.machines[101].running

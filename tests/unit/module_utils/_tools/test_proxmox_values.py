@@ -15,7 +15,7 @@ from collection_path import CHECKOUT
 _GOLDEN = CHECKOUT / "tests" / "unit" / "fixtures" / "proxmox" / "9.2.6" / "golden.json"
 
 MAC = "BC:24:11:00:00:01"
-#: What the server prints anew, beside drives; all else it keeps as it was sent.
+#: Besides drives, what the server prints in its own form; it keeps all else as it was sent.
 _PRINTED = ("net", "efidisk", "tpmstate")
 
 

@@ -47,7 +47,7 @@ class FakeCommands(Commands):
 
 
 def after(call):
-    """A tool whose next call ends as a recorded one did."""
+    """A tool; its next call ends as the recorded one did."""
     return VBoxManage(FakeCommands(call.rc, call.stdout, call.stderr))
 
 

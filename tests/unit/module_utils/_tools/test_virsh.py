@@ -246,7 +246,7 @@ def test_vm_does_not_count_as_missing_if_the_connection_was_lost():
 
 
 @pytest.mark.parametrize(("words", "doubtful"), [(("start", "x"), 1), (("domstate", "x"), 0)])
-def test_change_whose_connection_was_lost_may_have_been_made(words, doubtful):
+def test_change_may_have_been_made_if_the_connection_was_lost(words, doubtful):
     before = writes.count()
     with pytest.raises(virsh.ConnectionLost):
         virsh.Virsh(FakeCommands(DISCONNECTED), "virsh", "qemu:///system").run(*words)

@@ -127,7 +127,7 @@ def test_a_download_does_not_replace_a_file_unless_it_can_be_compared(gateway):
     assert run(gateway, "POST", path, **{**asked, "filename": "x.txt"}) == {"filename": "wrong file extension"}
 
 
-def test_what_cloud_init_was_not_told_yet_is_shown_until_its_drive_is_made_anew(gateway):
+def test_cloud_init_changes_are_pending_until_the_drive_is_created_again(gateway):
     run(gateway, "PUT", f"{VM1}/config", scsi2="local-lvm:cloudinit")
     run(gateway, "PUT", f"{VM1}/config", ciuser="debian", name="renamed")
     told = {entry["key"]: entry for entry in gateway.call("GET", f"{VM1}/cloudinit").data}

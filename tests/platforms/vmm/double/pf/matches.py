@@ -158,7 +158,7 @@ class Matches:
         return Ports("", low) if low == high else Ports(":", low, high)
 
     def port_star(self, text):
-        """A range of which ``*`` is the end has as many ports as the range that the rule compares."""
+        """A range that ends with ``*`` has as many ports as the range that the rule compares."""
         low, _colon, high = text.partition(":")
         return Ports("*", self._service(low)) if high == "*" else self.port_range(text)
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ruleset optimizer: removes duplicates, combines rules with a table, and sorts rules.
 
-It works on blocks: adjacent rules with the same effect, whose order does not matter.
+It works on blocks: adjacent rules with the same effect, so that their order does not matter.
 """
 
 from __future__ import annotations

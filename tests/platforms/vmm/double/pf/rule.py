@@ -191,7 +191,7 @@ class Rule:
 
 @dataclass(eq=False)
 class Anchor:
-    """A named list of rules. It is empty for an anchor whose rules are loaded separately."""
+    """A named list of rules. It is empty if the rules of the anchor are loaded separately."""
 
     path: str = ""
     name: str = ""

@@ -20,7 +20,7 @@ def test_addresses_are_from_the_agent_or_from_cloud_init(world):
 
 
 class WithBridgeInGuest(Api):
-    """The guest of web1 has its own bridge, whose address comes first."""
+    """The guest of web1 has its own bridge, and the address of this bridge comes first."""
 
     def call(self, method, path, parameters=None):
         answer = super().call(method, path, parameters)

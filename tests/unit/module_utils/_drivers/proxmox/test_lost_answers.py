@@ -12,7 +12,7 @@ from simulators.proxmox.access import User
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 from unit.module_utils._drivers.proxmox.test_races import CLONE, NEW, _assert_one
 
-#: A clone whose first disk is large; the template's first disk is its small cloud-init drive.
+#: A clone with a large first disk; the template's first disk is its small cloud-init drive.
 LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 

@@ -108,7 +108,7 @@ def test_vga_and_display_cannot_be_combined(world):
 
 
 def _apply_predicted(world, **requested):
-    """Run a task whose changes check mode predicts; returns the VM."""
+    """Run a task; check mode must predict its changes. Returns the VM."""
     check, real = do(world, check=True, **requested), do(world, **requested)
     assert (check.failed, check.changed, check.diff) == (real.failed, real.changed, real.diff)
     assert (real.failed, real.changed) == (False, True), real.msg

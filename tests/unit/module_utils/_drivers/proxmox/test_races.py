@@ -19,7 +19,7 @@ from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
-#: A clone whose first disk is large; the template's first disk is its small cloud-init drive.
+#: A clone with a large first disk; the template's first disk is its small cloud-init drive.
 LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
 
 
@@ -144,7 +144,7 @@ def test_two_tasks_in_turns_leave_one_vm(requested):
 
 
 class Held(Api):
-    """Stops before the first call whose path contains one of these words: signals this, and waits to continue."""
+    """Stops before the first call with one of these words in its path: signals this, and waits to continue."""
 
     def __init__(self, world, words):
         super().__init__(world)

@@ -169,7 +169,7 @@ def test_vm_with_devices_of_its_node_is_not_moved(world):
     rejected(world, "web2", "hostpci0", "pve3", name="web2", node="pve3")
 
 
-def test_vm_whose_bridge_is_missing_is_not_started(world):
+def test_vm_with_a_missing_bridge_is_not_started(world):
     behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr7")
     rejected(world, "web2", "vmbr7", "vmbr0", name="web2", state="started")
     done = do(world, name="web2", state="started", networks=[{}, {"source": "vmbr1"}])

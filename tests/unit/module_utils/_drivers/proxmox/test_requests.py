@@ -108,7 +108,7 @@ def test_unchanged_power_states_need_no_request_for_each_vm(count):
     assert _requests(world) == (1 + NODES, 0)
 
 
-def test_only_vms_whose_power_changes_are_read():
+def test_only_vms_with_a_power_change_are_read():
     world = worlds.with_many(20)
     assert do(world, name=_names(20)[:4], state="started", check=True).changed
     assert _requests(world) == (1 + NODES + 2 + BEFORE + 2, 0)

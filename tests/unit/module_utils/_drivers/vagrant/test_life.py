@@ -104,7 +104,7 @@ def test_changed_provisioners_run_at_the_next_start(world):
         assert ("--provision" in _words_of_up(answer)) == is_needed
 
 
-def test_provisioner_that_never_runs_by_itself_needs_no_start(world):
+def test_provisioner_that_never_runs_on_its_own_needs_no_start(world):
     world.create(state="started", provisioners=SCRIPT)
     wanted = {"provisioners": [*SCRIPT, {"name": "later", "inline": "false", "run": "never"}]}
     assert world.create(**wanted).vm["restart_required"] == []

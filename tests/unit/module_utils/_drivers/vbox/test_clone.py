@@ -195,7 +195,7 @@ def test_source_that_is_changed_meanwhile_is_waited_for(vbox):
 
 
 def test_ssh_port_of_the_clone_is_kept_where_nobody_has_it(vbox):
-    """The clone of a VM whose port forward was removed meanwhile."""
+    """The port forward of the source was removed after the snapshot."""
     task(vbox, "source").succeeded()
     snapshot(vbox, "s", "source").succeeded()
     port = chosen_port(vbox, "source")

@@ -41,7 +41,7 @@ def test_all_settings_go_into_one_call(tmp_path):
     ]
 
 
-def test_a_changed_rule_is_taken_away_and_given_anew(tmp_path):
+def test_changed_rule_is_deleted_and_added_again(tmp_path):
     calls = changing_calls(
         tmp_path,
         "web",

@@ -133,7 +133,7 @@ def test_seed_has_a_drive_behind_the_iso(vbox):
     assert (vbox.folder / "a.iso").exists()
 
 
-# Files in the way -------------------------------------------------------------------------------------------------
+# Existing files ---------------------------------------------------------------------------------------------------
 
 
 def test_seed_names_the_macs_of_the_nics(vbox):
@@ -146,7 +146,7 @@ def test_seed_names_the_macs_of_the_nics(vbox):
 
 
 @pytest.mark.parametrize("name", ["web-SATA-0.vhd", "web.polyvirt-seed.iso"])
-def test_file_in_the_way_is_not_replaced(vbox, name):
+def test_existing_file_is_not_replaced(vbox, name):
     path = vbox.machines / "web" / name
     path.parent.mkdir()
     path.write_bytes(b"precious")
@@ -164,7 +164,7 @@ def test_settings_of_somebody_else_are_not_replaced(vbox):
     assert vbox.files() == ["web/web.vbox"]
 
 
-def test_vm_whose_settings_file_alone_exists_is_completed(vbox):
+def test_vm_with_only_a_settings_file_is_completed(vbox):
     """A run was killed before VirtualBox had registered the VM."""
     vbox.run("createvm", "--name", "web", "--uuid", MARKED)
     assert task(vbox).succeeded().vm["id"] == MARKED
@@ -269,7 +269,7 @@ def test_new_vm_gets_native_settings(vbox):
 
 
 @pytest.mark.parametrize("word", ["createvm", "clonevm"])
-def test_vm_whose_creation_got_no_answer_in_time_is_removed_again(vbox, word):
+def test_vm_is_removed_if_its_creation_times_out(vbox, word):
     """The VM was registered nevertheless."""
     task(vbox, "base").succeeded()
     before = vbox.run("list", "vms"), vbox.files()

@@ -177,7 +177,7 @@ def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(vbox, detached):
 
 
 def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
-    """The disk belongs to the VM, whose snapshot contains it; no other user is reported, and no other VM may use it."""
+    """The disk belongs to the VM, because its snapshot has it. No other user is reported; no other VM may use it."""
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
     config = {**SMALL, "disks": {"#0": {"source": detached}}}
@@ -306,7 +306,7 @@ def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
     assert commands.calls == [("unregistervm", vm.id)]
 
 
-def test_lost_vm_whose_files_come_back_is_not_deleted(vbox):
+def test_lost_vm_is_not_deleted_if_its_files_come_back(vbox):
     task(vbox).succeeded()
     folder = vbox.machines / "web"
     kept = folder.rename(vbox.folder / "kept")

@@ -52,8 +52,8 @@ def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_t
     }
 
 
-def test_disk_whose_image_is_unknown_is_reported_without_its_size(tmp_path):
-    """VirtualBox does not list an image whose file it cannot read; the settings file shows that it is a disk."""
+def test_disk_with_unknown_image_is_reported_without_its_size(tmp_path):
+    """VirtualBox does not list an image if it cannot read the file; the settings file shows that it is a disk."""
     driver, _commands = driver_on(tmp_path)
     vbox_vm = driver.vbox_vms()[found(driver, "run").id]
     disks = config_of(replace(vbox_vm, media={}))["disks"]

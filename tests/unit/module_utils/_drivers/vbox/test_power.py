@@ -15,7 +15,7 @@ STARTING = "Invalid machine state: Starting (must be Running, Paused or Stuck)"
 
 
 def running(vbox, guest="ignores"):
-    """A running VM whose guest has booted."""
+    """A running VM with a guest that has booted."""
     uuid = vbox.make("web", guest)
     vbox.run("startvm", uuid, "--type", "headless")
     vbox.clock.sleep(1)
@@ -55,7 +55,7 @@ def test_guest_that_ignores_the_button_is_turned_off_on_request_only(vbox):
 
 
 @pytest.mark.parametrize(("mode", "word"), [("graceful", "acpipowerbutton"), ("force", "poweroff")])
-def test_guest_that_stops_by_itself_first(vbox, mode, word):
+def test_guest_that_stops_on_its_own_first(vbox, mode, word):
     uuid = running(vbox, "obeys")
     done = stopped(vbox, stop_mode=mode, before={word: lambda: vbox.run("controlvm", uuid, "poweroff")}).succeeded()
     assert (len(done.verbs), done.vm["state"]) == (1, "stopped")
@@ -145,7 +145,7 @@ def test_vm_that_is_removed_while_it_is_stopped(vbox):
     assert (done.outcome.failed, "Unexpected" in done.outcome.msg) == (True, False)
 
 
-def test_vm_whose_settings_are_lost_while_it_is_stopped(vbox):
+def test_vm_state_is_unknown_if_its_settings_are_lost_while_it_is_stopped(vbox):
     running(vbox)
     settings = vbox.machines / "web" / "web.vbox"
     done = stopped(vbox, stop_mode="graceful", after={"acpipowerbutton": lambda: settings.write_text("x")})

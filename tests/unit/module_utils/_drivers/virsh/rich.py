@@ -58,7 +58,7 @@ class Rich:
         subprocess.run(["qemu-img", "snapshot", "-c", name, self.path(DISK)], check=True)
 
     def driver(self):
-        """A driver whose libvirt has this VM, and those in ``others`` ({(uuid, name): XML})."""
+        """A driver of a libvirt that has this VM, and those in ``others`` ({(uuid, name): XML})."""
         machines = {(RICH, "rich"): self.text, **self.others}
         listed = "".join(f"{uuid} {name}\n" for uuid, name in machines)
         self.virsh.answers["list", "--all", "--uuid", "--name"] = listed

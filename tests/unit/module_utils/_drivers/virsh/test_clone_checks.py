@@ -145,7 +145,7 @@ def test_unreadable_nvram_is_rejected(rich, monkeypatch):
 
 
 def linked_clone_of(path, marked=UUID):
-    """The VM m1, whose disks are overlays of ``path`` according to its mark."""
+    """The VM m1. According to its mark, its disks are overlays of ``path``."""
     mark = {"v": 1, "id": marked, "disks": [], "files": [], "tags": [], "inputs": {"bases": [path]}}
     element = f"<p:mark xmlns:p='https://github.com/polyvirt/polyvirt.core/ns/1'>{json.dumps(mark)}</p:mark>"
     return machine_xml(("  </metadata>", f"{element}  </metadata>"), (MAC, "52:54:00:00:00:09"))

@@ -23,7 +23,7 @@ LIST = ("list", "--all", "--uuid", "--name")
 
 @pytest.fixture(name="image")
 def _image(tmp_path):
-    """A compressed image, of which 4 MiB are in use."""
+    """A compressed image with 4 MiB in use."""
     subprocess.run(["qemu-img", "create", "-q", "-f", "raw", tmp_path / "raw", "64M"], check=True)
     subprocess.run(["qemu-io", "-f", "raw", "-c", "write -P 7 0 4M", tmp_path / "raw"], check=True, capture_output=True)
     path = str(tmp_path / "image.qcow2")

@@ -89,7 +89,7 @@ def test_vm_of_the_command_line_exists_only_while_it_runs(host):
     assert (host.states(), host.files()) == ({}, ["user.qcow2"])
 
 
-def test_vm_whose_disk_is_gone_does_not_start(host):
+def test_vm_with_a_missing_disk_does_not_start(host):
     well(host, **DISKS)
     (host.storage / "web-disk0.qcow2").unlink()
     outcome = task(host, state="started")

@@ -29,7 +29,7 @@ def _all_are_free(monkeypatch):
 
 
 def twins():
-    """Two machines whose rules begin to look at the same place."""
+    """Two VMs with rules for which the search for a free port begins at the same port."""
     begun = {}
     for number in range(10001):
         port = HostPorts().choose(_Sight(str(number)), RULE, frozenset())
