@@ -354,12 +354,12 @@ options:
   minimum_memory:
     description:
       - Least memory, with O(dynamic_memory=true).
-      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+      - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
     type: str
   maximum_memory:
     description:
       - Most memory, with O(dynamic_memory=true).
-      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+      - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
     type: str
   checkpoint_type:
     description:
