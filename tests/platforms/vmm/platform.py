@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import tempfile
@@ -19,14 +18,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms import images
 from platforms.adapter import Adapter
-from platforms.vmm import own
+from platforms.vmm import own, reading
 from platforms.vmm.double import vmconf
 from platforms.vmm.double.registration import Registry
 from platforms.vmm.double_host import OpenBSD
 
 _MARK = "# polyvirt "
 _READS = {"status", "show"}
-#: Where the product looks for the firmware of guests, in the world's own /etc.
+#: The product checks that this firmware of guests exists; /etc is that of the world.
 _FIRMWARE = Path("/etc/firmware/vmm-bios")
 _BLOCK = """\
 vm "{name}" {{
@@ -39,7 +38,7 @@ _MOVES = {RUNNING: "start", PAUSED: "pause"}
 
 
 class Platform(Adapter):
-    """A host with vmd, below a folder of its own."""
+    """A host with vmd, in its own directory."""
 
     name = "vmm"
     family = "polyvirt.core.vmm"
@@ -52,7 +51,7 @@ class Platform(Adapter):
     slots = ("disk0", "disk1")
     has_snapshots = linked_disks_grow = False
     native_values = (({"sev": True}, True), ({"sev": False}, False))
-    #: What runs of a VM that was started by hand is what vmd knows.
+    #: The settings with which a VM was started by hand are known from vmd.
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
 
     def __init__(self, prefix="pvc-"):
@@ -63,7 +62,7 @@ class Platform(Adapter):
 
     @property
     def host(self):
-        """The host, which another process may have made."""
+        """The host; another process may have created it."""
         self._host = self._host or OpenBSD(self.folder / "host")
         return self._host
 
@@ -76,14 +75,14 @@ class Platform(Adapter):
         return {"config_file": str(self.config_file), "storage_path": str(self.storage)}
 
     def options(self, about):
-        """What every task of the module ``about`` something needs."""
+        """The options that each task of a module needs; ``about`` is vm, vm_info, ..."""
         if about != "vm":
             return {"config_file": str(self.config_file)}
         return {**self.connection, "allow_foreign_edit": True}
 
     @contextmanager
     def kept(self):
-        """The host; at the end all is gone."""
+        """Create the host, and remove it at the end."""
         shutil.rmtree(self.folder, ignore_errors=True)
         try:
             self._make_host()
@@ -100,25 +99,25 @@ class Platform(Adapter):
         return driver.traits()
 
     def is_write(self, call):
-        """Whether a noted call may have changed anything."""
+        """Whether a recorded call may have changed anything."""
         command, *words = call.argv
         if command == "vmctl":
             return words[0] not in _READS
         return command == "xorriso"
 
-    # Behind the module's back ---------------------------------------------------------------------------------------
+    # Reading and changing VMs without modules ------------------------------------------------------------------------
 
     def _make_host(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.storage.mkdir(parents=True)
         (self.folder / "host").mkdir()
-        # A user of the host on which the module looks, too.
+        # The module looks up users on the host that the tests run on, so they exist there, too.
         self._host = OpenBSD(self.folder / "host", users={"root": [0, 0], "daemon": [1, 1]})
         self.run("rcctl", "enable", "vmd")
         self.run("rcctl", "start", "vmd")
 
     def run(self, *words):
-        """One call of the host's programs; its output, both streams."""
+        """Run a program of the host; returns standard output and standard error."""
         answer = self.host.call(*words)
         assert answer.returncode == 0, (words, answer)
         return answer.stdout + answer.stderr
@@ -149,24 +148,24 @@ class Platform(Adapter):
         return {vm["name"]: vm for vm in vms}
 
     def ids(self):
-        """{name: id} of the machines in the namespace."""
+        """{name: id} of the VMs of this test."""
         return {name: name for name in self.all_names() if name.startswith(self.prefix)}
 
     def all_names(self):
         return list({**self._defined(), **self._known()})
 
     def truth(self, names):
-        """How machines really stand: {name: {power, id, stored, running ...}}; absent ones are None."""
+        """The state of VMs, read from the double: {name: {power, id, stored, running ...}}; None for absent VMs."""
         defined, known, marks = self._defined(), self._known(), self._marks()
         return {
-            name: _standing(name, defined.get(name), known.get(name), marks.get(name, {}))
+            name: reading.vm_state(name, defined.get(name), known.get(name), marks.get(name, {}))
             if name in defined or name in known
             else None
             for name in names
         }
 
     def settings(self, machine, which="stored"):
-        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``."""
+        """The settings of a VM, named like the options; ``machine`` is from ``truth``."""
         return json.loads(machine[which])
 
     def medium(self):
@@ -178,7 +177,7 @@ class Platform(Adapter):
         return str(path)
 
     def base_image(self):
-        """A small image to make machines from; nothing boots from it."""
+        """A small image to create VMs from; no guest boots from it."""
         return self._image(self.storage / "base.qcow2")
 
     def disk_of(self, name):
@@ -191,7 +190,7 @@ class Platform(Adapter):
         return [path for path, _kind in defined["disks"]] if defined else []
 
     def disks_of(self, machine):
-        """{slot: file} of a machine; ``machine`` is from ``truth``."""
+        """{slot: file} of a VM; ``machine`` is from ``truth``."""
         return machine["disks"]
 
     def _image(self, path):
@@ -200,7 +199,7 @@ class Platform(Adapter):
         return str(path)
 
     def files(self):
-        """Names of all files in the namespace's folder."""
+        """Names of all files in the storage directory."""
         return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
 
     def contents(self):
@@ -213,7 +212,7 @@ class Platform(Adapter):
         return images.holds(machine["disks"][slot], byte)
 
     def identities(self, machine):
-        """All that no two machines may share."""
+        """Ids, MAC addresses and files that no two VMs may share."""
         return {machine["id"], *machine["macs"], *machine["disks"].values(), *machine["seeds"]}
 
     def backing_files(self, machine):
@@ -222,10 +221,10 @@ class Platform(Adapter):
     def seeds_of(self, machine):
         return machine["seeds"]
 
-    # Bringing machines about -----------------------------------------------------------------------------------------
+    # Creating VMs without modules -----------------------------------------------------------------------------------
 
     def clean(self):
-        """No machine and no file of the namespace is left; vmd runs."""
+        """Remove all VMs and files; vmd runs."""
         self._make_host()
 
     def bring(self, names, obeying=()):
@@ -239,12 +238,12 @@ class Platform(Adapter):
             self.move(name, power)
 
     def define(self, name):
-        """A machine with one disk and without a NIC, in the lines of somebody else."""
+        """Define a VM with one disk and without a NIC, as a user would in vm.conf."""
         with self.config_file.open("a", encoding="latin-1") as file:
             file.write(_BLOCK.format(name=name, disk=self.disk_of(name)))
 
     def move(self, name, power):
-        """Bring a machine into ``power``."""
+        """Bring a VM into the state ``power``."""
         found = self.truth([name])[name]["power"]
         if found == power:
             return
@@ -257,63 +256,25 @@ class Platform(Adapter):
             self.run("vmctl", "pause", name) if power == PAUSED else None
 
     def handle(self, name):
-        """A word that vmctl takes for this machine, though it is another one's name."""
+        """A name that vmctl takes for the id of this VM."""
         return str(self._known()[name]["id"])
 
     def define_as(self, word):
-        """A machine with a name that is not the namespace's."""
+        """Define a VM with a name that is not one of this test."""
         self.define(word)
         self.run("vmctl", "reload")
 
     def remove_by_name(self, name):
-        """Its lines go with all others when the next test begins."""
+        """Nothing to do: ``clean`` removes all VMs before the next test."""
 
     def blocking_file(self, name):
-        """A file that keeps a machine of this name from being made."""
+        """A file that prevents the creation of a VM with this name."""
         return self.storage / f"{name}-disk0.qcow2"
 
-    # What only this platform has -------------------------------------------------------------------------------------
+    # Settings and rejections of this platform only -------------------------------------------------------------------
 
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)
 
     def own_settings(self):
         return own.settings()
-
-
-def _standing(name, defined, known, mark):
-    is_on = bool(known and known.get("running"))
-    power = PAUSED if is_on and known.get("paused") else RUNNING if is_on else STOPPED
-    vm = defined or known
-    seeds = mark.get("files", [])
-    return {
-        "id": name,
-        "power": power,
-        "stored": json.dumps(_settings(vm, mark), sort_keys=True),
-        "running": json.dumps(_settings(known, mark), sort_keys=True) if is_on else None,
-        "mark": json.dumps(mark, sort_keys=True),
-        "disks": {f"disk{place}": path for place, path in enumerate(_disks(vm, seeds))},
-        "macs": [nic["lladdr"] for nic in vm["interfaces"] if not re.fullmatch(r"random", nic["lladdr"])],
-        "seeds": seeds,
-    }
-
-
-def _disks(vm, seeds):
-    return [path for path, _kind in vm["disks"] if path not in seeds]
-
-
-def _settings(vm, mark):
-    return {
-        "memory": vm["memory"],
-        "description": mark.get("description", ""),
-        "tags": mark.get("tags", []),
-        "fleet": mark.get("fleet", ""),
-        "autostart": vm["state"] != "disabled",
-        "disks": [f"disk{place}" for place, _path in enumerate(_disks(vm, mark.get("files", [])))],
-        "networks": ["nat" if nic["local"] else "network" for nic in vm["interfaces"]],
-        "iso": vm.get("cdrom", ""),
-        "boot": vm.get("boot", ""),
-        "boot_device": vm.get("boot_device", "default"),
-        "owner": vm["owner"],
-        "native": bool(vm.get("sev")),
-    }
