@@ -51,7 +51,7 @@ MUTATIONS = (
         "roles/agent/tasks/absent.yml",
         'loop: "{{ __agent_guest_paths + [__agent_stamp_path, __agent_record_path] }}"',
         'loop: "{{ [__agent_stamp_path, __agent_record_path] }}"',
-        {"unit": [f"{_ROLES}/test_agent_absent.py::test_what_other_values_wrote_goes_too"]},
+        {"unit": [f"{_ROLES}/test_agent_absent.py::test_files_written_with_earlier_values_are_removed"]},
     ),
     Mutation(
         "image-in-use-is-removed",
