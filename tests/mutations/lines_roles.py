@@ -58,7 +58,7 @@ MUTATIONS = (
         "playbooks/teardown.yml",
         "when: vm_image_users | length > 0",
         "when: vm_image_users | length > 1",
-        {"unit": [f"{_TEARDOWN}::test_an_image_is_kept_for_a_machine_of_another_connection"]},
+        {"unit": [f"{_TEARDOWN}::test_image_used_by_another_vm_is_kept"]},
     ),
     Mutation(
         "host-key-of-old-vm-stays",
