@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Short forms of options, and formats of sizes: all mean the same, and errors name the option as it was written.
 
-The same declaration is used in the process of Ansible and in a module. It is called directly here, and once as a module.
+The same declaration is used in the process of Ansible and in modules. It is called directly here, and once as a
+module.
 """
 
 from __future__ import annotations

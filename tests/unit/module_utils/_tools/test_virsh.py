@@ -167,7 +167,7 @@ def test_missing_permission_is_reported_with_a_hint(last):
     assert last in str(caught.value)
 
 
-def test_virsh_that_is_killed_during_a_batch_is_an_error():
+def test_virsh_that_crashes_during_a_batch_is_an_error():
     with pytest.raises(errors.CommandFailed, match="before its last command"):
         virsh.Virsh(FakeCommands("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
 
