@@ -270,7 +270,7 @@ def replace_block(text, name, lines):
 
 
 def outdated(checkout, generators):
-    """Return (path, old text, new text) of each file whose generated parts are out of date."""
+    """Return (path, old text, new text) of each file with generated parts that are out of date."""
     texts = {}
     for generator in generators:
         path = checkout / generator.path

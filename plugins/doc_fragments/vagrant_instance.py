@@ -103,7 +103,7 @@ options:
     choices: [owned, none, all]
   purge:
     description:
-      - Options whose lists are treated as complete. Anything that they do not list is removed from the VM.
+      - Options with lists that are treated as complete. Anything that they do not list is removed from the VM.
         Disks are detached, not deleted.
       - Each of these options must be set; use an empty list for none.
     type: list
@@ -112,7 +112,7 @@ options:
     choices: [disks, networks, port_forwards, shared_folders]
   on_failure:
     description:
-      - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
+      - V(rollback) removes a VM if its creation failed. V(keep) keeps it for inspection.
       - After its first start, a VM is always kept.
     type: str
     default: rollback
@@ -132,8 +132,7 @@ options:
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
-      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
-        MiB.
+      - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
     type: str
   tags:
     description:
@@ -165,8 +164,7 @@ options:
       size:
         description:
           - Size of the disk.
-          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
-            GiB.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in GiB.
         type: str
       state:
         description:

@@ -107,7 +107,7 @@ options:
     choices: [owned, none, all]
   purge:
     description:
-      - Options whose lists are treated as complete. Anything that they do not list is removed from the VM.
+      - Options with lists that are treated as complete. Anything that they do not list is removed from the VM.
         Disks are detached, not deleted.
       - Each of these options must be set; use an empty list for none.
     type: list
@@ -116,7 +116,7 @@ options:
     choices: [disks, networks, port_forwards, shared_folders]
   on_failure:
     description:
-      - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
+      - V(rollback) removes a VM if its creation failed. V(keep) keeps it for inspection.
       - After its first start, a VM is always kept.
     type: str
     default: rollback
@@ -161,8 +161,7 @@ options:
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
-      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
-        MiB.
+      - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
     type: str
   tags:
     description:
@@ -193,8 +192,7 @@ options:
       video_memory:
         description:
           - Video memory.
-          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
-            MiB.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
         type: str
   disks:
     description:
@@ -211,8 +209,7 @@ options:
         description:
           - Size of the disk.
           - On a new VM, a disk without O(disks[].source) has 32 GiB by default.
-          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
-            GiB.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in GiB.
         type: str
       format:
         description:

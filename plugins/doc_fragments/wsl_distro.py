@@ -66,7 +66,7 @@ options:
     default: false
   on_failure:
     description:
-      - V(rollback) removes a VM whose creation failed. V(keep) keeps it for inspection.
+      - V(rollback) removes a VM if its creation failed. V(keep) keeps it for inspection.
       - After its first start, a VM is always kept.
     type: str
     default: rollback
@@ -104,8 +104,7 @@ options:
       size:
         description:
           - Size of the disk.
-          - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in
-            GiB.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in GiB.
         type: str
       state:
         description:

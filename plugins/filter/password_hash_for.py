@@ -39,7 +39,7 @@ options:
     description: Rounds of C(sha512crypt) (default 100000), or cost of C(bcrypt) (default 10).
     type: int
   element:
-    description: For Windows, the name of the XML element whose C(Value) has the result.
+    description: For Windows, the name of the XML element with the result in its C(Value).
     type: str
     choices: [AdministratorPassword, Password]
     default: Password

@@ -75,7 +75,7 @@ notes:
   - The name of a host is O(sources[].prefix) and the name of the VM. If several VMs have this name, each is named
     C(<name>_<source>) instead, and C(<name>_<source>_<id>) if they are in the same source. None of them has the name
     alone, because otherwise it would depend on which sources answer to which VM the name belongs. The same applies to a
-    VM whose name is C(localhost) or that of O(sources[].host).
+    VM with the name C(localhost) or the name in O(sources[].host).
   - Each host has the variables of the VM as its info module returns them, with the prefix C(polyvirt_), such as
     C(polyvirt_state), C(polyvirt_id), C(polyvirt_tags), C(polyvirt_addresses); and C(polyvirt_source). Their values are
     never templates, whatever a guest reports.

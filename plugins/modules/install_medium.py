@@ -44,7 +44,7 @@ options:
         description: Kind of the medium. The module does not use it.
         type: str
       bases:
-        description: Addresses of directories that may have the file. The first whose checksum file lists it is used.
+        description: Addresses of directories that may have the file. The first one that lists its checksum is used.
         type: list
         elements: str
       file:

@@ -53,7 +53,7 @@ options:
   installer:
     description:
       - Kind of the installer, as in the entries of P(polyvirt.core.distribution#lookup).
-      - Errors, questions and steps of all of them are recognized, except those of V(windows), of which only the end is.
+      - Errors, questions and steps of all kinds are recognized. Of V(windows), only the end is recognized.
       - With V(manual), a user installs the VM. The end is the end of the VM.
     type: str
     choices: [alpine, autoinstall, kickstart, manual, openbsd, preseed, windows]

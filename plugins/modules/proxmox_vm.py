@@ -140,7 +140,7 @@ options:
   clone:
     description:
       - Another VM, a template or a snapshot of one of them to create this VM from. Used only when the VM is created. It
-        has no effect on an existing VM, whose own number is returned.
+        has no effect on an existing VM; the number of that VM is returned.
       - Only templates have linked clones. If another O(node) is set, the disks of the source must be on shared storage.
   cloud_init:
     description:
@@ -243,7 +243,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+    - If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,
       msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or Proxmox VE cannot be used
   type: list

@@ -68,8 +68,8 @@ options:
       - V(force) gives Vagrant two seconds for its own forced halt, and then cuts the power with the provider's tool.
   on_failure:
     description:
-      - V(rollback) lets Vagrant delete a new VM whose start fails, and removes its definition. V(keep) keeps both. A VM
-        that existed before is always kept.
+      - V(rollback) lets Vagrant delete a new VM if its start fails, and removes its definition. V(keep) keeps both. A
+        VM that existed before is always kept.
   delete_disks:
     description:
       - Vagrant always deletes the disk together with its VM. V(none) is rejected if that would happen.
@@ -79,7 +79,7 @@ options:
   memory:
     description:
       - Memory of the VM in whole MiB. If omitted, the box decides.
-      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+      - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
   os_type:
     description:
       - Operating system of the guest, such as V(debian-12), V(ubuntu-24.04), V(rocky-9), V(almalinux-9) or
@@ -97,7 +97,7 @@ options:
       - NICs by position. The first one is Vagrant's own, of the type V(nat), and accepts no other key.
       - The others are V(hostonly), a private network with an address from DHCP or O(networks[].address), or V(bridged),
         a public network on the interface O(networks[].source).
-      - A NIC whose type is changed keeps its MAC address, and loses its address and its source.
+      - If the type of a NIC is changed, the NIC keeps its MAC address, and loses its address and its source.
       - libvirt accepts NICs only when the VM is created. Hyper-V accepts a single one, of the type V(bridged) on the
         switch O(networks[].source). Proxmox accepts only NICs of this type. Both accept no address and no MAC address.
   port_forwards:
@@ -204,7 +204,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+    - If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,
       msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list

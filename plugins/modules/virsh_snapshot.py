@@ -14,7 +14,7 @@ description:
   - A restore brings back the settings of the VM as well as its disks. Disks and files that this collection created for
     the VM since the snapshot still belong to it.
   - Requests that libvirt would carry out wrongly are rejected before anything is changed, for instance the restore of a
-    snapshot whose content is missing, or the deletion of an external snapshot whose files contain internal ones.
+    snapshot with missing content, or the deletion of an external snapshot with internal ones in its files.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -227,7 +227,7 @@ vms:
               description: Target of a link, else null.
               type: str
         after:
-          description: The file at the second point; null for a removed file, and for a changed file, of which only
+          description: The file at the second point; null for a removed file. Also null for a changed file if only
             RV(vms[].content[].before) is known.
           type: dict
           contains:

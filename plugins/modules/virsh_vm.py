@@ -50,7 +50,7 @@ options:
         name of an isolated network.
       - On a running VM, a NIC is added at once, removed as soon as the guest releases it, and moved to another source
         at once. Changes to the type, the model and the address of a NIC take effect at the next start, and so do all
-        changes to a NIC whose running and stored settings already differ.
+        changes to a NIC if its running and stored settings already differ.
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
@@ -59,7 +59,7 @@ options:
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
-      - A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+      - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
       - On a running VM, the change is made at once, up to O(max_memory). It is a request to the guest, which returns
         memory when it can; the task does not wait for that.
   disks:
@@ -100,7 +100,7 @@ options:
       - The source must be stopped, unless a snapshot is set.
       - The clone has its own UUID, MAC addresses and disks. It does not inherit O(serial_log) and O(port_forwards) of
         the source, and has no cloud-init seed ISO unless O(cloud_init) is set.
-      - A VM whose disks have linked clones cannot be started. Linked clones of a snapshot need an external snapshot.
+      - A VM cannot start while its disks have linked clones. Linked clones of a snapshot need an external snapshot.
   port_forwards:
     description:
       - Ports of the host that lead into the guest, by name. A new one needs O(port_forwards[].host_port).
@@ -201,7 +201,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+    - If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,
       msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or libvirt cannot be reached
   type: list

@@ -53,7 +53,7 @@ options:
     elements: str
     default: []
   validate:
-    description: Command that validates a file, whose path is added as the last word.
+    description: Command that validates a file. The path of the file is added as the last argument.
     type: list
     elements: str
     default: []

@@ -120,7 +120,7 @@ interfaces:
           type: list
           elements: str
 own_interfaces:
-  description: Interfaces whose hostname.if(5) file the role has written.
+  description: Interfaces with a hostname.if(5) file that the role has written.
   returned: success
   type: list
   elements: str
@@ -178,7 +178,7 @@ switches:
       description: Interface of the switch with this name.
       type: str
 switches_without_interface:
-  description: Switches of vm.conf whose interface does not exist. vmd ends when it reads one.
+  description: Switches of vm.conf without an existing interface. vmd ends when it reads one.
   returned: success
   type: list
   elements: str

@@ -123,7 +123,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,
+    - If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,
       msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
   returned: unless the options are wrong in form, or WSL cannot be used
   type: list

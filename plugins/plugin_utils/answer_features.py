@@ -120,7 +120,7 @@ def _alpine(values):
 
 def _windows(values):
     if not values["password"]:
-        yield "password: is required for Windows, whose Setup reads no hashes."
+        yield "password: is required for Windows, because Windows Setup reads no hashes."
     if values["network"]["method"] == "static":
         yield "network: Windows Setup uses DHCP. Set a static address with late_commands."
 

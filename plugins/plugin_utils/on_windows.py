@@ -13,7 +13,7 @@ from ..module_utils._ports.windows import Lost, Windows, connected
 from .in_process import InProcess
 
 _MODULE = "polyvirt.core.windows_calls"
-#: Libraries of connection plugins, whose exceptions not all plugins turn into Ansible's own.
+#: Libraries of connection plugins. Not all plugins turn the exceptions of these libraries into Ansible's own.
 _LIBRARIES = ("winrm", "pypsrp", "requests", "urllib3", "paramiko")
 
 

@@ -9,7 +9,7 @@
 POLYVIRT_CACHE=${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}
 
 # keep_bytecode: beside the caches, never in the checkout. Containers often forbid it, and then each ansible-playbook would
-# compile all of Ansible anew, which takes longer than most tasks.
+# compile all of Ansible again, which takes longer than most tasks.
 keep_bytecode() {
     export PYTHONPYCACHEPREFIX=$POLYVIRT_CACHE/pycache
     unset PYTHONDONTWRITEBYTECODE
@@ -73,7 +73,7 @@ environment() {
     (
         # Two runs may want the same environment; the second waits and finds it made.
         flock 9
-        # The mark is written last: an environment that was cut off is made anew.
+        # The mark is written last: an environment that was cut off is created again.
         [ -e "$folder/complete" ] && exit
         say "   making the Python environment '$name' with $("$python" -V) …"
         rm -rf "$folder"

@@ -20,7 +20,7 @@ _POSITIONS = {
 _DEFAULT_POSITIONS = (0, 1)
 #: Variables with the name of the VM at the beginning of a message.
 _VM_VARIABLES = {"vm", "name", "label", "before", "after", "found", "self", "vm_name", "machine"}
-#: Functions whose placeholder is their first argument, and string methods, whose placeholder is the string.
+#: A call of such a function has the placeholder of its first argument; of such a string method, that of the string.
 _TRANSPARENT_FUNCTIONS = {
     "_cause", "_left", "_listed", "_shown", "as_choice", "basename", "human_size", "join", "len", "map", "max", "min",
     "repr", "show", "shown", "sorted", "splitext", "str",

@@ -78,7 +78,7 @@ def _derived_sentences(path, option):
         return [f"A dictionary, or only the value of O({path}.{option.short})."]
     if option.unit:
         return [
-            "A number with a unit, of which V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in"
+            "A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in"
             f" {_UNITS[option.unit]}."
         ]
     return []

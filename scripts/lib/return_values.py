@@ -21,7 +21,7 @@ def _texts(description, **more):
 VMS = {
     "description": [
         "One entry for each name, in the order of O(name); in check mode, as it would be after the task.",
-        "The entry of a VM whose request was rejected has only the keys name, id, platform, state, changed, failed,"
+        "If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,"
         " msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.",
     ],
     "returned": "",
@@ -251,8 +251,8 @@ SNAPSHOT_INFO = {
             "before": _value("dict", "The file at the first point; null for a new file.", contains=_FILE),
             "after": _value(
                 "dict",
-                "The file at the second point; null for a removed file, and for a changed file, of which only"
-                " RV(vms[].content[].before) is known.",
+                "The file at the second point; null for a removed file. Also null for a changed file if"
+                " only RV(vms[].content[].before) is known.",
                 contains=_FILE,
             ),
             "text": _value(

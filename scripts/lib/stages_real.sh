@@ -27,7 +27,7 @@ readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*
     plugins/module_utils plugins/plugin_utils plugins/lookup tests/platforms/windows tests/platforms/hyperv
     tests/platforms/wsl tests/conftest.py tests/requirements.txt tests/constraints.txt)
 
-# turn_of_day NAME...: the name whose turn it is on this day, or on the day that POLYVIRT_TEST_SEED repeats.
+# turn_of_day NAME...: one of the names, in turn by day: that of today, or of the day that POLYVIRT_TEST_SEED repeats.
 turn_of_day() {
     local day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)}
     echo "${@:day % $# + 1:1}"
@@ -159,7 +159,7 @@ _every_scenario() {
 # Four scenarios take minutes, because much of their work runs in emulated guests. They take turns by day; in a deep run,
 # all run. Those that test one role which uses no module run only if the roles have changed.
 readonly _SLOW_SCENARIOS=(agent guest_image two_vms from_vagrant)
-# So do those of the roles of hosts, whose plays the unit tests have, too.
+# The scenarios of the roles of hosts take turns, too: the unit tests have the plays of these roles as well.
 readonly _HOST_SCENARIOS=(vmm_host vmm_network hyperv_host wsl_host)
 
 # is_not_today NAME: whether a scenario runs on another day.

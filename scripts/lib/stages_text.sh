@@ -129,7 +129,7 @@ _core_version() { "$1/bin/python" -c 'from ansible.release import __version__; p
 
 _tests_begun() { cat "$RUN"/{newest,oldest,2.*}.log 2>/dev/null | grep -c '^Running sanity test'; }
 
-# note_of NAME PATHSPEC...: the file whose existence says that NAME has passed with exactly these files.
+# note_of NAME PATHSPEC...: path of a file; it exists if NAME has passed with exactly these files.
 note_of() {
     local name=$1 digest
     shift

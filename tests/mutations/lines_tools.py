@@ -77,6 +77,13 @@ MUTATIONS = (
         {"unit": [f"{_UNIT_TOOLS}/test_vboxmanage.py"]},
     ),
     Mutation(
+        "failed-change-counts-as-not-made",
+        f"{_TOOLS}/vboxmanage.py",
+        "if completed.rc != 0 and not _contains(completed.stderr, _NOTHING_DONE):",
+        "if completed.rc < 0 and not _contains(completed.stderr, _NOTHING_DONE):",
+        {"unit": [f"{_UNIT_TOOLS}/test_vboxmanage.py"]},
+    ),
+    Mutation(
         "broken-pause-passes-for-paused",
         f"{_TOOLS}/virsh_states.py",
         '_BROKEN_PAUSES = ("I/O error", "watchdog", "crashed")',

@@ -38,7 +38,7 @@ def fail(progress, error):
 
 
 def fail_after(progress, error):
-    """Return the progress of a VM whose segment was carried out, but did not lead to the expected state."""
+    """Return the progress of a VM after its segment was carried out, but did not lead to the expected state."""
     return fail(replace(progress, done=progress.segment[1]), error)
 
 

@@ -84,7 +84,7 @@ def _snapshots(driver, vm):
 
 
 def _single_vm(observation, params):
-    """Return the one VM whose snapshots are compared."""
+    """Return the VM with the snapshots to compare."""
     label = params.get("id") or params["name"][0]
     if not observation.vms:
         raise NotFound(f"{label}: the VM does not exist.", known_names(observation.known))

@@ -19,7 +19,7 @@ FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
 FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
 #: Verbs that change the power state of a VM. A reset does not.
 MOVES = POWER_VERBS - {"reset"}
-#: Verbs whose success can be seen from the power state.
+#: The power state shows whether these verbs succeeded.
 SHOWN_BY_POWER = MOVES | CREATING | {"delete"}
 #: Errors with which a platform rejects a request, perhaps because the VM already has the requested state.
 ANSWERS = (ApiError, CommandFailed, Timeout)
@@ -35,7 +35,7 @@ _CREATED = frozenset({"power", "config"})
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
 JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
 CONFIRMING, OVER = "confirming", "over"
-#: Phases whose time counts towards the option ``timeout``.
+#: The time in these phases counts towards the option ``timeout``.
 PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, CONFIRMING})
 
 

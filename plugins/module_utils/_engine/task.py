@@ -56,7 +56,7 @@ class Work:
 
     @property
     def changed(self):
-        """Whether this task changed the VM. A failed creation of which nothing remains does not count."""
+        """Whether this task changed the VM. A failed creation does not count if nothing of it remains."""
         if self.progress is None or self.progress.wrote is False or self.progress.undone:
             return False
         if self.progress.error is not None and self.plan.before.power == self.vm.power == ABSENT:
@@ -154,7 +154,7 @@ class Task:
         order.put_in_order(self.works, self._planned)
 
     def _expect_creations(self):
-        """Pass plans of VMs that may not exist yet to the driver, except clones, whose plans depend on the source."""
+        """Pass plans of VMs that may not exist yet to the driver, except clones: their plans depend on the source."""
         if not hasattr(self.driver, "expect"):
             return
         named = [work.request for work in self.works if work.request.name and "clone" not in work.request.creation]

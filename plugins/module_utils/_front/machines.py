@@ -80,7 +80,7 @@ def _of_driver(options, platform):
 
 
 def _fleet(params):
-    """The fleet of which all other VMs are to be deleted; empty if none is to be."""
+    """The name of the fleet, if all other VMs of it are to be deleted; else empty."""
     if params.get("prune") and not params.get("fleet"):
         raise InvalidInput("prune: true deletes VMs of a fleet, but fleet is not set.", "Set fleet.")
     return params["fleet"] if params.get("prune") else ""

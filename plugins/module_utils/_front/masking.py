@@ -15,10 +15,10 @@ import re
 
 from .._lifecycle.results import MASK
 
-#: The option of which each entry has the options of the task. It counts as secret, so that Ansible does not log it.
+#: Each entry of this option has the options of the task. It counts as secret, so that Ansible does not log it.
 MACHINES = "machines"
 
-#: Keys in a document of which the values are secrets, wherever they occur.
+#: Keys in a document; their values are secrets, wherever they occur.
 _SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)
 
 

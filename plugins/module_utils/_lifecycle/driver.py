@@ -22,7 +22,7 @@ class Driver(Protocol):
 
         Facets: power, config, addresses, snapshots, all_snapshots (also snapshots in disk images that the platform does
         not know, as unfinished ones), snapshot_configs, files, unfinished. With power alone, ``config`` may be empty.
-        A VM whose creation has not ended is returned only with the facet unfinished: to report it, or to delete it.
+        A VM that is not completely created is returned only with the facet unfinished: to report it, or to delete it.
         """
 
     def preflight(self, plan: Plan) -> None:
@@ -42,7 +42,7 @@ class Driver(Protocol):
 
 
 class ComparesContent(Protocol):
-    """Implemented by drivers whose traits have the field ``snapshot.content``."""
+    """Implemented by drivers with the field ``snapshot.content`` in their traits."""
 
     def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
         """Return the files that differ (``after`` None: from the current VM): change, path, type, mode, size, text."""
@@ -62,14 +62,14 @@ class ReadsAhead(Protocol):
 
 
 class HasLeftovers(Protocol):
-    """Implemented by drivers whose disk images can contain snapshots that the platform itself does not know."""
+    """Implemented by drivers if disk images can contain snapshots that the platform itself does not know."""
 
     def leftovers(self, vm: Vm) -> Optional[Sequence]:
         """Return (file, name) of each such snapshot; None if the images cannot be read."""
 
 
 class HasHostFacts(Protocol):
-    """Implemented by drivers whose platform is part of the host, which may need preparation."""
+    """Implemented by drivers if the platform is part of the host, and the host may need preparation."""
 
     def host_facts(self) -> Mapping:
         """Return further keys of ``host`` for the info module, also if the platform cannot be used; never raises."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out steps for drivers whose backend takes the calls of several VMs in one request.
+"""Carry out steps for drivers with a backend that takes the calls of several VMs in one request.
 
 A step is a generator: it yields lists of calls and receives their results; an error is thrown into it.
 """

@@ -40,7 +40,7 @@ VERBS = (
 #: Default time for a guest to shut down, in seconds.
 STOP_TIMEOUT = 120
 
-#: Verbs whose functions are in power.py and snapshots.py of a driver. Other verbs have a file of the same name.
+#: The functions for these verbs are in power.py and snapshots.py of a driver. Other verbs have a file of the same name.
 POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
 

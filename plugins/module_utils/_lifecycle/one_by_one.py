@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carry out steps one after the other, for drivers whose backend takes a single call at a time."""
+"""Carry out steps one after the other, for drivers with a backend that takes a single call at a time."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _without(attribute, entry):
 
 
 def known_settings(config):
-    """Return ``config`` without settings whose value is unknown (None)."""
+    """Return ``config`` without settings that have an unknown value (None)."""
     return {name: value for name, value in config.items() if value is not None}
 
 

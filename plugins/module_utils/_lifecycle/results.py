@@ -138,7 +138,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
     return result
 
 
-#: Keys of a VM that does not exist or whose request was rejected: with all keys, null values would hide the message.
+#: Keys of a VM if it does not exist or its request was rejected: with all keys, null values would hide the message.
 _ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps", "kept")
 
 

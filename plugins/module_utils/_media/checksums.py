@@ -27,10 +27,10 @@ class Checksum:
 
 
 def find(text, pattern):
-    """The checksum of the file whose name matches ``pattern``; of several, the newest by its numbers. None: no match.
+    """The checksum of the file that matches ``pattern``, or None.
 
-    A list in the form of GNU coreutils, of BSD or of a .treeinfo file, or a single checksum for the file that
-    ``pattern`` names.
+    If several files match, the newest one is taken, according to the numbers in their names. ``text`` is a list in the
+    form of GNU coreutils, of BSD or of a .treeinfo file, or a single checksum for the file that ``pattern`` names.
     """
     found = [one for line in text.splitlines() for one in _of(line.strip(), pattern)]
     matching = [one for one in found if fnmatchcase(one.file, pattern)]

@@ -84,7 +84,7 @@ def _check_form(medium, params):
 
 
 def _find(medium, pattern, verifier, timeout):
-    """The first address whose list has the file; raises what the addresses answered if none has."""
+    """The first address with a list that has the file; raises what the addresses answered if none has."""
     problems = []
     for base in (base.rstrip("/") for base in medium["bases"]):
         try:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-#: Flag of a neighbour whose MAC address is known (ATF_COM).
+#: Flag of a neighbour with a known MAC address (ATF_COM).
 _COMPLETE = 0x2
 
 

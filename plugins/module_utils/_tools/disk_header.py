@@ -85,7 +85,7 @@ def _number(form, data):
 
 
 def is_qcow(path):
-    """Whether a file is a qcow or qcow2 image, whose header contains the backing file."""
+    """Whether a file is a qcow or qcow2 image. The header of such an image contains the backing file."""
     return files.read_part(path, 0, len(_QCOW)) == _QCOW
 
 

@@ -124,7 +124,7 @@ class GuestAgent:
 
 
 def pieces(parts, size):
-    """An iterable of bytes as pieces of ``size`` bytes, of which only the last is smaller."""
+    """An iterable of bytes as pieces of ``size`` bytes; only the last piece may be smaller."""
     held = bytearray()
     for part in parts:
         held += part

@@ -55,7 +55,7 @@ class HostState:
         return found[0]["InterfaceDescription"] if found else None
 
     def addresses_of(self, interface):
-        """The IPv4 addresses of an interface, such as 192.0.2.5/24, without those that Windows chose by itself."""
+        """The IPv4 addresses of an interface, such as 192.0.2.5/24, without those that Windows chose automatically."""
         return [
             f"{one['IPAddress']}/{one['PrefixLength']}"
             for one in self.addresses

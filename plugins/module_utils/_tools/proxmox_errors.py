@@ -98,7 +98,7 @@ def _wrong_parameters(answer, reason):
 #: (pattern of the server's error, remedy).
 _REMEDIES = (
     (r"storage '[^']*' (does not exist|is disabled|is not available)", "Set storage to a storage of the node."),
-    (r"does not support vm images", "Use a storage whose content includes Disk image."),
+    (r"does not support vm images", "Use a storage that allows the content Disk image."),
     (r"already exists", "Set another id, or remove id to get the next free one."),
     (r"no quorum", "Start the missing nodes again: pvecm status."),
     (r"protection mode", "Set protection: false first."),

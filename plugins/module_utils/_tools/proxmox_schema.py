@@ -9,7 +9,7 @@ import re
 
 from . import proxmox_values as values
 
-#: The newest version whose values are known; a later one may accept more.
+#: The newest version with known values; a later one may accept more.
 NEWEST = 9
 _SWITCH = ("0", "1")
 _SWITCHES = frozenset((

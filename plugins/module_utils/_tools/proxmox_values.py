@@ -15,7 +15,7 @@ _DEFAULT_KEYS = {
     "tpmstate": "file", "unused": "file", "usb": "host", "vga": "type", "virtio": "file", "virtiofs": "dirid",
     "watchdog": "model", "amd-sev": "type", "boot": "legacy",
 }  # fmt: skip
-#: Other options whose values are property strings; all their sub-keys need their names.
+#: Other options with property strings as values; all their sub-keys need their names.
 _PLAIN_STRINGS = frozenset({"ipconfig", "smbios", "numa", "audio", "spice_enhancements", "cicustom", "ivshmem"})
 #: An option with a number.
 _NUMBERED = re.compile(r"([a-z][a-z-]*?)\d+")

@@ -75,8 +75,8 @@ def _mac(place, macs):
         )
     if not macs[place]:
         raise InvalidInput(
-            f"cloud_init: ip_config has an entry for NIC {place}, whose MAC address is not known when the seed is"
-            " created: the NIC is added to the clone.",
+            f"cloud_init: ip_config has an entry for NIC {place}, but its MAC address is not known when the seed"
+            " is created: the NIC is added to the clone.",
             f"Set mac in entry {place} of networks.",
         )
     return macs[place]

@@ -43,7 +43,7 @@ def _entry(machine):
 
 
 def vm_mistaken_for(index, name, own_id):
-    """The Entry of another VM whose id begins with ``name``, so that Vagrant would act on it; None if there is none.
+    """The Entry of another VM, if its id begins with ``name``, so that Vagrant would act on it; None if there is none.
 
     ``own_id`` is the id of the meant VM, None if it has none.
     """

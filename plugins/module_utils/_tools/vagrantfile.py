@@ -32,7 +32,7 @@ from .vagrantfile_provider import provider_lines
 _WARNING = "# Written by polyvirt.core, which writes it anew: what is changed here by hand is lost."
 _DESCRIPTION = "# polyvirt.core: "
 _STAR = "\\u002a"
-#: Providers whose own type of shared folders Vagrant always prefers.
+#: Providers with an own type of shared folders, which Vagrant always prefers.
 _OWN_SHARING = ("virtualbox", "vmware_desktop")
 _DEFAULT_FOLDER = {"host_path": ".", "guest_path": "/vagrant"}
 # The name is also that of a folder, and an argument of vagrant, which treats one that begins with a slash as a pattern.

@@ -168,7 +168,7 @@ _IGNORED = (
         "more than one card of type bridged",
         ("hyperv",),
         lambda machine: len(machine.get("networks") or ()) > 1,
-        "List the one whose source is the machine's switch.",
+        "List only the one with the switch of the VM as its source.",
     ),
     (
         "native: vm.cloud_init",

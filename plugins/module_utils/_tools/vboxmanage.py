@@ -116,8 +116,8 @@ class VBoxManage:
         """The output of a command, for parsing. Raises CommandFailed if it ends within a line.
 
         In a wrong locale VBoxManage stops at the first character that it cannot print, and exits with 0. An error
-        printed besides the output concerns a single object: a list continues after a VM that cannot be read, or whose
-        snapshots are locked by another process (seen on 7.2.22: the output lacks them), which is temporary.
+        printed besides the output concerns a single object: a list continues after a VM that cannot be read, or that
+        has snapshots locked by another process (seen on 7.2.22: the output lacks them), which is temporary.
         """
         completed = self._execute(words, timeout=timeout)
         for number, pause in enumerate(_PAUSES):

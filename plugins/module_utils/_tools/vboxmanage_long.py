@@ -103,10 +103,10 @@ _KEYS = {
     "Drag and drop Mode": "draganddrop", "VRDE": "vrde", "OHCI USB": "usb", "EHCI USB": "ehci", "xHCI USB": "xhci",
     "Recording enabled": "recording_enabled", "Capturing": "recording_enabled", "Session name": "SessionName",
 }  # fmt: skip
-#: Keys whose values are the same in both formats.
+#: Keys with the same values in both formats.
 _UNCHANGED = {"groups", "ostype", "SnapFldr", "LogFldr", "NvramFile", "firmware", "cpu-profile", "defaultfrontend",
               "SessionName"}  # fmt: skip
-#: Settings with several modes, one of which is named "disabled"; it is not the "off" of a switch.
+#: Settings with several modes. One of the modes is named "disabled"; it is not the "off" of a switch.
 _MODES = {"clipboard", "draganddrop", "bootmenu"}
 #: (key, value in the list) -> value of --machinereadable.
 _VALUES = {
@@ -163,8 +163,8 @@ def vms(text, descriptions_of=None):
     """[ListedVm] of ``list --long vms``, in its order.
 
     ``descriptions_of(uuid, file)`` returns the descriptions of a VM and of its snapshots (those with several lines)
-    from its settings file, or None if that cannot be read. It is called only for VMs whose section contains a
-    description.
+    from its settings file, or None if that cannot be read. It is called only for VMs with a description in
+    their section.
     """
     found, head = [], _HEAD.search(text)
     while head:

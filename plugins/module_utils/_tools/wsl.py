@@ -35,7 +35,7 @@ _SETTINGS_LIMIT, _READ_SECONDS = 1 << 16, 60
 SECONDS = 300
 _FOREVER = "while :; do sleep 86400; done"
 _MANAGEMENT = "Microsoft.PowerShell.Management"
-#: Results of a task whose user could not be logged on.
+#: Results of a task if its user could not be logged on.
 LOGON_REFUSED = (0x8007052E, 0x80070569)
 _OWNER = (
     "Connect as the user who owns the distributions, with become_method runas and logon_type interactive if needed."

@@ -56,7 +56,7 @@ class HyperVDriver(HyperVSnapshotDriver):
         return super().apply(batch)
 
     def file_of(self, verb):
-        """Add the verbs that only this driver has; the snapshot module does not ship their files."""
+        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":

@@ -87,7 +87,7 @@ class Found:
         return chain
 
     def file_without_checkpoints(self, path):
-        """Return the file that was attached to the VM, on top of which checkpoints have created their own files."""
+        """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""
         return next((one for one in self.chain(path) if not is_checkpoint_file(one)), path)
 
 

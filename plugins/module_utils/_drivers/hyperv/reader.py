@@ -193,7 +193,7 @@ def _host(result, about):
 
 
 def check_parts(answers):
-    """Raise the first error because of which settings are unknown, except that single disks may be unreadable."""
+    """Raise the first error that leaves settings unknown. Single disks may be unreadable: this is no error."""
     for answer in answers[1:]:
         # NothingKept: there are no VMs of this kind, such as of generation 1.
         if answer.error is not None and answer.error.id != "NothingKept":

@@ -84,9 +84,10 @@ class HyperVSnapshotDriver(HyperVReader):
         return getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """Return the Python module whose function, named like the verb, carries it out; imported on first use.
+        """Return the Python module with the function for a verb; the function has the name of the verb.
 
-        The imports are written out, because Ansible ships only files that it finds in import statements.
+        It is imported when it is first needed. Each import is written out, because Ansible ships only files that it
+        finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file

@@ -100,7 +100,7 @@ def _taken_as(reader, vm):
 
 
 def _live_unless_saved(vm, change):
-    """Return LIVE, but POWER_OFF for a VM whose memory is saved."""
+    """Return LIVE, but POWER_OFF for a VM with saved memory."""
     return LIVE if vm.power in (STOPPED, RUNNING, PAUSED) else POWER_OFF
 
 

@@ -72,7 +72,8 @@ def check_copy(driver, label, arguments, vm_options, node):
         return
     if source.on and not requested.get("snapshot") and "tpmstate0" in vm_options.stored:
         raise Refused(
-            f"{label}: '{source.name}' is {source.power} and has a TPM, whose state is not copied while it runs.",
+            f"{label}: '{source.name}' is {source.power} and has a TPM. The state of a TPM is not"
+            " copied while the VM runs.",
             "Stop it first, or clone a snapshot of it (clone.snapshot).",
         )
     needed = {}

@@ -37,7 +37,7 @@ _POWER_OF_QEMU_STATUS = {
 }  # fmt: skip
 #: Temporary statuses of QEMU while it reads or writes the guest's memory.
 _TRANSIENT_QEMU_STATUSES = frozenset({"inmigrate", "finish-migrate", "restore-vm", "save-vm"})
-#: The lock of a VM whose memory is saved on disk; it does not mean that a task is working on the VM.
+#: The lock of a VM after its memory was saved on disk; it does not mean that a task is working on the VM.
 _SUSPENDED_LOCK = "suspended"
 #: Locks of tasks that do not change the state of a VM.
 HARMLESS_LOCKS = frozenset({"backup", "snapshot", "snapshot-delete"})

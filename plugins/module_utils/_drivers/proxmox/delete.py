@@ -17,7 +17,7 @@ def delete(driver, vm, step):
     if name != vm.name:
         raise Refused(f"{vm.name}: VM {vm.id} is '{name}' now.", "Run the task again.")
     if vm.config.get("protection"):
-        # The deletion of an existing protected VM was rejected before, so this is a new VM whose creation is undone.
+        # The deletion of an existing protected VM was rejected before, so this is a new VM: its creation is undone.
         lift_protection(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 

@@ -118,7 +118,7 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
             super().carry_out(vm, step)
 
     def file_of(self, verb):
-        """As in the base class. The files for creating, changing and deleting VMs are shipped only with this driver."""
+        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":

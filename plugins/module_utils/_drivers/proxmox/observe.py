@@ -350,7 +350,7 @@ class Observer:
 
 
 def _unknown_names(targets, listed):
-    """{name: error} of requested names that no listed VM has, if there are VMs whose names are not known.
+    """{name: error} of requested names that no listed VM has, if there are VMs with unknown names.
 
     Some minutes after a node has failed, the cluster no longer reports the names of its VMs.
     """

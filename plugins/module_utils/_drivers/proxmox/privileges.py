@@ -17,7 +17,7 @@ _VM_PATHS = ("/vms", "/pool")
 #: The privilege without which an account does not see a VM.
 AUDIT = "VM.Audit"
 _ROOT = "root@pam"
-#: {verb on an existing VM: privileges, of which one is needed}.
+#: {verb on an existing VM: privileges}. One of the privileges is enough.
 _FOR_VERBS = {
     **dict.fromkeys(("start", "stop", "kill", "pause", "resume", "suspend", "reset"), ("VM.PowerMgmt",)),
     "delete": ("VM.Allocate",),
@@ -25,8 +25,8 @@ _FOR_VERBS = {
     "drop_snapshot": ("VM.Snapshot",),
     "restore": ("VM.Snapshot", "VM.Snapshot.Rollback"),
 }
-#: (pattern of options, privileges of which one is needed), as in check_vm_modify_config_perm of the server. Only
-#: root@pam may set options that are not listed.
+#: (pattern of options, privileges), as in check_vm_modify_config_perm of the server. One of the privileges is enough.
+#: Only root@pam may set options that are not listed.
 _FOR_OPTIONS = (
     (r"memory|balloon|shares|allow-ksm", ("VM.Config.Memory",)),
     (r"cores|sockets|cpu|cpulimit|cpuunits|vcpus|numa\d*", ("VM.Config.CPU",)),
@@ -174,7 +174,7 @@ def check_options(driver, label, privileges, node, options, removed=()):
 
 
 def _needed_for_option(driver, label, key, text):
-    """Privileges of which one is needed to set an option. Raises Refused if only root@pam may set it."""
+    """Privileges to set an option; one of them is enough. Raises Refused if only root@pam may set it."""
     if values.bus_of(key):
         return ("VM.Config.CDROM",) if values.is_cdrom(values.parse(key, text)) else ("VM.Config.Disk",)
     found = next((privileges for pattern, privileges in _FOR_OPTIONS if re.fullmatch(pattern, key)), None)

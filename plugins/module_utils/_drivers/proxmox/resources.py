@@ -12,7 +12,7 @@ from functools import cached_property
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.units import human_size
 
-#: Types of storages whose volumes are not files, so their only format is raw. LVM can have other formats, too.
+#: Types of storages with volumes that are not files, so their only format is raw. LVM can have other formats, too.
 _BLOCK_TYPES = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
 #: Types of storages that allocate the whole size of a disk at once; the others allocate space when data is written.
 _PREALLOCATING_TYPES = frozenset({"lvm"})

@@ -68,9 +68,9 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
             raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
 
     def file_of(self, verb):
-        """The Python module with the function for a verb, which is named like the verb.
+        """Return the Python module with the function for a verb; the function has the name of the verb.
 
-        It is imported when it is first needed. Each import is written out, because Ansible ships only the files that it
+        It is imported when it is first needed. Each import is written out, because Ansible ships only files that it
         finds in import statements.
         """
         if verb in POWER_VERBS:

@@ -58,7 +58,7 @@ _KNOWN_OS_TYPES = (
     "other", "wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "l24", "l26", "solaris",
 )  # fmt: skip
 _DETACH = "Detach it (state: absent) and attach another."
-#: Buses whose disks can be attached and detached while a VM runs.
+#: Disks on these buses can be attached and detached while a VM runs.
 _HOTPLUG_BUSES = ("scsi", "virtio")
 _LOCKED = "Start it first; a suspended VM is locked."
 

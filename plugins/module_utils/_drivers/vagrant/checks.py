@@ -66,7 +66,7 @@ def _check_disks(driver, plan, verbs, created):
 
 
 def _check_unique(plan):
-    """Reject entries with the same name, of which Vagrant would create one or none; also with existing entries."""
+    """Reject two entries with the same name, new or existing: Vagrant would create only one of them, or none."""
     config = plan.after.config
     entries = {
         ("provisioners", "name"): [one.get("name") for one in config.get("provisioners") or ()],

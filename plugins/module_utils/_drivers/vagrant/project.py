@@ -48,7 +48,7 @@ class Contents:
 
     ``foreign`` are names of VMs that were created from another Vagrantfile in the same folder. ``lost`` are names of
     VMs that are not in the managed file any more; their descriptions are in our records. ``copied`` is {name: folder}
-    of VMs that belong to another folder, of which this one is a copy; they are in ``foreign``, too.
+    of VMs that belong to another folder, if this folder is a copy of it; they are in ``foreign``, too.
     """
 
     vms: Mapping = field(default_factory=dict)

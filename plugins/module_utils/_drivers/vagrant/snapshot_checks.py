@@ -15,7 +15,7 @@ from .traits import power_when_suspended
 
 #: Verbs for which Vagrant is called with the name of the VM. A delete needs no call if the VM is not created yet.
 _BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
-#: Verbs whose effect differs between Vagrant and the tool of a provider.
+#: Verbs with different effects in Vagrant and in the tool of a provider.
 _BY_TOOL = frozenset({"snapshot", "restore"})
 _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 

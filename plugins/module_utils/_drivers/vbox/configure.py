@@ -49,7 +49,7 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
 
 
 def _with_completed_mark(driver, vm, vbox_vm):
-    """Complete the mark if an interrupted run attached disks whose paths it had recorded."""
+    """Complete the mark if an interrupted run recorded the paths of disks and attached them."""
     mark = resolved_mark(vm.mark, vbox_vm.media.values()) if vm.owned and vm.mark.get("making") else vm.mark
     if mark != vm.mark:
         write_mark(driver, vm.id, mark)

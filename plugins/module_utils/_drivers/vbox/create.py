@@ -77,7 +77,7 @@ def _undo(driver, vbox_vm):
 
 
 def unfinished_vm(driver, name):
-    """The VM with this name whose creation is incomplete, or None."""
+    """The VM with this name if its creation is incomplete, else None."""
     return unfinished_vm_in(Listing.read(driver.tool), name)
 
 

@@ -69,7 +69,7 @@ class Listing:
         return not vbox_vm.is_unfinished or (vbox_vm.file is None and is_lost(listed))
 
     def selected(self, targets, unfinished=False):
-        """The VMs of ``targets`` (None: all); with ``unfinished``, including those whose creation is incomplete."""
+        """The VMs of ``targets`` (None: all); with ``unfinished``, including those that are not completely created."""
         matches = [one for one in self.machines if targets is None or any(_selects(target, one) for target in targets)]
         return [one for one in matches if unfinished or self.is_finished(one)]
 
@@ -166,7 +166,7 @@ def _snapshots(vbox_vm):
 
 _NET = "/VirtualBox/GuestInfo/Net/"
 _BOOTED = "/VirtualBox/HostInfo/VBoxVer"
-#: Types of NICs whose addresses can be reached from the host; those behind NAT cannot.
+#: Types of NICs with addresses that can be reached from the host; addresses behind NAT cannot.
 _REACHABLE = ("bridged", "hostonly")
 #: How many VMs are queried in parallel.
 _AT_ONCE = 4

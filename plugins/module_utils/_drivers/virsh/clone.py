@@ -151,7 +151,7 @@ def nvram_image(definition):
 # Identity -------------------------------------------------------------------------------------------------------------
 
 _IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
-#: Types of serial ports whose file, socket or address two VMs cannot share.
+#: Types of serial ports with a file, socket or address that two VMs cannot share.
 _EXCLUSIVE_TYPES = ("file", "unix", "tcp")
 
 

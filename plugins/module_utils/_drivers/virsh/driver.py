@@ -69,7 +69,7 @@ class VirshDriver(VirshSnapshotDriver):
         check_plan(self, plan)
 
     def file_of(self, verb):
-        """See VirshSnapshotDriver. What creates, changes and deletes VMs is shipped only with this driver."""
+        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
         if verb == "create":
             from . import create as file
         elif verb == "clone":

@@ -155,7 +155,7 @@ class FileUsers:
         answer = self._volumes[pool, volume]
         if answer.error:
             raise Refused(
-                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}, whose path cannot be"
+                f"{vm.name}: {definition.name} uses the volume {volume} of the pool {pool}. Its path cannot be"
                 f" read, so it may be one of {vm.name}'s files: {answer.error}.",
                 f"Start the pool (virsh pool-start {pool}), or detach that disk from {definition.name}.",
             )
@@ -182,7 +182,7 @@ class FileUsers:
         return chain
 
     def _backing(self, vm, top, image):
-        """The backing file of ``image``, or None. ``top`` is the image whose chain is read, for the error."""
+        """The backing file of ``image``, or None. ``top`` is the first image of the chain, for the error."""
         if _is_missing(image) or _has_no_backing_file(image):
             return None
         try:
@@ -198,7 +198,7 @@ class FileUsers:
             ) from error
 
     def users_of_backing_files(self, vm):
-        """{real path of a backing file: names of the other VMs whose disks need it}.
+        """{real path of a backing file: names of the other VMs with disks that need it}.
 
         Images that cannot be read are ignored, unlike before a deletion.
         """

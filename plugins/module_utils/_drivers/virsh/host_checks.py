@@ -59,7 +59,7 @@ def _check_backing_files(driver, plan):
 
 
 def _vms_based_on(driver, vm, path):
-    """Names of other VMs whose disks have ``path`` as a backing file, according to their marks or disk headers."""
+    """Names of other VMs with disks on the backing file ``path``, according to their marks or disk headers."""
     marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
     found = driver.file_users().users_of_backing_files(vm).get(path, set()) if driver.is_local else set()
     return marked | found

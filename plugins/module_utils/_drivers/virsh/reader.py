@@ -73,7 +73,7 @@ class VirshReader:
         from .storage import Storage
 
         is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
-        # For root, the session is the system connection, whose guests run as a user who cannot enter root's home.
+        # For root, the session is the system connection. Its guests run as a user who cannot enter root's home.
         default = _SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER
         folder = os.path.expanduser(self.storage_path or default)
         return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)

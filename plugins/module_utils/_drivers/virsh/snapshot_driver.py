@@ -36,10 +36,10 @@ class VirshSnapshotDriver(VirshReader):
         getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """The Python module with the function for a verb; the function has the name of the verb.
+        """Return the Python module with the function for a verb; the function has the name of the verb.
 
-        It is imported only when it is needed. Each import is an ordinary statement, because Ansible ships only the
-        files whose imports it finds in the source.
+        It is imported when it is first needed. Each import is written out, because Ansible ships only files that it
+        finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file

@@ -254,7 +254,7 @@ def bases_of(storage, paths):
 
 
 def bases(definitions):
-    """{real path of a backing file: names of the VMs whose disks need it}, according to their marks.
+    """{real path of a backing file: names of the VMs with disks that need it}, according to their marks.
 
     A write to such a file would corrupt the disks of these VMs.
     """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create and clone VMs: disk images first, because vmd rejects a VM whose disks do not exist."""
+"""Create and clone VMs: disk images first, because vmd rejects a VM if its disks do not exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _create(driver, vm, step, content, inputs):
         _check_is_own(driver, vm.name)
         return
     config, parent = step.arguments["config"], step.arguments["creation"].get("instance_of")
-    # vmd rejects an instance whose NIC has another MAC address than that of the template.
+    # vmd rejects an instance if its NIC has another MAC address than the NIC of the template.
     networks = config.get("networks") or {} if parent else with_macs(vm.name, config.get("networks"))
     created = create_disks(driver, vm, step, content)
     seeds = create_seed(driver, vm, step, with_macs(vm.name, step.arguments.get("networks") or networks))

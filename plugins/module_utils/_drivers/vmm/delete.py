@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Delete VMs: first the block in vm.conf, then the files, because vmd rejects a VM whose disks do not exist."""
+"""Delete VMs: first the block in vm.conf, then the files, because vmd rejects a VM if its disks do not exist."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Edit:
         self._after = []
         #: {name: paths} of the files that were created for this edit.
         self.created_files = {}
-        #: Whether a failed edit was undone, except for the VMs in ``not_undoable``, whose disks were enlarged.
+        #: Whether a failed edit was undone, except for the VMs in ``not_undoable``: their disks were enlarged.
         self.is_undone, self.not_undoable = False, set()
         self._needs_reload = self._was_reloaded = False
 

@@ -4,7 +4,7 @@
 """Edit vm.conf(5): VMs of this collection are between two marked lines; all other bytes stay the same.
 
 Each VM between the marked lines is an entry: a comment with its mark, then its block. An entry without a block is the
-mark of a VM whose creation or deletion is not complete, or that is defined elsewhere.
+mark of a VM that is not completely created or deleted, or that is defined elsewhere.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class HostNetwork:
 
     @property
     def own(self):
-        """Return the interfaces whose file the role has written."""
+        """Return the interfaces with files that the role has written."""
         return [name for name, text in self.hostname_files.items() if text.startswith(OWN)]
 
     # The current state ------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class HostNetwork:
         }
 
     def switches_without_interface(self):
-        """Return switches of vm.conf whose bridge does not exist: vmd would exit when it reads one, with all VMs."""
+        """Return switches of vm.conf without an existing bridge: vmd would exit when it reads one, with all VMs."""
         return sorted(name for name, bridge in self.configuration.switches.items() if bridge not in self.interfaces)
 
     def _stored_forwarding(self):

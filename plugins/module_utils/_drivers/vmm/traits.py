@@ -90,7 +90,7 @@ def _name_fault(name):
     return "vmctl would read a number as the number of a VM" if name.isdigit() else None
 
 
-#: Verbs after which vmd has to read vm.conf again, and settings whose changes it need not read.
+#: Verbs after which vmd has to read vm.conf again, and settings that can change without that.
 READ_AGAIN = ("create", "clone", "configure", "delete")
 UNREAD = ("description", *IN_MARK, "autostart")
 _STORED = Field(cost=NEXT_BOOT)

@@ -37,7 +37,7 @@ class WslDriver(WslReader):
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.
         self.folders = {}
-        #: {id: value of keep_running} of the distributions whose scheduled task was changed by this task.
+        #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
 
     def lane(self, _vm):
@@ -57,9 +57,10 @@ class WslDriver(WslReader):
         return getattr(self.file_of(step.verb), step.verb)(self, vm, step)
 
     def file_of(self, verb):
-        """Return the Python module whose function, named like the verb, carries it out; imported on first use.
+        """Return the Python module with the function for a verb; the function has the name of the verb.
 
-        The imports are written out, because Ansible ships only files that it finds in import statements.
+        It is imported when it is first needed. Each import is written out, because Ansible ships only files that it
+        finds in import statements.
         """
         if verb in POWER_VERBS:
             from . import power as file

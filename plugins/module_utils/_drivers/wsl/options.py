@@ -12,7 +12,7 @@ _NETWORK = "All distributions share the network of one virtual machine. Set netw
 _NO_MACHINE = "A distribution has no firmware and no devices of its own."
 _END = "WSL ends a distribution without asking it. Set stop_mode: force, or omit it."
 _NO_SNAPSHOT = "WSL has no snapshots. Save the distribution with export, and create another one with image."
-_ONE_DISK = "A distribution has one disk, of which only the size can be set."
+_ONE_DISK = "A distribution has one disk. Only its size can be set."
 _REACH = "Use the connection plugin community.general.wsl: a distribution is reached through its host."
 
 WSL = Platform(

@@ -138,7 +138,7 @@ class WslReader:
         return self._reports_all or self._sets(DISK_OPTIONS)
 
     def _names_to_read(self, targets):
-        """Return the names of the distributions whose files the first request reads."""
+        """Return the names of distributions: the first request reads their files."""
         return [target.name for target in targets or () if target.name] if self._sets(GUEST_OPTIONS) else []
 
     def _needs_guest_files(self, raw, names, facets):

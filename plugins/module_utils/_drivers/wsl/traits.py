@@ -135,7 +135,7 @@ def _adjusted(reader, vm, config):
 def _check_values(vm, config):
     for slot, disk in (config.get("disks") or {}).items():
         if slot != DISK:
-            message = f"{vm.name}: disks.{slot}: a distribution has one disk, disk0, whose size can be set."
+            message = f"{vm.name}: disks.{slot}: a distribution has one disk, disk0. Its size can be set."
             raise Refused(message, "Omit the slot.")
         if disk and (disk.get("size") or 0) % MIB:
             raise Refused(f"{vm.name}: disks.{slot}.size: WSL takes whole MiB only.", "Round the size.")

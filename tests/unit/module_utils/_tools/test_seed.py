@@ -172,7 +172,7 @@ def test_nic_that_a_clone_gets_later_needs_a_mac():
         "config": {"networks": {"0": {}}},
         "networks": {"1": {"type": "nat"}},
     }
-    with pytest.raises(errors.InvalidInput, match=r"NIC 1, whose MAC address is not known.*Set mac in entry 1"):
+    with pytest.raises(errors.InvalidInput, match=r"NIC 1, but its MAC address is not known.*Set mac in entry 1"):
         seed.check_documents(step, "web")
     step["networks"]["1"]["mac"] = "52:54:00:00:00:01"
     seed.check_documents(step, "web")

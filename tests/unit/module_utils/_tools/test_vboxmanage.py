@@ -277,7 +277,7 @@ def test_missing_virtualbox_names_the_remedy():
     ("Machine 'x' is not currently running.", 0),
     ("Could not find a registered machine named 'x'", 0),
     ("The machine 'x' is already locked for a session (or being unlocked)", 0),
-])  # fmt: skip
+], ids=["lost call", "aborted", "not ready", "not saved", "not running", "not found", "locked"])  # fmt: skip
 def test_failed_change_may_have_been_made_unless_it_was_rejected(text, doubtful):
     before = writes.count()
     with pytest.raises(errors.CommandFailed):

@@ -151,7 +151,7 @@ def check_source(driver, label, before, node, slot, disk):
     if not volume:
         return
     owner = values.owner_of(volume)
-    # A volume is deleted with the VM whose id is in its name, whether or not it is attached to that VM.
+    # The name of a volume contains the id of a VM. The volume is deleted with this VM, even if it is not attached.
     user = driver.observer.name_of(owner)
     if user and owner != before.vmid:
         raise Refused(

@@ -48,7 +48,7 @@ class ConfigUpdate:
     to_set: dict = field(default_factory=dict)
     #: Options to remove; the volume of a disk is kept.
     to_remove: list = field(default_factory=list)
-    #: Options to remove, the volumes of which are deleted.
+    #: Options to remove; the volumes are deleted.
     to_purge: list = field(default_factory=list)
     #: {slot: new size in bytes} of disks to grow.
     to_grow: dict = field(default_factory=dict)
@@ -243,7 +243,7 @@ def config_update(changes, current, storage, vmid=""):
 
 
 def _is_already_set(key, found, requested):
-    """Whether an option already has the requested value: from a call whose answer was lost, or from another user.
+    """Whether an option already has the requested value: from an earlier call (its answer was lost) or another user.
 
     The size of a drive is not compared: the server stores it.
     """

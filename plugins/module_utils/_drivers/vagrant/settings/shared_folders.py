@@ -21,7 +21,7 @@ def normalized_folders(vm, folders):
 
 
 def _folder(entry):
-    """An entry whose guest_path has no slash at its end: for Vagrant, /srv and /srv/ are the same."""
+    """An entry without a slash at the end of guest_path: for Vagrant, /srv and /srv/ are the same."""
     path = entry.get("guest_path")
     return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
 

@@ -38,7 +38,7 @@ def check_media(listing, plan):
 
 
 def _disks_of(vbox_vm, base=False):
-    """{slot: attached image}; with ``base``, the last base of each, whose variant a full clone will have."""
+    """{slot: attached image}; with ``base``, the last base of each. A full clone will have its variant."""
     images = {slot_name(one.controller, one.port, one.device): vbox_vm.image_in(one) for one in vbox_vm.disks}
     return {slot: image[1 if base else 0] for slot, image in images.items() if image[0] is not None}
 

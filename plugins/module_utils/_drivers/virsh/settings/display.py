@@ -17,7 +17,7 @@ _RENDERER = "egl-headless"
 _SPICE_CHANNELS = ("spicevmc", "spiceport")
 #: Model of a new video device: every guest has a driver for it, and its memory can be set.
 _MODEL = "vga"
-#: Models of video devices whose memory cannot be set.
+#: Models of video devices without a setting for their memory.
 MODELS_WITHOUT_MEMORY = ("virtio", "cirrus", "ramfb")
 
 

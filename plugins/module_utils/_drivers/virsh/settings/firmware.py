@@ -18,7 +18,7 @@ from ..definition import ARCHITECTURE, machine_type
 from .display import MODELS_WITHOUT_MEMORY
 from .memory_cpus import check_nested
 
-#: Fields whose change selects another firmware, and so another NVRAM file.
+#: A change of one of these fields selects another firmware, and so another NVRAM file.
 FIRMWARE_FIELDS = frozenset({"firmware", "secure_boot"})
 
 

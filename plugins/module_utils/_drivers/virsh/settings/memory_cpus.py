@@ -115,7 +115,8 @@ def _max_cpus(definition):
 def align_maxima(config, active, stored, running):
     """Remove differences from ``active`` that are no changes waiting for the next start.
 
-    Equal maxima are reported as equal, and the running VM's memory without the balloon, whose size the guest controls.
+    Equal maxima are reported as equal. The running VM's memory is reported without the balloon: the guest controls its
+    size.
     ``config`` and ``active`` were read from the definitions ``stored`` and ``running``.
     """
     if _max_cpus(stored) == _max_cpus(running):

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role agent: secrets are neither shown nor in a command, only the trusted key is accepted. The guest is this host."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+SECRET = "correct-horse-battery"
+KEYS = Path(__file__).parents[1] / "fixtures" / "openpgp"
+#: The fingerprint of the key in one.asc, which is the first of the two keys in two.asc.
+FINGERPRINT = "4D30E85BE34451E98ED6BB03ADFB420703AB451F"
+
+
+@pytest.fixture(name="guest")
+def _guest(tmp_path):
+    guest = tmp_path / "guest"
+    guest.mkdir()
+    return guest
+
+
+@pytest.fixture(name="agent")
+def _agent(ansible_playbook, tmp_path, guest):
+    book = tmp_path / "play.yml"
+    play = {"hosts": "localhost", "gather_facts": False, "roles": ["polyvirt.core.agent"]}
+    book.write_text(json.dumps([play]), encoding="utf-8")
+
+    def agent(family, *arguments):
+        """(exit code, output, number of changes) of the role with a profile of this one family."""
+        profile = {
+            "name": "tool",
+            "summary": "A tool",
+            "variables": {"password": SECRET},
+            "secrets": ["password"],
+            "families": {"default": family},
+            "verify": [{"command": "true"}],
+        }
+        (tmp_path / "profile.yml").write_text(json.dumps(profile), encoding="utf-8")
+        variables = {
+            "agent_profile_path": str(tmp_path / "profile.yml"),
+            "agent_family": "unknown",
+            "__agent_stamp_path": str(guest / "stamps" / "tool"),
+            "ansible_python_interpreter": sys.executable,
+        }
+        code, output = ansible_playbook(
+            "-i", "localhost,", "-c", "local", book, "-e", json.dumps(variables), *arguments
+        )
+        return code, output, int(re.search(r"changed=(\d+)", output)[1])
+
+    return agent
+
+
+def file_with_secret(guest):
+    content = "password={{ agent_values.password }}\n"
+    return {"path": f"{guest}/etc/password", "mode": "0600", "content": content}
+
+
+def test_secret_in_a_file_is_not_in_the_output(agent, guest):
+    code, output, _changes = agent({"files": [file_with_secret(guest)]}, "-vvv", "--diff")
+    assert code == 0, output
+    assert (guest / "etc" / "password").read_text(encoding="utf-8") == f"password={SECRET}\n"
+    assert SECRET not in output
+
+
+@pytest.mark.parametrize("key", ["run", "unless"])
+def test_secret_in_a_command_is_rejected(agent, guest, key):
+    step = {"run": "true", "unless": "false", key: "echo {{ agent_values.password }}"}
+    code, output, changes = agent({"files": [file_with_secret(guest)], "steps_after": [step]})
+    assert (code, changes, list(guest.iterdir())) == (2, 0, []), output
+    assert "uses a secret outside the content of a file" in " ".join(output.split())
+    assert SECRET not in output
+
+
+def test_check_mode_reports_commands_and_does_not_run_them(agent, guest):
+    created = guest / "created"
+    step = {"run": f"touch {created}", "unless": f"test -e {created}"}
+    steps = {"steps_before": [step], "steps_after": [step]}
+    _code, _output, planned = agent(steps, "--check")
+    assert list(guest.iterdir()) == []
+    code, output, _changes = agent(steps)
+    assert code == 0, output
+    assert created.exists()
+    assert planned > agent(steps, "--check")[2] == 0
+
+
+@pytest.mark.parametrize("file", ["one.asc", "two.asc"])
+def test_only_the_trusted_key_may_be_in_the_file(agent, guest, file):
+    path = guest / "keys" / "vendor.asc"
+    key = {"url": f"file://{KEYS / file}", "path": str(path), "fingerprint": FINGERPRINT}
+    repository = {"path": f"{guest}/repository", "signed": True, "content": f"signed-by {path}\n"}
+    code, output, _changes = agent({"key": key, "repository": repository})
+    is_accepted = file == "one.asc"
+    assert (code == 0, path.exists(), (guest / "repository").exists()) == (is_accepted,) * 3, output
