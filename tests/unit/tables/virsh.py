@@ -33,8 +33,12 @@ row = rows_of(replace(TRAITS, side_effects=starting_effects(frozenset({"lan"})))
 def _recorded_config():
     """The config that the driver reports of the recorded VM: one virtio disk, one NIC in the network default."""
     stored = Definition(machine_xml())
-    told = {"disks": read_disks(stored, {"vda": 6 * G}), "networks": read_networks(stored), "iso": read_iso(stored, ())}
-    return {**read_settings(stored), **told, "description": "", "tags": (), "autostart": False}
+    devices = {
+        "disks": read_disks(stored, {"vda": 6 * G}),
+        "networks": read_networks(stored),
+        "iso": read_iso(stored, ()),
+    }
+    return {**read_settings(stored), **devices, "description": "", "tags": (), "autostart": False}
 
 
 CONFIG = _recorded_config()
