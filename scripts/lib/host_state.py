@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """List everything that a test run could leave behind on a host with libvirt and VirtualBox, one object per line.
 
-The list must be the same before and after a run.
+The list must be the same before and after a run. Worlds of other checkouts may run at the same time: their processes
+are in other PID namespaces. The processes of a world end with it, so only the worlds of this checkout are listed.
 Usage: python host_state.py            print the list
        python host_state.py BEFORE     print what is not in the file BEFORE; exit with 1 if there is anything
 """
@@ -24,6 +25,7 @@ _LEASES = Path("/var/lib/libvirt/dnsmasq")
 _PROGRAMS = ("qemu-system", "swtpm", "virtiofsd", "dnsmasq", "qemu-img", "qemu-nbd", "VBox")
 #: An interpreter may precede the program's name: in the tests, VBoxHeadless is a script.
 _INTERPRETER = "python"
+_WORLD = str(Path(__file__).resolve().parents[2] / "tests" / "suite" / "world")
 #: What the tests keep for their next run: the small guest, and images with a note about their origin.
 _KEPT_FOLDER, _NOTE = "polyvirt-tests", ".polyvirt.json"
 
@@ -68,13 +70,15 @@ def _virsh(*arguments):
 
 
 def _processes():
+    namespace = os.readlink("/proc/self/ns/pid")
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            is_here = os.readlink(folder / "ns" / "pid") == namespace
         except OSError:
             continue  # It has ended in the meantime.
         # Ansible's persistent SSH connections are not listed: they end a minute after their last use.
-        if _program(arguments).startswith(_PROGRAMS):
+        if is_here and (_WORLD in arguments or _program(arguments).startswith(_PROGRAMS)):
             yield f"process {folder.name} {' '.join(arguments)[:200]}"
 
 

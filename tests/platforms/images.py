@@ -9,6 +9,8 @@ import hashlib
 import json
 import subprocess
 
+from suite.limits import scaled
+
 #: Bytes that are written and looked for.
 AREA = 64 * 1024
 
@@ -27,7 +29,7 @@ def _io(path, command, *how):
     """What qemu-io says to one command on an image of any format; a pattern that is not there is said, not raised."""
     image_format = chain_info(path)[0]["format"]
     words = ["qemu-io", *how, "-f", image_format, "-c", command, path]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=scaled(60), check=False)
     assert "64 KiB" in done.stdout or "Pattern verification failed" in done.stdout, f"{words}: {done}"
     return done.stdout
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from collection_path import collections_path
 from suite.answer import Answer
+from suite.limits import scaled
 from suite.shim import as_calls
 
 _HERE = Path(__file__).resolve().parent
@@ -105,7 +106,7 @@ def run_ansible(folder, program, words, environment=(), programs=None, cwd=None)
         },
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=scaled(600),
         check=False,
     )
 

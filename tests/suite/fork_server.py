@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, collections_path
 from suite import forking
+from suite.limits import scaled
 
 #: An environment variable: each step of the task is sent twice.
 TWICE = "POLYVIRT_TEST_SEND_TWICE"
@@ -68,7 +69,7 @@ def _connect_windows(url):
 
     def send(text):
         try:
-            return requests.post(f"{url}/request", data=text.encode(), timeout=60).json()
+            return requests.post(f"{url}/request", data=text.encode(), timeout=scaled(60)).json()
         except OSError as error:
             raise windows.Lost(str(error)) from error
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 
-from suite.limits import wait_until
+from suite.limits import scaled, wait_until
 
 _OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes")
 #: ssh's own exit code for a connection that failed.
@@ -50,6 +50,6 @@ class Key:
             ["ssh", "-i", self.path, *options, f"root@{address}", command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=scaled(60),
             check=False,
         )

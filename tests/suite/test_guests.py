@@ -23,12 +23,13 @@ def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
     """cloud-init seed and SSH, a disk grown while the guest runs, an outdated lease, a graceful shutdown."""
     qemu.clean()
     qemu.start_network()
+    made = _made(qemu, GUEST, key, wait_for="ssh", timeout=int(scaled(120)))
     grown = {"name": [GUEST], "disks": [{}, {"size": "24M"}]}
     answers = carry(
         qemu,
         [
-            Task("make", _made(qemu, GUEST, key, wait_for="ssh", timeout=120)),
-            Task("again", _made(qemu, GUEST, key, wait_for="ssh", timeout=120)),
+            Task("make", made),
+            Task("again", made),
             Task("address", {"name": [GUEST], "state": "started", "wait_for": "address"}),
             Task("grow", grown),
         ],

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING
 
 import host_state as under_test
 from platforms.virtualbox import real
+from suite.limits import wait_until
 
 
 def test_everything_left_behind_is_found(qemu):
@@ -49,6 +53,44 @@ def test_processes_of_virtualbox_are_found(box):
     box.clean()
     # The daemon ends some seconds after its last VM.
     assert [line for line in under_test.left_behind(before) if "VBoxSVC" not in line] == []
+
+
+def test_processes_of_other_worlds_do_not_count(qemu):
+    """Another checkout may be tested on the same host at the same time."""
+    del qemu
+    program = ["bash", "-c", "exec -a swtpm-sleep sleep infinity"]
+    before = under_test.host_state()
+    with _running(program), _running(["unshare", "--pid", "--fork", "--kill-child", *program]):
+        wait_until(lambda: _count("swtpm-sleep") == 2, "both processes")
+        (line,) = under_test.left_behind(before)
+        assert line.endswith(" swtpm-sleep infinity ")
+    assert under_test.left_behind(before) == []
+
+
+def test_world_of_this_checkout_is_found(qemu):
+    del qemu
+    before = under_test.host_state()
+    # Only the name: a whole world inside another one is not needed.
+    world = str(Path(__file__).with_name("world"))
+    with _running(["tail", "-f", "/dev/null", world]) as process:
+        wait_until(lambda: _count("tail") >= 1, "the process")
+        assert [line.split()[1] for line in under_test.left_behind(before)] == [str(process.pid)]
+
+
+@contextmanager
+def _running(command):
+    with subprocess.Popen(command) as process:
+        yield process
+        process.kill()
+
+
+def _count(program):
+    """The number of processes with this name as their first argument, in all worlds."""
+    arguments = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            arguments.append(path.read_bytes().decode(errors="replace").split("\0")[0])
+    return arguments.count(program)
 
 
 def test_leases_are_found(qemu, tmp_path, monkeypatch):

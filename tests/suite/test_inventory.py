@@ -103,7 +103,8 @@ def test_a_play_reaches_a_guest_by_the_inventory_alone(qemu, carry, key, tmp_pat
     """Address and port from the inventory, then its status; the guest has no Python."""
     qemu.clean()
     qemu.start_network()
-    made = {**qemu.guest, **key.seed, "name": [GUEST], "state": "started", "wait_for": "ssh", "timeout": 120}
+    made = {**qemu.guest, **key.seed, "name": [GUEST], "state": "started", "wait_for": "ssh"}
+    made["timeout"] = int(scaled(120))
     answer = carry(qemu, [Task("make", made)], [GUEST])["make"]
     assert not answer.failed, answer.msg
     compose = {

@@ -27,6 +27,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms import images
 from platforms.adapter import Adapter
 from platforms.libvirt import own, reading
+from suite.limits import scaled
 from suite.scenarios.refusals import Refused
 
 IMAGES = Path(os.environ.get("POLYVIRT_TEST_IMAGES", "/var/lib/libvirt/images"))
@@ -97,7 +98,7 @@ class Libvirt(Adapter):
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=scaled(60),
             env={**os.environ, "LC_ALL": "C.UTF-8"},
             check=False,
         )

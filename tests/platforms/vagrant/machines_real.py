@@ -19,6 +19,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from platforms import images
 from platforms.libvirt import reading
 from platforms.vagrant import real
+from suite.limits import scaled
 
 _POWERS = {"shut off": STOPPED, "running": RUNNING, "paused": PAUSED}
 _MOVES = {RUNNING: "start", STOPPED: "destroy", PAUSED: "suspend"}
@@ -89,7 +90,7 @@ class RealMachines:
 
     def _virsh(self, *words, check=True):
         command = ["virsh", "-q", "-c", "qemu:///system", *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(120), check=False)
         assert not check or done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from suite.limits import scaled
+
 BOX = "polyvirt/fast"
 POOL, NETWORK = "polyvirt-vagrant", "vagrant-libvirt"
 _BUILD = Path(__file__).with_name("build.sh")
@@ -77,7 +79,12 @@ class Vagrant:
     def call(self, *words):
         """Run one command; returns its exit code and output."""
         return subprocess.run(
-            ["vagrant", *words], capture_output=True, text=True, check=False, env=self.environment(), timeout=600
+            ["vagrant", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment(),
+            timeout=scaled(600),
         )
 
     def write(self, text):
@@ -103,4 +110,4 @@ def _pool_folder():
 
 def _virsh(*words):
     command = ["virsh", "-q", "-c", "qemu:///system", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=scaled(120)).stdout

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagran
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_native import native_lines
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import EXPERIMENTS
 
+from suite.limits import scaled
 from unit.module_utils._tools.ruby_values import require_ruby
 from unit.module_utils._tools.vagrant_projects import rich
 
@@ -86,7 +87,7 @@ def _run(program, given, environment=None):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=scaled(120),
         env={**os.environ, **(environment or {})},
     )
     if done.returncode == NOT_INSTALLED:

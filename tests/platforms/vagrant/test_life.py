@@ -10,6 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms.vagrant import real
 from suite.carry import carry_one
+from suite.limits import scaled
 from suite.shim import Shim
 
 NAME = "web"
@@ -51,7 +52,7 @@ def _done(answer, changed, state):
 
 
 def test_life_of_a_real_vm(run):
-    made = {"box": real.BOX, "memory": "128M", "native": {"vm.boot_timeout": 300}, "state": "started"}
+    made = {"box": real.BOX, "memory": "128M", "native": {"vm.boot_timeout": int(scaled(300))}, "state": "started"}
     predicted = _done(run(check=True, **made), True, RUNNING)
     created = _done(run(**made), True, RUNNING)
     assert predicted.diff == created.diff

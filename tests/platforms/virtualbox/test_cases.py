@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from platforms.virtualbox.tasks import MIB, SMALL, task
+from suite.limits import scaled
 
 pytestmark = pytest.mark.rotated(6)
 
@@ -139,7 +140,8 @@ def test_13_vm_that_others_read_is_changed(box):
     uuid = made(box)
     with read_all_the_time(box, uuid):
         for memory in (20, 24, 28):
-            assert task(box, config={"memory": memory * MIB}, timeout=120).succeeded().vm["memory_mib"] == memory
+            answer = task(box, config={"memory": memory * MIB}, timeout=scaled(120)).succeeded()
+            assert answer.vm["memory_mib"] == memory
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
 
 from platforms.virtualbox.tasks import MIB, SMALL, task
+from suite.limits import scaled
 
 pytestmark = pytest.mark.deep("what others do meanwhile on the double: unit belt, test_create.py")
 
@@ -139,7 +140,7 @@ def test_query_of_snapshots_is_repeated_while_others_hold_the_lock(box):
     asked = {"name": "first", "state": "restored"}
     with _changed_all_the_time(box, machine):
         for _attempt in range(5):
-            task(box, config={}, snapshot=asked, check=True, timeout=60).succeeded()
+            task(box, config={}, snapshot=asked, check=True, timeout=scaled(60)).succeeded()
 
 
 def test_settings_file_is_found_while_it_is_replaced(box):

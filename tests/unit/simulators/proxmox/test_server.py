@@ -41,7 +41,7 @@ def world(server):
 @pytest.fixture
 def connection(server):
     context = ssl.create_default_context(cafile=server.authority)
-    opened = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=20)
+    opened = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=60)
     yield opened
     opened.close()
 
@@ -122,7 +122,7 @@ def test_an_answer_can_be_no_json(connection, world, kind):
 
 def test_without_the_authority_the_certificate_is_refused(server):
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"{server.url}/api2/json/version", timeout=10)
+        requests.get(f"{server.url}/api2/json/version", timeout=60)
 
 
 def test_the_librarys_errors_are_those_that_the_real_server_makes(server):
@@ -173,7 +173,7 @@ def test_a_node_that_is_gone_is_an_error_with_an_empty_body(server, world):
 
 def test_another_process_can_let_things_happen(server, world):
     def control(action, /, **values):
-        answer = requests.post(f"{server.url}/simulator/{action}", json=values, verify=server.authority, timeout=10)
+        answer = requests.post(f"{server.url}/simulator/{action}", json=values, verify=server.authority, timeout=60)
         return answer.status_code, answer.json()
 
     assert control("edit", vmid=100, name="renamed") == (200, {})
