@@ -51,14 +51,14 @@ MUTATIONS = (
         "roles/agent/tasks/absent.yml",
         'loop: "{{ __agent_guest_paths + [__agent_stamp_path, __agent_record_path] }}"',
         'loop: "{{ [__agent_stamp_path, __agent_record_path] }}"',
-        {"unit": [f"{_ROLES}/test_agent_absent.py::test_what_other_values_wrote_goes_too"]},
+        {"unit": [f"{_ROLES}/test_agent_absent.py::test_files_written_with_earlier_values_are_removed"]},
     ),
     Mutation(
         "image-in-use-is-removed",
         "playbooks/teardown.yml",
         "when: vm_image_users | length > 0",
         "when: vm_image_users | length > 1",
-        {"unit": [f"{_TEARDOWN}::test_an_image_is_kept_for_a_machine_of_another_connection"]},
+        {"unit": [f"{_TEARDOWN}::test_image_used_by_another_vm_is_kept"]},
     ),
     Mutation(
         "host-key-of-old-vm-stays",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``machines``: each entry is checked as the options of a task are, and overrides them."""
+"""Option ``machines``: each entry overrides the options of the task and is validated like them."""
 
 from __future__ import annotations
 
@@ -21,64 +21,64 @@ OPTIONS = TOY.supported({**shared.VM, "folder": Connection(), "number": Connecti
 IMAGE = {"source": "/images/small.img", "linked": False}
 
 
-class Carried:
-    """Tasks on one platform in memory; ``made`` are the parameters of the drivers of the last one."""
+class Tasks:
+    """Tasks on a platform in memory. ``driver_params`` are the parameters of each driver of the last task."""
 
     def __init__(self):
-        self.platform, self.made = {}, []
+        self.platform, self.driver_params = {}, []
 
-    def __call__(self, check=False, **given):
+    def __call__(self, check=False, **options):
         defaults = {name: option.default for name, option in OPTIONS.items()}
-        self.made = []
-        return run_machines({**defaults, "image": IMAGE, **given}, OPTIONS, TOY, self._driver, check)
+        self.driver_params = []
+        return run_machines({**defaults, "image": IMAGE, **options}, OPTIONS, TOY, self._driver, check)
 
     def _driver(self, params):
-        self.made.append(params)
+        self.driver_params.append(params)
         return ToyDriver(self.platform)
 
 
 @pytest.fixture
-def carried():
-    return Carried()
+def run_task():
+    return Tasks()
 
 
 def _cpus(outcome):
     return {vm["name"]: vm["cpus"] for vm in outcome.vms}
 
 
-def test_entries_override_the_task_one_by_one(carried):
-    outcome = carried(name=["a", "b"], cpus=2, machines=[{"name": "c", "cpus": "3"}, {"name": ["d", "e"]}])
+def test_entries_override_options_of_the_task(run_task):
+    outcome = run_task(name=["a", "b"], cpus=2, machines=[{"name": "c", "cpus": "3"}, {"name": ["d", "e"]}])
     assert (outcome.failed, outcome.changed) == (False, True)
     assert _cpus(outcome) == {"a": 2, "b": 2, "c": 3, "d": 2, "e": 2}
     assert [vm["name"] for vm in outcome.vms] == ["a", "b", "c", "d", "e"]
-    assert len(carried.made) == 1
-    again = carried(cpus=2, machines=[{"name": "c", "cpus": 3}, {"name": "a"}])
+    assert len(run_task.driver_params) == 1
+    again = run_task(cpus=2, machines=[{"name": "c", "cpus": 3}, {"name": "a"}])
     assert (again.changed, list(_cpus(again))) == (False, ["c", "a"])
 
 
-def test_short_forms_and_aliases_hold_in_an_entry(carried):
-    outcome = carried(image=None, number=1, machines=[{"name": "a", "image": "/images/small.img", "no": 7}])
+def test_entries_support_short_forms_and_aliases(run_task):
+    outcome = run_task(image=None, number=1, machines=[{"name": "a", "image": "/images/small.img", "no": 7}])
     assert not outcome.failed
-    assert carried.made[0]["number"] == 7
+    assert run_task.driver_params[0]["number"] == 7
 
 
-def test_vms_that_need_two_drivers_are_one_task_in_the_order_asked(carried):
-    outcome = carried(folder="x", machines=[{"name": "a"}, {"name": "b", "folder": "y"}, {"name": "c"}])
-    assert [one["folder"] for one in carried.made] == ["x", "y"]
+def test_vms_of_two_drivers_are_returned_in_the_requested_order(run_task):
+    outcome = run_task(folder="x", machines=[{"name": "a"}, {"name": "b", "folder": "y"}, {"name": "c"}])
+    assert [one["folder"] for one in run_task.driver_params] == ["x", "y"]
     assert [vm["name"] for vm in outcome.vms] == ["a", "b", "c"]
-    assert len(carried.platform) == 3
-    refused = carried(machines=[{"name": "d"}, {"name": "e", "folder": "y", "cpus": 5}])
-    assert (refused.failed, refused.changed, len(carried.platform)) == (True, False, 3)
-    assert [vm["failed"] for vm in refused.vms] == [False, True]
+    assert len(run_task.platform) == 3
+    rejected = run_task(machines=[{"name": "d"}, {"name": "e", "folder": "y", "cpus": 5}])
+    assert (rejected.failed, rejected.changed, len(run_task.platform)) == (True, False, 3)
+    assert [vm["failed"] for vm in rejected.vms] == [False, True]
 
 
-def test_a_driver_is_told_of_options_that_any_vm_uses(carried):
-    carried(machines=[{"name": "a"}, {"name": "b", "description": "text"}])
-    assert [one["description"] for one in carried.made] == ["text"]
+def test_driver_gets_options_that_any_vm_uses(run_task):
+    run_task(machines=[{"name": "a"}, {"name": "b", "description": "text"}])
+    assert [one["description"] for one in run_task.driver_params] == ["text"]
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("options", "texts"),
     [
         ({"machines": [{"name": "a"}, {"cpus": 2}]}, ("machines[1]", "Neither name nor id")),
         ({"machines": []}, ("Neither name nor id",)),
@@ -97,20 +97,20 @@ def test_a_driver_is_told_of_options_that_any_vm_uses(carried):
         ),
     ],
 )
-def test_bad_entries_are_rejected_before_anything_is_read(carried, given, words):
+def test_invalid_entries_are_rejected_before_anything_is_read(run_task, options, texts):
     with pytest.raises(InvalidInput) as caught:
-        carried(**given)
-    assert [word for word in words if word not in str(caught.value)] == []
-    assert (carried.platform, carried.made) == ({}, [])
+        run_task(**options)
+    assert [text for text in texts if text not in str(caught.value)] == []
+    assert (run_task.platform, run_task.driver_params) == ({}, [])
 
 
-def test_one_port_of_the_host_serves_one_vm(carried):
+def test_two_vms_cannot_forward_the_same_host_port(run_task):
     def machines(*rules):
         return [{"name": f"vm{place}", "port_forwards": [rule]} for place, rule in enumerate(rules)]
 
     ssh = {"name": "ssh", "host_port": 2222, "guest_port": 22}
     with pytest.raises(InvalidInput, match="2222 is also that of vm0"):
-        carried(machines=machines(ssh, {**ssh, "name": "web"}))
-    # The toy platform has no forwards, and says so of each VM: both got there.
-    outcome = carried(machines=machines(ssh, {**ssh, "protocol": "udp"}))
+        run_task(machines=machines(ssh, {**ssh, "name": "web"}))
+    # The toy platform supports no port forwards. That error of both VMs shows that the ports were accepted.
+    outcome = run_task(machines=machines(ssh, {**ssh, "protocol": "udp"}))
     assert [vm["name"] for vm in outcome.vms if vm["failed"]] == ["vm0", "vm1"]

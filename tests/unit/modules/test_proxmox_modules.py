@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules for Proxmox VE say of themselves is so."""
+"""The documentation and the options of the modules for Proxmox VE."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import op
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 
-def test_the_short_names_of_systems_are_those_that_are_known():
+def test_documented_short_names_of_os_types_are_supported():
     documented = yaml.safe_load(proxmox_vm.DOCUMENTATION)["options"]["os_type"]["description"]
     (short,) = [text for text in documented if "short name" in text]
     named = set(re.findall(r"V\((\w+)\)", short))
     assert named - {"l26", "win11"} == set(OS_TYPES) - {"other"}
 
 
-def test_it_has_at_most_ten_options_of_its_own():
+def test_module_has_at_most_ten_own_options():
     assert len(set(VM) - set(CONNECTION) - set(shared.VM)) <= 10
 
 
-def test_vmid_is_another_name_of_id_that_takes_a_number():
+def test_vmid_is_an_alias_of_id_and_may_be_a_number():
     checked = ArgumentSpecValidator({**proxmox_vm.MODULE.argument_spec}).validate({"name": ["web"], "vmid": 105})
     assert (checked.error_messages, checked.validated_parameters["id"]) == ([], "105")

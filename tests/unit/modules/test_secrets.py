@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A secret is nowhere in the output of any module, even where an option that is none has the same value."""
+"""A secret is never in the output of a module, even if an option that is not secret has the same value."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ MODULES = {
 
 
 def _filled(spec):
-    """A value with the secret in it for each option that takes a text; one of what excludes each other."""
-    given = {name: _value(option) for name, option in spec.items() if not option.get("choices")}
-    given = {name: value for name, value in given.items() if value is not None}
-    return {name: value for name, value in given.items() if not (name == "path" and "inline" in given)}
+    """A value with the secret for each option that accepts text, and only one of mutually exclusive options."""
+    values = {name: _value(option) for name, option in spec.items() if not option.get("choices")}
+    values = {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if not (name == "path" and "inline" in values)}
 
 
 def _value(option):
@@ -51,22 +51,26 @@ def _value(option):
 @pytest.mark.parametrize("is_shown", [True, False])
 @pytest.mark.parametrize("valid", [True, False])
 @pytest.mark.parametrize("module", MODULES)
-def test_one_value_in_every_option_is_never_shown(module, valid, is_shown, tmp_path):
+def test_secret_in_every_option_is_never_shown(module, valid, is_shown, tmp_path):
     params = _filled(MODULES[module])
     if "machines" in params:
         params["machines"] = [{name: value for name, value in params.items() if name not in OF_TASK}]
-    if not valid:  # The module fails while it reads its options.
+    if not valid:  # The module rejects its options.
         params["state" if "state" in MODULES[module] else "api_port"] = SECRET
-    told = {"_ansible_remote_tmp": str(tmp_path), "_ansible_inject_invocation": is_shown, "_ansible_verbosity": 3}
+    ansible_options = {
+        "_ansible_remote_tmp": str(tmp_path),
+        "_ansible_inject_invocation": is_shown,
+        "_ansible_verbosity": 3,
+    }
     arguments = tmp_path / "arguments.json"
-    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **told}}), encoding="utf-8")
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **ansible_options}}), encoding="utf-8")
     _code, stdout, stderr = forked.run(module, arguments, {**os.environ, "LC_ALL": "C.UTF-8"}, tmp_path)
-    # The first one is told by the module, the second by Ansible's own check of the options.
+    # The first error is reported by the module, the second by Ansible's validation of options.
     assert valid == ("value of state must" not in stdout and "api_port" not in json.loads(stdout)["msg"])
     assert SECRET not in stdout + stderr
 
 
-def test_short_words_of_a_document_hide_no_ids():
+def test_short_values_of_a_document_do_not_mask_ids():
     spec = argument_spec({"cloud_init": VM["cloud_init"], "api_password": Option(secret=True)})
     document = {"swap": {"size": 1}, "users": [{"passwd": "hidden"}], "hostname": "pve"}
     secrets, words = masking.secrets_and_words(spec, {"cloud_init": {"user_data": document}, "api_password": "pve"})

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Short forms of options, and sizes: each way of writing means the same, and what is wrong is named as it was written.
+"""Short forms of options, and formats of sizes: all mean the same, and errors name the option as it was written.
 
-The same declaration answers in the process of Ansible and as a module, so it is asked directly here, and once as a
+The same declaration is used in the process of Ansible and in modules. It is called directly here, and once as a
 module.
 """
 
@@ -26,8 +26,8 @@ from suite import forked
 SECRET = "t0p-secret-value"
 
 
-def answered(asked, options=None):
-    """The result of a module with these options (those that platforms share, by default) that returns its requests."""
+def result_of(params, options=None):
+    """The result of a module that returns its request. By default, it has the options that all platforms share."""
     options = options or VM
 
     def answer(params, _check):
@@ -35,7 +35,7 @@ def answered(asked, options=None):
         return {"config": request.config, "creation": request.creation}
 
     declaration = Declaration(options, answer)
-    validated = ArgumentSpecValidator(declaration.argument_spec).validate({"name": "web", **asked})
+    validated = ArgumentSpecValidator(declaration.argument_spec).validate({"name": "web", **params})
     assert validated.error_messages == []
     return declaration.result(validated.validated_parameters, SimpleNamespace(check_mode=False))
 
@@ -52,13 +52,13 @@ def answered(asked, options=None):
         ({"clone": {"source": "web0", "snapshot": "s", "linked": True}},) * 2,
     ],
 )
-def test_short_form_means_the_full_one(short, full):
+def test_short_form_equals_the_full_form(short, full):
     ((option, _value),) = short.items()
-    assert answered(short)["creation"] == {option: full.get(option, full)}
+    assert result_of(short)["creation"] == {option: full.get(option, full)}
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("params", "error"),
     [
         ({"image": {"linked": True}}, "missing required arguments: source found in image"),
         (
@@ -74,29 +74,29 @@ def test_short_form_means_the_full_one(short, full):
         ({"disks": [{}, {"size": "20X"}]}, "disks[1].size: '20X' is not a size."),
     ],
 )
-def test_what_is_wrong_is_named_as_it_was_written(asked, words):
-    result = answered(asked)
-    assert (result["failed"], words in result["msg"]) == (True, True), result["msg"]
+def test_error_names_the_option_as_it_was_written(params, error):
+    result = result_of(params)
+    assert (result["failed"], error in result["msg"]) == (True, True), result["msg"]
 
 
 @pytest.mark.parametrize("size", ["2G", "2GB", "2GiB", "2g", 2048, "2048", "2048M", "2147483648B"])
-def test_sizes_that_mean_the_same(size):
-    assert answered({"memory": size})["config"] == {"memory": 2 << 30}
+def test_formats_of_the_same_size(size):
+    assert result_of({"memory": size})["config"] == {"memory": 2 << 30}
 
 
 @pytest.mark.parametrize("size", ["20G", "20GB", 20, "20", "20480MiB"])
 def test_number_of_a_disk_is_in_gib(size):
-    assert answered({"disks": [{"size": size}]})["config"] == {"disks": {"#0": {"size": 20 << 30}}}
+    assert result_of({"disks": [{"size": size}]})["config"] == {"disks": {"#0": {"size": 20 << 30}}}
 
 
 @pytest.mark.parametrize("value", [SECRET, {"from": SECRET}, [SECRET]])
-def test_secret_below_a_short_form_is_shown_neither_with_an_error_nor_without(value):
+def test_secret_suboption_of_a_short_form_is_never_shown(value):
     key = {"from": Option(required=True, secret=True), "plain": Option()}
     options = {**VM, "key": Option("dict", options=key, role="connection", short="plain")}
     if isinstance(value, dict):
-        result = answered({"key": value}, options)
+        result = result_of({"key": value}, options)
         assert result["invocation"]["module_args"]["key"] == {"from": MASK}
-        result = answered({"key": {**value, "unknown": 1}}, options)
+        result = result_of({"key": {**value, "unknown": 1}}, options)
         assert result["failed"]
         assert SECRET not in json.dumps(result)
 
@@ -115,16 +115,16 @@ def _run(module, tmp_path, **params):
 
 
 def test_short_form_as_a_module(tmp_path):
-    asked = {"uri": "test:///default", "image": "no-path.qcow2", "_ansible_inject_invocation": True}
-    result = _run("virsh_vm", tmp_path, **asked)
+    params = {"uri": "test:///default", "image": "no-path.qcow2", "_ansible_inject_invocation": True}
+    result = _run("virsh_vm", tmp_path, **params)
     assert "no-path.qcow2" in result["msg"]
     assert result["invocation"]["module_args"]["image"] == "no-path.qcow2"
-    wrong = _run("virsh_vm", tmp_path, **{**asked, "image": {"source": "/", "sorce": "/x"}})
+    wrong = _run("virsh_vm", tmp_path, **{**params, "image": {"source": "/", "sorce": "/x"}})
     assert "image.sorce" in wrong["msg"]
 
 
 @pytest.mark.parametrize(
-    ("module", "asked", "said"),
+    ("module", "params", "error"),
     [
         (virsh_vm, {"os_type": "linux"}, "os_type is not supported on libvirt. libvirt does not store it."),
         (virsh_vm, {"networks": [{"type": "hostonly"}]}, "networks.type: hostonly is not supported on libvirt. Use"),
@@ -137,14 +137,14 @@ def test_short_form_as_a_module(tmp_path):
         (proxmox_vm, {"port_forwards": []}, "port_forwards is not supported on proxmox. Guests are reached"),
     ],
 )
-def test_what_a_platform_lacks_is_rejected_before_anything_else(module, asked, said, tmp_path):
+def test_unsupported_options_are_rejected_before_anything_else(module, params, error, tmp_path):
     name = module.__name__.rpartition(".")[2]
-    result = _run(name, tmp_path, **{"executable": "/no/tool", **asked} if name != "proxmox_vm" else asked)
-    assert (result["failed"], result["msg"].startswith(said)) == (True, True), result["msg"]
+    result = _run(name, tmp_path, **{"executable": "/no/tool", **params} if name != "proxmox_vm" else params)
+    assert (result["failed"], result["msg"].startswith(error)) == (True, True), result["msg"]
 
 
-def test_suboption_of_a_short_form_that_a_platform_lacks_is_rejected_in_the_process_of_ansible_too():
-    asked = {"name": ["web"], "image": {"source": "/x", "linked": "yes"}}
-    result = vbox_vm.MODULE.result(asked, SimpleNamespace(check_mode=False))
+def test_unsupported_suboption_of_a_short_form_is_rejected_in_process():
+    params = {"name": ["web"], "image": {"source": "/x", "linked": "yes"}}
+    result = vbox_vm.MODULE.result(params, SimpleNamespace(check_mode=False))
     assert result["failed"]
     assert result["msg"].startswith("image.linked: true is not supported on virtualbox. Create")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules for VirtualBox say of themselves is so."""
+"""The documentation of the modules for VirtualBox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_v
 from ansible_collections.polyvirt.core.plugins.modules import vbox_vm
 
 
-def test_the_short_names_of_systems_are_those_that_are_known():
+def test_documented_short_names_of_os_types_are_supported():
     documented = yaml.safe_load(vbox_vm.DOCUMENTATION)["options"]["os_type"]["description"]
     (short,) = [text for text in documented if text.startswith("A short name")]
     assert sorted(re.findall(r"V\((\w+)\)", short)) == sorted(OS_TYPES)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules as programs: parameters in, one JSON document out, on real virsh and libvirt's test driver."""
+"""The modules as programs with JSON parameters and results, on real virsh and libvirt's test driver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _run(tmp_path):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
 
     def run(module, **params):
-        """(exit code, result) of one run; nothing but the result may be printed."""
+        """Run a module; return (exit code, result). The module must print only the result."""
         arguments = tmp_path / "arguments.json"
         connection = {"uri": DEFAULT} if module.startswith("virsh") else {}
         document = {"ANSIBLE_MODULE_ARGS": {**connection, "_ansible_remote_tmp": str(tmp_path), **params}}
@@ -51,22 +51,22 @@ def test_nothing_to_do(run):
     assert result["vms"][0]["state"] == "running"
 
 
-def test_a_check_tells_what_would_be(run):
-    # Only a check: each process has a test driver of its own, so no change outlives the virsh that makes it.
+def test_check_mode_reports_planned_changes(run):
+    # Only in check mode: each process has its own test driver, so changes are lost when the process of virsh ends.
     code, result = run("virsh_vm", name=["test"], state="stopped", description="mine", _ansible_check_mode=True)
     assert (code, result["changed"], result["vms"][0]["state"]) == (0, True, "stopped")
     assert result["diff"][0]["before"] == {"description": "", "state": "running"}
     assert result["diff"][0]["after"] == {"description": "mine", "state": "stopped"}
 
 
-def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
+def test_unknown_name_is_rejected_with_the_existing_names(run):
     message = failure(run, name=["tset"], state="started")
     assert message.startswith("tset: the VM does not exist.")
     assert message.endswith("Existing VMs: test.")
 
 
 @pytest.mark.parametrize(
-    ("params", "names"),
+    ("params", "error"),
     [
         ({"name": ["te/st"]}, "'te/st' contains a slash"),
         ({"name": ["te\nst"]}, "control character"),
@@ -88,20 +88,20 @@ def test_a_name_nobody_knows_makes_nothing_and_names_the_known(run):
         ({"name": ["test"], "executable": "/no/virsh"}, "/no/virsh is not an executable program"),
     ],
 )
-def test_bad_input_is_one_clear_error(run, params, names):
+def test_invalid_options_give_a_one_line_error(run, params, error):
     message = failure(run, **params)
-    assert names in message
+    assert error in message
     assert "\n" not in message
 
 
-def test_the_host_and_its_machines(run):
+def test_info_reports_the_host_and_its_vms(run):
     code, result = run("virsh_vm_info")
     assert (code, result["changed"]) == (0, False)
     assert (result["host"]["available"], result["host"]["configured"], result["host"]["why"]) == (True, True, None)
     assert [vm["name"] for vm in result["vms"]] == ["test"]
 
 
-def test_machines_named_that_do_not_exist_are_not_told(run):
+def test_info_omits_vms_that_do_not_exist(run):
     assert run("virsh_vm_info", name=["test", "nosuch"])[1]["vms"][0]["name"] == "test"
     assert run("virsh_vm_info", name=["nosuch"])[1]["vms"] == []
     assert run("virsh_vm_info", name=[])[1]["vms"] == []
@@ -115,7 +115,7 @@ def test_machines_named_that_do_not_exist_are_not_told(run):
         ({"uri": "nosuch:///"}, "not_responding", True),
     ],
 )
-def test_a_host_without_libvirt_is_told_and_is_no_failure(run, params, why, available):
+def test_info_reports_a_host_without_libvirt_and_does_not_fail(run, params, why, available):
     code, result = run("virsh_vm_info", **params)
     host = result["host"]
     assert (code, host["why"], host["available"], host["configured"]) == (0, why, available, False)
@@ -123,14 +123,14 @@ def test_a_host_without_libvirt_is_told_and_is_no_failure(run, params, why, avai
     assert result["vms"] == []
 
 
-def test_snapshots_are_told(run):
+def test_snapshot_info_omits_vms_that_do_not_exist(run):
     code, result = run("virsh_snapshot_info", name=["test", "nosuch"])
     assert (code, result["changed"]) == (0, False)
     assert [(vm["name"], vm["snapshots"]) for vm in result["vms"]] == [("test", [])]
 
 
 @pytest.mark.parametrize(
-    ("module", "params", "said"),
+    ("module", "params", "error"),
     [
         ("virsh_snapshot", {"snapshot": "a/b"}, "no snapshot can be named 'a/b': libvirt does not allow slashes"),
         ("virsh_snapshot", {"snapshot": "s", "state": "restored"}, "test: it has no snapshot 's'"),
@@ -142,21 +142,21 @@ def test_snapshots_are_told(run):
         ("virsh_snapshot_info", {"compare": {"from": "s", "to": "s"}}, "would be compared with itself"),
     ],
 )
-def test_a_snapshot_task_that_makes_no_sense_is_one_clear_error(run, module, params, said):
+def test_invalid_snapshot_options_give_a_one_line_error(run, module, params, error):
     code, result = run(module, name=["test"], **params)
     assert (code, result["failed"]) == (1, True)
-    assert said in result["msg"]
+    assert error in result["msg"]
     assert "\n" not in result["msg"]
 
 
-def test_documents_of_a_seed_are_masked_and_blot_nothing_else_out(run):
+def test_seed_documents_are_masked_and_other_values_are_shown(run):
     documents = {
         "user_data": {"hostname": "test", "swap": {"size": 1}, "password": "topsecret"},
         "meta_data": {"x": "y z"},
     }
-    # The invocation is part of a result only where Ansible asks for it, as it does at verbosity 3.
-    asked = {"name": ["test"], "state": "started", "cloud_init": documents, "_ansible_inject_invocation": True}
-    code, result = run("virsh_vm", **asked)
+    # The invocation is part of the result only if Ansible requests it, as it does with -vvv.
+    params = {"name": ["test"], "state": "started", "cloud_init": documents, "_ansible_inject_invocation": True}
+    code, result = run("virsh_vm", **params)
     assert (code, result["vms"][0]["name"], result["vms"][0]["id"].count("-")) == (0, "test", 4)
     shown = result["invocation"]["module_args"]["cloud_init"]
     assert shown["user_data"] == shown["meta_data"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -169,7 +169,7 @@ VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "tru
 
 
 @pytest.mark.parametrize(
-    ("module", "params", "said"),
+    ("module", "params", "error"),
     [
         ("virsh_vm", {**SEED, "memory": "lots"}, "is not a size"),
         ("virsh_vm", {**SEED, "name": ["web", "web"]}, "is listed twice"),
@@ -177,16 +177,16 @@ VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "tru
         ("vagrant_instance", {**VARIABLES, "name": ["web", "web"], "project_dir": "/no/project"}, "is listed twice"),
     ],
 )
-def test_a_run_that_fails_shows_no_secret_either(run, module, params, said):
+def test_failed_task_shows_no_secret(run, module, params, error):
     code, result = run(module, **{"name": ["web"], "_ansible_inject_invocation": True, **params})
-    assert (code, said in result["msg"]) == (1, True)
+    assert (code, error in result["msg"]) == (1, True)
     assert "topsecret" not in json.dumps(result)
     shown = result["invocation"]["module_args"]
     assert shown["name"] == params.get("name", ["web"])
     assert "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in json.dumps(shown)
 
 
-def test_an_unexpected_error_shows_no_secret_either():
+def test_unexpected_error_shows_no_secret():
     def broken(_params, _check):
         return {}["nothing"]
 

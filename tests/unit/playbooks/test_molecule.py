@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbooks for molecule where no machine is needed: what they refuse, what they clear away, what they ask for."""
+"""Playbooks for molecule, as far as no VM is needed: rejected scenarios, removed files, length of the examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 pytestmark = pytest.mark.rotated(2)
 
 SIMULATION = "vm_module_options=\"{'uri': 'test:///default'}\""
-PROMISED = 10
+#: The documentation promises scenarios with fewer lines.
+LINE_LIMIT = 10
 
 
 @pytest.fixture(name="play")
@@ -24,7 +25,7 @@ def _play(ansible_environment, tmp_path):
     environment = {name: value for name, value in ansible_environment.items() if not name.startswith("MOLECULE_")}
 
     def play(playbook, hosts=f"web {SIMULATION}\n", folder=None):
-        """(exit code, output) of one of the playbooks, as molecule runs it for the scenario of ``folder``."""
+        """Run a playbook as molecule does for the scenario in ``folder``; return (exit code, output)."""
         inventory = tmp_path / "hosts"
         inventory.write_text(hosts, encoding="utf-8")
         scenario = {} if folder is None else {"MOLECULE_EPHEMERAL_DIRECTORY": str(folder)}
@@ -41,7 +42,7 @@ def _play(ansible_environment, tmp_path):
 
 
 @pytest.mark.parametrize("playbook", ["create", "snapshot", "reset", "destroy"])
-def test_outside_of_molecule_nothing_is_done(play, playbook):
+def test_playbooks_do_nothing_outside_of_molecule(play, playbook):
     code, output = play(playbook)
     assert code != 0
     assert "MOLECULE_EPHEMERAL_DIRECTORY is not set" in output
@@ -49,20 +50,20 @@ def test_outside_of_molecule_nothing_is_done(play, playbook):
     assert "changed=1" not in output
 
 
-def test_a_scenario_without_hosts_is_refused(play, tmp_path):
+def test_scenario_without_hosts_is_rejected(play, tmp_path):
     code, output = play("create", hosts="localhost ansible_connection=local\n", folder=tmp_path)
     assert code != 0
     assert "names no host but localhost" in output
     assert not (tmp_path / "key").exists()
 
 
-def test_a_host_that_says_not_what_it_is_made_from_is_refused(play, tmp_path):
+def test_host_without_a_source_for_its_vm_is_rejected(play, tmp_path):
     code, output = play("create", folder=tmp_path)
     assert code != 0
     assert "To create it, set image, clone, iso or disks." in output
 
 
-def test_a_machine_that_was_not_made_cannot_be_taken_back(play, tmp_path):
+def test_vm_that_does_not_exist_cannot_be_reset(play, tmp_path):
     code, output = play("reset", folder=tmp_path)
     assert code != 0
     assert "it has no snapshot 'molecule-clean'" in output
@@ -84,7 +85,7 @@ def test_only_one_host_can_run_the_vms(play, tmp_path):
     assert not (tmp_path / "key").exists()
 
 
-def test_scenarios_have_machines_of_their_own(play, tmp_path):
+def test_scenarios_have_their_own_vms(play, tmp_path):
     names = set()
     for scenario in ("one", "two"):
         folder = tmp_path / scenario
@@ -93,39 +94,39 @@ def test_scenarios_have_machines_of_their_own(play, tmp_path):
     assert len(names) == 2
 
 
-def test_destroy_clears_the_folder_and_does_not_mind_what_is_gone(play, tmp_path):
-    theirs = tmp_path / "scenario" / "state.yml"
-    (theirs.parent / "inventory").mkdir(parents=True)
-    (theirs.parent / "known_hosts" / "web").mkdir(parents=True)
+def test_destroy_deletes_its_files_and_can_be_repeated(play, tmp_path):
+    state = tmp_path / "scenario" / "state.yml"
+    (state.parent / "inventory").mkdir(parents=True)
+    (state.parent / "known_hosts" / "web").mkdir(parents=True)
     for file in (
-        theirs,
-        theirs.parent / "key",
-        theirs.parent / "key.pub",
-        theirs.parent / "inventory" / "polyvirt.yml",
+        state,
+        state.parent / "key",
+        state.parent / "key.pub",
+        state.parent / "inventory" / "polyvirt.yml",
     ):
         file.touch()
     for _run in range(2):
-        code, output = play("destroy", folder=theirs.parent)
+        code, output = play("destroy", folder=state.parent)
         assert code == 0, output
-        assert sorted(path.name for path in theirs.parent.rglob("*")) == ["inventory", "state.yml"]
+        assert sorted(path.name for path in state.parent.rglob("*")) == ["inventory", "state.yml"]
 
 
 def _lines(text):
-    """The lines that say something: no comments, no marks of a document's beginning."""
+    """The lines without empty lines, comments and ``---``."""
     return [line for line in text.splitlines() if line.strip() not in ("", "---") and not line.startswith("#")]
 
 
-def test_the_example_of_the_scenario_keeps_the_promise(checkout):
+def test_example_scenario_has_fewer_than_ten_lines(checkout):
     scenario = checkout / "extensions" / "molecule" / "reset"
     files = ["molecule.yml", "hosts", "create.yml", "prepare.yml", "destroy.yml"]
     lines = [line for name in files for line in _lines((scenario / name).read_text(encoding="utf-8"))]
-    assert 0 < len(lines) < PROMISED
+    assert 0 < len(lines) < LINE_LIMIT
 
 
-def test_the_example_of_the_guide_keeps_the_promise(checkout):
+def test_example_in_the_guide_has_eight_lines(checkout):
     guide = (checkout / "docs" / "molecule.md").read_text(encoding="utf-8")
     section = re.search(r"## Files of a scenario\n(.*?)\n## ", guide, re.DOTALL)[1]
     lines = [line for block in re.findall(r"```\w+\n(.*?)```", section, re.DOTALL) for line in _lines(block)]
     assert len(lines) == 8
     assert "eight lines" in section
-    assert len(lines) < PROMISED
+    assert len(lines) < LINE_LIMIT

@@ -42,10 +42,10 @@ def _play(ansible_playbook, tmp_path):
     }
 
     def play(playbook, *options, **variables):
-        """(exit code, output in one line) of a playbook of this collection, started in the folder of the test."""
-        asked = {**usual, **variables} if playbook == "provision" else variables
+        """Run a playbook of this collection in the folder of the test; return (exit code, output in one line)."""
+        variables = {**usual, **variables} if playbook == "provision" else variables
         code, output = ansible_playbook(
-            "-i", inventory, f"polyvirt.core.{playbook}", *options, "-e", json.dumps(asked), folder=tmp_path
+            "-i", inventory, f"polyvirt.core.{playbook}", *options, "-e", json.dumps(variables), folder=tmp_path
         )
         return code, " ".join(output.split())
 

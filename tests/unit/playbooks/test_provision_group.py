@@ -25,7 +25,7 @@ def _play(ansible_playbook, tmp_path):
     }
 
     def play(hosts, group="web", playbook="provision_group"):
-        """(exit code, output in one line) in check mode, with a group of ``hosts``: {name: variables}."""
+        """Run a playbook in check mode for a group of ``hosts``: {name: variables}. Return (exit code, output)."""
         inventory = tmp_path / "hosts.json"
         children = {"web": {"hosts": hosts}, "other": {"hosts": {"kvm1": {}}}}
         inventory.write_text(json.dumps({"all": {"vars": usual, "children": children}}), encoding="utf-8")

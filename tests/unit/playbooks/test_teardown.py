@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What provision and teardown refuse before anything changes, and which images teardown keeps."""
+"""Options that provision and teardown reject before any change, and images that teardown keeps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 #: Plays take seconds each.
 pytestmark = pytest.mark.rotated(2)
 
-# A host as libvirt's test driver reads it from a file, with one machine on the image. Every connection reads it
-# again, so without an id the machine would have another one each time.
+# A host that libvirt's test driver reads from a file, with one VM that uses the image. Every connection reads the file
+# again: without a UUID here, the VM would have another one each time.
 HOST = """<node><domain type='test'>
   <name>keeper</name><uuid>5a1f5c2e-0f43-4b52-9d5e-3f0a1f6f7a11</uuid><memory>8388608</memory><os><type>hvm</type></os>
   <devices><disk type='file' device='disk'><source file='{image}'/><target dev='vda'/></disk></devices>
@@ -32,7 +32,7 @@ def _play(ansible_playbook, tmp_path):
     inventory.write_text(INVENTORY, encoding="utf-8")
 
     def play(playbook, *options, **variables):
-        """(exit code, output) of a playbook, given as its name or its path, with variables from the command line."""
+        """Run a playbook (name or path) with variables from the command line; return (exit code, output)."""
         code, output = ansible_playbook("-i", inventory, playbook, *options, "-e", json.dumps(variables))
         return code, " ".join(output.split())
 
@@ -55,15 +55,15 @@ def _image(tmp_path):
         ({}, "no_vm_name_given"),
     ],
 )
-def test_the_guest_is_made_ready_by_its_name_in_the_inventory(play, variables, guest):
+def test_guest_is_prepared_by_its_inventory_name(play, variables, guest):
     code, output = play("polyvirt.core.provision", "--list-hosts", **variables)
-    ready = output.split("Prepare the guest")[1]
-    assert (code, f"pattern: ['{guest}']" in ready) == (0, True), output
+    prepare_play = output.split("Prepare the guest")[1]
+    assert (code, f"pattern: ['{guest}']" in prepare_play) == (0, True), output
 
 
 @pytest.mark.parametrize("playbook", ["provision", "teardown"])
 @pytest.mark.parametrize("hypervisor", ["hypervisors", "noe"])
-def test_anything_but_one_hypervisor_is_refused(play, playbook, hypervisor):
+def test_pattern_must_match_exactly_one_hypervisor(play, playbook, hypervisor):
     code, output = play(f"polyvirt.core.{playbook}", vm_name="web", provision_hypervisor=hypervisor)
     assert code != 0
     assert f"provision_hypervisor is {hypervisor}. Set the name of the VM" in output
@@ -72,14 +72,14 @@ def test_anything_but_one_hypervisor_is_refused(play, playbook, hypervisor):
     assert "changed=1" not in output
 
 
-def test_a_machine_without_a_name_is_not_removed(play):
+def test_vm_is_not_removed_without_a_name(play):
     code, output = play("polyvirt.core.teardown", provision_hypervisor="one")
     assert code != 0
     assert "vm_name is not set" in output
 
 
 def test_vm_is_removed_whatever_state_its_file_of_variables_requests(play, image, tmp_path):
-    """Variables that are given with -e have precedence over those of a playbook."""
+    """Although variables set with -e have precedence over those of a playbook."""
     host = tmp_path / "host.xml"
     host.write_text(HOST.format(image=image), encoding="utf-8")
     variables = {"vm_name": "keeper", "vm_state": "started", "vm_module_options": {"uri": f"test://{host}"}}
@@ -87,7 +87,7 @@ def test_vm_is_removed_whatever_state_its_file_of_variables_requests(play, image
     assert (code, "changed=1" in output) == (0, True), output
 
 
-def test_an_image_to_be_removed_needs_a_name(play):
+def test_removal_of_an_image_needs_its_path(play):
     code, output = play(
         "polyvirt.core.teardown", vm_name="web", provision_hypervisor="one", provision_remove_image=True
     )
@@ -95,7 +95,7 @@ def test_an_image_to_be_removed_needs_a_name(play):
     assert "guest_image_path is not set" in output
 
 
-def test_an_image_is_kept_for_a_machine_of_another_connection(play, image, tmp_path):
+def test_image_used_by_another_vm_is_kept(play, image, tmp_path):
     host = tmp_path / "host.xml"
     host.write_text(HOST.format(image=image), encoding="utf-8")
     code, output = play(
@@ -116,10 +116,10 @@ def test_an_image_is_kept_for_a_machine_of_another_connection(play, image, tmp_p
     "options, reason",
     [({"uri": "test:///nowhere.xml"}, "nowhere.xml"), ({"executable": "/nowhere/virsh"}, "/nowhere/virsh")],
 )
-def test_an_image_has_no_users_only_where_somebody_said_so(play, image, tmp_path, options, reason):
+def test_unknown_image_users_are_an_error(play, image, tmp_path, options, reason):
     book = tmp_path / "users.yml"
-    asked = {"include_role": {"name": "polyvirt.core.vm", "tasks_from": "image_users"}}
-    book.write_text(json.dumps([{"hosts": "one", "gather_facts": False, "tasks": [asked]}]), encoding="utf-8")
+    find_users = {"include_role": {"name": "polyvirt.core.vm", "tasks_from": "image_users"}}
+    book.write_text(json.dumps([{"hosts": "one", "gather_facts": False, "tasks": [find_users]}]), encoding="utf-8")
     code, output = play(book, vm_image=str(image), vm_module_options=options)
     assert code != 0
     assert f"{image}: it is unknown whether disks use this image" in output

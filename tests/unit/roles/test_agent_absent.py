@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes with an agent: all that the role has written, and nothing else. The guest is this host."""
+"""State absent removes all files that the role has written, and no others. The guest is this host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 
 def profile(folder):
-    """An agent of files, with a key that may be left to the agent itself, as Salt's is."""
+    """A profile with files only. Without ``private_key`` the agent creates its key itself, as Salt does."""
     key = {
         "path": f"{folder}/pki/key",
         "mode": "0600",
@@ -48,7 +48,7 @@ def _guest(tmp_path):
 def _agent(ansible_playbook, tmp_path, guest):
     path = tmp_path / "profile.yml"
     path.write_text(json.dumps(profile(guest)), encoding="utf-8")
-    asked = {
+    options = {
         "agent_profile_path": str(path),
         "agent_family": "unknown",
         "__agent_stamp_path": str(guest / "notes" / "of_files"),
@@ -61,7 +61,7 @@ def _agent(ansible_playbook, tmp_path, guest):
 
     def agent(state, *arguments, **values):
         """(exit code, output, number of changes) of the role."""
-        variables = {**asked, "agent_state": state, "agent_variables": values}
+        variables = {**options, "agent_state": state, "agent_variables": values}
         code, output = ansible_playbook(
             "-i", "localhost,", "-c", "local", book, "-e", json.dumps(variables), *arguments
         )
@@ -74,23 +74,23 @@ def files(guest):
     return sorted(str(path.relative_to(guest)) for path in guest.rglob("*") if path.is_file())
 
 
-def test_what_other_values_wrote_goes_too(agent, guest):
+def test_files_written_with_earlier_values_are_removed(agent, guest):
     code, output, _changes = agent("present", private_key="made before", id="two")
     assert code == 0, output
     assert files(guest) == ["etc/two.conf", "notes/of_files.paths", "pki/key", "repository"]
     code, output, _changes = agent("present")
     assert code == 0, output
     assert {"etc/one.conf", "etc/two.conf", "pki/key"} < set(files(guest))
-    # The same paths are the same note: else every run would write it.
-    noted = (guest / "notes" / "of_files.paths").read_text(encoding="utf-8").splitlines()
-    assert noted == sorted(noted)
+    # The record is sorted: otherwise a run with the same paths could change it.
+    record = (guest / "notes" / "of_files.paths").read_text(encoding="utf-8").splitlines()
+    assert record == sorted(record)
     code, output, _changes = agent("absent")
     assert code == 0, output
     assert files(guest) == []
     assert agent("absent")[2] == 0
 
 
-def test_what_the_agent_made_stays(agent, guest):
+def test_key_created_by_the_agent_is_not_removed(agent, guest):
     (guest / "pki" / "key").touch()
     code, output, _changes = agent("present")
     assert code == 0, output
@@ -99,7 +99,7 @@ def test_what_the_agent_made_stays(agent, guest):
     assert files(guest) == ["pki/key"]
 
 
-def test_a_run_that_was_cut_off_is_taken_back(agent, guest):
+def test_files_of_a_failed_run_are_removed(agent, guest):
     code, output, _changes = agent("present", private_key="made before", ending="false")
     assert code != 0
     assert "pki/key" in files(guest), output
@@ -108,7 +108,7 @@ def test_a_run_that_was_cut_off_is_taken_back(agent, guest):
     assert files(guest) == []
 
 
-def test_a_check_run_on_a_new_guest_writes_nothing(agent, guest):
+def test_check_mode_on_a_new_guest_writes_nothing(agent, guest):
     code, output, _changes = agent("present", "--check", private_key="made before")
     assert code == 0, output
     assert files(guest) == []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The profiles that come with role agent, judged by the very template the role judges a user's profile with."""
+"""The profiles of role agent are valid: checked with the template that the role uses for a user's profile."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MINIMAL = {
 }
 
 
-def faults(profile):
+def errors(profile):
     text = TEMPLATE.render(
         __agent_document_raw=profile,
         __agent_schema=VARIABLES["__agent_schema"],
@@ -51,7 +51,7 @@ def faults(profile):
 
 
 def commands(node, key=None):
-    """Every text of a profile or of the family table that a shell will read."""
+    """Yield every shell command of a profile or of the family table."""
     if isinstance(node, dict):
         for name, value in node.items():
             yield from commands(value, name)
@@ -67,31 +67,31 @@ def shipped(request):
     return request.param, yaml.safe_load(request.param.read_text())
 
 
-def test_a_shipped_profile_has_no_faults_and_the_name_of_its_file(shipped):
+def test_shipped_profile_is_valid_and_has_the_name_of_its_file(shipped):
     path, profile = shipped
-    assert faults(profile) == []
+    assert errors(profile) == []
     assert profile["name"] == path.stem
 
 
-def test_a_shipped_profile_has_a_default_for_each_secret_and_it_is_empty(shipped):
+def test_secrets_of_a_shipped_profile_have_empty_defaults(shipped):
     _path, profile = shipped
     assert [profile["variables"][name] for name in profile.get("secrets", [])] == [""] * len(profile.get("secrets", []))
 
 
-def test_every_value_a_shipped_profile_uses_is_one_of_its_variables(shipped):
+def test_shipped_profile_uses_exactly_its_variables(shipped):
     path, profile = shipped
     used = set(re.findall(r"agent_values\.(\w+)", path.read_text()))
     assert used == set(profile["variables"])
 
 
-def test_the_commands_of_a_shipped_profile_are_shell(shipped):
+def test_commands_of_a_shipped_profile_are_valid_shell(shipped):
     _path, profile = shipped
     for command in commands(profile):
         assert shell_accepts(re.sub(r"\{\{.*?\}\}", "value", command, flags=re.S)), command
 
 
 @pytest.mark.parametrize("command", list(commands(VARIABLES["__agent_families"])))
-def test_the_commands_of_a_family_are_shell(command):
+def test_commands_of_a_family_are_valid_shell(command):
     assert shell_accepts(command)
 
 
@@ -99,7 +99,7 @@ def shell_accepts(command):
     return subprocess.run(["sh", "-n"], input=command, text=True, capture_output=True, check=False).returncode == 0
 
 
-def test_a_file_with_a_secret_is_closed_to_others(shipped):
+def test_files_with_a_secret_are_not_accessible_to_other_users(shipped):
     _path, profile = shipped
     for family in profile["families"].values():
         for file in family.get("files", []):
@@ -107,12 +107,12 @@ def test_a_file_with_a_secret_is_closed_to_others(shipped):
                 assert file["mode"].endswith("0"), file["path"]
 
 
-def test_every_family_a_guest_can_be_found_to_be_has_its_commands():
+def test_every_detectable_family_has_commands():
     assert set(VARIABLES["__agent_family_ids"].values()) == set(VARIABLES["__agent_families"])
 
 
-def test_the_minimal_profile_is_faultless():
-    assert faults(MINIMAL) == []
+def test_minimal_profile_is_valid():
+    assert errors(MINIMAL) == []
 
 
 def in_default(**keys):
@@ -120,7 +120,7 @@ def in_default(**keys):
 
 
 @pytest.mark.parametrize(
-    "damage, fault",
+    "damage, error",
     [
         (lambda p: p.update(nme="x"), "profile: unknown key 'nme'"),
         (lambda p: p.pop("summary"), "profile: key 'summary' is missing"),
@@ -148,19 +148,19 @@ def in_default(**keys):
         (in_default(service={"name": "a", "manager": "runit"}), "families.default.service.manager: 'runit' is unknown"),
     ],
 )
-def test_a_fault_is_named_with_its_place(damage, fault):
+def test_error_message_has_the_location(damage, error):
     profile = deepcopy(MINIMAL)
     damage(profile)
-    assert any(fault in found for found in faults(profile)), faults(profile)
+    assert any(error in line for line in errors(profile)), errors(profile)
 
 
-def test_all_faults_are_named_at_once():
+def test_all_errors_are_reported_at_once():
     profile = deepcopy(MINIMAL)
     profile["nme"] = "x"
     profile["families"]["default"]["pacakges"] = ["y"]
-    assert len(faults(profile)) == 2
+    assert len(errors(profile)) == 2
 
 
 @pytest.mark.parametrize("profile", [None, [], "text"])
-def test_what_is_no_mapping_is_named(profile):
-    assert faults(profile) == ["profile: must be a mapping"]
+def test_profile_that_is_not_a_mapping_is_reported(profile):
+    assert errors(profile) == ["profile: must be a mapping"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What shipped profiles become with values: rendered by Ansible itself with the role's own variables."""
+"""Shipped profiles with values, rendered by Ansible with the variables of the role."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FACTS = {
 }
 PSK = "0123456789abcdef" * 4
 OUTPUTS = '[[outputs.influxdb_v2]]\n  urls = ["https://influx.example.org"]\n  token = "sécret \\"token\\""\n'
-ENOUGH = {
+REQUIRED = {
     "prometheus_node_exporter": {},
     "qemu_guest_agent": {},
     "salt_minion": {"master": "salt.example.org"},
@@ -38,7 +38,7 @@ ENOUGH = {
 # name: profile, family, values
 CASES = {
     f"{profile}-{family}": (profile, family, values)
-    for profile, values in ENOUGH.items()
+    for profile, values in REQUIRED.items()
     for family in yaml.safe_load((ROLE / "profiles" / f"{profile}.yml").read_text())["families"]
 }
 CASES.update(
@@ -126,7 +126,7 @@ def play(answer):
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    """What each case becomes, by its name; the guest is called as its case is."""
+    """{name of a case: its rendered plan}. The guest of a case has the name of the case."""
     folder = tmp_path_factory.mktemp("rendering")
     book = play(folder / "answer")
     hosts = {
@@ -154,7 +154,7 @@ def settings(text):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "-" in name])
-def test_every_family_renders_whole(rendered, name):
+def test_profile_renders_completely_for_every_family(rendered, name):
     case = rendered[name]
     assert "{{" not in json.dumps(case)
     assert unmet(case) == []
@@ -164,7 +164,7 @@ def test_every_family_renders_whole(rendered, name):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "-" in name])
-def test_a_repository_trusts_the_key_that_was_fetched_and_no_other(rendered, name):
+def test_repository_trusts_only_the_downloaded_key(rendered, name):
     plan = rendered[name]["plan"]
     text = plan.get("repository", {}).get("content", "")
     if "key" in plan:
@@ -174,7 +174,7 @@ def test_a_repository_trusts_the_key_that_was_fetched_and_no_other(rendered, nam
         assert plan["repository"]["signed"] is False
 
 
-def test_zabbix_answers_its_server_alone(rendered):
+def test_zabbix_answers_only_its_server(rendered):
     case = rendered["zabbix_agent2-debian"]
     assert settings(content(case, "/etc/zabbix/zabbix_agent2.d/polyvirt.conf")) == {
         "Server": "192.0.2.1",
@@ -185,7 +185,7 @@ def test_zabbix_answers_its_server_alone(rendered):
     assert content(case, "/etc/zabbix/zabbix_agent2.psk").strip() == ""
 
 
-def test_zabbix_has_its_key_in_a_closed_file_alone(rendered):
+def test_zabbix_key_is_only_in_its_secret_file(rendered):
     case = rendered["zabbix with a key"]
     assert settings(content(case, "/etc/zabbix/zabbix_agent2.d/polyvirt.conf")) == {
         "Server": "192.0.2.1",
@@ -204,7 +204,7 @@ def test_zabbix_has_its_key_in_a_closed_file_alone(rendered):
     assert unmet(case) == []
 
 
-def test_telegraf_is_configured_in_toml(rendered):
+def test_telegraf_configuration_is_valid_toml(rendered):
     case = rendered["telegraf with all"]
     found = tomllib.loads(content(case, "/etc/telegraf/telegraf.conf"))
     assert found["agent"] == {"interval": "1m", "flush_interval": "1m", "hostname": 'a"b'}
@@ -215,13 +215,13 @@ def test_telegraf_is_configured_in_toml(rendered):
 
 
 @pytest.mark.parametrize("family, path", [("alpine", "/etc/telegraf.conf"), ("openbsd", "/etc/telegraf/telegraf.conf")])
-def test_telegraf_collects_something_unasked(rendered, family, path):
+def test_telegraf_has_default_inputs(rendered, family, path):
     found = tomllib.loads(content(rendered[f"telegraf-{family}"], path))
     assert found["agent"]["hostname"] == f"telegraf-{family}"
     assert {"cpu", "mem", "disk", "net"} < set(found["inputs"])
 
 
-def test_a_version_leaves_apt_and_dnf_no_choice(rendered):
+def test_version_is_pinned_for_apt_and_dnf(rendered):
     pin = content(rendered["telegraf with all"], "/etc/apt/preferences.d/polyvirt-telegraf")
     assert [yaml.safe_load(part) for part in pin.split("\n\n")] == [
         {"Package": "telegraf", "Pin": "version 1.38.4-1", "Pin-Priority": 1001},
@@ -229,12 +229,12 @@ def test_a_version_leaves_apt_and_dnf_no_choice(rendered):
     ]
     repository = rendered["telegraf of one version on redhat"]["plan"]["repository"]["content"]
     assert "includepkgs=telegraf-1.38.*\n" in repository
-    unasked = rendered["telegraf-debian"]
-    assert content(unasked, "/etc/apt/preferences.d/polyvirt-telegraf") == "# Written by Ansible\n"
+    without_version = rendered["telegraf-debian"]
+    assert content(without_version, "/etc/apt/preferences.d/polyvirt-telegraf") == "# Written by Ansible\n"
     assert "includepkgs" not in rendered["telegraf-redhat"]["plan"]["repository"]["content"]
 
 
-def test_salt_is_configured_in_yaml(rendered):
+def test_salt_configuration_is_valid_yaml(rendered):
     case = rendered["salt with all"]
     assert yaml.safe_load(content(case, "/etc/salt/minion.d/polyvirt.conf")) == {
         "master": ["one.example.org", "::1"],
@@ -246,7 +246,7 @@ def test_salt_is_configured_in_yaml(rendered):
     assert case["secret_paths"] == ["/etc/salt/pki/minion/minion.pem"]
 
 
-def test_salt_leaves_a_key_alone_that_the_minion_made(rendered):
+def test_salt_does_not_replace_a_key_of_the_minion(rendered):
     case = rendered["salt_minion-debian"]
     assert not [file["path"] for file in case["files"] if "/pki/" in file["path"]]
     assert yaml.safe_load(content(case, "/etc/salt/minion.d/polyvirt.conf")) == {
@@ -265,12 +265,12 @@ def test_salt_leaves_a_key_alone_that_the_minion_made(rendered):
         ("salt with half a key", "private_key and public_key must be set together"),
     ],
 )
-def test_what_cannot_work_is_not_met(rendered, name, remedy):
+def test_values_that_cannot_work_fail_a_need(rendered, name, remedy):
     (found,) = unmet(rendered[name])
     assert remedy in found
 
 
-def test_a_file_is_secret_though_its_secret_is_written_in_another_way(rendered):
+def test_file_with_an_escaped_secret_is_secret(rendered):
     case = rendered["sysmanage with an odd token"]
     assert 'a"b\\c' not in content(case, "/etc/sysmanage-agent.yaml")
     assert case["secret_paths"] == ["/etc/sysmanage-agent.yaml"]

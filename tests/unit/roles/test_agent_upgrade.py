@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Upgrades of an agent's packages, and what is reported if the package manager fails.
+"""Upgrades of an agent's packages, and the error message if the package manager fails.
 
 The guest is this host. Stand-ins for apt-get and dpkg-query keep the version of one package in files.
 """
@@ -16,7 +16,7 @@ import sys
 import pytest
 
 DPKG_QUERY = '#!/bin/sh\n[ ! -e "$STATE/installed" ] || echo "ii "\n'
-# As apt-get: update reads the repository; install -s names what would change.
+# Like apt-get: update copies the version of the repository; install -s prints the packages that would change.
 APT_GET = """#!/bin/sh
 echo "$*" >>"$STATE/calls"
 case "$*" in
@@ -55,7 +55,7 @@ def _state(tmp_path):
 
 @pytest.fixture(name="agent")
 def _agent(ansible_playbook, tmp_path, state):
-    asked = {
+    options = {
         "agent_profile_definition": PROFILE,
         "agent_family": "debian",
         "__agent_stamp_path": str(tmp_path / "notes" / "tool"),
@@ -68,7 +68,7 @@ def _agent(ansible_playbook, tmp_path, state):
 
     def agent(*arguments, **variables):
         """(exit code, output, number of changes) of the role."""
-        given = {**asked, **variables}
+        variables = {**options, **variables}
         code, output = ansible_playbook(
             "-i",
             "localhost,",
@@ -77,7 +77,7 @@ def _agent(ansible_playbook, tmp_path, state):
             book,
             *arguments,
             "-e",
-            json.dumps(given),
+            json.dumps(variables),
             environment={"PATH": path, "STATE": str(state)},
         )
         return code, output, int(re.search(r"changed=(\d+)", output)[1])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scripts run once in a guest, which is this host without a Python that Ansible could use."""
+"""Scripts run once in a guest. The guest is this host, without a usable Python interpreter for Ansible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INVENTORY = "guest ansible_connection=local ansible_python_interpreter=/nowhere/
 
 @pytest.fixture(name="run")
 def _run(ansible_playbook, tmp_path):
-    """Plays the role with the scripts; returns (exit code, output)."""
+    """Run the role with the scripts; return (exit code, output)."""
 
     def run(scripts, *options):
         play = [
@@ -38,10 +38,12 @@ def _run(ansible_playbook, tmp_path):
 
 
 def counting(name, folder, tail=""):
+    """A script that appends a line to the file ``name`` each time it runs."""
     return {"name": name, "script": f"echo \"it's {SECRET} $HOME\"\necho x >>'{folder}/{name}'\n{tail}"}
 
 
 def ran(folder, name):
+    """How often the script has run."""
     return len((folder / name).read_text().splitlines()) if (folder / name).exists() else 0
 
 
@@ -89,13 +91,13 @@ WRONG = [
 
 
 def test_wrong_scripts_are_rejected(ansible_playbook, tmp_path):
-    """All in one play: an error is noted, and the next check begins."""
+    """All in one play: each error is recorded, and the next case runs."""
     role = {"name": "polyvirt.core.guest_scripts", "tasks_from": "validate"}
-    noted = {"found": "{{ found | default([]) + [ansible_failed_result | to_json] }}"}
+    record_error = {"found": "{{ found | default([]) + [ansible_failed_result | to_json] }}"}
     tasks = [
         {
             "block": [{"ansible.builtin.include_role": role}],
-            "rescue": [{"ansible.builtin.set_fact": noted}],
+            "rescue": [{"ansible.builtin.set_fact": record_error}],
             "vars": {"guest_scripts": scripts},
         }
         for scripts, _error in WRONG

@@ -29,8 +29,9 @@ def binary(armored):
 
 
 @pytest.fixture
-def ask(tmp_path):
+def fingerprints_of(tmp_path):
     def run(content):
+        """Run the script with a file of this content."""
         file = tmp_path / "key"
         file.write_bytes(content)
         return subprocess.run([sys.executable, SCRIPT, file], capture_output=True, text=True, check=False)
@@ -48,12 +49,12 @@ def ask(tmp_path):
         (ONE.replace(b"\n", b"\r\n"), [ELLIPTIC]),
         (ONE.replace(b"BLOCK-----\n", b"BLOCK-----\nComment: a vendor's\n", 1), [ELLIPTIC]),
     ],
-    ids=["armored", "two armored", "binary", "two binary", "ends of line of Windows", "with a comment"],
+    ids=["armored", "two armored", "binary", "two binary", "Windows line endings", "with a comment"],
 )
-def test_every_primary_key_is_told_and_no_subkey(ask, content, fingerprints):
-    told = ask(content)
-    assert told.stdout.split() == fingerprints, told.stderr
-    assert told.returncode == 0
+def test_fingerprints_of_primary_keys_but_no_subkeys_are_printed(fingerprints_of, content, fingerprints):
+    result = fingerprints_of(content)
+    assert result.stdout.split() == fingerprints, result.stderr
+    assert result.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -68,15 +69,24 @@ def test_every_primary_key_is_told_and_no_subkey(ask, content, fingerprints):
         ONE.replace(b"PUBLIC KEY", b"PRIVATE KEY"),
         b"\x99",
     ],
-    ids=["two blocks", "text before", "cut off", "cut off early", "data behind", "a page", "private", "a lone byte"],
+    ids=[
+        "two blocks",
+        "text before",
+        "cut off",
+        "cut off early",
+        "data after the key",
+        "HTML page",
+        "private key",
+        "single byte",
+    ],
 )
-def test_what_is_out_of_the_ordinary_is_refused_without_a_traceback(ask, content):
-    told = ask(content)
-    assert (told.returncode, told.stdout) == (1, "")
-    assert len(told.stderr.splitlines()) == 1
+def test_unusual_content_is_rejected_without_a_traceback(fingerprints_of, content):
+    result = fingerprints_of(content)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
-    told = subprocess.run([sys.executable, SCRIPT, tmp_path / "no"], capture_output=True, text=True, check=False)
-    assert told.returncode == 1
-    assert "No such file" in told.stderr
+def test_missing_file_is_reported(tmp_path):
+    result = subprocess.run([sys.executable, SCRIPT, tmp_path / "no"], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "No such file" in result.stderr

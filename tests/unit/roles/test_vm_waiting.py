@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long role vm waits, and what it says before."""
+"""How long role vm waits for SSH, and its messages."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import sys
 
 import pytest
 
-#: Variables of the role, with the result of the check for /dev/kvm, and the seconds.
+#: {case: (variables of the role and the result of the check for /dev/kvm, expected timeout in seconds)}
 CASES = {
     "kvm": ({"__vm_kvm": {"stat": {"exists": True}}}, 300),
     "no kvm": ({"__vm_kvm": {"stat": {"exists": False}}}, 900),
     "emulation requested": ({"vm_module_options": {"virt_type": "qemu"}}, 900),
     "kvm requested": ({"vm_module_options": {"virt_type": "kvm"}, "__vm_kvm": {"skipped": True}}, 300),
     "virtualbox": ({"vm_platform": "virtualbox", "__vm_kvm": {"skipped": True}}, 300),
-    "given": ({"vm_timeout": 20, "vm_module_options": {"virt_type": "qemu"}}, 20),
+    "timeout set": ({"vm_timeout": 20, "vm_module_options": {"virt_type": "qemu"}}, 20),
 }
 
 
 @pytest.fixture(name="play")
 def _play(ansible_playbook, tmp_path):
     def play(hosts, *tasks, **more):
-        """(exit code, output in one line) of one play for hosts with variables."""
+        """Run one play; return (exit code, output in one line). ``hosts`` is {name: variables}."""
         book = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": list(tasks), **more}
         (tmp_path / "play.yml").write_text(json.dumps([book]), encoding="utf-8")
         (tmp_path / "inventory.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
@@ -35,7 +35,7 @@ def _play(ansible_playbook, tmp_path):
     return play
 
 
-def test_emulated_vm_is_given_more_time(play, checkout, tmp_path):
+def test_emulated_vm_has_a_longer_timeout(play, checkout, tmp_path):
     usual = {"vm_platform": "libvirt", "vm_module_options": {}}
     hosts = {name: {**usual, **variables, "case_expected": seconds} for name, (variables, seconds) in CASES.items()}
     check = {"ansible.builtin.assert": {"that": "__vm_wait_timeout | int == case_expected"}}

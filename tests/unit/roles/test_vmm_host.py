@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role vmm_host on the double of an OpenBSD host: from a bare host to a vmd that answers."""
+"""Role vmm_host on the double of an OpenBSD host: from a bare host to a running vmd."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_stopped_vm_is_not_started_for_new_settings(host):
     assert "the role did not do that, because vmd would also start db." in done.output.lower()
     assert "stopped db" in host.call("vmctl", "status").stdout
     assert host.play("vmm_host", **SETTINGS).changed == []
-    # Once it runs, nothing else would be started.
+    # While db runs, vmd would start no other VM.
     host.call("vmctl", "start", "db")
     done = host.play("vmm_host", **SETTINGS)
     assert (done.code, done.changed) == (0, [WRITE]), done.output
@@ -117,7 +117,7 @@ def test_stopped_vm_is_not_started_for_new_settings(host):
 
 @pytest.mark.parametrize("when", [BEFORE, "after"])
 def test_killed_at_each_write(host, tmp_path, ansible_playbook, when):
-    """The run that is not killed any more ends as an undisturbed one."""
+    """Runs that are killed, and the complete run after them, have the same result as one undisturbed run."""
     other = tmp_path / "undisturbed"
     other.mkdir()
     undisturbed = RoleHost(other, ansible_playbook)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role vmm_network on the double of an OpenBSD host: files, rules, addresses, and what it must leave alone."""
+"""Role vmm_network on the double of an OpenBSD host: files, rules, addresses, and what stays unchanged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def reboot(host):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_life_of_a_network(host, mode):
-    """Check mode predicts the run, the second run changes nothing, and absent returns the host to what it was."""
+    """Check mode predicts the run, the second run changes nothing, and absent restores the host."""
     variables, before, writes = MODES[mode], host.look(), host.writes()
     predicted = host.play("vmm_network", "--check", **variables)
     assert predicted.code == 0, predicted.output
@@ -245,7 +245,7 @@ def test_options_are_checked_before_the_host_is_read(host):
 @pytest.mark.parametrize("when", [BEFORE, "after"])
 @pytest.mark.parametrize("variables", [pytest.param(MODES["routed"], id="present"), REMOVED])
 def test_killed_at_each_write(host, tmp_path, ansible_playbook, variables, when):
-    """The run that is not killed any more ends as an undisturbed one."""
+    """Runs that are killed, and the complete run after them, have the same result as one undisturbed run."""
     other = tmp_path / "undisturbed"
     other.mkdir()
     undisturbed = RoleHost(other, ansible_playbook).start_vmd()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role wsl_host on a Windows host in Python, over WinRM: from a bare host to an updated WSL with its settings."""
+"""Role wsl_host on the double of a Windows host, over WinRM: from a bare host to an updated, configured WSL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INSTALL = "Install and configure WSL"
 
 @pytest.fixture(name="host")
 def _host(tmp_path, ansible_playbook):
-    # The host's time passes with requests only, so few of them make a restart.
+    # The clock of the double advances only with requests: with these values, a restart takes few of them.
     return RoleHost(Machine(SetupHost(), request=20.0, down=30.0), tmp_path, ansible_playbook)
 
 

@@ -39,7 +39,7 @@ class Row:
     """One case, or a part of one. Expectations that are not set are not checked, except costs, which are complete."""
 
     case: int
-    says: str
+    title: str
     vm: Vm
     request: Request
     steps: str = ""
@@ -48,7 +48,7 @@ class Row:
     known: tuple = ()
     #: {path: cost} of every change in configure.
     costs: Mapping = field(default_factory=dict)
-    #: (kind of the refusal, part of the message or remedy)
+    #: (kind of the error, part of the message or remedy)
     refused: tuple = ()
     busy: Optional[str] = None
     #: {path: value} of the VM after the plan, as in the diff.
@@ -96,11 +96,11 @@ def ask(state="present", name="web", own=(), **options):
     """
     unknown = {option: Option() for option in set(options) - set(VM) - set(_OWN)}
     known = {**unknown, **_OWN, **VM, **{option: replace(VM[option], role=SETTING) for option in own}}
-    given = {**_defaults(VM), "name": [name], "state": state, **options}
-    for option in (one for one, its in VM.items() if its.options and given[one] is not None):
-        defaults, value = _defaults(VM[option].options), given[option]
-        given[option] = {**defaults, **value} if isinstance(value, dict) else [{**defaults, **one} for one in value]
-    return requests(given, known)[0]
+    values = {**_defaults(VM), "name": [name], "state": state, **options}
+    for option in (one for one, its in VM.items() if its.options and values[one] is not None):
+        defaults, value = _defaults(VM[option].options), values[option]
+        values[option] = {**defaults, **value} if isinstance(value, dict) else [{**defaults, **one} for one in value]
+    return requests(values, known)[0]
 
 
 def _defaults(options):

@@ -25,7 +25,7 @@ def _name(table):
 def _parameters():
     for table in CASES:
         for number, row in enumerate(one for one in table.ROWS if isinstance(one, Row)):
-            yield pytest.param(row, id=f"{_name(table)}-{row.case}-{number}: {row.says}")
+            yield pytest.param(row, id=f"{_name(table)}-{row.case}-{number}: {row.title}")
 
 
 @pytest.mark.parametrize("table", CASES, ids=_name)
@@ -44,7 +44,7 @@ def test_cases_without_a_plan_name_the_responsible_layer(table):
 def test_found_vm_has_only_settings_that_the_driver_reports(table):
     reported = {*table.vm.keywords, "native"}
     for row in (one for one in table.ROWS if isinstance(one, Row)):
-        assert set(row.vm.config) <= reported, row.says
+        assert set(row.vm.config) <= reported, row.title
 
 
 @pytest.mark.parametrize("row", list(_parameters()))
@@ -60,7 +60,7 @@ def test_case(row):
         _check_refusal(row, planned)
     else:
         _check_outcome(row, planned)
-        _check_words(row, planned)
+        _check_texts(row, planned)
         _check_second_run(row, planned)
 
 
@@ -69,10 +69,10 @@ def _written(planned):
 
 
 def _check_refusal(row, planned):
-    kind, word = row.refused
+    kind, text = row.refused
     assert planned.refusal is not None
     assert planned.refusal.kind == kind
-    assert word in str(planned.refusal)
+    assert text in str(planned.refusal)
     assert str(row.request.label) in str(planned.refusal)
 
 
@@ -89,7 +89,7 @@ def _check_outcome(row, planned):
             assert sorted(delete.arguments[name]) == sorted(expected)
 
 
-def _check_words(row, planned):
+def _check_texts(row, planned):
     assert row.also in " ".join(effect for step in planned.steps for effect in step.also)
     assert row.note in " ".join(step.note for step in planned.steps)
     first = planned.steps[0].arguments if planned.steps else {}

@@ -19,66 +19,66 @@ UNKNOWN = Traits(platform="any")
 
 
 def test_product_table_has_the_same_cells():
-    assert {(asked, power) for asked, row in TABLE.items() for power in row} == set(EXPECTED)
+    assert {(state, power) for state, row in TABLE.items() for power in row} == set(EXPECTED)
     assert list(TABLE) == list(ENDS_IN) == list(STATES)
 
 
 @pytest.mark.parametrize("stop_mode", ["graceful", "force"])
-@pytest.mark.parametrize(("asked", "power"), EXPECTED)
-def test_product_table_equals_the_written_table(asked, power, stop_mode):
-    verbs, refusal, end = expected(asked, power, stop_mode)
-    cell = TABLE[asked][power]
+@pytest.mark.parametrize(("state", "power"), EXPECTED)
+def test_product_table_equals_the_written_table(state, power, stop_mode):
+    verbs, refusal, end = expected(state, power, stop_mode)
+    cell = TABLE[state][power]
     moves = cell.choose(stop_mode == "force")
     if refusal:
         assert (moves, cell.refused) == (None, refusal)
         return
     assert moves == verbs
     # Without a requested power state, it does not change; a new VM is stopped.
-    assert end == (ENDS_IN[asked] or ("stopped" if power == ABSENT else power))
+    assert end == (ENDS_IN[state] or ("stopped" if power == ABSENT else power))
 
 
-def _planned(asked, power, stop_mode, traits=TRAITS):
+def _planned(state, power, stop_mode, traits=TRAITS):
     vm = absent() if power == ABSENT else found(power)
-    return plan(vm, ask(asked, stop_mode=stop_mode, image={"source": "/base"}), traits)
+    return plan(vm, ask(state, stop_mode=stop_mode, image={"source": "/base"}), traits)
 
 
 @pytest.mark.parametrize("stop_mode", [None, "graceful", "graceful_then_force", "force"])
-@pytest.mark.parametrize(("asked", "power"), EXPECTED)
-def test_plan_has_the_written_steps(asked, power, stop_mode):
-    planned, (verbs, refusal, end) = _planned(asked, power, stop_mode), expected(asked, power, stop_mode)
+@pytest.mark.parametrize(("state", "power"), EXPECTED)
+def test_plan_has_the_written_steps(state, power, stop_mode):
+    planned, (verbs, refusal, end) = _planned(state, power, stop_mode), expected(state, power, stop_mode)
     assert tuple(step.verb for step in planned.steps) == verbs
     assert planned.after.power == end
     if refusal:
         assert planned.refusal.kind == "refused"
-        assert planned.refusal.message.startswith(f"web: state: {asked} is not possible")
+        assert planned.refusal.message.startswith(f"web: state: {state} is not possible")
         assert f"its power state is {power}" in planned.refusal.message
         assert refusal in planned.refusal.remedy
     else:
         assert planned.refusal is None
 
 
-@pytest.mark.parametrize(("asked", "power"), EXPECTED)
-def test_platform_without_graceful_stop_is_always_forced(asked, power):
+@pytest.mark.parametrize(("state", "power"), EXPECTED)
+def test_platform_without_graceful_stop_is_always_forced(state, power):
     traits = Traits(platform="any", stop_modes=("force",), fields=TRAITS.fields)
-    assert tuple(step.verb for step in _planned(asked, power, None, traits).steps) == expected(asked, power, "force")[0]
+    assert tuple(step.verb for step in _planned(state, power, None, traits).steps) == expected(state, power, "force")[0]
 
 
-@pytest.mark.parametrize("asked", ["present", "started", "stopped"])
-def test_no_vm_is_created_without_a_source(asked):
-    planned = plan(absent(), ask(asked), TRAITS, known=("mail", "db"))
+@pytest.mark.parametrize("state", ["present", "started", "stopped"])
+def test_no_vm_is_created_without_a_source(state):
+    planned = plan(absent(), ask(state), TRAITS, known=("mail", "db"))
     assert planned.refusal.kind == "not_found"
     assert "Existing VMs: db, mail." in str(planned.refusal)
 
 
-@pytest.mark.parametrize("asked", [state for state in STATES if state != "present"])
-def test_vm_in_unknown_state_is_not_changed(asked):
+@pytest.mark.parametrize("state", [state for state in STATES if state != "present"])
+def test_vm_in_unknown_state_is_not_changed(state):
     for stop_mode in (None, "force"):
-        planned = plan(found("unknown", reason="it does not say"), ask(asked, stop_mode=stop_mode), UNKNOWN)
+        planned = plan(found("unknown", reason="it does not say"), ask(state, stop_mode=stop_mode), UNKNOWN)
         assert "it does not say" in planned.refusal.message
         assert planned.steps == []
 
 
 def test_note_that_saved_memory_is_discarded():
-    for asked in ("stopped", "restarted", "absent"):
-        planned = plan(found("suspended"), ask(asked, stop_mode="force"), TRAITS)
+    for state in ("stopped", "restarted", "absent"):
+        planned = plan(found("suspended"), ask(state, stop_mode="force"), TRAITS)
         assert planned.steps[0].note == "the saved memory is discarded"

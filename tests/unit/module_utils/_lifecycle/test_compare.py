@@ -85,16 +85,16 @@ def test_snapshots_are_found_by_name_or_id():
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "message"),
+    ("requested", "error", "message"),
     [
         (Comparison("nosuch"), NotFound, "web: it has no snapshot 'nosuch'"),
         (Comparison("one", "nosuch"), NotFound, "Its snapshots: one, two, two, old"),
         (Comparison("one", "two"), Refused, "2 snapshots are named 'two'. Select one by its ID: u2, u3"),
     ],
 )
-def test_missing_or_ambiguous_snapshot_is_rejected(asked, error, message):
+def test_missing_or_ambiguous_snapshot_is_rejected(requested, error, message):
     with pytest.raises(error) as caught:
-        points(VM, asked)
+        points(VM, requested)
     assert message in str(caught.value)
 
 

@@ -31,8 +31,8 @@ def _request(chance, vms):
     return Request(name=chance.choice(_NAMES))
 
 
-def _may_be_deleted(vm, asked, fleet):
-    is_listed = any(vm.name == one.name or (vm.id and vm.id == one.id) for one in asked)
+def _may_be_deleted(vm, requests, fleet):
+    is_listed = any(vm.name == one.name or (vm.id and vm.id == one.id) for one in requests)
     is_foreign = vm.id is not None and (vm.mark or {}).get("id") != vm.id
     return not is_listed and not is_foreign and fleet != "" and vm.config.get("fleet") == fleet
 
@@ -41,9 +41,9 @@ def test_only_own_vms_of_the_fleet_that_are_not_listed_are_surplus():
     chance, deleted = random.Random(seed()), 0
     for _world in range(WORLDS):
         vms = [_vm(chance, number) for number in range(chance.randint(0, 6))]
-        asked = [_request(chance, vms) for _one in range(chance.randint(1, 3))]
+        requests = [_request(chance, vms) for _one in range(chance.randint(1, 3))]
         fleet = chance.choice(("web", "db", ""))
-        found = surplus_vms(vms, asked, fleet)
+        found = surplus_vms(vms, requests, fleet)
         deleted += len(found)
-        assert found == [vm for vm in vms if _may_be_deleted(vm, asked, fleet)], (vms, asked, fleet)
+        assert found == [vm for vm in vms if _may_be_deleted(vm, requests, fleet)], (vms, requests, fleet)
     assert deleted > WORLDS / 10

@@ -64,7 +64,7 @@ def _carried_out(backend, *names, steps=(CREATE, START, PAUSE)):
     return in_rounds(backend.step, backend.send, [(Vm(name), steps) for name in names])
 
 
-def test_first_calls_of_a_step_are_sent_with_the_last_ones_of_the_step_before():
+def test_first_calls_of_a_step_are_sent_with_the_last_ones_of_the_previous_step():
     backend = Backend()
     assert _carried_out(backend, "a", "b") == [True, True]
     assert [request[0] for request in backend.requests] == [
@@ -85,14 +85,14 @@ def test_step_after_a_failed_step_does_not_begin():
     assert "a start" not in backend.done
 
 
-def test_failed_step_leaves_the_step_before_complete():
+def test_failed_step_leaves_the_previous_step_complete():
     backend = Backend(failing=["a start"])
     with pytest.raises(PolyvirtError, match="a start failed") as caught:
         _carried_out(backend, "a")
     assert (caught.value.steps_done, caught.value.wrote, backend.ended) == (1, True, ["a"])
 
 
-def test_error_at_the_begin_of_a_step_is_raised_after_the_step_before():
+def test_error_at_the_beginning_of_a_step_is_raised_after_the_previous_step():
     backend = Backend()
     with pytest.raises(PolyvirtError, match="it is locked") as caught:
         _carried_out(backend, "locked")

@@ -63,7 +63,7 @@ def test_diff_shows_human_readable_sizes_of_platform_options():
     assert (shown["before"], shown["after"]) == ({"max_memory": "4G"}, {"max_memory": "8G"})
 
 
-def test_argument_spec_contains_only_what_is_set():
+def test_argument_spec_has_only_attributes_that_are_set():
     options = {
         "a": Option(),
         "b": Option("bool", default=False, required=True, secret=False, aliases=("c",)),

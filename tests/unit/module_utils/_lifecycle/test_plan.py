@@ -190,15 +190,15 @@ def test_first_value_of_a_setting_is_pending_until_the_next_start():
 def test_task_without_changes_does_not_wait_for_a_harmless_operation():
     backed_up, traits = found("running", busy="backup", memory=G), replace(TRAITS, harmless=frozenset({"backup"}))
 
-    def busy(asked, **found_as):
-        return plan(replace(backed_up, **found_as), asked, traits).busy
+    def busy(request, **changes):
+        return plan(replace(backed_up, **changes), request, traits).busy
 
-    assert [busy(asked) for asked in (ask("started"), ask("started", memory="1GiB"), ask())] == [None] * 3
+    assert [busy(request) for request in (ask("started"), ask("started", memory="1GiB"), ask())] == [None] * 3
     assert busy(ask(memory="1GiB"), power="paused") is None
     # The VM may be stopped or paused only for the duration of the backup.
     assert busy(ask("stopped"), power="stopped") == busy(ask("paused"), power="paused") == "backup"
-    for asked in (ask("started", memory="2GiB"), ask("stopped"), ask("restarted"), ask("absent"), ask_snapshot("s")):
-        assert busy(asked) == "backup"
+    for request in (ask("started", memory="2GiB"), ask("stopped"), ask("restarted"), ask("absent"), ask_snapshot("s")):
+        assert busy(request) == "backup"
     assert busy(ask("started"), busy="migrate") == "migrate"
 
 
@@ -214,16 +214,16 @@ def test_vm_is_not_busy_after_it_was_killed():
 
 def test_side_effects_are_reported_for_create_start_and_configure():
     def effects(verb, vm, changes):
-        return (f"all hear of {verb}",)
+        return (f"{verb} affects all VMs",)
 
     planned = _plan(absent(), ask("started", **IMAGE), side_effects=effects)
-    assert [step.also for step in planned.steps] == [("all hear of create",), ("all hear of start",)]
-    assert _plan(found(), ask(description="x"), side_effects=effects).steps[0].also == ("all hear of configure",)
+    assert [step.also for step in planned.steps] == [("create affects all VMs",), ("start affects all VMs",)]
+    assert _plan(found(), ask(description="x"), side_effects=effects).steps[0].also == ("configure affects all VMs",)
 
 
 def test_unreadable_setting_is_not_compared_and_not_changed():
-    blind = {**TRAITS.fields, "description": Field(readable=False)}
-    planned = _plan(found(description="x"), ask(description="y"), fields=blind)
+    unreadable = {**TRAITS.fields, "description": Field(readable=False)}
+    planned = _plan(found(description="x"), ask(description="y"), fields=unreadable)
     assert _verbs(planned) == []
     assert planned.not_compared == ("description",)
 
@@ -236,7 +236,7 @@ def test_value_above_the_maximum_is_rejected():
 
 
 @pytest.mark.parametrize(
-    ("field", "says"),
+    ("field", "message"),
     [
         (Field(choices=(), instead="Name a file."), "web: cloud_init.user_data cannot be set here. Name a file."),
         (
@@ -245,10 +245,10 @@ def test_value_above_the_maximum_is_rejected():
         ),
     ],
 )
-def test_errors_do_not_show_cloud_init_documents(field, says):
+def test_errors_do_not_show_cloud_init_documents(field, message):
     fields = {**TRAITS.fields, "cloud_init": Field(), "cloud_init.user_data": field}
-    asked = ask(**IMAGE, cloud_init={"user_data": {"users": [{"passwd": "topsecret"}]}})
-    assert _refusal(_plan(absent(), asked, fields=fields)) == says
+    request = ask(**IMAGE, cloud_init={"user_data": {"users": [{"passwd": "topsecret"}]}})
+    assert _refusal(_plan(absent(), request, fields=fields)) == message
 
 
 def test_unknown_id_does_not_create_a_vm():
@@ -287,11 +287,11 @@ def test_no_snapshot_of_a_vm_in_unknown_state():
     assert "nothing is changed" in _refusal(_plan(found("unknown"), ask_snapshot("s1")))
 
 
-@pytest.mark.parametrize("word", ["id", "name"])
-def test_vms_are_not_renamed(word):
-    asked = ask("absent", name="other", id="u-web") if word == "name" else ask("absent", id="u-web")
-    planned = _plan(found(), asked)
-    assert ("not renamed" in str(planned.refusal)) == (word == "name")
+@pytest.mark.parametrize("option", ["id", "name"])
+def test_vms_are_not_renamed(option):
+    request = ask("absent", name="other", id="u-web") if option == "name" else ask("absent", id="u-web")
+    planned = _plan(found(), request)
+    assert ("not renamed" in str(planned.refusal)) == (option == "name")
 
 
 OURS = found(
@@ -329,7 +329,7 @@ class TestRecreating:
         assert _verbs(_plan(OURS, ask("started", **UEFI), power_after_create=RUNNING)) == ["delete", "create"]
 
     @pytest.mark.parametrize(
-        ("changed", "asked", "word"),
+        ("changed", "options", "error"),
         [
             ({}, {"allow_recreate": False}, "allow_recreate: true"),
             ({"mark": {"id": "another"}}, {}, "Delete it yourself"),
@@ -339,21 +339,21 @@ class TestRecreating:
             ({"files": (File("/d/0", "disk", ours=True, bound=True, used_by=("clone",)),)}, {}, "Delete clone first"),
         ],
     )
-    def test_is_rejected(self, changed, asked, word):
-        assert word in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **asked})))
+    def test_is_rejected(self, changed, options, error):
+        assert error in _refusal(_plan(OURS.having(**changed), ask(**{**UEFI, **options})))
 
 
 class TestBoundFiles:
     VOLUME = File("local-lvm:vm-100-disk-0", "disk", ours=True, bound=True)
-    STRANGER = found(mark=None, files=(VOLUME, File("local:iso/debian.iso", "medium", bound=True)))
+    FOREIGN = found(mark=None, files=(VOLUME, File("local:iso/debian.iso", "medium", bound=True)))
 
     def test_are_deleted_with_any_vm(self):
-        (delete,) = _plan(self.STRANGER, ask("absent")).steps
+        (delete,) = _plan(self.FOREIGN, ask("absent")).steps
         assert delete.arguments["files"] == ("local-lvm:vm-100-disk-0",)
         assert delete.arguments["kept"] == {"local:iso/debian.iso": "an ISO image is never deleted"}
 
     def test_cannot_be_kept(self):
-        refusal = _refusal(_plan(self.STRANGER, ask("absent", delete_disks="none")))
+        refusal = _refusal(_plan(self.FOREIGN, ask("absent", delete_disks="none")))
         assert "local-lvm:vm-100-disk-0 is deleted together with its VM" in refusal
 
 

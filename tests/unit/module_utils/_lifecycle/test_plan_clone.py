@@ -76,14 +76,14 @@ def test_setting_that_needs_recreation_cannot_differ_in_a_clone():
 
 def test_vm_is_never_recreated_as_a_clone_of_itself():
     vm = found(firmware="bios")
-    asked = ask(clone={"source": "web"}, firmware="uefi", allow_recreate=True)
-    assert "a clone of itself" in plan(vm, asked, TRAITS, source=vm).refusal.message
+    request = ask(clone={"source": "web"}, firmware="uefi", allow_recreate=True)
+    assert "a clone of itself" in plan(vm, request, TRAITS, source=vm).refusal.message
 
 
 @pytest.mark.parametrize(("disks", "left"), [([], {"disk0"}), ([{"slot": "disk2", "size": "1G"}], {"disk0", "disk2"})])
 def test_purge_does_not_remove_the_cloned_disk(disks, left):
     source = found(name="db", disks={"disk0": {"size": G}, "disk1": {"size": G}})
-    asked = ask(clone={"source": "db"}, disks=disks, purge=["disks"])
-    clone = plan(absent(), asked, TRAITS, source=source).after
+    request = ask(clone={"source": "db"}, disks=disks, purge=["disks"])
+    clone = plan(absent(), request, TRAITS, source=source).after
     assert set(clone.config["disks"]) == left
-    assert _verbs(plan(clone, asked, TRAITS)) == []
+    assert _verbs(plan(clone, request, TRAITS)) == []

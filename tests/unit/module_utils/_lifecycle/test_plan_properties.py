@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results i
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 from hypothesis import HealthCheck, given, settings
 
-from unit.module_utils._lifecycle.machines import rebuilds, requests, situations, snapshot_requests, source_of
+from unit.module_utils._lifecycle.strategies import rebuilds, requests, situations, snapshot_requests, source_of
 
 BOUNDED = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 CUTS_POWER = {"start", "stop", "kill", "reset", "pause", "resume", "suspend", "delete", "create", "clone"}
@@ -43,9 +43,9 @@ def planning_again_gives_an_empty_plan(vm, request, traits, planned):
 def vm_ends_in_the_requested_power_state(vm, request, traits, planned):
     if planned.refusal or planned.busy or request.snapshot is not None:
         return
-    asked = ENDS_IN[request.state]
-    if asked is not None:
-        assert planned.after.power == asked
+    requested_power = ENDS_IN[request.state]
+    if requested_power is not None:
+        assert planned.after.power == requested_power
     elif vm.power not in (ABSENT, FAILED):
         assert planned.after.power == vm.power
 
@@ -123,14 +123,20 @@ def segments_end_with_steps_to_observe(vm, request, traits, planned):
 
 def newest_snapshots_of_a_series_are_kept(vm, request, traits, planned):
     """At most ``keep_last`` snapshots of the series remain, the requested one is kept, and no others are deleted."""
-    asked = request.snapshot
-    if asked is None or asked.keep_last is None or asked.state != "present" or planned.refusal or planned.busy:
+    requested = request.snapshot
+    if (
+        requested is None
+        or requested.keep_last is None
+        or requested.state != "present"
+        or planned.refusal
+        or planned.busy
+    ):
         return
     left = [one for one in planned.after.snapshots if one.name.rstrip("0123456789") == "s"]
-    assert asked.name in {key for one in planned.after.snapshots for key in (one.name, one.id)}
-    if asked.name.startswith("s"):
-        others = [one for one in left if one.name != asked.name]
-        assert len(others) <= asked.keep_last - 1
+    assert requested.name in {key for one in planned.after.snapshots for key in (one.name, one.id)}
+    if requested.name.startswith("s"):
+        others = [one for one in left if one.name != requested.name]
+        assert len(others) <= requested.keep_last - 1
     else:
         assert len(planned.after.snapshots) >= len(vm.snapshots)
 

@@ -102,7 +102,7 @@ def test_snapshot_with_too_many_children_is_not_deleted():
 
 
 def test_platform_sets_kind_and_power_of_a_new_snapshot():
-    traits = replace(TRAITS, taken_as=lambda vm, asked: (f"{asked.kind}!", "stopped"))
+    traits = replace(TRAITS, taken_as=lambda vm, snapshot: (f"{snapshot.kind}!", "stopped"))
     one = planned(found("running", cpus=3), ask_snapshot("s", kind="k", description="d"), traits)
     taken = one.after.snapshots[0]
     assert (taken.kind, taken.power, taken.description, taken.config) == ("k!", "stopped", "d", {"cpus": 3})
@@ -153,10 +153,10 @@ RESTORES = [
 ]
 
 
-@pytest.mark.parametrize(("power", "taken", "asked", "verbs", "end"), RESTORES)
-def test_power_state_after_a_restore(power, taken, asked, verbs, end):
+@pytest.mark.parametrize(("power", "taken", "option", "verbs", "end"), RESTORES)
+def test_power_state_after_a_restore(power, taken, option, verbs, end):
     vm = found(power, snapshots=(Snapshot("s", power=taken),))
-    one = planned(vm, ask_snapshot("s", "restored", power=asked))
+    one = planned(vm, ask_snapshot("s", "restored", power=option))
     assert ([step.verb for step in one.steps], one.after.power) == (verbs, end)
 
 
@@ -256,8 +256,8 @@ def test_unfinished_snapshot_does_not_count_in_a_series():
     ],
 )
 def test_wait_for_is_rejected_if_the_vm_will_not_run(now, taken, power, ends):
-    asked = ask_snapshot("s", "restored", power=power)
-    waiting = replace(asked, policy=replace(asked.policy, wait_for="ssh"))
+    request = ask_snapshot("s", "restored", power=power)
+    waiting = replace(request, policy=replace(request.policy, wait_for="ssh"))
     refusal = plan(found(now, snapshots=(Snapshot("s", power=taken),)), waiting, TRAITS).refusal
     assert (refusal is None) == (ends is None)
     if ends:

@@ -19,33 +19,38 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request i
 )
 
 PLAIN = {name: option.default for name, option in VM.items()}
-CARD = {"type": "nat", "mac": None}
+NIC = {"type": "nat", "mac": None}
 FORWARD = {"name": "ssh", "protocol": "tcp", "host_port": 2222, "guest_port": 22}
 TWO = {"name": ["a", "b"]}
 
-WRONG = [
-    ("nothing is named", {"name": None}, "name", "Set the name"),
-    ("no names", {"name": []}, "name", "Set the name"),
+INVALID = [
+    ("no name and no id", {"name": None}, "name", "Set the name"),
+    ("an empty list of names", {"name": []}, "name", "Set the name"),
     ("an empty name", {"name": [" "]}, "name", "Set the name of the VM"),
-    ("a slash", {"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
-    ("a newline", {"name": ["a\nb"]}, r"name: 'a\nb'", "printable"),
+    ("a name with a slash", {"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
+    ("a name with a newline", {"name": ["a\nb"]}, r"name: 'a\nb'", "printable"),
     ("a name twice", {"name": ["a", "b", "a"]}, "name: a", "once"),
     ("one id for two names", {**TWO, "id": "u1"}, "id: 'u1'", "one name"),
-    ("a source for two machines", {**TWO, "disks": [{"source": "/d"}]}, "disks[0].source: /d is one file", "one name"),
     (
-        "a MAC for two machines",
+        "one disk source for two VMs",
+        {**TWO, "disks": [{"source": "/d"}]},
+        "disks[0].source: /d is one file",
+        "one name",
+    ),
+    (
+        "one MAC for two VMs",
         {**TWO, "networks": [{"mac": "52:54:00:00:00:01"}]},
         "networks[0].mac: 52:54:00:00:00:01 is one address",
         "one name",
     ),
     (
-        "a host port for two machines",
+        "one host port for two VMs",
         {**TWO, "port_forwards": [FORWARD]},
         "port_forwards.ssh.host_port: 2222 is one port",
         "one name",
     ),
-    ("no time", {"timeout": 0}, "timeout: 0", "1 or more"),
-    ("no time to stop", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),
+    ("a timeout of 0", {"timeout": 0}, "timeout: 0", "1 or more"),
+    ("a negative stop_timeout", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),
     ("a relative ISO image", {"iso": "x.iso"}, "iso: 'x.iso' is not an absolute path", "full path"),
     ("a relative image", {"image": {"source": "x.img"}}, "image.source: 'x.img' is not", "full path"),
     ("a relative disk", {"disks": [{"slot": "vda", "source": "x.img"}]}, "disks.vda.source: 'x.img' is", "full path"),
@@ -55,33 +60,48 @@ WRONG = [
         "shared_folders.s.host_path: 'x' is not",
         "full path",
     ),
-    ("a relative log", {"serial_log": "x.log"}, "serial_log: 'x.log' is not an absolute path", "full path"),
-    ("a place for a slot", {"disks": [{"slot": "#x"}]}, "disks: '#x' is not a valid slot", "vda"),
-    ("a negative place for a slot", {"disks": [{"slot": "#-1"}]}, "disks: '#-1' is not a valid slot", "vda"),
-    ("a ceiling of nothing", {"call_timeout": 0}, "call_timeout: 0", "1 or more"),
-    ("a complete list that is not given", {"purge": ["disks"]}, "purge: disks", "[] for none"),
-    ("no processor", {"cpus": 0}, "cpus: 0", "1 or more"),
-    ("no size", {"memory": "lots"}, "memory: 'lots'", "512M"),
-    ("no size of a disk", {"disks": [{"slot": "vda", "size": "big"}]}, "disks.vda.size: 'big'", "20G"),
-    ("no size of a disk, by its place", {"disks": [{"size": "big"}]}, "disks[0].size: 'big'", "20G"),
+    ("a relative serial log", {"serial_log": "x.log"}, "serial_log: 'x.log' is not an absolute path", "full path"),
+    ("a position as a slot", {"disks": [{"slot": "#x"}]}, "disks: '#x' is not a valid slot", "vda"),
+    ("a negative position as a slot", {"disks": [{"slot": "#-1"}]}, "disks: '#-1' is not a valid slot", "vda"),
+    ("a call_timeout of 0", {"call_timeout": 0}, "call_timeout: 0", "1 or more"),
+    ("purge without the list", {"purge": ["disks"]}, "purge: disks", "[] for none"),
+    ("no CPU", {"cpus": 0}, "cpus: 0", "1 or more"),
+    ("an invalid size", {"memory": "lots"}, "memory: 'lots'", "512M"),
+    ("an invalid disk size", {"disks": [{"slot": "vda", "size": "big"}]}, "disks.vda.size: 'big'", "20G"),
+    ("an invalid size of a disk without a slot", {"disks": [{"size": "big"}]}, "disks[0].size: 'big'", "20G"),
     ("a slot twice", {"disks": [{"slot": "vda"}, {"slot": "vda"}]}, "disks: slot vda", "once"),
-    ("no maximum of memory", {"max_memory": "2X"}, "max_memory: '2X' is not a size", "512M"),
-    ("video memory", {"display": {"type": None, "video_memory": "x"}}, "display.video_memory: 'x'", "512M"),
-    ("a MAC with one dash", {"networks": [{**CARD, "mac": "5254-00000001"}]}, "networks[0].mac: '5254-", "six pairs"),
-    ("half a MAC", {"networks": [{**CARD, "mac": "52:54:00"}]}, "networks[0].mac: '52:54:00'", "six pairs"),
-    ("a MAC for many", {"networks": [{**CARD, "mac": "01:54:00:00:00:01"}]}, "networks[0].mac: '01:", "six pairs"),
-    ("a MAC and more", {"networks": [{**CARD, "mac": "52:54:00:00:00:01\n"}]}, "networks[0].mac: '52:", "six pairs"),
-    ("no VLAN", {"networks": [{**CARD, "vlan": 4095}]}, "networks[0].vlan: 4095", "4094"),
-    ("a rule twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: name ssh", "once"),
-    ("no port", {"port_forwards": [{**FORWARD, "guest_port": 70000}]}, "port_forwards.ssh.guest_port: 70000", "65535"),
-    ("no host port", {"port_forwards": [{**FORWARD, "host_port": 0}]}, "port_forwards.ssh.host_port: 0", "65535"),
+    ("an invalid max_memory", {"max_memory": "2X"}, "max_memory: '2X' is not a size", "512M"),
+    ("an invalid video memory", {"display": {"type": None, "video_memory": "x"}}, "display.video_memory: 'x'", "512M"),
+    ("a MAC with one dash", {"networks": [{**NIC, "mac": "5254-00000001"}]}, "networks[0].mac: '5254-", "six pairs"),
+    ("half a MAC", {"networks": [{**NIC, "mac": "52:54:00"}]}, "networks[0].mac: '52:54:00'", "six pairs"),
+    ("a multicast MAC", {"networks": [{**NIC, "mac": "01:54:00:00:00:01"}]}, "networks[0].mac: '01:", "six pairs"),
+    (
+        "a MAC with a newline",
+        {"networks": [{**NIC, "mac": "52:54:00:00:00:01\n"}]},
+        "networks[0].mac: '52:",
+        "six pairs",
+    ),
+    ("an invalid VLAN", {"networks": [{**NIC, "vlan": 4095}]}, "networks[0].vlan: 4095", "4094"),
+    ("a port forward twice", {"port_forwards": [FORWARD, FORWARD]}, "port_forwards: name ssh", "once"),
+    (
+        "an invalid guest port",
+        {"port_forwards": [{**FORWARD, "guest_port": 70000}]},
+        "port_forwards.ssh.guest_port: 70000",
+        "65535",
+    ),
+    (
+        "an invalid host port",
+        {"port_forwards": [{**FORWARD, "host_port": 0}]},
+        "port_forwards.ssh.host_port: 0",
+        "65535",
+    ),
     (
         "a reset of NVRAM without a start",
         {"reset_nvram": True, "state": "started"},
         "reset_nvram: is not supported with state: started",
         "state: restarted",
     ),
-    ("two origins", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
+    ("image and clone", {"image": {"source": "/i"}, "clone": {"source": "db"}}, "image and clone", "one of them"),
 ]
 
 
@@ -89,8 +109,8 @@ def ask(**options):
     return requests({**PLAIN, "name": ["web"], **options}, {**VM, **virsh.VM})
 
 
-@pytest.mark.parametrize(("options", "option", "remedy"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_bad_form(options, option, remedy):
+@pytest.mark.parametrize(("options", "option", "remedy"), [row[1:] for row in INVALID], ids=[row[0] for row in INVALID])
+def test_invalid_options(options, option, remedy):
     with pytest.raises(InvalidInput) as error:
         ask(**options)
     assert option in error.value.message
@@ -98,24 +118,24 @@ def test_bad_form(options, option, remedy):
 
 
 def test_one_request_per_name_in_order():
-    asked = ask(name=["c", "a", "b"], cpus=2)
-    assert [one.name for one in asked] == ["c", "a", "b"]
-    assert all(one.config == {"cpus": 2} and one.creation == {} for one in asked)
+    vms = ask(name=["c", "a", "b"], cpus=2)
+    assert [one.name for one in vms] == ["c", "a", "b"]
+    assert all(one.config == {"cpus": 2} and one.creation == {} for one in vms)
 
 
-def test_id_needs_no_name():
-    (asked,) = ask(name=None, id="u1")
-    assert (asked.name, asked.label) == (None, "u1")
+def test_name_may_be_omitted_if_id_is_set():
+    (request,) = ask(name=None, id="u1")
+    assert (request.name, request.label) == (None, "u1")
 
 
 def test_omitted_options_are_not_in_the_request():
-    (asked,) = ask()
-    assert (asked.config, asked.creation, asked.state, asked.snapshot) == ({}, {}, "present", None)
+    (request,) = ask()
+    assert (request.config, request.creation, request.state, request.snapshot) == ({}, {}, "present", None)
 
 
 def test_false_and_empty_values_are_in_the_request():
-    (asked,) = ask(autostart=False, iso="", description="", tags=[], networks=[])
-    assert asked.config == {"autostart": False, "iso": "", "description": "", "tags": (), "networks": {}}
+    (request,) = ask(autostart=False, iso="", description="", tags=[], networks=[])
+    assert request.config == {"autostart": False, "iso": "", "description": "", "tags": (), "networks": {}}
 
 
 _WAITS = [("started", "ssh"), ("restarted", "ssh"), ("stopped", "state"), ("present", "state"), ("absent", "state")]
@@ -132,7 +152,7 @@ def test_number_of_a_disk_size_is_in_gib():
 
 
 def test_values_are_normalized():
-    (asked,) = ask(
+    (request,) = ask(
         memory="1024",
         tags=["b", "a", "b"],
         disks=[{"size": "20G", "slot": None}, {"slot": "vdb", "state": "absent"}],
@@ -141,7 +161,7 @@ def test_values_are_normalized():
         display={"type": "vnc", "video_memory": "16M"},
         native={"kvm": 1},
     )
-    assert asked.config == {
+    assert request.config == {
         "memory": 1 << 30,
         "tags": ("a", "b"),
         "disks": {"#0": {"size": 20 << 30}, "vdb": None},
@@ -154,13 +174,13 @@ def test_values_are_normalized():
 
 @pytest.mark.parametrize("mac", ["52:54:00:AB:00:01", "52-54-00-ab-00-01", "525400AB0001"])
 def test_mac_formats_of_platforms_are_accepted(mac):
-    (asked,) = ask(networks=[{"mac": mac}])
-    assert asked.config["networks"]["0"]["mac"] == "52:54:00:ab:00:01"
+    (request,) = ask(networks=[{"mac": mac}])
+    assert request.config["networks"]["0"]["mac"] == "52:54:00:ab:00:01"
 
 
 def test_creation_inputs_are_separate_from_config():
-    (asked,) = ask(image={"source": "/i", "linked": True}, cloud_init={"user": "me", "user_data": None})
-    assert asked.creation == {"image": {"source": "/i", "linked": True}, "cloud_init": {"user": "me"}}
+    (request,) = ask(image={"source": "/i", "linked": True}, cloud_init={"user": "me", "user_data": None})
+    assert request.creation == {"image": {"source": "/i", "linked": True}, "cloud_init": {"user": "me"}}
 
 
 def test_options_of_state_absent_are_only_validated():
@@ -169,28 +189,28 @@ def test_options_of_state_absent_are_only_validated():
         ask(state="absent", memory="lots")
 
 
-def test_policy_has_the_given_values():
-    (asked,) = ask(stop_mode="force", stop_timeout=5, allow_restart=True, delete_disks="none", on_failure="keep")
-    policy = asked.policy
+def test_policy_has_the_set_values():
+    (request,) = ask(stop_mode="force", stop_timeout=5, allow_restart=True, delete_disks="none", on_failure="keep")
+    policy = request.policy
     assert (policy.stop_mode, policy.stop_timeout, policy.allow_restart) == ("force", 5, True)
     assert (policy.delete_disks, policy.on_failure, policy.timeout) == ("none", "keep", 300)
 
 
 def test_target_of_restarted_is_started():
-    (asked,) = ask(state="restarted", cpus=2)
-    assert asked.target().state == "started"
-    assert asked.target().config == asked.config
+    (request,) = ask(state="restarted", cpus=2)
+    assert request.target().state == "started"
+    assert request.target().config == request.config
 
 
 def test_platform_options_are_part_of_config():
-    given = {**PLAIN, "name": ["web"], "boot_order": ["cdrom", "disk"], "serial_log": "", "virt_type": "kvm"}
-    (asked,) = requests(given, {**VM, **virsh.VM})
-    assert asked.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
+    options = {**PLAIN, "name": ["web"], "boot_order": ["cdrom", "disk"], "serial_log": "", "virt_type": "kvm"}
+    (request,) = requests(options, {**VM, **virsh.VM})
+    assert request.config == {"boot_order": ("cdrom", "disk"), "serial_log": ""}
 
 
 def test_order_of_a_platforms_dict_does_not_matter():
-    (asked,) = requests({**PLAIN, "name": ["web"], "environment": {"B": "2", "A": "1"}}, {**VM, **vagrant.VM})
-    assert asked.config == {"environment": {"A": "1", "B": "2"}}
+    (request,) = requests({**PLAIN, "name": ["web"], "environment": {"B": "2", "A": "1"}}, {**VM, **vagrant.VM})
+    assert request.config == {"environment": {"A": "1", "B": "2"}}
 
 
 def test_static_address_for_several_vms_is_rejected():
@@ -199,7 +219,7 @@ def test_static_address_for_several_vms_is_rejected():
 
 
 @pytest.mark.parametrize(
-    ("said", "is_fixed"),
+    ("ip_config", "is_fixed"),
     [
         ("ip=10.0.0.5/24,gw=10.0.0.1", True),
         ("ip=dhcp,ip6=2001:db8::5/64", True),
@@ -210,20 +230,24 @@ def test_static_address_for_several_vms_is_rejected():
         ("", False),
     ],
 )
-def test_static_cloud_init_address_for_several_vms_is_rejected(said, is_fixed):
-    given = {**PLAIN, **TWO, "cloud_init": {"ip_config": ["ip=dhcp", said]}}
+def test_static_cloud_init_address_for_several_vms_is_rejected(ip_config, is_fixed):
+    options = {**PLAIN, **TWO, "cloud_init": {"ip_config": ["ip=dhcp", ip_config]}}
     if not is_fixed:
-        assert all(len(requests(given, {**VM, **own})) == 2 for own in (virsh.VM, proxmox.VM))
+        assert all(len(requests(options, {**VM, **own})) == 2 for own in (virsh.VM, proxmox.VM))
         return
     for own in (virsh.VM, proxmox.VM):
-        with pytest.raises(InvalidInput, match=f"cloud_init.ip_config: {said} is one address, but several VMs"):
-            requests(given, {**VM, **own})
+        with pytest.raises(InvalidInput, match=f"cloud_init.ip_config: {ip_config} is one address, but several VMs"):
+            requests(options, {**VM, **own})
 
 
-def test_record_has_only_given_values():
-    given = {**PLAIN, "name": ["web"], "cloud_init": {"user": "", "password": None, "ssh_authorized_keys": ["a", "b"]}}
-    (asked,) = requests(given, {**VM, **proxmox.VM})
-    assert asked.config == {"cloud_init": {"ssh_authorized_keys": ("a", "b"), "user": ""}}
+def test_record_has_only_set_values():
+    options = {
+        **PLAIN,
+        "name": ["web"],
+        "cloud_init": {"user": "", "password": None, "ssh_authorized_keys": ["a", "b"]},
+    }
+    (request,) = requests(options, {**VM, **proxmox.VM})
+    assert request.config == {"cloud_init": {"ssh_authorized_keys": ("a", "b"), "user": ""}}
 
 
 def test_serial_log_for_several_vms_is_rejected():
@@ -233,8 +257,8 @@ def test_serial_log_for_several_vms_is_rejected():
 
 
 def test_reset_nvram_is_an_argument_of_the_start():
-    (asked,) = ask(state="restarted", reset_nvram=True)
-    assert asked.policy.at_start == {"reset_nvram": True}
+    (request,) = ask(state="restarted", reset_nvram=True)
+    assert request.policy.at_start == {"reset_nvram": True}
     assert ask(state="restarted", reset_nvram=False)[0].policy.at_start == {}
 
 
@@ -244,11 +268,11 @@ PLAIN_SNAPSHOT = {name: option.default for name, option in SNAPSHOT.items()}
 
 
 def ask_snapshot(**options):
-    asked = {**PLAIN_SNAPSHOT, "name": ["web"], "snapshot": "s", **options}
-    return snapshot_requests(asked, {**SNAPSHOT, **virsh.SNAPSHOT})
+    options = {**PLAIN_SNAPSHOT, "name": ["web"], "snapshot": "s", **options}
+    return snapshot_requests(options, {**SNAPSHOT, **virsh.SNAPSHOT})
 
 
-WRONG_SNAPSHOTS = [
+INVALID_SNAPSHOTS = [
     ({"name": None}, "name", "Set the name"),
     ({"name": ["a/b"]}, "name: 'a/b'", "without slashes"),
     ({"snapshot": ""}, "snapshot: a name is empty", "Set a name"),
@@ -265,19 +289,19 @@ WRONG_SNAPSHOTS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "said", "remedy"), WRONG_SNAPSHOTS)
-def test_invalid_snapshot_options(options, said, remedy):
+@pytest.mark.parametrize(("options", "message", "remedy"), INVALID_SNAPSHOTS)
+def test_invalid_snapshot_options(options, message, remedy):
     with pytest.raises(InvalidInput) as error:
         ask_snapshot(**options)
-    assert said in error.value.message
+    assert message in error.value.message
     assert remedy in error.value.remedy
 
 
-def test_snapshot_request_has_the_given_values():
-    asked = {"description": "d", "include_memory": False, "kind": "external", "keep_last": 3}
-    one, two = ask_snapshot(name=["a", "b"], **asked, timeout=5)
+def test_snapshot_request_has_the_set_values():
+    options = {"description": "d", "include_memory": False, "kind": "external", "keep_last": 3}
+    one, two = ask_snapshot(name=["a", "b"], **options, timeout=5)
     assert (one.name, two.name, one.snapshot, one.policy.timeout) == ("a", "b", two.snapshot, 5)
-    assert {option: getattr(one.snapshot, option) for option in asked} == asked
+    assert {option: getattr(one.snapshot, option) for option in options} == options
     assert (one.snapshot.name, one.snapshot.state, one.snapshot.children) == ("s", "present", False)
     restored = ask_snapshot(state="restored", power="keep", wait_for="ssh")[0]
     assert (restored.snapshot.power, restored.policy.wait_for) == ("keep", "ssh")
@@ -287,7 +311,7 @@ def test_snapshot_request_has_the_given_values():
 
 
 @pytest.mark.parametrize(
-    ("options", "given"),
+    ("options", "used"),
     [
         ({}, []),
         ({"description": ""}, ["description"]),
@@ -295,16 +319,16 @@ def test_snapshot_request_has_the_given_values():
         ({"keep_last": 2}, []),
     ],
 )
-def test_options_used_only_when_a_snapshot_is_taken(options, given):
-    assert ask_snapshot(**options)[0].snapshot.options_used_to_take == given
+def test_options_used_only_when_a_snapshot_is_taken(options, used):
+    assert ask_snapshot(**options)[0].snapshot.options_used_to_take == used
 
 
-def compare(name=("web",), vm_id=None, **asked):
-    given = {"from": "a", "to": None, "content": False, "text": False, **asked}
-    return comparison({"name": list(name) or None, "id": vm_id, "compare": given})
+def compare(name=("web",), vm_id=None, **options):
+    options = {"from": "a", "to": None, "content": False, "text": False, **options}
+    return comparison({"name": list(name) or None, "id": vm_id, "compare": options})
 
 
-def test_comparison_has_the_given_values():
+def test_comparison_has_the_set_values():
     assert comparison({"name": None}) is None
     assert compare() == Comparison("a")
     assert compare(to="b", content=True, text=True) == Comparison("a", "b", content=True, text=True)
@@ -314,7 +338,7 @@ def test_comparison_has_the_given_values():
 
 
 @pytest.mark.parametrize(
-    ("options", "said", "remedy"),
+    ("options", "message", "remedy"),
     [
         ({"name": ()}, "compare: no VM is named", "Set the name"),
         ({"name": ("a", "b")}, "compare: needs one VM, but 2 are named", "one name"),
@@ -324,8 +348,8 @@ def test_comparison_has_the_given_values():
         ({"text": True}, "compare: text has no effect without content", "content: true"),
     ],
 )
-def test_invalid_comparison(options, said, remedy):
+def test_invalid_comparison(options, message, remedy):
     with pytest.raises(InvalidInput) as error:
         compare(**options)
-    assert said in error.value.message
+    assert message in error.value.message
     assert remedy in error.value.remedy

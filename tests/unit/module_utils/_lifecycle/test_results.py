@@ -54,7 +54,7 @@ FULL = found(
 )
 
 
-def test_keys():
+def test_keys_of_an_entry():
     assert sorted(entry(FULL, "any", plan(FULL, ask(), TRAITS))) == sorted(SHARED_KEYS + FURTHER_KEYS)
 
 
@@ -67,7 +67,7 @@ def test_entry_of_an_absent_or_rejected_vm_is_short():
     assert result["msg"]
 
 
-def test_values():
+def test_values_of_an_entry():
     result = describe(FULL, "any")
     assert (result["name"], result["platform"], result["state"]) == ("web", "any", "running")
     assert (result["cpus"], result["memory_mib"]) == (2, 2048)
@@ -144,7 +144,7 @@ def test_not_compared_options_are_reported():
     assert entry(planned.after, "any", planned)["not_compared"] == ["image"]
 
 
-def test_diff_has_only_what_differs():
+def test_diff_has_only_differing_values():
     assert difference(plan(FULL, ask(memory="4G", cpus=2), TRAITS)) == {
         "before_header": "web",
         "after_header": "web",

@@ -90,9 +90,9 @@ def test_free_subnet(used, expected):
     ],
 )
 def test_addresses_of_a_subnet(subnet, gateway, netmask, leased):
-    words = net.values_of(ip_network(subnet))
-    assert (words["gateway"], words["netmask"]) == (gateway, netmask)
-    assert (words["dhcp_first"], words["dhcp_last"]) == leased
+    subnet_values = net.values_of(ip_network(subnet))
+    assert (subnet_values["gateway"], subnet_values["netmask"]) == (gateway, netmask)
+    assert (subnet_values["dhcp_first"], subnet_values["dhcp_last"]) == leased
 
 
 def test_state_of_pf():

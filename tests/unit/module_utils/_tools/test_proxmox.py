@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Refusals in words, and tasks that are seen to their end: on the simulated cluster."""
+"""Error messages of the API, and waiting for tasks: on the simulated cluster."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _tool(world):
     return Proxmox(Api(world), SimulatedClock(world))
 
 
-def _refused(status, reason="", errors=None, call="GET /nodes/pve2/qemu"):
+def _error(status, reason="", errors=None, call="GET /nodes/pve2/qemu"):
     return explained(Answer(status, reason, errors=errors), call, WHO, "pve1:8006")
 
 
@@ -47,7 +47,7 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "words"),
+    ("answer", "kind", "texts"),
     [
         ((401, "Authentication failed!"), ApiError, (WHO, "Authentication failed. See", "api_token_secret")),
         ((403, f"{_RIGHTS} (/vms/1, VM.PowerMgmt)"), Refused, (WHO, "VM.PowerMgmt on /vms/1", "pveum")),
@@ -68,14 +68,14 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
         ((400, _FORM, {"net0": "hotplug problem - no"}), HotplugFailed, ("net0: hotplug problem",)),
     ],
 )
-def test_errors_are_explained(answer, kind, words):
-    error = _refused(*answer)
+def test_errors_are_explained(answer, kind, texts):
+    error = _error(*answer)
     assert error.__class__ == kind
-    for word in words:
-        assert word in str(error)
+    for text in texts:
+        assert text in str(error)
 
 
-def test_task_is_waited_for(world, tool):
+def test_run_waits_for_the_task(world, tool):
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert world.cluster.machines[101].running
 
@@ -83,20 +83,20 @@ def test_task_is_waited_for(world, tool):
 def test_first_poll_of_a_task_is_early_and_the_pauses_grow(world, tool):
     world.timing.start = 20
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
-    looks = [entry.second for entry in world.journal.requests if entry.path.endswith("/status")]
-    pauses = [later - sooner for sooner, later in zip(looks, looks[1:])]
-    assert looks[0] - world.journal.requests[0].second < 0.3
+    polls = [entry.second for entry in world.journal.requests if entry.path.endswith("/status")]
+    pauses = [later - sooner for sooner, later in zip(polls, polls[1:])]
+    assert polls[0] - world.journal.requests[0].second < 0.3
     assert all(sooner <= later + 1e-6 for sooner, later in zip(pauses, pauses[1:]))
     assert max(pauses) == pytest.approx(2, abs=0.01)
-    assert looks[-1] - world.journal.requests[0].second < 22.5
+    assert polls[-1] - world.journal.requests[0].second < 22.5
 
 
 def test_error_of_a_failed_task_has_the_end_of_its_log(world, tool):
     world.faults.task("qmclone", "no space left on device", step=1)
     with pytest.raises(ApiError) as caught:
         tool.run("POST", "/nodes/pve1/qemu/9000/clone", newid=200, full=1)
-    for word in ("qmclone", "no space left", "create full clone of drive scsi0", "Free space"):
-        assert word in str(caught.value)
+    for text in ("qmclone", "no space left", "create full clone of drive scsi0", "Free space"):
+        assert text in str(caught.value)
 
 
 def test_warnings_of_a_task_are_not_a_failure(world, tool):
@@ -119,25 +119,25 @@ def test_task_continues_while_its_status_is_unavailable(world, tool, status):
 
 
 def test_task_continues_while_the_server_is_unreachable(world):
-    """Its proxy is restarted: for some looks nobody listens."""
+    """The server's proxy is restarted: three polls cannot connect."""
 
-    class Away(Api):
-        looks = 0
+    class Restarting(Api):
+        polls = 0
 
         def call(self, method, path, parameters=None):
             if "/tasks/" in path:
-                self.looks += 1
-                if self.looks in (1, 2, 3):
+                self.polls += 1
+                if self.polls in (1, 2, 3):
                     raise Unavailable("Nobody listens.", "not_responding")
             return super().call(method, path, parameters)
 
-    tool = Proxmox(Away(world), SimulatedClock(world))
+    tool = Proxmox(Restarting(world), SimulatedClock(world))
     tool.run("POST", "/nodes/pve2/qemu/101/status/start")
     assert world.cluster.machines[101].running
 
 
 def test_wait_for_a_task_of_a_lost_server_ends(world):
-    """Each look takes as long as a call may."""
+    """Each poll takes as long as the timeout of a call."""
 
     class Lost(Api):
         def call(self, method, path, parameters=None):
@@ -169,7 +169,7 @@ def test_read_is_repeated_while_a_proxy_answers_for_the_server(world, tool, stat
         ({"status": 400, "reason": "wrong", "errors": {"net0": "hotplug problem - no"}}, (1, 0)),
     ],
 )
-def test_writes_are_counted_by_what_the_answer_says(world, tool, fault, counted):
+def test_writes_are_counted_by_the_answer(world, tool, fault, counted):
     world.faults.request("reply", method="PUT", **fault)
     before = writes.count()
     with pytest.raises(ApiError):
@@ -192,11 +192,11 @@ def test_unexpected_status_is_read_twice(world, tool):
     world.faults.task("qmstart")
     with pytest.raises(ApiError, match="unexpected status"):
         tool.run("POST", "/nodes/pve2/qemu/101/status/start")
-    looks = [entry for entry in world.journal.requests if entry.path.endswith("/status")]
-    assert len(looks) == 2
+    polls = [entry for entry in world.journal.requests if entry.path.endswith("/status")]
+    assert len(polls) == 2
 
 
-def test_call_without_a_task_is_not_waited_for(tool):
+def test_finish_without_a_task_does_nothing(tool):
     tool.finish(None)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of configurations: read and written as the real server prints them, and equal where it means the same."""
+"""Values of configurations: parsed and printed as the real server does, and equal if the server treats them equally."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from collection_path import CHECKOUT
 _GOLDEN = CHECKOUT / "tests" / "unit" / "fixtures" / "proxmox" / "9.2.6" / "golden.json"
 
 MAC = "BC:24:11:00:00:01"
-#: Besides drives, what the server prints in its own form; it keeps all else as it was sent.
+#: Values that the server prints in its own format, in addition to drives. It keeps all others as they were sent.
 _PRINTED = ("net", "efidisk", "tpmstate")
 
 
 def _recorded():
-    """(key, text) of every drive and card in the configurations that the real server wrote."""
+    """(key, text) of every drive, NIC and so on in the configurations that the real server wrote."""
     calls = json.loads(_GOLDEN.read_text(encoding="utf-8"))
     lines = {line for call in calls for line in (call.get("config_after") or "").splitlines()}
     found = [line.split(": ", 1) for line in sorted(lines) if ": " in line]
     return [(key, text) for key, text in found if values.bus_of(key) or values.stem(key) in _PRINTED]
 
 
-def test_there_are_recordings():
+def test_enough_values_are_recorded():
     assert len(_recorded()) > 20
 
 

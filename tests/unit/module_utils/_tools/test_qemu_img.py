@@ -41,7 +41,7 @@ def test_overlay_without_a_size_has_that_of_its_base(tool, tmp_path):
 
 
 def test_overlay_records_the_format_of_its_base(tool, tmp_path):
-    # A qcow2 file taken as raw: nothing but what was said can have put "raw" there.
+    # A qcow2 file used as raw: only the format in the call can be the reason for "raw".
     base, top = str(tmp_path / "base"), str(tmp_path / "top")
     tool.create(base, "qcow2", 4 * MIB)
     tool.overlay(top, base, "raw")
@@ -83,7 +83,7 @@ def test_missing_image_is_reported_with_qemu_imgs_error(tool, tmp_path):
 
 @pytest.mark.parametrize("name", ["s", "two words", "a,b=c", "-dash", "snapshot.id=1"])
 def test_snapshot_is_copied_out_of_an_image(tool, tmp_path, name):
-    """Only what the image itself holds: the copy stands on what the image stands on."""
+    """Only the data of the image itself is copied: the copy has the same backing file as the image."""
     base, image, copy = (str(tmp_path / one) for one in ("base", "image", "copy"))
     tool.create(base, "qcow2", 4 * MIB)
     tool.overlay(image, base, "qcow2")

@@ -114,7 +114,7 @@ def test_values_without_a_literal_are_rejected(value, message):
         literal(value)
 
 
-def test_a_literal_is_one_line_of_printable_ascii():
+def test_literal_is_one_line_of_printable_ascii():
     for value in generated_values(200):
         assert literal(value).isprintable()
         assert literal(value).isascii()

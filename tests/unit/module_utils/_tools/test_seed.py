@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Seeds: the documents read back by a YAML reader and by the guest's own sed, the ISO by xorriso."""
+"""Cloud-init seeds: documents are read back by a YAML parser and by sed as in guests, the ISO image by xorriso."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_keys_and_host_name_can_be_read_with_sed(tmp_path):
     assert sed("s/^local-hostname: *//p", "meta-data") == "web1\n"
 
 
-def test_a_mapping_is_merged_with_user_and_keys():
+def test_mapping_is_merged_with_user_and_keys():
     text = user_data(
         user_data={"packages": ["vim"], "ssh_authorized_keys": ["ssh-rsa B"]}, user="ops", ssh_authorized_keys=[KEY]
     )
@@ -77,7 +77,7 @@ def test_keys_with_an_ambiguous_user_are_rejected():
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\nruncmd: [evil]", "", " \n"])
-def test_a_key_is_one_line(key):
+def test_key_must_be_one_line(key):
     with pytest.raises(errors.InvalidInput):
         user_data(ssh_authorized_keys=[key])
 
@@ -85,7 +85,7 @@ def test_a_key_is_one_line(key):
 @pytest.mark.parametrize(
     "key", [f"{KEY} # home", f"{KEY}: x", f"{KEY}:", 'from="10.0.0.1" ' + KEY, "- odd", f"{KEY}\tü"]
 )
-def test_comments_of_keys_survive(key):
+def test_comments_of_keys_are_kept(key):
     assert yaml.safe_load(user_data(ssh_authorized_keys=[key])) == {"ssh_authorized_keys": [key]}
 
 
@@ -153,7 +153,7 @@ def test_empty_entry_leaves_its_nic_out_and_dns_alone_keeps_dhcp():
 
 
 @pytest.mark.parametrize(
-    ("cloud_init", "words"),
+    ("cloud_init", "message"),
     [
         ({"ip_config": ["ip=dhcp"], "network_config": {"version": 2}}, "network_config and ip_config cannot"),
         ({"nameservers": ["10.0.0.1"], "network_config": {"version": 2}}, "network_config and nameservers cannot"),
@@ -161,8 +161,8 @@ def test_empty_entry_leaves_its_nic_out_and_dns_alone_keeps_dhcp():
         ({"ip_config": ["ip=10.0.0.5"]}, "ip_config: 'ip=10.0.0.5' of NIC 0"),
     ],
 )
-def test_addresses_that_no_nic_can_get_are_rejected(cloud_init, words):
-    with pytest.raises(errors.PolyvirtError, match=words):
+def test_addresses_that_no_nic_can_get_are_rejected(cloud_init, message):
+    with pytest.raises(errors.PolyvirtError, match=message):
         network_config(**cloud_init)
 
 
@@ -209,7 +209,7 @@ def test_network_config_is_written_only_if_set():
     assert seed.nocloud_documents({"network_config": "version: 2\n"}, "a", "i")["network-config"] == "version: 2\n"
 
 
-def test_the_iso_holds_the_documents_and_is_private(tmp_path):
+def test_iso_has_the_documents_and_is_private(tmp_path):
     assert shutil.which("xorriso"), "This test reads the seed back with xorriso: install xorriso."
     path = tmp_path / "web1-seed.iso"
     path.write_bytes(b"an older seed")
@@ -224,7 +224,7 @@ def test_the_iso_holds_the_documents_and_is_private(tmp_path):
     assert {file.name: file.read_text(encoding="utf-8") for file in back.iterdir()} == documents
 
 
-def test_without_a_tool_the_packages_are_named(tmp_path, monkeypatch):
+def test_error_without_an_iso_tool_names_the_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(Commands, "find", lambda self, name, hint=None: (nothing for nothing in ()).throw(
         errors.Unavailable(f"{name} was not found on PATH.", why="not_on_path")))  # fmt: skip
     with pytest.raises(errors.NotFound, match=r"xorriso.*genisoimage.*mkisofs"):

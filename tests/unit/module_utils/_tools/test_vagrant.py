@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failures of Vagrant and their kinds, and its arguments and environment, on recorded calls."""
+"""Errors of Vagrant and their kinds, and its arguments and environment, on recorded calls."""
 
 from __future__ import annotations
 
@@ -81,11 +81,11 @@ def test_locked_vm():
     assert error.stderr.endswith("try again.")
 
 
-@pytest.mark.parametrize("asked", PREDICATES, ids=lambda asked: asked.__name__)
-def test_each_error_class_matches_only_its_predicate(asked):
-    error = failure(stdout=f"1,,ui,error,no\n1,,error-exit,Vagrant::Errors::{PREDICATES[asked]},no\n")
-    assert [other for other in PREDICATES if other(error)] == [asked]
-    assert not asked(errors.CommandFailed(["vagrant"], 1, PREDICATES[asked]))
+@pytest.mark.parametrize("predicate", PREDICATES, ids=lambda predicate: predicate.__name__)
+def test_each_error_class_matches_only_its_predicate(predicate):
+    error = failure(stdout=f"1,,ui,error,no\n1,,error-exit,Vagrant::Errors::{PREDICATES[predicate]},no\n")
+    assert [other for other in PREDICATES if other(error)] == [predicate]
+    assert not predicate(errors.CommandFailed(["vagrant"], 1, PREDICATES[predicate]))
 
 
 def test_early_failure_is_reported_with_its_text():

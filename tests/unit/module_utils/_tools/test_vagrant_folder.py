@@ -80,7 +80,7 @@ def test_project_without_created_vms(tmp_path):
 def test_copy_has_the_vm_without_its_key_and_its_id_in_the_index(tmp_path, machine):
     copy = tmp_path / "copy"
     vagrant_folder.copy(files, str(tmp_path), str(copy))
-    made = vagrant_folder.created_vms(files, str(copy))["web"]
-    assert (made.id, made.provider, made.key_file) == (ID, "libvirt", None)
+    copied_vm = vagrant_folder.created_vms(files, str(copy))["web"]
+    assert (copied_vm.id, copied_vm.provider, copied_vm.key_file) == (ID, "libvirt", None)
     copied = {file.name for file in (copy / "machines" / "web" / "libvirt").iterdir()}
     assert copied == {file.name for file in machine.iterdir()} - {"index_uuid", "private_key"}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's index: which VM a name on its command line means."""
+"""Vagrant's index: the VM that a name on its command line means."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _index(home, text):
 
 
 @pytest.mark.parametrize(
-    ("named", "file"), [(["Vagrantfile.polyvirt"], "Vagrantfile.polyvirt"), (None, None), ([], None), ("x", "x")]
+    ("names", "file"), [(["Vagrantfile.polyvirt"], "Vagrantfile.polyvirt"), (None, None), ([], None), ("x", "x")]
 )
-def test_vm_and_its_vagrantfile(tmp_path, named, file):
-    index = _index(tmp_path, json.dumps({"version": 1, "machines": {INDEX_ID: {**ENTRY, "vagrantfile_name": named}}}))
+def test_vm_and_its_vagrantfile(tmp_path, names, file):
+    index = _index(tmp_path, json.dumps({"version": 1, "machines": {INDEX_ID: {**ENTRY, "vagrantfile_name": names}}}))
     assert index == {INDEX_ID: ("mail", "/srv/post", file)}
 
 

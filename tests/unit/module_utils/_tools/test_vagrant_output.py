@@ -30,9 +30,9 @@ def test_no_recorded_row_is_lost():
     compared = 0
     for call in calls():
         if "--machine-readable" in call.argv:
-            begun = [line for line in call.stdout.split("\n") if line[:10].isdigit()]
-            assert len(output.rows(call.stdout)) == len(begun)
-            compared += len(begun)
+            numbered = [line for line in call.stdout.split("\n") if line[:10].isdigit()]
+            assert len(output.rows(call.stdout)) == len(numbered)
+            compared += len(numbered)
     assert compared > 50
 
 
@@ -111,7 +111,7 @@ def test_ssh_configs():
     assert found == {"default": Ssh("192.168.121.81", 22, "vagrant", key)}
 
 
-def test_a_quoted_key_file():
+def test_quoted_path_of_a_key_file():
     text = 'Host web\\n  HostName 10.0.0.5\\n  Port 2222\\n  IdentityFile "/my keys/a\'b%!(VAGRANT_COMMA)c"\\n'
     assert output.ssh_configs(output.rows(f"1,web,ssh-config,{text}")) == {
         "web": Ssh("10.0.0.5", 2222, None, "/my keys/a'b,c")

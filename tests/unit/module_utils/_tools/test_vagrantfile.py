@@ -46,7 +46,7 @@ puts JSON.generate(JSON.parse(File.read("texts.json")).map { |text|
 
 @pytest.fixture(name="read_by_ruby", scope="module")
 def _read_by_ruby(tmp_path_factory):
-    """A function: [(environment, calls)] that Ruby executes for each of many texts."""
+    """A function that returns [(environment, calls)] of several texts, executed by Ruby in one process."""
     require_ruby()
     folder = tmp_path_factory.mktemp("ruby")
 
@@ -139,11 +139,11 @@ def test_description_is_read_back_unless_the_file_was_changed(provider):
         assert vagrantfile.description(f"# polyvirt.core: {broken}\n") is None
 
 
-def _turned(value):
-    """The same, with all keys in reverse."""
+def _with_reversed_keys(value):
+    """The value with the keys of all dicts in reverse order."""
     if isinstance(value, dict):
-        return {key: _turned(value[key]) for key in reversed(value)}
-    return [_turned(item) for item in value] if isinstance(value, list) else value
+        return {key: _with_reversed_keys(value[key]) for key in reversed(value)}
+    return [_with_reversed_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def test_order_of_keys_does_not_matter():
@@ -151,7 +151,7 @@ def test_order_of_keys_does_not_matter():
     project["machines"][0]["provisioners"][0]["env"] = {"B": "1", "A": "2"}
     project["machines"][0]["networks"][0]["options"] = {"mtu": 9000, "auto_config": False}
     project["machines"][0]["native"]["storage"] = [[":file", {"size": "1G", "bus": "scsi"}]]
-    turned = _turned(project)
+    turned = _with_reversed_keys(project)
     assert vagrantfile.description(vagrantfile.render(turned)) == project
     assert vagrantfile.render(turned) == vagrantfile.render(project)
     assert vagrantfile.fingerprint(turned) == vagrantfile.fingerprint(project)
@@ -171,8 +171,8 @@ def test_project_folder_is_shared_only_on_request():
 
 def test_empty_settings_are_not_written():
     assert lines_of(cpus=None, networks=[], hostname=None, native={}) == lines_of()
-    asked = {"type": "private", "address": None, "options": None}
-    assert lines_of(networks=[asked]) == lines_of(networks=[{"type": "private"}])
+    network = {"type": "private", "address": None, "options": None}
+    assert lines_of(networks=[network]) == lines_of(networks=[{"type": "private"}])
     assert vagrantfile.fingerprint({"native": {"x": None}}) != vagrantfile.fingerprint({"native": {}})
     assert lines_of()[3:] == [
         'Vagrant.configure("2") do |config|',

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failures of VBoxManage: when a call fails, the message, and its kind, on recorded calls of 7.2.22."""
+"""Errors of VBoxManage: when a call fails, the message and the kind of error, on recorded calls of 7.2.22."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxma
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from unit.module_utils._engine.world import FakeClock
-from unit.module_utils._tools.vbox_recordings import call_that_says, calls, recorded
+from unit.module_utils._tools.vbox_recordings import call_that_prints, calls, recorded
 
 PREDICATES = (
     vboxmanage.is_not_found,
@@ -22,7 +22,7 @@ PREDICATES = (
     vboxmanage.is_wrong_state,
     vboxmanage.is_inaccessible,
 )
-#: Failed, although the exit code is 0.
+#: Errors of calls with exit code 0.
 QUIET_FAILURES = [
     "Invalid NIC number 40",
     "Cannot discard the saved state as the machine is not in the Saved or Aborted-Saved state",
@@ -46,20 +46,20 @@ class FakeCommands(Commands):
         return Completed(tuple(argv), *self._end)
 
 
-def after(call):
-    """A tool; its next call ends as the recorded one did."""
+def replaying(call):
+    """A tool; all its calls have the result of the recorded call."""
     return VBoxManage(FakeCommands(call.rc, call.stdout, call.stderr))
 
 
 def failure(call):
     with pytest.raises(errors.CommandFailed) as caught:
-        after(call).run(*call.argv[1:])
+        replaying(call).run(*call.argv[1:])
     return caught.value
 
 
 def test_output_of_a_successful_command_is_returned():
-    call = call_that_says("Medium created. UUID")
-    assert after(call).run(*call.argv[1:]) == call.stdout
+    call = call_that_prints("Medium created. UUID")
+    assert replaying(call).run(*call.argv[1:]) == call.stdout
 
 
 @pytest.mark.parametrize("call", calls(), ids=lambda call: " ".join(call.argv[1:3]))
@@ -67,12 +67,12 @@ def test_exactly_the_calls_that_print_an_error_fail(call):
     if "VBoxManage: error: " in call.stderr or call.rc != 0:
         assert failure(call).rc == call.rc
     else:
-        assert after(call).run(*call.argv[1:]) == call.stdout
+        assert replaying(call).run(*call.argv[1:]) == call.stdout
 
 
 @pytest.mark.parametrize("text", QUIET_FAILURES)
 def test_error_with_exit_code_0_is_a_failure(text):
-    call = call_that_says(text)
+    call = call_that_prints(text)
     assert call.rc == 0
     assert text in failure(call).message
 
@@ -83,7 +83,7 @@ def test_setting_that_a_saved_vm_rejects_is_a_failure_despite_exit_code_0():
 
 
 def test_vm_without_snapshots_is_not_an_error():
-    call = call_that_says("This machine does not have any snapshots\n")
+    call = call_that_prints("This machine does not have any snapshots\n")
     snapshots = VBoxManage(FakeCommands(1, "This machine does not have any snapshots\n", ""))
     assert call.rc == 1
     assert snapshots.read("snapshot", "u", "list", "--machinereadable") == ""
@@ -119,18 +119,18 @@ def test_output_cut_off_by_the_locale_is_an_error():
     ],
 )
 def test_error_message_omits_progress_usage_and_internal_details(text, reason):
-    message = failure(call_that_says(text)).message
+    message = failure(call_that_prints(text)).message
     assert f" failed: {reason}" in message
     for noise in ("%...", "Usage", "Details:", "Context:", "Oracle", "\n"):
         assert noise not in message
 
 
 def test_repeated_error_lines_are_shown_once():
-    assert failure(call_that_says("Unknown option: --nosuch")).message.count("Unknown option") == 1
+    assert failure(call_that_prints("Unknown option: --nosuch")).message.count("Unknown option") == 1
 
 
 def test_error_contains_the_command_and_virtualboxs_error_code():
-    call = call_that_says("while it is locked")
+    call = call_that_prints("while it is locked")
     assert failure(call).message.startswith(
         f"VBoxManage unregistervm {call.argv[2]} --delete failed: Cannot unregister"
     )
@@ -166,7 +166,7 @@ def test_missing_objects_are_distinguished_by_kind(missing):
         "slot": "No storage device attached to device slot ",
         "shared_folder": "Could not find a shared folder named '",
     }
-    error = failure(call_that_says(errors_by_kind[missing])).stderr
+    error = failure(call_that_prints(errors_by_kind[missing])).stderr
     assert {kind for kind in errors_by_kind if vboxmanage.is_not_found(error, kind)} == {missing}
 
 
@@ -189,7 +189,7 @@ def test_missing_objects_are_distinguished_by_kind(missing):
     ],
 )
 def test_recorded_error_matches_only_its_predicate(predicate, text):
-    error = failure(call_that_says(text)).stderr
+    error = failure(call_that_prints(text)).stderr
     assert [each for each in PREDICATES if each(error)] == [predicate]
 
 
@@ -230,7 +230,7 @@ def test_read_with_a_permanent_error_is_not_retried():
 
 
 def test_held_vm_counts_as_locked():
-    assert vboxmanage.is_locked(failure(call_that_says("already locked for a session")).stderr)
+    assert vboxmanage.is_locked(failure(call_that_prints("already locked for a session")).stderr)
 
 
 @pytest.mark.parametrize("predicate", [*PREDICATES, vboxmanage.is_locked])

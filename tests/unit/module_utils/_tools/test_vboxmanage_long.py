@@ -193,7 +193,7 @@ def test_snapshot_description_that_looks_like_a_vm_is_not_parsed_as_one():
     assert [one.name for one in found] == NAMES
 
 
-def test_description_is_no_vm_even_without_a_readable_settings_file():
+def test_description_is_not_a_vm_even_without_a_readable_settings_file():
     head = "\n".join(recorded("list-long-vms").split("\n")[:7]).replace("web", "phantom")
     text = recorded("list-long-vms").replace("line2 ünï €\n", f"{head}\n", 1)
     assert "phantom" not in [listed.name for listed in long.vms(text, lambda _uuid, _file: None)]

@@ -66,7 +66,7 @@ def test_plain_values(web):
     assert "SessionName" not in web.values
 
 
-def test_a_description_of_several_lines(web):
+def test_description_of_several_lines(web):
     assert web.values["description"] == (
         'line1 "q" \\ back\nGuest OS:                    fake\nName:            x\nline2 ünï €'
     )
@@ -120,13 +120,13 @@ def test_36_nics():
     assert nics[8].values["cableconnected"] == "off"
 
 
-def test_of_values_repeated_per_screen_the_first_counts():
+def test_first_of_the_values_repeated_per_screen_is_used():
     values = machine.machine(recorded("showvminfo-many-nics")).values
     assert (values["rec_screen_id"], values["rec_screen_enabled"]) == ("0", "on")
     assert values["description"] == 'line1 "q" \\ back\nline2 ünï €'
 
 
-def test_a_rules_name_may_hold_commas_and_quotes():
+def test_name_of_a_port_forward_may_have_commas_and_quotes():
     text = 'nic1="nat"\nForwarding(0)="q\\"x,y,tcp,,2010,,22"\n'
     assert machine.machine(text).nics[0].forwards == (Forward('q"x,y', "tcp", "", 2010, "", 22),)
 
@@ -187,7 +187,7 @@ def test_no_snapshots():
     assert machine.snapshots("") == ()
 
 
-def test_6_1():
+def test_machine_readable_output_of_6_1():
     old = machine.machine(OF_6_1)
     assert old.values["CfgFile"] == "D:\\vms\\web\\web.vbox"
     assert old.values["description"] == "one\ntwo"

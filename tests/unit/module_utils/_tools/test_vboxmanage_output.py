@@ -144,7 +144,7 @@ def test_media_in_the_long_list():
     assert child.parent == base.uuid
 
 
-def test_children_of_all_media_are_those_that_name_them_as_parent():
+def test_children_of_media_match_the_parents_of_media():
     media = output.media(recorded("list-hdds-long"))
     assert {(medium.uuid, child) for medium in media for child in medium.children} == {
         (medium.parent, medium.uuid) for medium in media if medium.parent

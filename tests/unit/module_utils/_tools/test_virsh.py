@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The batch and its attribution against real virsh on test:///default, which needs neither daemon nor root."""
+"""Batches and errors of real virsh on test:///default, which needs neither a daemon nor root."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh
 
-STRANGE_NAMES = ["a b", "x;y", "it's", 'q"u', "back\\slash", "-lead", "--all", "ü€", "#x", "$HOME", "54"]
+UNUSUAL_NAMES = ["a b", "x;y", "it's", 'q"u', "back\\slash", "-lead", "--all", "ü€", "#x", "$HOME", "54"]
 
 
 class Counted(Commands):
-    """Real commands, with a list of what was run."""
+    """Real commands; ``calls`` are their arguments."""
 
     def __init__(self):
         self.calls = []
@@ -28,7 +28,7 @@ class Counted(Commands):
 
 
 class FakeCommands(Commands):
-    """A virsh that ends in a given way, for what no real one can be made to say here."""
+    """A virsh with a given result, for errors that the test driver cannot cause."""
 
     def __init__(self, stderr, rc=1):
         self._completed = Completed(("virsh", "-q", "-c", "qemu:///system", "list"), rc, "", stderr)
@@ -57,7 +57,7 @@ def define_all(folder, names):
         yield ("define", str(path))
 
 
-def test_each_answer_belongs_to_its_command(connection):
+def test_each_command_of_a_batch_has_its_own_answer(connection):
     answers = connection.batch([("domstate", "test"), ("domstate", "nosuch"), ("net-list", "--all", "--name")])
     assert answers == [
         virsh.Answer("running\n", None),
@@ -76,7 +76,7 @@ def test_empty_batch_starts_no_process(connection):
     assert connection._commands.calls == []
 
 
-@pytest.mark.parametrize("name", STRANGE_NAMES)
+@pytest.mark.parametrize("name", UNUSUAL_NAMES)
 def test_virsh_parses_quoted_words_unchanged(connection, tmp_path, name):
     *_before, state, reading = connection.batch(
         [*define_all(tmp_path, [name]), ("domstate", "--", name), ("domid", "--", name)]
@@ -86,13 +86,13 @@ def test_virsh_parses_quoted_words_unchanged(connection, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["no'where", "no\\where", "", "no\nwhere", "polyvirt-0;", "no where"])
-def test_errors_of_strange_names_stay_with_their_command(connection, name):
+def test_error_of_an_unusual_name_belongs_to_its_command(connection, name):
     before, failed, after = connection.batch([("domstate", "test"), ("domstate", "--", name), ("domstate", "test")])
     assert failed.error and failed.stdout == ""
     assert before == after == virsh.Answer("running\n", None)
 
 
-def test_a_batch_larger_than_one_argument_is_split(connection):
+def test_batch_larger_than_one_argument_is_split(connection):
     names = [f"{'é' * 4000}{index}" for index in range(40)]
     answers = connection.batch([("domstate", name) for name in names])
     assert [answer.error for answer in answers] == [f"failed to get domain '{name}'" for name in names]
@@ -118,7 +118,7 @@ def test_run_returns_the_output(connection):
     assert connection.run("domstate", "test", "--reason") == "running (unknown)\n"
 
 
-def test_run_passes_input_and_words_untouched(connection, tmp_path):
+def test_run_passes_input_unchanged(connection, tmp_path):
     xml = "<domain type='test'><name>it's</name><memory>1</memory><os><type>hvm</type></os></domain>"
     assert connection.run("define", "/dev/stdin", stdin=xml).strip() == ""
     with pytest.raises(errors.CommandFailed) as caught:
@@ -139,11 +139,11 @@ def test_hanging_virsh_is_killed(connection):
     assert "event --event lifecycle" in str(caught.value)
 
 
-@pytest.mark.parametrize("ask", [lambda it: it.batch([("list",), ("version",)]), lambda it: it.run("list", "--all")])
-def test_missing_connection_is_reported_once_with_the_uri(ask):
+@pytest.mark.parametrize("call", [lambda it: it.batch([("list",), ("version",)]), lambda it: it.run("list", "--all")])
+def test_missing_connection_is_reported_once_with_the_uri(call):
     commands = Counted()
     with pytest.raises(errors.Unavailable) as caught:
-        ask(virsh.Virsh(commands, "virsh", "qemu+tcp://127.0.0.1:1/system"))
+        call(virsh.Virsh(commands, "virsh", "qemu+tcp://127.0.0.1:1/system"))
     assert caught.value.why == "not_responding"
     assert str(caught.value).startswith(
         "libvirt cannot be reached at qemu+tcp://127.0.0.1:1/system: "
@@ -160,14 +160,14 @@ def test_missing_connection_is_reported_once_with_the_uri(ask):
         "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
     ],
 )
-def test_missing_permission_is_named_as_such(last):
+def test_missing_permission_is_reported_with_a_hint(last):
     stderr = f"error: failed to connect to the hypervisor\nerror: {last}\n"
     with pytest.raises(errors.Unavailable, match="become") as caught:
         virsh.Virsh(FakeCommands(stderr), "virsh", "qemu:///system").run("list")
     assert last in str(caught.value)
 
 
-def test_virsh_that_dies_halfway_is_an_error():
+def test_virsh_that_crashes_during_a_batch_is_an_error():
     with pytest.raises(errors.CommandFailed, match="before its last command"):
         virsh.Virsh(FakeCommands("", rc=-11), "virsh", "qemu:///system").batch([("list",)])
 
@@ -209,28 +209,28 @@ def test_not_found_of_other_kinds():
     assert not virsh.is_not_found("Domain snapshot not found: no domain snapshot with matching name 's'")
 
 
-class Timed:
-    """Notes how long each program is given."""
+class RecordedTimeouts:
+    """Records the timeout of each command."""
 
     def __init__(self):
-        self.given = []
+        self.timeouts = []
 
     def find(self, name, hint):
         return name
 
     def run(self, argv, stdin=None, timeout=None, writes=False):
-        self.given.append(timeout)
+        self.timeouts.append(timeout)
         return Completed(tuple(argv), 0, "", "")
 
 
 def test_every_call_has_a_timeout_and_changes_a_longer_one():
-    timed = Timed()
-    connection = virsh.Virsh(timed, "virsh", "qemu:///system")
+    commands = RecordedTimeouts()
+    connection = virsh.Virsh(commands, "virsh", "qemu:///system")
     connection.run("start", "web")
     connection.run("managedsave", "web", timeout=3600)
-    with pytest.raises(errors.CommandFailed):  # It says nothing, not even the marks.
+    with pytest.raises(errors.CommandFailed):  # The output is empty, without the marks between commands.
         connection.batch([("list",)])
-    change, save, read = timed.given
+    change, save, read = commands.timeouts
     assert 60 <= read < change < save == 3600
 
 
@@ -253,6 +253,6 @@ def test_change_may_have_been_made_if_the_connection_was_lost(words, doubtful):
     assert writes.count() == (before[0], before[1] + doubtful)
 
 
-def test_change_that_was_made_before_the_connection_was_lost_is_made():
+def test_change_completed_before_the_connection_was_lost_succeeds():
     connection = virsh.Virsh(FakeCommands(DISCONNECTED.partition("error: failed")[0], rc=0), "virsh", "qemu:///system")
     assert connection.run("start", "x") == ""

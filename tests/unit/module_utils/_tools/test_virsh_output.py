@@ -136,7 +136,7 @@ def test_domain_capabilities_of_a_machine_type():
     assert {"vnc", "spice"} < found.displays
 
 
-def test_an_older_machine_type_has_no_secure_boot():
+def test_older_machine_type_has_no_secure_boot():
     assert (capabilities("pc").firmwares, capabilities("pc").secure_boot) == ({"efi"}, False)
 
 

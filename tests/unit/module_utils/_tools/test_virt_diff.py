@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What virt-diff says, as recorded (1.48.6), and how it is called."""
+"""Recorded output of virt-diff 1.48.6, and its arguments and environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def recorded(name):
 
 
 class FakeCommands:
-    """Answers in turn; ``runs`` are (argv, environment)."""
+    """Commands with the results in ``answers``, in turn; ``runs`` are (argv, environment)."""
 
     def __init__(self, *answers, **environment):
         self.answers, self.own, self.runs = list(answers), environment, []
@@ -41,7 +41,7 @@ def file(kind, mode, size, target=None):
     return {"type": kind, "mode": mode, "size": size, "target": target}
 
 
-def test_a_recorded_comparison():
+def test_recorded_comparison():
     found = {one.pop("path"): one for one in changes(recorded("changes.txt"))}
     assert [found[path]["change"] for path in ("/srv/pvs/dev", "/srv/pvs/ü new")] == ["added", "added"]
     assert found["/srv/pvs/dev"]["after"] == file("c", "0600", 0)
@@ -51,7 +51,7 @@ def test_a_recorded_comparison():
         "after": None,
         "text": "",
     }
-    # Told as removed and added, then as one that changed: a link that points elsewhere.
+    # A link with another target is printed as removed and added; here it is one change.
     assert found["/srv/pvs/link"] == {
         "change": "changed",
         "before": file("l", "0777", 11, "/etc/passwd"),
@@ -70,7 +70,7 @@ def test_a_recorded_comparison():
 
 
 def test_file_content_that_looks_like_virt_diffs_output():
-    """A line of a file has a sign in front, so no guest can end its text, or tell of files that are not there."""
+    """Lines of a file begin with a sign: the content of a file cannot end its text or report other files."""
     text = {one["path"]: one["text"] for one in changes(recorded("changes.txt"))}["/srv/pvs/text"]
     assert text == "@@ -1,3 +1,4 @@\n a\n-b\n+B\n c\n+@@ End of diff @@"
     forged = "= - 0644 6 /a\n@@ -1 +1 @@\n-x\n++ - 0644 2 /forged\n@@ End of diff @@\n- - 0644 2 /b\n"

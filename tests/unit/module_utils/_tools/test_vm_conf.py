@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read from vm.conf is what vmd's own parser registers from it."""
+"""The parser of vm.conf has the same results as that of vmd."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_case(case):
 
 
 def registered(vm):
-    """A VM of the recording; its interfaces without the part of an address that vmd makes up."""
+    """A VM of the recording in the form of ``parsed``."""
     return {
         "name": vm["name"],
         "enabled": vm["state"] == "waiting",
@@ -42,12 +42,13 @@ def registered(vm):
     }
 
 
-def found(definition, kinds):
+def parsed(definition, kinds):
+    """A parsed VM; ``kinds`` are the recorded formats of its disks."""
     return {
         "name": definition.name,
         "enabled": definition.enabled,
         "memory": definition.memory or 512 << 20,
-        "disks": [kind or found for (_path, kind), found in zip(definition.disks, kinds)],
+        "disks": [kind or recorded for (_path, kind), recorded in zip(definition.disks, kinds)],
         "nics": len(definition.nics),
         "boot_device": definition.boot_device,
         "cdrom": bool(definition.cdrom),
@@ -57,10 +58,10 @@ def found(definition, kinds):
 @pytest.mark.parametrize("case", VALID, ids=lambda case: case["id"])
 def test_vms_are_read_as_vmd_registers_them(case):
     configuration = read_case({"extra": {}, **case})
-    wanted = [registered(vm) for vm in placed(case["load"].get("state", {})).get("vms", ())]
+    expected = [registered(vm) for vm in placed(case["load"].get("state", {})).get("vms", ())]
     blocks = configuration.blocks
-    by_name = {one["name"]: one for one in wanted}
-    assert {name: found(definition_of(one, blocks), by_name[name]["disks"]) for name, one in blocks.items()} == by_name
+    by_name = {one["name"]: one for one in expected}
+    assert {name: parsed(definition_of(one, blocks), by_name[name]["disks"]) for name, one in blocks.items()} == by_name
 
 
 @pytest.mark.parametrize("case", VALID, ids=lambda case: case["id"])
@@ -78,7 +79,7 @@ def test_statements_have_their_position():
     assert [text[one.start : one.end] for one in block.statements] == ["disable", "memory $m", "disk /x format raw"]
 
 
-def test_included_file_is_read_and_named():
+def test_included_file_is_read_and_recorded():
     texts = {"/a": 'include "/b"\nvm "x" { disk /x\n}\n', "/b": 'dir = "/d"\nvm "y" { disk $dir/y\n}\n'}
     blocks = read("/a", texts.get).blocks
     assert {name: block.file for name, block in blocks.items()} == {"y": "/b", "x": "/a"}

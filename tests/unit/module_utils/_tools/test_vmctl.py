@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Output of vmctl and of its neighbours, as the facts about OpenBSD have it."""
+"""Parsers of vmctl status, ifconfig, dhcpd.leases and arp."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_status_is_read_by_words_because_columns_may_be_wider_than_their_heading
     )  # fmt: skip
 
 
-def test_state_that_is_not_known_is_unknown():
+def test_unrecognized_state_is_unknown():
     assert vmctl.rows(STATUS.replace("running", "melting"))["web01"].power == "unknown"
 
 
@@ -87,19 +87,19 @@ def test_address_of_a_local_interface_is_computed_as_vmd_does(prefix, vm, nic, a
     assert vmctl.local_address(prefix, vm, nic) == address
 
 
-def test_lease_counts_until_its_end_and_unless_it_is_abandoned():
+def test_expired_and_abandoned_leases_are_ignored():
     assert vmctl.leases(LEASES, NOON - 3600) == {"fe:e1:bb:d1:2a:3c": "10.50.0.101"}
     assert vmctl.leases(LEASES, NOON + 360000) == {}
 
 
-def test_last_lease_of_an_address_counts():
+def test_last_lease_of_an_address_is_used():
     later = LEASES.replace("d1:2a:3c", "d1:00:01") + LEASES
     assert vmctl.leases(LEASES + later.partition("lease 10.50.0.102")[0], NOON - 3600) == {
         "fe:e1:bb:d1:00:01": "10.50.0.101"
     }
 
 
-def test_neighbours_without_an_address_are_left_out():
+def test_incomplete_arp_entries_are_ignored():
     assert vmctl.neighbours(ARP) == {"fe:e1:ba:d0:5c:01": "10.50.0.1", "fe:e1:bb:d1:2a:3c": "10.50.0.102"}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wsl.conf: what is read is what WSL reads, and an edit changes nothing else, byte for byte."""
+"""wsl.conf is parsed as WSL does, and an edit leaves all other bytes unchanged."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _others(text, names):
     return {name: value for name, value in read_conf(text).items() if name not in names}
 
 
-def test_generated_files(request):
+def test_generated_files_are_parsed_and_edited(request):
     chance = random.Random(seed())
     for number in range(_DEEP if is_deep(request.config) else _DAILY):
         text = _text(chance)
@@ -82,11 +82,11 @@ def test_generated_files(request):
         assert _others(edited, lowered) == _others(text, lowered), (number, text, values, edited)
         assert edit(edited, values) == edited, (number, text, values)
         if None not in values.values() and not lowered & set(read_conf(text)):
-            _is_kept(text, edited)
+            _check_nothing_removed(text, edited)
 
 
-def _is_kept(text, edited):
-    """Nothing is taken away: with what was inserted left out, the text is the old one."""
+def _check_nothing_removed(text, edited):
+    """The text is only inserted into, nothing of it is removed."""
     assert _is_subsequence(text, edited)
 
 
@@ -113,7 +113,7 @@ def _is_subsequence(text, longer):
         ("[network]\n", {"network.hostname": " a#b "}, '[network]\nhostname=" a#b "\n'),
     ],
 )
-def test_edits(text, values, expected):
+def test_edited_file(text, values, expected):
     assert edit(text, values) == expected
 
 

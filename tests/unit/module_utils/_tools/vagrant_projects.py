@@ -78,7 +78,7 @@ def _maybe(required, **optional):
     return some.fixed_dictionaries(required, optional=optional)
 
 
-def _as_the_provider_takes_it(machine):
+def _supported_by_the_provider(machine):
     if machine["provider"] not in _BRIDGED_ONLY:
         return machine
     return {key: value for key, value in machine.items() if key not in ("networks", "port_forwards")}
@@ -102,7 +102,7 @@ _MACHINE = _maybe(
     shared_folders=some.lists(_FOLDER, max_size=2),
     provisioners=some.lists(_PROVISIONER, max_size=2),
     native=some.dictionaries(some.one_of(_NAME, some.builds("{}[{}]".format, _NAME, _NAME)), VALUES, max_size=2),
-).map(_as_the_provider_takes_it)
+).map(_supported_by_the_provider)
 _VARIABLES = some.dictionaries(_NAME, TEXT.map(lambda text: text.replace("\0", "")), max_size=2)
 _PROJECT = _maybe({"machines": some.lists(_MACHINE, min_size=1, max_size=3)}, environment=_VARIABLES)
 

@@ -26,7 +26,7 @@ def calls():
 
 
 def recorded(*words, says=""):
-    """The first recorded call with these words that printed ``says``."""
+    """The first recorded call with these arguments whose output contains ``says``."""
     return next(call for call in calls() if call.argv[1:] == words and says in call.stdout + call.stderr)
 
 

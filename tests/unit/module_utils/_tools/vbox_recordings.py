@@ -24,7 +24,7 @@ def recorded(name):
 
 
 def written(name):
-    """Output of 6.1, written from examples that users published: the program is not available here."""
+    """Output of 6.1, written from examples that users published: the program itself was not available."""
     return (_WRITTEN / f"{name}.txt").read_text(encoding="utf-8")
 
 
@@ -33,8 +33,8 @@ def calls():
     return [_completed(call) for call in _CALL.finditer(recorded("calls"))]
 
 
-def call_that_says(text):
-    """The first recorded call that printed this text."""
+def call_that_prints(text):
+    """The first recorded call whose output contains this text."""
     return next(call for call in calls() if text in call.stdout + call.stderr)
 
 

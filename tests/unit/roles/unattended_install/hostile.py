@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that try to leave their place in an answer file, among ordinary ones."""
+"""Ordinary values, and values that try to inject something into an answer file."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ _NAME = st.from_regex("[a-z][a-z0-9-]{0,8}[a-z0-9]", fullmatch=True)
 
 
 def _after(valid):
-    """A valid beginning with something else behind it."""
+    """Valid values, valid values with any text appended, and any text."""
     return st.one_of(valid, st.builds("{}{}".format, valid, TEXT), TEXT)
 
 
 def _usable(texts, without=""):
-    """Of the texts those parts that can stand in one line, so that what is made of them is accepted."""
+    """The texts without characters that are not allowed in one line, so that values built from them are accepted."""
     return texts.map(lambda text: "".join(one for one in text if is_line(one) and one not in without).strip())
 
 
 _LINE = _usable(TEXT).filter(bool)
 _COMMAND = st.one_of(_LINE, _LINE, TEXT)
-#: Free text: an installer accepts it, whatever it is, or the check rejects it.
+#: Free text: either the checks reject it, or an installer accepts it.
 _FREE = {
     "full_name": _usable(TEXT, ":,=\\"),
     "ssh_keys": st.lists(st.builds("ssh-ed25519 AAAAC3Nz {}".format, _LINE), min_size=1, max_size=2),
@@ -101,12 +101,12 @@ _STRICT = {
     "product_key": _after(st.just("AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")),
     "disk_layout": st.builds(lambda mount: layout(("/", "4G", True), (mount, "1G", False)), _after(st.just("/srv"))),
 }
-#: Windows Setup takes only these; the others are errors with it.
+#: {installer: the free texts that it supports}; the others are rejected for it.
 _FREE_OF = {"windows": ("late_commands",), "openbsd": ("full_name", "ssh_keys", "late_commands")}
 
 
 def cases(installer):
-    """Values for one installer: all free text is hostile, and of the values with a fixed form at most one is."""
+    """Values for one installer: all free texts are hostile, and at most one value with a fixed form."""
     free = st.fixed_dictionaries({name: _FREE[name] for name in _FREE_OF.get(installer, _FREE)})
     strict = st.sampled_from([None, *sorted(_STRICT)]).flatmap(
         lambda name: st.fixed_dictionaries({name: _STRICT[name]} if name else {})

@@ -49,7 +49,7 @@ def catalogue():
 
 
 def values(installer, **changes):
-    """What the role checks: values that every installer accepts, with changes."""
+    """Values as the role checks them: accepted by every installer, with changes."""
     windows = installer == "windows"
     given = {
         "installer": installer,

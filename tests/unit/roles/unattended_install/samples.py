@@ -20,7 +20,7 @@ _MIRRORS = {
 
 
 def samples(installer):
-    """{name: (values, how the role is used beside them)}."""
+    """Yield (name, (values, other arguments of ``rendered``))."""
     yield "plain", (values(installer), {})
     if installer == "windows":
         yield "uefi", (values(installer), {"uefi": True})

@@ -19,7 +19,7 @@ from unit.roles.unattended_install.rendering import KEY, script, values
 
 DAILY, DEEP = 30, 300
 LINUX = ["alpine", "autoinstall", "kickstart", "openbsd", "preseed"]
-#: Programs that a build host has not, or that would change it. Each notes its words.
+#: Stubs of programs that are missing on a build host, or would change it. Each records its arguments.
 STUBS = ("chown", "update-grub", "apk", "restorecon")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role in ansible-playbook: it writes the files that the other tests judge, and rejects everything else."""
+"""The role in ansible-playbook: it writes the files that the other tests check, and rejects invalid options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unit.roles.unattended_install.rendering import DISTRIBUTIONS, FILES, HASH, 
 
 PASSWORD = "a$b'c secret"
 INSTALLERS = sorted(FILES)
-#: Options of the role, and beside it what they mean if that is not the same.
+#: Options of the role; MEANT has the values that they mean, where these differ.
 OPTIONS = {
     "hostname": "web1",
     "domain": "example.org",
@@ -59,7 +59,7 @@ def expected(installer):
 
 @pytest.fixture(name="play")
 def _play(tmp_path, ansible_playbook):
-    """Plays the role once for each (name of a directory, installer, options); returns (exit code, output, results)."""
+    """Run the role for each (name of a directory, installer, options); return (exit code, output, results)."""
 
     def play(runs, *words, tasks_from="main"):
         tasks = [task for run in runs for task in _tasks(tmp_path, tasks_from, *run)]
@@ -78,15 +78,15 @@ def _tasks(folder, tasks_from, name, installer, options):
     variables = {f"unattended_install_{key}": value for key, value in given.items()}
     role = {"ansible.builtin.include_role": {"name": "polyvirt.core.unattended_install", "tasks_from": tasks_from}}
     found = "[ansible_failed_result.msg | default(''), unattended_install_result | default({})]"
-    noted = {
+    record_result = {
         "ansible.builtin.set_fact": {"results": f"{{{{ results | default({{}}) | combine({{'{name}': {found}}}) }}}}"}
     }
-    # An error of one run is noted, and the next one begins without it.
-    yield {"block": [role], "rescue": [noted], "vars": variables}
-    yield {**noted, "when": f"'{name}' not in results | default({{}})"}
+    # The error of one run is recorded, and the next run begins without it.
+    yield {"block": [role], "rescue": [record_result], "vars": variables}
+    yield {**record_result, "when": f"'{name}' not in results | default({{}})"}
 
 
-def test_files_are_those_that_are_judged(play, tmp_path, request):
+def test_role_writes_the_files_that_the_other_tests_check(play, tmp_path, request):
     """Check mode predicts the run and writes nothing, a second run changes nothing, and no secret is shown."""
     runs = [(installer, installer, options_of(installer)) for installer in INSTALLERS]
     some = depth.share(request.config, runs, 2)
@@ -123,7 +123,7 @@ def _mode(path):
 
 
 @pytest.mark.parametrize("tasks_from", ["main", pytest.param("validate", marks=pytest.mark.deep("the same by main"))])
-def test_errors_come_before_anything_is_written(play, tmp_path, tasks_from):
+def test_options_are_rejected_before_anything_is_written(play, tmp_path, tasks_from):
     runs = [
         (str(number), installer, {"hostname": "web1", "ssh_keys": [KEY], **options})
         for number, (installer, options, _message) in enumerate(ERRORS)
@@ -131,7 +131,7 @@ def test_errors_come_before_anything_is_written(play, tmp_path, tasks_from):
     code, output, results = play(runs, tasks_from=tasks_from)
     assert code == 0, output
     for number, (_installer, _options, message) in enumerate(ERRORS):
-        said, _result = results[str(number)]
-        assert message in said
-        assert said.endswith("Nothing was changed.")
+        error, _result = results[str(number)]
+        assert message in error
+        assert error.endswith("Nothing was changed.")
         assert not (tmp_path / str(number)).exists()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answer files are judged by the programs that read them, or by validators of their formats."""
+"""Answer files are checked by the programs that read them, or by validators of their formats."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CLOUD_INIT = cache() / "cloud-init"
 _SCHEMA = Path(__file__).with_name("autoinstall_schema.yml")
 
 
-def of(installer):
-    """The cases of one installer."""
+def cases_of(installer):
+    """Parametrize a test with the cases of one installer."""
     found = [case for case in CASES if case[0] == installer]
     return pytest.mark.parametrize(("given", "used"), [case[2:] for case in found], ids=[case[1] for case in found])
 
 
-def said(*words, **more):
-    """(exit code, output) of a program."""
+def run(*words, **more):
+    """Run a program; return (exit code, output)."""
     done = subprocess.run(words, capture_output=True, text=True, check=False, **more)
     return done.returncode, done.stdout + done.stderr
 
@@ -49,17 +49,17 @@ def test_samples_are_accepted_by_the_checks(installer, name, given, used):
 # Debian ---------------------------------------------------------------------------------------------------------------
 
 
-@of("preseed")
+@cases_of("preseed")
 def test_preseed_is_read_by_debconf(given, used, tmp_path):
     path = tmp_path / "preseed.cfg"
     path.write_text(rendered(given, **used)["preseed.cfg"])
-    assert said("debconf-set-selections", "-c", str(path)) == (0, "")
+    assert run("debconf-set-selections", "-c", str(path)) == (0, "")
 
 
 def test_debconf_rejects_a_broken_line(tmp_path):
     path = tmp_path / "preseed.cfg"
     path.write_text("d-i a/b\n")
-    assert said("debconf-set-selections", "-c", str(path))[0] == 1
+    assert run("debconf-set-selections", "-c", str(path))[0] == 1
 
 
 def test_recipe_has_each_partition():
@@ -80,7 +80,7 @@ def test_recipe_has_each_partition():
 # Ubuntu ---------------------------------------------------------------------------------------------------------------
 
 
-@of("autoinstall")
+@cases_of("autoinstall")
 def test_user_data_follows_the_documentation_of_autoinstall(given, used):
     document = reading.autoinstall(rendered(given, **used)["user-data"])
     jsonschema.Draft7Validator(yaml.safe_load(_SCHEMA.read_text())).validate(document)
@@ -95,7 +95,7 @@ def test_user_data_is_valid_for_cloud_init(name, tmp_path):
     path = tmp_path / "user-data"
     path.write_text(rendered(given, **used)["user-data"])
     words = (sys.executable, "-m", "cloudinit.cmd.main", "schema", "-c", str(path))
-    code, output = said(*words, env={"PYTHONPATH": ":".join([str(packages), *sys.path])})
+    code, output = run(*words, env={"PYTHONPATH": ":".join([str(packages), *sys.path])})
     assert (code, output.splitlines()[-1:]) == (0, [f"Valid cloud-config: {path}"]), output
 
 
@@ -117,17 +117,17 @@ def test_kickstart_is_valid_for_each_version(name, tmp_path):
     for sample, (given, used) in samples("kickstart"):
         paths.append(tmp_path / f"{sample}.cfg")
         paths[-1].write_text(rendered(given, distribution=name, **used)["ks.cfg"])
-    code, output = said("ksvalidator", "-v", catalogue()[name]["kickstart"], *map(str, paths))
+    code, output = run("ksvalidator", "-v", catalogue()[name]["kickstart"], *map(str, paths))
     assert (code, output.count("Checking")) == (0, len(paths)), output
 
 
 def test_ksvalidator_rejects_an_unknown_option(tmp_path):
     path = tmp_path / "ks.cfg"
     path.write_text("autopart --type=foo\n")
-    assert said("ksvalidator", "-v", "RHEL9", str(path))[0] == 1
+    assert run("ksvalidator", "-v", "RHEL9", str(path))[0] == 1
 
 
-@of("kickstart")
+@cases_of("kickstart")
 def test_kickstart_is_understood(given, used):
     read = reading.kickstart(rendered(given, **used)["ks.cfg"])
     expected = [part["mount"] for part in given["disk_layout"]]
@@ -149,14 +149,14 @@ def test_scripts_are_valid_for_all_shells(installer, name, given, used, shell):
     ]
     texts += [script(given), script(given, "early.sh")] if installer != "windows" else []
     for text in [*texts, *(one for found in files.values() for one in reading.encoded_scripts(found))]:
-        assert said(*words, "-n", "/dev/stdin", input=text) == (0, "")
+        assert run(*words, "-n", "/dev/stdin", input=text) == (0, "")
 
 
 # OpenBSD --------------------------------------------------------------------------------------------------------------
 
 
 def questions(given, used):
-    """What OpenBSD's installer asks in this situation: the recorded questions, with those that depend on answers."""
+    """The questions of OpenBSD's installer for these values: those recorded, and those that depend on answers."""
     profile = "http-admin" if given["mirror"] or used.get("site_from_cd") else "cd"
     asked = [tuple(one) for one in GOLDEN[profile]]
     if used.get("site_from_cd"):
@@ -182,7 +182,7 @@ def _after(asked, start, question, last=False):
     return [*asked[:place], question, *asked[place:]]
 
 
-@of("openbsd")
+@cases_of("openbsd")
 def test_each_line_answers_a_question_of_openbsd(given, used):
     files = rendered(given, **used)
     done = install(files["install.conf"], questions(given, used))
@@ -209,7 +209,7 @@ PASSES = {
 }
 
 
-@of("windows")
+@cases_of("windows")
 def test_unattend_has_the_structure_of_windows_setup(given, used):
     root = reading.unattend(rendered(given, **used)["autounattend.xml"])
     found = {one.get("pass"): [part.get("name") for part in one] for one in root}

@@ -28,7 +28,7 @@ KINDS = (
     "networks.add", "networks.remove", "networks.type", "networks.mac",
     "port_forwards.add", "port_forwards.remove", "port_forwards.host_port",
 )  # fmt: skip
-# Mostly costs that allow the change, so that not every plan is a refusal.
+# Mostly costs that allow the change, so that not every plan is rejected.
 LIKELY_COSTS = st.sampled_from((model.LIVE, model.NEXT_BOOT, model.POWER_OFF) * 3 + (model.DESTRUCTIVE, model.NEVER))
 SIZES = st.integers(1, 4).map(lambda size: size << 30)
 SCALARS = {
@@ -79,13 +79,13 @@ def platforms(draw):
         stop_modes=modes,
         defaults={"cpus": 2, "memory": 2 << 30, "disk_size": 2 << 30},
         restored_as={model.RUNNING: left_in},
-        taken_as=draw(st.sampled_from([lambda vm, asked: (asked.kind, vm.power), _without_memory])),
+        taken_as=draw(st.sampled_from([lambda vm, snapshot: (snapshot.kind, vm.power), _taken_without_memory])),
         harmless=draw(st.sampled_from([frozenset(), frozenset({"locked"})])),
         power_after_create=draw(st.sampled_from([model.STOPPED, model.RUNNING])),
     )
 
 
-def _without_memory(vm, asked):
+def _taken_without_memory(vm, snapshot):
     """Return kind and power of a new snapshot on a platform where snapshots contain no memory."""
     return "external", model.STOPPED
 
@@ -97,17 +97,17 @@ def entries(name, attributes_always=(), min_size=0):
     return st.dictionaries(keys, st.fixed_dictionaries(always, optional=optional), min_size=min_size, max_size=2)
 
 
-def configs(asked):
-    """A found configuration, or a requested one, in which entries may be None (to be removed)."""
+def configs(requested):
+    """The configuration of a VM, or a requested one, in which entries may be None (to be removed)."""
     parts = dict(SCALARS)
     for name in COLLECTIONS:
-        given = entries(name, ("size",) if name == "disks" else (), min_size=1)
-        gone = st.dictionaries(COLLECTIONS[name][0], st.none(), max_size=1)
-        parts[name] = st.builds(lambda one, other: {**one, **other}, given, gone) if asked else given
+        present = entries(name, ("size",) if name == "disks" else (), min_size=1)
+        removed = st.dictionaries(COLLECTIONS[name][0], st.none(), max_size=1)
+        parts[name] = st.builds(lambda one, other: {**one, **other}, present, removed) if requested else present
     parts["native"] = st.dictionaries(st.sampled_from("xy"), st.integers(0, 1), max_size=2)
     parts["display"] = st.fixed_dictionaries({}, optional={"type": st.sampled_from(["vnc", "none"])})
-    # A found configuration always has these settings; a requested one has any of them.
-    always_known = {} if asked else {name: parts.pop(name) for name in ("cpus", "memory", "disks", "networks")}
+    # A VM always has these settings; a request has any of them.
+    always_known = {} if requested else {name: parts.pop(name) for name in ("cpus", "memory", "disks", "networks")}
     return st.fixed_dictionaries(always_known, optional=parts)
 
 
@@ -149,14 +149,14 @@ def snapshots(draw, traits, config):
 
 
 @st.composite
-def machines(draw, traits):
+def vms(draw, traits):
     usual, unusual = sorted(traits.powers), [model.ABSENT, model.FAILED, model.UNKNOWN]
     power = draw(st.sampled_from([*usual, *usual, *unusual]))
     if power == model.ABSENT:
         return Vm.absent("web").having(recipe=draw(st.sampled_from([None, "a file"])))
-    config = draw(configs(asked=False))
+    config = draw(configs(requested=False))
     on = power in model.ON
-    active = draw(st.one_of(st.none(), st.just(config), configs(asked=False))) if on else None
+    active = draw(st.one_of(st.none(), st.just(config), configs(requested=False))) if on else None
     runs = power in (model.RUNNING, model.PAUSED)
     return Vm(
         name="web",
@@ -191,7 +191,7 @@ def requests(draw, traits):
     return Request(
         name="web",
         state=draw(st.sampled_from(["present", "present", "stopped", *states])),
-        config={**{name: {} for name in sorted(policy.purge)}, **draw(configs(asked=True))},
+        config={**{name: {} for name in sorted(policy.purge)}, **draw(configs(requested=True))},
         creation=draw(st.sampled_from(sources)),
         policy=policy,
     )
@@ -220,10 +220,10 @@ def snapshot_requests(draw, traits):
 
 
 @st.composite
-def situations(draw, asked):
+def situations(draw, request_strategy):
     """(vm, request, traits)"""
     traits = draw(platforms())
-    return draw(machines(traits)), draw(asked(traits)), traits
+    return draw(vms(traits)), draw(request_strategy(traits)), traits
 
 
 @st.composite
