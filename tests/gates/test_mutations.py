@@ -53,8 +53,10 @@ def test_first_tests_exist():
 
 def _exists(path):
     file, *names = path.partition("[")[0].split("::")
+    if not (CHECKOUT / file).exists():
+        return False
     known = _names((CHECKOUT / file).read_text(encoding="utf-8")) if names else ()
-    return (CHECKOUT / file).exists() and all(name in known for name in names)
+    return all(name in known for name in names)
 
 
 def _names(source):
@@ -65,6 +67,12 @@ def test_table_has_a_row_for_each_mutation():
     rows = table.read()
     assert list(rows) == [one.id for one in MUTATIONS]
     assert table.written(rows.values()) == table.RECORDED.read_text(encoding="utf-8")
+
+
+def test_every_mutation_is_killed_by_a_test_that_exists():
+    rows = table.read().values()
+    assert [row.mutation for row in rows if not row.killed] == []
+    assert [row.test for row in rows if not _exists(row.test)] == []
 
 
 def test_old_line_must_occur_once():
