@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixtures with the projects of the driver's tests."""
+"""Fixtures: projects for the tests of the Vagrant driver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unit.module_utils._drivers.vagrant.in_process import World
 
 
 @pytest.fixture(autouse=True)
-def _no_wait_for_the_disk(monkeypatch):
+def _no_fsync(monkeypatch):
     """Replace fsync, because these tests are not about power failures of the host."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 

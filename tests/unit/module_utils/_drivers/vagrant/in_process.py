@@ -57,8 +57,11 @@ class Clock(FakeClock):
 
 
 class Programs:
-    """The port ``Commands``: ``programs`` are functions of command line and environment, ``calls`` command lines,
-    ``processes`` {number: command line}. The task is killed at the call ``kill_at``, with a half more after it.
+    """The port ``Commands``, simulated.
+
+    ``programs`` is {name: function(argv, environment) that returns (rc, stdout, stderr)}, ``processes`` {PID: command
+    line}, ``calls`` the command lines so far. With ``kill_at`` n the task is killed before its n-th call, with n + 0.5
+    after it.
     """
 
     def __init__(self, clock, variables):
@@ -79,11 +82,11 @@ class Programs:
         if self.kill_at == len(self.calls):
             raise Killed
         self._clock.deadline = self._clock.now() + (timeout or math.inf)
-        answer = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
+        result = self.programs[argv[0]](argv, {**self._variables, **(environment or {})})
         self._clock.deadline = math.inf
         if self.kill_at == len(self.calls) + 0.5:
             raise Killed
-        completed = Completed(tuple(argv), *answer)
+        completed = Completed(tuple(argv), *result)
         if writes and completed.rc == 0:
             counted.note()
         return completed
@@ -94,13 +97,13 @@ class Programs:
 
 
 class Answer(SimpleNamespace):
-    """The result of the module, and the command lines that it started (``calls``)."""
+    """What the module returned, and the command lines that it ran (``calls``)."""
 
     changed = failed = False
 
     @property
     def vm(self):
-        """The first VM, of a task that succeeded."""
+        """The first VM of a task that succeeded."""
         assert not self.failed, self.msg
         return self.vms[0]
 
@@ -132,26 +135,26 @@ class World:
             return driver.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
-        """Run one task. ``name`` may be a list, or None if the task names no VM."""
-        asked = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
-        params = ArgumentSpecValidator(_MODULES[about].MODULE.argument_spec).validate(asked)
+        """Run one task. ``name`` may be a list, or None if the task names no VM; ``about`` selects the module."""
+        params = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
+        validated = ArgumentSpecValidator(_MODULES[about].MODULE.argument_spec).validate(params)
         self.port.calls = []
-        rejected = _MODULES[about].MODULE.platform.rejected(asked)
-        assert rejected or params.error_messages == []
+        rejected = _MODULES[about].MODULE.platform.rejected(params)
+        assert rejected or validated.error_messages == []
         try:
             if rejected:
                 raise rejected
-            done = self._carry_out(params.validated_parameters, about, check)
+            done = self._run_module(validated.validated_parameters, about, check)
         except PolyvirtError as error:
             done = {"vms": [], "failed": True, "msg": str(error)}
         return Answer(calls=self.port.calls, **json.loads(json.dumps(done)))
 
-    def _carry_out(self, params, about, check):
+    def _run_module(self, params, about, check):
         if about in _REPORTS:
             return _REPORTS[about](self.driver(**params), params)
-        make = requests if about == "vm" else snapshot_requests
-        asked = make(params, _MODULES[about].MODULE.options)
-        return vars(run(self.driver(**params), asked, check, self.clock))
+        to_requests = requests if about == "vm" else snapshot_requests
+        requested = to_requests(params, _MODULES[about].MODULE.options)
+        return vars(run(self.driver(**params), requested, check, self.clock))
 
     def create(self, name="web", **options):
         return self.run(name, **{"box": BOX, **options})
@@ -162,5 +165,5 @@ class World:
         return {str(path.relative_to(self.project)): path.read_bytes() for path in paths}
 
     def states(self):
-        """{name: state} of the provider's VMs, with the provider's names of states."""
+        """{name: state} of the provider's VMs, in the provider's terms."""
         return {one["name"].removeprefix("project_"): one["state"] for one in self.vagrant.state()["machines"].values()}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Preflight: what would fail later, or needs something of the host, fails before anything is written."""
+"""Preflight: a task that would fail later, or lacks something on the host, fails before anything is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from unit.module_utils._drivers.vagrant.in_process import World
 
 NAT = {"type": "nat"}
-TWO = """\
+TWO_VMS = """\
 Vagrant.configure("2") do |config|
   config.vm.box = "polyvirt/fast"
   config.vm.define "web" do |web|
@@ -37,7 +37,7 @@ def test_missing_paths_fail_before_anything_is_written(world):
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "text"),
     [
         ({"gui": True}, "gui"),
         ({"memory": "8M"}, "16M"),
@@ -56,8 +56,8 @@ def test_missing_paths_fail_before_anything_is_written(world):
         ({"executable": "/nonexistent"}, "not found"),
     ],
 )
-def test_unsupported_option_fails_before_anything_is_written(world, check, options, words):
-    assert words in world.create(**{"state": "started", "check": check, **options}).error
+def test_unsupported_option_fails_before_anything_is_written(world, check, options, text):
+    assert text in world.create(**{"state": "started", "check": check, **options}).error
     assert world.files() == {}
 
 
@@ -76,7 +76,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
     assert world.create(provisioners=[{"inline": "true"}, {"inline": "false"}]).vm["changed"]
     assert "two entries have the guest_path '/srv'" in world.create(shared_folders=folders).error
     assert world.create(shared_folders=folders[:1]).vm["changed"]
-    # Existing values count, in every notation.
+    # An existing entry counts, too, and "/srv/" is the same path.
     again = [{**folders[1], "guest_path": "/srv/"}]
     for check in (True, False):
         assert "two entries have the guest_path '/srv'" in world.create(shared_folders=again, check=check).error
@@ -84,7 +84,7 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
 
 
 @pytest.mark.parametrize(
-    ("provider", "second", "fits"),
+    ("provider", "second", "accepted"),
     [
         ("virtualbox", {}, False),
         ("virtualbox", {"protocol": "udp"}, True),
@@ -95,13 +95,13 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
         ("libvirt", {"host_port": 8081}, True),
     ],
 )
-def test_one_host_port_is_forwarded_once(world, provider, second, fits):
+def test_host_port_cannot_be_forwarded_twice(world, provider, second, accepted):
     both = [FORWARD, {**FORWARD, "name": "b", **second}]
-    assert world.create("mail", provider=provider, port_forwards=both).failed != fits
+    assert world.create("mail", provider=provider, port_forwards=both).failed != accepted
     assert not world.run("mail", state="absent").failed
     assert world.create(provider=provider, port_forwards=both[:1]).vm
     again = world.run(port_forwards=both[1:])
-    assert again.vm["changed"] if fits else "web: port_forwards: two entries have the host_port" in again.error
+    assert again.vm["changed"] if accepted else "web: port_forwards: two entries have the host_port" in again.error
     purged = world.run(port_forwards=both[1:], purge=["port_forwards"])
     assert purged.vm["settings"]["port_forwards"] == [{"protocol": "tcp", **both[1]}]
 
@@ -129,32 +129,32 @@ def test_too_old_vagrant_fails_before_a_start(world):
     assert "2.2 or later" in world.run("default", managed=False, check=True, state="started").error
 
 
-def test_traits_are_of_the_vms_that_a_task_is_about(virtualbox_world):
+def test_traits_depend_on_the_providers_of_the_requested_vms(virtualbox_world):
     identifier = virtualbox_world.create(state="started").vm["id"]
     assert virtualbox_world.create("mail", provider="hyperv").vm
-    for asked, providers in (
+    for params, providers in (
         ({"name": ["web"]}, {"virtualbox"}),
         ({"id": identifier}, {"virtualbox"}),
         ({"name": ["web", "mail"]}, {"virtualbox", "hyperv"}),
         ({"name": ["mail", "new"]}, {"virtualbox", "hyperv"}),
         ({"name": ["web", "new"], "provider": "libvirt"}, {"virtualbox", "libvirt"}),
     ):
-        driver = virtualbox_world.driver(vagrantfile=None, managed=True, executable="vagrant", **asked)
+        driver = virtualbox_world.driver(vagrantfile=None, managed=True, executable="vagrant", **params)
         driver.traits()
         assert (driver.providers, driver.has_tools) == (providers, len(providers) == 1)
 
 
-def test_vms_of_two_providers_need_tasks_of_their_own(world):
+def test_vms_of_two_providers_need_separate_tasks(world):
     """Each provider suspends and restores in its own way."""
     providers = {"web": "hyperv", "mail": "vmware_desktop"}
     boxes = [{"name": "polyvirt/fast", "provider": one, "version": "0"} for one in providers.values()]
     world.vagrant.change(usable=list(providers.values()), boxes=boxes)
     for name, provider in providers.items():
         assert world.create(name, provider=provider, state="started").vm
-    for state, name, has in (("paused", "mail", "suspended"), ("suspended", "web", "paused")):
+    for state, name, supported in (("paused", "mail", "suspended"), ("suspended", "web", "paused")):
         message = world.run([*providers], state=state).error
         assert message.startswith(f"{name}: with the provider {providers[name]} ")
-        assert f"Use state: {has}." in message
+        assert f"Use state: {supported}." in message
     assert not world.run([*providers], "snapshot", snapshot="one").failed
     assert "one provider at a time" in world.run([*providers], "snapshot", snapshot="one", state="restored").error
     for name in providers:
@@ -162,12 +162,12 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
         assert world.run(name, state="suspended" if name == "mail" else "paused").vm["changed"]
 
 
-# Errors that only Vagrant can find ------------------------------------------------------------------------------------
+# Errors that only Vagrant detects -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(
-    ("changed", "options", "words"),
+    ("changed", "options", "text"),
     [
         ({"usable": []}, {}, "web: provider: The provider 'hyperv' that was requested"),
         ({"known": [], "usable": []}, {}, "'hyperv' could not be found"),
@@ -177,10 +177,10 @@ def test_vms_of_two_providers_need_tasks_of_their_own(world):
         ({}, {"box": "nosuch", "box_url": "file:///nonexistent.box"}, "box_url: the file"),
     ],
 )
-def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, check, changed, options, words):
+def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, check, changed, options, text):
     world.vagrant.change(**changed)
     answer = world.create(**options, state="started", check=check)
-    assert words in answer.error
+    assert text in answer.error
     assert (world.files(), "up" in [call[1] for call in answer.calls]) == ({}, False)
 
 
@@ -188,12 +188,12 @@ def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, ch
     "options", [{"box": "polyvirt/nowhere"}, {"box": "here"}, {"box": "x", "box_url": "https://example.com/x.box"},
                 {"box": "x", "native": {"vm.box_url": "file:///x"}}]
 )  # fmt: skip
-def test_box_that_may_be_fetched_is_accepted(world, tmp_path, options):
+def test_box_that_exists_or_may_be_downloaded_is_accepted(world, tmp_path, options):
     (tmp_path / "home" / "boxes" / "here").mkdir(parents=True)
     assert world.create(**options, state="started", check=True).vm["changed"]
 
 
-def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
+def test_validation_resolves_relative_paths_in_the_project(world):
     (world.project / "src").mkdir()
     (world.project / "setup.sh").write_text("true\n", encoding="ascii")
     paths = {"shared_folders": [{"name": "a", "host_path": "src"}], "provisioners": [{"path": "setup.sh"}]}
@@ -203,7 +203,7 @@ def test_vagrant_validates_relative_paths_as_those_of_the_project(world):
     assert not world.file.exists()
 
 
-def test_vagrant_validates_with_the_provider_of_the_vm(world):
+def test_validation_uses_the_provider_of_the_vm(world):
     """For a VM that is not created yet, Vagrant 2.3.4 uses the first usable provider, unless a provider is set."""
     world.variables["VAGRANT_DEFAULT_PROVIDER"] = "libvirt"
     run, calls = world.port.programs["vagrant"], []
@@ -211,11 +211,11 @@ def test_vagrant_validates_with_the_provider_of_the_vm(world):
         calls.append((argv[1], environment)) or run(argv, environment)
     )
     assert world.create(provider="hyperv", state="started", check=True).vm["changed"]
-    ((_word, environment),) = [one for one in calls if one[0] == "validate"]
+    ((_command, environment),) = [one for one in calls if one[0] == "validate"]
     assert environment["VAGRANT_DEFAULT_PROVIDER"] == "hyperv"
 
 
-def test_vm_that_is_described_already_is_not_validated_again(world):
+def test_existing_description_is_not_validated_again(world):
     assert world.create(state="started").vm
     assert world.run(state="stopped", stop_mode="force").vm
     assert "validate" not in [call[1] for call in world.run(state="started").calls]
@@ -223,11 +223,11 @@ def test_vm_that_is_described_already_is_not_validated_again(world):
 
 @pytest.mark.parametrize("provider", ["hyperv", "virtualbox"])
 @pytest.mark.parametrize("check", [True, False])
-def test_vm_that_the_users_file_describes_no_more_is_explained(tmp_path, provider, check):
+def test_error_about_vm_that_was_removed_from_the_users_file(tmp_path, provider, check):
     world, own = World(tmp_path, provider), {"managed": False, "check": check, "stop_mode": "force"}
-    world.vagrant.write(TWO, "Vagrantfile")
+    world.vagrant.write(TWO_VMS, "Vagrantfile")
     identifier = world.run("web", managed=False, state="started").vm["id"]
-    world.vagrant.write(TWO.replace("web", "new"), "Vagrantfile")
+    world.vagrant.write(TWO_VMS.replace("web", "new"), "Vagrantfile")
     for state in ("restarted", "absent"):
         message = world.run("web", state=state, **own).error
         assert f"{world.project}/Vagrantfile does not describe it" in message
@@ -238,7 +238,7 @@ def test_vm_that_the_users_file_describes_no_more_is_explained(tmp_path, provide
 
 
 @pytest.mark.parametrize("options", [{"managed": False}, {"managed": False, "vagrantfile": "Nosuch"}])
-def test_project_without_a_file_to_drive_is_explained(world, options):
+def test_error_names_missing_file_of_the_user(world, options):
     file = options.get("vagrantfile", "Vagrantfile")
     assert world.run(state="started", **options).error.startswith(
         f"vagrantfile: {world.project}/{file} does not exist."
@@ -247,7 +247,7 @@ def test_project_without_a_file_to_drive_is_explained(world, options):
     assert world.run(None, about="vm_info", **options).vms == []
 
 
-def test_plugin_that_a_file_requires_is_named(world):
+def test_error_names_missing_plugin(world):
     """Vagrant asks whether to install the plugin, and reports only that there is no terminal."""
     world.vagrant.write("Vagrant.configure do |config|\nend\n", "Vagrantfile")
     warning = (
@@ -261,7 +261,7 @@ def test_plugin_that_a_file_requires_is_named(world):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "words"),
+    ("first", "second", "text"),
     [
         ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "name": "b"}]}, "mail forwards the same"),
         ({"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
@@ -269,17 +269,17 @@ def test_plugin_that_a_file_requires_is_named(world):
         ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "protocol": "udp"}]}, None),
     ],
 )  # fmt: skip
-def test_vms_of_one_project_share_no_address_and_no_host_port(virtualbox_world, first, second, words):
+def test_vms_of_one_project_cannot_share_an_address_or_a_host_port(virtualbox_world, first, second, text):
     world = virtualbox_world
     assert world.create("mail", **first).vm
     for check in (True, False):
         answer = world.create("web", **second, check=check)
-        assert words in answer.error if words else answer.vm
+        assert text in answer.error if text else answer.vm
     # The VM that was described first can still be changed.
     assert world.run("mail", memory="96M").vm["changed"]
 
 
-def test_port_of_another_program_is_rejected_before_a_start(virtualbox_world, monkeypatch):
+def test_host_port_of_another_program_is_rejected_before_a_start(virtualbox_world, monkeypatch):
     world, forward = virtualbox_world, {"port_forwards": [FORWARD]}
     monkeypatch.setattr(net, "is_free", lambda host, port, protocol: False)
     for check in (True, False):

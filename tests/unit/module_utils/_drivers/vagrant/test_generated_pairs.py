@@ -34,7 +34,7 @@ _SETTINGS = {
     "hostname": st.sampled_from(["a", "b"]),
 }
 _FOUND = st.fixed_dictionaries({}, optional=_SETTINGS)
-_ASKED = st.fixed_dictionaries(
+_REQUESTED = st.fixed_dictionaries(
     {
         "state": st.sampled_from(["present", "started", "stopped", "restarted", "paused", "suspended", "absent"]),
         "stop_mode": st.sampled_from(["graceful_then_force", "force"]),
@@ -48,17 +48,17 @@ _ASKED = st.fixed_dictionaries(
 
 
 class _InProject(Pair):
-    def __init__(self, world, asked):
-        self._world, self._asked, self.state = world, asked, asked["state"]
+    def __init__(self, world, requested):
+        self._world, self._requested, self.state = world, requested, requested["state"]
 
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
-        asked = {**self._asked, "state": "started"} if again and self.state == "restarted" else self._asked
+        requested = {**self._requested, "state": "started"} if again and self.state == "restarted" else self._requested
         port, run = self._world.port, self._world.port.run
         port.run = lambda argv, writes=False, **more: disturbed(
             disturbance, argv, writes, lambda counted: run(argv, writes=counted, **more)
         )
         try:
-            return self._world.create(check=check, stop_timeout=5, **asked)
+            return self._world.create(check=check, stop_timeout=5, **requested)
         finally:
             port.run = run
 
@@ -67,11 +67,11 @@ class _InProject(Pair):
         return self._world.files(), self._world.vagrant.state()["machines"], vms
 
 
-@pairs(120, _PROVIDERS, st.data(), _FOUND, _ASKED)
-def test_check_mode_predicts_the_real_run(provider, data, found, asked, disturbance):
+@pairs(120, _PROVIDERS, st.data(), _FOUND, _REQUESTED)
+def test_check_mode_predicts_the_real_run(provider, data, found, requested, disturbance):
     power = data.draw(st.sampled_from(_POWERS[provider]))
-    if asked.get("purge"):
-        asked.setdefault("networks", [{"type": "nat"}])
+    if requested.get("purge"):
+        requested.setdefault("networks", [{"type": "nat"}])
     if provider == "hyperv":
         found.pop("port_forwards", None)  # Not supported by this provider.
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY if os.path.isdir(_IN_MEMORY) else None) as folder:
@@ -80,4 +80,4 @@ def test_check_mode_predicts_the_real_run(provider, data, found, asked, disturba
             assert world.create(state="present" if power == "present" else "started", **found).vm
         if power not in (None, "present", "started"):
             assert world.run(state=power, stop_mode="force").vm
-        assert_true(_InProject(world, asked), disturbance)
+        assert_true(_InProject(world, requested), disturbance)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tasks in the life of a VM, and the calls of Vagrant that they make."""
+"""Tasks from the creation of a VM to its deletion, and the calls of Vagrant that they make."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_state_is_reached_and_then_kept(world):
 
 
 def test_check_mode_writes_nothing(world):
-    """Not even through Vagrant, which forgets what its provider does not know any more."""
+    """Not even through Vagrant, which removes the id of a VM that its provider does not have any more."""
     world.create(state="started")
     world.vagrant.change(machines={})
     before = world.files()
@@ -46,7 +46,7 @@ def test_check_mode_writes_nothing(world):
     assert world.files() == before
 
 
-def test_setting_waits_for_a_start_that_needs_permission(virtualbox_world):
+def test_setting_of_a_running_vm_needs_permission_to_restart(virtualbox_world):
     created, wanted = virtualbox_world.create(state="started", cpus=1).vm, {"cpus": 2, "memory": "96M"}
     waiting = virtualbox_world.run(**wanted).vm
     assert (waiting["restart_required"], waiting["state"]) == (["cpus", "memory"], "running")
@@ -58,7 +58,7 @@ def test_setting_waits_for_a_start_that_needs_permission(virtualbox_world):
     assert not virtualbox_world.run(**wanted, allow_restart=True).changed
 
 
-def test_other_box_or_system_needs_permission_to_recreate(world):
+def test_other_box_or_os_type_needs_permission_to_recreate(world):
     world.vagrant.change(boxes=[{"name": name, "provider": "hyperv", "version": "0"} for name in (BOX, "me/other")])
     one, other = ({"os_type": box, "os_boxes": {box: {"hyperv": box}}} for box in (BOX, "me/other"))
     created = world.run(**one, cpus=2, state="started").vm
@@ -72,27 +72,27 @@ def test_other_box_or_system_needs_permission_to_recreate(world):
     assert (recreated["state"], recreated["cpus"], recreated["settings"]["box"]) == ("running", 2, "me/other")
 
 
-def test_system_without_updates_is_warned_about_unless_it_is_removed(world):
+def test_warning_about_os_without_updates_unless_the_vm_is_deleted(world):
     boxes = {"centos-7": {"hyperv": BOX}}
     for state, count in (("present", 1), ("absent", 0)):
         assert len(world.run(os_type="centos-7", os_boxes=boxes, state=state).warnings) == count
 
 
-def _words_of_up(answer):
+def _up_command(answer):
     return next(call for call in answer.calls if call[1] == "up")
 
 
 def test_vagrant_keeps_an_existing_vm_that_does_not_start(world):
     """Vagrant would also destroy a VM that existed before."""
     new, kept = (
-        _words_of_up(world.create(name, state="started", on_failure=on_failure, provisioners=SCRIPT))
+        _up_command(world.create(name, state="started", on_failure=on_failure, provisioners=SCRIPT))
         for name, on_failure in (("web", "rollback"), ("mail", "keep"))
     )
     assert new[3:-1] == ["--provider", "hyperv"]
     assert kept[3:-1] == ["--no-destroy-on-error", "--provider", "hyperv"]
     assert world.run(state="stopped", stop_mode="force").vm
     again = world.run(state="started")
-    assert _words_of_up(again)[3:-1] == ["--no-destroy-on-error"]
+    assert _up_command(again)[3:-1] == ["--no-destroy-on-error"]
     assert [call[1] for call in again.calls].count("ssh-config") == 1
 
 
@@ -101,16 +101,16 @@ def test_changed_provisioners_run_at_the_next_start(world):
     world.create(provisioners=[{"inline": "false"}])
     for is_needed in (True, False):
         answer = world.run(state="restarted", stop_mode="force")
-        assert ("--provision" in _words_of_up(answer)) == is_needed
+        assert ("--provision" in _up_command(answer)) == is_needed
 
 
-def test_provisioner_that_never_runs_on_its_own_needs_no_start(world):
+def test_provisioner_with_run_never_needs_no_start(world):
     world.create(state="started", provisioners=SCRIPT)
     wanted = {"provisioners": [*SCRIPT, {"name": "later", "inline": "false", "run": "never"}]}
     assert world.create(**wanted).vm["restart_required"] == []
     assert world.create().vm["restart_required"] == []
     assert world.run(state="stopped", stop_mode="force").vm
-    assert "--provision" not in _words_of_up(world.run(state="started"))
+    assert "--provision" not in _up_command(world.run(state="started"))
 
 
 def test_box_need_not_be_repeated_to_recreate_a_vm(world):
@@ -121,7 +121,7 @@ def test_box_need_not_be_repeated_to_recreate_a_vm(world):
     assert (recreated["state"], recreated["settings"]["box"]) == ("running", BOX)
 
 
-def test_size_that_is_left_to_the_box_is_reported_as_it_runs(virtualbox_world):
+def test_omitted_cpus_and_memory_are_reported_from_the_provider(virtualbox_world):
     world = virtualbox_world
     identifier = world.create(state="started").vm["id"]
     world.virtualbox.run("controlvm", identifier, "poweroff")
@@ -132,17 +132,17 @@ def test_size_that_is_left_to_the_box_is_reported_as_it_runs(virtualbox_world):
     assert not world.create().changed
 
 
-def test_nic_of_another_type_keeps_its_mac_alone(virtualbox_world):
+def test_nic_of_another_type_keeps_only_its_mac(virtualbox_world):
     nat, mac = {"type": "nat"}, {"mac": "08:00:27:aa:bb:cc"}
     one, other = {"type": "hostonly", "address": "192.168.56.10", **mac}, {"type": "bridged", "source": "eth0"}
-    for asked in (one, other, {"type": "hostonly"}):
+    for requested in (one, other, {"type": "hostonly"}):
         for is_new in (True, False):
-            vm = virtualbox_world.create(networks=[nat, asked]).vm
-            assert (vm["networks"], vm["changed"]) == ([nat, {**asked, **mac}], is_new)
+            vm = virtualbox_world.create(networks=[nat, requested]).vm
+            assert (vm["networks"], vm["changed"]) == ([nat, {**requested, **mac}], is_new)
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_first_start_that_times_out_is_undone_unless_it_is_kept(world, keep):
+def test_first_start_that_times_out_is_undone_unless_on_failure_is_keep(world, keep):
     world.vagrant.change(guests={"web": "silent"})
     assert "on_failure: keep" in world.create(state="started", on_failure="keep" if keep else "rollback").error
     assert (bool(world.states()), world.file.exists()) == (keep, keep)
@@ -186,7 +186,7 @@ def test_failure_of_one_vm_leaves_the_others_running(world):
 
 
 @pytest.mark.parametrize("state", ["started", "stopped", "paused", "absent"])
-def test_locked_vm_is_waited_for_until_the_deadline(world, state):
+def test_task_waits_for_a_locked_vm_until_its_timeout(world, state):
     for busy, timeout in ((1, 300), (99, 2)):
         assert world.create(state="started").vm
         assert state != "started" or world.run(state="stopped", stop_mode="force").vm
@@ -200,7 +200,7 @@ def _records(world):
     return list(world.project.rglob("polyvirt.json"))
 
 
-def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
+def test_failed_provisioning_is_repeated_at_the_next_start(world):
     """Vagrant itself records that a guest is provisioned before it does so, and never repeats it."""
     world.vagrant.change(guests={"web": "unfinished", "plain": "unfinished"})
     assert world.create("plain", state="started").failed
@@ -211,11 +211,11 @@ def test_guest_that_was_not_set_up_is_set_up_by_the_next_start(world):
     assert world.create(state="started", provisioners=SCRIPT).vm["restart_required"] == ["provisioners"]
     restarted = world.create(state="started", provisioners=SCRIPT, allow_restart=True, stop_mode="force")
     assert restarted.vm["restart_required"] == []
-    assert "--provision" in _words_of_up(restarted)
+    assert "--provision" in _up_command(restarted)
     assert not world.create(state="started", provisioners=SCRIPT, allow_restart=True).vm["changed"]
 
 
-def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
+def test_missing_ssh_record_is_replaced_by_a_call_of_vagrant(world):
     """A task may be killed between the start and its record."""
     assert world.create(state="started").vm
     (record,) = _records(world)
@@ -227,25 +227,25 @@ def test_ssh_is_asked_for_again_where_the_note_is_missing(world):
     assert world.run(None, about="vm_info").vm["ssh"]["key_file"] == str(own)
 
 
-def test_guest_without_an_address_hides_no_other(world):
+def test_guest_without_an_address_does_not_hide_others(world):
     world.create(["first", "second", "third"])
     assert world.vagrant.call("up").returncode == 0
     world.vagrant.change(guests={"first": "without an address"})
     answer = world.run(None, about="vm_info")
     users = {vm["name"]: vm["ssh"] and vm["ssh"]["user"] for vm in answer.vms}
     assert users == {"first": None, "second": "root", "third": "root"}
-    # A guest that does not answer by SSH takes one more call.
+    # A guest without an address costs one more call.
     assert [call[1] for call in answer.calls] == ["status", "snapshot", "ssh-config", "ssh-config"]
 
 
-def test_vm_is_waited_for_while_its_provider_works_with_it(world):
+def test_task_waits_while_the_provider_is_busy_with_the_vm(world):
     assert world.create(state="started").vm
-    (machine,) = world.vagrant.state()["machines"].items()
-    world.vagrant.change(machines={machine[0]: {**machine[1], "state": "saving"}})
+    ((identifier, vm),) = world.vagrant.state()["machines"].items()
+    world.vagrant.change(machines={identifier: {**vm, "state": "saving"}})
     assert "saving" in world.run(state="stopped", stop_mode="force", timeout=2).error
 
 
-def test_observation_of_virtualbox(virtualbox_world):
+def test_addresses_and_ssh_of_virtualbox_come_from_vboxmanage(virtualbox_world):
     virtualbox_world.create(state="started")
     vm, box = virtualbox_world.run(state="started").vm, virtualbox_world.virtualbox
     box.run("createvm", "--name", "somebody else's", "--register")
@@ -259,7 +259,7 @@ def test_observation_of_virtualbox(virtualbox_world):
     assert [call[1] for call in virtualbox_world.run(state="started").calls] == ["list"]
 
 
-def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox_world):
+def test_virtualbox_without_vboxmanage_is_reached_by_the_forwarded_port(virtualbox_world):
     del virtualbox_world.port.programs["VBoxManage"]
     assert virtualbox_world.create(state="started").vm
     snapshot = {"about": "snapshot", "snapshot": "one"}
@@ -270,7 +270,7 @@ def test_virtualbox_without_its_tool_is_reached_by_the_forwarded_port(virtualbox
     assert (seen["addresses"], seen["ssh"]["host"], seen["ssh"]["port"]) == ([], "127.0.0.1", 2222)
 
 
-def test_vm_that_is_resumed_runs_with_what_it_was_suspended_with(virtualbox_world):
+def test_resumed_vm_runs_with_the_settings_of_its_last_start(virtualbox_world):
     wanted = {"shared_folders": [{"name": "src", "host_path": "/"}], "provisioners": SCRIPT}
     assert virtualbox_world.create(state="started", cpus=1).vm
     assert virtualbox_world.run(state="suspended", stop_mode="force").vm
@@ -281,18 +281,18 @@ def test_vm_that_is_resumed_runs_with_what_it_was_suspended_with(virtualbox_worl
     assert restarted.vm["restart_required"] == []
 
 
-def test_number_of_cpus_that_the_box_has_anyway_needs_no_restart(virtualbox_world):
+def test_setting_cpus_to_the_number_of_the_box_needs_no_restart(virtualbox_world):
     assert virtualbox_world.create(state="started").vm
-    asked = {"cpus": 1, "allow_restart": True, "stop_mode": "force"}
+    requested = {"cpus": 1, "allow_restart": True, "stop_mode": "force"}
     for check in (True, False):
-        done = virtualbox_world.run(check=check, **asked)
+        done = virtualbox_world.run(check=check, **requested)
         assert ([step["verb"] for step in done.vm["steps"]], done.vm["restart_required"]) == (["configure"], [])
 
 
 def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path):
     """The answer of vagrant destroy is lost: the files of the VM are deleted, its description still exists."""
     world = World(tmp_path, "virtualbox")
-    made = world.create(state="started").vm
+    created = world.create(state="started").vm
     run = world.port.run
 
     def killed_after_its_work(argv, writes=False, **more):
@@ -305,12 +305,12 @@ def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path)
     world.port.run = killed_after_its_work
     outcome = world.run(state="absent", stop_mode="force")
     assert (outcome.failed, outcome.changed) == (True, True)
-    assert outcome.diff[0]["before"]["id"] == made["id"] and outcome.diff[0]["after"]["id"] is None
+    assert outcome.diff[0]["before"]["id"] == created["id"] and outcome.diff[0]["after"]["id"] is None
     world.port.run = run
     assert world.run(state="absent").changed
 
 
-def test_start_that_never_ends_is_no_success_although_the_vm_runs(virtualbox_world):
+def test_start_that_never_ends_fails_although_the_vm_runs(virtualbox_world):
     """It is not known whether the guest was provisioned, so provisioners wait for a restart."""
     assert virtualbox_world.create(state="stopped", provisioners=SCRIPT).vm
     run = virtualbox_world.port.run

@@ -25,11 +25,11 @@ LEASE = " vnet0      52:54:00:80:72:a6    ipv4         192.168.121.59/24\n"
 SNAPSHOT = """<domainsnapshot><name>{name}</name><description>why</description><state>{state}</state>
 <parent><name>{parent}</name></parent><creationTime>1795199864</creationTime></domainsnapshot>"""
 NAMES = ["first", "second", "third"]
-MACHINE = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
+DESCRIPTION = {"name": "web", "provider": "libvirt", "box": "a/b", "cpus": 2, "memory": 512}
 
 
 class FakeVirsh:
-    """Returns the given answer for a command; for others the error about an unknown domain."""
+    """``answers`` is {command or its first two words: Answer}; for other commands, the domain does not exist."""
 
     def __init__(self, answers):
         self.answers, self.processes = answers, 0
@@ -37,10 +37,10 @@ class FakeVirsh:
     def batch(self, requests, timeout=None):
         self.processes += 1
         unknown = Answer("", "failed to get domain 'x'")
-        return [self.answers.get(words) or self.answers.get(words[:2]) or unknown for words in requests]
+        return [self.answers.get(command) or self.answers.get(command[:2]) or unknown for command in requests]
 
 
-def _told(power="running (booted)"):
+def _virsh_output(power="running (booted)"):
     return {
         ("list", "--all"): Answer("", None),
         ("domstate", ID): Answer(f"{power}\n", None),
@@ -54,7 +54,7 @@ def _provider_vm(answers, facets=frozenset({"power"})):
 
 
 @pytest.mark.parametrize(
-    ("words", "power", "busy"),
+    ("domain_state", "power", "busy"),
     [
         ("running (booted)", "running", None),
         ("shut off (destroyed)", "stopped", None),
@@ -66,33 +66,34 @@ def _provider_vm(answers, facets=frozenset({"power"})):
         ("what is this", "unknown", None),
     ],
 )
-def test_words_of_libvirt(words, power, busy):
-    provider_vm = _provider_vm(_told(words))
+def test_domain_state_is_mapped_to_power_state(domain_state, power, busy):
+    provider_vm = _provider_vm(_virsh_output(domain_state))
     assert (provider_vm.power, provider_vm.busy) == (power, busy)
-    assert state(Answer(words, None), saved=False)[:2] == (power, busy)
+    assert state(Answer(domain_state, None), saved=False)[:2] == (power, busy)
 
 
-def test_what_is_saved_to_disk_is_suspended():
-    assert _provider_vm({**_told("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}).power == "suspended"
+def test_domain_with_managed_save_is_suspended():
+    answers = {**_virsh_output("shut off (saved)"), ("list", "--all"): Answer(f"{ID}\n", None)}
+    assert _provider_vm(answers).power == "suspended"
 
 
-def test_one_process_tells_of_all_and_leaves_out_what_is_gone():
-    virsh = FakeVirsh(_told())
+def test_one_process_reads_all_vms_and_omits_missing_ones():
+    virsh = FakeVirsh(_virsh_output())
     assert list(InLibvirt(virsh).observe([ID, OTHER], frozenset({"power"}))) == [ID]
     assert virsh.processes == 1
 
 
-def test_what_it_runs_with():
-    provider_vm = _provider_vm(_told())
+def test_running_settings_and_addresses_come_from_libvirt():
+    provider_vm = _provider_vm(_virsh_output())
     assert provider_vm.running == {"cpus": 1, "memory": 128 << 20}
     assert [one.address for one in provider_vm.addresses] == ["192.168.121.59"]
 
 
-def test_snapshots_as_a_tree():
+def test_snapshots_are_reported_as_a_tree():
     texts = {name: SNAPSHOT.format(name=name, state="running", parent="a") for name in "ab"}
     more = {("snapshot-list", ID): Answer("a\nb\n", None), ("snapshot-current", ID): Answer("b\n", None)}
     more.update({("snapshot-dumpxml", ID, "--snapshotname", name): Answer(text, None) for name, text in texts.items()})
-    one, two = _provider_vm({**_told(), **more}, frozenset({"power", "snapshots"})).snapshots
+    one, two = _provider_vm({**_virsh_output(), **more}, frozenset({"power", "snapshots"})).snapshots
     assert (one.name, one.current, two.name, two.current, two.parent) == ("a", False, "b", True, "a")
     assert (two.power, two.description, two.created) == ("running", "why", 1795199864)
 
@@ -100,12 +101,12 @@ def test_snapshots_as_a_tree():
 @pytest.fixture
 def driver(tmp_path):
     params = {"project_dir": str(tmp_path), "vagrantfile": None, "managed": True, "executable": "true", "name": ["web"]}
-    found = make_driver(params)
-    found.project.define(MACHINE)
+    vagrant_driver = make_driver(params)
+    vagrant_driver.project.define(DESCRIPTION)
     folder = tmp_path / ".vagrant" / "machines" / "web" / "libvirt"
     folder.mkdir(parents=True)
     (folder / "id").write_text(ID, encoding="ascii")
-    return found
+    return vagrant_driver
 
 
 def _observed(driver, answers, **target):
@@ -113,30 +114,32 @@ def _observed(driver, answers, **target):
     return driver.observe([Target(**target)], frozenset({"power", "config"})).vms
 
 
-def test_setting_of_the_box_is_not_pending(driver):
-    driver.project.define({key: value for key, value in MACHINE.items() if key not in ("cpus", "memory")})
-    (vm,) = _observed(driver, _told(), name="web")
+def test_setting_left_to_the_box_is_not_pending(driver):
+    driver.project.define({key: value for key, value in DESCRIPTION.items() if key not in ("cpus", "memory")})
+    (vm,) = _observed(driver, _virsh_output(), name="web")
     assert pending(vm) == []
 
 
 @pytest.mark.parametrize(("more", "port"), [({}, 22), ({"port": 2222}, 2222)])
-def test_record_has_other_settings_it_runs_with(driver, more, port):
-    driver.project.record("web", ran={**MACHINE, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more})
-    driver.project.define({**MACHINE, "description": "new", "provisioners": [{"inline": "true"}]})
-    (vm,) = _observed(driver, _told(), name="web")
+def test_active_settings_unknown_to_libvirt_come_from_the_record(driver, more, port):
+    driver.project.record(
+        "web", ran={**DESCRIPTION, "port_forwards": []}, ssh={"user": "me", "key_file": "/key", **more}
+    )
+    driver.project.define({**DESCRIPTION, "description": "new", "provisioners": [{"inline": "true"}]})
+    (vm,) = _observed(driver, _virsh_output(), name="web")
     assert (vm.config["provisioners"], vm.active["provisioners"]) == (({"inline": "true"},), ())
     assert vm.active["description"] == "new"
     assert vm.ssh == {"host": "192.168.121.59", "port": port, "user": "me", "key_file": "/key", "scope": "host"}
 
 
 @pytest.mark.parametrize(("host", "port"), [("192.168.121.59", 2222), ("127.0.0.1", None)])
-def test_forwarded_port_is_not_the_guests_own(host, port):
+def test_ssh_record_omits_a_forwarded_port(host, port):
     assert ssh_record(Ssh(host, 2222, "me", "/key")).get("port") == port
 
 
 def test_vm_is_found_by_its_id(driver):
-    assert [vm.name for vm in _observed(driver, _told(), id=ID)] == ["web"]
-    assert _observed(driver, _told(), id=OTHER) == []
+    assert [vm.name for vm in _observed(driver, _virsh_output(), id=ID)] == ["web"]
+    assert _observed(driver, _virsh_output(), id=OTHER) == []
 
 
 @pytest.mark.parametrize(
@@ -153,34 +156,34 @@ def test_vm_is_found_by_its_id(driver):
         ({"uri": "unknown"}, {}, None),
     ],
 )
-def test_vms_of_libvirt_are_asked_at_their_connection(tmp_path, monkeypatch, native, variables, uri):
-    """Where they are on another host, or not known there, of Vagrant."""
-    asked = []
+def test_libvirt_vms_are_read_at_their_connection(tmp_path, monkeypatch, native, variables, uri):
+    """VMs on another host, and VMs that the connection does not have, are read with Vagrant."""
+    connections = []
 
     class Virsh:
         def __init__(self, _commands, _executable, uri):
             self.uri = uri
 
         def batch(self, requests, timeout=None):
-            asked.append(self.uri)
+            connections.append(self.uri)
             error = "failed to get domain 'x'" if self.uri == "unknown" else None
-            return [Answer("running (booted)\n" if words[0] == "domstate" else "", error) for words in requests]
+            return [Answer("running (booted)\n" if command[0] == "domstate" else "", error) for command in requests]
 
     monkeypatch.setattr(reader, "Virsh", Virsh)
     world = World(tmp_path, "libvirt")
     world.port.programs["virsh"] = None
     world.variables.update(variables)
     assert not world.create(NAMES, native=native, state="started").failed
-    asked.clear()
+    connections.clear()
     answer = world.run(NAMES, state="started")
     assert [vm["state"] for vm in answer.vms] == ["running"] * len(NAMES)
     assert (answer.changed, [call[1] for call in answer.calls]) == (False, [] if uri else ["status"])
-    assert asked == [uri or "unknown"] * bool(uri or native.get("uri"))
+    assert connections == [uri or "unknown"] * bool(uri or native.get("uri"))
     if native.get("uri") == "unknown":
-        _check_what_vagrant_does_for_vms_of_another_connection(world)
+        _check_tasks_for_vms_missing_at_the_connection(world)
 
 
-def _check_what_vagrant_does_for_vms_of_another_connection(world):
+def _check_tasks_for_vms_missing_at_the_connection(world):
     assert world.vagrant.call("snapshot", "save", "first", "one").returncode == 0
     restore = {"about": "snapshot", "snapshot": "one", "state": "restored"}
     stop = {"state": "stopped"}
@@ -189,17 +192,17 @@ def _check_what_vagrant_does_for_vms_of_another_connection(world):
     assert not world.run(NAMES, **stop, stop_mode="graceful_then_force").failed
 
 
-def test_one_vagrant_reports_all_vms(world):
+def test_one_call_of_vagrant_reports_all_vms(world):
     assert world.create(NAMES, state="stopped").calls == []
     assert world.vagrant.call("up").returncode == 0
     answer = world.run(NAMES, state="started")
     assert (answer.failed, answer.changed, [call[1] for call in answer.calls]) == (False, False, ["status"])
 
 
-@pytest.mark.parametrize(("given", "passed"), [(None, "{}"), ("other", "other,{}")])
-def test_experimental_features_are_added_to_those_of_the_user(world, given, passed):
-    world.variables["VAGRANT_EXPERIMENTAL"] = given or ""
+@pytest.mark.parametrize(("user_features", "passed"), [(None, "{}"), ("other", "other,{}")])
+def test_experimental_features_are_added_to_those_of_the_user(world, user_features, passed):
+    world.variables["VAGRANT_EXPERIMENTAL"] = user_features or ""
     world.create(state="started")
-    noted = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
-    found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in noted}
+    lines = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
+    found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in lines}
     assert found == {passed.format(reader.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Owners of the files and VMs of a project: the managed file, the user's own Vagrantfile, and lost parts of both."""
+"""Which VMs belong to the managed file and which to the user's own Vagrantfile, and projects with lost files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT, WEB = (
 )
 
 
-def test_vm_of_the_users_file_is_only_driven(world):
+def test_users_file_is_never_written(world):
     world.vagrant.write(DEFAULT, "Vagrantfile")
     before, adopted = world.files()["Vagrantfile"], {"name": "default", "managed": False, "stop_mode": "force"}
     assert "managed: false" in world.run(**adopted, cpus=2).error
@@ -40,7 +40,7 @@ def test_vm_of_the_users_file_is_only_driven(world):
 
 
 @pytest.mark.parametrize(("name", "text"), [("web", "{}# changed by hand\n"), ("default", DEFAULT)])
-def test_file_that_is_not_ours_is_only_driven(world, name, text):
+def test_file_changed_or_written_by_hand_is_never_written(world, name, text):
     assert world.create(state="started", provisioners=[{"inline": "true"}]).vm
     world.file.write_text(text.format(world.file.read_text(encoding="ascii")), encoding="ascii")
     before = world.files()
@@ -55,7 +55,7 @@ def test_file_that_is_not_ours_is_only_driven(world, name, text):
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_file_and_a_folder_created_for_it_go_with_the_last_vm(world, is_new):
+def test_file_and_its_created_folder_are_deleted_with_the_last_vm(world, is_new):
     if is_new:
         world.project.rmdir()
     world.create(["web", "mail"], state="started")
@@ -66,7 +66,7 @@ def test_file_and_a_folder_created_for_it_go_with_the_last_vm(world, is_new):
     assert not world.run("mail", state="absent").vm["changed"]
 
 
-def test_shared_folder_of_vagrant_is_never_removed(world, tmp_path, monkeypatch):
+def test_shared_data_directory_of_vagrant_is_never_removed(world, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     world.project.rmdir()
     precious = tmp_path / "shared" / "precious"
@@ -78,11 +78,11 @@ def test_shared_folder_of_vagrant_is_never_removed(world, tmp_path, monkeypatch)
     assert (precious.exists(), world.project.exists()) == (True, False)
 
 
-def test_values_of_variables_are_in_no_result(world):
+def test_results_do_not_contain_values_of_variables(world):
     variables = {"PROXY": "hush 2", "PLAIN": "1"}
-    asked = {"provisioners": [{"inline": "true", "env": {"TOKEN": "hush 1"}}], "environment": variables}
-    changed = {**asked, "environment": {**variables, "PROXY": "hush 3"}}
-    answers = [world.create(**asked, state="started"), world.create(**asked), world.create(**changed, check=True)]
+    options = {"provisioners": [{"inline": "true", "env": {"TOKEN": "hush 1"}}], "environment": variables}
+    changed = {**options, "environment": {**variables, "PROXY": "hush 3"}}
+    answers = [world.create(**options, state="started"), world.create(**options), world.create(**changed, check=True)]
     answers += [world.create(**changed), world.run(about="vm_info")]
     changes = [(answer.failed, answer.changed) for answer in answers]
     assert changes == [(False, is_changed) for is_changed in (True, False, True, True, False)]
@@ -119,7 +119,7 @@ def test_lost_folder_is_restored_by_the_next_task_that_writes(world, tmp_path, s
 
 
 def test_lost_file_is_restored_by_the_next_task_that_writes(world):
-    """From our notes: its own VM, and the one beside it."""
+    """All VMs of the file are written again from their records."""
 
     def described():
         machines = vagrantfile.description(world.file.read_text(encoding="ascii"))["machines"]
@@ -143,8 +143,8 @@ def test_lost_file_is_restored_by_the_next_task_that_writes(world):
     assert described() == before
 
 
-def test_vm_of_the_users_file_is_not_the_one_of_the_same_name_in_ours(world):
-    """Both are in one folder of Vagrant, and ours was described first. One started by hand with our file is ours."""
+def test_vm_of_the_users_file_is_not_that_of_the_same_name_in_the_managed_file(world):
+    """Both files use one data directory. A VM that was started by hand from the managed file belongs to that file."""
     world.create("web")
     world.vagrant.write(WEB, "Vagrantfile")
     assert world.run("web", managed=False, state="started").vm
@@ -159,21 +159,21 @@ def test_vm_of_the_users_file_is_not_the_one_of_the_same_name_in_ours(world):
     assert world.states() == {"web": "running", "mail": "running"}
 
 
-def test_our_vm_is_not_the_one_of_the_same_name_in_the_users_file(world):
+def test_vm_of_the_managed_file_is_not_that_of_the_same_name_in_the_users_file(world):
     assert world.create("web", state="started").vm
     world.vagrant.write(WEB, "Vagrantfile")
     for check in (True, False):
         assert "another Vagrantfile" in world.run("web", managed=False, state="started", check=check).error
-        gone = world.run("web", managed=False, state="absent", stop_mode="force", check=check)
-        assert not gone.vm["changed"]
+        done = world.run("web", managed=False, state="absent", stop_mode="force", check=check)
+        assert not done.vm["changed"]
     assert world.states() == {"web": "running"}
     assert [vm["state"] for vm in world.run(None, about="vm_info", managed=False).vms] == ["absent"]
-    # By its own file it may be driven as it is.
+    # With managed: false, the managed file can be used like a file of the user.
     own = {"managed": False, "vagrantfile": FILE}
     assert world.run("web", state="stopped", stop_mode="force", **own).vm["changed"]
 
 
-def test_two_managed_files_share_a_folder_of_vagrant(world):
+def test_two_managed_files_share_a_data_directory_of_vagrant(world):
     world.project.rmdir()
     other = {"vagrantfile": "Other"}
     assert world.create("web", state="started").vm
@@ -184,8 +184,8 @@ def test_two_managed_files_share_a_folder_of_vagrant(world):
     assert world.run("mail", **other).vm["state"] == "running"
 
 
-def test_name_that_begins_the_number_of_another_vm_is_rejected(world, tmp_path):
-    """Vagrant would work with that one, in whatever project of the user it is."""
+def test_name_that_is_a_prefix_of_the_index_id_of_another_vm_is_rejected(world, tmp_path):
+    """Vagrant would change the other VM instead, in whatever project of the user it is."""
     assert world.create("db", state="started").vm
     file = tmp_path / "home" / "data" / "machine-index" / "index"
     listed = json.loads(file.read_text(encoding="ascii"))

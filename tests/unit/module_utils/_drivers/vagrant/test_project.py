@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of a project: those of the collection, and those of others."""
+"""The files of a project: the managed Vagrantfile, the records of its VMs, and VMs of other Vagrantfiles."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def project(tmp_path):
     return Project(str(tmp_path / "shop"), FILE, managed=True)
 
 
-def _made(project, name, identifier="u-1", provider="libvirt"):
+def _create(project, name, identifier="u-1", provider="libvirt"):
+    """Write the id that Vagrant stores when it has created a VM."""
     folder = os.path.join(project.dotfile, "machines", name, provider)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "id"), "w", encoding="ascii") as file:
         file.write(identifier)
 
 
-def test_described_machines_are_known_and_the_file_is_private(project):
+def test_descriptions_are_read_back_and_the_file_is_private(project):
     project.define(WEB)
     project.define(DB, {"A": "b"})
     project.define({**WEB, "cpus": 2})
@@ -39,31 +40,31 @@ def test_described_machines_are_known_and_the_file_is_private(project):
     assert stat.S_IMODE(os.stat(project.path).st_mode) == 0o600
 
 
-def test_what_another_vagrantfile_made_is_not_ours(project):
+def test_vm_of_another_vagrantfile_is_foreign(project):
     project.define(WEB)
-    _made(project, "web")
-    _made(project, "default", "u-2")
+    _create(project, "web")
+    _create(project, "default", "u-2")
     contents = project.read()
     assert (contents.foreign, contents.vms["web"].created.id) == ({"default"}, "u-1")
     project.remove("web")
     assert os.path.exists(os.path.join(project.dotfile, "machines", "default"))
 
 
-def test_record_counts_only_for_its_own_vm(project):
+def test_record_applies_only_to_the_vm_with_its_id(project):
     project.define(WEB)
     project.record("web", ran=WEB)
     assert project.read().vms["web"].record == {}
-    _made(project, "web")
+    _create(project, "web")
     project.record("web", ran=WEB)
     project.record("web", ssh={"user": "me"})
-    places = {"file": "Vagrantfile.polyvirt", "folder": project.folder}
-    expected = {"v": 1, "id": "u-1", **places, "ran": WEB, "ssh": {"user": "me"}}
+    location = {"file": "Vagrantfile.polyvirt", "folder": project.folder}
+    expected = {"v": 1, "id": "u-1", **location, "ran": WEB, "ssh": {"user": "me"}}
     assert project.read().vms["web"].record == expected
-    _made(project, "web", "u-2")
+    _create(project, "web", "u-2")
     assert project.read().vms["web"].record == {}
 
 
-def test_one_task_at_a_time_writes(project):
+def test_only_one_task_at_a_time_writes_the_file(project):
     project.define(WEB)
     with files.held(project.folder), pytest.raises(Busy, match="another task"):
         project.define(DB)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of VMs by the tools of their providers, with recorded answers."""
+"""Changes of VMs with virsh and VBoxManage, and errors that are ignored because the change was already made."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
-TAKE, DROP = {"name": "a<b", "description": "c&d"}, {"names": ["s1", "s2"], "ids": ["i1", "i2"]}
+TAKE, DELETE = {"name": "a<b", "description": "c&d"}, {"names": ["s1", "s2"], "ids": ["i1", "i2"]}
 XML = "<domainsnapshot><name>a&lt;b</name><description>c&amp;d</description></domainsnapshot>"
-
-LIBVIRT_TAKES = ("snapshot-create", "u", "/dev/stdin", XML)
-LIBVIRT_DELETES = ("snapshot-delete", "u", "--snapshotname", "s2")
-VIRTUALBOX_DELETES = ("snapshot", "u", "delete", "i2")
 
 
 class Tool:
-    """virsh or VBoxManage; with ``error``, every command that does not only read fails."""
+    """virsh or VBoxManage; with ``error``, every command that changes something fails with it."""
 
     def __init__(self, error, state):
         self.error, self.state, self.commands = error, state, []
@@ -52,7 +48,7 @@ def test_action_is_one_command_of_virsh(action, arguments, command):
 
 
 @pytest.mark.parametrize(
-    ("provider", "action", "argument", "error", "last"),
+    ("provider", "action", "argument", "error", "last_command"),
     [
         (InLibvirt, "power_off", RUNNING, "domain is not running", ("domstate", "u")),
         (InLibvirt, "shut_down", None, "domain is not running", ("domstate", "u")),
@@ -66,34 +62,34 @@ def test_action_is_one_command_of_virsh(action, arguments, command):
         (
             InLibvirt,
             "delete_snapshots",
-            DROP,
+            DELETE,
             "Domain snapshot not found: s1",
             ("snapshot-delete", "u", "--snapshotname", "s2"),
         ),
         (
             InVirtualBox,
             "delete_snapshots",
-            DROP,
+            DELETE,
             "Could not find a snapshot named 's1'",
             ("snapshot", "u", "delete", "i2"),
         ),
     ],
 )
-def test_what_somebody_else_has_done_is_no_error(provider, action, argument, error, last):
-    assert _act(provider, action, argument, error=error)[-1] == last
+def test_change_already_made_by_others_is_no_error(provider, action, argument, error, last_command):
+    assert _act(provider, action, argument, error=error)[-1] == last_command
     with pytest.raises(CommandFailed, match="other"):
         _act(provider, action, argument, error="other", state="running\n")
 
 
-@pytest.mark.parametrize(("action", "word"), [("shut_down", "acpipowerbutton"), ("power_off", "poweroff")])
-def test_error_of_virtualbox_counts_while_the_vm_runs(virtualbox_world, action, word):
+@pytest.mark.parametrize(("action", "subcommand"), [("shut_down", "acpipowerbutton"), ("power_off", "poweroff")])
+def test_error_of_virtualbox_is_ignored_if_the_vm_is_off(virtualbox_world, action, subcommand):
     world = virtualbox_world
     identifier = world.create(state="started").vm["id"]
     arguments = ("web", identifier, *([RUNNING] if action == "power_off" else []))
     real = world.port.programs["VBoxManage"]
 
     def failing(argv, environment):
-        return (1, "", "VBoxManage: error: other\n") if word in argv else real(argv, environment)
+        return (1, "", "VBoxManage: error: other\n") if subcommand in argv else real(argv, environment)
 
     world.port.programs["VBoxManage"] = failing
     tool = InVirtualBox(VBoxManage(world.port))

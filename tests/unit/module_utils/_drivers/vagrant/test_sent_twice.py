@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A step may be sent twice, because the answer to it was lost: project and VMs end as if it had been sent once."""
+"""A step may be sent twice, because the answer to it was lost: the result is the same as if it was sent once."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from suite.sent_twice import comparable, each_step_twice
 from unit.module_utils._drivers.vagrant.in_process import World
 
 SCRIPT = {"inline": "true"}
-RICH = {
+OPTIONS = {
     "cpus": 1, "memory": "64M", "networks": [{"type": "nat"}, {"type": "hostonly"}, {"type": "bridged"}],
     "port_forwards": [{"name": name, "host_port": port, "guest_port": 80} for name, port in (("b", 81), ("c", 82))],
     "shared_folders": [{"name": name, "host_path": "/"} for name in ("t", "u")], "provisioners": [SCRIPT],
 }  # fmt: skip
 CHANGES = {
     "plain": {"cpus": 2, "memory": "96M", "description": "a", "tags": ["b"], "environment": {"A": "1"}},
-    "nic added": {"networks": [*RICH["networks"], {"type": "hostonly"}]},
+    "nic added": {"networks": [*OPTIONS["networks"], {"type": "hostonly"}]},
     "nic changed": {"networks": [{"type": "nat"}, {"type": "bridged", "source": "eth0"}]},
-    "nic removed": {"networks": RICH["networks"][:2], "purge": ["networks"]},
+    "nic removed": {"networks": OPTIONS["networks"][:2], "purge": ["networks"]},
     "forward added": {"port_forwards": [{"name": "d", "host_port": 83, "guest_port": 80}]},
     "forwards exchanged": {"port_forwards": [{"name": "b", "host_port": 82, "guest_port": 80},
                                              {"name": "c", "host_port": 81, "guest_port": 80}]},
-    "forward removed": {"port_forwards": RICH["port_forwards"][:1], "purge": ["port_forwards"]},
+    "forward removed": {"port_forwards": OPTIONS["port_forwards"][:1], "purge": ["port_forwards"]},
     "share added": {"shared_folders": [{"name": "v", "host_path": "/"}]},
     "share changed": {"shared_folders": [{"name": "t", "host_path": "/tmp"}]},
-    "share removed": {"shared_folders": RICH["shared_folders"][:1], "purge": ["shared_folders"]},
+    "share removed": {"shared_folders": OPTIONS["shared_folders"][:1], "purge": ["shared_folders"]},
     "provisioners": {"provisioners": [{"inline": "false"}]},
 }  # fmt: skip
 
@@ -51,9 +51,9 @@ def state_of(world):
     return comparable(text, folder).splitlines()
 
 
-def ends_alike(tmp_path, provider, prepare, act):
+def assert_same_result(tmp_path, provider, prepare, act):
     """Assert that ``act`` has the same result if each of its steps is carried out once or twice."""
-    ends = []
+    results = []
     for name, times in (("once", nullcontext), ("twice", each_step_twice)):
         world = World(tmp_path / name, provider)
         prepare(world)
@@ -61,9 +61,9 @@ def ends_alike(tmp_path, provider, prepare, act):
             done = act(world)
         assert not errors
         assert not done.failed, done.msg
-        ends.append((done.changed, [vm["state"] for vm in done.vms], state_of(world)))
-    assert ends[0][:2] == ends[1][:2]
-    assert ends[0][2] == ends[1][2]
+        results.append((done.changed, [vm["state"] for vm in done.vms], state_of(world)))
+    assert results[0][:2] == results[1][:2]
+    assert results[0][2] == results[1][2]
 
 
 @pytest.fixture(name="provider", params=["hyperv", "vmware_desktop", "virtualbox"])
@@ -73,14 +73,14 @@ def _provider(request):
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["present", "started"])
-def test_changes_of_an_existing_vm(tmp_path, state, change):
+def test_change_of_an_existing_vm_sent_twice(tmp_path, state, change):
     def prepare(world):
-        assert world.create(state=state, **RICH).vm
+        assert world.create(state=state, **OPTIONS).vm
 
     def act(world):
         return world.run(**CHANGES[change], allow_restart=True, stop_mode="force")
 
-    ends_alike(tmp_path, "virtualbox", prepare, act)
+    assert_same_result(tmp_path, "virtualbox", prepare, act)
 
 
 @pytest.mark.parametrize(("before", "state", "stop_mode"), [
@@ -89,23 +89,23 @@ def test_changes_of_an_existing_vm(tmp_path, state, change):
     ("suspended", "started", "force"), ("suspended", "stopped", "force"), ("started", "restarted", "force"),
     ("suspended", "stopped", "graceful_then_force"), ("started", "absent", "force"), ("present", "absent", "force"),
 ])  # fmt: skip
-def test_states(tmp_path, provider, before, state, stop_mode):
+def test_power_change_sent_twice(tmp_path, provider, before, state, stop_mode):
     kept = {"suspended": "paused"} if provider == "hyperv" else {}
 
     def prepare(world):
         for name in ("started", before) if before == "suspended" else (before,) if before else ():
-            assert world.create(state=kept.get(name, name), **RICH if provider == "virtualbox" else {}).vm
+            assert world.create(state=kept.get(name, name), **OPTIONS if provider == "virtualbox" else {}).vm
         world.clock.sleep(2)
 
     def act(world):
         return world.create(state=kept.get(state, state), stop_mode=stop_mode, stop_timeout=5)
 
-    ends_alike(tmp_path, provider, prepare, act)
+    assert_same_result(tmp_path, provider, prepare, act)
 
 
 @pytest.mark.parametrize("power", ["started", "stopped"])
 @pytest.mark.parametrize("state", ["present", "absent", "restored"])
-def test_snapshots(tmp_path, provider, state, power):
+def test_snapshot_sent_twice(tmp_path, provider, state, power):
     def prepare(world):
         assert world.create(state="started", cpus=1).vm
         assert world.run(state=power, stop_mode="force").vm
@@ -116,11 +116,11 @@ def test_snapshots(tmp_path, provider, state, power):
     def act(world):
         return world.run(about="snapshot", snapshot="s", state=state)
 
-    ends_alike(tmp_path, provider, prepare, act)
+    assert_same_result(tmp_path, provider, prepare, act)
 
 
 @pytest.mark.parametrize("state", ["started", "absent"])
-def test_vm_of_the_users_own_file(tmp_path, provider, state):
+def test_power_change_of_a_vm_of_the_users_file_sent_twice(tmp_path, provider, state):
     def prepare(world):
         world.vagrant.write(
             'Vagrant.configure("2") do |config|\n  config.vm.box = "polyvirt/fast"\nend\n', "Vagrantfile"
@@ -131,11 +131,11 @@ def test_vm_of_the_users_own_file(tmp_path, provider, state):
     def act(world):
         return world.run("default", managed=False, state=state, stop_mode="force")
 
-    ends_alike(tmp_path, provider, prepare, act)
+    assert_same_result(tmp_path, provider, prepare, act)
 
 
 def test_snapshot_keeps_the_time_of_the_first_request(tmp_path, monkeypatch):
-    """What VirtualBox took half an hour before a record of it would be taken for somebody else's."""
+    """With the time of the second request, half an hour later, the record would not match the snapshot."""
     world = World(tmp_path, "virtualbox")
     assert world.create(state="started", cpus=1).vm
     run, lost = world.port.run, []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stopping: by the tool of the provider or by Vagrant, guests that do not obey, and forwards that would remain."""
+"""Stopping with the provider's tool or with Vagrant, guests that do not react, and processes of port forwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unit.module_utils._drivers.vagrant.in_process import World
 
 
 @pytest.mark.parametrize(("provider", "seconds"), [("virtualbox", 2), ("hyperv", 60)])
-def test_hanging_vm_is_cut_off_by_the_tool_or_left_to_the_user(tmp_path, provider, seconds):
+def test_hanging_vm_is_powered_off_by_the_tool_or_reported(tmp_path, provider, seconds):
     """Vagrant gets less time if the provider has a tool."""
     world = World(tmp_path, provider)
     identifier = world.create(state="started").vm["id"]
@@ -26,7 +26,7 @@ def test_hanging_vm_is_cut_off_by_the_tool_or_left_to_the_user(tmp_path, provide
 
 
 @pytest.mark.parametrize(("provider", "is_error"), [("virtualbox", False), ("hyperv", True)])
-def test_halt_that_fails_is_an_error_where_there_is_no_tool(tmp_path, provider, is_error):
+def test_failed_halt_is_an_error_if_the_provider_has_no_tool(tmp_path, provider, is_error):
     world = World(tmp_path, provider)
     assert world.create(state="started").vm
     world.vagrant.fails("halt", "VagrantError")
@@ -34,7 +34,7 @@ def test_halt_that_fails_is_an_error_where_there_is_no_tool(tmp_path, provider, 
     assert (answer.failed, answer.vms[0]["state"]) == (is_error, "running" if is_error else "stopped")
 
 
-def test_virtualbox_is_asked_by_the_power_button_and_forgets_saved_memory(virtualbox_world):
+def test_virtualbox_vm_gets_acpi_shutdown_and_loses_its_saved_state(virtualbox_world):
     identifier = virtualbox_world.create(state="started").vm["id"]
     answer = virtualbox_world.run(state="stopped", stop_timeout=1)
     assert "after stop it is still running" in answer.error
@@ -44,24 +44,24 @@ def test_virtualbox_is_asked_by_the_power_button_and_forgets_saved_memory(virtua
     assert ["VBoxManage", "discardstate", identifier] in virtualbox_world.run(state="stopped", stop_mode="force").calls
 
 
-@pytest.mark.parametrize(("options", "waits"), [({"stop_timeout": 7}, 7), ({}, 120)])
+@pytest.mark.parametrize(("options", "seconds"), [({"stop_timeout": 7}, 7), ({}, 120)])
 @pytest.mark.parametrize("guest", ["deaf", "hangs"])
-def test_vagrant_waits_for_a_guest_as_long_as_the_task_says(world, guest, options, waits):
-    """Vagrant's default is a minute, or the time in the Vagrantfile."""
+def test_vagrant_waits_for_the_guest_until_stop_timeout(world, guest, options, seconds):
+    """Vagrant's own limit is one minute, or the time in the Vagrantfile."""
     assert world.create(state="started", native={"vm.graceful_halt_timeout": 300}).vm
     world.vagrant.change(guests={"web": guest})
     began = world.clock.now()
     assert world.run(state="stopped", stop_mode="graceful_then_force", **options).vm["state"] == "stopped"
-    assert waits <= world.clock.now() - began < waits + 1
+    assert seconds <= world.clock.now() - began < seconds + 1
     assert world.states() == {"web": "off"}
 
 
 @pytest.mark.parametrize("native", [{}, {"host": "kvm2", "connect_via_ssh": True}], ids=["no virsh", "other host"])
-def test_without_the_tool_only_what_vagrant_can_do_is_supported(tmp_path, native):
+def test_libvirt_without_virsh_supports_only_what_vagrant_can_do(tmp_path, native):
     world = World(tmp_path, "libvirt")
     assert world.create(state="started", native=native).vm
     if native:
-        world.port.programs["virsh"] = lambda argv, environment: pytest.fail("virsh of this host was asked")
+        world.port.programs["virsh"] = lambda argv, environment: pytest.fail("virsh of this host was called")
     world.vagrant.change(guests={"web": "deaf"})
     for check in (True, False):
         assert "graceful_then_force" in world.run(state="stopped", stop_mode="graceful", check=check).error
@@ -72,20 +72,20 @@ def test_without_the_tool_only_what_vagrant_can_do_is_supported(tmp_path, native
 
 
 @pytest.mark.parametrize(
-    ("found", "asked"),
+    ("before", "state"),
     [("started", "stopped"), ("started", "restarted"), ("stopped", "started"), ("paused", "started")],
 )
 @pytest.mark.parametrize("provider", ["libvirt", "hyperv"])
-def test_forwards_of_libvirt_are_ended_before_a_change_of_power(tmp_path, found, asked, provider):
+def test_port_forwards_of_libvirt_are_ended_before_power_changes(tmp_path, before, state, provider):
     world = World(tmp_path, provider)
     assert world.create(state="started").vm
-    assert world.run(state=found, stop_mode="force").vm
+    assert world.run(state=before, stop_mode="force").vm
     pids = world.project / ".vagrant" / "machines" / "web" / provider / "pids"
     pids.mkdir()
     (pids / "ssh_18080.pid").write_text("4711")
     world.port.processes[4711] = ["ssh", "-L", "*:18080:192.0.2.1:80"]
-    # A graceful stop is another way to Vagrant.
-    mode = "force" if asked == "restarted" else "graceful_then_force"
-    assert world.run(state=asked, stop_mode=mode).vm["changed"]
+    # graceful_then_force runs vagrant halt, force runs vagrant halt --force.
+    mode = "force" if state == "restarted" else "graceful_then_force"
+    assert world.run(state=state, stop_mode=mode).vm["changed"]
     left = {"libvirt": ([], []), "hyperv": ([4711], ["ssh_18080.pid"])}[provider]
     assert (list(world.port.processes), [one.name for one in pids.iterdir()]) == left

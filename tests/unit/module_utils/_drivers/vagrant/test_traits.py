@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The features of Vagrant with each provider, and values that fail before the project is read."""
+"""What each provider supports, and values that are rejected before the project is read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIBVIRT = vagrant_traits({"libvirt"})
 
 
 @pytest.mark.parametrize(
-    ("provider", "kept", "verbs", "stop_mode"),
+    ("provider", "suspended", "verbs", "stop_mode"),
     [
         ("libvirt", {PAUSED}, {"pause", "resume"}, "graceful"),
         ("hyperv", {PAUSED}, {"pause", "resume"}, "graceful_then_force"),
@@ -34,9 +34,9 @@ LIBVIRT = vagrant_traits({"libvirt"})
         ("proxmox", set(), set(), "graceful_then_force"),
     ],
 )
-def test_each_provider_in_its_own_way(provider, kept, verbs, stop_mode):
+def test_power_states_and_stop_mode_depend_on_the_provider(provider, suspended, verbs, stop_mode):
     traits = vagrant_traits({provider})
-    assert traits.powers == {STOPPED, RUNNING, *kept}
+    assert traits.powers == {STOPPED, RUNNING, *suspended}
     assert traits.verbs & {"pause", "resume", "suspend"} == verbs
     assert traits.stop_modes[0] == stop_mode
 
@@ -46,7 +46,7 @@ def _vm(provider, **config):
 
 
 @pytest.mark.parametrize(
-    ("provider", "power", "asked", "cost"),
+    ("provider", "power", "requested", "cost"),
     [
         ("libvirt", RUNNING, SnapshotRequest("s", description="x"), LIVE),
         ("libvirt", RUNNING, SnapshotRequest("s", include_memory=False), NEVER),
@@ -56,21 +56,21 @@ def _vm(provider, **config):
         ("hyperv", STOPPED, SnapshotRequest("s"), LIVE),
     ],
 )
-def test_which_snapshots_can_be_taken(provider, power, asked, cost):
+def test_possible_snapshots_depend_on_the_provider_and_the_power_state(provider, power, requested, cost):
     field = vagrant_traits({provider}).fields["snapshot.take"]
-    assert field.cost_of(Vm("web", id="u", power=power), Change("snapshot", None, asked)) == cost
-    assert field.cost_of(Vm("web", power=STOPPED), Change("snapshot", None, asked)) == NEVER
+    assert field.cost_of(Vm("web", id="u", power=power), Change("snapshot", None, requested)) == cost
+    assert field.cost_of(Vm("web", power=STOPPED), Change("snapshot", None, requested)) == NEVER
 
 
 @pytest.mark.parametrize(
-    ("provider", "left_in"), [("libvirt", {}), ("virtualbox", {RUNNING: SUSPENDED}), ("hyperv", {STOPPED: RUNNING})]
+    ("provider", "restored_as"), [("libvirt", {}), ("virtualbox", {RUNNING: SUSPENDED}), ("hyperv", {STOPPED: RUNNING})]
 )
-def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
-    assert vagrant_traits({provider}).restored_as == left_in
+def test_power_state_after_a_restore_depends_on_the_provider(provider, restored_as):
+    assert vagrant_traits({provider}).restored_as == restored_as
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "texts"),
     [
         ({"memory": (1 << 30) + 1}, ("memory", "MiB")),
         ({"disks": {"primary": {"size": (1 << 30) + 1}}}, ("disks", "MiB")),
@@ -87,16 +87,16 @@ def test_how_a_provider_leaves_what_it_has_restored(provider, left_in):
         ({"os_type": "debian-13", "provider": "hyperv"}, ("os_type", "hyperv", "box")),
     ],
 )
-def test_rejected(config, words):
+def test_invalid_setting_is_rejected(config, texts):
     with pytest.raises(Refused) as error:
         LIBVIRT.adjust(Vm.absent("web"), config)
-    for word in ("web: ", *words):
-        assert word in str(error.value)
+    for text in ("web: ", *texts):
+        assert text in str(error.value)
 
 
-def test_a_system_names_the_box_of_its_provider():
-    more = {"gentoo": {"libvirt": "me/gentoo"}}
-    adjust = vagrant_traits({"libvirt"}, default_provider="libvirt", os_boxes=more).adjust
+def test_os_type_selects_the_box_of_the_provider():
+    os_boxes = {"gentoo": {"libvirt": "me/gentoo"}}
+    adjust = vagrant_traits({"libvirt"}, default_provider="libvirt", os_boxes=os_boxes).adjust
     boxes = [adjust(Vm.absent("web"), config)["box"] for config in ({"os_type": "debian-12"}, {"os_type": "gentoo"})]
     assert boxes == ["debian/bookworm64", "me/gentoo"]
     assert adjust(Vm.absent("web"), {"os_type": "beos", "box": "me/beos"})["box"] == "me/beos"
@@ -118,7 +118,7 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
 
 
 @pytest.mark.parametrize(
-    ("found", "asked", "normalized"),
+    ("found", "requested", "normalized"),
     [
         (HOSTONLY, BRIDGED, {**BRIDGED, "address": None}),
         (HOSTONLY, {**BRIDGED, "address": "10.0.0.5"}, {**BRIDGED, "address": "10.0.0.5"}),
@@ -126,40 +126,40 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
         (HOSTONLY, {"type": "hostonly"}, {"type": "hostonly"}),
         (HOSTONLY, {}, {}),
         (BRIDGED, {"source": "eth1"}, {"source": "eth1"}),
-        # Of several ways of writing one address there is one that is compared.
+        # An IPv6 address can be written in several ways; its short form is compared.
         (HOSTONLY, {"address": "FD00:0:0::1"}, {"address": "fd00::1"}),
     ],
 )
-def test_normalized_nic(found, asked, normalized):
+def test_nic_is_normalized(found, requested, normalized):
     known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
-    assert LIBVIRT.adjust(known, {"networks": {"1": asked}})["networks"] == {"1": normalized}
+    assert LIBVIRT.adjust(known, {"networks": {"1": requested}})["networks"] == {"1": normalized}
 
 
 @pytest.mark.parametrize(("path", "normalized"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
-def test_a_place_in_the_guest_is_written_in_one_way(path, normalized):
-    asked = {"a": {"host_path": "/srv", "guest_path": path}}
-    for known in ({}, {"shared_folders": asked}):
-        adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": asked})
+def test_guest_path_is_normalized(path, normalized):
+    requested = {"a": {"host_path": "/srv", "guest_path": path}}
+    for known in ({}, {"shared_folders": requested}):
+        adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": requested})
         assert adjusted["shared_folders"]["a"]["guest_path"] == normalized
 
 
 @pytest.mark.parametrize(
-    ("fits", "names"),
+    ("valid", "names"),
     [(False, ["two words", "-dash", "/x/", "ü", ".dot", ""]), (True, ["web", "web-1", "web_1.example", "1"])],
 )
-def test_names_that_vagrant_takes_for_something_else_are_rejected(fits, names):
-    assert [LIBVIRT.name_fault(name) is None for name in names] == [fits] * len(names)
-    snapshots = ["a b", "a" * 247] if fits else ["-a", ".a", "a/b", "a" * 248]
-    assert [LIBVIRT.snapshot_name_fault(name) is None for name in snapshots] == [fits] * len(snapshots)
+def test_names_that_vagrant_would_misread_are_rejected(valid, names):
+    assert [LIBVIRT.name_fault(name) is None for name in names] == [valid] * len(names)
+    snapshots = ["a b", "a" * 247] if valid else ["-a", ".a", "a/b", "a" * 248]
+    assert [LIBVIRT.snapshot_name_fault(name) is None for name in snapshots] == [valid] * len(snapshots)
 
 
-def test_errors_of_vms_and_files_in_use_pass():
+def test_errors_about_locked_vms_and_files_are_transient():
     locked = CommandFailed(("VBoxManage",), 1, "The machine 'web' is already locked for a session (or being unlocked)")
     assert all(LIBVIRT.transient(error) for error in (locked, Busy(("vagrant",), 1, "held")))
     assert not LIBVIRT.transient(CommandFailed(("vagrant",), 1, "It went wrong."))
 
 
-def test_an_adopted_project_is_only_driven():
+def test_unmanaged_project_supports_only_power_and_snapshots():
     traits = vagrant_traits({"libvirt"}, managed=False)
     assert {kind.split(".")[0] for kind in traits.fields} == {"snapshot"}
     assert traits.power_after_create == RUNNING
@@ -167,8 +167,8 @@ def test_an_adopted_project_is_only_driven():
         assert "managed: false" in traits.instead[option]
 
 
-def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
-    """Our table may have another one by then, and only recreating the VM changes its box."""
+def test_same_os_type_keeps_the_box_of_the_description():
+    """A newer version of the collection may have another box, but only recreating the VM changes its box."""
     known = _vm("libvirt", os_type="debian-12", box="our/own")
     assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
     assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
@@ -179,9 +179,12 @@ def test_a_system_that_is_asked_for_again_keeps_the_box_it_was_described_with():
 
 @pytest.mark.parametrize("value", [None, True, {"a": 1}, ["a"]])
 @pytest.mark.parametrize(
-    ("option", "given"),
-    [("environment", lambda one: one), ("provisioners", lambda one: ({"inline": "x", "env": one},))],
+    ("option", "with_value"),
+    [
+        ("environment", lambda variables: variables),
+        ("provisioners", lambda variables: ({"inline": "x", "env": variables},)),
+    ],
 )
-def test_a_variable_is_a_text(option, given, value):
+def test_value_of_a_variable_must_be_a_string(option, with_value, value):
     with pytest.raises(Refused, match=f"{option}.*: the value of A is not a string"):
-        LIBVIRT.adjust(_vm("libvirt"), {option: given({"A": value})})
+        LIBVIRT.adjust(_vm("libvirt"), {option: with_value({"A": value})})

@@ -30,16 +30,16 @@ VM = Vm(name="web")
         ("rocky-9", "vmware_desktop", "rockylinux/9"),
     ],
 )
-def test_each_system_has_a_box(name, provider, box):
+def test_box_depends_on_os_type_and_provider(name, provider, box):
     assert box_of(VM, name, provider) == box
 
 
-def test_every_system_has_a_box_for_virtualbox_and_libvirt():
+def test_every_os_type_has_a_box_for_virtualbox_and_libvirt():
     for name, system in SYSTEMS.items():
         assert {"virtualbox", "libvirt"} <= set(system.boxes) <= set(PROVIDERS), name
 
 
-def test_error_about_unknown_system_lists_known_ones():
+def test_error_about_unknown_os_type_lists_known_ones():
     with pytest.raises(Refused, match=r"web: os_type: ubuntu-18.04 is not known.*centos-7.*debian-13.*ubuntu-24.04"):
         box_of(VM, "ubuntu-18.04", "libvirt")
 
@@ -49,16 +49,16 @@ def test_error_about_missing_box_lists_providers_with_one():
         box_of(VM, "debian-13", "hyperv")
 
 
-def test_table_of_the_task_takes_precedence():
-    more = {"debian-13": {"hyperv": "me/debian"}, "alpine": {"libvirt": "generic/alpine319"}}
-    assert box_of(VM, "alpine", "libvirt", more) == "generic/alpine319"
-    assert box_of(VM, "debian-13", "hyperv", more) == "me/debian"
-    assert box_of(VM, "debian-13", "libvirt", more) == "debian/trixie64"
+def test_os_boxes_of_the_task_take_precedence():
+    os_boxes = {"debian-13": {"hyperv": "me/debian"}, "alpine": {"libvirt": "generic/alpine319"}}
+    assert box_of(VM, "alpine", "libvirt", os_boxes) == "generic/alpine319"
+    assert box_of(VM, "debian-13", "hyperv", os_boxes) == "me/debian"
+    assert box_of(VM, "debian-13", "libvirt", os_boxes) == "debian/trixie64"
     with pytest.raises(Refused, match="Set one of almalinux-10, almalinux-8, almalinux-9, alpine"):
-        box_of(VM, "nosuch", "libvirt", more)
+        box_of(VM, "nosuch", "libvirt", os_boxes)
 
 
-def test_system_without_security_updates_causes_a_warning():
+def test_os_type_without_security_updates_causes_a_warning():
     assert end_of_life_warning("centos-7", date(2024, 6, 30)) is None
     warning = end_of_life_warning("centos-7", date(2024, 7, 1))
     assert warning.startswith("os_type: centos-7 has had no security updates since 2024-06-30")
@@ -66,6 +66,6 @@ def test_system_without_security_updates_causes_a_warning():
 
 
 @pytest.mark.parametrize("boxes", ["generic/gentoo", None, ["generic/gentoo"], {"libvirt": ["generic/gentoo"]}])
-def test_malformed_table_is_rejected(boxes):
+def test_malformed_os_boxes_are_rejected(boxes):
     with pytest.raises(Refused, match=r"web: os_boxes: gentoo is not a mapping"):
         box_of(VM, "gentoo", "libvirt", {"gentoo": boxes})

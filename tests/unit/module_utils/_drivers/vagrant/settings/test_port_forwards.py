@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes that vagrant-libvirt leaves for forwarded ports are ended, but no other process with the same id."""
+"""Processes that vagrant-libvirt leaves for forwarded ports are ended, but no other process with the same PID."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 
 from unit.module_utils._drivers.vagrant.in_process import Programs
 
-_SLEEPS = "import time; print(flush=True); time.sleep(60)"
+_SLEEP = "import time; print(flush=True); time.sleep(60)"
 
 
-def _note(folder, pid):
-    """As Vagrant does."""
+def _write_pid_file(folder, pid):
+    """Write the file in which Vagrant stores the PID of a port forward."""
     (folder / "pids").mkdir()
     (folder / "pids" / "ssh_18080.pid").write_text(str(pid))
 
 
 @pytest.mark.parametrize(
-    ("words", "remains"),
+    ("arguments", "remains"),
     [
         (["-L", "127.0.0.1:18080:192.168.121.206:80", "-N", "192.168.121.206"], []),
         (["-L", "127.0.0.1:18081:192.168.121.206:80"], [4711]),
@@ -32,27 +32,27 @@ def _note(folder, pid):
         (["-R", "127.0.0.1:18080:192.168.121.206:80"], [4711]),
     ],
 )
-def test_only_the_forward_itself_is_ended(tmp_path, words, remains):
-    """Another process may have the same id now."""
+def test_only_the_forward_itself_is_ended(tmp_path, arguments, remains):
+    """Another process may have the same PID by now."""
     port = Programs(None, {})
-    port.processes[4711] = ["ssh", *words]
-    _note(tmp_path, 4711)
+    port.processes[4711] = ["ssh", *arguments]
+    _write_pid_file(tmp_path, 4711)
     (tmp_path / "pids" / "other").touch()
     port_forwards.clear(port, str(tmp_path))
     assert (list(port.processes), [one.name for one in (tmp_path / "pids").iterdir()]) == (remains, ["other"])
 
 
 def test_process_of_a_forward_is_ended(tmp_path):
-    command = [sys.executable, "-c", _SLEEPS, "-L", "127.0.0.1:18080:192.168.121.206:80"]
+    command = [sys.executable, "-c", _SLEEP, "-L", "127.0.0.1:18080:192.168.121.206:80"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        _note(tmp_path, process.pid)
+        _write_pid_file(tmp_path, process.pid)
         port_forwards.clear(Commands(), str(tmp_path))
         assert process.wait(10) != 0
 
 
-@pytest.mark.parametrize("noted", ["", "no number", "999999999"])
-def test_process_that_is_gone_needs_no_end(tmp_path, noted):
-    _note(tmp_path, noted)
+@pytest.mark.parametrize("content", ["", "no number", "999999999"])
+def test_pid_file_of_an_ended_process_is_removed(tmp_path, content):
+    _write_pid_file(tmp_path, content)
     port_forwards.clear(Commands(), str(tmp_path))
     assert list((tmp_path / "pids").iterdir()) == []

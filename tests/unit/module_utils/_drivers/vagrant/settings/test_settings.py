@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.set
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 MIB, GIB = 1 << 20, 1 << 30
-RICH = {
+ALL_SETTINGS = {
     "provider": "virtualbox",
     "box": "debian/bookworm64",
     "box_version": ">= 12",
@@ -41,15 +41,15 @@ RICH = {
 }
 
 
-def test_nothing_is_lost_in_the_file():
-    text = vagrantfile.render({"machines": [description_of("web", RICH)], "environment": {"A": "b"}})
+def test_settings_are_the_same_after_writing_and_parsing():
+    text = vagrantfile.render({"machines": [description_of("web", ALL_SETTINGS)], "environment": {"A": "b"}})
     described = vagrantfile.description(text)
-    assert config_of(described["machines"][0], described["environment"]) == {**RICH, "environment": {"A": "b"}}
+    assert config_of(described["machines"][0], described["environment"]) == {**ALL_SETTINGS, "environment": {"A": "b"}}
 
 
-@pytest.mark.parametrize("key", sorted(set(RICH) - {"provider", "networks"}))
-def test_each_setting_may_be_left_out(key):
-    config = {name: value for name, value in RICH.items() if name != key}
+@pytest.mark.parametrize("key", sorted(set(ALL_SETTINGS) - {"provider", "networks"}))
+def test_each_setting_may_be_omitted(key):
+    config = {name: value for name, value in ALL_SETTINGS.items() if name != key}
     parsed = config_of(description_of("web", config))
     assert not parsed[key] or parsed[key] == {"primary": {}}
     assert {name: parsed[name] for name in config} == config
