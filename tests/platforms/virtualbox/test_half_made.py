@@ -9,7 +9,7 @@ import pytest
 
 from platforms.virtualbox.tasks import MIB, SMALL, Killed, RecordingCommands, killed_after, task
 
-pytestmark = pytest.mark.deep("killed at every call on the double: unit belt, test_half_made.py")
+pytestmark = pytest.mark.deep("killed at every call on the double: unit belt, test_killed.py")
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {}, "#1": {"size": 2 * MIB}}}
 

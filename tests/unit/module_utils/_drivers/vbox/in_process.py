@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The VirtualBox driver on the double in this process: no program is started, and the clock is simulated.
 
-All that these tests use of the double comes from here.
+These tests use the double only through this module.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ class VirtualBox(double_registry.VirtualBox):
         return path
 
     def files(self):
-        """All files below the folder of VMs."""
+        """Paths of all files in the folder of VMs."""
         return sorted(str(path.relative_to(self.machines)) for path in self.machines.rglob("*") if path.is_file())
 
-    def registered(self, what="hdds"):
+    def registered(self, kind="hdds"):
         """Paths of the images that VirtualBox knows."""
-        lines = self.run("list", what).splitlines()
+        lines = self.run("list", kind).splitlines()
         return sorted(line.partition(":")[2].strip() for line in lines if line.startswith("Location:"))
 
     def values(self, name="web"):
@@ -96,10 +96,10 @@ def virtualbox(**more):
 
 
 class InProcess(Commands):
-    """The driver's port to programs. VBoxManage is the double; a program that creates ISO images is simulated here.
+    """The driver's port to programs. VBoxManage is the double; the program that creates ISO images is simulated here.
 
-    ``before`` and ``after`` are {word: action}: what somebody else does just before or after the first call with that
-    word. ``fails`` is {word: text}: the first call with that word does nothing and fails with the text.
+    ``before`` and ``after`` are {word: function}: called just before or after the first call with that word, to act as
+    another client. ``fails`` is {word: text}: the first call with that word does nothing and fails with the text.
     """
 
     def __init__(self, box, before=None, after=None, fails=None):
@@ -142,10 +142,10 @@ def task(box, *names, commands=None, before=None, after=None, fails=None, **more
     return tasks.task(box, *names, commands=commands, clock=box.clock, **more)
 
 
-def snapshot(box, taken, name="web", state="present", **more):
+def snapshot(box, snapshot_name, name="web", state="present", **more):
     """Run one task about a snapshot; ``more`` as in ``task``, and ``children``, ``description``, ``power``."""
-    asked = {key: more.pop(key) for key in ("children", "description", "power") if key in more}
-    return task(box, name, snapshot={"name": taken, "state": state, **asked}, **more)
+    fields = {key: more.pop(key) for key in ("children", "description", "power") if key in more}
+    return task(box, name, snapshot={"name": snapshot_name, "state": state, **fields}, **more)
 
 
 def driver_of(box, commands=None, **settings):

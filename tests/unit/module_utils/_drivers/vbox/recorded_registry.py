@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A registry recorded from VBoxManage 7.2.22: three VMs, one of them a linked clone, and an unfinished one.
 
-What would change it is only noted. The recorded folder is put where the test has one, with its settings files.
+Calls that would change it are only recorded. In the recordings, the folder of the registry is replaced by that of the
+test, which gets the settings files.
 """
 
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
@@ -26,26 +28,26 @@ class Commands:
         for name, path in _FILES.items():
             file = folder / "machines" / f"{path}.vbox"
             file.parent.mkdir(parents=True)
-            file.write_text(self._told(f"settings-{name}"), encoding="utf-8")
+            file.write_text(self._recording(f"settings-{name}"), encoding="utf-8")
 
-    def _told(self, name):
+    def _recording(self, name):
         return recorded(name).replace(_RECORDED_AT, self.folder)
 
     def find(self, name, hint=None):
         return name
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
-        words = tuple(argv[1:])
-        if words[0] == "list":
-            self.reads.append(words)
-            text = self._told("list-multiple")
-            return Completed(tuple(argv), 0, text if "--multiple" in words else text[text.index("Name:      ") :], "")
-        if words[0] in ("guestproperty", "showmediuminfo"):
-            self.reads.append(words)
+        command = tuple(argv[1:])
+        if command[0] == "list":
+            self.reads.append(command)
+            text = self._recording("list-multiple")
+            return Completed(tuple(argv), 0, text if "--multiple" in command else text[text.index("Name:      ") :], "")
+        if command[0] in ("guestproperty", "showmediuminfo"):
+            self.reads.append(command)
             return Completed(tuple(argv), 0, "", "")
-        if words[2:3] == ("showvminfo",):
-            return Completed(tuple(argv), 0, self._told("snapshot-showvminfo"), "")
-        self.calls.append(words)
+        if command[2:3] == ("showvminfo",):
+            return Completed(tuple(argv), 0, self._recording("snapshot-showvminfo"), "")
+        self.calls.append(command)
         return Completed(tuple(argv), 0, "", "")
 
 
@@ -55,9 +57,7 @@ def driver_on(folder, **more):
     return VBoxDriver(VBoxManage(commands), commands, **more), commands
 
 
-def found(driver, name, *facets, native=()):
+def recorded_vm(driver, name, *facets):
     """One VM of the registry, as the driver observes it."""
-    from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
-
     (vm,) = driver.observe([Target(name=name)], frozenset(facets)).vms
     return vm

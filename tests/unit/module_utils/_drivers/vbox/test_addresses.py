@@ -33,48 +33,50 @@ class Tool:
             return recorded(self.properties)
         mac = words[-1].partition("=")[2]
         if mac not in self.leases:
-            said = f"VBoxManage: error: Could not find a lease for {mac}\n"
-            raise CommandFailed(("VBoxManage", *words), 1, said, message=said)
+            message = f"VBoxManage: error: Could not find a lease for {mac}\n"
+            raise CommandFailed(("VBoxManage", *words), 1, message, message=message)
         return recorded(self.leases[mac])
 
 
-@pytest.fixture(name="_neighbours", autouse=True)
-def _told_by_the_kernel(monkeypatch):
+@pytest.fixture(autouse=True)
+def _arp_table_of_the_host(monkeypatch):
     monkeypatch.setattr(files, "read", lambda path: ARP.encode())
 
 
-def found(tool, *nics, thoroughly=True):
+def addresses_and_ssh(tool, *nics, thoroughly=True):
     networks = {str(place): {"source": "vboxnet0", **nic} for place, nic in enumerate(nics)}
     (vm,) = with_addresses(tool, [Vm("web", "u", RUNNING, config={"networks": networks})], thoroughly)
     return [(one.address, one.source, one.mac) for one in vm.addresses], vm.ssh
 
 
-def test_what_the_guest_said_in_this_boot():
-    addresses, ssh = found(Tool(), {"type": "nat", "mac": FIRST})
+def test_address_reported_by_the_guest_in_this_boot():
+    addresses, ssh = addresses_and_ssh(Tool(), {"type": "nat", "mac": FIRST})
     assert addresses == [("10.0.2.15", "agent", FIRST)]
     assert ssh is None  # The address behind NAT cannot be reached from the host.
 
 
 @pytest.mark.parametrize("recording", ["guestproperty-enumerate-stale", "guestproperty-enumerate-stale-old"])
-def test_what_it_said_in_a_former_boot(recording):
-    """Saved, resumed, powered off and started cold: VirtualBox tells the old address again, in both its forms."""
+def test_address_of_an_earlier_boot_is_ignored(recording):
+    """Saved, resumed, powered off and started cold: VirtualBox reports the old address again, in either format."""
     assert "192.168.56.7" in recorded(recording)
-    assert found(Tool(recording), {"type": "hostonly", "mac": FIRST}) == ([], None)
+    assert addresses_and_ssh(Tool(recording), {"type": "hostonly", "mac": FIRST}) == ([], None)
 
 
-def test_a_lease_counts_while_it_lasts():
+def test_expired_lease_is_ignored():
     leases = {FIRST: "dhcpserver-findlease-expired", SECOND: "dhcpserver-findlease"}
     tool = Tool("guestproperty-enumerate-stale", leases)
-    addresses, ssh = found(tool, {"type": "hostonly", "mac": FIRST}, {"type": "hostonly", "mac": SECOND})
+    addresses, ssh = addresses_and_ssh(tool, {"type": "hostonly", "mac": FIRST}, {"type": "hostonly", "mac": SECOND})
     assert addresses[0] == ("192.168.56.101", "lease", SECOND)
     assert (ssh["host"], ssh["scope"]) == ("192.168.56.101", "host")
 
 
-def test_neighbours_that_answered():
-    addresses, ssh = found(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND})
+def test_address_of_a_complete_entry_of_the_arp_table():
+    addresses, ssh = addresses_and_ssh(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND})
     assert addresses == [("192.168.56.20", "arp", SECOND)]
     assert (ssh["host"], ssh["scope"]) == ("192.168.56.20", "network")
 
 
-def test_nobody_else_is_asked_where_no_address_is_wanted():
-    assert found(Tool("guestproperty-enumerate-stale"), {"type": "bridged", "mac": SECOND}, thoroughly=False)[0] == []
+def test_arp_table_is_not_used_if_addresses_are_not_requested():
+    tool = Tool("guestproperty-enumerate-stale")
+    addresses, _ssh = addresses_and_ssh(tool, {"type": "bridged", "mac": SECOND}, thoroughly=False)
+    assert addresses == []

@@ -14,76 +14,77 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
-from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 TRAITS = vbox_traits((7, 2, 22))
 
 
-def checked(driver, vm, **asked):
-    """Look at what a task about a snapshot needs."""
-    planned = plan(vm, Request(name=vm.name, snapshot=SnapshotRequest(**asked)), TRAITS)
+def preflight(driver, vm, **requested):
+    """Run the preflight of a task about a snapshot."""
+    planned = plan(vm, Request(name=vm.name, snapshot=SnapshotRequest(**requested)), TRAITS)
     assert planned.refusal is None, planned.refusal
     driver.preflight(planned)
 
 
 def with_current(vm, name):
+    """The VM, with another current snapshot."""
     return vm.having(snapshots=tuple(replace(one, current=one.name == name) for one in vm.snapshots))
 
 
-def test_a_snapshot_that_a_linked_clone_stands_on_is_not_dropped(tmp_path):
+def test_snapshot_that_a_linked_clone_needs_is_not_deleted(tmp_path):
     driver, commands = driver_on(tmp_path)
-    vm = found(driver, "web")
+    vm = recorded_vm(driver, "web")
     with pytest.raises(Refused, match=r"web: snapshot 'off' is needed by linked"):
-        checked(driver, vm, name="off", state="absent")
-    checked(driver, vm, name="on", state="absent")
+        preflight(driver, vm, name="off", state="absent")
+    preflight(driver, vm, name="on", state="absent")
     assert commands.calls == []
 
 
-def test_the_current_snapshot_is_kept_as_long_as_it_has_a_child(tmp_path):
+def test_current_snapshot_with_a_child_is_not_deleted(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    vm = with_current(found(driver, "web"), "on")
-    with pytest.raises(Refused, match=r"'on' is the current snapshot and has the child 'off'") as refused:
-        checked(driver, vm, name="on", state="absent")
-    assert "children: true" in refused.value.remedy
+    vm = with_current(recorded_vm(driver, "web"), "on")
+    with pytest.raises(Refused, match=r"'on' is the current snapshot and has the child 'off'") as error:
+        preflight(driver, vm, name="on", state="absent")
+    assert "children: true" in error.value.remedy
 
 
-def test_of_a_tree_that_goes_only_what_is_left_then_counts(tmp_path):
+def test_deletion_with_children_checks_only_what_remains(tmp_path):
     """The child would be deleted first, so the obstacle is the clone, not the child."""
     driver, _commands = driver_on(tmp_path)
-    vm = with_current(found(driver, "web"), "on")
+    vm = with_current(recorded_vm(driver, "web"), "on")
     with pytest.raises(Refused, match="'off' is needed by"):
-        checked(driver, vm, name="on", state="absent", children=True)
+        preflight(driver, vm, name="on", state="absent", children=True)
     alone = vm.having(snapshots=tuple(one for one in vm.snapshots if one.name == "on"))
-    checked(driver, alone, name="on", state="absent")
+    preflight(driver, alone, name="on", state="absent")
 
 
-def made_from(image):
+def creation_from(image):
     request = Request(name="new", config={"disks": {"SATA 0": {}}}, creation={"image": {"source": image}})
     return plan(Vm.absent("new"), request, TRAITS)
 
 
-def an_image(path):
-    """A file that begins as a VDI of one MiB does."""
+def write_vdi(path):
+    """Write the header of a VDI of 1 MiB."""
     path.write_bytes((b"<<< ".ljust(0x170, b"\0") + (1 << 20).to_bytes(8, "little")).ljust(512, b"\0"))
 
 
-def test_an_image_that_a_machine_writes_to_is_not_copied(tmp_path):
+def test_image_that_a_vm_writes_to_is_not_copied(tmp_path):
     driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
     base = tmp_path / "machines" / "run" / "run-SATA-0.vdi"
-    an_image(base)
+    write_vdi(base)
     with pytest.raises(Refused, match=r"new: image\.source: .* is a disk of run, which may write to it"):
-        driver.preflight(made_from(str(base)))
+        driver.preflight(creation_from(str(base)))
 
 
-def test_an_image_that_only_a_snapshot_has_is_copied(tmp_path):
+def test_image_that_only_a_snapshot_uses_is_copied(tmp_path):
     driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
     base = tmp_path / "machines" / "g" / "web" / "web-SATA-0.vdi"
-    an_image(base)
-    driver.preflight(made_from(str(base)))
+    write_vdi(base)
+    driver.preflight(creation_from(str(base)))
 
 
 @pytest.mark.parametrize(
-    ("content", "is_medium"),
+    ("content", "is_iso"),
     [
         (b"\0" * 32769 + b"CD001", True),
         (b"\0" * 32769 + b"BEA01", True),
@@ -95,10 +96,10 @@ def test_an_image_that_only_a_snapshot_has_is_copied(tmp_path):
     ],
     ids=["ISO 9660", "UDF", "VISO", "DMG", "zeroes", "text", "empty"],
 )
-def test_a_medium_is_known_by_its_words(tmp_path, content, is_medium):
+def test_iso_image_is_recognized_by_its_content(tmp_path, content, is_iso):
     path = tmp_path / "any"
     path.write_bytes(content)
-    if is_medium:
+    if is_iso:
         images.check_iso("web", str(path))
     else:
         with pytest.raises(Refused, match=r"web: iso: .* is not an ISO image"):

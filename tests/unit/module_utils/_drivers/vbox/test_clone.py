@@ -11,11 +11,11 @@ from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observe
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}}}
 RULES = {"web": {"host_port": 20002, "guest_port": 80}}
-FULL = "The disk is full"
+DISK_FULL = "The disk is full"
 
 
-def clone(vbox, *names, linked=False, taken=None, config=None, **more):
-    source = {"source": "source", "linked": linked, "snapshot": taken}
+def clone(vbox, *names, linked=False, snapshot_name=None, config=None, **more):
+    source = {"source": "source", "linked": linked, "snapshot": snapshot_name}
     return task(vbox, *(names or ("copy",)), config=config or {}, clone=source, **more)
 
 
@@ -30,7 +30,7 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     config = {**TWO_DISKS, "port_forwards": RULES, "autostart": True, "tags": ("a",), "memory": 20 * MIB}
     source = task(vbox, "source", config=config, cloud_init={"user": "admin"}).succeeded().vm
     snapshot(vbox, "s", "source").succeeded()
-    made = clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).succeeded()
+    made = clone(vbox, linked=linked, snapshot_name="s", config={"tags": ("b",)}).succeeded()
     found = observed(vbox, name="copy").config
     assert (found["autostart"], found["port_forwards"], found["tags"]) == (False, {}, ("b",))
     assert (found["memory"], found["ssh_forward"]) == (20 * MIB, True)
@@ -41,7 +41,7 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     assert {key: value for key, value in mark.items() if key != "disks"} == expected
     assert len(mark["disks"]) == 2
     assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
-    assert clone(vbox, linked=linked, taken="s", config={"tags": ("b",)}).succeeded().writes == []
+    assert clone(vbox, linked=linked, snapshot_name="s", config={"tags": ("b",)}).succeeded().writes == []
 
 
 def test_clone_has_a_seed_of_its_own(vbox):
@@ -56,7 +56,7 @@ def test_clone_has_a_seed_of_its_own(vbox):
 
 
 @pytest.mark.parametrize("nic", [{}, {"mac": "08:00:27:aa:bb:cc"}])
-def test_seed_of_a_clone_names_the_mac_that_its_nic_has_in_the_end(vbox, nic):
+def test_seed_of_a_clone_has_the_final_mac_of_its_nic(vbox, nic):
     task(vbox, "source").succeeded()
     config = {"networks": {"0": {"type": "nat", **nic}}}
     clone(vbox, config=config, cloud_init={"ip_config": ["ip=10.0.0.5/24"]}).succeeded()
@@ -68,17 +68,17 @@ def test_seed_of_a_clone_names_the_mac_that_its_nic_has_in_the_end(vbox, nic):
 def test_clone_of_a_snapshot_with_memory_is_stopped(vbox):
     task(vbox, "source", state="started").succeeded()
     snapshot(vbox, "s", "source").succeeded()
-    done = clone(vbox, taken="s").succeeded()
+    done = clone(vbox, snapshot_name="s").succeeded()
     assert (done.vm["state"], done.verbs.count("discardstate")) == ("stopped", 1)
 
 
-def test_clone_is_created_in_the_folder_of_the_task(vbox):
+def test_clone_is_created_in_storage_path(vbox):
     task(vbox, "source").succeeded()
     clone(vbox, storage_path=str(vbox.folder)).succeeded()
     assert observed(vbox, name="copy").config["disks"]["SATA 0"]["source"].startswith(f"{vbox.folder}/copy/")
 
 
-def test_clone_without_a_mark_of_its_source(vbox):
+def test_clone_of_a_foreign_vm(vbox):
     """Images and rules of a source that was not created by the collection are handled, too."""
     vbox.make("source", "obeys")
     vbox.run("modifyvm", "source", "--natpf1", "a,tcp,,2101,,1", "--natpf1", "b,tcp,,2102,,2")
@@ -86,37 +86,37 @@ def test_clone_without_a_mark_of_its_source(vbox):
     assert observed(vbox, name="copy").config["port_forwards"] == {}
     assert len(observed(vbox, name="source").config["port_forwards"]) == 2
     task(vbox, "copy", state="absent").succeeded()
-    assert vbox.registered() == observed_sources(vbox, "source")
+    assert vbox.registered() == disk_sources(vbox, "source")
 
 
-def observed_sources(vbox, name):
+def disk_sources(vbox, name):
     return [disk["source"] for disk in observed(vbox, name=name).config["disks"].values()]
 
 
 def test_disk_grown_since_a_snapshot_is_not_copied(vbox):
-    """VirtualBox 7.2 cannot; a linked clone of a later snapshot can have it."""
+    """VirtualBox 7.2 cannot copy it; a linked clone of a later snapshot can use it."""
     task(vbox, "source").succeeded()
     snapshot(vbox, "before", "source").succeeded()
     task(vbox, "source", config={"disks": {"#0": {"size": 4 * MIB}}}).succeeded()
     snapshot(vbox, "after", "source").succeeded()
-    words = ("SATA 0", "was enlarged after a snapshot", "linked clone")
-    for taken in (None, "after"):
-        clone(vbox, taken=taken).refused("copy", *words)
-    assert clone(vbox, taken="before").succeeded().vm["disks"][0]["size"] == 2 * MIB
-    assert clone(vbox, "link", taken="after", linked=True).succeeded().vm["disks"][0]["size"] == 4 * MIB
+    texts = ("SATA 0", "was enlarged after a snapshot", "linked clone")
+    for snapshot_name in (None, "after"):
+        clone(vbox, snapshot_name=snapshot_name).refused("copy", *texts)
+    assert clone(vbox, snapshot_name="before").succeeded().vm["disks"][0]["size"] == 2 * MIB
+    assert clone(vbox, "link", snapshot_name="after", linked=True).succeeded().vm["disks"][0]["size"] == 4 * MIB
 
 
-@pytest.mark.parametrize(("state", "taken", "words"), [
+@pytest.mark.parametrize(("state", "snapshot_name", "text"), [
     ("stopped", None, None), ("started", "s", None), ("started", None, "set clone.snapshot"),
     ("suspended", None, "set clone.snapshot"),
 ])  # fmt: skip
-def test_vm_that_is_not_stopped_is_cloned_from_a_snapshot(vbox, state, taken, words):
+def test_vm_that_is_not_stopped_is_cloned_from_a_snapshot(vbox, state, snapshot_name, text):
     task(vbox, "source", state="started").succeeded()
     snapshot(vbox, "s", "source").succeeded()
     task(vbox, "source", state=state).succeeded()
-    done = clone(vbox, taken=taken)
-    if words:
-        done.refused("copy", words)
+    done = clone(vbox, snapshot_name=snapshot_name)
+    if text:
+        done.refused("copy", text)
     else:
         done.succeeded()
 
@@ -127,19 +127,19 @@ def test_failed_clone_deletes_nothing_of_its_source(vbox):
     task(vbox, "source", config={"disks": {"SATA 1": None}}).succeeded()
     before = vbox.files(), vbox.registered()
     for command in ("clonevm", "modifyvm", "setextradata", "storageattach"):
-        clone(vbox, fails={command: FULL}).failed(FULL)
+        clone(vbox, fails={command: DISK_FULL}).failed(DISK_FULL)
         assert (vbox.files(), vbox.registered()) == before
     clone(vbox).succeeded()
 
 
-def test_lock_while_cloning_undoes_nothing(vbox):
+def test_lock_while_cloning_does_not_undo_the_clone(vbox):
     task(vbox, "source").succeeded()
     done = clone(vbox, fails={"setextradata": "The object is not ready"}).succeeded()
     assert (done.verbs.count("clonevm"), "unregistervm" in done.verbs) == (1, False)
 
 
 def test_leftover_of_a_killed_clone_is_removed(vbox):
-    """VirtualBox had written the settings file, and not registered the VM."""
+    """VirtualBox had written the settings file, but not registered the VM."""
     task(vbox, "source").succeeded()
     vbox.run("clonevm", "source", "--name", "copy", "--uuid", "706f6c79-7669-4000-8000-000000000009")
     clone(vbox).succeeded()
@@ -147,8 +147,8 @@ def test_leftover_of_a_killed_clone_is_removed(vbox):
 
 
 @pytest.mark.parametrize("finished", [False, True])
-def test_settings_of_somebody_else_are_not_removed(vbox, finished):
-    """Somebody created that VM, or let VirtualBox forget one that a task had created."""
+def test_settings_file_of_a_foreign_vm_is_not_removed(vbox, finished):
+    """Somebody created that VM, or unregistered one that a task had created."""
     task(vbox, "source").succeeded()
     if finished:
         task(vbox, "copy").succeeded()
@@ -180,25 +180,25 @@ def test_half_created_vm_with_the_same_file_name_stays(vbox):
     assert '"a/b"' in vbox.run("list", "vms")
 
 
-def test_source_that_is_changed_meanwhile_is_waited_for(vbox):
+def test_source_is_not_changed_while_it_is_cloned(vbox):
     """Two tasks may read one source at the same time; a task that changes it waits."""
-    tried = []
+    others = []
     task(vbox, "source").succeeded()
 
-    def others():
-        tried.append(clone(vbox, "second").succeeded())
-        tried.append(task(vbox, "source", config={"memory": 24 * MIB}, timeout=1))
+    def run_others():
+        others.append(clone(vbox, "second").succeeded())
+        others.append(task(vbox, "source", config={"memory": 24 * MIB}, timeout=1))
 
-    clone(vbox, before={"clonevm": others}).succeeded()
-    tried[1].failed("source", "another task is working on this VM")
+    clone(vbox, before={"clonevm": run_others}).succeeded()
+    others[1].failed("source", "another task is working on this VM")
     assert {vm["name"] for vm in info(vbox)["vms"]} == {"source", "copy", "second"}
 
 
-def test_ssh_port_of_the_clone_is_kept_where_nobody_has_it(vbox):
+def test_clone_keeps_the_ssh_port_of_its_source_if_it_is_free(vbox):
     """The port forward of the source was removed after the snapshot."""
     task(vbox, "source").succeeded()
     snapshot(vbox, "s", "source").succeeded()
     port = chosen_port(vbox, "source")
     task(vbox, "source", config={"ssh_forward": False}).succeeded()
-    clone(vbox, taken="s").succeeded()
+    clone(vbox, snapshot_name="s").succeeded()
     assert chosen_port(vbox, "copy") == port

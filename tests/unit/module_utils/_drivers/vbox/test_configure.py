@@ -28,26 +28,25 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
-from unit.module_utils._drivers.vbox.recorded_registry import driver_on
-from unit.module_utils._drivers.vbox.recorded_registry import found as recorded_vm
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 TRAITS = vbox_traits((7, 2, 22))
 
 
-def changed(vbox, **config):
-    """Run a task that changes something, and nothing when it runs again."""
+def configure(vbox, **config):
+    """Run a task twice; assert that the second run changes nothing."""
     done = task(vbox, config=config).succeeded()
     assert task(vbox, config=config).succeeded().writes == []
     return done
 
 
-# Disks and media --------------------------------------------------------------------------------------------------
+# Disks and ISO images ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_disk_is_added_to_a_free_port(vbox, state):
     task(vbox, state=state).succeeded()
-    done = changed(vbox, disks={"SATA 3": {"size": 2 * MIB, "format": "vhd"}})
+    done = configure(vbox, disks={"SATA 3": {"size": 2 * MIB, "format": "vhd"}})
     assert "storagectl" not in done.verbs
     (disk,) = [one for one in done.vm["disks"] if one["slot"] == "SATA 3"]
     assert disk == {"slot": "SATA 3", "source": f"{vbox.machines}/web/web-SATA-3.vhd", "size": 2 * MIB, "format": "vhd"}
@@ -57,14 +56,14 @@ def test_disk_is_added_to_a_free_port(vbox, state):
 
 def test_controller_gets_the_ports_that_it_lacks(vbox):
     task(vbox).succeeded()
-    done = changed(vbox, disks={"SATA 9": {"size": MIB}, "SAS 3": {"size": MIB}})
+    done = configure(vbox, disks={"SATA 9": {"size": MIB}, "SAS 3": {"size": MIB}})
     added = [line for line in done.writes if line.startswith("storagectl")]
     assert added == ["storagectl --name SATA --portcount 10", "storagectl --name SAS --add sas --portcount 8"]
 
 
-def test_disk_of_a_vm_of_somebody_else_is_added_to_a_mark(vbox):
+def test_disk_created_for_a_foreign_vm_is_recorded_in_a_mark(vbox):
     uuid = vbox.make("web", "ignores")
-    path = changed(vbox, disks={"SATA 1": {"size": MIB}}).vm["disks"][1]["source"]
+    path = configure(vbox, disks={"SATA 1": {"size": MIB}}).vm["disks"][1]["source"]
     mark = observed(vbox).mark
     assert (mark["id"], len(mark["disks"]), "unfinished" in mark) == (uuid, 1, False)
     first = vbox.registered()
@@ -72,31 +71,31 @@ def test_disk_of_a_vm_of_somebody_else_is_added_to_a_mark(vbox):
     assert vbox.registered() == [one for one in first if one != path]
 
 
-def test_vm_of_somebody_else_gets_no_mark_with_a_disk_of_theirs(vbox):
+def test_foreign_vm_gets_no_mark_for_a_foreign_disk(vbox):
     vbox.make("web")
-    assert changed(vbox, disks={"SATA 1": {"source": vbox.disk()}}).verbs == ["storageattach"]
+    assert configure(vbox, disks={"SATA 1": {"source": vbox.disk()}}).verbs == ["storageattach"]
 
 
 def test_disk_is_attached_grown_and_detached(vbox):
     task(vbox).succeeded()
-    changed(vbox, disks={"SATA 1": {"source": vbox.disk()}})
+    configure(vbox, disks={"SATA 1": {"source": vbox.disk()}})
     assert observed(vbox).mark["disks"] == observed(vbox).mark["disks"][:1]
-    done = changed(vbox, disks={"SATA 1": {"size": 4 * MIB}})
+    done = configure(vbox, disks={"SATA 1": {"size": 4 * MIB}})
     assert (done.verbs, done.vm["disks"][1]["size"]) == (["modifymedium"], 4 * MIB)
     task(vbox, config={"disks": {"SATA 1": {"size": 3 * MIB}}}).refused("4M", "3M")
-    changed(vbox, disks={"SATA 1": None})
+    configure(vbox, disks={"SATA 1": None})
     assert vbox.disk() in vbox.registered()
 
 
-def test_disk_with_a_snapshot_grows_on_top(vbox):
+def test_overlay_of_a_disk_with_a_snapshot_grows(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
-    changed(vbox, disks={"#0": {"size": 4 * MIB}})
+    configure(vbox, disks={"#0": {"size": 4 * MIB}})
     sizes = [line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("Capacity")]
     assert sizes == ["2", "4"]
 
 
-def test_size_of_what_starts_at_once_is_read_again(vbox):
+def test_new_disk_size_is_read_before_the_start(vbox):
     """A running VM goes on reporting the old size, unless VirtualBox was asked for it before the start."""
     task(vbox).succeeded()
     done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).succeeded()
@@ -104,16 +103,16 @@ def test_size_of_what_starts_at_once_is_read_again(vbox):
     assert calls.index("modifymedium") < calls.index("showmediuminfo") < calls.index("startvm")
 
 
-def test_last_disk_of_a_controller_of_any_name_comes_and_goes(vbox):
+def test_controller_with_any_name_loses_and_gets_a_disk(vbox):
     vbox.make("web")
     vbox.run("storagectl", "web", "--name", "my disks", "--add", "sata")
     vbox.run("storageattach", "web", "--storagectl", "my disks", "--port", 3, "--type", "hdd", "--medium", vbox.disk())
-    changed(vbox, disks={"my disks 3": None})
-    changed(vbox, disks={"my disks 1": {"size": MIB}})
+    configure(vbox, disks={"my disks 3": None})
+    configure(vbox, disks={"my disks 1": {"size": MIB}})
     task(vbox, config={"disks": {"no disks 1": {"size": MIB}}}).refused("'no disks 1' is not a valid slot")
 
 
-def test_immutable_disk_goes_by_its_own_path(vbox):
+def test_immutable_disk_is_identified_by_its_own_path(vbox):
     """From the start, the VM's writes go to an overlay of the image."""
     task(vbox).succeeded()
     disk = ("--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium", vbox.disk(), "--mtype", "immutable")
@@ -124,21 +123,21 @@ def test_immutable_disk_goes_by_its_own_path(vbox):
     assert task(vbox, config=config).succeeded().writes == []
 
 
-@pytest.mark.parametrize("asked", ["Debian (64-bit)", "debian (64-BIT)", "Debian_64", "debian"])
-def test_operating_system_by_id_or_description(vbox, asked):
+@pytest.mark.parametrize("os_type", ["Debian (64-bit)", "debian (64-BIT)", "Debian_64", "debian"])
+def test_os_type_may_be_an_id_or_a_description(vbox, os_type):
     task(vbox, config={**SMALL, "os_type": "Other_64"}).succeeded()
-    changed(vbox, os_type=asked)
+    configure(vbox, os_type=os_type)
     assert observed(vbox).config["os_type"] == "Debian_64"
 
 
-def test_vm_with_a_slash_in_its_name_is_known_by_its_id(vbox):
+def test_vm_with_a_slash_in_its_name_is_managed_by_its_id(vbox):
     uuid = vbox.run("createvm", "--name", "a/b", "--register").partition("UUID: ")[2].split("\n")[0]
     assert task(vbox, id=uuid, config={"memory": 24 * MIB}).succeeded().vm["name"] == "a/b"
     task(vbox, id=uuid, state="absent").succeeded()
     assert vbox.run("list", "vms") == ""
 
 
-def an_iso(vbox, name):
+def write_iso(vbox, name):
     (vbox.folder / name).write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     return str(vbox.folder / name)
 
@@ -146,30 +145,30 @@ def an_iso(vbox, name):
 @pytest.mark.parametrize("state", ["present", "started"])
 def test_iso_is_changed(vbox, state):
     task(vbox, state=state).succeeded()
-    for path in (an_iso(vbox, "a.iso"), an_iso(vbox, "b.iso"), ""):
-        assert changed(vbox, iso=path).verbs == ["storageattach"]
+    for path in (write_iso(vbox, "a.iso"), write_iso(vbox, "b.iso"), ""):
+        assert configure(vbox, iso=path).verbs == ["storageattach"]
         assert observed(vbox).config["iso"] == path
     assert vbox.values()["IDE-0-0"] == "emptydrive"
 
 
-def test_iso_of_a_vm_without_a_drive(vbox):
+def test_iso_needs_a_restart_of_a_vm_without_a_drive(vbox):
     vbox.make("web", "ignores")
     assert task(vbox, config={"iso": ""}).succeeded().writes == []
     vbox.run("startvm", "web")
-    iso = an_iso(vbox, "a.iso")
+    iso = write_iso(vbox, "a.iso")
     task(vbox, config={"iso": iso}).refused("allow_restart")
     task(vbox, config={"iso": iso}, allow_restart=True).succeeded()
     assert vbox.values()["IDE-0-0"] == iso
 
 
-def test_no_place_for_a_drive(vbox):
+def test_new_drive_needs_a_free_slot(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).succeeded()
-    done = task(vbox, config={"iso": an_iso(vbox, "a.iso")})
+    done = task(vbox, config={"iso": write_iso(vbox, "a.iso")})
     assert "no slot is free for an optical drive" in done.outcome.msg
     task(vbox, config={"disks": {"IDE 0:1": None}}).succeeded()
-    task(vbox, config={"iso": an_iso(vbox, "a.iso")}).succeeded()
+    task(vbox, config={"iso": write_iso(vbox, "a.iso")}).succeeded()
     assert vbox.values()["IDE-0-1"].endswith("a.iso")
 
 
@@ -184,19 +183,19 @@ def test_all_settings_are_changed_at_once(vbox):
         "graphics_controller": "vboxvga", "boot_order": ("network", "disk", "cdrom", "floppy"),
         "display": {"video_memory": 32 * MIB}, "native": {"hpet": "on", "cableconnected1": "off"},
     }  # fmt: skip
-    done = changed(vbox, **config)
+    done = configure(vbox, **config)
     assert sorted(done.verbs) == ["modifyvm", "setextradata"]
     assert observed(vbox).config["display"] == {"type": "none", "video_memory": 32 * MIB}
-    changed(vbox, boot_order=("cdrom",), firmware="bios", tpm=False, nested_virtualization=False, groups=("/",))
+    configure(vbox, boot_order=("cdrom",), firmware="bios", tpm=False, nested_virtualization=False, groups=("/",))
     values = vbox.values()
     assert [values[f"boot{place}"] for place in range(1, 5)] == ["dvd", "none", "none", "none"]
     assert (values["firmware"], values["nested-hw-virt"], values["groups"]) == ("BIOS", "off", "/")
 
 
-def test_new_disk_is_created_where_the_folder_is_by_then(vbox):
+def test_new_disk_is_created_in_the_folder_of_a_new_group(vbox):
     """A new group moves the VM's directory; the same task adds a disk."""
     task(vbox).succeeded()
-    done = changed(vbox, groups=("/moved",), disks={"SATA 1": {"size": MIB}})
+    done = configure(vbox, groups=("/moved",), disks={"SATA 1": {"size": MIB}})
     assert done.vm["disks"][1]["source"] == f"{vbox.machines}/moved/web/web-SATA-1.vdi"
     assert not (vbox.machines / "web").exists()
 
@@ -204,7 +203,7 @@ def test_new_disk_is_created_where_the_folder_is_by_then(vbox):
 def test_autostart_is_switched_on_and_off(vbox):
     vbox.run("setproperty", "autostartdbpath", vbox.folder)
     task(vbox, state="started").succeeded()
-    assert changed(vbox, autostart=True, native={"autostart-delay": 7}).verbs == [
+    assert configure(vbox, autostart=True, native={"autostart-delay": 7}).verbs == [
         "controlvm autostart-enabled", "controlvm autostart-delay"]  # fmt: skip
     task(vbox, config={"autostart": False}).refused("autostart", "allow_restart")
     task(vbox, config={"autostart": False}, allow_restart=True).succeeded()
@@ -212,43 +211,43 @@ def test_autostart_is_switched_on_and_off(vbox):
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
-def test_display_of_somebody_else_is_switched_off(vbox, state):
+def test_display_switched_on_by_hand_is_switched_off(vbox, state):
     task(vbox, state=state).succeeded()
     vbox.run(*(("controlvm", "web", "vrde", "on") if state == "started" else ("modifyvm", "web", "--vrde", "on")))
     assert observed(vbox).config["display"]["type"] == "rdp"
-    changed(vbox, display={"type": "none"})
+    configure(vbox, display={"type": "none"})
     assert vbox.values()["vrde"] == "off"
 
 
 def test_shares_are_changed(vbox):
-    """6.1 has no word for a change, so a share is removed and added again with all that it had."""
+    """6.1 has no command to change a share, so it is removed and added again with all its settings."""
     for name in ("a", "b"):
         (vbox.folder / name).mkdir()
     a, b = str(vbox.folder / "a"), str(vbox.folder / "b")
     shares = {"s": {"host_path": a, "read_only": True}, "t": {"host_path": b}}
     task(vbox, config={**SMALL, "shared_folders": shares}).succeeded()
-    done = changed(vbox, shared_folders={"s": {"host_path": b}, "t": None})
+    done = configure(vbox, shared_folders={"s": {"host_path": b}, "t": None})
     assert done.writes == [
         "sharedfolder remove --name s", f"sharedfolder add --name s --hostpath {b} --automount --readonly",
         "sharedfolder remove --name t",
     ]  # fmt: skip
     assert vbox.values()["SharedFolderPathMachineMapping1"] == b
     (vbox.folder / "b").rmdir()
-    assert changed(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A missing directory only affects its own share.
+    assert configure(vbox, memory=24 * MIB).verbs == ["modifyvm"]  # A missing directory only affects its own share.
     vbox.run("startvm", "web")
     vbox.run("sharedfolder", "add", "web", "--name", "u", "--hostpath", a, "--transient")
     assert list(observed(vbox).config["shared_folders"]) == ["s"]
 
 
-def test_vm_that_somebody_deletes_meanwhile(vbox):
+def test_vm_that_is_deleted_while_it_is_changed_is_an_error(vbox):
     task(vbox).succeeded()
     after = {"modifyvm": lambda: vbox.run("unregistervm", "web", "--delete")}
     done = task(vbox, config={"memory": 24 * MIB, "tags": ("a",)}, after=after)
     assert (done.outcome.failed, "it was deleted in the meantime" in done.outcome.msg) == (True, True)
 
 
-def test_tags_are_the_marks_own(vbox):
-    """A clone made by hand carries the mark of another VM: its tags are not those of the clone."""
+def test_vm_cloned_by_hand_does_not_have_the_tags_of_its_source(vbox):
+    """Such a clone has the mark of its source, with the tags of the source."""
     task(vbox, config={**SMALL, "tags": ("a",)}).succeeded()
     vbox.run("clonevm", "web", "--name", "copy", "--register")
     assert (observed(vbox, name="copy").config["tags"], observed(vbox, name="copy").owned) == ((), False)
@@ -260,13 +259,14 @@ def test_tags_are_the_marks_own(vbox):
         assert (observed(vbox, name="copy").config["tags"], observed(vbox, name="copy").mark) == ((), None)
 
 
-# What a change costs ----------------------------------------------------------------------------------------------
+# Cost of changes --------------------------------------------------------------------------------------------------
 
 EVERYWHERE = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
 WITH_DRIVE = {"iso": "", "disks": {"SATA 0": {}, "IDE 0": {}}}
 
 
 def costs(change, config=None):
+    """The cost of a change in each power state."""
     field = TRAITS.fields[change.kind]
     return [field.cost_of(Vm("web", "u", power, config=config or {}), change) for power in EVERYWHERE]
 
@@ -315,19 +315,19 @@ def test_every_native_name_can_be_read_back(tmp_path):
     ("clipboard-mode", "bidirectional", "disabled"), ("drag-and-drop", "hosttoguest", "disabled"),
     ("vrde", "on", "off"), ("cableconnected1", "off", "on"), ("cpuexecutioncap", "50", "100"),
 ])  # fmt: skip
-def test_native_setting_of_a_running_vm(vbox, name, first, second):
+def test_native_setting_of_a_running_vm_is_changed(vbox, name, first, second):
     task(vbox, state="started").succeeded()
     for value in (first, second):
-        assert changed(vbox, native={name: value}).verbs[0].startswith("controlvm")
+        assert configure(vbox, native={name: value}).verbs[0].startswith("controlvm")
 
 
-@pytest.mark.parametrize(("asked", "stored"), [
+@pytest.mark.parametrize(("requested", "stored"), [
     ({"--HPET": True}, {"hpet": "on"}), ({"usbehci": False}, {"usbehci": "off"}),
     ({"nicpromisc1": "allow-all"}, {"nicpromisc1": "allow-all"}), ({"audio-driver": "none"}, {"audio-driver": "null"}),
     ({"cpuexecutioncap": 40}, {"cpuexecutioncap": "40"}),
 ])  # fmt: skip
-def test_native_setting_of_a_vm_that_is_off(vbox, asked, stored):
-    assert TRAITS.adjust(Vm.absent("web"), {"native": asked})["native"] == stored
+def test_native_setting_is_normalized(requested, stored):
+    assert TRAITS.adjust(Vm.absent("web"), {"native": requested})["native"] == stored
 
 
 def test_audio_driver_is_read_from_the_settings_file(tmp_path):
@@ -335,8 +335,8 @@ def test_audio_driver_is_read_from_the_settings_file(tmp_path):
     file = next(path for path in tmp_path.rglob("web.vbox"))
     text = file.read_text(encoding="utf-8")
     for settings, expected in (('useDefault="true"', "default"), ('driver="DirectSound"', "dsound"), ("", "null")):
-        changed = re.sub(r"<AudioAdapter [^>]*>", f"<AudioAdapter {settings}/>", text)
-        file.write_text(changed, encoding="utf-8")
+        with_adapter = re.sub(r"<AudioAdapter [^>]*>", f"<AudioAdapter {settings}/>", text)
+        file.write_text(with_adapter, encoding="utf-8")
         assert recorded_vm(driver, "web").config["native"] == {"audio-driver": expected}
     assert commands.calls == []
 
@@ -350,20 +350,20 @@ def test_native_value_must_be_plain(value):
 # Names ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "words"), [
+@pytest.mark.parametrize(("name", "text"), [
     ("-x", "an option"), ("x" * 201, "longer than 200 bytes"), ("ü" * 101, "longer than 200 bytes"), ("ü" * 100, None),
     ("x-", None),
 ])  # fmt: skip
-def test_name_of_a_vm(vbox, name, words):
-    assert (TRAITS.name_fault(name) is None) == (words is None)
-    if words:
-        task(vbox, name).refused(words)
+def test_invalid_name_of_a_vm_is_rejected(vbox, name, text):
+    assert (TRAITS.name_fault(name) is None) == (text is None)
+    if text:
+        task(vbox, name).refused(text)
     else:
         task(vbox, name).succeeded()
 
 
 def test_vm_with_a_leading_dash_is_managed(vbox):
-    """It is not created so, for nobody could name it on the command line; one that exists is managed."""
+    """Such a VM is never created, because VBoxManage takes the name for an option; an existing one is managed."""
     vbox.run("createvm", "--name=-x", "--register")
     task(vbox, "-x", config={"memory": 20 * MIB}).succeeded()
     snapshot(vbox, "-s", "-x").refused("an option")
@@ -371,9 +371,9 @@ def test_vm_with_a_leading_dash_is_managed(vbox):
     assert vbox.run("list", "vms") == ""
 
 
-def test_driver_from_the_parameters_of_a_module():
-    given = {"executable": "/x/VBoxManage", "storage_path": "/vms", "start_type": "gui", "native": {"hpet": "on"}}
-    driver = make_driver(given)
+def test_driver_is_created_from_the_parameters_of_a_module():
+    params = {"executable": "/x/VBoxManage", "storage_path": "/vms", "start_type": "gui", "native": {"hpet": "on"}}
+    driver = make_driver(params)
     assert (driver.storage_path, driver.commands.environment("NO_SUCH_VARIABLE")) == ("/vms", None)
     with pytest.raises(Unavailable, match="/x/VBoxManage is not an executable program"):
         driver.traits()

@@ -11,22 +11,22 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import er
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
-from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 MIB = 1 << 20
 TRAITS = vbox_traits((7, 2, 22))
 
 
 def changing_calls(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
-    """The changing calls that a task with this config makes, without the machine's UUID."""
+    """The calls of a task with this config that change something, without the VM's UUID."""
     driver, commands = driver_on(folder, native_keys=native_keys)
-    vm = found(driver, name)
+    vm = recorded_vm(driver, name)
     policy = Policy(allow_restart=allow_restart, stop_mode="force", purge=frozenset(purge))
     planned = plan(vm, Request(name=name, config=config, policy=policy), TRAITS)
     assert planned.refusal is None, planned.refusal
     for segment in planned.segments:
         driver.apply([(vm, segment)])
-    return [" ".join(word for word in words if word != vm.id) for words in commands.calls]
+    return [" ".join(word for word in call if word != vm.id) for call in commands.calls]
 
 
 def test_all_settings_go_into_one_call(tmp_path):
@@ -50,7 +50,7 @@ def test_changed_rule_is_deleted_and_added_again(tmp_path):
     assert calls == ["modifyvm --natpf1 delete web --natpf1 web,tcp,,18081,,80 --natpf1 dns,udp,,53,,53"]
 
 
-def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
+def test_new_rule_goes_to_the_nic_that_will_be_nat(tmp_path):
     calls = changing_calls(
         tmp_path, "web", networks={"0": {"type": "internal", "source": "l"}},
         port_forwards={"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}},
@@ -58,14 +58,14 @@ def test_a_rule_moves_to_the_card_that_will_be_nat(tmp_path):
     assert calls == ["modifyvm --nic1 intnet --intnet1 l --natpf2 n,tcp,,1,,2"]
 
 
-def test_a_port_that_is_not_named_is_chosen_and_stays(tmp_path):
+def test_omitted_host_port_is_chosen_and_stays_the_same(tmp_path):
     entry = {"protocol": "tcp", "guest_port": 5000}
     first, again = (changing_calls(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
     assert first == again
     assert 20000 <= int(first[0].split(",")[3]) < 30000
 
 
-def test_what_runs_is_told_by_controlvm(tmp_path):
+def test_running_vm_is_changed_with_controlvm(tmp_path):
     calls = changing_calls(
         tmp_path, "run", native_keys=("clipboard-mode", "cableconnected1"), ssh_forward=False,
         native={"clipboard-mode": "bidirectional", "cableconnected1": "off"},
@@ -77,16 +77,16 @@ def test_what_runs_is_told_by_controlvm(tmp_path):
     ]
 
 
-def test_a_disk_with_snapshots_grows_on_top(tmp_path):
-    driver, _commands = driver_on(tmp_path / "look")
-    vbox_vm = driver.vbox_vms()[found(driver, "web").id]
-    on_top = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
-    assert changing_calls(tmp_path / "do", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
-        f"modifymedium disk {on_top} --resize 14"
+def test_overlay_of_a_disk_with_snapshots_grows(tmp_path):
+    driver, _commands = driver_on(tmp_path / "observed")
+    vbox_vm = driver.vbox_vms()[recorded_vm(driver, "web").id]
+    overlay = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
+    assert changing_calls(tmp_path / "changed", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
+        f"modifymedium disk {overlay} --resize 14"
     ]
 
 
-def test_a_disk_goes_and_a_share_changes(tmp_path):
+def test_disk_is_detached_and_share_is_changed(tmp_path):
     calls = changing_calls(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
     assert calls == [
         "storageattach --storagectl SATA --port 1 --device 0 --type hdd --medium none",
@@ -99,31 +99,31 @@ def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
     assert changing_calls(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
 
 
-def test_tags_lie_in_the_mark(tmp_path):
+def test_tags_are_stored_in_the_mark(tmp_path):
     (call,) = changing_calls(tmp_path, "run", tags=("a", "b"))
     assert call.startswith("setextradata polyvirt/mark ")
     assert '"tags":["a","b"]' in call
 
 
-def test_a_machine_that_linked_clones_stand_on_is_not_removed(tmp_path):
+def test_vm_that_linked_clones_need_is_not_deleted(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    vm = found(driver, "web", "files")
+    vm = recorded_vm(driver, "web", "files")
     refused = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
     assert "needed by linked" in str(refused)
 
 
-def test_a_clone_goes_with_its_own_images(tmp_path):
+def test_clone_is_deleted_with_its_own_images(tmp_path):
     driver, commands = driver_on(tmp_path)
-    vm = found(driver, "linked", "files")
+    vm = recorded_vm(driver, "linked", "files")
     (step,) = plan(vm, Request(name="linked", state="absent"), TRAITS).steps
     assert all("/linked/Snapshots/" in path for path in step.arguments["files"])
     assert len(step.arguments["files"]) == 2
     driver.apply([(vm, (step,))])
-    assert [words[:1] + words[2:] for words in commands.calls] == [("unregistervm", "--delete")]
+    assert [call[:1] + call[2:] for call in commands.calls] == [("unregistervm", "--delete")]
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "text"),
     [
         ({"memory": 1000}, "whole MiB"),
         ({"disks": {"vda": {"size": MIB}}}, "is not a valid slot"),
@@ -149,28 +149,28 @@ def test_a_clone_goes_with_its_own_images(tmp_path):
         ({"shared_folders": {"a b": {"host_path": "/"}}}, "is not a valid name"),
     ],
 )
-def test_what_has_no_place_is_refused(config, words):
+def test_invalid_setting_is_rejected(config, text):
     with pytest.raises(errors.Refused) as caught:
         TRAITS.adjust(Vm.absent("new"), config)
-    assert words in str(caught.value)
+    assert text in str(caught.value)
     assert caught.value.remedy
 
 
-def test_a_rule_needs_a_card_that_stays(tmp_path):
+def test_rule_needs_a_nat_nic_that_remains(tmp_path):
     driver, _commands = driver_on(tmp_path)
     config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
     policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
-    refused = plan(found(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
+    refused = plan(recorded_vm(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
     assert "the VM has no NIC of type nat" in str(refused)
 
 
-def test_short_names_of_systems_and_cards():
-    asked = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
-    assert TRAITS.adjust(Vm.absent("new"), asked) == {
+def test_short_names_of_os_types_and_nics_are_normalized():
+    requested = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
+    assert TRAITS.adjust(Vm.absent("new"), requested) == {
         "os_type": "Debian_64",
         "networks": {"0": {"type": "nat", "model": "82540EM"}},
     }
 
 
-def test_an_older_virtualbox_has_no_tpm():
+def test_virtualbox_6_1_has_no_tpm():
     assert "tpm" not in vbox_traits((6, 1, 50)).fields

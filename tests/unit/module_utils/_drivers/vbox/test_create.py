@@ -11,12 +11,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_h
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
 
-MARKED = "706f6c79-7669-4000-8000-000000000001"
+OWN_UUID = "706f6c79-7669-4000-8000-000000000001"
 LOCKED = "The machine '{}' is already locked for a session (or being unlocked)"
-FULL = "The disk is full"
+DISK_FULL = "The disk is full"
 
 
-def copied(path):
+def full_copy_of(path):
     return {"source": path, "linked": False}
 
 
@@ -45,7 +45,7 @@ def test_new_vm_is_created_in_this_order(vbox):
     assert ['"unfinished":true' in mark for mark in marks] == [True, True, True, False]
 
 
-def test_mark_of_a_finished_vm(vbox):
+def test_mark_of_a_complete_vm(vbox):
     image = vbox.image()
     done = task(vbox, config={**SMALL, "tags": ("a", "b")}, image=image).succeeded()
     (uuid,) = (line.split()[1] for line in vbox.run("list", "hdds").splitlines() if line.startswith("UUID:"))
@@ -67,7 +67,7 @@ def test_vm_behind_nat_has_an_ssh_forward(vbox, more, ssh):
     assert observed(vbox).config["ssh_forward"] is ssh
 
 
-def test_networks_and_slots_are_complete(vbox):
+def test_new_vm_has_all_requested_nics_slots_and_settings(vbox):
     """A new VM has only the requested NICs, and the settings of every option."""
     config = {
         **SMALL, "networks": {"1": {"type": "internal", "source": "lan", "mac": "08:00:27:aa:bb:cc"}},
@@ -92,10 +92,10 @@ def test_networks_and_slots_are_complete(vbox):
 def test_disk_is_a_copy_of_the_image(vbox, source, size):
     image = vbox.disk(f"image.{source}") if source != "raw" else vbox.image()["source"]
     base = 1 * MIB if source == "raw" else 2 * MIB
-    done = task(vbox, config={**SMALL, "disks": {"#0": {"size": size} if size else {}}}, image=copied(image))
+    done = task(vbox, config={**SMALL, "disks": {"#0": {"size": size} if size else {}}}, image=full_copy_of(image))
     (disk,) = done.succeeded().vm["disks"]
     assert disk["size"] == disk_header.capacity(disk["source"]) == max(size or 0, base)
-    assert vbox.registered() == [disk["source"]]  # VirtualBox has forgotten the image again.
+    assert vbox.registered() == [disk["source"]]  # The image was unregistered after the copy.
     copy = f"convertfromraw {image}" if source == "raw" else f"clonemedium disk {image}"
     assert f"{copy} {disk['source']} --format VDI" in done.writes
     assert ("modifymedium" in done.verbs) == (disk["size"] > base)
@@ -104,21 +104,21 @@ def test_disk_is_a_copy_of_the_image(vbox, source, size):
 def test_image_that_virtualbox_knows_stays_registered(vbox):
     image = vbox.disk("image.vdi")
     vbox.run("showmediuminfo", "disk", image)
-    task(vbox, image=copied(image)).succeeded()
+    task(vbox, image=full_copy_of(image)).succeeded()
     assert image in vbox.registered()
 
 
-def test_image_that_another_task_copies_too_stays_registered(vbox):
+def test_image_that_another_task_also_copies_stays_registered(vbox):
     image = vbox.disk("image.vdi")
-    task(vbox, image=copied(image), fails={"closemedium": "it is locked for reading"}).succeeded()
+    task(vbox, image=full_copy_of(image), fails={"closemedium": "it is locked for reading"}).succeeded()
     assert image in vbox.registered()
     other = vbox.disk("other.vdi")
-    done = task(vbox, "two", image=copied(other), fails={"closemedium": "The object is not ready"}).succeeded()
+    done = task(vbox, "two", image=full_copy_of(other), fails={"closemedium": "The object is not ready"}).succeeded()
     assert other not in vbox.registered()
     assert done.verbs.count("createvm") == 1
 
 
-def test_seed_has_a_drive_behind_the_iso(vbox):
+def test_seed_is_in_the_drive_after_that_of_the_iso(vbox):
     iso = str(vbox.folder / "a.iso")
     (vbox.folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     task(vbox, config={**SMALL, "iso": iso}, cloud_init={"user": "admin"}).succeeded()
@@ -133,9 +133,6 @@ def test_seed_has_a_drive_behind_the_iso(vbox):
     assert (vbox.folder / "a.iso").exists()
 
 
-# Existing files ---------------------------------------------------------------------------------------------------
-
-
 def test_seed_names_the_macs_of_the_nics(vbox):
     config = {**SMALL, "networks": {"0": {"type": "nat"}}}
     task(vbox, config=config, cloud_init={"ip_config": ["", "ip=dhcp"]}).refused("NIC 1, but the VM has 1 NICs")
@@ -143,6 +140,9 @@ def test_seed_names_the_macs_of_the_nics(vbox):
     mac = observed(vbox).config["networks"]["0"]["mac"]
     seed = (vbox.machines / "web" / "web.polyvirt-seed.iso").read_bytes()
     assert f'"macaddress": "{mac}"'.encode() in seed
+
+
+# Existing files ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["web-SATA-0.vhd", "web.polyvirt-seed.iso"])
@@ -157,7 +157,7 @@ def test_existing_file_is_not_replaced(vbox, name):
     assert vbox.run("list", "vms") == ""
 
 
-def test_settings_of_somebody_else_are_not_replaced(vbox):
+def test_settings_file_of_a_foreign_vm_is_not_replaced(vbox):
     vbox.run("createvm", "--name", "web")
     task(vbox).refused("already exists", "registervm")
     assert vbox.run("list", "vms") == ""
@@ -165,28 +165,28 @@ def test_settings_of_somebody_else_are_not_replaced(vbox):
 
 
 def test_vm_with_only_a_settings_file_is_completed(vbox):
-    """A run was killed before VirtualBox had registered the VM."""
-    vbox.run("createvm", "--name", "web", "--uuid", MARKED)
-    assert task(vbox).succeeded().vm["id"] == MARKED
+    """A task was killed before VirtualBox had registered the VM."""
+    vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID)
+    assert task(vbox).succeeded().vm["id"] == OWN_UUID
     assert observed(vbox).reason == ""
 
 
 def test_half_created_vm_is_completed(vbox):
-    vbox.run("createvm", "--name", "web", "--uuid", MARKED, "--register")
-    made = task(vbox).succeeded().vm
-    assert (made["id"], [disk["size"] for disk in made["disks"]]) == (MARKED, [2 * MIB])
+    vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
+    created = task(vbox).succeeded().vm
+    assert (created["id"], [disk["size"] for disk in created["disks"]]) == (OWN_UUID, [2 * MIB])
 
 
-def test_vm_without_a_mark_that_has_run_is_somebodys(vbox):
+def test_vm_without_a_mark_that_has_run_is_not_completed(vbox):
     """Somebody removed the mark by hand."""
-    vbox.run("createvm", "--name", "web", "--uuid", MARKED, "--register")
+    vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
     log = vbox.machines / "web" / "Logs" / "VBox.log"
     log.parent.mkdir()
     log.write_text("started\n", encoding="ascii")
     assert task(vbox, config={}).succeeded().writes == []
 
 
-def test_two_names_with_one_file_name(vbox):
+def test_two_names_with_one_file_name_are_rejected(vbox):
     first = task(vbox, "a/b").succeeded().vm
     before = vbox.files()
     task(vbox, "a:b").failed("a_b.vbox belongs to the VM 'a/b'", "Use another name")
@@ -200,21 +200,21 @@ def test_two_names_with_one_file_name(vbox):
 def test_failed_creation_leaves_nothing(vbox, command):
     image = vbox.image() if command == "convertfromraw" else None
     creation = {"image": image} if image else {"cloud_init": {"user": "admin"}}
-    task(vbox, fails={command: FULL}, **creation).failed(FULL)
+    task(vbox, fails={command: DISK_FULL}, **creation).failed(DISK_FULL)
     assert (vbox.run("list", "vms"), vbox.files(), vbox.registered()) == ("", [], [])
     assert list(vbox.machines.iterdir()) == []
 
 
-def test_failed_creation_keeps_the_disks_of_others(vbox):
+def test_failed_creation_keeps_foreign_disks(vbox):
     """Attached disks, and a disk of the same VM that the task did not create, remain."""
     disk = vbox.disk()
     config = {**SMALL, "disks": {"SATA 0": {"size": MIB}, "SATA 1": {"source": disk}}}
     task(vbox, config={**config, "native": {"chipset": "nonsense"}}).failed("chipset", "nonsense")
-    task(vbox, config=config, fails={"emptydrive": FULL}).failed(FULL)
+    task(vbox, config=config, fails={"emptydrive": DISK_FULL}).failed(DISK_FULL)
     assert (vbox.run("list", "vms"), vbox.files(), vbox.registered()) == ("", [], [disk])
 
 
-def test_lock_while_creating_undoes_nothing(vbox):
+def test_lock_while_creating_does_not_undo_the_creation(vbox):
     done = task(vbox, fails={"storagectl": LOCKED.format("web")}).succeeded()
     assert "unregistervm" not in done.verbs
 
@@ -227,11 +227,11 @@ def test_vm_that_another_task_creates_first_is_used(vbox):
 
 
 def test_vm_that_another_task_begins_first_is_completed(vbox):
-    begin = ("createvm", "--name", "web", "--uuid", MARKED, "--register")
-    assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).succeeded().vm["id"] == MARKED
+    begin = ("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
+    assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).succeeded().vm["id"] == OWN_UUID
 
 
-def test_vm_that_somebody_deletes_at_once_is_created_again(vbox):
+def test_vm_that_is_deleted_at_once_is_created_again(vbox):
     done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")}).succeeded()
     assert done.verbs.count("createvm") == 2
 
@@ -243,20 +243,20 @@ def test_file_that_appears_meanwhile_is_not_replaced(vbox):
     assert path.read_bytes() == b"precious"
 
 
-def test_vm_that_is_removed_while_it_is_created(vbox):
-    def remove():
+def test_vm_that_is_deleted_while_it_is_created_is_an_error(vbox):
+    def delete():
         vbox.run("unregistervm", "web", "--delete")
 
-    done = task(vbox, before={"storagectl": remove})
+    done = task(vbox, before={"storagectl": delete})
     assert done.outcome.failed
     assert "Could not find a registered machine" in done.outcome.msg
     assert vbox.run("list", "vms") == ""
 
 
-def test_log_of_an_earlier_vm_says_nothing_about_the_new_one(vbox):
+def test_log_of_an_earlier_vm_does_not_affect_a_new_one(vbox):
     log = vbox.machines / "web" / "Logs" / "VBox.log"
     log.parent.mkdir(parents=True)
-    log.write_text("of a VM that VirtualBox forgot\n", encoding="ascii")
+    log.write_text("of a VM that was unregistered\n", encoding="ascii")
     task(vbox).succeeded()
     assert task(vbox).succeeded().writes == []
     assert observed(vbox).config["disks"]
@@ -268,17 +268,16 @@ def test_new_vm_gets_native_settings(vbox):
     assert observed(vbox, native_keys=tuple(native)).config["native"] == native
 
 
-@pytest.mark.parametrize("word", ["createvm", "clonevm"])
-def test_vm_is_removed_if_its_creation_times_out(vbox, word):
-    """The VM was registered nevertheless."""
+@pytest.mark.parametrize("command", ["createvm", "clonevm"])
+def test_vm_is_deleted_if_its_creation_times_out(vbox, command):
+    """VirtualBox had registered the VM before the timeout."""
     task(vbox, "base").succeeded()
     before = vbox.run("list", "vms"), vbox.files()
 
-    def give_up():
+    def time_out():
         raise Timeout("VBoxManage had not ended after 5 seconds and was killed.", waited=5)
 
-    done = task(
-        vbox, after={word: give_up}, **({"clone": {"source": "base", "linked": False}} if word == "clonevm" else {})
-    )
+    creation = {"clone": {"source": "base", "linked": False}} if command == "clonevm" else {}
+    done = task(vbox, after={command: time_out}, **creation)
     assert (done.outcome.failed, done.changed) == (True, False)
     assert (vbox.run("list", "vms"), vbox.files()) == before

@@ -13,15 +13,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import File, Step
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, driver_of, observed, snapshot, task
-from unit.module_utils._drivers.vbox.recorded_registry import driver_on
-from unit.module_utils._drivers.vbox.recorded_registry import found as recorded_vm
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 TWO_DISKS = {**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"size": 2 * MIB}}}
 LINKED = ("clonevm", "web", "--snapshot", "base", "--options", "link", "--name", "copy", "--register")
 
 
-def gone(vbox, *kept):
-    """Assert that only these images remain."""
+def is_deleted(vbox, *kept):
+    """Assert that no VM and only these images remain. Return whether all files of the VM are deleted."""
     assert vbox.run("list", "vms") == ""
     assert (vbox.registered(), [path for path in kept if not os.path.exists(path)]) == (sorted(kept), [])
     return vbox.files() == []
@@ -40,7 +39,7 @@ def test_copies_of_older_settings_are_deleted(vbox):
     assert vbox.files() == ["web/web-1.16-linux.vbox.txt", "web/xweb-1.16-linux.vbox"]
 
 
-def test_name_is_no_pattern(vbox):
+def test_name_is_not_used_as_a_pattern(vbox):
     task(vbox, "w.b").succeeded()
     (vbox.machines / "w.b" / "wib-1.16-linux.vbox").write_text("<", encoding="ascii")
     task(vbox, "w.b", state="absent").succeeded()
@@ -58,22 +57,22 @@ def test_folder_is_deleted_with_its_logs(vbox):
 
 
 @pytest.mark.parametrize(("delete_disks", "kept"), [("owned", True), ("all", False), ("none", True)])
-def test_disk_of_somebody_else_stays(vbox, delete_disks, kept):
+def test_foreign_disk_is_kept_unless_delete_disks_is_all(vbox, delete_disks, kept):
     disk, iso = vbox.disk(), vbox.folder / "a.iso"
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     task(vbox, config={**SMALL, "iso": str(iso), "disks": {"#0": {"size": MIB}, "#1": {"source": disk}}}).succeeded()
     own = observed(vbox).config["disks"]["SATA 0"]["source"]
     left = [own, disk] if delete_disks == "none" else [disk] if kept else []
     task(vbox, state="absent", delete_disks=delete_disks).succeeded()
-    gone(vbox, *left)
+    is_deleted(vbox, *left)
     assert iso.exists()
 
 
-def test_own_disk_is_known_after_the_folder_has_moved(vbox):
+def test_own_disk_is_deleted_after_the_folder_has_moved(vbox):
     task(vbox).succeeded()
     task(vbox, config={"groups": ("/a", "/b")}).succeeded()
     task(vbox, state="absent").succeeded()
-    assert gone(vbox)
+    assert is_deleted(vbox)
 
 
 def test_detached_own_disk_is_deleted(vbox):
@@ -82,10 +81,10 @@ def test_detached_own_disk_is_deleted(vbox):
     task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     assert os.path.exists(disk)
     task(vbox, state="absent").succeeded()
-    assert gone(vbox)
+    assert is_deleted(vbox)
 
 
-def test_own_disk_that_another_vm_has_now_stays(vbox):
+def test_own_disk_that_another_vm_uses_is_kept(vbox):
     task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
     task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
@@ -110,15 +109,15 @@ def test_files_name_their_users(vbox):
     }
     files = {file.path: file for file in found.files}
     assert {path: files[path] for path in expected} == {path: File(path, *rest) for path, rest in expected.items()}
-    on_top = [file for path, file in files.items() if "/Snapshots/" in path]
-    assert [(file.ours, file.used_by) for file in on_top] == [(True, ())] * 2
+    overlays = [file for path, file in files.items() if "/Snapshots/" in path]
+    assert [(file.ours, file.used_by) for file in overlays] == [(True, ())] * 2
     assert len(files) == 6
 
 
 # Snapshots and detached disks -------------------------------------------------------------------------------------
 
 
-def test_disk_that_only_a_snapshot_has_is_not_deleted(vbox):
+def test_foreign_disk_of_a_snapshot_is_not_deleted(vbox):
     disk = vbox.disk()
     task(vbox).succeeded()
     snapshot(vbox, "without").succeeded()
@@ -131,19 +130,19 @@ def test_disk_that_only_a_snapshot_has_is_not_deleted(vbox):
     assert vbox.registered() == before
     snapshot(vbox, "with", state="absent").succeeded()
     task(vbox, state="absent").succeeded()
-    assert gone(vbox, disk)
+    assert is_deleted(vbox, disk)
 
 
-def test_disk_of_somebody_else_is_deleted_with_the_snapshots_on_request(vbox):
+def test_foreign_disk_is_deleted_with_the_snapshots_on_request(vbox):
     disk = vbox.disk()
     task(vbox, config={**SMALL, "disks": {"#0": {"source": disk}}}).succeeded()
     snapshot(vbox, "with").succeeded()
     task(vbox, state="absent", delete_disks="all").succeeded()
-    assert gone(vbox)
+    assert is_deleted(vbox)
 
 
 @pytest.mark.parametrize("delete_disks", ["owned", "all"])
-def test_disk_that_only_a_snapshot_of_another_vm_has_is_used(vbox, delete_disks):
+def test_disk_that_a_snapshot_of_another_vm_needs_is_kept(vbox, delete_disks):
     """The disk is detached from the other VM, which still needs it to restore its snapshot."""
     task(vbox, config=TWO_DISKS).succeeded()
     disk = observed(vbox).config["disks"]["SATA 1"]["source"]
@@ -173,10 +172,10 @@ def _detached(vbox):
 def test_vm_with_a_disk_detached_since_a_snapshot_is_deleted(vbox, detached):
     assert os.path.exists(detached)
     task(vbox, state="absent").succeeded()
-    assert gone(vbox)
+    assert is_deleted(vbox)
 
 
-def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
+def test_disk_detached_since_a_snapshot_cannot_be_used_by_another_vm(vbox, detached):
     """The disk belongs to the VM, because its snapshot has it. No other user is reported; no other VM may use it."""
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
@@ -184,7 +183,7 @@ def test_disk_detached_since_a_snapshot_is_used(vbox, detached):
     task(vbox, "other", config=config).refused(f"{detached} is a disk of web")
 
 
-def test_disk_attached_again_holds_what_it_held(vbox, detached):
+def test_disk_attached_again_has_its_previous_size(vbox, detached):
     again = {"disks": {"SATA 1": {"source": detached}}}
     expected = {"slot": "SATA 1", "source": detached, "size": 4 * MIB, "format": "vdi"}
     assert task(vbox, config=again).succeeded().vm["disks"][1] == expected
@@ -209,15 +208,15 @@ def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
 
 
 def attached(vbox):
-    """The images that a VM or a snapshot has."""
+    """The images that VMs or snapshots use."""
     blocks = vbox.run("list", "--long", "hdds").split("\n\n")
     return [block.partition("Location:")[2].split("\n")[0].strip() for block in blocks if "In use by VMs:" in block]
 
 
-# What others do meanwhile -----------------------------------------------------------------------------------------
+# Changes by other clients -----------------------------------------------------------------------------------------
 
 
-def test_vm_that_a_clone_needs_by_now_stays(vbox):
+def test_vm_that_a_new_clone_needs_is_kept(vbox):
     """The running VM is stopped first, which gives other clients time."""
     task(vbox, state="started").succeeded()
     snapshot(vbox, "base").succeeded()
@@ -229,13 +228,13 @@ def test_vm_that_a_clone_needs_by_now_stays(vbox):
 
 
 def test_vm_that_is_being_cloned_is_not_deleted(vbox):
-    tried = []
+    others = []
     task(vbox).succeeded()
     snapshot(vbox, "base").succeeded()
     clone = {"source": "web", "linked": True, "snapshot": "base"}
-    before = {"clonevm": lambda: tried.append(task(vbox, state="absent", timeout=1))}
+    before = {"clonevm": lambda: others.append(task(vbox, state="absent", timeout=1))}
     task(vbox, "copy", config={}, clone=clone, before=before).succeeded()
-    (done,) = tried
+    (done,) = others
     done.refused("web", "another task is working on this VM")
 
 
@@ -249,37 +248,37 @@ def test_partly_deleted_vm_is_reported(vbox):
     assert (done.vm["state"], done.outcome.changed) == ("absent", True)
 
 
-def test_failed_deletion_that_keeps_the_vm_is_a_failure(vbox):
+def test_failed_deletion_of_a_vm_is_an_error(vbox):
     task(vbox).succeeded()
     task(vbox, state="absent", fails={"unregistervm": "no space"}).failed("no space")
     assert observed(vbox).power == "stopped"
 
 
-def test_vm_that_somebody_deletes_first(vbox):
+def test_vm_that_others_delete_first_is_no_error(vbox):
     task(vbox).succeeded()
     done = task(vbox, state="absent", before={"unregistervm": lambda: vbox.run("unregistervm", "web", "--delete")})
-    assert (done.succeeded().vm["state"], gone(vbox)) == ("absent", True)
+    assert (done.succeeded().vm["state"], is_deleted(vbox)) == ("absent", True)
 
 
-def test_vm_that_somebody_deletes_after_the_first_look(vbox):
+def test_vm_that_others_delete_after_the_observation_is_no_error(vbox):
     vbox.make("web")
     done = task(vbox, state="absent", after={"list": lambda: vbox.run("unregistervm", "web", "--delete")})
-    assert (done.succeeded().vm["state"], done.verbs, gone(vbox)) == ("absent", [], True)
+    assert (done.succeeded().vm["state"], done.verbs, is_deleted(vbox)) == ("absent", [], True)
 
 
-def test_vm_that_somebody_deletes_after_it_was_turned_off(vbox):
+def test_vm_that_others_delete_after_it_was_powered_off_is_no_error(vbox):
     task(vbox, state="started").succeeded()
     uuid, began = observed(vbox).id, vbox.clock.now()
     after = {"poweroff": lambda: vbox.run("unregistervm", uuid, "--delete")}
     done = task(vbox, state="absent", stop_mode="force", after=after)
-    assert (done.succeeded().vm["state"], done.changed, gone(vbox)) == ("absent", True, True)
+    assert (done.succeeded().vm["state"], done.changed, is_deleted(vbox)) == ("absent", True, True)
     assert vbox.clock.now() - began < 5
 
 
 @pytest.mark.parametrize("lost", ["folder", "files"])
-def test_vm_without_a_file_left_is_deleted(vbox, lost):
-    """VirtualBox has the VM registered, and can do nothing with it."""
-    made = task(vbox).succeeded().vm
+def test_vm_without_files_is_deleted(vbox, lost):
+    """VirtualBox still has the VM registered, but cannot use it."""
+    created = task(vbox).succeeded().vm
     folder = vbox.machines / "web"
     for path in folder.iterdir():
         path.unlink()
@@ -288,7 +287,7 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
     found = observed(vbox)
     assert (found.power, found.reason) == (
         "unknown",
-        f"inaccessible: {{{made['id']}}} {folder} contains no files any more",
+        f"inaccessible: {{{created['id']}}} {folder} contains no files any more",
     )
     task(vbox, state="started").refused("state: absent")
     assert task(vbox, state="absent", check=True).succeeded().changed
@@ -296,7 +295,7 @@ def test_vm_without_a_file_left_is_deleted(vbox, lost):
     assert (vbox.run("list", "vms"), task(vbox, state="absent").succeeded().changed) == ("", False)
 
 
-def test_vm_without_a_file_left_is_seen_before_virtualbox_notices(tmp_path):
+def test_vm_without_files_is_detected_before_virtualbox_notices(tmp_path):
     """Until the daemon restarts, it lists the VM unchanged."""
     driver, commands = driver_on(tmp_path)
     shutil.rmtree(next(tmp_path.rglob("web.vbox")).parent)
@@ -317,9 +316,9 @@ def test_lost_vm_is_not_deleted_if_its_files_come_back(vbox):
     assert observed(vbox).power == "stopped"
 
 
-def test_lock_of_another_caller_is_waited_for(vbox):
+def test_deletion_waits_for_the_lock_of_another_client(vbox):
     task(vbox).succeeded()
     task(
         vbox, state="absent", fails={"unregistervm": "Cannot unregister the machine 'web' while it is locked"}
     ).succeeded()
-    assert gone(vbox)
+    assert is_deleted(vbox)

@@ -11,12 +11,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage im
 
 from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, driver_of, task
 
-HELD = (
+LOCKED = (
     "The machine 'web' is already locked for a session (or being unlocked)",
     "The machine 'web' is already locked by a session (or being locked or unlocked)",
     "Cannot unregister the machine 'web' while it is locked",
 )
-PASSING = (
+TRANSIENT = (
     "The machine 'web' already has a lock request pending",
     "The machine 'web' was unlocked unexpectedly while attempting to share its session",
     "The object is not ready",
@@ -24,27 +24,27 @@ PASSING = (
     "Failed to create the VirtualBox object!",
     "Code NS_ERROR_CALL_FAILED (0x800706be) - Call to remote object failed (extended info not available)",
 )
-OVER = "The graphics controller does not support the given feature"
+OTHER_ERROR = "The graphics controller does not support the given feature"
 
 
 LARGER = {"memory": 20 * MIB}
 
 
-@pytest.mark.parametrize("text", HELD + PASSING)
+@pytest.mark.parametrize("text", LOCKED + TRANSIENT)
 def test_change_is_repeated(vbox, text):
     task(vbox).succeeded()
     done = task(vbox, config=LARGER, fails={"modifyvm": text}).succeeded()
     assert (done.verbs, done.vm["memory_mib"]) == (["modifyvm", "modifyvm"], 20)
 
 
-@pytest.mark.parametrize("text", PASSING)
+@pytest.mark.parametrize("text", TRANSIENT)
 def test_observation_is_repeated(vbox, text):
     task(vbox).succeeded()
     assert not task(vbox, fails={"list": text}).succeeded().changed
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_vm_that_has_just_moved_is_found(vbox, state):
+def test_vm_that_others_have_just_moved_is_found(vbox, state):
     """Another task moves the VM's directory just after the first list."""
     task(vbox).succeeded()
     move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).succeeded()}
@@ -55,33 +55,33 @@ def test_vm_that_has_just_moved_is_found(vbox, state):
 
 @pytest.mark.parametrize("command", ["createvm", "storagectl", "createmedium", "storageattach", "setextradata"])
 def test_creation_is_repeated(vbox, command):
-    done = task(vbox, fails={command: PASSING[0]}).succeeded()
+    done = task(vbox, fails={command: TRANSIENT[0]}).succeeded()
     assert done.verbs.count("createvm") == (2 if command == "createvm" else 1)
     assert len(vbox.run("list", "vms").splitlines()) == 1
 
 
-def test_other_failure_is_not_repeated(vbox):
+def test_other_error_is_not_repeated(vbox):
     task(vbox).succeeded()
-    done = task(vbox, config=LARGER, fails={"modifyvm": OVER})
+    done = task(vbox, config=LARGER, fails={"modifyvm": OTHER_ERROR})
     assert (done.outcome.failed, done.verbs) == (True, ["modifyvm"])
-    assert OVER in done.outcome.msg
+    assert OTHER_ERROR in done.outcome.msg
 
 
-@pytest.mark.parametrize("text", HELD + PASSING)
+@pytest.mark.parametrize("text", LOCKED + TRANSIENT)
 def test_running_vm_holds_its_own_lock(vbox, text):
     uuid = task(vbox, state="started").succeeded().vm["id"]
     with pytest.raises(CommandFailed) as caught:
         driver_of(vbox, InProcess(vbox, fails={"modifyvm": text})).run(uuid, "modifyvm", uuid, "--memory", "20")
-    assert isinstance(caught.value, Busy) == (text in PASSING)
+    assert isinstance(caught.value, Busy) == (text in TRANSIENT)
 
 
-def test_lock_of_an_unknown_vm_passes(vbox):
+def test_lock_of_an_unknown_vm_is_transient(vbox):
     with pytest.raises(Busy):
-        driver_of(vbox, InProcess(vbox, fails={"modifyvm": HELD[0]})).run("nosuch", "modifyvm", "nosuch")
+        driver_of(vbox, InProcess(vbox, fails={"modifyvm": LOCKED[0]})).run("nosuch", "modifyvm", "nosuch")
 
 
-@pytest.mark.parametrize("text", HELD)
-def test_lock_of_suspended_vm_passes(vbox, text):
+@pytest.mark.parametrize("text", LOCKED)
+def test_lock_of_suspended_vm_is_transient(vbox, text):
     task(vbox, state="started").succeeded()
     uuid = task(vbox, state="suspended").succeeded().vm["id"]
     with pytest.raises(Busy):

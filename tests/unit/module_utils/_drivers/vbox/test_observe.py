@@ -20,14 +20,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_states import state as power_of
 
-from unit.module_utils._drivers.vbox.recorded_registry import driver_on, found
+from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 MIB = 1 << 20
 
 
-def test_settings_are_told_in_the_vocabularys_words(tmp_path):
+def test_settings_are_reported_as_values_of_the_options(tmp_path):
     driver, _commands = driver_on(tmp_path, native_keys=("vm-execution-engine", "nicpromisc1", "hpet"))
-    config = found(driver, "web").config
+    config = recorded_vm(driver, "web").config
     assert {name: config[name] for name in ("cpus", "memory", "firmware", "tpm", "os_type", "groups", "tags")} == {
         "cpus": 1,
         "memory": 16 * MIB,
@@ -43,10 +43,10 @@ def test_settings_are_told_in_the_vocabularys_words(tmp_path):
     assert config["native"] == {"vm-execution-engine": "interpreter", "nicpromisc1": "allow-all", "hpet": "on"}
 
 
-def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_top(tmp_path):
+def test_disk_with_snapshots_has_the_path_of_its_base_and_the_size_of_its_overlay(tmp_path):
     driver, _commands = driver_on(tmp_path)
     base = f"{tmp_path}/machines/g/web/web-SATA"
-    assert found(driver, "web").config["disks"] == {
+    assert recorded_vm(driver, "web").config["disks"] == {
         "SATA 0": {"source": f"{base}-0.vdi", "size": 12 * MIB, "format": "vdi"},
         "SATA 1": {"source": f"{base}-1.vmdk", "size": 6 * MIB, "format": "vmdk"},
     }
@@ -55,19 +55,19 @@ def test_a_disk_with_snapshots_is_known_by_its_base_and_as_large_as_what_is_on_t
 def test_disk_with_unknown_image_is_reported_without_its_size(tmp_path):
     """VirtualBox does not list an image if it cannot read the file; the settings file shows that it is a disk."""
     driver, _commands = driver_on(tmp_path)
-    vbox_vm = driver.vbox_vms()[found(driver, "run").id]
+    vbox_vm = driver.vbox_vms()[recorded_vm(driver, "run").id]
     disks = config_of(replace(vbox_vm, media={}))["disks"]
     assert disks == {"SATA 0": {"source": f"{tmp_path}/machines/run/run-SATA-0.vdi", "size": None, "format": None}}
 
 
-def test_a_seed_is_not_the_medium_in_the_first_drive(tmp_path):
+def test_seed_is_not_reported_as_iso(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    assert found(driver, "web").config["iso"] == f"{tmp_path}/m.iso"
+    assert recorded_vm(driver, "web").config["iso"] == f"{tmp_path}/m.iso"
 
 
-def test_cards_forwards_and_shares(tmp_path):
+def test_nics_port_forwards_and_shared_folders_are_reported(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    config = found(driver, "web").config
+    config = recorded_vm(driver, "web").config
     nics = config["networks"]
     assert [(place, nic["type"], nic["model"]) for place, nic in nics.items()] == [
         ("0", "nat", "virtio"),
@@ -79,9 +79,9 @@ def test_cards_forwards_and_shares(tmp_path):
     assert config["shared_folders"] == {"s": {"host_path": "/tmp", "read_only": True, "guest_path": "/mnt"}}
 
 
-def test_snapshots_tell_whether_they_hold_a_guests_memory(tmp_path):
+def test_snapshot_with_memory_is_reported_as_running(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    vm = found(driver, "web")
+    vm = recorded_vm(driver, "web")
     on, off = vm.snapshots
     assert [(one.name, one.power, one.description, one.current) for one in (on, off)] == [
         ("on", RUNNING, "", False),
@@ -91,13 +91,13 @@ def test_snapshots_tell_whether_they_hold_a_guests_memory(tmp_path):
     assert on.created and off.created >= on.created
 
 
-def test_a_snapshot_holds_the_disks_size_of_then(tmp_path):
+def test_snapshot_has_the_disk_size_at_its_creation(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    then = found(driver, "web", "snapshots", "snapshot_configs").snapshots[0].config
-    assert then["disks"]["SATA 0"]["size"] == 10 * MIB
+    config = recorded_vm(driver, "web", "snapshots", "snapshot_configs").snapshots[0].config
+    assert config["disks"]["SATA 0"]["size"] == 10 * MIB
 
 
-def test_a_half_made_machine_is_not_there_yet(tmp_path):
+def test_unfinished_vm_is_not_reported(tmp_path):
     driver, _commands = driver_on(tmp_path)
     observation = driver.observe(None, frozenset())
     assert [vm.name for vm in observation.vms] == ["web", "linked", "run"]
@@ -105,34 +105,34 @@ def test_a_half_made_machine_is_not_there_yet(tmp_path):
     assert "half" not in observation.known
 
 
-def test_the_mark_of_a_machine_that_runs_somebody_elses_is_not_its_own(tmp_path):
+def test_vm_with_the_mark_of_another_vm_is_not_owned(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    assert all(found(driver, name).owned for name in ("web", "linked", "run"))
-    linked = found(driver, "linked")
-    assert not linked.having(mark=found(driver, "web").mark).owned
+    assert all(recorded_vm(driver, name).owned for name in ("web", "linked", "run"))
+    linked = recorded_vm(driver, "linked")
+    assert not linked.having(mark=recorded_vm(driver, "web").mark).owned
 
 
-def test_a_look_at_all_is_one_process_and_one_for_each_that_runs(tmp_path):
+def test_observation_is_one_process_and_one_for_each_running_vm(tmp_path):
     driver, commands = driver_on(tmp_path)
     driver.observe(None, frozenset({"power", "config", "snapshots", "files"}))
-    assert [words[0] for words in commands.reads] == ["list", "guestproperty"]
+    assert [command[0] for command in commands.reads] == ["list", "guestproperty"]
 
 
-def test_a_light_look_keeps_what_is_known(tmp_path):
+def test_light_observation_keeps_the_known_settings(tmp_path):
     driver, commands = driver_on(tmp_path)
-    vm = found(driver, "web")
+    vm = recorded_vm(driver, "web")
     (again,) = driver.observe([Target(id=vm.id)], frozenset({"power"})).vms
     assert (again.power, again.config) == (STOPPED, vm.config)
     assert commands.reads[-1] == ("list", "--long", "vms")
     assert commands.calls == []
 
 
-def test_a_machine_that_runs_is_reached_through_its_forward(tmp_path):
+def test_ssh_of_a_running_vm_uses_its_port_forward(tmp_path):
     driver, _commands = driver_on(tmp_path)
-    ssh = found(driver, "run").ssh
+    ssh = recorded_vm(driver, "run").ssh
     assert (ssh["host"], ssh["scope"]) == ("127.0.0.1", "host")
     assert 20000 <= ssh["port"] < 30000
-    assert found(driver, "web").ssh is None
+    assert recorded_vm(driver, "web").ssh is None
 
 
 @pytest.mark.parametrize(
@@ -150,5 +150,5 @@ def test_a_machine_that_runs_is_reached_through_its_forward(tmp_path):
         ("whatever", UNKNOWN, None),
     ],
 )
-def test_powers(state, power, busy):
+def test_state_of_virtualbox_is_mapped_to_power_state(state, power, busy):
     assert power_of(state)[:2] == (power, busy)

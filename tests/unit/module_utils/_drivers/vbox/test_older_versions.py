@@ -12,7 +12,7 @@ from unit.module_utils._drivers.vbox.in_process import MIB, driver_of, info, sna
 VERSIONS = ("6.1.50r161033", "7.0.0r153978", "7.2.22_Debianr175245")
 RULES = {name: {"host_port": port, "guest_port": 80} for name, port in (("a", 2101), ("b", 2102))}
 NICS = {"0": {"type": "nat"}, "1": {"type": "internal", "source": "lan"}}
-# A pasted description: the begin of a VM in a list, and the text that ends a description.
+# A pasted description: the beginning of a VM in a list, and the text that ends a description.
 PASTED = "\n".join([
     f"Name:{' ' * 24}ghost", f"Groups:{' ' * 22}/", f"Guest OS:{' ' * 20}Other",
     f"UUID:{' ' * 24}11111111-2222-3333-4444-555555555599", f"Config file:{' ' * 17}/none/ghost.vbox", "* Snapshots:",
@@ -53,7 +53,7 @@ def test_6_0_is_too_old():
         assert "6.1 or later" in host["message"]
 
 
-def test_pasted_description_is_no_second_vm(vbox):
+def test_pasted_description_is_not_parsed_as_another_vm(vbox):
     web = task(vbox).succeeded().vm
     pasted = {"description": vbox.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
     assert task(vbox, config=pasted).succeeded().changed

@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 
 from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, info, observed, task
 
-BUTTON, CUT, FORCED = "controlvm acpipowerbutton", "controlvm poweroff", "startvm"
+BUTTON, POWER_OFF, END_PROCESS = "controlvm acpipowerbutton", "controlvm poweroff", "startvm"
 STARTING = "Invalid machine state: Starting (must be Running, Paused or Stuck)"
 
 
@@ -30,45 +30,45 @@ def stopped(vbox, **more):
     ("stopped", "started", ["startvm"]), ("started", "paused", ["controlvm pause"]),
     ("paused", "started", ["controlvm resume"]), ("started", "suspended", ["controlvm savestate"]),
     ("paused", "suspended", ["controlvm savestate"]), ("suspended", "started", ["startvm"]),
-    ("suspended", "stopped", ["discardstate"]), ("paused", "stopped", [CUT]),
+    ("suspended", "stopped", ["discardstate"]), ("paused", "stopped", [POWER_OFF]),
     ("started", "restarted", ["controlvm reset"]), ("stopped", "stopped", []), ("started", "started", []),
 ])  # fmt: skip
-def test_each_way_from_state_to_state(vbox, before, state, verbs):
+def test_calls_from_each_state_to_each_other(vbox, before, state, verbs):
     task(vbox, state="started").succeeded()
     task(vbox, state=before, config={}).succeeded()
     done = task(vbox, state=state, config={}).succeeded()
     assert (done.verbs, done.vm["state"]) == (verbs, "running" if state in ("started", "restarted") else state)
 
 
-def test_guest_that_obeys_is_asked(vbox):
+def test_guest_shuts_down_after_the_power_button(vbox):
     running(vbox, "obeys")
     done = stopped(vbox, stop_mode="graceful").succeeded()
     assert (set(done.verbs), done.vm["state"]) == ({BUTTON}, "stopped")
 
 
-def test_guest_that_ignores_the_button_is_turned_off_on_request_only(vbox):
+def test_guest_that_ignores_the_power_button_is_powered_off_on_request_only(vbox):
     running(vbox)
     done = stopped(vbox, stop_mode="graceful", stop_timeout=20)
     assert (done.outcome.failed, set(done.verbs), "still running" in done.outcome.msg) == (True, {BUTTON}, True)
     done = stopped(vbox, stop_mode="graceful_then_force", stop_timeout=20).succeeded()
-    assert (set(done.verbs[:-1]), done.verbs[-1]) == ({BUTTON}, CUT)
+    assert (set(done.verbs[:-1]), done.verbs[-1]) == ({BUTTON}, POWER_OFF)
 
 
-@pytest.mark.parametrize(("mode", "word"), [("graceful", "acpipowerbutton"), ("force", "poweroff")])
-def test_guest_that_stops_on_its_own_first(vbox, mode, word):
+@pytest.mark.parametrize(("mode", "command"), [("graceful", "acpipowerbutton"), ("force", "poweroff")])
+def test_guest_that_shuts_down_first_is_no_error(vbox, mode, command):
     uuid = running(vbox, "obeys")
-    done = stopped(vbox, stop_mode=mode, before={word: lambda: vbox.run("controlvm", uuid, "poweroff")}).succeeded()
+    done = stopped(vbox, stop_mode=mode, before={command: lambda: vbox.run("controlvm", uuid, "poweroff")}).succeeded()
     assert (len(done.verbs), done.vm["state"]) == (1, "stopped")
 
 
-def test_crashed_vm_is_turned_off(vbox):
+def test_crashed_vm_is_powered_off(vbox):
     running(vbox, "crashes")
     assert observed(vbox).power == "failed"
-    assert stopped(vbox, stop_mode="graceful").succeeded().verbs == [CUT]
+    assert stopped(vbox, stop_mode="graceful").succeeded().verbs == [POWER_OFF]
 
 
-class HangingCut(InProcess):
-    """A call of poweroff that never ends; the port to programs kills it after the time that it was given."""
+class HangingPowerOff(InProcess):
+    """A call of poweroff that never ends; the port to programs kills it at its timeout."""
 
     def run(self, argv, stdin=None, timeout=60, environment=None, writes=False):
         if "poweroff" in argv:
@@ -78,29 +78,29 @@ class HangingCut(InProcess):
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-def test_cut_that_fails_is_forced(vbox, hangs):
-    """The driver then ends the VM's process (startvm --type emergencystop)."""
+def test_failed_power_off_ends_the_process_of_the_vm(vbox, hangs):
+    """The command for it is startvm --type emergencystop."""
     running(vbox)
-    commands = HangingCut(vbox) if hangs else InProcess(vbox, fails={"poweroff": STARTING})
+    commands = HangingPowerOff(vbox) if hangs else InProcess(vbox, fails={"poweroff": STARTING})
     done = stopped(vbox, commands=commands).succeeded()
-    assert (done.verbs, done.writes[-1]) == ([CUT, FORCED], "startvm --type emergencystop")
+    assert (done.verbs, done.writes[-1]) == ([POWER_OFF, END_PROCESS], "startvm --type emergencystop")
     assert (done.vm["state"], done.vm["reason"]) == ("stopped", "aborted")
 
 
-def test_vm_that_cannot_be_turned_off_is_reported(vbox):
+def test_vm_that_cannot_be_powered_off_is_an_error(vbox):
     running(vbox)
     stopped(vbox, fails={"poweroff": STARTING, "emergencystop": STARTING}).failed("Invalid machine state")
     assert observed(vbox).power == "running"
 
 
-@pytest.mark.parametrize("word", ["poweroff", "startvm"])
-def test_lock_that_passes_is_no_reason_to_end_the_process(vbox, word):
+@pytest.mark.parametrize("command", ["poweroff", "startvm"])
+def test_transient_lock_is_no_reason_to_end_the_process(vbox, command):
     running(vbox)
-    if word == "startvm":
+    if command == "startvm":
         stopped(vbox).succeeded()
-    done = task(vbox, state="started" if word == "startvm" else "stopped", config={},
-                fails={word: "The object is not ready"}).succeeded()  # fmt: skip
-    assert set(done.verbs) == {"startvm" if word == "startvm" else CUT}
+    done = task(vbox, state="started" if command == "startvm" else "stopped", config={},
+                fails={command: "The object is not ready"}).succeeded()  # fmt: skip
+    assert set(done.verbs) == {"startvm" if command == "startvm" else POWER_OFF}
     assert (len(done.verbs), "emergencystop" in str(done.writes)) == (2, False)
 
 
@@ -112,7 +112,7 @@ def test_start_type_is_passed_on(vbox, start_type):
     assert not task(vbox, state="started", config={}, start_type="gui").changed
 
 
-def test_start_that_comes_too_late_is_no_failure(vbox):
+def test_vm_that_others_start_first_is_no_error(vbox):
     uuid = task(vbox).succeeded().vm["id"]
     done = task(vbox, state="started", before={"startvm": lambda: vbox.run("startvm", uuid)}).succeeded()
     assert (done.vm["state"], done.verbs) == ("running", ["startvm"])
@@ -134,14 +134,14 @@ def test_failed_start_is_explained(vbox, start_type, text, remedy):
     assert [word for word in ("web: VBoxManage startvm", text, remedy) if word not in done.outcome.msg] == []
 
 
-def test_vm_that_is_removed_while_it_is_stopped(vbox):
-    machine = task(vbox, state="started").succeeded().vm
+def test_vm_that_is_deleted_while_it_is_stopped_is_an_error(vbox):
+    vm = task(vbox, state="started").succeeded().vm
 
-    def remove():
-        vbox.run("controlvm", machine["id"], "poweroff")
-        vbox.run("unregistervm", machine["id"], "--delete")
+    def delete():
+        vbox.run("controlvm", vm["id"], "poweroff")
+        vbox.run("unregistervm", vm["id"], "--delete")
 
-    done = task(vbox, state="started", config={"cpus": 2}, allow_restart=True, before={"poweroff": remove})
+    done = task(vbox, state="started", config={"cpus": 2}, allow_restart=True, before={"poweroff": delete})
     assert (done.outcome.failed, "Unexpected" in done.outcome.msg) == (True, False)
 
 
@@ -153,7 +153,7 @@ def test_vm_state_is_unknown_if_its_settings_are_lost_while_it_is_stopped(vbox):
     assert f"{settings} is not readable" in done.vm["reason"]
 
 
-# What a task costs ------------------------------------------------------------------------------------------------
+# Calls of an observation ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("named", [4, 12, None])
@@ -172,8 +172,8 @@ def test_observation_is_two_calls_and_one_for_each_running_vm(vbox, named):
     assert ([vm["name"] for vm in vms], [vm["state"] for vm in vms].count("running")) == (names[:named], 4)
 
 
-def test_light_look_reads_the_states_only(vbox):
-    """While a task waits for a guest."""
+def test_light_observation_reads_only_the_list_of_vms(vbox):
+    """The observation of a task that waits for a guest."""
     running(vbox)
     done = stopped(vbox, stop_mode="graceful", stop_timeout=9)
     assert {call for call in done.calls if call[0] == "list"} == {

@@ -17,18 +17,18 @@ from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, ob
 HEADERS = {"qcow2": b"QFI\xfb\0\0\0\3", "odd": b"\1" * 513, "empty": b"", "vdi": b"<<< Oracle VM"}
 
 
-@pytest.fixture(name="place")
-def _place(vbox):
-    """Paths for the words of a table: {user.vdi}, {small.img}, ..., {other}: the disk of another VM."""
+@pytest.fixture(name="expand")
+def _expand(vbox):
+    """Create the files and the VM that the tables below name. Return a function that replaces {} by their folder."""
     for name, content in HEADERS.items():
         (vbox.folder / f"a.{name}").write_bytes(content)
     (vbox.folder / "bad.vdi").write_bytes(HEADERS["vdi"])
     (vbox.folder / "small.img").write_bytes(b"\0" * MIB)
     vbox.disk()
     vbox.make("other")
-    others = ("--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", vbox.disk("others.vdi"))
-    vbox.run("storageattach", "other", *others)
-    return lambda word: word.replace("{}", str(vbox.folder)) if isinstance(word, str) else word
+    attachment = ("--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium", vbox.disk("others.vdi"))
+    vbox.run("storageattach", "other", *attachment)
+    return lambda text: text.replace("{}", str(vbox.folder)) if isinstance(text, str) else text
 
 
 def disk(**entry):
@@ -58,17 +58,17 @@ REJECTED = [
 
 
 @pytest.mark.parametrize("exists", [False, True])
-@pytest.mark.parametrize(("config", "words"), REJECTED, ids=[words for _config, words in REJECTED])
-def test_rejected_before_the_first_step(vbox, place, config, words, exists):
+@pytest.mark.parametrize(("config", "text"), REJECTED, ids=[text for _config, text in REJECTED])
+def test_invalid_setting_is_rejected_before_the_first_step(vbox, expand, config, text, exists):
     if exists:
         vbox.make("web")
-    config = {**({} if exists else SMALL), **filled(config, place)}
+    config = {**({} if exists else SMALL), **expanded(config, expand)}
     for check in (True, False):
-        task(vbox, config=config, check=check).refused("web", place(words))
+        task(vbox, config=config, check=check).refused("web", expand(text))
 
 
-def filled(value, place):
-    return {key: filled(one, place) for key, one in value.items()} if isinstance(value, dict) else place(value)
+def expanded(value, expand):
+    return {key: expanded(one, expand) for key, one in value.items()} if isinstance(value, dict) else expand(value)
 
 
 @pytest.mark.parametrize("config", [
@@ -76,8 +76,8 @@ def filled(value, place):
     {"shared_folders": {"s": {"host_path": "{}/machines"}}}, disk(source="{}/user.vdi"),
     disk(source="{}/user.vdi", format="vdi"),
 ])  # fmt: skip
-def test_accepted(vbox, place, config):
-    config = filled(config, place)
+def test_valid_setting_is_accepted(vbox, expand, config):
+    config = expanded(config, expand)
     task(vbox, config={**SMALL, **config}).succeeded()
     assert task(vbox, config=config).succeeded().writes == []
 
@@ -95,13 +95,13 @@ IMAGES = [
 ]
 
 
-@pytest.mark.parametrize(("path", "entry", "words"), IMAGES)
-def test_image_is_checked(vbox, place, path, entry, words):
-    done = task(vbox, config={**SMALL, "disks": {"#0": entry}}, image={"source": place(path), "linked": False})
-    if words is None:
+@pytest.mark.parametrize(("path", "entry", "text"), IMAGES)
+def test_image_is_checked(vbox, expand, path, entry, text):
+    done = task(vbox, config={**SMALL, "disks": {"#0": entry}}, image={"source": expand(path), "linked": False})
+    if text is None:
         done.succeeded()
     else:
-        done.refused("web", place(words))
+        done.refused("web", expand(text))
 
 
 def test_clone_is_checked_against_its_source(vbox):
@@ -113,7 +113,7 @@ def test_clone_is_checked_against_its_source(vbox):
     assert task(vbox, "copy", config={}, clone=clone).succeeded().vm["disks"][0]["size"] == 2 * MIB
 
 
-@pytest.mark.parametrize(("slot", "words"), [
+@pytest.mark.parametrize(("slot", "text"), [
     ("AHCI 1", "no controller 'AHCI'; its controller of that type is named 'SATA'. Use slot SATA 1"),
     ("sata 30", "no controller 'sata'"),
     ("SATA 30", "'SATA' has at most 30 ports"),
@@ -123,11 +123,11 @@ def test_clone_is_checked_against_its_source(vbox):
     ("IDE 2", "at most 2 ports"),
     ("SCSI 15", None),
 ])  # fmt: skip
-def test_slot_is_checked(vbox, slot, words):
+def test_slot_is_checked(vbox, slot, text):
     task(vbox).succeeded()
     done = task(vbox, config={"disks": {slot: {"size": MIB}}})
-    if words:
-        done.refused("web", *words.split(". "))
+    if text:
+        done.refused("web", *text.split(". "))
     else:
         assert slot in [one["slot"] for one in done.succeeded().vm["disks"]]
 
@@ -141,16 +141,16 @@ def test_new_disk_does_not_replace_a_file(vbox):
     assert path.read_bytes() == b"precious"
 
 
-def test_unreadable_image(vbox, place, monkeypatch):
+def test_unreadable_image_is_rejected(vbox, expand, monkeypatch):
     monkeypatch.setattr(files, "is_readable", lambda path: False)
     task(vbox, config=disk(source=vbox.disk())).refused("is not readable", "as a user with read permission")
 
 
-def test_folder_of_the_task_must_exist(vbox):
+def test_storage_path_must_exist(vbox):
     task(vbox, storage_path=f"{vbox.folder}/none").refused("web: storage_path", "is not a directory")
 
 
-def test_seed_needs_a_program(vbox):
+def test_seed_needs_a_program_that_creates_iso_images(vbox):
     class WithoutPrograms(InProcess):
         def find(self, name_or_path, hint=None):
             if "VBoxManage" not in name_or_path:
@@ -161,25 +161,25 @@ def test_seed_needs_a_program(vbox):
     task(vbox, cloud_init={"user_data": "#cloud-config\n", "user": "a"}).refused("cannot be merged")
 
 
-def test_unreadable_vm_is_explained(vbox):
-    """With its UUID, its file and the way out; nobody creates a second one, and nothing is lost."""
-    made = task(vbox).succeeded().vm
+def test_error_about_unreadable_vm(vbox):
+    """It names the UUID, the settings file and a remedy; no second VM is created, and no disk is lost."""
+    created = task(vbox).succeeded().vm
     settings = vbox.machines / "web" / "web.vbox"
     kept = settings.rename(settings.with_suffix(".kept"))
     for state in ("present", "started", "absent"):
         done = task(vbox, state=state, config={"memory": 20 * MIB})
-        done.refused(made["id"], f"{settings} is not readable", "VBoxManage unregistervm")
-    assert made["disks"][0]["source"] in vbox.registered()
+        done.refused(created["id"], f"{settings} is not readable", "VBoxManage unregistervm")
+    assert created["disks"][0]["source"] in vbox.registered()
     kept.rename(settings)
-    assert task(vbox, config={"memory": 20 * MIB}).succeeded().vm["id"] == made["id"]
+    assert task(vbox, config={"memory": 20 * MIB}).succeeded().vm["id"] == created["id"]
 
 
-def test_forgotten_vm_is_not_created_again(vbox):
+def test_unregistered_vm_is_not_created_again(vbox):
     """The files remain, and prevent the creation of a VM with this name, as the error message says."""
-    made = task(vbox).succeeded().vm
+    created = task(vbox).succeeded().vm
     settings = vbox.machines / "web" / "web.vbox"
     settings.write_text("no settings", encoding="ascii")
-    vbox.run("unregistervm", made["id"])
+    vbox.run("unregistervm", created["id"])
     task(vbox).refused(str(settings), "already exists")
     assert {"web/web-SATA-0.vdi", "web/web.vbox"} <= set(vbox.files())
 
@@ -190,15 +190,15 @@ def test_name_of_two_vms_is_ambiguous(vbox):
     task(vbox, state="started").failed("2 VMs have this name")
 
 
-# Media ------------------------------------------------------------------------------------------------------------
+# Images and slots -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("image_format", ["vdi", "vhd"])
 def test_disk_of_the_fixed_variant_cannot_grow(vbox, image_format):
-    """VirtualBox finds it after the other settings were changed; a full clone has a disk of the same variant."""
+    """VirtualBox reports it only after the other settings were changed; a full clone has a disk of the same variant."""
     path = str(vbox.folder / f"fixed.{image_format}")
-    form = ("--format", image_format.upper(), "--variant", "Fixed")
-    vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *form)
+    options = ("--format", image_format.upper(), "--variant", "Fixed")
+    vbox.run("createmedium", "disk", "--filename", path, "--size", 2, *options)
     task(vbox, config={**SMALL, "disks": {"#0": {"source": path}}}).succeeded()
     larger = {"memory": 24 * MIB, "disks": {"#0": {"size": 4 * MIB}}}
     for check in (True, False):
@@ -219,8 +219,8 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
     task(vbox, config={**SMALL, "iso": str(iso)}, cloud_init={"user": "a"}).succeeded()
     vbox.run("snapshot", "web", "take", "s")
     folder = vbox.machines / "web"
-    on_top = next((folder / "Snapshots").glob("*.vdi"))
-    path = {"disk": on_top, "base": folder / "web-SATA-0.vdi", "iso": iso, "seed": folder / "web.polyvirt-seed.iso"}[
+    overlay = next((folder / "Snapshots").glob("*.vdi"))
+    path = {"disk": overlay, "base": folder / "web-SATA-0.vdi", "iso": iso, "seed": folder / "web.polyvirt-seed.iso"}[
         lost
     ]
     path.unlink()
@@ -235,30 +235,30 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
 
 
 @pytest.mark.parametrize("way", ["image", "clone"])
-def test_room_for_a_copy_is_checked(vbox, monkeypatch, way):
+def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, way):
     task(vbox, "base").succeeded()
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
     more = {"image": image} if way == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
     option = "image.source" if way == "image" else "clone"
-    for room, words in (
+    for free, text in (
         (2 * MIB, f"web: {option}: the copy needs 3M, but {vbox.machines} has only 2M free"),
         (4 * MIB, None),
     ):
-        monkeypatch.setattr(files, "free_space", lambda folder, room=room: room)
+        monkeypatch.setattr(files, "free_space", lambda folder, free=free: free)
         for check in (True, False):
             done = task(vbox, check=check, **more)
-            done.refused(words, "storage_path") if words else done.succeeded()
+            done.refused(text, "storage_path") if text else done.succeeded()
 
 
-def test_linked_clone_needs_no_room(vbox, monkeypatch):
+def test_linked_clone_needs_no_space(vbox, monkeypatch):
     task(vbox, "base").succeeded()
     vbox.run("snapshot", "base", "take", "s")
     monkeypatch.setattr(files, "free_space", lambda folder: 0)
     task(vbox, config={}, clone={"source": "base", "linked": True, "snapshot": "s"}).succeeded()
 
 
-@pytest.mark.parametrize("kind", ["disk added", "disk there", "iso"])
+@pytest.mark.parametrize("kind", ["disk added", "disk exists", "iso"])
 def test_path_that_new_groups_move_is_rejected(vbox, kind):
     """The directory of a VM depends on its first group."""
     task(vbox).succeeded()
@@ -269,7 +269,7 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
     (folder / "a.iso").write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     config = {
         "disk added": {"disks": {"SATA 1": {"source": f"{folder}/user.vdi"}}},
-        "disk there": {"disks": {"SATA 0": {"source": own}}},
+        "disk exists": {"disks": {"SATA 0": {"source": own}}},
         "iso": {"iso": f"{folder}/a.iso"},
     }[kind]
     for check in (True, False):
@@ -279,7 +279,7 @@ def test_path_that_new_groups_move_is_rejected(vbox, kind):
         assert not task(vbox, config={**config, "groups": groups}).succeeded().changed
 
 
-def test_image_goes_to_one_slot(vbox):
+def test_image_is_attached_at_one_slot_only(vbox):
     disk = {"source": vbox.disk()}
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
@@ -290,7 +290,7 @@ def test_image_goes_to_one_slot(vbox):
     )
 
 
-def test_place_for_a_drive_is_checked(vbox):
+def test_free_slot_for_a_drive_is_checked(vbox):
     vbox.make("web")
     slots = {f"IDE {port}:{device}" if device else f"IDE {port}": {"size": MIB} for port in (0, 1) for device in (0, 1)}
     task(vbox, config={"disks": slots}).succeeded()
@@ -302,7 +302,7 @@ def test_place_for_a_drive_is_checked(vbox):
     assert vbox.values()["IDE-1-0"] == str(iso)
 
 
-def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
+def test_drive_uses_the_ide_controller_with_any_name(vbox):
     """A chipset has one IDE controller."""
     vbox.make("web")
     vbox.run("storagectl", "web", "--name", "IDE Controller", "--add", "ide")
@@ -312,7 +312,7 @@ def test_drive_comes_to_the_ide_controller_of_any_name(vbox):
     assert vbox.values()["IDE Controller-0-0"] == str(iso)
 
 
-def test_running_vm_gets_no_ports(vbox):
+def test_controller_of_a_running_vm_gets_no_ports(vbox):
     task(vbox, state="started").succeeded()
     disk = {"disks": {"SATA 12": {"size": MIB}}}
     for check in (True, False):
@@ -334,13 +334,13 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
     task(vbox, config={**SMALL, "port_forwards": rules}).succeeded()
 
 
-def test_folder_must_be_writable(vbox, monkeypatch):
+def test_folder_of_vms_must_be_writable(vbox, monkeypatch):
     monkeypatch.setattr(files, "is_writable", lambda path: False)
     task(vbox).refused(f"web: the directory {vbox.machines} is not writable")
 
 
 @pytest.mark.parametrize("way", ["disk", "image"])
-def test_copied_file_is_no_image_of_its_own(vbox, way):
+def test_copy_of_an_image_with_the_same_uuid_is_rejected(vbox, way):
     """VirtualBox identifies images by the UUIDs in their headers."""
     own = task(vbox, "other").succeeded().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A step may be sent twice, because the answer to it was lost: the VMs end as if it had been sent once."""
+"""A step may be sent twice, because the answer to it was lost: the result is the same as if it was sent once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from suite.sent_twice import comparable, each_step_twice
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, snapshot, task, virtualbox
 
 ISO = (b"\0" * 32769 + b"CD001").ljust(65536, b"\0")
-#: One entry that stays, one that changes, one that goes; a new one comes with each change.
-RICH = {
+#: In each list, one entry stays, one is changed and one is removed by CHANGES, which also add one.
+CONFIG = {
     **SMALL,
     "disks": {"#0": {"size": 2 * MIB}, "SATA 1": {"size": 2 * MIB}, "SATA 2": {"size": MIB}},
     "networks": {"0": {"type": "nat"}, "1": {"type": "internal", "source": "a"}, "2": {"type": "nat"}},
@@ -48,14 +48,14 @@ LIVE = ("disk added", "disk attached", "nic of another type", "forward added", "
         "forward removed", "ssh forward", "iso")  # fmt: skip
 
 
-def filled(value, folder):
+def expanded(value, folder):
     if isinstance(value, dict):
-        return {key: filled(one, folder) for key, one in value.items()}
+        return {key: expanded(one, folder) for key, one in value.items()}
     return value.replace("{}", str(folder)) if isinstance(value, str) else value
 
 
 def state_of(vbox):
-    """All that VirtualBox and the file system tell."""
+    """The VMs, images, marks and files, without random values."""
     lists = [vbox.run("list", "--long", what) for what in ("vms", "hdds")]
     marks = [vbox.run("getextradata", name, "enumerate") for name in names_of(vbox)]
     files = sorted(comparable(path, vbox.folder) for path in vbox.files())
@@ -66,9 +66,9 @@ def names_of(vbox):
     return [line.split('"')[1] for line in vbox.run("list", "vms").splitlines()]
 
 
-def ends_alike(prepare, act):
-    """``act`` ends alike when each of its steps is carried out once and twice."""
-    ends = []
+def assert_same_result(prepare, act):
+    """Assert that ``act`` has the same result if each of its steps is carried out once or twice."""
+    results = []
     for times in (nullcontext, each_step_twice):
         with virtualbox() as vbox:
             (vbox.folder / "a.iso").write_bytes(ISO)
@@ -77,21 +77,21 @@ def ends_alike(prepare, act):
             with times() as errors:
                 done = act(vbox).succeeded()
             assert not errors
-            ends.append((state_of(vbox), done.changed, [vm["state"] for vm in done.vms]))
-    assert ends[0][1:] == ends[1][1:]
-    assert ends[0][0] == ends[1][0]
+            results.append((state_of(vbox), done.changed, [vm["state"] for vm in done.vms]))
+    assert results[0][1:] == results[1][1:]
+    assert results[0][0] == results[1][0]
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("state", ["present", "started"])
-def test_changes_of_an_existing_vm(state, change):
+def test_change_of_an_existing_vm_sent_twice(state, change):
     def prepare(vbox):
-        task(vbox, state=state, config=filled(RICH, vbox.folder)).succeeded()
+        task(vbox, state=state, config=expanded(CONFIG, vbox.folder)).succeeded()
 
     def act(vbox):
-        return task(vbox, config=filled(CHANGES[change], vbox.folder), allow_restart=change not in LIVE)
+        return task(vbox, config=expanded(CHANGES[change], vbox.folder), allow_restart=change not in LIVE)
 
-    ends_alike(prepare, act)
+    assert_same_result(prepare, act)
 
 
 @pytest.mark.parametrize(("before", "state", "more"), [
@@ -100,36 +100,36 @@ def test_changes_of_an_existing_vm(state, change):
     ("suspended", "stopped", {}), ("paused", "stopped", {}), ("started", "restarted", {}),
     ("paused", "stopped", {"stop_mode": "graceful"}), ("present", "absent", {}), ("started", "absent", {}),
 ])  # fmt: skip
-def test_states(before, state, more):
+def test_power_change_sent_twice(before, state, more):
     def prepare(vbox):
         task(vbox, state="present" if before == "present" else "started", image=vbox.image("obeys")).succeeded()
         task(vbox, state=before).succeeded()
         vbox.clock.sleep(2)
 
-    ends_alike(prepare, lambda vbox: task(vbox, state=state, config={}, **more))
+    assert_same_result(prepare, lambda vbox: task(vbox, state=state, config={}, **more))
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
 @pytest.mark.parametrize("way", ["empty disk", "image", "clone", "linked clone"])
-def test_creations(way, state):
+def test_creation_sent_twice(way, state):
     def prepare(vbox):
-        task(vbox, "base", config=filled(RICH, vbox.folder)).succeeded()
+        task(vbox, "base", config=expanded(CONFIG, vbox.folder)).succeeded()
         snapshot(vbox, "s", "base").succeeded()
 
     def act(vbox):
         if way == "empty disk":
-            return task(vbox, state=state, config=filled(RICH, vbox.folder), cloud_init={"user": "a"})
+            return task(vbox, state=state, config=expanded(CONFIG, vbox.folder), cloud_init={"user": "a"})
         if way == "image":
             return task(vbox, state=state, config=SMALL, image=vbox.image("obeys"))
         clone = {"source": "base", "linked": way == "linked clone", **({"snapshot": "s"} if "linked" in way else {})}
         return task(vbox, state=state, config={"memory": 20 * MIB}, clone=clone)
 
-    ends_alike(prepare, act)
+    assert_same_result(prepare, act)
 
 
 @pytest.mark.parametrize("power", ["present", "started", "suspended"])
 @pytest.mark.parametrize("state", ["present", "absent", "restored"])
-def test_snapshots(state, power):
+def test_snapshot_sent_twice(state, power):
     def prepare(vbox):
         task(vbox, state="present" if power == "present" else "started").succeeded()
         task(vbox, state=power).succeeded()
@@ -138,4 +138,4 @@ def test_snapshots(state, power):
                 snapshot(vbox, name).succeeded()
 
     more = {"children": True} if state == "absent" else {}
-    ends_alike(prepare, lambda vbox: snapshot(vbox, "s", state=state, allow_restart=True, **more))
+    assert_same_result(prepare, lambda vbox: snapshot(vbox, "s", state=state, allow_restart=True, **more))

@@ -26,28 +26,28 @@ def test_snapshot_is_taken_once(vbox):
     assert names(snapshot(vbox, "t")) == ["s", "t"]
 
 
-def test_snapshot_that_somebody_takes_first(vbox):
+def test_snapshot_that_others_create_first_is_no_error(vbox):
     task(vbox).succeeded()
     lock = {"take": "The object is not ready"}
     done = snapshot(vbox, "s", fails=lock, before={"take": lambda: vbox.run("snapshot", "web", "take", "s")})
     assert (done.verbs, names(done)) == (["snapshot take"], ["s"])
 
 
-def test_snapshot_that_somebody_deletes_first(vbox):
+def test_snapshot_that_others_delete_first_is_no_error(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
     done = snapshot(vbox, "s", state="absent", before={"delete": lambda: vbox.run("snapshot", "web", "delete", "s")})
     assert names(done) == []
 
 
-def test_failed_deletion_of_a_snapshot_is_a_failure(vbox):
+def test_failed_deletion_of_a_snapshot_is_an_error(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
     snapshot(vbox, "s", state="absent", fails={"delete": "The disk is full"}).failed("The disk is full")
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_restored_vm_has_its_settings_of_then(vbox, running):
+def test_restored_vm_has_the_settings_of_its_snapshot(vbox, running):
     """Values that are not part of a snapshot remain: description, tags, groups, and the mark."""
     state = "started" if running else "present"
     task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).succeeded()
@@ -66,7 +66,7 @@ def test_restored_vm_has_its_settings_of_then(vbox, running):
     assert found.snapshots[0].power == ("running" if running else "stopped")
 
 
-def test_running_vm_is_turned_off_and_restored(vbox):
+def test_running_vm_is_powered_off_and_restored(vbox):
     task(vbox, state="started").succeeded()
     snapshot(vbox, "s").succeeded()
     done = snapshot(vbox, "s", state="restored").succeeded()
@@ -75,20 +75,20 @@ def test_running_vm_is_turned_off_and_restored(vbox):
     assert "discardstate" not in snapshot(vbox, "s", state="restored").succeeded().verbs
 
 
-def test_snapshot_has_the_configuration_of_then(vbox):
+def test_snapshot_has_the_settings_at_its_creation(vbox):
     config = {**SMALL, "os_type": "Debian_64", "tpm": True, "groups": ("/a",), "description": "old"}
     task(vbox, config=config).succeeded()
     snapshot(vbox, "s").succeeded()
     now = {"memory": 24 * MIB, "os_type": "Fedora_64", "groups": ("/b",), "description": "new", "tpm": False}
     task(vbox, config={**now, "native": {"hpet": "on"}}).succeeded()
     found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
-    then = found.snapshots[0].config
-    assert (then["memory"], then["native"]) == (16 * MIB, {"hpet": "off"})
-    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports the present values of these.
-    assert {key: then[key] for key in kept} == {key: now[key] for key in kept}
+    recorded = found.snapshots[0].config
+    assert (recorded["memory"], recorded["native"]) == (16 * MIB, {"hpet": "off"})
+    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports the current values of these.
+    assert {key: recorded[key] for key in kept} == {key: now[key] for key in kept}
 
 
-def test_lock_while_a_snapshot_is_read_is_waited_for(vbox):
+def test_task_waits_for_a_lock_while_it_reads_a_snapshot(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
     task(vbox, config={"memory": 24 * MIB}).succeeded()
@@ -96,14 +96,14 @@ def test_lock_while_a_snapshot_is_read_is_waited_for(vbox):
     assert snapshot(vbox, "s", state="restored").succeeded().vm["memory_mib"] == 16
 
 
-def test_other_failure_while_a_snapshot_is_read(vbox):
+def test_other_error_while_a_snapshot_is_read_is_reported(vbox):
     task(vbox).succeeded()
     snapshot(vbox, "s").succeeded()
     with pytest.raises(CommandFailed, match="out of memory"):
         snapshot(vbox, "s", state="restored", fails={"showvminfo": "out of memory"})
 
 
-# What other images need -------------------------------------------------------------------------------------------
+# Snapshots that other images need ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(name="source")
@@ -115,11 +115,11 @@ def _source(vbox):
     link(vbox, "first")
 
 
-def link(vbox, taken):
-    task(vbox, "clone", config={}, clone={"source": "source", "snapshot": taken, "linked": True}).succeeded()
+def link(vbox, snapshot_name):
+    task(vbox, "clone", config={}, clone={"source": "source", "snapshot": snapshot_name, "linked": True}).succeeded()
 
 
-def test_snapshot_that_a_clone_needs_stays(vbox, source):
+def test_snapshot_that_a_clone_needs_is_not_deleted(vbox, source):
     before = info(vbox, "source")["vms"], vbox.files()
     snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by clone", "Delete clone first")
     snapshot(vbox, "first", "source", state="absent", children=True).refused("'first' is needed by clone")
@@ -143,14 +143,14 @@ def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
     snapshot(vbox, "second", "source", state="absent").refused("'second' is needed by clone")
 
 
-def test_snapshot_that_a_foreign_image_needs_stays(vbox, source):
+def test_snapshot_that_a_foreign_image_needs_is_not_deleted(vbox, source):
     """The clone was unregistered, and its image is still known."""
     vbox.run("unregistervm", "clone")
     snapshot(vbox, "first", "source", state="absent").refused("'first' is needed by another VM")
     task(vbox, "source", state="absent").refused("is needed by", "/clone/Snapshots/")
 
 
-def test_current_snapshot_with_a_child_stays(vbox):
+def test_current_snapshot_with_a_child_is_not_deleted(vbox):
     task(vbox).succeeded()
     for name in ("a", "b", "c"):
         snapshot(vbox, name).succeeded()
@@ -167,7 +167,7 @@ def test_older_snapshots_of_a_series_are_deleted(vbox):
     assert kept == [["s-1"], ["s-1", "s-2"], ["s-2", "s-3"]]
 
 
-def test_snapshot_with_two_children_stays(vbox):
+def test_snapshot_with_two_children_is_not_deleted(vbox):
     task(vbox).succeeded()
     for name in ("a", "b", "c"):
         snapshot(vbox, name).succeeded()
@@ -187,7 +187,7 @@ def test_snapshot_of_a_vm_with_memory_includes_it(vbox, state):
     assert taken["state"] == "running"
 
 
-def test_crashed_vm_has_no_snapshot(vbox):
+def test_snapshot_of_a_crashed_vm_is_rejected(vbox):
     task(vbox, image=vbox.image("crashes"), state="started").succeeded()
     vbox.clock.sleep(5)
     assert observed(vbox).power == "failed"

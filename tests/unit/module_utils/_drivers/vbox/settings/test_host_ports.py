@@ -14,46 +14,48 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_machine import Forward
 
 RULE = Forward("web", "tcp", "", 0, "", 80)
-ALL = frozenset(range(20000, 30000))
+ALL_PORTS = frozenset(range(20000, 30000))
 
 
 @dataclass
-class _Sight:
+class _Vm:
+    """The attributes of a VBoxVm that HostPorts reads."""
+
     uuid: str
     values: dict = field(default_factory=lambda: {"name": "web"})
 
 
 @pytest.fixture(autouse=True)
-def _all_are_free(monkeypatch):
+def _all_ports_are_free(monkeypatch):
     monkeypatch.setattr(net, "is_free", lambda *_any: True)
 
 
-def twins():
+def vms_with_the_same_first_port():
     """Two VMs with rules for which the search for a free port begins at the same port."""
-    begun = {}
+    first_ports = {}
     for number in range(10001):
-        port = HostPorts().choose(_Sight(str(number)), RULE, frozenset())
-        if port in begun:
-            return begun[port], _Sight(str(number))
-        begun[port] = _Sight(str(number))
-    raise AssertionError("10,001 machines have 10,000 ports")
+        port = HostPorts().choose(_Vm(str(number)), RULE, frozenset())
+        if port in first_ports:
+            return first_ports[port], _Vm(str(number))
+        first_ports[port] = _Vm(str(number))
+    raise AssertionError("10,001 VMs have 10,000 ports")
 
 
-def test_two_machines_of_one_task_have_two_ports():
-    ports, pair = HostPorts(), twins()
+def test_two_vms_of_one_task_have_two_ports():
+    ports, pair = HostPorts(), vms_with_the_same_first_port()
     first, second = (ports.choose(one, RULE, frozenset()) for one in pair)
     assert first != second
     assert [ports.choose(one, RULE, frozenset()) for one in pair] == [first, second]
 
 
-def test_what_others_have_is_not_chosen():
-    last = max(ALL)
-    assert HostPorts().choose(_Sight("any"), RULE, ALL - {last}) == last
+def test_port_of_another_rule_is_not_chosen():
+    last = max(ALL_PORTS)
+    assert HostPorts().choose(_Vm("any"), RULE, ALL_PORTS - {last}) == last
     with pytest.raises(Refused, match=r"web: port_forwards\.web: no free host port was found"):
-        HostPorts().choose(_Sight("any"), RULE, ALL)
+        HostPorts().choose(_Vm("any"), RULE, ALL_PORTS)
 
 
-def test_where_somebody_listens_is_not_chosen(monkeypatch):
-    expected = HostPorts().choose(_Sight("any"), RULE, frozenset())
+def test_port_that_a_program_uses_is_not_chosen(monkeypatch):
+    expected = HostPorts().choose(_Vm("any"), RULE, frozenset())
     monkeypatch.setattr(net, "is_free", lambda _host, port, _protocol: port != expected)
-    assert HostPorts().choose(_Sight("any"), RULE, frozenset()) != expected
+    assert HostPorts().choose(_Vm("any"), RULE, frozenset()) != expected

@@ -27,25 +27,26 @@ WITHOUT_SSH = {**SMALL, "ssh_forward": False}
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 
 
-def changed(vbox, name="web", **config):
-    """Run a task that changes something, and nothing when it runs again."""
+def configure(vbox, name="web", **config):
+    """Run a task twice; assert that the second run changes nothing."""
     done = task(vbox, name, config=config).succeeded()
     assert task(vbox, name, config=config).succeeded().writes == []
     return done
 
 
-def many(count, first=0):
+def internal_nics(count, first=0):
     return {str(place): {"type": "internal"} for place in range(first, first + count)}
 
 
 def rules(vbox, name="web"):
+    """The port forwards of a VM, as VBoxManage prints them."""
     return sorted(value for key, value in vbox.values(name).items() if key.startswith("Forwarding("))
 
 
 # NICs -------------------------------------------------------------------------------------------------------------
 
 
-def test_each_type_of_network(vbox):
+def test_new_vm_gets_each_type_of_network(vbox):
     vbox.has_networks(**NETWORKS)
     wanted = {**SMALL, "networks": NICS}
     task(vbox, config=wanted).succeeded()
@@ -54,17 +55,17 @@ def test_each_type_of_network(vbox):
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
-def test_each_type_of_a_vm_that_exists(vbox, state):
+def test_existing_vm_gets_each_type_of_network(vbox, state):
     vbox.has_networks(**NETWORKS)
-    task(vbox, state=state, config={**SMALL, "networks": {**many(3), "3": {"type": "nat"}}}).succeeded()
+    task(vbox, state=state, config={**SMALL, "networks": {**internal_nics(3), "3": {"type": "nat"}}}).succeeded()
     types = {"0": NICS["1"], "1": NICS["2"], "2": NICS["4"], "3": {"type": "internal", "source": "lan"}}
-    changed(vbox, networks=types)
+    configure(vbox, networks=types)
     found = observed(vbox).config["networks"]
     assert {place: {key: found[place][key] for key in nic} for place, nic in types.items()} == types
 
 
 @pytest.mark.parametrize(("kind", "known"), KNOWN.items())
-def test_unknown_source_fails_with_those_that_exist(vbox, kind, known):
+def test_error_about_unknown_source_lists_existing_ones(vbox, kind, known):
     vbox.has_networks(**NETWORKS)
     config = {"networks": {"0": {"type": kind, "source": "nosuch"}}}
     task(vbox, config={**SMALL, **config}).refused("'nosuch'", f"Available: {known}")
@@ -74,38 +75,38 @@ def test_unknown_source_fails_with_those_that_exist(vbox, kind, known):
     task(vbox, config=config).refused("Available: none")
 
 
-def test_source_alone_and_type_alone(vbox):
-    """A source is set with its type; a type that the NIC has already keeps its source."""
+def test_source_and_type_are_set_separately(vbox):
+    """A source applies to the type of the NIC; setting the type that the NIC already has keeps its source."""
     task(
         vbox, config={**SMALL, "networks": {"0": {"type": "internal", "source": "a"}, "1": {"type": "nat"}}}
     ).succeeded()
-    changed(vbox, networks={"0": {"source": "b"}})
+    configure(vbox, networks={"0": {"source": "b"}})
     assert vbox.values()["intnet1"] == "b"
-    changed(vbox, networks={"0": {"type": "internal", "model": "virtio"}})
+    configure(vbox, networks={"0": {"type": "internal", "model": "virtio"}})
     assert (vbox.values()["intnet1"], vbox.values()["nictype1"]) == ("b", "virtio")
-    changed(vbox, networks={"1": {"mac": "08:00:27:00:00:01"}})
+    configure(vbox, networks={"1": {"mac": "08:00:27:00:00:01"}})
     assert (vbox.values()["macaddress2"], vbox.values()["nic2"]) == ("080027000001", "nat")
 
 
 def test_nic_is_removed(vbox):
-    task(vbox, config={**SMALL, "networks": many(2)}).succeeded()
-    changed(vbox, networks={"1": None})
+    task(vbox, config={**SMALL, "networks": internal_nics(2)}).succeeded()
+    configure(vbox, networks={"1": None})
     assert (list(observed(vbox).config["networks"]), vbox.values()["nic2"]) == (["0"], "none")
 
 
-@pytest.mark.parametrize(("chipset", "room"), [("piix3", 8), ("ich9", 36)])
-def test_room_for_nics(vbox, chipset, room):
-    """VirtualBox itself ignores a NIC above the maximum and ends with 0."""
+@pytest.mark.parametrize(("chipset", "maximum"), [("piix3", 8), ("ich9", 36)])
+def test_number_of_nics_is_limited_by_the_chipset(vbox, chipset, maximum):
+    """VirtualBox itself ignores a NIC above the maximum and exits with 0."""
     native = {**ENGINE, "chipset": chipset}
-    words = [f"NIC {room + 1}", chipset, f"only {room} NICs"]
-    task(vbox, config={**SMALL, "native": native, "networks": many(room + 1)}).refused(*words)
-    assert task(vbox, config={**SMALL, "native": native, "networks": many(8)}, check=True).succeeded().changed
+    texts = [f"NIC {maximum + 1}", chipset, f"only {maximum} NICs"]
+    task(vbox, config={**SMALL, "native": native, "networks": internal_nics(maximum + 1)}).refused(*texts)
+    assert task(vbox, config={**SMALL, "native": native, "networks": internal_nics(8)}, check=True).succeeded().changed
     task(vbox, config={**SMALL, "native": native}).succeeded()
-    done = task(vbox, config={"networks": many(1, first=room)}).refused(*words)
+    done = task(vbox, config={"networks": internal_nics(1, first=maximum)}).refused(*texts)
     assert ("chipset: ich9" in done.outcome.msg) == (chipset == "piix3")
-    assert task(vbox, config={"networks": many(1, first=room - 1)}, check=True).succeeded().changed
+    assert task(vbox, config={"networks": internal_nics(1, first=maximum - 1)}, check=True).succeeded().changed
     clone = {"source": "web", "linked": False}
-    task(vbox, "copy", clone=clone, config={"networks": many(1, first=room)}).refused(*words)
+    task(vbox, "copy", clone=clone, config={"networks": internal_nics(1, first=maximum)}).refused(*texts)
 
 
 def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
@@ -115,25 +116,27 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
     done = task(vbox, config=config)
     assert done.writes[0] == "modifyvm --chipset ich9"
     assert "--nic9 nat --nic36 intnet --intnet36 intnet" in done.writes[1]
-    assert task(vbox, config={"networks": many(1, first=8)}).writes == ["modifyvm --nic9 intnet --intnet9 intnet"]
+    assert task(vbox, config={"networks": internal_nics(1, first=8)}).writes == [
+        "modifyvm --nic9 intnet --intnet9 intnet"
+    ]
 
 
 # Forwards and ports -----------------------------------------------------------------------------------------------
 
 
-def test_forward_moves_with_the_nic_that_is_nat(vbox):
+def test_new_forward_goes_to_the_nic_that_becomes_nat(vbox):
     task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).succeeded()
-    changed(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
+    configure(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
     assert rules(vbox) == ["web,tcp,,8080,,80"]
     task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no NIC", "type nat")
 
 
-def test_forward_of_all_addresses_has_none(vbox):
+def test_forward_for_all_host_addresses_has_no_address(vbox):
     rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
     task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).succeeded()
     assert task(vbox, config={"port_forwards": {"web": rule}}).succeeded().writes == []
-    changed(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
-    changed(vbox, port_forwards={"web": {"host_address": ""}})
+    configure(vbox, port_forwards={"web": {"host_address": "127.0.0.1"}})
+    configure(vbox, port_forwards={"web": {"host_address": ""}})
     assert rules(vbox) == ["web,tcp,,8080,,80"]
 
 
@@ -142,26 +145,26 @@ def test_rules_are_changed_and_removed(vbox, state):
     two = {**WEB, "dns": {"protocol": "udp", "host_address": "127.0.0.1", "host_port": 53, "guest_port": 53}}
     task(vbox, state=state, config={**WITHOUT_SSH, "port_forwards": two}).succeeded()
     assert rules(vbox) == ["dns,udp,127.0.0.1,53,,53", "web,tcp,,8080,,80"]
-    changed(vbox, port_forwards={"web": {"host_port": 8081}, "dns": {"guest_port": 54, "host_address": "127.0.0.2"}})
+    configure(vbox, port_forwards={"web": {"host_port": 8081}, "dns": {"guest_port": 54, "host_address": "127.0.0.2"}})
     assert rules(vbox) == ["dns,udp,127.0.0.2,53,,54", "web,tcp,,8081,,80"]
-    changed(vbox, port_forwards={"web": None, "dns": {"protocol": "tcp"}})
+    configure(vbox, port_forwards={"web": None, "dns": {"protocol": "tcp"}})
     assert rules(vbox) == ["dns,tcp,127.0.0.2,53,,54"]
-    changed(vbox, ssh_forward=True)
+    configure(vbox, ssh_forward=True)
     (ssh,) = [rule for rule in rules(vbox) if rule.startswith("polyvirt-ssh,tcp,127.0.0.1,2")]
     assert ssh.endswith(",,22")
-    changed(vbox, ssh_forward=False)
+    configure(vbox, ssh_forward=False)
     assert rules(vbox) == ["dns,tcp,127.0.0.2,53,,54"]
 
 
-def test_rules_of_two_nics_stay_with_their_nic(vbox):
+def test_changed_rules_stay_at_their_nics(vbox):
     vbox.make("web")
     vbox.run("modifyvm", "web", "--nic2", "nat", "--natpf1", "one,tcp,,2101,,1", "--natpf2", "two,tcp,,2102,,2")
-    done = changed(vbox, port_forwards={"two": {"host_port": 2202}})
+    done = configure(vbox, port_forwards={"two": {"host_port": 2202}})
     assert "--natpf2 delete two" in done.writes[0]
     assert rules(vbox) == ["one,tcp,,2101,,1", "two,tcp,,2202,,2"]
 
 
-def test_chosen_port_is_nobody_elses(vbox):
+def test_chosen_port_is_not_used_by_others(vbox):
     """Not chosen: a port of another VM that is off, of another rule, or one that a program uses."""
     entry = {"a": {"guest_port": 1}}
     task(vbox, config={**WITHOUT_SSH, "port_forwards": entry}).succeeded()
@@ -170,7 +173,7 @@ def test_chosen_port_is_nobody_elses(vbox):
     task(vbox, "other", config={**WITHOUT_SSH, "port_forwards": others}).succeeded()
     task(vbox, config={"port_forwards": {"a": None, "c": {"host_port": port, "guest_port": 3}}}).succeeded()
     vbox.listening = {port + 2}
-    changed(vbox, port_forwards=entry)
+    configure(vbox, port_forwards=entry)
     assert [int(rule.split(",")[3]) for rule in rules(vbox)] == [port + 3, port]
 
 
@@ -207,7 +210,7 @@ def ssh_port(done):
     return done.succeeded().vm["ssh"]["port"]
 
 
-def test_ssh_port_is_never_another_programs(vbox):
+def test_ssh_port_that_a_program_uses_is_replaced(vbox):
     """A VM cloned by hand has the same rule, and another program may use the port while the VM is stopped."""
     first = ssh_port(task(vbox, state="started"))
     assert 20000 <= first < 30000
@@ -224,7 +227,7 @@ def test_ssh_port_is_never_another_programs(vbox):
     assert task(vbox, state="started").succeeded().writes == []
 
 
-def test_ssh_port_of_a_copy_is_its_own(vbox):
+def test_vm_cloned_by_hand_gets_another_ssh_port(vbox):
     first = ssh_port(task(vbox, state="started"))
     task(vbox, state="stopped").succeeded()
     vbox.run("clonevm", "web", "--name", "second", "--register")
@@ -233,8 +236,7 @@ def test_ssh_port_of_a_copy_is_its_own(vbox):
     assert ssh_port(task(vbox, "second", state="started")) != first
 
 
-def test_restored_vm_keeps_its_ssh_port(vbox):
-    """A VM that was suspended keeps its port."""
+def test_suspended_vm_keeps_its_ssh_port(vbox):
     first = ssh_port(task(vbox, state="started"))
     task(vbox, state="suspended").succeeded()
     vbox.listening = {first}
@@ -248,7 +250,7 @@ def test_restored_vm_keeps_its_ssh_port(vbox):
     (["other,tcp,,2222,,22", "polyvirt-ssh,tcp,127.0.0.1,2223,,22"], ("127.0.0.1", 2223)),
     (["other,udp,,2222,,22", "web,tcp,,2224,,80"], None),
 ])  # fmt: skip
-def test_ssh_through_a_forward(vbox, rules, ssh):
+def test_ssh_uses_the_forward_to_port_22(vbox, rules, ssh):
     vbox.make("web")
     vbox.run("modifyvm", "web", *(word for rule in rules for word in ("--natpf1", rule)))
     assert observed(vbox).ssh is None

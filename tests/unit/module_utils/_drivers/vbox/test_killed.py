@@ -41,14 +41,14 @@ def _add_disks(vbox):
 
 
 def _delete(vbox):
-    """A VM with a detached disk of its own, and a disk of somebody else, which remains."""
+    """A VM with a detached disk of its own, and a foreign disk, which remains."""
     disks = {**TWO_DISKS["disks"], "SATA 2": {"source": vbox.disk("other.vdi")}}
     task(vbox, config={**SMALL, "disks": disks}).succeeded()
     task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
     return {"state": "absent"}
 
 
-WAYS = {
+SCENARIOS = {
     "create": _create,
     "linked clone": _clone(linked=True),
     "full clone": _clone(linked=False),
@@ -66,6 +66,7 @@ def _with_base(vbox):
 
 
 def is_killed(vbox, number, **more):
+    """Run a task that is killed after ``number`` calls that change something; return False if it makes fewer."""
     try:
         task(vbox, commands=killed_after(InProcess, number)(vbox), **more).succeeded()
     except Killed:
@@ -74,7 +75,7 @@ def is_killed(vbox, number, **more):
 
 
 def vms_and_files(vbox):
-    """The registry's VMs and disks, and all files, without the disk of somebody else."""
+    """All VMs, registered disks and files, without the foreign disk."""
     return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
 
 
@@ -85,11 +86,11 @@ def result(vbox):
     return config["memory"], sizes, config["ssh_forward"], vbox.values()["ioapic"], len(vbox.registered())
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_removed_after_any_call(vbox, way):
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_task_leaves_nothing_after_state_absent(vbox, scenario):
     before = vms_and_files(vbox)
     for number in range(1, 99):
-        more = WAYS[way](vbox)
+        more = SCENARIOS[scenario](vbox)
         killed = is_killed(vbox, number, **more)
         task(vbox, state="absent").succeeded()
         assert vms_and_files(vbox) == before, number
@@ -98,11 +99,11 @@ def test_removed_after_any_call(vbox, way):
     assert number > 3
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "delete"])
-def test_completed_after_any_call(vbox, way):
+@pytest.mark.parametrize("scenario", [scenario for scenario in SCENARIOS if scenario != "delete"])
+def test_killed_task_is_completed_by_the_next_run(vbox, scenario):
     expected = None
-    for number in range(99):  # After no call: this run is not killed.
-        more = WAYS[way](vbox)
+    for number in range(99):  # With 0, the task is not killed.
+        more = SCENARIOS[scenario](vbox)
         killed = is_killed(vbox, number, **more)
         if number and not killed:
             break
@@ -115,7 +116,7 @@ def test_completed_after_any_call(vbox, way):
     assert number > 3
 
 
-def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
+def test_disk_of_a_killed_task_that_another_vm_uses_is_kept(vbox):
     more = _add_disks(vbox)
     assert is_killed(vbox, 3, **more)  # Just after createmedium.
     disk = f"{vbox.machines}/web/web-SATA-1.vdi"
@@ -126,7 +127,7 @@ def test_disk_of_a_killed_task_that_another_vm_has_by_now_stays(vbox):
     assert disk in vbox.registered()
 
 
-def test_disk_that_a_killed_task_attached_is_the_vms_own(vbox):
+def test_disk_that_a_killed_task_attached_is_owned(vbox):
     more = _add_disks(vbox)
     assert is_killed(vbox, 4, **more)  # Just after storageattach.
     assert observed(vbox).mark["making"]
@@ -143,7 +144,7 @@ def test_unfinished_vm_is_reported(vbox):
     assert task(vbox, **more).succeeded().vm["id"] == found["id"]
 
 
-def test_vm_that_another_task_completes_meanwhile_stays(vbox):
+def test_vm_that_another_task_has_completed_is_not_deleted(vbox):
     more = _create(vbox)
     assert is_killed(vbox, 2, **more)
     planned = observed(vbox, "unfinished")
