@@ -145,7 +145,7 @@ def test_traits_depend_on_the_providers_of_the_requested_vms(virtualbox_world):
 
 
 def test_vms_of_two_providers_need_separate_tasks(world):
-    """Each provider suspends and restores in its own way."""
+    """Providers suspend and restore VMs differently."""
     providers = {"web": "hyperv", "mail": "vmware_desktop"}
     boxes = [{"name": "polyvirt/fast", "provider": one, "version": "0"} for one in providers.values()]
     world.vagrant.change(usable=list(providers.values()), boxes=boxes)

@@ -93,7 +93,7 @@ def test_results_do_not_contain_values_of_variables(world):
 
 
 @pytest.mark.parametrize("lost", ["vm", "file", "folder of Vagrant"])
-def test_half_deleted_vm_is_deleted(world, lost):
+def test_partly_deleted_vm_is_deleted(world, lost):
     world.create(state="started")
     if lost == "vm":
         world.vagrant.change(machines={})

@@ -100,7 +100,7 @@ def test_snapshots_of_virtualbox_are_reported_as_a_tree(virtualbox_world):
     assert _snapshot(world, "one", description="why").vm
     assert world.run(state="stopped", stop_mode="force").vm
     assert _snapshot(world, "two").vm
-    one, two = sorted(world.run(about="snapshot_info").vm["snapshots"], key=lambda taken: taken["name"])
+    one, two = sorted(world.run(about="snapshot_info").vm["snapshots"], key=lambda snapshot: snapshot["name"])
     assert (one["description"], one["state"], one["current"]) == ("why", "running", False)
     assert (two["parent"], two["state"], two["current"]) == (one["id"], "stopped", True)
     assert not _snapshot(world, "one").vm["changed"]

@@ -87,5 +87,5 @@ def test_port_forwards_of_libvirt_are_ended_before_power_changes(tmp_path, befor
     # graceful_then_force runs vagrant halt, force runs vagrant halt --force.
     mode = "force" if state == "restarted" else "graceful_then_force"
     assert world.run(state=state, stop_mode=mode).vm["changed"]
-    left = {"libvirt": ([], []), "hyperv": ([4711], ["ssh_18080.pid"])}[provider]
-    assert (list(world.port.processes), [one.name for one in pids.iterdir()]) == left
+    expected = {"libvirt": ([], []), "hyperv": ([4711], ["ssh_18080.pid"])}[provider]
+    assert (list(world.port.processes), [one.name for one in pids.iterdir()]) == expected

@@ -30,14 +30,14 @@ def test_clone_has_an_identity_of_its_own(vbox, linked):
     config = {**TWO_DISKS, "port_forwards": RULES, "autostart": True, "tags": ("a",), "memory": 20 * MIB}
     source = task(vbox, "source", config=config, cloud_init={"user": "admin"}).succeeded().vm
     snapshot(vbox, "s", "source").succeeded()
-    made = clone(vbox, linked=linked, snapshot_name="s", config={"tags": ("b",)}).succeeded()
+    done = clone(vbox, linked=linked, snapshot_name="s", config={"tags": ("b",)}).succeeded()
     found = observed(vbox, name="copy").config
     assert (found["autostart"], found["port_forwards"], found["tags"]) == (False, {}, ("b",))
     assert (found["memory"], found["ssh_forward"]) == (20 * MIB, True)
     assert [slot.partition("=")[2] for slot in vbox.values("copy") if "seed" in slot] == []
     assert chosen_port(vbox, "copy") != chosen_port(vbox, "source")
     mark = observed(vbox, name="copy").mark
-    expected = {"id": made.vm["id"], "tags": ["b"], "inputs": {"clone": source["id"]}, "files": [], "v": 1}
+    expected = {"id": done.vm["id"], "tags": ["b"], "inputs": {"clone": source["id"]}, "files": [], "v": 1}
     assert {key: value for key, value in mark.items() if key != "disks"} == expected
     assert len(mark["disks"]) == 2
     assert not set(mark["disks"]) & set(observed(vbox, name="source").mark["disks"])
@@ -167,13 +167,13 @@ def test_clone_that_another_task_creates_first_is_used(vbox):
     assert done.succeeded().vm["id"] == observed(vbox, name="copy").id
 
 
-def test_clone_that_somebody_deletes_at_once_is_created_again(vbox):
+def test_clone_that_is_deleted_at_once_is_created_again(vbox):
     task(vbox, "source").succeeded()
     done = clone(vbox, after={"clonevm": lambda: vbox.run("unregistervm", "copy", "--delete")}).succeeded()
     assert done.verbs.count("clonevm") == 2
 
 
-def test_half_created_vm_with_the_same_file_name_stays(vbox):
+def test_partly_created_vm_with_the_same_file_name_is_kept(vbox):
     task(vbox, "source").succeeded()
     vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
     clone(vbox, "a:b").refused("a_b.vbox belongs to the VM 'a/b'")

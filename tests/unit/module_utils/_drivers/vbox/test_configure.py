@@ -96,7 +96,7 @@ def test_overlay_of_a_disk_with_a_snapshot_grows(vbox):
 
 
 def test_new_disk_size_is_read_before_the_start(vbox):
-    """A running VM goes on reporting the old size, unless VirtualBox was asked for it before the start."""
+    """A running VM reports the old size, unless VirtualBox has read the image again before the start."""
     task(vbox).succeeded()
     done = task(vbox, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).succeeded()
     calls = [call[0] for call in done.calls]

@@ -108,8 +108,8 @@ def test_tags_are_stored_in_the_mark(tmp_path):
 def test_vm_that_linked_clones_need_is_not_deleted(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = recorded_vm(driver, "web", "files")
-    refused = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
-    assert "needed by linked" in str(refused)
+    refusal = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
+    assert "needed by linked" in str(refusal)
 
 
 def test_clone_is_deleted_with_its_own_images(tmp_path):
@@ -160,8 +160,8 @@ def test_rule_needs_a_nat_nic_that_remains(tmp_path):
     driver, _commands = driver_on(tmp_path)
     config = {"networks": {}, "port_forwards": {"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}}}
     policy = Policy(allow_restart=True, purge=frozenset({"networks"}))
-    refused = plan(recorded_vm(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
-    assert "the VM has no NIC of type nat" in str(refused)
+    refusal = plan(recorded_vm(driver, "run"), Request(name="run", config=config, policy=policy), TRAITS).refusal
+    assert "the VM has no NIC of type nat" in str(refusal)
 
 
 def test_short_names_of_os_types_and_nics_are_normalized():

@@ -171,7 +171,7 @@ def test_vm_with_only_a_settings_file_is_completed(vbox):
     assert observed(vbox).reason == ""
 
 
-def test_half_created_vm_is_completed(vbox):
+def test_partly_created_vm_is_completed(vbox):
     vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
     created = task(vbox).succeeded().vm
     assert (created["id"], [disk["size"] for disk in created["disks"]]) == (OWN_UUID, [2 * MIB])
@@ -236,7 +236,7 @@ def test_vm_that_is_deleted_at_once_is_created_again(vbox):
     assert done.verbs.count("createvm") == 2
 
 
-def test_file_that_appears_meanwhile_is_not_replaced(vbox):
+def test_file_that_appears_during_the_task_is_not_replaced(vbox):
     path = vbox.machines / "web" / "web-SATA-0.vdi"
     done = task(vbox, before={"modifyvm": lambda: path.write_bytes(b"precious")})
     assert (done.outcome.failed, f"{path} already exists" in done.outcome.msg) == (True, True)

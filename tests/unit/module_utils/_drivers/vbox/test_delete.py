@@ -62,9 +62,9 @@ def test_foreign_disk_is_kept_unless_delete_disks_is_all(vbox, delete_disks, kep
     iso.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
     task(vbox, config={**SMALL, "iso": str(iso), "disks": {"#0": {"size": MIB}, "#1": {"source": disk}}}).succeeded()
     own = observed(vbox).config["disks"]["SATA 0"]["source"]
-    left = [own, disk] if delete_disks == "none" else [disk] if kept else []
+    remaining = [own, disk] if delete_disks == "none" else [disk] if kept else []
     task(vbox, state="absent", delete_disks=delete_disks).succeeded()
-    is_deleted(vbox, *left)
+    is_deleted(vbox, *remaining)
     assert iso.exists()
 
 
@@ -197,12 +197,12 @@ def test_snapshot_is_deleted_with_a_disk_detached_since(vbox, detached):
     assert detached in vbox.registered()
 
 
-def test_snapshot_that_a_detached_disk_and_the_vm_need_stays(vbox, detached):
+def test_snapshot_that_a_detached_disk_and_the_vm_need_is_not_deleted(vbox, detached):
     """VirtualBox can merge an image with only one child."""
     snapshot(vbox, "both", state="restored").succeeded()
-    (left,) = [path for path in vbox.registered() if path not in attached(vbox)]
-    snapshot(vbox, "both", state="absent").refused("web", "both", left, "closemedium disk")
-    vbox.run("closemedium", "disk", left, "--delete")
+    (unused,) = [path for path in vbox.registered() if path not in attached(vbox)]
+    snapshot(vbox, "both", state="absent").refused("web", "both", unused, "closemedium disk")
+    vbox.run("closemedium", "disk", unused, "--delete")
     snapshot(vbox, "both", state="absent").succeeded()
     assert len(vbox.registered()) == 2
 

@@ -49,8 +49,8 @@ def test_vm_that_others_have_just_moved_is_found(vbox, state):
     task(vbox).succeeded()
     move = {"list": lambda: task(vbox, config={"groups": ("/elsewhere",)}).succeeded()}
     done = task(vbox, state=state, config={}, after=move).succeeded()
-    left = len(vbox.run("list", "vms").splitlines())
-    assert (done.changed, left) == ((False, 1) if state == "present" else (True, 0))
+    count = len(vbox.run("list", "vms").splitlines())
+    assert (done.changed, count) == ((False, 1) if state == "present" else (True, 0))
 
 
 @pytest.mark.parametrize("command", ["createvm", "storagectl", "createmedium", "storageattach", "setextradata"])

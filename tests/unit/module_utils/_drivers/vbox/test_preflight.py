@@ -234,13 +234,13 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
         assert task(vbox, state="started", config={"iso": ""}).succeeded().vm["state"] == "running"
 
 
-@pytest.mark.parametrize("way", ["image", "clone"])
-def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, way):
+@pytest.mark.parametrize("kind", ["image", "clone"])
+def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, kind):
     task(vbox, "base").succeeded()
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
-    more = {"image": image} if way == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
-    option = "image.source" if way == "image" else "clone"
+    more = {"image": image} if kind == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
+    option = "image.source" if kind == "image" else "clone"
     for free, text in (
         (2 * MIB, f"web: {option}: the copy needs 3M, but {vbox.machines} has only 2M free"),
         (4 * MIB, None),
@@ -339,13 +339,13 @@ def test_folder_of_vms_must_be_writable(vbox, monkeypatch):
     task(vbox).refused(f"web: the directory {vbox.machines} is not writable")
 
 
-@pytest.mark.parametrize("way", ["disk", "image"])
-def test_copy_of_an_image_with_the_same_uuid_is_rejected(vbox, way):
+@pytest.mark.parametrize("kind", ["disk", "image"])
+def test_copy_of_an_image_with_the_same_uuid_is_rejected(vbox, kind):
     """VirtualBox identifies images by the UUIDs in their headers."""
     own = task(vbox, "other").succeeded().vm["disks"][0]["source"]
     copy = str(vbox.folder / "copy.vdi")
     shutil.copy(own, copy)
-    more = {"config": disk(source=copy)} if way == "disk" else {"image": {"source": copy, "linked": False}}
+    more = {"config": disk(source=copy)} if kind == "disk" else {"image": {"source": copy, "linked": False}}
     for check in (True, False):
         task(vbox, check=check, **more).refused(f"{copy} has the same UUID as {own}", f"sethduuid {copy}")
 

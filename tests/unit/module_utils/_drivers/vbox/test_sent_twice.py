@@ -110,18 +110,18 @@ def test_power_change_sent_twice(before, state, more):
 
 
 @pytest.mark.parametrize("state", ["present", "started"])
-@pytest.mark.parametrize("way", ["empty disk", "image", "clone", "linked clone"])
-def test_creation_sent_twice(way, state):
+@pytest.mark.parametrize("kind", ["empty disk", "image", "clone", "linked clone"])
+def test_creation_sent_twice(kind, state):
     def prepare(vbox):
         task(vbox, "base", config=expanded(CONFIG, vbox.folder)).succeeded()
         snapshot(vbox, "s", "base").succeeded()
 
     def act(vbox):
-        if way == "empty disk":
+        if kind == "empty disk":
             return task(vbox, state=state, config=expanded(CONFIG, vbox.folder), cloud_init={"user": "a"})
-        if way == "image":
+        if kind == "image":
             return task(vbox, state=state, config=SMALL, image=vbox.image("obeys"))
-        clone = {"source": "base", "linked": way == "linked clone", **({"snapshot": "s"} if "linked" in way else {})}
+        clone = {"source": "base", "linked": kind == "linked clone", **({"snapshot": "s"} if "linked" in kind else {})}
         return task(vbox, state=state, config={"memory": 20 * MIB}, clone=clone)
 
     assert_same_result(prepare, act)

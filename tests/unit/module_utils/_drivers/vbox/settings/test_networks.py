@@ -264,8 +264,8 @@ def test_addresses_of_a_running_vm(vbox):
     vbox.has_networks(hostonlyifs=["vboxnet0"])
     uuid = vbox.make("web", "ignores")
     for number in (1, 2, 3):
-        words = (f"--nic{number}", "hostonly", f"--hostonlyadapter{number}", "vboxnet0")
-        vbox.run("modifyvm", uuid, *words, f"--macaddress{number}", f"08002700000{number}")
+        options = (f"--nic{number}", "hostonly", f"--hostonlyadapter{number}", "vboxnet0")
+        vbox.run("modifyvm", uuid, *options, f"--macaddress{number}", f"08002700000{number}")
     vbox.has_leases({f"08:00:27:00:00:0{number}": [f"192.168.56.10{number}", state]
                      for number, state in ((2, "acked"), (3, "expired"))})  # fmt: skip
     assert observed(vbox, "addresses").addresses == ()
