@@ -63,7 +63,7 @@ class Caller:
 
 
 def fails(call, head, category=None):
-    """Assert that a call fails with this id and category; returns its Error."""
+    """Assert that a call fails with this head of its id and this category; returns its Error."""
     with pytest.raises(Error) as error:
         call()
     assert error.value.head == head

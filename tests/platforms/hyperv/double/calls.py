@@ -186,7 +186,7 @@ class Call:
         return self.each(self.vms(), lambda vm: itertools.chain(act(vm) or (), self.passed([self.host.views.vm(vm)])))
 
     def is_running(self, vm):
-        """Whether hardware cannot be changed freely: a saved VM is not off either."""
+        """Whether the VM is not off; a saved VM counts as running, too."""
         return vm.state != "Off"
 
     def need_off(self, vm, device):
@@ -194,7 +194,7 @@ class Call:
             raise self.state_error(device)
 
     def need_live(self, vm, device):
-        """Fail unless the VM is off, or is on and the host allows changes while it runs; a saved VM allows none."""
+        """Fail unless the VM is off, or is running or paused on a host that allows changes of running VMs."""
         is_live = vm.state in ("Running", "Paused") and self.knobs.live_changes
         if self.is_running(vm) and not is_live:
             raise self.state_error(device)

@@ -42,9 +42,9 @@ class HyperV:
     def __init__(self, *, client=False, culture="en-US", enabled=True, knobs=None, clock=None):
         self.client, self.culture, self.knobs = client, culture, knobs or Knobs()
         self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
-        #: The rights of the caller: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (sees no VM).
+        #: The caller's rights: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (sees no VM).
         self.access, self.is_service_running = "full", True
-        self.reaches_shares = True  # False: its credentials are not valid for other hosts (second hop)
+        self.reaches_shares = True  # False: connections cannot log on to shares (second hop)
         self.files, self.views = FileSystem(), Views(self)
         self.settings = {**_FOLDERS, "MacAddressMinimum": "00155D000000", "MacAddressMaximum": "00155D0000FF"}
         for folder in _FOLDERS.values():
