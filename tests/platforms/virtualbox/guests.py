@@ -44,7 +44,7 @@ fa              cli
 f4              hlt
 eb fd           jmp   back to hlt
 """
-# The interrupt table is loaded from six zero bytes, so the fault has no handler, and neither has the fault that follows.
+# The interrupt table is loaded from six zero bytes, so neither the fault nor the fault that follows has a handler.
 _CRASHES = """
 fa              cli
 31 c0           xor   ax, ax

@@ -77,7 +77,7 @@ class Grammar:
         return items
 
     def _build(self):
-        """Build the states, merging states with the same items, until the terminals that may follow no longer change."""
+        """Build the states, merging those with the same items, until the terminals that may follow no longer change."""
         start = ((0, 0),)
         self._numbers, self._states, self._goto = {start: 0}, [{(0, 0): 0}], [{}]
         work = [0]

@@ -45,7 +45,7 @@ def ifconfig(world, words):
         elif name not in interfaces:
             if not rest or kind_of(name) not in CLONED:
                 raise Failure(f"ifconfig: {name}: no such interface\n")
-            # ifconfig creates a missing interface that it is told to change, if its kind can be created.
+            # ifconfig creates a missing interface before it changes it, if interfaces of this kind can be created.
             _create(interfaces, name)
         elif not rest:
             return 0, _block(interfaces, name), ""

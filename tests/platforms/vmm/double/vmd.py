@@ -64,7 +64,7 @@ class Vmd:
     # Lists ------------------------------------------------------------------------------------------------------------
 
     def info(self):
-        """The rows of all VMs: running ones, the last started first, then the others in the order of their definition."""
+        """The rows of all VMs: the running ones (last started first), then the others in the order of definition."""
         running = sorted(self.guests.running(), key=lambda vm: -vm["started_at"])
         others = [vm for vm in self.state["vms"] if not vm.get("running")]
         return [self._row(vm) for vm in running + others if self._is_seen(vm)]
