@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is on disk images, by QEMU's own tools."""
+"""Read and write the content of disk images with QEMU's tools."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import subprocess
 
 from suite.limits import scaled
 
-#: Bytes that are written and looked for.
+#: The number of bytes that are written and compared.
 AREA = 64 * 1024
 
 
 def write(path, byte, at=0):
-    """Write this byte all over an area of an image that nobody uses: its beginning, if not told otherwise."""
+    """Fill ``AREA`` bytes of an image from offset ``at`` with this byte; no VM may be using the image."""
     assert "64 KiB" in _io(path, f"write -P {byte} {at} {AREA}")
 
 
 def holds(path, byte, at=0):
-    """Whether it is all over that area; the image may be in use."""
+    """Whether this area is filled with this byte; a VM may be using the image."""
     return "failed" not in _io(path, f"read -P {byte} {at} {AREA}", "-r", "-U")
 
 
 def _io(path, command, *how):
-    """What qemu-io says to one command on an image of any format; a pattern that is not there is said, not raised."""
+    """The output of one qemu-io command on an image of any format; a failed comparison raises no exception."""
     image_format = chain_info(path)[0]["format"]
     words = ["qemu-io", *how, "-f", image_format, "-c", command, path]
     done = subprocess.run(words, capture_output=True, text=True, timeout=scaled(60), check=False)
@@ -35,7 +35,7 @@ def _io(path, command, *how):
 
 
 def chain(path):
-    """An image and all it stands on, itself first."""
+    """The files of an image and of its backing images, the image first."""
     return [image["filename"] for image in chain_info(path)]
 
 
@@ -45,10 +45,10 @@ def chain_info(path):
 
 
 def size(path):
-    """Bytes of the disk that a guest sees."""
+    """The size in bytes of the disk that a guest sees."""
     return chain_info(path)[0]["virtual-size"]
 
 
 def digest(path):
-    """A file's content in short."""
+    """The checksum of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

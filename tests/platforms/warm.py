@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Executables of doubles that are Python programs and need not wait for Python to start."""
+"""Executables for doubles, which are Python programs: the executables need not wait until Python has started."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _DOUBLES = (
 
 
 def _server():
-    """The path of the server's socket, which processes that this one starts share; it starts with the first double."""
+    """The path of the server's socket. The first call starts the server; child processes use the same server."""
     if _SOCKET not in os.environ:
         os.environ[_SOCKET] = forking.start(_HERE / "warm_server.py", *_DOUBLES)
     return os.environ[_SOCKET]
 
 
 def script(module, *words):
-    """The text of an executable that runs ``python -m MODULE WORD...`` with its own words behind those."""
+    """The text of an executable that runs ``python -m MODULE WORD...``, followed by the executable's own arguments."""
     client = [sys.executable, "-S", "-E", str(_HERE / "warm_client.py"), _server(), module, *map(str, words)]
     return f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n'

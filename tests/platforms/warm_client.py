@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A double's executable: ``python -S -E warm_client.py SOCKET MODULE WORD...`` (warm_server.py).
 
-It ends as the module ends that runs in its place, and takes that along when it is killed.
+The server runs the module in a fork. This process ends with the exit code or signal of the fork; if this process is
+killed, the fork is killed, too.
 """
 
 import os

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the programs of doubles in forks of one warm process: ``python warm_server.py SOCKET MODULE...``.
 
-A double costs 0.07 s of processor time for each call if Python starts for it, and a third of that in a fork. Each call
-is a process of its own, with the caller's directory, environment, arguments and streams.
+A call of a double needs 0.07 s of CPU time if Python is started for it, and a third of that in a fork. Each call runs
+in its own process, with the caller's directory, environment, arguments and streams.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from suite import forking
 
 
 def _received(connection):
-    """(streams, fields) of a request."""
+    """Receive a request: (file descriptors of the caller's streams, list of texts)."""
     size, streams, _flags, _address = socket.recv_fds(connection, 4, 3)
     left, parts = int.from_bytes(size, "big"), []
     while left:
@@ -32,11 +32,11 @@ def _received(connection):
 
 
 def _become(streams, fields):
-    """Run the module as the process that its caller started."""
+    """Run the module with the streams, directory, environment and arguments of the caller."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    # Those of the server remember what they were opened on.
+    # The server's stream objects have properties of the files on which they were opened.
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
     folder, count, *words = fields
     os.chdir(folder)

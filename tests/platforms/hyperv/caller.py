@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sends single calls to a double of Hyper-V, as a driver sends them."""
+"""Send single calls to the double of Hyper-V, in the form in which a driver sends them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DISK = "C:\\Disks\\web.vhdx"
 
 
 class Error(Exception):
-    """An error of a call: ``head`` of its id, its category and message."""
+    """The error of a call; ``head`` is the part of its id before the first comma."""
 
     def __init__(self, answer):
         super().__init__(answer["id"])
@@ -29,7 +29,7 @@ class Caller:
         self.host = host
 
     def answer(self, command, show=None, about=(), **arguments):
-        """The answer to a call. A VM or checkpoint among the arguments is read before, in the same chain."""
+        """The answer to a call. If an argument is a VM or checkpoint, the same chain reads it first."""
         calls, given = [], {}
         for name, value in arguments.items():
             given[name] = f"={value}" if isinstance(value, str) else value
@@ -54,7 +54,7 @@ class Caller:
         return self.answer(command, show, **arguments)["objects"]
 
     def picked(self, vm, path, command, argument, where=None, **arguments):
-        """A call with objects that the VM has: ``path`` names the property."""
+        """Call a command with objects of a VM as its ``argument``; ``path`` is the VM's property that contains them."""
         read = {"op": "call", "command": "Get-VM", "with": {"Id": f"={vm.id}"}, "keep": "vm"}
         pick = {"op": "pick", "from": "vm", "path": [path], "keep": "one", **({"where": where} if where else {})}
         given = {name: f"={value}" if isinstance(value, str) else value for name, value in arguments.items()}
@@ -63,7 +63,7 @@ class Caller:
 
 
 def fails(call, head, category=None):
-    """The error with which a call ends."""
+    """Assert that a call fails with this head of its id and this category; returns its Error."""
     with pytest.raises(Error) as error:
         call()
     assert error.value.head == head

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many requests tasks need, and their bytes, on the double."""
+"""Count the requests of tasks and their bytes on the double."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _READS = ("Get-", "Test-")
 
 @dataclass(frozen=True)
 class Counts:
-    """Requests in all, those that change something, and the bytes of all requests and answers."""
+    """All requests, the requests that change something, and the bytes of all requests and answers."""
 
     requests: int
     changing: int
@@ -51,7 +51,7 @@ def names_of(count):
 
 
 def counted(host, about="vm", **options):
-    """(result, Counts) of a task."""
+    """Run a task: (its result, its Counts)."""
     first = len(host.windows.requests)
     result = run(host, about, **options)
     sizes = host.windows.sizes[first:]
@@ -69,7 +69,7 @@ def _vms(count):
 
 
 def rows():
-    """[(task, Counts)] of the tasks of the table in tests/bench/README.md."""
+    """Run the tasks of the table in tests/bench/README.md: yields (description of the task, its Counts)."""
     for count in (1, 20, 200):
         result, counts = counted(host_with(names_of(count)), name=names_of(count), **EXISTING)
         assert (result["failed"], result["changed"]) == (False, False)
@@ -91,7 +91,8 @@ def rows():
     yield "report 19 VMs", counts
 
 
-#: How many tasks of microsoft.hyperv do the same, in the order of ``rows``; tests/bench/README.md lists them.
+#: The number of tasks of the collection microsoft.hyperv that do the same, in the order of ``rows``;
+#: tests/bench/README.md lists them.
 THEIRS = (6, 120, 1200, 6, 120, 4, 1, 2, 1)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only Hyper-V has: its settings with their values, and what is rejected here and nowhere else."""
+"""Settings and errors that only Hyper-V has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from suite.scenarios.refusals import Refused
 
 
 def settings():
-    """Settings that only this platform has, or that have other values here, as in ``scenarios.options``."""
+    """Settings that only this platform has, or with values of its own, as in ``scenarios.options``."""
     return {
         "nested_virtualization": ((True, True), (False, False)),
         "boot_order": ((["network", "disk"], ["network", "disk"]), (["disk", "network"], ["disk", "network"])),
@@ -22,7 +22,7 @@ def settings():
 
 
 def refusals(platform, known, new):
-    """``known`` is there, ``new`` is not."""
+    """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {**platform.creation, "name": [new]}
     gone = "C:\\nowhere\\no.vhdx"
     return [

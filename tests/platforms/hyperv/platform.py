@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hyper-V: a double of a Windows host, because Windows does not run here. Its time passes as modules sleep."""
+"""Hyper-V: a double of a Windows host, because Windows does not run here. Its clock advances when modules sleep."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Platform(WindowsAdapter):
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)
     disk_size = "16M"
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
-    #: The generation is chosen for good, a template only before the first start with a TPM, and limits only with
-    #: dynamic memory: they are among the refusals, or have tests of their own.
+    #: Each has an expected error or its own test: firmware cannot be changed after the creation, a template only before
+    #: the first start with a TPM, and the limits need dynamic memory.
     unusable: ClassVar = frozenset({"firmware", "secure_boot_template", "minimum_memory", "maximum_memory"})
     slots = ("SCSI 0:0", "SCSI 0:1")
     nic: ClassVar = {"type": "network", "source": "lan"}
@@ -59,7 +59,7 @@ class Platform(WindowsAdapter):
 
     @contextmanager
     def hurried(self):
-        """The time of the host passes as modules in a fork sleep; for others nothing takes time."""
+        """A context in which nothing takes time on the host, for modules whose sleep does not advance its clock."""
         knobs = self.host.knobs
         at_once = dict.fromkeys(knobs.seconds, 0.0)
         self.host.knobs = replace(knobs, seconds=at_once, merge_delay=0.0, merge_seconds=0.0)
@@ -98,7 +98,7 @@ class Platform(WindowsAdapter):
         return {vm.name: vm.id for vm in self.host.vms if vm.name.startswith(self.prefix)}
 
     def truth(self, names):
-        """The state of VMs, read from the double: {name: {power, id, stored, running ...}}; absent ones are None."""
+        """The actual state: {name: {power, id, stored, running ...}}; absent VMs are None."""
         found = {vm.name: reading.vm_state(self.host, vm) for vm in self.host.vms}
         return {name: found.get(name) for name in names}
 
@@ -109,7 +109,7 @@ class Platform(WindowsAdapter):
         return self.truth([name])[name]["disks"]["SCSI 0:0"]
 
     def contents(self):
-        """{file: what is on it} of every virtual disk."""
+        """{file: content} of all virtual disks."""
         files = self.host.files
         return {path: getattr(files.vhd(path), "written", None) for path in self.files() if files.vhd(path)}
 
@@ -125,7 +125,7 @@ class Platform(WindowsAdapter):
         return next(drive.path for drive in vm.hardware.disks() if reading.slot_of(drive) == slot)
 
     def identities(self, machine):
-        """What no two VMs may share."""
+        """Values that no two VMs may share: id, MACs, disks, cloud-init seed ISOs."""
         return {machine["id"], *machine["macs"], *machine["disks"].values(), *machine["seeds"]}
 
     def backing_files(self, machine):
@@ -140,7 +140,7 @@ class Platform(WindowsAdapter):
     # Creating VMs, and changing their power, without modules ---------------------------------------------------------
 
     def _call(self, vm, command, **arguments):
-        """One command for a VM, as a request to the host."""
+        """Send one command for a VM as a request, without recording it."""
         get = {"op": "call", "command": "Hyper-V\\Get-VM", "with": {"Id": f"={vm.id}"}, "keep": "vm"}
         act = {"op": "call", "command": f"Hyper-V\\{command}", "with": {"VM": {"ref": "vm"}, **arguments}}
         request = {"chains": [{"name": vm.name, "calls": [get, act]}]}
@@ -159,7 +159,7 @@ class Platform(WindowsAdapter):
                 self.move(name, power)
 
     def define(self, name, services=False):
-        """A VM with one disk, created without a module."""
+        """Create a VM with one disk."""
         path = f"{_FOLDER}\\{name}.vhdx"
         self.host.disk(path, size=_SIZE)
         vm = self.host.add(name, services=services)
@@ -169,7 +169,7 @@ class Platform(WindowsAdapter):
         self._call(vm, "Add-VMHardDiskDrive", Path=f"={path}", **place)
 
     def move(self, name, power):
-        """Bring a VM into ``power``."""
+        """Change a VM to the state ``power``."""
         found = self.truth([name])[name]["power"]
         if found == power:
             return
@@ -185,10 +185,10 @@ class Platform(WindowsAdapter):
         self._call(self.host.vm(name), "Stop-VM", TurnOff=True, Force=True)
 
     def handle(self, name):
-        """Another word by which Hyper-V finds this VM."""
+        """The id, which Hyper-V accepts as this VM, to be used as the name of another VM."""
         return self.ids()[name]
 
-    # What only this platform has -------------------------------------------------------------------------------------
+    # Only on this platform -------------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)

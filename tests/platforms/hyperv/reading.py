@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the VMs of the Hyper-V double stand, read from its records without the code under test."""
+"""Read the state of VMs from the records of the Hyper-V double, without the code under test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOOT = {"disk": "disk", "dvd": "cdrom"}
 
 
 def vm_state(host, vm):
-    """A VM as scenarios compare it."""
+    """The state of a VM, in the form that scenarios compare."""
     settings = json.dumps(_settings(host, vm.shown, vm.hardware), sort_keys=True)
     return {
         "id": vm.id,
@@ -36,7 +36,7 @@ def slot_of(drive):
 
 
 def own_file(host, path):
-    """The file below those of checkpoints."""
+    """The nearest file of a disk's chain that is not a checkpoint's differencing disk."""
     chain = host.files.chain(path) or [path]
     return next((one for one in chain if not one.lower().endswith((".avhdx", ".avhd"))), path)
 
@@ -79,7 +79,7 @@ def _boot_order(hardware):
 
 
 def snapshots(vm):
-    """{name: {parent, state, description, current}} of the checkpoints of a VM."""
+    """{name: {parent, state, description, current}} of a VM's checkpoints."""
     names = {one.id: one.name for one in vm.snapshots}
     texts = _mark(vm.shown["Notes"]).get("checkpoints", {})
     return {

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks of the modules for Hyper-V on a host in this process."""
+"""Run tasks of the modules for Hyper-V on a host in this process."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from platforms.windows.tasks import run_module
 
 
 def run(host, about="vm", check=False, **options):
-    """The result of one task; time is that of the host."""
+    """Run one task with the host's clock; returns its result."""
     return run_module(host, f"hyperv_{about}", check, **options)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many requests tasks need: each takes a second or more on a real host."""
+"""The number of requests that tasks need: each request takes a second or more on a real host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from platforms.hyperv.counts import BASE, EXISTING, NEW, counted, host_with, nam
 from platforms.hyperv.double.records import GIB
 from platforms.hyperv.tasks import run
 
-#: Bytes of the request and of the answer of a task with nothing to do: of the task itself, and of each VM.
+#: Maximum bytes of the request and of the answer of a task with nothing to do: (for the task, for each VM).
 _REQUEST, _ANSWER = (4700, 150), (1500, 3200)
 
 
@@ -29,7 +29,7 @@ def test_task_with_nothing_to_do_needs_one_request(count):
 )
 @pytest.mark.parametrize("count", [1, 20])
 def test_creation_and_start_need_two_requests(count, options):
-    """One observes and reads what is to be checked; the other one creates, starts, and observes the end."""
+    """The first observes and reads what the checks need; the second creates, starts, and observes the final state."""
     host = host_with()
     host.files.make("D:\\VMs")
     result, counts = counted(host, name=names_of(count), **{**NEW, **options})
@@ -73,7 +73,7 @@ def test_what_would_make_a_creation_fail_is_reported_after_one_request(options, 
 
 
 def test_what_was_read_with_the_vms_is_read_again_with_them():
-    """Another VM of the task is busy, and meanwhile somebody creates the file."""
+    """While the task waits for another VM that is busy, somebody creates the file."""
     host = host_with(["busy"])
     host.vm("busy").busy.append("BackingUpVirtualMachine")
     host.clock.at(10, lambda: host.disk("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx"))
@@ -106,7 +106,7 @@ def test_end_of_a_change_is_observed_with_it():
 
 
 def test_change_of_others_after_the_request_is_seen():
-    """What was read with the request counts only until time passes."""
+    """Data that was read with the request is used only until time passes."""
     host = host_with(["web"])
     host.guest_template.boot_seconds = 5.0
     host.vm("web").guest.boot_seconds = 5.0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generated pairs of a VM as it is found and a task about it: check mode predicts the run (tests/suite/pairs.py)."""
+"""Generated pairs of a VM's initial state and a task: check mode predicts the real run (tests/suite/pairs.py)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _OnHyperV(Pair):
         return SimpleNamespace(**{"msg": "", "diff": [], **result})
 
     def _disturbed(self, disturbance, context, command, bound):
-        """``disturbance`` happens to a call that writes."""
+        """Invoke a command; ``disturbance`` may make a call that writes fail, or lose its answer."""
         kind = disturbance.at_this_call(not command.name.startswith(_READS))
         if kind == FAILS:
             raise _ERROR
@@ -81,7 +81,7 @@ class _OnHyperV(Pair):
         return [kept, nics, sizes, native]
 
     def assert_sound(self):
-        """The VM of somebody else is as it was."""
+        """Assert that the VM of somebody else is unchanged."""
         assert (self._host.vm("mail").state, self._host.vm("mail").shown["Notes"]) == ("Running", "mine")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""hyperv_host_settings on a Windows host in Python: from a host without Hyper-V to switches, paths and NAT."""
+"""hyperv_host_settings on a simulated Windows host: from a host without Hyper-V to switches, paths and NAT."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HOSTS = {
     "german server": {"client": False, "culture": "de-DE"},
     "japanese client": {"client": True, "culture": "ja-JP"},
 }
-#: Places of an interruption on one day; a deep run has all.
+#: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 8
 
 
@@ -54,7 +54,7 @@ def apply(host, check=False, **options):
 
 
 def look(host):
-    """All that the module can change."""
+    """All values that the module can change."""
     double = host.host
     return {
         "features": dict(double.features.states),
@@ -69,7 +69,7 @@ def look(host):
 
 @pytest.mark.parametrize("about", HOSTS.values(), ids=HOSTS)
 def test_bare_host_with_permission_to_reboot(about):
-    """One run; check mode predicts it and changes nothing; the second run changes nothing with two requests."""
+    """One run is enough. Check mode predicts it; the second run changes nothing and needs two requests."""
     host = machine(**about)
     before = look(host)
     predicted = apply(host, check=True, reboot=True, **SETTINGS)
@@ -217,7 +217,7 @@ def _in_use(double):
 
 
 def _nothing(_double):
-    """A host as it is."""
+    """Leave the host unchanged."""
 
 
 LAN = {"name": "lan", "type": "external", "adapter": "Ethernet 2"}

@@ -16,7 +16,7 @@ from platforms.hyperv.tasks import run
 from platforms.windows.failures import Failed
 from suite.depth import share
 
-#: Places of an interruption on one day; a deep run has all.
+#: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 6
 _FOLDER = "C:\\Hyper-V\\Disks"
 BASE = f"{_FOLDER}\\base.vhdx"
@@ -63,7 +63,7 @@ FAULTS = {
 
 
 def _host():
-    """With VMs of others: of a similar name, an unfinished one of another name, and copies with the mark of another."""
+    """A host with VMs of others: with a similar name, with another VM's temporary name, and with another VM's mark."""
     host = HyperV()
     host.switches.append(Switch("lan", "Private"))
     host.disk(BASE, size=10 * GIB)
@@ -84,7 +84,7 @@ def _prepared(tasks):
 
 
 def _stands(host):
-    """All that must be as after an undisturbed task: without ids, and without the mark's note that it has no id yet."""
+    """The state that must be as after an undisturbed task: VMs without ids and marks, checkpoints, files."""
     vms = {vm.name: reading.vm_state(host, vm) for vm in host.vms}
     kept = ("power", "stored", "disks", "seeds")
     snapshots = {vm.name: reading.snapshots(vm) for vm in host.vms}
@@ -117,21 +117,21 @@ def test_task_that_is_interrupted_converges(request, label, fault):
 
 
 def _calls_of(host, run_task):
-    """(result, how many calls it needs)."""
+    """(result of the task, the number of its calls)."""
     first = host.windows.faults.calls
     return run_task(), host.windows.faults.calls - first
 
 
 @pytest.mark.parametrize("label", ["create from a copy", "clone"])
 def test_what_a_killed_creation_has_left_is_removed_with_the_vm(request, label):
-    """The VM is still nameless, and its mark has no id: it is known by its temporary name alone."""
+    """The VM does not have its final name yet, and its mark has no id: only its temporary name identifies it."""
     before, (about, options) = TASKS[label]
     name = options["name"]
     expected = _without_ids(_stands(_prepared(before)))
     _result, calls = _calls_of(host := _prepared(before), lambda: run(host, about, **options))
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
-        # All further requests are lost as well, so that the task cannot recover.
+        # All further requests fail, too, so the task cannot recover.
         for one in range(place, place + 999):
             host.windows.faults.plan(call=one, kind="kill", before=one > place)
         assert run(host, about, **options)["failed"], place

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks on Hyper-V: how many requests they need, and what only this platform has."""
+"""Tasks on Hyper-V: features of this platform only, other languages, and errors on the host."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _done(host, about="vm", **options):
 
 
 def _life(host):
-    """A life of a VM; what each task reported, without what is chosen by chance."""
+    """Run tasks from the creation of a VM to its deletion; returns [(changed, verbs of the steps)] of the tasks."""
     tasks = [
         ("vm", {**NEW, "image": {"source": BASE}, "state": "started", "integration_services": {"vss": False}}),
         ("vm", {"name": ["WEB"], "description": "second", "networks": [{"vlan": 7}], "iso": ""}),
@@ -147,7 +147,7 @@ def test_base_of_linked_disks_is_protected():
 
 @pytest.mark.parametrize("power", ["started", "paused", "suspended"])
 def test_vm_that_is_on_is_not_cloned(power):
-    """Hyper-V cannot copy disks of a running VM, and what is on those of a suspended VM belongs to its memory."""
+    """Hyper-V cannot copy disks of a running VM; those of a suspended VM are consistent only with its memory."""
     host = _host()
     _done(host, **NEW, state="started")
     _done(host, "snapshot", name=["web"], snapshot="one")
@@ -181,7 +181,7 @@ def test_vm_that_is_created_again_gets_its_power_state_back(state, found):
 
 @pytest.mark.parametrize(("on_failure", "left"), [("rollback", []), ("keep", ["web"])])
 def test_vm_that_does_not_start_is_created_and_not_started(on_failure, left):
-    """Creation and start are in one request, and the other VM of it is not affected."""
+    """Creation and start are in one request; the other VM of this request is not affected."""
     host = _host()
     host.memory = GIB
     result = run(host, **{**NEW, "name": ["db", "web"]}, state="started", on_failure=on_failure)
@@ -194,7 +194,7 @@ def test_vm_that_does_not_start_is_created_and_not_started(on_failure, left):
 
 
 def test_copy_of_a_vm_does_not_own_the_files_of_the_original():
-    """An export that was imported again has the notes of its original."""
+    """A VM that was exported and imported has the notes of the original VM, with its mark."""
     host = _host()
     _done(host, **NEW, state="started")
     own = host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
@@ -263,7 +263,7 @@ def test_vm_that_disappears_while_it_is_read_is_reported_as_such(command, delete
     result = _done(host, "vm_info")
     found = {vm["name"]: vm for vm in result["vms"]}
     assert [found[name]["disks"][0]["size"] for name in ("a", "z")] == [8 * GIB, 8 * GIB]
-    # What was read before its end may still be reported; a VM that is left out is named.
+    # The task may report data that was read before the deletion; if it omits the VM, a warning names it.
     assert "web" in found or "web: the VM was deleted while it was read." in result["warnings"], result
     host.add("web")
     before = host.writes()

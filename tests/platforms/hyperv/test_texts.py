@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts of tasks are data: no text becomes code or a pattern on the host, and no VM of another name is touched."""
+"""Texts of tasks are data: the host takes no text as code or as a pattern, and VMs with other names are unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from platforms.windows.objects import like
 from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
 
-#: What PowerShell, its wildcards, JSON, command lines or Python could take for more than text.
+#: Texts with a special meaning in PowerShell, its wildcards, JSON, command lines or Python.
 _PIECES = ["'", '"', "`", "$(throw)", "${x}", "$x", "*", "?", "[a-z]", "[", "]", ";", "|", "&", "{0}", "%s", "%PATH%"]
 _PIECES += ["\\", "/", "=", "@(1)", "#", "--", "\u2019", "\u201c", "\u202e", "\U0001f4a5", "ä", "漢", "e\u0301", "İ"]
 _PIECES += ["ß", "web", "a", "1", " ", ".", "true", "null", "2026-01-02T03:04:05", "-Force", "polyvirt~"]
@@ -31,15 +31,15 @@ _TEXT = st.lists(st.sampled_from(_PIECES) | st.text(min_size=1, max_size=4), min
 _ONE_LINE = _TEXT.map(lambda text: "".join(one for one in text if one.isprintable()))
 _NAMES = _ONE_LINE.map(lambda text: text.replace("/", "").strip()[:100].strip()).filter(bool)
 _NAMES = _NAMES.filter(lambda name: not name.startswith("polyvirt~") and name.lower() not in ("x", "web"))
-#: Windows allows these in names of files.
+#: Names without the characters that Windows does not allow in file names.
 _FILES = _NAMES.map(lambda name: "".join(one for one in name if one not in '"*?<>|:/\\'))
 
-#: Keys of a request, and of objects in it, that have texts of the product as their values.
+#: Keys of a request and its objects that have values set by the product, not by the task.
 _FIXED = {"op", "command", "keep", "from", "expect", "on_error", "modules", "ref", "path", "property", "argument"}
 
 
 def _host(name, switch):
-    """A host with VMs that match if ``name`` is a pattern, or is compared without what PowerShell interprets in it."""
+    """A host with VMs that would match if PowerShell interpreted special characters in ``name``."""
     host = HyperV()
     host.switches += [Switch("lan", "Private"), Switch(switch, "Private")]
     others = {"x", "web", f"{name}1", name[:-1], name.replace("`", ""), name.replace("*", "abc").replace("?", "z")}
@@ -55,7 +55,7 @@ def _stands(host, name):
 
 
 def _texts_in(value, key=None):
-    """The texts of a request, apart from names that the product gives."""
+    """The texts of a request, except names that the product sets."""
     if isinstance(value, dict):
         for name, one in value.items():
             yield from _texts_in(one, name)
@@ -106,7 +106,7 @@ def test_texts_are_never_code_nor_patterns(name, switch, text, words, snapshot, 
 @given(name=_NAMES, text=_TEXT)
 @settings(max_examples=1000, deadline=None)
 def test_runner_and_binder_take_every_text_as_it_is(name, text):
-    """The same requests as above without a task, so that there are many."""
+    """The same requests as above, but without a task, which is fast enough for many examples."""
     host = _host(name, "lan2")
     before, windows = _stands(host, name), windows_of(host)
     creating = (

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks as users run them: ansible-playbook, its winrm connection and pywinrm, to a Hyper-V host in Python."""
+"""Tasks as users run them: ansible-playbook with its winrm connection and pywinrm, on a simulated Hyper-V host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from platforms.hyperv.tasks import run as run_task
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
-#: The time of the host passes only while a call waits.
+#: Operations take no time, because nothing advances the host's clock while a playbook waits.
 _AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
 NEW = {"name": "web", "state": "started", "memory": "1G", "disks": [{"size": "8G"}], "description": "2026-01-02 ä漢"}
 TASKS = {
@@ -45,7 +45,7 @@ def test_life_of_a_vm(play):
 
 @pytest.mark.parametrize("lost", [{"Create": False, "Send": True}, {"Command": False, "Receive": True}], ids=str)
 def test_check_mode_with_connections_that_break_off(play, lost):
-    """Before, during and after a read: it is repeated, and nothing is changed."""
+    """The connection breaks before, during and after a read: the read is repeated, and nothing is changed."""
     host = HyperV(knobs=Knobs(seconds=_AT_ONCE))
     assert not run_task(host, **NEW)["failed"]
     before = host.writes()

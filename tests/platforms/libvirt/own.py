@@ -9,7 +9,7 @@ _MACS = ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
 
 
 def changes(card, size):
-    """Options of tasks, in an order after which the VM is as before."""
+    """Options of tasks that are run in this order; after all of them, the VM is as before."""
     return [
         {"networks": [{}, {}, card, card]},
         {"networks": [{}, {}], "purge": ["networks"]},

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proxmox VE: the simulated cluster behind HTTPS, in which time passes with requests and with what modules sleep.
+"""Proxmox VE: the simulated cluster behind HTTPS. Requests and the sleep of modules advance its clock.
 
-The simulator is asked how things stand through an interface of its own, so the API under test has no part in it.
+The state is read through the simulator's own interface, without the API under test.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ _SECTOR = 512
 _SIGNATURE = bytes.fromhex("55aa")
 _DISK_SIZE = 1024 * 1024
 
-# VirtualBox's ACPI: port 442eh takes commands, 4000h has the events, 4002h their mask, 4004h puts to sleep.
-# Between two looks it sleeps until the clock ticks; of all other interrupts none is wanted, the button's least.
+# Ports of VirtualBox's ACPI: 442eh accepts commands, 4000h contains the events, 4002h their mask, 4004h powers off.
+# The guest halts until the next timer tick before it reads the events again; all other interrupts are masked.
 _OBEYS = """
 fa              cli
 b0 fe           mov   al, feh           ; of the first eight, the clock alone
@@ -44,7 +44,7 @@ fa              cli
 f4              hlt
 eb fd           jmp   back to hlt
 """
-# The table of interrupts is set to six bytes of nothing, so the fault has no handler, nor has the fault of that.
+# The interrupt table is loaded from six zero bytes, so neither the fault nor the fault that follows has a handler.
 _CRASHES = """
 fa              cli
 31 c0           xor   ax, ax

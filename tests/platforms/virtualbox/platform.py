@@ -146,7 +146,7 @@ class Platform(Disks, VmSetup, Adapter):
         return self.box.run("showvminfo", uuid, "--machinereadable")
 
     def settings(self, machine, which="stored"):
-        """A machine's settings in the vocabulary's words; ``machine`` is from ``truth``. What is stored runs, too."""
+        """A VM's settings by option name; ``machine`` is from ``truth``. Stored and running settings are the same."""
         return reading.settings(machine)
 
     def snapshots(self, name):

@@ -19,7 +19,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _ANSI_C = re.compile(r"\$'((?:[^'\\]|\\.)*)'")
 _SECONDS = 20
 
-# What differs from one run to the next, or is of no use to a caller.
+# (pattern, replacement) of output that differs between runs, or that callers do not use.
 _REPLACEMENTS = [
     (re.compile(r"^VBoxManage: error: (Context: |/\S+\.cpp\[).*\n", re.MULTILINE), ""),
     (re.compile(r"^Usage - .*?(?=^VBoxManage: |^--rc=)", re.MULTILINE | re.DOTALL), "USAGE\n"),

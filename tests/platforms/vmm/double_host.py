@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A simulated OpenBSD host for tests, with settings for its behaviour and its errors."""
+"""A simulated OpenBSD host for tests, with methods to set its behaviour and its errors."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from platforms.vmm.double.world import World
 
 
 class OpenBSD:
-    """A host with its state in ``folder``; ``root`` is ``/`` where its files are those of a private mount namespace."""
+    """A host with its state in ``folder``; with ``root="/"``, its files are those of a private mount namespace."""
 
     def __init__(self, folder, **known):
         self.folder = Path(folder)
         self.state, self.bin = State(self.folder), self.folder / "bin"
-        #: What programs that never end sleep by.
+        #: The clock with which programs that never end sleep.
         self.clock = time
         self._write_executables()
         self.change(**known)
 
     def environment(self):
-        """What its executables need."""
+        """The environment variables that its executables need."""
         return {"POLYVIRT_VMM_STATE": str(self.folder), "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}"}
 
     def call(self, *words, uid=None, patience=None):
-        """One call as it ends, without a process; ``TimedOut`` if it takes more than ``patience`` seconds."""
+        """Run a program without a process; returns its Answer. TimedOut if it takes more than ``patience`` seconds."""
         environment = {} if uid is None else {"POLYVIRT_VMM_UID": str(uid)}
         return commands.call(self.folder, words, environment, str(self.folder), self.clock, patience=patience)
 
     def change(self, **values):
-        """Values of the state: release, cpu, network, status_gap, pause_hangs, guests ... (README.md)."""
+        """Set values of the state: release, cpu, network, status_gap, pause_hangs, guests ... (README.md)."""
         with self.state.open() as state:
             state.update(values)
         if self.state.host(self.state.look()).root:
             self.state.populate()
 
     def populate(self):
-        """Write the files of an installed host where ``root`` is ``/``: in a private mount namespace only."""
+        """Write the files of an installed host if ``root`` is ``/``: only in a private mount namespace."""
         self.state.populate(FILES)
 
     def reboot(self):
         boot.reboot(World(self.state))
 
     def guest(self, name, **behaviour):
-        """How the guest of the VM with this name behaves."""
+        """Set the behaviour of the guest of the VM with this name (README.md)."""
         with self.state.open() as state:
             state["guests"].setdefault(name, {}).update(behaviour)
 
     def fails(self, program, *words, stderr="It went wrong.\n", code=1, lost=False):
-        """The next such call fails; with ``lost`` it does its work, and its answer is lost."""
+        """Make the next such call fail; with ``lost``, it does its work before it fails."""
         order = {"program": program, "words": list(words), "stderr": stderr, "code": code, "lost": lost}
         with self.state.open() as state:
             state["fail"].append(order)
@@ -65,14 +65,14 @@ class OpenBSD:
         World(self.state).pass_time(seconds)
 
     def file(self, path):
-        """Where a file of the host really is."""
+        """The real path of a file of the host."""
         return Path(self.state.host(self.state.look()).place(path))
 
     def write(self, path, text):
         self.state.host(self.state.look()).write(path, text)
 
     def calls(self):
-        """The words of all calls so far."""
+        """The arguments of all calls so far, each with the program's name first."""
         return [call["argv"] for call in self.state.calls()]
 
     def _write_executables(self):

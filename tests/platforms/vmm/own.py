@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only vmd has: its settings with their values, and what is refused here and nowhere else."""
+"""Settings and errors that only vmd has."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from suite.scenarios.refusals import Refused
 
 
 def settings():
-    """Settings that only this platform has, or that have other values here, as in ``scenarios.options``."""
+    """Settings that only this platform has, or with values of its own, as in ``scenarios.options``."""
     return {
         "cpus": ((1, 1), (2, 2)),
-        # Any file: no guest starts from it.
+        # Any file, because no guest boots from it.
         "boot": ((__file__, __file__), ("", "")),
         "boot_device": (("cdrom", "cdrom"), ("default", "default")),
         "owner": (("daemon", [1, -1]), (":operator", [0, 5])),
@@ -20,7 +20,7 @@ def settings():
 
 
 def refusals(platform, known, new):
-    """``known`` is there, ``new`` is not."""
+    """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {**platform.creation, "name": [new]}
     foreign = {**change, "allow_foreign_edit": False}
     third = [{}, {"slot": "disk2", "size": "8M"}]

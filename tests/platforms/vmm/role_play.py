@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from platforms.vmm.double_host import OpenBSD
 
-#: A call that changes something, as patterns of sh(1). With POLYVIRT_KILL, its caller is killed before or after it, but
-#: only once for each call: if the caller of a call was killed, the next run may repeat the call.
+#: Calls that change something, as patterns of sh(1). With POLYVIRT_KILL, the caller of such a call is killed before or
+#: after the call, but only once for each call, so the next run can repeat it.
 _WRITES = (
     "'ifconfig '*destroy",
     "'netstart '*",
@@ -58,7 +58,7 @@ block return in on ! lo0 proto tcp to port 6000:6010
 
 
 class Played(NamedTuple):
-    """The end of a play; ``changed`` are the tasks that reported a change, ``output`` is in one line."""
+    """The result of a play; ``changed`` are the tasks that reported a change, ``output`` is in one line."""
 
     code: int
     changed: list
@@ -66,13 +66,13 @@ class Played(NamedTuple):
 
 
 class RoleHost(OpenBSD):
-    """A host with vmd enabled and running, and the stock rules of pf."""
+    """A host with the default rules of pf; ``start_vmd`` enables and starts vmd."""
 
     def __init__(self, folder, ansible_playbook, **known):
         super().__init__(folder / "openbsd", **known)
         self._folder, self._ansible_playbook = folder, ansible_playbook
         self._shims = folder / "shims"
-        #: Programs that come before all others.
+        #: A directory with programs that take precedence over all others.
         self.extra_path = ""
         self._write_shims()
         self.write("/etc/pf.conf", STOCK_PF)
@@ -98,7 +98,7 @@ class RoleHost(OpenBSD):
         return self.file("/etc/")
 
     def play(self, role, *words, kill="", hosts=None, **variables):
-        """One run of a role; ``kill``: when its first write is called, ``before`` or ``after``."""
+        """Run a role once. ``kill``: kill the caller of its first write ``before`` or ``after`` this write."""
         own = {
             "__vmm_network_etc": str(self.etc).rstrip("/"),
             "__vmm_host_etc": str(self.etc).rstrip("/"),
@@ -122,7 +122,7 @@ class RoleHost(OpenBSD):
         return {**environment, "PATH": os.pathsep.join(filter(None, folders))}
 
     def files(self):
-        """{name: (text, mode)} of the files of the host."""
+        """{path below /etc: (text, mode)} of the host's files."""
         found = {}
         for path in sorted(self.etc.rglob("*")):
             if path.is_file():
@@ -131,7 +131,7 @@ class RoleHost(OpenBSD):
         return found
 
     def look(self):
-        """All that roles can change: files, interfaces, rules, services, forwarding, the switches of vmd."""
+        """All values that roles can change: files, interfaces, rules, services, forwarding, vmd and its VMs."""
         state = self.state.look()
         shown = re.sub(r"\t(lladdr|index) .*\n|\t\tport .*\n", "", self.call("ifconfig").stdout)
         return {
@@ -146,7 +146,7 @@ class RoleHost(OpenBSD):
         }
 
     def play_killed(self, role, when, **variables):
-        """Runs of a role that are killed at one call after the other, until one is not killed; its end."""
+        """Run a role repeatedly and kill it at one write after another; returns the first run that is not killed."""
         for _again in range(len(_WRITES) * 2):
             known = self._killed()
             done = self.play(role, kill=when, **variables)
@@ -158,7 +158,7 @@ class RoleHost(OpenBSD):
         return (self._folder / "killed").read_text(encoding="utf-8")
 
     def writes(self):
-        """The calls so far that changed something."""
+        """All calls so far that changed something."""
         return [words for words in self.calls() if words[0] in ("netstart", "fw_update") or _is_write(words)]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A double of a Windows host in this process, because Windows does not run here. Its time passes as modules sleep."""
+"""The common part of platforms on a Windows host, which is a double in this process: modules advance its clock."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from platforms.adapter import Adapter
 from platforms.windows.served import served
 
-#: The variable with the address at which modules in other processes reach the host.
+#: The environment variable with the URL of the host, for modules in other processes.
 SERVED_AT = "POLYVIRT_TEST_WINDOWS"
 
 
 class WindowsAdapter(Adapter):
-    """Platforms add ``new_host``, and the file of their ``medium``."""
+    """A platform on a Windows host. Subclasses define ``new_host`` and ``medium``."""
 
     handles_files = False
     other_format = "vhd"
@@ -27,7 +27,7 @@ class WindowsAdapter(Adapter):
         self.host = None
 
     def new_host(self):
-        """The double of a host without VMs."""
+        """A new double of a host without VMs."""
         raise NotImplementedError
 
     @property
@@ -36,12 +36,12 @@ class WindowsAdapter(Adapter):
 
     @property
     def clock(self):
-        """What a module's sleep advances."""
+        """The address of the host's clock, which a module's sleep advances."""
         return {"url": f"{os.environ[SERVED_AT]}/sleep", "authorization": ""}
 
     @contextmanager
     def kept(self):
-        """The host is served; at the end all is gone."""
+        """A context in which modules in other processes can connect to the host."""
         self.clean()
         with served(lambda: self.host.windows) as url:
             os.environ[SERVED_AT] = url
@@ -55,9 +55,9 @@ class WindowsAdapter(Adapter):
         self._logged = 0
 
     def recorded_calls(self):
-        """All commands since the last time, with their arguments."""
+        """All commands since the last call of this method, with their arguments."""
         if self.host is None:
-            return []  # In the process of ansible-playbook.
+            return []  # In the process of ansible-playbook, which has no host.
         calls = self.host.log[self._logged :]
         self._logged = len(self.host.log)
         return calls
@@ -65,7 +65,7 @@ class WindowsAdapter(Adapter):
     # Reading and changing VMs without modules ------------------------------------------------------------------------
 
     def settings(self, machine, which="stored"):
-        """A VM's settings as values of options; ``machine`` is from ``truth``."""
+        """A VM's settings by option name; ``machine`` is from ``truth``."""
         return json.loads(machine[which])
 
     def disks_of(self, machine):
@@ -78,4 +78,4 @@ class WindowsAdapter(Adapter):
         self.define(word)
 
     def remove_by_name(self, name):
-        """All VMs are removed when the next test begins."""
+        """Do nothing: the next test begins with a new host."""

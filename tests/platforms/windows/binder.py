@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How PowerShell binds the arguments of a call to the parameters of a command, from the signature of the command."""
+"""Bind the arguments of a call to the parameters of a command, as PowerShell does, by the command's signature."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ COMMON = {
     "PipelineVariable": ["pv"],
 }
 SHOULD_PROCESS = {"WhatIf": ["wi"], "Confirm": ["cf"]}
-#: What the runner adds to a call where the command has it.
+#: Parameters that windows_calls adds to a call if the command has them.
 ADDED = ("ErrorAction", "WarningAction", "WarningVariable", "Confirm")
 _VALIDATION = "ParameterArgumentValidationError"
-#: {id: (category, type of the exception)}; all others are of the first kind.
+#: {error id: (category, type of the exception)}; the first entry is that of all other ids.
 _KINDS = {
     "": ("InvalidArgument", "ParameterBindingException"),
     "ParameterBindingFailed": ("WriteError", "ParameterBindingException"),
@@ -42,7 +42,7 @@ _KINDS = {
 
 
 class BindingError(Exception):
-    """Raised for a call that does not bind."""
+    """The arguments of a call cannot be bound."""
 
     def __init__(self, id_, parameter=None, kind=None):
         self.id, self.parameter = id_, parameter
@@ -52,7 +52,7 @@ class BindingError(Exception):
 
 @dataclass(frozen=True)
 class Bound:
-    """The parameter set of a call, and {parameter: converted value}."""
+    """The result of binding: the name of the parameter set, and {parameter: converted value}."""
 
     set: str
     values: Mapping
@@ -60,9 +60,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class Command:
-    """A command: ``signature`` is an entry of the recorded signatures. Functions convert other than compiled cmdlets.
+    """A command; ``signature`` is an entry of the recorded signatures.
 
-    ``owner`` is what follows the comma in the ids of its errors.
+    ``compiled`` is False for functions, which convert values in another way than compiled cmdlets. ``owner`` is the
+    part after the comma in the ids of the command's errors.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Command:
 
 
 def bind(command, arguments, added=ADDED):
-    """What a call binds; ``arguments`` are values, not the texts of a request. Raises BindingError."""
+    """Bind a call; returns Bound. ``arguments`` are values, not the texts of a request. Raises BindingError."""
     more = {name: None for name in added if name in command.common}
     overwritten = {name.lower() for name in more}
     given = {name: value for name, value in arguments.items() if name.lower() not in overwritten}
@@ -99,7 +100,7 @@ class _Binding:
         self.default = command.signature.get("default_set")
         names = [name for one in self.parameters.values() for name in one["sets"] if name != "*"]
         self.all_sets = list(dict.fromkeys(([self.default] if self.default else []) + names))
-        #: The sets that are left, or None while no argument has narrowed them.
+        #: The names of the parameter sets that are still possible, or None as long as no argument excluded one.
         self.left = None
         self.bound = {}
 
@@ -120,7 +121,7 @@ class _Binding:
         return Bound(chosen, {name: value for name, value in self.bound.items() if name not in added})
 
     def _find(self, name):
-        """The parameter that a name means: a whole name or alias, else the only one that begins like this."""
+        """The parameter with this name or alias, else the only one whose name or alias begins with it."""
         texts = [(one, one) for one in (*self.parameters, *self.common)]
         texts += [(alias, one) for one, about in self.parameters.items() for alias in about.get("aliases", ())]
         texts += [(alias, one) for one, aliases in self.common.items() for alias in aliases]
@@ -129,7 +130,7 @@ class _Binding:
         if whole:
             return whole[0]
         found = {owner for text, owner in texts if text.lower().startswith(low)}
-        # A parameter of the command itself comes before those that every command has.
+        # The command's own parameters win over the common parameters.
         own = found.intersection(self.parameters) if len(found) > 1 else found
         if found and len(own) != 1:
             raise BindingError("AmbiguousParameter", name)
@@ -160,7 +161,7 @@ class _Binding:
             raise BindingError("ParameterArgumentTransformationError", name) from None
 
     def _narrow(self, is_early):
-        """Choose among the sets that are left. The early look waits for sets that could be fed by a pipeline."""
+        """Choose among the possible parameter sets. If ``is_early``, do not choose if a pipeline could still decide."""
         if self.left is not None and not self.left:
             raise BindingError("AmbiguousParameterSet")
         wide = self.all_sets if self.left is None else self.left
@@ -197,7 +198,7 @@ def _takes_pipeline(how):
 
 
 def _as_function(types, value, type_):
-    """A function converts null like any other value."""
+    """Convert a value for a function, which converts null like any other value."""
     name = base_name(type_)
     if type_.endswith("[]"):
         items = value if isinstance(value, list) else [value]
@@ -211,7 +212,7 @@ def _as_function(types, value, type_):
 
 @dataclass(frozen=True)
 class _Compiled:
-    """A compiled cmdlet does not convert null, takes a list only for a list or an enum, and numbers for a switch."""
+    """Conversion for compiled cmdlets: they do not convert null, and accept lists only as lists or enums."""
 
     types: Types
     parameter: str
@@ -247,7 +248,7 @@ class _Compiled:
 
 
 def _validate(name, value, about):
-    """ValidateSet and ValidateRange; then null and empty values of a parameter that is mandatory in any set."""
+    """Check ValidateSet and ValidateRange, then null and empty values of a parameter that is mandatory in any set."""
     is_list = about["type"].endswith("[]") and isinstance(value, list)
     items = value if is_list else [value]
     if not all(_is_listed(item, about) and _is_in_range(item, about) for item in items) or (
@@ -266,7 +267,7 @@ def _validate(name, value, about):
 
 
 def _listed(about):
-    """The values of a ValidateSet. A list of sizes is only documentation."""
+    """The values of a ValidateSet in lower case. A list of sizes is only documentation."""
     values = about.get("values", ())
     return [] if any("GB" in one for one in values) else [one.strip().lower() for one in values]
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time that passes only when somebody waits; what is due in between happens then."""
+"""A simulated clock that advances only when somebody waits, and then runs the events that are due."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import itertools
 
 
 class EventClock:
-    """Fulfils the protocol of the clock port."""
+    """A clock with the interface of the product's clock port."""
 
     def __init__(self):
         self._seconds = 0.0
@@ -20,7 +20,7 @@ class EventClock:
         return self._seconds
 
     def at(self, seconds, event):
-        """Call ``event`` when this many seconds from now have passed."""
+        """Call ``event`` in so many seconds from now."""
         heapq.heappush(self._due, (self._seconds + seconds, next(self._order), event))
 
     def sleep(self, seconds):
@@ -31,7 +31,7 @@ class EventClock:
         self._seconds = end
 
     def wait(self, futures, seconds):
-        """Calls of the double take time only by sleeping, so a future ends when it has run."""
+        """Return the ended futures. Only sleeping takes time, so every future ends as soon as it has run."""
         if not futures:
             self.sleep(seconds)
             return ()

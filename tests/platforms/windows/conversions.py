@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How PowerShell converts a value to the type of a parameter.
+"""Convert a value to the type of a parameter, as PowerShell does.
 
-A type is written as in the signatures: ``string[]``, ``long?``, the name of an enum or of a class.
+Types have the names of the signatures: ``string[]``, ``long?``, the name of an enum or of a class.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LIMITS = {
     "uint64": (0, 2**64 - 1),
     "double": (float("-inf"), float("inf")),
 }
-#: Types that are not classes: null is no value of theirs. Enums are such types too.
+#: Value types, which cannot be null. Enums are value types, too.
 VALUES = {*LIMITS, "bool", "guid", "switch"}
-#: Types that take any value.
+#: Types that accept any value.
 ANY = {"object", "psobject", "ciminstance"}
 _BLANKS = " \t\r\n\v\f\u00a0\u0085"
 _NUMBER = re.compile(
@@ -42,23 +42,23 @@ _INTEGER = re.compile(r"[+-]?\d+\Z", re.ASCII)
 
 
 class Inconvertible(Exception):
-    """The value cannot become the type."""
+    """The value cannot be converted to the type."""
 
 
 @dataclass(frozen=True)
 class Types:
-    """``enums`` are {name: {value: number}}, ``bases`` {class: the class from which it is derived}."""
+    """``enums`` is {name: {value: number}}, ``bases`` is {class: its base class}."""
 
     enums: Mapping = field(default_factory=dict)
     bases: Mapping = field(default_factory=dict)
 
     def is_value(self, type_):
-        """Whether null is no value of a type."""
+        """Whether a type is a value type, which cannot be null."""
         name = base_name(type_)
         return not type_.endswith(("[]", "?")) and (name in VALUES or name in self.enums)
 
     def convert(self, value, name):
-        """A value as a type that is neither a list nor nullable."""
+        """Convert a value to a type that is neither a list nor nullable."""
         if name in ANY:
             return value
         if name in LIMITS:
@@ -79,12 +79,12 @@ class Types:
 
 
 def base_name(type_):
-    """The name of a type without its namespace, and without the signs for a list and for nullable."""
+    """The name of a type without its namespace, ``[]`` and ``?``."""
     return type_.rstrip("[]?").split("+")[-1].split(".")[-1]
 
 
 def to_number(value, name):
-    """A number of the type ``name``; halves are rounded to the even neighbour."""
+    """Convert to a number of the type ``name``; halves are rounded to the even neighbour."""
     low, high = LIMITS[name]
     number = _parsed(value.strip(_BLANKS), low < 0) if isinstance(value, str) else 0 if value is None else value
     if not isinstance(number, (int, float)):
@@ -115,7 +115,7 @@ def _decimal(digits):
 
 
 def _literal(text, is_signed):
-    """A hexadecimal or binary literal; 8 or 16 hexadecimal digits are the bits of a signed number."""
+    """Parse a hexadecimal or binary literal; 8 or 16 hexadecimal digits are the bits of a signed number."""
     digits = re.sub(r"^(0[xb]|#|&h)", "", text) or "0"
     if text.startswith("0b"):
         return int(digits, 2)
@@ -124,7 +124,7 @@ def _literal(text, is_signed):
 
 
 def to_enum(value, members):
-    """The name of a defined value of an enum: from names, beginnings of names, numbers, and combinations of them."""
+    """The name of an enum's value, for a name, an unambiguous beginning of a name, a number, or several of them."""
     if isinstance(value, list):
         if not value or any(isinstance(item, (bool, list)) or item is None for item in value):
             raise Inconvertible

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors of PowerShell as records, and what a test can make go wrong."""
+"""Error records of PowerShell, and faults that tests can plan."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Failed(Exception):
     hresult: int = 0x80131500
 
     def answer(self):
-        """The error as the module reports it."""
+        """The error in the form in which windows_calls returns it."""
         return {**vars(self), "hresult": f"0x{self.hresult:08X}"}
 
 
 def call_error(id_, message):
-    """An error that the runner itself raises."""
+    """An error of windows_calls itself."""
     return Failed(id_, "InvalidOperation", message, type="System.InvalidOperationException", hresult=0x80131509)
 
 
 def exception(type_, message, hresult):
-    """An exception of .NET in a script; its id is the short name of its type."""
+    """An exception of .NET in a script; the error's id is the short name of its type."""
     return Failed(type_.rsplit(".", 1)[-1], "NotSpecified", message, type=type_, hresult=hresult)
 
 
 def not_bound(error, command):
-    """A BindingError as a record."""
+    """The error record of a BindingError."""
     message = f"{command.name}: {error}"
     return Failed(f"{error.id},{command.owner}", error.category, message, "", _AUTOMATION + error.type, 0x80131501)
 
@@ -66,7 +66,7 @@ def null_index():
 
 
 def prompt(command, text, is_background):
-    """A question (ShouldContinue) of a function: nobody can answer."""
+    """The error of a function that asks for confirmation (ShouldContinue), which nobody can answer."""
     if is_background:
         message = (
             "A command that prompts the user failed because the host program or the command type does not support user"
@@ -86,10 +86,10 @@ class Killed(Exception):
 
 @dataclass
 class Fault:
-    """What happens at one call, counted over all requests, from 1.
+    """A fault at one call. Calls are counted over all requests, from 1.
 
-    ``kind``: "fail" (the call returns ``error`` and does nothing), "lose" (the request is carried out, its answer is
-    lost), "kill" (the process ends ``before`` or after the call).
+    ``kind``: "fail" (the call returns ``error`` and does nothing), "lose" (the request is carried out, but its answer
+    is lost), "kill" (the process ends after the call, or ``before`` it).
     """
 
     kind: str
@@ -99,17 +99,17 @@ class Fault:
 
 
 class Faults:
-    """The faults of a host. The number of calls so far tells a test how many places there are."""
+    """The planned faults of a host; ``calls`` is the number of calls so far."""
 
     def __init__(self):
         self.planned, self.calls, self.is_lost = [], 0, False
 
     def plan(self, kind, call, **how):
-        """A fault at the given call from now on."""
+        """Plan a fault at the ``call``-th call from now."""
         self.planned.append(Fault(kind, self.calls + call, **how))
 
     def around(self, act):
-        """The answer of a call, or what a fault makes of it."""
+        """Count a call, carry it out with ``act`` and return its answer, unless a fault is due."""
         self.calls += 1
         due = [one for one in self.planned if one.call == self.calls]
         for fault in due:

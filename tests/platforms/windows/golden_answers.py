@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recorded requests, and answers in a form in which two hosts can be compared."""
+"""Load recorded requests, and normalize answers so that those of two hosts can be compared."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def load(name):
-    """The data of a file of recordings."""
+    """The content of a file of recordings."""
     return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def comparable(answer, replaced=()):
-    """Without what differs from run to run, and without the texts of errors in binding, which nothing may depend on."""
+    """The answer without values that differ from run to run, and without the messages of errors in binding."""
     text = re.sub(r"\b[0-9a-f]{32}\.tmp", "GUID.tmp", json.dumps(answer))
     for found, name in replaced:
         text = text.replace(found, name)

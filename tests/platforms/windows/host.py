@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host in Python: carries out the requests of windows_calls as the shipped module does on a real one.
+"""A simulated Windows host: it carries out requests of windows_calls as the shipped module does on a real host.
 
-What the commands do is a function of their platform: ``invoke(context, command, bound)`` yields objects. It may raise
-Failed, or write errors and warnings to the context.
+Each platform implements its commands in a function ``invoke(context, command, bound)``, which yields objects. It may
+raise Failed, or add errors and warnings to the context.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from platforms.windows.programs import Files, decoded, quote
 
 
 class StillRunning(Exception):
-    """A call in the background has not ended in its time."""
+    """A call in the background has not ended within its time limit."""
 
 
 class Context:
-    """One call, as its command sees it."""
+    """The context of one call, for its command: the clock, and its errors and warnings."""
 
     def __init__(self, host, command, partial=False, background=None):
         self.host, self.clock, self.command = host, host.clock, command
@@ -44,7 +44,7 @@ class Context:
         self._end = None if background is None else host.clock.now() + background
 
     def error(self, failed):
-        """An error that does not stop the command, unless the call is to stop at errors."""
+        """Report an error: if the call is ``partial``, the command continues, else it stops with this error."""
         if not self.partial:
             raise failed
         self.errors.append(failed)
@@ -53,11 +53,11 @@ class Context:
         self.warnings.append(text)
 
     def ask(self, text):
-        """A question that only Force answers."""
+        """Ask for confirmation, which nobody can answer."""
         raise prompt(self.command, text, self.background is not None)
 
     def wait(self, seconds):
-        """Let time pass. What happens meanwhile must be events of the clock: the call may be left alone."""
+        """Let time pass. Changes during this time must be events of the clock, because the request may end before."""
         if self._end is not None and self.clock.now() + seconds > self._end:
             self.clock.sleep(self._end - self.clock.now())
             raise StillRunning
@@ -65,10 +65,11 @@ class Context:
 
 
 class WindowsHost:
-    """``modules`` can be imported; PowerShell 7 loads those of ``proxied`` as a proxy. ``translate`` puts a message
-    into another language; ``edition`` "Desktop" writes arrays within arrays as Windows PowerShell 5.1 may.
+    """``modules`` can be imported; PowerShell 7 loads those of ``proxied`` as a proxy. ``translate`` translates a
+    message; with the ``edition`` "Desktop", arrays within arrays are written as Windows PowerShell 5.1 may write them.
 
-    ``run(file, arguments, stdin, environment, seconds)`` returns a Finished or None; ``arguments`` is one text.
+    ``run(file, arguments, stdin, environment, seconds)`` returns a Finished, or None if the program does not exist;
+    ``arguments`` is one text.
     """
 
     def __init__(self, commands, invoke, *, modules=(), proxied=(), run=None, files=None, about=(), clock=None):
@@ -79,11 +80,11 @@ class WindowsHost:
         self.proxied = {name.lower() for name in proxied}
         self.files, self.about = files or Files(), dict(about)
         self.clock, self.faults = clock or EventClock(), Faults()
-        #: The requests that were carried out, with the bytes of request and answer.
+        #: The received requests, and (bytes of the request, bytes of the answer) of those that were answered.
         self.requests, self.sizes = [], []
 
     def answer(self, text):
-        """The answer to a request, both JSON texts. Raises ConnectionError for a lost answer or a killed process."""
+        """Answer a request; both are JSON texts. Raises ConnectionError for a lost answer or a killed process."""
         request = json.loads(text, object_pairs_hook=_object)
         self.requests.append(request)
         try:
@@ -103,7 +104,7 @@ class WindowsHost:
         return {"version": 1, "missing": missing, "chains": chains, **about}
 
     def _as_written(self, answer, is_item=False):
-        """The answer with the texts and the arrays of this host."""
+        """The answer with translated messages, and with arrays in the form of the host's edition."""
         if isinstance(answer, dict):
             written = {name: self._as_written(one) for name, one in answer.items()}
             texts = {"message": self.translate, "warnings": lambda all_: list(map(self.translate, all_))}
@@ -137,7 +138,7 @@ class WindowsHost:
             return {"ok": False, "error": failed.answer()}
 
     def command(self, name):
-        """The command of a name, which may begin with its module."""
+        """The command with this name, which may contain its module: ``Hyper-V\\Get-VM``."""
         module, _dot, short = name.rpartition("\\")
         found = self.commands.get(short.lower())
         if found is None or (module and found.module.lower() != module.lower()):
@@ -225,7 +226,7 @@ class WindowsHost:
 
 
 class Kept:
-    """What the calls of one chain have kept, by names in any case; and how values of a request are read."""
+    """The objects that the calls of one chain have kept, by name (case is ignored); and the parser of arguments."""
 
     def __init__(self):
         self._objects = {}
@@ -303,7 +304,7 @@ def _items(value):
 
 
 def _fits(one, where):
-    """Whether each property has one of the listed values ("!Name": none of them). Unreadable ones fit neither way."""
+    """Whether each property has one of the listed values (with "!Name": none). An unreadable property never fits."""
     for name, values in where.items():
         wanted = {
             as_text(Kept().argument(value)).lower() for value in (values if isinstance(values, list) else [values])

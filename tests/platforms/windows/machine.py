@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The computer below a Windows host in Python: it restarts, and cannot be reached meanwhile."""
+"""The computer of a simulated Windows host: it can restart, and does not answer during a restart."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ALREADY, _USAGE = 1190, 1
 
 
 class Machine:
-    """``answer`` is that of its WindowsHost, as long as it runs. A host has ``windows``, ``clock`` and ``restart()``.
+    """Answers requests like its WindowsHost while it is up. ``host`` has ``windows``, ``clock`` and ``restart()``.
 
-    ``down``: seconds of a restart; ``request``: seconds that each request takes; ``starts``: how often it starts until
-    a restart is complete (Hyper-V needs two).
+    ``down``: the seconds of one start; ``request``: the seconds that each request takes; ``starts``: the number of
+    starts in one restart (enabling Hyper-V needs two).
     """
 
     def __init__(self, host, down=60.0, request=1.0, starts=1):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of .NET: objects with properties, and values as the types of JSON and as text."""
+"""Values of .NET: objects with properties, and the conversion of values to JSON and to text."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ INT64 = range(-(1 << 63), 1 << 63)
 
 
 class BigInteger(int):
-    """A number of a request beyond Int64."""
+    """A number of a request outside the range of Int64."""
 
 
 class Text:
-    """A value of another type, as its text (a version, a dictionary)."""
+    """A value of a type that has only a text here, such as a version or a dictionary."""
 
     def __init__(self, text):
         self.text = text
 
 
 class NetObject:
-    """An object of a class with properties; the value of a property may be a function, which may raise.
+    """An object of a .NET class with properties; a property's value may be a function (getter), which may raise.
 
-    Names of properties are found in any case. Properties are changed with ``change``.
+    Names of properties are case-insensitive. Properties are changed with ``change``.
     """
 
     def __init__(self, class_, **properties):
@@ -38,12 +38,12 @@ class NetObject:
         return name.lower() in self._names
 
     def get(self, name):
-        """The value of a property; None where there is none. Raises what its getter raises."""
+        """The value of a property, or None if it does not exist. Exceptions of its getter are passed on."""
         value = self._values.get(self._names.get(name.lower()))
         return value() if callable(value) else value
 
     def safely(self, name):
-        """As PowerShell reads a property: an exception of the getter is null."""
+        """The value of a property as PowerShell reads it: None if its getter raises."""
         try:
             return self.get(name)
         except Exception:
@@ -54,7 +54,7 @@ class NetObject:
 
 
 def as_text(value):
-    """A value as PowerShell converts it to text."""
+    """Convert a value to text, as PowerShell does."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -66,7 +66,8 @@ def as_text(value):
     return str(getattr(value, "text", value))
 
 
-#: One part of a pattern: a literal character, a set of characters, or anything else. A "]" at the start is in its set.
+#: One part of a pattern: a literal character, a set of characters, or another character. A "]" at the beginning of a
+#: set belongs to the set.
 _PART = re.compile(r"`(?P<literal>.)|\[(?P<set>(?:`.|[^`])(?:`.|[^\]`])*)\]|(?P<other>.)", re.DOTALL)
 _ITEM = re.compile(r"(`?.)-(`?.)|`?.", re.DOTALL)
 _WILDCARDS = {"*": ".*", "?": "."}
@@ -75,7 +76,7 @@ _WILDCARDS = {"*": ".*", "?": "."}
 def like(text, pattern):
     """Whether a text matches a pattern with PowerShell's wildcards; a backtick makes the next character literal.
 
-    Sets have characters and ranges, and no negation. Raises ValueError where PowerShell rejects the pattern.
+    Sets contain characters and ranges, but no negation. Raises ValueError if PowerShell rejects the pattern.
     """
     regex = "".join(map(_regex, _PART.finditer(pattern)))
     return re.fullmatch(regex, text, re.IGNORECASE | re.DOTALL) is not None
@@ -100,12 +101,12 @@ def has_wildcards(pattern):
 
 
 def _time(value):
-    # Seven digits of a fraction, as format "o" has them.
+    # .NET's format "o" has seven digits after the decimal point.
     return f"{value.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}0Z"
 
 
 def plain(value, show=None):
-    """A value in types of JSON; of an object, the properties that ``show`` names, else its text."""
+    """Convert a value to JSON types: an object becomes the properties that ``show`` names, or its text."""
     if value is None or isinstance(value, (str, bool, float)):
         return value
     if isinstance(value, BigInteger):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs and files of a Windows host: what the operations run, read and write work on."""
+"""Programs and files of a Windows host, for the operations run, read and write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platforms.windows.failures import call_error, exception
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended; after ``seconds``."""
+    """The result of a program that ended after ``seconds``."""
 
     exit_code: int
     stdout: bytes = b""
@@ -25,7 +25,7 @@ class Finished:
 
 
 def quote(arguments):
-    """A list of arguments as a command line of Windows."""
+    """The command line of Windows for a list of arguments."""
     return " ".join(map(_quoted, arguments))
 
 
@@ -37,7 +37,7 @@ def _quoted(text):
 
 
 def split(line):
-    """The arguments of a command line, as programs on Windows read it."""
+    """The list of arguments of a command line, as programs on Windows parse it."""
     arguments, place = [], 0
     while place < len(line):
         if line[place] in " \t":
@@ -67,7 +67,7 @@ def _argument(line, place):
 
 
 class Files:
-    """Files as {path: bytes}; paths are compared without regard to case, and ``/`` is ``\\``."""
+    """Files as {path: bytes}; paths are case-insensitive, and ``/`` is the same as ``\\``."""
 
     def __init__(self, folders=(), environment=()):
         self.contents, self.folders = {}, {self._key(folder) for folder in folders}
@@ -100,7 +100,7 @@ class Files:
 
 
 def decoded(text):
-    """Bytes of base64."""
+    """Decode base64; fails with the exception of .NET."""
     try:
         return base64.b64decode(text or "", validate=True)
     except binascii.Error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays of the roles for Windows hosts: ansible-playbook, its winrm connection and pywinrm, to a host in Python."""
+"""Plays of the roles for Windows hosts: ansible-playbook with winrm and pywinrm, on a simulated host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from platforms.windows.winrm_server import WinRMServer, through
 
 
 class Played(NamedTuple):
-    """The end of a play; ``changed`` are the tasks that reported a change, ``output`` is in one line."""
+    """The result of a play; ``changed`` are the tasks that reported a change, ``output`` is in one line."""
 
     code: int
     changed: list
@@ -22,13 +22,13 @@ class Played(NamedTuple):
 
 
 class RoleHost:
-    """A Machine (platforms/windows/machine.py) as the only host of plays."""
+    """A Machine (platforms/windows/machine.py) as the only host of a play."""
 
     def __init__(self, machine, folder, ansible_playbook):
         self.machine, self._folder, self._ansible_playbook = machine, folder, ansible_playbook
 
     def play(self, role, *words, **variables):
-        """One run of a role."""
+        """Run a role once."""
         results = self._folder / "results"
         results.unlink(missing_ok=True)
         show = {"content": f"{{{{ {{'result': {role}_result | default(none)}} | to_json }}}}", "dest": str(results)}

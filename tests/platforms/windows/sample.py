@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module golden/Sample.psm1 in Python: the recorded answers were made with it, and tests of the port use it."""
+"""The module golden/Sample.psm1 in Python. The answers were recorded with it, and tests of the port use it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ COMMANDS = [_command(name, parameters) for name, parameters in _SIGNATURES.items
 
 
 def sample_host(**options):
-    """A host with the module and its three machines."""
+    """A host that has the module, with its three sample machines."""
     return WindowsHost(COMMANDS, Sample().invoke, **options)
 
 
@@ -141,7 +141,7 @@ class Sample:
             yield from found
 
     def set_samplemachine(self, context, given):
-        # The inner call stops at its first error, whatever the outer one does.
+        # The inner call stops at its first error, even if the outer call continues.
         inner = Context(context.host, context.command)
         targets = given["Machine"] if "Machine" in given else list(self.get_samplemachine(inner, given))
         if "Memory" in given:

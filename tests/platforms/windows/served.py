@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host in Python on loopback, for modules that run in another process: requests, and time to sleep."""
+"""An HTTP server for a simulated Windows host, for modules in other processes: they send requests, and sleep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def served(find):
-    """Serve the host that ``find()`` returns at each request; yields the URL."""
+    """A context with an HTTP server; yields its URL. ``find()`` is called at each request and returns the host."""
     one_at_a_time = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,7 +36,7 @@ def served(find):
             self.wfile.write(answer.encode())
 
         def log_message(self, format, *arguments):
-            """Nothing: the host itself keeps what was requested."""
+            """Log nothing: the host itself records requests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host in Python as a process of its own, reached over WinRM on loopback: for scenarios of molecule.
+"""Run a simulated Windows host with WinRM on loopback in its own process, for scenarios of molecule.
 
-``served_host.py start hyperv|wsl FOLDER`` returns when the host answers; FOLDER has then ``port`` and ``pid``, and
-``state.json`` after each request. ``served_host.py stop FOLDER`` ends it.
+``served_host.py start hyperv|wsl FOLDER`` returns when the host answers. It writes the files ``port`` and ``pid`` to
+FOLDER, and ``state.json`` after each request. ``served_host.py stop FOLDER`` ends the process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WSLCONFIG = "C:\\Users\\admin\\.wslconfig"
 
 
 def _state(host):
-    """What a scenario verifies, without the collection."""
+    """The part of the state that a scenario verifies, read without the collection."""
     if isinstance(host, SetupHost):
         content = host.files.file(WSLCONFIG) or b""
         return {"features": host.features, "version": host.flavour, "config": content.decode("latin-1")}
@@ -42,7 +42,7 @@ def _state(host):
 
 
 class _Recorded:
-    """A Machine that is recorded: its state is written after each request."""
+    """A Machine that writes its state to a file after each request."""
 
     def __init__(self, machine, folder):
         self._machine, self._file, self._lock = machine, folder / "state.json", threading.Lock()
@@ -58,7 +58,7 @@ class _Recorded:
 
 def _serve(kind, folder):
     host = HyperV(enabled=False) if kind == "hyperv" else SetupHost()
-    # Its time passes with requests only, so few of them make a restart.
+    # Only requests advance its clock, so each takes long enough that a restart needs few of them.
     machine = Machine(host, request=20.0, down=30.0)
     with WinRMServer(through(_Recorded(machine, folder))) as server:
         (folder / "pid").write_text(str(os.getpid()), encoding="utf-8")
@@ -74,7 +74,7 @@ def _start(kind, folder):
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
-    # The port, or nothing if it has ended.
+    # The process prints the port, or nothing if it could not start.
     return 0 if process.stdout.readline().strip() else 1
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks of modules on a Windows host in this process: as their action plugins run them, without Ansible."""
+"""Run tasks on a simulated Windows host in this process, as their action plugins run them, but without Ansible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODULES = "ansible_collections.polyvirt.core.plugins.modules."
 
 
 def windows_of(host):
-    """The port to a host; an answer that is lost is a connection that breaks off."""
+    """The port to a host; a lost answer is a lost connection."""
 
     def send(text):
         try:
@@ -30,7 +30,7 @@ def windows_of(host):
 
 
 def run_module(host, module_name, check=False, **options):
-    """The result of one task of a module; time is that of the host."""
+    """Run one task of a module with the host's clock; returns its result."""
     module = importlib.import_module(_MODULES + module_name).MODULE
     validated = ArgumentSpecValidator(module.argument_spec).validate(options)
     if validated.error_messages:

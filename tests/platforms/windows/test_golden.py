@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The double answers as a real PowerShell did: requests of windows_calls, and the binding of Hyper-V's commands."""
+"""The double answers like a real PowerShell: recorded requests of windows_calls, and calls of Hyper-V's commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPES = Types(SIGNATURES["enums"], SIGNATURES["bases"])
 
 
 def _run(file, arguments, stdin, environment, seconds):
-    """A real program: the recorded requests run the shell of Linux."""
+    """Run a real program, because the recorded requests start shells of Linux."""
     try:
         done = subprocess.run(
             [file, *split(arguments)], input=stdin, env=environment, capture_output=True, check=False, timeout=seconds

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shipped code for Windows: in a real PowerShell where one is named, and what its text must not have."""
+"""The shipped PowerShell code: recorded requests in a real PowerShell if available, and forbidden constructs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from platforms.windows.golden_answers import GOLDEN, comparable, load
 SHIPPED = CHECKOUT / "plugins" / "module_utils" / "_windows_calls.psm1"
 MODULE = CHECKOUT / "plugins" / "modules" / "windows_calls.ps1"
 QUOTING = Path(ansible.__file__).parent / "module_utils" / "powershell" / "Ansible.ModuleUtils.ArgvParser.psm1"
-#: Calls that make a script of a text, and syntax that Windows PowerShell 5.1 does not have.
+#: Calls that execute a text as a script, and syntax that Windows PowerShell 5.1 does not support.
 FORBIDDEN = {
     "script from text": r"Invoke-Expression|\biex\b|ScriptBlock\]::Create|AddScript|ExpandString|Invoke-Command",
     "ternary or null operator": r"\?\?|\?\.|\s\?\s",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A task on the way that users take: ansible-playbook, its winrm connection and pywinrm, to the host in Python."""
+"""A task as users run it: ansible-playbook with its winrm connection and pywinrm, on a simulated Windows host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from platforms.windows.sample import sample_host
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
-#: An action plugin on a platform of one option: it reads the VM, and writes its notes if they differ.
+#: An action plugin with one option: it reads a VM, and sets its notes if they differ.
 ACTION = """
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option
@@ -45,7 +45,7 @@ NOTES = "2026-01-02T03:04:05 'q' `b $(throw) \"d\" \u00e4\u6f22"
 
 @pytest.fixture
 def play(tmp_path, ansible_playbook):
-    """Sets the notes through a server, and returns the result of the task."""
+    """A function that sets the notes by a playbook on a WinRM server, and returns the task's result."""
     (tmp_path / "action_plugins").mkdir()
     (tmp_path / "action_plugins" / "sample_notes.py").write_text(ACTION, encoding="utf-8")
     run = winrm_play(tmp_path, ansible_playbook, {"done": ("sample_notes", {"notes": NOTES})})

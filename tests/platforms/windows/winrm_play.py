@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plays of ansible-playbook on a Windows host that is a double behind a WinRM server."""
+"""Run ansible-playbook on a simulated Windows host behind a WinRM server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 
 
 def winrm_play(folder, ansible_playbook, tasks):
-    """Returns ``run(server, *words)``, which plays the tasks and returns {label: result}.
+    """Return a function ``run(server, *words)``, which runs the tasks and returns {label: result}.
 
     ``tasks`` is {label: (module, options)}. The files of the play are written to ``folder``.
     """

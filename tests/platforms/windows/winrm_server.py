@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A WinRM endpoint on loopback, so that tests take the way that users take: Ansible's winrm connection and pywinrm.
+"""A WinRM server on loopback, so that tests can use Ansible's winrm connection and pywinrm like users.
 
-It has Create, Command, Send, Receive, Signal and Delete of the shell resource of WS-Management (MS-WSMV), over HTTP
-with basic authentication. ``answer(line, stdin)`` returns (exit code, stdout, stderr) of a command line.
+It supports Create, Command, Send, Receive, Signal and Delete of the shell resource of WS-Management (MS-WSMV), over
+HTTP with basic authentication. ``answer(line, stdin)`` returns (exit code, stdout, stderr) of a command line.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
 _SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 _TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
 _FAULT = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
-#: Bytes of output in one answer, below the limit of an envelope (500 KB).
+#: The maximum bytes of output in one answer, below the limit of an envelope (500 KB).
 _PIECE = 100_000
 _OPERATION_TIMED_OUT = 2150858793
 USER, PASSWORD = "tester", "secret"
 
 
 class _Command:
-    """A command of a shell: what was sent to it, and what is left to be received."""
+    """A command of a shell: its input, and the output that the client has not received yet."""
 
     def __init__(self, line):
         self.line, self.stdin, self.output = line, bytearray(), []
@@ -53,7 +53,7 @@ class _Command:
 
 
 class WinRMServer:
-    """Serves until it is closed. ``actions`` are the actions of all requests."""
+    """A server that runs until its context ends. ``actions`` are the WS-Management actions of all requests so far."""
 
     def __init__(self, answer, operation_timeout=20):
         self.answer, self.operation_timeout = answer, operation_timeout
@@ -72,7 +72,7 @@ class WinRMServer:
 
     @property
     def variables(self):
-        """The variables of a host that is reached through this server."""
+        """The Ansible variables of a host that uses this server."""
         return {
             "ansible_connection": "winrm",
             "ansible_host": "127.0.0.1",
@@ -84,11 +84,11 @@ class WinRMServer:
         }
 
     def lose(self, action, carried_out=True):
-        """Close the connection at the next request with this action, after it was carried out or before."""
+        """Close the connection at the next request with this action: after carrying it out, or before."""
         self._lost[action] = carried_out
 
     def respond(self, envelope):
-        """(HTTP status, body) of the answer, or None where the connection is lost."""
+        """(HTTP status, body) of the answer, or None if the connection is to be closed without an answer."""
         action = envelope.findtext(f".//{{{_ADDRESSING}}}Action", "").rpartition("/")[2]
         self.actions.append(action)
         carried_out = self._lost.pop(action, None)
@@ -151,7 +151,7 @@ def _new_id():
 
 
 def _timed_out():
-    """The answer to a request that lasts too long: clients ask again."""
+    """The answer to a request that takes too long; clients repeat it."""
     subcode = "<s:Subcode><s:Value>w:TimedOut</s:Value></s:Subcode>"
     reason = '<s:Reason><s:Text xml:lang="en-US">The operation has timed out.</s:Text></s:Reason>'
     fault = f'<f:WSManFault xmlns:f="{_FAULT}" Code="{_OPERATION_TIMED_OUT}"><f:Message/></f:WSManFault>'
@@ -190,11 +190,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments):
-        """Nothing is logged."""
+        """Log nothing."""
 
 
 def through(host):
-    """``answer`` of a server that leads to a WindowsHost: carries out windows_calls, and accepts all other commands."""
+    """The function ``answer`` of a server for a WindowsHost: it carries out windows_calls, and ignores other calls."""
 
     def answer(line, stdin):
         if b"\0\0\0\0" not in stdin:
@@ -202,7 +202,7 @@ def through(host):
         try:
             found = host.answer(_module_arguments(stdin)["request"])
         except ConnectionError as error:
-            # The process has ended: there is no output.
+            # The process has ended or the answer is lost, so there is no output.
             return 1, b"", str(error).encode()
         return 0, b'{"changed": false, "answer": ' + found.encode() + b"}", b""
 
@@ -210,13 +210,13 @@ def through(host):
 
 
 def script_of(line):
-    """The PowerShell script of a command line with -EncodedCommand."""
+    """The PowerShell script in a command line with -EncodedCommand, or the line itself."""
     found = re.search(r"-EncodedCommand\s+(\S+)", line)
     return base64.b64decode(found[1]).decode("utf-16-le") if found else line
 
 
 def _module_arguments(stdin):
-    """The arguments of the module that Ansible's wrapper would run: the wrapper, four NULs, a manifest as JSON."""
+    """The arguments of Ansible's module; ``stdin`` is Ansible's wrapper, four NULs, and a manifest as JSON."""
     manifest = json.loads(stdin.split(b"\0\0\0\0", 1)[1])
     if "module_args" in manifest:
         # Up to ansible-core 2.18.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host on which WSL is still to be installed: features, restarts, and the update of WSL."""
+"""A Windows host without WSL, on which it can be installed: features, restarts, and the update of WSL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNKNOWN = 0x800F080C
 
 
 class _Program(WslProgram):
-    """wsl.exe that can also update WSL. Neither the Store nor a download needs a distribution."""
+    """wsl.exe with ``--update``, which succeeds only with ``--web-download``."""
 
     def _carry_out(self):
         if self.words[:1] != ["--update"]:
@@ -34,7 +34,7 @@ class _Program(WslProgram):
 
 
 class SetupHost(WslHost):
-    """``enabled``: whether the features are active. ``latest``: the version that an update installs."""
+    """``enabled``: whether the features are enabled. ``latest``: the version that an update installs."""
 
     def __init__(self, flavour="inbox", culture="en-US", enabled=False, latest="2.6.3"):
         super().__init__(flavour, culture)
@@ -44,7 +44,7 @@ class SetupHost(WslHost):
         self._own = {name: getattr(self, name.lower().replace("-", "_")) for name in _COMMANDS}
 
     def install(self, flavour):
-        """The package of this version."""
+        """Install this version of the package."""
         self.flavour, self.is_inbox = flavour, False
         self.version = tuple(map(int, flavour.split(".")))
         self.files.put(PACKAGED, b"MZ")

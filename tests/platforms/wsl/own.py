@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What only WSL has: its settings with their values, and what is rejected here and nowhere else."""
+"""Settings and errors that only WSL has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIB = 1 << 40
 
 
 def settings():
-    """Settings that only this platform has, or that have other values here, as in ``scenarios.options``."""
+    """Settings that only this platform has, or with values of its own, as in ``scenarios.options``."""
     unusable = dict.fromkeys(("version", "default", "install_location", "sparse", "export"), ((None, None),) * 2)
     return {
         **unusable,
@@ -23,7 +23,7 @@ def settings():
 
 
 def refusals(platform, known, new):
-    """``known`` is there, ``new`` is not."""
+    """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {"name": [new]}
     gone, tar = "C:\\images\\gone.tar", platform.creation["image"]["source"]
     return [

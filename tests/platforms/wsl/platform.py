@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WSL: a double of a Windows host, because Windows does not run here. Its time passes as modules sleep."""
+"""WSL: a double of a Windows host, because Windows does not run here. Its clock advances when modules sleep."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost, is_write
 
 _TARBALL, _MEDIUM = "C:\\images\\base.tar", "C:\\images\\medium.iso"
-#: Distributions of tests do not stop by themselves.
+#: The idle timeout in seconds: distributions of tests never stop because they are unused.
 _FOREVER = 1e9
 
 
@@ -29,7 +29,7 @@ class Platform(WindowsAdapter):
     finds = (ABSENT, STOPPED, RUNNING)
     disk_size = "1T"
     creation: ClassVar = {"image": {"source": _TARBALL}}
-    #: What only one distribution can have, or what takes others away: they have tests of their own.
+    #: Options with their own tests: a value that only one distribution can have, or that the other settings exclude.
     unusable: ClassVar = frozenset({"version", "default", "install_location", "sparse", "export"})
     slots = ("disk0", "disk1")
     consent: ClassVar = {"allow_restart": True, "stop_mode": "force"}
@@ -67,7 +67,7 @@ class Platform(WindowsAdapter):
         return {one.name: one.guid for one in self.host.distros.values() if one.name.startswith(self.prefix)}
 
     def truth(self, names):
-        """The state of VMs, read from the double: {name: {power, id, stored, running ...}}; absent ones are None."""
+        """The actual state: {name: {power, id, stored, running ...}}; absent VMs are None."""
         found = {one.name: reading.vm_state(self.host, one) for one in self.host.distros.values()}
         return {name: found.get(name) for name in names}
 
@@ -78,7 +78,7 @@ class Platform(WindowsAdapter):
         return self.host.find(name).disk
 
     def contents(self):
-        """{disk: what is on it}."""
+        """{disk: its files} of all distributions."""
         return {distro.disk: repr(sorted(distro.files.items())) for distro in self.host.distros.values()}
 
     def write(self, name, byte, slot="disk0"):
@@ -88,7 +88,7 @@ class Platform(WindowsAdapter):
         return self.host.distros[machine["id"]].files.get("/root/data") == bytes([byte])
 
     def identities(self, machine):
-        """What no two VMs may share."""
+        """Values that no two VMs may share: id and disks."""
         return {machine["id"], *machine["disks"].values()}
 
     def backing_files(self, machine):
@@ -107,11 +107,11 @@ class Platform(WindowsAdapter):
                 self.move(name, power)
 
     def define(self, name):
-        """A distribution that was registered without a module."""
+        """Register a distribution without a module."""
         self.host.add(name)
 
     def move(self, name, power):
-        """Bring a distribution into ``power``; one that runs has an open shell."""
+        """Change a distribution to the state ``power``; a running one has an open shell."""
         distro = self.host.find(name)
         if power == RUNNING and not distro.running:
             distro.start()
@@ -120,13 +120,13 @@ class Platform(WindowsAdapter):
             self.host.stop(distro)
 
     def handle(self, name):
-        """Another word by which WSL finds this distribution."""
+        """The id without braces, to be used as the name of another distribution."""
         return self.ids()[name].strip("{}")
 
     def secret_options(self, secret):
         return {}
 
-    # What only this platform has -------------------------------------------------------------------------------------
+    # Only on this platform -------------------------------------------------------------------------------------------
 
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)

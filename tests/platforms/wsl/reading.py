@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How distributions of the double stand, in the vocabulary's words: read without the product."""
+"""Read the state of distributions, by option name, from the records of the double, without the product."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def mark_of(distro):
 
 
 def vm_state(host, distro):
-    """A distribution as the suite compares it."""
+    """The state of a distribution, in the form that the suite compares."""
     stored = distro.files.get("/etc/wsl.conf", b"")
     running = distro.started_with if distro.running else None
     return {
@@ -50,7 +50,7 @@ def _settings(host, distro, text):
 
 
 def effective_user(distro, conf):
-    """Who a new session belongs to: the user of wsl.conf, else that of the registry, else root."""
+    """The user of a new session: that of wsl.conf, else that of the registry, else root."""
     users = distro.users()
     if conf.get("user.default") in users:
         return conf["user.default"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks of the modules for WSL on a host in this process."""
+"""Run tasks of the modules for WSL on a host in this process."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ FLAVOURS, CULTURES = ("inbox", "2.4.4", "2.6.3"), ("en-US", "fr-FR", "de-DE")
 
 
 def host_with_image(flavour="2.6.3", culture="en-US", **knobs):
-    """A host that has the image of ``NEW``; ``knobs`` are those of the double."""
+    """A host with the image of ``NEW``; ``knobs`` are fields of the double's Knobs."""
     host = WslHost(flavour, culture, Knobs(**knobs))
     host.files.put(TAR, packed(FILES))
     return host
 
 
 def run(host, about="distro", check=False, **options):
-    """The result of one task; time is that of the host."""
+    """Run one task with the host's clock; returns its result."""
     return run_module(host, f"wsl_{about}", check, **options)
 
 
 def run_ok(host, about="distro", **options):
-    """The result of a task that must not fail."""
+    """Run a task that must not fail; returns its result."""
     result = run(host, about, **options)
     assert not result["failed"], result["msg"]
     return result
 
 
 def run_rejected(host, *words, **options):
-    """The result of a task that must fail with these words in its message, and leave the host unchanged."""
+    """Run a task that must fail with these words in its message, and must not change the host; returns its result."""
     before = state_of(host)
     result = run(host, **options)
     assert result["failed"], options
@@ -45,6 +45,6 @@ def run_rejected(host, *words, **options):
 
 
 def state_of(host):
-    """All that tasks can change on a host."""
+    """All values of a host that tasks can change."""
     found = {one.name: (reading.vm_state(host, one), one.base, one.version) for one in host.distros.values()}
     return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default

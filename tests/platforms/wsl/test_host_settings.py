@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wsl_host_settings on a Windows host in Python: features, version, defaults and .wslconfig."""
+"""wsl_host_settings on a simulated Windows host: features, version, defaults and .wslconfig."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS = {
 }
 KEYS = ["features", "config", "reboot", "version", "default_version"]
 HOSTS = [("inbox", "en-US"), ("2.3.26", "de-DE"), ("2.6.3", "fr-FR")]
-#: Places of an interruption on one day; a deep run has all.
+#: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 8
 
 
@@ -39,7 +39,7 @@ def apply(host, check=False, **options):
 
 
 def look(host):
-    """All that the module can change."""
+    """All values that the module can change."""
     double = host.host
     running = {one.name: one.running for one in double.distros.values()}
     return dict(double.features), double.flavour, double.default_version, double.files.file(FILE), running
@@ -143,7 +143,7 @@ def _no_feature(double):
 
 
 def _nothing(_double):
-    """A host as it is."""
+    """Leave the host unchanged."""
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from platforms.wsl.double.host import Knobs, WslHost
 from platforms.wsl.tasks import run
 from suite.depth import share
 
-#: Places of an interruption on one day; a deep run has all.
+#: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 3
 TAR = "C:\\images\\base.tar"
 NEW = {
@@ -41,7 +41,7 @@ CHANGE = {
     "default_user": "berta",
     "keep_running": "at_logon",
     "export": "C:\\images\\out.tar",
-    # Else one that was left stopped for the change would stay so.
+    # Otherwise an interrupted task that stopped the distribution for the change would leave it stopped.
     "state": "started",
     "allow_restart": True,
 }
@@ -81,7 +81,7 @@ def _prepared(tasks):
 
 
 def _stands(host):
-    """All that must be as after an undisturbed task: without ids."""
+    """The state that must be as after an undisturbed task: all but ids."""
     host.tick(2)
     distros = {
         one.name: (reading.vm_state(host, one), one.base, one.version, one.uid, sorted(one.users()), one.clients > 0)
@@ -117,12 +117,12 @@ def test_task_that_is_interrupted_converges(request, label, fault):
 
 
 class _Gone(Exception):
-    """The controller has ended, too."""
+    """The controller's process has ended, too."""
 
 
 @pytest.mark.parametrize("then", ["again", "absent"])
 def test_clone_leaves_nothing_if_its_controller_ends(request, then):
-    """Nobody goes on with the task: the next one finds no half distribution, and removes the file of the export."""
+    """The task is not continued. The next task finds no half-created distribution, and removes the exported file."""
     before, options = TASKS["clone of one that runs"]
     undisturbed = _prepared(before)
     first = undisturbed.windows.faults.calls

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings and power of WSL: what is stored in a distribution, its disk, and what keeps it started."""
+"""Settings and power of WSL: settings stored in a distribution, its disk, and the option keep_running."""
 
 from __future__ import annotations
 

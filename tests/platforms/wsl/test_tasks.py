@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks on WSL in all flavours and languages, and what only this platform has."""
+"""Tasks on WSL in all flavours and languages, and features that only this platform has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, r
 
 
 def _life(host):
-    """A life; what each task has reported, and how the distribution stands in the end."""
+    """Run tasks from the creation to the deletion: ([(changed, verbs)] of the tasks, the state before the deletion)."""
     tasks = [
         {**NEW, "description": "first"},
         {"name": ["WEB"], "description": "first", "tags": ["b", "a"], "default_user": "anna"},
@@ -103,7 +103,7 @@ def test_sources():
         run_ok(host, name=[name], image=source, default_user="anna")
         assert host.find(name).base == f"C:\\WSL\\{name}"
         assert reading.vm_state(host, host.find(name))["power"] == "stopped"
-    # Nobody is asked for a user at the first start.
+    # The first start does not ask for a user name.
     assert host.find("b").values["RunOOBE"] == host.find("c").values["RunOOBE"] == 0
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tasks as users run them: ansible-playbook, its winrm connection and pywinrm, to a WSL host in Python."""
+"""Tasks as users run them: ansible-playbook with its winrm connection and pywinrm, on a simulated WSL host."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_life_of_a_distribution(play, lost):
     host.files.put(NEW["image"], packed(FILES))
     for call in lost:
         host.windows.faults.plan(kind="lose", call=call)
-    # The time of the host passes only while a call waits: the task is not waited for.
+    # Nothing advances the host's clock while a playbook waits, so scheduled tasks start at once.
     host.start_task = lambda task: host._begin(_started(task), host.find("web"))
     with WinRMServer(through(host.windows)) as server:
         done = play(server)

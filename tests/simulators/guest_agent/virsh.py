@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """virsh with one domain, ``web1``; its guest agent runs commands on this host.
 
-Like the real one it repeats its input behind a prompt, passes on at most 4 MiB of an answer, and stores what it reads
-in a history unless VIRSH_HISTSIZE is 0. POLYVIRT_TEST_AGENT has its log, and what is wrong with the agent.
+Like the real virsh, it prints its input after a prompt, passes on at most 4 MiB of an answer, and stores its input in a
+history file unless VIRSH_HISTSIZE is 0. POLYVIRT_TEST_AGENT is the directory of its log and its settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from simulators.guest_agent.agent import Agent, AgentError
 
 _LARGEST_ANSWER = 4 * 1024 * 1024
-#: shlex takes a second for a request with a file.
+#: Used instead of shlex, which takes a second for a request with a file.
 _WORD = re.compile(r"(?:[^\s'\\]|'[^']*'|\\.)+")
 _PART = re.compile(r"'([^']*)'|\\(.)|([^'\\]+)")
 _NOT_CONNECTED = "Guest agent is not responding: QEMU guest agent is not connected"

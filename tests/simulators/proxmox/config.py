@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine's configuration file: its sections, read from and written to the text that the server keeps.
+"""A VM's configuration file: its sections, parsed from and written to the text that the server keeps.
 
-The text is what counts. An empty value comes back as one blank when it is read again, as with the real server.
+The text is authoritative. An empty value is one blank after it was written and read again, as on the real server.
 """
 
 from __future__ import annotations

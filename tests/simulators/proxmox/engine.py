@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Simulated time, and processes that run in it.
 
-A process is a generator that yields the seconds it waits. Everything that takes time (a task, a slow call, a guest
-that goes down) is one, so that a whole evening of a cluster passes as fast as its steps are worked off, and no code
-needs a lock against another thread: the steps of one instant run one after the other.
+A process is a generator that yields the seconds for which it waits. Everything that takes time (a task, a slow call, a
+guest that shuts down) is a process, so hours of a cluster pass as fast as the steps can be run. No code needs a lock
+against other threads, because the steps run one after another.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Process a request, with checks in the order of the real server.
 
-Who calls, unknown method, parameters given twice, what the caller may, the node that is asked, the form of the
+The order: authentication, unknown method, repeated parameters, permissions, the requested node, the format of the
 parameters, the method itself.
 """
 

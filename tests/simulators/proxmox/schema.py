@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The API's schema for one version of Proxmox VE: endpoints and their parameters.
 
-The file is that of 9.1/9.2. What older versions lack or had otherwise is taken back here, as the facts name it.
+The schema file is that of 9.1/9.2. For older versions, this module removes or changes options according to the facts.
 """
 
 from __future__ import annotations

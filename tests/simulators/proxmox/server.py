@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The simulator as an HTTPS server.
 
-One event loop answers all connections, so that the steps of the world follow each other without locks of their own;
-hundreds of connections may wait at once. aiohttp was taken for that, for free reason phrases, and because a test can
-get at the connection below an answer to reset it.
+One event loop answers all connections, so the steps of the world run one after another without locks, and hundreds of
+connections may wait at once. aiohttp supports this, arbitrary reason phrases, and access to the connection of an
+answer, which tests reset.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _LARGEST_UPLOAD = 8 << 30
 
 
 class Server:
-    """A world behind HTTPS, in a thread of its own: ``with Server(world) as server: …``.
+    """A world behind HTTPS, in its own thread: ``with Server(world) as server: …``.
 
-    With a driven clock each request lets ``tick`` seconds pass, so who polls sees tasks end, however busy the host is.
+    With a driven clock, each request advances the time by ``tick`` seconds, so tasks end for a client that polls them,
+    however busy the host is.
     """
 
     def __init__(self, world, host="127.0.0.1", port=0, folder=None, tick=0.0):

@@ -17,7 +17,7 @@ _BANDWIDTH = ("MaximumBandwidth", "MinimumBandwidthAbsolute", "MinimumBandwidthW
 
 
 def _mac(call):
-    """The static address as it is stored, or None."""
+    """The static address of the arguments in the form in which it is stored, or None."""
     text = call.get("StaticMacAddress")
     if text is None:
         return None
@@ -55,7 +55,7 @@ def add_nic(call):
 
 
 def _check_plug(call, vm, is_legacy):
-    """NICs can be added and removed while a VM of generation 2 runs."""
+    """Fail if the VM's state does not allow to add or remove NICs: generation 2 allows this while the VM runs."""
     if is_legacy and vm.hardware.generation == 2:
         raise call.failed("InvalidParameter", "generation", name=vm.name)
     is_live = vm.hardware.generation == 2 and call.knobs.nic_hotplug
@@ -63,7 +63,7 @@ def _check_plug(call, vm, is_legacy):
 
 
 def _nics(call, name_parameter="Name"):
-    """(owner, NIC) for all NICs that the arguments mean."""
+    """(VM or checkpoint, NIC) of all NICs that the arguments select."""
     given = call.get("VMNetworkAdapter")
     if given is not None:
         yield from call.each(listed(given), lambda view: [call.device(view)])
@@ -185,7 +185,7 @@ def set_vlan(call):
 
 
 def _vlan(call):
-    """The properties that the arguments lead to."""
+    """The properties of the VLAN that result from the arguments."""
     modes = [one for one in ("Untagged", "Access", "Trunk", "Isolated", "Community", "Promiscuous") if call.get(one)]
     if len(modes) != 1 or modes[0] in ("Isolated", "Community", "Promiscuous"):
         raise call.bad("Untagged")

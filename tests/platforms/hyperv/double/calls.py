@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call of a command: its arguments, the objects it means, and its errors."""
+"""One call of a command: its arguments, the objects that they select, and its errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from platforms.windows.objects import NetObject, has_wildcards, like
 
 _OWN, _OTHER = load("hyperv_signatures"), load("other_signatures")
 CLASSES = {**_OTHER["objects"], **_OWN["classes"], "VMHost": _OTHER["objects"]["VMHost"]}
-#: An entry of the boot order can be given back to Set-VMFirmware.
+#: Set-VMFirmware accepts the entries of the boot order that Get-VMFirmware returns.
 _BASES = {**_OWN["bases"], "VMBootSource": "VMComponentObject"}
 _TYPES = Types({**_OTHER["enums"], **_OWN["enums"]}, _BASES)
-#: Modules of generated functions; the commands of all others are compiled.
+#: Modules whose commands are generated functions; the commands of all other modules are compiled cmdlets.
 _FUNCTIONS = {"NetNat", "NetTCPIP", "NetAdapter", "Storage", "ScheduledTasks"}
 _ITEMS = ("Microsoft.PowerShell.Management", "Microsoft.PowerShell.Utility", "Microsoft.PowerShell.Security")
 _VHD_OWNERS = {"Get-VHD": "GetVHD", "New-VHD": "NewVhd"}
@@ -49,12 +49,12 @@ IN_USE, FILE_EXISTS, NO_FILE, NO_PATH, DISK_FULL, ACCESS, NO_MEMORY, BROKEN = (
     0x8007000E,
     0xC03A000E,
 )
-#: {name of a command: function of a Call}
+#: {name of a command: function that carries out a Call and returns objects}
 HANDLERS = {}
 
 
 def handles(*names):
-    """The decorated function carries out these commands."""
+    """Register the decorated function as the handler of these commands."""
 
     def register(function):
         HANDLERS.update(dict.fromkeys(names, function))
@@ -81,7 +81,7 @@ def _command(name, signature, module):
 
 
 def _taking_names(signature):
-    """A text given for a feature of Windows becomes a feature."""
+    """The signature with strings instead of Feature objects, because a name is accepted as a feature of Windows."""
     parameters = {
         name: {**about, "type": "string[]"} if about["type"] == "Feature[]" else about
         for name, about in signature["parameters"].items()
@@ -94,7 +94,7 @@ COMMANDS += [_command(name, _taking_names(one), one["module"]) for name, one in 
 
 
 class View(NetObject):
-    """An object that a command returns, for a record of the host."""
+    """An object that a command returns; ``record`` is the record of the host that it shows, ``owner`` its VM."""
 
     def __init__(self, class_, record, owner=None, /, **properties):
         super().__init__(class_, **properties)
@@ -117,13 +117,13 @@ class Call:
         return default if value is None else value
 
     def changes(self, names):
-        """{property: value} for those of the parameters {parameter: property} that are given."""
+        """{property: value} of the given parameters; ``names`` is {parameter: property}."""
         return {prop: self.given[name] for name, prop in names.items() if self.given.get(name) is not None}
 
     # Errors
 
     def failed(self, head, key, *, code=None, category=None, target="", details=(), **values):
-        """An error. ``key`` names its text, ``details`` more texts; HRESULTs are in messages of all languages."""
+        """An error with the text of ``key`` and those of ``details``. Messages of all languages contain the HRESULT."""
         texts = [self.host.text(one, **values) for one in (key, *details)]
         message = "\r\n\r\n".join(texts) + (f" (0x{code:08X})." if code else "")
         type_ = "Microsoft.HyperV.PowerShell.VirtualizationException"
@@ -131,26 +131,26 @@ class Call:
         return Failed(head_and_owner, category or CATEGORIES[head], message, target, type_)
 
     def state_error(self, device=None):
-        """The error of a VM in a state that does not allow this."""
+        """The error about a VM in a state that does not allow the command."""
         if device:
             return self.failed("InvalidState", "device", details=("state",), name=device)
         return self.failed("InvalidState", "state")
 
     def bad(self, name):
-        """The error of a value that a command does not take."""
+        """The error about a value that the command does not accept."""
         return self.failed("InvalidParameter", "parameter", name=name)
 
     def operation(self, key, code, **values):
-        """The error of a job in the service."""
+        """The error of a failed job of the Virtual Machine Management service."""
         return self.failed("OperationFailed", key, code=code, **values)
 
     def ask(self):
-        """A question that only Force and AsJob answer; nobody is there to answer it."""
+        """Ask for confirmation: fails unless Force or AsJob is given, because nobody can answer."""
         if not (self.get("Force") or self.get("AsJob")):
             raise self.failed("InvalidOperation", "prompt")
 
     def each(self, targets, act):
-        """What ``act`` yields for each target; the error of one does not stop the others."""
+        """The objects that ``act`` yields for each target; an error of one target does not stop the others."""
         for target in targets:
             try:
                 yield from act(target) or ()
@@ -158,13 +158,13 @@ class Call:
                 self.context.error(failed)
 
     def passed(self, objects):
-        """Objects of a command that returns them only with Passthru."""
+        """The objects if Passthru is given, else nothing."""
         return list(objects) if self.get("Passthru") else ()
 
     # Objects
 
     def vms(self):
-        """The VMs that VM, Name or VMName mean."""
+        """The VMs that the parameters VM, Name or VMName select."""
         for view in listed(self.get("VM", ())):
             yield from self._found([one for one in self.host.vms if one is view.record], view.record.name)
         parameter = "VMName" if "VMName" in self.command.parameters else "Name"
@@ -178,7 +178,7 @@ class Call:
         return found
 
     def owners(self):
-        """The VMs, or the one checkpoint, that a command reads."""
+        """The VMs, or the one checkpoint, from which a command reads."""
         return [self.given["VMSnapshot"].record] if self.get("VMSnapshot") else self.vms()
 
     def on_vms(self, act):
@@ -186,7 +186,7 @@ class Call:
         return self.each(self.vms(), lambda vm: itertools.chain(act(vm) or (), self.passed([self.host.views.vm(vm)])))
 
     def is_running(self, vm):
-        """Whether hardware cannot be changed freely: a saved VM is not off either."""
+        """Whether the VM is not off; a saved VM counts as running, too."""
         return vm.state != "Off"
 
     def need_off(self, vm, device):
@@ -194,13 +194,13 @@ class Call:
             raise self.state_error(device)
 
     def need_live(self, vm, device):
-        """A change that a running VM allows, but a saved one or a host that is stricter does not."""
+        """Fail unless the VM is off, or is running or paused on a host that allows changes of running VMs."""
         is_live = vm.state in ("Running", "Paused") and self.knobs.live_changes
         if self.is_running(vm) and not is_live:
             raise self.state_error(device)
 
     def device(self, view):
-        """(VM, device) for an object of a device. Raises the error of one that is gone or of a checkpoint."""
+        """(VM, device) of a device's object. Fails if the device no longer exists, or belongs to a checkpoint."""
         owner, record = view.owner, view.record
         device = owner.hardware.device(record.key)
         if device is None or owner not in self.host.vms:
@@ -208,7 +208,7 @@ class Call:
         return owner, device
 
     def switch(self, name):
-        """The switch of a name."""
+        """The switch with this name; fails if there is none."""
         found = [one for one in self.host.switches if like(self.host.switch_name(one), name)]
         if not found:
             raise self.failed(self.knobs.unknown_switch, "switch", name=name)
@@ -218,7 +218,7 @@ class Call:
         self.context.wait(seconds)
 
     def transition(self, vm, transient, final, seconds):
-        """Show a transient state until the time has passed; another transition replaces this one."""
+        """Set the state ``transient``, and ``final`` after some seconds, unless another transition begins before."""
         token = object()
         vm.state, vm.transition = transient, token
         self.host.clock.at(seconds, lambda: self.host.reach(vm, final) if vm.transition is token else None)
@@ -232,7 +232,7 @@ COMMON = {"ComputerName": "HOST", "IsDeleted": False}
 
 
 def component(owner):
-    """The properties that say to which VM or checkpoint a device belongs."""
+    """The properties that show to which VM or checkpoint a device belongs."""
     vm = getattr(owner, "vm", None)
     of_snapshot = {"VMSnapshotId": owner.id, "VMSnapshotName": owner.name} if vm else {}
     whole = vm or owner

@@ -14,7 +14,7 @@ _DISKS = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
 
 
 def slots(vm, kind):
-    """All slots in the order in which a drive without a place gets one."""
+    """All slots, in the order in which they are used for drives without a requested slot."""
     scsi = [("SCSI", number, location) for number in vm.hardware.controllers for location in range(64)]
     ide = [("IDE", number, location) for number in range(2) for location in range(2)]
     if vm.hardware.generation == 2:
@@ -23,7 +23,7 @@ def slots(vm, kind):
 
 
 def attach(vm, kind, path="", slot=None):
-    """A drive in the given slot, else in the first free one; None if none is free."""
+    """Attach a drive to this slot, or to the first free one; returns None if none is free."""
     taken = {one.slot for one in vm.hardware.drives}
     slot = slot or next((one for one in slots(vm, kind) if one not in taken), None)
     if slot is None:
@@ -37,7 +37,7 @@ def attach(vm, kind, path="", slot=None):
 
 
 def check_disk(call, path):
-    """Raise the error of a path that is no disk."""
+    """Fail if the path is not a disk."""
     if extension(path) not in _DISKS:
         raise call.bad("Path")
     if not call.get("AllowUnverifiedPaths"):
@@ -45,7 +45,7 @@ def check_disk(call, path):
 
 
 def check_image(call, path):
-    """Raise the error of an ISO image that cannot be attached."""
+    """Fail if the ISO image cannot be attached."""
     if not path or call.get("AllowUnverifiedPaths"):
         return
     call.host.need_file(call, path)
@@ -54,7 +54,7 @@ def check_image(call, path):
 
 
 def _free_slot(call, vm, kind):
-    """The slot that the arguments of an Add command mean."""
+    """The first free slot that fits the arguments of an Add command."""
     controller, number, location = (call.get(f"Controller{one}") for one in ("Type", "Number", "Location"))
     if call.get("VMDriveController"):
         controller, number = listed(call.get("VMDriveController"))[0].record
@@ -73,12 +73,12 @@ def _free_slot(call, vm, kind):
 
 
 def _check_change(call, vm, controller, device):
-    """IDE needs the VM off, SCSI does not."""
+    """Fail if the VM's state does not allow the change: for IDE, the VM must be off."""
     (call.need_off if controller == "IDE" else call.need_live)(vm, device)
 
 
 def _targets(call):
-    """The VMs of an Add command, which may mean them by a controller."""
+    """The VMs of an Add command, which may be given by a controller."""
     if call.get("VMDriveController"):
         return [one.owner for one in listed(call.get("VMDriveController"))]
     return call.vms()
@@ -107,7 +107,7 @@ def add_drive(call):
 
 
 def _drives(call, kind, object_name):
-    """(owner, drive) for all drives that the arguments mean."""
+    """(VM or checkpoint, drive) of all drives that the arguments select."""
     given = call.get(object_name)
     if given is not None:
         yield from call.each(listed(given), lambda view: [call.device(view)])

@@ -28,19 +28,19 @@ def extension(path):
 
 
 class FileSystem(Files):
-    """Folders have names as they were written, like files. ``capacity`` is {drive: bytes}."""
+    """Directories and files keep the case in which their names were written. ``capacity`` is {drive: bytes}."""
 
     def __init__(self):
         super().__init__(environment={"SystemRoot": "C:\\Windows", "TEMP": "C:\\Temp"})
         self.capacity = {"C": 500 * GIB, "D": 500 * GIB}
         self.written = {}
-        #: Paths that may not be read, and {path: why} of those that something has open.
+        #: Paths that cannot be read, and {path: reason} of the paths that something has open.
         self.denied, self.open = set(), {}
         for folder in ("C:\\Windows", "C:\\Temp", "C:\\Users", "D:\\"):
             self.make(folder)
 
     def key(self, path):
-        """A path as it is compared."""
+        """The form of a path that is used for comparisons."""
         return self._key(path)
 
     def name(self, path):
@@ -48,7 +48,7 @@ class FileSystem(Files):
         return self.written.get(self._key(path), path)
 
     def make(self, folder):
-        """A folder with those above it."""
+        """Create a directory and its parents."""
         folder = folder.replace("/", "\\").rstrip("\\")
         while folder and self._key(folder) not in self.folders:
             self.folders.add(self._key(folder))
@@ -63,12 +63,12 @@ class FileSystem(Files):
         return self.contents.get(self._key(path))
 
     def vhd(self, path):
-        """The virtual disk of a path, or None."""
+        """The virtual disk with this path, or None."""
         found = self.file(path)
         return found if isinstance(found, Vhd) else None
 
     def put(self, path, content):
-        """A file, with the folders above it."""
+        """Write a file, and create the directories above it."""
         path = path.replace("/", "\\")
         self.make(parent(path))
         self.contents[self._key(path)] = content
@@ -84,7 +84,7 @@ class FileSystem(Files):
         self.folders.discard(self._key(path))
 
     def below(self, folder):
-        """The keys of all files and folders in a folder."""
+        """The keys of all files and directories below a directory."""
         start = self._key(folder) + "\\"
         return sorted(one for one in (*self.contents, *self.folders) if one.startswith(start))
 
@@ -100,11 +100,11 @@ class FileSystem(Files):
         return self.capacity.get(drive.upper(), 0) - self.used(drive)
 
     def has_room(self, path, size):
-        """Whether this many bytes fit; shares have room."""
+        """Whether the drive has ``size`` bytes free; shares always have."""
         return path.startswith("\\\\") or size <= self.free(path[:1])
 
     def chain(self, path):
-        """A disk and its parents, as far as they exist."""
+        """The paths of a disk and its parents, as far as they exist, the disk first."""
         found = []
         while path and self.vhd(path) is not None and self._key(path) not in map(self._key, found):
             found.append(self.name(path))
@@ -112,7 +112,7 @@ class FileSystem(Files):
         return found
 
     def change(self, path):
-        """The content of a disk changes: the disks on top of it become useless."""
+        """Mark the disks on top of this disk as broken, because its content changes."""
         for child in self.children(path):
             self.vhd(child).broken = True
 

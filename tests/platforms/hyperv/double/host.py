@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Hyper-V host: its state, how a test prepares and observes it, and how a call reaches its command."""
+"""A Hyper-V host: its state, methods with which tests prepare and observe it, and the dispatch of calls."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from platforms.hyperv.double.views import Views
 from platforms.windows.failures import Failed
 from platforms.windows.host import WindowsHost
 
-#: The modules that have the commands.
+#: The Python modules that contain the handlers of commands.
 PARTS = (adapters, devices, power, settings, snapshots, switches, system, transfer, vhds, windows, vms)
 _READS = ("Get-", "Test-", "Measure-", "Wait-", "Start-Sleep")
 _FOLDERS = {"VirtualHardDiskPath": "C:\\Hyper-V\\Disks", "VirtualMachinePath": "C:\\Hyper-V"}
-#: A module that only servers have.
+#: A PowerShell module that only servers have.
 _SERVER = "ServerManager"
 
 
 class HyperV:
-    """``client``: Windows 10 or 11 with its default switch; else a server. ``windows`` answers requests."""
+    """``client``: Windows 10 or 11 with its default switch, instead of a server. ``windows`` answers requests."""
 
     def __init__(self, *, client=False, culture="en-US", enabled=True, knobs=None, clock=None):
         self.client, self.culture, self.knobs = client, culture, knobs or Knobs()
         self.name, self.processors, self.memory = "HOST", 16, 64 * GIB
-        #: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (no VM is seen).
+        #: The caller's rights: "full", "hyperv" (Hyper-V Administrators only), "denied", or "invisible" (sees no VM).
         self.access, self.is_service_running = "full", True
-        self.reaches_shares = True  # False: the logon of the connection has no second hop
+        self.reaches_shares = True  # False: connections cannot log on to shares (second hop)
         self.files, self.views = FileSystem(), Views(self)
         self.settings = {**_FOLDERS, "MacAddressMinimum": "00155D000000", "MacAddressMaximum": "00155D0000FF"}
         for folder in _FOLDERS.values():
@@ -54,7 +54,7 @@ class HyperV:
         self.guest_template = Guest()
         self.features, self.booted = system.Features(client), 0.0
         self.features.set_hyperv("Enabled" if enabled else "Disabled")
-        #: Whether the CPU may be used for virtualization, by its firmware.
+        #: Whether virtualization is enabled in the host's firmware.
         self.firmware_allows = True
         self.log, self._hooks, self._macs = [], [], itertools.count(1)
         if client:
@@ -70,7 +70,7 @@ class HyperV:
 
     @property
     def feature(self):
-        """The state of Hyper-V's feature."""
+        """The state of the feature Hyper-V of Windows."""
         return self.features.hyperv
 
     @feature.setter
@@ -78,22 +78,22 @@ class HyperV:
         self.features.set_hyperv(state)
 
     def load(self):
-        """Have the commands of the modules that are installed."""
+        """Offer the commands of the PowerShell modules that are installed."""
         absent = {_SERVER} if self.client else set()
         absent |= set() if self.features.has_module else {"Hyper-V"}
         found = [command for command in COMMANDS if command.module not in absent]
         self.windows.commands = {command.name.lower(): command for command in found}
         self.windows.modules = {command.module.lower() for command in found}
 
-    # What tests do
+    # Methods for tests
 
     def vm(self, name):
-        """The only VM of a name or id."""
+        """The VM with this name or id; fails unless there is exactly one."""
         (found,) = (one for one in self.vms if name in (one.name, one.id))
         return found
 
     def add(self, name, *, generation=2, state="Off", disk=None, **guest):
-        """A VM that exists already; with a path, it has a new disk of 10 GiB. ``guest`` are fields of its Guest."""
+        """Add an existing VM. ``disk`` is the path of a new disk of 10 GiB; ``guest`` are fields of its Guest."""
         vm = vms.create(self, name, generation)
         vm.guest = Guest(**{**vars(self.guest_template), **guest})
         if disk:
@@ -104,7 +104,7 @@ class HyperV:
         return vm
 
     def disk(self, path, size=10 * GIB, **about):
-        """A virtual disk as a file."""
+        """Create the file of a virtual disk; returns its path. ``about`` are further properties of the Vhd."""
         self.files.put(path, Vhd(**{"type": "Dynamic", "size": size, **about}))
         return path
 
@@ -113,15 +113,15 @@ class HyperV:
         vars(self.vm(name).guest).update(fields)
 
     def before(self, command, act, call=1):
-        """Call ``act`` before the given call of a command, counted from now."""
+        """Call ``act`` just before the ``call``-th call of a command, counted from now."""
         self._hooks.append(["before", command, call, act])
 
     def after(self, command, act, call=1):
-        """Call ``act`` after the given call of a command, when its objects are not yet read."""
+        """Call ``act`` just after the ``call``-th call of a command, before the properties of its objects are read."""
         self._hooks.append(["after", command, call, act])
 
     def restart(self):
-        """Restart Windows: features become what they are to be, running VMs by their automatic actions."""
+        """Restart Windows: pending features change, and VMs stop and start by their automatic actions."""
         self.features.restart()
         self.booted = self.clock.now()
         power.restart_host(self)
@@ -132,14 +132,14 @@ class HyperV:
         return [name for name, _values in self.log if not name.startswith(_READS)]
 
     def delete(self, vm):
-        """The VM is gone, as if another client had deleted it."""
+        """Delete a VM, as another client could do."""
         vm.deleted = self.clock.now()
         self.vms.remove(vm)
 
-    # What commands need
+    # Methods for commands
 
     def invoke(self, context, command, bound):
-        """Carry out a command: the protocol of WindowsHost."""
+        """Carry out a command and return its objects; WindowsHost calls this method."""
         self.log.append((command.name, dict(bound.values)))
         self._run_hooks("before", command.name)
         call = Call(self, context, command, bound)
@@ -172,7 +172,7 @@ class HyperV:
         return self.text("Default Switch") if switch.id == DEFAULT_SWITCH else switch.name
 
     def new_shown(self, folder):
-        """The properties of a new VM that are no hardware."""
+        """The initial properties of a new VM that are not hardware."""
         return {
             "AutomaticStartAction": "StartIfRunning",
             "AutomaticStartDelay": 0,
@@ -210,7 +210,7 @@ class HyperV:
         return list(vm.guest.addresses) if is_first and vm.reads > vm.guest.empty_reads else []
 
     def reach(self, vm, state):
-        """A VM is in a state that lasts."""
+        """Set a VM's state, which ends its transition."""
         vm.transition, vm.state, vm.shutdown_asked = None, state, None
         if state == "Off":
             snapshots.end_automatic(self, vm)
@@ -219,7 +219,7 @@ class HyperV:
         return f"00155D{next(self._macs):06X}"
 
     def users(self, path):
-        """The VMs that have a disk, or a disk on top of it, in one of their drives."""
+        """The VMs that have this disk, or a disk on top of it, in a drive."""
         key = self.files.key(path)
         return [
             vm
@@ -234,7 +234,7 @@ class HyperV:
         )
 
     def is_locked(self, path):
-        """Whether something has a file open so that nothing else can write or delete it."""
+        """Whether a file is open, so that nobody else can write or delete it."""
         return self.files.key(path) in self.files.open or self._is_in_drive(path)
 
     def _is_in_drive(self, path):
@@ -256,12 +256,12 @@ class HyperV:
             self.files.open.pop(self.files.key(path), None)
 
     def check_share(self, call, path):
-        """Raise the error of a share that the logon of the connection cannot reach."""
+        """Fail if the path is on a share that the connection's credentials cannot reach."""
         if path.startswith("\\\\") and not self.reaches_shares:
             raise call.operation("attachment", ACCESS, name=path)
 
     def need_file(self, call, path):
-        """Raise the error of a file that does not exist."""
+        """Fail if the file does not exist."""
         self.check_share(call, path)
         if self.files.file(path) is None:
             raise call.failed("FileNotFound", "file", code=NO_FILE, name=path)

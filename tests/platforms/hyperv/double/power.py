@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power of VMs: transitions, shutdown by the guest, questions, and what a host restart does."""
+"""Power of VMs: transitions, shutdown by the guest, questions for confirmation, and restarts of the host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from platforms.hyperv.double.calls import BROKEN, IN_USE, NO_FILE, NO_MEMORY, ha
 from platforms.hyperv.double.records import NO_MAC, Boot
 
 _RESTING = ("Off", "Saved", "FastSaved", "Hibernated")
-#: What never ends in the double, ends after a day.
+#: The seconds of operations that never end: the double ends them after a day.
 _DAY = 86400.0
 
 
@@ -59,7 +59,7 @@ def _may_merge(call, vm):
 
 
 def _is_used(host, vm, path):
-    """Whether a running VM writes to the disk or to one below it, or has a disk on top of it."""
+    """Whether another running VM writes to this disk or to one of its parents, or uses a disk on top of it."""
     files = host.files
     others = [one for one in host.vms if one is not vm and one.state not in _RESTING]
     chains = [list(map(files.key, files.chain(drive.path))) for one in others for drive in one.hardware.disks()]
@@ -68,7 +68,7 @@ def _is_used(host, vm, path):
 
 
 def _boot(host, vm):
-    """What the first and every cold start change."""
+    """The changes at a cold start: MAC addresses, TPM, the boot order, automatic checkpoints."""
     for nic in vm.hardware.nics:
         if nic.is_dynamic and nic.mac == NO_MAC:
             nic.mac = host.new_mac()
@@ -142,7 +142,7 @@ def _ask_guest(call, vm):
     seconds = guest.shutdown_seconds
     if guest.shutdown == "hangs":
         seconds = _DAY if guest.hangs is None else guest.hangs
-    # With Force the error is reported, and the VM is turned off nevertheless.
+    # With Force, the command reports the error, and turns the VM off nevertheless.
     call.transition(vm, guest.hung_state, "Off" if is_forced else "Running", seconds)
     if vm.state != "Off" or is_forced:
         call.context.error(call.failed("OperationFailed", "stop", category="NotSpecified"))

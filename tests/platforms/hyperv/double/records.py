@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Hyper-V host contains: VMs, checkpoints, devices, switches, and the knobs where real hosts differ."""
+"""The records of a Hyper-V host: VMs, checkpoints, devices, switches, and the knobs in which real hosts differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GIB = 1 << 30
 NO_MAC = "000000000000"
 NO_ID = "00000000-0000-0000-0000-000000000000"
 DEFAULT_SWITCH = "c08cb7b8-9b3c-408e-8e30-5e16a3aeb444"
-#: {key of the name of an integration service: its id}
+#: {text key of an integration service's name: its id}
 SERVICES = {
     "Guest Service Interface": "6C09BB55-D683-4DA0-8931-C9BF705F6480",
     "Heartbeat": "84EAAE65-2F2E-45F5-9BB5-0E857DC8EB47",
@@ -32,40 +32,40 @@ _numbers = itertools.count(1)
 
 
 def new_id():
-    """A GUID as text. Like on a real host, no two runs have the same ones."""
+    """A random GUID as text, as on a real host."""
     return str(uuid.uuid4())
 
 
 def new_key():
-    """What identifies a device as long as it exists, in checkpoints too."""
+    """A number that identifies a device in its VM and in the VM's checkpoints."""
     return next(_numbers)
 
 
 @dataclass
 class Knobs:
-    """Where hosts differ, or nobody knows how they behave. A driver must work with every value.
+    """Behaviour in which hosts differ, or which is not known. A driver must work with every value.
 
-    ``merge_delay`` None: merges never begin (a backup holds them). Seconds are those of the clock.
+    ``merge_delay`` None: merges never begin, as during a backup. Seconds are those of the host's clock.
     """
 
     start_paused: str = "warns"  # or "fails"
     resume_saved: str = "fails"  # or "resumes"
-    turn_off_refused: float = 30.0  # a power-off is refused so long after a shutdown request that is pending
-    restored_as: str = "table"  # or "Saved", "Off"
+    turn_off_refused: float = 30.0  # seconds after a pending shutdown request in which a power-off fails
+    restored_as: str = "table"  # the state after a restore: as documented, or always "Saved" or "Off"
     merge_delay: float | None = 3.0
     merge_seconds: float = 10.0
-    lock_seconds: float = 0.0  # files stay locked so long after the status of the merge has ended
+    lock_seconds: float = 0.0  # seconds for which files stay locked after the VM no longer shows the merge
     start_while_merging: bool = True
-    missing_checkpoint: str = "silent"  # Remove-VMSnapshot of a missing name; or "fails"
+    missing_checkpoint: str = "silent"  # Remove-VMSnapshot with an unknown name; or "fails"
     unknown_switch: str = "InvalidParameter"  # or "ObjectNotFound"
     out_of_memory: str = "OutOfMemory"  # or "OperationFailed"
     disk_full: str = "OperationFailed"  # or "OutOfMemory"
     checkpoints_disabled: str = "OperationFailed"  # or "InvalidState"
-    live_changes: bool = True  # False: each change of hardware needs the VM off
-    nic_hotplug: bool = True  # generation 2; False: off only
-    deleted_late: float = 0.0  # objects of a deleted VM show IsDeleted so much later
-    stale_objects: bool = False  # objects show what was true when they were read
-    switch_cuts_connection: bool = False  # a new external switch loses the answer
+    live_changes: bool = True  # False: every change of hardware requires that the VM is off
+    nic_hotplug: bool = True  # NICs of a running VM of generation 2; False: only while it is off
+    deleted_late: float = 0.0  # seconds until objects of a deleted VM show IsDeleted
+    stale_objects: bool = False  # objects show the values of the moment in which they were read
+    switch_cuts_connection: bool = False  # the answer is lost when an external switch is created
     seconds: dict = field(
         default_factory=lambda: {
             "create": 2.0,
@@ -85,14 +85,14 @@ class Knobs:
 
 @dataclass
 class Guest:
-    """How the guest of a VM behaves.
+    """The behaviour of a VM's guest.
 
-    ``shutdown``: "obeys", "fails" (an error after a while), "locked" (obeys only if it is forced), or "hangs" for
-    ``hangs`` seconds, in which the VM shows ``hung_state``.
+    ``shutdown``: "obeys", "fails" (an error after a while), "locked" (obeys only with Force), or "hangs" for ``hangs``
+    seconds, in which the VM shows ``hung_state``.
     """
 
-    services: bool = True  # the integration services answer
-    boot_seconds: float = 0.0  # until they do
+    services: bool = True  # whether the integration services answer
+    boot_seconds: float = 0.0  # the seconds until they do
     shutdown: str = "obeys"
     shutdown_seconds: float = 2.0
     hangs: float = 300.0
@@ -100,8 +100,8 @@ class Guest:
     vss: bool = True
     memory_hotplug: bool = True
     addresses: tuple = ("192.0.2.10", "fe80::10")
-    empty_reads: int = 0  # reads of the addresses that find none, after each start
-    boot_file: str = ""  # an entry that the system adds to the boot order of generation 2 at its first start
+    empty_reads: int = 0  # the number of reads after each start that return no address
+    boot_file: str = ""  # an entry that the guest adds to the boot order at the first start (generation 2)
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Nic:
     legacy: bool = False
     mac: str = NO_MAC
     is_dynamic: bool = True
-    switch: str | None = None  # its id
+    switch: str | None = None  # the id of the switch
     shown: dict = field(
         default_factory=lambda: {
             "MacAddressSpoofing": "Off",
@@ -155,7 +155,7 @@ class Nic:
 
 @dataclass
 class Boot:
-    """An entry of the boot order: a device by its key, or a file."""
+    """An entry of the boot order: a device with this key, or a file."""
 
     kind: str  # "Drive", "Network", "File"
     key: int = 0
@@ -215,7 +215,7 @@ def _security():
 
 @dataclass
 class Hardware:
-    """What a checkpoint keeps of a VM. Dictionaries have the names of the properties that show them."""
+    """The part of a VM that checkpoints contain. Keys of dictionaries are the names of properties."""
 
     generation: int
     processor: dict = field(default_factory=_processor)
@@ -241,7 +241,7 @@ class Hardware:
         return [drive for drive in self.drives if drive.kind == "disk"]
 
     def device(self, key):
-        """The drive or NIC of a key, or None."""
+        """The drive or NIC with this key, or None."""
         return next((one for one in (*self.drives, *self.nics) if one.key == key), None)
 
 
@@ -273,18 +273,18 @@ class Vm:
     version: str = "9.0"
     is_clustered: bool = False
     snapshots: list = field(default_factory=list)
-    parent: str | None = None  # the id of the checkpoint on which it stands
-    busy: list = field(default_factory=list)  # operational statuses beside Ok
+    parent: str | None = None  # the id of the checkpoint on which the VM's disks are based
+    busy: list = field(default_factory=list)  # operational statuses in addition to Ok
     started: float = 0.0
     reads: int = 0
     shutdown_asked: float | None = None
     deleted: float | None = None
     is_metered: bool = False
-    #: What is under way: a state that is reached counts only if nothing newer has begun.
+    #: The present transition: its final state is set only if no newer transition has begun.
     transition: object = None
 
     def owners(self):
-        """The VM and its checkpoints: all that refer to disks."""
+        """The VM and its checkpoints, which all may use disks."""
         return [self, *self.snapshots]
 
 
@@ -294,7 +294,7 @@ class Switch:
     type: str
     id: str = field(default_factory=new_id)
     notes: str = ""
-    adapter: str = ""  # the physical one of an external switch
+    adapter: str = ""  # the physical NIC of an external switch
     allow_management: bool = True
 
 
@@ -308,9 +308,9 @@ class Address:
 
 
 class Vhd(bytes):
-    """A file that is a virtual disk. Its size on the disk is not kept as bytes.
+    """The file of a virtual disk. Its length is calculated: the bytes do not exist.
 
-    ``broken``: its parent was changed after it was created, so that it cannot be used any more.
+    ``broken``: its parent was changed after this disk was created, so it can no longer be used.
     """
 
     def __new__(cls, **about):
@@ -329,12 +329,12 @@ class Vhd(bytes):
 
     @property
     def minimum(self):
-        """The size below which it cannot be made smaller; ``data`` is where its last partition ends."""
+        """The minimum size; ``data`` is the offset at which the last partition ends."""
         return self.data or None
 
 
 class Exported(bytes):
-    """The configuration in an export."""
+    """The VM's configuration file in an export."""
 
     def __new__(cls, vm):
         one = super().__new__(cls, b"vmcx")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of VMs: memory, processors, firmware, security, integration services, COM ports."""
+"""Settings of VMs: memory, CPUs, firmware, security, integration services, COM ports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _check_generation(call, owner):
 
 
 def _targets(call, name):
-    """The VMs, also if an object of their settings is given."""
+    """The VMs that the arguments select, directly or with an object of their settings in the parameter ``name``."""
     given = call.get(name)
     if given is None:
         return call.vms()
@@ -41,7 +41,7 @@ def _targets(call, name):
 
 
 def change_memory(call, vm, given):
-    """Check and set memory: all values of a call together."""
+    """Check the memory settings of one call together, and set them."""
     old = vm.hardware.memory
     new = {**old, **given}
     sizes = [new["Minimum"], new["Startup"], new["Maximum"]] if new["DynamicMemoryEnabled"] else [new["Startup"]]
@@ -77,7 +77,7 @@ def set_memory(call):
 
 
 def change_processor(call, vm, given):
-    """Check and set what concerns processors."""
+    """Check the CPU settings of one call, and set them."""
     if not 1 <= given.get("Count", 1) <= call.host.processors or given.get("Reserve", 0) not in range(101):
         raise call.bad("Count")
     old = vm.hardware.processor
@@ -128,7 +128,7 @@ def _template(call):
 
 
 def _boot_order(call, vm):
-    """The boot order that the arguments lead to. A given order replaces the whole list."""
+    """The boot order that results from the arguments. BootOrder replaces the whole list."""
     order = [_entry(call, vm, one) for one in call.get("BootOrder")] if "BootOrder" in call.given else None
     order = list(vm.hardware.boot) if order is None else order
     if call.get("FirstBootDevice"):
@@ -140,7 +140,7 @@ def _boot_order(call, vm):
 
 
 def _entry(call, vm, view):
-    """The entry of a device or of an object of the boot order."""
+    """The entry of the boot order for a device's object or an entry's object."""
     if isinstance(view.record, Boot):
         same = [one for one in vm.hardware.boot if one.key == view.record.key and one.path == view.record.path]
     else:
@@ -258,7 +258,7 @@ def set_services(call):
 
 
 def _keys(call, vm):
-    """The services of the given names, which are in the language of the host."""
+    """The text keys of the services with the given names, which are in the host's language."""
     for name in call.get("Name"):
         found = [key for key in vm.hardware.services if like(call.host.text(key), name)]
         if not found:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checkpoints: a tree with a differencing disk for each step, and merges that begin later."""
+"""Checkpoints: a tree with a differencing disk for each checkpoint, and merges that begin later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from platforms.windows.objects import has_wildcards, like
 
 
 def take(host, vm, name, *, has_memory=False, is_automatic=False):
-    """Keep the hardware and go on with new disks."""
+    """Add a checkpoint of the VM's hardware, and attach new differencing disks to the VM."""
     hardware = copy.deepcopy(vm.hardware)
     snapshot = Snapshot(vm, name, hardware, vm.parent, host.clock.now(), has_memory, is_automatic)
     vm.snapshots.append(snapshot)
@@ -30,7 +30,7 @@ def _new_disks(host, vm):
 
 
 def _on_top(files, path):
-    """A new disk of a checkpoint for a disk; it is named after the disk of the user."""
+    """Create a differencing disk on top of a disk; returns its path, with the name of the disk at the bottom."""
     root = path
     while extension(root) in (".avhd", ".avhdx") and files.vhd(root) is not None:
         root = files.vhd(root).parent
@@ -41,7 +41,7 @@ def _on_top(files, path):
 
 
 def default_name(host, vm):
-    """The locale of the host decides about the date."""
+    """The name of a new checkpoint; the format of its date depends on the host's language."""
     when = host.views.when(host.clock.now())
     form = {"de-DE": "%d.%m.%Y - %H:%M:%S", "ja-JP": "%Y/%m/%d - %H:%M:%S"}.get(host.culture, "%m/%d/%Y - %I:%M:%S %p")
     return f"{vm.name} - ({when.strftime(form)})"
@@ -106,7 +106,7 @@ def get_snapshots(call):
 
 
 def _named(call, snapshots):
-    """The checkpoints with the name of the arguments; a missing name is an error, a wildcard is not."""
+    """The checkpoints that fit the parameter Name; a name without wildcards must exist."""
     name = call.get("Name")
     if name is None:
         return list(snapshots)
@@ -117,7 +117,7 @@ def _named(call, snapshots):
 
 
 def _chosen(call):
-    """The checkpoints that a command changes: those that still exist."""
+    """The checkpoints that a command changes; reports an error for each that no longer exists."""
     given = call.get("VMSnapshot")
     if given is not None:
         for view in listed(given):
@@ -166,7 +166,7 @@ def _descendants(one):
 
 
 def _take_out(snapshot):
-    """Remove a checkpoint from the tree; its children are those of its parent."""
+    """Remove a checkpoint from the tree; its children become children of its parent."""
     vm = snapshot.vm
     for one in vm.owners():
         if one.parent == snapshot.id:
@@ -198,7 +198,7 @@ def restore(call):
 
 
 def _apply(host, one):
-    """The VM is as the checkpoint says, on new disks."""
+    """Give the VM the hardware of the checkpoint, on new differencing disks."""
     vm, knob = one.vm, host.knobs.restored_as
     left = [drive.path for drive in vm.hardware.disks() if _own(drive.path)]
     vm.hardware, vm.parent, vm.transition = copy.deepcopy(one.hardware), one.id, None
@@ -217,7 +217,7 @@ def _end_restore(host, one, was_running):
 
 
 def _drop(files, vm, paths):
-    """Delete the disks that the VM has left, if no checkpoint needs them."""
+    """Delete disks that the VM no longer uses, unless a checkpoint needs them."""
     needed = {files.key(drive.path) for owner in vm.owners() for drive in owner.hardware.disks()}
     for path in paths:
         if files.key(path) not in needed and not files.children(path):
@@ -225,7 +225,7 @@ def _drop(files, vm, paths):
 
 
 def end_automatic(host, vm):
-    """When a VM goes off, its automatic checkpoint goes with it, and a merge follows."""
+    """Delete the automatic checkpoint of a VM that has stopped, and merge its disks."""
     found = [one for one in vm.snapshots if one.is_automatic]
     for snapshot in found:
         _take_out(snapshot)
@@ -234,7 +234,7 @@ def end_automatic(host, vm):
 
 
 def merge(host, vm):
-    """Begin to merge, after the delay of the host, what no checkpoint of the VM needs any more."""
+    """Merge the disks that no checkpoint of the VM needs any more; the merge begins after the host's delay."""
     files, knobs = host.files, host.knobs
     if knobs.merge_delay is None or not _superfluous(files, vm):
         return
@@ -253,7 +253,7 @@ def merge(host, vm):
         host.clock.at(knobs.lock_seconds, lambda: host.unlock(locked))
 
     if vm.deleted is not None:
-        # Nothing shows the status of a VM that is gone, but its files are locked at once.
+        # A deleted VM shows no status; its files are locked at once.
         host.lock([path for drive in vm.hardware.disks() for path in files.chain(drive.path)])
     host.clock.at(knobs.merge_delay, begin)
     host.clock.sleep(0)
@@ -264,14 +264,14 @@ def _own(path):
 
 
 def _first_own(files, path):
-    """The file below those of checkpoints."""
+    """The nearest file of a disk's chain that is not a checkpoint's differencing disk."""
     return next((one for one in files.chain(path) if not _own(one)), None)
 
 
 def _superfluous(files, vm):
-    """The disks of checkpoints that are gone: {disk: the only disk on top of it, or None}."""
+    """The disks that only deleted checkpoints used: {disk: the only disk on top of it, or None}."""
     needed = {files.key(drive.path) for owner in vm.owners() for drive in owner.hardware.disks()}
-    # Not the base of a linked disk: that is no disk of the VM.
+    # Without the base of a linked disk, which is not a disk of the VM.
     roots = {files.key(one) for path in needed for one in [_first_own(files, path)] if one}
     todo, family = list(roots), []
     while todo:
@@ -287,7 +287,7 @@ def _superfluous(files, vm):
 
 
 def _collapse(host, vm):
-    """Merge and delete until each disk is needed."""
+    """Merge and delete disks until each remaining disk is needed."""
     files = host.files
     while True:
         found = _superfluous(files, vm)
@@ -301,7 +301,7 @@ def _collapse(host, vm):
 
 
 def _merge_one(files, vm, path, child):
-    """The content of the child goes into its parent, which takes its place."""
+    """Write the content of the child into its parent, which replaces it."""
     files.vhd(path).size = files.vhd(child).size
     if hasattr(files.vhd(child), "written"):
         files.vhd(path).written = files.vhd(child).written

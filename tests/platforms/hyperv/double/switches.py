@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Virtual switches, and what a NAT network needs on the host: its NICs, their addresses, and NAT."""
+"""Virtual switches, and the NICs, addresses and NAT networks of the host."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def get_switches(call):
 
 
 def _adapter(call):
-    """The name of the physical NIC that the arguments mean, or None."""
+    """The name of the physical NIC that the arguments select, or None."""
     names, host = call.get("NetAdapterName"), call.host
     if call.get("NetAdapterInterfaceDescription"):
         names = [f"{one}".removesuffix(" device") for one in _list(call.get("NetAdapterInterfaceDescription"))]
@@ -109,7 +109,7 @@ def _alias(host, switch):
 
 
 def interfaces(host):
-    """{name: index} of the NICs of the host: the physical ones, and one for each switch that the host uses."""
+    """{name: index} of the host's NICs: the physical ones, and one for each switch to which the host is connected."""
     used = [one for one in host.switches if one.type == "Internal" or (one.type == "External" and one.allow_management)]
     return {name: index for index, name in enumerate([*host.adapters, *(_alias(host, one) for one in used)], 4)}
 
@@ -122,13 +122,13 @@ def _check_admin(call):
 
 
 def _missing(call, name, value):
-    """The error of a query of a generated command that names something and finds nothing."""
+    """The error of a generated command's query that contains a name and finds nothing."""
     id_ = f"CmdletizationQuery_NotFound_{name},{call.command.name}"
     return Failed(id_, "ObjectNotFound", call.host.text("failed"), f"{value}", _CIM, 0x80131500)
 
 
 def _queried(call, records, fields):
-    """The records that fit all given parameters {parameter: value of a record}."""
+    """The records that match all given parameters; ``fields`` is {parameter: function that reads a record's value}."""
     found = list(records)
     for name, get in fields.items():
         for wanted in [call.get(name)] if call.get(name) else []:
@@ -244,7 +244,7 @@ def _adapter_view(name, index, is_physical):
 
 @handles("Get-NetNeighbor")
 def get_neighbours(call):
-    """``neighbours`` of the host are (address, MAC address with dashes)."""
+    """The entries of ``neighbours``, a list of (address, MAC address with dashes) of the host."""
     fields = {"IPAddress": lambda one: one[0], "LinkLayerAddress": lambda one: one[1]}
     return [
         shown("MSFT_NetNeighbor", "", one, IPAddress=one[0], LinkLayerAddress=one[1], State="Reachable")

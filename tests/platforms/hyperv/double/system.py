@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Features of Windows, and what CIM reports about the computer."""
+"""Features of Windows, and the CIM classes about the computer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platforms.windows.objects import NetObject, like
 
 _ALL, _TOOLS = "Microsoft-Hyper-V-All", "Microsoft-Hyper-V-Tools-All"
 _WSL = {"VirtualMachinePlatform": None, "Microsoft-Windows-Subsystem-Linux": None}
-#: {optional feature of a client: the feature that it belongs to}
+#: {optional feature of a client: its parent feature, or None}
 _CLIENT = {
     _ALL: None,
     "Microsoft-Hyper-V": _ALL,
@@ -30,7 +30,7 @@ _SERVER = {
     "Hyper-V-Tools": "RSAT-Hyper-V-Tools",
     **_WSL,
 }
-#: Features that become active with the next start of Windows.
+#: Features that become active at the next start of Windows.
 _AT_START = {"Hyper-V", *list(_CLIENT)[1:4], *_WSL}
 _UNKNOWN, _ELEVATION = 0x800F080C, 0x800702E4
 _STATES = {"Enabled": "Installed", "EnablePending": "InstallPending", "DisablePending": "UninstallPending"}
@@ -38,7 +38,7 @@ _PENDING = {"EnablePending": "Enabled", "DisablePending": "Disabled"}
 
 
 class Features:
-    """{name: state as DISM names it}; ``remove`` makes an edition that lacks a feature."""
+    """``states`` is {feature: its state in DISM's terms}; ``remove`` simulates an edition without a feature."""
 
     def __init__(self, client):
         self._parents = dict(_CLIENT if client else _SERVER)
@@ -66,11 +66,11 @@ class Features:
             self.states.pop(name, None)
 
     def find(self, name):
-        """The feature of a name in any case, or None."""
+        """The feature with this name (case is ignored), or None."""
         return next((one for one in self.states if one.lower() == name.lower()), None)
 
     def enable(self, name):
-        """Enable a feature with those that it belongs to; what takes effect at the next start is pending until then."""
+        """Enable a feature and its parents; features that need a restart are pending until then."""
         while name:
             if self.states[name] != "Enabled":
                 self.states[name] = "EnablePending" if name in _AT_START else "Enabled"
@@ -88,7 +88,7 @@ class Features:
         return found
 
     def restart(self):
-        """Windows starts: what was pending is done."""
+        """Apply the pending changes at a start of Windows."""
         self.states = {name: _PENDING.get(state, state) for name, state in self.states.items()}
 
 
@@ -98,7 +98,7 @@ def _dism_error(call, code, message):
 
 
 def _dism_features(call, names):
-    """The features of names. Raises the errors of DISM."""
+    """The features with these names; fails with the errors of DISM."""
     if call.host.access != "full":
         raise _dism_error(call, _ELEVATION, "The requested operation requires elevation.")
     features = call.host.features
@@ -127,7 +127,7 @@ def set_feature(call):
         (features.enable if is_enabled else features.disable)(name)
     call.host.load()
     if features.is_pending and not call.get("NoRestart"):
-        # The command asks whether to restart now.
+        # The command asks whether to restart now, which nobody can answer.
         raise call.failed("InvalidOperation", "prompt")
     return [shown("ImageObject", "Microsoft.Dism.Commands.", None, Online=True, RestartNeeded=features.is_pending)]
 
@@ -183,7 +183,7 @@ def get_instance(call):
             "NumberOfLogicalProcessors": host.processors,
             "Name": host.name,
         },
-        # With a hypervisor, Windows cannot read this any more.
+        # If a hypervisor runs, Windows cannot read this value.
         "win32_processor": {"VirtualizationFirmwareEnabled": host.firmware_allows and not is_virtual},
     }
     if class_.lower() not in known:

@@ -90,13 +90,14 @@ _JAPANESE = {
     "VSS": "ボリューム シャドウ コピー",
     "Automatic Checkpoint": "自動チェックポイント",
 }
-#: A text that a language lacks is marked, so that nothing can depend on the English one.
+#: {culture: (mark, texts)}. A text without a translation is the English text with a mark, so no driver can depend on
+#: the English one.
 _OTHERS = {"de-DE": ("[de] ", _GERMAN), "ja-JP": ("[ja] ", _JAPANESE)}
 CULTURES = ("en-US", *_OTHERS)
 
 
 def text(culture, key, **values):
-    """A text in a language; a key without an entry is its own English text."""
+    """The text of a key in a language; a key without an entry is itself the English text."""
     english = ENGLISH.get(key, key)
     mark, own = _OTHERS.get(culture, ("", {}))
     return own.get(key, mark + english).format(**values)

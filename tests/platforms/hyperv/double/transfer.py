@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Export, import, and moving files of VMs."""
+"""Export and import VMs, and move their files."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from platforms.hyperv.double.records import Exported, new_id
 
 
 def _copied(vm):
-    """A VM with copies of all that belongs to it, and the same id."""
+    """A deep copy of a VM with the same id."""
     found = copy.deepcopy(vm)
     found.busy, found.transition, found.deleted = [], None, None
     return found
 
 
 def _disks(files, vm):
-    """All disks that a VM and its checkpoints need, parents first."""
+    """The paths of all disks that a VM and its checkpoints need, parents first."""
     paths = [drive.path for owner in vm.owners() for drive in owner.hardware.disks()]
     chains = [files.chain(path) for path in paths]
     return list(dict.fromkeys(path for chain in chains for path in reversed(chain)))
 
 
 def _copy_disks(call, vm, folder):
-    """Copy the disks of a VM into a folder, and let it use the copies."""
+    """Copy the disks of a VM into a directory, and attach the copies instead; returns their paths."""
     files = call.host.files
     moved = {files.key(path): f"{folder}\\{base(path)}" for path in _disks(files, vm)}
     if len(set(map(files.key, moved.values()))) < len(moved) or any(files.file(one) for one in moved.values()):
@@ -128,7 +128,7 @@ def import_vm(call):
 
 
 def _renumber(vm):
-    """New ids for a VM and its checkpoints; static MAC addresses stay."""
+    """Give a VM and its checkpoints new ids; static MAC addresses stay the same."""
     vm.id = new_id()
     ids = {one.id: new_id() for one in vm.snapshots}
     for one in vm.snapshots:

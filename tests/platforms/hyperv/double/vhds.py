@@ -17,7 +17,7 @@ def _failed(call, verb, path, code):
 
 
 def _found(call, path):
-    """The disk of a path. Raises the error of one that is missing or no disk."""
+    """The virtual disk with this path; fails if it is missing or is not a disk."""
     call.host.need_file(call, path)
     disk = call.host.files.vhd(path)
     if disk is None or extension(path) not in _EXTENSIONS:
@@ -31,7 +31,7 @@ def _need_unlocked(call, path):
 
 
 def create(call, path, disk):
-    """A new file. Raises the errors of one that exists, of a missing folder, and of a full drive."""
+    """Create the file of a disk; fails if it exists, if its directory is missing, or if the drive is full."""
     files = call.host.files
     if extension(path) not in (".vhd", ".vhdx") or not isinstance(disk.size, int) or disk.size < 3 << 20:
         raise call.bad("Path")
@@ -118,7 +118,7 @@ def resize_vhd(call):
 
 
 def _check_online(call, path, more):
-    """A disk of a running VM can be resized on SCSI only, as VHDX only."""
+    """Fail if the disk is open, or if it cannot be enlarged while its VM runs: this requires SCSI and VHDX."""
     if call.host.files.open.get(call.host.files.key(path)):
         raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
     for vm in call.host.users(path):

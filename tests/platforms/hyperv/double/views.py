@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The objects that commands return: every property of their classes, with the values of the records."""
+"""The objects that commands return: all properties of their classes, with values from the records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = ("int", "long", "UInt32", "UInt64", "uint32", "uint64", "byte", "uint
 
 @functools.cache
 def _defaults(class_):
-    """{property: the value of a property that nothing has set}"""
+    """{property: its default value} of a class."""
     found = {}
     for name, type_ in CLASSES.get(class_, {}).items():
         is_list = type_.endswith("[]") or "List<" in type_
@@ -30,7 +30,7 @@ def _defaults(class_):
 
 
 def shown(class_, space="", record=None, owner=None, **properties):
-    """An object with all properties of its class."""
+    """An object with all properties of its class: the given ones, and defaults."""
     return View(space + class_, record, owner, **{**_defaults(class_), **properties})
 
 
@@ -45,7 +45,7 @@ class Views:
         return _START + timedelta(seconds=seconds)
 
     def status(self, vm):
-        """(operational statuses, their texts)"""
+        """(operational statuses, their texts) of a VM."""
         host = self.host
         statuses = ["Ok", *vm.busy]
         texts = [host.text("Operating normally"), *(host.text(_BUSY.get(one, one)) for one in vm.busy)]
@@ -54,7 +54,7 @@ class Views:
         return statuses, texts
 
     def vm(self, vm):
-        """A VM. Its properties cannot be read any more when it is deleted, except id and name."""
+        """The object of a VM. After the VM was deleted, only its id, its name and IsDeleted can be read."""
 
         def alive(get):
             def read():
@@ -183,7 +183,7 @@ class Views:
         return self._make("VMNetworkAdapter", one, owner, **{**one.shown, **about})
 
     def host_nic(self, switch):
-        """The NIC that the host has at a switch."""
+        """The object of the NIC with which the host is connected to a switch."""
         name = self.host.switch_name(switch)
         about = {"Name": name, "SwitchName": name, "SwitchId": switch.id, "IsManagementOs": True, "Status": ["Ok"]}
         return View(f"{_SPACE}VMInternalNetworkAdapter", switch, None, **about, **COMMON)
@@ -286,7 +286,7 @@ class Views:
         return shown("VMHost", _SPACE, host, host, **about, FullyQualifiedDomainName="example.test")
 
     def item(self, path):
-        """A file or a folder."""
+        """The object of a file or directory."""
         files = self.host.files
         about = {"FullName": files.name(path), "Name": base(files.name(path)), "Exists": True}
         about |= {"LastWriteTimeUtc": self.when(0), "PSChildName": base(files.name(path))}

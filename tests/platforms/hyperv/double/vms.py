@@ -53,7 +53,7 @@ def _named(call, seen, name):
 
 
 def create(host, name, generation, folder=None):
-    """A VM as New-VM creates it, without disks; it is not registered yet."""
+    """Create a VM like New-VM, but without disks, and do not add it to the host's VMs yet."""
     folder = f"{folder}\\{name}" if folder else host.settings["VirtualMachinePath"]
     vm = Vm(name, Hardware(generation), folder, host.new_shown(folder), host.guest_template, host.clock.now())
     nic = Nic(host.text("Network Adapter"), mac=NO_MAC)
@@ -67,7 +67,7 @@ def create(host, name, generation, folder=None):
 
 
 def configuration(vm):
-    """The file that has the settings of a VM."""
+    """The path of a VM's configuration file."""
     return f"{vm.folder}\\Virtual Machines\\{vm.id.upper()}.vmcx"
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands of Windows itself beside Hyper-V: files, drives, services."""
+"""Commands of Windows that do not belong to Hyper-V: files, drives, services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _no_item(call, path):
 
 
 def _paths(call, *, is_silent=False):
-    """The existing files and folders that Path (with wildcards) or LiteralPath mean."""
+    """The keys of existing files and directories that Path (with wildcards) or LiteralPath selects."""
     files = call.host.files
     every = [*files.contents, *files.folders]
     for path in call.get("LiteralPath") or call.get("Path", ()):
@@ -128,7 +128,7 @@ def copy_items(call):
 
 
 def _take_time(call, target):
-    """A copy of a disk is locked until it is complete."""
+    """Let the time of a copy pass, during which the new disk is locked."""
     call.host.lock([target], "copy")
     call.host.clock.at(call.knobs.seconds["copy"], lambda: call.host.unlock([target]))
     call.wait(call.knobs.seconds["copy"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host starts again: what is not in a file is lost."""
+"""Reboot the host: state that is not in a file is lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reboot(world):
 
 
 def _interfaces(host):
-    """Bridges come after the interfaces that they contain."""
+    """The names of configured interfaces, bridges last, because they contain other interfaces."""
     folder = host.place("/etc/")
     names = [name.partition(".")[2] for name in os.listdir(folder) if name.startswith("hostname.")]
     return sorted(names, key=lambda name: (network.kind_of(name) in ("bridge", "veb"), name))

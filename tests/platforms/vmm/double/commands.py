@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One call of any program of the simulated host: from words to what it prints."""
+"""Run one program of the simulated host: from its arguments to its output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _pfctl(world, words):
         return Pfctl(state, world.host.read, "", world.host.uid).run(words)
 
 
-#: Each returns (exit code, stdout, stderr).
+#: {program: function(world, words) that returns (exit code, stdout, stderr)}.
 PROGRAMS = {
     "arp": network.arp,
     "dhcpd": services.dhcpd,
@@ -66,10 +66,10 @@ PROGRAMS = {
 
 
 def call(folder, argv, environment=None, cwd="", clock=time, announce=str, patience=None):
-    """What the program answers in the host of ``folder``.
+    """Run a program on the host with its state in ``folder``; returns an Answer.
 
-    One that never ends hands what it has written to stderr to ``announce``, and sleeps by ``clock``; or the caller ends
-    it after ``patience`` seconds of the host's time: TimedOut.
+    A program that never ends passes its stderr to ``announce`` and sleeps with ``clock``. With ``patience``, it raises
+    TimedOut instead after so many seconds of the host's time.
     """
     environment = os.environ if environment is None else environment
     state = State(folder, environment)
@@ -106,7 +106,7 @@ def _run(world, program, words, order, clock, announce):
 
 
 def _doas(folder, world, words, environment, cwd, clock, announce, patience):
-    """Another program, as root."""
+    """Run another program as root, if doas allows it."""
     failure, words = system.doas(world, words)
     if failure:
         world.state.note(time=0, uid=world.host.uid, argv=["doas", *words], returncode=1, stdout="", stderr=failure)

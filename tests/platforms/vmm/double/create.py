@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``vmctl create``: it needs no vmd."""
+"""``vmctl create``, which does not connect to vmd."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _base_size(call, base, size):
 
 def _convert(call, source, kind, path, size):
     if call.is_old:
-        # This release multiplies a size by 1048576 once more.
+        # A bug of this release: it multiplies the size by 1048576 twice.
         size *= sizes.MEGABYTE
     with _opened(call, source) as image:
         if size and size < image.size:
@@ -78,7 +78,7 @@ def _convert(call, source, kind, path, size):
         except OSError:
             raise Failure("vmctl: failed to create destination image file\n") from None
         if call.is_old and size >= _TOO_LARGE:
-            # The copy takes hours.
+            # The copy would take hours.
             raise options.Hang
         try:
             images.copy(call.host, image, path, kind)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running VMs: how they start and end, and what happens while time passes."""
+"""VMs: starting and stopping them, and the events of their guests as time passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import re
 from . import installer
 from .host import text_of
 
-#: A guest acknowledges a request to stop within 3 seconds, and has 120 seconds for it.
+#: The seconds in which a guest must acknowledge a request to stop, and those that it has to stop.
 _ACKNOWLEDGE, _GRACE = 3, 120
 _FAST, _FAST_STARTS = 6, 3
 _DESCRIBED = 0.3
@@ -28,18 +28,19 @@ _LEASE = """lease {address} {{
 _STARTS, _ENDS = "5 2026/11/20 06:00:00 UTC", "5 2099/11/20 18:00:00 UTC"
 LEASES = "/var/db/dhcpd.leases"
 GUEST = {"vmmci": True, "shutdown": 2, "hangs": False, "boot": 5, "dhcp": True, "ssh": True, "on_end": "", "ends": None}
-#: If it starts an installer: seconds that it writes to the disk, whether its last script fails, a further question.
+#: For a guest that starts an installer: the seconds of writing to the disk, whether its last script fails, and an
+#: additional question.
 GUEST.update(install=5, site_fails=False, asks="")
 _RESTARTS = 2
 _EVENTS = ("ends_at", "starts_at", "described_at", "booted_at", "installed_at")
 
 
 class Refused(Exception):
-    """vmd refuses; the error's name."""
+    """vmd rejects a request; the argument is the name of the error."""
 
 
 class Guests:
-    """All VMs of one state, as they are at ``state["now"]``."""
+    """All VMs of a state at the time ``state["now"]``."""
 
     def __init__(self, state, host):
         self.state, self.host = state, host
@@ -49,7 +50,7 @@ class Guests:
         return self.state["now"]
 
     def guest(self, vm):
-        """How the guest of this VM behaves."""
+        """The behaviour of this VM's guest."""
         return {**GUEST, **self.state["guests"].get(vm["name"], {})}
 
     def running(self):
@@ -61,7 +62,7 @@ class Guests:
     # Time -------------------------------------------------------------------------------------------------------------
 
     def advance(self, now):
-        """Let everything happen that is due until ``now``, in order."""
+        """Advance the time to ``now``, and run all events that are due until then, in order."""
         while (due := self.next_event()) is not None and due <= now:
             self.state["now"] = max(due, self.now)
             self._happen()
@@ -87,12 +88,12 @@ class Guests:
                     react(vm)
 
     def _finish(self, vm):
-        """The guest ends on its own, or its time is up."""
+        """The guest ends on its own, or its time to stop is over."""
         wants = self.guest(vm)["on_end"] == "reboot" or vm.pop("is_installed", False)
         if not wants or vm.get("stopping") or vm.get("boot_device"):
             self.end(vm)
             return
-        # A kernel given on the command line is used for the first start only.
+        # A kernel from the command line is used only for the first start.
         vm.pop("kernel_once", None)
         vm["booted_at"] = self.now + self.guest(vm)["boot"]
 
@@ -108,7 +109,7 @@ class Guests:
     # Starting ---------------------------------------------------------------------------------------------------------
 
     def start(self, vm, kernel=""):
-        """Start a VM; Refused leaves nothing behind."""
+        """Start a VM. If this raises Refused, the VM does not run."""
         self._check_rate(vm)
         if not (kernel or vm.get("boot")) and not self.host.exists("/etc/firmware/vmm-bios"):
             raise Refused("VMD_BIOS_MISSING")
@@ -124,7 +125,7 @@ class Guests:
         self._run(vm, kernel, taps)
 
     def _check_rate(self, vm):
-        """The third start within 6 seconds of the one before is refused."""
+        """Raise Refused if three starts follow each other, each within 6 seconds of the one before."""
         last = vm.get("started_at")
         vm["fast_starts"] = vm.get("fast_starts", 0) + 1 if last is not None and self.now - last < _FAST else 0
         if vm["fast_starts"] >= _FAST_STARTS - 1:
@@ -168,7 +169,7 @@ class Guests:
             self.state["interfaces"][tap] = {"flags": flags, "lladdr": address, "groups": ["tap"], "inet": []}
 
     def _describe(self, vm):
-        """A moment after the start, the taps get description, address and bridge."""
+        """Set description, address and bridge of the taps, a moment after the start."""
         for index, (tap, nic) in enumerate(zip(vm["taps"], vm["interfaces"])):
             interface = self.state["interfaces"][tap]
             interface["description"] = f"vm{vm['id']}-if{index}-{vm['name']}"[:_DESCRIPTION]
@@ -194,7 +195,7 @@ class Guests:
             bridge.setdefault("members", []).append(tap)
 
     def _boot(self, vm):
-        """The guest is up: it asks for an address where there is a server."""
+        """The guest has booted: start an installer, and request addresses from DHCP servers."""
         if vm.get("running"):
             self._start_installer(vm)
         if not self.guest(vm)["dhcp"] or not vm.get("running"):
@@ -204,7 +205,7 @@ class Guests:
                 self._lease(vm, nic)
 
     def _start_installer(self, vm):
-        """It reads everything at its start, and writes to the first disk later."""
+        """Start the installer, if the VM boots one: it reads its files now, and completes the installation later."""
         found = installer.boot(self.host, vm, self.state, self.guest(vm)["asks"])
         if not found:
             return
@@ -221,12 +222,12 @@ class Guests:
             vm.update(is_installed=True, ends_at=self.now + _RESTARTS)
 
     def _print(self, vm, text):
-        """The console of an installer is a file, which keeps what nobody reads."""
+        """Append text to the installer's console, which is a file here."""
         vm["prints"] = True
         self.host.write(vm["tty"], self.host.text(vm["tty"]) + text)
 
     def _lease(self, vm, nic):
-        """The address of a reservation, which no file records, or the next one with an entry in the file."""
+        """Give the NIC its reserved address, or the next free one with an entry in dhcpd's file of leases."""
         network = self.network_of(nic["switch"])
         if network is None:
             return
@@ -247,7 +248,7 @@ class Guests:
         self.state["arp"].append([given[lladdr], lladdr, name])
 
     def network_of(self, switch):
-        """(interface, its first address) of the host in a switch, if a DHCP server runs there."""
+        """(interface of the host in a switch, its first [address, prefix length]), or None without a DHCP server."""
         found = next((one for one in self.state["switches"] if one["name"] == switch), {})
         members = self.state["interfaces"].get(found.get("interface"), {}).get("members", [])
         dhcpd = self.state["services"].get("dhcpd", {})
@@ -260,22 +261,22 @@ class Guests:
     # Ending -----------------------------------------------------------------------------------------------------------
 
     def stop(self, vm, by_force):
-        """Ask the guest to stop, or cut it."""
+        """Request that the guest stops, or end the VM by force."""
         guest = self.guest(vm)
         if by_force:
             self.end(vm)
         elif not guest["vmmci"]:
-            # Nobody in the guest understands: the VM ends at once, and what was not written is lost.
+            # The guest has no vmmci driver: the VM ends at once, and unwritten data is lost.
             self.state.setdefault("dirty", []).extend(disk[0] for disk in vm["disks"])
             self.end(vm)
         elif guest["hangs"] or vm.get("paused"):
-            # Nobody acknowledges.
+            # The guest does not acknowledge the request.
             vm.update(stopping=True, ends_at=self.now + _ACKNOWLEDGE + _GRACE)
         else:
             vm.update(stopping=True, ends_at=self.now + min(guest["shutdown"], _ACKNOWLEDGE + _GRACE))
 
     def end(self, vm):
-        """The VM process is gone. VMs of the command line are forgotten."""
+        """The VM's process ends. A VM that is not in vm.conf is removed from the state."""
         for tap in vm.get("taps", []):
             interface = self.state["interfaces"][tap]
             interface["flags"] = [flag for flag in interface["flags"] if flag not in ("UP", "RUNNING")]
@@ -291,7 +292,7 @@ class Guests:
 
 
 def local_address(state, number, index):
-    """The host's address of a local interface, None if the prefix has no room."""
+    """The host's address of a local interface, or None if the prefix has no free address."""
     settings = state["vmd"]["settings"]
     prefix = int(ipaddress.IPv4Address(settings.get("local_prefix", "100.64.0.0")))
     mask = int(ipaddress.IPv4Address(settings.get("local_mask", "255.192.0.0")))

@@ -1,18 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file system of the simulated host: the real one, or a folder in its place."""
+"""The file system of the simulated host: the real one, or a root directory."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-#: What is below these paths belongs to OpenBSD: never to the system on which the double runs.
+#: Files below these paths are always those of the simulated host, never those of the system that runs the double.
 _OF_THE_SYSTEM = ("/etc/", "/var/", "/dev/", "/bsd")
 USERS = {"root": (0, 0), "_vmd": (107, 107), "alice": (1000, 1000), "bob": (1001, 1001), "www": (67, 67)}
 GROUPS = {"wheel": 0, "operator": 5, "_vmd": 107, "alice": 1000, "bob": 1001, "vmusers": 2000, "www": 67}
-#: Errors that OpenBSD words in its own way; VMD_* are vmd's own.
+#: Error texts of OpenBSD that differ from those of Linux; VMD_* are errors of vmd.
 _TEXTS = {
     "EBUSY": "Device busy",
     "ECANCELED": "Operation canceled",
@@ -32,14 +32,14 @@ _TEXTS = {
 
 
 def text_of(name):
-    """The text of an error number, by its name."""
+    """The text of an error, by the name of its number (ENOENT)."""
     return _TEXTS.get(name) or os.strerror(getattr(errno, name))
 
 
 class Host:
-    """Files below ``root``; empty or ``/`` is the real file system. Paths are those of the simulated host.
+    """Files below the directory ``root`` (empty or ``/``: the real file system). Paths are those of the simulated host.
 
-    ``uid`` is the caller. Everything belongs to root: another user may only do what a file allows to others.
+    ``uid`` is the caller. All files belong to root, so another user has only the permissions for others.
     """
 
     def __init__(self, root="", cwd="", uid=0, users=None, groups=None):
@@ -47,7 +47,7 @@ class Host:
         self.users, self.groups = users or USERS, groups or GROUPS
 
     def place(self, path):
-        """Where a file really is. A file that only exists outside of ``root`` is taken as it is."""
+        """The real path of a file. A file that exists only outside of ``root`` keeps its path."""
         if path and not path.startswith("/"):
             return os.path.join(self.cwd, path)
         if not self.root or path.startswith(f"{self.root}/") or not path:
@@ -64,7 +64,7 @@ class Host:
             return file.read()
 
     def text(self, path):
-        """The text of a file, empty if there is none."""
+        """The text of a file, or an empty text if it does not exist."""
         return self.read(path) if self.exists(path) else ""
 
     def write(self, path, text):
@@ -78,7 +78,7 @@ class Host:
             os.unlink(self.place(path))
 
     def open(self, path, mode="rb"):
-        """A file as the caller opens it."""
+        """Open a file; fails if the caller lacks the permission."""
         file = open(self.place(path), mode)  # noqa: SIM115 - the caller closes it
         try:
             self._check(path, "r")
@@ -88,7 +88,7 @@ class Host:
         return file
 
     def create(self, path):
-        """A new file that only its owner may read; OSError if the caller may not create it, or it exists."""
+        """Create a file with mode 0600 and open it; OSError if it exists, or the caller lacks the permission."""
         place = self.place(path)
         folder = os.path.dirname(place) or "."
         if os.path.isdir(folder):
@@ -96,7 +96,7 @@ class Host:
         return os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
 
     def head(self, path, size=4):
-        """The first bytes of a file, empty if it cannot be read."""
+        """The first ``size`` bytes of a file; no bytes if it cannot be read."""
         try:
             with self.open(path) as file:
                 return file.read(size)
@@ -104,18 +104,18 @@ class Host:
             return b""
 
     def resolve(self, path):
-        """The path without links; OSError if there is no such file."""
+        """The path without symbolic links; OSError if the file does not exist."""
         folder = os.path.dirname(self.place(path))
         if os.path.isdir(folder):
             self._check(folder, "x")
-        # An empty path is not the current directory.
+        # Fails for an empty path, which realpath would take for the current directory.
         os.lstat(self.place(path))
         found = os.path.realpath(self.place(path), strict=True)
         root = os.path.realpath(self.root) if self.root else ""
         return found[len(root) :] if root and found.startswith(f"{root}/") else found
 
     def _check(self, path, right):
-        """OSError if a user other than root lacks a right that all others would need."""
+        """Raise OSError if the caller is not root and others lack the permission ``right`` (r, w or x)."""
         bit = {"r": 0o4, "w": 0o2, "x": 0o1}[right]
         if self.uid != 0 and not os.stat(self.place(path)).st_mode & bit:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 _MAGIC = b"QFI\xfb"
 _CLUSTER = 1 << 16
-#: magic, version, backing name (offset, length), cluster bits, size, encryption, L1 (entries, offset), reference table
-#: (offset, clusters), snapshots (number, offset), three sets of features, reference bits (as a power), header length.
+#: magic, version, backing name (offset, length), cluster bits, size, encryption, L1 (entries, offset), refcount table
+#: (offset, clusters), snapshots (number, offset), three sets of features, refcount order, header length.
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
 _OLD_HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _REFCOUNT_POWER = 4
@@ -23,7 +23,7 @@ _MOST_FILES = 4
 
 
 class BadImage(Exception):
-    """Why an image cannot be read; a fatal one ends vmctl at once."""
+    """An image cannot be read, with the reason; if ``is_fatal``, vmctl ends at once."""
 
     def __init__(self, text, is_fatal=False):
         super().__init__(text)
@@ -40,7 +40,7 @@ class Header(NamedTuple):
 
 
 def kind_and_path(host, text):
-    """A prefix goes before the signature of an existing file, and this before the end of its name."""
+    """(format, path): a prefix in ``text`` wins over an existing file's signature, which wins over the file name."""
     for kind in ("raw", "qcow2"):
         if text.startswith(f"{kind}:"):
             return kind, text[len(kind) + 1 :]
@@ -70,7 +70,7 @@ def _parsed(host, path, data):
 
 
 def create(host, path, kind, size, base=""):
-    """A new image; OSError if there is a file already."""
+    """Create an image; OSError if the file exists."""
     number = host.create(path)
     with os.fdopen(number, "r+b") as file:
         if kind == "raw":
@@ -80,7 +80,7 @@ def create(host, path, kind, size, base=""):
 
 
 def _write_empty(file, size, base):
-    """Header, L1 table, reference table and one reference block."""
+    """Write header, L1 table, refcount table and one refcount block."""
     entries = -(-size // (_CLUSTER * _CLUSTER // 8))
     tables = -(-entries * 8 // _CLUSTER)
     references = _CLUSTER * (1 + tables)
@@ -106,7 +106,7 @@ class _Raw:
 
 
 class _Qcow2:
-    """The data of a qcow2 file; what it does not have is its base's, or zero."""
+    """The data of a qcow2 file; unallocated clusters are read from its base, or are zero."""
 
     def __init__(self, file, found, base):
         self._file, self._header, self._base = file, found, base
@@ -115,7 +115,7 @@ class _Qcow2:
         self._table = struct.unpack(f">{found.entries}Q", file.read(8 * found.entries).ljust(8 * found.entries, b"\0"))
 
     def read(self, offset, length):
-        """A piece within one cluster."""
+        """Read bytes that are within one cluster."""
         cluster = self._header.cluster
         index, within = divmod(offset, cluster)
         entry = self._entry(index)
@@ -137,7 +137,7 @@ class _Qcow2:
 
 
 class _Image:
-    """An image that is open, with all files of its chain."""
+    """An open image, with all files of its chain."""
 
     def __init__(self, top, stack):
         self.read, self.size, self._stack = top.read, top.size, stack
@@ -161,7 +161,7 @@ def open_image(host, path, kind):
 
 
 def _open_chain(host, path, stack, depth):
-    """A qcow2 file and its bases."""
+    """Open a qcow2 file and its backing files."""
     file = stack.enter_context(host.open(path))
     data = file.read(_HEADER.size)
     if len(data) < _HEADER.size:
@@ -176,7 +176,7 @@ def _open_chain(host, path, stack, depth):
 
 
 def _open_base(host, path, found, stack, depth):
-    """A relative name is looked up beside the image that names it."""
+    """Open the backing file of an image; a relative name is relative to the image's directory."""
     beside = os.path.join(os.path.dirname(os.path.abspath(host.place(path))), found.base)
     if depth + 1 >= _MOST_FILES:
         raise BadImage(f"qc2_open: missing base image {found.base}", is_fatal=True)
@@ -188,7 +188,7 @@ def _open_base(host, path, found, stack, depth):
 
 
 def copy(host, image, path, kind):
-    """Copy the clusters that are not zero."""
+    """Copy the clusters that are not zero into the new image ``path``."""
     with open(host.place(path), "r+b") as file:
         target = _Writer(file) if kind == "qcow2" else None
         for offset in range(0, image.size, _CLUSTER):
@@ -223,13 +223,13 @@ class _Writer:
         return int.from_bytes(self._file.read(8), "big")
 
     def _add(self, entry, data):
-        """A new cluster at the end of the file, which the entry names."""
+        """Append a cluster to the file and write its offset to the table entry at ``entry``; returns the offset."""
         end = self._file.seek(0, os.SEEK_END)
         self._file.write(data)
         self._file.seek(entry)
         self._file.write((end | _COPIED).to_bytes(8, "big"))
         number = end // _CLUSTER
-        # One reference block is enough for 2 GiB of data: more is not copied in tests.
+        # One refcount block is enough for 2 GiB of data; tests do not copy more.
         assert number < _CLUSTER // 2, "too much data for one reference block"
         self._file.seek(self._references + 2 * number)
         self._file.write(b"\0\1")

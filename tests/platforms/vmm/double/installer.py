@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""OpenBSD's installer in a guest: it takes its answers from the RAM disk of its kernel.
+"""OpenBSD's installer in a guest: it reads its answers from the RAM disk of its kernel.
 
-The questions are recorded (golden/install.json). Those about sets, and what their answers lead to, are those of
-install.sub.
+Most questions are recorded (golden/install.json). The questions about sets, and the effects of their answers, are
+written from the script install.sub.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _SIGNATURE = "Directory does not contain SHA256.sig"
 
 
 class _Failed(Exception):
-    """The installer gives up, after it printed this."""
+    """The installer fails with this message."""
 
 
 @cache
 def _recorded():
-    """The questions before those about sets."""
+    """The recorded questions with their defaults, up to those about sets."""
     path = Path(__file__).resolve().parents[1] / "golden" / "install.json"
     asked = json.loads(path.read_text(encoding="utf-8"))["profiles"]["http-admin"]
     places = [place for place, (text, _default) in enumerate(asked) if text.startswith("Location of sets")]
@@ -43,7 +43,7 @@ def _recorded():
 def boot(host, vm, state, asks=""):
     """Start the installer: an Installer that has read its answers, or None if the VM starts no installer.
 
-    ``asks`` is a question that it has beside the recorded ones.
+    ``asks`` is an additional question.
     """
     try:
         with host.open(vm["boot"]) as file:
@@ -54,7 +54,7 @@ def boot(host, vm, state, asks=""):
 
 
 class Installer:
-    """One start. ``shown`` is its console until it writes to the disk; ``is_answered``: it will complete."""
+    """One run. ``shown`` is its output until it writes to the disk; ``is_answered``: all questions have answers."""
 
     def __init__(self, host, vm, state, files, asks):
         self._host, self._vm, self._state, self._files, self._asks = host, vm, state, files, asks
@@ -80,7 +80,7 @@ class Installer:
         return "\r\n".join([*self._lines, ""])
 
     def finished(self, site_fails):
-        """(console, what is on the disk; None if it failed)"""
+        """(further output, the installed system as a dict, or None if the last script failed)."""
         if site_fails and self.site is not None:
             return f"install.site failed\r\n{_FAILED}", None
         console = "Relinking to create unique kernel... done.\r\n"
@@ -164,7 +164,7 @@ class Installer:
                 self._extract((sets / name).read_bytes())
 
     def _install(self, names, preselected):
-        """Ask which sets to install, and whether to trust them; the chosen ones."""
+        """Ask which sets to install, and whether to continue without verification; returns the chosen sets."""
         own = [f"site{self._short}.tgz", f"site{self._short}-{self._hostname()}.tgz"]
         known = [name for name in names if name in preselected or name in own]
         if not known:
@@ -190,7 +190,7 @@ class Installer:
         return self._values["System hostname? (short form, e.g. 'foo')"]
 
     def _extract(self, data):
-        """A script for the end counts if root can run it."""
+        """Read install.site from a set, if root can run it."""
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for one in archive.getmembers():
                 if one.name.removeprefix("./") == "install.site" and one.mode & 0o100 and one.uid == 0:

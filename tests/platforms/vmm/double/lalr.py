@@ -5,8 +5,8 @@
 
 A grammar is a text with one rule in each line, ``name: symbol symbol -> action``. ``Grammar`` builds the tables, and
 ``Grammar.parse`` calls the methods that the actions name, with the values of the symbols. The symbol ``EOL`` is a line
-feed; ``error`` stands for what cannot be read. An action raises ``Invalid`` to reject what is syntactically right. A
-rule without an action has the value of its first symbol.
+feed; ``error`` stands for symbols with a syntax error. An action raises ``Invalid`` to reject symbols with a correct
+syntax. A rule without an action has the value of its first symbol.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections import defaultdict
 from .lexer import END
 
 _ERROR = "error"
-#: How many tokens must be accepted after an error before the next one is reported.
+#: The number of tokens that must be accepted after an error before another error is reported.
 _SILENT = 3
 
 
 class Invalid(Exception):
-    """An action rejects its symbols; it has reported why."""
+    """An action rejects its symbols, after it reported the reason."""
 
 
 class Grammar:
@@ -40,7 +40,7 @@ class Grammar:
         self._choose()
 
     def _find_first(self):
-        """The terminals (as bits) with which each symbol can begin, and which symbols can be empty."""
+        """Calculate the terminals (as bits) with which each symbol can begin, and the symbols that can be empty."""
         self._first = defaultdict(int, self._bits)
         self._empty, is_growing = set(), True
         while is_growing:
@@ -61,7 +61,7 @@ class Grammar:
         return bits | after
 
     def _closure(self, kernel):
-        """{(rule, dot): bits of the terminals that may follow} of a state."""
+        """The closure of a state: {(rule, position of the dot): bits of the terminals that may follow}."""
         items, work = dict(kernel), list(kernel)
         while work:
             rule, dot = item = work.pop()
@@ -77,7 +77,7 @@ class Grammar:
         return items
 
     def _build(self):
-        """States with the same rules are one; what may follow grows until nothing changes."""
+        """Build the states, merging those with the same items, until the terminals that may follow no longer change."""
         start = ((0, 0),)
         self._numbers, self._states, self._goto = {start: 0}, [{(0, 0): 0}], [{}]
         work = [0]
@@ -107,7 +107,7 @@ class Grammar:
         return number, has_grown
 
     def _choose(self):
-        """The reductions of each state. A shift goes before a reduction, an earlier rule before a later one."""
+        """Choose the reductions of each state. A shift wins over a reduction, and an earlier rule over a later one."""
         self._reduce, self._always = [], []
         for number, kernel in enumerate(self._states):
             shifts = {symbol for symbol in self._goto[number] if symbol in self._bits}
@@ -119,11 +119,11 @@ class Grammar:
                         chosen.setdefault(name, rule)
             only = set(chosen.values())
             self._reduce.append(chosen)
-            # Such a state reduces before the next token is read.
+            # A state with only one reduction reduces before the next token is read.
             self._always.append(only.pop() if len(only) == 1 and not shifts and set(chosen) != {_ERROR} else None)
 
     def parse(self, lexer, actions):
-        """Read a text; True if it could be read to its end."""
+        """Parse a text; returns True if the parser reached its end."""
         return _Run(self, lexer, actions).parse()
 
     def always(self, state):
@@ -147,7 +147,7 @@ def _first(values, position):
 
 
 class _Run:
-    """One text that is read: a stack of states and values."""
+    """The parsing of one text: a stack of states and values."""
 
     def __init__(self, grammar, lexer, actions):
         self.grammar, self.lexer, self.actions = grammar, lexer, actions
@@ -194,7 +194,7 @@ class _Run:
         return self._recover()
 
     def _recover(self):
-        """Go back to a state that accepts an error, or throw the token away; False if neither is possible."""
+        """Return to a state that accepts an error, or discard the token; returns False if neither is possible."""
         if self.silent == _SILENT:
             at_end = self.token is not None and self.token[0] == END
             self.token = None

@@ -15,10 +15,10 @@ import string
 from dataclasses import dataclass, field
 
 END, ERROR, NUMBER, STRING = "$end", "ERROR", "NUMBER", "STRING"
-#: Characters that a macro's text is put between, so that no macro is replaced in it.
+#: Characters that mark the beginning and end of a macro's text, in which no macro is replaced.
 _BEGIN_TEXT, _END_TEXT = "\x01", "\x02"
 _BUFFER = 8096
-#: A process has so many files: one that includes itself ends here.
+#: The number of files that a process can open: it ends a file that includes itself.
 _OPEN_FILES = 100
 _LETTERS = frozenset(string.ascii_letters)
 _DIGITS = frozenset(string.digits)
@@ -29,7 +29,7 @@ _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between the files: ``first`` may begin a word without quotes, ``excluded`` may not be in one."""
+    """The lexical rules of one file: ``first`` may begin a word without quotes, ``excluded`` may not be in one."""
 
     keywords: frozenset
     first: frozenset
@@ -69,14 +69,14 @@ class Lexer:
     def __init__(self, words, read):
         self.dialect, self._read = words, read
         self.sources, self.messages, self.macros = [], [], []
-        #: The line of the last token: messages name it.
+        #: The line of the last token, for messages.
         self.line = 0
         self._is_expanding = False
 
     # Files and messages -----------------------------------------------------------------------------------------------
 
     def open(self, path):
-        """Read on in this file; OSError if it cannot be read. A line feed that returns to it counts its first line."""
+        """Continue with this file; OSError if it cannot be read. ``include`` adds the line feed that begins line 1."""
         if len(self.sources) >= _OPEN_FILES:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         text = self._read(path)
@@ -99,11 +99,11 @@ class Lexer:
         self.messages.append(f"{self.source.name}:{self.line}: {text}")
 
     def remark(self, text):
-        """A message without a place."""
+        """Add a message without file and line."""
         self.messages.append(text)
 
     def _close(self):
-        """Go back to the file that included this one; False if there is none."""
+        """Return to the file that included this one; returns False if there is none."""
         if len(self.sources) == 1:
             return False
         self.sources[-2].errors += self.sources.pop().errors
@@ -112,14 +112,14 @@ class Lexer:
     # Macros -----------------------------------------------------------------------------------------------------------
 
     def define(self, name, value):
-        """The last definition counts."""
+        """Define a macro; a new definition replaces an older one."""
         self.macros = [macro for macro in self.macros if macro.name != name] + [Macro(name, value)]
 
     def unused(self):
         return [macro.name for macro in self.macros if not macro.is_used]
 
     def _expand(self):
-        """Put the macro's text before what is read next; its token if that fails."""
+        """Read a macro's name and insert the macro's text at this position; returns a token only if that fails."""
         name = ""
         while True:
             character = self._next()
@@ -141,7 +141,7 @@ class Lexer:
     # Characters -------------------------------------------------------------------------------------------------------
 
     def _raw(self):
-        """The next character, None at the end of the file."""
+        """The next character, or None at the end of the file."""
         while True:
             source = self.source
             if source.returned:
@@ -160,7 +160,7 @@ class Lexer:
             self.source.returned.append(character)
 
     def _next(self):
-        """The next character outside of quotes: without continuation, the end of a file ends its last line."""
+        """The next character outside of quotes. Continued lines are joined; the end of a file ends its last line."""
         while (character := self._raw()) == "\\":
             following = self._raw()
             if following != "\n":
@@ -186,7 +186,7 @@ class Lexer:
         return character
 
     def _skip(self, text):
-        """Report an error, and throw away the rest of the line."""
+        """Report an error, and skip the rest of the line; returns an error token."""
         self.error(text)
         while (character := self._next()) not in ("\n", None):
             pass
@@ -200,7 +200,7 @@ class Lexer:
     # Tokens -----------------------------------------------------------------------------------------------------------
 
     def token(self):
-        """The next token: a word, a number, a keyword in capitals or the character itself."""
+        """The next (kind, value); the kind is STRING, NUMBER, a keyword in capitals, or the character itself."""
         while True:
             while (character := self._next()) in (" ", "\t"):
                 pass
@@ -232,7 +232,7 @@ class Lexer:
         return self.symbol(character)
 
     def symbol(self, character):
-        """A token of other characters: each is its own."""
+        """The token of any other character: the character itself."""
         return character, character
 
     def _string(self, quote):
@@ -259,7 +259,7 @@ class Lexer:
             text.append(character)
 
     def _escaped(self, quote):
-        """What a backslash within quotes stands for; a line feed stands for nothing."""
+        """The character for a backslash within quotes; a line feed is returned, and the caller ignores it."""
         following = self._quoted(quote)
         if following in (quote, " ", "\t", None):
             return following
@@ -270,7 +270,7 @@ class Lexer:
         return "\\"
 
     def _number(self, character):
-        """The number that begins here, or None if a word does."""
+        """The number that begins here, or ``-``, or None if a word begins here."""
         text = []
         while True:
             text.append(character)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``rdsetroot``, ``vnconfig``, ``mount``, ``umount``, ``makefs`` and ``stty``, as far as installations need them.
 
-The kernel of an installer is a line and its RAM disk. A RAM disk has a fixed size, and is an archive of tar(1):
+The kernel of an installer consists of one line and its RAM disk. A RAM disk has a fixed size, and is a tar archive:
 ``mount`` unpacks it, and ``umount`` packs it again.
 """
 
@@ -25,12 +25,12 @@ _UNITS, _LONGEST_PATH = 4, 89
 
 
 def kernel(files=()):
-    """The kernel of an installer, not compressed, with ``files`` ({name: bytes}) in its RAM disk."""
+    """The uncompressed kernel of an installer, with ``files`` ({name: bytes}) in its RAM disk."""
     return _HEAD + _packed(dict(files))
 
 
 def ram_disk(data):
-    """{name: bytes} in the RAM disk of a kernel; None if it is no kernel of an installer."""
+    """{name: bytes} of the files in a kernel's RAM disk, or None if it is not an installer's kernel."""
     if not data.startswith(_HEAD):
         return None
     with tarfile.open(fileobj=io.BytesIO(data[len(_HEAD) :])) as archive:
@@ -173,6 +173,6 @@ def makefs(world, words):
 
 
 def stty(world, words):
-    """Settings of a terminal have no effect here."""
+    """Do nothing: terminals have no settings here."""
     del world, words
     return 0, "", ""

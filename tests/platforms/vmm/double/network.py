@@ -45,7 +45,7 @@ def ifconfig(world, words):
         elif name not in interfaces:
             if not rest or kind_of(name) not in CLONED:
                 raise Failure(f"ifconfig: {name}: no such interface\n")
-            # A change of an interface that can be created creates it.
+            # ifconfig creates a missing interface before it changes it, if interfaces of this kind can be created.
             _create(interfaces, name)
         elif not rest:
             return 0, _block(interfaces, name), ""
@@ -69,7 +69,7 @@ def _create(interfaces, name):
 
 
 class _Change:
-    """The words behind the name of an interface."""
+    """The arguments after the name of an interface."""
 
     def __init__(self, interfaces, name):
         self.interfaces, self.name = interfaces, name
@@ -210,7 +210,7 @@ def _address_line(address, length):
 
 
 def _learned(vmd, name):
-    """The addresses of guests that a bridge has seen."""
+    """The MAC addresses of guests that a bridge has learned."""
     members = vmd.state["interfaces"][name].get("members", [])
     seen = [(nic["lladdr"], tap) for vm in vmd.guests.running() for tap, nic in zip(vm["taps"], vm["interfaces"])]
     return "".join(f"\t\t{address} {tap} 1 flags=0<>\n" for address, tap in seen if tap in members)
@@ -252,7 +252,7 @@ def netstat(world, words):
 
 
 def _shortened(text):
-    """A network as routing tables show it: 10.50.0/24; an address alone is in full."""
+    """A network in the form of routing tables (10.50.0/24), or the complete address of a single host."""
     if text == "default":
         return text
     network = ipaddress.ip_network(text, strict=False)
@@ -266,7 +266,7 @@ def _shortened(text):
 
 
 def netstart(world, words):
-    """``sh /etc/netstart IF...``: what the files of these interfaces say."""
+    """``sh /etc/netstart IF...``: configure interfaces from their hostname.if files."""
     if world.host.uid:
         return 1, "", "netstart: need root privileges\n"
     err = ""
@@ -285,7 +285,7 @@ def netstart(world, words):
 
 
 def _quiet(world, words):
-    """One line after the other: a failure does not end the script."""
+    """Run ifconfig for one line; returns its error text, because a failure does not end the script."""
     try:
         ifconfig(world, words)
     except Failure as failure:

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options as OpenBSD's getopt(3) reads them, and the failures of commands."""
+"""Parse options like OpenBSD's getopt(3), and the exceptions of failing commands."""
 
 from __future__ import annotations
 
 
 class Failure(Exception):
-    """A command ends with a text on stderr."""
+    """A command fails with this text on stderr and this exit code."""
 
     def __init__(self, text, code=1):
         super().__init__(text)
@@ -15,7 +15,7 @@ class Failure(Exception):
 
 
 class Misuse(Exception):
-    """Wrong options: an optional line, before the usage."""
+    """Wrong options; ``line`` is an optional message before the usage."""
 
     def __init__(self, line=""):
         super().__init__(line)
@@ -23,17 +23,17 @@ class Misuse(Exception):
 
 
 class Hang(Exception):
-    """A command that never ends on its own; it has printed its first words."""
+    """A command never ends on its own; ``stderr`` is the text that it has printed."""
 
     stderr = ""
 
 
 class TimedOut(Exception):
-    """A call in process was ended by its caller; what it has written to stderr."""
+    """The caller's patience ended a call in process; the argument is the call's stderr."""
 
 
 def parse(words, spec):
-    """``([(letter, value)], operands)``: options end at the first other word, or behind ``--``."""
+    """``([(letter, value)], operands)``: options end before the first other word, or after ``--``."""
     found, words = [], list(words)
     while words and words[0].startswith("-") and words[0] != "-":
         word = words.pop(0)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection between ``vmctl`` and vmd: a request changes the state, and waits without holding it."""
+"""The connection between ``vmctl`` and vmd. A request locks the state for changes, but not while it waits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHEEL = 0
 
 
 class Peer:
-    """vmd as ``vmctl`` sees it."""
+    """The side of vmd: it answers requests of ``vmctl``."""
 
     def __init__(self, world):
         self.world = world
@@ -91,6 +91,6 @@ class Peer:
         return {"type": "IMSG_CTL_OK" if is_good else "IMSG_CTL_FAIL"}
 
     def console(self, call, tty):
-        """The console shows nothing, and ends."""
+        """The exit code of a console that shows nothing and ends at once."""
         call.out.append(f"Connected to {tty} (speed 115200)\n")
         return 0

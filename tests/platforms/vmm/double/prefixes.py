@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The networks of local interfaces, as vm.conf names them."""
+"""Parse the prefixes of local interfaces in vm.conf."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SHORTEST = {4: 1, 6: 0}
 
 
 class BadPrefix(Exception):
-    """Why a text is no prefix."""
+    """The text is not a valid prefix; the argument is the reason."""
 
 
 def inet(text):
-    """``{local_prefix, local_mask}`` of an IPv4 prefix, which may be short: ``10/8``."""
+    """``{local_prefix, local_mask}`` of an IPv4 prefix, which may be abbreviated: ``10/8``."""
     address, length = _split(text, 4)
     number = _inet_number(address)
     if number is None:
@@ -59,7 +59,7 @@ def _checked(number, length, version, suffix):
 
 
 def _inet_number(text):
-    """The number of an address with one to four parts; those that are missing are zero."""
+    """The number of an address with one to four parts (missing parts are zero), or None if it is not valid."""
     if re.fullmatch(r"0[xX][0-9a-fA-F]{1,8}", text):
         return int(text[2:].ljust(8, "0"), 16)
     parts = text.split(".")

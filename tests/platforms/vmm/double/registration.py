@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual machines and switches that vmd registers for the blocks of vm.conf."""
+"""The VMs and switches that vmd registers for the blocks of vm.conf."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INVALID = "Invalid argument"
 
 
 class Refused(Exception):
-    """Why a block is not registered: a line that gives the reason (or none), and the system's text."""
+    """A block is not registered: a message with the reason (may be empty), and the system's error text."""
 
     def __init__(self, reason, text):
         super().__init__(reason, text)
@@ -24,12 +24,12 @@ class Refused(Exception):
 
 
 class Registry:
-    """The VMs (in order) and switches of vmd. ``new_id(name, uid)`` and ``new_address(index)`` are its counters."""
+    """The VMs (in order) and switches of vmd. ``new_id(name, uid)`` and ``new_address(index)`` return new values."""
 
     def __init__(self, vms, switches, settings, new_id, new_address):
         self.vms, self.switches, self.globals = vms, switches, settings
         self._new_id, self._new_address = new_id, new_address
-        #: The names of all blocks that were read, also of VMs that were known before.
+        #: The names of all blocks that were read, including those of VMs that were registered before.
         self.names = set()
 
     def add_switch(self, values):
@@ -39,13 +39,13 @@ class Registry:
         return next((vm for vm in self.vms if vm["name"] == name), None)
 
     def add_vm(self, block, kernel, remark, is_diskless=False):
-        """Register a block; the system's text if that fails, after ``remark`` reported the reason."""
+        """Register a block. If that fails, pass the reason to ``remark`` and return the system's error text."""
         try:
             values = self._inherited(block) if block.parent else _values(block)
             known = self.find(block.name)
             if known is not None:
                 self.names.add(block.name)
-                # The second block of a name is ignored, but for its kernel.
+                # A second block with the same name is ignored, except its kernel.
                 _set(known, "boot", kernel)
                 return None
             _check(block, values, is_diskless)
@@ -65,7 +65,7 @@ class Registry:
             switch = next((one for one in self.switches if one["name"] == nic.get("switch")), {})
             nic["locked"] = nic["locked"] or switch.get("locked", False)
             if "rdomain" in switch:
-                # The switch's number is used when the VM starts.
+                # The switch's rdomain is used when the VM starts.
                 nic.setdefault("rdomain", 0)
             nic["lladdr"] = nic["lladdr"] or self._new_address(index)
         self.vms.append(vm)
@@ -74,7 +74,7 @@ class Registry:
     # Instances --------------------------------------------------------------------------------------------------------
 
     def _inherited(self, block):
-        """The values of an instance: what it does not set comes from its parent."""
+        """The values of an instance; values that it does not set are its parent's."""
         parent = self.find(block.parent)
         if parent is None:
             raise Refused("", _ENOENT_PARENT)
@@ -120,7 +120,7 @@ def _owner_of_instance(block, parent):
 
 
 def _values(block):
-    """A block as vmd keeps it."""
+    """The values of a block in the form in which vmd keeps them."""
     values = {
         "name": block.name,
         "name_of": block.name,
@@ -150,7 +150,7 @@ def _set(values, key, value):
 def _check(block, values, is_diskless):
     if not block.has_devices:
         raise Refused("invalid configuration, no devices", _NO_DEVICES)
-    # A VM that only has a kernel exists on vmctl's command line alone.
+    # Only vmctl's command line can define a VM that has nothing but a kernel.
     if not (values["disks"] or values.get("cdrom") or is_diskless):
         raise Refused("no kernel or disk/cdrom specified", INVALID)
     if not is_valid_name(block.name):

@@ -56,7 +56,7 @@ def rcctl(world, words):
 
 
 def _switch_pf(world, action):
-    """pf is no daemon: a line of its own turns it off at boot, and only pfctl turns it on and off now."""
+    """Enable or disable pf at boot by the line pf=NO. pf is not a daemon: pfctl switches it on and off at run time."""
     if action in _ACTIONS:
         raise Failure('rcctl: "pf" is a special variable, no rc.d(8) script\n')
     lines = [line for line in world.host.text(_FILE).splitlines() if not line.startswith("pf=")]
@@ -72,11 +72,11 @@ class _Service:
     def __init__(self, world, name, letters):
         self.world, self.name, self.letters = world, name, letters
 
-    # The file of flags ------------------------------------------------------------------------------------------------
+    # rc.conf.local ----------------------------------------------------------------------------------------------------
 
     @property
     def flags(self):
-        """The flags, None if it is disabled."""
+        """The flags of the service, or None if it is disabled."""
         found = re.search(rf"^{self.name}_flags=(.*)$", self.world.host.text(_FILE), re.M)
         if found:
             value = found.group(1).strip().strip('"').strip("'")
@@ -84,7 +84,7 @@ class _Service:
         return "" if self.name in _ON_BY_DEFAULT else None
 
     def _write(self, value):
-        """Set the line, or remove it; an empty file is deleted."""
+        """Set the service's line, or remove it if ``value`` is None; an empty file is deleted."""
         lines = [
             line for line in self.world.host.text(_FILE).splitlines() if not line.startswith(f"{self.name}_flags=")
         ]
@@ -166,7 +166,7 @@ class _Service:
         return int(not is_good), "" if "q" in self.letters else text, ""
 
     def _reload(self):
-        """It only sends a signal: whether the daemon understands its file is not seen."""
+        """Reload the daemon. Only a signal is sent, so errors in the daemon's file are not reported."""
         if self.name == "vmd" and self.is_running:
             with self.world.vmd() as daemon:
                 daemon.reload()
@@ -199,7 +199,7 @@ class _Service:
 
 
 def dhcpd(world, words):
-    """``dhcpd -n``: statements end with a semicolon or are blocks."""
+    """``dhcpd -n``: check that each statement ends with a semicolon or is a block."""
     found, _interfaces = options.parse(words, "A:C:L:c:dfl:nu:vY:y:")
     path = dict(found).get("c", "/etc/dhcpd.conf")
     if not world.host.exists(path):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes as OpenBSD reads and writes them: powers of 1024, one letter."""
+"""Parse and format sizes like OpenBSD: powers of 1024 with one letter."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import re
 _UNITS = "BKMGTPE"
 _LARGEST = 2**63 - 1
 MEGABYTE = 1 << 20
-#: A size has less than this many digits before the point; those behind it beyond the limit are not read.
+#: A size has fewer digits than this before the point; too many digits after the point are ignored.
 _DIGITS = 21
 
 
 class BadSize(Exception):
-    """The text is no size; the reason is the system's text."""
+    """The text is not a size; the argument is the system's error text."""
 
 
 def read(text):
-    """The bytes of ``1.5G``. A word without digits counts as 0."""
+    """Parse a size such as ``1.5G``; returns bytes. A text without digits is 0."""
     found = re.fullmatch(r"[ \t\n\v\f\r]*([-+]?)([0-9]*)(?:\.([0-9]*))?(|[^0-9.].*)", text, re.S)
     if found is None:
         raise BadSize("Invalid argument")
@@ -37,7 +37,7 @@ def read(text):
 
 
 def _scale(unit):
-    """The factor of a unit; no other letter or digit may follow it."""
+    """The factor of a unit; fails if another letter or digit follows it."""
     power = _UNITS.find(unit[0].upper())
     if power < 0 or (unit[1:2].isascii() and unit[1:2].isalnum()):
         raise BadSize("Invalid argument")
@@ -45,7 +45,7 @@ def _scale(unit):
 
 
 def write(number):
-    """The text of ``number`` bytes: one decimal below 100 units, none from there on."""
+    """Format ``number`` bytes: with one decimal place below 100 units, without from 100 units on."""
     if number == 0:
         return "0B"
     power = 0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``vmctl start``: its options, and the request that they become."""
+"""``vmctl start``: its options, and the request for vmd."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FAILURES = {
 
 
 class Start:
-    """The options, each checked as it is read."""
+    """The options; each is checked when it is read."""
 
     def __init__(self, call, found):
         self.call, self.with_console = call, False
@@ -55,7 +55,7 @@ class Start:
             readers.get(letter, self._device)(value)
 
     def _add_switch(self, name):
-        # A dot is what vmctl itself uses for a local interface.
+        # vmctl itself uses the name "." for a local interface.
         is_local = name == "."
         self.nics.append({"flags": ["UP", "LOCAL"] if is_local else ["UP"], "switch": "" if is_local else name})
 
@@ -119,7 +119,7 @@ class Start:
     # The request ------------------------------------------------------------------------------------------------------
 
     def message(self, wanted):
-        """The request, after the checks that need a connection."""
+        """The request, after the checks that vmctl makes once it is connected."""
         nics = [*self.nics, *({"flags": ["UP"], "switch": ""} for _more in range((self.count or 0) - len(self.nics)))]
         flags = [
             name

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the double knows: one JSON file under a lock, an event clock, and a record of each call."""
+"""The state of the double: one JSON file with a lock, the simulated time, and a record of each call."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from copy import deepcopy
 from .host import GROUPS, USERS, Host
 from .system import dmesg_text
 
-#: Time moves by this much with each call.
+#: The seconds by which the time advances with each call.
 _TICK = 0.5
 NEW = {
-    # Behaviour: README.md explains each.
+    # Behaviour, described in README.md.
     "release": "7.8",
     "root": None,
     "uid": 0,
@@ -60,7 +60,7 @@ _NETSTART = '#!/bin/sh\nexec netstart "$@"\n'
 
 
 class State:
-    """The state in ``folder``. It is locked for moments only: never while a command waits."""
+    """The state in ``folder``. It is locked only for moments, never while a command waits."""
 
     def __init__(self, folder, environment=None):
         self.folder = str(folder)
@@ -70,7 +70,7 @@ class State:
             self._create()
 
     def _create(self):
-        """A host as it is installed, with a root folder of its own."""
+        """Create the state of a newly installed host, with the files below its root directory."""
         os.makedirs(self.folder, exist_ok=True)
         with self._locked():
             if not os.path.exists(self._path):
@@ -79,7 +79,7 @@ class State:
                     self.populate(FILES)
 
     def populate(self, paths=()):
-        """Write files of an installed host: empty ones, and those that depend on the state."""
+        """Write files of an installed host: ``paths`` as empty files, and those with content."""
         state = self.look()
         host = self.host(state)
         for path in paths:
@@ -89,7 +89,7 @@ class State:
 
     @contextmanager
     def open(self):
-        """The state as a mapping; changes are kept."""
+        """A context with the locked state as a mapping; changes are saved."""
         with self._locked():
             state = self.look()
             yield state
@@ -107,12 +107,12 @@ class State:
         os.replace(f"{self._path}.new", self._path)
 
     def look(self):
-        """The state as a mapping of its own; changes are lost."""
+        """A copy of the state; changes to it are not saved."""
         with open(self._path, encoding="utf-8") as file:
             return {**deepcopy(NEW), **json.load(file)}
 
     def host(self, state, cwd=""):
-        """The file system, and who calls."""
+        """The file system as the caller can use it."""
         root = self._environment.get("POLYVIRT_VMM_ROOT") or state["root"] or "1"
         root = os.path.join(self.folder, "root") if root == "1" else root
         uid = int(self._environment.get("POLYVIRT_VMM_UID", state["uid"]))
@@ -120,7 +120,7 @@ class State:
         return Host(root, cwd, uid, users, state["groups"])
 
     def note(self, **call):
-        """One line for each call: words, uid, code, stdout, stderr, the time of the double."""
+        """Record a call as one line of JSON: arguments, uid, exit code, stdout, stderr, the simulated time."""
         with open(os.path.join(self.folder, "calls"), "a", encoding="utf-8") as file:
             file.write(json.dumps(call) + "\n")
 

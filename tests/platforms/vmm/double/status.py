@@ -10,7 +10,7 @@ from . import sizes
 _COLUMNS = "{:>5} {:>5} {:>5} {:>7} {:>7} {:>7} {:>12} {:>8} {}\n"
 _HEADER = _COLUMNS.format("ID", "PID", "VCPUS", "MAXMEM", "CURMEM", "TTY", "OWNER", "STATE", "NAME")
 _OWNER = 15
-#: The first state bit that is set names the state.
+#: (state bit, name of the state); the first bit that is set determines the name.
 _STATES = (
     ("PAUSED", "paused"),
     ("WAITING", "waiting"),
@@ -21,7 +21,7 @@ _STATES = (
 
 
 def listed(call):
-    """The VMs that vmd lists, or None if it answers something else."""
+    """The VMs that vmd lists, or None after an unexpected answer."""
     vms = []
     for answer in call.ask({"type": "IMSG_VMDOP_GET_INFO_VM_REQUEST"}):
         if answer["type"] == "IMSG_VMDOP_GET_INFO_VM_END_DATA":
@@ -33,7 +33,7 @@ def listed(call):
 
 
 def show(call, wanted, only_running):
-    """Print the list; the exit code counts VMs before the name is compared."""
+    """Print the list. The exit code depends on the number of VMs before those with another name are left out."""
     vms = listed(call)
     if vms is None:
         return 1

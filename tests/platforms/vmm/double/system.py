@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small programs that report what the host is, and ``fw_update``."""
+"""Small programs that report properties of the host, ``fw_update`` and ``doas``."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ _DOAS = {
 
 
 def doas(world, words):
-    """(why it is refused, the words of the other program)"""
+    """(error message, or an empty text if doas permits the call; the arguments of the other program)."""
     found, words = options.parse(words, "a:C:Lnsu:")
     rule = world.state.look()["doas"]
     if rule == "permit" or (world.host.uid == 0 and rule != "none"):

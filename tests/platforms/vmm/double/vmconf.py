@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading vm.conf: what each line means. What a whole block means for vmd is in registration.py."""
+"""Parse vm.conf: the meaning of each line. registration.py contains the meaning of whole blocks for vmd."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Block:
 
 @dataclass
 class Verdict:
-    """The messages of a file, and whether it is good."""
+    """The result of parsing a file: whether it is valid, the messages, and the unused macros."""
 
     is_good: bool
     messages: list
@@ -57,10 +57,10 @@ class Verdict:
 
 
 def read(path, host, registry=None, largest_memory=DEFAULT_LARGEST_MEMORY, release="7.7"):
-    """The verdict on the file at ``path``. Its blocks go to ``registry`` (none if the file is only checked).
+    """Parse the file at ``path``; returns a Verdict. Blocks are added to ``registry``, if it is given.
 
-    ``host`` has ``read(path)``, ``resolve(path)``, ``head(path)``, ``users`` and ``groups``. OSError if there is no
-    such file.
+    ``host`` has ``read(path)``, ``resolve(path)``, ``head(path)``, ``users`` and ``groups``. OSError if the file cannot
+    be read.
     """
     lexer = Lexer(_dialect(release), host.read)
     lexer.open(path)
@@ -69,7 +69,7 @@ def read(path, host, registry=None, largest_memory=DEFAULT_LARGEST_MEMORY, relea
 
 
 def report(verdict):
-    """What ``vmd -n`` prints."""
+    """The text that ``vmd -n`` prints."""
     lines = [f"vmd: {message}\n" for message in verdict.messages]
     lines += [f"warning: macro '{name}' not used\n" for name in verdict.unused]
     return "".join([*lines, *(["configuration OK\n"] if verdict.is_good else [])])
@@ -81,12 +81,12 @@ def _dialect(release):
 
 
 class _Reader(Reader):
-    """All actions: those of ``vm`` blocks are here."""
+    """All actions of the grammar; this class adds those of ``vm`` blocks."""
 
     def __init__(self, lexer, host, registry, largest_memory):
         super().__init__(lexer, host, registry)
         self.largest_memory = largest_memory
-        # A kernel outlives a block that fails: the next block gets it.
+        # The kernel of a block that fails is used for the next block.
         self.kernel = None
 
     def vm_name(self, _vm, name, instance):
@@ -94,7 +94,7 @@ class _Reader(Reader):
         if instance is not None:
             if len(name) > LONGEST_NAME:
                 self.reject(f"vm {name} name too long")
-            # An instance inherits what it does not set.
+            # An instance may have no devices of its own, because it inherits those of its parent.
             self.block = Block(instance, name, has_devices=True)
         if len(self.block.name) > LONGEST_NAME:
             self.reject("vm name too long")
@@ -204,7 +204,7 @@ class _Reader(Reader):
         self.block.has_devices = True
 
     def nic(self, local, _word, tap, _options):
-        """The options have been read already: they are those of the block's ``next_nic``."""
+        """Add a NIC. Its options have been read before, into the block's ``next_nic``."""
         nic, self.block.next_nic = self.block.next_nic, _new_nic()
         if len(self.block.nics) >= MAX_NICS:
             self.reject(f"too many interfaces: {MAX_NICS + 1}")
@@ -228,7 +228,7 @@ class _Reader(Reader):
     def address(self, text):
         octets = _octets(text)
         if octets is None:
-            # The line break is part of the message.
+            # The line break belongs to vmd's message.
             self.reject(f"invalid address: {text}\n")
         return octets
 
@@ -245,11 +245,11 @@ class _Reader(Reader):
 
 
 class _Unusable(Exception):
-    """Why a disk cannot be used."""
+    """A disk cannot be used; the argument is the reason."""
 
 
 def _octets(text):
-    """The six octets of an Ethernet address; what follows a seventh separator is not read."""
+    """The six octets of an Ethernet address, or None if it is not valid; text after a sixth separator is ignored."""
     octets, rest = [], text.lstrip(" \t\n\v\f\r")
     for position in range(6):
         found = re.match(r"[ \t\n\v\f\r]*\+?(?:0[xX](?=[0-9a-fA-F]))?([0-9a-fA-F]+)", rest)

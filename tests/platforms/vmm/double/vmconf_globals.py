@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lines of vm.conf outside of ``vm`` blocks mean: macros, included files, global settings, switches."""
+"""The meaning of lines outside of ``vm`` blocks in vm.conf: macros, included files, global settings, switches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import prefixes
 from .lalr import Invalid
 
 LONGEST_INTERFACE = 15
-# As recorded on another system, where socket addresses are 4 bytes longer.
+# The value of the system of the recordings, where socket addresses are 4 bytes longer than on OpenBSD.
 _LONGEST_SOCKET = 107
 _LONGEST_CONTEXT = 31
 _LARGEST_TABLE = 255
@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(self, lexer, host, registry):
         self.lexer, self.host, self.registry = lexer, host, registry
-        # The block that is being read.
+        # The block that is being parsed.
         self.block = None
 
     def reject(self, text):
@@ -96,7 +96,7 @@ class Reader:
         self.keep(socket_owner=[owner[0], max(owner[1], 0)])
 
     def agentx(self, _word):
-        """Several lines are one setting."""
+        """Begin a line agentx; several such lines change the same setting."""
         known = self.registry.globals.get("agentx") if self.registry else None
         self.agent = known or {"context": "", "path": ""}
         self.keep(agentx=self.agent)
@@ -165,11 +165,11 @@ class Reader:
 
 
 def signed(number):
-    """What is left of a number in 32 bits."""
+    """The value of a number that is stored in a signed integer of 32 bits."""
     return (number + 2**31) % 2**32 - 2**31
 
 
 def kind_of(interface):
-    """``bridge`` of ``bridge0``; empty if the name has no kind or no valid number."""
+    """The kind of an interface, such as ``bridge`` of ``bridge0``; empty if the name has no kind or no valid number."""
     found = re.fullmatch(r"([^0-9]{1,14})([0-9]+)", interface)
     return found.group(1) if found and int(found.group(2)) < 2**32 else ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The grammar of vm.conf, and its words."""
+"""The grammar and the keywords of vm.conf."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ interface interfaces lladdr local locked memory net owner parallel path prefix r
 switch up vm
 """
 DIALECT = dialect(_KEYWORDS)
-#: The first release that knows a word.
+#: {keyword: the release that introduced it}.
 SINCE = {"sev": "7.6", "seves": "7.8"}
 
 _GRAMMAR = """

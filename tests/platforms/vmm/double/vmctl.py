@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``vmctl``: its options, messages and exit codes. What vmd answers comes from a ``peer`` (vmd.py).
+"""``vmctl``: its options, messages and exit codes. A ``peer`` (peer.py) answers for vmd.
 
-``peer.connect()`` raises OSError. ``peer.request(message)`` returns the answers, one after the other: messages are
-mappings with a ``type``, named as in vmd's protocol.
+``peer.connect()`` may raise OSError. ``peer.request(message)`` yields the answers. Messages are mappings with a
+``type``, which has the name of vmd's protocol.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MODES = {"all": "ALL", "switches": "SWITCHES", "vms": "VMS"}
 
 @dataclass
 class Call:
-    """One call: where it prints, and what it finds."""
+    """One call of vmctl: its output, vmd (``peer``) and the host."""
 
     peer: object
     host: Host
@@ -57,7 +57,7 @@ class Call:
         self.err.append(f"vmctl: {text}\n")
 
     def ask(self, message):
-        """The answers of vmd; Failure if it refuses or goes away."""
+        """The answers of vmd. Raises Failure if vmd reports a failure or closes the connection."""
         for answer in self.peer.request(message):
             if answer["type"] == "close":
                 raise Failure("vmctl: pipe closed\n")
@@ -74,7 +74,7 @@ class Call:
         raise Failure("vmctl: pipe closed\n")
 
     def _broken(self, data):
-        """Less than a header waits for more; a header with an impossible length is an error."""
+        """Fail if the data is a whole header, because its length is not valid; with less data, vmctl waits for more."""
         if len(data) >= 16:
             raise Failure("vmctl: imsg_get error\n" if self.is_old else "vmctl: read error: Result too large\n")
 
@@ -87,7 +87,7 @@ class Call:
 
     @property
     def is_old(self):
-        """Whether this is a release before changes that came between 7.4 and 7.6."""
+        """Whether the release is older than 7.5, so that it behaves like 7.4."""
         return self.release < "7.5"
 
     @property
@@ -130,7 +130,7 @@ _GENERAL = "usage:\tvmctl [-v] command [arg ...]\n"
 
 
 def _command(call, word):
-    """The command that a word is the beginning of."""
+    """The only command that begins with this word."""
     found = [name for name in _COMMANDS if name.startswith(word)]
     if not call.can_send:
         found = [name for name in found if name not in ("send", "receive")]
@@ -140,16 +140,16 @@ def _command(call, word):
 
 
 class Target(NamedTuple):
-    """The VM that a word stands for."""
+    """The VM that a word on the command line names, by id or name."""
 
     id: int
     name: str
-    #: Whether messages name it: an empty name is one, too.
+    #: Whether messages contain the name, which may be empty.
     is_named: bool = True
 
 
 def target(call, word, needs_name=False):
-    """The VM that a word stands for: a number is always an id."""
+    """The Target of a word on the command line; a number is always an id."""
     if word.startswith("-"):
         raise Failure(f"vmctl: invalid id: {word}\n")
     found = re.fullmatch(r"[ \t\n\v\f\r]*\+?([0-9]+)", word)
@@ -203,7 +203,7 @@ def _about(request, wanted, flags=()):
 
 
 def _terminate(call, request, wanted, flags, title, waits=False):
-    """Stop or wait; the line is written in two pieces."""
+    """Stop a VM or wait for its end. The message is written in two parts: before the request and after the answer."""
     call.err.append(f"{title} {wanted.name}: " if wanted.is_named else f"{title}: ")
     for answer in call.ask(_about(request, wanted, flags)):
         text, code = _terminated(answer, [*flags, *(["WAIT"] if waits else [])])
@@ -224,7 +224,7 @@ def _terminated(answer, flags):
     error = answer.get("vmr_result")
     if answer["type"] not in ("IMSG_VMDOP_TERMINATE_VM_RESPONSE", "IMSG_VMDOP_TERMINATE_VM_EVENT"):
         return "unexpected response received from vmd\n", 1
-    # An event never fails.
+    # An error in an event is ignored.
     if error and error.get("number") and answer["type"] == "IMSG_VMDOP_TERMINATE_VM_RESPONSE":
         return _STOP_ERRORS.get(error.get("name"), f"failed: {error_text(error)}") + "\n", 1
     if answer["type"] == "IMSG_VMDOP_TERMINATE_VM_RESPONSE":
@@ -251,7 +251,7 @@ def _stop(call, words):
     for vm in vms:
         if vm["creator_pid"] and vm["id"]:
             _terminate(call, "IMSG_VMDOP_TERMINATE_VM_REQUEST", Target(0, vm["name"]), flags, "stopping vm")
-    # Refusals do not count.
+    # Errors of single VMs do not change the exit code.
     return 0
 
 
@@ -349,7 +349,7 @@ def _reset(call, words):
 
 
 def _send(call, words):
-    """It reports success whatever vmd does: it only sees that the file is closed."""
+    """``vmctl send``: it always reports success, because it only notices that vmd closed the file."""
     wanted = target(call, _one(words))
     _connect(call)
     for answer in call.peer.request(_about("IMSG_VMDOP_SEND_VM_REQUEST", wanted)):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vmd: what it answers to requests of ``vmctl``, and ``vmd -n``."""
+"""vmd: its answers to requests of ``vmctl``, and ``vmd -n``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .registration import Registry
 
 DEFAULT_FILE = "/etc/vm.conf"
 _BITS = (("running", "RUNNING"), ("stopping", "SHUTDOWN"), ("paused", "PAUSED"))
-#: Every number except 0 is a failure; its name selects the text.
+#: The error number of all failures: any except 0. The name of an error determines its text.
 _FAILED = 1
 _DELAY, _PARALLEL = 30, 4
 
 
 def check(world, words):
-    """``vmd``: only its check of a file; ``rcctl`` starts the daemon."""
+    """The program ``vmd``: ``-n`` checks a file; without it, start the daemon."""
     try:
         found, rest = options.parse(words, "dD:f:nv")
     except options.Misuse as misuse:
@@ -32,7 +32,7 @@ def check(world, words):
     try:
         verdict = vmconf.read(path, world.host, None, limit, release)
     except FileNotFoundError as reason:
-        # The default file may be missing without a warning.
+        # There is no warning if the default file is missing.
         warning = f"vmd: failed to open {path}: {reason.strerror}\n" if "f" in dict(found) else ""
         return 0, "", f"{warning}configuration OK\n"
     except OSError as reason:
@@ -41,36 +41,36 @@ def check(world, words):
 
 
 class Vmd:
-    """One state that is open: the daemon's transitions."""
+    """The daemon's operations on an open state."""
 
     def __init__(self, state, host):
         self.state, self.host, self.guests = state, host, Guests(state, host)
         self.daemon = state["vmd"]
 
     def find(self, message, prefix="vid_"):
-        """The VM that a request names, by id or name."""
+        """The VM that a request names by id or name, or None."""
         number, name = message[f"{prefix}id"], message[f"{prefix}name"]
         found = (vm for vm in self.state["vms"] if (vm["id"] == number if number else vm["name"] == name))
         return next(found, None)
 
     def may(self, vm):
-        """Whether the caller owns the VM."""
+        """Whether the caller may control the VM: root, its owner, or a member of its group."""
         return self.host.uid in (0, vm["owner"][0]) or self._is_member(vm["owner"][1])
 
     def _is_member(self, gid):
-        """Whether the caller's own group is this one."""
+        """Whether this is the caller's primary group."""
         return gid != -1 and any(ids == (self.host.uid, gid) for ids in self.host.users.values())
 
     # Lists ------------------------------------------------------------------------------------------------------------
 
     def info(self):
-        """The newest running VM first, then the others as they are defined."""
+        """The rows of all VMs: the running ones (last started first), then the others in the order of definition."""
         running = sorted(self.guests.running(), key=lambda vm: -vm["started_at"])
         others = [vm for vm in self.state["vms"] if not vm.get("running")]
         return [self._row(vm) for vm in running + others if self._is_seen(vm)]
 
     def _is_seen(self, vm):
-        """A VM is missing from the list for a moment after it started or ended."""
+        """Whether the list contains a VM: it does not for ``status_gap`` seconds after the VM started or ended."""
         since = vm.get("started_at") if vm.get("running") else vm.get("ended_at")
         return since is None or self.state["now"] - since >= self.state["status_gap"]
 
@@ -117,7 +117,7 @@ class Vmd:
         return vm
 
     def _new(self, message):
-        """A VM that only the command line defines."""
+        """Register a VM that is not in vm.conf, from the options of ``vmctl start``."""
         if not message["vmc_flags"]:
             raise Refused("EPERM" if self.host.uid else "VMD_DISK_MISSING")
         if self.host.uid and "INSTANCE" not in message["vmc_flags"]:
@@ -141,7 +141,7 @@ class Vmd:
     # Stop and pause ---------------------------------------------------------------------------------------------------
 
     def refusal(self, vm, by_force=False, waits=False):
-        """Why a VM cannot be stopped, or waited for."""
+        """The name of the error if the VM cannot be stopped (or waited for), else an empty text."""
         if vm is None:
             return "ENOENT"
         if vm.get("stopping") and not by_force:
@@ -151,13 +151,13 @@ class Vmd:
         return "" if waits or self.may(vm) else "EPERM"
 
     def pause(self, message, is_paused):
-        """(the answer, whether it never comes)"""
+        """(the answer, whether it never arrives)."""
         vm = self.find(message)
         name = "ENOENT" if vm is None else "EPERM"
         if vm is None or not self.may(vm):
             return {"short_int": {"name": name, "number": _FAILED}}, False
         if not vm.get("running"):
-            # The bit is set all the same.
+            # vmd sets the bit although the VM does not run.
             vm["paused"] = is_paused
             return {"vmr_result": {"name": "ENOENT", "number": _FAILED}}, False
         vm["paused"] = is_paused
@@ -171,7 +171,7 @@ class Vmd:
         )
 
     def _claim_id(self, name, uid):
-        """An id belongs to name and owner, until vmd starts again."""
+        """The id for a name and owner; it stays the same until vmd is restarted."""
         key = f"{uid}:{name}"
         if key not in self.daemon["known"]:
             self.daemon["next_id"] += 1
@@ -179,13 +179,13 @@ class Vmd:
         return self.daemon["known"][key]
 
     def _new_address(self, index):
-        """Another address each time that a definition is read."""
+        """A new MAC address; vmd chooses one each time that it reads a definition."""
         self.state["addresses"] += 1
         number = self.state["addresses"] * 40503 % 65536
         return f"fe:e1:bb:d{index + 1}:{number >> 8:02x}:{number & 255:02x}"
 
     def reload(self):
-        """Forget all VMs that do not run, read the file, start what is enabled; False if that fails."""
+        """Forget all VMs that do not run, read vm.conf and start enabled VMs; returns False if that fails."""
         self.state["vms"][:] = self.guests.running()
         return self.load(DEFAULT_FILE)
 
@@ -219,7 +219,7 @@ class Vmd:
         self.state["switches"][:] = names.values()
 
     def start_waiting(self):
-        """Start enabled VMs: some at a time, if the file says so."""
+        """Start enabled VMs: all at once, or in groups with a delay if vm.conf contains ``staggered start``."""
         staggered = self.daemon["settings"].get("staggered")
         parallel, delay = (staggered["parallel"] or _PARALLEL, staggered["delay"]) if staggered else (0, 0)
         waiting = [vm for vm in self.state["vms"] if vm["state"] == "waiting" and not vm.get("running")]
@@ -241,7 +241,7 @@ class Vmd:
     # The daemon -------------------------------------------------------------------------------------------------------
 
     def boot(self):
-        """Start the daemon; False if it cannot run here."""
+        """Start the daemon; returns False if it cannot run on this host."""
         if self.state["cpu"] == "none":
             self.guests.log("fatal in vmd: /dev/vmm: Operation not supported by device")
             return False
@@ -251,7 +251,7 @@ class Vmd:
         return self.load(DEFAULT_FILE) or self.halt()
 
     def halt(self):
-        """End the daemon and all VMs, without asking the guests."""
+        """End the daemon and all VMs, without shutting down the guests; returns False."""
         for vm in self.guests.running():
             self.guests.end(vm)
         self.state["vms"].clear()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One command that runs in the simulated host: its state, its files, and the passing of time."""
+"""The environment of one command on the simulated host: its state, its files and its time."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .vmd import Vmd
 
 
 class World:
-    """The state as one caller sees it, who has ``patience`` for so many seconds."""
+    """The state for one caller, who ends the call after ``patience`` seconds of the host's time."""
 
     def __init__(self, state, cwd="", clock=time, patience=None):
         self.state, self._clock = state, clock
-        #: When the caller ends this call, in the time of the host; None is never.
+        #: The host's time at which the caller ends this call, or None.
         self.deadline = None if patience is None else state.look()["now"] + patience
         self.host = state.host(state.look(), cwd)
 
     @contextmanager
     def vmd(self):
-        """The daemon, with all that has happened until now; changes are kept."""
+        """A context with vmd, after all events up to the present; changes are saved."""
         with self.state.open() as state:
             vmd = Vmd(state, self.host)
             vmd.guests.advance(state["now"])
@@ -33,7 +33,7 @@ class World:
             vmd.guests.advance(vmd.state["now"] + seconds)
 
     def take_order(self, program, words):
-        """The first order for this call, which is done once: how it fails."""
+        """Remove and return the first planned failure of this call (``OpenBSD.fails``), or None."""
         with self.state.open() as state:
             orders = state["fail"]
             found = (one for one in orders if one["program"] == program and words[: len(one["words"])] == one["words"])
@@ -43,7 +43,7 @@ class World:
             return order
 
     def wait_for_end(self, number):
-        """Pass the time until this VM does not run; False if nothing would end it, or the caller does not wait."""
+        """Let time pass until this VM has stopped; returns False if it never stops, or not before the deadline."""
         while True:
             with self.vmd() as vmd:
                 if number not in [vm["id"] for vm in vmd.guests.running()]:

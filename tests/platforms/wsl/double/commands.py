@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands of Windows that a WSL host has besides those for files: registry, disk images, features, scheduled tasks."""
+"""PowerShell commands of a WSL host: registry, disk images, features, scheduled tasks; files are Hyper-V's."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from platforms.windows.programs import split
 LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
 _OWN = ("Get-ItemProperty", "Set-ItemProperty", "Get-WindowsOptionalFeature")
 _NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
-#: Results of a task: it runs, it never ran, and a logon that was refused.
+#: Values of LastTaskResult: the task runs, it never ran, its logon failed.
 RUNNING, NEVER, LOGON_REFUSED = 0x00041301, 0x00041303, 0x80070569
 _CIM = {"CimSession": {"aliases": ["Session"], "sets": {"*": {}}, "type": "CimSession[]"}}
-#: As the documentation of the module Storage has it.
+#: The signature of Get-DiskImage, from the documentation of the module Storage.
 _DISK_IMAGE = {
     "default_set": "ByImagePath",
     "impact": None,
@@ -35,7 +35,7 @@ _DISK_IMAGE = {
         "ThrottleLimit": {"sets": {"*": {}}, "type": "int"},
     },
 }
-#: {element of a definition: those that it may contain}
+#: {element of a task's XML definition: the elements that it may contain}
 _SCHEMA = {
     "Task": {"RegistrationInfo", "Triggers", "Principals", "Settings", "Actions"},
     "RegistrationInfo": {"Description", "Author", "URI"},
@@ -73,7 +73,7 @@ def handles(*names):
 
 
 def commands():
-    """The commands that this host has."""
+    """The list of the host's commands."""
     found = [one for one in ALL_COMMANDS if one.name in {*HANDLERS, *_OWN} or one.module == "ScheduledTasks"]
     types = found[0].types
     return [
@@ -90,7 +90,7 @@ def _failed(call, id_, category, key, code=0x80131501, **values):
 
 
 def _keys(call):
-    """{path of a key: {value: data}} of the user's hive, as far as it matters."""
+    """{path of a key: {value: data}} of WSL's keys in the user's hive."""
     host = call.host
     if not host.distros and not host.default_version:
         return {}
@@ -152,7 +152,7 @@ def get_feature(call):
 
 @dataclass
 class Task:
-    """A scheduled task: its definition, and whether its program runs."""
+    """A scheduled task; ``is_running`` is True while its program runs."""
 
     path: str
     name: str
@@ -203,7 +203,7 @@ def _view(task):
 
 
 def _tasks(call):
-    """The tasks that a command means. Raises for none."""
+    """The tasks that the arguments select; fails if there are none."""
     path, names = call.get("TaskPath", "\\"), call.get("TaskName")
     names = [names] if isinstance(names, str) else names
     paths = [path] if isinstance(path, str) else path
@@ -272,6 +272,6 @@ def enable(call):
 @handles("Unregister-ScheduledTask")
 def unregister(call):
     for task in _tasks(call):
-        # Its program goes on until somebody ends it.
+        # Its program continues until somebody ends it.
         del call.host.tasks[task.path, task.name]
     return ()

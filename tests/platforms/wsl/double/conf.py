@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wsl.conf as WSL reads it: one character after the other, written from the description of the grammar.
+"""A parser of wsl.conf that reads one character after the other, like WSL. It is written from the grammar.
 
-It shares nothing with the product, and is what the product is compared with.
+It shares no code with the product, and tests compare the product with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "b": "\b", "\\": "\\", '"': '"', "\n": ""}
 
 
 class _Wrong(Exception):
-    """The line is wrong: WSL warns, and leaves it out."""
+    """The line is wrong: WSL prints a warning, and ignores it."""
 
 
 class _Text:
@@ -35,7 +35,7 @@ class _Text:
         return character
 
     def rest_of_line(self, character):
-        """Read on to a newline: a carriage return alone ends neither a comment nor a wrong line."""
+        """Skip everything up to the newline; a carriage return alone ends neither a comment nor a wrong line."""
         while character and character != "\n":
             character = self.next()
 
@@ -43,7 +43,7 @@ class _Text:
 class _Conf:
     def __init__(self, text):
         self.source, self.found = _Text(text), {}
-        #: The name of the section, which a wrong section may replace; and how long that of the last one was.
+        #: The name of the section, which even a wrong section line replaces, and the length of the last correct name.
         self.name, self.length = "", 0
 
     def read(self):
@@ -84,7 +84,7 @@ class _Conf:
 
 
 def read_conf(text):
-    """{section.key in lower case: value} of what WSL uses."""
+    """{section.key in lower case: value} of the entries that WSL uses."""
     return _Conf(text).read()
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A distribution of WSL: what the registry has of it, its files, and programs that run in it."""
+"""A distribution of WSL: its registry values, its files, and programs that run in it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pathlib import Path
 from platforms.hyperv.double.records import Vhd
 
 GIB = 1 << 30
-#: What the distributions of the double have at first.
+#: The files of a new distribution.
 PASSWD = b"root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
 FILES = {"/etc/passwd": PASSWD, "/etc/os-release": b"ID=debian\nVERSION_ID=12\n", "/bin/sh": b"\x7fELF"}
 _RUNNING_SCRIPT = re.compile(r"while :;|sleep infinity")
-#: Programs that change or read users, in place of those of the host; $ROOT is the distribution.
+#: Programs that read or add users, instead of those of the test's host; $ROOT is the distribution's root directory.
 _ID = r"""#!/bin/sh
 [ "$1" = -u ] || exit 2
 shift
@@ -43,10 +43,10 @@ _PLACES = re.compile(r"(?<![\w./])/(?=(?:etc|run|home|root|tmp|usr|bin)\b)")
 
 @dataclass
 class Distro:
-    """``flags`` and the rest are values of the registry; ``running`` and ``clients`` only the service knows.
+    """A distribution. Most fields are values of the registry; WSL's service keeps ``running`` and ``clients``.
 
-    ``clients``: programs on Windows that use it. ``lock`` is what the service does with it at the moment; ``is_read``
-    of one that was started to be read.
+    ``clients``: the number of programs on Windows that use it. ``lock``: the operation that the service is carrying out
+    on it, or empty. ``is_read``: it was started only to be read.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Distro:
         return f"{self.base}\\{self.vhd}"
 
     def registry(self):
-        """The values of its key."""
+        """The values of its registry key."""
         return {
             "State": self.state,
             "DistributionName": self.name,
@@ -89,14 +89,14 @@ class Distro:
         }
 
     def start(self):
-        """What a start of the instance does: /run is empty, and wsl.conf counts."""
+        """Start the instance: /run becomes empty, and the present wsl.conf takes effect."""
         if not self.running:
             self.running = True
             self.files = {path: content for path, content in self.files.items() if not path.startswith("/run/")}
             self.started_with = self.files.get("/etc/wsl.conf", b"")
 
     def users(self):
-        """{name: uid}"""
+        """{name: uid} of /etc/passwd."""
         lines = self.files.get("/etc/passwd", b"").decode().splitlines()
         return {line.split(":")[0]: int(line.split(":")[2]) for line in lines if line.count(":") > 2}
 
@@ -104,7 +104,7 @@ class Distro:
         return any(_RUNNING_SCRIPT.search(word) for word in words)
 
     def run(self, words, stdin):
-        """(exit code, output, errors) of a program: a real one, with the files of the distribution."""
+        """Run a real program with the files of the distribution: (exit code, stdout, stderr)."""
         with tempfile.TemporaryDirectory() as folder:
             root, tools = Path(folder, "root"), Path(folder, "tools")
             for path, content in self.files.items():
@@ -129,7 +129,7 @@ class Distro:
 
 
 def packed(files, mode="w"):
-    """A tarball of files."""
+    """The bytes of a tarball with these files."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode=mode) as tar:
         for path, content in sorted(files.items()):
@@ -141,7 +141,7 @@ def packed(files, mode="w"):
 
 
 def unpacked(content):
-    """The files of a tarball. Raises tarfile.TarError for anything else."""
+    """The files of a tarball. Raises tarfile.TarError if it is none."""
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         entries = [one for one in tar.getmembers() if one.isfile()]
         return {f"/{one.name.lstrip('./')}": tar.extractfile(one).read() for one in entries}

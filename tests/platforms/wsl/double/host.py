@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host with WSL: its state, how a test prepares and observes it, and how a call reaches what it means."""
+"""A Windows host with WSL: its state, methods with which tests prepare and observe it, and the dispatch of calls."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ _ENVIRONMENT = {
 
 @dataclass
 class Knobs:
-    """In what hosts differ, and what can be wrong with them.
+    """Settings in which hosts differ, and known problems.
 
-    ``refuses_session``: wsl.exe of the Store cannot be executed from session 0. ``create_vm_fails``: nobody has logged
-    on. ``refuses_s4u``: the task cannot log on. ``ignores_utf8``: UTF-16 in spite of WSL_UTF8. ``warns``: wsl.exe
-    writes warnings of its own before the errors of a program. ``denies_disk_images``: sizes of disks cannot be read.
+    ``refuses_session``: wsl.exe of the Store cannot be executed from session 0. ``create_vm_fails``: WSL cannot start,
+    because nobody has logged on. ``refuses_s4u``: scheduled tasks cannot log on with S4U. ``ignores_utf8``: output is
+    UTF-16 in spite of WSL_UTF8. ``warns``: wsl.exe writes its own warnings before the errors of a program.
+    ``denies_disk_images``: the sizes of disks cannot be read.
     """
 
     idle_seconds: float = 15.0
@@ -50,7 +51,7 @@ class Knobs:
 
 
 class _Files(FileSystem):
-    """Paths may have the prefix of long ones."""
+    """Files whose paths may have the prefix of long paths (``\\\\?\\``)."""
 
     @staticmethod
     def _key(path):
@@ -58,7 +59,7 @@ class _Files(FileSystem):
 
 
 class WslHost:
-    """``flavour``: the version of the package, or "inbox". ``windows`` answers requests."""
+    """``flavour``: the version of WSL's package, or "inbox". ``windows`` answers requests."""
 
     knobs_class = Knobs
 
@@ -84,18 +85,18 @@ class WslHost:
         about |= {"computer": "HOST", "user": "admin", "culture": self.culture, "session": 0, "elevated": True}
         return {**about, "sid": SID, "local_system": False, "now": "2026-01-01T00:00:00.0000000Z"}
 
-    # What tests do
+    # Methods for tests
 
     def find(self, name):
-        """The distribution of a name, in any case, or None."""
+        """The distribution with this name (case is ignored), or None."""
         return next((one for one in self.distros.values() if one.name.lower() == name.lower()), None)
 
     def in_order(self):
-        """The default one first, others by their keys in the registry."""
+        """All distributions: the default one first, the others sorted by their registry keys."""
         return sorted(self.distros.values(), key=lambda one: (one.guid != self.default, one.guid))
 
     def add(self, name, **about):
-        """A distribution that somebody else has registered."""
+        """Add a distribution that somebody else has registered."""
         distro = Distro(name, about.pop("base", f"C:\\Users\\admin\\{name}"), **about)
         self.files.make(distro.base)
         if distro.version == 2:
@@ -107,11 +108,11 @@ class WslHost:
         return distro
 
     def tick(self, seconds):
-        """Time passes."""
+        """Let time pass."""
         self.clock.sleep(seconds)
 
     def reboot(self, logs_on=False):
-        """Windows restarts; tasks begin at their triggers."""
+        """Restart Windows; scheduled tasks start at their triggers."""
         for distro in self.distros.values():
             distro.running, distro.clients = False, 0
         for task in self.tasks.values():
@@ -121,14 +122,14 @@ class WslHost:
                 self.start_task(task)
 
     def after(self, word, act, call=1):
-        """Call ``act`` after the given command or argument of wsl.exe has been carried out, counted from now."""
+        """Call ``act`` after the ``call``-th call, from now, of this command or of wsl.exe with this argument."""
         self._hooks.append([word, call, act])
 
     def writes(self):
-        """The words of all calls so far that may have changed something."""
+        """All calls so far that may have changed something, as tuples of words."""
         return [words for words in self.log if is_write(words)]
 
-    # What happens on the host
+    # Changes of the host's state
 
     def start(self, distro):
         if not distro.running:
@@ -142,7 +143,7 @@ class WslHost:
                 task.is_running = False
 
     def used(self, distro):
-        """A program on Windows has ended that used it: without others it stops after a while."""
+        """A program on Windows has stopped using the distribution: without other clients, it stops after a while."""
         distro.uses += 1
         uses, seconds = distro.uses, self._idle_seconds()
 
@@ -164,7 +165,7 @@ class WslHost:
         return self.find(task.words[1]) if len(task.words) > 1 else None
 
     def start_task(self, task):
-        """Carry out what a task starts."""
+        """Start the program of a scheduled task."""
         if self.knobs.refuses_s4u and "S4U" in task.xml:
             task.result = commands.LOGON_REFUSED
             return
@@ -188,7 +189,7 @@ class WslHost:
             self.used(distro)
         task.is_running, task.result = False, 0x00041306
 
-    # What requests reach
+    # Programs and commands that requests call
 
     def _programs(self):
         return [INBOX] if self.is_inbox else [PACKAGED, INBOX]
@@ -204,7 +205,7 @@ class WslHost:
         return finished
 
     def _note_reading(self, words):
-        """Note a call; one that stops a distribution again that was started only to be read is noted as such."""
+        """Record a call. If it stops a distribution that was started only to be read, record ``--end-of-reading``."""
         named = self.find(words[2]) if len(words) > 2 else None
         if named and words[1] == "-d" and not named.running:
             named.is_read = not is_write(words)
@@ -235,7 +236,7 @@ class WslHost:
         found = LANGUAGES[self.culture][key]
         return found.format(**values) if values else found
 
-    # What the commands for files need
+    # Methods for the commands for files
 
     @property
     def views(self):
@@ -259,7 +260,7 @@ _CHANGING = re.compile(r">|\b(mv|cp|rm|touch|mkdir|chmod|useradd|adduser|true)\b
 
 
 def is_write(words):
-    """Whether a call may have changed something. A distribution that is started to be read is stopped again."""
+    """Whether a call may have changed something; starting a distribution to read it and stopping it does not."""
     if words[0] != "wsl":
         return not words[0].startswith(_READS)
     if words[1] in ("--version", "--status", "--list", "--end-of-reading"):

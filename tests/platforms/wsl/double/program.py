@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""wsl.exe: what it prints and does, by its arguments. Its own text is UTF-16LE, and its errors are on the output."""
+"""wsl.exe: its commands and output. It prints its messages as UTF-16LE, and its errors to standard output."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAME = re.compile(r"[a-zA-Z0-9._-]{1,256}")
 _UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": GIB, "TB": GIB << 10}
 _FAILED = 0xFFFFFFFF - (1 << 32)
 _FORMATS = {"tar": "w", "tar.gz": "w:gz", "tar.xz": "w:xz"}
-#: {option: since which version of the package}
+#: {option: the version of the package that introduced it}
 _SINCE = {"--manage": (2, 0), "--move": (2, 4, 4), "--resize": (2, 4, 4), "--set-default-user": (2, 4, 4)}
 
 
 class WslError(Exception):
-    """An error of wsl.exe: its text by key, and the path of its code (empty: none is printed)."""
+    """An error of wsl.exe: the key of its text, and its code, such as Wsl/Service/...; an empty one is not printed."""
 
     def __init__(self, key, code="", *values):
         super().__init__(key)
@@ -31,7 +31,7 @@ class WslError(Exception):
 
 
 class WslProgram:
-    """wsl.exe of one host, for one start of it."""
+    """One run of a host's wsl.exe."""
 
     def __init__(self, host, line, stdin, environment):
         self.host, self.stdin, self.words = host, stdin, split(line)
@@ -47,7 +47,7 @@ class WslProgram:
             return self._own(lines, _FAILED)
 
     def _own(self, lines, code=0, seconds=0.0):
-        """What wsl.exe itself prints."""
+        """The result of a run in which wsl.exe itself prints these lines."""
         text = "".join(f"{line}\r\n" for line in lines)
         return Finished(code, text.encode("utf-8" if self._utf8 else "utf-16-le"), self._errors, seconds)
 
@@ -80,7 +80,7 @@ class WslProgram:
             raise WslError("usage")
 
     def _need(self, option):
-        """An option that this version may not know."""
+        """Fail if this version does not know the option."""
         if self.host.version < _SINCE[option]:
             raise WslError("option" if self.host.is_inbox else "argument", "", option)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Texts of wsl.exe and of Windows in the languages of the double, as its resources have them."""
+"""Texts of wsl.exe and of Windows in the languages of the double, copied from WSL's resources."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _GERMAN = {
     "Direct3D-Version: 1.611.1-81528511\r\nDXCore-Version: 10.0.26100.1\r\nWindows-Version: {}",
 }
 LANGUAGES = {"en-US": ENGLISH, "fr-FR": {**ENGLISH, **_FRENCH}, "de-DE": {**ENGLISH, **_GERMAN}}
-#: What only inbox versions translate: the head of the list and the states.
+#: The header of the list and the states, which only inbox versions translate.
 STATES = {
     "en-US": ("NAME", "STATE", "VERSION", "Running", "Stopped"),
     "fr-FR": ("NOM", "ÉTAT", "VERSION", "En cours d\u2019exécution", "Arrêté"),

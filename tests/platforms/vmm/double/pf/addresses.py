@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses of rules: literals, names of interfaces, tables; how they are read and printed.
+"""Addresses of rules: literals, names of interfaces, tables; their parser and their output.
 
-A number has 128 bits; an IPv4 address stands in the first 32 of them, and so does its mask.
+A number has 128 bits; an IPv4 address or its mask is in the first 32 bits.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Filters:
             self.reject(message)
         return number
 
-    # what the rule compares
+    # criteria of the rule
     def opt_user(self, _word, users):
         self.options.users = users + self.options.users
 
@@ -89,7 +89,7 @@ class Filters:
             self.reject("cannot respecify max-pkt-rate")
         self.options.packet_rate = (limit, seconds)
 
-    # what the rule does
+    # actions of the rule
     def opt_label(self, _word, label):
         if self.options.label:
             self.reject("label cannot be redefined")

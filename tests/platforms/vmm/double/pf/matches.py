@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions of the grammar for what a rule compares: interfaces, hosts, ports, users, protocols, flags, ICMP types."""
+"""Actions of the grammar for the criteria of a rule: interfaces, hosts, ports, users, protocols, flags, ICMP types."""
 
 from __future__ import annotations
 

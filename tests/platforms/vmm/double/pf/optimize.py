@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from .addresses import Host, bits_of
 from .rule import Ports, Rule
 
-#: So many rules that differ in one address become one rule with a table.
+#: At least this number of rules that differ in one address become one rule with a table.
 _THRESHOLD = 6
 #: A rule that sets one of these fields is not optimized.
 _BARRIERS = """
@@ -236,7 +236,7 @@ def _sorted(items):
         return items
     before, after, left = [], [], list(items)
     while left:
-        # Lists never get empty while rules are left: a rule stands in one list of each field.
+        # Lists never become empty while rules are left, because each rule is in one list of each field.
         largest, field = 1, None
         for number, lists in enumerate(by_field):
             if lists and lists[0].count > largest:

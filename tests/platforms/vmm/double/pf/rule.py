@@ -55,7 +55,7 @@ class PoolOptions:
 
 @dataclass
 class Redirection:
-    """What follows ``nat-to``, ``rdr-to``, ``binat-to`` or ``route-to``."""
+    """The part of a statement after ``nat-to``, ``rdr-to``, ``binat-to`` or ``route-to``."""
 
     hosts: list
     ports: Ports = field(default_factory=Ports)
