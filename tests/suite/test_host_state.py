@@ -93,6 +93,16 @@ def _count(program):
     return arguments.count(program)
 
 
+def test_vms_of_two_worlds_cannot_have_one_control_group(qemu):
+    """libvirt names the control group of a VM by its number and its name, and worlds have VMs of the same names."""
+    qemu.clean()
+    name = f"{qemu.prefix}group"
+    qemu.bring({name: RUNNING})
+    (process,) = [line.split()[1] for line in under_test.host_state() if f"guest={name}," in line]
+    assert name not in Path(f"/proc/{process}/cgroup").read_text(encoding="utf-8")
+    qemu.clean()
+
+
 def test_leases_are_found(qemu, tmp_path, monkeypatch):
     monkeypatch.setattr(under_test, "_LEASES", tmp_path)
     before = under_test.host_state()
