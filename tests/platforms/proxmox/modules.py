@@ -15,6 +15,7 @@ from collection_path import collections_path
 from simulators.proxmox import worlds
 from suite.answer import Answer
 from suite.carry import carry_one
+from suite.limits import scaled
 from suite.shim import Shim
 
 
@@ -59,7 +60,7 @@ class Modules:
             env={**os.environ, "PYTHONPATH": os.pathsep.join((*paths, str(self.folder / "collections")))},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=scaled(300),
             check=False,
         )
         output = completed.stdout.strip()

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What libvirt and its tools do that nobody expects: each would be seen here if the module fell for it.
+"""Unexpected behaviour of libvirt and its tools, and tests that the module handles it.
 
-``SHOWN_BY`` says where each is shown; those without another place are shown in this file.
+``SHOWN_BY`` is {problem: its test}; problems that no other file tests are tested here.
 """
 
 from __future__ import annotations
@@ -19,34 +19,36 @@ from suite.answer import Task
 
 _CLONING = "tests/unit/module_utils/_drivers/virsh/test_clone.py"
 _VIRSH = "tests/unit/module_utils/_tools/test_virsh.py"
-_HERE = "tests/suite/test_hazards.py"
-_SNAPSHOTS = "tests/suite/test_snapshot_hazards.py"
+_HERE = "tests/suite/test_known_problems.py"
+_GUESTS, _OWNERSHIP = "tests/suite/test_guests.py", "tests/suite/test_ownership.py"
+_SNAPSHOTS = "tests/suite/test_snapshot_problems.py"
 SHOWN_BY = {
-    "blockresize makes a disk smaller without a word": f"{_HERE}::test_disks_never_shrink",
-    "blockcommit without a base writes into the image below": f"{_SNAPSHOTS}::test_external_snapshots",
-    "undefine --remove-all-storage takes media along": "tests/suite/test_ownership.py::test_files_of_other_vms_remain",
-    "a definition without uuid or MAC gets others": f"{_HERE}::test_settings_that_are_not_requested_remain",
-    "a revert rolls back the definition": f"{_SNAPSHOTS}::test_files_newer_than_a_restored_snapshot_are_deleted",
-    "a revert rolls back the size of disks": f"{_SNAPSHOTS}::test_restored_disk_size_is_reported",
-    "shutdown says yes and the guest runs on": "tests/suite/test_guests.py::test_guests_that_ignore_the_power_button",
-    "a lease is no boot": "tests/suite/test_guests.py::test_life_of_a_guest_from_cloud_init_to_absent",
-    "an image can have two snapshots of one name": f"{_SNAPSHOTS}::test_internal_snapshots",
-    "a seed on SATA is not seen by kernels for clouds": f"{_HERE}::test_seed_iso_is_on_a_bus_of_every_kernel",
-    "a call may hang for ever": f"{_VIRSH}::test_hanging_virsh_is_killed",
-    "undefine leaves a running guest to itself": "tests/suite/test_power.py::test_row_of_the_power_table",
-    "a number for a name is an id": "tests/suite/test_ownership.py::"
-    "test_name_that_the_tool_reads_as_the_id_of_another_vm",
+    "blockresize makes a disk smaller without a warning": f"{_HERE}::test_disks_never_shrink",
+    "blockcommit without a base writes to the backing file": f"{_SNAPSHOTS}::test_external_snapshots",
+    "undefine --remove-all-storage also deletes ISO images": f"{_OWNERSHIP}::test_files_of_other_vms_remain",
+    "a definition without UUID or MAC address gets new ones": f"{_HERE}::test_settings_that_are_not_requested_remain",
+    "a revert also restores the old definition": f"{_SNAPSHOTS}::test_files_newer_than_a_restored_snapshot_are_deleted",
+    "a revert also restores the old size of disks": f"{_SNAPSHOTS}::test_restored_disk_size_is_reported",
+    "shutdown succeeds although the guest keeps running": f"{_GUESTS}::test_guests_that_ignore_the_power_button",
+    "a DHCP lease does not prove that the guest has booted": (
+        f"{_GUESTS}::test_life_of_a_guest_from_cloud_init_to_absent"
+    ),
+    "an image can have two snapshots with the same name": f"{_SNAPSHOTS}::test_internal_snapshots",
+    "cloud kernels have no driver for a seed ISO on SATA": f"{_HERE}::test_seed_iso_is_on_a_bus_of_every_kernel",
+    "a call may hang forever": f"{_VIRSH}::test_hanging_virsh_is_killed",
+    "undefine of a running VM leaves a transient VM": "tests/suite/test_power.py::test_row_of_the_power_table",
+    "virsh takes a name of digits for an id": f"{_OWNERSHIP}::test_name_that_the_tool_reads_as_the_id_of_another_vm",
     "the exit code of a batch hides errors": f"{_HERE}::test_error_in_a_batch_is_not_parsed_as_an_answer",
     "the first call takes eight seconds": f"{_HERE}::test_daemon_that_starts_slowly_is_waited_for",
-    "a revert to a snapshot without content cuts the guest off": f"{_SNAPSHOTS}::test_internal_snapshots",
-    "dropping an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_snapshots_in_an_overlay",
-    "saved memory meets other disks after a revert": "tests/suite/test_snapshots.py::"
+    "a revert to a snapshot without content ends the guest first": f"{_SNAPSHOTS}::test_internal_snapshots",
+    "deletion of an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_snapshots_in_an_overlay",
+    "after a revert, saved memory no longer fits the disks": "tests/suite/test_snapshots.py::"
     "test_restore_discards_saved_memory",
-    "the memory of an external snapshot stays": f"{_SNAPSHOTS}::test_external_snapshots",
-    "firmware in flash memory is in no internal snapshot": f"{_SNAPSHOTS}::test_snapshots_of_uefi_vms",
-    "a raw disk can pose as an image on any file of the host": f"{_CLONING}::"
+    "the memory file of an external snapshot is not deleted": f"{_SNAPSHOTS}::test_external_snapshots",
+    "VMs with UEFI in flash memory have no internal snapshots": f"{_SNAPSHOTS}::test_snapshots_of_uefi_vms",
+    "the content of a raw disk can look like an image with a backing file": f"{_CLONING}::"
     "test_raw_disk_with_qcow2_header_is_copied_unchanged",
-    "two machines made at once share their files": "tests/suite/test_many_at_once.py::"
+    "two VMs created at the same time share their files": "tests/suite/test_many_at_once.py::"
     "test_two_tasks_with_the_same_request",
 }
 
@@ -54,7 +56,7 @@ SHOWN_BY = {
 @pytest.fixture(name="name")
 def _name(qemu):
     qemu.clean()
-    return f"{qemu.prefix}hazard"
+    return f"{qemu.prefix}problem"
 
 
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
