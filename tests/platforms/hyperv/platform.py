@@ -59,7 +59,7 @@ class Platform(WindowsAdapter):
 
     @contextmanager
     def hurried(self):
-        """A context in which nothing takes time on the host, for modules whose sleep does not advance its clock."""
+        """A context in which nothing takes time on the host, for modules that sleep without advancing its clock."""
         knobs = self.host.knobs
         at_once = dict.fromkeys(knobs.seconds, 0.0)
         self.host.knobs = replace(knobs, seconds=at_once, merge_delay=0.0, merge_seconds=0.0)

@@ -121,7 +121,7 @@ class _Binding:
         return Bound(chosen, {name: value for name, value in self.bound.items() if name not in added})
 
     def _find(self, name):
-        """The parameter with this name or alias, else the only one whose name or alias begins with it."""
+        """The parameter with this name or alias, else the only one with a name or alias that begins with it."""
         texts = [(one, one) for one in (*self.parameters, *self.common)]
         texts += [(alias, one) for one, about in self.parameters.items() for alias in about.get("aliases", ())]
         texts += [(alias, one) for one, aliases in self.common.items() for alias in aliases]

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A QEMU guest agent that runs commands on this host and as this user.
 
-Its answers are those of qemu-ga 7.2 to the same requests: errors, modes of new files, the end of a command whose child
-process continues, the environment without a home directory.
+Its answers are those of qemu-ga 7.2 to the same requests: errors, modes of new files, the end of a command while its
+child process continues, the environment without a home directory.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 
 import pytest
 
@@ -45,27 +43,18 @@ def _guest(tmp_path):
 
 
 @pytest.fixture(name="agent")
-def _agent(ansible_playbook, tmp_path, guest):
+def _agent(agent_role, tmp_path, guest):
     path = tmp_path / "profile.yml"
     path.write_text(json.dumps(profile(guest)), encoding="utf-8")
     options = {
         "agent_profile_path": str(path),
         "agent_family": "unknown",
         "__agent_stamp_path": str(guest / "notes" / "of_files"),
-        "ansible_python_interpreter": sys.executable,
     }
-    book = tmp_path / "play.yml"
-    book.write_text(
-        json.dumps([{"hosts": "localhost", "gather_facts": False, "roles": ["polyvirt.core.agent"]}]), encoding="utf-8"
-    )
 
     def agent(state, *arguments, **values):
         """(exit code, output, number of changes) of the role."""
-        variables = {**options, "agent_state": state, "agent_variables": values}
-        code, output = ansible_playbook(
-            "-i", "localhost,", "-c", "local", book, "-e", json.dumps(variables), *arguments
-        )
-        return code, output, int(re.search(r"changed=(\d+)", output)[1])
+        return agent_role({**options, "agent_state": state, "agent_variables": values}, *arguments)
 
     return agent
 

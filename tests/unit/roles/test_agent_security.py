@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,11 +24,7 @@ def _guest(tmp_path):
 
 
 @pytest.fixture(name="agent")
-def _agent(ansible_playbook, tmp_path, guest):
-    book = tmp_path / "play.yml"
-    play = {"hosts": "localhost", "gather_facts": False, "roles": ["polyvirt.core.agent"]}
-    book.write_text(json.dumps([play]), encoding="utf-8")
-
+def _agent(agent_role, tmp_path, guest):
     def agent(family, *arguments):
         """(exit code, output, number of changes) of the role with a profile of this one family."""
         profile = {
@@ -46,12 +40,8 @@ def _agent(ansible_playbook, tmp_path, guest):
             "agent_profile_path": str(tmp_path / "profile.yml"),
             "agent_family": "unknown",
             "__agent_stamp_path": str(guest / "stamps" / "tool"),
-            "ansible_python_interpreter": sys.executable,
         }
-        code, output = ansible_playbook(
-            "-i", "localhost,", "-c", "local", book, "-e", json.dumps(variables), *arguments
-        )
-        return code, output, int(re.search(r"changed=(\d+)", output)[1])
+        return agent_role(variables, *arguments)
 
     return agent
 

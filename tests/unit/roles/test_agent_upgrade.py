@@ -8,10 +8,8 @@ The guest is this host. Stand-ins for apt-get and dpkg-query keep the version of
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 
 import pytest
 
@@ -54,33 +52,18 @@ def _state(tmp_path):
 
 
 @pytest.fixture(name="agent")
-def _agent(ansible_playbook, tmp_path, state):
+def _agent(agent_role, tmp_path, state):
     options = {
         "agent_profile_definition": PROFILE,
         "agent_family": "debian",
         "__agent_stamp_path": str(tmp_path / "notes" / "tool"),
-        "ansible_python_interpreter": sys.executable,
     }
-    book = tmp_path / "play.yml"
-    play = {"hosts": "localhost", "gather_facts": False, "roles": ["polyvirt.core.agent"]}
-    book.write_text(json.dumps([play]), encoding="utf-8")
     path = f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}"
 
     def agent(*arguments, **variables):
         """(exit code, output, number of changes) of the role."""
-        variables = {**options, **variables}
-        code, output = ansible_playbook(
-            "-i",
-            "localhost,",
-            "-c",
-            "local",
-            book,
-            *arguments,
-            "-e",
-            json.dumps(variables),
-            environment={"PATH": path, "STATE": str(state)},
-        )
-        return code, output, int(re.search(r"changed=(\d+)", output)[1])
+        environment = {"PATH": path, "STATE": str(state)}
+        return agent_role({**options, **variables}, *arguments, environment=environment)
 
     return agent
 

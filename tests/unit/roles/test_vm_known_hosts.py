@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 
@@ -19,23 +17,17 @@ import pytest
     ],
     ids=["existing VM", "new VM", "deleted VM"],
 )
-def test_host_key_of_an_earlier_vm_is_removed(ansible_playbook, checkout, tmp_path, state, is_new, remaining):
+def test_host_key_of_an_earlier_vm_is_removed(play, checkout, tmp_path, state, is_new, remaining):
     controller = tmp_path / "controller"
     (controller / "keys").mkdir(parents=True)
     (controller / "keys" / "ed25519").touch()
-    play = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {
-            "__vm_access": {"state": state},
-            "__vm_is_new": is_new,
-            "__vm_known_hosts": str(controller / "keys"),
-        },
-        "tasks": [{"ansible.builtin.include_tasks": str(checkout / "roles" / "vm" / "tasks" / "known_hosts.yml")}],
+    variables = {
+        "__vm_access": {"state": state},
+        "__vm_is_new": is_new,
+        "__vm_known_hosts": str(controller / "keys"),
     }
-    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-    code, output = ansible_playbook("-i", "localhost,", tmp_path / "play.yml")
+    tasks = {"ansible.builtin.include_tasks": str(checkout / "roles" / "vm" / "tasks" / "known_hosts.yml")}
+    code, output = play({"localhost": variables}, tasks)
     assert code == 0, output
     assert sorted(str(path.relative_to(controller)) for path in controller.rglob("*")) == remaining
     assert "changed=0" in output

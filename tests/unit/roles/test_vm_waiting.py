@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
-
-import pytest
 
 #: {case: (variables of the role and the result of the check for /dev/kvm, expected timeout in seconds)}
 CASES = {
@@ -20,19 +17,6 @@ CASES = {
     "virtualbox": ({"vm_platform": "virtualbox", "__vm_kvm": {"skipped": True}}, 300),
     "timeout set": ({"vm_timeout": 20, "vm_module_options": {"virt_type": "qemu"}}, 20),
 }
-
-
-@pytest.fixture(name="play")
-def _play(ansible_playbook, tmp_path):
-    def play(hosts, *tasks, **more):
-        """Run one play; return (exit code, output in one line). ``hosts`` is {name: variables}."""
-        book = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": list(tasks), **more}
-        (tmp_path / "play.yml").write_text(json.dumps([book]), encoding="utf-8")
-        (tmp_path / "inventory.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
-        code, output = ansible_playbook("-i", tmp_path / "inventory.yml", tmp_path / "play.yml")
-        return code, " ".join(output.split())
-
-    return play
 
 
 def test_emulated_vm_has_a_longer_timeout(play, checkout, tmp_path):

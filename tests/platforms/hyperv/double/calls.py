@@ -19,7 +19,7 @@ CLASSES = {**_OTHER["objects"], **_OWN["classes"], "VMHost": _OTHER["objects"]["
 #: Set-VMFirmware accepts the entries of the boot order that Get-VMFirmware returns.
 _BASES = {**_OWN["bases"], "VMBootSource": "VMComponentObject"}
 _TYPES = Types({**_OTHER["enums"], **_OWN["enums"]}, _BASES)
-#: Modules whose commands are generated functions; the commands of all other modules are compiled cmdlets.
+#: The commands of these modules are generated functions; those of all other modules are compiled cmdlets.
 _FUNCTIONS = {"NetNat", "NetTCPIP", "NetAdapter", "Storage", "ScheduledTasks"}
 _ITEMS = ("Microsoft.PowerShell.Management", "Microsoft.PowerShell.Utility", "Microsoft.PowerShell.Security")
 _VHD_OWNERS = {"Get-VHD": "GetVHD", "New-VHD": "NewVhd"}

@@ -51,7 +51,7 @@ class Knobs:
 
 
 class _Files(FileSystem):
-    """Files whose paths may have the prefix of long paths (``\\\\?\\``)."""
+    """Files by paths, which may have the prefix of long paths (``\\\\?\\``)."""
 
     @staticmethod
     def _key(path):

@@ -26,7 +26,7 @@ def calls():
 
 
 def recorded(*words, says=""):
-    """The first recorded call with these arguments whose output contains ``says``."""
+    """The first recorded call with these arguments and with ``says`` in its output."""
     return next(call for call in calls() if call.argv[1:] == words and says in call.stdout + call.stderr)
 
 

@@ -34,7 +34,7 @@ def calls():
 
 
 def call_that_prints(text):
-    """The first recorded call whose output contains this text."""
+    """The first recorded call with this text in its output."""
     return next(call for call in calls() if text in call.stdout + call.stderr)
 
 
