@@ -36,6 +36,20 @@ MUTATIONS = (
         {"unit": _MACHINES},
     ),
     Mutation(
+        "prune-only-on-the-first-connection",
+        f"{_CODE}/_front/machines.py",
+        "different = [one for place, one in enumerate(connections) if one not in connections[:place]]",
+        "different = connections[:1]",
+        {"unit": _MACHINES},
+    ),
+    Mutation(
+        "prune-with-the-options-of-an-entry",
+        f"{_CODE}/_engine/together.py",
+        'key: Request(name=vm.name, id=vm.id, state="absent", policy=policy)',
+        'key: Request(name=vm.name, id=vm.id, state="absent", policy=asked[0].policy)',
+        {"unit": _MACHINES},
+    ),
+    Mutation(
         "two-vms-get-one-disk",
         f"{_CODE}/_lifecycle/request.py",
         "check_each_once([request.label for request in wanted])",

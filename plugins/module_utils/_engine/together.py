@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .._lifecycle.fleet import surplus_vms
 from .._lifecycle.model import Request
 from .._ports.clock import Clock
@@ -14,16 +12,15 @@ from .._ports.net import guest_answers
 from .task import Outcome, Task
 
 
-def run_together(parts, asked, check=False, fleet="", clock=None, probe=guest_answers):
-    """Carry out ``parts``, which are (driver, requests); ``vms`` of the Outcome are in the order of ``asked``.
+def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, probe=guest_answers):
+    """Carry out ``parts``, which are (driver, requests, whether to prune); ``vms`` are in the order of ``asked``.
 
-    ``fleet``: VMs of this fleet are deleted unless a request selects them; they are last in ``vms``. If one plan is
-    rejected, nothing is done.
+    ``fleet``: VMs of this fleet that a driver with pruning finds are deleted with ``policy`` unless a request selects
+    them; they are last in ``vms``. If one plan is rejected, nothing is done.
     """
     clock = clock or Clock()
-    tasks = [Task(driver, requests, clock, probe) for driver, requests in parts]
-    pruned = _pruned(tasks[0], asked, fleet) if fleet else []
-    tasks[0].add(pruned)
+    tasks = [Task(driver, requests, clock, probe) for driver, requests, _prunes in parts]
+    pruned = _add_pruned([task for task, part in zip(tasks, parts) if part[2]], asked, fleet, policy)
     for task in tasks:
         task.plan()
     for task in tasks:
@@ -35,17 +32,28 @@ def run_together(parts, asked, check=False, fleet="", clock=None, probe=guest_an
     return _joined(tasks, [task.outcome(check and not is_refused) for task in tasks], [*asked, *pruned])
 
 
-def _pruned(task, asked, fleet):
-    """Return the requests to delete the surplus VMs of the fleet."""
+def _add_pruned(tasks, asked, fleet, policy):
+    """Add the requests to delete the surplus VMs of the fleet to ``tasks``; return all these requests."""
+    pruned = {}
+    for task in tasks:
+        # Two connections can lead to the same host: a VM that both find is deleted once.
+        surplus = {(vm.id, vm.name): vm for vm in _surplus(task, asked, fleet)}
+        wanted = {
+            key: Request(name=vm.name, id=vm.id, state="absent", policy=policy)
+            for key, vm in surplus.items()
+            if key not in pruned
+        }
+        task.add(wanted.values())
+        pruned.update(wanted)
+    return list(pruned.values())
+
+
+def _surplus(task, asked, fleet):
     observation = task.observer.observe(None, frozenset({"power", "config"}))
     task.observer.warnings += [
         f"{label}: it cannot be read, so it is not pruned: {error}" for label, error in observation.errors.items()
     ]
-    policy = replace(asked[0].policy, wait_for="state", purge=frozenset(), at_start={})
-    return [
-        Request(name=vm.name, id=vm.id, state="absent", policy=policy)
-        for vm in surplus_vms(observation.vms, asked, fleet)
-    ]
+    return surplus_vms(observation.vms, asked, fleet)
 
 
 def _joined(tasks, outcomes, order):

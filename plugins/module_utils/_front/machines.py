@@ -10,7 +10,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._engine.together import run_together
 from .._lifecycle.errors import InvalidInput, PolyvirtError
 from .._lifecycle.options import CONNECTION, OF_TASK, argument_spec
-from .._lifecycle.request import check_unique, requests
+from .._lifecycle.request import check_unique, pruning_policy, requests
 from .declaration import in_full
 
 
@@ -20,8 +20,10 @@ def run_machines(params, options, platform, make_driver, check):
     asked = [request for _params, wanted in described for request in wanted]
     check_unique(asked, options)
     fleet = _fleet(params)
-    parts = [(make_driver(of_group), wanted) for of_group, wanted in _grouped(described, options, platform)]
-    return run_together(parts, asked, check, fleet)
+    pruning = _pruning(params, described, options) if fleet else []
+    groups = _grouped([*described, *((of_task, None) for of_task in pruning)], options, platform)
+    parts = [(make_driver(of_group), wanted, prunes) for of_group, wanted, prunes in groups]
+    return run_together(parts, asked, check, fleet, pruning_policy(params, options) if fleet else None)
 
 
 def _each(params, options, platform):
@@ -56,23 +58,36 @@ def _entry(shared, entry, options, platform):
     return in_full(validated.validated_parameters, options, platform)
 
 
+def _pruning(params, described, options):
+    """The parameters of the task itself with each of the connections of its VMs: a fleet may be on several hosts."""
+    names = [name for name, option in options.items() if option.role == CONNECTION]
+    connections = [{name: of_vm.get(name) for name in names} for of_vm, _requests in described]
+    different = [one for place, one in enumerate(connections) if one not in connections[:place]]
+    return [{**{name: params.get(name) for name in options}, **connection} for connection in different]
+
+
 def _grouped(described, options, platform):
-    """[(parameters, requests)]: what one driver can do is together; so most tasks need one observation."""
+    """[(parameters, requests, whether to prune)]: what one driver can do is together.
+
+    So most tasks need one observation. ``described`` are (parameters, requests); requests None: only prune with these.
+    """
     groups = {}
     for params, wanted in described:
         key = repr([params.get(name) for name in _of_driver(options, platform)])
-        of_group, asked = groups.setdefault(key, ({}, []))
+        of_group, parts = groups.setdefault(key, ({}, []))
         # A driver may look at whether any VM uses an option at all.
         of_group.update({name: value for name, value in params.items() if of_group.get(name) is None})
-        asked.extend(wanted)
-    return [({**of_group, **_which(asked)}, asked) for of_group, asked in groups.values()]
+        parts.append(wanted)
+    for of_group, parts in groups.values():
+        asked = [request for wanted in parts for request in wanted or ()]
+        yield {**of_group, **_which(asked)}, asked, None in parts
 
 
 def _which(asked):
     """The options that say which VMs are meant, as those of one task."""
     ids = [request.id for request in asked if request.id]
     names = [request.name for request in asked if request.name]
-    return {"name": None if ids else names, "id": ids[0] if len(asked) == 1 and ids else None}
+    return {"name": None if ids else names or None, "id": ids[0] if len(asked) == 1 and ids else None}
 
 
 def _of_driver(options, platform):

@@ -36,6 +36,13 @@ def requests(params, options):
     ]
 
 
+def pruning_policy(params, options):
+    """Return the Policy of the deletion of a fleet's surplus VMs: the options of the task, not of its entries."""
+    names = [field.name for field in fields(Policy) if field.name in options]
+    given = _given(params, {name: options[name] for name in names})
+    return Policy(**{**given, "wait_for": "state", "purge": frozenset()})
+
+
 def snapshot_requests(params, options):
     """Return the requests of a snapshot task, in the order of its VM names."""
     names, given = _names(params), _given(params, options)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._front.machines import run_machines
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as shared
@@ -22,10 +24,18 @@ IMAGE = {"source": "/images/small.img", "linked": False}
 
 
 class Tasks:
-    """Tasks on a platform in memory. ``driver_params`` are the parameters of each driver of the last task."""
+    """Tasks on platforms in memory, one for each folder. ``driver_params``: of each driver of the last task."""
 
     def __init__(self):
-        self.platform, self.driver_params = {}, []
+        self.folders, self.driver_params = defaultdict(dict), []
+
+    @property
+    def platform(self):
+        """The VMs of the folder that tasks without the option ``folder`` use."""
+        return self.folders[None]
+
+    def names(self, folder=None):
+        return sorted(vm["name"] for vm in self.folders[folder].values())
 
     def __call__(self, check=False, **options):
         defaults = {name: option.default for name, option in OPTIONS.items()}
@@ -34,7 +44,7 @@ class Tasks:
 
     def _driver(self, params):
         self.driver_params.append(params)
-        return ToyDriver(self.platform)
+        return ToyDriver(self.folders[params["folder"]])
 
 
 @pytest.fixture
@@ -66,9 +76,10 @@ def test_vms_of_two_drivers_are_returned_in_the_requested_order(run_task):
     outcome = run_task(folder="x", machines=[{"name": "a"}, {"name": "b", "folder": "y"}, {"name": "c"}])
     assert [one["folder"] for one in run_task.driver_params] == ["x", "y"]
     assert [vm["name"] for vm in outcome.vms] == ["a", "b", "c"]
-    assert len(run_task.platform) == 3
-    rejected = run_task(machines=[{"name": "d"}, {"name": "e", "folder": "y", "cpus": 5}])
-    assert (rejected.failed, rejected.changed, len(run_task.platform)) == (True, False, 3)
+    assert (run_task.names("x"), run_task.names("y")) == (["a", "c"], ["b"])
+    rejected = run_task(folder="x", machines=[{"name": "d"}, {"name": "e", "folder": "y", "cpus": 5}])
+    assert (rejected.failed, rejected.changed) == (True, False)
+    assert (run_task.names("x"), run_task.names("y")) == (["a", "c"], ["b"])
     assert [vm["failed"] for vm in rejected.vms] == [False, True]
 
 
@@ -114,3 +125,36 @@ def test_two_vms_cannot_forward_the_same_host_port(run_task):
     # The toy platform supports no port forwards. That error of both VMs shows that the ports were accepted.
     outcome = run_task(machines=machines(ssh, {**ssh, "protocol": "udp"}))
     assert [vm["name"] for vm in outcome.vms if vm["failed"]] == ["vm0", "vm1"]
+
+
+def test_surplus_vms_are_deleted_with_the_options_of_the_task(run_task):
+    run_task(name=["a", "b", "c"], fleet="web", state="started")
+    pruned = run_task(
+        fleet="web", prune=True, stop_mode="force", machines=[{"name": "a", "stop_mode": "graceful"}, {"name": "b"}]
+    )
+    assert (pruned.failed, run_task.names()) == (False, ["a", "b"])
+    assert [step["verb"] for step in pruned.vms[2]["steps"]] == ["kill", "delete"]
+
+
+def test_surplus_vms_are_deleted_on_each_connection(run_task):
+    for folder in "xyz":
+        run_task(name=[f"{folder}1", f"{folder}2"], fleet="web", folder=folder)
+    pruned = run_task(fleet="web", prune=True, folder="x", machines=[{"name": "x1"}, {"name": "y1", "folder": "y"}])
+    assert not pruned.failed
+    assert [vm["name"] for vm in pruned.vms] == ["x1", "y1", "x2", "y2"]
+    assert [run_task.names(folder) for folder in "xyz"] == [["x1"], ["y1"], ["z1", "z2"]]
+    assert len(run_task.driver_params) == 2
+
+
+def test_surplus_vms_are_deleted_by_a_driver_with_the_options_of_the_task(run_task):
+    run_task(name=["a", "b"], fleet="web")
+    run_task(fleet="web", prune=True, native={"of": "the task"}, machines=[{"name": "a", "native": {"of": "a"}}])
+    assert [one["native"] for one in run_task.driver_params] == [{"of": "a"}, {"of": "the task"}]
+
+
+def test_surplus_vm_that_two_connections_find_is_deleted_once(run_task):
+    run_task.folders["x"] = run_task.folders["y"]
+    run_task(name=["a", "b", "c"], fleet="web", folder="x")
+    pruned = run_task(fleet="web", prune=True, folder="x", machines=[{"name": "a"}, {"name": "b", "folder": "y"}])
+    assert (pruned.failed, run_task.names("x")) == (False, ["a", "b"])
+    assert [vm["name"] for vm in pruned.vms] == ["a", "b", "c"]

@@ -22,6 +22,7 @@ TRAITS = Traits(
         "cpus": Field(cost=POWER_OFF, minimum=1, maximum=8),
         "memory": Field(cost=POWER_OFF),
         "description": Field(cost=LIVE),
+        "fleet": Field(cost=LIVE),
         "image": Field(),
     },
     sources=("image",),
