@@ -9,7 +9,7 @@ import re
 import subprocess
 import uuid
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING, STOPPED
 
 from suite.answer import Task
 
@@ -127,3 +127,21 @@ def test_name_that_the_tool_reads_as_the_id_of_another_vm(platform, carry):
         assert number not in platform.all_names()
     finally:
         platform.remove_by_name(number)
+
+
+def test_id_in_another_spelling_selects_the_same_vm(platform, carry):
+    """Upper-case UUIDs, as some tools print them, and numbers with leading zeros; names in vmd are exact."""
+    platform.clean()
+    platform.bring({BESIDE: STOPPED})
+    own = platform.ids()[BESIDE]
+    is_uuid = len(own.strip("{}")) == 36
+    another = f"0{own}" if own.isdecimal() else own.upper() if is_uuid else own
+    tasks = [
+        Task("info", {"id": another}, about="vm_info"),
+        Task("set", {"id": another, "description": "found"}),
+        Task("remove", {"id": another, "state": "absent"}),
+    ]
+    answers = carry(platform, tasks, [BESIDE])
+    assert [vm["name"] for vm in answers["info"].vms] == [BESIDE]
+    assert (answers["set"].failed, answers["set"].changed) == (False, True), answers["set"].msg
+    assert (answers["remove"].failed, answers["remove"].truth) == (False, {BESIDE: None}), answers["remove"].msg

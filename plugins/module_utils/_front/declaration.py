@@ -56,7 +56,12 @@ class Declaration:
 
 
 def in_full(params, options, platform):
-    """``params`` without short forms; the suboptions are then checked by Ansible as those of any other option."""
+    """``params`` with the ID in its canonical form and without short forms.
+
+    The suboptions of short forms are then checked by Ansible as those of any other option.
+    """
+    if params.get("id"):
+        params = {**params, "id": platform.canonical_id(params["id"])}
     short = {name: one for name, one in options.items() if one.short and params.get(name) is not None}
     if not short:
         return params

@@ -14,14 +14,14 @@ from .declaration import Declaration
 _PROBES_AT_ONCE = 16
 
 
-def info_module(own_options, make_driver, with_health=False):
+def info_module(platform, own_options, make_driver, with_health=False):
     """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
 
     def answer(params, _check):
         found = report_vms(make_driver(params), params)
         return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
 
-    return Declaration({**VM_INFO, **FACETS, **own_options}, answer)
+    return Declaration({**VM_INFO, **FACETS, **own_options}, answer, platform)
 
 
 def _with_health(vms):

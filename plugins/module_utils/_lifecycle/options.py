@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 
 from .errors import InvalidInput, Unsupported
 from .ip_config import has_fixed_address
+from .texts import printable
 from .units import GIB, MIB, mac_address
 
 STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
@@ -34,6 +35,7 @@ class Option:
     without a unit. ``limits``: minimum and maximum. ``unique``: what kind of thing the value is that only one VM can
     have; ``is_unique`` returns whether that applies to a value. ``short``: the suboption that is set if the value is a
     string. ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path.
+    ``filled``: it must not be an empty string, which would mean nothing on any platform.
     ``normalize(value, option)`` returns the canonical form of the value.
     """
 
@@ -56,6 +58,7 @@ class Option:
     short: str = ""
     only_with: str = ""
     absolute: bool = False
+    filled: bool = False
     normalize: Callable = lambda value, option: value
 
     def spec(self, in_full=False):
@@ -94,6 +97,8 @@ Size = partial(Option, unit=MIB)
 Port = partial(Option, "int", limits=(1, 65535))
 Policy = partial(Option, role=POLICY)
 Seconds = partial(Option, "int", role=POLICY, limits=(1, None))
+Filled = partial(Option, filled=True)
+Description = partial(Option, normalize=printable)
 Consent = partial(Option, "bool", default=False, role=POLICY)
 Connection = partial(Option, role=CONNECTION)
 
@@ -104,11 +109,13 @@ class Platform:
 
     Examples of paths: ``os_type``, ``networks.vlan``, ``networks.type=hostonly``. ``per_driver``: options of VMs that
     are arguments of the driver, like those of the connection; VMs that differ in them need different drivers.
+    ``canonical_id`` returns the ID of a VM as the platform prints it.
     """
 
     name: str
     lacks: Mapping = field(default_factory=dict)
     per_driver: tuple = ()
+    canonical_id: Callable = str
 
     def supported(self, options):
         """Return ``options`` without those that the platform lacks."""
@@ -148,39 +155,39 @@ def _choices(name, option, lacks):
 
 
 DISK = {
-    "slot": Option(),
+    "slot": Filled(),
     "size": Size(unit=GIB),
-    "format": Option(),
-    "storage": Option(),
-    "source": Option("path", unique="file", absolute=True),
+    "format": Filled(),
+    "storage": Filled(),
+    "source": Filled("path", unique="file", absolute=True),
     "state": Option(choices=("present", "absent"), default="present"),
 }
 NETWORK = {
     "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
-    "source": Option(),
+    "source": Filled(),
     "mac": Option(unique="address", normalize=mac_address),
-    "address": Option(unique="address"),
-    "model": Option(),
+    "address": Filled(unique="address"),
+    "model": Filled(),
     "vlan": Option("int", limits=(0, 4094)),
 }
 PORT_FORWARD = {
-    "name": Option(required=True),
+    "name": Filled(required=True),
     "protocol": Option(choices=("tcp", "udp"), default="tcp"),
     "host_address": Option(),
     "host_port": Port(unique="port"),
     "guest_port": Port(required=True),
 }
 SHARED_FOLDER = {
-    "name": Option(required=True),
-    "host_path": Option("path", required=True, absolute=True),
-    "guest_path": Option(),
-    "type": Option(),
+    "name": Filled(required=True),
+    "host_path": Filled("path", required=True, absolute=True),
+    "guest_path": Filled(),
+    "type": Filled(),
     "read_only": Option("bool"),
 }
 DISPLAY = {"type": Option(choices=("none", "vnc", "spice")), "video_memory": Size()}
 LINKED = Option("bool", default=False)
-IMAGE = {"source": Option(required=True), "linked": LINKED}
-CLONE = {"source": Option(required=True), "snapshot": Option(), "linked": LINKED}
+IMAGE = {"source": Filled(required=True), "linked": LINKED}
+CLONE = {"source": Filled(required=True), "snapshot": Filled(), "linked": LINKED}
 CLOUD_INIT = {
     "user": Option(),
     "password": Option(secret=True),
@@ -223,8 +230,8 @@ VM = {
     "secure_boot": Option("bool"),
     "tpm": Option("bool"),
     "nested_virtualization": Option("bool"),
-    "os_type": Option(),
-    "description": Option(),
+    "os_type": Filled(),
+    "description": Description(),
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
     "memory": Size(),
@@ -262,7 +269,7 @@ SNAPSHOT = {
     "id": ID,
     "snapshot": Policy(required=True),
     "state": Policy(choices=("present", "absent", "restored"), default="present"),
-    "description": Policy(only_with="present"),
+    "description": Description(role=POLICY, only_with="present"),
     "include_memory": Policy("bool", only_with="present"),
     "keep_last": Policy("int", limits=(1, None), only_with="present"),
     "children": Consent(only_with="absent"),

@@ -171,6 +171,8 @@ def _parsed(path, option, value):
     if (least is not None and value < least) or (most is not None and value > most):
         remedy = f"Set {least} or more." if most is None else f"Set a number from {least} to {most}."
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
+    if option.filled and not value:
+        raise InvalidInput(f"{path}: it is empty.", "Set a value, or omit the option.")
     if option.absolute and value and not value.startswith("/"):
         raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Use the full path on the hypervisor.")
     return option.normalize(value, path)
@@ -186,7 +188,7 @@ def _entries(path, option, entries):
     """Return {key: entry}; the key of an entry without one is its position (``#0``). An absent entry is None."""
     by_key = {}
     for place, entry in enumerate(entries):
-        name = None if option.key == PLACE else entry.get(option.key)
+        name = None if option.key == PLACE else entry.get(option.key) or None
         if str(name).startswith(PLACE):
             raise InvalidInput(
                 f"{path}: '{name}' is not a valid {option.key}.", "Set a slot such as vda, scsi0 or SATA 0."

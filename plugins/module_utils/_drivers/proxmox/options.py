@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..._lifecycle import options
 from ..._lifecycle.options import SETTING, Connection, Option, Platform, with_suboption
+from ..._lifecycle.texts import decimal_id
 
 _SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: '%s=local:snippets/x.yml'}."
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
@@ -17,6 +18,7 @@ _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
 PROXMOX = Platform(
     "proxmox",
     per_driver=("native", "state", "allow_restart", "stop_timeout", "on_failure", "tags", "cloud_init", "clone"),
+    canonical_id=decimal_id,
     lacks={
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",

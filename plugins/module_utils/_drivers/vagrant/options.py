@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._lifecycle import options
 from ..._lifecycle.options import Connection, Entries, Option, Platform, Texts, with_suboption
+from ..._lifecycle.texts import bare_uuid
 
 _NATIVE = "Set it through native, by the provider's own key."
 _ONE_DISK = "A box brings its disk, and only its size can be set. Add others with native, as vm.disk or storage."
@@ -14,6 +15,7 @@ _ONE_DISK = "A box brings its disk, and only its size can be set. Add others wit
 VAGRANT = Platform(
     "vagrant",
     per_driver=("native", "provider", "os_type", "state", "stop_mode", "stop_timeout", "on_failure", "delete_disks"),
+    canonical_id=bare_uuid,
     lacks={
         "image": "Use box: Vagrant creates VMs from boxes.",
         "clone": "Package the VM as a box (vagrant package), and use that as box.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..._lifecycle import options
 from ..._lifecycle.options import Connection, Option, Platform, Texts, with_suboption
+from ..._lifecycle.texts import bare_uuid
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
 _SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."
@@ -14,6 +15,7 @@ _SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."
 VIRTUALBOX = Platform(
     "virtualbox",
     per_driver=("native",),
+    canonical_id=bare_uuid,
     lacks={
         "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
         " enrollorclpk.",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from ..._lifecycle import options
 from ..._lifecycle.options import AT_START, Connection, Consent, Option, Platform, Policy, Size, Texts, with_suboption
+from ..._lifecycle.texts import bare_uuid
 
 LIBVIRT = Platform(
     "libvirt",
     per_driver=("native", "state", "delete_disks"),
+    canonical_id=bare_uuid,
     lacks={
         "os_type": "libvirt does not store it. Omit the option.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",

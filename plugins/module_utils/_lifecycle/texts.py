@@ -1,0 +1,38 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts that users write, and IDs, in the form in which every platform can store and print them."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import InvalidInput
+
+#: Everything that XML 1.0 cannot contain: VirtualBox and libvirt store texts in it.
+_NOT_PRINTABLE = re.compile("[^\t\n\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UUID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
+
+
+def printable(text, option):
+    """Return a text with the line ends of Linux; raises InvalidInput if it has control characters."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    found = _NOT_PRINTABLE.search(lines)
+    if found:
+        raise InvalidInput(
+            f"{option}: it contains the control character {found[0]!a}.",
+            "Remove it: a text can have printable characters, tabs and line breaks.",
+        )
+    return lines
+
+
+def bare_uuid(text):
+    """Return a UUID in lower case and without braces; any other ID as it is."""
+    match = _UUID.fullmatch(text.strip())
+    return match[1].lower() if match else text
+
+
+def decimal_id(text):
+    """Return a decimal ID without leading zeros and spaces; any other ID as it is."""
+    digits = text.strip()
+    return str(int(digits)) if digits.isascii() and digits.isdigit() else text
