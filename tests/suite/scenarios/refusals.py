@@ -45,7 +45,9 @@ def _form():
         Refused("disk size", {"name": [KNOWN], "disks": [{"size": "big"}]}, ("disks", "'big'", "20G")),
         Refused("cpus zero", {"name": [KNOWN], "cpus": 0}, ("cpus", "0", "1 or more")),
         Refused("mac", {"name": [KNOWN], "networks": [{"mac": "52:54"}]}, ("networks", "52:54", "six pairs")),
-        Refused("network empty", {"name": [KNOWN], "networks": [{"source": ""}]}, ("networks[0].source", "empty", "omit")),
+        Refused(
+            "network empty", {"name": [KNOWN], "networks": [{"source": ""}]}, ("networks[0].source", "empty", "omit")
+        ),
         Refused("colours", {"name": [KNOWN], "description": "\x1b[32mok"}, ("description", "x1b", "Remove it")),
         Refused("timeout zero", {"name": [KNOWN], "timeout": 0}, ("timeout", "0", "1 or more")),
         Refused("purge without list", {"name": [KNOWN], "purge": ["disks"]}, ("purge", "disks", "[] for none")),

@@ -23,7 +23,7 @@ from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
 from .snapshots import check_dropping
-from .vbox_vm import bus_for, file_name, parse_slot, slot_name
+from .vbox_vm import bus_for, file_name, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
 _DEFAULT_OS_TYPE = "Linux26_64"
@@ -76,6 +76,7 @@ def _check_creation(driver, listing, plan, step):
         )
     folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
     unfinished = unfinished_vm_in(listing, name)
+    _check_unfinished(name, unfinished, step.verb)
     settings_file = None if unfinished else foreign_settings_file(folder, file_name(name))
     _check_names(listing, name, folder)
     if settings_file and plan.before.id is None:
@@ -95,6 +96,20 @@ def _check_creation(driver, listing, plan, step):
         if config.get("iso"):
             check_iso(name, config["iso"])
         _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
+
+
+def _check_unfinished(name, unfinished, verb):
+    """Reject to complete a VM with disks but without a mark of its own: an interrupted creation leaves no such VM.
+
+    A clone has disks before it has a mark of its own.
+    """
+    if verb != "clone" and unfinished and unfinished.disks and (unfinished.mark or {}).get("id") != unfinished.uuid:
+        raise Refused(
+            f"{name}: a VM with this name exists. It has disks, but the mark of this collection was removed from it, and"
+            " it was never started.",
+            f"To use it, start it once: VBoxManage startvm {unfinished.uuid} --type headless. Otherwise use another"
+            " name, or delete it.",
+        )
 
 
 def _check_names(listing, name, folder):
@@ -196,7 +211,7 @@ def _check_slot(vbox_vm, vm, slot):
     controller, port, device = parse_slot(slot)
     present = next((one for one in vbox_vm.machine.controllers if one.name == controller), None)
     if present is None:
-        bus = bus_for(controller)[0]
+        bus, ports = bus_for(controller)
         same = [name for name, one in vbox_vm.controllers.items() if one == bus]
         if same:
             raise Refused(
@@ -204,11 +219,11 @@ def _check_slot(vbox_vm, vm, slot):
                 f" named '{same[0]}'.",
                 f"Use slot {slot_name(same[0], port, device)}.",
             )
-    elif port >= int(present.values["maxportcount"]):
-        raise Refused(
-            f"{vm.name}: disks.{slot}: controller '{controller}' has at most {present.values['maxportcount']} ports.",
-            "Use a lower port number.",
-        )
+    else:
+        bus, ports = vbox_vm.controllers[controller], int(present.values["maxportcount"])
+    fault = place_fault(bus, ports, port, device)
+    if fault:
+        raise Refused(f"{vm.name}: disks.{slot}: controller '{controller}' {fault}.", "Use another slot.")
     taken = [(one.controller, one.port, one.device) for one in vbox_vm.machine.slots if one.medium != "none"]
     if (controller, port, device) in taken:
         raise Refused(f"{vm.name}: disks.{slot}: the slot is used by an optical drive.", "Use another slot.")

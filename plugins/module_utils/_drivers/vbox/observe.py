@@ -66,7 +66,9 @@ class Listing:
         if listed.machine is None or not is_created_here(listed.uuid):
             return True
         vbox_vm = self.vbox_vm(listed)
-        return not vbox_vm.is_unfinished or (vbox_vm.file is None and is_lost(listed))
+        # Without its settings file, nothing is known about a VM; a file that is missing may be on its way.
+        is_unknown = vbox_vm.file is None and (is_lost(listed) or files.exists(listed.file))
+        return is_unknown or not vbox_vm.is_unfinished
 
     def selected(self, targets, unfinished=False):
         """The VMs of ``targets`` (None: all); with ``unfinished``, including those that are not completely created."""
@@ -105,7 +107,8 @@ def vm_of(listing, listed, native_keys):
     vbox_vm = listing.vbox_vm(listed)
     power, busy, reason = vbox_vm.state
     # VirtualBox detects a missing settings file only when its daemon is restarted.
-    if vbox_vm.file is None and power in (STOPPED, SUSPENDED) and not busy and is_lost(listed):
+    is_unreadable = is_lost(listed) or (is_created_here(listed.uuid) and files.exists(listed.file))
+    if vbox_vm.file is None and power in (STOPPED, SUSPENDED) and not busy and is_unreadable:
         return _unreadable(listed)
     config, is_finished = config_of(vbox_vm, native_keys), not vbox_vm.is_unfinished
     return Vm(

@@ -34,7 +34,7 @@ from .settings.networks import normalized_networks
 from .settings.port_forwards import check_forwards, normalized_forwards
 from .settings.shared_folders import check_share_names
 from .settings.table import BOOT
-from .vbox_vm import FORMATS, NIC_MODELS, NOT_RESIZABLE, OS_TYPES, bus_for, parse_slot
+from .vbox_vm import FORMATS, NIC_MODELS, NOT_RESIZABLE, OS_TYPES, bus_for, parse_slot, place_fault, slot_name
 
 _LONGEST_NAME = 200
 #: Descriptions of operating systems contain spaces or parentheses, ids do not.
@@ -114,9 +114,8 @@ def _normalized(known, vm, config):
         adjusted["native"] = normalized_native(vm, config["native"])
     if "networks" in config:
         adjusted["networks"] = normalized_networks(vm, config["networks"])
-    for slot, disk in (config.get("disks") or {}).items():
-        _check_slot(vm, slot, disk, known.controllers.get(vm.id, ()))
-        _check_growth(vm, slot, disk or {})
+    if "disks" in config:
+        adjusted["disks"] = _disks(vm, config["disks"], known.controllers.get(vm.id, ()))
     _check_boot_order(vm, config.get("boot_order"))
     if "groups" in config:
         adjusted["groups"] = _groups(vm, config["groups"])
@@ -147,6 +146,19 @@ def _paths(config):
     return {**paths, "iso": config.get("iso")}
 
 
+def _disks(vm, disks, controllers):
+    """The disks by slots as VirtualBox prints them: IDE 0:0 is IDE 0."""
+    by_slot = {}
+    for requested, disk in disks.items():
+        _check_slot(vm, requested, disk, controllers)
+        slot = slot_name(*parse_slot(requested))
+        if slot in by_slot:
+            raise Refused(f"{vm.name}: disks.{requested}: slot {slot} is listed twice.", "List each slot once.")
+        _check_growth(vm, slot, disk or {})
+        by_slot[slot] = disk
+    return by_slot
+
+
 def _check_slot(vm, slot, disk, controllers):
     parts = parse_slot(slot)
     present = {parse_slot(one)[0] for one in vm.config.get("disks") or {}}.union(controllers)
@@ -156,6 +168,10 @@ def _check_slot(vm, slot, disk, controllers):
             f"{vm.name}: disks: '{slot}' is not a valid slot.",
             "Use a controller and a port, such as SATA 0, IDE 0 or NVMe 0; IDE 0:1 is the second device of a port.",
         )
+    if vm.power == ABSENT and parts[0] not in present:
+        fault = place_fault(*bus_for(parts[0]), *parts[1:])
+        if fault:
+            raise Refused(f"{vm.name}: disks.{slot}: a controller of this type {fault}.", "Use another slot.")
 
 
 def _check_growth(vm, slot, disk):

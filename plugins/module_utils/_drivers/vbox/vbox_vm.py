@@ -18,7 +18,7 @@ from ..._lifecycle.units import MIB
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished
-from .settings.native import read_native
+from .settings.native import bare_key, read_native
 from .settings.table import SETTINGS
 
 #: The rule of the option ssh_forward, which is not listed in port_forwards.
@@ -152,7 +152,7 @@ def config_of(vbox_vm, native_keys=()):
         "port_forwards": {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if name != SSH_RULE},
         "ssh_forward": SSH_RULE in vbox_vm.rules,
         "shared_folders": {one.name: _share(one) for one in vbox_vm.machine.shared_folders if not one.transient},
-        **({"native": {key: read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
+        **({"native": {bare_key(key): read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
     }
 
 
@@ -223,10 +223,10 @@ OS_TYPES = {
     "windows2022": "Windows2022_64", "solaris": "Solaris11_64", "other": "Other_64",
 }  # fmt: skip
 _SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
-#: Beginning of a new controller's name -> (bus, number of ports).
+#: Beginning of a new controller's name -> (bus, maximum number of ports).
 BUSES = {
-    "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 8),
-    "NVMe": ("pcie", 30), "VirtIO": ("virtio-scsi", 30), "USB": ("usb", 8),
+    "SATA": ("sata", 30), "AHCI": ("sata", 30), "IDE": ("ide", 2), "SCSI": ("scsi", 16), "SAS": ("sas", 255),
+    "NVMe": ("pcie", 255), "VirtIO": ("virtio-scsi", 256), "USB": ("usb", 8),
 }  # fmt: skip
 #: storagecontrollertype in lower case -> bus.
 BUS_OF_TYPE = {
@@ -253,8 +253,16 @@ def parse_slot(slot):
 
 
 def bus_for(controller):
-    """(bus, number of ports) of a new controller by its name, or None."""
+    """(bus, maximum number of ports) of a new controller by its name, or None."""
     return next((bus for begin, bus in BUSES.items() if controller.lower().startswith(begin.lower())), None)
+
+
+def place_fault(bus, ports, port, device):
+    """Why a controller has no such place, as the end of a sentence; None if it has."""
+    if port >= ports:
+        return f"has at most {ports} ports"
+    # Only IDE has a second device at a port (READ in VirtualBox's StorageControllerImpl.cpp).
+    return "has one device at each port" if device and bus != "ide" else None
 
 
 def colon_mac(mac):

@@ -253,6 +253,25 @@ def test_vm_that_is_deleted_while_it_is_created_is_an_error(vbox):
     assert vbox.run("list", "vms") == ""
 
 
+@pytest.mark.parametrize("mark", ["", "{}", '{"v": 1, "id": "of another"}'])
+def test_vm_without_its_mark_is_not_completed(vbox, mark):
+    """A user removed the mark before the first start: the disk may have content that the creation would undo."""
+    task(vbox, config={**SMALL, "disks": {"#0": {"size": 8 * MIB}}}).succeeded()
+    vbox.run("setextradata", "web", "polyvirt/mark", mark)
+    for config in (SMALL, {**SMALL, "disks": {"#0": {"size": 8 * MIB}}}):
+        task(vbox, config=config).refused("web: a VM with this name exists", "startvm", "another name")
+    assert (vbox.machines / "web" / "web-SATA-0.vdi").exists()
+
+
+def test_vm_with_an_unreadable_settings_file_is_unknown(vbox):
+    task(vbox).succeeded()
+    file = vbox.machines / "web" / "web.vbox"
+    file.write_text(file.read_text(encoding="utf-8").replace("</VirtualBox>", "\x1b</VirtualBox>"), encoding="utf-8")
+    for state in ("present", "started", "absent"):
+        task(vbox, state=state).refused("web", "not readable")
+    assert (vbox.machines / "web" / "web-SATA-0.vdi").exists()
+
+
 def test_log_of_an_earlier_vm_does_not_affect_a_new_one(vbox):
     log = vbox.machines / "web" / "Logs" / "VBox.log"
     log.parent.mkdir(parents=True)

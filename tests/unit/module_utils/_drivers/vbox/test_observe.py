@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 
 def test_settings_are_reported_as_values_of_the_options(tmp_path):
-    driver, _commands = driver_on(tmp_path, native_keys=("vm-execution-engine", "nicpromisc1", "hpet"))
+    driver, _commands = driver_on(tmp_path, native_keys=("vm-execution-engine", "--nicpromisc1", "HPET"))
     config = recorded_vm(driver, "web").config
     assert {name: config[name] for name in ("cpus", "memory", "firmware", "tpm", "os_type", "groups", "tags")} == {
         "cpus": 1,

@@ -121,7 +121,12 @@ def test_clone_is_checked_against_its_source(vbox):
     ("IDE 0", "disks.IDE 0: the slot is used by an optical drive"),
     ("IDE 0:1", None),
     ("IDE 2", "at most 2 ports"),
+    ("SATA 1:1", "'SATA' has one device at each port"),
     ("SCSI 15", None),
+    ("SCSI 16", "'SCSI' has at most 16 ports"),
+    ("SCSI 1:1", "'SCSI' has one device at each port"),
+    ("NVMe 254", None),
+    ("NVMe 255", "at most 255 ports"),
 ])  # fmt: skip
 def test_slot_is_checked(vbox, slot, text):
     task(vbox).succeeded()
@@ -130,6 +135,22 @@ def test_slot_is_checked(vbox, slot, text):
         done.refused("web", *text.split(". "))
     else:
         assert slot in [one["slot"] for one in done.succeeded().vm["disks"]]
+
+
+@pytest.mark.parametrize(("slot", "text"), [("SATA 30", "has at most 30 ports"), ("SATA 0:1", "has one device")])
+def test_slot_of_a_new_vm_is_checked(vbox, slot, text):
+    config = {**SMALL, "disks": {slot: {"size": MIB}}}
+    task(vbox, config=config).refused(f"web: disks.{slot}: a controller of this type {text}", "Use another slot.")
+
+
+@pytest.mark.parametrize("spelling", ["SATA 0:0", "SATA 00"])
+def test_slot_has_several_spellings(vbox, spelling):
+    config = {**SMALL, "disks": {spelling: {"size": MIB}}}
+    assert [one["slot"] for one in task(vbox, config=config).succeeded().vm["disks"]] == ["SATA 0"]
+    assert task(vbox, config=config).succeeded().writes == []
+    twice = {"disks": {"SATA 0": {"size": MIB}, spelling: {"size": MIB}}}
+    task(vbox, config=twice).refused(f"disks.{spelling}: slot SATA 0 is listed twice")
+    assert task(vbox, config={"disks": {spelling: None}}).succeeded().vm["disks"] == []
 
 
 def test_new_disk_does_not_replace_a_file(vbox):
