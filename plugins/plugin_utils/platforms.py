@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from ansible.module_utils.common.validation import check_type_dict
+
 from ..module_utils._lifecycle.errors import InvalidInput, Unsupported
 
 #: {platform: {module for all platforms: module of this platform}}
@@ -46,7 +48,7 @@ def parts_of(about, arguments, known, default=None):
     InvalidInput or Unsupported.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
-    own, options = given.pop("platform", default), given.pop("options", {})
+    own, options = _platform(given, default), given.pop("options", {})
     _check_known(f"polyvirt.core.{about}", given, known)
     entries = [_entry(place, entry, own, known) for place, entry in enumerate(given.get("machines") or ())]
     if all(platform == own for platform, _described in entries):
@@ -68,12 +70,15 @@ def parts_of(about, arguments, known, default=None):
 def _entry(place, entry, own, known):
     """Return (platform, entry for its module) of one entry of ``machines``."""
     where = f"machines[{place}]"
-    if not isinstance(entry, dict):
-        raise InvalidInput(f"{where}: {entry} is not a dictionary.", "Set the name and the options of a VM.")
-    given = dict(entry)
-    platform, options = given.pop("platform", own), given.pop("options", {})
+    given = dict(_dictionary(where, entry, "Set the name and the options of a VM."))
+    platform, options = _platform(given, own), given.pop("options", {})
     _check_known(where, given, known)
     return platform, _joined(given, options)
+
+
+def _platform(given, default):
+    platform = given.pop("platform", default)
+    return None if platform is None else str(platform)
 
 
 def _of_task(arguments, known):
@@ -100,12 +105,19 @@ def _count(selection):
 
 
 def _joined(given, options):
-    if not isinstance(options, dict):
-        raise InvalidInput(f"options: {options} is not a dictionary.", "Set options of the platform's own module.")
+    options = _dictionary("options", options, "Set options of the platform's own module.")
     twice = sorted(set(given) & set(options))
     if twice:
         raise InvalidInput(f"options: {twice[0]} is set beside it, too.", f"Set {twice[0]} once.")
     return {**given, **options}
+
+
+def _dictionary(where, value, remedy):
+    """The value as Ansible itself reads an option of this type; an error does not show it, as it may have secrets."""
+    try:
+        return check_type_dict(value)
+    except TypeError:
+        raise InvalidInput(f"{where}: the value is not a dictionary.", remedy) from None
 
 
 def _check_known(where, given, known):

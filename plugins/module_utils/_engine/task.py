@@ -243,7 +243,7 @@ class Task:
 def _check_macs(requests):
     """Raise if a task sets the same MAC for two NICs: a driver cannot see VMs that other plans will create."""
     owners = {}
-    for request in requests:
+    for request in (one for one in requests if one.state != "absent"):
         for place, nic in (request.config.get("networks") or {}).items():
             path = f"{request.label}: networks.{place}.mac"
             other = owners.setdefault((nic or {}).get("mac") or path, path)

@@ -190,9 +190,12 @@ def _entries(path, option, entries):
     for place, entry in enumerate(entries):
         name = None if option.key == PLACE else entry.get(option.key) or None
         if str(name).startswith(PLACE):
-            raise InvalidInput(
-                f"{path}: '{name}' is not a valid {option.key}.", "Set a slot such as vda, scsi0 or SATA 0."
+            remedy = (
+                "Set a slot such as vda, scsi0 or SATA 0."
+                if option.key == "slot"
+                else f"Choose a name that begins without {PLACE}."
             )
+            raise InvalidInput(f"{path}: '{name}' is not a valid {option.key}.", remedy)
         if name in by_key:
             raise InvalidInput(f"{path}: {option.key} {name} is listed twice.", f"List each {option.key} once.")
         key = str(place) if option.key == PLACE else f"{PLACE}{place}" if name is None else name

@@ -52,6 +52,9 @@ def explained(account):
             "missing",
             "Install it for the Python that runs the module, or set an address from which the node downloads.",
         ) from None
+    except ValueError as error:
+        # Only its type: its text may contain a header with the secret.
+        raise lost(account, type(error).__name__) from None
     except OSError as error:
         # requests opens the CA file only when it is needed.
         if not isinstance(account.verify, str):

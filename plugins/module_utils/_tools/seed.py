@@ -76,6 +76,10 @@ def _user_data(cloud_init):
     given = cloud_init.get("user_data") or {}
     user, keys = cloud_init.get("user"), cloud_init.get("ssh_authorized_keys") or []
     password = cloud_init.get("password")
+    if not isinstance(given, (str, Mapping)):
+        raise errors.InvalidInput(
+            "cloud_init: user_data is neither a mapping nor a text.", "Write it as a mapping, or as text with |."
+        )
     if isinstance(given, str):
         if user or keys or password:
             raise _cannot_merge(given)

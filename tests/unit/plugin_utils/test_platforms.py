@@ -68,8 +68,10 @@ def test_platform_option_of_all_entries_becomes_an_option_of_the_task():
         ({"name": "a", "platform": "libvirt", "cpu": 1}, ("cpu", "Did you mean cpus?")),
         ({"name": "a", "platform": "libvirt", "uri": "x"}, ("uri", "options: {uri: ...}")),
         ({"name": "a", "platform": "libvirt", "cpus": 1, "options": {"cpus": 2}}, ("cpus", "beside it")),
-        ({"name": "a", "platform": "libvirt", "options": "x"}, ("options: x", "dictionary")),
+        ({"name": "a", "platform": ["kvm"]}, ("['kvm']' is not known",)),
+        ({"name": "a", "platform": "libvirt", "options": "x"}, ("options: the value is not a dictionary", "module")),
         ({"platform": "libvirt", "machines": ["a"]}, ("machines[0]", "dictionary")),
+        ({"platform": "libvirt", "machines": [{"name": "a", "platform": ["kvm"]}]}, ("['kvm']' is not known",)),
         ({"platform": "libvirt", "machines": [{"name": "a", "memry": 1}]}, ("machines[0]: memry", "memory")),
         ({"platform": "libvirt", "machines": [{"name": "a", "platform": "kvm"}]}, ("'kvm' is not known",)),
     ],
@@ -78,6 +80,19 @@ def test_errors_have_a_remedy(given, words):
     with pytest.raises(InvalidInput) as caught:
         _parts(**given)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_texts_are_read_as_dictionaries_like_those_of_any_module():
+    entries = ["name=a options='uri=x'"]
+    parts, _order = _parts(default="libvirt", options='{"executable": "/x"}', machines=entries)
+    assert parts[0][2] == {"executable": "/x", "uri": "x", "machines": [{"name": "a"}]}
+
+
+def test_error_about_a_text_does_not_show_it():
+    for given in ({"options": "hidden"}, {"machines": ["hidden"]}):
+        with pytest.raises(InvalidInput) as caught:
+            _parts(default="proxmox", name="a", **given)
+        assert "hidden" not in str(caught.value)
 
 
 def test_platform_without_snapshots_names_the_alternative():

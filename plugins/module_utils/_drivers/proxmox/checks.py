@@ -172,7 +172,8 @@ def _check_memory(label, changes, vm_options):
     if balloon in (None, ""):
         # If a stored 0 waits for the next start, the server still uses the current value.
         balloon = int(vm_options.stored.get("balloon", "0")) or vm_options.running.get("balloon", "0")
-    least = int(balloon) * MIB
+    # The server rejects what is not a whole number.
+    least = int(balloon) * MIB if str(balloon).isdecimal() else 0
     if least > memory:
         raise Refused(
             f"{label}: memory would be {human_size(memory)}, but its minimum (native: balloon) is {human_size(least)}.",

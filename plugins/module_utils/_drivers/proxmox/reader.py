@@ -91,6 +91,8 @@ def account(params):
     for option, value in (("api_host", given["api_host"]), ("api_user", user)):
         if not value:
             raise _missing(option)
+    for option in ("api_host", "api_user", "api_token_id", "api_token_secret"):
+        _check_one_word(option, given[option])
     if "/" in given["api_host"]:
         raise InvalidInput(
             f"api_host: '{given['api_host']}' is not a host name or an address.",
@@ -118,6 +120,15 @@ def _given(params, option):
     if params.get(option) is not None:
         return params[option]
     return next((value for value in map(environment, _VARIABLES[option]) if value is not None), None)
+
+
+def _check_one_word(option, value):
+    """Reject what no HTTP header can contain: the error of the HTTP library would show the header with the secret."""
+    if value and re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise InvalidInput(
+            f"{option}: it contains a space, a line break or a control character.",
+            "Remove it; for the content of a file, use the filter trim.",
+        )
 
 
 def _missing(option):

@@ -105,8 +105,8 @@ def _check_unfinished(name, unfinished, verb):
     """
     if verb != "clone" and unfinished and unfinished.disks and (unfinished.mark or {}).get("id") != unfinished.uuid:
         raise Refused(
-            f"{name}: a VM with this name exists. It has disks, but the mark of this collection was removed from it, and"
-            " it was never started.",
+            f"{name}: a VM with this name exists. It has disks, but the mark of this collection was removed from it,"
+            " and it was never started.",
             f"To use it, start it once: VBoxManage startvm {unfinished.uuid} --type headless. Otherwise use another"
             " name, or delete it.",
         )

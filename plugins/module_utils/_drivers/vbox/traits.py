@@ -106,7 +106,7 @@ def _snapshot_name_fault(name):
 
 def _normalized(known, vm, config):
     """The requested configuration in VirtualBox's terms. Raises Refused for values that VirtualBox does not support."""
-    adjusted = dict(config)
+    adjusted = _with_plain_path(dict(config), "iso")
     _check_whole_mib(vm, config)
     if config.get("os_type"):
         adjusted["os_type"] = OS_TYPES.get(config["os_type"].lower()) or known.os_type(config["os_type"])
@@ -123,7 +123,10 @@ def _normalized(known, vm, config):
     if "port_forwards" in config:
         adjusted["port_forwards"] = normalized_forwards(vm, config["port_forwards"])
     check_forwards(vm, adjusted)
-    check_share_names(vm, config.get("shared_folders") or {})
+    if "shared_folders" in config:
+        shares = {name: _with_plain_path(share, "host_path") for name, share in config["shared_folders"].items()}
+        adjusted["shared_folders"] = shares
+        check_share_names(vm, shares)
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Without a drive there is nothing to eject.
     return adjusted
@@ -155,8 +158,13 @@ def _disks(vm, disks, controllers):
         if slot in by_slot:
             raise Refused(f"{vm.name}: disks.{requested}: slot {slot} is listed twice.", "List each slot once.")
         _check_growth(vm, slot, disk or {})
-        by_slot[slot] = disk
+        by_slot[slot] = _with_plain_path(disk, "source")
     return by_slot
+
+
+def _with_plain_path(options, name):
+    """``options`` with a path as VirtualBox stores it: VBoxManage removes parts such as // and /./ from paths."""
+    return {**options, name: os.path.normpath(options[name])} if options and options.get(name) else options
 
 
 def _check_slot(vm, slot, disk, controllers):

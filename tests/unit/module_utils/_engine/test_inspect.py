@@ -22,6 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Platform
 
 WEB = Vm(
     "web",
@@ -163,7 +164,8 @@ def test_warnings_are_passed_to_ansible():
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Exited) as result:
         patch.setattr(declaration, "AnsibleModule", Module)
-        declaration.run_module(info.info_module({}, lambda params: FakeDriver(WEB, warnings=("node b is away",))))
+        driver = FakeDriver(WEB, warnings=("node b is away",))
+        declaration.run_module(info.info_module(Platform("fake"), {}, lambda params: driver))
     warnings, result = result.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 

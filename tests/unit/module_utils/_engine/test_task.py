@@ -284,6 +284,14 @@ def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     assert world.calls == []
 
 
+def test_deleted_vm_may_have_the_mac_of_another():
+    world = World(Machine("web", "u-web"))
+    mac = {"networks": {"0": {"mac": "52:54:00:00:00:01"}}}
+    requests = [Request(name, config=mac, state="absent") for name in ("web", "db")]
+    outcome = task.run(world, requests, False, clock=world.clock, probe=None)
+    assert (outcome.failed, world.machines) == (False, [])
+
+
 def test_changed_mark_counts_as_a_change_after_a_lost_answer():
     class Announcing(World):
         def _configure(self, vm, step):

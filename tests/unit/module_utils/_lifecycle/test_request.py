@@ -76,6 +76,12 @@ INVALID = [
     ),
     ("a relative serial log", {"serial_log": "x.log"}, "serial_log: 'x.log' is not an absolute path", "full path"),
     ("a position as a slot", {"disks": [{"slot": "#x"}]}, "disks: '#x' is not a valid slot", "vda"),
+    (
+        "a forward named like a position",
+        {"port_forwards": [{**FORWARD, "name": "#x"}]},
+        "'#x' is not a valid name",
+        "begins without #",
+    ),
     ("a negative position as a slot", {"disks": [{"slot": "#-1"}]}, "disks: '#-1' is not a valid slot", "vda"),
     ("a call_timeout of 0", {"call_timeout": 0}, "call_timeout: 0", "1 or more"),
     ("purge without the list", {"purge": ["disks"]}, "purge: disks", "[] for none"),

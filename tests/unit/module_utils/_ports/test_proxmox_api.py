@@ -52,6 +52,12 @@ def test_token_needs_no_ticket(server, world):
     assert [entry.path for entry in world.journal.requests] == ["/version"]
 
 
+def test_header_that_cannot_be_sent_is_not_shown(server):
+    with pytest.raises(ApiError, match="localhost") as error:
+        _api(server, token_secret="hidden\n").call("GET", "/version")
+    assert "hidden" not in str(error.value)
+
+
 def test_rejected_call_returns_an_answer(server):
     answer = _api(server).call("GET", "/nodes/pve1/qemu/999/config")
     assert (answer.status, answer.data) == (500, None)

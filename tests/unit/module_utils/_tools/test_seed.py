@@ -109,6 +109,12 @@ def test_password_beside_documents_that_set_one_is_rejected_without_showing_it(d
     assert "t0psecret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", [5, True, ["#cloud-config"]])
+def test_user_data_of_another_type_is_rejected(value):
+    with pytest.raises(errors.InvalidInput, match="neither a mapping nor a text"):
+        user_data(user_data=value)
+
+
 def network_config(macs=("52:54:00:00:00:01", "52:54:00:00:00:02"), **cloud_init):
     return yaml.safe_load(seed.nocloud_documents(cloud_init, "web1", "i-1", macs)["network-config"])
 

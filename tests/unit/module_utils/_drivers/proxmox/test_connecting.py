@@ -36,6 +36,16 @@ def test_account_from_environment_variables(monkeypatch):
     assert account({"api_host": "pve3", "api_port": 8006}).where == "pve3:8006"
 
 
+@pytest.mark.parametrize("option", ["api_host", "api_user", "api_token_id", "api_token_secret"])
+@pytest.mark.parametrize("end", ["\n", " ", "\x00"])
+def test_value_that_no_header_can_contain(option, end):
+    """Such as a secret that was read from a file; the error does not show it."""
+    with pytest.raises(InvalidInput, match=f"{option}: it contains a space, a line break") as error:
+        account({**TOKEN, option: f"{TOKEN[option]}{end}"})
+    assert "trim" in str(error.value)
+    assert "hidden" not in str(error.value)
+
+
 def test_token_takes_precedence_over_password():
     found = account({**TOKEN, "api_password": "hidden"})
     assert (found.password, found.token_secret) == (None, "hidden")

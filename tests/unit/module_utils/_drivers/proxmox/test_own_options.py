@@ -289,6 +289,9 @@ def test_memory_below_the_balloon_minimum_is_rejected(world):
             outcome = do(world, check=check, **requested)
             assert outcome.failed and "native: {balloon: MIB}" in outcome.msg, requested
     assert list(world.journal.writes()) == []
+    for balloon in ("abc", "64.5", -1):
+        outcome = do(world, check=True, name="web2", memory="512", native={"balloon": balloon})
+        assert outcome.failed and f"balloon: '{balloon}' is not valid" in outcome.msg, outcome.msg
     options = _apply(world, name="web2", memory="512", native={"balloon": 256})
     assert (options["memory"], options["balloon"]) == ("512", "256")
 

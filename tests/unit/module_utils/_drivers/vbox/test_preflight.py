@@ -143,6 +143,17 @@ def test_slot_of_a_new_vm_is_checked(vbox, slot, text):
     task(vbox, config=config).refused(f"web: disks.{slot}: a controller of this type {text}", "Use another slot.")
 
 
+def test_path_has_several_spellings(vbox):
+    disk = vbox.disk()
+    folder, name = os.path.split(disk)
+    share = {"s": {"host_path": f"{folder}/"}}
+    config = {**SMALL, "disks": {"SATA 0": {"source": f"{folder}//./{name}"}}, "shared_folders": share}
+    done = task(vbox, config=config).succeeded()
+    assert done.vm["disks"][0]["source"] == disk
+    assert observed(vbox).config["shared_folders"]["s"]["host_path"] == folder
+    assert task(vbox, config=config).succeeded().writes == []
+
+
 @pytest.mark.parametrize("spelling", ["SATA 0:0", "SATA 00"])
 def test_slot_has_several_spellings(vbox, spelling):
     config = {**SMALL, "disks": {spelling: {"size": MIB}}}
