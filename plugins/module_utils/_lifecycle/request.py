@@ -11,6 +11,7 @@ from dataclasses import fields
 from .errors import InvalidInput
 from .model import Comparison, Policy, Request, SnapshotRequest
 from .options import AT_START, CREATION, PLACE, SETTING
+from .texts import check_printable
 from .units import parse_size
 
 #: The remedy for an option that only one VM can have, such as a MAC address.
@@ -166,7 +167,7 @@ def _parsed(path, option, value):
     if isinstance(value, list):
         return tuple(value if option.ordered else sorted(set(value)))
     if isinstance(value, dict):
-        return _record(path, option, value) if option.options else dict(value)
+        return _record(path, option, value) if option.options else _with_plain_texts(path, value)
     least, most = option.limits or (None, None)
     if (least is not None and value < least) or (most is not None and value > most):
         remedy = f"Set {least} or more." if most is None else f"Set a number from {least} to {most}."
@@ -176,6 +177,13 @@ def _parsed(path, option, value):
     if option.absolute and value and not value.startswith("/"):
         raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Use the full path on the hypervisor.")
     return option.normalize(value, path)
+
+
+def _with_plain_texts(path, value):
+    for name, part in value.items():
+        if isinstance(part, str):
+            check_printable(part, f"{path}.{name}")
+    return dict(value)
 
 
 def _record(path, option, value):

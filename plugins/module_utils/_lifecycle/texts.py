@@ -10,20 +10,24 @@ import re
 from .errors import InvalidInput
 
 #: Everything that XML 1.0 cannot contain: VirtualBox and libvirt store texts in it.
-_NOT_PRINTABLE = re.compile("[^\t\n\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UUID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
 
 
 def printable(text, option):
     """Return a text with the line ends of Linux; raises InvalidInput if it has control characters."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    found = _NOT_PRINTABLE.search(lines)
+    check_printable(text, option)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def check_printable(text, option):
+    """Raise InvalidInput if a text has control characters."""
+    found = _NOT_PRINTABLE.search(text)
     if found:
         raise InvalidInput(
             f"{option}: it contains the control character {found[0]!a}.",
             "Remove it: a text can have printable characters, tabs and line breaks.",
         )
-    return lines
 
 
 def bare_uuid(text):

@@ -106,7 +106,7 @@ def account(params):
         raise _missing("api_token_secret")
     return Account(
         host=given["api_host"],
-        port=_number("api_port", given["api_port"], _PORT),
+        port=_number("api_port", given["api_port"], _PORT, most=65535),
         user=user,
         password=None if token else given["api_password"],
         token_id=token,
@@ -137,11 +137,16 @@ def _missing(option):
     )
 
 
-def _number(option, value, default):
+def _number(option, value, default, most=None):
     try:
-        return default if value is None else int(value)
+        number = default if value is None else int(value)
     except ValueError:
         raise InvalidInput(f"{option}: '{value}' is not a number.", "Write a whole number.") from None
+    if number < 1 or (most and number > most):
+        raise InvalidInput(
+            f"{option}: {number} is out of range.", f"Write a number from 1{f' to {most}' * bool(most)}."
+        )
+    return number
 
 
 def _verification(given):

@@ -62,6 +62,12 @@ INVALID = [
         r"description: it contains the control character '\x1b'",
         "Remove it",
     ),
+    (
+        "colours in a native value",
+        {"native": {"a/b": "\x1b[0m"}},
+        r"native.a/b: it contains the control character",
+        "Remove it",
+    ),
     ("half a character", {"description": "\udc80"}, r"control character '\udc80'", "Remove it"),
     ("a timeout of 0", {"timeout": 0}, "timeout: 0", "1 or more"),
     ("a negative stop_timeout", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),

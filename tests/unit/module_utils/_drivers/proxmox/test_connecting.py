@@ -46,6 +46,14 @@ def test_value_that_no_header_can_contain(option, end):
     assert "hidden" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("api_port", 0), ("api_port", 65536), ("api_port", -1), ("api_timeout", 0)]
+)
+def test_number_out_of_range(option, value):
+    with pytest.raises(InvalidInput, match=f"{option}: {value} is out of range"):
+        account({**TOKEN, option: value})
+
+
 def test_token_takes_precedence_over_password():
     found = account({**TOKEN, "api_password": "hidden"})
     assert (found.password, found.token_secret) == (None, "hidden")
