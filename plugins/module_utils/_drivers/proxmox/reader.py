@@ -143,9 +143,8 @@ def _number(option, value, default, most=None):
     except ValueError:
         raise InvalidInput(f"{option}: '{value}' is not a number.", "Write a whole number.") from None
     if number < 1 or (most and number > most):
-        raise InvalidInput(
-            f"{option}: {number} is out of range.", f"Write a number from 1{f' to {most}' * bool(most)}."
-        )
+        remedy = f"Write a number from 1 to {most}." if most else "Write 1 or more."
+        raise InvalidInput(f"{option}: {number} is out of range.", remedy)
     return number
 
 
