@@ -157,6 +157,24 @@ def test_idle_timeout_of_wslconfig_keeps_everything_started():
     assert run_ok(host, "distro_info")["host"]["idle_timeout"] is None
 
 
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        ("\ufeff[general]\ninstanceIdleTimeout=-1\n".encode(), None),
+        ("\ufeff[general]\ninstanceIdleTimeout=-1\n".encode("utf-16-le"), None),
+        (b"# \xff\n[general]\ninstanceIdleTimeout=60000\n", 60),
+        (b"[general]\ninstanceIdleTimeout=--5\n", 15),
+        ("[general]\ninstanceIdleTimeout=\u00b2\n".encode(), 15),
+    ],
+)
+def test_idle_timeout_is_read_as_wsl_reads_it(content, seconds):
+    host = host_with_image()
+    host.add("web", running=True)
+    host.files.put("C:\\Users\\admin\\.wslconfig", content)
+    assert run_ok(host, "distro_info")["host"]["idle_timeout"] == seconds
+    assert host.idle_seconds() == seconds
+
+
 def test_shutdown_of_all_is_explicit_and_says_whom_it_stops():
     host = host_with_image()
     for name in ("one", "two"):

@@ -25,7 +25,6 @@ from ..._tools.wsl import (
     SETTINGS_FILE,
     WslFailed,
     check,
-    decoded,
     disk_calls,
     export_file,
     in_shell,
@@ -199,7 +198,7 @@ class WslReader:
         host.running = read_running(running) - self.to_stop_again
         host.tasks = {one["TaskName"].lower(): one for one in tasks.objects}
         if settings.error is None and settings.details.get("exists"):
-            host.settings = wsl_conf.parse(decoded(settings.bytes()))
+            host.settings = wsl_conf.parse(wsl_conf.decoded(settings.bytes())[1])
         if disks:
             _folders, files, _paths, images = [*disks, *[None] * (4 - len(disks))]
             host.files = {key_of(plain_path(one["FullName"])): one for one in files.objects} if files else {}
