@@ -9,7 +9,7 @@ import pytest
 
 from platforms.windows.failures import Failed
 from platforms.wsl import reading
-from platforms.wsl.double.distro import FILES, disk_with, packed
+from platforms.wsl.double.distro import FILES, PASSWD, disk_with, packed
 from platforms.wsl.double.host import is_write
 from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, run, run_ok, run_rejected, state_of
 
@@ -234,6 +234,30 @@ def test_info_starts_nothing():
     settings = {vm["name"]: vm["settings"] for vm in run_ok(host, "distro_info")["vms"]}
     assert ("systemd" in settings["web"], settings["on"]["systemd"]) == (False, True)
     assert [words for words in host.log if is_write(words) or "web" in words] == []
+
+
+@pytest.mark.parametrize("files", [{"/etc/passwd": PASSWD}, {**FILES, "/etc/passwd": b""}], ids=["no shell", "no root"])
+def test_distribution_whose_files_cannot_be_read_is_reported_without_them(files):
+    host = host_with_image()
+    host.add("docker-desktop-data", running=True, files=files)
+    host.add("web", running=True)
+    found = run_ok(host, "distro_info")
+    settings = {vm["name"]: vm["settings"] for vm in found["vms"]}
+    assert (set(settings), settings["web"]["systemd"]) == ({"docker-desktop-data", "web"}, False)
+    assert "systemd" not in settings["docker-desktop-data"]
+    (warning,) = found["warnings"]
+    assert warning.startswith("docker-desktop-data: ")
+    assert "default_user and systemd" in warning
+    run_rejected(host, "docker-desktop-data", name=["docker-desktop-data"], systemd=True)
+
+
+@pytest.mark.parametrize("text", [b"# polyvirt~end\n[boot]\n", b"polyvirt~end\npolyvirt~end\n"])
+def test_text_of_wsl_conf_is_never_mixed_up_with_other_files(text):
+    host = host_with_image()
+    host.add("web", files={**FILES, "/etc/wsl.conf": text}, running=True)
+    run_ok(host, name=["web"], systemd=True)
+    assert host.find("web").files["/etc/wsl.conf"].startswith(text.rstrip(b"\n"))
+    assert not run_ok(host, name=["web"], systemd=True)["changed"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ their options, or if the distribution runs; a distribution that was stopped is s
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.mark import parsed
@@ -44,8 +46,8 @@ from .traits import FOLDER, wsl_traits
 GUEST_OPTIONS, DISK_OPTIONS = ("default_user", "systemd", "native"), ("disks", "sparse")
 #: wsl.conf, and its copy from before the first change since the start: /run is empty at each start.
 CONF, STARTED_WITH = "/etc/wsl.conf", "/run/polyvirt-wsl.conf"
-#: Separates the files in the output of the script.
-_END = "polyvirt~end"
+#: Separates the files in the output of the script; it is random, so that no file contains it.
+_END = f"polyvirt~{token_hex(16)}"
 _READ_GUEST_FILES = (
     f"cat /etc/passwd; echo {_END}; if test -e {CONF}; then cat {CONF}; fi; echo; echo {_END};"
     f" if test -e {STARTED_WITH}; then echo; cat {STARTED_WITH}; fi"
@@ -252,7 +254,14 @@ class WslReader:
         if raw is None or answer.error is not None or raw.get("State") != INSTALLED:
             return
         name = raw["DistributionName"]
-        check(answer, name, "--exec /bin/sh")
+        try:
+            check(answer, name, "--exec /bin/sh")
+        except WslFailed as error:
+            if self._sets(GUEST_OPTIONS):
+                raise
+            # Distributions of container tools run without a shell, or without users.
+            self._warnings.append(f"{error.message}. So default_user and systemd are not reported.")
+            return
         users, conf, started_with = answer.bytes("stdout").decode("latin-1").split(f"{_END}\n")
         lines = [line.split(":") for line in users.splitlines()]
         uids = {fields[0]: int(fields[2]) for fields in lines if len(fields) > 3 and fields[2].isdigit()}

@@ -105,6 +105,8 @@ class Distro:
 
     def run(self, words, stdin):
         """Run a real program with the files of the distribution: (exit code, stdout, stderr)."""
+        if words[0] == "/bin/sh" and words[0] not in self.files:
+            return 127, b"", b"<3>WSL (1) ERROR: execvpe(/bin/sh) failed: No such file or directory\n"
         with tempfile.TemporaryDirectory() as folder:
             root, tools = Path(folder, "root"), Path(folder, "tools")
             for path, content in self.files.items():
