@@ -141,6 +141,56 @@ def test_virtual_disk_of_others_is_not_overwritten():
     run_rejected(host, "never overwritten", **NEW, install_location="D:\\x")
 
 
+_DISK, _OLD_DISK = "C:\\images\\disk.vhdx", "C:\\images\\disk.vhd"
+
+
+@pytest.mark.parametrize("default", [None, 1])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"image": {"source": _DISK}}, ("image.source", "version: 2")),
+        ({"disks": [{"size": "2T"}]}, ("disks.disk0.size", "version: 2")),
+        ({"sparse": True, "allow_unsafe_sparse": True}, ("sparse", "version: 2")),
+        ({"systemd": True}, ("systemd", "version: 2")),
+        ({"export": "C:\\images\\x.vhdx"}, ("export", "version: 2")),
+    ],
+)
+def test_options_of_version_2_are_known_before_anything_is_done(default, options, words):
+    host = host_with_image()
+    host.files.put(_DISK, disk_with(FILES))
+    host.default_version = default
+    host.add("other")
+    new = {**NEW, **options} if default else {**NEW, **options, "version": 1}
+    run_rejected(host, "web", *words, **new)
+    assert run(host, check=True, **new)["failed"]
+    assert host.writes() == []
+
+
+def test_clone_has_the_version_of_its_source():
+    host = host_with_image()
+    host.default_version = 1
+    host.add("src")
+    run_ok(host, name=["copy"], clone="src", disks=[{"size": "2T"}], systemd=True)
+    assert host.find("copy").version == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({**NEW, "image": {"source": _OLD_DISK}}, ("web", "image.source", "Convert-VHD")),
+        ({**NEW, "install_location": "Z:\\a\\web"}, ("web", "install_location", "Z:")),
+        ({"name": ["old"], "install_location": "Z:\\a\\old"}, ("old", "install_location", "Z:")),
+    ],
+    ids=["old disk", "drive of a new one", "drive of an existing one"],
+)
+def test_what_the_host_lacks_is_known_before_anything_is_done(options, words):
+    host = host_with_image()
+    host.files.put(_OLD_DISK, disk_with(FILES))
+    host.add("old")
+    run_rejected(host, *words, **options)
+    assert host.writes() == []
+
+
 def test_clone_of_a_running_distribution():
     host = host_with_image()
     host.add("src", running=True, uid=1)
