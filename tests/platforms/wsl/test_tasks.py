@@ -118,11 +118,23 @@ def test_directories_above_the_location_are_created():
     [(b"no tar", ("IMPORT_FAILED", "tarball")), (packed({"/x": b""}), ("NOT_A_LINUX_DISTRO", "/etc"))],
     ids=["no tarball", "no /etc"],
 )
-def test_failed_import_leaves_what_was_there(content, words):
+@pytest.mark.parametrize("on_failure", ["rollback", "keep"])
+def test_failed_import_leaves_what_was_there(content, words, on_failure):
     host = host_with_image()
     host.add("other", running=True)
     host.files.put("C:\\images\\bad.tar", content)
-    run_rejected(host, *words, name=["web"], image={"source": "C:\\images\\bad.tar"}, install_location="D:\\x\\y\\web")
+    new = {"name": ["web"], "image": {"source": "C:\\images\\bad.tar"}, "install_location": "D:\\x\\y\\web"}
+    run_rejected(host, *words, **new, on_failure=on_failure)
+
+
+@pytest.mark.parametrize(("on_failure", "left"), [("rollback", []), ("keep", ["web"])])
+def test_distribution_that_does_not_start_is_kept_only_on_request(on_failure, left):
+    host = host_with_image()
+    host.after("--import", lambda: setattr(host.knobs, "create_vm_fails", True))
+    result = run(host, **NEW, state="started", on_failure=on_failure)
+    assert result["failed"]
+    assert "0x8007023f" in result["msg"]
+    assert [one.name for one in host.distros.values()] == left
 
 
 def test_full_drive_is_known_before_anything_is_done():
