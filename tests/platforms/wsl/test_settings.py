@@ -98,6 +98,35 @@ def test_export_is_done_once_and_imports_again():
     assert (host.files.file(path), host.find("again").files["/root/data"]) == (before, b"x")
 
 
+@pytest.mark.parametrize("knob", ["succeeds", "fails"])
+@pytest.mark.parametrize("word", ["Test-Path", "--export"])
+def test_export_never_touches_a_file_that_somebody_else_creates_meanwhile(word, knob):
+    path = "C:\\images\\saved.tar"
+    for call in (1, 2, 3, 4) if word == "Test-Path" else (1,):
+        host = host_with_image()
+        host.add("web")
+        host.after(word, lambda host=host: host.files.put(path, b"precious"), call=call)
+        if knob == "fails":
+            host.files.capacity["C"] = host.files.used("C") + 100
+        result = run(host, name=["web"], export=path)
+        assert word == "Test-Path" or knob == "fails" or "was created meanwhile" in result["msg"]
+        assert host.files.file(path) == b"precious", call
+        assert not [one for one in host.files.contents if "saved" in one and one != path.lower()]
+
+
+def test_export_that_is_interrupted_is_no_export():
+    host = host_with_image()
+    host.add("web")
+    path = "C:\\images\\saved.tar"
+    host.files.capacity["C"] = host.files.used("C") + 100
+    assert "ERROR_DISK_FULL" in run(host, name=["web"], export=path)["msg"]
+    # The connection ends while wsl.exe writes the file.
+    host.files.put("C:\\images\\saved.polyvirt.tar", b"half")
+    host.files.capacity["C"] = 1 << 40
+    run_ok(host, name=["web"], export=path)
+    assert [one for one in host.files.contents if "saved" in one] == [path.lower()]
+
+
 # Power ----------------------------------------------------------------------------------------------------------------
 
 
