@@ -33,6 +33,20 @@ def test_what_is_stored_in_a_distribution_keeps_its_form():
     assert not run_ok(host, name=["web"], systemd=True, native={"boot.command": None})["changed"]
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_wsl_conf_that_is_a_symbolic_link_remains_one(exists):
+    host = host_with_image()
+    files = {**FILES, "/home/my dots/wsl.conf": b"# mine\n"} if exists else {**FILES, "/home/my dots/x": b""}
+    host.add("web", files=files, links={"/etc/wsl.conf": "../home/my dots/wsl.conf"})
+    run_ok(host, name=["web"], systemd=True)
+    found = host.find("web")
+    text = b"# mine\n" if exists else b""
+    assert found.files["/home/my dots/wsl.conf"] == text + b"[boot]\nsystemd=true\n"
+    assert found.links == {"/etc/wsl.conf": "../home/my dots/wsl.conf"}
+    assert not [path for path in found.files if "polyvirt" in path and not path.startswith("/run/")]
+    assert not run_ok(host, name=["web"], systemd=True)["changed"]
+
+
 def test_what_waits_for_a_start_is_reported():
     host = host_with_image()
     host.add("web", running=True)

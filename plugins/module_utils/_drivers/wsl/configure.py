@@ -19,7 +19,6 @@ from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, g
 from .power import keep_calls, remove_task
 from .reader import CONF, GUEST_OPTIONS, STARTED_WITH
 
-_NEW = f"{CONF}.polyvirt"
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
 #: {file extension of an export: arguments of wsl.exe}
@@ -171,12 +170,14 @@ def _as_latin1(value):
 def _write_script(length):
     """Return a script that replaces wsl.conf with its input, unless that is incomplete.
 
-    Before the first change after a start, it copies wsl.conf, so that the settings in effect remain known.
+    Before the first change after a start, it copies wsl.conf, so that the settings in effect remain known. If wsl.conf
+    is a symbolic link, its target is replaced. Without field separators and patterns, no path needs quotes.
     """
     return (
-        f"umask 022; if ! test -e {STARTED_WITH}; then if test -e {CONF}; then cp {CONF} {STARTED_WITH};"
-        f" else touch {STARTED_WITH}; fi; fi; if test -e {CONF}; then cp -p {CONF} {_NEW}; fi;"
-        f" cat > {_NEW} && wc -c < {_NEW} | grep -qx {length} && mv -f {_NEW} {CONF} || {{ rm -f {_NEW}; exit 1; }}"
+        f"umask 022; IFS=; set -f; conf=$(readlink -f {CONF}); conf=${{conf:-{CONF}}}; new=$conf.polyvirt;"
+        f" if ! test -e {STARTED_WITH}; then if test -e {CONF}; then cp {CONF} {STARTED_WITH};"
+        f" else touch {STARTED_WITH}; fi; fi; if test -e {CONF}; then cp -p $conf $new; fi;"
+        f" cat > $new && wc -c < $new | grep -qx {length} && mv -f $new $conf || {{ rm -f $new; exit 1; }}"
     )
 
 
