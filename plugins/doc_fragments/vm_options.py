@@ -116,7 +116,10 @@ options:
     choices: [disks, networks, port_forwards, shared_folders]
   on_failure:
     description:
-      - V(rollback) removes a VM if its creation failed. V(keep) keeps it for inspection.
+      - What happens to a new VM if the task fails after the VM was created, for example at its first start.
+        V(rollback) removes the VM. V(keep) keeps it for inspection.
+      - If the creation itself fails, for example because a disk cannot be copied, the incomplete VM is removed
+        with both values. Only on Proxmox VE, V(keep) keeps it, too.
       - After its first start, a VM is always kept.
     type: str
     default: rollback

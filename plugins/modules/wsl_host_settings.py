@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Used by the role P(polyvirt.core.wsl_host#role). It enables the optional features that WSL needs, updates WSL, and
     sets the default version and keys of C(.wslconfig).
-  - Options you omit are never changed. In C(.wslconfig), all other keys, comments and odd spacing stay as they are.
+  - Options you omit are never changed. In C(.wslconfig), all other keys, comments and odd spacing stay as they are,
+    and so does its encoding (UTF-8, or UTF-16LE with a byte order mark). With any other encoding, the task fails.
   - The default version and C(.wslconfig) belong to the user of the connection. The features and the package of WSL are
     those of the host.
   - New features can be used only after a restart of the host. Without O(reboot), what needs them is listed in

@@ -8,7 +8,8 @@ may be quoted, wholly or in part; ``\\n``, ``\\t``, ``\\b``, ``\\\\`` and ``\\"`
 end of a line continues it. Invalid lines are ignored; of a repeated key, the first one counts.
 Source: src/shared/configfile of microsoft/WSL (the same from 2.5 to 2.9).
 
-Texts have one character for each byte of the file (Latin-1), so that everything else is preserved.
+Texts have one character for each byte of the file (Latin-1), so that everything else is preserved. WSL opens
+.wslconfig with ``rt,ccs=UTF-8``: as UTF-8, or as UTF-16LE if it begins with the byte order mark of this encoding.
 """
 
 from __future__ import annotations
@@ -20,6 +21,31 @@ _SECTION = re.compile(r"\[([A-Za-z][A-Za-z0-9]*)(\]?)")
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*")
 _ESCAPED = {"\\": "\\", '"': '"', "b": "\b", "n": "\n", "t": "\t", "\n": ""}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\b": "\\b", "\n": "\\n", "\t": "\\t"})
+
+
+_UTF8, _UTF16 = b"\xef\xbb\xbf", b"\xff\xfe"
+
+
+def decoded(content):
+    """Return (byte order mark, text) of .wslconfig; the text of a UTF-16 file has the characters of its UTF-8 form."""
+    mark = next((one for one in (_UTF8, _UTF16) if content.startswith(one)), b"")
+    rest = content[len(mark) :]
+    if mark == _UTF16:
+        rest = rest.decode("utf-16-le", "replace").encode("utf-8", "replace")
+    return mark, rest.decode("latin-1")
+
+
+def encoded(mark, text):
+    """Return the content of .wslconfig, in the encoding that ``mark`` means."""
+    content = text.encode("latin-1")
+    return mark + (content.decode().encode("utf-16-le") if mark == _UTF16 else content)
+
+
+def is_editable(content):
+    """Return whether WSL reads this content of .wslconfig, so that an edit changes nothing else."""
+    mark, text = decoded(content)
+    # UTF-16 without a byte order mark, or in the other byte order, has zeros or begins with 0xFE.
+    return "\0" not in text and not content.startswith(b"\xfe\xff") and encoded(mark, text) == content
 
 
 @dataclass(frozen=True)

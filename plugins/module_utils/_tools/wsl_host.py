@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .._ports.windows_request import call, properties, read, write
 from .wsl import INBOX, LXSS, PACKAGED, SETTINGS_FILE, number_of, read_versions, version_call, wsl
-from .wsl_conf import edit, parse
+from .wsl_conf import decoded, edit, encoded, is_editable, parse
 
 #: WSL 2 needs the first feature; WSL 1, and releases without a package, the second. Both take effect after a restart.
 FEATURES = ("VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux")
@@ -49,8 +49,11 @@ class WslState:
     version: tuple = ()
     #: The value in the registry; None if it is not set.
     default_version: int | None = None
-    #: The content of .wslconfig, one character for each byte; None if the file does not exist.
-    config: str | None = None
+    #: The text of .wslconfig, one character for each byte; empty if the file does not exist.
+    config: str = ""
+    #: The byte order mark of .wslconfig, and whether it can be edited: WSL reads its encoding.
+    mark: bytes = b""
+    is_editable: bool = True
     values: dict = field(default_factory=dict)
 
 
@@ -78,9 +81,11 @@ def read_state(answers, features):
         if answer.error is None and program is None:
             program = path
             version = number_of("".join(read_versions(answer)[:1]))
-    text = config.bytes().decode("latin-1") if config.details["exists"] else None
+    content = config.bytes() if config.details["exists"] else b""
+    mark, text = decoded(content)
     found = registry.objects[0].get("DefaultVersion") if registry.objects else None
-    return WslState(features, program, version, found and int(found), text, parse(text or ""))
+    default = found and int(found)
+    return WslState(features, program, version, default, text, mark, is_editable(content), parse(text))
 
 
 def update_call(program):
@@ -97,11 +102,11 @@ def shutdown_call(program):
     return wsl(program, ["--shutdown"])
 
 
-def config_calls(text):
-    return (write(SETTINGS_FILE, text.encode("latin-1")),)
+def config_calls(text, mark):
+    return (write(SETTINGS_FILE, encoded(mark, text)),)
 
 
 def edited(text, values):
     """The text of .wslconfig with {section.key: value, None to remove it}."""
     stored = {name: None if value is None else value.encode().decode("latin-1") for name, value in values.items()}
-    return edit(text or "", stored)
+    return edit(text, stored)

@@ -82,6 +82,36 @@ def test_foreign_bytes_of_the_file_remain():
     assert b"kernelCommandLine=quiet \xff\r\n" in host.host.files.file(FILE)
 
 
+#: .wslconfig of Windows' own editors: with a byte order mark, in both encodings that WSL reads.
+MARKED = "\ufeff[wsl2]\r\nmemory=4GB # ä漢\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_file_with_a_byte_order_mark_keeps_its_encoding(encoding):
+    host = machine(enabled=True, flavour="2.6.3", content=MARKED.encode(encoding))
+    assert apply(host, **config(wsl2={"memory": "4GB"}))["changed"] is False
+    assert apply(host, **config(wsl2={"memory": "8GB", "kernel": "ä漢"}))["changed"] is True
+    assert host.host.wslconfig() == {"wsl2.memory": "8GB", "wsl2.kernel": "ä漢"}
+    expected = MARKED.replace("4GB", "8GB").replace("[wsl2]\r\n", "[wsl2]\r\nkernel=ä漢\r\n")
+    assert host.host.files.file(FILE) == expected.encode(encoding)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [MARKED.encode("utf-16-be"), MARKED[1:].encode("utf-16-le"), MARKED.encode("utf-16-le") + b"\n"],
+    ids=["UTF-16BE", "UTF-16 without a mark", "half a character"],
+)
+def test_file_in_an_encoding_that_wsl_does_not_read_is_never_changed(content):
+    host = machine(enabled=True, flavour="2.6.3", content=content)
+    for check in (True, False):
+        done = apply(host, check=check, **config(wsl2={"memory": "8GB"}))
+        assert (done["failed"], done.get("changed", False)) == (True, False)
+        assert "config: .wslconfig" in done["msg"]
+        assert "UTF-8" in done["msg"]
+    assert host.host.files.file(FILE) == content
+    assert apply(host)["changed"] is False
+
+
 @pytest.mark.parametrize("value", ["C:\\Users\\ä 漢\\kernel # 1", '"quoted"', " blanks "])
 def test_values_with_special_characters_are_read_as_they_were_written(value):
     host = machine(enabled=True, flavour="2.6.3", content=None)

@@ -33,6 +33,20 @@ def test_what_is_stored_in_a_distribution_keeps_its_form():
     assert not run_ok(host, name=["web"], systemd=True, native={"boot.command": None})["changed"]
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_wsl_conf_that_is_a_symbolic_link_remains_one(exists):
+    host = host_with_image()
+    files = {**FILES, "/home/my dots/wsl.conf": b"# mine\n"} if exists else {**FILES, "/home/my dots/x": b""}
+    host.add("web", files=files, links={"/etc/wsl.conf": "../home/my dots/wsl.conf"})
+    run_ok(host, name=["web"], systemd=True)
+    found = host.find("web")
+    text = b"# mine\n" if exists else b""
+    assert found.files["/home/my dots/wsl.conf"] == text + b"[boot]\nsystemd=true\n"
+    assert found.links == {"/etc/wsl.conf": "../home/my dots/wsl.conf"}
+    assert not [path for path in found.files if "polyvirt" in path and not path.startswith("/run/")]
+    assert not run_ok(host, name=["web"], systemd=True)["changed"]
+
+
 def test_what_waits_for_a_start_is_reported():
     host = host_with_image()
     host.add("web", running=True)
@@ -98,6 +112,35 @@ def test_export_is_done_once_and_imports_again():
     assert (host.files.file(path), host.find("again").files["/root/data"]) == (before, b"x")
 
 
+@pytest.mark.parametrize("knob", ["succeeds", "fails"])
+@pytest.mark.parametrize("word", ["Test-Path", "--export"])
+def test_export_never_touches_a_file_that_somebody_else_creates_meanwhile(word, knob):
+    path = "C:\\images\\saved.tar"
+    for call in (1, 2, 3, 4) if word == "Test-Path" else (1,):
+        host = host_with_image()
+        host.add("web")
+        host.after(word, lambda host=host: host.files.put(path, b"precious"), call=call)
+        if knob == "fails":
+            host.files.capacity["C"] = host.files.used("C") + 100
+        result = run(host, name=["web"], export=path)
+        assert word == "Test-Path" or knob == "fails" or "was created meanwhile" in result["msg"]
+        assert host.files.file(path) == b"precious", call
+        assert not [one for one in host.files.contents if "saved" in one and one != path.lower()]
+
+
+def test_export_that_is_interrupted_is_no_export():
+    host = host_with_image()
+    host.add("web")
+    path = "C:\\images\\saved.tar"
+    host.files.capacity["C"] = host.files.used("C") + 100
+    assert "ERROR_DISK_FULL" in run(host, name=["web"], export=path)["msg"]
+    # The connection ends while wsl.exe writes the file.
+    host.files.put("C:\\images\\saved.polyvirt.tar", b"half")
+    host.files.capacity["C"] = 1 << 40
+    run_ok(host, name=["web"], export=path)
+    assert [one for one in host.files.contents if "saved" in one] == [path.lower()]
+
+
 # Power ----------------------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +198,24 @@ def test_idle_timeout_of_wslconfig_keeps_everything_started():
     host.files.put("C:\\Users\\admin\\.wslconfig", b"[general]\ninstanceIdleTimeout=-1\n")
     assert not run_ok(host, name=["web"], state="started", keep_running="true")["changed"]
     assert run_ok(host, "distro_info")["host"]["idle_timeout"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        ("\ufeff[general]\ninstanceIdleTimeout=-1\n".encode(), None),
+        ("\ufeff[general]\ninstanceIdleTimeout=-1\n".encode("utf-16-le"), None),
+        (b"# \xff\n[general]\ninstanceIdleTimeout=60000\n", 60),
+        (b"[general]\ninstanceIdleTimeout=--5\n", 15),
+        ("[general]\ninstanceIdleTimeout=\u00b2\n".encode(), 15),
+    ],
+)
+def test_idle_timeout_is_read_as_wsl_reads_it(content, seconds):
+    host = host_with_image()
+    host.add("web", running=True)
+    host.files.put("C:\\Users\\admin\\.wslconfig", content)
+    assert run_ok(host, "distro_info")["host"]["idle_timeout"] == seconds
+    assert host.idle_seconds() == seconds
 
 
 def test_shutdown_of_all_is_explicit_and_says_whom_it_stops():

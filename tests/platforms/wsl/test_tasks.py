@@ -9,7 +9,7 @@ import pytest
 
 from platforms.windows.failures import Failed
 from platforms.wsl import reading
-from platforms.wsl.double.distro import FILES, disk_with, packed
+from platforms.wsl.double.distro import FILES, PASSWD, disk_with, packed
 from platforms.wsl.double.host import is_write
 from platforms.wsl.tasks import CULTURES, FLAVOURS, NEW, TAR, host_with_image, run, run_ok, run_rejected, state_of
 
@@ -118,11 +118,23 @@ def test_directories_above_the_location_are_created():
     [(b"no tar", ("IMPORT_FAILED", "tarball")), (packed({"/x": b""}), ("NOT_A_LINUX_DISTRO", "/etc"))],
     ids=["no tarball", "no /etc"],
 )
-def test_failed_import_leaves_what_was_there(content, words):
+@pytest.mark.parametrize("on_failure", ["rollback", "keep"])
+def test_failed_import_leaves_what_was_there(content, words, on_failure):
     host = host_with_image()
     host.add("other", running=True)
     host.files.put("C:\\images\\bad.tar", content)
-    run_rejected(host, *words, name=["web"], image={"source": "C:\\images\\bad.tar"}, install_location="D:\\x\\y\\web")
+    new = {"name": ["web"], "image": {"source": "C:\\images\\bad.tar"}, "install_location": "D:\\x\\y\\web"}
+    run_rejected(host, *words, **new, on_failure=on_failure)
+
+
+@pytest.mark.parametrize(("on_failure", "left"), [("rollback", []), ("keep", ["web"])])
+def test_distribution_that_does_not_start_is_kept_only_on_request(on_failure, left):
+    host = host_with_image()
+    host.after("--import", lambda: setattr(host.knobs, "create_vm_fails", True))
+    result = run(host, **NEW, state="started", on_failure=on_failure)
+    assert result["failed"]
+    assert "0x8007023f" in result["msg"]
+    assert [one.name for one in host.distros.values()] == left
 
 
 def test_full_drive_is_known_before_anything_is_done():
@@ -139,6 +151,56 @@ def test_virtual_disk_of_others_is_not_overwritten():
     host = host_with_image()
     host.files.put("D:\\x\\ext4.vhdx", b"precious")
     run_rejected(host, "never overwritten", **NEW, install_location="D:\\x")
+
+
+_DISK, _OLD_DISK = "C:\\images\\disk.vhdx", "C:\\images\\disk.vhd"
+
+
+@pytest.mark.parametrize("default", [None, 1])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"image": {"source": _DISK}}, ("image.source", "version: 2")),
+        ({"disks": [{"size": "2T"}]}, ("disks.disk0.size", "version: 2")),
+        ({"sparse": True, "allow_unsafe_sparse": True}, ("sparse", "version: 2")),
+        ({"systemd": True}, ("systemd", "version: 2")),
+        ({"export": "C:\\images\\x.vhdx"}, ("export", "version: 2")),
+    ],
+)
+def test_options_of_version_2_are_known_before_anything_is_done(default, options, words):
+    host = host_with_image()
+    host.files.put(_DISK, disk_with(FILES))
+    host.default_version = default
+    host.add("other")
+    new = {**NEW, **options} if default else {**NEW, **options, "version": 1}
+    run_rejected(host, "web", *words, **new)
+    assert run(host, check=True, **new)["failed"]
+    assert host.writes() == []
+
+
+def test_clone_has_the_version_of_its_source():
+    host = host_with_image()
+    host.default_version = 1
+    host.add("src")
+    run_ok(host, name=["copy"], clone="src", disks=[{"size": "2T"}], systemd=True)
+    assert host.find("copy").version == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({**NEW, "image": {"source": _OLD_DISK}}, ("web", "image.source", "Convert-VHD")),
+        ({**NEW, "install_location": "Z:\\a\\web"}, ("web", "install_location", "Z:")),
+        ({"name": ["old"], "install_location": "Z:\\a\\old"}, ("old", "install_location", "Z:")),
+    ],
+    ids=["old disk", "drive of a new one", "drive of an existing one"],
+)
+def test_what_the_host_lacks_is_known_before_anything_is_done(options, words):
+    host = host_with_image()
+    host.files.put(_OLD_DISK, disk_with(FILES))
+    host.add("old")
+    run_rejected(host, *words, **options)
+    assert host.writes() == []
 
 
 def test_clone_of_a_running_distribution():
@@ -234,6 +296,30 @@ def test_info_starts_nothing():
     settings = {vm["name"]: vm["settings"] for vm in run_ok(host, "distro_info")["vms"]}
     assert ("systemd" in settings["web"], settings["on"]["systemd"]) == (False, True)
     assert [words for words in host.log if is_write(words) or "web" in words] == []
+
+
+@pytest.mark.parametrize("files", [{"/etc/passwd": PASSWD}, {**FILES, "/etc/passwd": b""}], ids=["no shell", "no root"])
+def test_distribution_whose_files_cannot_be_read_is_reported_without_them(files):
+    host = host_with_image()
+    host.add("docker-desktop-data", running=True, files=files)
+    host.add("web", running=True)
+    found = run_ok(host, "distro_info")
+    settings = {vm["name"]: vm["settings"] for vm in found["vms"]}
+    assert (set(settings), settings["web"]["systemd"]) == ({"docker-desktop-data", "web"}, False)
+    assert "systemd" not in settings["docker-desktop-data"]
+    (warning,) = found["warnings"]
+    assert warning.startswith("docker-desktop-data: ")
+    assert "default_user and systemd" in warning
+    run_rejected(host, "docker-desktop-data", name=["docker-desktop-data"], systemd=True)
+
+
+@pytest.mark.parametrize("text", [b"# polyvirt~end\n[boot]\n", b"polyvirt~end\npolyvirt~end\n"])
+def test_text_of_wsl_conf_is_never_mixed_up_with_other_files(text):
+    host = host_with_image()
+    host.add("web", files={**FILES, "/etc/wsl.conf": text}, running=True)
+    run_ok(host, name=["web"], systemd=True)
+    assert host.find("web").files["/etc/wsl.conf"].startswith(text.rstrip(b"\n"))
+    assert not run_ok(host, name=["web"], systemd=True)["changed"]
 
 
 @pytest.mark.parametrize(

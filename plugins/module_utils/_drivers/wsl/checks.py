@@ -15,7 +15,7 @@ from ..._tools.windows_files import file_command, key_of, windows_path
 from ..._tools.wsl import disk_of, folder_of, online_call, read_online
 from .configure import EXPORTS
 from .create import is_path
-from .traits import FORMATS, MANAGE
+from .traits import FORMATS, MANAGE, check_version
 
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".vhdx")
 
@@ -26,28 +26,23 @@ def check_plan(driver, plan):
         if one.step.verb in ("create", "clone"):
             _check_creation(driver, plan.after.name, one.step)
         elif values.get("install_location"):
+            root = _root(values["install_location"])
             _check_folder(driver, one.vm.name, values["install_location"])
+            _check_drive(one.vm.name, values["install_location"], _exists(driver, one.vm.name, root))
         if values.get("export"):
             _check_export(driver, one.vm.name, values["export"])
 
 
 def _check_creation(driver, name, step):
     config = step.arguments["config"]
-    folder, file = config["install_location"], None
+    folder = config["install_location"]
     existing = driver.host.named(name)
     if existing is not None and driver.is_unfinished(existing):
         return  # An interrupted task has registered it already; it is only completed.
     _check_folder(driver, name, folder)
-    image = step.arguments["creation"].get("image")
-    if image:
-        file = _file_of_image(driver, name, image["source"])
-        if not file:
-            _check_online(driver, name, image["source"])
-        needed = [file] if file else []
-    else:
-        needed = [disk_of(driver.host.raw(step.arguments["source"].id))]
+    file, needed = _source_files(driver, name, step)
     parents = _parents(folder)
-    paths = [*needed, *parents, f"{folder}\\ext4.vhdx"]
+    paths = [*needed, *parents, f"{folder}\\ext4.vhdx", _root(folder)]
     calls = [file_command("Test-Path", paths, show=properties("Length"))]
     shown = properties("Length")
     calls += [file_command("Get-Item", [path], show=shown, go_on=True) for path in needed]
@@ -58,6 +53,7 @@ def _check_creation(driver, name, step):
     exists = dict(zip(paths, result.answers[0].objects))
     if file and not exists[file]:
         raise NotFound(f"{name}: image.source: {file} does not exist on the host.", "Correct the path.")
+    _check_drive(name, folder, exists[_root(folder)])
     if exists[f"{folder}\\ext4.vhdx"]:
         raise Refused(
             f"{name}: install_location: {folder} has a virtual disk already, and existing files are never overwritten.",
@@ -65,13 +61,27 @@ def _check_creation(driver, name, step):
         )
     driver.folders[name.lower()] = [path for path in parents if not exists[path]]
     sizes = [one.get("Length") or 0 for answer in result.answers[1 : 1 + len(needed)] for one in answer.objects]
-    _check_space(name, folder, result.answers[-1], sum(sizes) * (1 if image else 2))
+    _check_space(name, folder, result.answers[-1], sum(sizes) * (2 if step.verb == "clone" else 1))
+
+
+def _source_files(driver, name, step):
+    """Return (file of the image or None, the files that are read for the new distribution)."""
+    if step.verb == "clone":
+        return None, [disk_of(driver.host.raw(step.arguments["source"].id))]
+    config, source = step.arguments["config"], step.arguments["creation"]["image"]["source"]
+    check_version(name, config.get("version") or driver.host.root.get("DefaultVersion"), config, source)
+    file = _file_of_image(driver, name, source)
+    if not file:
+        _check_online(driver, name, source)
+    return file, [file] if file else []
 
 
 def _file_of_image(driver, name, source):
     """Return the file to create a distribution from; None if ``source`` is a name in the online list."""
     is_file = is_path(source)
-    if not is_file and ntpath.splitext(source)[1].lower() in (".tar", ".gz", ".xz", ".vhdx", ".vhd", ".wsl"):
+    if source.lower().endswith(".vhd"):
+        raise Refused(f"{name}: image.source: '{source}' is not a VHDX file.", "Convert it with Convert-VHD.")
+    if not is_file and ntpath.splitext(source)[1].lower() in (".tar", ".gz", ".xz", ".vhdx", ".wsl"):
         raise Refused(f"{name}: image.source: '{source}' is not an absolute path on Windows.", "Set the full path.")
     if (not is_file or source.lower().endswith(".wsl")) and driver.host.version < MANAGE:
         needed = ".".join(map(str, MANAGE))
@@ -93,7 +103,7 @@ def _check_online(driver, name, source):
 def _parents(folder):
     """Return the directories above a directory, without the root of the drive."""
     parents = []
-    while ntpath.dirname(folder) not in (folder, ntpath.splitdrive(folder)[0] + "\\"):
+    while ntpath.dirname(folder) not in (folder, _root(folder)):
         folder = ntpath.dirname(folder)
         parents.append(folder)
     return parents
@@ -104,6 +114,18 @@ def _check_folder(driver, name, folder):
     users = [raw["DistributionName"] for raw in distros if key_of(folder_of(raw)) == key_of(folder)]
     if users:
         raise Refused(f"{name}: install_location: {folder} is used by {users[0]}.", "Set another directory.")
+
+
+def _root(folder):
+    """Return the root directory of the drive of a directory."""
+    return ntpath.splitdrive(folder)[0] + "\\"
+
+
+def _check_drive(name, folder, exists):
+    """Raise NotFound if the host does not have the drive; it is unknown if the directory is on a file server."""
+    if not exists and not folder.startswith("\\\\"):
+        drive = ntpath.splitdrive(folder)[0]
+        raise NotFound(f"{name}: install_location: the host has no drive {drive}.", "Set another directory.")
 
 
 def _check_space(name, folder, answer, needed):
@@ -125,6 +147,10 @@ def _check_export(driver, name, path):
         needed = ".".join(map(str, FORMATS))
         raise Unsupported(f"{name}: export: compressed files need WSL {needed} or later.", "Update WSL, or use .tar.")
     folder = ntpath.dirname(path)
-    (result,) = driver.send([Chain(name, (file_command("Test-Path", [folder], show=properties("Length")),))])
-    if not (result.answers[0].objects and result.answers[0].objects[0]):
+    if not _exists(driver, name, folder):
         raise NotFound(f"{name}: export: the directory {folder} does not exist on the host.", "Create it.")
+
+
+def _exists(driver, name, path):
+    (result,) = driver.send([Chain(name, (file_command("Test-Path", [path], show=properties("Length")),))])
+    return bool(result.answers[0].objects and result.answers[0].objects[0])

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._lifecycle.errors import NotFound, PolyvirtError
+from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.mark import IN_MARK, own_mark, parsed, printed, with_settings
 from ..._lifecycle.model import Vm
 from ..._lifecycle.units import GIB, MIB
 from ..._ports.windows import CallFailed
-from ..._ports.windows_request import call
+from ..._ports.windows_request import call, properties
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, is_vm, set_value, wsl
 from .power import keep_calls, remove_task
 from .reader import CONF, GUEST_OPTIONS, STARTED_WITH
 
-_NEW = f"{CONF}.polyvirt"
+#: HRESULTs of Windows for a file that exists already.
+_EXISTS = {0x80070050, 0x800700B7}
 #: {file extension of an export: arguments of wsl.exe}
 EXPORTS = {".tar": [], ".gz": ["--format", "tar.gz"], ".xz": ["--format", "tar.xz"], ".vhdx": ["--vhd"]}
 
@@ -93,12 +94,26 @@ def _default_calls(driver, raw, values):
 
 
 def _export(driver, vm, raw, path):
-    """Export the distribution. WSL removes an incomplete file; if the connection is lost, this function does."""
-    format_ = EXPORTS[ntpath.splitext(path)[1].lower()]
+    """Export the distribution to a temporary file, which is then renamed: WSL overwrites an existing file.
+
+    So the file is complete if it exists, and a file that somebody else creates meanwhile is not touched.
+    """
+    root, extension = ntpath.splitext(path)
+    temporary = f"{root}.polyvirt{extension}"
+    remove = file_command("Remove-Item", [temporary], go_on=True)
+    result = yield [file_command("Test-Path", [path], show=properties("Length")), remove]
+    if result.answers[0].objects[0]:
+        return
     try:
-        yield from driver.run(vm.name, ["--export", raw["DistributionName"], path, *format_])
-    except PolyvirtError:
-        yield [file_command("Remove-Item", [path], go_on=True)]
+        name, format_ = raw["DistributionName"], EXPORTS[extension.lower()]
+        yield from driver.run(vm.name, ["--export", name, temporary, *format_])
+        renaming = {"LiteralPath": [temporary], "Destination": path}
+        yield [call("Microsoft.PowerShell.Management\\Move-Item", renaming)]
+    except PolyvirtError as error:
+        yield [remove]
+        if _EXISTS & getattr(error, "codes", set()):
+            message = f"{vm.name}: export: {path} was created meanwhile, and existing files are never overwritten."
+            raise Refused(message, "Set another file, or remove this one.") from error
         raise
 
 
@@ -155,12 +170,14 @@ def _as_latin1(value):
 def _write_script(length):
     """Return a script that replaces wsl.conf with its input, unless that is incomplete.
 
-    Before the first change after a start, it copies wsl.conf, so that the settings in effect remain known.
+    Before the first change after a start, it copies wsl.conf, so that the settings in effect remain known. If wsl.conf
+    is a symbolic link, its target is replaced. Without field separators and patterns, no path needs quotes.
     """
     return (
-        f"umask 022; if ! test -e {STARTED_WITH}; then if test -e {CONF}; then cp {CONF} {STARTED_WITH};"
-        f" else touch {STARTED_WITH}; fi; fi; if test -e {CONF}; then cp -p {CONF} {_NEW}; fi;"
-        f" cat > {_NEW} && wc -c < {_NEW} | grep -qx {length} && mv -f {_NEW} {CONF} || {{ rm -f {_NEW}; exit 1; }}"
+        f"umask 022; IFS=; set -f; conf=$(readlink -f {CONF}); conf=${{conf:-{CONF}}}; new=$conf.polyvirt;"
+        f" if ! test -e {STARTED_WITH}; then if test -e {CONF}; then cp {CONF} {STARTED_WITH};"
+        f" else touch {STARTED_WITH}; fi; fi; if test -e {CONF}; then cp -p $conf $new; fi;"
+        f" cat > $new && wc -c < $new | grep -qx {length} && mv -f $new $conf || {{ rm -f $new; exit 1; }}"
     )
 
 

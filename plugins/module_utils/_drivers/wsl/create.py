@@ -146,7 +146,7 @@ def _register_image(driver, vm, step, source):
         image = ["--from-file", file] if is_path(source) else [source]
         arguments = ["--install", *image, "--name", vm.name, "--location", folder, "--no-launch", *options]
     else:
-        disk = ["--vhd"] if source.lower().endswith((".vhdx", ".vhd")) else []
+        disk = ["--vhd"] if source.lower().endswith(".vhdx") else []
         arguments = ["--import", vm.name, folder, file, *options, *disk]
     yield from _run_registration(driver, vm, folder, arguments)
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Unsupported
+from ..._lifecycle.errors import Refused, Unsupported
 from ..._lifecycle.host_settings import Step
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
 from ..._tools.wsl_conf import boolean
@@ -21,7 +21,7 @@ from ..._tools.wsl_host import (
 
 
 def plan_host(wanted, host):
-    """Return the steps that lead from a WslState to the options of a task. Raises Unsupported."""
+    """Return the steps that lead from a WslState to the options of a task. Raises Unsupported and Refused."""
     missing = _missing(host)
     steps = []
     if missing:
@@ -98,11 +98,16 @@ def _config_steps(wanted, host, with_shutdown):
     }
     if not differing:
         return
+    if not host.is_editable:
+        raise Refused(
+            f"config: .wslconfig is in an encoding that WSL does not read, so {', '.join(differing)} cannot be set.",
+            "Save the file as UTF-8, and run the task again.",
+        )
     if with_shutdown:
         # The shutdown is first: if the task is interrupted, the file still differs, and the next task does both.
         yield Step("shutdown", False, True, (shutdown_call(host.program),))
     before = {name: _as_text(host.values.get(name.lower())) for name in differing}
-    yield Step("config", before, differing, config_calls(edited(host.config, differing)))
+    yield Step("config", before, differing, config_calls(edited(host.config, differing), host.mark))
 
 
 def _as_text(value):

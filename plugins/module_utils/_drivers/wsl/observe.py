@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ..._lifecycle.mark import marked_settings, own_mark, parsed
@@ -69,7 +70,7 @@ class Host:
         if self.version < (2, 5, 10):
             return 8
         timeout = self.settings.get("general.instanceidletimeout", "")
-        milliseconds = int(timeout) if timeout.lstrip("-").isdigit() else 15000
+        milliseconds = int(timeout) if re.fullmatch(r"-?[0-9]+", timeout) else 15000
         return None if milliseconds < 0 else milliseconds // 1000
 
     def keep_running(self, raw):

@@ -9,6 +9,8 @@ their options, or if the distribution runs; a distribution that was stopped is s
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 from ..._lifecycle.errors import Unavailable
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.mark import parsed
@@ -25,7 +27,6 @@ from ..._tools.wsl import (
     SETTINGS_FILE,
     WslFailed,
     check,
-    decoded,
     disk_calls,
     export_file,
     in_shell,
@@ -45,8 +46,8 @@ from .traits import FOLDER, wsl_traits
 GUEST_OPTIONS, DISK_OPTIONS = ("default_user", "systemd", "native"), ("disks", "sparse")
 #: wsl.conf, and its copy from before the first change since the start: /run is empty at each start.
 CONF, STARTED_WITH = "/etc/wsl.conf", "/run/polyvirt-wsl.conf"
-#: Separates the files in the output of the script.
-_END = "polyvirt~end"
+#: Separates the files in the output of the script; it is random, so that no file contains it.
+_END = f"polyvirt~{token_hex(16)}"
 _READ_GUEST_FILES = (
     f"cat /etc/passwd; echo {_END}; if test -e {CONF}; then cat {CONF}; fi; echo; echo {_END};"
     f" if test -e {STARTED_WITH}; then echo; cat {STARTED_WITH}; fi"
@@ -199,7 +200,7 @@ class WslReader:
         host.running = read_running(running) - self.to_stop_again
         host.tasks = {one["TaskName"].lower(): one for one in tasks.objects}
         if settings.error is None and settings.details.get("exists"):
-            host.settings = wsl_conf.parse(decoded(settings.bytes()))
+            host.settings = wsl_conf.parse(wsl_conf.decoded(settings.bytes())[1])
         if disks:
             _folders, files, _paths, images = [*disks, *[None] * (4 - len(disks))]
             host.files = {key_of(plain_path(one["FullName"])): one for one in files.objects} if files else {}
@@ -253,7 +254,14 @@ class WslReader:
         if raw is None or answer.error is not None or raw.get("State") != INSTALLED:
             return
         name = raw["DistributionName"]
-        check(answer, name, "--exec /bin/sh")
+        try:
+            check(answer, name, "--exec /bin/sh")
+        except WslFailed as error:
+            if self._sets(GUEST_OPTIONS):
+                raise
+            # Distributions of container tools run without a shell, or without users.
+            self._warnings.append(f"{error.message}. So default_user and systemd are not reported.")
+            return
         users, conf, started_with = answer.bytes("stdout").decode("latin-1").split(f"{_END}\n")
         lines = [line.split(":") for line in users.splitlines()]
         uids = {fields[0]: int(fields[2]) for fields in lines if len(fields) > 3 and fields[2].isdigit()}

@@ -19,8 +19,8 @@ from .options import WSL
 _NAME, _LEGACY = re.compile(r"[a-zA-Z0-9._][a-zA-Z0-9._-]{0,255}"), "legacy"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 FOLDER = "C:\\WSL"
-#: The slot of the only disk.
-DISK = "disk0"
+#: The slot of the only disk, and the file extension of its file.
+DISK, _DISK_FILE = "disk0", ".vhdx"
 #: Values of keep_running with which a scheduled task keeps a distribution started.
 KEPT = ("true", "at_logon")
 #: The first versions of WSL that can move and resize disks, have sparse disks, regard them as unsafe, compress exports.
@@ -144,8 +144,19 @@ def _check_values(vm, config):
             f"{vm.name}: default_user: '{config['default_user']}' cannot be the name of a user.",
             "Use small letters, digits, '-' and '_', beginning with a letter.",
         )
-    if config.get("systemd") and (config.get("version") or vm.config.get("version")) == 1:
-        raise Refused(f"{vm.name}: systemd: it needs version 2.", "Set version: 2.")
+    check_version(vm.name, config.get("version") or vm.config.get("version"), config)
+
+
+def check_version(name, version, config, image=""):
+    """Raise Refused for options that a distribution of this version does not have; ``version`` None is unknown."""
+    options = [f"disks.{slot}.size" for slot, disk in (config.get("disks") or {}).items() if disk and disk.get("size")]
+    options += ["sparse"] if config.get("sparse") is not None else []
+    options += ["systemd"] if config.get("systemd") else []
+    files = {"export": config.get("export") or "", "image.source": image}
+    options += [option for option, path in files.items() if path.lower().endswith(_DISK_FILE)]
+    if version == 1 and options:
+        other = ", or the path of a tarball" if options[0] in files else ""
+        raise Refused(f"{name}: {options[0]}: it needs version 2.", f"Set version: 2{other}.")
 
 
 def _key(vm, key):

@@ -60,6 +60,7 @@ HANDLERS = {
     "Get-ChildItem": file_commands.get_children,
     "New-Item": file_commands.new_item,
     "Remove-Item": file_commands.remove_items,
+    "Move-Item": file_commands.copy_items,
     "Get-Volume": file_commands.get_volumes,
 }
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import io
+import os
+import posixpath
 import re
 import subprocess
 import tarfile
@@ -46,7 +48,7 @@ class Distro:
     """A distribution. Most fields are values of the registry; WSL's service keeps ``running`` and ``clients``.
 
     ``clients``: the number of programs on Windows that use it. ``lock``: the operation that the service is carrying out
-    on it, or empty. ``is_read``: it was started only to be read.
+    on it, or empty. ``is_read``: it was started only to be read. ``links``: {path: relative target} of symbolic links.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Distro:
     lock: str = ""
     is_read: bool = False
     files: dict = field(default_factory=lambda: dict(FILES))
+    links: dict = field(default_factory=dict)
     values: dict = field(default_factory=dict)
     started_with: bytes = b""
     tools: tuple = ("id", "useradd")
@@ -93,7 +96,8 @@ class Distro:
         if not self.running:
             self.running = True
             self.files = {path: content for path, content in self.files.items() if not path.startswith("/run/")}
-            self.started_with = self.files.get("/etc/wsl.conf", b"")
+            conf = posixpath.normpath(posixpath.join("/etc", self.links.get("/etc/wsl.conf", "wsl.conf")))
+            self.started_with = self.files.get(conf, b"")
 
     def users(self):
         """{name: uid} of /etc/passwd."""
@@ -105,6 +109,8 @@ class Distro:
 
     def run(self, words, stdin):
         """Run a real program with the files of the distribution: (exit code, stdout, stderr)."""
+        if words[0] == "/bin/sh" and words[0] not in self.files:
+            return 127, b"", b"<3>WSL (1) ERROR: execvpe(/bin/sh) failed: No such file or directory\n"
         with tempfile.TemporaryDirectory() as folder:
             root, tools = Path(folder, "root"), Path(folder, "tools")
             for path, content in self.files.items():
@@ -112,6 +118,8 @@ class Distro:
                 (root / path[1:]).write_bytes(content)
             for place in ("etc", "run"):
                 (root / place).mkdir(parents=True, exist_ok=True)
+            for path, target in self.links.items():
+                (root / path[1:]).symlink_to(target)
             tools.mkdir()
             for name, text in {"id": _ID, "useradd": _USERADD}.items():
                 if name in self.tools:
@@ -123,7 +131,10 @@ class Distro:
                 done = subprocess.run(placed, input=stdin or b"", capture_output=True, env=environment, check=False)
             except OSError:
                 return 127, b"", f"/bin/sh: 1: {words[0]}: not found\n".encode()
-            self.files = {f"/{one.relative_to(root)}": one.read_bytes() for one in root.rglob("*") if one.is_file()}
+            found = {f"/{one.relative_to(root)}": one for one in root.rglob("*")}
+            self.links = {path: os.readlink(one) for path, one in found.items() if one.is_symlink()}
+            files = {path: one for path, one in found.items() if one.is_file() and path not in self.links}
+            self.files = {path: one.read_bytes() for path, one in files.items()}
             hidden = f"{root}".encode()
             return done.returncode, done.stdout.replace(hidden, b""), done.stderr.replace(hidden, b"")
 

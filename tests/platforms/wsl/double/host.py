@@ -14,6 +14,7 @@ from platforms.windows.failures import Failed
 from platforms.windows.host import WindowsHost
 from platforms.windows.objects import NetObject
 from platforms.wsl.double import commands
+from platforms.wsl.double.conf import read_conf
 from platforms.wsl.double.distro import FILES, Distro, disk_with
 from platforms.wsl.double.program import WslProgram
 from platforms.wsl.double.texts import LANGUAGES
@@ -145,7 +146,7 @@ class WslHost:
     def used(self, distro):
         """A program on Windows has stopped using the distribution: without other clients, it stops after a while."""
         distro.uses += 1
-        uses, seconds = distro.uses, self._idle_seconds()
+        uses, seconds = distro.uses, self.idle_seconds()
 
         def end():
             if distro.uses == uses and not distro.clients:
@@ -154,12 +155,19 @@ class WslHost:
         if seconds is not None:
             self.clock.at(seconds, end)
 
-    def _idle_seconds(self):
-        text = (self.files.file("C:\\Users\\admin\\.wslconfig") or b"").decode()
-        found = re.search(r"instanceIdleTimeout\s*=\s*(-?\d+)", text, re.IGNORECASE)
+    def idle_seconds(self):
+        found = re.fullmatch(r"-?[0-9]+", self.wslconfig().get("general.instanceidletimeout", ""))
         if found and self.version >= (2, 5, 10):
-            return None if int(found[1]) < 0 else int(found[1]) / 1000
+            return None if int(found[0]) < 0 else int(found[0]) / 1000
         return self.knobs.idle_seconds
+
+    def wslconfig(self):
+        """The settings of the user as WSL reads them: it opens the file with ``rt,ccs=UTF-8``."""
+        content = self.files.file("C:\\Users\\admin\\.wslconfig") or b""
+        if content.startswith(b"\xfe\xff"):
+            return {}  # UTF-16BE cannot be opened.
+        encoding = "utf-16" if content.startswith(b"\xff\xfe") else "utf-8-sig"
+        return read_conf(content.decode(encoding, "replace"))
 
     def _means(self, task):
         return self.find(task.words[1]) if len(task.words) > 1 else None

@@ -151,8 +151,10 @@ class WslProgram:
         is_disk = isinstance(content, Vhd)
         if is_disk and "--vhd" not in options:
             raise WslError("looks_like_vhd")
+        if "--vhd" in options and not file.lower().endswith(".vhdx"):
+            raise WslError("vhd_name")
         self._check_new(name, folder)
-        if is_disk and version == 1:
+        if is_disk and (version or self.host.default_version) == 1:
             raise WslError("wsl2", "Wsl/Service/RegisterDistro/WSL_E_WSL2_NEEDED")
         return self._registered(name, folder, content, version)
 
@@ -226,6 +228,8 @@ class WslProgram:
         is_disk = "--vhd" in options or format_ == "vhd"
         if is_disk and not file.lower().endswith(".vhdx"):
             raise WslError("vhd_name")
+        if is_disk and distro.version == 1:
+            raise WslError("wsl2", "Wsl/Service/WSL_E_WSL2_NEEDED")
         if not self.host.files.is_folder(parent(file)):
             raise WslError("no_path", "Wsl/ERROR_PATH_NOT_FOUND")
         self.host.stop(distro)

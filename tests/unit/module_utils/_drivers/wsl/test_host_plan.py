@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.host_plan import plan_host
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_conf import parse
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_host import FEATURES, PROGRAMS, WslState
 
@@ -16,8 +19,8 @@ NOTHING = {"minimum_version": None, "default_version": None, "config": {}, "shut
 FILE = "[wsl2]\nmemory = 8GB\nguiApplications = TRUE\nmemory=1GB\n"
 
 
-def host(features=None, version=(2, 6, 3), default=None, text=None, program=PROGRAMS[0]):
-    return WslState(dict(ON if features is None else features), program, version, default, text, parse(text or ""))
+def host(features=None, version=(2, 6, 3), default=None, text="", program=PROGRAMS[0]):
+    return WslState(dict(ON if features is None else features), program, version, default, text, values=parse(text))
 
 
 def config(**values):
@@ -52,6 +55,13 @@ STEPS = [
     (host(OFF), {**config(memory="8GB"), "shutdown": True}, "features shutdown config"),
     (host(OFF), {**config(memory="8GB"), "shutdown": True, "reboot": True}, "features config reboot"),
 ]
+
+
+def test_file_that_wsl_does_not_read_is_refused_only_if_it_would_change():
+    unreadable = replace(host(text=FILE), is_editable=False)
+    assert not list(plan_host({**NOTHING, **config(memory="8GB")}, unreadable))
+    with pytest.raises(Refused, match=r"wsl2\.memory"):
+        plan_host({**NOTHING, **config(memory="9GB")}, unreadable)
 
 
 @pytest.mark.parametrize(("found", "options", "expected"), STEPS)
