@@ -33,9 +33,11 @@ class Watcher(threading.Thread):
 
     def run(self):
         while not self._is_over.is_set():
+            before = self._platform.config_file.read_bytes()
             answer = self._platform.host.call("vmd", "-n")
             self.seen += 1
-            if answer.returncode:
+            # vmd opens the disks after it has read the file: between the two, a task may delete a VM with its disk.
+            if answer.returncode and self._platform.config_file.read_bytes() == before:
                 self.faults.append(answer.stderr)
 
     def end(self):
