@@ -289,7 +289,7 @@ class _NeededFiles:
                 others = ", ".join(sorted(self.users_of(path)))
                 raise Refused(
                     f"{self.name}: {self.disks[path]}: {path} is used by {others}.",
-                    f"Detach it from {others} first, or copy the file.",
+                    f"Detach it from {others} and delete the checkpoints that have it, or copy the file.",
                 )
 
     def _check_space(self, free, raw_disks):

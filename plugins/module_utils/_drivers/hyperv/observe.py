@@ -242,21 +242,26 @@ def files_of(found, raw):
 
 def attached_files(found, raw):
     """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
-    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
-    paths = [drive["Path"] for owner in owners for drive in owner.get("HardDrives") or () if drive.get("Path")]
+    paths = [drive["Path"] for drive in _drives_with_checkpoints(found, raw) if drive.get("Path")]
     return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
+
+
+def _drives_with_checkpoints(found, raw):
+    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
+    return [drive for owner in owners for drive in owner.get("HardDrives") or ()]
 
 
 def users_of_files(found, excluding=None):
     """Return {key of a file: names of the VMs that use it, or have a disk that is based on it}.
 
+    A VM also uses the files of its checkpoints.
     ``excluding`` is the id, in lower case, of a VM that is left out.
     """
     users = {}
     for raw in found.vms.values():
         if raw["Id"].lower() == excluding:
             continue
-        for drive in raw.get("HardDrives") or ():
+        for drive in _drives_with_checkpoints(found, raw):
             for path in found.chain(drive.get("Path")):
                 users.setdefault(key_of(path), set()).add(raw["Name"])
     return users

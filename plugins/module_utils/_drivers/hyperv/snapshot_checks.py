@@ -10,7 +10,7 @@ from ..._lifecycle.model import STOPPED
 from ..._tools.hyperv import disks_chain, read_disks
 from ..._tools.windows_files import key_of
 from .observe import Found, users_of_files
-from .reader import cannot_be_read
+from .reader import cannot_be_read, check_parts
 
 
 def check_plan(driver, plan):
@@ -50,7 +50,7 @@ def check_bases(plan, slots, users_of_path):
             raise Refused(
                 f"{plan.before.name}: disks.{slot}: {disk['source']} is used by {', '.join(sorted(others))}; their"
                 f" disks would be damaged if it were {what}.",
-                f"Delete {', '.join(sorted(others))} first.",
+                f"Delete {', '.join(sorted(others))} first, or the checkpoints that use the disk.",
             )
 
 
@@ -58,9 +58,10 @@ def all_disks(result):
     """Return all VMs with their disks as Found, from the answers to ``disks_chain``."""
     if result.answers[0].error is not None:
         raise cannot_be_read(result.answers[0].error)
-    vms, disks = read_disks(result.answers)
+    check_parts(result.answers[:2])  # Single disks may be unreadable.
+    vms, snapshots, disks = read_disks(result.answers)
     found = Found()
-    found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, (), disks)
+    found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, snapshots, disks)
     return found
 
 
