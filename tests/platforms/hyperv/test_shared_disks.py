@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.hyperv.counts import host_with
+from platforms.hyperv.counts import BASE, host_with
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed
 
@@ -79,3 +79,32 @@ def test_checkpoints_that_cannot_be_read_are_no_reason_to_attach_a_disk(checkpoi
     before = host.writes()
     result = run(host, name=["b"], disks=[{}, {"source": SHARED}])
     assert (result["failed"], host.writes()) == (True, before), result["msg"]
+
+
+@pytest.mark.parametrize("prepare", [{}, {"state": "started"}, "checkpoint"], ids=str)
+@pytest.mark.parametrize("check", [True, False])
+def test_disk_of_a_vm_is_not_the_parent_of_a_linked_image(check, prepare):
+    """The VM would change the parent; with a checkpoint, as soon as the checkpoint is deleted."""
+    host = host_with(["a"])
+    done(
+        host,
+        **(
+            {"about": "snapshot", "name": ["a"], "snapshot": "one"}
+            if prepare == "checkpoint"
+            else {"name": ["a"], **prepare}
+        ),
+    )
+    before, disk = host.writes(), "C:\\Hyper-V\\Disks\\a.vhdx"
+    result = run(host, check=check, **{**NEW, "name": ["b"], "disks": [{}], "image": {"source": disk, "linked": True}})
+    assert (result["failed"], result["changed"], host.writes()) == (True, False, before)
+    assert f"b: image.source: {disk} is a disk of a" in result["msg"]
+
+
+def test_parent_of_linked_disks_is_the_parent_of_further_ones():
+    host = host_with()
+    for name in ("a", "b"):
+        done(
+            host,
+            **{**NEW, "name": [name], "disks": [{}], "image": {"source": BASE, "linked": True}, "state": "started"},
+        )
+    assert run(host, **{**NEW, "name": ["c"], "disks": [{"source": BASE}]})["failed"]

@@ -21,7 +21,7 @@ from .clone import source_files
 from .mark import own_mark, temporary_name
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
-from .snapshot_checks import all_disks, check_bases, check_cluster, starts_vm, users_of
+from .snapshot_checks import all_disks, check_bases, check_cluster, owners_of, starts_vm, users_of
 
 #: Verbs of steps that attach disks or an ISO image.
 _ATTACHING_VERBS = ("create", "clone", "configure")
@@ -56,11 +56,14 @@ class HostFiles:
         self.users = None
         #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
-        self._expected = None
+        #: _Reads, and the calls that read who uses which file.
+        self._expected, self._expected_users = None, ()
 
     def expect(self, plans):
         """Prepare to read what these plans need together with the VMs; their VMs may not exist."""
-        self._expected = _Reads(self.driver, self._needed_by(plans))
+        needed = self._needed_by(plans)
+        self._expected = _Reads(self.driver, needed)
+        self._expected_users = disks_chain().calls if any(one.needs_users for one in needed) else ()
 
     def expected_calls(self, targets):
         """Return calls to send after a list of all VMs.
@@ -70,7 +73,8 @@ class HostFiles:
         names = [target.name for target in targets or () if target.name and not target.id]
         if not (names and self._expected and self._expected.calls):
             return ()
-        return [pick("all", "existing", conditions={"Name": names}, fewer=len(names)), *self._expected.calls]
+        only_if_new = pick("all", "existing", conditions={"Name": names}, fewer=len(names))
+        return [only_if_new, *self._expected.calls, *self._expected_users]
 
     def take_expected(self, answers):
         """Store the answers to ``expected_calls``; earlier answers are dropped, because the VMs were read again.
@@ -78,9 +82,13 @@ class HostFiles:
         If a call has failed, nothing is stored, and ``complete`` reads everything.
         """
         expected, self._expected = self._expected, None
-        self.exists, self.disks, self.free = {}, {}, None
-        if expected and len(answers) == 1 + len(expected.calls):
-            self._store(expected, answers[1:])
+        self.exists, self.disks, self.free, self.users = {}, {}, None, None
+        first = 1 + len(expected.calls) if expected else 0
+        if expected and len(answers) == first + len(self._expected_users):
+            self._store(expected, answers[1:first])
+            if self._expected_users:
+                with suppress(PolyvirtError):
+                    self.users = all_disks(answers[first:])
 
     def read(self, plans):
         """Read what all plans need in one request. Errors are ignored: the check of the plan raises them again."""
@@ -102,7 +110,7 @@ class HostFiles:
             chains.append(disks_chain())
         for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
             if chain.name != "files":
-                self.users = all_disks(result)
+                self.users = all_disks(result.answers)
             elif result.error:
                 raise result.error
             else:
@@ -190,7 +198,8 @@ class _NeededFiles:
         #: Slots of present disks that will be written to.
         self.written = [slot for slot in present if starts_vm(plan) or slot in slots]
         self._attached = [path for path, option in self.disks.items() if option.startswith("disks.")]
-        self.needs_users = bool(self.written or self._attached)
+        self._parents = [path for path, (_slot, _size, is_linked) in self._image_disks.items() if is_linked]
+        self.needs_users = bool(self.written or self._attached or self._parents)
         self.files = [*self.disks, *self._others, *self._new, *([_FOLDER] if self._new else ())]
 
     def users_of(self, path):
@@ -283,7 +292,14 @@ class _NeededFiles:
                 )
 
     def _check_users(self):
-        """Reject disks that another VM uses already."""
+        """Reject disks that another VM uses already, and linked disks on a disk that a VM changes."""
+        for path in self._parents:
+            owners = ", ".join(sorted(owners_of(self._host_files.users, self.plan.before, path)))
+            if owners:
+                raise Refused(
+                    f"{self.name}: image.source: {path} is a disk of {owners}, which changes it.",
+                    f"Set image.linked: false, use a copy of the file, or clone {owners}.",
+                )
         for path in self._attached:
             if self.users_of(path):
                 others = ", ".join(sorted(self.users_of(path)))

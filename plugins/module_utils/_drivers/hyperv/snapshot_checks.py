@@ -9,7 +9,7 @@ from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import STOPPED
 from ..._tools.hyperv import disks_chain, read_disks
 from ..._tools.windows_files import key_of
-from .observe import Found, users_of_files
+from .observe import Found, attached_files, users_of_files
 from .reader import cannot_be_read, check_parts
 
 
@@ -18,7 +18,7 @@ def check_plan(driver, plan):
     check_cluster(driver, plan)
     slots = plan.before.config.get("disks") or {}
     if starts_vm(plan) and slots:
-        found = all_disks(driver.send([disks_chain()])[0])
+        found = all_disks(driver.send([disks_chain()])[0].answers)
         check_bases(plan, slots, lambda path: users_of(found, plan.before, path))
 
 
@@ -54,12 +54,12 @@ def check_bases(plan, slots, users_of_path):
             )
 
 
-def all_disks(result):
+def all_disks(answers):
     """Return all VMs with their disks as Found, from the answers to ``disks_chain``."""
-    if result.answers[0].error is not None:
-        raise cannot_be_read(result.answers[0].error)
-    check_parts(result.answers[:2])  # Single disks may be unreadable.
-    vms, snapshots, disks = read_disks(result.answers)
+    if answers[0].error is not None:
+        raise cannot_be_read(answers[0].error)
+    check_parts(answers[:2])  # Single disks may be unreadable.
+    vms, snapshots, disks = read_disks(answers)
     found = Found()
     found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, snapshots, disks)
     return found
@@ -68,3 +68,9 @@ def all_disks(result):
 def users_of(found, vm, path):
     """Return the names of the VMs other than ``vm`` that need a file; None if there are none."""
     return users_of_files(found, excluding=(vm.id or "").lower()).get(key_of(path))
+
+
+def owners_of(found, vm, path):
+    """Return the names of the VMs other than ``vm`` that have a file as their own disk, not as a parent of one."""
+    others = [raw for raw in found.vms.values() if raw["Id"].lower() != (vm.id or "").lower()]
+    return [raw["Name"] for raw in others if key_of(path) in map(key_of, attached_files(found, raw))]
