@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from platforms.hyperv.double import snapshots
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Knobs, Switch
 from platforms.hyperv.tasks import done, run
@@ -210,6 +211,36 @@ def test_files_of_a_killed_creation_are_removed_with_it():
     faults.planned.clear()
     done(host, name=["web"], state="absent")
     assert (host.vms, host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")) == ([], None)
+
+
+def test_error_of_the_deletion_of_a_checkpoint_is_reported():
+    host = _host()
+    done(host, **NEW)
+    done(host, "snapshot", name=["web"], snapshot="one")
+
+    def fail():
+        raise Failed("AccessDenied,Microsoft.HyperV", "PermissionDenied", "You have no permission.")
+
+    host.before("Remove-VMSnapshot", fail)
+    start = host.clock.now()
+    result = run(host, name=["web"], state="absent")
+    assert (result["failed"], result["msg"]) == (True, "web: You have no permission.")
+    assert host.clock.now() - start < 60
+    done(host, name=["web"], state="absent")
+
+
+def test_checkpoint_that_somebody_else_deletes_is_no_error():
+    host = _host()
+    done(host, **NEW)
+    done(host, "snapshot", name=["web"], snapshot="one")
+
+    def drop():
+        host.vm("web").snapshots.clear()
+        snapshots.merge(host, host.vm("web"))
+
+    host.before("Remove-VMSnapshot", drop)
+    done(host, name=["web"], state="absent")
+    assert host.vms == []
 
 
 def test_part_that_cannot_be_read_is_no_reason_to_change_it():
