@@ -45,5 +45,8 @@ def refusals(platform, known, new):
         Refused("many CPUs", {**change, "cpus": 99}, (known, "cpus", "only 16")),
         Refused("native", {**change, "native": {"VM.Color": 1}}, (known, "VM.Color", "Memory.Priority")),
         Refused("native value", {**change, "native": {"Memory.Priority": "x"}}, (known, "Memory.Priority", "number")),
+        Refused("dashes", {**change, "native": {"Memory.Priority": "--5"}}, (known, "Memory.Priority", "number")),
+        Refused("digit", {**change, "native": {"Memory.Priority": "²"}}, (known, "Memory.Priority", "number")),
+        Refused("digits", {**change, "native": {"Memory.Priority": "9" * 30}}, (known, "Memory.Priority", "number")),
         Refused("long name", {**made, "name": ["pvc-" + "x" * 100]}, ("100 characters", "another name")),
     ]  # fmt: skip

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ...._lifecycle.errors import Refused
@@ -16,6 +17,7 @@ _COMMANDS = {
     "Memory": "Set-VMMemory",
     "Firmware": "Set-VMFirmware",
 }
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 _ON_OFF = ("On", "Off")
 
 
@@ -124,8 +126,8 @@ def _normalized(vm, key, value):
             return choices[str(value).lower()]
         expected = f"one of {', '.join(known.kind)}"
     else:
-        is_number = known.kind is int and isinstance(value, (int, str)) and str(value).lstrip("-").isdigit()
-        if is_number and not isinstance(value, bool):
+        is_number = known.kind is int and isinstance(value, (int, str)) and not isinstance(value, bool)
+        if is_number and _NUMBER.fullmatch(str(value)):
             return int(value)
         if known.kind is not int and isinstance(value, known.kind):
             return value
