@@ -48,5 +48,17 @@ def refusals(platform, known, new):
         Refused("dashes", {**change, "native": {"Memory.Priority": "--5"}}, (known, "Memory.Priority", "number")),
         Refused("digit", {**change, "native": {"Memory.Priority": "²"}}, (known, "Memory.Priority", "number")),
         Refused("digits", {**change, "native": {"Memory.Priority": "9" * 30}}, (known, "Memory.Priority", "number")),
+        Refused("weight", {**change, "native": {"Processor.RelativeWeight": 0}}, (known, "RelativeWeight", "1 to 10000")),
+        Refused("buffer", {**change, "native": {"Memory.Buffer": 99999}}, (known, "Memory.Buffer", "from 5 to 2000")),
+        Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "disk", "only once")),
+        Refused("tiny disk", {**made, "disks": [{"size": "1M"}]}, (new, "SCSI 0:0", "1M", "3M")),
+        Refused("large disk", {**made, "disks": [{"size": "100T"}]}, (new, "SCSI 0:0.size", "100T", "64T")),
+        Refused("large vhd", {**made, "disks": [{"size": "3T", "format": "vhd"}]}, (new, "SCSI 0:0.size", "2040G")),
+        Refused("grown", {**change, "disks": [{"size": "100T"}]}, (known, "SCSI 0:0.size", "100T", "64T")),
+        Refused(
+            "native firmware",
+            {**made, "firmware": "bios", "native": {"Firmware.ConsoleMode": "COM1"}},
+            (new, "native.Firmware.ConsoleMode", "generation 1"),
+        ),
         Refused("long name", {**made, "name": ["pvc-" + "x" * 100]}, ("100 characters", "another name")),
     ]  # fmt: skip
