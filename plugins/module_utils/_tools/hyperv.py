@@ -218,6 +218,12 @@ def disks_chain():
     )
 
 
+def controllers_chain(vm_id):
+    """Calls that read the SCSI controllers of a VM; its id is the name of the chain."""
+    show = properties("ControllerNumber")
+    return Chain(vm_id, (the_vm(vm_id), hyperv("Get-VMScsiController", {"VM": VM}, show=show)))
+
+
 def read_disks(answers):
     """(raw VMs, raw snapshots, raw disks) from the answers to ``disks_chain``.
 

@@ -48,7 +48,7 @@ def refusals(platform, known, new):
         Refused("dashes", {**change, "native": {"Memory.Priority": "--5"}}, (known, "Memory.Priority", "number")),
         Refused("digit", {**change, "native": {"Memory.Priority": "²"}}, (known, "Memory.Priority", "number")),
         Refused("digits", {**change, "native": {"Memory.Priority": "9" * 30}}, (known, "Memory.Priority", "number")),
-        Refused("weight", {**change, "native": {"Processor.RelativeWeight": 0}}, (known, "RelativeWeight", "1 to 10000")),
+        Refused("weight", {**change, "native": {"Processor.RelativeWeight": 0}}, (known, "1 to 10000")),
         Refused("buffer", {**change, "native": {"Memory.Buffer": 99999}}, (known, "Memory.Buffer", "from 5 to 2000")),
         Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "disk", "only once")),
         Refused("tiny disk", {**made, "disks": [{"size": "1M"}]}, (new, "SCSI 0:0", "1M", "3M")),

@@ -95,9 +95,24 @@ def test_names_of_two_vms_are_an_error_with_both_ids():
 def test_guest_without_services_is_not_asked():
     host = _host()
     host.add("web", state="Running", services=False)
+    for check in (True, False):
+        for state in ("stopped", "absent", "restarted"):
+            result = run(host, check=check, name=["web"], state=state)
+            assert (result["failed"], result["changed"], host.vm("web").state) == (True, False, "Running")
+            assert "web: the guest cannot be asked to shut down" in result["msg"]
+    assert host.writes() == []
+    assert not run(host, check=True, name=["web"], state="stopped", stop_mode="graceful_then_force")["failed"]
+    assert not run(host, check=True, name=["web"], state="stopped", **FORCE)["failed"]
+
+
+def test_guest_that_stops_answering_after_the_check_is_not_turned_off():
+    host = _host()
+    host.add("web", state="Running", disk="C:\\Hyper-V\\Disks\\web.vhdx")
+    host.after("Get-VHD", lambda: host.guest("web", services=False))
     result = run(host, name=["web"], state="stopped")
     assert (result["failed"], host.vm("web").state) == (True, "Running")
     assert "shutdown service" in result["msg"]
+    host.guest("web", services=False)
     done(host, name=["web"], state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
     assert host.vm("web").state == "Off"
 

@@ -15,13 +15,14 @@ from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import human_size
 from ..._ports.windows_request import Chain, Joined, Ref, call, pick, properties
-from ..._tools.hyperv import disks_chain, hyperv, vhd_call
+from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
-from .snapshot_checks import all_disks, check_bases, check_cluster, owners_of, starts_vm, users_of
+from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
+from .snapshot_checks import all_disks, check_bases, check_cluster, check_shutdown, owners_of, starts_vm, users_of
 
 #: Verbs of steps that attach disks or an ISO image.
 _ATTACHING_VERBS = ("create", "clone", "configure")
@@ -32,11 +33,14 @@ _FOLDER = ""
 def check_plan(driver, plan, host_files):
     """Raise if the plan would fail. ``host_files`` reads what it has not read already."""
     check_cluster(driver, plan)
+    check_shutdown(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
     needed = _NeededFiles(host_files, plan)
     host_files.complete([needed])
     needed.check()
+    for one, raw in needed.slots:
+        check_slots(needed.name, one, raw, host_files.controllers_of(raw))
     check_bases(plan, needed.written, needed.users_of)
 
 
@@ -54,6 +58,8 @@ class HostFiles:
         self.driver = driver
         #: All VMs with their disks, as Found; None until a plan needs to know who uses a file.
         self.users = None
+        #: {VM id: numbers of its SCSI controllers}, if a plan needs one without drives.
+        self.controllers = {}
         #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
         #: _Reads, and the calls that read who uses which file.
@@ -82,7 +88,7 @@ class HostFiles:
         If a call has failed, nothing is stored, and ``complete`` reads everything.
         """
         expected, self._expected = self._expected, None
-        self.exists, self.disks, self.free, self.users = {}, {}, None, None
+        self.exists, self.disks, self.free, self.users, self.controllers = {}, {}, None, None, {}
         first = 1 + len(expected.calls) if expected else 0
         if expected and len(answers) == first + len(self._expected_users):
             self._store(expected, answers[1:first])
@@ -108,13 +114,22 @@ class HostFiles:
         chains = [Chain("files", tuple(reads.calls))] if reads.calls else []
         if self.users is None and any(one.needs_users for one in needed):
             chains.append(disks_chain())
+        chains += [controllers_chain(vm_id) for one in needed for vm_id in one.unknown_controllers()]
         for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
-            if chain.name != "files":
+            if chain.name == "disks":
                 self.users = all_disks(result.answers)
             elif result.error:
                 raise result.error
-            else:
+            elif chain.name == "files":
                 self._store(reads, result.answers)
+            else:
+                self.controllers[chain.name] = {found["ControllerNumber"] for found in result.answers[-1].objects}
+
+    def controllers_of(self, raw):
+        """Return the known SCSI controllers of a VM; ``raw`` is None for a VM that the task creates."""
+        if raw is None:
+            return OF_NEW_VM
+        return controllers_of(raw) | self.controllers.get(raw["Id"], set())
 
     def _store(self, reads, answers):
         exists, disks, free = reads.parse(answers)
@@ -187,6 +202,13 @@ class _NeededFiles:
         #: The bytes that new disks of a fixed size occupy.
         self._fixed_bytes = 0
         steps = list(planned(plan))
+        observed, created = self._driver.found.raw(plan.before.id), [is_new(one) for one in steps]
+        #: [(step that attaches disks, raw VM that it changes, or None if the task creates the VM)]
+        self.slots = [
+            (one, None if any(created[: number + 1]) else observed)
+            for number, one in enumerate(steps)
+            if one.step.verb in _ATTACHING_VERBS
+        ]
         for one in steps:
             if one.step.verb in _ATTACHING_VERBS:
                 self._add_changes(one)
@@ -205,6 +227,15 @@ class _NeededFiles:
     def users_of(self, path):
         """Return the names of the other VMs that need a file."""
         return users_of(self._host_files.users, self.plan.before, path)
+
+    def unknown_controllers(self):
+        """Return the ids of VMs with SCSI controllers that are needed and may exist, but have no drives."""
+        known = self._host_files.controllers
+        return {
+            raw["Id"]
+            for one, raw in self.slots
+            if raw and raw["Id"] not in known and set(needed_controllers(one).values()) - controllers_of(raw)
+        }
 
     def _add_changes(self, one):
         for change in one.changes:

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import STOPPED
+from ..._lifecycle.model import RUNNING, STOPPED
 from ..._tools.hyperv import disks_chain, read_disks
 from ..._tools.windows_files import key_of
 from .observe import Found, attached_files, users_of_files
 from .reader import cannot_be_read, check_parts
+from .settings.table import service_responds
 
 
 def check_plan(driver, plan):
     """Raise Refused if the plan would fail half-way, or would damage disks of other VMs."""
     check_cluster(driver, plan)
+    check_shutdown(driver, plan)
     slots = plan.before.config.get("disks") or {}
     if starts_vm(plan) and slots:
         found = all_disks(driver.send([disks_chain()])[0].answers)
@@ -34,6 +36,26 @@ def check_cluster(driver, plan):
             f"{plan.before.name}: the VM is managed by a failover cluster, which would undo the change.",
             "Use the tools of the cluster, or remove the VM from it first.",
         )
+
+
+def check_shutdown(driver, plan):
+    """Raise Refused if the plan begins with a shutdown for which the guest cannot be asked."""
+    raw, verbs = driver.found.raw(plan.before.id), [step.verb for step in plan.steps]
+    is_asked = plan.before.power == RUNNING and verbs[:1] == ["stop"]
+    if raw and is_asked and may_not_force(driver) and not service_responds(raw, "shutdown"):
+        raise no_shutdown_service(plan.before.name)
+
+
+def may_not_force(driver):
+    """Return whether the power may not be cut if the guest cannot shut down."""
+    return driver.options.get("stop_mode") != "graceful_then_force"
+
+
+def no_shutdown_service(name):
+    return Refused(
+        f"{name}: the guest cannot be asked to shut down: its shutdown service does not answer.",
+        "Start the integration services in the guest, or set stop_mode: force.",
+    )
 
 
 def check_bases(plan, slots, users_of_path):
