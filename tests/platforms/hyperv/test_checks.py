@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.hyperv.counts import BASE, NIC, host_with
+from platforms.hyperv.double.records import GIB
 from platforms.hyperv.tasks import done, run
 
 NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": [NIC]}
@@ -83,3 +84,65 @@ def test_slot_of_a_new_dvd_drive_is_free():
     fails_before_the_first_step(host, ("web: iso", "SCSI 0:63"), **web, **ISO)
     removed = {"slot": "SCSI 0:63", "state": "absent"}
     done(host, **web, **ISO, disks=[removed, {"slot": "SCSI 0:0", "source": BASE}])
+
+
+def _with_free(host, free):
+    host.files.capacity["C"] = host.files.used("C") + free
+    return host
+
+
+def _with_big_disk():
+    """A host with the VM web, and 1 GiB of free space beside its fixed disk of 40 GiB."""
+    host = _host()
+    host.disk("C:\\Hyper-V\\Disks\\big.vhdx", size=40 * GIB, type="Fixed")
+    done(host, **{**NEW, "disks": [{"source": "C:\\Hyper-V\\Disks\\big.vhdx"}]})
+    return host
+
+
+def test_linked_disks_need_no_space():
+    host = _with_free(_with_big_disk(), GIB)
+    done(host, check=True, name=["copy"], clone={"source": "web", "linked": True})
+    done(host, name=["copy"], clone={"source": "web", "linked": True})
+
+
+def test_copies_need_the_space_of_the_whole_chain():
+    host = _with_big_disk()
+    done(host, "snapshot", name=["web"], snapshot="one")
+    copy = {"name": ["copy"], "clone": "web"}
+    fails_before_the_first_step(_with_free(host, GIB), ("copy: C: has 1024M of free space", "need 40964M"), **copy)
+    # The disk is not counted twice.
+    done(_with_free(host, 41 * GIB), **copy)
+
+
+def test_parents_of_a_dynamic_disk_are_copied_once():
+    host = _host()
+    host.disk("C:\\Hyper-V\\Disks\\thin.vhdx", size=40 * GIB, used=30 * GIB)
+    done(host, **{**NEW, "disks": [{"source": "C:\\Hyper-V\\Disks\\thin.vhdx"}]})
+    done(host, "snapshot", name=["web"], snapshot="one")
+    host.files.vhd(host.vm("web").hardware.disks()[0].path).used = 5 * GIB
+    copy = {"name": ["copy"], "clone": "web"}
+    fails_before_the_first_step(_with_free(host, GIB), ("copy: C: has 1024M", "need 35840M"), **copy)
+    done(_with_free(host, 36 * GIB), **copy)
+
+
+def test_fixed_copy_of_a_dynamic_image_needs_its_whole_size():
+    fixed = {"image": {"source": BASE}, "disks": [{"format": "vhdx-fixed"}]}
+    fails_before_the_first_step(_with_free(_host(), GIB), ("web: C: has 1024M", "need 4096M"), **{**NEW, **fixed})
+
+
+def test_fixed_disk_grows_only_if_its_drive_has_space():
+    host = _host()
+    done(host, **{**NEW, "disks": [{"size": "8G", "format": "vhdx-fixed"}]})
+    grown = {"name": ["web"], "disks": [{"size": "80G"}]}
+    words = ("web: disks.SCSI 0:0.size", "web-scsi0-0.vhdx needs 72G more", "has 1024M of free space")
+    fails_before_the_first_step(_with_free(host, GIB), words, **grown)
+    done(_with_free(host, 73 * GIB), **grown)
+    # A dynamic disk needs no space before the guest writes.
+    done(_with_free(host, GIB), name=["web"], disks=[{}, {"size": "80G"}])
+    done(host, name=["web"], disks=[{}, {"size": "90G"}])
+
+
+def test_fixed_clone_that_grows_needs_the_space_of_both():
+    host = _with_free(_with_big_disk(), 50 * GIB)
+    words = ("copy: C: has 51200M", "need 61440M")
+    fails_before_the_first_step(host, words, name=["copy"], clone="web", disks=[{"size": "60G"}])

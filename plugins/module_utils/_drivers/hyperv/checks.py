@@ -19,6 +19,7 @@ from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
+from .settings.disk_space import bytes_of_new, check_growth, growth
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
 from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
@@ -60,6 +61,8 @@ class HostFiles:
         self.users = None
         #: {VM id: numbers of its SCSI controllers}, if a plan needs one without drives.
         self.controllers = {}
+        #: {file of a fixed disk that grows: free bytes of its drive, or None if they are unknown}
+        self.free_of = {}
         #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
         #: _Reads, and the calls that read who uses which file.
@@ -88,7 +91,8 @@ class HostFiles:
         If a call has failed, nothing is stored, and ``complete`` reads everything.
         """
         expected, self._expected = self._expected, None
-        self.exists, self.disks, self.free, self.users, self.controllers = {}, {}, None, None, {}
+        self.exists, self.disks, self.free, self.users = {}, {}, None, None
+        self.controllers, self.free_of = {}, {}
         first = 1 + len(expected.calls) if expected else 0
         if expected and len(answers) == first + len(self._expected_users):
             self._store(expected, answers[1:first])
@@ -115,6 +119,8 @@ class HostFiles:
         if self.users is None and any(one.needs_users for one in needed):
             chains.append(disks_chain())
         chains += [controllers_chain(vm_id) for one in needed for vm_id in one.unknown_controllers()]
+        grown = {path for one in needed for path in one.grown_files() if path not in self.free_of}
+        chains += [Chain(path, (_volume_call(path),)) for path in grown]
         for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
             if chain.name == "disks":
                 self.users = all_disks(result.answers)
@@ -122,6 +128,8 @@ class HostFiles:
                 raise result.error
             elif chain.name == "files":
                 self._store(reads, result.answers)
+            elif chain.name in grown:
+                self.free_of[chain.name] = _free_bytes(result.answers[0])
             else:
                 self.controllers[chain.name] = {found["ControllerNumber"] for found in result.answers[-1].objects}
 
@@ -166,8 +174,7 @@ class _Reads:
         ]
         calls += [vhd_call(self._disks)] if self._disks else []
         if self.has_new:
-            size = properties("SizeRemaining")
-            calls.append(call("Storage\\Get-Volume", {"FilePath": self._path(_FOLDER)}, show=size, go_on=True))
+            calls.append(_volume_call(self._path(_FOLDER)))
         return calls
 
     def _path(self, file):
@@ -182,6 +189,10 @@ class _Reads:
         exists, *others = answers[len(self._folder_calls) :]
         disks = {key_of(one["Path"]): one for one in (others[0].objects if self._disks else ())}
         return dict(zip(self._files, exists.objects)), disks, _free_bytes(others[-1]) if self.has_new else None
+
+
+def _volume_call(path):
+    return call("Storage\\Get-Volume", {"FilePath": path}, show=properties("SizeRemaining"), go_on=True)
 
 
 def _free_bytes(answer):
@@ -199,8 +210,8 @@ class _NeededFiles:
         self.disks, self._others, self._new = {}, {}, {}
         #: {path of an image: (slot of the new disk, its size or None, whether it is linked)}
         self._image_disks = {}
-        #: The bytes that new disks of a fixed size occupy.
-        self._fixed_bytes = 0
+        #: {slot: new disk}, and {slot: (file with its content, whether it is linked)}.
+        self._new_disks, self._content = {}, {}
         steps = list(planned(plan))
         observed, created = self._driver.found.raw(plan.before.id), [is_new(one) for one in steps]
         #: [(step that attaches disks, raw VM that it changes, or None if the task creates the VM)]
@@ -215,6 +226,8 @@ class _NeededFiles:
             if one.step.verb in ("create", "clone"):
                 self._add_content(one.step)
                 self._add_seed(one.step)
+        linked = [slot for slot, (_path, is_linked) in self._content.items() if is_linked]
+        self._grown = [grown for one in steps for grown in growth(one, linked)]
         slots = {change.key for one in steps for change in one.changes if change.kind == "disks.size"}
         present = plan.before.config.get("disks") or {}
         #: Slots of present disks that will be written to.
@@ -227,6 +240,10 @@ class _NeededFiles:
     def users_of(self, path):
         """Return the names of the other VMs that need a file."""
         return users_of(self._host_files.users, self.plan.before, path)
+
+    def grown_files(self):
+        """Return the files of fixed disks that exist and grow."""
+        return [path for _slot, path, _more in self._grown if path]
 
     def unknown_controllers(self):
         """Return the ids of VMs with SCSI controllers that are needed and may exist, but have no drives."""
@@ -255,7 +272,7 @@ class _NeededFiles:
             return
         kind = disk.get("format") or "vhdx"
         self._new[file_name(self.name, slot, kind)] = f"disks.{slot}"
-        self._fixed_bytes += disk.get("size") or 0 if kind.endswith("-fixed") else 0
+        self._new_disks[slot] = disk
 
     def _add_content(self, step):
         image, config = step.arguments["creation"].get("image"), step.arguments["config"]
@@ -264,10 +281,12 @@ class _NeededFiles:
             self.disks[path] = "image.source"
             first = min(config.get("disks") or {}, default=None)
             self._image_disks[path] = (first, (config["disks"][first] or {}).get("size"), image["linked"])
+            self._content[first] = (path, image["linked"])
         elif step.verb == "clone":
             source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
-            for path in source_files(self._driver, source, requested.get("snapshot")).values():
+            for slot, path in source_files(self._driver, source, requested.get("snapshot")).items():
                 self.disks[path] = "clone.source"
+                self._content[slot] = (path, requested["linked"])
 
     def _add_seed(self, step):
         if step.arguments["creation"].get("cloud_init") is not None:
@@ -280,6 +299,7 @@ class _NeededFiles:
             self._check_content(self._host_files.disks)
         if self._new:
             self._check_space(self._host_files.free, self._host_files.disks)
+        check_growth(self.name, [one for one in self._grown if one[1]], self._host_files.free_of)
 
     def _check_exists(self, exists, folder):
         for path, option in {**self.disks, **self._others}.items():
@@ -340,10 +360,11 @@ class _NeededFiles:
                 )
 
     def _check_space(self, free, raw_disks):
-        copied = [path for path, option in self.disks.items() if not option.startswith("disks.")]
-        linked = any(is_linked for _slot, _size, is_linked in self._image_disks.values())
-        copied_bytes = 0 if linked else sum(raw_disks[key_of(path)].get("FileSize") or 0 for path in copied)
-        needed = self._fixed_bytes + copied_bytes
+        needed = sum(more for _slot, path, more in self._grown if not path)
+        for slot, disk in self._new_disks.items():
+            source, is_linked = self._content.get(slot, (None, False))
+            chain = [raw_disks.get(key_of(path)) or {} for path in self._driver.found.chain(source)]
+            needed += bytes_of_new(disk, None if is_linked else chain)
         if free is not None and needed > free:
             drive = ntpath.splitdrive(folder_of(self._driver))[0]
             raise Refused(
