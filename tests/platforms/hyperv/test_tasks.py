@@ -320,3 +320,36 @@ def test_vm_of_a_cluster_is_not_changed():
     result = run(host, name=["web"], cpus=2)
     assert result["failed"]
     assert "failover cluster" in result["msg"]
+
+
+def test_switches_of_one_name_are_distinguished_by_their_ids():
+    host = _host()
+    host.switches.append(Switch("LAN", "Private"))
+    first, second = (one.id for one in host.switches)
+    result = run(host, **NEW)
+    assert (result["failed"], all(one in result["msg"] for one in (first, second))) == (True, True)
+    for name, switch in (("a", first), ("b", second)):
+        options = {**NEW, "name": [name], "networks": [{"type": "network", "source": switch}]}
+        done(host, **options)
+        assert not done(host, **options)["changed"]
+        done(host, name=[f"{name}2"], clone=name)
+        assert [host.vm(one).hardware.nics[0].switch for one in (name, f"{name}2")] == [switch, switch]
+    assert done(host, name=["a"], networks=[{"source": second}])["changed"]
+    assert host.vm("a").hardware.nics[0].switch == second
+    sources = {vm["name"]: vm["networks"][0]["source"] for vm in done(host, "vm_info")["vms"]}
+    assert sources == {"a": second, "a2": first, "b": second, "b2": second}
+
+
+def test_nic_that_is_added_later_can_serve_nested_vms():
+    host = _host()
+    done(host, **{**NEW, "nested_virtualization": True})
+    done(host, name=["web"], networks=[{}, {"type": "network", "source": "lan"}])
+    assert _spoofing(host) == ["On", "On"]
+    done(host, name=["web"], networks=[{}, {}, {"type": "network", "source": "lan"}], nested_virtualization=False)
+    assert _spoofing(host) == ["On", "On", "Off"]
+    done(host, name=["web"], networks=[{}, {}, {}, {"type": "network", "source": "lan"}], nested_virtualization=True)
+    assert _spoofing(host) == ["On", "On", "On", "On"]
+
+
+def _spoofing(host):
+    return [nic.shown["MacAddressSpoofing"] for nic in host.vm("web").hardware.nics]

@@ -39,12 +39,14 @@ class Found:
     """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
 
     ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
+    ``switches`` are raw, those of the host.
     """
 
     known: list = field(default_factory=list)
     vms: Mapping = field(default_factory=dict)
     snapshots: Mapping = field(default_factory=dict)
     disks: Mapping = field(default_factory=dict)
+    switches: tuple = ()
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
@@ -154,7 +156,7 @@ def config_of(found, raw, native_keys=()):
         "description": description,
         **marked_settings(mark_of(raw), raw.get("Id")),
         "disks": disks_of(found, raw),
-        "networks": networks_of(raw),
+        "networks": networks_of(raw, found.switches),
         "iso": (drives[0].get("Path") or "") if drives else None,
     }
 

@@ -99,7 +99,7 @@ class HyperVReader:
 
     def found_by(self, results):
         """Return the answers to ``chains_of`` as Found."""
-        found = Found()
+        found = Found(switches=self.host.switches if self.host else ())
         for result in results:
             answers = result.answers if result.name == _ALL else result.answers[:PARTS]
             self._check(answers[0])

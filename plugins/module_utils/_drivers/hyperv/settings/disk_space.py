@@ -43,7 +43,7 @@ def growth(one, linked):
 
 
 def check_growth(name, grown, free):
-    """Raise Refused if fixed disks cannot grow. ``grown`` is from ``growth``; ``free`` is {path: free bytes or None}."""
+    """Raise Refused if fixed disks cannot grow. ``grown`` is from ``growth``; ``free``: {path: free bytes or None}."""
     needed = {}
     for slot, path, more in grown:
         drive = ntpath.splitdrive(path)[0].lower()
