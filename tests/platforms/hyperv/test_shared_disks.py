@@ -108,3 +108,18 @@ def test_parent_of_linked_disks_is_the_parent_of_further_ones():
             **{**NEW, "name": [name], "disks": [{}], "image": {"source": BASE, "linked": True}, "state": "started"},
         )
     assert run(host, **{**NEW, "name": ["c"], "disks": [{"source": BASE}]})["failed"]
+
+
+def test_disk_of_an_own_checkpoint_is_not_attached():
+    """The guest would write to the file on which the checkpoint is based."""
+    host = host_with()
+    done(host, **{**NEW, "name": ["a"], "disks": [{"size": "8G"}, {"size": "4G"}]})
+    done(host, "snapshot", name=["a"], snapshot="one")
+    done(host, name=["a"], disks=[{"slot": "SCSI 0:1", "state": "absent"}])
+    before, disk = host.writes(), "C:\\Hyper-V\\Disks\\a-scsi0-1.vhdx"
+    for check in (True, False):
+        result = run(host, check=check, name=["a"], disks=[{"slot": "SCSI 0:1", "source": disk}])
+        assert (result["failed"], result["changed"], host.writes()) == (True, False, before)
+        assert f"a: disks.SCSI 0:1.source: {disk} belongs to a checkpoint of the VM" in result["msg"]
+    done(host, "snapshot", name=["a"], snapshot="one", state="absent")
+    done(host, name=["a"], disks=[{"slot": "SCSI 0:1", "source": disk}])

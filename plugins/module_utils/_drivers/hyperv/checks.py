@@ -23,7 +23,16 @@ from .settings.disk_space import bytes_of_new, check_growth, growth
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
 from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
-from .snapshot_checks import all_disks, check_bases, check_cluster, check_shutdown, owners_of, starts_vm, users_of
+from .snapshot_checks import (
+    all_disks,
+    check_bases,
+    check_cluster,
+    check_shutdown,
+    has_checkpoint_with,
+    owners_of,
+    starts_vm,
+    users_of,
+)
 
 #: Verbs of steps that attach disks or an ISO image.
 _ATTACHING_VERBS = ("create", "clone", "configure")
@@ -228,6 +237,7 @@ class _NeededFiles:
                 self._add_seed(one.step)
         linked = [slot for slot, (_path, is_linked) in self._content.items() if is_linked]
         self._grown = [grown for one in steps for grown in growth(one, linked)]
+        self._deletes = any(one.step.verb == "delete" for one in steps)
         slots = {change.key for one in steps for change in one.changes if change.kind == "disks.size"}
         present = plan.before.config.get("disks") or {}
         #: Slots of present disks that will be written to.
@@ -352,6 +362,11 @@ class _NeededFiles:
                     f"Set image.linked: false, use a copy of the file, or clone {owners}.",
                 )
         for path in self._attached:
+            if not self._deletes and has_checkpoint_with(self._host_files.users, self.plan.before, path):
+                raise Refused(
+                    f"{self.name}: {self.disks[path]}: {path} belongs to a checkpoint of the VM.",
+                    "The VM would change it: delete or restore the checkpoint first, or copy the file.",
+                )
             if self.users_of(path):
                 others = ", ".join(sorted(self.users_of(path)))
                 raise Refused(

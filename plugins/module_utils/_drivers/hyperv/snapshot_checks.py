@@ -96,3 +96,9 @@ def owners_of(found, vm, path):
     """Return the names of the VMs other than ``vm`` that have a file as their own disk, not as a parent of one."""
     others = [raw for raw in found.vms.values() if raw["Id"].lower() != (vm.id or "").lower()]
     return [raw["Name"] for raw in others if key_of(path) in map(key_of, attached_files(found, raw))]
+
+
+def has_checkpoint_with(found, vm, path):
+    """Return whether a checkpoint of ``vm`` needs a file."""
+    drives = [drive for one in found.snapshots.get((vm.id or "").lower(), ()) for drive in one.get("HardDrives") or ()]
+    return any(key_of(path) in map(key_of, found.chain(drive.get("Path"))) for drive in drives)
