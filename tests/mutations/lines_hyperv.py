@@ -74,8 +74,8 @@ MUTATIONS = (
     Mutation(
         "existing-vm-is-read-like-a-new-one",
         f"{_UTILS}/_drivers/hyperv/checks.py",
-        'return [pick("all", "existing", conditions={"Name": names}, fewer=len(names)), *self._expected.calls]',
-        'return [pick("all", "existing", conditions={"Name": names}, one=False), *self._expected.calls]',
+        'only_if_new = pick("all", "existing", conditions={"Name": names}, fewer=len(names))',
+        'only_if_new = pick("all", "existing", conditions={"Name": names}, one=False)',
         {"unit": _COUNTS},
     ),
     Mutation(

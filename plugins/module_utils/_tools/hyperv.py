@@ -172,6 +172,8 @@ def vms_chain(name, conditions, native=None, then=()):
     ``native``: {object: names of other properties to read}. ``then``: calls that follow; all VMs are kept as "all".
     """
     native = native or {}
+    # The users of a file are read with all VMs; then a disk matters that only a checkpoint has.
+    of_checkpoints = _disk_calls("snapshots", _VHD) if conditions is None else ()
     tree = {**_VM, **properties(*native.get("VM", ()))}
     first = [hyperv("Get-VM", keep="all", show=properties("Id", "Name"))]
     calls = [
@@ -184,34 +186,64 @@ def vms_chain(name, conditions, native=None, then=()):
         _of_vms("Get-VMSecurity", "uefi", properties("TpmEnabled"), native),
         pick("vms", "bios", conditions={"Generation": [1]}, one=False),
         _of_vms("Get-VMBios", "bios", properties("VMId", "StartupOrder"), native),
-        hyperv("Get-VMSnapshot", {"VM": Ref("vms")}, keep="snapshots", show=_SNAPSHOT, partial=True, go_on=True),
-        pick("vms", "paths", path=["HardDrives", "Path"], one=False),
-        vhd_call(Ref("paths")),
+        _snapshots_call("vms", _SNAPSHOT),
+        *_disk_calls("vms", _VHD),
+        *of_checkpoints,
     ]
     return Chain(name, (*calls, *then))
 
 
+def _disk_calls(kept, show):
+    """Calls that read the disks of the VMs or checkpoints that are kept, with all their parents."""
+    return (
+        pick(kept, "paths", path=["HardDrives", "Path"], one=False),
+        {**vhd_call(Ref("paths")), "show": show},
+    )
+
+
 def disks_chain():
-    """Calls that read the disks of all VMs, with all their parents. ``read_disks`` reads the answers."""
-    show = properties("Id", "Name", HardDrives=properties("Path"))
+    """Calls that read the disks of all VMs and checkpoints, with all their parents.
+
+    ``read_disks`` reads the answers.
+    """
+    drives = {"HardDrives": properties("Path")}
     return Chain(
         "disks",
         (
-            hyperv("Get-VM", keep="all", show=show),
-            pick("all", "paths", path=["HardDrives", "Path"], one=False),
-            {**vhd_call(Ref("paths")), "show": properties("Path", "ParentPath")},
+            hyperv("Get-VM", keep="all", show={**properties("Id", "Name"), **drives}),
+            _snapshots_call("all", {**properties("VMId"), **drives}),
+            *_disk_calls("all", properties("Path", "ParentPath")),
+            *_disk_calls("snapshots", properties("Path", "ParentPath")),
         ),
     )
 
 
+def controllers_chain(vm_id):
+    """Calls that read the SCSI controllers of a VM; its id is the name of the chain."""
+    show = properties("ControllerNumber")
+    return Chain(vm_id, (the_vm(vm_id), hyperv("Get-VMScsiController", {"VM": VM}, show=show)))
+
+
 def read_disks(answers):
-    """(raw VMs, raw disks) from the answers to ``disks_chain``; both have only what shows which VM uses which file."""
-    vms, _paths, vhds = answers
-    return [one for one in vms.objects if not is_gone(one)], list(vhds.objects)
+    """(raw VMs, raw snapshots, raw disks) from the answers to ``disks_chain``.
+
+    They have only what shows which VM uses which file.
+    """
+    vms, snapshots, *disks = answers
+    known = [one for one in vms.objects if not is_gone(one)]
+    return known, list(snapshots.objects), _objects(disks)
+
+
+def _objects(answers):
+    return [one for answer in answers for one in answer.objects]
 
 
 def _pick_vms(conditions, show):
     return pick("all", "vms", conditions=conditions, one=False, show=show)
+
+
+def _snapshots_call(vms, show):
+    return hyperv("Get-VMSnapshot", {"VM": Ref(vms)}, keep="snapshots", show=show, partial=True, go_on=True)
 
 
 def _of_vms(command, kept, show, native):
@@ -226,7 +258,7 @@ def read_vms(answers):
 
     A raw VM has the other objects about it under the keys Processor, Memory, Firmware, Security and Bios.
     """
-    (all_vms, vms, processors, memories, uefi, firmware, security, _pick, bios, snapshots, _paths, vhds) = answers
+    (all_vms, vms, processors, memories, uefi, firmware, security, _pick, bios, snapshots, *disks) = answers
     raw = {one["Id"]: dict(one) for one in vms.objects if not is_gone(one)}
     for part, answer in (("Processor", processors), ("Memory", memories), ("Firmware", firmware), ("Bios", bios)):
         for one in answer.objects:
@@ -238,7 +270,7 @@ def read_vms(answers):
             if owner["Id"] in raw:
                 raw[owner["Id"]]["Security"] = one
     known = [(one["Id"], one["Name"]) for one in all_vms.objects if "Name" in one]
-    return known, list(raw.values()), list(snapshots.objects), list(vhds.objects)
+    return known, list(raw.values()), list(snapshots.objects), _objects(disks)
 
 
 def is_gone(raw):

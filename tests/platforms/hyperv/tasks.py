@@ -11,3 +11,10 @@ from platforms.windows.tasks import run_module
 def run(host, about="vm", check=False, **options):
     """Run one task with the host's clock; returns its result."""
     return run_module(host, f"hyperv_{about}", check, **options)
+
+
+def done(host, about="vm", **options):
+    """Run one task that must not fail; returns its result."""
+    result = run(host, about, **options)
+    assert not result["failed"], result["msg"]
+    return result

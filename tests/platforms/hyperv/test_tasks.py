@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from platforms.hyperv.double import snapshots
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Knobs, Switch
-from platforms.hyperv.tasks import run
+from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed
 
 BASE = "C:\\Hyper-V\\Disks\\base.vhdx"
@@ -22,12 +23,6 @@ def _host(**options):
     host.switches.append(Switch("lan", "Private"))
     host.disk(BASE, size=4 * GIB)
     return host
-
-
-def _done(host, about="vm", **options):
-    result = run(host, about, **options)
-    assert not result["failed"], result["msg"]
-    return result
 
 
 def _life(host):
@@ -47,7 +42,7 @@ def _life(host):
     ]
     reported = []
     for about, options in tasks:
-        result = _done(host, about, **options)
+        result = done(host, about, **options)
         assert result["warnings"] == []
         reported.append((result["changed"], [step["verb"] for step in result["vms"][0]["steps"]]))
     assert host.vms == []
@@ -79,11 +74,11 @@ def test_life_under_each_answer_that_hosts_may_give(knobs):
 
 def test_start_after_a_change_in_the_same_task_keeps_the_new_notes():
     host = _host()
-    _done(host, **NEW)
-    _done(host, name=["web"], tags=["a"], description="b", disks=[{}, {"size": "1G"}], state="started")
-    (vm,) = _done(host, "vm_info")["vms"]
+    done(host, **NEW)
+    done(host, name=["web"], tags=["a"], description="b", disks=[{}, {"size": "1G"}], state="started")
+    (vm,) = done(host, "vm_info")["vms"]
     assert (vm["state"], vm["tags"], vm["description"]) == ("running", ["a"], "b")
-    _done(host, name=["web"], state="absent", **FORCE)
+    done(host, name=["web"], state="absent", **FORCE)
     assert sorted(host.files.contents) == [BASE.lower()]
 
 
@@ -93,17 +88,32 @@ def test_names_of_two_vms_are_an_error_with_both_ids():
     result = run(host, name=["web"], state="started")
     assert result["failed"]
     assert all(one in result["msg"] for one in ids)
-    _done(host, id=ids[0].upper(), state="started")
+    done(host, id=ids[0].upper(), state="started")
     assert [vm.state for vm in host.vms if vm.id == ids[0]] == ["Running"]
 
 
 def test_guest_without_services_is_not_asked():
     host = _host()
     host.add("web", state="Running", services=False)
+    for check in (True, False):
+        for state in ("stopped", "absent", "restarted"):
+            result = run(host, check=check, name=["web"], state=state)
+            assert (result["failed"], result["changed"], host.vm("web").state) == (True, False, "Running")
+            assert "web: the guest cannot be asked to shut down" in result["msg"]
+    assert host.writes() == []
+    assert not run(host, check=True, name=["web"], state="stopped", stop_mode="graceful_then_force")["failed"]
+    assert not run(host, check=True, name=["web"], state="stopped", **FORCE)["failed"]
+
+
+def test_guest_that_stops_answering_after_the_check_is_not_turned_off():
+    host = _host()
+    host.add("web", state="Running", disk="C:\\Hyper-V\\Disks\\web.vhdx")
+    host.after("Get-VHD", lambda: host.guest("web", services=False))
     result = run(host, name=["web"], state="stopped")
     assert (result["failed"], host.vm("web").state) == (True, "Running")
     assert "shutdown service" in result["msg"]
-    _done(host, name=["web"], state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
+    host.guest("web", services=False)
+    done(host, name=["web"], state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
     assert host.vm("web").state == "Off"
 
 
@@ -124,24 +134,24 @@ def test_missing_service_and_missing_right_are_no_absent_vm():
 def test_texts_arrive_as_they_are(text):
     host = _host()
     host.add("x", disk="C:\\Hyper-V\\Disks\\x.vhdx")
-    _done(host, **{**NEW, "name": [text], "description": text, "tags": [text]})
-    _done(host, "snapshot", name=[text], snapshot=text, description=text)
-    (vm,) = [one for one in _done(host, "vm_info")["vms"] if one["name"] == text]
+    done(host, **{**NEW, "name": [text], "description": text, "tags": [text]})
+    done(host, "snapshot", name=[text], snapshot=text, description=text)
+    (vm,) = [one for one in done(host, "vm_info")["vms"] if one["name"] == text]
     assert (vm["description"], vm["tags"]) == (text, [text])
     assert [(one["name"], one["description"]) for one in vm["snapshots"]] == [(text, text)]
-    _done(host, name=[text], state="absent")
+    done(host, name=[text], state="absent")
     assert [one.name for one in host.vms] == ["x"]
 
 
 def test_base_of_linked_disks_is_protected():
     host = _host()
-    _done(host, **NEW)
-    _done(host, name=["copy"], clone={"source": "web", "linked": True})
+    done(host, **NEW)
+    done(host, name=["copy"], clone={"source": "web", "linked": True})
     for options in ({"state": "started"}, {"disks": [{"size": "16G"}]}):
         result = run(host, name=["web"], **options)
         assert (result["failed"], result["changed"]) == (True, False)
         assert "copy" in result["msg"]
-    kept = _done(host, name=["web"], state="absent")["vms"][0]["kept"]
+    kept = done(host, name=["web"], state="absent")["vms"][0]["kept"]
     assert [one["reason"] for one in kept] == ["used by copy"]
 
 
@@ -149,11 +159,11 @@ def test_base_of_linked_disks_is_protected():
 def test_vm_that_is_on_is_not_cloned(power):
     """Hyper-V cannot copy disks of a running VM; those of a suspended VM are consistent only with its memory."""
     host = _host()
-    _done(host, **NEW, state="started")
-    _done(host, "snapshot", name=["web"], snapshot="one")
+    done(host, **NEW, state="started")
+    done(host, "snapshot", name=["web"], snapshot="one")
     host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx").written = "then"
     if power != "started":
-        _done(host, name=["web"], state=power)
+        done(host, name=["web"], state=power)
     before, state = host.writes(), host.vm("web").state
     of_checkpoint = {"source": "web", "snapshot": "one"}
     for clone in ("web", {"source": "web", "linked": True}, *([of_checkpoint] if power != "suspended" else ())):
@@ -163,7 +173,7 @@ def test_vm_that_is_on_is_not_cloned(power):
             assert "Stop it first; of a suspended VM" in result["msg"]
     assert host.writes() == before
     if power == "suspended":
-        _done(host, name=["copy"], clone=of_checkpoint)
+        done(host, name=["copy"], clone=of_checkpoint)
         (disk,) = host.vm("copy").hardware.disks()
         assert (host.files.vhd(disk.path).written, host.files.vhd(disk.path).parent) == ("then", "")
         assert (host.vm("web").state, host.vm("copy").state) == (state, "Off")
@@ -172,10 +182,10 @@ def test_vm_that_is_on_is_not_cloned(power):
 @pytest.mark.parametrize(("state", "found"), [("paused", "Paused"), ("suspended", "Saved")])
 def test_vm_that_is_created_again_gets_its_power_state_back(state, found):
     host = _host()
-    _done(host, **NEW, state="started")
-    _done(host, name=["web"], state=state)
+    done(host, **NEW, state="started")
+    done(host, name=["web"], state=state)
     before = host.vm("web").id
-    _done(host, name=["web"], image={"source": BASE}, firmware="bios", allow_recreate=True, **FORCE)
+    done(host, name=["web"], image={"source": BASE}, firmware="bios", allow_recreate=True, **FORCE)
     assert (host.vm("web").state, host.vm("web").id == before) == (found, False)
 
 
@@ -196,12 +206,12 @@ def test_vm_that_does_not_start_is_created_and_not_started(on_failure, left):
 def test_copy_of_a_vm_does_not_own_the_files_of_the_original():
     """A VM that was exported and imported has the notes of the original VM, with its mark."""
     host = _host()
-    _done(host, **NEW, state="started")
+    done(host, **NEW, state="started")
     own = host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
     host.add("copy", disk="C:\\Hyper-V\\Disks\\copy.vhdx").shown["Notes"] = host.vm("web").shown["Notes"]
     host.delete(host.vm("web"))
-    _done(host, name=["copy"], tags=["ours from now on"])
-    _done(host, name=["copy"], state="absent")
+    done(host, name=["copy"], tags=["ours from now on"])
+    done(host, name=["copy"], state="absent")
     assert host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx") is own
     assert host.files.vhd("C:\\Hyper-V\\Disks\\copy.vhdx")
 
@@ -214,16 +224,46 @@ def test_files_of_a_killed_creation_are_removed_with_it():
     assert run(host, **NEW)["failed"]
     assert host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")
     faults.planned.clear()
-    _done(host, name=["web"], state="absent")
+    done(host, name=["web"], state="absent")
     assert (host.vms, host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")) == ([], None)
+
+
+def test_error_of_the_deletion_of_a_checkpoint_is_reported():
+    host = _host()
+    done(host, **NEW)
+    done(host, "snapshot", name=["web"], snapshot="one")
+
+    def fail():
+        raise Failed("AccessDenied,Microsoft.HyperV", "PermissionDenied", "You have no permission.")
+
+    host.before("Remove-VMSnapshot", fail)
+    start = host.clock.now()
+    result = run(host, name=["web"], state="absent")
+    assert (result["failed"], result["msg"]) == (True, "web: You have no permission.")
+    assert host.clock.now() - start < 60
+    done(host, name=["web"], state="absent")
+
+
+def test_checkpoint_that_somebody_else_deletes_is_no_error():
+    host = _host()
+    done(host, **NEW)
+    done(host, "snapshot", name=["web"], snapshot="one")
+
+    def drop():
+        host.vm("web").snapshots.clear()
+        snapshots.merge(host, host.vm("web"))
+
+    host.before("Remove-VMSnapshot", drop)
+    done(host, name=["web"], state="absent")
+    assert host.vms == []
 
 
 def test_part_that_cannot_be_read_is_no_reason_to_change_it():
     host = _host()
     options = {**NEW, "secure_boot": True, "tpm": True, "nested_virtualization": True, "state": "present"}
-    _done(host, **options)
+    done(host, **options)
     written, first = host.writes(), host.windows.faults.calls
-    assert not _done(host, **options)["changed"]
+    assert not done(host, **options)["changed"]
     failed = Failed("OperationFailed,Microsoft.HyperV", "NotSpecified")
     for place in range(1, host.windows.faults.calls - first + 1):
         host.windows.faults.plan(kind="fail", call=place, error=failed)
@@ -233,17 +273,17 @@ def test_part_that_cannot_be_read_is_no_reason_to_change_it():
 
 def test_generation_1():
     host = _host()
-    _done(host, **{**NEW, "image": {"source": BASE}}, firmware="bios", boot_order=["disk", "network"], state="started")
-    assert not _done(host, **NEW, boot_order=["disk", "network"])["changed"]
+    done(host, **{**NEW, "image": {"source": BASE}}, firmware="bios", boot_order=["disk", "network"], state="started")
+    assert not done(host, **NEW, boot_order=["disk", "network"])["changed"]
     assert [drive.controller for drive in host.vm("web").hardware.disks()] == ["IDE"]
     assert run(host, name=["web"], firmware="uefi")["failed"]
 
 
 def test_disk_of_a_vm_with_checkpoints_is_known_by_its_own_file_and_does_not_grow():
     host = _host()
-    _done(host, **NEW)
-    _done(host, "snapshot", name=["web"], snapshot="one")
-    (disk,) = _done(host, "vm_info", name=["web"])["vms"][0]["disks"]
+    done(host, **NEW)
+    done(host, "snapshot", name=["web"], snapshot="one")
+    (disk,) = done(host, "vm_info", name=["web"])["vms"][0]["disks"]
     assert disk["source"].endswith("web-scsi0-0.vhdx")
     result = run(host, name=["web"], disks=[{"size": "16G"}])
     assert result["failed"]
@@ -258,9 +298,9 @@ _PARTS = ["Get-VM", "Get-VMProcessor", "Get-VMMemory", "Get-VMFirmware", "Get-VM
 def test_vm_that_disappears_while_it_is_read_is_reported_as_such(command, deleted_late):
     host = _host(knobs=Knobs(deleted_late=deleted_late))
     names = ["a", "web", "z"]
-    _done(host, **{**NEW, "name": names}, tpm=True)
+    done(host, **{**NEW, "name": names}, tpm=True)
     host.after(command, lambda: host.delete(host.vm("web")))
-    result = _done(host, "vm_info")
+    result = done(host, "vm_info")
     found = {vm["name"]: vm for vm in result["vms"]}
     assert [found[name]["disks"][0]["size"] for name in ("a", "z")] == [8 * GIB, 8 * GIB]
     # The task may report data that was read before the deletion; if it omits the VM, a warning names it.
@@ -280,3 +320,36 @@ def test_vm_of_a_cluster_is_not_changed():
     result = run(host, name=["web"], cpus=2)
     assert result["failed"]
     assert "failover cluster" in result["msg"]
+
+
+def test_switches_of_one_name_are_distinguished_by_their_ids():
+    host = _host()
+    host.switches.append(Switch("LAN", "Private"))
+    first, second = (one.id for one in host.switches)
+    result = run(host, **NEW)
+    assert (result["failed"], all(one in result["msg"] for one in (first, second))) == (True, True)
+    for name, switch in (("a", first), ("b", second)):
+        options = {**NEW, "name": [name], "networks": [{"type": "network", "source": switch}]}
+        done(host, **options)
+        assert not done(host, **options)["changed"]
+        done(host, name=[f"{name}2"], clone=name)
+        assert [host.vm(one).hardware.nics[0].switch for one in (name, f"{name}2")] == [switch, switch]
+    assert done(host, name=["a"], networks=[{"source": second}])["changed"]
+    assert host.vm("a").hardware.nics[0].switch == second
+    sources = {vm["name"]: vm["networks"][0]["source"] for vm in done(host, "vm_info")["vms"]}
+    assert sources == {"a": second, "a2": first, "b": second, "b2": second}
+
+
+def test_nic_that_is_added_later_can_serve_nested_vms():
+    host = _host()
+    done(host, **{**NEW, "nested_virtualization": True})
+    done(host, name=["web"], networks=[{}, {"type": "network", "source": "lan"}])
+    assert _spoofing(host) == ["On", "On"]
+    done(host, name=["web"], networks=[{}, {}, {"type": "network", "source": "lan"}], nested_virtualization=False)
+    assert _spoofing(host) == ["On", "On", "Off"]
+    done(host, name=["web"], networks=[{}, {}, {}, {"type": "network", "source": "lan"}], nested_virtualization=True)
+    assert _spoofing(host) == ["On", "On", "On", "On"]
+
+
+def _spoofing(host):
+    return [nic.shown["MacAddressSpoofing"] for nic in host.vm("web").hardware.nics]

@@ -15,13 +15,24 @@ from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import human_size
 from ..._ports.windows_request import Chain, Joined, Ref, call, pick, properties
-from ..._tools.hyperv import disks_chain, hyperv, vhd_call
+from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
+from .settings.disk_space import bytes_of_new, check_growth, growth
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
-from .snapshot_checks import all_disks, check_bases, check_cluster, starts_vm, users_of
+from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
+from .snapshot_checks import (
+    all_disks,
+    check_bases,
+    check_cluster,
+    check_shutdown,
+    has_checkpoint_with,
+    owners_of,
+    starts_vm,
+    users_of,
+)
 
 #: Verbs of steps that attach disks or an ISO image.
 _ATTACHING_VERBS = ("create", "clone", "configure")
@@ -32,11 +43,14 @@ _FOLDER = ""
 def check_plan(driver, plan, host_files):
     """Raise if the plan would fail. ``host_files`` reads what it has not read already."""
     check_cluster(driver, plan)
+    check_shutdown(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
     needed = _NeededFiles(host_files, plan)
     host_files.complete([needed])
     needed.check()
+    for one, raw in needed.slots:
+        check_slots(needed.name, one, raw, host_files.controllers_of(raw))
     check_bases(plan, needed.written, needed.users_of)
 
 
@@ -54,13 +68,20 @@ class HostFiles:
         self.driver = driver
         #: All VMs with their disks, as Found; None until a plan needs to know who uses a file.
         self.users = None
+        #: {VM id: numbers of its SCSI controllers}, if a plan needs one without drives.
+        self.controllers = {}
+        #: {file of a fixed disk that grows: free bytes of its drive, or None if they are unknown}
+        self.free_of = {}
         #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
-        self._expected = None
+        #: _Reads, and the calls that read who uses which file.
+        self._expected, self._expected_users = None, ()
 
     def expect(self, plans):
         """Prepare to read what these plans need together with the VMs; their VMs may not exist."""
-        self._expected = _Reads(self.driver, self._needed_by(plans))
+        needed = self._needed_by(plans)
+        self._expected = _Reads(self.driver, needed)
+        self._expected_users = disks_chain().calls if any(one.needs_users for one in needed) else ()
 
     def expected_calls(self, targets):
         """Return calls to send after a list of all VMs.
@@ -70,7 +91,8 @@ class HostFiles:
         names = [target.name for target in targets or () if target.name and not target.id]
         if not (names and self._expected and self._expected.calls):
             return ()
-        return [pick("all", "existing", conditions={"Name": names}, fewer=len(names)), *self._expected.calls]
+        only_if_new = pick("all", "existing", conditions={"Name": names}, fewer=len(names))
+        return [only_if_new, *self._expected.calls, *self._expected_users]
 
     def take_expected(self, answers):
         """Store the answers to ``expected_calls``; earlier answers are dropped, because the VMs were read again.
@@ -78,9 +100,14 @@ class HostFiles:
         If a call has failed, nothing is stored, and ``complete`` reads everything.
         """
         expected, self._expected = self._expected, None
-        self.exists, self.disks, self.free = {}, {}, None
-        if expected and len(answers) == 1 + len(expected.calls):
-            self._store(expected, answers[1:])
+        self.exists, self.disks, self.free, self.users = {}, {}, None, None
+        self.controllers, self.free_of = {}, {}
+        first = 1 + len(expected.calls) if expected else 0
+        if expected and len(answers) == first + len(self._expected_users):
+            self._store(expected, answers[1:first])
+            if self._expected_users:
+                with suppress(PolyvirtError):
+                    self.users = all_disks(answers[first:])
 
     def read(self, plans):
         """Read what all plans need in one request. Errors are ignored: the check of the plan raises them again."""
@@ -100,13 +127,26 @@ class HostFiles:
         chains = [Chain("files", tuple(reads.calls))] if reads.calls else []
         if self.users is None and any(one.needs_users for one in needed):
             chains.append(disks_chain())
+        chains += [controllers_chain(vm_id) for one in needed for vm_id in one.unknown_controllers()]
+        grown = {path for one in needed for path in one.grown_files() if path not in self.free_of}
+        chains += [Chain(path, (_volume_call(path),)) for path in grown]
         for chain, result in zip(chains, self.driver.send(chains) if chains else ()):
-            if chain.name != "files":
-                self.users = all_disks(result)
+            if chain.name == "disks":
+                self.users = all_disks(result.answers)
             elif result.error:
                 raise result.error
-            else:
+            elif chain.name == "files":
                 self._store(reads, result.answers)
+            elif chain.name in grown:
+                self.free_of[chain.name] = _free_bytes(result.answers[0])
+            else:
+                self.controllers[chain.name] = {found["ControllerNumber"] for found in result.answers[-1].objects}
+
+    def controllers_of(self, raw):
+        """Return the known SCSI controllers of a VM; ``raw`` is None for a VM that the task creates."""
+        if raw is None:
+            return OF_NEW_VM
+        return controllers_of(raw) | self.controllers.get(raw["Id"], set())
 
     def _store(self, reads, answers):
         exists, disks, free = reads.parse(answers)
@@ -143,8 +183,7 @@ class _Reads:
         ]
         calls += [vhd_call(self._disks)] if self._disks else []
         if self.has_new:
-            size = properties("SizeRemaining")
-            calls.append(call("Storage\\Get-Volume", {"FilePath": self._path(_FOLDER)}, show=size, go_on=True))
+            calls.append(_volume_call(self._path(_FOLDER)))
         return calls
 
     def _path(self, file):
@@ -159,6 +198,10 @@ class _Reads:
         exists, *others = answers[len(self._folder_calls) :]
         disks = {key_of(one["Path"]): one for one in (others[0].objects if self._disks else ())}
         return dict(zip(self._files, exists.objects)), disks, _free_bytes(others[-1]) if self.has_new else None
+
+
+def _volume_call(path):
+    return call("Storage\\Get-Volume", {"FilePath": path}, show=properties("SizeRemaining"), go_on=True)
 
 
 def _free_bytes(answer):
@@ -176,26 +219,50 @@ class _NeededFiles:
         self.disks, self._others, self._new = {}, {}, {}
         #: {path of an image: (slot of the new disk, its size or None, whether it is linked)}
         self._image_disks = {}
-        #: The bytes that new disks of a fixed size occupy.
-        self._fixed_bytes = 0
+        #: {slot: new disk}, and {slot: (file with its content, whether it is linked)}.
+        self._new_disks, self._content = {}, {}
         steps = list(planned(plan))
+        observed, created = self._driver.found.raw(plan.before.id), [is_new(one) for one in steps]
+        #: [(step that attaches disks, raw VM that it changes, or None if the task creates the VM)]
+        self.slots = [
+            (one, None if any(created[: number + 1]) else observed)
+            for number, one in enumerate(steps)
+            if one.step.verb in _ATTACHING_VERBS
+        ]
         for one in steps:
             if one.step.verb in _ATTACHING_VERBS:
                 self._add_changes(one)
             if one.step.verb in ("create", "clone"):
                 self._add_content(one.step)
                 self._add_seed(one.step)
+        linked = [slot for slot, (_path, is_linked) in self._content.items() if is_linked]
+        self._grown = [grown for one in steps for grown in growth(one, linked)]
+        self._deletes = any(one.step.verb == "delete" for one in steps)
         slots = {change.key for one in steps for change in one.changes if change.kind == "disks.size"}
         present = plan.before.config.get("disks") or {}
         #: Slots of present disks that will be written to.
         self.written = [slot for slot in present if starts_vm(plan) or slot in slots]
         self._attached = [path for path, option in self.disks.items() if option.startswith("disks.")]
-        self.needs_users = bool(self.written or self._attached)
+        self._parents = [path for path, (_slot, _size, is_linked) in self._image_disks.items() if is_linked]
+        self.needs_users = bool(self.written or self._attached or self._parents)
         self.files = [*self.disks, *self._others, *self._new, *([_FOLDER] if self._new else ())]
 
     def users_of(self, path):
         """Return the names of the other VMs that need a file."""
         return users_of(self._host_files.users, self.plan.before, path)
+
+    def grown_files(self):
+        """Return the files of fixed disks that exist and grow."""
+        return [path for _slot, path, _more in self._grown if path]
+
+    def unknown_controllers(self):
+        """Return the ids of VMs with SCSI controllers that are needed and may exist, but have no drives."""
+        known = self._host_files.controllers
+        return {
+            raw["Id"]
+            for one, raw in self.slots
+            if raw and raw["Id"] not in known and set(needed_controllers(one).values()) - controllers_of(raw)
+        }
 
     def _add_changes(self, one):
         for change in one.changes:
@@ -215,7 +282,7 @@ class _NeededFiles:
             return
         kind = disk.get("format") or "vhdx"
         self._new[file_name(self.name, slot, kind)] = f"disks.{slot}"
-        self._fixed_bytes += disk.get("size") or 0 if kind.endswith("-fixed") else 0
+        self._new_disks[slot] = disk
 
     def _add_content(self, step):
         image, config = step.arguments["creation"].get("image"), step.arguments["config"]
@@ -224,10 +291,12 @@ class _NeededFiles:
             self.disks[path] = "image.source"
             first = min(config.get("disks") or {}, default=None)
             self._image_disks[path] = (first, (config["disks"][first] or {}).get("size"), image["linked"])
+            self._content[first] = (path, image["linked"])
         elif step.verb == "clone":
             source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
-            for path in source_files(self._driver, source, requested.get("snapshot")).values():
+            for slot, path in source_files(self._driver, source, requested.get("snapshot")).items():
                 self.disks[path] = "clone.source"
+                self._content[slot] = (path, requested["linked"])
 
     def _add_seed(self, step):
         if step.arguments["creation"].get("cloud_init") is not None:
@@ -240,6 +309,7 @@ class _NeededFiles:
             self._check_content(self._host_files.disks)
         if self._new:
             self._check_space(self._host_files.free, self._host_files.disks)
+        check_growth(self.name, [one for one in self._grown if one[1]], self._host_files.free_of)
 
     def _check_exists(self, exists, folder):
         for path, option in {**self.disks, **self._others}.items():
@@ -283,20 +353,33 @@ class _NeededFiles:
                 )
 
     def _check_users(self):
-        """Reject disks that another VM uses already."""
+        """Reject disks that another VM uses already, and linked disks on a disk that a VM changes."""
+        for path in self._parents:
+            owners = ", ".join(sorted(owners_of(self._host_files.users, self.plan.before, path)))
+            if owners:
+                raise Refused(
+                    f"{self.name}: image.source: {path} is a disk of {owners}, which changes it.",
+                    f"Set image.linked: false, use a copy of the file, or clone {owners}.",
+                )
         for path in self._attached:
+            if not self._deletes and has_checkpoint_with(self._host_files.users, self.plan.before, path):
+                raise Refused(
+                    f"{self.name}: {self.disks[path]}: {path} belongs to a checkpoint of the VM.",
+                    "The VM would change it: delete or restore the checkpoint first, or copy the file.",
+                )
             if self.users_of(path):
                 others = ", ".join(sorted(self.users_of(path)))
                 raise Refused(
                     f"{self.name}: {self.disks[path]}: {path} is used by {others}.",
-                    f"Detach it from {others} first, or copy the file.",
+                    f"Detach it from {others} and delete the checkpoints that have it, or copy the file.",
                 )
 
     def _check_space(self, free, raw_disks):
-        copied = [path for path, option in self.disks.items() if not option.startswith("disks.")]
-        linked = any(is_linked for _slot, _size, is_linked in self._image_disks.values())
-        copied_bytes = 0 if linked else sum(raw_disks[key_of(path)].get("FileSize") or 0 for path in copied)
-        needed = self._fixed_bytes + copied_bytes
+        needed = sum(more for _slot, path, more in self._grown if not path)
+        for slot, disk in self._new_disks.items():
+            source, is_linked = self._content.get(slot, (None, False))
+            chain = [raw_disks.get(key_of(path)) or {} for path in self._driver.found.chain(source)]
+            needed += bytes_of_new(disk, None if is_linked else chain)
         if free is not None and needed > free:
             drive = ntpath.splitdrive(folder_of(self._driver))[0]
             raise Refused(

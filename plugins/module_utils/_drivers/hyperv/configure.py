@@ -165,6 +165,12 @@ def _disk_calls(raw, changes, files, driver):
     return calls
 
 
+def _is_nested(raw, changes):
+    """Return whether the VM has nested virtualization after the changes."""
+    requested = [change.new for change in changes if change.field == "nested_virtualization"]
+    return requested[0] if requested else (raw.get("Processor") or {}).get("ExposeVirtualizationExtensions")
+
+
 def _nic_calls(driver, observed, raw, changes):
     nics = {str(index): nic for index, nic in enumerate(observed.get("NetworkAdapters") or ())}
     calls, switches, wanted = [], driver.host.switches, {}
@@ -173,6 +179,7 @@ def _nic_calls(driver, observed, raw, changes):
             wanted.setdefault(change.key, {"beside": change.beside})[change.attribute] = change.new
         elif int(change.key) >= len(raw.get("NetworkAdapters") or ()):
             calls += add_nic_calls(change.key, change.new, switches)
+            calls += spoofing_calls([change.key]) if _is_nested(raw, changes) else []
     for index, entry in wanted.items():
         attributes = set(entry) - {"beside"}
         calls += change_calls(index, nics[index], {**entry.pop("beside"), **entry}, attributes, switches)

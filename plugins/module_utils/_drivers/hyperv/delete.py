@@ -63,7 +63,10 @@ def _remove_checkpoints(driver, vm):
         hyperv("Get-VMSnapshot", {"VM": VM}, keep="snapshots"),
         hyperv("Remove-VMSnapshot", {"VMSnapshot": Ref("snapshots")}, go_on=True),
     ]
-    yield removal
+    error = (yield removal).answers[-1].error
+    # NothingKept: there is no checkpoint. ObjectNotFound: it was deleted meanwhile.
+    if error is not None and error.id != "NothingKept" and error.category != "ObjectNotFound":
+        raise error
     deadline = driver.windows.clock.now() + _MERGE_TIMEOUT
     idle = {"!OperationalStatus": list(WORK)}
     drives = {"Path": True}

@@ -10,7 +10,7 @@ from ..._lifecycle.model import ABSENT
 from ..._lifecycle.units import MIB, human_size
 from ..._tools.windows_files import windows_path
 from .mark import MARK_LINE, with_plain_line_ends
-from .settings.disks import normalized_slot
+from .settings.disks import LARGEST, SMALLEST, normalized_slot
 from .settings.native import normalized_native
 from .settings.networks import normalized_networks
 from .settings.table import UEFI_ONLY
@@ -27,6 +27,7 @@ def normalized(reader, vm, config):
     if is_bios:
         _check_bios(vm, config)
     _check_description(vm, config)
+    _check_boot_order(vm, config.get("boot_order") or ())
     config = _with_minimum(vm, config)
     _check_memory(vm, config)
     adjusted = dict(config)
@@ -64,6 +65,18 @@ def _check_bios(vm, config):
                 f"{vm.name}: {option}: not supported with firmware: bios (generation 1).",
                 f"Omit {option}, or create the VM with firmware: uefi.",
             )
+    for key in config.get("native") or {}:
+        if key.startswith("Firmware."):
+            raise Refused(
+                f"{vm.name}: native.{key}: not supported with firmware: bios (generation 1).",
+                f"Omit {key}, or create the VM with firmware: uefi.",
+            )
+
+
+def _check_boot_order(vm, order):
+    twice = sorted({kind for kind in order if order.count(kind) > 1})
+    if twice:
+        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is listed twice.", "List each only once.")
 
 
 def _check_description(vm, config):
@@ -124,5 +137,18 @@ def _disks(vm, disks, is_bios):
                     f"{vm.name}: disks.{slot}.size: a disk that is attached from a file has the size of the file.",
                     "Omit size, and change it in a later task.",
                 )
+        _check_size(vm, slot, disk or {})
         adjusted[slot] = disk
     return adjusted
+
+
+def _check_size(vm, slot, disk):
+    present = (vm.config.get("disks") or {}).get(slot) or {}
+    kind = (present.get("format") or disk.get("format") or "vhdx").partition("-")[0]
+    most = LARGEST.get(kind, LARGEST["vhdx"])
+    if disk.get("size") is not None and not SMALLEST <= disk["size"] <= most:
+        smallest, largest = human_size(SMALLEST), human_size(most)
+        raise Refused(
+            f"{vm.name}: disks.{slot}.size: a {kind} cannot have {human_size(disk['size'])}.",
+            f"Set a size from {smallest} to {largest}.",
+        )

@@ -39,12 +39,14 @@ class Found:
     """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
 
     ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
+    ``switches`` are raw, those of the host.
     """
 
     known: list = field(default_factory=list)
     vms: Mapping = field(default_factory=dict)
     snapshots: Mapping = field(default_factory=dict)
     disks: Mapping = field(default_factory=dict)
+    switches: tuple = ()
 
     def add(self, known, vms, snapshots, disks):
         """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
@@ -154,7 +156,7 @@ def config_of(found, raw, native_keys=()):
         "description": description,
         **marked_settings(mark_of(raw), raw.get("Id")),
         "disks": disks_of(found, raw),
-        "networks": networks_of(raw),
+        "networks": networks_of(raw, found.switches),
         "iso": (drives[0].get("Path") or "") if drives else None,
     }
 
@@ -242,21 +244,26 @@ def files_of(found, raw):
 
 def attached_files(found, raw):
     """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
-    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
-    paths = [drive["Path"] for owner in owners for drive in owner.get("HardDrives") or () if drive.get("Path")]
+    paths = [drive["Path"] for drive in _drives_with_checkpoints(found, raw) if drive.get("Path")]
     return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
+
+
+def _drives_with_checkpoints(found, raw):
+    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
+    return [drive for owner in owners for drive in owner.get("HardDrives") or ()]
 
 
 def users_of_files(found, excluding=None):
     """Return {key of a file: names of the VMs that use it, or have a disk that is based on it}.
 
+    A VM also uses the files of its checkpoints.
     ``excluding`` is the id, in lower case, of a VM that is left out.
     """
     users = {}
     for raw in found.vms.values():
         if raw["Id"].lower() == excluding:
             continue
-        for drive in raw.get("HardDrives") or ():
+        for drive in _drives_with_checkpoints(found, raw):
             for path in found.chain(drive.get("Path")):
                 users.setdefault(key_of(path), set()).add(raw["Name"])
     return users

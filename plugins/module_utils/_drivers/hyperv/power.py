@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
+from .snapshot_checks import may_not_force, no_shutdown_service
 
 #: Seconds until the request to the guest is left running in the background, because the command waits for the guest.
 _REQUEST_SECONDS = 3
@@ -28,14 +28,11 @@ def stop(driver, vm, step):
         yield [the_vm(vm.id), service, request]
     except CallFailed as error:
         power, busy = yield from _current_power(vm.id)
-        if power == STOPPED or busy or driver.options.get("stop_mode") == "graceful_then_force":
+        if power == STOPPED or busy or not may_not_force(driver):
             return
         if error.id != "NotOne":
             raise
-        raise Refused(
-            f"{vm.name}: the guest cannot be asked to shut down: its shutdown service does not answer.",
-            "Start the integration services in the guest, or set stop_mode: force.",
-        ) from error
+        raise no_shutdown_service(vm.name) from error
 
 
 def kill(driver, vm, step):

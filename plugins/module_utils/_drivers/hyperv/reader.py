@@ -18,6 +18,8 @@ from .traits import hyperv_traits
 
 #: How often the VMs are read again if some of them are deleted meanwhile.
 _TRIES = 3
+#: The name of the chain that reads all VMs.
+_ALL = "all"
 _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
 
 
@@ -74,7 +76,7 @@ class HyperVReader:
             results = self.send(chains, about=not self.host)
             if not self.host:
                 self.host = _host(results.pop(0), self.windows.about or {})
-            self.take_expected(results[0].answers[PARTS:])
+            self.take_expected(results[0].answers[PARTS:] if targets is not None else ())
             found = self.found_by(results)
             if found.is_complete():
                 self._warn_of_deleted(raw for vm_id, raw in earlier.items() if vm_id not in found.vms)
@@ -97,9 +99,9 @@ class HyperVReader:
 
     def found_by(self, results):
         """Return the answers to ``chains_of`` as Found."""
-        found = Found()
+        found = Found(switches=self.host.switches if self.host else ())
         for result in results:
-            answers = result.answers[:PARTS]
+            answers = result.answers if result.name == _ALL else result.answers[:PARTS]
             self._check(answers[0])
             check_parts(answers)
             self._warn_of_deleted(one for one in answers[1].objects if is_gone(one))
@@ -170,7 +172,7 @@ class HyperVReader:
 def _conditions_of(targets):
     """Return {name of a chain: conditions that its VMs meet, or None for all VMs}."""
     if targets is None:
-        return {"all": None}
+        return {_ALL: None}
     names = [target.name for target in targets if target.name and not target.id]
     ids = [target.id for target in targets if target.id]
     by_name = {"names": {"Name": [*names, *map(temporary_name, names)]}} if names else {}
@@ -198,7 +200,7 @@ def check_parts(answers):
         # NothingKept: there are no VMs of this kind, such as of generation 1.
         if answer.error is not None and answer.error.id != "NothingKept":
             raise answer.error
-    for answer in answers[1:-1]:
+    for answer in answers[1 : PARTS - 2]:  # The others are about disks.
         for error in answer.errors:
             if error.category != "ObjectNotFound":  # That means that a VM was deleted meanwhile.
                 raise error

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import STOPPED
+from ..._lifecycle.model import RUNNING, STOPPED
 from ..._tools.hyperv import disks_chain, read_disks
 from ..._tools.windows_files import key_of
-from .observe import Found, users_of_files
-from .reader import cannot_be_read
+from .observe import Found, attached_files, users_of_files
+from .reader import cannot_be_read, check_parts
+from .settings.table import service_responds
 
 
 def check_plan(driver, plan):
     """Raise Refused if the plan would fail half-way, or would damage disks of other VMs."""
     check_cluster(driver, plan)
+    check_shutdown(driver, plan)
     slots = plan.before.config.get("disks") or {}
     if starts_vm(plan) and slots:
-        found = all_disks(driver.send([disks_chain()])[0])
+        found = all_disks(driver.send([disks_chain()])[0].answers)
         check_bases(plan, slots, lambda path: users_of(found, plan.before, path))
 
 
@@ -36,6 +38,26 @@ def check_cluster(driver, plan):
         )
 
 
+def check_shutdown(driver, plan):
+    """Raise Refused if the plan begins with a shutdown for which the guest cannot be asked."""
+    raw, verbs = driver.found.raw(plan.before.id), [step.verb for step in plan.steps]
+    is_asked = plan.before.power == RUNNING and verbs[:1] == ["stop"]
+    if raw and is_asked and may_not_force(driver) and not service_responds(raw, "shutdown"):
+        raise no_shutdown_service(plan.before.name)
+
+
+def may_not_force(driver):
+    """Return whether the power may not be cut if the guest cannot shut down."""
+    return driver.options.get("stop_mode") != "graceful_then_force"
+
+
+def no_shutdown_service(name):
+    return Refused(
+        f"{name}: the guest cannot be asked to shut down: its shutdown service does not answer.",
+        "Start the integration services in the guest, or set stop_mode: force.",
+    )
+
+
 def check_bases(plan, slots, users_of_path):
     """Raise Refused if a disk changes on which disks of other VMs are based, because that would damage them.
 
@@ -50,20 +72,33 @@ def check_bases(plan, slots, users_of_path):
             raise Refused(
                 f"{plan.before.name}: disks.{slot}: {disk['source']} is used by {', '.join(sorted(others))}; their"
                 f" disks would be damaged if it were {what}.",
-                f"Delete {', '.join(sorted(others))} first.",
+                f"Delete {', '.join(sorted(others))} first, or the checkpoints that use the disk.",
             )
 
 
-def all_disks(result):
+def all_disks(answers):
     """Return all VMs with their disks as Found, from the answers to ``disks_chain``."""
-    if result.answers[0].error is not None:
-        raise cannot_be_read(result.answers[0].error)
-    vms, disks = read_disks(result.answers)
+    if answers[0].error is not None:
+        raise cannot_be_read(answers[0].error)
+    check_parts(answers[:2])  # Single disks may be unreadable.
+    vms, snapshots, disks = read_disks(answers)
     found = Found()
-    found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, (), disks)
+    found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, snapshots, disks)
     return found
 
 
 def users_of(found, vm, path):
     """Return the names of the VMs other than ``vm`` that need a file; None if there are none."""
     return users_of_files(found, excluding=(vm.id or "").lower()).get(key_of(path))
+
+
+def owners_of(found, vm, path):
+    """Return the names of the VMs other than ``vm`` that have a file as their own disk, not as a parent of one."""
+    others = [raw for raw in found.vms.values() if raw["Id"].lower() != (vm.id or "").lower()]
+    return [raw["Name"] for raw in others if key_of(path) in map(key_of, attached_files(found, raw))]
+
+
+def has_checkpoint_with(found, vm, path):
+    """Return whether a checkpoint of ``vm`` needs a file."""
+    drives = [drive for one in found.snapshots.get((vm.id or "").lower(), ()) for drive in one.get("HardDrives") or ()]
+    return any(key_of(path) in map(key_of, found.chain(drive.get("Path"))) for drive in drives)

@@ -78,8 +78,11 @@ def set_memory(call):
 
 def change_processor(call, vm, given):
     """Check the CPU settings of one call, and set them."""
-    if not 1 <= given.get("Count", 1) <= call.host.processors or given.get("Reserve", 0) not in range(101):
+    if not 1 <= given.get("Count", 1) <= call.host.processors:
         raise call.bad("Count")
+    percents = [given.get(name, 0) for name in ("Reserve", "Maximum")]
+    if any(one not in range(101) for one in percents) or given.get("RelativeWeight", 1) not in range(1, 10001):
+        raise call.bad("Reserve")
     old = vm.hardware.processor
     changed = {name for name, value in given.items() if old[name] != value}
     if changed - {"Maximum", "Reserve", "RelativeWeight"}:

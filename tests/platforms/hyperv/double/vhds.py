@@ -9,6 +9,7 @@ from platforms.hyperv.double.calls import BROKEN, DISK_FULL, FILE_EXISTS, IN_USE
 from platforms.hyperv.double.files import extension, parent
 from platforms.hyperv.double.records import Vhd
 
+_LARGEST = {".vhd": 2040 << 30, ".vhdx": 64 << 40}
 _EXTENSIONS = (".vhd", ".vhdx", ".avhd", ".avhdx")
 
 
@@ -33,8 +34,10 @@ def _need_unlocked(call, path):
 def create(call, path, disk):
     """Create the file of a disk; fails if it exists, if its directory is missing, or if the drive is full."""
     files = call.host.files
-    if extension(path) not in (".vhd", ".vhdx") or not isinstance(disk.size, int) or disk.size < 3 << 20:
+    if extension(path) not in _LARGEST or not isinstance(disk.size, int) or disk.size < 3 << 20:
         raise call.bad("Path")
+    if disk.size > _LARGEST[extension(path)]:
+        raise call.bad("SizeBytes")
     call.host.check_share(call, path)
     if files.file(path) is not None:
         raise _failed(call, "create", path, FILE_EXISTS)

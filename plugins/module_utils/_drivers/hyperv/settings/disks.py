@@ -9,6 +9,7 @@ import ntpath
 import re
 
 from ...._lifecycle.errors import Refused
+from ...._lifecycle.units import GIB, MIB
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of
@@ -24,6 +25,9 @@ FORMATS = {
     "vhd": ("VHD", "Dynamic"),
     "vhd-fixed": ("VHD", "Fixed"),
 }
+#: The maximum size of a disk, and the minimum of all formats.
+LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
+SMALLEST = 3 * MIB
 _UNSAFE = re.compile(r"[^\w .()+,=@#~-]")
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ...._lifecycle.errors import Refused
@@ -16,12 +17,14 @@ _COMMANDS = {
     "Memory": "Set-VMMemory",
     "Firmware": "Set-VMFirmware",
 }
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+_PERCENT = range(101)
 _ON_OFF = ("On", "Off")
 
 
 @dataclass(frozen=True)
 class Native:
-    """A setting. ``kind`` is its type, or a tuple of its choices; ``cost`` is the cost of a change.
+    """A setting. ``kind`` is its type, a tuple of its choices, or a range of numbers; ``cost`` is that of a change.
 
     ``parameter`` is the name of the command's parameter; empty means that of the property.
     """
@@ -68,14 +71,14 @@ NATIVE = {
         CompatibilityForMigrationEnabled=Native(bool),
         CompatibilityForOlderOperatingSystemsEnabled=Native(bool),
         HwThreadCountPerCore=Native(int),
-        Maximum=Native(int, LIVE),
-        Reserve=Native(int, LIVE),
-        RelativeWeight=Native(int, LIVE),
+        Maximum=Native(_PERCENT, LIVE),
+        Reserve=Native(_PERCENT, LIVE),
+        RelativeWeight=Native(range(1, 10001), LIVE),
         MaximumCountPerNumaNode=Native(int),
         MaximumCountPerNumaSocket=Native(int),
         EnableHostResourceProtection=Native(bool),
     ),
-    **_settings_of("Memory", Buffer=Native(int, LIVE), Priority=Native(int, LIVE)),
+    **_settings_of("Memory", Buffer=Native(range(5, 2001), LIVE), Priority=Native(_PERCENT, LIVE)),
     **_settings_of(
         "Firmware",
         PreferredNetworkBootProtocol=Native(("IPv4", "IPv6")),
@@ -123,11 +126,18 @@ def _normalized(vm, key, value):
         if str(value).lower() in choices:
             return choices[str(value).lower()]
         expected = f"one of {', '.join(known.kind)}"
+    elif known.kind is int or isinstance(known.kind, range):
+        number, limits = _number(value), None if known.kind is int else known.kind
+        if number is not None and (limits is None or number in limits):
+            return number
+        expected = f"a whole number{f' from {limits[0]} to {limits[-1]}' if limits else ''}"
     else:
-        is_number = known.kind is int and isinstance(value, (int, str)) and str(value).lstrip("-").isdigit()
-        if is_number and not isinstance(value, bool):
-            return int(value)
-        if known.kind is not int and isinstance(value, known.kind):
+        if isinstance(value, known.kind):
             return value
-        expected = {int: "a whole number", bool: "true or false", str: "text"}[known.kind]
+        expected = {bool: "true or false", str: "text"}[known.kind]
     raise Refused(f"{vm.name}: native.{key}: {value!r} is not {expected}.", "Correct the value.")
+
+
+def _number(value):
+    is_number = isinstance(value, (int, str)) and not isinstance(value, bool) and _NUMBER.fullmatch(str(value))
+    return int(value) if is_number else None

@@ -15,13 +15,16 @@ from ...._tools.hyperv import DEFAULT_SWITCH, NO_MAC, VM, hyperv
 NAT, SWITCH = "nat", "network"
 
 
-def networks_of(raw):
-    return {str(index): _network(nic) for index, nic in enumerate(raw.get("NetworkAdapters") or ())}
+def networks_of(raw, switches):
+    """Return {number: NIC} of a raw VM. ``switches`` are those of the host, raw."""
+    return {str(index): _network(nic, switches) for index, nic in enumerate(raw.get("NetworkAdapters") or ())}
 
 
-def _network(nic):
-    is_default = (nic.get("SwitchId") or "").lower() == DEFAULT_SWITCH
-    found = {"type": NAT} if is_default else {"type": SWITCH, "source": nic.get("SwitchName") or ""}
+def _network(nic, switches):
+    switch_id, name = (nic.get("SwitchId") or "").lower(), nic.get("SwitchName") or ""
+    switch = next((one for one in switches if one["Id"].lower() == switch_id), None)
+    source = name if switch is None else _unique_name(switch, switches)
+    found = {"type": NAT} if switch_id == DEFAULT_SWITCH else {"type": SWITCH, "source": source}
     vlan = nic.get("VlanSetting") or {}
     if vlan.get("OperationMode", "Untagged") in ("Untagged", "Access"):
         found["vlan"] = vlan.get("AccessVlanId") or 0
@@ -69,8 +72,13 @@ def _switch_name(where, source, switches):
     if len(found) > 1:
         ids = ", ".join(sorted(one["Id"] for one in found))
         raise Refused(f"{where}.source: {len(found)} switches are named '{source}'.", f"Set one of their IDs: {ids}.")
-    is_shared = sum(one["Name"] == found[0]["Name"] for one in switches) > 1
-    return found[0]["Id"] if is_shared else found[0]["Name"]
+    return _unique_name(found[0], switches)
+
+
+def _unique_name(switch, switches):
+    """Return the name of a switch, or its id if several switches have this name."""
+    same = [one for one in switches if one["Name"].lower() == switch["Name"].lower()]
+    return switch["Id"] if len(same) > 1 else switch["Name"]
 
 
 def known_switches(switches):

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What would fail on the host is an error before the first step, in check mode too; the message names the option."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.hyperv.counts import BASE, NIC, host_with
+from platforms.hyperv.double.records import GIB
+from platforms.hyperv.tasks import done, run
+
+NEW = {"name": ["web"], "memory": "1G", "disks": [{"size": "8G"}], "networks": [NIC]}
+BIOS = {"firmware": "bios"}
+ISO = {"iso": "C:\\a.iso"}
+
+
+def _host():
+    host = host_with()
+    host.files.put("C:\\a.iso", b"iso")
+    return host
+
+
+def fails_before_the_first_step(host, words, **options):
+    """Assert that a task fails in check mode and in a run with a message that has these words, and writes nothing."""
+    before, files = host.writes(), dict(host.files.contents)
+    for check in (True, False):
+        result = run(host, check=check, **options)
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert [word for word in words if word not in result["msg"]] == [], result["msg"]
+    assert (host.writes(), host.files.contents) == (before, files)
+
+
+def _at(slot):
+    return {"disks": [{"slot": slot, "size": "8G"}]}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (_at("SCSI 1:0"), ("web: disks.SCSI 1:0", "a new VM has no SCSI controller 1")),
+        ({**BIOS, **_at("SCSI 3:63")}, ("web: disks.SCSI 3:63", "no SCSI controller 3")),
+        ({**BIOS, **_at("IDE 1:0")}, ("web: disks.IDE 1:0", "DVD drive of each VM with firmware: bios")),
+        ({**ISO, **_at("SCSI 0:63")}, ("web: disks.SCSI 0:63", "DVD drive of iso")),
+    ],
+    ids=str,
+)
+def test_slot_of_a_new_vm_exists_and_is_free(options, words):
+    fails_before_the_first_step(_host(), words, **{**NEW, **options})
+
+
+def test_slots_of_a_new_vm_that_are_free():
+    host = _host()
+    for name, options in {
+        "a": {**BIOS, "disks": [{"slot": one, "size": "8G"} for one in ("IDE 0:1", "IDE 1:1", "SCSI 0:63")], **ISO},
+        "b": {"disks": [{"slot": "SCSI 0:62", "size": "8G"}], **ISO},
+        "c": {"disks": [{"slot": "SCSI 0:63", "size": "8G"}]},
+    }.items():
+        done(host, **{**NEW, "name": [name], **options})
+        assert not done(host, **{**NEW, "name": [name], **options})["changed"]
+
+
+def test_slot_of_an_existing_vm_exists_and_is_free():
+    host = _host()
+    done(host, **NEW, **ISO)
+    web = {"name": ["web"]}
+    fails_before_the_first_step(
+        host, ("web: disks.SCSI 1:0", "the VM has no SCSI controller 1"), **web, **_at("SCSI 1:0")
+    )
+    fails_before_the_first_step(host, ("web: disks.SCSI 0:63", "a DVD drive"), **web, **_at("SCSI 0:63"))
+    host.vm("web").hardware.controllers.append(1)
+    done(host, **web, **_at("SCSI 1:0"))
+    done(host, **web, **_at("SCSI 1:1"))
+    # A clone has one controller.
+    words = ("copy: disks.SCSI 1:0", "a new VM has no SCSI controller 1")
+    fails_before_the_first_step(host, words, name=["copy"], clone={"source": "web"})
+
+
+def test_slot_of_a_new_dvd_drive_is_free():
+    host = _host()
+    done(host, **{**NEW, **_at("SCSI 0:63")})
+    web = {"name": ["web"]}
+    fails_before_the_first_step(host, ("web: iso", "SCSI 0:63"), **web, **ISO)
+    removed = {"slot": "SCSI 0:63", "state": "absent"}
+    done(host, **web, **ISO, disks=[removed, {"slot": "SCSI 0:0", "source": BASE}])
+
+
+def _with_free(host, free):
+    host.files.capacity["C"] = host.files.used("C") + free
+    return host
+
+
+def _with_big_disk():
+    """A host with the VM web, and 1 GiB of free space beside its fixed disk of 40 GiB."""
+    host = _host()
+    host.disk("C:\\Hyper-V\\Disks\\big.vhdx", size=40 * GIB, type="Fixed")
+    done(host, **{**NEW, "disks": [{"source": "C:\\Hyper-V\\Disks\\big.vhdx"}]})
+    return host
+
+
+def test_linked_disks_need_no_space():
+    host = _with_free(_with_big_disk(), GIB)
+    done(host, check=True, name=["copy"], clone={"source": "web", "linked": True})
+    done(host, name=["copy"], clone={"source": "web", "linked": True})
+
+
+def test_copies_need_the_space_of_the_whole_chain():
+    host = _with_big_disk()
+    done(host, "snapshot", name=["web"], snapshot="one")
+    copy = {"name": ["copy"], "clone": "web"}
+    fails_before_the_first_step(_with_free(host, GIB), ("copy: C: has 1024M of free space", "need 40964M"), **copy)
+    # The disk is not counted twice.
+    done(_with_free(host, 41 * GIB), **copy)
+
+
+def test_parents_of_a_dynamic_disk_are_copied_once():
+    host = _host()
+    host.disk("C:\\Hyper-V\\Disks\\thin.vhdx", size=40 * GIB, used=30 * GIB)
+    done(host, **{**NEW, "disks": [{"source": "C:\\Hyper-V\\Disks\\thin.vhdx"}]})
+    done(host, "snapshot", name=["web"], snapshot="one")
+    host.files.vhd(host.vm("web").hardware.disks()[0].path).used = 5 * GIB
+    copy = {"name": ["copy"], "clone": "web"}
+    fails_before_the_first_step(_with_free(host, GIB), ("copy: C: has 1024M", "need 35840M"), **copy)
+    done(_with_free(host, 36 * GIB), **copy)
+
+
+def test_fixed_copy_of_a_dynamic_image_needs_its_whole_size():
+    fixed = {"image": {"source": BASE}, "disks": [{"format": "vhdx-fixed"}]}
+    fails_before_the_first_step(_with_free(_host(), GIB), ("web: C: has 1024M", "need 4096M"), **{**NEW, **fixed})
+
+
+def test_fixed_disk_grows_only_if_its_drive_has_space():
+    host = _host()
+    done(host, **{**NEW, "disks": [{"size": "8G", "format": "vhdx-fixed"}]})
+    grown = {"name": ["web"], "disks": [{"size": "80G"}]}
+    words = ("web: disks.SCSI 0:0.size", "web-scsi0-0.vhdx needs 72G more", "has 1024M of free space")
+    fails_before_the_first_step(_with_free(host, GIB), words, **grown)
+    done(_with_free(host, 73 * GIB), **grown)
+    # A dynamic disk needs no space before the guest writes.
+    done(_with_free(host, GIB), name=["web"], disks=[{}, {"size": "80G"}])
+    done(host, name=["web"], disks=[{}, {"size": "90G"}])
+
+
+def test_fixed_clone_that_grows_needs_the_space_of_both():
+    host = _with_free(_with_big_disk(), 50 * GIB)
+    words = ("copy: C: has 51200M", "need 61440M")
+    fails_before_the_first_step(host, words, name=["copy"], clone="web", disks=[{"size": "60G"}])

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks that several VMs need, also by their checkpoints: no task damages the disk of another VM."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.hyperv.counts import BASE, host_with
+from platforms.hyperv.tasks import done, run
+from platforms.windows.failures import Failed
+
+SHARED = "C:\\Hyper-V\\Disks\\b-scsi0-1.vhdx"
+NEW = {"memory": "1G", "disks": [{"size": "8G"}], "networks": []}
+
+
+@pytest.fixture
+def checkpoint_owner():
+    """A host with VM a: its disk D was created for VM b, and only a checkpoint of a still has it."""
+    host = host_with()
+    done(host, **{**NEW, "name": ["b"], "disks": [{"size": "8G"}, {"size": "4G"}]})
+    done(host, **{**NEW, "name": ["a"]})
+    for name, entry in (("b", {"state": "absent"}), ("a", {"source": SHARED})):
+        done(host, name=[name], disks=[{"slot": "SCSI 0:1", **entry}])
+    done(host, "snapshot", name=["a"], snapshot="one")
+    done(host, name=["a"], disks=[{"slot": "SCSI 0:1", "state": "absent"}])
+    return host
+
+
+def test_disk_that_only_a_checkpoint_of_another_vm_uses_is_not_deleted(checkpoint_owner):
+    host = checkpoint_owner
+    kept = done(host, name=["b"], state="absent")["vms"][0]["kept"]
+    assert [(one["path"], one["reason"]) for one in kept] == [(SHARED, "used by a")]
+    done(host, "snapshot", name=["a"], snapshot="one", state="restored")
+    done(host, name=["a"], state="started")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_disk_that_only_a_checkpoint_of_another_vm_uses_is_not_attached(checkpoint_owner, check):
+    host = checkpoint_owner
+    before = host.writes()
+    of_new = {**NEW, "name": ["c"], "disks": [{"source": SHARED}]}
+    for options in (of_new, {"name": ["b"], "disks": [{}, {"source": SHARED}]}):
+        result = run(host, check=check, **options, state="started")
+        assert (result["failed"], result["changed"]) == (True, False)
+        assert f"{SHARED} is used by a" in result["msg"]
+    assert host.writes() == before
+
+
+def test_parent_of_a_disk_that_only_a_checkpoint_uses_is_protected():
+    host = host_with()
+    done(host, **{**NEW, "name": ["base"]})
+    done(host, name=["copy"], clone={"source": "base", "linked": True})
+    done(host, "snapshot", name=["copy"], snapshot="one")
+    done(host, name=["copy"], disks=[{"slot": "SCSI 0:0", "state": "absent"}])
+    result = run(host, name=["base"], state="started")
+    assert (result["failed"], "is used by copy" in result["msg"]) == (True, True), result["msg"]
+    kept = done(host, name=["base"], state="absent")["vms"][0]["kept"]
+    assert [one["reason"] for one in kept] == ["used by copy"]
+
+
+def test_disk_that_cannot_be_read_does_not_prevent_a_start():
+    host = host_with(["other"])
+    host.files.open["c:\\hyper-v\\disks\\other.vhdx"] = "merge"
+    done(host, **{**NEW, "name": ["web"]})
+    done(host, name=["web"], state="started")
+
+
+def test_checkpoints_that_cannot_be_read_are_no_reason_to_attach_a_disk(checkpoint_owner):
+    host = checkpoint_owner
+    failed = Failed("OperationFailed,Microsoft.HyperV", "NotSpecified")
+
+    def fail():
+        raise failed
+
+    # The first Get-VMSnapshot reads the VM itself.
+    host.before("Get-VMSnapshot", fail, call=2)
+    before = host.writes()
+    result = run(host, name=["b"], disks=[{}, {"source": SHARED}])
+    assert (result["failed"], host.writes()) == (True, before), result["msg"]
+
+
+@pytest.mark.parametrize("prepare", [{}, {"state": "started"}, "checkpoint"], ids=str)
+@pytest.mark.parametrize("check", [True, False])
+def test_disk_of_a_vm_is_not_the_parent_of_a_linked_image(check, prepare):
+    """The VM would change the parent; with a checkpoint, as soon as the checkpoint is deleted."""
+    host = host_with(["a"])
+    done(
+        host,
+        **(
+            {"about": "snapshot", "name": ["a"], "snapshot": "one"}
+            if prepare == "checkpoint"
+            else {"name": ["a"], **prepare}
+        ),
+    )
+    before, disk = host.writes(), "C:\\Hyper-V\\Disks\\a.vhdx"
+    result = run(host, check=check, **{**NEW, "name": ["b"], "disks": [{}], "image": {"source": disk, "linked": True}})
+    assert (result["failed"], result["changed"], host.writes()) == (True, False, before)
+    assert f"b: image.source: {disk} is a disk of a" in result["msg"]
+
+
+def test_parent_of_linked_disks_is_the_parent_of_further_ones():
+    host = host_with()
+    for name in ("a", "b"):
+        done(
+            host,
+            **{**NEW, "name": [name], "disks": [{}], "image": {"source": BASE, "linked": True}, "state": "started"},
+        )
+    assert run(host, **{**NEW, "name": ["c"], "disks": [{"source": BASE}]})["failed"]
+
+
+def test_disk_of_an_own_checkpoint_is_not_attached():
+    """The guest would write to the file on which the checkpoint is based."""
+    host = host_with()
+    done(host, **{**NEW, "name": ["a"], "disks": [{"size": "8G"}, {"size": "4G"}]})
+    done(host, "snapshot", name=["a"], snapshot="one")
+    done(host, name=["a"], disks=[{"slot": "SCSI 0:1", "state": "absent"}])
+    before, disk = host.writes(), "C:\\Hyper-V\\Disks\\a-scsi0-1.vhdx"
+    for check in (True, False):
+        result = run(host, check=check, name=["a"], disks=[{"slot": "SCSI 0:1", "source": disk}])
+        assert (result["failed"], result["changed"], host.writes()) == (True, False, before)
+        assert f"a: disks.SCSI 0:1.source: {disk} belongs to a checkpoint of the VM" in result["msg"]
+    done(host, "snapshot", name=["a"], snapshot="one", state="absent")
+    done(host, name=["a"], disks=[{"slot": "SCSI 0:1", "source": disk}])
