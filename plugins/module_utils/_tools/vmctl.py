@@ -12,6 +12,7 @@ import calendar
 import ipaddress
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Optional
 
 from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
@@ -33,6 +34,8 @@ _STATES = {
 _REFUSED_START = "start vm command failed: Operation not permitted"
 _IN_PROGRESS = "Operation already in progress"
 _PAUSE_ANSWER = 10
+_UNITS = "BKMGTPE"
+_SIZE = re.compile(rf"(\d+(?:\.\d+)?)([{_UNITS}]?)", re.IGNORECASE | re.ASCII)
 _TAP = re.compile(r"vm(\d+)-if(\d+)-")
 #: A VM number and an interface number have a byte each in the addresses of local interfaces; see vmd's priv.c.
 _ID_BITS = 8
@@ -87,6 +90,12 @@ def rows(stdout):
             pid = int(pid) if pid.isdigit() else None
             found[name] = Row(int(number), pid, most, "" if tty == "-" else tty, owner, state, name, used)
     return found
+
+
+def size(text):
+    """The bytes of a size such as ``1.3G``; None if the text is not a size. vmctl rounds sizes to one decimal."""
+    match = _SIZE.fullmatch(text)
+    return int(Fraction(match[1]) * 1024 ** _UNITS.index((match[2] or "B").upper())) if match else None
 
 
 def taps(stdout):

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Optional
 
 from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.units import MIB
+from ..._tools import vmctl
 from .marked_block import printed, quoted
 
 #: Defaults of vmd for a VM, from its sources.
 _DEFAULT_MEMORY = 512 * MIB
 _CPUS = 1
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
 LOCAL, SWITCH = "nat", "network"
 NATIVE_FLAGS = ("sev", "seves")
 NATIVE = (*NATIVE_FLAGS, "allow")
@@ -115,11 +113,8 @@ def _with_inherited(own, parent):
 
 def _memory(text):
     """Return a size of vm.conf in bytes, or None. Like vmd, round down to whole MiB."""
-    match = _MEMORY.fullmatch((text or "").strip())
-    if not match:
-        return None
-    size = int(Fraction(match[1]) * 1024 ** "BKMGTPE".index((match[2] or "B").upper()))
-    return size // MIB * MIB
+    size = vmctl.size((text or "").strip())
+    return None if size is None else size // MIB * MIB
 
 
 def _nics(block):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
@@ -33,6 +35,20 @@ def test_memory_of_a_running_vm_is_reported(running):
     assert used() > 0
     well(running, state="stopped")
     assert used() is None
+
+
+@pytest.mark.parametrize("memory", ["64M", "200M", "4900M", "5G"])
+def test_rounded_sizes_of_vmctl_are_no_error(host, memory):
+    well(host, state="started", memory=memory, **DISKS)
+    assert re.search(r"\d\.[1-9][MG] +ttyp0", host.well("vmctl", "status"))
+    (vm,) = info(host, "web", facets=["counters"])["vms"]
+    assert 0 < vm["counters"]["memory_used_mib"] < vm["memory_mib"]
+
+
+def test_rounded_memory_of_a_vm_of_the_command_line_is_reported_in_whole_mib(host):
+    host.well("vmctl", "start", "-m", "1700M", "-d", host.disk(), "hand")
+    (vm,) = info(host, "hand")["vms"]
+    assert (vm["state"], vm["memory_mib"]) == ("running", 1740)
 
 
 def test_guest_without_vmmci_is_shut_down_by_ssh(running):
