@@ -28,6 +28,20 @@ MUTATIONS = (
         {"unit": _CHANGES},
     ),
     Mutation(
+        "edit-of-others-is-overwritten",
+        f"{_CODE}/edit.py",
+        "self._take_over_changes()",
+        "pass",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "block-of-others-is-deleted",
+        f"{_CODE}/marked_block.py",
+        "text = self.text[:start] + new + self.text[end:]",
+        "text = new",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
         "broken-file-is-written",
         f"{_CODE}/edit.py",
         "if errors:",

@@ -50,7 +50,7 @@ class Found:
     def is_ours(self, name):
         """Return whether the VM is defined between the marked lines."""
         entry = self.parts.entries.get(name)
-        return bool(entry and entry.text.strip())
+        return bool(entry and entry.has_block(name))
 
     def definition(self, name):
         block = self.configuration.blocks.get(name)
