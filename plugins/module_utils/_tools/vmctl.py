@@ -9,13 +9,13 @@ Every message of vmctl goes to standard error, also those of success; only ``sta
 from __future__ import annotations
 
 import calendar
-import ipaddress
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Optional
 
 from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
+from . import openbsd_network
 
 _COLUMNS = 9
 _HEADER = "ID"
@@ -118,11 +118,12 @@ def interfaces(stdout):
 def local_address(prefix, vm, nic):
     """The guest's address on a local interface: computed by vmd from the numbers of the VM and of the interface.
 
-    None if the number of the VM does not fit into the prefix; such a VM gets no address.
+    None if the number of the VM does not fit into the prefix; such a VM gets no address. None also for an invalid
+    prefix, which vmd will reject when it reads vm.conf.
     """
-    network = ipaddress.ip_network(prefix, strict=False)
+    network = openbsd_network.network(prefix)
     host = vm << _ID_BITS | (nic + 1) * 2
-    if host + 1 >= network.num_addresses:
+    if network is None or host + 1 >= network.num_addresses:
         return None
     return str(network.network_address + host + 1)
 

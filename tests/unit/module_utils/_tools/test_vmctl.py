@@ -92,6 +92,7 @@ def test_taps_are_recognized_by_the_description_that_vmd_gives_them():
         ("100.64.0.0/10", 300, 0, "100.65.44.3"),
         ("10.60.0.0/16", 255, 0, "10.60.255.3"),
         ("10.60.0.0/16", 256, 0, None),
+        ("100.64.0.300/10", 1, 0, None),
     ],
 )
 def test_address_of_a_local_interface_is_computed_as_vmd_does(prefix, vm, nic, address):

@@ -152,6 +152,12 @@ def test_address_of_a_local_interface_is_computed_and_confirmed(running):
     assert vm["ssh"]["host"] == "100.64.1.3"
 
 
+def test_vm_has_no_known_address_if_the_prefix_in_vm_conf_is_invalid(running):
+    running.write("/etc/vm.conf", "local prefix 100.64.0.300/10\n" + running.text())
+    (vm,) = info(running, "web")["vms"]
+    assert vm["addresses"] == []
+
+
 def test_address_on_a_switch_comes_from_the_lease(host):
     host.write("/etc/vm.conf", 'switch "lan" { interface bridge0 }\n')
     host.well("ifconfig", "bridge0", "create")
