@@ -10,6 +10,7 @@ import re
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from unit.module_utils._drivers.vmm.in_process import InProcess, info, openbsd, task, well
 
@@ -59,6 +60,41 @@ def test_guest_without_vmmci_is_shut_down_by_ssh(running):
     assert done.vms[0]["steps"][0]["also"] == []
     (call,) = [call for call in commands.calls if call[0] == "ssh"]
     assert call[-2:] == ("admin@100.64.1.3", "shutdown -p now || poweroff")
+
+
+class _Ssh(InProcess):
+    """ssh ends with an exit code; the guest shuts down if ``works``."""
+
+    def __init__(self, machine, rc, stderr, works):
+        super().__init__(machine)
+        self._rc, self._stderr, self._works = rc, stderr, works
+
+    def _by_ssh(self, argv):
+        if self._works:
+            super()._by_ssh(argv)
+        return Completed(tuple(argv), self._rc, "", self._stderr)
+
+
+@pytest.mark.parametrize(
+    ("rc", "stderr"),
+    [
+        (1, "shutdown: NOT super-user\n"),
+        (127, "ksh: poweroff: not found\n"),
+        (255, "ssh: connect to host 100.64.1.3 port 22: Connection refused\n"),
+    ],
+)
+def test_shutdown_command_that_fails_in_the_guest_is_an_error(running, rc, stderr):
+    commands = _Ssh(running, rc, stderr, works=False)
+    outcome = task(running, commands=commands, state="stopped", guest_shutdown={"user": "admin"})
+    assert (outcome.failed, outcome.changed, running.states()["web"]) == (True, False, "running")
+    words = "web: guest_shutdown: 'shutdown -p now || poweroff' as admin failed with exit code"
+    assert f"{words} {rc}: {stderr.strip()}" in outcome.msg, outcome.msg
+    assert running.timer.now() < 60
+
+
+@pytest.mark.parametrize(("rc", "stderr"), [(255, "Connection to 100.64.1.3 closed by remote host.\n"), (143, "")])
+def test_guest_that_ends_the_connection_shuts_down(running, rc, stderr):
+    well(running, commands=_Ssh(running, rc, stderr, works=True), state="stopped", guest_shutdown={"user": "admin"})
 
 
 def test_hanging_guest_is_reported_after_the_timeout_and_not_powered_off(running):
