@@ -11,7 +11,7 @@ from typing import Optional
 
 from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.units import MIB
-from ..._tools import vmctl
+from ..._tools import vm_conf, vmctl
 from .marked_block import printed, quoted
 
 #: Defaults of vmd for a VM, from its sources.
@@ -64,7 +64,7 @@ class Definition:
     native: Mapping = ()
 
     def statements(self):
-        """Return all statements of the block as [(keyword, text)]."""
+        """Return all statements of the block as [(keyword, text in the file)]."""
         found = [] if self.enabled else [("disable", "disable")]
         found += [("memory", f"memory {self.memory // MIB}M")] if self.memory else []
         for path, kind in self.disks:
@@ -76,7 +76,8 @@ class Definition:
         found += [("owner", f"owner {self.owner}")] if self.owner else []
         native = dict(self.native)
         found += [("allow", f"allow instance {{ {', '.join(native['allow'])} }}")] if native.get("allow") else []
-        return found + [(flag, flag) for flag in NATIVE_FLAGS if native.get(flag)]
+        found += [(flag, flag) for flag in NATIVE_FLAGS if native.get(flag)]
+        return [(keyword, vm_conf.encoded(text)) for keyword, text in found]
 
     def printed(self):
         return printed(self.name, self.parent, self.statements())

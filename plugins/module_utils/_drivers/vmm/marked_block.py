@@ -159,7 +159,7 @@ def _inside(parts):
 def printed(name, parent, statements):
     """Return a block with one statement per line, as vmd's grammar requires."""
     head = f"vm {quoted(parent)} instance {quoted(name)}" if parent else f"vm {quoted(name)}"
-    return f"{head} {{\n{''.join(f'{chr(9)}{text}{chr(10)}' for _keyword, text in statements)}}}\n"
+    return f"{vm_conf.encoded(head)} {{\n{''.join(f'{chr(9)}{text}{chr(10)}' for _keyword, text in statements)}}}\n"
 
 
 def quoted(text):
@@ -169,7 +169,7 @@ def quoted(text):
 
 def cannot_be_quoted(text):
     """Return whether vmd would misread a text in quotes: it drops newlines, and a backslash escapes what follows."""
-    return any(char in '"\\' or ord(char) < 32 or ord(char) > 255 for char in text)
+    return any(char in '"\\' or ord(char) < 32 for char in text)
 
 
 def changed_block(text, block, before, after):

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
+from unit.module_utils._drivers.vmm.in_process import InProcess, info, openbsd, task, well
 
 DISKS = {"disks": [{"size": "16M"}]}
 FOREIGN = 'vm "mail" {{\n\tmemory 64M # small\n\tdisk "{disk}"\n{more}}}\n'
@@ -375,3 +376,28 @@ def test_instance_of_a_template_inherits_what_the_task_does_not_set(host):
     assert (known["instance_of"], len(known["interfaces"])) == ("mail", 1)
     refused = task(host, name=["mail"], state="absent", allow_foreign_edit=True)
     assert (refused.failed, "template of web" in refused.msg) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["größe", "ą", os.fsdecode(b"gr\xf6\xdfe")])
+def test_paths_in_the_file_have_the_bytes_of_the_names_of_the_files(host, name):
+    disk, iso = host.disk(f"{name}.qcow2"), host.storage / f"{name}.iso"
+    iso.write_bytes(bytes(32768) + b"\1CD001\1" + bytes(40000))
+    well(host, state="started", iso=str(iso), disks=[{"source": disk}])
+    assert host.states() == {"web": "running"}
+    text = host.config_file.read_bytes()
+    assert os.fsencode(f'disk "{disk}"') in text
+    assert os.fsencode(f'cdrom "{iso}"') in text
+    assert not well(host, state="started", iso=str(iso), disks=[{"source": disk}]).changed
+    well(host, state="stopped", memory="96M", stop_mode="force")
+    assert os.fsencode(f'disk "{disk}"') in host.config_file.read_bytes()
+
+
+def test_path_of_a_vm_of_the_administrator_is_reported_and_found(host):
+    disk = host.disk("größe.qcow2")
+    host.config_file.write_bytes(f'vm "mail" {{\n\tdisable\n\tdisk "{disk}"\n}}\n'.encode())
+    host.well("vmctl", "reload")
+    assert info(host, "mail")["vms"][0]["disks"][0]["source"] == disk
+    well(host, name=["mail"], state="started")
+    assert host.states() == {"mail": "running"}
+    well(host, name=["mail"], memory="96M", autostart=True, allow_foreign_edit=True)
+    assert f'disk "{disk}"\n'.encode() in host.config_file.read_bytes()
