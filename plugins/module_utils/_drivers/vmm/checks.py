@@ -73,7 +73,7 @@ def _needs_reload(plan, steps):
 
 
 def _check_is_writable(path, name):
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(os.path.realpath(path))
     if not files.is_writable(folder) or (files.exists(path) and not files.is_writable(path)):
         raise Refused(f"{name}: {path} cannot be written.", "Run the task as root (become: true).")
 

@@ -9,6 +9,8 @@ import os
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
 from unit.module_utils._drivers.vmm.in_process import InProcess, info, openbsd, task, well
 
@@ -163,9 +165,9 @@ def test_vm_is_stopped_again_if_the_answer_to_a_reload_is_lost(host, state_befor
     if state_before == "present":
         well(host, memory="64M", autostart=True, **DISKS)
         text = host.text()
-    files = host.files()
+    left = host.files()
     outcome = task(host, commands=_LosesAnswer(host), state="started", memory="96M", autostart=True, **DISKS)
-    assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, files), outcome.msg
+    assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, left), outcome.msg
     assert host.states().get("web", "stopped") == "stopped"
 
 
@@ -318,6 +320,42 @@ def test_mode_and_owner_of_the_file_stay(host):
     host.config_file.chmod(0o644)
     well(host, **DISKS)
     assert host.config_file.stat().st_mode & 0o777 == 0o644
+
+
+def test_symbolic_link_to_the_file_stays(host):
+    real = host.folder / "repository" / "vm.conf"
+    real.parent.mkdir()
+    real.write_text("# mine\n", encoding="utf-8")
+    host.config_file.unlink(missing_ok=True)
+    host.config_file.symlink_to(real)
+    well(host, **DISKS)
+    assert (host.config_file.is_symlink(), real.read_text(encoding="utf-8")[:13]) == (True, "# mine\n# BEGI")
+    well(host, state="absent")
+    assert (host.config_file.is_symlink(), real.read_text(encoding="utf-8")) == (True, "# mine\n")
+
+
+def test_enlarged_disk_keeps_its_mode_and_the_link_to_it(host):
+    real, link = host.folder / "big" / "data.qcow2", host.storage / "link.qcow2"
+    real.parent.mkdir()
+    os.rename(host.disk(), real)
+    real.chmod(0o640)
+    link.symlink_to(real)
+    well(host, disks=[{"source": str(link)}])
+    well(host, disks=[{"slot": "disk0", "size": "32M"}])
+    assert (link.is_symlink(), real.stat().st_mode & 0o777, disk_header.capacity(str(real))) == (True, 0o640, 32 << 20)
+    assert [path.name for path in real.parent.iterdir()] == ["data.qcow2"]
+
+
+def test_disk_is_not_enlarged_without_space_for_a_copy(host, monkeypatch):
+    well(host, **DISKS)
+    monkeypatch.setattr(files, "free_space", lambda folder: 1024)
+    for check in (True, False):
+        outcome = task(host, check=check, disks=[{"slot": "disk0", "size": "32M"}])
+        assert (outcome.failed, outcome.changed) == (True, False)
+        assert "web: disks.disk0.size: enlarging" in outcome.msg
+    raw = {"disks": [{"size": "16M", "format": "raw"}]}
+    well(host, name=["raw"], **raw)
+    well(host, name=["raw"], disks=[{"slot": "disk0", "size": "32M"}])
 
 
 def test_new_file_is_readable_by_root_alone(host):
