@@ -82,9 +82,12 @@ def _remove_stale_partials(folder, base):
     for entry in entries(folder):
         if not (entry.startswith(f".{base}.") and entry.endswith(_PARTIAL)):
             continue
-        process = entry[len(base) + 2 : -len(_PARTIAL)]
-        if process.isdigit() and not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self"):
+        try:  # OpenBSD has no /proc.
+            os.kill(int(entry[len(base) + 2 : -len(_PARTIAL)]), 0)
+        except ProcessLookupError:
             remove_whole(os.path.join(folder, entry))
+        except (PermissionError, OverflowError, ValueError):
+            continue  # The process of another user, or not the number of a process.
 
 
 def write_atomically(path, data, mode=0o644):
@@ -338,8 +341,8 @@ def _explained(action, path):
 def replace_content(path, data, validate=None, mode=0o600):
     """Replace the content of a system file and keep its mode and owner; a new file gets ``mode``.
 
-    If ``path`` is a symbolic link, the file that it points to is replaced. ``validate(path)`` is called with a temporary
-    file that has the new content; if it raises, nothing is changed.
+    If it is a symbolic link, the file that it points to is replaced. ``validate(path)`` is called with a temporary file
+    that has the new content; if it raises, nothing is changed.
     """
     path = os.path.realpath(path)
     with _explained("write", path), partial(path) as temporary:

@@ -9,6 +9,7 @@ import os
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
@@ -356,6 +357,12 @@ def test_disk_is_not_enlarged_without_space_for_a_copy(host, monkeypatch):
     raw = {"disks": [{"size": "16M", "format": "raw"}]}
     well(host, name=["raw"], **raw)
     well(host, name=["raw"], disks=[{"slot": "disk0", "size": "32M"}])
+
+
+@pytest.mark.parametrize("given", [{"storage_path": "vms"}, {"boot": "bsd.rd"}])
+def test_relative_path_is_an_error(host, given):
+    with pytest.raises(InvalidInput, match="absolute"):
+        task(host, check=True, **DISKS, **given)
 
 
 def test_new_file_is_readable_by_root_alone(host):
