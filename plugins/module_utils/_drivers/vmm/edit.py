@@ -197,6 +197,8 @@ class Edit:
 
     def _take_over_changes(self):
         """Take over what others changed since the last reading. Raises Stale if they changed a VM of this edit."""
+        from .checks import check_reload
+
         path, known = self.driver.config_file, dict(self.found.configuration.texts)
         known[path] = self._text
         if not self._needs_reload and all(read_text(file) == text for file, text in known.items()):
@@ -213,6 +215,9 @@ class Edit:
             self._parts, self._text = parts, current.configuration.texts.get(path)
             self.found = replace(self.found, configuration=vm_conf.read(path, texts.get), parts=original)
         self.found = replace(self.found, rows=current.rows)
+        if changed and self._needs_reload:
+            name = next(iter((*self._final, *self._starting)), path)
+            check_reload(self.driver, current, name, self._starting)
 
     def _check_others(self, current, changed, both):
         """Raise Stale if others changed what this edit changes: ``both`` are VMs with entries that both change."""
