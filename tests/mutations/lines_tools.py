@@ -30,8 +30,8 @@ MUTATIONS = (
     Mutation(
         "file-of-running-task-is-removed",
         f"{_PORTS}/files.py",
-        'if process.isdigit() and not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self"):',
-        "if process.isdigit():",
+        "os.kill(int(entry[len(base) + 2 : -len(_PARTIAL)]), 0)",
+        "raise ProcessLookupError",
         {"unit": [f"{_UNIT_PORTS}/test_files.py"]},
     ),
     Mutation(

@@ -10,6 +10,7 @@ from mutations.mutation import Mutation
 _CODE = "plugins/module_utils/_drivers/vmm"
 _UNIT = "tests/unit/module_utils/_drivers/vmm"
 _CHANGES = (f"{_UNIT}/test_vm_conf_changes.py",)
+_OTHERS = (f"{_UNIT}/test_changes_of_others.py",)
 _POWER = (f"{_UNIT}/test_power.py",)
 
 MUTATIONS = (
@@ -26,6 +27,20 @@ MUTATIONS = (
         "self._write(self._disable_others(self._parts))",
         "self._write(self._parts)",
         {"unit": _CHANGES},
+    ),
+    Mutation(
+        "edit-of-others-is-overwritten",
+        f"{_CODE}/edit.py",
+        "self._take_over_changes()",
+        "pass",
+        {"unit": _OTHERS},
+    ),
+    Mutation(
+        "block-of-others-is-deleted",
+        f"{_CODE}/marked_block.py",
+        "text = self.text[:start] + new + self.text[end:]",
+        "text = new",
+        {"unit": _OTHERS},
     ),
     Mutation(
         "broken-file-is-written",

@@ -82,9 +82,12 @@ def _remove_stale_partials(folder, base):
     for entry in entries(folder):
         if not (entry.startswith(f".{base}.") and entry.endswith(_PARTIAL)):
             continue
-        process = entry[len(base) + 2 : -len(_PARTIAL)]
-        if process.isdigit() and not os.path.exists(f"/proc/{process}") and os.path.exists("/proc/self"):
+        try:  # OpenBSD has no /proc.
+            os.kill(int(entry[len(base) + 2 : -len(_PARTIAL)]), 0)
+        except ProcessLookupError:
             remove_whole(os.path.join(folder, entry))
+        except (PermissionError, OverflowError, ValueError):
+            continue  # The process of another user, or not the number of a process.
 
 
 def write_atomically(path, data, mode=0o644):
@@ -338,8 +341,10 @@ def _explained(action, path):
 def replace_content(path, data, validate=None, mode=0o600):
     """Replace the content of a system file and keep its mode and owner; a new file gets ``mode``.
 
-    ``validate(path)`` is called with a temporary file that has the new content; if it raises, nothing is changed.
+    If it is a symbolic link, the file that it points to is replaced. ``validate(path)`` is called with a temporary file
+    that has the new content; if it raises, nothing is changed.
     """
+    path = os.path.realpath(path)
     with _explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: _copy_owner_and_mode(handle, path, mode))
         if validate is not None:
@@ -359,9 +364,12 @@ def _copy_owner_and_mode(handle, path, mode):
     os.fchmod(handle, stat.S_IMODE(former.st_mode))
 
 
-def replace_file(temporary, final):
-    """Replace ``final`` with a complete file."""
+def replace_file(temporary, final, keep_mode=False):
+    """Replace ``final`` with a complete file; with ``keep_mode``, it gets the mode and owner of the former file."""
     with _explained("rename", temporary):
+        if keep_mode:
+            with open(temporary, "rb") as file:
+                _copy_owner_and_mode(file.fileno(), final, stat.S_IMODE(os.fstat(file.fileno()).st_mode))
         os.replace(temporary, final)
         writes.note()
 

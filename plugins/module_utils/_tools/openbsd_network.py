@@ -39,6 +39,14 @@ class Interface:
         return "UP" in self.flags
 
 
+def network(text, strict=False):
+    """The IPv4Network of a text such as 10.0.0.0/24; None if it is not one. ``strict``: no bits of a host."""
+    try:
+        return ipaddress.IPv4Network(text, strict=strict)
+    except ValueError:
+        return None
+
+
 def values_of(subnet):
     """The values of a subnet for the host's files. The host has the first address; DHCP leases some of the others."""
     first, size = subnet.network_address, subnet.num_addresses

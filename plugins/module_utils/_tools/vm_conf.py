@@ -5,7 +5,8 @@
 
 The grammar is that of vmd's parse.y: macros, includes, continued lines, adjacent strings that are concatenated. This
 parser skips what it does not know; only ``vmd -n`` checks whether a file is valid. Each statement has its position in
-its file, where it can be changed. Files are read as Latin-1, so that every byte is preserved.
+its file, where it can be changed. Files are read as Latin-1, so that every byte is preserved; values such as paths are
+``decoded``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,16 @@ _REST_OF_WORD = re.compile(r"(?:\\\n|[^\s(){}!=\#,])*", re.ASCII)
 _DEFAULT_PREFIX = "100.64.0.0/10"
 #: The most nested includes, because files may include each other.
 _DEEPEST = 16
+
+
+def decoded(text):
+    """The value of a text in a file that was read as Latin-1: its bytes are those of the name of a file."""
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def encoded(text):
+    """The text for a file that is written as Latin-1; the reverse of ``decoded``."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 class Token(NamedTuple):
@@ -214,7 +225,7 @@ class _Reader:
 
     def _macro(self):
         name, _equals = self._next().text, self._next()
-        self._macros[name] = self._string()
+        self._macros[name] = encoded(self._string())
 
     def _global(self, found):
         words = []
@@ -230,7 +241,7 @@ class _Reader:
         parts = []
         while self._peek().is_text and not (parts and self._peek().is_word(*stop)):
             parts.append(self._next().text)
-        return "".join(parts)
+        return decoded("".join(parts))
 
     def _switch(self, found):
         self._next()
@@ -276,7 +287,7 @@ class _Reader:
         if keyword in ("local", "interface"):
             return "interface", {"local": keyword == "local", **self._nic()}
         if keyword == "allow":
-            return keyword, [token.text for token in self._block()[1:] if token.is_text]
+            return keyword, [decoded(token.text) for token in self._block()[1:] if token.is_text]
         return keyword, self._string(_KEYWORDS)
 
     def _string_after(self, word):
@@ -290,11 +301,11 @@ class _Reader:
         """The options of an interface, in braces or up to the end of the line."""
         nic, token = {}, self._peek()
         if token.is_text and not token.is_word(*_NIC_WORDS, *_KEYWORDS):
-            nic["device"] = self._next().text
+            nic["device"] = decoded(self._next().text)
         inside = self._block() if self._peek().is_mark("{") else self._rest_of_line()
         for one, after in zip(inside, [*inside[1:], self._end]):
             if one.is_word(*_NIC_WORDS):
-                nic[one.text] = after.text if one.text in _NIC_VALUES and after.is_text else True
+                nic[one.text] = decoded(after.text) if one.text in _NIC_VALUES and after.is_text else True
         return nic
 
     def _rest_of_line(self):

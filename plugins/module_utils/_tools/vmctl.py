@@ -9,12 +9,13 @@ Every message of vmctl goes to standard error, also those of success; only ``sta
 from __future__ import annotations
 
 import calendar
-import ipaddress
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Optional
 
 from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
+from . import openbsd_network
 
 _COLUMNS = 9
 _HEADER = "ID"
@@ -33,6 +34,8 @@ _STATES = {
 _REFUSED_START = "start vm command failed: Operation not permitted"
 _IN_PROGRESS = "Operation already in progress"
 _PAUSE_ANSWER = 10
+_UNITS = "BKMGTPE"
+_SIZE = re.compile(rf"(\d+(?:\.\d+)?)([{_UNITS}]?)", re.IGNORECASE | re.ASCII)
 _TAP = re.compile(r"vm(\d+)-if(\d+)-")
 #: A VM number and an interface number have a byte each in the addresses of local interfaces; see vmd's priv.c.
 _ID_BITS = 8
@@ -89,6 +92,12 @@ def rows(stdout):
     return found
 
 
+def size(text):
+    """The bytes of a size such as ``1.3G``; None if the text is not a size. vmctl rounds sizes to one decimal."""
+    match = _SIZE.fullmatch(text)
+    return int(Fraction(match[1]) * 1024 ** _UNITS.index((match[2] or "B").upper())) if match else None
+
+
 def taps(stdout):
     """[Tap] from the output of ``ifconfig tap``; vmd writes the numbers of VM and NIC into a device's description."""
     found = []
@@ -109,11 +118,12 @@ def interfaces(stdout):
 def local_address(prefix, vm, nic):
     """The guest's address on a local interface: computed by vmd from the numbers of the VM and of the interface.
 
-    None if the number of the VM does not fit into the prefix; such a VM gets no address.
+    None if the number of the VM does not fit into the prefix; such a VM gets no address. None also for an invalid
+    prefix, which vmd will reject when it reads vm.conf.
     """
-    network = ipaddress.ip_network(prefix, strict=False)
+    network = openbsd_network.network(prefix)
     host = vm << _ID_BITS | (nic + 1) * 2
-    if host + 1 >= network.num_addresses:
+    if network is None or host + 1 >= network.num_addresses:
         return None
     return str(network.network_address + host + 1)
 

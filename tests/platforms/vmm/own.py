@@ -41,5 +41,5 @@ def refusals(platform, known, new):
         Refused("owner", {**change, "owner": "nobody-there"}, (known, "owner", "nobody-there")),
         Refused("native", {**change, "native": {"color": 1}}, (known, "native", "color", "sev")),
         Refused("template", {**made, "instance_of": "pvc-none"}, (new, "instance_of", "pvc-none")),
-        Refused("quote", {**change, "boot": '/a"b'}, (known, "boot", "Latin-1")),
+        Refused("quote", {**change, "boot": '/a"b'}, (known, "boot", "characters other than quotes")),
     ]

@@ -52,10 +52,15 @@ def _check_file(driver, found, plan, steps):
         if errors:
             raise invalid(path, errors)
     _check_is_ours(driver, found, plan.before.name, steps)
-    if not _needs_reload(plan, steps):
-        return
+    if _needs_reload(plan, steps):
+        check_reload(driver, found, name, {name})
+
+
+def check_reload(driver, found, name, starting):
+    """Raise if vmd would exit when it reads vm.conf, or start VMs later that are not in ``starting`` (names)."""
+    path = driver.config_file
     _check_interfaces(driver, found, name)
-    others = found.others_started({name})
+    others = found.others_started(starting)
     if others and found.configuration.staggered:
         raise Refused(
             f"{name}: vmd has to read {path} again, and would start {', '.join(others)} later, because of the line"
@@ -73,7 +78,7 @@ def _needs_reload(plan, steps):
 
 
 def _check_is_writable(path, name):
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(os.path.realpath(path))
     if not files.is_writable(folder) or (files.exists(path) and not files.is_writable(path)):
         raise Refused(f"{name}: {path} cannot be written.", "Run the task as root (become: true).")
 

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Optional
 
 from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.units import MIB
+from ..._tools import vm_conf, vmctl
 from .marked_block import printed, quoted
 
 #: Defaults of vmd for a VM, from its sources.
 _DEFAULT_MEMORY = 512 * MIB
 _CPUS = 1
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)([BKMGTPE]?)", re.IGNORECASE | re.ASCII)
 LOCAL, SWITCH = "nat", "network"
 NATIVE_FLAGS = ("sev", "seves")
 NATIVE = (*NATIVE_FLAGS, "allow")
@@ -66,7 +64,7 @@ class Definition:
     native: Mapping = ()
 
     def statements(self):
-        """Return all statements of the block as [(keyword, text)]."""
+        """Return all statements of the block as [(keyword, text in the file)]."""
         found = [] if self.enabled else [("disable", "disable")]
         found += [("memory", f"memory {self.memory // MIB}M")] if self.memory else []
         for path, kind in self.disks:
@@ -78,7 +76,8 @@ class Definition:
         found += [("owner", f"owner {self.owner}")] if self.owner else []
         native = dict(self.native)
         found += [("allow", f"allow instance {{ {', '.join(native['allow'])} }}")] if native.get("allow") else []
-        return found + [(flag, flag) for flag in NATIVE_FLAGS if native.get(flag)]
+        found += [(flag, flag) for flag in NATIVE_FLAGS if native.get(flag)]
+        return [(keyword, vm_conf.encoded(text)) for keyword, text in found]
 
     def printed(self):
         return printed(self.name, self.parent, self.statements())
@@ -115,11 +114,8 @@ def _with_inherited(own, parent):
 
 def _memory(text):
     """Return a size of vm.conf in bytes, or None. Like vmd, round down to whole MiB."""
-    match = _MEMORY.fullmatch((text or "").strip())
-    if not match:
-        return None
-    size = int(Fraction(match[1]) * 1024 ** "BKMGTPE".index((match[2] or "B").upper()))
-    return size // MIB * MIB
+    size = vmctl.size((text or "").strip())
+    return None if size is None else size // MIB * MIB
 
 
 def _nics(block):

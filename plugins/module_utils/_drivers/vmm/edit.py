@@ -6,6 +6,9 @@
 The file is written before and after vmd reads it. The first version has marks with what is not complete: the files of
 a VM that is being created or deleted (``making``), new files of another VM (``adding``), and the block that vmd still
 uses (``in_force``). The second version has marks without these keys.
+
+The steps can take minutes, so the files and power states are read again before the change. What others have changed
+meanwhile stays. If they have changed a VM of this edit, nothing is changed (Stale).
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from ..._lifecycle.mark import empty_mark
 from ..._lifecycle.model import ABSENT, ON, STOPPED
 from ..._ports import files
 from ..._ports.clock import Clock
-from .marked_block import Entry, changed_block, joined, replaced, split
+from ..._tools import vm_conf
+from .marked_block import Entry, changed_block, joined, merged, replaced, split
 from .reader import read_text
 
 #: Keys of a mark until vmd has read the change.
@@ -27,6 +31,7 @@ INCOMPLETE = frozenset({"making", "adding", "in_force"})
 _WAITING = "waiting"
 #: Seconds between observations, and how many of them, until vmd has started the VMs that are enabled in vm.conf.
 _PAUSE, _PAUSES = 0.25, 40
+_AGAIN = "Run the task again."
 
 
 class Edit:
@@ -35,6 +40,8 @@ class Edit:
     def __init__(self, driver, starting=frozenset()):
         self.driver, self._starting = driver, frozenset(starting)
         self.found = driver.read_found()
+        #: The text of vm.conf as this edit has read or written it last; None if there is no file.
+        self._text = self.found.configuration.texts.get(driver.config_file)
         #: The Parts that vmd is to read, and {name: Entry} to replace theirs with afterwards (None: remove it).
         self._parts, self._final = self.found.parts, {}
         #: {file: {name: (start, end, new text)}} for blocks outside of the marked lines; names of enabled VMs in them.
@@ -45,7 +52,7 @@ class Edit:
         self.created_files = {}
         #: Whether a failed edit was undone, except for the VMs in ``not_undoable``: their disks were enlarged.
         self.is_undone, self.not_undoable = False, set()
-        self._needs_reload = self._was_reloaded = False
+        self._needs_reload = self._was_written = self._was_reloaded = False
 
     # Before the steps -------------------------------------------------------------------------------------------------
 
@@ -85,9 +92,9 @@ class Edit:
         current = self._block_text(self.found, name)
         if block is not None and not self.found.is_ours(name):
             self._define_elsewhere(block, definition)
-            entry = Entry(mark)
+            entry = self._entry(name).with_block(name, "", mark)
         else:
-            entry = Entry(mark, definition.printed())
+            entry = self._entry(name).with_block(name, definition.printed(), mark)
         in_force = (self.found.mark(name) or {}).get("in_force") or current
         key = "adding" if current else "making"
         incomplete = {
@@ -105,14 +112,18 @@ class Edit:
 
     def annotate(self, name, mark, definition=None):
         """Change only the mark of a VM, and autostart if ``definition`` is given; vmd need not read either now."""
-        entry = self._parts.entries.get(name, Entry(mark))
+        entry = self._entry(name)
         in_force = {key: value for key, value in (entry.mark or {}).items() if key == "in_force"}
-        text = definition.printed() if definition is not None and entry.text else entry.text
-        if definition is not None and not entry.text:
+        entry = replace(entry, mark={**mark, **in_force})
+        if definition is None:
+            self._stage(name, entry)
+            return
+        if entry.has_block(name):
+            entry = entry.with_block(name, definition.printed(), entry.mark)
+        else:
             self._define_elsewhere(self.found.configuration.blocks[name], definition)
-        self._stage(name, Entry({**mark, **in_force}, text))
-        if definition is not None:
-            self.driver.written[name] = definition.printed().rstrip("\n")
+        self._stage(name, entry)
+        self.driver.written[name] = definition.printed().rstrip("\n")
 
     def read_again(self, name):
         """Have vmd read the block of a VM as it is in vm.conf."""
@@ -127,7 +138,8 @@ class Edit:
         if block is not None and not self.found.is_ours(name):
             self._replace_elsewhere(block, "")
         self._needs_reload = self._needs_reload or block is not None
-        self._stage(name, Entry({**empty_mark(name), "making": sorted(paths)}) if paths else None, final=None)
+        mark, entry = {**empty_mark(name), "making": sorted(paths)} if paths else None, self._entry(name)
+        self._stage(name, entry.with_block(name, "", mark), final=entry.with_block(name, "", None))
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
 
     def _define_elsewhere(self, block, definition):
@@ -148,9 +160,12 @@ class Edit:
 
     def _disabled(self, definition, entry):
         """Return the entry with a disabled VM, because vmd would start an enabled one; not if this batch starts it."""
-        if not definition.enabled or definition.name in self._starting or not entry.text:
+        if not definition.enabled or definition.name in self._starting or not entry.has_block(definition.name):
             return entry
-        return replace(entry, text=replace(definition, enabled=False).printed())
+        return entry.with_block(definition.name, replace(definition, enabled=False).printed(), entry.mark)
+
+    def _entry(self, name):
+        return self._parts.entries.get(name, Entry(None))
 
     def _stage(self, name, entry, final=False):
         self._parts = self._parts.having(name, entry)
@@ -161,21 +176,60 @@ class Edit:
 
     def commit(self):
         """Write vm.conf, have vmd read it, and complete what has to wait for that. On failure, restore the old file."""
-        to_stop = self._started_by_reload()
         try:
+            self._take_over_changes()
+            to_stop, self._was_written = self._started_by_reload(), True
             self._write(self._disable_others(self._parts))
             self._write_included()
             if self._needs_reload:
                 self._reload()
         except PolyvirtError:
-            self._restore()
-            self.discard(self.created_files)
+            try:
+                self._restore()
+            finally:
+                self.discard(self.created_files)
             raise
         try:
             if self._needs_reload:
                 self._stop_again(to_stop)
         finally:  # The edit itself has succeeded, even if a VM could not be stopped again.
             self._complete()
+
+    def _take_over_changes(self):
+        """Take over what others changed since the last reading. Raises Stale if they changed a VM of this edit."""
+        from .checks import check_reload
+
+        path, known = self.driver.config_file, dict(self.found.configuration.texts)
+        known[path] = self._text
+        if not self._needs_reload and all(read_text(file) == text for file, text in known.items()):
+            return
+        current, base = self.driver.read_found(), split(self._text or "", path)
+        texts = current.configuration.texts
+        changed = {file for file in {*known, *texts} if known.get(file) != texts.get(file)}
+        parts, both = merged(base, self._parts, current.parts)
+        both |= {name for name in self._final if current.parts.entries.get(name) != base.entries.get(name)}
+        self._check_others(current, changed, both)
+        original = merged(base, self.found.parts, current.parts)[0] if changed else self.found.parts
+        if changed:
+            texts = {**texts, path: joined(original)}
+            self._parts, self._text = parts, current.configuration.texts.get(path)
+            self.found = replace(self.found, configuration=vm_conf.read(path, texts.get), parts=original)
+        self.found = replace(self.found, rows=current.rows)
+        if changed and self._needs_reload:
+            name = next(iter((*self._final, *self._starting)), path)
+            check_reload(self.driver, current, name, self._starting)
+
+    def _check_others(self, current, changed, both):
+        """Raise Stale if others changed what this edit changes: ``both`` are VMs with entries that both change."""
+        blocks, names = self.found.configuration.blocks, {*both, *self._final}
+        files_of_both = sorted(changed & set(self._elsewhere))
+        added = {name for name in names if name in current.configuration.blocks and name not in blocks}
+        started = {name for name in self._final if self.found.power(name) == STOPPED != current.power(name)}
+        if both | added or files_of_both:
+            what = sorted(name or self.driver.config_file for name in both | added) + files_of_both
+            raise Stale(f"{', '.join(what)}: changed in vm.conf meanwhile by another client.", _AGAIN)
+        if started:
+            raise Stale(f"{', '.join(sorted(started))}: started meanwhile by another client.", _AGAIN)
 
     def _complete(self):
         """Do what has to wait until vmd has read the file: delete files, and write the final blocks and marks."""
@@ -184,11 +238,19 @@ class Edit:
         parts = self._parts
         for name, entry in self._final.items():
             parts = parts.having(name, entry)
-        self._write(parts)
+        self._write(self._with_others_changes(parts))
+
+    def _with_others_changes(self, parts):
+        """Return Parts with what others have changed in vm.conf since this edit has written it."""
+        path, text = self.driver.config_file, read_text(self.driver.config_file)
+        if text == self._text:
+            return parts
+        self._elsewhere.pop(path, None)  # This edit has written them already.
+        return merged(split(self._text or "", path), parts, split(text or "", path))[0]
 
     def _started_by_reload(self):
         """Return the stopped VMs outside of the marked lines that vmd will start although no step requests it."""
-        removed = {name for name, entry in self._final.items() if entry is None}
+        removed = {name for name, entry in self._final.items() if entry is None or entry.mark is None}
         enabled = {name for name in self._enabled if self.found.power(name) == STOPPED}
         return ({*self.found.others_started(self._starting)} | enabled) - removed - self._starting
 
@@ -209,10 +271,11 @@ class Edit:
         if not self._needs_reload:
             return parts
         for name, entry in parts.entries.items():
-            definition = self.found.definition(name) if name and entry.text.strip() else None
+            definition = self.found.definition(name) if name and entry.has_block(name) else None
             would_start = definition and definition.enabled and self.found.power(name) == STOPPED
             if would_start and name not in self._final and name not in self._starting:
-                parts = parts.having(name, replace(entry, text=replace(definition, enabled=False).printed()))
+                disabled = replace(definition, enabled=False).printed()
+                parts = parts.having(name, entry.with_block(name, disabled, entry.mark))
         return parts
 
     def _reload(self):
@@ -252,34 +315,40 @@ class Edit:
 
     def _restore(self):
         """Restore all files, and have vmd read them again if it may have read the new ones."""
-        original, included = self.found.configuration.texts, set(self._elsewhere) - {self.driver.config_file}
+        path, original = self.driver.config_file, self.found.configuration.texts
+        elsewhere = set(self._elsewhere) if self._was_written else set()
+        included, is_whole = elsewhere - {path}, path in elsewhere
         started = {name for name in self._starting if self.found.power(name) not in ON}
         self._elsewhere, self._final, self._starting = {}, {}, frozenset()
-        for path in included:
-            _replace(path, original[path])
+        for file in included:
+            _replace(file, original[file])
+        parts = self.found.parts if is_whole else self._with_others_changes(self.found.parts)
         self.is_undone = not self._was_reloaded
         if self._was_reloaded:
             with suppress(PolyvirtError):  # The first error is more important.
-                self._write(self._disable_others(self.found.parts))
+                self._write(self._disable_others(parts))
                 self._reload()
                 # If only the answer was lost, vmd has read the new file and started the VMs of this batch.
                 self._stop_again({*self.found.others_started(set())} | (started & set(self.driver.tool.status())))
                 self.is_undone = True
-        if self.driver.config_file in original:
-            _replace(self.driver.config_file, original[self.driver.config_file])
+        parts = parts if is_whole else self._with_others_changes(parts)
+        if parts is not self.found.parts:
+            _replace(path, joined(parts))
+        elif path in original:
+            _replace(path, original[path])
         else:
-            files.remove(self.driver.config_file)
+            files.remove(path)
 
     def _write(self, parts):
-        text = joined(parts)
-        if self.driver.config_file in self._elsewhere:
-            # A block outside of the marked lines of the same file changes too.
-            outside = split(self._text_elsewhere(self.driver.config_file), self.driver.config_file)
-            text = joined(replace(parts, before=outside.before, after=outside.after))
-        if not text and self.driver.config_file not in self.found.configuration.texts:
-            files.remove(self.driver.config_file)
-        elif text != read_text(self.driver.config_file):
-            _replace(self.driver.config_file, text, self._validate)
+        path, text = self.driver.config_file, joined(parts)
+        if path in self._elsewhere:
+            # A block that is not an entry changes too, in the same file.
+            text = joined(merged(self.found.parts, parts, split(self._text_elsewhere(path), path))[0])
+        if not text and path not in self.found.configuration.texts:
+            files.remove(path)
+        elif text != read_text(path):
+            _replace(path, text, self._validate)
+        self._text = read_text(path)
 
     def _validate(self, candidate):
         errors = self.driver.tool.validate(candidate)

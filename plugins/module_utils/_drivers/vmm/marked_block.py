@@ -4,7 +4,8 @@
 """Edit vm.conf(5): VMs of this collection are between two marked lines; all other bytes stay the same.
 
 Each VM between the marked lines is an entry: a comment with its mark, then its block. An entry without a block is the
-mark of a VM that is not completely created or deleted, or that is defined elsewhere.
+mark of a VM that is not completely created or deleted, or that is defined elsewhere. Other text after a mark, such as
+a block of the administrator, stays when the VM is changed or deleted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Optional
 
 from ..._lifecycle import mark as marks
 from ..._lifecycle.errors import Refused
+from ..._tools import vm_conf
 
 _MARK = "# polyvirt "
 #: Only a newline ends a line; other line breaks of Unicode can be within a line, so str.splitlines is not used.
@@ -71,6 +73,19 @@ class Entry:
     mark: Optional[Mapping]
     text: str = ""
 
+    def has_block(self, name):
+        return own_block(self.text, name) is not None
+
+    def with_block(self, name, new, mark):
+        """Return this entry with another block of its VM and another mark; all other text stays.
+
+        Without a block and other text, an entry without a mark is None.
+        """
+        start, end = own_block(self.text, name) or (0, 0)
+        text = self.text[:start] + new + self.text[end:]
+        text = text if text.strip() else ""
+        return Entry(mark, text) if text or mark is not None else None
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -105,15 +120,37 @@ def _entries(lines):
     return entries
 
 
+def own_block(text, name):
+    """Return (start, end) of the block of a VM in the text of its entry, with its newline; None without a block."""
+    block = vm_conf.read("", {"": text}.get).blocks.get(name)
+    return (block.start, block.end + text[block.end :].startswith("\n")) if block else None
+
+
+def merged(base, ours, theirs):
+    """Return (``theirs`` with the entries that ``ours`` changes, names of the VMs that both change).
+
+    All are Parts; ``ours`` and ``theirs`` were both made from ``base``. What both change stays as in ``theirs``.
+    """
+    ours = _entries(_LINE.findall(_inside(ours)))
+    names = {name for name in {*base.entries, *ours} if ours.get(name) != base.entries.get(name)}
+    both = {name for name in names if theirs.entries.get(name) not in (base.entries.get(name), ours.get(name))}
+    for name in (name for name in (*base.entries, *ours) if name in names - both):
+        theirs = theirs.having(name, ours.get(name))
+    return theirs, both
+
+
 def joined(parts):
     """Return the text of a file from its Parts; without entries, there are no marked lines."""
     if not parts.entries:
         return parts.before + parts.after
-    inside = "".join(
+    return put_in(parts.before, _inside(parts), parts.after)
+
+
+def _inside(parts):
+    return "".join(
         (f"{_MARK}{marks.printed(one.mark)}\n" if one.mark is not None else "") + one.text
         for one in parts.entries.values()
     )
-    return put_in(parts.before, inside, parts.after)
 
 
 # Blocks ---------------------------------------------------------------------------------------------------------------
@@ -122,7 +159,7 @@ def joined(parts):
 def printed(name, parent, statements):
     """Return a block with one statement per line, as vmd's grammar requires."""
     head = f"vm {quoted(parent)} instance {quoted(name)}" if parent else f"vm {quoted(name)}"
-    return f"{head} {{\n{''.join(f'{chr(9)}{text}{chr(10)}' for _keyword, text in statements)}}}\n"
+    return f"{vm_conf.encoded(head)} {{\n{''.join(f'{chr(9)}{text}{chr(10)}' for _keyword, text in statements)}}}\n"
 
 
 def quoted(text):
@@ -132,7 +169,7 @@ def quoted(text):
 
 def cannot_be_quoted(text):
     """Return whether vmd would misread a text in quotes: it drops newlines, and a backslash escapes what follows."""
-    return any(char in '"\\' or ord(char) < 32 or ord(char) > 255 for char in text)
+    return any(char in '"\\' or ord(char) < 32 for char in text)
 
 
 def changed_block(text, block, before, after):

@@ -17,6 +17,7 @@ from ..._lifecycle.options import Connection, Option
 from ..._ports import files
 from ..._ports.clock import Clock
 from ..._ports.command import Commands
+from ..._tools.vm_conf import decoded, encoded
 from .marked_block import cut_out, put_in
 from .reader import read_text
 
@@ -65,7 +66,7 @@ class _Lines:
 
     def __init__(self, params, mode):
         self._path, self._name, self._mode = params["path"], params["name"], mode
-        self._wanted = params["lines"]
+        self._wanted = [encoded(line) for line in params["lines"]]
         self._validate, self._apply, self._defer = params["validate"], params["apply"], params["defer"]
         self._commands = Commands()
         self._text = read_text(self._path)
@@ -88,8 +89,8 @@ class _Lines:
             "diff": {
                 "before_header": self._path,
                 "after_header": self._path,
-                "before": _joined(before),
-                "after": _joined(self._wanted),
+                "before": decoded(_joined(before)),
+                "after": decoded(_joined(self._wanted)),
             },
             "warnings": [],
         }
@@ -144,7 +145,7 @@ class _Lines:
             files.remove(self._path)
             return
         check = self._check_candidate if validated and self._validate else None
-        files.replace_content(self._path, text.encode("latin-1", "replace"), check, self._mode)
+        files.replace_content(self._path, text.encode("latin-1"), check, self._mode)
 
     # Validation -------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 
-from ..._lifecycle.errors import PolyvirtError
+from ..._lifecycle.errors import InvalidInput, PolyvirtError
 from ..._lifecycle.options import Connection, Option
 from ..._ports import files
 from ..._ports.command import Commands
@@ -24,6 +24,8 @@ from .reader import read_text
 ANCHOR = "polyvirt_vmm"
 #: The first line of files that belong to the role vmm_network as a whole.
 OWN = "# Written by the role polyvirt.core.vmm_network."
+#: A subnet needs addresses for the host, for guests and for leases.
+_SHORTEST_PREFIX, _LONGEST_PREFIX = 8, 29
 _NO_SERVICE = {"enabled": False, "running": False, "flags": ""}
 _NETWORK = {
     "state": Option(choices=("present", "absent"), default="present"),
@@ -227,20 +229,21 @@ class HostNetwork:
         ]
         routed = [(network, f"a route by {name}") for network, name in self.routes if name not in own]
         routed = [one for one in routed if not one[1].endswith(" lo0") and not _is_tap(one[1])]
-        return [*connected, *routed, (ipaddress.ip_network(self.configuration.prefix, strict=False), "vmd")]
+        local = net.network(self.configuration.prefix)  # vmd rejects an invalid prefix; see _check_validity.
+        return [*connected, *routed, *([(local, "vmd")] if local else [])]
 
     def subnet(self, wanted):
         """Return the subnet of a routed network; for ``auto``, its current subnet or a free one."""
         if wanted["mode"] != "routed" or wanted["state"] == "absent":
             return None
         if wanted["subnet"] != "auto":
-            return ipaddress.ip_network(wanted["subnet"])
+            return _requested_subnet(wanted["subnet"])
         return self._subnet_of_file(wanted["host_interface"]) or net.free_subnet(self.used(wanted))
 
     def _subnet_of_file(self, name):
         text = self.hostname_files.get(name, "") if name in self.own else ""
         match = re.search(r"^inet (\S+) (\S+)$", text, re.MULTILINE)
-        return ipaddress.ip_network(f"{match[1]}/{match[2]}", strict=False) if match else None
+        return net.network(f"{match[1]}/{match[2]}") if match else None
 
     def _to_start(self, wanted, subnet):
         """Return (interfaces that netstart has to start, those of them that must be destroyed and created again)."""
@@ -265,6 +268,17 @@ class HostNetwork:
         """Return the networks that the host is connected to, except those of its VMs."""
         networks = [network for network, where in self.used(wanted) if where in self.interfaces]
         return sorted({str(network) for network in networks if not network.is_loopback})
+
+
+def _requested_subnet(text):
+    subnet = net.network(text, strict=True)
+    if subnet is None or not _LONGEST_PREFIX >= subnet.prefixlen >= _SHORTEST_PREFIX:
+        raise InvalidInput(
+            f"network.subnet: '{text}' is not an IPv4 network with a prefix length from {_SHORTEST_PREFIX} to"
+            f" {_LONGEST_PREFIX}.",
+            "Set the address of the network itself, such as 10.50.0.0/24, or auto.",
+        )
+    return subnet
 
 
 def _is_tap(where):

@@ -12,7 +12,7 @@ from functools import cache
 
 from ..._lifecycle.errors import PolyvirtError
 from ..._lifecycle.model import RUNNING, STOPPED, Address, Counters, File, Vm
-from ..._lifecycle.units import parse_size
+from ..._lifecycle.units import MIB
 from ..._ports import files
 from ..._ports.clock import epoch
 from ..._tools import disk_header, vm_conf, vmctl
@@ -50,7 +50,7 @@ class Found:
     def is_ours(self, name):
         """Return whether the VM is defined between the marked lines."""
         entry = self.parts.entries.get(name)
-        return bool(entry and entry.text.strip())
+        return bool(entry and entry.has_block(name))
 
     def definition(self, name):
         block = self.configuration.blocks.get(name)
@@ -101,13 +101,13 @@ def observed_vm(found, name, native_keys=()):
 
 def _counters(row):
     """vmctl prints a dash for a VM that does not run."""
-    is_known = row is not None and row.used_memory[:1].isdigit()
-    return Counters(memory_used=parse_size(row.used_memory, "memory") if is_known else None)
+    return Counters(memory_used=vmctl.size(row.used_memory) if row is not None else None)
 
 
 def _config_of_row(row):
-    """Return the settings of a VM that was started on the command line, as far as vmctl reports them."""
-    return {"cpus": 1, "memory": parse_size(row.max_memory, "memory"), "autostart": False}
+    """Return the settings of a VM that was started on the command line, as far as vmctl reports them: rounded."""
+    memory = vmctl.size(row.max_memory)
+    return {"cpus": 1, "memory": memory and memory // MIB * MIB, "autostart": False}
 
 
 def image_of(path):

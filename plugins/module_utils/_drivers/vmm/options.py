@@ -50,8 +50,8 @@ CONNECTION = {"executable": Connection(default="vmctl"), "config_file": Connecti
 VM = {
     **CONNECTION,
     "image": with_suboption(options.VM["image"], "source", absolute=True),
-    "storage_path": Connection("path", default=STORAGE),
-    "boot": Option("path"),
+    "storage_path": Connection("path", default=STORAGE, absolute=True),
+    "boot": Option("path", absolute=True),
     "boot_device": Option(choices=("default", "disk", "cdrom", "net")),
     "owner": Option(),
     "instance_of": Option(role=CREATION),

@@ -11,6 +11,8 @@ from .edit import INCOMPLETE, Edit
 
 #: The exit code of ssh itself: the command did not run, or the connection ended because the guest shut down.
 _SSH_FAILED, _CONNECT_TIMEOUT = 255, 10
+#: A shell adds this to the number of the signal that ended a command.
+_ENDED_BY_SIGNAL = 128
 _ADDRESSES = frozenset({"power", "addresses"})
 
 
@@ -57,13 +59,23 @@ def _shut_down_by_ssh(driver, vm):
         *key, f"{options['user']}@{addresses[0].address}", options["command"],
     ]  # fmt: skip
     completed = driver.commands.run(argv, writes=True)
-    if completed.rc == _SSH_FAILED and "closed by" not in completed.stderr:
+    if not _has_begun(completed):
+        error = completed.stderr.strip().rstrip(".") or "no error message"
         raise CommandFailed(
             argv,
             completed.rc,
             completed.stderr,
+            message=f"{vm.name}: guest_shutdown: '{options['command']}' as {options['user']} failed with exit code"
+            f" {completed.rc}: {error}.",
             remedy="Correct guest_shutdown, or omit it; then vmd may power off the VM.",
         )
+
+
+def _has_begun(completed):
+    """Return whether the guest shuts down. It may have ended the connection, or the command by a signal."""
+    if completed.rc == _SSH_FAILED:
+        return "closed by" in completed.stderr
+    return completed.rc == 0 or completed.rc > _ENDED_BY_SIGNAL
 
 
 def kill(driver, vm, step):

@@ -149,7 +149,8 @@ def _check_values(vm, config):
     for option, text in _texts(config):
         if cannot_be_quoted(text):
             raise Refused(
-                f"{vm.name}: {option}: vm.conf cannot contain {text!r}.", "Use printable Latin-1 without quotes and \\."
+                f"{vm.name}: {option}: vm.conf cannot contain {text!r}.",
+                "Use characters other than quotes and \\.",
             )
     if config.get("memory") and config["memory"] % MIB:
         raise Refused(f"{vm.name}: memory: {human_size(config['memory'])} is not a whole number of MiB.", "Round it.")

@@ -36,6 +36,11 @@ def text_of(name):
     return _TEXTS.get(name) or os.strerror(getattr(errno, name))
 
 
+def path_in(text):
+    """The path that a text of a configuration file names. Files are read as Latin-1; the path is in the same bytes."""
+    return os.fsdecode(text.encode("latin-1"))
+
+
 class Host:
     """Files below the directory ``root`` (empty or ``/``: the real file system). Paths are those of the simulated host.
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from . import sizes
+from .host import path_in
 from .lexer import Lexer
 from .vmconf_globals import LONGEST_INTERFACE, Reader, kind_of
 from .vmconf_grammar import DIALECT, GRAMMAR, SINCE
@@ -127,6 +128,7 @@ class _Reader(Reader):
         self.block.has_devices = True
 
     def _disk(self, path, image_format):
+        path = path_in(path)
         if len(self.block.disks) >= MAX_DISKS:
             raise _Unusable("too many disks")
         try:
@@ -143,7 +145,7 @@ class _Reader(Reader):
         if self.kernel is not None:
             self.reject("kernel specified more than once")
         try:
-            self.kernel = self.host.resolve(path)
+            self.kernel = self.host.resolve(path_in(path))
         except OSError as reason:
             self.reject(f"kernel path not found: {reason.strerror}")
         self.block.has_devices = True
@@ -156,7 +158,7 @@ class _Reader(Reader):
             self.reject("cdrom specified more than once")
         if len(path) > _LONGEST_PATH:
             self.reject("cdrom name too long")
-        self.block.cdrom = path
+        self.block.cdrom = path_in(path)
         self.block.has_devices = True
 
     def memory_number(self, _memory, number):

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from . import prefixes
+from .host import path_in
 from .lalr import Invalid
 
 LONGEST_INTERFACE = 15
@@ -50,7 +51,7 @@ class Reader:
 
     def include(self, _word, path):
         try:
-            self.lexer.include(path)
+            self.lexer.include(path_in(path))
         except OSError:
             self.reject(f"failed to include file {path}")
 

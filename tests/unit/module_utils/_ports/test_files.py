@@ -151,6 +151,17 @@ def test_private_folder_of_a_killed_run_is_removed_by_the_next(tmp_path):
     assert os.listdir(tmp_path) == [f".polyvirt.{os.getppid()}.polyvirt-partial"]
 
 
+def test_file_of_a_killed_run_is_removed_on_a_host_without_proc(tmp_path, monkeypatch):
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: not str(path).startswith("/proc") and exists(path))
+    left = [tmp_path / f".disk.{process}.polyvirt-partial" for process in (os.getppid(), 4194305)]
+    for path in left:
+        path.touch()
+    with files.partial(str(tmp_path / "disk")):
+        pass
+    assert [path for path in left if path.is_file()] == left[:1]
+
+
 def test_private_folder_that_cannot_be_created(tmp_path):
     with pytest.raises(errors.NotFound, match="Could not"), files.private_folder(str(tmp_path / "nosuch")):
         pass

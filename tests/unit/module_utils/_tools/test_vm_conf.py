@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import definition_of
@@ -95,3 +96,34 @@ def test_files_that_include_each_other():
 )
 def test_invalid_text_does_not_fail(text):
     assert vm_conf.read("f", {"f": text}.get).switches in ({}, {"x": ""})
+
+
+UTF_8 = """\
+dir = "/größe"
+switch "łan" { interface bridge0 }
+include "/etc/ą.conf"
+vm "a" {
+\tdisk $dir/ą.qcow2
+\tcdrom "/iso/größe.iso"
+\tinterface { switch "łan" }
+}
+"""
+
+
+def test_values_have_the_bytes_of_file_names():
+    texts = {"/etc/vm.conf": UTF_8.encode().decode("latin-1")}
+    asked = []
+    found = read("/etc/vm.conf", lambda path: asked.append(path) or texts.get(path))
+    assert asked == ["/etc/vm.conf", "/etc/ą.conf"]
+    definition = definition_of(found.blocks["a"], found.blocks)
+    assert (definition.disks, definition.cdrom) == ((("/größe/ą.qcow2", None),), "/iso/größe.iso")
+    assert (definition.nics[0].switch, dict(found.switches)) == ("łan", {"łan": "bridge0"})
+    block = found.blocks["a"]
+    assert texts["/etc/vm.conf"][block.start : block.end].startswith('vm "a" {')
+
+
+def test_bytes_that_are_not_utf_8_stay():
+    text = 'vm "a" {\n\tdisk "/gr\xf6\xdfe"\n}\n'
+    found = read("f", {"f": text}.get)
+    assert os.fsencode(found.blocks["a"].all("disk")[0][0]) == b"/gr\xf6\xdfe"
+    assert definition_of(found.blocks["a"], found.blocks).printed() == text

@@ -67,6 +67,17 @@ def test_unrecognized_state_is_unknown():
     assert vmctl.rows(STATUS.replace("running", "melting"))["web01"].power == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1.0G", 1 << 30), ("512M", 512 << 20), ("1.9G", 2040109465), ("21.3M", 22334668), ("1023B", 1023), ("0B", 0),
+        ("100K", 102400), ("1024M", 1 << 30), ("1.2T", 1319413953331), ("-", None), ("much", None), ("", None),
+    ],
+)  # fmt: skip
+def test_sizes_are_rounded_to_one_decimal_so_they_are_not_whole_bytes(text, size):
+    assert vmctl.size(text) == size
+
+
 def test_taps_are_recognized_by_the_description_that_vmd_gives_them():
     assert vmctl.taps(TAPS) == [vmctl.Tap(1, 0, ("100.64.1.2",))]
 
@@ -81,6 +92,7 @@ def test_taps_are_recognized_by_the_description_that_vmd_gives_them():
         ("100.64.0.0/10", 300, 0, "100.65.44.3"),
         ("10.60.0.0/16", 255, 0, "10.60.255.3"),
         ("10.60.0.0/16", 256, 0, None),
+        ("100.64.0.300/10", 1, 0, None),
     ],
 )
 def test_address_of_a_local_interface_is_computed_as_vmd_does(prefix, vm, nic, address):

@@ -153,6 +153,20 @@ def _check_growth(found, plan, vm, change):
         )
     if change.new % MIB:
         raise Refused(f"{vm.name}: {change.path}: it is not a whole number of MiB.", "Round it to whole MiB.")
+    if path and files.is_file(path) and disk_header.is_qcow(path):
+        _check_space_of_copy(vm.name, change.path, os.path.realpath(path))
+
+
+def _check_space_of_copy(name, option, path):
+    """Raise Refused if there is no space for a copy of a disk: a qcow2 image is enlarged by copying it."""
+    folder = os.path.dirname(path)
+    needed, free = files.allocated(path), files.free_space(folder)
+    if needed > free:
+        raise Refused(
+            f"{name}: {option}: enlarging {path} needs {human_size(needed)} for a copy, and {folder} has"
+            f" {human_size(free)}.",
+            "Free some space, or move the disk.",
+        )
 
 
 def _linked_clones(plan):

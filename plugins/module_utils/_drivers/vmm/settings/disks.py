@@ -83,13 +83,17 @@ def _typed(path, entry):
 
 
 def grow_disk(driver, entry, size):
-    """Enlarge a disk image: a raw one gets a hole at its end; a qcow2 one is copied, because vmctl cannot resize it."""
+    """Enlarge a disk image: a raw one gets a hole at its end; a qcow2 one is copied, because vmctl cannot resize it.
+
+    If the path is a symbolic link, the file that it points to is replaced.
+    """
     if entry["format"] == "raw":
         files.grow(entry["source"], size)
         return
-    with files.partial(entry["source"]) as copy:
-        driver.tool.create("-i", entry["source"], "-s", f"{size // MIB}M", f"qcow2:{copy}")
-        files.replace_file(copy, entry["source"])
+    path = os.path.realpath(entry["source"])
+    with files.partial(path) as copy:
+        driver.tool.create("-i", path, "-s", f"{size // MIB}M", f"qcow2:{copy}")
+        files.replace_file(copy, path, keep_mode=True)
 
 
 def create_seed(driver, vm, step, networks):

@@ -31,6 +31,8 @@ from platforms.vmm.double_host import OpenBSD
 from unit.module_utils._engine.world import FakeClock
 
 OPTIONS = VMM.supported({**options.VM, **VM})
+#: The block of a VM of the administrator.
+FOREIGN = 'vm "mail" {{\n\tmemory 64M # small\n\tdisk "{disk}"\n{more}}}\n'
 
 
 class Host(OpenBSD):
@@ -181,3 +183,10 @@ def info(machine, *names, **more):
     """Return the result of vmm_vm_info."""
     driver, _params = driver_of(machine, name=["web"])
     return report_vms(driver, {"name": list(names) or None, **more})
+
+
+def foreign(host, more="", name="/etc/vm.conf"):
+    """Define the VM mail of the administrator in vm.conf, have vmd read it, and return the text of the file."""
+    host.write(name, FOREIGN.format(disk=host.disk(), more=more))
+    host.well("vmctl", "reload")
+    return host.file(name).read_text(encoding="latin-1")

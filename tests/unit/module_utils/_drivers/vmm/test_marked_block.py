@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import (
     Definition,
@@ -13,9 +15,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definit
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_block import (
     Entry,
+    Parts,
     changed_block,
     joined,
     marked_lines,
+    merged,
     split,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
@@ -79,6 +83,47 @@ def test_text_without_a_mark_between_the_marked_lines_stays():
     text = f'{BEGIN}\n# by hand\nvm "a" {{\n\tdisk /a\n}}\n{END}\n'
     assert joined(split(text, "f")) == text
     assert joined(split(text, "f").having("web", WEB)).startswith(text[: -len(END) - 1])
+
+
+MAIL = '# by hand\nvm "mail" {\n\tdisk /m\n}\n'
+OTHER = Definition("web", memory=2 << 30).printed()
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "removed"),
+    [
+        (WEB.text, OTHER, None),
+        (WEB.text + MAIL, OTHER + MAIL, MAIL),
+        (MAIL + WEB.text, MAIL + OTHER, MAIL),
+        (MAIL, OTHER + MAIL, MAIL),
+        ("", OTHER, None),
+        (WEB.text + "\n", OTHER + "\n", None),
+    ],
+)
+def test_other_text_after_a_mark_stays(text, changed, removed):
+    entry = Entry(WEB.mark, text)
+    assert entry.with_block("web", OTHER, WEB.mark) == Entry(WEB.mark, changed)
+    assert entry.with_block("web", "", None) == (removed and Entry(None, removed))
+
+
+def entries(**texts):
+    return Parts("", {name: Entry(empty_mark(name), text) for name, text in texts.items()})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected", "both"),
+    [
+        ({"a": "1\n"}, {"a": "1\n"}, {"a": "1\n"}, set()),
+        ({"a": "2\n"}, {"a": "1\n", "b": "3\n"}, {"a": "2\n", "b": "3\n"}, set()),
+        ({}, {"a": "1\n", "b": "3\n"}, {"b": "3\n"}, set()),
+        ({"a": "1\n", "c": "4\n"}, {"b": "3\n"}, {"b": "3\n", "c": "4\n"}, set()),
+        ({"a": "2\n"}, {"a": "3\n"}, {"a": "3\n"}, {"a"}),
+        ({"a": "2\n"}, {"a": "2\n"}, {"a": "2\n"}, set()),
+    ],
+)
+def test_changes_of_two_clients_are_merged_by_vm(ours, theirs, expected, both):
+    result = merged(entries(a="1\n"), entries(**ours), replace(entries(**theirs), before="new\n"))
+    assert result == (replace(entries(**expected), before="new\n"), both)
 
 
 OLD = (

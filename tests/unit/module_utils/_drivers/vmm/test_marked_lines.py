@@ -149,3 +149,19 @@ def test_damaged_marks_are_reported(file, text):
     with pytest.raises(Refused, match="must both be there once"):
         edit(file, "x")
     assert file.read_text(encoding="utf-8") == text
+
+
+def test_lines_are_written_as_utf_8(file):
+    done = edit(file, "# ąö")
+    assert (done["changed"], done["diff"]["after"]) == (True, "# ąö\n")
+    assert file.read_text(encoding="utf-8") == BEGIN + "# ąö\n" + END
+    again = edit(file, "# ąö")
+    assert (again["changed"], again["diff"]["before"]) == (False, "# ąö\n")
+
+
+def test_symbolic_link_to_the_file_stays(file):
+    real = file.with_name("real.conf")
+    real.write_text("pass\n", encoding="utf-8")
+    file.symlink_to(real)
+    edit(file, "x")
+    assert (file.is_symlink(), real.read_text(encoding="utf-8")) == (True, "pass\n" + BEGIN + "x\n" + END)

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 
 from unit.module_utils._drivers.vmm.in_process import InProcess, info, openbsd, task, well
 
@@ -35,6 +38,20 @@ def test_memory_of_a_running_vm_is_reported(running):
     assert used() is None
 
 
+@pytest.mark.parametrize("memory", ["64M", "200M", "4900M", "5G"])
+def test_rounded_sizes_of_vmctl_are_no_error(host, memory):
+    well(host, state="started", memory=memory, **DISKS)
+    assert re.search(r"\d\.[1-9][MG] +ttyp0", host.well("vmctl", "status"))
+    (vm,) = info(host, "web", facets=["counters"])["vms"]
+    assert 0 < vm["counters"]["memory_used_mib"] < vm["memory_mib"]
+
+
+def test_rounded_memory_of_a_vm_of_the_command_line_is_reported_in_whole_mib(host):
+    host.well("vmctl", "start", "-m", "1700M", "-d", host.disk(), "hand")
+    (vm,) = info(host, "hand")["vms"]
+    assert (vm["state"], vm["memory_mib"]) == ("running", 1740)
+
+
 def test_guest_without_vmmci_is_shut_down_by_ssh(running):
     running.guest("web", vmmci=False)
     commands = InProcess(running)
@@ -43,6 +60,41 @@ def test_guest_without_vmmci_is_shut_down_by_ssh(running):
     assert done.vms[0]["steps"][0]["also"] == []
     (call,) = [call for call in commands.calls if call[0] == "ssh"]
     assert call[-2:] == ("admin@100.64.1.3", "shutdown -p now || poweroff")
+
+
+class _Ssh(InProcess):
+    """ssh ends with an exit code; the guest shuts down if ``works``."""
+
+    def __init__(self, machine, rc, stderr, works):
+        super().__init__(machine)
+        self._rc, self._stderr, self._works = rc, stderr, works
+
+    def _by_ssh(self, argv):
+        if self._works:
+            super()._by_ssh(argv)
+        return Completed(tuple(argv), self._rc, "", self._stderr)
+
+
+@pytest.mark.parametrize(
+    ("rc", "stderr"),
+    [
+        (1, "shutdown: NOT super-user\n"),
+        (127, "ksh: poweroff: not found\n"),
+        (255, "ssh: connect to host 100.64.1.3 port 22: Connection refused\n"),
+    ],
+)
+def test_shutdown_command_that_fails_in_the_guest_is_an_error(running, rc, stderr):
+    commands = _Ssh(running, rc, stderr, works=False)
+    outcome = task(running, commands=commands, state="stopped", guest_shutdown={"user": "admin"})
+    assert (outcome.failed, outcome.changed, running.states()["web"]) == (True, False, "running")
+    words = "web: guest_shutdown: 'shutdown -p now || poweroff' as admin failed with exit code"
+    assert f"{words} {rc}: {stderr.strip()}" in outcome.msg, outcome.msg
+    assert running.timer.now() < 60
+
+
+@pytest.mark.parametrize(("rc", "stderr"), [(255, "Connection to 100.64.1.3 closed by remote host.\n"), (143, "")])
+def test_guest_that_ends_the_connection_shuts_down(running, rc, stderr):
+    well(running, commands=_Ssh(running, rc, stderr, works=True), state="stopped", guest_shutdown={"user": "admin"})
 
 
 def test_hanging_guest_is_reported_after_the_timeout_and_not_powered_off(running):
@@ -134,6 +186,12 @@ def test_address_of_a_local_interface_is_computed_and_confirmed(running):
     (vm,) = info(running, "web")["vms"]
     assert vm["addresses"] == [{"address": "100.64.1.3", "source": "vmd"}]
     assert vm["ssh"]["host"] == "100.64.1.3"
+
+
+def test_vm_has_no_known_address_if_the_prefix_in_vm_conf_is_invalid(running):
+    running.write("/etc/vm.conf", "local prefix 100.64.0.300/10\n" + running.text())
+    (vm,) = info(running, "web")["vms"]
+    assert vm["addresses"] == []
 
 
 def test_address_on_a_switch_comes_from_the_lease(host):

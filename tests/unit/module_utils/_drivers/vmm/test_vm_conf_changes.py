@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
-from unit.module_utils._drivers.vmm.in_process import InProcess, openbsd, task, well
+from unit.module_utils._drivers.vmm.in_process import FOREIGN, InProcess, foreign, info, openbsd, task, well
 
 DISKS = {"disks": [{"size": "16M"}]}
-FOREIGN = 'vm "mail" {{\n\tmemory 64M # small\n\tdisk "{disk}"\n{more}}}\n'
-
-
-def foreign(host, more="", name="/etc/vm.conf"):
-    """Define the VM mail of the administrator in vm.conf, have vmd read it, and return the text of the file."""
-    host.write(name, FOREIGN.format(disk=host.disk(), more=more))
-    host.well("vmctl", "reload")
-    return host.file(name).read_text(encoding="latin-1")
 
 
 def test_vm_that_is_enabled_and_stopped_is_as_before_after_a_reload(host):
@@ -162,9 +158,9 @@ def test_vm_is_stopped_again_if_the_answer_to_a_reload_is_lost(host, state_befor
     if state_before == "present":
         well(host, memory="64M", autostart=True, **DISKS)
         text = host.text()
-    files = host.files()
+    left = host.files()
     outcome = task(host, commands=_LosesAnswer(host), state="started", memory="96M", autostart=True, **DISKS)
-    assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, files), outcome.msg
+    assert (outcome.failed, outcome.changed, host.text(), host.files()) == (True, False, text, left), outcome.msg
     assert host.states().get("web", "stopped") == "stopped"
 
 
@@ -183,6 +179,48 @@ def test_mode_and_owner_of_the_file_stay(host):
     host.config_file.chmod(0o644)
     well(host, **DISKS)
     assert host.config_file.stat().st_mode & 0o777 == 0o644
+
+
+def test_symbolic_link_to_the_file_stays(host):
+    real = host.folder / "repository" / "vm.conf"
+    real.parent.mkdir()
+    real.write_text("# mine\n", encoding="utf-8")
+    host.config_file.unlink(missing_ok=True)
+    host.config_file.symlink_to(real)
+    well(host, **DISKS)
+    assert (host.config_file.is_symlink(), real.read_text(encoding="utf-8")[:13]) == (True, "# mine\n# BEGI")
+    well(host, state="absent")
+    assert (host.config_file.is_symlink(), real.read_text(encoding="utf-8")) == (True, "# mine\n")
+
+
+def test_enlarged_disk_keeps_its_mode_and_the_link_to_it(host):
+    real, link = host.folder / "big" / "data.qcow2", host.storage / "link.qcow2"
+    real.parent.mkdir()
+    os.rename(host.disk(), real)
+    real.chmod(0o640)
+    link.symlink_to(real)
+    well(host, disks=[{"source": str(link)}])
+    well(host, disks=[{"slot": "disk0", "size": "32M"}])
+    assert (link.is_symlink(), real.stat().st_mode & 0o777, disk_header.capacity(str(real))) == (True, 0o640, 32 << 20)
+    assert [path.name for path in real.parent.iterdir()] == ["data.qcow2"]
+
+
+def test_disk_is_not_enlarged_without_space_for_a_copy(host, monkeypatch):
+    well(host, **DISKS)
+    monkeypatch.setattr(files, "free_space", lambda folder: 1024)
+    for check in (True, False):
+        outcome = task(host, check=check, disks=[{"slot": "disk0", "size": "32M"}])
+        assert (outcome.failed, outcome.changed) == (True, False)
+        assert "web: disks.disk0.size: enlarging" in outcome.msg
+    raw = {"disks": [{"size": "16M", "format": "raw"}]}
+    well(host, name=["raw"], **raw)
+    well(host, name=["raw"], disks=[{"slot": "disk0", "size": "32M"}])
+
+
+@pytest.mark.parametrize("given", [{"storage_path": "vms"}, {"boot": "bsd.rd"}])
+def test_relative_path_is_an_error(host, given):
+    with pytest.raises(InvalidInput, match="absolute"):
+        task(host, check=True, **DISKS, **given)
 
 
 def test_new_file_is_readable_by_root_alone(host):
@@ -241,3 +279,28 @@ def test_instance_of_a_template_inherits_what_the_task_does_not_set(host):
     assert (known["instance_of"], len(known["interfaces"])) == ("mail", 1)
     refused = task(host, name=["mail"], state="absent", allow_foreign_edit=True)
     assert (refused.failed, "template of web" in refused.msg) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["größe", "ą", os.fsdecode(b"gr\xf6\xdfe")])
+def test_paths_in_the_file_have_the_bytes_of_the_names_of_the_files(host, name):
+    disk, iso = host.disk(f"{name}.qcow2"), host.storage / f"{name}.iso"
+    iso.write_bytes(bytes(32768) + b"\1CD001\1" + bytes(40000))
+    well(host, state="started", iso=str(iso), disks=[{"source": disk}])
+    assert host.states() == {"web": "running"}
+    text = host.config_file.read_bytes()
+    assert os.fsencode(f'disk "{disk}"') in text
+    assert os.fsencode(f'cdrom "{iso}"') in text
+    assert not well(host, state="started", iso=str(iso), disks=[{"source": disk}]).changed
+    well(host, state="stopped", memory="96M", stop_mode="force")
+    assert os.fsencode(f'disk "{disk}"') in host.config_file.read_bytes()
+
+
+def test_path_of_a_vm_of_the_administrator_is_reported_and_found(host):
+    disk = host.disk("größe.qcow2")
+    host.config_file.write_bytes(f'vm "mail" {{\n\tdisable\n\tdisk "{disk}"\n}}\n'.encode())
+    host.well("vmctl", "reload")
+    assert info(host, "mail")["vms"][0]["disks"][0]["source"] == disk
+    well(host, name=["mail"], state="started")
+    assert host.states() == {"mail": "running"}
+    well(host, name=["mail"], memory="96M", autostart=True, allow_foreign_edit=True)
+    assert f'disk "{disk}"\n'.encode() in host.config_file.read_bytes()

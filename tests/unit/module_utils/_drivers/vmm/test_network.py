@@ -1,0 +1,36 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks of a host with vmd: values that are not networks."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.network import OPTIONS, HostNetwork
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vmctl import Vmctl
+
+from unit.module_utils._drivers.vmm.in_process import InProcess
+
+
+def compared(host, **wanted):
+    commands = InProcess(host)
+    params = {"executable": "vmctl", "config_file": str(host.config_file), "etc": str(host.file("/etc"))}
+    defaults = {name: option.default for name, option in OPTIONS["network"].options.items()}
+    return HostNetwork(commands, Vmctl(commands), params).compare({**defaults, "mode": "routed", **wanted})
+
+
+@pytest.mark.parametrize("subnet", ["10.0.0.5/24", "abc", "10.0.0.0/33", "10.0.0.0", "10.0.0.0/30", "fd00::/64", ""])
+def test_text_that_is_not_a_subnet_is_an_error_of_the_task(host, subnet):
+    with pytest.raises(InvalidInput, match=r"network\.subnet: '.*' is not an IPv4 network"):
+        compared(host, subnet=subnet)
+
+
+def test_valid_subnet(host):
+    assert compared(host, subnet="10.60.0.0/24")["subnet"] == "10.60.0.0/24"
+
+
+def test_invalid_prefix_of_vm_conf_is_named(host):
+    host.write("/etc/vm.conf", "local prefix 100.64.0.300/10\n")
+    problems = compared(host, subnet="10.60.0.0/24")["problems"]
+    assert "vm.conf is invalid" in " ".join(problems)
