@@ -67,6 +67,15 @@ def test_secret_in_a_command_is_rejected(agent, guest, key):
     assert SECRET not in output
 
 
+def test_permission_can_be_given_as_text(agent, guest):
+    """With -e, and in an INI inventory, booleans are text."""
+    unsigned = {"package_files": [{"name": "tool", "url": "http://127.0.0.1:1/tool.deb"}]}
+    for value, message in (("false", "installs unsigned software"), ("true", "does not know the package manager")):
+        code, output, changes = agent(unsigned, "-e", f"agent_allow_unsigned={value}", "-e", "agent_upgrade=false")
+        assert (code, changes, list(guest.iterdir())) == (2, 0, []), output
+        assert message in " ".join(output.split())
+
+
 def test_check_mode_reports_commands_and_does_not_run_them(agent, guest):
     created = guest / "created"
     step = {"run": f"touch {created}", "unless": f"test -e {created}"}
