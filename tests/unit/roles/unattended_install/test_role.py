@@ -29,11 +29,11 @@ OPTIONS = {
     "disk_layout": [{"mount": "/", "size": "4G", "grow": True}],
     "network": {name: value for name, value in STATIC.items() if value},
 }
-MEANT = {"disk_layout": layout(("/", "4G", True)), "network": STATIC}
+MEANT = {"windows_image": "2", "disk_layout": layout(("/", "4G", True)), "network": STATIC}
 #: With -e, and in an INI inventory, booleans are text.
 TEXTS = {"root_login": "false", "passwordless_sudo": "true"}
 OPENBSD = {"site_set": True, "mirror": "https://mirror.example.org/pub/OpenBSD"}
-WINDOWS = {"hostname": "web1", "password": PASSWORD}
+WINDOWS = {"hostname": "web1", "password": PASSWORD, "windows_image": 2}
 
 #: installer, options, error
 ERRORS = [
@@ -42,6 +42,8 @@ ERRORS = [
     ("preseed", {"user": "admin"}, "unattended_install_user: 'admin' is a user or group of the system."),
     ("preseed", {"ssh_keys": []}, "unattended_install_ssh_keys: nobody could log in."),
     ("openbsd", {"password_hash": HASH}, "unattended_install_password_hash: is not a bcrypt hash"),
+    ("preseed", {"keyboard": False}, "unattended_install_keyboard: is false in YAML"),
+    ("preseed", {"late_commands": "reboot"}, "unattended_install_late_commands: is not a list."),
     ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
 ]
 
