@@ -59,9 +59,21 @@ def is_reserved(user, installer):
     return user in _RESERVED_USERS or user in _RESERVED_BY.get(installer, ())
 
 
-#: {installer: {option: what to do instead}}. If the option is not empty, this is reported as a problem.
+#: Defaults of the role that are not empty.
+DEFAULTS = {
+    "locale": "en_US.UTF-8",
+    "keyboard": "us",
+    "sets": ["-game*", "-x*"],
+    "disklabel_url": "file:///disklabel",
+}
+#: {installer: {option: what to do instead}}. If the option is set, this is reported as a problem.
 _LACKS = {
+    "alpine": {
+        "full_name": "is not supported with Alpine. Remove the option.",
+        "locale": "Alpine has no locales. Remove the option.",
+    },
     "openbsd": {
+        "locale": "OpenBSD's installer sets no locale. Remove the option.",
         "early_commands": "the installer of OpenBSD runs no commands before it has installed. Use late_commands.",
     },
     "windows": {
@@ -77,19 +89,29 @@ _LACKS = {
     },
 }
 #: Options that only one installer supports.
-_ONLY = {"windows_image": "windows", "product_key": "windows", "site_set": "openbsd"}
+_ONLY = {
+    "windows_image": "windows",
+    "product_key": "windows",
+    "site_set": "openbsd",
+    "sets": "openbsd",
+    "disklabel_url": "openbsd",
+}
 
 
 def unsupported(values):
     """Yield a sentence for each option that the installer does not support."""
     installer = values["installer"]
     for name, instead in _LACKS.get(installer, {}).items():
-        if values[name]:
+        if _is_set(values, name):
             yield f"{name}: {instead}"
     for name, only in _ONLY.items():
-        if values[name] and installer != only:
+        if _is_set(values, name) and installer != only:
             yield f"{name}: is supported with {only} only. Remove the option."
     yield from _CHECKS.get(installer, _no_problems)(values)
+
+
+def _is_set(values, name):
+    return bool(values[name]) and values[name] != DEFAULTS.get(name)
 
 
 def _no_problems(values):
@@ -108,6 +130,8 @@ def _openbsd(values):
         yield "site_set: needs a mirror that has the set. Set mirror."
     if any(part.get("filesystem") for part in values["disk_layout"]):
         yield "disk_layout: OpenBSD has one file system. Remove filesystem."
+    if values.get("serial") and _is_set(values, "keyboard"):
+        yield "keyboard: OpenBSD's installer sets no layout on a serial console. Remove the option."
 
 
 def _alpine(values):
@@ -118,11 +142,18 @@ def _alpine(values):
         yield "disk_layout: Alpine's setup-disk gives / the whole rest of the disk. Set grow to true."
 
 
+def _preseed(values):
+    if values["network"]["method"] == "dhcp" and values["network"].get("nameservers"):
+        yield "network.nameservers: Debian's installer gets them from DHCP. Use method static, or remove them."
+
+
 def _windows(values):
     if not values["password"]:
         yield "password: is required for Windows, because Windows Setup reads no hashes."
     if values["network"]["method"] == "static":
         yield "network: Windows Setup uses DHCP. Set a static address with late_commands."
+    elif values["network"].get("nameservers") or values["network"].get("interface"):
+        yield "network: Windows Setup takes no nameservers and no interface. Set them with late_commands."
 
 
-_CHECKS = {"openbsd": _openbsd, "alpine": _alpine, "windows": _windows}
+_CHECKS = {"openbsd": _openbsd, "alpine": _alpine, "preseed": _preseed, "windows": _windows}

@@ -15,6 +15,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 from .answer_features import HASHES, PACKAGES, is_reserved, unsupported
+from .answer_types import wrong_types
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _KEY = re.compile(
@@ -49,7 +50,8 @@ def problems_of(values):
 
     ``values``: the variables of the role unattended_install without their prefix, and ``installer``, the kind of file.
     """
-    return [*unsupported(values), *_all_problems(values)]
+    # The other checks expect lists and text.
+    return list(wrong_types(values)) or [*unsupported(values), *_all_problems(values)]
 
 
 def _all_problems(values):

@@ -49,7 +49,7 @@ def _area(path):
 
 
 def _row(text, remedies):
-    texts = {_plain(one) if fixed_letters(one) else "The message ends with it." for one in remedies}
+    texts = {_plain(one) if fixed_letters(one) else "See the end of the message." for one in remedies}
     return f"| {_code(text)} | {' *Or:* '.join(sorted(texts))} |"
 
 

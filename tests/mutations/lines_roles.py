@@ -49,8 +49,8 @@ MUTATIONS = (
     Mutation(
         "files-of-absent-agent-stay",
         "roles/agent/tasks/absent.yml",
-        'loop: "{{ __agent_guest_paths + [__agent_stamp_path, __agent_record_path] }}"',
-        'loop: "{{ [__agent_stamp_path, __agent_record_path] }}"',
+        'loop: "{{ __agent_guest_paths + [__agent_line_record_path, __agent_stamp_path, __agent_record_path] }}"',
+        'loop: "{{ [__agent_line_record_path, __agent_stamp_path, __agent_record_path] }}"',
         {"unit": [f"{_ROLES}/test_agent_absent.py::test_files_written_with_earlier_values_are_removed"]},
     ),
     Mutation(

@@ -19,6 +19,8 @@ other
 [mixed]
 known
 complete agent_profile=prometheus_node_exporter
+[stopped]
+test ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=1
 [all:vars]
 ansible_connection=local
 ansible_become=false
@@ -52,6 +54,10 @@ def _play(ansible_playbook, tmp_path):
     return play
 
 
+#: A test driver's node with the VM "test", which is stopped.
+NODE = """<node><domain type='test' xmlns:testdriver='http://libvirt.org/schemas/domain/test/1.0'>
+<name>test</name><uuid>11111111-2222-3333-4444-555555555555</uuid><memory>65536</memory><vcpu>1</vcpu>
+<os><type>hvm</type></os><testdriver:runstate>5</testdriver:runstate></domain></node>"""
 WRONG = {
     "unknown profile": ({"agent_profile": "prometheus"}, "web: profile prometheus ("),
     "required value": (
@@ -123,6 +129,16 @@ def test_check_mode_reports_what_a_run_would_do(play):
     assert "other does not exist yet. A run without check mode creates it and installs the agent prometh" in output
     # The guest is a host of the inventory, and there is nothing to connect to.
     assert "Wait until cloud-init is done" not in output
+
+
+def test_guest_of_a_stopped_vm_is_not_connected_to(ansible_playbook, play, tmp_path):
+    (tmp_path / "node.xml").write_text(NODE, encoding="utf-8")
+    options = {"uri": f"test://{tmp_path}/node.xml"}
+    variables = {"vm_name": "test", "vm_state": "stopped", "vm_module_options": options}
+    code, output = ansible_playbook(
+        "-i", tmp_path / "hosts", "polyvirt.core.provision", "-e", json.dumps(variables), "-e", "ansible_become=false"
+    )
+    assert (code, "changed=0" in output, "UNREACHABLE" in output) == (0, True, False), output
 
 
 def test_install_agent_checks_all_guests_before_the_first_change(play):

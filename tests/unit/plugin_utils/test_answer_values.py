@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_features import DEFAULTS
 from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
 
-from unit.roles.unattended_install.rendering import BCRYPT, FILES, HASH, KEY, STATIC, layout, values
+from unit.roles.unattended_install.rendering import BCRYPT, DHCP, FILES, HASH, KEY, ROLE, STATIC, layout, values
 
 #: Suffixes that values with a fixed format must not have, because a file format or shell interprets them.
 ENDS = [
@@ -44,9 +46,8 @@ FIXED = {
     "mirror": "http://mirror.example.org/debian",
     "proxy": "http://proxy.example.org:3128",
     "packages": "rsync",
-    "sets": "-game*",
 }
-LISTS = ("packages", "sets")
+LISTS = ("packages",)
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -65,6 +66,7 @@ def test_value_with_a_fixed_format_and_a_suffix_is_rejected(installer, name):
         ("openbsd", "disk", "sd0"),
         ("openbsd", "password_hash", BCRYPT),
         ("openbsd", "disklabel_url", "http://192.0.2.1/disklabel"),
+        ("openbsd", "sets", "-game*"),
         ("windows", "user", "Administrator"),
         ("windows", "timezone", "W. Europe Standard Time"),
         ("windows", "windows_image", "Windows Server 2022"),
@@ -72,9 +74,12 @@ def test_value_with_a_fixed_format_and_a_suffix_is_rejected(installer, name):
     ],
 )
 def test_value_for_one_installer_with_a_suffix_is_rejected(installer, name, value):
-    assert problems_of(values(installer, **{name: value})) == []
+    def changed(value):
+        return values(installer, **{name: [value] if name == "sets" else value})
+
+    assert problems_of(changed(value)) == []
     ends = [end for end in ENDS if not end.startswith(" ")]
-    assert [end for end in ends if not problems_of(values(installer, **{name: value + end}))] == []
+    assert [end for end in ends if not problems_of(changed(value + end))] == []
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\0", "\x85", "\u2028", "\u2029", "\ufeff", "\ud800", " "])
@@ -156,12 +161,40 @@ def test_free_text_is_left_to_quoting(text):
             {"network": {**STATIC, "gateway": "198.51.100.1"}},
             "network.gateway: 198.51.100.1 is not in 192.0.2.0/26.",
         ),
-        ("preseed", {"network": {**STATIC, "method": "dhcp"}}, "network: address and gateway need method static."),
+        (
+            "preseed",
+            {"network": {**STATIC, "method": "dhcp", "nameservers": []}},
+            "network: address and gateway need method static.",
+        ),
         (
             "preseed",
             {"network": {**STATIC, "nameservers": ["dns"]}},
             "network.nameservers: 'dns' is not an IPv4 address.",
         ),
+        (
+            "preseed",
+            {"network": {**DHCP, "nameservers": ["192.0.2.2"]}},
+            "network.nameservers: Debian's installer gets them from DHCP.",
+        ),
+        ("windows", {"network": {**DHCP, "nameservers": ["192.0.2.2"]}}, "network: Windows Setup takes no nameservers"),
+        ("alpine", {"full_name": "Ann"}, "full_name: is not supported with Alpine. Remove the option."),
+        ("alpine", {"locale": "de_DE.UTF-8"}, "locale: Alpine has no locales."),
+        ("openbsd", {"locale": "de_DE.UTF-8"}, "locale: OpenBSD's installer sets no locale."),
+        ("openbsd", {"keyboard": "de", "serial": True}, "keyboard: OpenBSD's installer sets no layout on a serial"),
+        ("kickstart", {"sets": ["-x*"]}, "sets: is supported with openbsd only."),
+        ("alpine", {"disklabel_url": "http://192.0.2.1/x"}, "disklabel_url: is supported with openbsd only."),
+        (
+            "preseed",
+            {"keyboard": False},
+            "keyboard: is false in YAML, as yes, no, on and off are too. Put it in quotes.",
+        ),
+        ("preseed", {"full_name": None}, "full_name: is not text. Put it in quotes, or remove the option."),
+        ("preseed", {"late_commands": "reboot"}, "late_commands: is not a list."),
+        ("preseed", {"late_commands": ["true", True]}, "late_commands[1]: is true in YAML"),
+        ("preseed", {"ssh_keys": KEY}, "ssh_keys: is not a list."),
+        ("preseed", {"network": {**STATIC, "nameservers": "192.0.2.2"}}, "network.nameservers: is not a list."),
+        ("preseed", {"network": {**STATIC, "gateway": 10}}, "network.gateway: is not text."),
+        ("preseed", {"disk_layout": layout((5, "4G", True))}, "disk_layout[0].mount: is not text."),
         ("preseed", {"mirror": "ftp://a/b"}, "mirror: 'ftp://a/b' is not an address such as"),
         ("preseed", {"proxy": "http://me:secret@a/"}, "proxy: "),
     ],
@@ -177,6 +210,15 @@ def test_problem_is_named(installer, changes, problem):
         )
     assert len(found) == 1
     assert found[0].startswith(problem)
+
+
+def test_openbsd_sets_a_keyboard_on_a_screen():
+    assert problems_of(values("openbsd", keyboard="de", serial=False)) == []
+
+
+def test_defaults_are_those_of_the_role():
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    assert {name: defaults[f"unattended_install_{name}"] for name in DEFAULTS} == DEFAULTS
 
 
 def test_no_secret_is_shown():

@@ -14,12 +14,12 @@ import pytest
 
 @pytest.fixture(name="play")
 def _play(ansible_playbook, tmp_path):
-    def play(hosts, *tasks, **more):
+    def play(hosts, *tasks, arguments=(), **more):
         """(exit code, output in one line) of one play for hosts with variables."""
         book = {"hosts": "all", "gather_facts": False, "connection": "local", "tasks": list(tasks), **more}
         (tmp_path / "play.yml").write_text(json.dumps([book]), encoding="utf-8")
         (tmp_path / "inventory.yml").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
-        code, output = ansible_playbook("-i", tmp_path / "inventory.yml", tmp_path / "play.yml")
+        code, output = ansible_playbook("-i", tmp_path / "inventory.yml", tmp_path / "play.yml", *arguments)
         return code, " ".join(output.split())
 
     return play

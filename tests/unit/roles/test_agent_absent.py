@@ -9,6 +9,8 @@ import json
 
 import pytest
 
+LINE = "https://mirror.example.org/community"
+
 
 def profile(folder):
     """A profile with files only. Without ``private_key`` the agent creates its key itself, as Salt does."""
@@ -101,3 +103,21 @@ def test_check_mode_on_a_new_guest_writes_nothing(agent, guest):
     code, output, _changes = agent("present", "--check", private_key="made before")
     assert code == 0, output
     assert files(guest) == []
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_line_of_a_repository_is_removed_if_the_role_has_added_it(agent, guest, tmp_path, existed):
+    changed = profile(guest)
+    repositories = guest / "repositories"
+    changed["families"]["default"]["repository"] = {"path": str(repositories), "signed": True, "line": LINE}
+    (tmp_path / "profile.yml").write_text(json.dumps(changed), encoding="utf-8")
+    before = ["https://mirror.example.org/main", *([LINE] if existed else [])]
+    repositories.write_text("\n".join(before) + "\n", encoding="utf-8")
+    for _run in range(2):
+        code, output, changes = agent("present")
+        assert code == 0, output
+    assert (changes, LINE in repositories.read_text(encoding="utf-8").splitlines()) == (1, True), output
+    code, output, _changes = agent("absent")
+    assert code == 0, output
+    assert repositories.read_text(encoding="utf-8").splitlines() == before
+    assert files(guest) == ["repositories"]

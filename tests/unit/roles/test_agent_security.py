@@ -58,6 +58,27 @@ def test_secret_in_a_file_is_not_in_the_output(agent, guest):
     assert SECRET not in output
 
 
+def test_file_with_a_secret_in_any_spelling_is_rejected_if_others_can_read_it(agent, guest):
+    spellings = [
+        "agent_values.password | b64encode",
+        "agent_values['password'] | b64encode",
+        'agent_values [ "password" ] | b64encode',
+        "agent_values.get('password') | b64encode",
+        "agent_values | to_json | b64encode",
+        "agent_variables | to_json | b64encode",
+    ]
+    open_files = {
+        "b64": "{{ 'port' | b64encode }}",
+        "plain": "{{ agent_values.port }}{{ agent_values['password_file'] }}",
+    }
+    contents = {**{f"secret{number}": f"{{{{ {text} }}}}" for number, text in enumerate(spellings)}, **open_files}
+    files = [{"path": f"{guest}/{name}", "mode": "0644", "content": text} for name, text in contents.items()]
+    code, output, changes = agent({"files": files}, "-e", '{"agent_variables": {"port": 1, "password_file": "/a"}}')
+    assert (code, changes, list(guest.iterdir())) == (2, 0, []), output
+    rejected = " ".join(f"{guest}/secret{number} (0644)" for number in range(len(spellings)))
+    assert f"that all users of the guest can read: {rejected}. Use mode 0640" in " ".join(output.split())
+
+
 @pytest.mark.parametrize("key", ["run", "unless"])
 def test_secret_in_a_command_is_rejected(agent, guest, key):
     step = {"run": "true", "unless": "false", key: "echo {{ agent_values.password }}"}
@@ -65,6 +86,15 @@ def test_secret_in_a_command_is_rejected(agent, guest, key):
     assert (code, changes, list(guest.iterdir())) == (2, 0, []), output
     assert "uses a secret outside the content of a file" in " ".join(output.split())
     assert SECRET not in output
+
+
+def test_permission_can_be_given_as_text(agent, guest):
+    """With -e, and in an INI inventory, booleans are text."""
+    unsigned = {"package_files": [{"name": "tool", "url": "http://127.0.0.1:1/tool.deb"}]}
+    for value, message in (("false", "installs unsigned software"), ("true", "does not know the package manager")):
+        code, output, changes = agent(unsigned, "-e", f"agent_allow_unsigned={value}", "-e", "agent_upgrade=false")
+        assert (code, changes, list(guest.iterdir())) == (2, 0, []), output
+        assert message in " ".join(output.split())
 
 
 def test_check_mode_reports_commands_and_does_not_run_them(agent, guest):

@@ -49,7 +49,7 @@ def test_restart_that_is_not_allowed_is_reported(host):
     done = host.play("hyperv_host", **SETTINGS)
     assert done.code == 0, done.output
     assert "win: Hyper-V can be used after a restart of the host." in done.output
-    assert f"made by the next run after it: {', '.join(PENDING)}." in done.output
+    assert f"The next run after the restart applies these settings: {', '.join(PENDING)}." in done.output
     assert (done.facts["reboot_required"], done.facts["pending"]) == (True, PENDING)
     assert host.machine.restarts == 0
 

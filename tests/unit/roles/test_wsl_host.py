@@ -45,7 +45,7 @@ def test_life_of_a_host(host):
 def test_what_is_left_to_do_is_reported(host):
     done = host.play("wsl_host", **SETTINGS)
     assert done.code == 0, done.output
-    assert "made by the next run after it: version." in done.output
+    assert "The next run after the restart applies these settings: version." in done.output
     host.machine.host.restart()
     host.play("wsl_host", **SETTINGS)
     done = host.play("wsl_host", wsl_host_config={"wsl2": {"memory": "4GB"}})

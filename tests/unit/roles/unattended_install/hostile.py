@@ -102,7 +102,11 @@ _STRICT = {
     "disk_layout": st.builds(lambda mount: layout(("/", "4G", True), (mount, "1G", False)), _after(st.just("/srv"))),
 }
 #: {installer: the free texts that it supports}; the others are rejected for it.
-_FREE_OF = {"windows": ("late_commands",), "openbsd": ("full_name", "ssh_keys", "late_commands")}
+_FREE_OF = {
+    "alpine": ("ssh_keys", "early_commands", "late_commands"),
+    "openbsd": ("full_name", "ssh_keys", "late_commands"),
+    "windows": ("late_commands",),
+}
 
 
 def cases(installer):

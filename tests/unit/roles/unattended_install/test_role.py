@@ -29,9 +29,11 @@ OPTIONS = {
     "disk_layout": [{"mount": "/", "size": "4G", "grow": True}],
     "network": {name: value for name, value in STATIC.items() if value},
 }
-MEANT = {"disk_layout": layout(("/", "4G", True)), "network": STATIC}
+MEANT = {"windows_image": "2", "disk_layout": layout(("/", "4G", True)), "network": STATIC}
+#: With -e, and in an INI inventory, booleans are text.
+TEXTS = {"root_login": "false", "passwordless_sudo": "true"}
 OPENBSD = {"site_set": True, "mirror": "https://mirror.example.org/pub/OpenBSD"}
-WINDOWS = {"hostname": "web1", "password": PASSWORD}
+WINDOWS = {"hostname": "web1", "password": PASSWORD, "windows_image": 2}
 
 #: installer, options, error
 ERRORS = [
@@ -40,6 +42,8 @@ ERRORS = [
     ("preseed", {"user": "admin"}, "unattended_install_user: 'admin' is a user or group of the system."),
     ("preseed", {"ssh_keys": []}, "unattended_install_ssh_keys: nobody could log in."),
     ("openbsd", {"password_hash": HASH}, "unattended_install_password_hash: is not a bcrypt hash"),
+    ("preseed", {"keyboard": False}, "unattended_install_keyboard: is false in YAML"),
+    ("preseed", {"late_commands": "reboot"}, "unattended_install_late_commands: is not a list."),
     ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
 ]
 
@@ -88,7 +92,7 @@ def _tasks(folder, tasks_from, name, installer, options):
 
 def test_role_writes_the_files_that_the_other_tests_check(play, tmp_path, request):
     """Check mode predicts the run and writes nothing, a second run changes nothing, and no secret is shown."""
-    runs = [(installer, installer, options_of(installer)) for installer in INSTALLERS]
+    runs = [(installer, installer, {**options_of(installer), **TEXTS}) for installer in INSTALLERS]
     some = depth.share(request.config, runs, 2)
     code, output, _results = play(some, "--check", "--diff")
     assert code == 0, output
