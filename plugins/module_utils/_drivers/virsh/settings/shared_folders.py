@@ -74,10 +74,10 @@ def _driver_of(element):
 
 def check_share_names(vm, shares):
     for name in shares:
-        if not name or len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
+        if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
             raise Refused(
                 f"{vm.name}: shared_folders: '{name}' is not a valid mount tag.",
-                f"Use a name of 1 to {_LONGEST_TAG} bytes.",
+                f"Use a name of at most {_LONGEST_TAG} bytes.",
             )
 
 

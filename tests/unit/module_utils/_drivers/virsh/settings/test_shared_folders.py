@@ -180,7 +180,6 @@ def test_shares_that_are_not_directories_are_not_reported():
 @pytest.mark.parametrize(
     ("entry", "word"),
     [
-        ({"name": "", "host_path": "/srv"}, "is not a valid mount tag"),
         ({"name": "x" * 32, "host_path": "/srv"}, "is not a valid mount tag"),
         ({"name": "ü" * 16, "host_path": "/srv"}, "is not a valid mount tag"),
         ({"name": "data", "host_path": "/srv", "guest_path": "/mnt"}, "Mount it in the guest"),
