@@ -17,6 +17,11 @@ _UUID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IG
 def printable(text, option):
     """Return a text with the line ends of Linux; raises InvalidInput if it has control characters."""
     check_printable(text, option)
+    return with_plain_line_ends(text)
+
+
+def with_plain_line_ends(text):
+    """Return a text with line feeds only."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 
 from ..._lifecycle.mark import empty_mark, parsed, printed
+from ..._lifecycle.texts import with_plain_line_ends
 from ..._ports.windows_request import Joined
 from ..._tools.hyperv import VM, hyperv
 
@@ -22,17 +23,13 @@ _TEMPORARY_PREFIX = "polyvirt~"
 
 def split_notes(notes):
     """Return (description, mark or None) from the notes of a VM."""
+    # Hyper-V Manager stores the line ends of Windows.
     lines = with_plain_line_ends(notes or "").split("\n")
     index = next((number for number, line in enumerate(lines) if line.startswith(MARK_LINE)), None)
     if index is None:
         return "\n".join(lines), None
     mark = parsed(lines[index][len(MARK_LINE) :])
     return "\n".join([*lines[:index], *lines[index + 1 :]]), mark
-
-
-def with_plain_line_ends(text):
-    """Return a text with line feeds only: Hyper-V Manager stores the line ends of Windows."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def notes_of(description, mark):

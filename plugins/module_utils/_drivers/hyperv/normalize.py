@@ -9,7 +9,7 @@ from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import ABSENT
 from ..._lifecycle.units import MIB, human_size
 from ..._tools.windows_files import windows_path
-from .mark import MARK_LINE, with_plain_line_ends
+from .mark import MARK_LINE
 from .settings.disks import LARGEST, SMALLEST, normalized_slot
 from .settings.native import normalized_native
 from .settings.networks import normalized_networks
@@ -31,8 +31,6 @@ def normalized(reader, vm, config):
     config = _with_minimum(vm, config)
     _check_memory(vm, config)
     adjusted = dict(config)
-    if config.get("description"):
-        adjusted["description"] = with_plain_line_ends(config["description"])
     if "disks" in config:
         adjusted["disks"] = _disks(vm, config["disks"], is_bios)
     if config.get("iso"):
