@@ -29,7 +29,8 @@ options:
       - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
         O(id) or O(machines).
       - A VM is deleted only if this collection has stored the fleet for this very VM, not for one that it was
-        copied from. O(delete_disks) and O(stop_mode) of the task apply.
+        copied from. The options of the task apply, such as O(delete_disks) and O(stop_mode), not those of
+        entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - Check mode lists what would be deleted.
     type: bool
     default: false
