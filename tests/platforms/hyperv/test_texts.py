@@ -22,6 +22,11 @@ from platforms.windows.objects import like
 from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
 
+
+def _is_control(character):
+    return unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"
+
+
 #: Texts with a special meaning in PowerShell, its wildcards, JSON, command lines or Python.
 _PIECES = ["'", '"', "`", "$(throw)", "${x}", "$x", "*", "?", "[a-z]", "[", "]", ";", "|", "&", "{0}", "%s", "%PATH%"]
 _PIECES += ["\\", "/", "=", "@(1)", "#", "--", "\u2019", "\u201c", "\u202e", "\U0001f4a5", "ä", "漢", "e\u0301", "İ"]
@@ -37,10 +42,6 @@ _FILES = _NAMES.map(lambda name: "".join(one for one in name if one not in '"*?<
 
 #: Keys of a request and its objects that have values set by the product, not by the task.
 _FIXED = {"op", "command", "keep", "from", "expect", "on_error", "modules", "ref", "path", "property", "argument"}
-
-
-def _is_control(character):
-    return unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"
 
 
 def _host(name, switch):
