@@ -60,8 +60,7 @@ def _entry(shared, entry, options, platform):
 
 def _pruning(params, described, options):
     """The parameters of the task itself with each of the connections of its VMs: a fleet may be on several hosts."""
-    names = [name for name, option in options.items() if option.role == CONNECTION]
-    connections = [{name: of_vm.get(name) for name in names} for of_vm, _requests in described]
+    connections = [{name: of_vm.get(name) for name in _of_connection(options)} for of_vm, _requests in described]
     different = [one for place, one in enumerate(connections) if one not in connections[:place]]
     return [{**{name: params.get(name) for name in options}, **connection} for connection in different]
 
@@ -90,8 +89,12 @@ def _which(asked):
     return {"name": None if ids else names or None, "id": ids[0] if len(asked) == 1 and ids else None}
 
 
+def _of_connection(options):
+    return {name for name, option in options.items() if option.role == CONNECTION}
+
+
 def _of_driver(options, platform):
-    return sorted({name for name, option in options.items() if option.role == CONNECTION} | set(platform.per_driver))
+    return sorted(_of_connection(options) | set(platform.per_driver))
 
 
 def _fleet(params):

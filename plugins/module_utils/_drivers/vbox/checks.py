@@ -103,7 +103,7 @@ def _check_unfinished(name, unfinished, verb):
 
     A clone has disks before it has a mark of its own.
     """
-    if verb != "clone" and unfinished and unfinished.disks and (unfinished.mark or {}).get("id") != unfinished.uuid:
+    if verb != "clone" and unfinished and unfinished.disks and not unfinished.has_own_mark:
         raise Refused(
             f"{name}: a VM with this name exists. It has disks, but the mark of this collection was removed from it,"
             " and it was never started.",

@@ -66,9 +66,7 @@ class Listing:
         if listed.machine is None or not is_created_here(listed.uuid):
             return True
         vbox_vm = self.vbox_vm(listed)
-        # Without its settings file, nothing is known about a VM; a file that is missing may be on its way.
-        is_unknown = vbox_vm.file is None and (is_lost(listed) or files.exists(listed.file))
-        return is_unknown or not vbox_vm.is_unfinished
+        return _is_unreadable(listed, vbox_vm) or not vbox_vm.is_unfinished
 
     def selected(self, targets, unfinished=False):
         """The VMs of ``targets`` (None: all); with ``unfinished``, including those that are not completely created."""
@@ -107,8 +105,7 @@ def vm_of(listing, listed, native_keys):
     vbox_vm = listing.vbox_vm(listed)
     power, busy, reason = vbox_vm.state
     # VirtualBox detects a missing settings file only when its daemon is restarted.
-    is_unreadable = is_lost(listed) or (is_created_here(listed.uuid) and files.exists(listed.file))
-    if vbox_vm.file is None and power in (STOPPED, SUSPENDED) and not busy and is_unreadable:
+    if power in (STOPPED, SUSPENDED) and not busy and _is_unreadable(listed, vbox_vm):
         return _unreadable(listed)
     config, is_finished = config_of(vbox_vm, native_keys), not vbox_vm.is_unfinished
     return Vm(
@@ -124,6 +121,13 @@ def vm_of(listing, listed, native_keys):
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
         mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
     )
+
+
+def _is_unreadable(listed, vbox_vm):
+    """Whether nothing is known about a VM because of its settings file; VirtualBox may be replacing a missing one."""
+    if vbox_vm.file is not None:
+        return False
+    return is_lost(listed) or (is_created_here(listed.uuid) and files.exists(listed.file))
 
 
 def _unreadable(listed):

@@ -76,9 +76,14 @@ class VBoxVm:
         return [os.path.join(self.folder, name) for name in (self.mark or {}).get("files", ())]
 
     @property
+    def has_own_mark(self):
+        """Whether the mark is of this VM: a clone has the mark of its source at first."""
+        return (self.mark or {}).get("id") == self.uuid
+
+    @property
     def unfinished_mark(self):
         """The mark of an unfinished VM. If a clone has no mark of its own yet, its disks are those in its directory."""
-        if (self.mark or {}).get("id") == self.uuid:
+        if self.has_own_mark:
             return self.mark
         bases = [base for _attached, base in map(self.image_in, self.disks) if base]
         own = [base.uuid for base in bases if base.location.startswith(os.path.join(self.folder, ""))]

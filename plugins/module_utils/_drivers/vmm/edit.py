@@ -40,7 +40,7 @@ class Edit:
     def __init__(self, driver, starting=frozenset()):
         self.driver, self._starting = driver, frozenset(starting)
         self.found = driver.read_found()
-        #: The text of vm.conf as this edit has read or written it last; None if there is no file.
+        #: The text of vm.conf as this edit has read or written it last; None if the file does not exist.
         self._text = self.found.configuration.texts.get(driver.config_file)
         #: The Parts that vmd is to read, and {name: Entry} to replace theirs with afterwards (None: remove it).
         self._parts, self._final = self.found.parts, {}

@@ -13,7 +13,7 @@ from ...._ports import files
 
 def check_share_names(vm, shares):
     for name in shares:
-        if not name or re.search(r"\s", name):
+        if re.search(r"\s", name):
             raise Refused(f"{vm.name}: shared_folders: '{name}' is not a valid name.", "Use a name without spaces.")
 
 
