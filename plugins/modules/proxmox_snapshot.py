@@ -217,12 +217,12 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.proxmox.options import CONNECTION
+from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
 from ..module_utils._drivers.proxmox.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 
-MODULE = snapshot_module(CONNECTION, make_driver)
+MODULE = snapshot_module(PROXMOX, CONNECTION, make_driver)
 
 
 def main():

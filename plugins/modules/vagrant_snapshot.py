@@ -211,12 +211,12 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.vagrant.options import CONNECTION
+from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
 from ..module_utils._drivers.vagrant.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 
-MODULE = snapshot_module(CONNECTION, make_driver)
+MODULE = snapshot_module(VAGRANT, CONNECTION, make_driver)
 
 
 def main():

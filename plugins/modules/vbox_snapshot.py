@@ -219,12 +219,12 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.vbox.options import CONNECTION
+from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
 from ..module_utils._drivers.vbox.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 
-MODULE = snapshot_module(CONNECTION, make_driver)
+MODULE = snapshot_module(VIRTUALBOX, CONNECTION, make_driver)
 
 
 def main():

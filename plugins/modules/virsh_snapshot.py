@@ -219,12 +219,12 @@ diff:
 # end generated
 """
 
-from ..module_utils._drivers.virsh.options import SNAPSHOT
+from ..module_utils._drivers.virsh.options import LIBVIRT, SNAPSHOT
 from ..module_utils._drivers.virsh.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 
-MODULE = snapshot_module(SNAPSHOT, make_driver)
+MODULE = snapshot_module(LIBVIRT, SNAPSHOT, make_driver)
 
 
 def main():

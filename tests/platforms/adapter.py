@@ -79,6 +79,12 @@ class Adapter:
     def checkpoint(self):
         """A function that restores the present state, or None if the scenario should create it again."""
 
+    def another_spelling(self, name):
+        """The id of a VM as other tools may print it: in upper case, or with a leading zero; names in vmd are exact."""
+        own = self.ids()[name]
+        is_uuid = len(own.strip("{}")) == 36
+        return f"0{own}" if own.isdecimal() else own.upper() if is_uuid else own
+
     def end_of_log(self, _name):
         """The last lines that a VM's process logged, for the report about a VM that stopped without a task."""
         return ""

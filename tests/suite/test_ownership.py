@@ -130,12 +130,9 @@ def test_name_that_the_tool_reads_as_the_id_of_another_vm(platform, carry):
 
 
 def test_id_in_another_spelling_selects_the_same_vm(platform, carry):
-    """Upper-case UUIDs, as some tools print them, and numbers with leading zeros; names in vmd are exact."""
     platform.clean()
     platform.bring({BESIDE: STOPPED})
-    own = platform.ids()[BESIDE]
-    is_uuid = len(own.strip("{}")) == 36
-    another = f"0{own}" if own.isdecimal() else own.upper() if is_uuid else own
+    another = platform.another_spelling(BESIDE)
     tasks = [
         Task("info", {"id": another}, about="vm_info"),
         Task("set", {"id": another, "description": "found"}),

@@ -232,6 +232,22 @@ def test_keep_last_keeps_the_newest_of_a_series(platform, carry):
     assert set(platform.snapshots(ONE)) == {"other", "nightly-9", "nightly-10"}
 
 
+def test_id_in_another_spelling_selects_the_same_vm(platform, carry):
+    platform.clean()
+    platform.bring({ONE: STOPPED})
+    another = platform.another_spelling(ONE)
+    tasks = [
+        Task("take", {"id": another, "snapshot": "first"}, about="snapshot"),
+        Task("info", {"id": another}, about="snapshot_info"),
+        Task("drop", {"id": another, "snapshot": "first", "state": "absent"}, about="snapshot"),
+    ]
+    answers = carry(platform, tasks, [ONE])
+    _all_well(answers)
+    assert [one["name"] for one in answers["info"].vm(ONE)["snapshots"]] == ["first"]
+    assert answers["drop"].changed
+    assert platform.snapshots(ONE) == {}
+
+
 def test_strange_names(platform, carry):
     platform.clean()
     platform.bring({ONE: STOPPED})

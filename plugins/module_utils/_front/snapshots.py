@@ -11,11 +11,11 @@ from .._lifecycle.request import snapshot_requests
 from .declaration import Declaration
 
 
-def snapshot_module(own_options, make_driver):
+def snapshot_module(platform, own_options, make_driver):
     """A ``<platform>_snapshot`` module: ``make_driver`` turns its parameters into a driver."""
-    options = {**SNAPSHOT, **own_options}
+    options = platform.supported({**SNAPSHOT, **own_options})
 
     def answer(params, check):
         return run(make_driver(params), snapshot_requests(params, options), check).result()
 
-    return Declaration(options, answer)
+    return Declaration(options, answer, platform)

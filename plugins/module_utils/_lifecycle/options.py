@@ -35,7 +35,8 @@ class Option:
     without a unit. ``limits``: minimum and maximum. ``unique``: what kind of thing the value is that only one VM can
     have; ``is_unique`` returns whether that applies to a value. ``short``: the suboption that is set if the value is a
     string. ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path.
-    ``filled``: it must not be an empty string, which would mean nothing on any platform.
+    ``filled``: it must not be an empty string or list, which would mean nothing on any platform. ``distinct``: no value
+    of the list may occur more than once.
     ``normalize(value, option)`` returns the canonical form of the value.
     """
 
@@ -59,6 +60,7 @@ class Option:
     only_with: str = ""
     absolute: bool = False
     filled: bool = False
+    distinct: bool = False
     normalize: Callable = lambda value, option: value
 
     def spec(self, in_full=False):
@@ -92,6 +94,7 @@ def argument_spec(options, in_full=False):
 
 
 Texts = partial(Option, "list", elements="str")
+BootOrder = partial(Texts, filled=True, distinct=True)
 Entries = partial(Option, "list", elements="dict")
 Size = partial(Option, unit=MIB)
 Port = partial(Option, "int", limits=(1, 65535))

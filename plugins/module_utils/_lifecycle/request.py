@@ -165,18 +165,30 @@ def _parsed(path, option, value):
     if option.key:
         return _entries(path, option, value)
     if isinstance(value, list):
-        return tuple(value if option.ordered else sorted(set(value)))
+        return _texts(path, option, value)
     if isinstance(value, dict):
         return _record(path, option, value) if option.options else _with_plain_texts(path, value)
     least, most = option.limits or (None, None)
     if (least is not None and value < least) or (most is not None and value > most):
         remedy = f"Set {least} or more." if most is None else f"Set a number from {least} to {most}."
         raise InvalidInput(f"{path}: {value} is out of range.", remedy)
-    if option.filled and not value:
-        raise InvalidInput(f"{path}: it is empty.", "Set a value, or omit the option.")
+    _check_filled(path, option, value)
     if option.absolute and value and not value.startswith("/"):
         raise InvalidInput(f"{path}: '{value}' is not an absolute path.", "Use the full path on the hypervisor.")
     return option.normalize(value, path)
+
+
+def _check_filled(path, option, value):
+    if option.filled and not value:
+        raise InvalidInput(f"{path}: it is empty.", "Set a value, or omit the option.")
+
+
+def _texts(path, option, values):
+    _check_filled(path, option, values)
+    twice = sorted({value for value in values if values.count(value) > 1}) if option.distinct else ()
+    if twice:
+        raise InvalidInput(f"{path}: {', '.join(twice)} is listed twice.", "List each value once.")
+    return tuple(values if option.ordered else sorted(set(values)))
 
 
 def _with_plain_texts(path, value):

@@ -146,7 +146,7 @@ class Platform(Libvirt):
             Refused(
                 "no display", {**change, "display": {"video_memory": "16M"}}, (known, "video_memory", "vnc or spice")
             ),
-            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, (known, "boot_order", "only once")),
+            Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, ("boot_order", "disk", "twice", "once")),
             Refused("another's log", {**made, "serial_log": str(self._console(known))}, (new, known, "another file")),
             Refused("no folder of the log", {**change, "serial_log": "/no/log"}, (known, "serial_log", "Create it")),
             Refused("log of two", {"name": [known, new], "serial_log": "/l"}, ("serial_log", "one file", "one name")),

@@ -27,7 +27,6 @@ def normalized(reader, vm, config):
     if is_bios:
         _check_bios(vm, config)
     _check_description(vm, config)
-    _check_boot_order(vm, config.get("boot_order") or ())
     config = _with_minimum(vm, config)
     _check_memory(vm, config)
     adjusted = dict(config)
@@ -69,12 +68,6 @@ def _check_bios(vm, config):
                 f"{vm.name}: native.{key}: not supported with firmware: bios (generation 1).",
                 f"Omit {key}, or create the VM with firmware: uefi.",
             )
-
-
-def _check_boot_order(vm, order):
-    twice = sorted({kind for kind in order if order.count(kind) > 1})
-    if twice:
-        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is listed twice.", "List each only once.")
 
 
 def _check_description(vm, config):

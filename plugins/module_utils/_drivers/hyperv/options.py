@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._lifecycle import options
-from ..._lifecycle.options import Connection, Option, Platform, Size, Texts, with_suboption
+from ..._lifecycle.options import BootOrder, Connection, Option, Platform, Size, with_suboption
 from ..._tools.hyperv import SERVICES
 
 _SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."
@@ -42,7 +42,7 @@ VM = {
     "disks": with_suboption(options.VM["disks"], "source", type="str", absolute=False),
     "storage_path": Connection(),
     "secure_boot_template": Option(choices=("windows", "linux", "shielded")),
-    "boot_order": Texts(choices=("disk", "cdrom", "network")),
+    "boot_order": BootOrder(choices=("disk", "cdrom", "network")),
     "dynamic_memory": Option("bool"),
     "minimum_memory": Size(),
     "maximum_memory": Size(),

@@ -78,7 +78,7 @@ class Listing:
 
 
 def _selects(target, listed):
-    return listed.uuid == target.id.lower() if target.id else name_of(listed) == target.name
+    return listed.uuid == target.id if target.id else name_of(listed) == target.name
 
 
 def name_of(listed):

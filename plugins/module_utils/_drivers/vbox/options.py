@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle import options
-from ..._lifecycle.options import Connection, Option, Platform, Texts, with_suboption
+from ..._lifecycle.options import BootOrder, Connection, Option, Platform, Texts, with_suboption
 from ..._lifecycle.texts import bare_uuid
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
@@ -38,7 +38,7 @@ VM = {
     "storage_path": Connection("path"),
     "groups": Texts(),
     "graphics_controller": Option(choices=("none", "vboxvga", "vmsvga", "vboxsvga")),
-    "boot_order": Texts(choices=("disk", "cdrom", "network", "floppy")),
+    "boot_order": BootOrder(choices=("disk", "cdrom", "network", "floppy")),
     "ssh_forward": Option("bool"),
     "start_type": Connection(choices=("headless", "gui", "separate"), default="headless"),
 }

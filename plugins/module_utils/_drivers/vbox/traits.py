@@ -33,7 +33,6 @@ from .settings.native import cost_of_native, normalized_native, same_native
 from .settings.networks import normalized_networks
 from .settings.port_forwards import check_forwards, normalized_forwards
 from .settings.shared_folders import check_share_names
-from .settings.table import BOOT
 from .vbox_vm import FORMATS, NIC_MODELS, NOT_RESIZABLE, OS_TYPES, bus_for, parse_slot, place_fault, slot_name
 
 _LONGEST_NAME = 200
@@ -116,7 +115,6 @@ def _normalized(known, vm, config):
         adjusted["networks"] = normalized_networks(vm, config["networks"])
     if "disks" in config:
         adjusted["disks"] = _disks(vm, config["disks"], known.controllers.get(vm.id, ()))
-    _check_boot_order(vm, config.get("boot_order"))
     if "groups" in config:
         adjusted["groups"] = _groups(vm, config["groups"])
         _check_moved(vm, adjusted, known.folders.get(vm.id))
@@ -196,15 +194,6 @@ def _check_growth(vm, slot, disk):
         f"{first}Detach it (state: absent) and attach a VDI copy of it: VBoxManage clonemedium disk {path}"
         f" {os.path.splitext(path)[0]}.vdi --format VDI.",
     )
-
-
-def _check_boot_order(vm, order):
-    if order is None:
-        return
-    unknown = [device for device in order if device not in BOOT]
-    if not order or unknown or len(set(order)) < len(order):
-        what = f"has {unknown[0]}" if unknown else "is empty" if not order else "contains a device twice"
-        raise Refused(f"{vm.name}: boot_order {what}.", f"Use each of {', '.join(BOOT)} at most once.")
 
 
 def _check_moved(vm, config, folder):

@@ -6,7 +6,17 @@
 from __future__ import annotations
 
 from ..._lifecycle import options
-from ..._lifecycle.options import AT_START, Connection, Consent, Option, Platform, Policy, Size, Texts, with_suboption
+from ..._lifecycle.options import (
+    AT_START,
+    BootOrder,
+    Connection,
+    Consent,
+    Option,
+    Platform,
+    Policy,
+    Size,
+    with_suboption,
+)
 from ..._lifecycle.texts import bare_uuid
 
 LIBVIRT = Platform(
@@ -31,7 +41,7 @@ VM = {
     "image": with_suboption(options.VM["image"], "source", absolute=True),
     "virt_type": Connection(choices=("kvm", "qemu")),
     "storage_path": Connection("path"),
-    "boot_order": Texts(choices=("disk", "cdrom", "network")),
+    "boot_order": BootOrder(choices=("disk", "cdrom", "network")),
     "serial_log": Option("path", unique="file", absolute=True),
     "reset_nvram": Consent(role=AT_START, only_with="restarted"),
     "max_cpus": Option("int"),

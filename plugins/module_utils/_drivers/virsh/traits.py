@@ -30,7 +30,7 @@ from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
 from .settings.disks import BUS, cost_of_hot_plug, normalize_slots, slot_name
 from .settings.display import normalize_display
-from .settings.firmware import check_boot_order, normalize_firmware
+from .settings.firmware import normalize_firmware
 from .settings.memory_cpus import MEMORY_CPUS_DEFAULTS, MEMORY_CPUS_FIELDS, normalize_maxima
 from .settings.native import check_native, same_native
 from .settings.networks import DEFAULT_NETWORK, NETWORK_FIELDS, normalize_nic
@@ -125,8 +125,6 @@ def _normalize(fields, vm, config):
     check_share_names(vm, config.get("shared_folders") or {})
     if "display" in config:
         adjusted["display"] = normalize_display(vm, config["display"])
-    if "boot_order" in config:
-        check_boot_order(vm, config["boot_order"])
     if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
         del adjusted["iso"]  # Without a drive there is nothing to eject.
     if config.get("networks"):

@@ -160,14 +160,6 @@ def write_boot_order(definition, change):
         ET.SubElement(definition.root.find("os"), "boot", {"dev": _BOOT_DEVICES[kind]})
 
 
-def check_boot_order(vm, order):
-    if not order:
-        raise Refused(f"{vm.name}: boot_order is empty.", f"Set at least one of {', '.join(_BOOT_DEVICES)}.")
-    twice = sorted({kind for kind in order if order.count(kind) > 1})
-    if twice:
-        raise Refused(f"{vm.name}: boot_order: {', '.join(twice)} is listed twice.", "List each only once.")
-
-
 #: First libvirt version that can reset the NVRAM.
 _RESET_SINCE = (8, 1)
 _OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)"

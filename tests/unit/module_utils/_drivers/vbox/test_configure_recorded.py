@@ -144,7 +144,6 @@ def test_clone_is_deleted_with_its_own_images(tmp_path):
         ({"port_forwards": {"a\rb": {"guest_port": 1}}}, "'a\\rb' is not a valid name: it contains a line break"),
         ({"port_forwards": {"a": {"guest_port": 1, "host_address": "localhost"}}}, "not an IPv4 address"),
         ({"networks": {"0": {"type": "internal"}}, "ssh_forward": True}, "no NIC"),
-        ({"boot_order": ()}, "is empty"),
         ({"groups": ("web",)}, "is not a valid group"),
         ({"shared_folders": {"a b": {"host_path": "/"}}}, "is not a valid name"),
     ],

@@ -129,7 +129,6 @@ def test_memory_is_rounded_up_to_kib():
         ({"disks": {"1": {"size": 1}}}, "is not a valid slot"),
         ({"disks": {"vd/../x": {"size": 1}}}, "is not a valid slot"),
         ({"native": {"os//kernel": "x"}}, "not a valid path"),
-        ({"boot_order": ()}, "boot_order is empty"),
         ({"secure_boot": True}, "secure_boot requires UEFI"),
         ({"display": {"video_memory": 1}}, "needs a display"),
         ({"networks": {"0": {"type": "internal"}}}, "source is required for a NIC of type"),

@@ -8,12 +8,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
-    check_boot_order,
     read_boot_order,
     write_boot_order,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
 
@@ -63,9 +61,3 @@ def test_boot_order_replaces_boot_numbers_of_devices():
         {"dev": "cdrom"},
     ]
     assert read_boot_order(definition) == ("disk", "network", "cdrom")
-
-
-@pytest.mark.parametrize(("order", "word"), [((), "is empty"), (("disk", "cdrom", "disk"), "disk is listed twice")])
-def test_invalid_boot_order_is_rejected(order, word):
-    with pytest.raises(Refused, match=f"a: boot_order.* {word}"):
-        check_boot_order(Vm("a"), order)
