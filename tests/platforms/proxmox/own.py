@@ -32,6 +32,8 @@ def refusals(platform, known, new):
         Refused("two sockets", {**change, "native": {"sockets": 2}}, (known, "option cpus")),
         Refused("slot", {**change, "disks": [{"slot": "vda", "size": "1G"}]}, (known, "vda", "scsi0 to scsi30")),
         Refused("tag", {**change, "tags": ["two words"]}, (known, "two words", "letters")),
+        Refused("33 NICs", {**change, "networks": [{}] * 33}, (known, "networks", "at most 32")),
+        Refused("long notes", {**change, "description": "x" * 8000}, (known, "description", "8000", "at most 7168")),
         Refused("checksum", {**change, "iso_checksum": "abc"}, ("iso_checksum", "abc", "sha256")),
         Refused("linked image", {**made, "image": linked}, ("image.linked", "template")),
         Refused("whole documents", {**made, "cloud_init": {"user_data": "#"}}, ("user_data", "cicustom")),

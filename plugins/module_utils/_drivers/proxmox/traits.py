@@ -57,6 +57,8 @@ OS_TYPES = {
 _KNOWN_OS_TYPES = (
     "other", "wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "l24", "l26", "solaris",
 )  # fmt: skip
+#: The notes of a VM have at most 8,192 characters (API schema); the mark of this collection is among them.
+_LONGEST_DESCRIPTION = 7168
 _DETACH = "Detach it (state: absent) and attach another."
 #: Disks on these buses can be attached and detached while a VM runs.
 _HOTPLUG_BUSES = ("scsi", "virtio")
@@ -110,7 +112,7 @@ def _adjusted(bridge, keeps_capitals, storage, vm, config):
     if "tags" in config:
         adjusted["tags"] = _stored_tags(vm, config["tags"], keeps_capitals)
     if "description" in config:
-        adjusted["description"] = config["description"].rstrip()
+        adjusted["description"] = _stored_description(vm, config["description"].rstrip())
     if config.get("networks"):
         adjusted["networks"] = {
             place: nic if nic is None else networks.adjusted(vm, place, nic, bridge)
@@ -151,6 +153,14 @@ def _stored_tags(vm, tags, keeps_capitals):
             "Use letters, digits, _, -, + and dots; a tag does not begin with -, + or a dot.",
         )
     return tuple(sorted({tag if keeps_capitals else tag.lower() for tag in tags}))
+
+
+def _stored_description(vm, text):
+    if len(text) > _LONGEST_DESCRIPTION:
+        raise Refused(
+            f"{vm.name}: description has {len(text)} characters.", f"Set at most {_LONGEST_DESCRIPTION} characters."
+        )
+    return text
 
 
 def _check_display(vm, requested):

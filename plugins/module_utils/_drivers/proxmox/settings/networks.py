@@ -15,6 +15,8 @@ from ...._lifecycle.model import Address
 from ...._tools import proxmox_values as values
 
 _NETWORK = re.compile(r"net(\d+)")
+#: A VM has net0 to net31 (API schema).
+_MOST_NICS = 32
 #: The first version that has privileges for bridges.
 _BRIDGES_SINCE = (8, 0)
 #: Prefixes of addresses that cannot be reached from outside.
@@ -72,6 +74,8 @@ def _nic_parts(requested):
 
 def adjusted(vm, place, nic, bridge):
     """The requested NIC as Proxmox VE stores it; ``bridge`` is the default bridge."""
+    if int(place) >= _MOST_NICS:
+        raise Refused(f"{vm.name}: networks: a VM has at most {_MOST_NICS} NICs.", "Remove the others.")
     adjusted, current = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
     kind = {"nat": "user", "network": "bridged"}.get(nic.get("type"), nic.get("type"))
     if kind == "user" and nic.get("source"):
