@@ -198,4 +198,18 @@ MUTATIONS = (
         "if not _MAC.fullmatch(mac):",
         {"unit": [f"{_UNIT}/test_request.py"]},
     ),
+    Mutation(
+        "each-vm-of-a-task-has-all-the-space",
+        f"{_CODE}/space.py",
+        "reserved[name, option] = needed",
+        "pass",
+        {"unit": [f"{_UNIT}/test_space.py"]},
+    ),
+    Mutation(
+        "snapshot-task-rejects-other-spellings-of-an-id",
+        "plugins/module_utils/_front/snapshots.py",
+        "return Declaration(options, answer, platform)",
+        "return Declaration(options, answer)",
+        {"unit": ["tests/unit/modules/test_ids.py"]},
+    ),
 )

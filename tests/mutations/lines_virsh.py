@@ -109,11 +109,4 @@ MUTATIONS = (
         "return marked",
         {"unit": [f"{_UNIT}/test_clone_checks.py"]},
     ),
-    Mutation(
-        "each-vm-of-a-task-has-all-the-space",
-        f"{_CODE}/storage.py",
-        "driver.reserved_space[folder] = reserved + needed",
-        "driver.reserved_space[folder] = 0",
-        {"unit": [f"{_UNIT}/test_storage_space.py"]},
-    ),
 )

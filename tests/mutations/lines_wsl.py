@@ -29,8 +29,8 @@ MUTATIONS = (
     Mutation(
         "space-is-not-checked",
         f"{_UTILS}/_drivers/wsl/checks.py",
-        "if free is not None and needed > free:",
-        "if False:",
+        'driver.space.reserve(name, "install_location", drive, needed, free, remedy)',
+        "pass",
         {"unit": _TASKS},
     ),
     Mutation(

@@ -218,7 +218,9 @@ def allocated(path):
 
 
 def free_space(folder):
-    """Return the free bytes for an unprivileged user."""
+    """Return the free bytes for an unprivileged user where a directory is, or would be created."""
+    while not is_folder(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
     with _explained("access", folder):
         system = os.statvfs(folder)
         return system.f_bavail * system.f_frsize

@@ -109,7 +109,8 @@ def test_copies_need_the_space_of_the_whole_chain():
     host = _with_big_disk()
     done(host, "snapshot", name=["web"], snapshot="one")
     copy = {"name": ["copy"], "clone": "web"}
-    fails_before_the_first_step(_with_free(host, GIB), ("copy: C: has 1024M of free space", "need 40964M"), **copy)
+    words = ("copy: storage_path: 41G are needed", "C: has only 1G of free space.")
+    fails_before_the_first_step(_with_free(host, GIB), words, **copy)
     # The disk is not counted twice.
     done(_with_free(host, 41 * GIB), **copy)
 
@@ -121,20 +122,28 @@ def test_parents_of_a_dynamic_disk_are_copied_once():
     done(host, "snapshot", name=["web"], snapshot="one")
     host.files.vhd(host.vm("web").hardware.disks()[0].path).used = 5 * GIB
     copy = {"name": ["copy"], "clone": "web"}
-    fails_before_the_first_step(_with_free(host, GIB), ("copy: C: has 1024M", "need 35840M"), **copy)
+    fails_before_the_first_step(_with_free(host, GIB), ("copy: storage_path: 35G", "C: has only 1G"), **copy)
     done(_with_free(host, 36 * GIB), **copy)
 
 
 def test_fixed_copy_of_a_dynamic_image_needs_its_whole_size():
     fixed = {"image": {"source": BASE}, "disks": [{"format": "vhdx-fixed"}]}
-    fails_before_the_first_step(_with_free(_host(), GIB), ("web: C: has 1024M", "need 4096M"), **{**NEW, **fixed})
+    words = ("web: storage_path: 4100M", "C: has only 1G")
+    fails_before_the_first_step(_with_free(_host(), GIB), words, **{**NEW, **fixed})
+
+
+def test_vms_of_a_task_share_the_free_space():
+    two = {**NEW, "image": {"source": BASE}, "disks": [{"format": "vhdx-fixed"}], "name": ["web", "web2"]}
+    words = ("web2: storage_path: 4100M", "C: has only 2044M of free space left by other disks")
+    fails_before_the_first_step(_with_free(_host(), 6 * GIB), words, **two)
+    done(_with_free(_host(), 9 * GIB), **two)
 
 
 def test_fixed_disk_grows_only_if_its_drive_has_space():
     host = _host()
     done(host, **{**NEW, "disks": [{"size": "8G", "format": "vhdx-fixed"}]})
     grown = {"name": ["web"], "disks": [{"size": "80G"}]}
-    words = ("web: disks.SCSI 0:0.size", "web-scsi0-0.vhdx needs 72G more", "has 1024M of free space")
+    words = ("web: disks.SCSI 0:0.size: 72G", "web-scsi0-0.vhdx has a fixed size", "has only 1G of free space")
     fails_before_the_first_step(_with_free(host, GIB), words, **grown)
     done(_with_free(host, 73 * GIB), **grown)
     # A dynamic disk needs no space before the guest writes.
@@ -144,5 +153,5 @@ def test_fixed_disk_grows_only_if_its_drive_has_space():
 
 def test_fixed_clone_that_grows_needs_the_space_of_both():
     host = _with_free(_with_big_disk(), 50 * GIB)
-    words = ("copy: C: has 51200M", "need 61440M")
+    words = ("copy: storage_path: 61G", "C: has only 50G")
     fails_before_the_first_step(host, words, name=["copy"], clone="web", disks=[{"size": "60G"}])

@@ -58,7 +58,7 @@ def test_what_a_creation_needs_is_not_read_for_vms_that_exist():
             {"image": {"source": "C:\\text.vhdx"}},
             "web: image.source: C:\\text.vhdx is in use, or is not a virtual disk",
         ),
-        ({"disks": [{"size": "900G", "format": "vhdx-fixed"}]}, "web: C: has "),
+        ({"disks": [{"size": "900G", "format": "vhdx-fixed"}]}, "web: storage_path: 901G "),
     ],
 )
 def test_what_would_make_a_creation_fail_is_reported_after_one_request(options, message):

@@ -8,7 +8,6 @@ Also checked: that no disk changes on which disks of other VMs are based.
 
 from __future__ import annotations
 
-import ntpath
 from contextlib import suppress
 
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
@@ -19,7 +18,7 @@ from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
-from .settings.disk_space import bytes_of_new, check_growth, growth
+from .settings.disk_space import bytes_of_new, drive_of, growth, reserve_growth
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
 from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
@@ -309,7 +308,7 @@ class _NeededFiles:
             self._check_content(self._host_files.disks)
         if self._new:
             self._check_space(self._host_files.free, self._host_files.disks)
-        check_growth(self.name, [one for one in self._grown if one[1]], self._host_files.free_of)
+        reserve_growth(self._driver.space, self.name, [one for one in self._grown if one[1]], self._host_files.free_of)
 
     def _check_exists(self, exists, folder):
         for path, option in {**self.disks, **self._others}.items():
@@ -380,9 +379,5 @@ class _NeededFiles:
             source, is_linked = self._content.get(slot, (None, False))
             chain = [raw_disks.get(key_of(path)) or {} for path in self._driver.found.chain(source)]
             needed += bytes_of_new(disk, None if is_linked else chain)
-        if free is not None and needed > free:
-            drive = ntpath.splitdrive(folder_of(self._driver))[0]
-            raise Refused(
-                f"{self.name}: {drive} has {free >> 20}M of free space, and the new disks need {needed >> 20}M.",
-                "Set storage_path to a directory of another drive.",
-            )
+        remedy = "Set storage_path to a directory of another drive."
+        self._driver.space.reserve(self.name, "storage_path", drive_of(folder_of(self._driver)), needed, free, remedy)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._lifecycle.space import ReservedSpace
 from ..._ports.ceiling import call_timeout
 from .snapshot_driver import HyperVSnapshotDriver
 
@@ -20,6 +21,7 @@ class HyperVDriver(HyperVSnapshotDriver):
     def __init__(self, options, native_keys=()):
         super().__init__(options, native_keys)
         self.call_timeout = call_timeout(options.get("call_timeout"))
+        self.space = ReservedSpace()
         self._host_files = None
 
     @property

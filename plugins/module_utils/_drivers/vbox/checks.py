@@ -91,11 +91,11 @@ def _check_creation(driver, listing, plan, step):
         seed.find_tool(driver.commands)
         seed.check_documents(step.arguments, name)
     if step.verb == "clone":
-        _check_copying(listing, name, step.arguments["source"], creation["clone"], base)
+        _check_copying(driver, name, step.arguments["source"], creation["clone"], base)
     else:
         if config.get("iso"):
             check_iso(name, config["iso"])
-        _check_disks(listing, name, config.get("disks") or {}, creation.get("image"), unfinished, folder)
+        _check_disks(driver, name, config.get("disks") or {}, creation.get("image"), unfinished, base, folder)
 
 
 def _check_unfinished(name, unfinished, verb):
@@ -119,13 +119,14 @@ def _check_names(listing, name, folder):
             raise name_taken(name, one.file, one.name)
 
 
-def _check_copying(listing, name, source, requested, folder):
+def _check_copying(driver, name, source, requested, base):
     """Check the free space, and reject disks that were enlarged after a snapshot: VirtualBox 7.2 cannot copy them."""
+    listing = driver.listing()
     listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
     if listed is not None and not requested["linked"]:
         vbox_vm = listing.vbox_vm(listed)
         images = [medium.location for slot in vbox_vm.disks for medium in vbox_vm.chain(slot.values.get("ImageUUID"))]
-        check_free_space(name, folder, "clone", images)
+        check_free_space(driver, name, base, "clone", images)
     snapshot = find_snapshot(source, requested.get("snapshot"))
     config = source.config if snapshot is None or snapshot.config is None else snapshot.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
@@ -139,8 +140,8 @@ def _check_copying(listing, name, source, requested, folder):
             )
 
 
-def _check_disks(listing, name, disks, image, unfinished, folder):
-    first = slot_name("SATA", 0)
+def _check_disks(driver, name, disks, image, unfinished, base, folder):
+    listing, first = driver.listing(), slot_name("SATA", 0)
     for slot, entry in disks.items():
         if image and slot == first:
             _found, size = check_image(name, "image.source", image["source"], raw_too=True)
@@ -148,7 +149,7 @@ def _check_disks(listing, name, disks, image, unfinished, folder):
             _check_not_written_to(listing, name, image["source"])
             check_uuid(name, "image.source", image["source"], listing.media)
             if unfinished is None:
-                check_free_space(name, folder, "image.source", [image["source"]])
+                check_free_space(driver, name, base, "image.source", [image["source"]])
         if entry.get("source"):
             _check_source(listing, name, slot, entry, unfinished)
         elif unfinished is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..._lifecycle.space import ReservedSpace
 from .reader import connected
 from .snapshot_driver import VBoxSnapshotDriver
 
@@ -25,6 +26,7 @@ class VBoxDriver(VBoxSnapshotDriver):
         self.storage_path, self.start_type = storage_path, start_type
         #: {name: UUID} of the VMs that this task has started to create: a step may be sent twice.
         self.creating = {}
+        self.space = ReservedSpace()
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
+from ..._lifecycle.space import ReservedSpace
 from .reader import connected
 from .snapshot_driver import VirshSnapshotDriver
 
@@ -29,8 +30,7 @@ class VirshDriver(VirshSnapshotDriver):
         """``keeps_disks``: this task deletes no disks, so images are not read to find other VMs that need them."""
         super().__init__(*arguments, **options)
         self.virt_type, self._keeps_disks = virt_type, keeps_disks
-        #: Space that the plans of this task need for copies: {directory: bytes}.
-        self.reserved_space = {}
+        self.space = ReservedSpace()
         #: Sizes of these copies: {(image, internal snapshot or None): bytes}.
         self.copy_sizes = {}
         #: UUIDs of new VMs by name, and by UUID the last changes sent with the definition before them: a step may be

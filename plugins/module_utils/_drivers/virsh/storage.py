@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
-from ..._lifecycle.units import GIB, MIB, human_size
+from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools import optical
 from ..._tools.qemu_img import empty_image
@@ -295,24 +295,17 @@ def written_files(definitions):
 def check_space(driver, name, images, to_delete=()):
     """Reject copies of ``images`` for which there is not enough free space, and reserve the space otherwise.
 
-    Space reserved for other VMs of the same task counts as used. The space of files in ``to_delete`` counts as free,
-    because they are deleted before the disks are copied.
+    The space of files in ``to_delete`` counts as free, because they are deleted before the disks are copied.
     """
     copied = [image for image in images if image and not image.get("linked")]
     needed = sum(_copy_size(driver, image) for image in copied)
     if not needed:
         return
     folder = driver.storage.folder
-    reserved = driver.reserved_space.get(folder, 0)
-    free = files.free_space(_nearest_existing(folder)) - reserved + sum(map(_allocated, to_delete))
-    if needed > free:
-        raise Refused(
-            f"{name}: storage_path: copying its disks needs {_shown(needed)} in {folder}, but only"
-            f" {_shown(max(free, 0))} is"
-            f" free{' after copying the disks of the other VMs of this task' if reserved else ''}.",
-            "Free some space, set another storage_path, or set linked: true.",
-        )
-    driver.reserved_space[folder] = reserved + needed
+    free = files.free_space(folder) + sum(map(_allocated, to_delete))
+    driver.space.reserve(
+        name, "storage_path", folder, needed, free, "Free some space, set another storage_path, or set linked: true."
+    )
 
 
 def _copy_size(driver, image):
@@ -327,16 +320,5 @@ def _copy_size(driver, image):
     return driver.copy_sizes[key]
 
 
-def _nearest_existing(folder):
-    while not files.is_folder(folder):
-        folder = os.path.dirname(folder)
-    return folder
-
-
 def _allocated(path):
     return files.allocated(path) if files.is_file(path) else 0
-
-
-def _shown(size):
-    unit = GIB if size >= 10 * GIB else MIB
-    return human_size(-(-size // unit) * unit)

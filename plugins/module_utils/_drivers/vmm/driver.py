@@ -10,6 +10,7 @@ import os
 from ..._lifecycle.errors import PolyvirtError, SomeFailed
 from ..._lifecycle.model import POWER_VERBS
 from ..._lifecycle.one_by_one import one_by_one
+from ..._lifecycle.space import ReservedSpace
 from ..._ports import files, writes
 from ..._tools.vmctl import Busy
 from .reader import VmmReader, connected
@@ -31,6 +32,7 @@ class VmmDriver(VmmReader):
         self.written = {}
         #: Names of the VMs that this task has created or begun to create, because a step may be sent twice.
         self.created = set()
+        self.space = ReservedSpace()
 
     def lane(self, _vm):
         """Return the same lane for all VMs: they share vm.conf, which vmd reads as a whole."""

@@ -61,7 +61,7 @@ def _check_creation(driver, name, step):
         )
     driver.folders[name.lower()] = [path for path in parents if not exists[path]]
     sizes = [one.get("Length") or 0 for answer in result.answers[1 : 1 + len(needed)] for one in answer.objects]
-    _check_space(name, folder, result.answers[-1], sum(sizes) * (2 if step.verb == "clone" else 1))
+    _check_space(driver, name, folder, result.answers[-1], sum(sizes) * (2 if step.verb == "clone" else 1))
 
 
 def _source_files(driver, name, step):
@@ -128,15 +128,12 @@ def _check_drive(name, folder, exists):
         raise NotFound(f"{name}: install_location: the host has no drive {drive}.", "Set another directory.")
 
 
-def _check_space(name, folder, answer, needed):
+def _check_space(driver, name, folder, answer, needed):
     """Raise Refused without enough free space; it is unknown if the directory is on a file server."""
     free = answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None
-    if free is not None and needed > free:
-        drive = ntpath.splitdrive(folder)[0]
-        raise Refused(
-            f"{name}: {drive} has {free >> 20}M of free space, and up to {needed >> 20}M are needed.",
-            "Set install_location to a directory of another drive.",
-        )
+    drive = ntpath.splitdrive(folder)[0].upper()
+    remedy = "Set install_location to a directory of another drive."
+    driver.space.reserve(name, "install_location", drive, needed, free, remedy)
 
 
 def _check_export(driver, name, path):

@@ -14,6 +14,7 @@ from functools import partial
 from ..._lifecycle.errors import NotFound
 from ..._lifecycle.in_rounds import in_rounds
 from ..._lifecycle.model import POWER_VERBS
+from ..._lifecycle.space import ReservedSpace
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.wsl import check, check_optional, read_distros, registry_calls, wsl
@@ -37,6 +38,7 @@ class WslDriver(WslReader):
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.
         self.folders = {}
+        self.space = ReservedSpace()
         #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ntpath
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.units import human_size
+from ...._lifecycle.units import MIB
+
+#: Bytes of a fixed VHDX beside its data: headers, log and metadata (ASSUMED; a VHD has less).
+_FIXED_OVERHEAD = 4 * MIB
 
 
 def is_fixed(disk):
@@ -25,7 +27,7 @@ def bytes_of_new(disk, chain):
         return 0
     size = max((raw.get("Size") or 0 for raw in chain), default=0)
     if is_fixed(disk):
-        return max(size, disk.get("size") or 0)
+        return max(size, disk.get("size") or 0) + _FIXED_OVERHEAD
     files = [raw.get("FileSize") or 0 for raw in chain]
     # Parents also have blocks that are not copied, because a file above them has newer ones.
     return min(sum(files), max([size, *files]))
@@ -42,15 +44,12 @@ def growth(one, linked):
             yield change.key, disk.get("source"), change.new - (change.old or 0)
 
 
-def check_growth(name, grown, free):
+def drive_of(path):
+    return ntpath.splitdrive(path)[0].upper()
+
+
+def reserve_growth(space, name, grown, free):
     """Raise Refused if fixed disks cannot grow. ``grown`` is from ``growth``; ``free``: {path: free bytes or None}."""
-    needed = {}
     for slot, path, more in grown:
-        drive = ntpath.splitdrive(path)[0].lower()
-        needed[drive] = needed.get(drive, 0) + more
-        if free.get(path) is not None and needed[drive] > free[path]:
-            raise Refused(
-                f"{name}: disks.{slot}.size: {path} needs {human_size(more)} more, because its size is fixed, and its"
-                f" drive has {free[path] >> 20}M of free space.",
-                "Free some space, or set a smaller size.",
-            )
+        remedy = f"{path} has a fixed size. Free some space on its drive, or set a smaller size."
+        space.reserve(name, f"disks.{slot}.size", drive_of(path), more, free.get(path), remedy)

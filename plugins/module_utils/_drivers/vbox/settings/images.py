@@ -135,14 +135,8 @@ def check_uuid(name, option, path, media):
         )
 
 
-def check_free_space(name, folder, option, paths):
+def check_free_space(driver, name, folder, option, paths):
     """Raise Refused if there is not enough space for a copy of ``paths``."""
     needed = sum(files.allocated(path) for path in paths if files.exists(path))
-    while not files.is_folder(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-    free = files.free_space(folder)
-    if free < needed:
-        raise Refused(
-            f"{name}: {option}: the copy needs {human_size(needed)}, but {folder} has only {human_size(free)} free.",
-            "Free some space there, or set storage_path to another directory.",
-        )
+    remedy = "Free some space there, or set storage_path to another directory."
+    driver.space.reserve(name, option, folder, needed, files.free_space(folder), remedy)

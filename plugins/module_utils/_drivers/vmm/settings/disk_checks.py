@@ -58,12 +58,14 @@ def _check_space(driver, name, copied):
     """
     folder = driver.options["storage_path"]
     needed = sum(files.allocated(one) for path in copied for one in (path, *bases_of(path)))
-    free = files.free_space(folder) if copied and files.exists(folder) else needed
-    if needed > free:
-        raise Refused(
-            f"{name}: storage_path: copying the disks needs {human_size(needed)}, and {folder} has {human_size(free)}.",
-            "Free some space, set another storage_path, or use linked: true.",
-        )
+    driver.space.reserve(
+        name,
+        "storage_path",
+        folder,
+        needed,
+        files.free_space(folder),
+        "Free some space, set another storage_path, or use linked: true.",
+    )
 
 
 def _check_unused(found, name, image):

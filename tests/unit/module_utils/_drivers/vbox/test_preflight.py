@@ -274,7 +274,7 @@ def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, kind):
     more = {"image": image} if kind == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
     option = "image.source" if kind == "image" else "clone"
     for free, text in (
-        (2 * MIB, f"web: {option}: the copy needs 3M, but {vbox.machines} has only 2M free"),
+        (2 * MIB, f"web: {option}: 3M are needed, but {vbox.machines} has only 2M of free space."),
         (4 * MIB, None),
     ):
         monkeypatch.setattr(files, "free_space", lambda folder, free=free: free)

@@ -48,7 +48,7 @@ def test_size_of_copy_is_measured_uncompressed(image):
 
 
 def test_copy_needs_enough_free_space(tmp_path, monkeypatch, image):
-    with pytest.raises(Refused, match=r"web: storage_path: copying its disks needs [56]M in .*, but only 3M is free\."):
+    with pytest.raises(Refused, match=r"web: storage_path: [56]M are needed, but .* has only 3M of free space\."):
         check_plan(driver_with(tmp_path, monkeypatch, 3 * MIB), creation(image))
     check_plan(driver_with(tmp_path, monkeypatch, 8 * MIB), creation(image))
     check_plan(driver_with(tmp_path, monkeypatch, MIB), creation(image, linked=True))
@@ -58,7 +58,7 @@ def test_vms_of_a_task_share_the_free_space(tmp_path, monkeypatch, image):
     driver = driver_with(tmp_path, monkeypatch, 12 * MIB)
     check_plan(driver, creation(image, "web1"))
     check_plan(driver, creation(image, "web2"))
-    with pytest.raises(Refused, match=r"web3: .* is free after copying the disks of the other VMs of this task"):
+    with pytest.raises(Refused, match=r"web3: .* of free space left by other disks of this task"):
         check_plan(driver, creation(image, "web3"))
 
 

@@ -178,7 +178,7 @@ def test_copy_without_free_space_is_rejected_before_it_begins(host, monkeypatch)
     monkeypatch.setattr(files, "free_space", lambda folder: 1024)
     for check in (True, False):
         outcome = task(host, check=check, image={"source": image, "linked": False})
-        assert (outcome.failed, "has 1K" in outcome.msg, host.text()) == (True, True, ""), outcome.msg
+        assert (outcome.failed, "has only 1K" in outcome.msg, host.text()) == (True, True, ""), outcome.msg
 
 
 def test_address_of_a_local_interface_is_computed_and_confirmed(running):
