@@ -29,7 +29,7 @@ MUTATIONS = (
     Mutation(
         "space-is-not-checked",
         f"{_UTILS}/_drivers/wsl/checks.py",
-        'driver.space.reserve(name, "install_location", drive, needed, free, remedy)',
+        'driver.space.reserve(name, "install_location", drive, needed, free, alternative)',
         "pass",
         {"unit": _TASKS},
     ),

@@ -16,19 +16,21 @@ class ReservedSpace:
         #: {place: {(name of the VM, option): bytes}}
         self._needed = {}
 
-    def reserve(self, name, option, place, needed, free, remedy):
+    def reserve(self, name, option, place, needed, free, alternative):
         """Reserve ``needed`` bytes for an option of a VM; ``free`` are the free bytes in ``place``, None if unknown.
 
-        Raises Refused with ``remedy`` if they do not fit beside what is reserved for other options and other VMs.
+        Raises Refused if they do not fit beside what is reserved for other options and other VMs. ``alternative`` is
+        what the user can do instead of freeing space.
         """
         reserved = self._needed.setdefault(place, {})
         others = sum(size for key, size in reserved.items() if key != (name, option))
         if needed and free is not None and others + needed > free:
+            left = max(free - others, 0)
             shared = " left by other disks of this task" if others else ""
             raise Refused(
                 f"{name}: {option}: {_rounded_up(needed)} are needed, but {place} has only"
-                f" {_rounded_down(max(free - others, 0))} of free space{shared}.",
-                remedy,
+                f" {_rounded_down(left)} of free space{shared}.",
+                f"Free some space there, or {alternative}.",
             )
         reserved[name, option] = needed
 

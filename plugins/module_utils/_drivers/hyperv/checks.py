@@ -379,5 +379,7 @@ class _NeededFiles:
             source, is_linked = self._content.get(slot, (None, False))
             chain = [raw_disks.get(key_of(path)) or {} for path in self._driver.found.chain(source)]
             needed += bytes_of_new(disk, None if is_linked else chain)
-        remedy = "Set storage_path to a directory of another drive."
-        self._driver.space.reserve(self.name, "storage_path", drive_of(folder_of(self._driver)), needed, free, remedy)
+        alternative = "set storage_path to a directory of another drive"
+        self._driver.space.reserve(
+            self.name, "storage_path", drive_of(folder_of(self._driver)), needed, free, alternative
+        )

@@ -303,9 +303,7 @@ def check_space(driver, name, images, to_delete=()):
         return
     folder = driver.storage.folder
     free = files.free_space(folder) + sum(map(_allocated, to_delete))
-    driver.space.reserve(
-        name, "storage_path", folder, needed, free, "Free some space, set another storage_path, or set linked: true."
-    )
+    driver.space.reserve(name, "storage_path", folder, needed, free, "set another storage_path, or linked: true")
 
 
 def _copy_size(driver, image):

@@ -132,8 +132,8 @@ def _check_space(driver, name, folder, answer, needed):
     """Raise Refused without enough free space; it is unknown if the directory is on a file server."""
     free = answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None
     drive = ntpath.splitdrive(folder)[0].upper()
-    remedy = "Set install_location to a directory of another drive."
-    driver.space.reserve(name, "install_location", drive, needed, free, remedy)
+    alternative = "set install_location to a directory of another drive"
+    driver.space.reserve(name, "install_location", drive, needed, free, alternative)
 
 
 def _check_export(driver, name, path):

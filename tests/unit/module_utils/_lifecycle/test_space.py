@@ -13,14 +13,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units imp
 @pytest.fixture(name="space")
 def _space():
     space = ReservedSpace()
-    space.reserve("web1", "storage_path", "/vms", 6 * MIB, 10 * MIB, "Free some.")
+    space.reserve("web1", "storage_path", "/vms", 6 * MIB, 10 * MIB, "set x")
     return space
 
 
 def refused(space, name, option, needed, free, place="/vms"):
     with pytest.raises(Refused) as caught:
-        space.reserve(name, option, place, needed, free, "Free some.")
-    assert caught.value.remedy == "Free some."
+        space.reserve(name, option, place, needed, free, "set x")
+    assert caught.value.remedy == "Free some space there, or set x."
     return str(caught.value)
 
 

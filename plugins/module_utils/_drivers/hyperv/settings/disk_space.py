@@ -51,5 +51,5 @@ def drive_of(path):
 def reserve_growth(space, name, grown, free):
     """Raise Refused if fixed disks cannot grow. ``grown`` is from ``growth``; ``free``: {path: free bytes or None}."""
     for slot, path, more in grown:
-        remedy = f"{path} has a fixed size. Free some space on its drive, or set a smaller size."
-        space.reserve(name, f"disks.{slot}.size", drive_of(path), more, free.get(path), remedy)
+        alternative = f"set a smaller size: {path} has a fixed size"
+        space.reserve(name, f"disks.{slot}.size", drive_of(path), more, free.get(path), alternative)

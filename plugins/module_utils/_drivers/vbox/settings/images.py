@@ -138,5 +138,5 @@ def check_uuid(name, option, path, media):
 def check_free_space(driver, name, folder, option, paths):
     """Raise Refused if there is not enough space for a copy of ``paths``."""
     needed = sum(files.allocated(path) for path in paths if files.exists(path))
-    remedy = "Free some space there, or set storage_path to another directory."
-    driver.space.reserve(name, option, folder, needed, files.free_space(folder), remedy)
+    alternative = "set storage_path to another directory"
+    driver.space.reserve(name, option, folder, needed, files.free_space(folder), alternative)

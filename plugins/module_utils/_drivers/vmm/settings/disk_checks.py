@@ -64,7 +64,7 @@ def _check_space(driver, name, copied):
         folder,
         needed,
         files.free_space(folder),
-        "Free some space, set another storage_path, or use linked: true.",
+        "set another storage_path, or linked: true",
     )
 
 
