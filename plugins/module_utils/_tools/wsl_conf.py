@@ -8,8 +8,9 @@ may be quoted, wholly or in part; ``\\n``, ``\\t``, ``\\b``, ``\\\\`` and ``\\"`
 end of a line continues it. Invalid lines are ignored; of a repeated key, the first one counts.
 Source: src/shared/configfile of microsoft/WSL (the same from 2.5 to 2.9).
 
-Texts have one character for each byte of the file (Latin-1), so that everything else is preserved. WSL opens
-.wslconfig with ``rt,ccs=UTF-8``: as UTF-8, or as UTF-16LE if it begins with the byte order mark of this encoding.
+Texts have one character for each byte of the file (Latin-1), so that everything else is preserved; values are the
+UTF-8 text that these bytes mean. WSL opens .wslconfig with ``rt,ccs=UTF-8``: as UTF-8, or as UTF-16LE if it begins with
+the byte order mark of this encoding.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def parse(text):
     """{section.key in lower case: value} of the keys in effect; keys before the first section have no ``section.``."""
     values = {}
     for entry in _Reader(text).entries():
-        values.setdefault(entry.name, entry.value)
+        values.setdefault(entry.name, entry.value.encode("latin-1").decode("utf-8", "replace"))
     return values
 
 
@@ -76,7 +77,7 @@ def edit(text, values):
 
 def written(value):
     """A value with the quotes and escapes that it needs in the file."""
-    escaped = value.translate(_ESCAPES)
+    escaped = value.encode().decode("latin-1").translate(_ESCAPES)
     return f'"{escaped}"' if "#" in value or value != value.strip(" \t") else escaped
 
 

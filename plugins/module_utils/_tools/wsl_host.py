@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from .._ports.windows_request import call, properties, read, write
 from .wsl import INBOX, LXSS, PACKAGED, SETTINGS_FILE, number_of, read_versions, version_call, wsl
-from .wsl_conf import decoded, edit, encoded, is_editable, parse
+from .wsl_conf import decoded, encoded, is_editable, parse
 
 #: WSL 2 needs the first feature; WSL 1, and releases without a package, the second. Both take effect after a restart.
 FEATURES = ("VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux")
@@ -104,9 +104,3 @@ def shutdown_call(program):
 
 def config_calls(text, mark):
     return (write(SETTINGS_FILE, encoded(mark, text)),)
-
-
-def edited(text, values):
-    """The text of .wslconfig with {section.key: value, None to remove it}."""
-    stored = {name: None if value is None else value.encode().decode("latin-1") for name, value in values.items()}
-    return edit(text, stored)

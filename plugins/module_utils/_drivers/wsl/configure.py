@@ -145,7 +145,7 @@ def _write_guest_files(driver, vm, raw, values, native):
     result = yield [in_shell(file, name, f"if test -e {CONF}; then cat {CONF}; fi", reads=True)]
     check(result.answers[0], vm.name, f"cat {CONF}")
     old = result.answers[0].bytes("stdout").decode("latin-1")
-    new = wsl_conf.edit(old, {key: _as_latin1(value) for key, value in _conf_values(values, native).items()})
+    new = wsl_conf.edit(old, _conf_values(values, native))
     if new != old:
         yield from _run_in_guest(driver, vm, name, _write_script(len(new)), new.encode("latin-1"))
     if user and raw.get("RunOOBE"):
@@ -160,11 +160,6 @@ def _conf_values(values, native):
     if values.get("default_user"):
         own["user.default"] = values["default_user"]
     return {**own, **native}
-
-
-def _as_latin1(value):
-    """Return a UTF-8 text with one character per byte, as wsl.conf is read and written."""
-    return None if value is None else value.encode().decode("latin-1")
 
 
 def _write_script(length):

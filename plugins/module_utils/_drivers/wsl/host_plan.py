@@ -8,13 +8,12 @@ from __future__ import annotations
 from ..._lifecycle.errors import Refused, Unsupported
 from ..._lifecycle.host_settings import Step
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
-from ..._tools.wsl_conf import boolean
+from ..._tools.wsl_conf import boolean, edit
 from ..._tools.wsl_host import (
     FEATURES,
     PROGRAMS,
     config_calls,
     default_version_call,
-    edited,
     shutdown_call,
     update_call,
 )
@@ -106,21 +105,12 @@ def _config_steps(wanted, host, with_shutdown):
     if with_shutdown:
         # The shutdown is first: if the task is interrupted, the file still differs, and the next task does both.
         yield Step("shutdown", False, True, (shutdown_call(host.program),))
-    before = {name: _as_text(host.values.get(name.lower())) for name in differing}
-    yield Step("config", before, differing, config_calls(edited(host.config, differing), host.mark))
-
-
-def _as_text(value):
-    """Return a value of the file, which was read with one character per byte, as text."""
-    return None if value is None else value.encode("latin-1").decode("utf-8", "replace")
+    before = {name: host.values.get(name.lower()) for name in differing}
+    yield Step("config", before, differing, config_calls(edit(host.config, differing), host.mark))
 
 
 def _is_same(current, value):
-    if current is None or value is None:
-        return current is value
-    if value in ("true", "false"):
-        return boolean(current) is boolean(value)
-    return _as_text(current) == value
+    return boolean(current) is boolean(value) if value in ("true", "false") else current == value
 
 
 def _waiting(step):

@@ -134,26 +134,16 @@ def _guest_config(raw, guest, options, started_with):
     return {
         "systemd": wsl_conf.boolean(conf.get("boot.systemd"), False),
         "default_user": default_user(conf, guest.users, raw.get("DefaultUid") or 0),
-        **({"native": {key: _native(conf, key) for key in keys}} if keys else {}),
+        **({"native": {key: conf.get(key.lower()) for key in keys}} if keys else {}),
     }
 
 
 def default_user(conf, users, uid):
     """Return the user of new sessions: the one in wsl.conf if it exists, else the one with ``uid`` (registry)."""
-    name_in_conf = _utf8(conf.get("user.default", ""))
+    name_in_conf = conf.get("user.default", "")
     if name_in_conf in users:
         return name_in_conf
     return next((name for name, user_id in users.items() if user_id == uid), "root")
-
-
-def _native(conf, key):
-    value = conf.get(key.lower())
-    return None if value is None else _utf8(value)
-
-
-def _utf8(text):
-    """Return a value of a file that was read with one character per byte, as text."""
-    return text.encode("latin-1").decode("utf-8", "replace")
 
 
 def plain_path(path):

@@ -263,7 +263,7 @@ class WslReader:
             self._warnings.append(f"{error.message}. So default_user and systemd are not reported.")
             return
         users, conf, started_with = answer.bytes("stdout").decode("latin-1").split(f"{_END}\n")
-        lines = [line.split(":") for line in users.splitlines()]
+        lines = [line.split(":") for line in users.encode("latin-1").decode("utf-8", "replace").splitlines()]
         uids = {fields[0]: int(fields[2]) for fields in lines if len(fields) > 3 and fields[2].isdigit()}
         conf = conf[:-1]  # The script adds a newline after wsl.conf, and one before its copy.
         started_with = started_with[1:] if started_with else conf
