@@ -22,6 +22,7 @@ VM_MODULES = {"vagrant": "vagrant_instance"}
         ("virsh", UUID.upper(), UUID),
         ("vbox", f"{{{UUID}}}", UUID),
         ("vagrant", UUID.upper(), UUID),
+        ("hyperv", f"{{{UUID.upper()}}}", UUID),
         ("proxmox", "0102", "102"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..._lifecycle import options
 from ..._lifecycle.options import BootOrder, Connection, Option, Platform, Size, with_suboption
+from ..._lifecycle.texts import bare_uuid
 from ..._tools.hyperv import SERVICES
 
 _SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."
@@ -19,6 +20,7 @@ _DISPLAY = "Connect to the VM with VMConnect, or with RDP to the guest."
 HYPERV = Platform(
     "hyperv",
     per_driver=("native", "firmware", "stop_mode"),
+    canonical_id=bare_uuid,
     lacks={
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "display": _DISPLAY,
