@@ -337,7 +337,8 @@ options:
     description:
       - How to ask the guest to shut down by SSH. Without this, vmd asks the driver vmmci(4) of the guest, and cuts off
         a guest without it, such as most Linux systems.
-      - The host of vmd connects to the first address of the VM.
+      - The host of vmd connects to the first address of the VM. It does not check the host key of the guest, because
+        vmd gives the addresses of deleted VMs to new ones.
     type: dict
     suboptions:
       user:

@@ -10,7 +10,13 @@ from ..._lifecycle.model import STOPPED, Target
 from .edit import INCOMPLETE, Edit
 
 #: The exit code of ssh itself: the command did not run, or the connection ended because the guest shut down.
-_SSH_FAILED, _CONNECT_TIMEOUT = 255, 10
+_SSH_FAILED = 255
+#: No list of known hosts, because vmd gives the address of a deleted VM to another one, and nothing secret is sent.
+_SSH_SETTINGS = (
+    "BatchMode=yes", "ConnectTimeout=10", "StrictHostKeyChecking=accept-new", "UserKnownHostsFile=/dev/null",
+)  # fmt: skip
+#: The warning of ssh about a host key that it has not seen before.
+_NEW_KEY = "Warning: Permanently added "
 #: A shell adds this to the number of the signal that ended a command.
 _ENDED_BY_SIGNAL = 128
 _ADDRESSES = frozenset({"power", "addresses"})
@@ -53,14 +59,13 @@ def _shut_down_by_ssh(driver, vm):
             "Omit the option; then vmd may power off the VM.",
         )
     key = ["-i", options["key_file"]] if options.get("key_file") else []
-    argv = [
-        driver.commands.find("ssh"),
-        "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_TIMEOUT}", "-o", "StrictHostKeyChecking=accept-new",
-        *key, f"{options['user']}@{addresses[0].address}", options["command"],
-    ]  # fmt: skip
+    settings = [word for setting in _SSH_SETTINGS for word in ("-o", setting)]
+    guest = f"{options['user']}@{addresses[0].address}"
+    argv = [driver.commands.find("ssh"), *settings, *key, guest, options["command"]]
     completed = driver.commands.run(argv, writes=True)
     if not _has_begun(completed):
-        error = completed.stderr.strip().rstrip(".") or "no error message"
+        lines = [line for line in completed.stderr.splitlines() if not line.startswith(_NEW_KEY)]
+        error = "\n".join(lines).strip().rstrip(".") or "no error message"
         raise CommandFailed(
             argv,
             completed.rc,
