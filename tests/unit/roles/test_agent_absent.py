@@ -55,8 +55,9 @@ def _agent(agent_role, tmp_path, guest):
     }
 
     def agent(state, *arguments, **values):
-        """(exit code, output, number of changes) of the role."""
-        return agent_role({**options, "agent_state": state, "agent_variables": values}, *arguments)
+        """(exit code, output, number of changes) of the role; a value of ``options`` replaces that option."""
+        own = {name: values.pop(name) for name in options.keys() & values.keys()}
+        return agent_role({**options, **own, "agent_state": state, "agent_variables": values}, *arguments)
 
     return agent
 
@@ -121,3 +122,23 @@ def test_line_of_a_repository_is_removed_if_the_role_has_added_it(agent, guest, 
     assert code == 0, output
     assert repositories.read_text(encoding="utf-8").splitlines() == before
     assert files(guest) == ["repositories"]
+
+
+def test_line_of_a_repository_remains_for_another_profile(agent, guest, tmp_path):
+    repositories = guest / "repositories"
+    repositories.write_text("https://mirror.example.org/main\n", encoding="utf-8")
+    chosen = {}
+    for name in ("first", "second"):
+        described = profile(guest / name)
+        described["families"]["default"]["repository"] = {"path": str(repositories), "signed": True, "line": LINE}
+        path = tmp_path / f"{name}.yml"
+        path.write_text(json.dumps({**described, "name": name}), encoding="utf-8")
+        (guest / name / "pki").mkdir(parents=True)
+        stamp = str(guest / "notes" / name)
+        chosen[name] = {"agent_profile_path": str(path), "__agent_stamp_path": stamp}
+        code, output, _changes = agent("present", **chosen[name])
+        assert code == 0, output
+    for name, remains in (("first", True), ("second", False)):
+        code, output, _changes = agent("absent", **chosen[name])
+        assert code == 0, output
+        assert (LINE in repositories.read_text(encoding="utf-8")) is remains
