@@ -56,16 +56,11 @@ def _check_space(driver, name, copied):
 
     Empty disks are not counted, because they need space only when a guest writes.
     """
-    folder = driver.options["storage_path"]
+    if not copied:
+        return
+    folder, alternative = driver.options["storage_path"], "set another storage_path, or linked: true"
     needed = sum(files.allocated(one) for path in copied for one in (path, *bases_of(path)))
-    driver.space.reserve(
-        name,
-        "storage_path",
-        folder,
-        needed,
-        files.free_space(folder),
-        "set another storage_path, or linked: true",
-    )
+    driver.space.reserve(name, "storage_path", folder, needed, files.free_space(folder), alternative)
 
 
 def _check_unused(found, name, image):
