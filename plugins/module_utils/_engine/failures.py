@@ -44,7 +44,10 @@ def not_undone(error, last_error):
 
 def not_reached(progress, left):
     """All steps were carried out, but planning again results in the non-empty plan ``left``."""
-    return PartlyApplied(f"{progress.label}: the VM is not as requested yet: {_left(left)}.", "Run the task again.")
+    error = progress.ignored_error
+    cause = f" A request failed: {error.message.rstrip('.')}." if error else ""
+    message = f"{progress.label}: the VM is not as requested yet: {_left(left)}.{cause}"
+    return PartlyApplied(message, "Run the task again.")
 
 
 def outdated(progress, new, beyond):

@@ -120,7 +120,7 @@ def while_judging(progress, _event):
     # A VM that someone else created meanwhile may be running; whether it is as requested is checked at the end.
     exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
     if harmless and (exists or has_arrived(progress)):
-        return complete(progress)
+        return complete(replace(progress, ignored_error=progress.last_error))
     if harmless and _is_created(progress):
         return _resend(_after_creation(progress))
     return fail(progress, progress.last_error)

@@ -109,6 +109,8 @@ class Progress:
     pause: float = FIRST_PAUSE
     error: Optional[PolyvirtError] = None
     last_error: Optional[PolyvirtError] = None
+    #: An error after which the VM had the expected state; the final check reports it if the VM is not as requested.
+    ignored_error: Optional[PolyvirtError] = None
     replanned: bool = False
     notes: Mapping = field(default_factory=dict)
     tried: Sequence[Any] = ()

@@ -305,6 +305,7 @@ def test_vm_that_is_deleted_but_still_described_is_reported_as_changed(tmp_path)
     world.port.run = killed_after_its_work
     outcome = world.run(state="absent", stop_mode="force")
     assert (outcome.failed, outcome.changed) == (True, True)
+    assert "not as requested yet: delete. A request failed: " in outcome.msg and "vagrant destroy" in outcome.msg
     assert outcome.diff[0]["before"]["id"] == created["id"] and outcome.diff[0]["after"]["id"] is None
     world.port.run = run
     assert world.run(state="absent").changed
