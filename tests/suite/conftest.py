@@ -12,6 +12,7 @@ import pytest
 from host_state import host_state, left_behind
 from platforms.known import PLATFORMS
 from suite.carry import carry as carry_tasks
+from suite.own_world import require_world
 from suite.shim import Shim
 from suite.ssh import Key
 
@@ -26,6 +27,7 @@ class Ground:
 
     def open(self, name, prefix):
         """The platform with VMs named by ``prefix``; another one that is open closes first."""
+        require_world()
         if self._open != (name, prefix):
             self.close()
             platform = PLATFORMS[name](prefix=prefix)

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from suite.limits import scaled
+from suite.own_world import require_world
 
 BOX = "polyvirt/fast"
 POOL, NETWORK = "polyvirt-vagrant", "vagrant-libvirt"
@@ -38,6 +39,7 @@ class Vagrant:
     """
 
     def __init__(self, folder, name, box=None):
+        require_world()
         self.folder = Path(folder)
         self.project, self.home = self.folder / name, self.folder / "home"
         self.project.mkdir()
