@@ -295,15 +295,15 @@ def written_files(definitions):
 def check_space(driver, name, images, to_delete=()):
     """Reject copies of ``images`` for which there is not enough free space, and reserve the space otherwise.
 
-    The space of files in ``to_delete`` counts as free, because they are deleted before the disks are copied.
+    The copies need less by the space of the files in ``to_delete``, because these are deleted first.
     """
     copied = [image for image in images if image and not image.get("linked")]
-    needed = sum(_copy_size(driver, image) for image in copied)
-    if not needed:
+    needed = sum(_copy_size(driver, image) for image in copied) - sum(map(_allocated, to_delete))
+    if needed <= 0:
         return
     folder = driver.storage.folder
-    free = files.free_space(folder) + sum(map(_allocated, to_delete))
-    driver.space.reserve(name, "storage_path", folder, needed, free, "set another storage_path, or linked: true")
+    alternative = "set another storage_path, or linked: true"
+    driver.space.reserve(name, "storage_path", folder, needed, files.free_space(folder), alternative)
 
 
 def _copy_size(driver, image):
