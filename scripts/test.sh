@@ -18,6 +18,7 @@ readonly CHECKOUT
 readonly STAGES=(lint sanity unit demo suite roles peers install)
 readonly DEEP_STAGES=" peers install "
 DEEP=false
+readonly REPEATED_LINES=25
 # The process of the stage demo while it runs in parallel with others.
 DEMO_JOB=
 
@@ -88,24 +89,26 @@ end_demo() {
     return $code
 }
 
-# run_stage STAGE: a stage ends at its first failing command; the next stage runs nevertheless.
+# run_stage STAGE: a stage ends at its first failing command; the next stage runs nevertheless. Its output is in
+# $RUN/STAGE-stage.log too.
 run_stage() {
     local began=$SECONDS code
     say ""
     say "== $1 (at $SECONDS s)"
     if [[ $1 == demo && -n $DEMO_JOB ]]; then
         end_demo
+        code=$?
     else
         # Not in a condition, where bash would ignore the -e.
         (
             set -e
             cd "$CHECKOUT"
             "stage_$1"
-        )
+        ) 2>&1 | tee "$RUN/$1-stage.log"
+        code=${PIPESTATUS[0]}
     fi
-    code=$?
-    summary+=("$(printf '%-12s %-7s %5d s' "$1" "$([ $code -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began)))")
-    [ $code -eq 0 ] || failed+=("$1")
+    summary+=("$(printf '%-12s %-7s %5d s' "$1" "$([ "$code" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began)))")
+    [ "$code" -eq 0 ] || failed+=("$1")
 }
 
 # run_tests PYTEST-ARGUMENT...: runs tests in one world, without workers, so that a debugger works too.
@@ -115,6 +118,17 @@ run_tests() {
     prepare_platforms
     rm -rf "$RUN"
     exec tests/suite/world pytest -p no:xdist "$@"
+}
+
+# repeat_failures: prints the end of the output of each failed stage again, because many CI systems show only the end of
+# a long output.
+repeat_failures() {
+    local stage
+    for stage in "${failed[@]}"; do
+        say ""
+        say "== the end of the stage $stage"
+        tail -n "$REPEATED_LINES" "$RUN/$stage-stage.log" >&2
+    done
 }
 
 main() {
@@ -136,6 +150,7 @@ main() {
     prepare "${stages[@]}"
     if [[ ${stages[0]} != demo && " ${stages[*]} " == *" demo "* ]]; then begin_demo; fi
     for stage in "${stages[@]}"; do run_stage "$stage"; done
+    repeat_failures
     say ""
     printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "total" $SECONDS)" >&2
     if [ ${#failed[@]} -gt 0 ]; then

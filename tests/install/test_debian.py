@@ -89,7 +89,8 @@ def _variables(folder):
     medium = {"kernel": f"{_NETBOOT}/linux", "initrd": f"{_NETBOOT}/initrd.gz"}
     return {
         "vm_name": _NAME,
-        "vm_cpus": 2,
+        # QEMU without KVM can crash if it emulates several CPUs (scripts/demo/variables.yml).
+        "vm_cpus": 1,
         "vm_memory": "1536M",
         "vm_disk_size": "4G",
         "vm_network_type": "network",
