@@ -402,7 +402,7 @@ options:
   # end generated
   virt_type:
     description:
-      - How a new VM is run; V(kvm) by the CPU, V(qemu) by emulation.
+      - How a new VM is run; V(kvm) by the CPU, V(qemu) by emulation, which is slow and can crash with O(cpus) above 1.
       - If omitted, V(kvm) if libvirt offers it. That libvirt offers it does not prove that it works.
       - Used only when the VM is created.
     type: str
