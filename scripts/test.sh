@@ -17,8 +17,8 @@ CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
 readonly STAGES=(lint sanity unit demo suite roles peers install)
 readonly DEEP_STAGES=" peers install "
-DEEP=false
 readonly REPEATED_LINES=25
+DEEP=false
 # The process of the stage demo while it runs in parallel with others.
 DEMO_JOB=
 
@@ -97,7 +97,6 @@ run_stage() {
     say "== $1 (at $SECONDS s)"
     if [[ $1 == demo && -n $DEMO_JOB ]]; then
         end_demo
-        code=$?
     else
         # Not in a condition, where bash would ignore the -e.
         (
@@ -105,10 +104,10 @@ run_stage() {
             cd "$CHECKOUT"
             "stage_$1"
         ) 2>&1 | tee "$RUN/$1-stage.log"
-        code=${PIPESTATUS[0]}
     fi
-    summary+=("$(printf '%-12s %-7s %5d s' "$1" "$([ "$code" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began)))")
-    [ "$code" -eq 0 ] || failed+=("$1")
+    code=$?
+    summary+=("$(printf '%-12s %-7s %5d s' "$1" "$([ $code -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began)))")
+    [ $code -eq 0 ] || failed+=("$1")
 }
 
 # run_tests PYTEST-ARGUMENT...: runs tests in one world, without workers, so that a debugger works too.
