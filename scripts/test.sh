@@ -115,6 +115,8 @@ run_tests() {
     prepare unit suite
     cd "$CHECKOUT" || exit 1
     prepare_platforms
+    POLYVIRT_TEST_CORES=$(other_cores) || exit 1
+    export POLYVIRT_TEST_CORES
     rm -rf "$RUN"
     exec tests/suite/world pytest -p no:xdist "$@"
 }

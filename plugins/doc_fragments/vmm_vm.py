@@ -88,7 +88,7 @@ options:
   allow_restart:
     description:
       - Permission to stop and start the VM for changes that are possible only while it is off, and for those
-        listed in RV(vms[].restart_required). Its previous power state is restored.
+        listed in RV(vms[].restart_required). Its previous power state is restored, also if the changes fail.
     type: bool
     default: false
   allow_recreate:

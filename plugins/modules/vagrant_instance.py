@@ -204,8 +204,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,
-      msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.
+    - An entry always has all keys. What is not known, or does not exist, is null or empty.
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list
   elements: dict
@@ -427,7 +426,8 @@ vms:
           type: list
           elements: str
         done:
-          description: Whether the step was completed; in check mode, whether it would be.
+          description: Whether the step was completed; in check mode, whether it would be. If the task stopped the
+            VM and then failed, later steps bring the VM back to its previous power state.
           type: bool
         note:
           description: Further information, such as how the guest was stopped.

@@ -173,7 +173,8 @@ vms:
           type: list
           elements: str
         done:
-          description: Whether the step was completed; in check mode, whether it would be.
+          description: Whether the step was completed; in check mode, whether it would be. If the task stopped the
+            VM and then failed, later steps bring the VM back to its previous power state.
           type: bool
         note:
           description: Further information, such as how the guest was stopped.

@@ -14,7 +14,6 @@ import os
 import sys
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
@@ -81,9 +80,8 @@ class InProcess(ActionBase):
         return ArgumentSpecValidator(self.module.argument_spec).validate(arguments)
 
     def _run_here(self, params):
-        result = remove_values(self.module.result(params, self._task), self.module.secrets(params))
         # Through JSON, as from a module: tuples become lists, and keys strings.
-        return json.loads(json.dumps(result))
+        return json.loads(json.dumps(self.module.result(params, self._task)))
 
     def _run_as_module(self, task_vars):
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async

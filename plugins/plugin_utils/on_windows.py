@@ -26,17 +26,18 @@ class OnWindows(InProcess):
         return True
 
     def _validated(self):
-        """Return the parameters, or None if they are invalid. Stores the message, as no module can run to report it."""
+        """Return the parameters, or None if they are invalid. Stores the result, as no module can run to report it."""
         validated = self._validation()
         if not validated.error_messages:
             return validated.validated_parameters
         unknown = "Unsupported parameters: " if validated.unsupported_parameters else ""
-        rejected = self.module.platform.rejected(validated.validated_parameters)
-        self._problem = str(rejected or f"{unknown}{validated.error_messages[0]}")
+        params = validated.validated_parameters
+        reason = str(self.module.platform.rejected(params) or f"{unknown}{validated.error_messages[0]}")
+        self._problem = self.module.shown({"failed": True, "msg": reason}, params)
         return None
 
     def _run_as_module(self, task_vars):
-        return {"failed": True, "msg": self._problem}
+        return self._problem
 
     def _run_here(self, params):
         self._failure, self._has_answered = None, False

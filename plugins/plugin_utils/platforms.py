@@ -29,6 +29,8 @@ _INSTEAD_OF_SNAPSHOTS = {
 }
 #: Options that select VMs.
 _WHICH = ("name", "id")
+#: Values of a VM that are known even if it is not observed.
+_IDENTITY = ("name", "id", "platform")
 _REJECTED = "Not changed, because the request for another VM was rejected."
 
 
@@ -175,5 +177,10 @@ def _reported_vms(result, is_refused):
     vms = result.get("vms") or []
     if not is_refused or result.get("failed"):
         return vms
-    unchanged = {"changed": False, "failed": False, "msg": _REJECTED, "steps": [], "kept": []}
-    return [{**{key: vm.get(key) for key in ("name", "id", "platform")}, "state": None, **unchanged} for vm in vms]
+    # Values that check mode predicted are not those of the VM: only its identity is known.
+    known = {"changed": False, "failed": False, "msg": _REJECTED}
+    return [{**{key: vm[key] if key in _IDENTITY else _empty(vm[key]) for key in vm}, **known} for vm in vms]
+
+
+def _empty(value):
+    return type(value)() if isinstance(value, (list, dict)) else None

@@ -114,6 +114,19 @@ oldest_environment() {
     python=$(find_python 3.11 3.12 3.10 3.13) && _test_environment oldest -oldest "$python"
 }
 
+# other_cores: prints the environments with another ansible-core than the main one, separated by colons: the oldest, and
+# the next release, for which not every host has a Python.
+other_cores() {
+    local oldest next python
+    oldest=$(oldest_environment) || return
+    if ! python=$(find_python 3.14 3.13 2>/dev/null); then
+        say "   NOTE: tests of masking run without ansible-core 2.22, which needs Python 3.13; none is here"
+        echo "$oldest"
+        return
+    fi
+    next=$(_test_environment next -next "$python") && echo "$oldest:$next"
+}
+
 # core_environment VERSION: with that ansible-core and otherwise the packages of the oldest.
 core_environment() {
     local python requirements=$RUN/ansible-core-$1.txt constraints=$RUN/constraints-$1.txt

@@ -21,8 +21,7 @@ def _texts(description, **more):
 VMS = {
     "description": [
         "One entry for each name, in the order of O(name); in check mode, as it would be after the task.",
-        "If the request for a VM was rejected, its entry has only the keys name, id, platform, state, changed, failed,"
-        " msg, steps and kept. The entry of a VM that does not exist has these keys, and those that are not empty.",
+        "An entry always has all keys. What is not known, or does not exist, is null or empty.",
     ],
     "returned": "",
     "type": "list",
@@ -161,7 +160,11 @@ TASK = {
             "changes": _values("Changes to settings that are part of the step.", _CHANGES),
             "cost": _value("str", "The highest cost of its changes."),
             "also": _texts("Effects on anything other than this VM."),
-            "done": _value("bool", "Whether the step was completed; in check mode, whether it would be."),
+            "done": _value(
+                "bool",
+                "Whether the step was completed; in check mode, whether it would be. If the task stopped the VM and"
+                " then failed, later steps bring the VM back to its previous power state.",
+            ),
             "note": _value("str", "Further information, such as how the guest was stopped."),
         },
         sample=[{"verb": "start", "changes": [], "cost": "live", "also": [], "done": True, "note": ""}],

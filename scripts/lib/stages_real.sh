@@ -58,6 +58,8 @@ stage_unit() {
         [unit-windows]=$(note_of unit-windows "${_WINDOWS_ROLES[@]}" 'tests/unit/roles/test_hyperv_*' 'tests/unit/roles/test_wsl_*')
     )
     unpack_cloud_init
+    POLYVIRT_TEST_CORES=$(other_cores)
+    export POLYVIRT_TEST_CORES
     for name in "${_PLAYS[@]}"; do
         if is_due "$name" "${notes[$name]}" "${_PLAYS[@]}"; then
             played+=("$name")

@@ -87,7 +87,14 @@ LAYERS = {
     "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),
-    _MASKING: Layer((_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    # How Ansible reads a dictionary that is written as a text is pure, too.
+    _MASKING: Layer(
+        (_LIFECYCLE, f"{_FRONT}/document_secrets"),
+        ("ansible.module_utils.common.validation",),
+        forbidden=frozenset(IMPURE),
+        forbidden_calls=frozenset(IMPURE_CALLS),
+    ),
+    f"{_FRONT}/document_secrets": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     _FRONT: Layer((_FRONT, _ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
     # These are pure as the lifecycle is.
     **{

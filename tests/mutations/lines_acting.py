@@ -11,7 +11,8 @@ _CODE = "plugins/module_utils"
 _ENGINE = f"{_CODE}/_engine"
 _TESTS = "tests/unit/module_utils/_engine"
 _MODULES = "tests/unit/modules/test_virsh_modules.py"
-_SECRETS = "tests/unit/modules/test_secrets.py"
+_MASKING = "tests/unit/modules/test_masking.py"
+_IN_PROCESS = "tests/unit/plugin_utils/test_in_process.py"
 
 MUTATIONS = (
     Mutation(
@@ -24,14 +25,14 @@ MUTATIONS = (
     Mutation(
         "check-mode-writes",
         f"{_ENGINE}/task.py",
-        "if not check and not task.is_refused:",
-        "if not task.is_refused:",
+        "if not (check or is_refused):",
+        "if not is_refused:",
         {"unit": [f"{_TESTS}/test_task.py"]},
     ),
     Mutation(
         "refusal-does-not-stop-the-others",
         f"{_ENGINE}/task.py",
-        "if not check and not task.is_refused:",
+        "if not (check or is_refused):",
         "if not check:",
         {"unit": [f"{_TESTS}/test_task.py"]},
     ),
@@ -150,7 +151,7 @@ MUTATIONS = (
     Mutation(
         "half-a-step-is-no-change",
         f"{_ENGINE}/task.py",
-        "return self.progress.wrote or self.difference is not None or is_mark_other",
+        "return self.progress.wrote or self.difference is not None or (after.power != ABSENT and not is_same)",
         "return self.progress.done > 0",
         {"unit": [f"{_TESTS}/test_chaos.py"]},
     ),
@@ -177,16 +178,16 @@ MUTATIONS = (
     ),
     Mutation(
         "base-is-deleted-before-its-clone",
-        f"{_ENGINE}/order.py",
-        "work.after += [deleted[name] for name in sorted(users)]",
+        f"{_ENGINE}/arrange.py",
+        "self._works = users_first(self._works, lambda work: self._deleted_users(world, work))",
         "pass",
         {"unit": [f"{_TESTS}/test_order.py"]},
     ),
     Mutation(
         "clone-does-not-wait-for-its-source",
         f"{_ENGINE}/order.py",
-        "work.after = [source]",
-        "pass",
+        "work.source, work.after = source, [source]",
+        "work.source = source",
         {"unit": [f"{_TESTS}/test_order.py"]},
     ),
     Mutation(
@@ -213,23 +214,30 @@ MUTATIONS = (
     Mutation(
         "user-data-in-invocation",
         f"{_CODE}/_front/masking.py",
-        'if option.get("no_log") and value:',
-        "if False:",
+        "if option is None or option.secret:",
+        "if option is None:",
         {"unit": [_MODULES]},
     ),
     Mutation(
         "environment-in-invocation",
         f"{_CODE}/_front/masking.py",
-        'entries = [masked(option["options"], entry) for entry in _entries(option, value)]',
-        "entries = _entries(option, value)",
+        "return _masked_entries(option.options, value) if has_secrets(option) else value",
+        "return value",
         {"unit": [_MODULES]},
     ),
     Mutation(
-        "password-that-is-also-in-a-document-is-shown",
+        "secret-in-an-error-is-shown",
         f"{_CODE}/_front/declaration.py",
-        "module.no_log_values.difference_update(words - secrets)",
-        "module.no_log_values.difference_update(words)",
-        {"unit": [_SECRETS]},
+        "return masked(whole, secrets)",
+        "return whole",
+        {"unit": [_IN_PROCESS]},
+    ),
+    Mutation(
+        "every-word-of-a-document-is-masked",
+        f"{_CODE}/_lifecycle/options.py",
+        "return None if self.secret and self.is_document else self.secret",
+        "return self.secret",
+        {"unit": [_MASKING]},
     ),
     Mutation(
         "changed-text-is-shown-unasked",
@@ -244,5 +252,103 @@ MUTATIONS = (
         "if len(observation.vms) > 1:",
         "if len(observation.vms) > 2:",
         {"unit": [f"{_TESTS}/test_inspect.py"]},
+    ),
+    Mutation(
+        "vm-that-is-to-be-off-is-started",
+        f"{_ENGINE}/power_back.py",
+        "if not (stops and planned.after.on and BACK_TO.get(planned.before.power)):",
+        "if not (stops and BACK_TO.get(planned.before.power)):",
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "rejected-start-is-repeated",
+        f"{_ENGINE}/power_back.py",
+        "since = verbs[stops[-1] + 1 :]",
+        'since = [verb for verb in verbs[stops[-1] + 1 :] if verb != "start"]',
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "half-restored-vm-is-started",
+        f"{_ENGINE}/power_back.py",
+        "return progress.last_wrote is False",
+        "return True",
+        {"unit": [f"{_TESTS}/test_power_back_replaced.py"]},
+    ),
+    Mutation(
+        "vm-stays-off-after-a-stop-that-was-not-observed",
+        f"{_ENGINE}/power_back.py",
+        'return since == ["configure"] or (not since and (was_sent or progress.vm.power == STOPPED))',
+        'return since == ["configure"]',
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "vm-stays-off-because-the-time-is-over",
+        f"{_ENGINE}/power_back.py",
+        "patience = max(progress.patience, PATIENCE)",
+        "patience = progress.patience",
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "lost-memory-is-not-mentioned",
+        f"{_ENGINE}/power_back.py",
+        "error = failures.memory_lost(progress.error) if before == SUSPENDED else progress.error",
+        "error = progress.error",
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "steps-that-were-left-out-are-reported-as-done",
+        f"{_ENGINE}/power_back.py",
+        "left_out = range(progress.done, len(planned.steps))",
+        "left_out = range(len(planned.steps), len(planned.steps))",
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "first-error-is-hidden",
+        f"{_ENGINE}/ending.py",
+        "return finish(replace(progress, error=failures.power_not_back(progress, error)))",
+        "return finish(replace(progress, error=error))",
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "running-vm-is-started-again",
+        f"{_ENGINE}/sending.py",
+        "if progress.vm.power != STOPPED:",
+        'if progress.vm.power == "absent":',
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "guest-of-a-failed-task-is-waited-for",
+        f"{_ENGINE}/sending.py",
+        'is_awaited = progress.policy.wait_for != "state" and progress.error is None',
+        'is_awaited = progress.policy.wait_for != "state"',
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "way-back-is-checked-like-a-new-plan",
+        f"{_ENGINE}/execute.py",
+        "if work.plan is not work.progress.plan and work.progress.error is None:",
+        "if work.plan is not work.progress.plan:",
+        {"unit": [f"{_TESTS}/test_power_back.py"]},
+    ),
+    Mutation(
+        "order-of-names-is-a-change",
+        f"{_CODE}/_lifecycle/mark.py",
+        "return sorted(value) if isinstance(value, list) else value",
+        "return value",
+        {"unit": [f"{_TESTS}/test_results_after_errors.py"]},
+    ),
+    Mutation(
+        "device-of-the-running-vm-is-no-change",
+        f"{_ENGINE}/task.py",
+        "is_same = same(before.mark, after.mark) and same(before.active, after.active)",
+        "is_same = same(before.mark, after.mark)",
+        {"unit": [f"{_TESTS}/test_results_after_errors.py"]},
+    ),
+    Mutation(
+        "snapshots-read-last-are-a-difference",
+        f"{_ENGINE}/task.py",
+        "after = after.having(snapshots=self.plan.before.snapshots)",
+        "after = after.having()",
+        {"unit": [f"{_TESTS}/test_results_after_errors.py"]},
     ),
 )

@@ -24,9 +24,9 @@ MUTATIONS = (
     ),
     Mutation(
         "base-of-linked-disks-starts",
-        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
-        "if others:",
-        "if False:",
+        f"{_UTILS}/_drivers/hyperv/claims.py",
+        "return claim.kind == OWN or (claim.kind == FILE and claim.mode not in (COPY, READ) and not claim.is_new)",
+        "return claim.kind == FILE and claim.mode not in (COPY, READ) and not claim.is_new",
         {"unit": _TASKS},
     ),
     Mutation(
@@ -105,5 +105,12 @@ MUTATIONS = (
         "tries = _TRIES if reads_only else 1",
         "tries = _TRIES",
         {"unit": _PORT},
+    ),
+    Mutation(
+        "files-of-another-task-are-removed",
+        f"{_UTILS}/_drivers/hyperv/delete.py",
+        'yield from _remove(unfinished, own_mark(raw).get("making", ()), only_while=unfinished)',
+        'yield from _remove(unfinished, own_mark(raw).get("making", ()))',
+        {"unit": (f"{_TESTS}/test_names_of_others.py",)},
     ),
 )

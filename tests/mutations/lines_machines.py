@@ -30,8 +30,8 @@ MUTATIONS = (
     ),
     Mutation(
         "rejected-entry-does-not-stop-the-others",
-        f"{_CODE}/_engine/together.py",
-        "if not check and not is_refused:",
+        f"{_CODE}/_engine/task.py",
+        "if not (check or is_refused):",
         "if not check:",
         {"unit": _MACHINES},
     ),

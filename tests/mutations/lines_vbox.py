@@ -83,9 +83,9 @@ MUTATIONS = (
     ),
     Mutation(
         "image-of-running-vm-is-copied",
-        f"{_CODE}/checks.py",
-        'images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()',
-        "images_now = ()",
+        f"{_CODE}/claims.py",
+        'mode = _MODES.get(first.kind.partition(" ")[0], WRITE)',
+        "mode = READ",
         {"unit": [f"{_UNIT}/test_checks.py"]},
     ),
 )

@@ -65,9 +65,9 @@ MUTATIONS = (
     ),
     Mutation(
         "base-of-linked-clones-starts",
-        f"{_CODE}/settings/disk_checks.py",
-        "if linked or running:",
-        "if running:",
+        f"{_CODE}/claims.py",
+        "return bases_of(path)",
+        "return ()",
         {"unit": _POWER},
     ),
     Mutation(

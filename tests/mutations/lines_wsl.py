@@ -10,14 +10,43 @@ from mutations.mutation import Mutation
 _UTILS = "plugins/module_utils"
 _TASKS = ("tests/platforms/wsl/test_tasks.py",)
 _INTERRUPTED = ("tests/platforms/wsl/test_interrupted.py",)
+_OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
     Mutation(
         "distribution-of-a-killed-creation-counts",
         f"{_UTILS}/_drivers/wsl/reader.py",
-        'return bool(mark.get("making")) if mark else name in self.creating or name in self.leftovers',
+        'return bool(mark.get("making"))',
         "return False",
         {"unit": (*_TASKS, *_INTERRUPTED)},
+    ),
+    Mutation(
+        "file-of-a-clone-hides-distributions-of-others",
+        f"{_UTILS}/_drivers/wsl/reader.py",
+        "return folder is not None and key_of(folder_of(raw)) == key_of(folder)",
+        "return folder is not None",
+        {"unit": _OTHERS},
+    ),
+    Mutation(
+        "distribution-of-others-is-marked",
+        f"{_UTILS}/_tools/wsl.py",
+        'pick("distros", "new", conditions={"DistributionName": name, "BasePath": [folder, f"{_LONG_PATH}{folder}"]}),',
+        'pick("distros", "new", conditions={"DistributionName": name}),',
+        {"unit": _OTHERS},
+    ),
+    Mutation(
+        "distribution-of-others-is-unregistered",
+        f"{_UTILS}/_drivers/wsl/create.py",
+        "if raw is None or other or vm.name.lower() in driver.registered_here:",
+        "if True:",
+        {"unit": _OTHERS},
+    ),
+    Mutation(
+        "registration-is-not-awaited",
+        f"{_UTILS}/_drivers/wsl/create.py",
+        'if raw is None or raw.get("State") != INSTALLING or not driver.is_unfinished(raw):',
+        "if True:",
+        {"unit": _OTHERS},
     ),
     Mutation(
         "virtual-disk-is-overwritten",

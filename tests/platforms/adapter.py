@@ -101,6 +101,18 @@ class Adapter:
         """A context for modules that sleep in real time instead of advancing a double's clock: the double is faster."""
         return nullcontext()
 
+    def count_calls(self, run):
+        """The number of calls that ``run`` makes; it runs a task and returns its Answer."""
+        return len(run().calls)
+
+    def fail_call(self, shim, number):
+        """Let the next task's call with this number fail without doing anything."""
+        shim.order(f"fail {number} error: this call fails in a test")
+
+    def fail_no_call(self, shim):
+        """Cancel ``fail_call``, also if no call had this number."""
+        shim.forget()
+
     def registered_disks(self):
         """Files of disks in a registry of the platform, used or not."""
         return []

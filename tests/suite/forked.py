@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from functools import lru_cache
 from itertools import count
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 
 from suite import forking
@@ -27,7 +27,7 @@ def _server():
 
 
 def run(module, arguments, environment, folder, clock=None):
-    """Run one module: (exit code, standard output, standard error). The code is negative when it was killed.
+    """Run one module: (exit code, result as JSON, standard error). The code is negative when it was killed.
 
     ``arguments`` is a file in the form in which Ansible passes them; ``folder`` receives the output; ``clock`` is that
     of a double (fork_server.py), or None for real time.
@@ -39,7 +39,14 @@ def run(module, arguments, environment, folder, clock=None):
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in streams.values()]
     for path in streams.values():
         path.unlink()
-    return rc, *texts
+    return rc, as_kept(texts[0]), texts[1]
+
+
+def as_kept(stdout):
+    """The part of a module's output that Ansible keeps. Since ansible-core 2.22, it first takes the secrets from it."""
+    if "_ansible_new_secrets" not in stdout:
+        return stdout
+    return dumps({key: value for key, value in loads(stdout).items() if key != "_ansible_new_secrets"})
 
 
 def _ask(request):

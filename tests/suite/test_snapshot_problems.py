@@ -21,6 +21,8 @@ from suite.scenarios.snapshots import snapshot, snapshot_info
 INNER, OUTER, RAW, GUEST = "pvg-inner", "pvg-outer", "pvg-raw", "pvg-guest"
 GROWN, FLASH = "pvg-grown", "pvg-flash"
 BELOW, BETWEEN = 0x11, 0x22
+#: The snapshots of the VMs whose next task with snapshots may fail.
+_BEFORE = {GUEST: ("a", "b", "c"), INNER: ("s",)}
 
 
 def _qemu_img(*words):
@@ -247,3 +249,25 @@ def test_internal_snapshots_in_an_overlay(qemu, carry):
     _refused(qemu, {"outer away": answers.pop("outer away")}, {"outer away": (OUTER, "inner", "Delete the internal")})
     _well(answers)
     assert qemu.snapshots(OUTER) == {}
+
+
+def test_result_says_what_a_failed_snapshot_task_did(qemu, carry):
+    """Deleting one of several external snapshots of a stopped VM, and loading one with hot-plugged CPUs, fails with
+    libvirt 9.0: the first changes nothing, the second leaves the VM off.
+    """
+    qemu.clean()
+    series = [snapshot(name, [GUEST], name, kind="external") for name in ("a", "b", "c")]
+    running = {"state": "started", "cpus": 1, "max_cpus": 2}
+    made = [_made(qemu, GUEST), *series, _made(qemu, INNER, **running)]
+    plugged = [Task("plug", {"name": [INNER], "cpus": 2}), snapshot("with CPUs", [INNER], "s", kind="internal")]
+    before = carry(qemu, [*made, *plugged], [GUEST, INNER])["with CPUs"].truth
+    tasks = [snapshot("delete", [GUEST], "b", "absent"), snapshot("restore", [INNER], "s", "restored")]
+    answers = carry(qemu, tasks, [GUEST, INNER])
+    for label, name in (("delete", GUEST), ("restore", INNER)):
+        answer, power = answers[label], before[name]["power"]
+        if not answer.failed:
+            continue  # A newer libvirt can do it.
+        is_changed = (answer.truth[name]["power"], set(qemu.snapshots(name))) != (power, set(_BEFORE[name]))
+        assert answer.changed == answer.vm(name)["changed"] == is_changed, answer.result
+        assert answer.vm(name)["state"] == answer.truth[name]["power"]
+        assert bool(answer.diff_of(name)) == is_changed

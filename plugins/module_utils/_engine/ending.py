@@ -11,7 +11,7 @@ from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import STOPPED, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.plan_delete import delete_step
-from . import failures
+from . import failures, power_back
 from .state import (
     CONFIRMING,
     CREATING,
@@ -30,16 +30,27 @@ FINAL = frozenset({"power", "config", "snapshots", "addresses"})
 
 
 def fail(progress, error):
-    """Return the progress of a VM that has failed; an unfinished creation is undone first."""
-    progress = replace(progress, error=error)
-    if not _is_undone_on_failure(progress):
-        return finish(progress)
-    return replace(progress, phase=UNDOING, wish=Observe(_TO_UNDO), due=progress.at)
+    """Return the progress of a VM that has failed, in its next step.
+
+    An unfinished creation is undone first, and a VM that the task has stopped gets its previous power state back.
+    """
+    return _failed(progress, error, progress.done + 1)
 
 
 def fail_after(progress, error):
     """Return the progress of a VM after its segment was carried out, but did not lead to the expected state."""
-    return fail(replace(progress, done=progress.segment[1]), error)
+    done = progress.segment[1]
+    return _failed(replace(progress, done=done), error, done)
+
+
+def _failed(progress, error, attempted):
+    """``attempted`` is the number of steps up to the one that failed."""
+    if progress.error is not None:
+        return finish(replace(progress, error=failures.power_not_back(progress, error)))
+    progress = replace(progress, error=error)
+    if _is_undone_on_failure(progress):
+        return replace(progress, phase=UNDOING, wish=Observe(_TO_UNDO), due=progress.at)
+    return power_back.observed_first(progress) if power_back.is_due(progress, attempted) else finish(progress)
 
 
 def _is_undone_on_failure(progress):

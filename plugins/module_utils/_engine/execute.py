@@ -19,11 +19,14 @@ _SENDERS, _PROBERS = 0, 1
 
 
 class Execution:
-    """Processes the VMs of a task. ``works`` have a ``progress``, and in ``after`` the works to wait for."""
+    """Processes the VMs of a task, which may have several drivers.
 
-    def __init__(self, observer, works, clock, probe):
-        self.observer, self.works, self.clock, self._probe = observer, works, clock, probe
-        self.driver = observer.driver
+    ``works`` have a ``progress``, and in ``after`` the works to wait for.
+    """
+
+    def __init__(self, works):
+        self.works = works
+        self.clock, self._probe = works[0].task.clock, works[0].task.probe
         #: {future: (works, lane)} of the calls that are running.
         self._running = {}
 
@@ -43,7 +46,9 @@ class Execution:
             return None
         from concurrent.futures import ThreadPoolExecutor
 
-        senders = pools.enter_context(ThreadPoolExecutor(max_workers=self.observer.traits.lanes_at_once))
+        senders = pools.enter_context(
+            ThreadPoolExecutor(max_workers=max(work.task.traits.lanes_at_once for work in self.works))
+        )
         return senders, pools.enter_context(ThreadPoolExecutor(max_workers=_PROBES_AT_ONCE))
 
     def _unfinished(self):
@@ -74,21 +79,24 @@ class Execution:
         lanes = {}
         for work in self._with_wish(Send):
             if all(one.progress.phase in (CONFIRMING, OVER) for one in work.after):
-                lanes.setdefault(self.driver.lane(work.progress.vm), []).append(work)
+                lanes.setdefault((work.place, work.task.driver.lane(work.progress.vm)), []).append(work)
         busy_lanes = {lane for _works, lane in self._running.values()}
         for lane, works in lanes.items():
             if lane not in busy_lanes:
+                # Two connections can lead to the same lane: their steps are sent one after the other.
+                works = [work for work in works if work.task is works[0].task]
                 self._submit(_SENDERS, works, lambda works=works: self._apply(works), lane)
 
     def _steps(self, work):
         """Return the steps to send; the source of a clone is observed again if this task has changed it."""
-        if work.plan is not work.progress.plan:  # It was planned again.
-            self.driver.preflight(work.progress.plan)
+        # It was planned again. The way back to the previous power state needs no check.
+        if work.plan is not work.progress.plan and work.progress.error is None:
+            work.task.driver.preflight(work.progress.plan)
             work.plan = work.progress.plan
         steps = work.progress.wish.steps
-        if steps[0].verb != "clone" or not work.after:
+        if steps[0].verb != "clone" or work.source is None:
             return steps
-        source = self.observer.source(work.after[0].progress.vm)
+        source = work.task.observer.source(work.source.progress.vm)
         return (replace(steps[0], arguments={**steps[0].arguments, "source": source}), *steps[1:])
 
     def _apply(self, works):
@@ -99,13 +107,13 @@ class Execution:
                 batch[id(work)] = (work.progress.vm, self._steps(work))
             except PolyvirtError as error:
                 sent[id(work)] = _failed(error)
-        sent.update(zip(batch, self._apply_batch(list(batch.values()))))
+        sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
         return [sent[id(work)] for work in works]
 
-    def _apply_batch(self, batch):
+    def _apply_batch(self, driver, batch):
         """Apply a batch; returns [Sent] in its order."""
         try:
-            wrote = (self.driver.apply(batch) if batch else None) or [True] * len(batch)
+            wrote = (driver.apply(batch) if batch else None) or [True] * len(batch)
         except SomeFailed as error:
             return [
                 _failed(error.by_index[index]) if index in error.by_index else Sent(wrote=error.wrote.get(index, True))
@@ -118,7 +126,7 @@ class Execution:
     # Observing --------------------------------------------------------------------------------------------------------
 
     def _observe(self):
-        """Observe all VMs that are due in one call; False if none is."""
+        """Observe all VMs that are due, in one call for each driver; False if none is."""
         waiting, now = self._with_wish(Observe), self.clock.now()
         # One final observation gives the results of all VMs, so it waits until no VM needs another one before.
         is_final = len(waiting) == len(self._unfinished()) and all(work.progress.wish.final for work in waiting)
@@ -126,8 +134,9 @@ class Execution:
         if not due:
             return False
         facets = frozenset().union(*(work.progress.wish.facets for work in due))
-        for work, event in self.observer.observed(due, facets):
-            self._feed(work, event)
+        for task in {id(work.task): work.task for work in due}.values():
+            for work, event in task.observer.observed([work for work in due if work.task is task], facets):
+                self._feed(work, event)
         return True
 
     # Guests -----------------------------------------------------------------------------------------------------------

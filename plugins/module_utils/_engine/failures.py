@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._lifecycle.errors import PartlyApplied, PolyvirtError, Timeout
+from .state import POWER_BACK
 
 LONGER_STOP = "Raise stop_timeout, or set stop_mode: graceful_then_force."
 
@@ -39,7 +40,35 @@ def out_of_time(progress, remedy):
 
 def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
-    return PolyvirtError(f"{error} Undoing the creation failed too: {last_error}", "Remove what remains by hand.")
+    failed = _sentence(error)
+    message = f"{failed} Undoing the creation failed too: {last_error}"
+    return _traced(PolyvirtError(message, "Remove what remains by hand."), error)
+
+
+def power_not_back(progress, last_error):
+    """The VM failed, and could not be brought back to its previous power state."""
+    failed, power, reason = _sentence(progress.error), progress.plan.before.power, _sentence(last_error)
+    message = f"{failed} It could not be brought back to its previous power state ({power}): {reason}"
+    if progress.phase == POWER_BACK:
+        message = f"{failed} It could not be observed, so it was not brought back to {power}: {reason}"
+    return _traced(PolyvirtError(message, "Check its power state, and run the task again."), progress.error)
+
+
+def memory_lost(error):
+    """The VM failed, and its previous power state was suspended."""
+    failed = _sentence(error)
+    message = f"{failed} It was suspended, and its saved memory was lost when the task stopped it."
+    return _traced(PolyvirtError(message), error)
+
+
+def _sentence(error):
+    return f"{str(error).rstrip('.')}."
+
+
+def _traced(error, first):
+    """Return ``error`` with the traceback of the first one, if that is a bug."""
+    error.trace = getattr(first, "trace", "")
+    return error
 
 
 def not_reached(progress, left):

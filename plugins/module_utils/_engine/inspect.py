@@ -87,7 +87,7 @@ def _single_vm(observation, params):
     """Return the VM with the snapshots to compare."""
     label = params.get("id") or params["name"][0]
     if not observation.vms:
-        raise NotFound(f"{label}: the VM does not exist.", known_names(observation.known))
+        raise NotFound(f"{label}: the VM does not exist.", known_names(observation.known, label))
     if len(observation.vms) > 1:
         ids = ", ".join(sorted(str(vm.id) for vm in observation.vms))
         raise Refused(f"{label}: {len(observation.vms)} VMs have this name.", f"Set id to one of {ids}.")

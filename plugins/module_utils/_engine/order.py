@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Order the VMs of a task: a clone after its source, and a base image is deleted after the VMs that use it."""
+"""The order in which the plans of a task take effect: as listed, but a clone after its source."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .._lifecycle.model import ABSENT
+
+#: Steps of a source that a clone listed before it need not wait for: the clone is created first.
+_STARTING = frozenset({"start", "resume"})
 
 
 def source_of(work):
@@ -18,28 +19,40 @@ def source_of(work):
     return request.creation.get("clone", {}).get("source")
 
 
-def put_in_order(works, planned):
-    """Plan VMs again that depend on other VMs of the task, and set ``after`` to the works that they have to wait for.
+def in_order(works):
+    """Return ``works`` in their order; clones of VMs that the task changes are planned again with the changed source.
 
-    ``planned(work, found=None, source=None)`` returns the plan of one VM.
+    ``work.source`` is then the work of the source.
     """
-    _order_clones(works, planned)
-    _order_deletions(works, planned)
+    sources = {id(work): _find_source(work, works) for work in works}
+    ordered, left = [], list(works)
+    while left:
+        ready = next((work for work in left if sources[id(work)] not in left), None)
+        if ready is None:
+            # They are cloned from each other: their plans already have the refusal that the source is missing.
+            return [*ordered, *left]
+        _plan_clone(ready, sources[id(ready)])
+        ordered.append(ready)
+        left.remove(ready)
+    return ordered
 
 
-def _order_clones(works, planned):
-    sources = {id(work): _find_work(source_of(work), works) for work in works}
-    unordered = [work for work in works if sources[id(work)] is not None]
-    while unordered:
-        ready = [work for work in unordered if sources[id(work)] not in unordered]
-        if not ready:
-            return  # They are cloned from each other: their plans already have the refusal that the source is missing.
-        for work in ready:
-            source = sources[id(work)]
-            if source.plan.changed and not source.plan.refusal:
-                work.plan = planned(work, source=source.plan.after.having(id=source.plan.before.id))
-                work.after = [source]
-        unordered = [work for work in unordered if work not in ready]
+def _plan_clone(work, source):
+    if source is not None and source.plan.changed and not source.plan.refusal:
+        work.source, work.after = source, [source]
+        work.plan = work.task.planned(work)
+        if source.plan.after.power == ABSENT:
+            message = f"{work.request.label}: clone.source: this task deletes '{source.name}'."
+            work.plan = work.refused(message, "Delete it in a task after this one.")
+
+
+def _find_source(work, works):
+    """Return the work of the source if it comes first; a source that is only started, and listed later, does not."""
+    found = _find_work(source_of(work), [one for one in works if one.place == work.place])
+    if found is None or works.index(found) < works.index(work) or found.plan.refusal:
+        return found
+    is_only_started = {step.verb for step in found.plan.steps} <= _STARTING
+    return None if is_only_started else found
 
 
 def _find_work(name_or_id, works):
@@ -50,26 +63,17 @@ def _find_work(name_or_id, works):
     return next(iter(by_name or [work for work in works if work.found.id == name_or_id]), None)
 
 
-def _order_deletions(works, planned):
-    """Plan deletions again without those users of files that the same task deletes together with all their disks."""
-    absent = [work for work in works if work.request.state == "absent" and work.found.power != ABSENT]
-    files = {id(work): work.found.files for work in absent}
-    for _round in absent:
-        deleted = {work.found.name: work for work in absent if _is_deleted_with_disks(work)}
-        for work in absent:
-            users = {user for file in files[id(work)] for user in file.used_by} & set(deleted)
-            if users:
-                work.after += [deleted[name] for name in sorted(users)]
-                files[id(work)] = [_without(file, users) for file in files[id(work)]]
-                work.plan = planned(work, found=work.found.having(files=tuple(files[id(work)])))
+def users_first(works, users_of):
+    """Return ``works`` with each deletion after those of the VMs that use its files: ``users_of(work)`` are these."""
+    ordered = []
 
+    def add(work, above=()):
+        if work in ordered or work in above:
+            return
+        for first in (*users_of(work), *filter(None, [work.source])):
+            add(first, (*above, work))
+        ordered.append(work)
 
-def _without(file, users):
-    return replace(file, used_by=tuple(user for user in file.used_by if user not in users))
-
-
-def _is_deleted_with_disks(work):
-    last = work.plan.steps[-1] if work.plan.steps else None
-    if last is None or last.verb != "delete":
-        return False
-    return not any(file.role == "disk" and file.path in last.arguments["kept"] for file in work.found.files)
+    for work in works:
+        add(work)
+    return ordered

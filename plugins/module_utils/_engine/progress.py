@@ -14,7 +14,7 @@ from dataclasses import replace
 from .._lifecycle.model import UNKNOWN
 from .ending import after_undoing, before_undoing, fail, fail_after, not_undone
 from .guests import after_probe, confirm_with_guest, wait_for_guest, while_guest_boots
-from .sending import after_steps, next_segment, while_judging, while_replanning, while_retrying
+from .sending import after_steps, before_power_back, next_segment, while_judging, while_replanning, while_retrying
 from .state import (
     ANSWERS,
     CONFIRMING,
@@ -23,6 +23,7 @@ from .state import (
     KILLING,
     OVER,
     PATIENT,
+    POWER_BACK,
     REPLANNING,
     RETRYING,
     STOPPING,
@@ -93,5 +94,5 @@ _SENT = {STOPPING: after_request, KILLING: after_request, UNDOING: after_undoing
 _OBSERVED = {
     RETRYING: while_retrying, WAITING: while_waiting, STOPPING: while_stopping, KILLING: while_killing,
     JUDGING: while_judging, REPLANNING: while_replanning, GUEST: while_guest_boots, UNDOING: before_undoing,
-    CONFIRMING: confirm_with_guest,
+    POWER_BACK: before_power_back, CONFIRMING: confirm_with_guest,
 }  # fmt: skip

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._lifecycle.model import ABSENT
+from .._lifecycle.model import ABSENT, STOPPED
 from .._lifecycle.simulate import simulate
 from . import failures
 from .ending import fail, finish
 from .guests import wait_for_guest
 from .observe import planning_facets
+from .power_back import with_way_back
 from .replan import is_outdated, planned_again
 from .state import (
     ANSWERS,
@@ -20,6 +21,7 @@ from .state import (
     FIRST_OBSERVATION,
     FIRST_PAUSE,
     JUDGING,
+    POWER_BACK,
     POWER_ONLY,
     READY,
     REPLANNING,
@@ -40,7 +42,8 @@ def next_segment(progress):
     """Send the next segment; if all steps are done, wait for the guest, or finish."""
     first, end = progress.segment
     if first == end:
-        return wait_for_guest(progress) if progress.policy.wait_for != "state" else finish(progress)
+        is_awaited = progress.policy.wait_for != "state" and progress.error is None
+        return wait_for_guest(progress) if is_awaited else finish(progress)
     steps = progress.plan.steps[first:end]
     expected = simulate(progress.vm, steps)
     return replace(_resend(progress), expected=expected, pause=FIRST_PAUSE, last_error=None)
@@ -56,7 +59,8 @@ def after_steps(progress, event):
     _first, end = progress.segment
     done_steps = progress.wish.steps if event.error is None else progress.wish.steps[: event.done]
     created = progress.created or any(step.verb in CREATING for step in done_steps)
-    progress = replace(progress, wrote=wrote_with(progress, event), created=created, since=progress.at)
+    wrote = wrote_with(progress, event)
+    progress = replace(progress, wrote=wrote, last_wrote=event.wrote, created=created, since=progress.at)
     if event.error is None:
         return _await_end(progress)
     # The last step counts as done only when its end was observed; until then, it may be sent again.
@@ -124,3 +128,12 @@ def while_judging(progress, _event):
     if harmless and _is_created(progress):
         return _resend(_after_creation(progress))
     return fail(progress, progress.last_error)
+
+
+def before_power_back(progress, _event):
+    """Bring the VM back to its previous power state, unless it is not off: then nothing has to be done."""
+    if progress.vm.power != STOPPED:
+        return finish(progress)
+    if progress.vm.busy and progress.patience > 0:
+        return observe_later(progress, POWER_BACK, progress.wish.facets)
+    return next_segment(with_way_back(progress))

@@ -25,18 +25,20 @@ SHOWN_BY_POWER = MOVES | CREATING | {"delete"}
 ANSWERS = (ApiError, CommandFailed, Timeout)
 #: The facets to observe while waiting for a power state.
 POWER_ONLY = frozenset({"power"})
-_CREATED = frozenset({"power", "config"})
+#: The facets to observe after a creation, and before a VM is brought back to its previous power state.
+CREATED = frozenset({"power", "config"})
 
 # Phases. READY: steps can be sent, or were sent and have not returned. RETRYING: wait before sending again, as the
 # platform was busy. WAITING: wait for the end of a segment. STOPPING: the guest was requested to shut down. KILLING: it
 # is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
 # changed the VM after planning. GUEST: wait for its address or SSH. UNDOING: an unfinished creation is removed.
+# POWER_BACK: the task failed after it stopped the VM, which may have to be brought back to its previous power state.
 # CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
 JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
-CONFIRMING, OVER = "confirming", "over"
+POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
 #: The time in these phases counts towards the option ``timeout``.
-PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, CONFIRMING})
+PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, POWER_BACK, CONFIRMING})
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,11 @@ class Probe:
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` is the number of complete steps; ``patience`` is the remaining time for waiting in seconds."""
+    """``done`` is the number of complete steps; ``patience`` is the remaining time for waiting in seconds.
+
+    ``left_out`` are numbers of steps that were not done, although later ones were: those to the previous power state.
+    ``wrote``: something was changed (None: unknown); ``last_wrote`` is the same for the steps that were sent last.
+    """
 
     request: Any
     traits: Any
@@ -100,7 +106,9 @@ class Progress:
     due: float = 0
     at: float = 0
     done: int = 0
+    left_out: Sequence[int] = ()
     wrote: Optional[bool] = False
+    last_wrote: Optional[bool] = False
     created: bool = False
     undone: bool = False
     expected: Optional[Vm] = None
@@ -139,6 +147,11 @@ class Progress:
         return self.plan.steps[self.segment[1] - 1]
 
     @property
+    def completed(self):
+        """The numbers of the complete steps."""
+        return [number for number in range(self.done) if number not in self.left_out]
+
+    @property
     def is_recreated(self):
         """Whether the VM is being recreated, so that a VM with this name may have a new id."""
         verbs = [step.verb for step in self.plan.steps[: self.segment[1]]]
@@ -156,7 +169,7 @@ def wrote_with(progress, event):
 def facets_of_end(progress):
     """Return the facets with which the end of the segment can be observed."""
     first, end = progress.segment
-    return _CREATED if CREATING & {step.verb for step in progress.plan.steps[first:end]} else POWER_ONLY
+    return CREATED if CREATING & {step.verb for step in progress.plan.steps[first:end]} else POWER_ONLY
 
 
 def has_arrived(progress):

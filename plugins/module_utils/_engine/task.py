@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from .._lifecycle.errors import InvalidInput, PolyvirtError
+from .._lifecycle.errors import NotFound, PolyvirtError
+from .._lifecycle.mark import same
 from .._lifecycle.model import ABSENT, Plan, Refusal, Target, Vm
 from .._lifecycle.plan import plan
 from .._lifecycle.results import difference, entry, not_in_force
@@ -20,18 +21,45 @@ from .observe import Observer, planning_facets
 from .state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
     """One VM of a task: the request, the observed VM, its plan, and its progress when the plan is carried out.
 
-    ``after`` are the works that must be complete before this one begins.
+    ``after`` are the works that must be complete before this one begins, ``source`` is that of the source of a clone.
+    ``conflict`` is (message, remedy) if other VMs hold what the plan claims; ``released`` is what earlier plans let go
+    of. ``place`` is where the VM is, None if all VMs of the task are at the same place. A driver without claims is a
+    place of its own.
     """
 
     request: Any
+    task: Any = field(default=None, repr=False)
     found: Optional[Vm] = None
     plan: Optional[Plan] = None
     progress: Any = None
     after: list = field(default_factory=list)
+    source: Any = None
+    conflict: Any = None
+    released: frozenset = frozenset()
+    is_pruned: bool = False
+
+    @property
+    def place(self):
+        return self.claims.place if self.claims is not None else id(self.task)
+
+    @property
+    def claims(self):
+        """How the platform identifies what VMs share."""
+        return self.task.claims
+
+    @property
+    def owner_id(self):
+        """The owner of what the VM holds."""
+        own = self.found.id or self.name
+        return self.claims.owner_id(own) if self.claims is not None else (self.place, own)
+
+    def refused(self, message, remedy=""):
+        """Return the plan that changes nothing, because it is rejected."""
+        return Plan(self.found, self.found, refusal=Refusal(message, remedy))
 
     @property
     def vm(self):
@@ -61,17 +89,21 @@ class Work:
             return False
         if self.progress.error is not None and self.plan.before.power == self.vm.power == ABSENT:
             return False
-        # If an answer was lost, the only change may be the mark, with the name of a file to be created.
-        is_mark_other = self.vm.power != ABSENT and self.plan.before.mark != self.vm.mark
-        return self.progress.wrote or self.difference is not None or is_mark_other
+        # If an answer was lost, the only change may be the mark, with the name of a file to be created, or a device of
+        # the running VM.
+        before, after = self.plan.before, self.vm
+        is_same = same(before.mark, after.mark) and same(before.active, after.active)
+        return self.progress.wrote or self.difference is not None or (after.power != ABSENT and not is_same)
 
     @property
     def difference(self):
         """The diff: as planned, or after an error, what differs between two observations; None if nothing."""
         if self.progress.error is None:
             return difference(self.plan)
-        simulated = simulate(self.plan.before, self.plan.steps[: self.progress.done])
+        simulated = simulate(self.plan.before, [self.plan.steps[number] for number in self.progress.completed])
         after = self.vm.having(restarted=simulated.restarted, restored=simulated.restored)
+        if self.request.snapshot is None:  # Then only the last observation has read the snapshots.
+            after = after.having(snapshots=self.plan.before.snapshots)
         found = difference(replace(self.plan, after=after))
         if found and self.plan.before.id and after.id is None and after.power != ABSENT:
             # The definition of the VM still exists, but the VM itself does not.
@@ -105,34 +137,83 @@ def run(driver, requests, check=False, clock=None, probe=guest_answers):
     All VMs are planned before the first step: if one plan is rejected, the task fails and nothing is done.
     """
     task = Task(driver, requests, clock or Clock(), probe)
-    task.plan()
-    task.preflight()
-    if not check and not task.is_refused:
-        task.execute()
-    return task.outcome(check and not task.is_refused)
+    is_refused = carry_out([task], task.works, check)
+    return task.outcome(check and not is_refused)
+
+
+def carry_out(tasks, works, check):
+    """Plan ``works``, which are those of all ``tasks`` as they are listed, and carry out their plans.
+
+    Returns whether a plan was rejected: nothing is done then.
+    """
+    for task in tasks:
+        task.plan()
+    if any(work.plan.changed for work in works):
+        _prepare(tasks, works)
+    is_refused = any(work.plan.refusal for work in works)
+    if not (check or is_refused):
+        _execute(works)
+    return is_refused
+
+
+def _prepare(tasks, works):
+    """Compare the plans with each other, and let the drivers check what they need from the host.
+
+    A plan that would fail half-way is rejected. A task without changes saves the time of the import.
+    """
+    from .arrange import arrange
+
+    if len(tasks) > 1:
+        _find_places(tasks)
+    for work in arrange(works):
+        if work.plan.changed:
+            work.task.preflight(work)
+
+
+def _find_places(tasks):
+    """Two connections can lead to one place, where the VMs of both share files, ports and free space."""
+    spaces = {}
+    for task in (one for one in tasks if one.claims is not None):
+        task.claims.place = place = task.claims.read_place()
+        if hasattr(task.driver, "space"):
+            task.driver.space = spaces.setdefault(place[0], task.driver.space)
+
+
+def _execute(works):
+    """Carry out the plans and wait for guests; a task without changes saves the time of the imports."""
+    works = [work for work in works if work.plan.changed or work.request.policy.wait_for != "state"]
+    if not works:
+        return
+    from .execute import Execution
+    from .progress import begin
+
+    for work in works:
+        task = work.task
+        work.progress = begin(work.request, task.traits, work.plan, task.patience(work), task.clock.now())
+    Execution(works).run()
+    for work in works:
+        work.plan = work.progress.plan  # It may have been planned again.
 
 
 class Task:
-    """The works of a task, with driver, clock and probe."""
+    """The works of one driver, with clock and probe."""
 
     def __init__(self, driver, requests, clock, probe):
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
+        self.claims = driver.claims() if hasattr(driver, "claims") else None
         self.works = []
         self.add(requests)
         self._began = clock.now()
 
-    def add(self, requests):
+    def add(self, requests, is_pruned=False):
         """Add VMs; must be called before ``plan``."""
-        self.works += [Work(request) for request in requests]
-        _check_macs([work.request for work in self.works])
+        added = [Work(request, self, is_pruned=is_pruned) for request in requests]
+        self.works += added
+        return added
 
-    @property
-    def is_refused(self):
-        return any(work.plan.refusal for work in self.works)
-
-    def _patience(self, work):
+    def patience(self, work):
         return max(work.request.policy.timeout - (self.clock.now() - self._began), 0)
 
     # Planning ---------------------------------------------------------------------------------------------------------
@@ -144,14 +225,13 @@ class Task:
         while waiting:
             self._observe_and_plan(waiting)
             waiting = [work for work in waiting if work.plan.busy]
-            patience = min((self._patience(work) for work in waiting), default=0)
+            patience = min((self.patience(work) for work in waiting), default=0)
             if waiting and patience <= 0:
                 _refuse_busy(waiting)
                 break
             if waiting:
                 self.clock.sleep(max(min(pause, patience), SHORTEST_PAUSE))
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-        order.put_in_order(self.works, self._planned)
 
     def _expect_creations(self):
         """Pass plans of VMs that may not exist yet to the driver, except clones: their plans depend on the source."""
@@ -172,38 +252,31 @@ class Task:
         self._sources = self.observer.sources(sorted({order.source_of(work) for work in works} - {None}))
         for work in works:
             error = observed[id(work)].error
-            work.plan = _refused(work, str(error)) if error else self._planned(work)
+            work.plan = work.refused(str(error)) if error else self.planned(work)
 
-    def _planned(self, work, found=None, source=None):
-        source = source or self._sources.get(order.source_of(work))
+    def planned(self, work, found=None):
+        """Return the plan of a work, for the VM as it is, or as ``found``; a changed source is as planned."""
+        source = self._sources.get(order.source_of(work))
+        if work.source is not None:
+            source = work.source.plan.after.having(id=work.source.plan.before.id)
         return plan(found or work.found, work.request, self.traits, self._known, source)
 
-    def preflight(self):
-        """Let the driver check what each plan needs from the host: a plan that would fail half-way is rejected."""
-        works = [work for work in self.works if work.plan.changed]
-        if works and hasattr(self.driver, "read_ahead"):
-            self.driver.read_ahead([work.plan for work in works])
-        for work in works:
-            try:
-                self.driver.preflight(work.plan)
-            except PolyvirtError as error:
-                work.plan = _refused(work, _labelled(work, error.message), error.remedy or "")
+    def read_ahead(self):
+        plans = [work.plan for work in self.works if work.plan.changed]
+        if plans and hasattr(self.driver, "read_ahead"):
+            self.driver.read_ahead(plans)
 
-    # Executing --------------------------------------------------------------------------------------------------------
-
-    def execute(self):
-        """Carry out the plans and wait for guests; a task without changes saves the time of the imports."""
-        works = [work for work in self.works if work.plan.changed or work.request.policy.wait_for != "state"]
-        if not works:
-            return
-        from .execute import Execution
-        from .progress import begin
-
-        for work in works:
-            work.progress = begin(work.request, self.traits, work.plan, self._patience(work), self.clock.now())
-        Execution(self.observer, works, self.clock, self.probe).run()
-        for work in works:
-            work.plan = work.progress.plan  # It may have been planned again.
+    def preflight(self, work):
+        """Let the driver check what a plan needs from the host; what does not exist is reported first."""
+        error = None
+        try:
+            self.driver.preflight(work.plan, work.released)
+        except PolyvirtError as found:
+            error = found
+        if work.conflict is not None and not isinstance(error, NotFound):
+            work.plan = work.refused(*work.conflict)
+        elif error is not None:
+            work.plan = work.refused(_labelled(work, error.message), error.remedy or "")
 
     # Results ----------------------------------------------------------------------------------------------------------
 
@@ -233,24 +306,11 @@ class Task:
 
     def _entry(self, work, predicted):
         progress = work.progress
-        done = len(work.plan.steps) if predicted else progress.done if progress else 0
+        done = range(len(work.plan.steps)) if predicted else progress.completed if progress else ()
         changed = work.plan.changed if predicted else work.changed
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
-        return entry(end, platform, work.plan, range(done), work.error, notes, changed)
-
-
-def _check_macs(requests):
-    """Raise if a task sets the same MAC for two NICs: a driver cannot see VMs that other plans will create."""
-    owners = {}
-    for request in (one for one in requests if one.state != "absent"):
-        for place, nic in (request.config.get("networks") or {}).items():
-            path = f"{request.label}: networks.{place}.mac"
-            other = owners.setdefault((nic or {}).get("mac") or path, path)
-            if other is not path:
-                raise InvalidInput(
-                    f"{path}: {nic['mac']} is also that of {other}.", "Give each NIC its own MAC, or remove mac."
-                )
+        return entry(end, platform, work.plan, done, work.error, notes, changed)
 
 
 def _crashed(work):
@@ -266,12 +326,8 @@ def _labelled(work, message):
     return message if message.startswith(known) else f"{work.request.label}: {message}"
 
 
-def _refused(work, message, remedy=""):
-    return Plan(work.found, work.found, refusal=Refusal(message, remedy))
-
-
 def _refuse_busy(works):
     for work in works:
         seconds = work.request.policy.timeout
         message = f"{work.found.name}: it is still busy ({work.plan.busy}) after {seconds} seconds."
-        work.plan = _refused(work, message, "Wait for it to finish, or raise timeout.")
+        work.plan = work.refused(message, "Wait for it to finish, or raise timeout.")

@@ -9,7 +9,7 @@ from .._lifecycle.fleet import surplus_vms
 from .._lifecycle.model import Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
-from .task import Outcome, Task
+from .task import Outcome, Task, carry_out
 
 
 def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, probe=guest_answers):
@@ -20,21 +20,16 @@ def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, p
     """
     clock = clock or Clock()
     tasks = [Task(driver, requests, clock, probe) for driver, requests, _prunes in parts]
-    pruned = _add_pruned([task for task, part in zip(tasks, parts) if part[2]], asked, fleet, policy)
-    for task in tasks:
-        task.plan()
-    for task in tasks:
-        task.preflight()
-    is_refused = any(task.is_refused for task in tasks)
-    if not check and not is_refused:
-        for task in tasks:
-            task.execute()
-    return _joined(tasks, [task.outcome(check and not is_refused) for task in tasks], [*asked, *pruned])
+    by_request = {id(work.request): work for task in tasks for work in task.works}
+    works = [by_request[id(request)] for request in asked]
+    works += _add_pruned([task for task, part in zip(tasks, parts) if part[2]], asked, fleet, policy)
+    is_refused = carry_out(tasks, works, check)
+    return _joined(tasks, [task.outcome(check and not is_refused) for task in tasks], works)
 
 
 def _add_pruned(tasks, asked, fleet, policy):
-    """Add the requests to delete the surplus VMs of the fleet to ``tasks``; return all these requests."""
-    pruned = {}
+    """Add the requests to delete the surplus VMs of the fleet to ``tasks``; return their works."""
+    pruned, works = {}, []
     for task in tasks:
         # Two connections can lead to the same host: a VM that both find is deleted once.
         surplus = {(vm.id, vm.name): vm for vm in _surplus(task, asked, fleet)}
@@ -43,9 +38,9 @@ def _add_pruned(tasks, asked, fleet, policy):
             for key, vm in surplus.items()
             if key not in pruned
         }
-        task.add(wanted.values())
+        works += task.add(wanted.values(), is_pruned=True)
         pruned.update(wanted)
-    return list(pruned.values())
+    return works
 
 
 def _surplus(task, asked, fleet):
@@ -56,12 +51,12 @@ def _surplus(task, asked, fleet):
     return surplus_vms(observation.vms, asked, fleet)
 
 
-def _joined(tasks, outcomes, order):
+def _joined(tasks, outcomes, works):
     entries = {}
     for task, outcome in zip(tasks, outcomes):
-        entries.update({id(work.request): entry for work, entry in zip(task.works, outcome.vms)})
+        entries.update({id(work): entry for work, entry in zip(task.works, outcome.vms)})
     return Outcome(
-        vms=[entries[id(request)] for request in order],
+        vms=[entries[id(work)] for work in works],
         diff=[one for outcome in outcomes for one in outcome.diff],
         changed=any(outcome.changed for outcome in outcomes),
         failed=any(outcome.failed for outcome in outcomes),

@@ -18,7 +18,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
 from .._lifecycle.options import Platform, argument_spec
-from .masking import masked, secrets_and_words
+from .masking import long_secrets, masked, masked_options, secrets_of
+
+try:
+    from ansible.module_utils.secrets import register_secrets
+except ImportError:  # Before ansible-core 2.22.
+
+    def register_secrets(values):
+        """Nothing else masks what Ansible displays: there, only results are masked."""
+
 
 _ANY = Platform("this platform")
 
@@ -39,20 +47,26 @@ class Declaration:
         """The result for validated ``params``, whatever happens; ``warnings`` are among its keys.
 
         ``asked`` is what knows whether this is check mode: the module, or the task of an action plugin.
-        ``invocation`` is always in the result: Ansible would add the parameters as they are.
         """
-        shown = {"invocation": {"module_args": masked(self.argument_spec, params)}}
         try:
-            return {**self.answer(in_full(params, self.options, self.platform), asked.check_mode), **shown}
+            answer = self.answer(in_full(params, self.options, self.platform), asked.check_mode)
         except PolyvirtError as error:
-            return {"failed": True, "msg": str(error), "warnings": [], **shown}
+            answer = {"failed": True, "msg": str(error), "warnings": []}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
             fault = unexpected(error)
-            return {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": [], **shown}
+            answer = {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": []}
+        return self.shown(answer, params)
 
-    def secrets(self, params):
-        """The values that no output may show."""
-        return secrets_and_words(self.argument_spec, params)[0]
+    def shown(self, answer, params):
+        """The only place where results are masked: ``answer`` without the secrets of ``params``, which can be invalid.
+
+        ``invocation`` is always in a result: Ansible would add the parameters as they are.
+        """
+        secrets = secrets_of(self.options, params)
+        # Ansible itself masks the values of options that are nothing but a secret.
+        register_secrets(sorted(long_secrets(secrets)))
+        whole = {**answer, "invocation": {"module_args": masked_options(self.options, params)}}
+        return masked(whole, secrets)
 
 
 def in_full(params, options, platform):
@@ -80,8 +94,8 @@ def in_full(params, options, platform):
 def run_module(declaration):
     """The whole of a module's ``main()``."""
     module = _module(declaration)
-    secrets, words = secrets_and_words(declaration.argument_spec, module.params)
-    module.no_log_values.difference_update(words - secrets)
+    # Until ansible-core 2.21, these would be masked once more, also within words and numbers.
+    getattr(module, "no_log_values", set()).clear()
     result = declaration.result(module.params, module)
     for warning in result.pop("warnings"):
         module.warn(warning)
@@ -92,9 +106,19 @@ def run_module(declaration):
 
 def _module(declaration):
     class Module(AnsibleModule):
-        """For Ansible an option that the platform lacks is only unknown; this error names the alternative."""
+        """An AnsibleModule that masks what it logs, and its errors about parameters."""
+
+        def log(self, msg, log_args=None):
+            """Log parameters as ``invocation`` has them. Only they have ``log_args``, one for each parameter."""
+            if log_args:
+                shown = declaration.shown({}, self.params)["invocation"]["module_args"]
+                log_args = {name: str(value) for name, value in shown.items()}
+                msg = " ".join(["Invoked with", *(f"{name}={value}" for name, value in log_args.items())])
+            super().log(msg, log_args=log_args)
 
         def fail_json(self, msg, **kwargs):
-            super().fail_json(msg=str(declaration.platform.rejected(self.params) or msg), **kwargs)
+            """For Ansible an option that the platform lacks is only unknown; this error names the alternative."""
+            reason = str(declaration.platform.rejected(self.params) or msg)
+            super().fail_json(**declaration.shown({**kwargs, "msg": reason}, self.params))
 
     return Module(argument_spec=declaration.argument_spec, supports_check_mode=True)

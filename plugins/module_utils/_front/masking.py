@@ -1,77 +1,139 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which values of a task are secrets, and its options as they may be shown.
+"""Which values of a task are secrets, and results without them.
 
-Ansible masks every value of a ``no_log`` option wherever it occurs in the result. That is right for a password. Of a
-document (cloud-init's user data, environment variables) it would be every word: with a value such as ``1`` also the
-ids and addresses of VMs. So options are masked by their key, and of documents only those words are masked everywhere
-that are secrets themselves.
+Ansible masks every value of a ``no_log`` option. That is right for a password. Of a document (cloud-init's user data,
+environment variables, ``machines``) it would be every word, such as the names of VMs, and since ansible-core 2.22 in
+all later tasks, too. Until 2.21 Ansible masks what a module returns, and since 2.22 only what is displayed. So results
+are masked here, the same way with every version: options by their name, and secrets wherever they occur.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
+from ansible.module_utils.common.validation import check_type_dict
+
 from .._lifecycle.results import MASK
+from .document_secrets import secrets_in_document, texts_of
 
-#: Each entry of this option has the options of the task. It counts as secret, so that Ansible does not log it.
+#: Each entry of this option has the options of the task.
 MACHINES = "machines"
-
-#: Keys in a document; their values are secrets, wherever they occur.
-_SECRET_KEY = re.compile(r"passw|passphrase|secret|token|credential|psk|private", re.IGNORECASE)
-
-
-def secrets_and_words(spec, params):
-    """(secrets, all words of documents): the values of secret options, and those with a secret's key in documents."""
-    secrets, words = set(), set()
-    for name, option in spec.items():
-        value = params.get(name)
-        if name == MACHINES:
-            words |= _words(value or [])
-            secrets |= {secret for entry in value or () for secret in secrets_and_words(spec, entry)[0]}
-        elif option.get("no_log") and isinstance(value, (dict, list)):
-            words |= _words(value)
-            secrets |= _secret_words(value)
-        elif option.get("no_log") and value is not None:
-            (words if option["type"] == "raw" else secrets).add(str(value))
-        for entry in _entries(option, value):
-            more_secrets, more_words = secrets_and_words(option["options"], entry)
-            secrets, words = secrets | more_secrets, words | more_words
-    return secrets, words
+#: Ansible's own mask for a part of a text.
+_PART = "********"
+#: Shorter secrets are part of many words. They are masked only where they are a whole value.
+_SHORTEST_PART = 4
 
 
-def masked(spec, params):
-    """``params`` with MASK for what is secret."""
-    shown = dict(params)
-    for name, option in spec.items():
-        value = params.get(name)
-        if option.get("no_log") and value:
-            shown[name] = MASK if name != MACHINES else [masked(spec, entry) for entry in value]
-        elif _entries(option, value):
-            entries = [masked(option["options"], entry) for entry in _entries(option, value)]
-            shown[name] = entries if isinstance(value, list) else entries[0]
-    return shown
+def secrets_of(options, params):
+    """Return the secrets among ``params``: values of secret options, and the secrets that documents contain."""
+    found = set()
+    for name, option in options.items():
+        for value in _values(name, option, params):
+            if name == MACHINES:
+                found |= _secrets_of_entries(options, value)
+            elif option.secret:
+                found |= secrets_in_document(value) if option.is_document else set(texts_of(value))
+            elif option.options:
+                found |= _secrets_of_entries(option.options, value)
+    return found - {""}
 
 
-def _entries(option, value):
-    """The dictionaries of an option with suboptions; none for its short form."""
-    entries = value if isinstance(value, list) else [value]
-    return [entry for entry in entries if isinstance(entry, dict)] if option.get("options") else []
+def _secrets_of_entries(options, value):
+    return {secret for entry in _entries(value) if isinstance(entry, dict) for secret in secrets_of(options, entry)}
 
 
-def _secret_words(value):
-    """The words in ``value`` under a key such as ``password``."""
+def masked_options(options, params):
+    """Return ``params`` with MASK for the values of secret options, and for those of unknown (misspelt) ones."""
+    known = {alias: name for name, option in options.items() for alias in (name, *option.aliases)}
+    return {name: _masked_option(known.get(name), options, value) for name, value in params.items()}
+
+
+def _masked_option(name, options, value):
+    if value in (None, "", [], {}):
+        return value
+    if name == MACHINES:
+        return _masked_entries(options, value)
+    option = options.get(name)
+    if option is None or option.secret:
+        return MASK
+    return _masked_entries(option.options, value) if has_secrets(option) else value
+
+
+def has_secrets(option):
+    """Whether the option or one of its suboptions is secret."""
+    return bool(option.secret) or any(map(has_secrets, option.options.values()))
+
+
+def _masked_entries(options, value):
+    """Return the dictionaries of ``value`` masked. Anything else is not valid there, and may contain anything."""
+    shown = [masked_options(options, entry) if isinstance(entry, dict) else MASK for entry in _entries(value)]
+    return shown if isinstance(value, list) else shown[0]
+
+
+def masked(value, secrets):
+    """Return a copy of ``value`` (a result) without any of ``secrets``. Keys of dictionaries are not masked."""
+    if not secrets:
+        return value
     if isinstance(value, dict):
-        found = [_words(part) if _SECRET_KEY.search(str(key)) else _secret_words(part) for key, part in value.items()]
-    else:
-        found = [_secret_words(part) for part in value] if isinstance(value, (list, tuple)) else []
-    return {word for words in found for word in words}
-
-
-def _words(value):
-    if isinstance(value, dict):
-        return {word for part in value.values() for word in _words(part)}
+        return {key: masked(part, secrets) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return {word for part in value for word in _words(part)}
-    return {str(value)}
+        return [masked(part, secrets) for part in value]
+    if isinstance(value, str):
+        return MASK if value.strip() in secrets else _masked_parts(value, long_secrets(secrets))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # A number of few digits is no secret that can be guarded: each size and count of CPUs could be it.
+        return MASK if str(value) in long_secrets(secrets) else value
+    return value
+
+
+def long_secrets(secrets):
+    """Return those of ``secrets`` that can be masked as part of a text."""
+    return {secret for secret in secrets if len(secret) >= _SHORTEST_PART}
+
+
+def _masked_parts(text, secrets):
+    """Return ``text`` with one mask for each part that consists of secrets, which may overlap."""
+    result, end = [], 0
+    for first, last in _merged(_places(text, secrets)):
+        result += [text[end:first], _PART]
+        end = last
+    return "".join([*result, text[end:]])
+
+
+def _places(text, secrets):
+    """Return (begin, end) of all occurrences in ``text``, also as quoted by JSON and Python."""
+    forms = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1])}
+    found = [form for form in forms if form in text]
+    # A lookahead finds overlapping occurrences, too.
+    starts = ((form, match.start()) for form in found for match in re.finditer(f"(?={re.escape(form)})", text))
+    return sorted((start, start + len(form)) for form, start in starts)
+
+
+def _merged(places):
+    merged = []
+    for first, last in places:
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _values(name, option, params):
+    """Return the values that ``params`` has for an option, by its name and its aliases."""
+    return [params[key] for key in (name, *option.aliases) if params.get(key) is not None]
+
+
+def _entries(value):
+    """Return the entries of an option with suboptions; those that Ansible would read as dictionaries are such."""
+    return [_as_dictionary(entry) for entry in (value if isinstance(value, list) else [value])]
+
+
+def _as_dictionary(entry):
+    try:
+        return check_type_dict(entry)
+    except TypeError:
+        return entry

@@ -25,8 +25,12 @@ class Driver(Protocol):
         A VM that is not completely created is returned only with the facet unfinished: to report it, or to delete it.
         """
 
-    def preflight(self, plan: Plan) -> None:
-        """Raise if ``plan`` would fail half-way, such as for a missing image. Only reads; runs in check mode too."""
+    def preflight(self, plan: Plan, released: frozenset = frozenset()) -> None:
+        """Raise if ``plan`` would fail half-way, such as for a missing image. Only reads; runs in check mode too.
+
+        ``released`` are {(kind, identity)} of claims (``claims.py``) that earlier plans of the task let go of: files
+        that they delete, and ports that they stop to use. The source of a clone that the task creates has no id.
+        """
 
     def lane(self, vm: Vm) -> str:
         """VMs of the same lane are not processed in parallel; those of their steps that are ready are sent together."""

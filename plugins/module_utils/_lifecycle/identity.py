@@ -25,6 +25,23 @@ def check_identity(vm, vm_id, name, traits, known=()):
         )
 
 
-def known_names(known):
-    """Return the remedy for a VM that does not exist: the names of those that do."""
-    return f"Existing VMs: {', '.join(sorted(known)) or 'none'}."
+#: How many names a message lists.
+_MOST = 5
+
+
+def listed(names, similar_to=""):
+    """Return the first names as text, those that are similar to ``similar_to`` before others, and how many are left."""
+    left = len(names) - _MOST
+    if left <= 0:
+        return ", ".join(names)
+    if similar_to:
+        from difflib import get_close_matches
+
+        similar = get_close_matches(similar_to, names, _MOST)
+        names = [*similar, *(name for name in names if name not in similar)]
+    return f"{', '.join(names[:_MOST])} and {left} {'other' if left == 1 else 'others'}"
+
+
+def known_names(known, wanted):
+    """Return the remedy for the VM ``wanted``, which does not exist: names of VMs that do, similar ones first."""
+    return f"Existing VMs: {listed(sorted(known), wanted) or 'none'}."

@@ -66,6 +66,17 @@ def _is_mark(value):
     )
 
 
+def same(value, other):
+    """Return whether two marks, or parts of them, have the same content; the order of names has no meaning."""
+    return _unordered(value) == _unordered(other)
+
+
+def _unordered(value):
+    if isinstance(value, dict):
+        return {key: _unordered(one) for key, one in value.items()}
+    return sorted(value) if isinstance(value, list) else value
+
+
 def own_mark(vm):
     """Return the mark of ``vm`` to add to; a foreign mark is replaced, as it names the files of another VM."""
     return {**empty_mark(vm.id), **(vm.mark if vm.owned else {})}

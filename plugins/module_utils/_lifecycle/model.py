@@ -368,6 +368,7 @@ class Traits:
     ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
     gets the VM as it was before the first of these steps.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
+    ``copies_running``: the platform can make a full clone of a running VM.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
 
@@ -397,4 +398,5 @@ class Traits:
     stop_timeout: int = STOP_TIMEOUT
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
+    copies_running: bool = False
     adjust: Callable = lambda vm, config: config

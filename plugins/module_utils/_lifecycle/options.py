@@ -36,7 +36,8 @@ class Option:
     have; ``is_unique`` returns whether that applies to a value. ``short``: the suboption that is set if the value is a
     string. ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path.
     ``filled``: it must not be an empty string or list, which would mean nothing on any platform. ``distinct``: no value
-    of the list may occur more than once.
+    of the list may occur more than once. ``secret``: no output shows the value, or the secrets in it if it is a
+    document; False: it only has a name like that of a secret.
     ``normalize(value, option)`` returns the canonical form of the value.
     """
 
@@ -66,11 +67,21 @@ class Option:
     def spec(self, in_full=False):
         """Return the argument spec. With a short form it is "raw" (Ansible checks nothing), unless ``in_full``."""
         spec = {"type": "raw" if self.short and not in_full else self.type, **self.rules}
-        optional = {"elements": self.elements, "default": self.default, "no_log": self.secret}
+        optional = {"elements": self.elements, "default": self.default, "no_log": self.no_log}
         spec.update({name: value for name, value in optional.items() if value is not None})
         listed = {"choices": list(self.choices), "aliases": list(self.aliases), "required": self.required}
         spec.update({name: value for name, value in listed.items() if value})
         return {**spec, "options": argument_spec(self.options)} if self.options else spec
+
+    @property
+    def is_document(self):
+        """Whether the value can contain more than one word."""
+        return self.type in ("dict", "list", "raw")
+
+    @property
+    def no_log(self):
+        """Return what Ansible is told: of a secret document it would hide every word (_front/masking.py)."""
+        return None if self.secret and self.is_document else self.secret
 
     def in_full(self, value, name):
         """Return the value as a dictionary; a value in the short form is that of the suboption ``short``."""

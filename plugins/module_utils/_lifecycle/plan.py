@@ -238,7 +238,10 @@ def _moves(task):
     if moves is None:
         reason = f" ({vm.reason})" if vm.reason else ""
         message = f"{task.request.label}: state: {state} is not possible, as its power state is {vm.power}{reason}."
-        raise Refused(message, f"{row.refused} {known_names(task.known)}" if vm.power == ABSENT else row.refused)
+        raise Refused(
+            message,
+            f"{row.refused} {known_names(task.known, task.request.label)}" if vm.power == ABSENT else row.refused,
+        )
     if "reset" in moves and (vm.busy or "reset" not in task.traits.verbs or task.policy.at_start):
         moves = ("kill", "start")
     return moves if vm.persistent else _transient_moves(task, moves)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .errors import NotFound, Refused
-from .identity import known_names
+from .identity import known_names, listed
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
 
 
@@ -75,10 +75,10 @@ def find_snapshot(vm, name):
 def check_creatable(vm, request, traits, known, source):
     """Raise if the task sets no source for the new VM, or if a VM of this name or id cannot be created."""
     if request.id and (traits.id_fault is None or not request.name):
-        raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known))
+        raise NotFound(f"{request.label}: there is no VM with ID {request.id}.", known_names(known, request.label))
     if not vm.recipe and not any(_is_set(request, option) for option in traits.sources):
         creation = f"To create it, set {as_choice(traits.sources)}. " if traits.sources else ""
-        raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known)}")
+        raise NotFound(f"{request.label}: the VM does not exist.", f"{creation}{known_names(known, request.label)}")
     fault = traits.name_fault(request.name)
     if fault:
         raise Refused(f"{request.name}: no VM can be created with this name: {fault}.", "Choose another name.")
@@ -117,9 +117,11 @@ def check_source(request, traits, known, source):
         return
     asked = request.creation["clone"]
     if source.power == ABSENT:
-        raise NotFound(f"{request.label}: clone.source: there is no VM '{asked['source']}'.", known_names(known))
+        raise NotFound(
+            f"{request.label}: clone.source: there is no VM '{asked['source']}'.", known_names(known, asked["source"])
+        )
     if asked.get("snapshot") and find_snapshot(source, asked["snapshot"]) is None:
-        names = ", ".join(snapshot.name for snapshot in source.snapshots) or "none"
+        names = listed([snapshot.name for snapshot in source.snapshots], asked["snapshot"]) or "none"
         raise NotFound(
             f"{request.label}: clone.snapshot: '{source.name}' has no snapshot '{asked['snapshot']}'.",
             f"Its snapshots: {names}.",

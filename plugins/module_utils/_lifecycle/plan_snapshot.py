@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 
 from .errors import NotFound, Refused, Unsupported
-from .identity import known_names
+from .identity import known_names, listed
 from .model import ABSENT, LIVE, NEVER, POWER_OFF, RUNNING, STOPPED, UNKNOWN, Change, Step
 from .power import COST_OF_MOVE, moves_between
 from .simulate import simulate
@@ -25,7 +25,9 @@ def snapshot_steps(vm, asked, traits, forced, known=(), wait_for="state"):
     if vm.power == ABSENT:
         if asked.state == "absent":
             return []
-        raise NotFound(f"{vm.name}: the VM does not exist, so it has no snapshot '{asked.name}'.", known_names(known))
+        raise NotFound(
+            f"{vm.name}: the VM does not exist, so it has no snapshot '{asked.name}'.", known_names(known, vm.name)
+        )
     found = _find_snapshots(vm, asked.name)
     if asked.state != "absent":
         _check_finished(vm, found)
@@ -181,7 +183,7 @@ def find_one_snapshot(vm, name_or_id):
     """Return the snapshot with this name or id. Raises NotFound if there is none, Refused if there are several."""
     found = _find_snapshots(vm, name_or_id)
     if not found:
-        names = ", ".join(snapshot.name for snapshot in vm.snapshots) or "none"
+        names = listed([snapshot.name for snapshot in vm.snapshots], name_or_id) or "none"
         raise NotFound(f"{vm.name}: it has no snapshot '{name_or_id}'.", f"Its snapshots: {names}.")
     _check_is_single(vm, name_or_id, found)
     return found[0]

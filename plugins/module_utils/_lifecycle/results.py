@@ -115,6 +115,7 @@ def _snapshot(snapshot):
 def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
     """Return one entry of ``vms``: the VM and what the task did. ``done`` are the numbers of the complete steps.
 
+    The keys are always the same, also of a VM that does not exist, so that a template can use each of them.
     ``changed`` does not follow from ``done``: half a step changes a VM, and a step is also complete if someone else did
     the same.
     """
@@ -122,7 +123,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
     kept = {}
     for step in plan.steps:
         kept.update(step.arguments.get("kept", {}))
-    result = {
+    return {
         **describe(vm, platform),
         "changed": bool(done) if changed is None else changed,
         "failed": error is not None,
@@ -131,15 +132,6 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
         "not_compared": list(plan.not_compared),
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }
-    if plan.refusal:
-        return {name: value for name, value in result.items() if name in _ALWAYS}
-    if vm.power == ABSENT:
-        return {name: value for name, value in result.items() if name in _ALWAYS or value not in (None, "", [], {})}
-    return result
-
-
-#: Keys of a VM if it does not exist or its request was rejected: with all keys, null values would hide the message.
-_ALWAYS = ("name", "id", "platform", "state", "changed", "failed", "msg", "steps", "kept")
 
 
 def not_in_force(vm, request):

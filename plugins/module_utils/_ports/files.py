@@ -194,6 +194,15 @@ def is_file(path):
     return os.path.isfile(path)
 
 
+def identity(path):
+    """What identifies a file or device under all its names: (device, inode); the real path of a missing file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return ("device", found.st_rdev) if stat.S_ISBLK(found.st_mode) else (found.st_dev, found.st_ino)
+
+
 def is_block_device(path):
     return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
 

@@ -110,3 +110,29 @@ def _local_file(name, folder):
         name = found[1] if found else ""
     name = name.removeprefix("file:")
     return os.path.join(folder, name) if name and not _PROTOCOL.match(name) else None
+
+
+#: Where a qcow2 image of version 3 stores its incompatible features and the length of its header.
+_FEATURES, _HEADER_LENGTH, _EXTERNAL_DATA = 72, 100, 1 << 2
+#: The type of the header extension with the name of the data file; extensions are padded to multiples of 8 bytes.
+_DATA_FILE, _EXTENSION = 0x44415441, 8
+
+
+def data_file(path):
+    """The local file with the data of a qcow2 image, if that is another file, else None.
+
+    Source: the header of version 3 in QEMU's specification of qcow2.
+    """
+    version, features = files.read_part(path, 4, 4), _number(">Q", files.read_part(path, _FEATURES, 8))
+    place = _number(">I", files.read_part(path, _HEADER_LENGTH, 4))
+    if version != b"\0\0\0\3" or not place or not (features or 0) & _EXTERNAL_DATA:
+        return None
+    while True:
+        head = files.read_part(path, place, _EXTENSION)
+        kind, length = struct.unpack(">II", head) if len(head) == _EXTENSION else (0, 0)
+        if not kind or length > _LONGEST_NAME:
+            return None
+        if kind == _DATA_FILE:
+            name = files.read_part(path, place + _EXTENSION, length)
+            return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path))
+        place += _EXTENSION + -(-length // _EXTENSION) * _EXTENSION

@@ -206,12 +206,12 @@ def disks_chain():
 
     ``read_disks`` reads the answers.
     """
-    drives = {"HardDrives": properties("Path")}
+    drives = {"HardDrives": properties("Path", "ControllerType", "ControllerNumber", "ControllerLocation")}
     return Chain(
         "disks",
         (
-            hyperv("Get-VM", keep="all", show={**properties("Id", "Name"), **drives}),
-            _snapshots_call("all", {**properties("VMId"), **drives}),
+            hyperv("Get-VM", keep="all", show={**properties("Id", "Name", "State", "Notes"), **drives}),
+            _snapshots_call("all", {**properties("VMId"), "HardDrives": properties("Path")}),
             *_disk_calls("all", properties("Path", "ParentPath")),
             *_disk_calls("snapshots", properties("Path", "ParentPath")),
         ),

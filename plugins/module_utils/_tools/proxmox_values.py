@@ -232,6 +232,11 @@ def owner_of(volume):
     return found[1] if found else None
 
 
+def is_base(volume):
+    """Whether a volume is a disk of a template: linked clones can be based on it."""
+    return re.search(r"(?:^|[:/])base-\d+-[^/]*$", volume) is not None
+
+
 def base_of(volume):
     """The base volume in the name of a linked clone; None if the name has none (LVM-thin)."""
     found = re.search(r"(?:^|[:/])(base-\d+-disk-\d+[^/]*)/", volume)

@@ -96,6 +96,7 @@ _KEYS = {
     "Time offset": "biossystemtimeoffset", "BIOS NVRAM File": "NvramFile", "RTC": "rtcuseutc", "IOMMU": "iommu",
     "Paravirt. Provider": "paravirtprovider", "Effective Paravirt. Prov.": "effparavirtprovider",
     "Graphics Controller": "graphicscontroller", "Monitor count": "monitorcount", "3D Acceleration": "accelerate3d",
+    "Teleporter Enabled": "teleporterenabled",
     "Autostart Enabled": "autostart-enabled", "Autostart Delay": "autostart-delay",
     "Default Frontend": "defaultfrontend", "VM process priority": "vmprocpriority", "Pointing Device": "hidpointing",
     "Keyboard Device": "hidkeyboard", "Audio": "audio", "Audio playback": "audio_out", "Audio capture": "audio_in",

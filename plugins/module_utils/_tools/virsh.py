@@ -25,6 +25,14 @@ _PREFIX = "error: "
 _READ, _CHANGE = 120, 600
 # Later errors of the batch are ignored: after a disconnect libvirt reports every domain as "not found".
 _DISCONNECTED = re.compile(r"^error: (Disconnected from .* due to .*)$", re.MULTILINE)
+# virsh prints the line above only if it notices the end of the connection in time; otherwise the call fails with one of
+# these. Only at the start of a line: the daemon may quote such a text of another program.
+_BROKEN_OFF = re.compile(
+    r"^error: ((?:internal error: )?(?:End of file while reading data|Cannot recv data|Cannot write data"
+    r"|client socket is closed|connection closed due to keepalive timeout"
+    r"|received (?:hangup|error)\b.* event on socket).*)$",
+    re.MULTILINE,
+)
 _LOCKED = "cannot acquire state change lock"
 _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
 # The daemon asks polkit on the system bus for users other than root.
@@ -34,6 +42,11 @@ _DENIED = re.compile(
 #: Commands that change nothing.
 _READS = frozenset({
     "capabilities", "domcapabilities", "domstate", "dumpxml", "list", "snapshot-dumpxml", "uri", "version",
+})  # fmt: skip
+#: Commands that may have changed something although they failed: a device, or one of several disks.
+_MAY_CHANGE_AND_FAIL = frozenset({
+    "attach-device", "blockresize", "change-media", "detach-device", "detach-disk", "managedsave", "setmem", "setvcpus",
+    "snapshot-create", "snapshot-delete", "snapshot-revert", "update-device",
 })  # fmt: skip
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./:=@%+,-]+\Z")
 
@@ -56,7 +69,10 @@ class Answer:
 
 
 class ConnectionLost(errors.CommandFailed):
-    """The connection to libvirt was lost during a command, which may or may not have been executed."""
+    """The connection to libvirt was lost during a command, or virsh was killed.
+
+    The command may have been executed or not, and libvirt may still be executing it.
+    """
 
 
 class Virsh:
@@ -84,17 +100,19 @@ class Virsh:
         """Run one command and return its output. Raises CommandFailed with virsh's error lines."""
         completed = self._execute(words, stdin, timeout, writes=words[0] not in _READS)
         if completed.rc != 0:
+            if words[0] in _MAY_CHANGE_AND_FAIL:
+                counted.note(doubtful=True)
             raise self._failure(completed, _error_lines(completed.stderr) or completed.stderr)
         return completed.stdout
 
     def _execute(self, words, stdin=None, timeout=_READ, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), "-q", "-c", self.uri, *words]
         completed = self._commands.run(argv, stdin=stdin, timeout=timeout, writes=writes)
-        lost = _DISCONNECTED.search(completed.stderr)
-        if lost and not (writes and completed.rc == 0):
-            if writes:
+        lost = None if writes and completed.rc == 0 else _how_lost(completed)
+        if lost:
+            if writes and completed.rc > 0:  # The port has counted the call if it was killed.
                 counted.note(doubtful=True)
-            raise self._failure(completed, lost[1], ConnectionLost)
+            raise self._failure(completed, lost, ConnectionLost)
         error = _error_lines(completed.stderr)
         if error and _NO_CONNECTION.search(error):
             raise _unavailable(self.uri, error)
@@ -114,6 +132,16 @@ class Virsh:
         reason = text.strip().replace("\n", "; ") or f"exit code {completed.rc} without an error message"
         message = f"virsh {short} on {self.uri} failed: {reason}"
         return kind(completed.argv, completed.rc, text, message=message)
+
+
+def _how_lost(completed):
+    """How the answer of virsh was lost, or None."""
+    if completed.rc < 0:
+        return f"virsh was killed (signal {-completed.rc})"
+    lost = _DISCONNECTED.search(completed.stderr)
+    if not lost and not _NO_CONNECTION.search(completed.stderr):
+        lost = _BROKEN_OFF.search(completed.stderr)
+    return lost and lost[1]
 
 
 def is_not_found(error, kind="domain"):

@@ -24,7 +24,7 @@ SETTINGS_FILE = "%USERPROFILE%\\.wslconfig"
 #: The value of a distribution's registry key that contains our mark; it is deleted with the key.
 MARK = "polyvirt"
 TASKS = "\\polyvirt\\wsl\\"
-INSTALLED, UNINSTALLING = 1, 4
+INSTALLED, INSTALLING, UNINSTALLING = 1, 3, 4
 _VM_MODE, _KEYS = 0x8, properties(
     "State", "DistributionName", "Flags", "BasePath", "VhdFileName", "DefaultUid", "RunOOBE", "Flavor", "OsVersion",
     "PSChildName", MARK,
@@ -33,6 +33,8 @@ _CODE = re.compile(r"((?:\w+/)+(?:[A-Z]+_[A-Z0-9_]+|0x[0-9a-fA-F]+))\s*\Z")
 _SETTINGS_LIMIT, _READ_SECONDS = 1 << 16, 60
 #: Timeout in seconds of calls of wsl.exe.
 SECONDS = 300
+#: The prefix that paths in the registry may have.
+_LONG_PATH = "\\\\?\\"
 _FOREVER = "while :; do sleep 86400; done"
 _MANAGEMENT = "Microsoft.PowerShell.Management"
 #: Results of a task if its user could not be logged on.
@@ -166,6 +168,11 @@ def read_distros(answer):
     return [one for one in found if one.get("DistributionName") and one.get("BasePath")]
 
 
+def named_in(answer, name):
+    """The raw distribution with this name, in any case, or None; ``answer`` is that to ``registry_calls``."""
+    return next((raw for raw in read_distros(answer) if raw["DistributionName"].lower() == name.lower()), None)
+
+
 def disk_calls():
     """The virtual disks of the distributions that ``registry_calls`` has kept: files, then sizes."""
     files = {"LiteralPath": Ref("folders"), "Filter": "*.vhdx"}
@@ -185,12 +192,15 @@ def is_vm(raw):
 
 
 def folder_of(raw):
-    return raw["BasePath"].removeprefix("\\\\?\\")
+    return raw["BasePath"].removeprefix(_LONG_PATH)
 
 
 def export_file(folder, name):
-    """The temporary file for cloning a distribution into ``folder``: beside that directory, identified by its name."""
-    return f"{ntpath.dirname(folder)}\\{name}.polyvirt.tar"
+    """The temporary file for cloning a distribution into ``folder``: beside that directory, identified by its name.
+
+    The option ``export`` never creates a file of this name, also not temporarily.
+    """
+    return f"{ntpath.dirname(folder)}\\{name}.polyvirt-clone.tar"
 
 
 def disk_of(raw):
@@ -217,12 +227,14 @@ def set_value(vm_id, name, value):
     return call(f"{_MANAGEMENT}\\Set-ItemProperty", given)
 
 
-def mark_calls(name, text):
-    """Calls that set the mark of a new distribution, which is found by its name; they fail if it does not exist."""
+def mark_calls(name, folder, text):
+    """Calls that set the mark of a new distribution in this directory, after ``registry_calls``.
+
+    They fail if there is none, such as if somebody else has registered one with this name elsewhere.
+    """
     arguments = {"LiteralPath": Ref("key"), "Name": MARK, "Value": text, "Type": "String"}
     return [
-        call(f"{_MANAGEMENT}\\Get-ItemProperty", {"Path": [f"{LXSS}\\*"]}, keep="all", go_on=True),
-        pick("all", "new", conditions={"DistributionName": name}),
+        pick("distros", "new", conditions={"DistributionName": name, "BasePath": [folder, f"{_LONG_PATH}{folder}"]}),
         pick("new", "key", path=["PSPath"]),
         call(f"{_MANAGEMENT}\\Set-ItemProperty", arguments),
     ]

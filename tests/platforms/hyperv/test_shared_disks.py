@@ -44,7 +44,7 @@ def test_disk_that_only_a_checkpoint_of_another_vm_uses_is_not_attached(checkpoi
     for options in (of_new, {"name": ["b"], "disks": [{}, {"source": SHARED}]}):
         result = run(host, check=check, **options, state="started")
         assert (result["failed"], result["changed"]) == (True, False)
-        assert f"{SHARED} is used by a" in result["msg"]
+        assert f"{SHARED} must not be written to, because snapshots of a need it" in result["msg"]
     assert host.writes() == before
 
 
@@ -55,7 +55,7 @@ def test_parent_of_a_disk_that_only_a_checkpoint_uses_is_protected():
     done(host, "snapshot", name=["copy"], snapshot="one")
     done(host, name=["copy"], disks=[{"slot": "SCSI 0:0", "state": "absent"}])
     result = run(host, name=["base"], state="started")
-    assert (result["failed"], "is used by copy" in result["msg"]) == (True, True), result["msg"]
+    assert (result["failed"], "because snapshots of copy need it" in result["msg"]) == (True, True), result["msg"]
     kept = done(host, name=["base"], state="absent")["vms"][0]["kept"]
     assert [one["reason"] for one in kept] == ["used by copy"]
 

@@ -9,6 +9,7 @@ Of the code under test, only the driver's traits are used: for options that they
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -136,6 +137,20 @@ class Libvirt(Adapter):
         return self.disk_of(name)
 
     # Disks and their content ------------------------------------------------------------------------------------------
+
+    def make_image(self, name, *words):
+        """Create an image of the size of a disk with qemu-img; ``words`` are its options. Returns its path."""
+        path = self.storage / name
+        words = words if "-f" in words else ("-f", "qcow2", *words)
+        size = () if "-b" in words else ("16M",)
+        subprocess.run(["qemu-img", "create", "-q", *words, path.name, *size], check=True, cwd=self.storage)
+        return path
+
+    def define_copy(self, name, copy):
+        """Define a VM with the disks of another one, as a user does who copies a definition by hand."""
+        text = self.virsh("dumpxml", name, "--inactive")
+        text = re.sub(r"<uuid>.*?</uuid>|<mac [^>]*>|<metadata>.*?</metadata>|<nvram.*?</nvram>", "", text, flags=re.S)
+        self.virsh("define", "/dev/stdin", stdin=text.replace(f"<name>{name}<", f"<name>{copy}<"))
 
     def disks_of(self, machine):
         """{slot: file} of a VM; ``machine`` is from ``truth``."""

@@ -15,6 +15,7 @@ from collection_path import collections_path
 from simulators.proxmox import worlds
 from suite.answer import Answer
 from suite.carry import carry_one
+from suite.forked import as_kept
 from suite.limits import scaled
 from suite.shim import Shim
 
@@ -64,5 +65,5 @@ class Modules:
             check=False,
         )
         output = completed.stdout.strip()
-        result = json.loads(output) if output.startswith("{") else {"msg": output + completed.stderr}
+        result = json.loads(as_kept(output)) if output.startswith("{") else {"msg": output + completed.stderr}
         return Answer(result, completed.returncode)

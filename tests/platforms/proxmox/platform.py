@@ -116,6 +116,12 @@ class Platform(Client, Adapter):
         requests = self.simulator("journal", clear=True)["requests"]
         return [(one["method"], one["path"], json.dumps(one["params"], sort_keys=True)) for one in requests]
 
+    def fail_call(self, shim, number):
+        self.world.faults.request("reply", skip=number - 1, status=500, reason="this call fails in a test")
+
+    def fail_no_call(self, shim):
+        self.world.faults.requests.clear()
+
     # Without the module -----------------------------------------------------------------------------------------------
 
     def medium(self):

@@ -42,6 +42,14 @@ class VirtualBox(Registry):
         """Set the DHCP leases of host-only networks: {MAC: (address, state)}."""
         self._change(leases=leases)
 
+    def set_value(self, uuid, key, value):
+        """Set a value of a VM in any state, also one that VBoxManage changes only while the VM is off."""
+        self.run("--version")
+        file = self.folder / "registry.json"
+        data = json.loads(file.read_text(encoding="utf-8"))
+        data["machines"][uuid]["config"]["values"][key] = value
+        file.write_text(json.dumps(data), encoding="utf-8")
+
     def _change(self, **values):
         self.run("--version")
         file = self.folder / "registry.json"

@@ -135,6 +135,15 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
     return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)
 
 
+def several(box, *entries, check=False, commands=None, clock=None):
+    """Run one task with an entry for each VM: (name, state, other fields of its Request)."""
+    commands = commands or RecordingCommands()
+    driver = VBoxDriver(VBoxManage(commands, str(box.executable), clock=clock), commands, native_keys=tuple(ENGINE))
+    policy = Policy(stop_mode="force", timeout=30)
+    requests = [Request(**{"policy": policy, **more}, name=name, state=state) for name, state, more in entries]
+    return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)
+
+
 def snapshot(box, name, snapshot_name, state="present", **more):
     """Run one task about a snapshot; ``more`` are other fields of SnapshotRequest."""
     return task(box, name, snapshot={"name": snapshot_name, "state": state, **more})

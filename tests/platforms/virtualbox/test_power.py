@@ -48,6 +48,18 @@ def test_poweroff_that_fails_ends_the_process(box, command):
     assert not last_calls(box, "acpipowerbutton")
 
 
+def test_vm_that_would_wait_for_another_host_is_not_started(box):
+    """VBoxManage startvm does not return while the teleporter waits; the VM is then teleporting (incoming)."""
+    uuid = box.make("web", "ignores")
+    box.run("modifyvm", uuid, "--teleporter", "on", "--teleporter-port", 6000)
+    for check in (True, False):
+        done = task(box, "web", state="started", config={}, check=check)
+        done.refused("web: its teleporter is enabled", "VBoxManage modifyvm web --teleporter off")
+    assert box.state(uuid) == "poweroff"
+    box.run("modifyvm", uuid, "--teleporter", "off")
+    task(box, "web", state="started", config={}).succeeded()
+
+
 def test_start_type_gui_without_a_display_is_explained(box):
     uuid = box.make("web")
     done = task(box, "web", state="started", config={}, start_type="gui")

@@ -10,6 +10,7 @@ import os
 from contextlib import contextmanager
 
 from platforms.adapter import Adapter
+from platforms.windows.failures import Failed
 from platforms.windows.served import served
 
 #: The environment variable with the URL of the host, for modules in other processes.
@@ -61,6 +62,18 @@ class WindowsAdapter(Adapter):
         calls = self.host.log[self._logged :]
         self._logged = len(self.host.log)
         return calls
+
+    def count_calls(self, run):
+        before = self.host.windows.faults.calls
+        run()
+        return self.host.windows.faults.calls - before
+
+    def fail_call(self, shim, number):
+        error = Failed("InvalidOperation,Test", "InvalidOperation", "This call fails in a test.")
+        self.host.windows.faults.plan(kind="fail", call=number, error=error)
+
+    def fail_no_call(self, shim):
+        self.host.windows.faults.planned.clear()
 
     # Reading and changing VMs without modules ------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ HTTP with basic authentication. ``answer(line, stdin)`` returns (exit code, stdo
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 import threading
@@ -217,9 +218,14 @@ def script_of(line):
 
 def _module_arguments(stdin):
     """The arguments of Ansible's module; ``stdin`` is Ansible's wrapper, four NULs, and a manifest as JSON."""
-    manifest = json.loads(stdin.split(b"\0\0\0\0", 1)[1])
+    text = stdin.split(b"\0\0\0\0", 1)[1].strip()
+    # Since ansible-core 2.22 the manifest is compressed.
+    manifest = json.loads(text if text.startswith(b"{") else gzip.decompress(base64.b64decode(text)))
     if "module_args" in manifest:
         # Up to ansible-core 2.18.
         return manifest["module_args"]
-    variables = manifest["actions"][0]["params"]["Variables"]
-    return next(one["Value"] for one in variables if one["Name"] == "complex_args")
+    parameters = manifest["actions"][0]["params"]
+    if "ArgumentJSON" in parameters:
+        # Since ansible-core 2.22.
+        return json.loads(parameters["ArgumentJSON"])
+    return next(one["Value"] for one in parameters["Variables"] if one["Name"] == "complex_args")

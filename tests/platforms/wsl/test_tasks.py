@@ -55,7 +55,9 @@ def test_life_is_the_same_in_all_flavours_and_languages(usual, flavour, culture)
     assert _life(host_with_image(flavour, culture)) == usual
 
 
-@pytest.mark.parametrize("knobs", [{"ignores_utf8": True}, {"warns": True}, {"denies_disk_images": True}], ids=str)
+@pytest.mark.parametrize(
+    "knobs", [{"ignores_utf8": True}, {"warns": True}, {"denies_disk_images": True}, {"long_paths": True}], ids=str
+)
 def test_life_is_the_same_on_hosts_that_differ(usual, knobs):
     assert _life(host_with_image(**knobs)) == usual
 

@@ -51,7 +51,7 @@ def measured(world, machine, second=None):
         "status": machine.qmp if running else "stopped",
         "template": int(options.get("template", "0")),
         "uptime": int(second - machine.started_at) if running else 0,
-        "maxcpu": int(options.get("sockets", "1")) * int(options.get("cores", "1")),
+        "maxcpu": reported_cpus(world, machine, options),
         "cpu": 0.01 if running else 0,
         "maxmem": memory_of(options) << 20,
         "mem": memory_of(options) << 19 if running else 0,
@@ -62,6 +62,16 @@ def measured(world, machine, second=None):
         "diskread": 0,
         "diskwrite": 0,
     }
+
+
+def cpus_of(options):
+    """The number of CPUs of a VM."""
+    return int(options.get("sockets", "1")) * int(options.get("cores", "1"))
+
+
+def reported_cpus(world, machine, options):
+    """The number of CPUs in lists: never more than those of the node (vmstatus in QemuServer.pm)."""
+    return min(cpus_of(options), world.cluster.nodes[machine.node].cpus)
 
 
 def memory_of(options):

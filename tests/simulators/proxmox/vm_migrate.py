@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from . import drives, vm_drives
+from . import drives, vm_drives, vm_power
 from .errors import ApiError, ParameterError
 from .world import check_lock
 
@@ -60,6 +60,8 @@ def _migrate(call, task, machine, target):
     machine.write(config)
     try:
         yield world.timing.migrate
+        if machine.running:
+            vm_power.check_cpus(world, config.current, target)
         yield from _copy_local(call, machine, target)
     finally:
         config = machine.config

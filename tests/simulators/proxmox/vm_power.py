@@ -83,6 +83,7 @@ def _start_found(call, machine):
         raise ApiError(f"VM {machine.vmid} already running")
     if not suspended:
         vm_apply.apply_cold(world, machine)
+    check_cpus(world, machine.config.current, machine.node)
     _check_volumes(world, machine)
     _check_bridges(world, machine)
     if world.start_renews_cloudinit:
@@ -111,6 +112,13 @@ def forget_suspension(world, machine):
     for key in _OF_SUSPENSION:
         config.current.pop(key, None)
     machine.write(config)
+
+
+def check_cpus(world, options, node):
+    """A node starts no VM with more CPUs than it has itself (config_to_command in QemuServer.pm)."""
+    allowed = world.cluster.nodes[node].cpus
+    if statistics.cpus_of(options) > allowed:
+        raise ApiError(f"MAX {allowed} vcpus allowed per VM on this node")
 
 
 def _check_bridges(world, machine):
@@ -322,7 +330,7 @@ def current(call):
         "vmid": machine.vmid,
         "status": "running" if machine.running else "stopped",
         "qmpstatus": machine.qmp if machine.running else "stopped",
-        "cpus": int(options.get("sockets", "1")) * int(options.get("cores", "1")),
+        "cpus": statistics.reported_cpus(world, machine, options),
         "ha": {"managed": int(machine.ha)},
     }
     del found["maxcpu"], found["template"]

@@ -151,6 +151,7 @@ def _rollback(call, task, name):
     found.deletes.clear()
     machine.write(found)
     if "vmstate" in snapshot:
+        vm_power.check_cpus(world, found.current, machine.node)
         world.effect(machine.vmid, "START from vmstate")
         machine.running, machine.qmp, machine.started_at = True, "running", world.now - machine.guest.agent_after
         machine.starts += 1

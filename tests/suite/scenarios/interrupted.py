@@ -41,11 +41,14 @@ class Interrupted:
         self._remove("undisturbed")
         return whole
 
-    def disturbed(self, order, number):
-        """Run the task with this order to the shim at this call; returns its Answer, or None if it made fewer calls."""
+    def disturbed(self, order, number, text=""):
+        """Run the task with this order to the shim at this call; returns its Answer, or None if it made fewer calls.
+
+        ``text`` is the error that the order prints, if it is not the usual one.
+        """
         self._put_back()
         self.shim.forget()
-        self.shim.order(f"{order} {number}")
+        self.shim.order(f"{order} {number} {text}".rstrip())
         answer = self.run()
         self.shim.forget()
         if len(answer.calls) < number:

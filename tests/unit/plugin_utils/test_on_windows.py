@@ -18,7 +18,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.on_windows import On
 
 from platforms.windows.sample import sample_host
 
-OPTIONS = {"name": Texts(), "password": Option(secret=True)}
+OPTIONS = {"name": Texts(), "password": Option(secret=True), "state": Option(choices=("started", "stopped"))}
 PLATFORM = Platform("Sample", {"tpm": "Use another one."})
 
 
@@ -136,3 +136,9 @@ def test_wrong_parameter_is_an_error_before_anything_is_sent(args, message):
     assert result["failed"]
     assert message in result["msg"]
     assert action.host.requests == []
+
+
+def test_secret_is_masked_in_an_error_about_parameters():
+    result = Action({"name": "a", "state": "topsecret", "password": "topsecret"}).run(task_vars={})
+    assert result["msg"].startswith("value of state must be one of: started, stopped")
+    assert "topsecret" not in str(result)

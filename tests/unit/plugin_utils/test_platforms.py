@@ -124,7 +124,7 @@ def test_failure_on_one_platform_does_not_hide_changes_on_another():
 
 def test_rejection_on_one_platform_reports_no_changes():
     results = {
-        "libvirt": {"changed": True, "vms": [_vm("a", state="running")], "diff": [1]},
+        "libvirt": {"changed": True, "vms": [_vm("a", state="running", disks=[1], native={"a": 1})], "diff": [1]},
         "vmd": {"failed": True, "msg": "b: refused", "vms": [_vm("b", changed=False, failed=True, msg="refused")]},
     }
     result = joined(results, ["vmd", "libvirt"], is_refused=True)
@@ -132,3 +132,5 @@ def test_rejection_on_one_platform_reports_no_changes():
     told = [(vm["name"], vm["changed"], vm["failed"]) for vm in result["vms"]]
     assert told == [("b", False, True), ("a", False, False)]
     assert "another VM was rejected" in result["vms"][1]["msg"]
+    predicted = {key: result["vms"][1][key] for key in ("id", "platform", "state", "disks", "native")}
+    assert predicted == {"id": "id-a", "platform": "x", "state": None, "disks": [], "native": {}}

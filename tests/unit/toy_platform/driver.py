@@ -28,7 +28,7 @@ class ToyDriver:
     def lane(self, vm):
         return vm.id or vm.name
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         from unit.toy_platform.checks import check_plan
 
         check_plan(self, plan)

@@ -1,15 +1,13 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check before the first step whether the host has what a plan needs: files, free space, CPUs.
-
-Also checked: that no disk changes on which disks of other VMs are based.
-"""
+"""Check before the first step whether the host has what a plan needs: files, free space, CPUs."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
+from ..._lifecycle.claims import FILE
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import human_size
@@ -24,13 +22,10 @@ from .settings.seed import check_seed
 from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
 from .snapshot_checks import (
     all_disks,
-    check_bases,
     check_cluster,
     check_shutdown,
     has_checkpoint_with,
-    owners_of,
     starts_vm,
-    users_of,
 )
 
 #: Verbs of steps that attach disks or an ISO image.
@@ -39,18 +34,20 @@ _ATTACHING_VERBS = ("create", "clone", "configure")
 _FOLDER = ""
 
 
-def check_plan(driver, plan, host_files):
-    """Raise if the plan would fail. ``host_files`` reads what it has not read already."""
+def check_plan(driver, plan, host_files, released=frozenset()):
+    """Raise if the plan would fail. ``host_files`` reads what it has not read already.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
     check_cluster(driver, plan)
     check_shutdown(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
     needed = _NeededFiles(host_files, plan)
     host_files.complete([needed])
-    needed.check()
+    needed.check({identity[1] for kind, identity in released if kind == FILE})
     for one, raw in needed.slots:
         check_slots(needed.name, one, raw, host_files.controllers_of(raw))
-    check_bases(plan, needed.written, needed.users_of)
 
 
 def _check_cpus(driver, one):
@@ -246,10 +243,6 @@ class _NeededFiles:
         self.needs_users = bool(self.written or self._attached or self._parents)
         self.files = [*self.disks, *self._others, *self._new, *([_FOLDER] if self._new else ())]
 
-    def users_of(self, path):
-        """Return the names of the other VMs that need a file."""
-        return users_of(self._host_files.users, self.plan.before, path)
-
     def grown_files(self):
         """Return the files of fixed disks that exist and grow."""
         return [path for _slot, path, _more in self._grown if path]
@@ -291,7 +284,8 @@ class _NeededFiles:
             first = min(config.get("disks") or {}, default=None)
             self._image_disks[path] = (first, (config["disks"][first] or {}).get("size"), image["linked"])
             self._content[first] = (path, image["linked"])
-        elif step.verb == "clone":
+        elif step.verb == "clone" and step.arguments["source"].id is not None:
+            # Otherwise the same task creates the source first.
             source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
             for slot, path in source_files(self._driver, source, requested.get("snapshot")).items():
                 self.disks[path] = "clone.source"
@@ -302,15 +296,16 @@ class _NeededFiles:
             check_seed(self._driver, self.name, step.arguments)
             self._new[seed_name(self.name)] = "cloud_init"
 
-    def check(self):
+    def check(self, released):
+        """Raise for the first file that prevents the plan. ``released``: keys of files that are deleted before."""
         if self.files:
-            self._check_exists(self._host_files.exists, folder_of(self._driver))
+            self._check_exists(self._host_files.exists, folder_of(self._driver), released)
             self._check_content(self._host_files.disks)
         if self._new:
             self._check_space(self._host_files.free, self._host_files.disks)
         reserve_growth(self._driver.space, self.name, [one for one in self._grown if one[1]], self._host_files.free_of)
 
-    def _check_exists(self, exists, folder):
+    def _check_exists(self, exists, folder, released):
         for path, option in {**self.disks, **self._others}.items():
             if not exists[path]:
                 raise NotFound(f"{self.name}: {option}: {path} does not exist on the host.", "Correct the path.")
@@ -318,7 +313,7 @@ class _NeededFiles:
             raise NotFound(
                 f"{self.name}: storage_path: the directory {folder} does not exist on the host.", "Create it."
             )
-        deleted = {key_of(path) for path in deleted_files(self.plan)}
+        deleted = released | {key_of(path) for path in deleted_files(self.plan)}
         for name, option in self._new.items():
             path = path_in(folder, name)
             if exists[name] and key_of(path) not in deleted and not self._is_leftover(path):
@@ -341,7 +336,7 @@ class _NeededFiles:
                 raise Refused(
                     f"{self.name}: {option}: {path} is in use, or is not a virtual disk.", "Use a VHDX or VHD file."
                 )
-        self._check_users()
+        self._check_checkpoints()
         for path, (slot, size, _linked) in self._image_disks.items():
             image_size = raw_disks[key_of(path)]["Size"]
             if size and size < image_size:
@@ -351,26 +346,13 @@ class _NeededFiles:
                     f"Set a size of at least {human_size(image_size)}, or remove the option.",
                 )
 
-    def _check_users(self):
-        """Reject disks that another VM uses already, and linked disks on a disk that a VM changes."""
-        for path in self._parents:
-            owners = ", ".join(sorted(owners_of(self._host_files.users, self.plan.before, path)))
-            if owners:
-                raise Refused(
-                    f"{self.name}: image.source: {path} is a disk of {owners}, which changes it.",
-                    f"Set image.linked: false, use a copy of the file, or clone {owners}.",
-                )
+    def _check_checkpoints(self):
+        """Reject a disk that a checkpoint of the VM has."""
         for path in self._attached:
             if not self._deletes and has_checkpoint_with(self._host_files.users, self.plan.before, path):
                 raise Refused(
                     f"{self.name}: {self.disks[path]}: {path} belongs to a checkpoint of the VM.",
                     "The VM would change it: delete or restore the checkpoint first, or copy the file.",
-                )
-            if self.users_of(path):
-                others = ", ".join(sorted(self.users_of(path)))
-                raise Refused(
-                    f"{self.name}: {self.disks[path]}: {path} is used by {others}.",
-                    f"Detach it from {others} and delete the checkpoints that have it, or copy the file.",
                 )
 
     def _check_space(self, free, raw_disks):

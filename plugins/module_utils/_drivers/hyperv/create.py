@@ -54,11 +54,28 @@ def create_vm(driver, vm, step, content, inputs):
         return
     for raw in driver.found.vms.values():
         if raw["Name"] == temporary_name(vm.name):
-            yield from remove_unfinished(raw)
+            yield from _remove_leftover(vm.name, raw)
     seed = build_seed(driver, vm.name, step.arguments)
     creation = _Creation(driver, vm.name, step.arguments["config"], content, inputs, seed)
     yield from creation.run()
     driver.created[vm.name] = creation.vm_id
+
+
+def _remove_leftover(name, raw):
+    """Remove the VM that an interrupted task has left, unless it is complete now, because that task goes on."""
+    try:
+        yield from remove_unfinished(raw)
+    except CallFailed as error:
+        if error.id != "NotOne":
+            raise
+        raise _created_by_another(name) from error
+
+
+def _created_by_another(name):
+    return Refused(
+        f"{name}: another task created a VM with this name at the same time.",
+        "Run the task again to apply its options to that VM.",
+    )
 
 
 class _Creation:
@@ -129,12 +146,8 @@ class _Creation:
             return  # The next task recognizes and removes the rest.
 
     def _explained(self, error):
-        if not (error.id == "NotOne" and self._failed_call.get("keep") == "only"):
-            return error
-        return Refused(
-            f"{self.name}: another task created a VM with this name at the same time.",
-            "Run the task again to apply its options to that VM.",
-        )
+        is_found = error.id == "NotOne" and self._failed_call.get("keep") == "only"
+        return _created_by_another(self.name) if is_found else error
 
     # Calls ------------------------------------------------------------------------------------------------------------
 

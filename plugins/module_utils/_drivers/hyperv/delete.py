@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import NotFound, Timeout
 from ..._ports.windows import CallFailed
-from ..._ports.windows_request import Ref, repeated
+from ..._ports.windows_request import Ref, pick, repeated
 from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
 from ..._tools.windows_files import file_command
 from .mark import own_mark
@@ -24,7 +24,7 @@ def delete(driver, vm, step):
         raw = yield from driver.current(vm)
         if driver.found.snapshots.get(raw["Id"].lower()) or _is_merging(raw):
             yield from _remove_checkpoints(driver, vm)
-        yield from _remove(vm.id, step.arguments.get("files", ()))
+        yield from _remove([the_vm(vm.id)], step.arguments.get("files", ()))
     except NotFound:
         return  # The step may have been sent before.
     except CallFailed as error:
@@ -33,18 +33,28 @@ def delete(driver, vm, step):
 
 
 def remove_unfinished(raw):
-    """Remove a VM that is not complete, with the files that were created for it."""
-    yield from _remove(raw["Id"], own_mark(raw).get("making", ()))
+    """Remove a VM that is not complete, with the files that were created for it.
+
+    Another task may have completed it meanwhile, or removed it and created a VM with files of the same names. So its
+    files are removed only while it exists under its temporary name. Raises CallFailed (NotOne) if it has another one.
+    """
+    unfinished = [the_vm(raw["Id"]), pick("vm", "unfinished", conditions={"Name": raw["Name"]})]
+    try:
+        yield from _remove(unfinished, own_mark(raw).get("making", ()), only_while=unfinished)
+    except CallFailed as error:
+        if error.id == "NotOne" or not (yield from _is_gone(raw["Id"])):
+            raise error
 
 
-def _remove(vm_id, files):
+def _remove(the_vm_calls, files, only_while=()):
+    """Remove ``files``, then the VM that ``the_vm_calls`` select; ``only_while`` are calls that fail to prevent it."""
     if files:
-        result = yield [file_command("Remove-Item", [path], go_on=True) for path in files]
+        result = yield [*only_while, *(file_command("Remove-Item", [path], go_on=True) for path in files)]
         for answer in result.answers:
             # A file that does not exist is not an error.
             if answer.error is not None and answer.error.category != "ObjectNotFound":
                 raise answer.error
-    yield [the_vm(vm_id), hyperv("Remove-VM", {"VM": VM, "Force": True})]
+    yield [*the_vm_calls, hyperv("Remove-VM", {"VM": VM, "Force": True})]
 
 
 def _is_gone(vm_id):

@@ -40,11 +40,15 @@ class HyperVDriver(HyperVSnapshotDriver):
         """Read what all plans need from the host in one request."""
         self.host_files.read(plans)
 
-    def preflight(self, plan):
+    def all_disks(self):
+        self.host_files.users = self.host_files.users or super().all_disks()
+        return self.host_files.users
+
+    def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan, self.host_files)
+        check_plan(self, plan, self.host_files, released)
 
     def expected_calls(self, targets):
         return self._host_files.expected_calls(targets) if self._host_files else ()

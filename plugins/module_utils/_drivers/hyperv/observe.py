@@ -228,15 +228,14 @@ def _timestamp(text):
 
 
 def files_of(found, raw):
-    """Return the files of one VM, each with the names of the other VMs that need it. ``found`` must have all VMs."""
+    """Return the files of one VM."""
     mark = mark_of(raw) or {}
     mark = mark if mark.get("id") == raw["Id"] else {}
     ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
     paths = {key_of(path): path for path in attached_files(found, raw)}
     # Detached disks, and files that an interrupted task has created.
     paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
-    users = users_of_files(found, excluding=raw["Id"].lower())
-    files = [File(path, "disk", key in ours, tuple(sorted(users.get(key, ())))) for key, path in paths.items() if path]
+    files = [File(path, "disk", key in ours) for key, path in paths.items() if path]
     seeds = mark.get("files", ())
     media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
     return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
@@ -251,19 +250,3 @@ def attached_files(found, raw):
 def _drives_with_checkpoints(found, raw):
     owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
     return [drive for owner in owners for drive in owner.get("HardDrives") or ()]
-
-
-def users_of_files(found, excluding=None):
-    """Return {key of a file: names of the VMs that use it, or have a disk that is based on it}.
-
-    A VM also uses the files of its checkpoints.
-    ``excluding`` is the id, in lower case, of a VM that is left out.
-    """
-    users = {}
-    for raw in found.vms.values():
-        if raw["Id"].lower() == excluding:
-            continue
-        for drive in _drives_with_checkpoints(found, raw):
-            for path in found.chain(drive.get("Path")):
-                users.setdefault(key_of(path), set()).add(raw["Name"])
-    return users

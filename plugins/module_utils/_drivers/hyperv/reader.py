@@ -35,7 +35,7 @@ class HyperVReader:
         self.options, self._native_keys = options, tuple(native_keys)
         self._windows, self._settings = None, KnownSettings()
         #: The last observation with settings, and the Host; plans are based on them.
-        self.found, self.host = Found(), None
+        self.found, self.host, self.has_all = Found(), None, False
         self._warnings = []
 
     @property
@@ -59,6 +59,7 @@ class HyperVReader:
         if is_light(targets, facets):
             return self._observe_power(targets)
         found = self.read(None if "files" in facets else targets)
+        self.has_all = targets is None or "files" in facets
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "files" in facets:

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import RUNNING, STOPPED
-from ..._tools.hyperv import disks_chain, read_disks
+from ..._tools.hyperv import read_disks
 from ..._tools.windows_files import key_of
-from .observe import Found, attached_files, users_of_files
+from .observe import Found
 from .reader import cannot_be_read, check_parts
 from .settings.table import service_responds
 
 
 def check_plan(driver, plan):
-    """Raise Refused if the plan would fail half-way, or would damage disks of other VMs."""
+    """Raise Refused if the plan would fail half-way."""
     check_cluster(driver, plan)
     check_shutdown(driver, plan)
-    slots = plan.before.config.get("disks") or {}
-    if starts_vm(plan) and slots:
-        found = all_disks(driver.send([disks_chain()])[0].answers)
-        check_bases(plan, slots, lambda path: users_of(found, plan.before, path))
 
 
 def starts_vm(plan):
@@ -58,24 +54,6 @@ def no_shutdown_service(name):
     )
 
 
-def check_bases(plan, slots, users_of_path):
-    """Raise Refused if a disk changes on which disks of other VMs are based, because that would damage them.
-
-    ``slots`` are the slots of the disks that change; ``users_of_path(path)`` returns the names of the other VMs that
-    need a file.
-    """
-    for slot in slots:
-        disk = plan.before.config["disks"][slot]
-        others = users_of_path(disk["source"]) if disk.get("source") else None
-        if others:
-            what = "started" if starts_vm(plan) else "enlarged"
-            raise Refused(
-                f"{plan.before.name}: disks.{slot}: {disk['source']} is used by {', '.join(sorted(others))}; their"
-                f" disks would be damaged if it were {what}.",
-                f"Delete {', '.join(sorted(others))} first, or the checkpoints that use the disk.",
-            )
-
-
 def all_disks(answers):
     """Return all VMs with their disks as Found, from the answers to ``disks_chain``."""
     if answers[0].error is not None:
@@ -85,17 +63,6 @@ def all_disks(answers):
     found = Found()
     found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, snapshots, disks)
     return found
-
-
-def users_of(found, vm, path):
-    """Return the names of the VMs other than ``vm`` that need a file; None if there are none."""
-    return users_of_files(found, excluding=(vm.id or "").lower()).get(key_of(path))
-
-
-def owners_of(found, vm, path):
-    """Return the names of the VMs other than ``vm`` that have a file as their own disk, not as a parent of one."""
-    others = [raw for raw in found.vms.values() if raw["Id"].lower() != (vm.id or "").lower()]
-    return [raw["Name"] for raw in others if key_of(path) in map(key_of, attached_files(found, raw))]
 
 
 def has_checkpoint_with(found, vm, path):

@@ -15,7 +15,7 @@ from ..._lifecycle.errors import NotFound, PolyvirtError
 from ..._lifecycle.in_rounds import in_rounds
 from ..._lifecycle.model import POWER_VERBS, Target
 from ..._ports.windows import side_by_side
-from ..._tools.hyperv import read_vms, vms_chain
+from ..._tools.hyperv import disks_chain, read_vms, vms_chain
 from .reader import HyperVReader, check_parts
 from .settings.native import native_properties
 
@@ -38,11 +38,22 @@ class HyperVSnapshotDriver(HyperVReader):
         self._last_read = None
         self._targets = ()
 
+    def claims(self):
+        from .claims import HyperVClaims
+
+        return HyperVClaims(self)
+
+    def all_disks(self):
+        """Return all VMs with their disks as Found."""
+        from .snapshot_checks import all_disks
+
+        return self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers)
+
     def lane(self, _vm):
         """Return the same lane for all VMs: one request contains the calls of all that are ready."""
         return "hyperv"
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
         from .snapshot_checks import check_plan
 

@@ -22,7 +22,6 @@ from .settings import native
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import (
     FIRST_SLOT,
-    check_each_once,
     check_formats,
     check_iso,
     check_slot,
@@ -52,9 +51,10 @@ def check_plan(driver, plan):
         check_step(driver, label, plan, step)
         _check_sub_keys_of_removed_devices(label, step.changes)
         if step.verb == "create":
-            _check_creation(driver, label, vm, step.arguments)
+            _check_creation(driver, plan, step.arguments)
         elif step.verb == "clone":
             clone = _check_cloning(driver, label, step.arguments)
+            _check_cpus(driver, plan, clone.node if clone else plan.after.config.get("node"))
         elif step.verb == "configure" and (clone or vm.id):
             is_on = vm.on and not _POWER_OFF_VERBS & {earlier.verb for earlier in plan.steps[:number]}
             _check_changes(driver, label, clone or _existing_vm(driver, vm, is_on), step.changes)
@@ -68,25 +68,40 @@ def _existing_vm(driver, vm, is_on=False):
     )
 
 
-def _check_creation(driver, label, vm, arguments):
+def _check_cpus(driver, plan, node):
+    """Check whether a new VM can be started on a node, if the plan starts it."""
+    if any(step.verb == "start" for step in plan.steps):
+        driver.resources.check_cpus(plan.after.name, node, plan.after.config.get("cpus"))
+
+
+def _check_creation(driver, plan, arguments):
+    label, vm = plan.after.name, plan.before
     config, creation = arguments["config"], arguments["creation"]
     unfinished, node = driver.observer.unfinished(label, inputs_of(creation)), config.get("node", AUTO)
-    _check_vmid(driver, label, arguments.get("id"))
-    check_pool(driver, label, config.get("pool"))
+    _check_new_place(driver, label, arguments)
     check_slots(driver, config, creation)
     if creation.get("image"):
         check_imports(driver, label, creation["image"]["source"])
 
     def check(place):
+        _check_cpus(driver, plan, place)
         _check_new_on_node(driver, label, vm, arguments, place)
 
     if node != AUTO:
-        driver.resources.check_node(label, node)
         check(node)
     elif unfinished:
         check(unfinished.node)
     else:
         driver.resources.choose_node(label, driver.storage, config.get("memory", 0), check)
+
+
+def _check_new_place(driver, label, arguments):
+    """Check the id, pool and node that a task sets for a new VM."""
+    config = arguments["config"]
+    _check_vmid(driver, label, arguments.get("id"))
+    check_pool(driver, label, config.get("pool"))
+    if config.get("node", AUTO) != AUTO:
+        driver.resources.check_node(label, config["node"])
 
 
 def _check_new_on_node(driver, label, vm, arguments, node):
@@ -96,7 +111,6 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     check_bridges(driver, label, node, (nic.get("source") for nic in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
     before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
-    check_each_once(label, (config.get("disks") or {}).items())
     for slot, disk in (config.get("disks") or {}).items():
         check_source(driver, label, before, node, slot, disk)
     image = (creation.get("image") or {}).get("source")
@@ -119,9 +133,15 @@ def _check_new_on_node(driver, label, vm, arguments, node):
 
 
 def _check_cloning(driver, label, arguments):
-    """Check a new clone. Returns the VmBefore of the clone, for the checks of its changes."""
+    """Check a new clone. Returns the VmBefore of the clone, for the checks of its changes.
+
+    None if the same task creates the source first: its options are not known yet.
+    """
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
     driver.observer.unfinished(label, inputs_of(creation, source))
+    if source.id is None:
+        _check_new_place(driver, label, arguments)
+        return None
     vm_options = options_of_clone(driver, source, creation["clone"].get("snapshot"))
     node = config.get("node") or source.config["node"]
     node = source.config["node"] if node == AUTO else node
@@ -131,8 +151,7 @@ def _check_cloning(driver, label, arguments):
     wants_seed = password_option(driver) and seed_slot(vm_options.stored) is None
     if wants_seed or (driver.storage and not creation["clone"].get("linked")):
         driver.resources.choose_storage(label, node, "images", driver.storage)
-    _check_vmid(driver, label, arguments.get("id"))
-    check_pool(driver, label, config.get("pool"))
+    _check_new_place(driver, label, arguments)
     check_copy(driver, label, arguments, vm_options, node)
     if wants_seed:
         vm_options = replace(
@@ -154,7 +173,6 @@ def _check_changes(driver, label, before, changes):
     check_update(driver, label, before, node, changes, update_with_seed(changes, vm_options, storage))
     for change in changes:
         _check_change(driver, label, before, node, change)
-    check_each_once(label, ((change.key, change.new) for change in changes if change.kind == "disks.add"))
     check_bridges(driver, label, node, bridges_in(changes))
     _check_slots_and_formats(driver, label, node, vm_options.stored, changes)
 

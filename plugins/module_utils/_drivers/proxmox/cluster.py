@@ -27,6 +27,8 @@ from .settings.table import Context, config_of, running_config_of
 
 #: How many calls share a connection, and the least number of connections for several calls.
 _CALLS_PER_CONNECTION, _MIN_CONNECTIONS = 4, 3
+#: How often a list is read again if a VM was deleted meanwhile.
+_REPEATS = 4
 #: Locks of VMs that are being created; these may have no name yet.
 CREATION_LOCKS = ("create", "clone")
 #: {status of QEMU: power state}; others are RUNNING. A sleeping guest (suspended) is woken by a resume. After a
@@ -138,9 +140,18 @@ def in_parallel(action, items):
         return list(pool.map(action, items))
 
 
+def read_resources(tool):
+    """The list of the cluster: VMs, containers, nodes, storages and pools."""
+    return tool.get("/cluster/resources")
+
+
 def vm_entries(tool):
     """All VMs in the list of the cluster. Node, lock and pool are up to date; the name may be missing."""
-    return [entry for entry in tool.get("/cluster/resources", type="vm") if entry.get("type") == "qemu"]
+    return vms_in(tool.get("/cluster/resources", type="vm"))
+
+
+def vms_in(resources):
+    return [entry for entry in resources if entry.get("type") == "qemu"]
 
 
 def nodes_to_list(entries, targets):
@@ -165,7 +176,7 @@ def list_on_nodes(tool, nodes, entries):
 
 def _list(tool, node, pools, entries):
     try:
-        reported = tool.get(f"/nodes/{node}/qemu", full=True)
+        reported = _report_of(tool, node)
     except ApiError as error:
         if error.status not in NODE_ERRORS:
             raise
@@ -181,6 +192,17 @@ def _list(tool, node, pools, entries):
             if entry["node"] == node
         ]
     return [_listed(entry, node, pools.get(str(entry["vmid"]))) for entry in reported]
+
+
+def _report_of(tool, node):
+    """The list of a node's VMs. The node reports an error if any VM is deleted meanwhile: then it is read again."""
+    for _attempt in range(_REPEATS):
+        try:
+            return tool.get(f"/nodes/{node}/qemu", full=True)
+        except ApiError as error:
+            if not is_gone(error):
+                raise
+    return tool.get(f"/nodes/{node}/qemu", full=True)
 
 
 def _listed(reported, node, pool):

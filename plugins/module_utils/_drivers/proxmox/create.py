@@ -14,7 +14,7 @@ To give way is to delete the own VM. The next observation then finds the VM of t
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..._lifecycle.differences import additions, differences
 from ..._lifecycle.errors import ApiError, PartlyApplied, PolyvirtError, Refused
@@ -137,7 +137,7 @@ def create_with_vmid(driver, name, requested, start_task):
         vmid = None
         try:
             with driver.vmid_lock:
-                vmid = int(driver.tool.get("/cluster/nextid"))
+                vmid = _next_vmid(driver)
                 driver.requested_vmids[str(vmid)] = name
                 task = start_task(vmid)
             driver.tool.finish(task)
@@ -149,6 +149,18 @@ def create_with_vmid(driver, name, requested, start_task):
         else:
             return str(vmid)
     raise ApiError(f"{name}: others took {_MAX_TRIES} free VM ids in a row.", None, "Set id to a free one.")
+
+
+def _next_vmid(driver):
+    """The next free id. The id of a VM that this task deletes is not used again: the VM would seem to exist still."""
+    vmid = int(driver.tool.get("/cluster/nextid"))
+    while str(vmid) in driver.space.vmids:
+        vmid += 1
+        with suppress(ApiError):
+            vmid = int(driver.tool.get("/cluster/nextid", vmid=vmid))
+            continue
+        driver.space.vmids.add(str(vmid))  # Another VM or container has it.
+    return vmid
 
 
 def _check_lost_answers(driver, name):

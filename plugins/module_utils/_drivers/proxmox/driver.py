@@ -104,12 +104,13 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
         style = style if isinstance(style, dict) else parse("tag-style", style)
         return str(style.get("case-sensitive", 0)) == "1"
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise errors that would make the plan fail half-way. Changes nothing."""
         from .checks import check_plan
 
         check_plan(self, plan)
         self.planned_vms[plan.before.id] = plan.before
+        self.space.vmids.add(plan.before.id)
 
     def carry_out(self, vm, step):
         if step.verb in _CREATING:

@@ -9,11 +9,13 @@ Without these checks, the server would report such errors half-way, in the log o
 from __future__ import annotations
 
 from ..._lifecycle.errors import NotFound, Refused
+from ..._lifecycle.identity import listed
 from ..._tools import proxmox_values as values
-from .file_users import files_of
+from .file_users import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
 from .settings.disks import disks_of, iso_slot, iso_volumes_of, storage_of, volumes_of
+from .settings.table import cpus_of
 from .snapshots import options_in, snapshots_of
 
 _SHARED = "Move the disk to a shared storage first (disks[].storage)"
@@ -26,6 +28,8 @@ def check_move(driver, label, before, node, changes_iso):
     """
     vm_options = before.vm_options
     driver.resources.check_node(label, node)
+    if before.is_on:
+        driver.resources.check_cpus(label, node, cpus_of(vm_options.running))
     driver.observer.permissions.check(label, f"/vms/{vm_options.vmid}", "VM.Migrate")
     if vm_options.vmid and (
         devices := driver.tool.get(f"{vm_options.path}/migrate", target=node).get("local_resources")
@@ -75,12 +79,14 @@ def _check_disks(driver, label, before, node):
 def _check_users(driver, label, vm_options, node, local):
     if vm_options.stored.get("template") != "1":
         return
-    for file in files_of(driver.tool, vm_options, {}):
-        if file.used_by and file.path in local:
-            raise Refused(
-                f"{label}: it cannot move to node '{node}': linked clones use {file.path}: {', '.join(file.used_by)}.",
-                "Delete the clones first, or move the template to a shared storage.",
-            )
+    users = {}
+    for volume, vmid, _clone in linked_clones(driver.tool, vm_options.node, storages_of(local)):
+        users.setdefault(volume, set()).add(driver.observer.label_of(vmid))
+    for volume in sorted(users.keys() & local):
+        raise Refused(
+            f"{label}: it cannot move to node '{node}': linked clones use {volume}: {listed(sorted(users[volume]))}.",
+            "Delete the clones first, or move the template to a shared storage.",
+        )
 
 
 def _check_snapshots(driver, label, before, node, local):

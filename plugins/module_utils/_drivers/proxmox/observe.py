@@ -20,8 +20,10 @@ from .cluster import (
     listed_from_entries,
     nodes_to_list,
     read_listed_options,
+    read_resources,
     vm_entries,
     vm_of,
+    vms_in,
 )
 from .privileges import AUDIT, Permissions, grant_remedy, no_visible_vm
 from .settings.networks import with_addresses
@@ -44,6 +46,8 @@ class Observer:
         self.is_acting = False
         self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
         self._settings = KnownSettings()
+        #: The list of the cluster from the first observation of a task that may change VMs, else None.
+        self.resources = None
         #: {id: node} and {id: VmOptions} from the last observation.
         self._nodes, self._options = {}, {}
         #: Ids of the VMs that were returned by an observation of this task.
@@ -60,7 +64,7 @@ class Observer:
             vms = self._observe_lightly(targets, facets)
             if vms is not None:
                 return self._observation(vms)
-        entries = vm_entries(self.tool)
+        entries = self._vm_entries()
         self._ha_managed = {str(entry["vmid"]) for entry in entries if entry.get("hastate")}
         self._names_by_id = {str(entry["vmid"]): entry.get("name") or f"VM {entry['vmid']}" for entry in entries}
         listed = listed_from_entries(entries) if facets == LIST else self._listed(entries, targets)
@@ -185,6 +189,13 @@ class Observer:
         rest = {entry["node"] for entry in entries} - nodes
         return listed + (list_on_nodes(self.tool, rest, entries) if missing and rest else [])
 
+    def _vm_entries(self):
+        """The VMs in the list of the cluster. The first time the whole list is read: changes also need the nodes."""
+        if self.only_reports or self.resources is not None:
+            return vm_entries(self.tool)
+        self.resources = read_resources(self.tool)
+        return vms_in(self.resources)
+
     def list_all(self):
         """All VMs of the cluster, as their nodes list them now."""
         entries = vm_entries(self.tool)
@@ -216,7 +227,7 @@ class Observer:
         if "files" in facets:
             from .file_users import files_of
 
-            vm = vm.having(files=files_of(self.tool, vm_options, self._names_by_id))
+            vm = vm.having(files=files_of(vm_options, self._names_by_id))
         return self._with_addresses(vm, vm_options, uptime) if "addresses" in facets else vm
 
     def _snapshots(self, vm_options, facets):
@@ -323,6 +334,10 @@ class Observer:
             # The cluster reports a new name about ten seconds late; the VM's own node reports it at once.
             name = next((vm.name for vm in self.list_all() if vm.vmid == vmid), None)
         return name
+
+    def label_of(self, vmid):
+        """The name of the VM with this id for a message."""
+        return self.name_of(vmid) or f"VM {vmid}"
 
     def may_be_under_creation(self, vmid, name):
         """Whether the VM with this id may be one that a task is creating with this name."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Optional
 
 from ..._lifecycle.errors import ApiError, NotFound, Refused
 from ..._lifecycle.units import human_size
+from .cluster import read_resources
 
 #: Types of storages with volumes that are not files, so their only format is raw. LVM can have other formats, too.
 _BLOCK_TYPES = frozenset({"iscsi", "iscsidirect", "lvmthin", "rbd", "zfs", "zfspool"})
@@ -27,21 +29,34 @@ class Node:
     #: Memory in bytes.
     used: int
     total: int
+    #: None if the account may not see it (Sys.Audit).
+    cpus: Optional[int] = None
+
+
+class Assigned:
+    """What a task has assigned to nodes and storages."""
+
+    def __init__(self):
+        #: {node: bytes of memory} of new VMs.
+        self.memory = Counter()
+        #: {name of a new VM: node}.
+        self.nodes = {}
+        #: {name of a VM: {(node, storage): bytes}} of disks that the task will create or grow.
+        self.storages = {}
+        #: Ids of the VMs that the task changes or deletes, and of others that are not free.
+        self.vmids = set()
 
 
 class Resources:
-    """The cluster's nodes and storages, read once for a task, and what the task has assigned to them."""
+    """The cluster's nodes and storages, read once for a task, and what the task has assigned to them.
 
-    def __init__(self, tool):
+    ``resources`` is the list of the cluster if it was already read, else None.
+    """
+
+    def __init__(self, tool, resources=None):
         self._tool = tool
-        self._resources = None
-        #: {node: bytes of memory} of new VMs.
-        self._assigned_memory = Counter()
-        #: {name of a new VM: node}.
-        self._chosen_nodes = {}
-        #: {name of a VM: {(node, storage): bytes}} of disks that the task will create or grow.
-        self._reserved = {}
-        self._quorate = None
+        self._resources = resources
+        self.assigned = Assigned()
         self._bridges = {}
 
     @property
@@ -49,7 +64,11 @@ class Resources:
         """{name: Node}."""
         return {
             entry["node"]: Node(
-                entry["node"], entry.get("status") == "online", entry.get("mem", 0), entry.get("maxmem", 0)
+                entry["node"],
+                entry.get("status") == "online",
+                entry.get("mem", 0),
+                entry.get("maxmem", 0),
+                entry.get("maxcpu"),
             )
             for entry in self._all()
             if entry["type"] == "node"
@@ -57,7 +76,7 @@ class Resources:
 
     def _all(self):
         if self._resources is None:
-            self._resources = self._tool.get("/cluster/resources")
+            self._resources = read_resources(self._tool)
         return self._resources
 
     def storages(self, node, content):
@@ -76,13 +95,19 @@ class Resources:
         """The next free VM id, as text."""
         return self._tool.get("/cluster/nextid")
 
+    @cached_property
+    def _status(self):
+        return self._tool.get("/cluster/status")
+
     @property
     def quorate(self):
         """Whether the cluster has a quorum; True for a node without a cluster."""
-        if self._quorate is None:
-            reported = [entry for entry in self._tool.get("/cluster/status") if entry.get("type") == "cluster"]
-            self._quorate = all(entry.get("quorate", 1) for entry in reported)
-        return self._quorate
+        return all(entry.get("quorate", 1) for entry in self._status if entry.get("type") == "cluster")
+
+    @property
+    def identity(self):
+        """The names and addresses of all nodes, which are the same whichever node is asked."""
+        return frozenset((entry["name"], entry.get("ip")) for entry in self._status if entry.get("type") == "node")
 
     def _storage_entries(self, storage):
         """The entries of a storage: one for each node that has it."""
@@ -99,14 +124,14 @@ class Resources:
 
     def reserve(self, label, node, needed):
         """Record {storage: bytes} that a VM needs for new disks and growth."""
-        self._reserved[label] = {(node, storage): size for storage, size in needed.items()}
+        self.assigned.storages[label] = {(node, storage): size for storage, size in needed.items()}
 
     def reserved(self, node, storage):
         """Bytes that all VMs of the task need on a storage."""
         shared = self.is_shared(storage)
         return sum(
             size
-            for needed in self._reserved.values()
+            for needed in self.assigned.storages.values()
             for (other, name), size in needed.items()
             if name == storage and (shared or other == node)
         )
@@ -138,16 +163,26 @@ class Resources:
         if not nodes[name].online:
             raise Refused(f"{label}: node '{name}' is not online.", "Use another node, or start it again.")
 
+    def check_cpus(self, label, name, cpus):
+        """Raise Refused if a VM has too many CPUs to run on a node. If they are not known, the server does that."""
+        node = self.nodes.get(name)
+        if node is not None and node.cpus and cpus and cpus > node.cpus:
+            raise Refused(
+                f"{label}: cpus: it has {cpus} CPUs, and node '{name}' has {node.cpus}. No node runs a VM with more"
+                " CPUs than its own.",
+                f"Set cpus to {node.cpus} or less, or use another node.",
+            )
+
     def choose_node(self, label, storage, memory, check=lambda node: None):
         """The node with the most free memory that has the storage (None: any) and for which ``check`` raises no error.
 
         ``memory`` is assigned to this node, and the next call for the same VM returns the same node.
         """
-        if label not in self._chosen_nodes:
+        if label not in self.assigned.nodes:
             node = self._first_valid(self._candidates(label, storage), check)
-            self._chosen_nodes[label] = node
-            self._assigned_memory[node] += memory
-        return self._chosen_nodes[label]
+            self.assigned.nodes[label] = node
+            self.assigned.memory[node] += memory
+        return self.assigned.nodes[label]
 
     @staticmethod
     def _first_valid(nodes, check):
@@ -168,7 +203,7 @@ class Resources:
         if not fitting:
             what = f"the storage '{storage}'" if storage else "a storage for disks"
             raise NotFound(f"{label}: no node that is online has {what}.", "Set a node and one of its storages.")
-        fitting.sort(key=lambda node: (node.used + self._assigned_memory[node.name] - node.total, node.name))
+        fitting.sort(key=lambda node: (node.used + self.assigned.memory[node.name] - node.total, node.name))
         return [node.name for node in fitting]
 
     def _has_storage(self, node, storage):

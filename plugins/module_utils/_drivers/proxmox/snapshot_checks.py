@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
+from ..._lifecycle.model import POWER_VERBS, SUSPENDED
 from .privileges import check_verb
 from .resources import check_quorum
 from .settings.networks import check_bridges, nics_of
+from .settings.table import cpus_of
 from .snapshots import check_snapshots
 from .traits import STAYS_OFF
 
@@ -49,7 +51,8 @@ def _check_power(driver, label, plan, step):
 
 
 def _check_start(driver, label, plan):
-    """Raise NotFound for a missing bridge, without which the VM does not start."""
+    """Raise NotFound for a missing bridge, and Refused for too many CPUs: the VM would not start."""
+    driver.resources.check_cpus(label, plan.after.config["node"], _cpus_after(driver, plan))
     nics = plan.after.config.get("networks")
     if nics is None:
         nics = {
@@ -57,6 +60,15 @@ def _check_start(driver, label, plan):
             for place, nic in nics_of(driver.observer.last_options(plan.before.id).stored).items()
         }
     check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
+
+
+def _cpus_after(driver, plan):
+    """The number of CPUs with which an existing VM is started. The lists show no more than those of its node."""
+    if any(step.verb not in POWER_VERBS for step in plan.steps):
+        return plan.after.config.get("cpus")
+    vm_options = driver.observer.last_options(plan.before.id)
+    # A suspended VM is started with the settings with which it was running.
+    return cpus_of(vm_options.running if plan.before.power == SUSPENDED else vm_options.stored)
 
 
 def _template_does_not_start(label, vm):

@@ -37,7 +37,21 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
         """The nodes and storages of the cluster."""
         from .resources import Resources
 
-        return Resources(self.tool)
+        return Resources(self.tool, self.observer.resources)
+
+    @property
+    def space(self):
+        """What this task has assigned to nodes and storages; drivers of one cluster share it."""
+        return self.resources.assigned
+
+    @space.setter
+    def space(self, assigned):
+        self.resources.assigned = assigned
+
+    def claims(self):
+        from .claims import ProxmoxClaims
+
+        return ProxmoxClaims(self)
 
     def traits(self):
         return proxmox_traits(self._version or "")
@@ -45,7 +59,7 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
     def lane(self, vm):
         return vm.id or vm.name
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise errors that would make the plan fail half-way. Changes nothing."""
         from .snapshot_checks import check_plan
 

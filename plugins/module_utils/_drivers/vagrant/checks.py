@@ -12,7 +12,6 @@ from ..._ports import files
 from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool
 from .settings.box import check_box
-from .settings.networks import addresses
 from .settings.port_forwards import check_ports_are_free, host_end, host_ends
 from .settings.provisioners import check_scripts
 from .settings.shared_folders import check_folders
@@ -23,8 +22,11 @@ _WRITING = ("create", "configure")
 _PRIVATE = 0o600
 
 
-def check_plan(driver, plan):
-    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed."""
+def check_plan(driver, plan, released=frozenset()):
+    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
     verbs, managed = [step.verb for step in plan.steps], driver.project.managed
     created = driver.project_vm(plan.before.name).created
     _check_disks(driver, plan, verbs, created)
@@ -36,7 +38,7 @@ def check_plan(driver, plan):
     if managed and any(verb in _WRITING for verb in verbs):
         _check_description(driver, plan)
     if managed and "start" in verbs:
-        check_ports_are_free(plan, created)
+        check_ports_are_free(driver, plan, created, released)
         if plan.before.id is None or "create" in verbs:
             check_box(driver, plan)
         if _is_file_new(plan, verbs):
@@ -86,23 +88,17 @@ def _check_unique(plan):
 
 
 def _check_other_vms(driver, plan):
-    """Reject values that only one VM of a host can have. Existing conflicts are not reported until one is changed."""
-    config = plan.after.config
-    others = [one for one in driver.project.read().descriptions() if one["name"] != plan.after.name]
-    is_new = any(step.verb == "create" for step in plan.steps)
-    changed = {change.field for step in plan.steps for change in step.changes}
-    for other in others:
-        for field, (values_of, has_it, remedy) in _UNIQUE.items():
-            both = values_of(config) & values_of(config_of(other)) if is_new or field in changed else ()
-            if both:
-                raise Refused(f"{plan.after.name}: {field}: {other['name']} {has_it}: {min(both)}.", remedy)
-
-
-#: Fields that must be unique on a host: {field: (function that returns the values, text of the error, remedy)}.
-_UNIQUE = {
-    "networks": (addresses, "has the same address", "Give each VM its own address."),
-    "port_forwards": (host_ends, "forwards the same host port", "Choose another host_port."),
-}
+    """Reject a host port that another VM of the project forwards, running or not: Vagrant would start only one."""
+    changes = [change.field for step in plan.steps for change in step.changes]
+    if "port_forwards" not in changes and not any(step.verb == "create" for step in plan.steps):
+        return
+    for other in driver.project.read().descriptions():
+        both = host_ends(plan.after.config) & host_ends(config_of(other)) if other["name"] != plan.after.name else ()
+        if both:
+            raise Refused(
+                f"{plan.after.name}: port_forwards: {other['name']} forwards the same host port: {min(both)}.",
+                "Choose another host_port.",
+            )
 
 
 def _check_file(driver, plan):

@@ -27,11 +27,11 @@ class VagrantDriver(VagrantSnapshotDriver):
         warning = end_of_life_warning(os_type, today()) if os_type else None
         return replace(observation, warnings=(warning,)) if warning else observation
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def file_of(self, verb):
         """See the base class. The files that create, change and delete VMs are shipped only with this driver."""

@@ -20,11 +20,14 @@ _BY_TOOL = frozenset({"snapshot", "restore"})
 _NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 
 
-def check_plan(driver, plan):
-    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed."""
+def check_plan(driver, plan, released=frozenset()):
+    """Raise NotFound, Refused or Unsupported for steps that would fail after others were executed.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
     check_steps(driver, plan)
     if driver.project.managed and any(step.verb == "start" for step in plan.steps):
-        check_ports_are_free(plan, driver.project_vm(plan.before.name).created)
+        check_ports_are_free(driver, plan, driver.project_vm(plan.before.name).created, released)
 
 
 def check_steps(driver, plan):

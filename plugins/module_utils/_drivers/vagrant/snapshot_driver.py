@@ -68,14 +68,19 @@ class VagrantSnapshotDriver(VagrantReader):
         """Raise an error if Vagrant is too old, or does not answer."""
         self._version = self._version or self.vagrant_in().version()
 
+    def claims(self):
+        from .claims import VagrantClaims
+
+        return VagrantClaims(self)
+
     def lane(self, vm):
         return self.project.folder
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
         from .snapshot_checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def apply(self, batch):
         return one_by_one(self._carry_out, batch, writes.count)

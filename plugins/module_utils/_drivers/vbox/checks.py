@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import os
-
+from ..._lifecycle.claims import FILE
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.plan_create import find_snapshot
 from ..._lifecycle.planned import planned_changes
@@ -14,14 +13,15 @@ from ..._lifecycle.units import MIB
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from .create import foreign_settings_file, name_taken, unfinished_vm_in
-from .delete import check_removable
+from .create import foreign_settings_file, unfinished_vm_in
+from .delete import check_kept_disks
 from .settings.disk_checks import check_media
-from .settings.disks import base_name, disk_path, file_exists_error, seed_path_in
+from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, seed_path_in
 from .settings.images import check_free_space, check_image, check_iso, check_size, check_uuid
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
+from .snapshot_checks import check_teleporter
 from .snapshots import check_dropping
 from .vbox_vm import bus_for, file_name, parse_slot, place_fault, slot_name
 
@@ -30,14 +30,18 @@ _DEFAULT_OS_TYPE = "Linux26_64"
 _DEFAULT_CHIPSET = "piix3"
 
 
-def check_plan(driver, plan):
-    """Raise NotFound or Refused for steps that would fail after others were executed."""
+def check_plan(driver, plan, released=frozenset()):
+    """Raise NotFound or Refused for steps that would fail after others were executed.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
     listing = driver.listing()
+    free = {identity[1] for kind, identity in released if kind == FILE}
     for step in plan.steps:
         if step.verb in ("create", "clone"):
-            _check_creation(driver, listing, plan, step)
+            _check_creation(driver, listing, plan, step, free)
         elif step.verb == "configure":
-            _check_changes(listing, plan.before, step.changes)
+            _check_changes(listing, plan.before, step.changes, free)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
         elif step.verb == "drop_snapshot":
@@ -47,7 +51,8 @@ def check_plan(driver, plan):
     _check_autostart(listing, plan)
     check_networks(driver, plan, _chipset(listing, plan))
     check_folders(plan)
-    check_ports(listing, plan)
+    check_ports(driver, plan, released)
+    check_teleporter(listing, plan)
 
 
 def _chipset(listing, plan):
@@ -61,7 +66,8 @@ def _chipset(listing, plan):
 # Making and disks -------------------------------------------------------------------------------------------------
 
 
-def _check_creation(driver, listing, plan, step):
+def _check_creation(driver, listing, plan, step, free):
+    """``free`` are the identities of files that are deleted before."""
     name, config, creation = plan.after.name, step.arguments["config"], step.arguments["creation"]
     base = driver.storage_path or listing.properties.get("Default machine folder", "")
     if driver.storage_path and not files.is_folder(driver.storage_path):
@@ -74,11 +80,11 @@ def _check_creation(driver, listing, plan, step):
             f"{name}: the directory {base} is not writable.",
             "Run the task as a user with write permission, or set storage_path to another directory.",
         )
-    folder = os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
+    folder = folder_of_new(driver, listing, name, config)
     unfinished = unfinished_vm_in(listing, name)
     _check_unfinished(name, unfinished, step.verb)
     settings_file = None if unfinished else foreign_settings_file(folder, file_name(name))
-    _check_names(listing, name, folder)
+    settings_file = None if settings_file and files.identity(settings_file) in free else settings_file
     if settings_file and plan.before.id is None:
         raise Refused(
             f"{name}: {settings_file} already exists, but this VM is not registered with VirtualBox.",
@@ -86,7 +92,7 @@ def _check_creation(driver, listing, plan, step):
         )
     if creation.get("cloud_init") is not None:
         seed_path = seed_path_in(folder, file_name(name))
-        if unfinished is None and files.exists(seed_path):
+        if unfinished is None and files.exists(seed_path) and files.identity(seed_path) not in free:
             raise file_exists_error(seed_path)
         seed.find_tool(driver.commands)
         seed.check_documents(step.arguments, name)
@@ -95,7 +101,7 @@ def _check_creation(driver, listing, plan, step):
     else:
         if config.get("iso"):
             check_iso(name, config["iso"])
-        _check_disks(driver, name, config.get("disks") or {}, creation.get("image"), unfinished, base, folder)
+        _check_disks(driver, name, config.get("disks") or {}, creation.get("image"), unfinished, base, folder, free)
 
 
 def _check_unfinished(name, unfinished, verb):
@@ -112,13 +118,6 @@ def _check_unfinished(name, unfinished, verb):
         )
 
 
-def _check_names(listing, name, folder):
-    """Reject a name with the settings file of another VM: VirtualBox replaces some characters of names with _."""
-    for one in listing.machines:
-        if one.name not in (None, name) and one.file == os.path.join(folder, f"{file_name(name)}.vbox"):
-            raise name_taken(name, one.file, one.name)
-
-
 def _check_copying(driver, name, source, requested, base):
     """Check the free space, and reject disks that were enlarged after a snapshot: VirtualBox 7.2 cannot copy them."""
     listing = driver.listing()
@@ -131,7 +130,7 @@ def _check_copying(driver, name, source, requested, base):
     config = source.config if snapshot is None or snapshot.config is None else snapshot.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
     for slot, disk in sorted((config.get("disks") or {}).items()):
-        base_size = sizes.get(disk["source"])
+        base_size = sizes.get(disk.get("source"))  # A source that the same task creates has no files yet.
         if not requested["linked"] and base_size and disk["size"] and disk["size"] != base_size * MIB:
             raise Refused(
                 f"{name}: disk {slot} of '{source.name}' was enlarged after a snapshot was taken, and VirtualBox"
@@ -140,39 +139,24 @@ def _check_copying(driver, name, source, requested, base):
             )
 
 
-def _check_disks(driver, name, disks, image, unfinished, base, folder):
+def _check_disks(driver, name, disks, image, unfinished, base, folder, free):
     listing, first = driver.listing(), slot_name("SATA", 0)
     for slot, entry in disks.items():
         if image and slot == first:
             _found, size = check_image(name, "image.source", image["source"], raw_too=True)
             check_size(name, image["source"], entry, size)
-            _check_not_written_to(listing, name, image["source"])
             check_uuid(name, "image.source", image["source"], listing.media)
             if unfinished is None:
                 check_free_space(driver, name, base, "image.source", [image["source"]])
         if entry.get("source"):
-            _check_source(listing, name, slot, entry, unfinished)
+            _check_source(listing, name, slot, entry)
         elif unfinished is None:
             path = disk_path(folder, file_name(name), slot, entry.get("format"))
-            if files.exists(path):
+            if files.exists(path) and files.identity(path) not in free:
                 raise file_exists_error(path)
 
 
-def _check_not_written_to(listing, name, path):
-    """Reject an image that a VM may write to during the copy; images used only by snapshots do not change."""
-    real, writers = os.path.realpath(path), set()
-    for one in listing.machines:
-        images_now = [slot.values.get("ImageUUID") for slot in one.machine.slots] if one.machine else ()
-        media = [listing.media[uuid] for uuid in images_now if uuid in listing.media]
-        writers |= {one.name for medium in media if os.path.realpath(medium.location) == real}
-    if writers:
-        raise Refused(
-            f"{name}: image.source: {path} is a disk of {', '.join(sorted(writers))}, which may write to it.",
-            "Use a copy that no VM writes to, or clone that VM.",
-        )
-
-
-def _check_source(listing, name, slot, entry, own):
+def _check_source(listing, name, slot, entry):
     path = entry["source"]
     found, _size = check_image(name, f"disks.{slot}.source", path)
     check_uuid(name, f"disks.{slot}.source", path, listing.media)
@@ -180,27 +164,20 @@ def _check_source(listing, name, slot, entry, own):
         raise Refused(
             f"{name}: disks.{slot}.format: {entry['format']} is set, but {path} is {found}.", "Omit the option format."
         )
-    real = os.path.realpath(path)
-    users = {user for one in listing.media.values() if os.path.realpath(one.location) == real for user in one.users}
-    names = {one.uuid: one.name or one.uuid for one in listing.machines}
-    others = sorted(names.get(user, user) for user in users if own is None or user != own.uuid)
-    if others:
-        raise Refused(
-            f"{name}: disks.{slot}.source: {path} is a disk of {', '.join(others)}.", "Detach it from that VM first."
-        )
 
 
-def _check_changes(listing, vm, changes):
+def _check_changes(listing, vm, changes, free):
     added = {change.key: change.new for change in changes if change.kind == "disks.add"}
     vbox_vm = next((listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
     for slot, entry in added.items():
         if vbox_vm is not None:
             _check_slot(vbox_vm, vm, slot)
         if entry.get("source"):
-            _check_source(listing, vm.name, slot, entry, vbox_vm)
+            _check_source(listing, vm.name, slot, entry)
         elif vbox_vm is not None:
             path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
-            if files.exists(path) and path not in (vbox_vm.mark or {}).get("making", ()):
+            known = path in (vbox_vm.mark or {}).get("making", ()) or files.identity(path) in free
+            if files.exists(path) and not known:
                 raise file_exists_error(path)
     for change in changes:
         if change.kind == "iso" and change.new:
@@ -233,8 +210,7 @@ def _check_slot(vbox_vm, vm, slot):
 def _check_deletion(listing, vm, to_delete):
     listed = next((one for one in listing.machines if one.uuid == vm.id and one.machine), None)
     if listed is not None and not vm.lost:
-        names = {one.uuid: one.name or one.uuid for one in listing.machines}
-        check_removable(listing.vbox_vm(listed), names, to_delete)
+        check_kept_disks(listing.vbox_vm(listed), to_delete)
 
 
 # The host ---------------------------------------------------------------------------------------------------------

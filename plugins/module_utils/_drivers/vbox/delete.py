@@ -26,7 +26,7 @@ _UNKNOWN = "another VM"
 
 
 def files_of(listing, vm):
-    """The files of one VM, each with the other VMs that need it."""
+    """The files of one VM. The bases of other VMs' disks cannot be kept without it."""
     listed = next((one for one in listing.machines if one.uuid == vm.id), None)
     if listed is None or listed.machine is None or vm.lost:
         return ()
@@ -35,8 +35,8 @@ def files_of(listing, vm):
     found = {}
     for medium in _own_media(vbox_vm, mark):
         ours = vm.owned and vbox_vm.chain(medium.uuid)[-1].uuid in mark["disks"]
-        used_by, is_base = _users(vbox_vm, names, medium)
-        found[medium.location] = File(medium.location, "disk", ours, used_by, is_base)
+        is_base = bool(_dependents(vbox_vm, names, medium))
+        found[medium.location] = File(medium.location, "disk", ours, bound=is_base)
     for slot in vbox_vm.drives:
         if slot.medium != "emptydrive":
             is_seed = slot.medium in vbox_vm.seed_files()
@@ -54,24 +54,29 @@ def _own_media(vbox_vm, mark):
     return [medium for medium in media if vbox_vm.uuid in medium.users] + detached
 
 
-def _users(vbox_vm, names, medium):
-    """(names of the other VMs that need an image, whether their disks are differencing images of it)."""
-    others = {names.get(user, _UNKNOWN) for user in medium.users if user != vbox_vm.uuid}
+def _dependents(vbox_vm, names, medium):
+    """Names of the other VMs whose disks are differencing images of an image, or paths of such images without a VM."""
     dependents, own_detached = set(), vbox_vm.detached_images()
     for child in (one for one in vbox_vm.media.values() if one.parent == medium.uuid):
         if vbox_vm.uuid not in child.users and child not in own_detached:
             dependents |= {names.get(user, _UNKNOWN) for user in child.users} or {child.location}
-    return tuple(sorted(others | dependents)), bool(dependents)
+    return sorted(dependents)
 
 
-def check_removable(vbox_vm, names, to_delete):
-    """Raise Refused if VirtualBox would stop half-way, or delete an image that is not in ``to_delete``."""
+def check_no_base(vbox_vm, names):
+    """Raise Refused if VirtualBox would stop half-way, because disks of other VMs are based on those of this VM."""
+    for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
+        users = ", ".join(_dependents(vbox_vm, names, medium))
+        if users:
+            raise Refused(
+                f"{vbox_vm.values['name']}: {medium.location} is needed by {users}.", f"Delete {users} first."
+            )
+
+
+def check_kept_disks(vbox_vm, to_delete):
+    """Raise Refused if VirtualBox would delete an image that is not in ``to_delete``."""
     name = vbox_vm.values["name"]
     for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
-        user_names, is_base = _users(vbox_vm, names, medium)
-        if is_base:
-            users = ", ".join(user_names)
-            raise Refused(f"{name}: {medium.location} is needed by {users}.", f"Delete {users} first.")
         base = vbox_vm.chain(medium.uuid)[-1]
         # A disk can be detached from the current state, but not from a snapshot.
         if vbox_vm.machine.snapshots and base.location not in to_delete:
@@ -97,7 +102,8 @@ def delete_vm(driver, vm, paths):
     to_delete = set(paths)
     _check_not_completed(vm, vbox_vm)
     # Checked again: stopping the VM took time since the plan was created.
-    check_removable(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()}, to_delete)
+    check_no_base(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()})
+    check_kept_disks(vbox_vm, to_delete)
     for slot in vbox_vm.disks:
         _attached, base = vbox_vm.image_in(slot)
         if base is None or base.location not in to_delete:

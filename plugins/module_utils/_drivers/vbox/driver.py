@@ -41,11 +41,11 @@ class VBoxDriver(VBoxSnapshotDriver):
         """The VM with its current mark."""
         return vm.having(mark=self.vbox_vm(vm.id).mark)
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def file_of(self, verb):
         """See the base class. The files that create, change and delete VMs are shipped only with this driver."""

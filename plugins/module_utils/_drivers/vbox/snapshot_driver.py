@@ -35,14 +35,19 @@ class VBoxSnapshotDriver(VBoxReader):
         super().__init__(*arguments, **options)
         self.ports = HostPorts()
 
+    def claims(self):
+        from .claims import VBoxClaims
+
+        return VBoxClaims(self)
+
     def lane(self, vm):
         return vm.id or vm.name
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
         from .snapshot_checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def apply(self, batch):
         self._first = self._listing = None

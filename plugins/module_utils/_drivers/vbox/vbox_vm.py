@@ -152,13 +152,23 @@ def config_of(vbox_vm, native_keys=()):
         **read_all(SETTINGS, vbox_vm),
         **marked_settings(_own(vbox_vm), vbox_vm.uuid),
         "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(vbox_vm, slot) for slot in vbox_vm.disks},
-        "networks": {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"},
+        "networks": networks_of(vbox_vm),
         "iso": _iso(vbox_vm),
-        "port_forwards": {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if name != SSH_RULE},
+        "port_forwards": forwards_of(vbox_vm),
         "ssh_forward": SSH_RULE in vbox_vm.rules,
         "shared_folders": {one.name: _share(one) for one in vbox_vm.machine.shared_folders if not one.transient},
         **({"native": {bare_key(key): read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
     }
+
+
+def networks_of(vbox_vm):
+    """{key of the option ``networks``: NIC}."""
+    return {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"}
+
+
+def forwards_of(vbox_vm, with_ssh=False):
+    """{name: port forward}. The port of ``ssh_forward`` is a free one at each start, so it is held only while on."""
+    return {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if with_ssh or name != SSH_RULE}
 
 
 def _own(vbox_vm):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from ..._lifecycle.claims import FILE
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import SNAPSHOT_VERBS
 from ..._lifecycle.planned import deleted_files, planned
@@ -18,36 +19,39 @@ from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, s
 from .settings.display import check_serial_log
 from .settings.firmware import FIRMWARE_FIELDS, check_hardware
 from .settings.memory_cpus import check_cpu_topology
-from .settings.networks import check_macs
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
-from .storage import check_iso, check_space, written_files
+from .storage import check_iso, check_space
 
 
-def check_plan(driver, plan):
-    """Raise NotFound or Refused if the plan would fail after some of its steps."""
-    to_delete = {os.path.realpath(path) for path in deleted_files(plan)}
+def check_plan(driver, plan, released=frozenset()):
+    """Raise NotFound or Refused if the plan would fail after some of its steps.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
+    own_files = deleted_files(plan)
+    to_delete = {files.identity(path) for path in own_files}
+    to_delete |= {identity[1] for kind, identity in released if kind == FILE}
     for one in planned(plan):
         if one.step.verb == "create":
-            _check_creation(driver, plan.after.name, one.step.arguments, to_delete)
+            _check_creation(driver, plan.after.name, one.step.arguments, to_delete, own_files)
         elif one.step.verb == "clone":
-            _check_clone(driver, plan.after.name, one.step.arguments, to_delete)
+            _check_clone(driver, plan.after.name, one.step.arguments, to_delete, own_files)
         elif one.step.verb == "configure":
-            _check_changes(driver, one.vm, one.changes)
+            _check_changes(driver, one.vm, one.changes, to_delete)
         elif one.step.verb in SNAPSHOT_VERBS:
             _check_snapshot(driver, plan.before, one.step)
     check_hardware(driver, plan)
-    check_macs(driver, plan)
     check_shares(driver, plan)
     check_passt(driver, plan)
     _check_deletion(driver, plan)
     check_host(driver, plan)
 
 
-def _check_clone(driver, name, arguments, to_delete):
+def _check_clone(driver, name, arguments, to_delete, own_files):
     from .clone import check_clone
 
-    check_clone(driver, name, arguments["creation"], arguments["source"], to_delete)
+    check_clone(driver, name, arguments["creation"], arguments["source"], to_delete, own_files)
     _check_seed(driver, name, arguments)
 
 
@@ -57,26 +61,25 @@ def _check_snapshot(driver, vm, step):
     check_snapshot(driver, vm, step)
 
 
-def _check_creation(driver, name, arguments, to_delete):
+def _check_creation(driver, name, arguments, to_delete, own_files):
     config, creation = arguments["config"], arguments["creation"]
     check_architecture(name, driver.hypervisor)
-    written_by = written_files(driver.all_definitions())
     image = creation.get("image")
     disks = config.get("disks") or {}
     if disks or creation.get("cloud_init"):
         driver.storage.check_folder()
     if config.get("firmware") == "uefi":
-        _check_nvram(driver, name, config["secure_boot"], written_by)
+        driver.storage.check_folder(written=False)
         driver.storage.check_no_nvram(name, config["secure_boot"], to_delete)
     if config.get("serial_log"):
-        check_serial_log(name, None, config["serial_log"], driver.all_definitions(), driver.is_local)
+        _check_serial_log(driver, name, config["serial_log"])
     for slot, entry in disks.items():
         base = image if slot == slot_name(0) else None
         if base:
-            driver.storage.check_image(name, base, entry, written_by)
-        check_disk(driver, name, slot, entry, written_by, base, to_delete)
+            driver.storage.check_image(name, base, entry)
+        check_disk(driver, name, slot, entry, base, to_delete)
         if base and not entry.get("source"):
-            check_space(driver, name, [base], to_delete)
+            check_space(driver, name, [base], own_files)
     if config.get("iso"):
         check_iso(name, config["iso"])
     _check_seed(driver, name, arguments)
@@ -86,40 +89,32 @@ def _check_seed(driver, name, arguments):
     if arguments["creation"].get("cloud_init") is not None:
         seed.find_tool(driver.commands)
         seed.check_documents(arguments, name)
-        written_by = written_files(driver.all_definitions())
-        driver.storage.check_not_used(name, driver.storage.seed_path(name), written_by)
 
 
-def _check_nvram(driver, name, secure_boot, written_by):
-    driver.storage.check_folder(written=False)
-    driver.storage.check_not_used(name, driver.storage.nvram_path(name, secure_boot), written_by)
+def _check_serial_log(driver, name, path):
+    if driver.is_local:
+        check_serial_log(name, path)
 
 
-def _check_changes(driver, vm, changes):
+def _check_changes(driver, vm, changes, released):
     added = [change for change in changes if change.kind == "disks.add"]
     if added:
         driver.storage.check_folder()
-        written_by = written_files(driver.all_definitions())
         for change in added:
-            check_added_disk(driver, vm, change, written_by)
-    if any(change.field in FIRMWARE_FIELDS for change in changes):
-        _check_new_firmware(driver, vm, changes)
+            check_added_disk(driver, vm, change, released)
+    after = {**vm.config, **{change.field: change.new for change in changes}}
+    if any(change.field in FIRMWARE_FIELDS for change in changes) and after["firmware"] == "uefi":
+        driver.storage.check_folder(written=False)
     for change in changes:
         if change.kind == "iso" and change.new:
             check_iso(vm.name, change.new)
         if change.kind == "serial_log" and change.new:
-            check_serial_log(vm.name, vm.id, change.new, driver.all_definitions(), driver.is_local)
+            _check_serial_log(driver, vm.name, change.new)
         if change.kind == "disks.size":
             check_disk_can_grow(vm, change)
         if change.field in ("cpus", "max_cpus"):
             for definition in driver.definitions_of(vm):
                 check_cpu_topology(definition, change)
-
-
-def _check_new_firmware(driver, vm, changes):
-    after = {**vm.config, **{change.field: change.new for change in changes}}
-    if after["firmware"] == "uefi":
-        _check_nvram(driver, vm.name, bool(after["secure_boot"]), written_files(driver.all_definitions()))
 
 
 def _check_deletion(driver, plan):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from .settings.firmware import nvram_of, place_nvram, read_firmware, read_secure
 from .settings.networks import is_bridge, new_mac, set_nic_element
 from .settings.port_forwards import remove_forward_names
 from .snapshots import EXTERNAL, SnapshotXml, missing_in_image
-from .storage import bases_of, check_readable, check_space, written_files
+from .storage import bases_of, check_readable, check_space
 
 
 @dataclass(frozen=True)
@@ -218,11 +217,14 @@ def _remove_children(element: ET.Element, *tags):
         element.remove(child)
 
 
-def check_clone(driver, name, creation, source, to_delete=()):
-    """Raise NotFound or Refused if cloning would fail half-way, or if another VM writes to the source's disks.
+def check_clone(driver, name, creation, source, to_delete, freed):
+    """Raise NotFound or Refused if cloning would fail half-way.
 
-    ``to_delete`` are the files of an existing VM that the plan deletes before it creates the clone.
+    ``to_delete`` are the identities of files that are deleted before, ``freed`` the paths of those of the VM itself.
     """
+    driver.storage.check_folder()
+    if source.id is None:
+        return  # The same task creates the source first, so there are no images to check yet.
     requested = creation["clone"]
     original = Original.read(driver, source, requested.get("snapshot"))
     if original.definition is None:
@@ -236,18 +238,15 @@ def check_clone(driver, name, creation, source, to_delete=()):
             " be copied, but it cannot be a backing file.",
             "Omit linked, or create an external snapshot (kind: external).",
         )
-    driver.storage.check_folder()
-    written_by = written_files(driver.all_definitions())
     for disk in disks_to_copy(original.definition):
         _check_source(name, source, original, disk)
-        _check_image(driver, name, source, original, disk, written_by)
+        _check_image(driver, name, source, original, disk)
         entry = {"format": disk_format(disk, requested["linked"])}
         path = driver.storage.disk_path(name, target_of(disk), entry["format"])
-        driver.storage.check_not_used(name, path, written_by)
-        if os.path.realpath(path) not in to_delete:
+        if files.identity(path) not in to_delete:
             driver.storage.check_existing_file(path, entry, original.image(disk, requested["linked"]))
     images = [original.image(disk, requested["linked"]) for disk in disks_to_copy(original.definition)]
-    check_space(driver, name, images, to_delete)
+    check_space(driver, name, images, freed)
     _check_nvram(driver, name, original.definition, to_delete)
 
 
@@ -265,17 +264,12 @@ def _check_source(name, source, original, disk):
         )
 
 
-def _check_image(driver, name, source, original, disk, written_by):
-    """Check that the image exists in the expected format, contains the snapshot, and is written by no other VM."""
+def _check_image(driver, name, source, original, disk):
+    """Check that the image exists in the expected format, and contains the snapshot."""
     path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}'"
     info = driver.storage.check_readable_image(name, option, path, source_format(disk))
     if original.internal_snapshot and original.internal_snapshot not in info.snapshots:
         raise missing_in_image(name, source.name, path, original.internal_snapshot)
-    others = [user for user in written_by.get(os.path.realpath(path), ()) if user != source.name]
-    if others:
-        raise Refused(
-            f"{name}: {path} is also a disk of {', '.join(others)}, which may write to it.", "Detach it from that VM."
-        )
 
 
 def _check_nvram(driver, name, definition, to_delete):
@@ -285,6 +279,6 @@ def _check_nvram(driver, name, definition, to_delete):
     path = driver.storage.nvram_path(name, secure_boot)
     if image is None:
         driver.storage.check_no_nvram(name, secure_boot, to_delete)
-    elif os.path.realpath(path) not in to_delete:
+    elif files.identity(path) not in to_delete:
         check_readable(name, "firmware variables", image["source"])
         driver.storage.check_existing_file(path, {}, image)

@@ -20,7 +20,7 @@ from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free
 from .settings.firmware import place_nvram
 from .settings.networks import is_bridge, new_mac, nic_element
 from .settings.table import SETTINGS, write_setting
-from .storage import bases_of, used_files
+from .storage import bases_of, remove_unused
 
 
 def create(driver, vm, step):
@@ -51,7 +51,10 @@ def _define_new(driver, name, vm_id, config, creation):
 
 @contextmanager
 def undone_on_failure(driver, name, creation):
-    """Yield a list for the paths of created files, which are removed again if an error is raised."""
+    """Yield a list for the paths of created files. If an error is raised, those that no VM uses are removed again.
+
+    Another task may have created the VM meanwhile, or libvirt stored the definition before the call failed.
+    """
     created = []
     try:
         yield created
@@ -59,23 +62,10 @@ def undone_on_failure(driver, name, creation):
         if creation.get("cloud_init") is not None:
             # The seed ISO is removed too, whichever task created it: unlike a disk, an existing one is overwritten.
             created.append(driver.storage.seed_path(name))
-        existing_names = _remove_unused(driver, created)
+        existing_names = {one.name for one in remove_unused(driver, created, error)}
         if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in existing_names):
             raise _name_taken(name, error) from error
         raise
-
-
-def _remove_unused(driver, paths):
-    """Remove those files that no VM uses: another task may have created the VM meanwhile. Returns all VM names."""
-    try:
-        definitions = driver.read_definitions()
-    except PolyvirtError:
-        return ()  # Whether a VM uses them is unknown, so they are kept; the next run uses or replaces them.
-    used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
-    for path in paths:
-        if os.path.realpath(path) not in used:
-            files.remove(path)
-    return {one.name for one in definitions}
 
 
 def _is_created_meanwhile(error):

@@ -15,21 +15,15 @@ from .snapshot_driver import VirshSnapshotDriver
 
 def make_driver(params):
     """The driver for the parameters of ``virsh_vm``."""
-    return connected(
-        VirshDriver,
-        params,
-        virt_type=params.get("virt_type"),
-        keeps_disks=params.get("state") == "absent" and params.get("delete_disks") == "none",
-    )
+    return connected(VirshDriver, params, virt_type=params.get("virt_type"))
 
 
 class VirshDriver(VirshSnapshotDriver):
     """One connection to libvirt, for one task."""
 
-    def __init__(self, *arguments, virt_type=None, keeps_disks=False, **options):
-        """``keeps_disks``: this task deletes no disks, so images are not read to find other VMs that need them."""
+    def __init__(self, *arguments, virt_type=None, **options):
         super().__init__(*arguments, **options)
-        self.virt_type, self._keeps_disks = virt_type, keeps_disks
+        self.virt_type = virt_type
         self.space = ReservedSpace()
         #: Sizes of these copies: {(image, internal snapshot or None): bytes}.
         self.copy_sizes = {}
@@ -48,25 +42,17 @@ class VirshDriver(VirshSnapshotDriver):
         return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
 
     def _with_files(self, observation):
-        from .file_users import FileUsers, UsersByDefinition, files_of
+        from .own_files import files_of
 
-        definitions = self.read_definitions()
-        users = None
-        if self.is_local:
-            users = UsersByDefinition(definitions)
-            if not self._keeps_disks:
-                users = FileUsers(self.virsh, self.storage.qemu_img, definitions)
-        vms = []
-        for vm in observation.vms:
-            own = [definition for definition in definitions if definition.uuid == vm.id]
-            vms.append(vm.having(files=files_of(vm, own, users)))
+        self._definitions = self.read_definitions()
+        vms = [vm.having(files=files_of(vm, self.definitions_of(vm), self.is_local)) for vm in observation.vms]
         return replace(observation, vms=vms)
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way. Only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def file_of(self, verb):
         """See the base class. The files that create, change and delete VMs are shipped only with this driver."""

@@ -15,23 +15,19 @@ from ..._ports import files
 from ..._tools.virsh_output import qemu_owner
 from .settings.networks import check_networks
 from .settings.shared_folders import check_saving
-from .storage import bases
 from .traits import EXTERNAL
 
 _INTERFACES = "/sys/class/net"
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
-#: Steps after which the VM can write to its disks, immediately or once it is started.
-_WRITING = frozenset({"create", "start", "restore"})
 
 
 def check_host(driver, plan):
-    """Raise NotFound or Refused if a step of the plan would fail on this host, or would damage disks of other VMs."""
+    """Raise NotFound or Refused if a step of the plan would fail on this host."""
     check_networks(driver, plan)
     check_host_resources(driver, plan)
     if _saves_memory(plan):
         check_saving(driver, plan)
-    _check_backing_files(driver, plan)
 
 
 def _saves_memory(plan):
@@ -40,34 +36,6 @@ def _saves_memory(plan):
     snapshots = [step.arguments for step in plan.steps if step.verb == "snapshot" and is_on]
     with_memory = any(one["kind"] != EXTERNAL or one["include_memory"] for one in snapshots)
     return with_memory or any(step.verb == "suspend" for step in plan.steps)
-
-
-def _check_backing_files(driver, plan):
-    """Reject a plan in which the VM would write to a backing file of other VMs' disks."""
-    vm = plan.before
-    sources = {slot: disk.get("source") for slot, disk in (plan.after.config.get("disks") or {}).items()}
-    if not any(sources.values()) or not _may_write(plan):
-        return
-    for slot, path in sorted(sources.items()):
-        users = _vms_based_on(driver, vm, os.path.realpath(path or ""))
-        if users:
-            raise Refused(
-                f"{vm.name}: disk {slot} ({path}) must not be written to, because it is the backing file of disks of"
-                f" {', '.join(sorted(users))}.",
-                "Delete those VMs first. To avoid this, create linked clones from an external snapshot.",
-            )
-
-
-def _vms_based_on(driver, vm, path):
-    """Names of other VMs with disks on the backing file ``path``, according to their marks or disk headers."""
-    marked = bases(driver.all_definitions()).get(path, set()) - {vm.name}
-    found = driver.file_users().users_of_backing_files(vm).get(path, set()) if driver.is_local else set()
-    return marked | found
-
-
-def _may_write(plan):
-    touches_disks = any(change.field == "disks" for step in plan.steps for change in step.changes)
-    return touches_disks or bool(_WRITING & {step.verb for step in plan.steps})
 
 
 def check_host_resources(driver, plan):

@@ -64,7 +64,7 @@ class VirshReader:
         self.hypervisor = self.library = ""
         self._native_keys = tuple(options.get("native_keys", ()))
         self._listing = self._capabilities = None
-        self._definitions = self._users = None
+        self._definitions = None
         self._settings = KnownSettings()
 
     @property
@@ -160,14 +160,6 @@ class VirshReader:
     def definitions_of(self, vm):
         """The stored and the running definition of one VM."""
         return [one for one in self.all_definitions() if one.uuid == vm.id]
-
-    def file_users(self):
-        """The FileUsers for all_definitions; each image is read once."""
-        from .file_users import FileUsers
-
-        if self._users is None:
-            self._users = FileUsers(self.virsh, self.storage.qemu_img, self.all_definitions())
-        return self._users
 
     def read_definitions(self):
         """The stored and running definitions of all VMs, read now."""

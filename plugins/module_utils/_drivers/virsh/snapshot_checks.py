@@ -15,10 +15,9 @@ import os
 import shlex
 
 from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED, File
+from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED
 from ..._ports import files
 from .definition import file_of
-from .file_users import FileUsers
 from .host_checks import check_host
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
 from .traits import EXTERNAL, INTERNAL
@@ -73,7 +72,6 @@ def _check_internal(driver, vm, arguments):
                 f"{vm.name}: disk {slot} is {disk.get('format')}, and only qcow2 images support internal snapshots.",
                 "Create an external snapshot (kind: external), or convert the disk.",
             )
-    _check_not_in_use(driver, vm)
     if driver.is_local:
         for path, found in leftovers(driver, vm):
             if found == name:
@@ -81,27 +79,6 @@ def _check_internal(driver, vm, arguments):
                     f"{vm.name}: {path} already contains a snapshot '{name}' from an earlier VM or another tool.",
                     f"Use another name, or delete it: {shlex.join(['qemu-img', 'snapshot', '-d', name, path])}",
                 )
-
-
-def _check_not_in_use(driver, vm):
-    """Reject an internal snapshot of a stopped VM if a running VM uses its disks as backing files.
-
-    libvirt writes the snapshot into the image, which QEMU has locked as a backing file of the running VM.
-    """
-    if vm.power != STOPPED or not driver.is_local or driver.hypervisor == "TEST":
-        return
-    users_by_file = driver.file_users().users_of_backing_files(vm)
-    paths = [os.path.realpath(disk["source"]) for disk in disks_of(vm).values()]
-    users = {user for path in paths for user in users_by_file.get(path, ())}
-    if not users:
-        return
-    running = users.intersection(driver.virsh.run("list", "--name").split("\n"))
-    if running:
-        raise Refused(
-            f"{vm.name}: {', '.join(sorted(running))} is running on top of its disks, so no internal snapshot can be"
-            " created in them.",
-            "Stop that VM first, or create an external snapshot (kind: external).",
-        )
 
 
 def _check_external(driver, vm, arguments):
@@ -171,24 +148,6 @@ def _check_deletion(driver, vm, arguments):
             f" '{min(external)}' would merge.",
             "Start or stop the VM first.",
         )
-    for name in sorted(external):
-        _check_merging(driver, vm, name)
-
-
-def _check_merging(driver, vm, name):
-    """Reject deleting an external snapshot if other disks need its frozen files, to which libvirt then writes."""
-    if not driver.is_local:
-        return
-    frozen = {os.path.realpath(path) for path in read_snapshot(driver.virsh, vm.id, name).disk_files.values()}
-    own = [image.path for disk in disks_of(vm).values() for image in driver.storage.qemu_img.chain(disk["source"])]
-    users = FileUsers(driver.virsh, driver.storage.qemu_img, driver.all_definitions())
-    for file in users.with_users([File(path, "disk", ours=True) for path in own], vm):
-        if os.path.realpath(file.path) in frozen and file.used_by:
-            raise Refused(
-                f"{vm.name}: deleting snapshot '{name}' would write to {file.path}, which is a backing file of"
-                f" {', '.join(file.used_by)}.",
-                "Delete those first, or keep the snapshot.",
-            )
 
 
 def _check_restore(driver, vm, arguments):

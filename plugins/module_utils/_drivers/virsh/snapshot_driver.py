@@ -19,17 +19,22 @@ def make_driver(params):
 class VirshSnapshotDriver(VirshReader):
     """One connection to libvirt, for one task about power and snapshots."""
 
+    def claims(self):
+        from .claims import VirshClaims
+
+        return VirshClaims(self)
+
     def lane(self, vm):
         return vm.id or vm.name
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way. Only reads."""
         from .snapshot_checks import check_plan
 
         check_plan(self, plan)
 
     def apply(self, batch):
-        self._definitions = self._users = None
+        self._definitions = None
         return one_by_one(self._carry_out, batch, writes.count)
 
     def _carry_out(self, vm, step):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError
 from ..._lifecycle.mark import with_settings
 from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
-from ..._ports import files
+from ..._ports import files, writes
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, register_prefixes, target_of
@@ -124,6 +124,7 @@ def snapshot(driver, vm, step):
         _describe_files(root, overlays, memory)
     # Recorded before they exist, so that the mark lists all files even if this run is interrupted.
     memory_files = [memory] if memory else []
+    before = writes.count()
     _add_to_mark(driver, vm, {"disks": overlays.values(), "files": memory_files})
     flags = ("--disk-only", "--atomic") if kind == EXTERNAL and memory is None else ()
     try:
@@ -132,7 +133,11 @@ def snapshot(driver, vm, step):
     except PolyvirtError as error:
         if _is_created_meanwhile(driver, vm, name, error):
             return
-        _remove_from_mark(driver, vm, {path for path in (*overlays.values(), *memory_files) if not files.exists(path)})
+        added = {*overlays.values(), *memory_files}
+        missing = {path for path in added if not files.exists(path)}
+        _remove_from_mark(driver, vm, missing)
+        if missing == added:
+            _uncount_mark(before)
         raise
 
 
@@ -179,13 +184,17 @@ def _delete_listed(driver, vm, name):
     can_be_restored = version_numbers(driver.library) >= EXTERNAL_RESTORED_SINCE
     if not can_be_restored:
         _remove(memory)  # libvirt merges the disks, but keeps the memory file (9.0.0).
+    before = writes.count()
     _remove_from_mark(driver, vm, {*snapshot_xml.overlays, *(() if can_be_restored else memory)})
     try:
         driver.virsh.run("snapshot-delete", vm.id, "--snapshotname", name, timeout=_TIMEOUT)
     except PolyvirtError:
         recorded = set(vm.mark.get("disks", ()) if vm.owned else ())
-        remaining = [path for path in snapshot_xml.overlays if path in recorded and files.exists(path)]
+        overlays = recorded.intersection(snapshot_xml.overlays)
+        remaining = [path for path in snapshot_xml.overlays if path in overlays and files.exists(path)]
         _add_to_mark(driver, vm, {"disks": remaining})
+        if len(remaining) == len(overlays):
+            _uncount_mark(before)
         raise
     if can_be_restored:
         _remove(memory)
@@ -235,6 +244,12 @@ def _add_to_mark(driver, vm, added):
 def _remove_from_mark(driver, vm, paths):
     """Remove files from the VM's mark, because other files may get the same names later."""
     _edit_mark(driver, vm, lambda key, known: [path for path in known if path not in paths])
+
+
+def _uncount_mark(before):
+    """Uncount the writes since ``before``: the mark lists the same files again. libvirt may have changed the VM."""
+    writes.set_back(before)
+    writes.note(doubtful=True)
 
 
 def _edit_mark(driver, vm, edit):

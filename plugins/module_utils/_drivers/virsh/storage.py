@@ -16,7 +16,8 @@ from ..._lifecycle.units import human_size
 from ..._ports import files
 from ..._tools import optical
 from ..._tools.qemu_img import empty_image
-from .definition import backing_files, file_of, file_or_device_of
+from ..._tools.virsh import ConnectionLost
+from .definition import backing_files, file_of
 from .settings.firmware import nvram_of
 
 _SEED_SUFFIX = ".polyvirt-seed.iso"
@@ -131,16 +132,10 @@ class Storage:
                 f"storage_path: {self.folder} is not writable.", "Run the task with become, or use another directory."
             )
 
-    def check_image(self, name, image, entry, written_by):
-        """Reject a base image that is missing, unreadable, not an image, larger than the disk, or in use."""
+    def check_image(self, name, image, entry):
+        """Reject a base image that is missing, unreadable, not an image, or larger than the disk."""
         path = image["source"]
         base = self.check_readable_image(name, "image.source", path)
-        users = written_by.get(os.path.realpath(path))
-        if users:
-            raise Refused(
-                f"{name}: image.source: {path} is a disk of {', '.join(users)}, which may write to it.",
-                "Use a copy that no VM writes to.",
-            )
         damage = self.qemu_img.damage(path, base.format)
         if damage:
             raise Refused(
@@ -178,29 +173,17 @@ class Storage:
             raise Refused(f"{name}: {option}: {path} is empty (0 bytes).", "Download, copy or create it again.")
         return info
 
-    def check_disk_source(self, name, slot, entry, written_by):
+    def check_disk_source(self, name, slot, entry):
         """Reject an existing file or device that cannot be attached. Returns ``entry`` with its format and size."""
-        source = entry["source"]
-        known = declared_format(entry)
-        info = self.check_readable_image(name, f"disks.{slot}.source", source, known, or_device=True)
-        users = [user for user in written_by.get(os.path.realpath(source), ()) if user != name]
-        if users:
-            raise Refused(
-                f"{name}: disks.{slot}.source: {source} is a disk of {', '.join(users)}.",
-                "Detach it from that VM first.",
-            )
+        info = self.check_readable_image(
+            name, f"disks.{slot}.source", entry["source"], declared_format(entry), or_device=True
+        )
         return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
-
-    def check_not_used(self, name, path, written_by):
-        """Reject a path that another VM uses as a disk or NVRAM."""
-        users = [user for user in written_by.get(os.path.realpath(path), ()) if user != name]
-        if users:
-            raise Refused(f"{name}: {path} is used by {', '.join(users)}.", "Use another name or storage_path.")
 
     def check_no_nvram(self, name, secure_boot, to_delete=()):
         """Reject an existing NVRAM file: libvirt would use it, and the VM would boot with another VM's variables."""
         path = self.nvram_path(name, secure_boot)
-        if files.exists(path) and os.path.realpath(path) not in to_delete:
+        if files.exists(path) and files.identity(path) not in to_delete:
             raise Refused(
                 f"{name}: {path} already exists and contains the firmware variables of an earlier VM.",
                 "Delete the file or move it to another directory. To use it for the new VM, move it back after the"
@@ -253,20 +236,6 @@ def bases_of(storage, paths):
     return sorted({base for path in paths for base in chain_of(storage, path)[1:]})
 
 
-def bases(definitions):
-    """{real path of a backing file: names of the VMs with disks that need it}, according to their marks.
-
-    A write to such a file would corrupt the disks of these VMs.
-    """
-    users = {}
-    for definition in definitions:
-        mark = definition.mark or {}
-        if mark.get("id") == definition.uuid:
-            for path in mark.get("inputs", {}).get("bases", ()):
-                users.setdefault(os.path.realpath(path), set()).add(definition.name)
-    return users
-
-
 def used_files(definition):
     """Every local file in a definition, with the backing files that libvirt lists."""
     for disk in definition.root.findall("devices/disk"):
@@ -279,17 +248,23 @@ def used_files(definition):
         yield definition.get("os/nvram")
 
 
-def written_files(definitions):
-    """{real path: names of the VMs that may write to it}, for disks and NVRAM files."""
-    written = {}
-    for definition in definitions:
-        for disk in definition.drives("disk", "lun"):
-            if file_or_device_of(disk) and disk.find("readonly") is None:
-                # A dict, because a running VM has two definitions with the same name.
-                written.setdefault(os.path.realpath(file_or_device_of(disk)), {})[definition.name] = True
-        if nvram_of(definition):
-            written.setdefault(os.path.realpath(nvram_of(definition)), {})[definition.name] = True
-    return {path: list(names) for path, names in written.items()}
+def remove_unused(driver, paths, error):
+    """Remove those new files of ``paths`` that no VM uses, after ``error``. Returns the definitions of all VMs.
+
+    If it is not known whether a VM uses them, all are kept and nothing is returned: the definitions cannot be read, or
+    libvirt may still be executing the call whose answer was lost. The next run uses or replaces the files.
+    """
+    if isinstance(error, ConnectionLost):
+        return []
+    try:
+        definitions = driver.read_definitions()
+    except PolyvirtError:
+        return []
+    used = {os.path.realpath(file) for one in definitions for file in used_files(one)}
+    for path in paths:
+        if os.path.realpath(path) not in used:
+            files.remove(path)
+    return definitions
 
 
 def check_space(driver, name, images, to_delete=()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..._lifecycle.claims import FILE, NAME
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import ON
@@ -24,20 +25,24 @@ _DEVICES = "/dev"
 _TAP = re.compile(r"tap\d+")
 
 
-def check_plan(driver, plan):
+def check_plan(driver, plan, released=frozenset()):
+    """Raise NotFound or Refused for steps that would fail after others were carried out.
+
+    ``released`` are the claims that earlier plans of the task let go of.
+    """
     found = driver.found
     steps = list(planned(plan))
     if any(one.step.verb in READ_AGAIN for one in steps):
         _check_file(driver, found, plan, steps)
     for one in steps:
         if one.step.verb == "delete":
-            _check_no_instances(found, one.vm.name)
+            _check_no_instances(found, one.vm.name, {identity for kind, identity in released if kind == NAME})
         _check_switches(found, one)
         _check_paths(one)
         _check_creation(driver, found, one.step, plan.after.name)
-    check_disks(driver, found, plan, steps)
+    check_disks(driver, found, plan, steps, {identity[1] for kind, identity in released if kind == FILE})
     if any(one.step.verb == "start" for one in steps):
-        check_start(found, plan)
+        check_start(plan)
         _check_devices(found, plan)
 
 
@@ -107,8 +112,11 @@ def _check_interfaces(driver, found, name):
         )
 
 
-def _check_no_instances(found, name):
-    instances = sorted(one.name for one in found.configuration.blocks.values() if one.parent == name)
+def _check_no_instances(found, name, deleted):
+    """``deleted`` are the names of VMs that the task deletes before this one."""
+    instances = sorted(
+        one.name for one in found.configuration.blocks.values() if one.parent == name and one.name not in deleted
+    )
     if instances:
         raise Refused(f"{name}: it is the template of {', '.join(instances)}.", f"Delete {', '.join(instances)} first.")
 

@@ -34,15 +34,20 @@ class VmmDriver(VmmReader):
         self.created = set()
         self.space = ReservedSpace()
 
+    def claims(self):
+        from .claims import VmmClaims
+
+        return VmmClaims(self)
+
     def lane(self, _vm):
         """Return the same lane for all VMs: they share vm.conf, which vmd reads as a whole."""
         return self.config_file
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""

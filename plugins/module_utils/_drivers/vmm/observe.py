@@ -132,32 +132,16 @@ def _image_of(path, _changed, _size):
 
 
 def files_of(found, name, definition):
-    """Return the files of one VM, each with the names of the other VMs that need it."""
+    """Return the files of one VM."""
     mark = found.mark(name) or {}
     roles = {path: "disk" for path, _format in definition.disks} if definition else {}
     roles.update(dict.fromkeys(mark.get("files", ()), "support"))
     roles.update({path: "disk" for path in (*mark.get("disks", ()), *mark.get("making", ())) if files.exists(path)})
     ours = {*mark.get("disks", ()), *mark.get("files", ()), *mark.get("making", ())}
-    users = users_of_files(found, excluding=name)
-    vm_files = [
-        File(path, role, path in ours, tuple(sorted(users.get(os.path.realpath(path), ()))))
-        for path, role in roles.items()
-    ]
+    vm_files = [File(path, role, path in ours) for path, role in roles.items()]
     if definition and definition.cdrom:
         vm_files.append(File(definition.cdrom, "medium"))
     return tuple(vm_files)
-
-
-def users_of_files(found, excluding=None):
-    """Return {path: names of the VMs that use it as a disk, or as the base of one}, except the VM ``excluding``."""
-    users = {}
-    for name in found.configuration.blocks:
-        if name == excluding:
-            continue
-        for path, _format in found.definition(name).disks:
-            for needed in (path, *bases_of(path)):
-                users.setdefault(os.path.realpath(needed), set()).add(name)
-    return users
 
 
 def bases_of(path):

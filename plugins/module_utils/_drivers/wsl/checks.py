@@ -11,8 +11,8 @@ from ..._lifecycle.errors import NotFound, Refused, Unsupported
 from ..._lifecycle.model import Vm
 from ..._lifecycle.planned import planned
 from ..._ports.windows_request import Chain, call, properties
-from ..._tools.windows_files import file_command, key_of, windows_path
-from ..._tools.wsl import disk_of, folder_of, online_call, read_online
+from ..._tools.windows_files import file_command, windows_path
+from ..._tools.wsl import disk_of, online_call, read_online
 from .configure import EXPORTS
 from .create import is_path
 from .traits import FORMATS, MANAGE, check_version
@@ -27,7 +27,6 @@ def check_plan(driver, plan):
             _check_creation(driver, plan.after.name, one.step)
         elif values.get("install_location"):
             root = _root(values["install_location"])
-            _check_folder(driver, one.vm.name, values["install_location"])
             _check_drive(one.vm.name, values["install_location"], _exists(driver, one.vm.name, root))
         if values.get("export"):
             _check_export(driver, one.vm.name, values["export"])
@@ -39,7 +38,6 @@ def _check_creation(driver, name, step):
     existing = driver.host.named(name)
     if existing is not None and driver.is_unfinished(existing):
         return  # An interrupted task has registered it already; it is only completed.
-    _check_folder(driver, name, folder)
     file, needed = _source_files(driver, name, step)
     parents = _parents(folder)
     paths = [*needed, *parents, f"{folder}\\ext4.vhdx", _root(folder)]
@@ -67,7 +65,8 @@ def _check_creation(driver, name, step):
 def _source_files(driver, name, step):
     """Return (file of the image or None, the files that are read for the new distribution)."""
     if step.verb == "clone":
-        return None, [disk_of(driver.host.raw(step.arguments["source"].id))]
+        source = driver.host.raw(step.arguments["source"].id) if step.arguments["source"].id else None
+        return None, [disk_of(source)] if source else []  # The same task may create the source first.
     config, source = step.arguments["config"], step.arguments["creation"]["image"]["source"]
     check_version(name, config.get("version") or driver.host.root.get("DefaultVersion"), config, source)
     file = _file_of_image(driver, name, source)
@@ -107,13 +106,6 @@ def _parents(folder):
         folder = ntpath.dirname(folder)
         parents.append(folder)
     return parents
-
-
-def _check_folder(driver, name, folder):
-    distros = driver.host.distros.values()
-    users = [raw["DistributionName"] for raw in distros if key_of(folder_of(raw)) == key_of(folder)]
-    if users:
-        raise Refused(f"{name}: install_location: {folder} is used by {users[0]}.", "Set another directory.")
 
 
 def _root(folder):

@@ -198,7 +198,8 @@ def delete(driver, vm, step):
                 raise NotFound(message, "Run the task again.") from error
             if driver.has_task(vm):
                 yield remove_task(driver, vm)
-    folder = folder_of(raw) if raw else driver.folder(vm.name)
-    # An interrupted clone may have left its temporary file.
-    result = yield [file_command("Remove-Item", [export_file(folder, vm.name)], go_on=True)]
+    # An interrupted clone may have left its temporary file, perhaps for another directory than that of this one.
+    folders = [*([folder_of(raw)] if raw else []), driver.folder(vm.name)]
+    files = {key_of(path): path for path in (export_file(folder, vm.name) for folder in folders)}
+    result = yield [file_command("Remove-Item", [path], go_on=True) for path in files.values()]
     check_optional(result.answers)

@@ -5,6 +5,9 @@
 
 A clone is the export of its source, imported again. The temporary file is beside the new directory, and its name is
 derived from that of the distribution, so that the next task finds and removes the file of an interrupted one.
+
+Somebody else may register the name at any time. So a distribution counts as this task's own only if wsl.exe reported
+success and it is in the directory of the task, and only such a distribution is marked or removed.
 """
 
 from __future__ import annotations
@@ -12,18 +15,34 @@ from __future__ import annotations
 import ntpath
 
 from ..._lifecycle.differences import additions
-from ..._lifecycle.errors import PolyvirtError, Refused
-from ..._lifecycle.mark import IN_MARK, empty_mark, printed, with_settings
+from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
+from ..._lifecycle.mark import IN_MARK, empty_mark, parsed, printed, with_settings
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call
 from ..._tools.windows_files import file_command
-from ..._tools.wsl import INSTALLED, MARK, check, check_optional, export_file, guard, mark_calls, set_value, wsl
+from ..._tools.wsl import (
+    INSTALLED,
+    INSTALLING,
+    MARK,
+    check,
+    check_optional,
+    export_file,
+    folder_of,
+    guard,
+    mark_calls,
+    named_in,
+    registry_calls,
+    set_value,
+    wsl,
+)
 from .configure import apply_changes
 from .power import pause_source, remove_task, resume_source
 from .traits import MANAGE
 
 #: Options that the registration and the mark take.
 _SET_AT_CREATION = ("version", "install_location", *IN_MARK, "description")
+#: Seconds between two checks whether WSL has registered a distribution.
+_PAUSE = 1
 
 
 def create(driver, vm, step):
@@ -44,32 +63,60 @@ def is_path(source):
 def _create(driver, vm, step, registration, inputs):
     """Register the distribution, unless an interrupted task did, and complete it; undo both if one fails.
 
-    ``registration`` is a generator of calls, like a step.
+    ``registration`` is a generator of calls, like a step; it returns the registered distribution.
     """
-    if vm.name.lower() in driver.created:
+    key = vm.name.lower()
+    if key in driver.created:
         return
-    raw = yield from driver.named(vm.name)
+    raw = yield from _found(driver, vm)
     if raw is not None and not driver.is_unfinished(raw):
-        raise Refused(
-            f"{vm.name}: another task created a distribution with this name at the same time.",
-            "Run the task again to apply its options to that distribution.",
-        )
-    driver.creating[vm.name.lower()] = step.arguments["config"]["install_location"]
+        if key not in driver.registered_here or not _is_complete(raw):
+            raise _other(vm, raw)
+        driver.created.add(key)
+        return
     try:
         if raw is None or raw.get("State") != INSTALLED:
-            yield from registration
-            raw = yield from driver.named(vm.name)
-        if raw is None or raw.get("State") != INSTALLED:
-            message = f"{vm.name}: WSL has not registered the distribution."
-            raise PolyvirtError(message, "Check wsl.exe --list --verbose.")
+            raw = yield from registration
         yield from _complete(driver, vm, step, raw, inputs)
     except ConnectionLost:
         raise  # It is not known what was done; the core sends the step again.
-    except PolyvirtError:
-        yield from _undo(driver, vm, step)
+    except PolyvirtError as error:
+        other = yield from _undo(driver, vm, step)
+        if other is not None:
+            raise _other(vm, other) from error
         raise
-    del driver.creating[vm.name.lower()]
-    driver.created.add(vm.name.lower())
+    driver.creating.pop(key, None)
+    driver.created.add(key)
+
+
+def _found(driver, vm):
+    """Return the raw distribution with this name, or None. One that this task registers may not be complete yet.
+
+    The service of WSL goes on if the connection is lost, and the answer with it.
+    """
+    clock = driver.windows.clock
+    deadline = clock.now() + driver.call_timeout
+    while True:
+        raw = yield from driver.named(vm.name)
+        if raw is None or raw.get("State") != INSTALLING or not driver.is_unfinished(raw):
+            return raw
+        if clock.now() >= deadline:
+            message = f"{vm.name}: WSL has not registered the distribution in {driver.call_timeout} s."
+            raise Timeout(message, driver.call_timeout, "Check wsl.exe --list --verbose, or raise call_timeout.")
+        clock.sleep(_PAUSE)
+
+
+def _is_complete(raw):
+    """Return whether the distribution has its final mark: only the answer to the last request was lost."""
+    return (parsed(raw.get(MARK)) or {}).get("id") == raw["PSChildName"]
+
+
+def _other(vm, raw):
+    """Return the error if somebody else has registered a distribution with this name."""
+    return Refused(
+        f"{vm.name}: somebody else registered a distribution with this name at the same time, in {folder_of(raw)}.",
+        "Run the task again to apply its options to that distribution, or set another name.",
+    )
 
 
 def _complete(driver, vm, step, raw, inputs):
@@ -92,22 +139,33 @@ def _complete(driver, vm, step, raw, inputs):
 
 
 def _undo(driver, vm, step):
-    """Remove what was created, as far as possible; the next task recognizes the rest by its mark."""
-    folder = step.arguments["config"]["install_location"]
+    """Remove what this task has created, as far as possible. Return the raw distribution if it is somebody else's.
+
+    A distribution that this task may not have registered stays, with the file by which the next task recognizes it.
+    """
     try:
         raw = yield from driver.named(vm.name)
-        if raw is not None and driver.is_unfinished(raw):
-            name, vm_id = raw["DistributionName"], raw["PSChildName"]
-            calls = [*guard(vm_id, name), *remove_task(driver, vm.having(id=vm_id))]
-            yield [*calls, wsl(driver.host.file, ["--unregister", name])]
-        yield [file_command("Remove-Item", [export_file(folder, vm.name)], go_on=True)]
-        # Remove-Item fails for a directory that is not empty, because it cannot prompt.
-        new = sorted(driver.folders.get(vm.name.lower(), ()), key=len, reverse=True)
-        yield [call("Microsoft.PowerShell.Management\\Remove-Item", {"LiteralPath": [one]}, go_on=True) for one in new]
+        other = None if raw is None or driver.is_unfinished(raw) else raw
+        if raw is None or other or vm.name.lower() in driver.registered_here:
+            yield from _remove(driver, vm, step, None if other else raw)
         if step.verb == "clone":
             yield from resume_source(driver, step.arguments["source"])
     except PolyvirtError:
-        return
+        return None
+    return other
+
+
+def _remove(driver, vm, step, raw):
+    """Remove the distribution, if there is one, and the file and the directories that were created for it."""
+    if raw is not None:
+        name, vm_id = raw["DistributionName"], raw["PSChildName"]
+        calls = [*guard(vm_id, name), *remove_task(driver, vm.having(id=vm_id))]
+        yield [*calls, wsl(driver.host.file, ["--unregister", name])]
+    file = export_file(step.arguments["config"]["install_location"], vm.name)
+    yield [file_command("Remove-Item", [file], go_on=True)]
+    # Remove-Item fails for a directory that is not empty, because it cannot prompt.
+    new = sorted(driver.folders.get(vm.name.lower(), ()), key=len, reverse=True)
+    yield [call("Microsoft.PowerShell.Management\\Remove-Item", {"LiteralPath": [one]}, go_on=True) for one in new]
 
 
 def _remaining_changes(driver, step):
@@ -121,20 +179,28 @@ def _remaining_changes(driver, step):
 
 
 def _run_registration(driver, vm, folder, arguments):
-    """Register a distribution with wsl.exe. The same request marks it as incomplete."""
+    """Register a distribution with wsl.exe, mark it as incomplete, and return it.
+
+    If wsl.exe fails, a distribution with this name is somebody else's. So the mark is not in the same request.
+    """
     directory = {"Path": [ntpath.dirname(folder)], "ItemType": "Directory", "Force": True}
-    new_folder = (
-        [call("Microsoft.PowerShell.Management\\New-Item", directory)] if driver.folders.get(vm.name.lower()) else []
-    )
+    key = vm.name.lower()
+    new_folder = [call("Microsoft.PowerShell.Management\\New-Item", directory)] if driver.folders.get(key) else []
+    driver.creating[key] = folder
+    result = yield [*new_folder, wsl(driver.host.file, arguments, driver.call_timeout)]
+    if result.answers[-1].details.get("exit_code"):
+        del driver.creating[key]
+    check(result.answers[-1], vm.name, " ".join(arguments[:2]))
+    driver.registered_here.add(key)
     mark = {**empty_mark(None), "new": True, "making": [vm.name]}
-    calls = [*new_folder, wsl(driver.host.file, arguments, driver.call_timeout)]
     try:
-        result = yield [*calls, *mark_calls(vm.name, printed(mark))]
+        result = yield [*registry_calls(), *mark_calls(vm.name, folder, printed(mark))]
     except CallFailed as error:
-        if len(error.result.answers) > len(calls):
-            check(error.result.answers[len(new_folder)], vm.name, " ".join(arguments[:2]))
-        raise
-    check(result.answers[len(new_folder)], vm.name, " ".join(arguments[:2]))
+        if error.id != "NotOne":
+            raise
+        message = f"{vm.name}: WSL has not registered the distribution in {folder}."
+        raise PolyvirtError(message, "Check wsl.exe --list --verbose.") from error
+    return named_in(result.answers[1], vm.name)
 
 
 def _register_image(driver, vm, step, source):
@@ -148,7 +214,7 @@ def _register_image(driver, vm, step, source):
     else:
         disk = ["--vhd"] if source.lower().endswith(".vhdx") else []
         arguments = ["--import", vm.name, folder, file, *options, *disk]
-    yield from _run_registration(driver, vm, folder, arguments)
+    return (yield from _run_registration(driver, vm, folder, arguments))
 
 
 def _register_copy(driver, vm, step, source):
@@ -160,4 +226,5 @@ def _register_copy(driver, vm, step, source):
     before += [*guard(source.id, name), *pause_source(driver, source)]
     yield from driver.run(vm.name, ["--export", name, file], before)
     version = str(config.get("version") or 2)
-    yield from _run_registration(driver, vm, folder, ["--import", vm.name, folder, file, "--version", version])
+    arguments = ["--import", vm.name, folder, file, "--version", version]
+    return (yield from _run_registration(driver, vm, folder, arguments))

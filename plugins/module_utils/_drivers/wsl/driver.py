@@ -17,7 +17,7 @@ from ..._lifecycle.model import POWER_VERBS
 from ..._lifecycle.space import ReservedSpace
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
-from ..._tools.wsl import check, check_optional, read_distros, registry_calls, wsl
+from ..._tools.wsl import check, check_optional, named_in, registry_calls, wsl
 from .reader import WslReader
 
 
@@ -34,6 +34,8 @@ class WslDriver(WslReader):
         self.call_timeout = call_timeout(options.get("call_timeout"))
         #: Names of distributions that this task has created, because a step may be sent twice.
         self.created = set()
+        #: Names, in lower case, of distributions for which wsl.exe has reported to this task that they are registered.
+        self.registered_here = set()
         #: Ids of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.
@@ -42,11 +44,16 @@ class WslDriver(WslReader):
         #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
 
+    def claims(self):
+        from .claims import WslClaims
+
+        return WslClaims(self)
+
     def lane(self, _vm):
         """Return the same lane for all distributions: one request contains the calls of all that are ready."""
         return "wsl"
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
@@ -82,8 +89,7 @@ class WslDriver(WslReader):
     def named(self, name):
         """Read the registry, like a step, and return the raw distribution with this name, or None."""
         result = yield registry_calls()
-        distros = read_distros(result.answers[1])
-        return next((raw for raw in distros if raw["DistributionName"].lower() == name.lower()), None)
+        return named_in(result.answers[1], name)
 
     def current(self, vm):
         """Read the registry, like a step, and return the raw distribution. Raises NotFound."""

@@ -12,10 +12,21 @@ from ..._lifecycle.mark import marked_settings, own_mark, parsed
 from ..._lifecycle.model import RUNNING, STOPPED, UNKNOWN, File, Vm
 from ..._tools import wsl_conf
 from ..._tools.windows_files import key_of
-from ..._tools.wsl import INSTALLED, MARK, PACKAGED, UNINSTALLING, disk_of, folder_of, is_vm, kept_by, number_of
+from ..._tools.wsl import (
+    INSTALLED,
+    INSTALLING,
+    MARK,
+    PACKAGED,
+    UNINSTALLING,
+    disk_of,
+    folder_of,
+    is_vm,
+    kept_by,
+    number_of,
+)
 from .traits import DISK, NATIVE_KEYS
 
-_STATES = {3: "being installed", UNINSTALLING: "being removed"}
+_STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ..._tools.wsl import (
     check,
     disk_calls,
     export_file,
+    folder_of,
     in_shell,
     read_distros,
     read_running,
@@ -74,7 +75,7 @@ class WslReader:
         self._windows, self._settings = None, KnownSettings()
         self.host = None
         self._warnings = []
-        #: {name in lower case: directory} of distributions that this task has begun to create.
+        #: {name in lower case: directory} of distributions that this task has had registered, unless wsl.exe failed.
         self.creating = {}
         #: Names of stopped distributions that this task has started only to read or change files in them.
         self.to_stop_again = set()
@@ -115,9 +116,15 @@ class WslReader:
         return Observation(vms=vms, known=known, warnings=tuple(self._warnings))
 
     def is_unfinished(self, raw):
-        """Return whether a task has begun to create the distribution, and has not completed it."""
+        """Return whether a task has begun to create the distribution, and has not completed it.
+
+        Without a mark, it must be in the directory of that task: others may have registered the name meanwhile.
+        """
         mark, name = parsed(raw.get(MARK)), raw["DistributionName"].lower()
-        return bool(mark.get("making")) if mark else name in self.creating or name in self.leftovers
+        if mark:
+            return bool(mark.get("making"))
+        folder = self.creating.get(name) or (self.folder(name) if name in self.leftovers else None)
+        return folder is not None and key_of(folder_of(raw)) == key_of(folder)
 
     def _unregistered_clones(self, targets):
         """Return the Vms of interrupted clones that have only a temporary file, and are not registered."""

@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from .commands import call
+from .failures import NeverEnds
 
-answer = call(sys.argv[1], sys.argv[2:])
+try:
+    answer = call(sys.argv[1], sys.argv[2:])
+except NeverEnds:
+    while True:
+        signal.pause()
 for stream, text in ((sys.stdout, answer.stdout), (sys.stderr, answer.stderr)):
     stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
     stream.write(text)

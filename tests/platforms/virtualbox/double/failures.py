@@ -48,6 +48,10 @@ class Failure(Exception):
         return text + "".join(_error(line) for line in self.after)
 
 
+class NeverEnds(Exception):
+    """A command that does not end, because it waits for another host."""
+
+
 class Misuse(Exception):
     """A command with wrong arguments. ``gap``: a blank line before the usage; ``close``: the message again after it;
     ``plain``: the message alone.

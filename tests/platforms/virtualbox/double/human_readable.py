@@ -9,7 +9,8 @@ from .file import is_readable
 from .machine_readable import moment
 from .registry import ON, folder_of
 
-_STATES = {"poweroff": "powered off", "gurumeditation": "guru meditation"}
+_STATES = {"poweroff": "powered off", "gurumeditation": "guru meditation",
+           "teleportingin": "teleporting (incoming)"}  # fmt: skip
 _BOOT = {"disk": "HardDisk", "dvd": "DVD", "floppy": "Floppy", "net": "Network", "none": "Not Assigned"}
 _MENUS = {"messageandmenu": "message and menu", "menuonly": "menu only"}
 _CARDS = {"vboxvga": "VBoxVGA", "vmsvga": "VMSVGA", "vboxsvga": "VBoxSVGA", "null": "Null"}
@@ -132,7 +133,8 @@ def _display(values):
     return {
         "Graphics Controller": _CARDS[values["graphicscontroller"]],
         "Monitor count": values["monitorcount"],
-        **_switches(values, {"3D Acceleration": "accelerate3d", "Autostart Enabled": "autostart-enabled"}),
+        **_switches(values, {"3D Acceleration": "accelerate3d", "Teleporter Enabled": "teleporterenabled"}),
+        **_switches(values, {"Autostart Enabled": "autostart-enabled"}),
         "Autostart Delay": values["autostart-delay"],
         "Default Frontend": values["defaultfrontend"],
         "VM process priority": values["vmprocpriority"],

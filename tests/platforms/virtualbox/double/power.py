@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from .failures import PROGRESS, Failure, Misuse, held, invalid, wrong_state
+from .failures import PROGRESS, Failure, Misuse, NeverEnds, held, invalid, wrong_state
 from .registry import ON, STATE_NAMES, folder_of, options
 from .settings import BACKENDS, set_forward
 
@@ -26,6 +26,9 @@ def start(registry, words):
         raise held(text)
     if how not in _FRONTENDS:
         raise invalid(f"Invalid frontend name: '{how}'", "MachineWrap")
+    if machine["state"] != "saved" and machine["config"]["values"]["teleporterenabled"] == "on":
+        registry.set_state(machine, "teleportingin")
+        raise NeverEnds
     drop_state(machine)
     machine["online"] = machine["state"] == "saved"
     registry.set_state(machine, "running")

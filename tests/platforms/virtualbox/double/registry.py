@@ -19,7 +19,7 @@ from .failures import Failure, Misuse, held, not_found
 from .file import is_readable, write_existing
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
-ON = ("running", "paused", "gurumeditation", "stopping")
+ON = ("running", "paused", "gurumeditation", "stopping", "teleportingin")
 #: The names of states in human-readable output and in error messages.
 STATE_NAMES = {
     "poweroff": "PoweredOff",
@@ -29,6 +29,7 @@ STATE_NAMES = {
     "paused": "Paused",
     "gurumeditation": "GuruMeditation",
     "stopping": "Stopping",
+    "teleportingin": "TeleportingIn",
 }
 #: Seconds after which guests boot, crash, react to the button, and stop; the real ones (guests.py) take longer.
 _BOOT, _CRASH, _REACT, _STOP = 0.5, 0.4, 0.2, 0.4

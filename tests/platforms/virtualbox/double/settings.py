@@ -43,7 +43,7 @@ NICS = 8
 _SWITCHES = {
     "hpet", "pae", "longmode", "hwvirtex", "nestedpaging", "largepages", "vtxvpid", "vtxux", "nested-hw-virt", "acpi",
     "ioapic", "x2apic", "rtcuseutc", "accelerate3d", "autostart-enabled", "vrde", "usb", "usbehci", "usbxhci",
-    "triplefaultreset", "recording",
+    "triplefaultreset", "recording", "teleporter",
 }  # fmt: skip
 _CHOICES = {
     "firmware": ("bios", "efi", "efi32", "efi64", "efidual"),
@@ -70,7 +70,7 @@ _TEXTS = {"ostype", "defaultfrontend", "vm-execution-engine", "tpm-type", "autos
 _KEY_OF = {
     "clipboard-mode": "clipboard", "audio-driver": "audio", "usbehci": "ehci", "usbxhci": "xhci",
     "recording": "recording_enabled", "biosbootmenu": "bootmenu", "mouse": "hidpointing", "keyboard": "hidkeyboard",
-    "vm-process-priority": "vmprocpriority",
+    "vm-process-priority": "vmprocpriority", "teleporter": "teleporterenabled",
 }  # fmt: skip
 #: Spellings with dashes, introduced with 7.0: {spelling: older name}.
 _OLD_NAME = {

@@ -38,7 +38,8 @@ class Knobs:
     ``refuses_session``: wsl.exe of the Store cannot be executed from session 0. ``create_vm_fails``: WSL cannot start,
     because nobody has logged on. ``refuses_s4u``: scheduled tasks cannot log on with S4U. ``ignores_utf8``: output is
     UTF-16 in spite of WSL_UTF8. ``warns``: wsl.exe writes its own warnings before the errors of a program.
-    ``denies_disk_images``: the sizes of disks cannot be read.
+    ``denies_disk_images``: the sizes of disks cannot be read. ``long_paths``: the registry has paths with the prefix of
+    long paths.
     """
 
     idle_seconds: float = 15.0
@@ -49,6 +50,7 @@ class Knobs:
     ignores_utf8: bool = False
     warns: bool = False
     denies_disk_images: bool = False
+    long_paths: bool = False
 
 
 class _Files(FileSystem):
@@ -75,7 +77,7 @@ class WslHost:
         self.distros, self.tasks, self.default, self.default_version = {}, {}, None, None
         self.online = {"Debian": dict(FILES), "Ubuntu": dict(FILES)}
         self.features = dict.fromkeys(("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform"), "Enabled")
-        self.log, self._hooks = [], []
+        self.log, self._hooks, self._hooks_before = [], [], []
         self.windows = WindowsHost(
             commands.commands(), self._invoke, run=self._run, files=self.files, about=self._about()
         )
@@ -125,6 +127,10 @@ class WslHost:
     def after(self, word, act, call=1):
         """Call ``act`` after the ``call``-th call, from now, of this command or of wsl.exe with this argument."""
         self._hooks.append([word, call, act])
+
+    def before(self, word, act):
+        """Call ``act`` before the next call of wsl.exe with this argument."""
+        self._hooks_before.append([word, 1, act])
 
     def writes(self):
         """All calls so far that may have changed something, as tuples of words."""
@@ -208,8 +214,9 @@ class WslHost:
         program = WslProgram(self, arguments, stdin, environment)
         words = ("wsl", *program.words)
         self._note_reading(words)
+        self._run_hooks(self._hooks_before, program.words)
         finished = program.finished()
-        self._run_hooks(program.words)
+        self._run_hooks(self._hooks, program.words)
         return finished
 
     def _note_reading(self, words):
@@ -230,14 +237,15 @@ class WslHost:
         if handler is None:
             raise Failed(f"NotImplementedInFake,{command.name}", "NotImplemented", command.name)
         found = list(handler(call) or ())
-        self._run_hooks([command.name])
+        self._run_hooks(self._hooks, [command.name])
         return found
 
-    def _run_hooks(self, words):
-        for hook in [one for one in self._hooks if one[0] in words]:
+    @staticmethod
+    def _run_hooks(hooks, words):
+        for hook in [one for one in hooks if one[0] in words]:
             hook[1] -= 1
             if hook[1] == 0:
-                self._hooks.remove(hook)
+                hooks.remove(hook)
                 hook[2]()
 
     def text(self, key, **values):

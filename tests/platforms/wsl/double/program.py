@@ -168,7 +168,8 @@ class WslProgram:
         if is_new and not files.is_folder(parent(folder)):
             raise WslError("no_path", "Wsl/Service/RegisterDistro/ERROR_PATH_NOT_FOUND")
         files.make(folder)
-        distro = Distro(name, folder, flags=15 if version == 2 else 7, state=3, values=dict(values))
+        base = f"\\\\?\\{folder}" if self.host.knobs.long_paths else folder
+        distro = Distro(name, base, flags=15 if version == 2 else 7, state=3, values=dict(values))
         self.host.distros[distro.guid] = distro
         try:
             distro.files = self._content(content)

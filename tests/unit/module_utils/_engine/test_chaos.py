@@ -190,9 +190,24 @@ def _check_rolled_back(world, request, vm, existed):
         assert request.name not in [machine.name for machine in world.machines]
 
 
+def _check_power_back(world, request, vm, existed):
+    """A VM that the task stopped for a change is running again, unless its start failed as well."""
+    verbs = world.verbs(request.name)
+    changed_while_off = [one for one in verbs[_last_stop(verbs) :] if one != "configure"] == []
+    if not (existed and vm["failed"] and _last_stop(verbs) and "configure" in verbs and changed_while_off):
+        return
+    is_reported = "brought back to" in vm["msg"] or vm["state"] == "unknown"
+    assert request.state == "stopped" or is_reported, "the task left the VM off"
+
+
+def _last_stop(verbs):
+    """The number of verbs up to the last stop; 0 if there is none."""
+    return max((number for number, verb in enumerate(verbs, 1) if verb in ("stop", "kill")), default=0)
+
+
 def _longest(requests):
-    """Maximum seconds of a task: timeout, and stop_timeout for each stop."""
-    return max(request.policy.timeout for request in requests) + 2 * _STOP + 60
+    """Maximum seconds of a task: timeout, stop_timeout for each stop, and the way back to the previous power state."""
+    return max(request.policy.timeout for request in requests) + 2 * _STOP + 60 + 60
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -207,6 +222,7 @@ def test_results_are_correct_whatever_fails(request, part):
             _check(world, requests, existed, outcome)
             for one, vm in zip(requests, outcome.vms):
                 _check_rolled_back(world, one, vm, one.name in existed)
+                _check_power_back(world, one, vm, one.name in existed)
             assert world.clock.now() <= _longest(requests)
         except AssertionError as error:
             raise AssertionError(f"situation {key}: {error}\n{requests}\n{world.calls}\n{outcome.msg}") from error

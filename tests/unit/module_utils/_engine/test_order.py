@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import File, Policy, Request
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 
+from unit.module_utils._engine import claiming
+from unit.module_utils._engine.claiming import DISK, Claiming, Host, path_of
+from unit.module_utils._engine.claiming import IMAGE as IMAGE_FILE
 from unit.module_utils._engine.test_sources import Cloning
 from unit.module_utils._engine.world import GIB, Machine
 
@@ -19,72 +20,74 @@ IMAGE = {"image": {"source": "/i"}}
 FROM_BASE = {"clone": {"source": "base", "snapshot": None, "linked": True}}
 
 
-class Linked(Cloning):
-    """``uses`` are (user, owner) names: the disk of the owner is the backing file of the user's disk."""
-
-    def __init__(self, *machines, uses=(), bound=False):
-        super().__init__(*machines)
-        self.uses, self.bound, self.deleted_files = list(uses), bound, []
-
-    def _seen(self, machine, facets):
-        seen = super()._seen(machine, facets)
-        if "files" not in facets:
-            return seen
-        users = tuple(user for user, owner in self.uses if owner == machine.name)
-        return replace(seen, files=(File(f"/{machine.name}.qcow2", "disk", True, users, self.bound),))
-
-    def _delete(self, vm, step):
-        assert not [user for user, owner in self.uses if owner == vm.name], "its disk is still in use"
-        super()._delete(vm, step)
-        self.uses = [(user, owner) for user, owner in self.uses if user != vm.name]
-        self.deleted_files += step.arguments["files"]
-
-
 def owned(name):
     return Machine(name, f"id-{name}", mark={"id": f"id-{name}"}, config={"cpus": 1, "memory": GIB})
 
 
-def delete(world, *names, check=False, **policy):
+def linked(*names, bases=(), others=(), bound=False):
+    """A driver for VMs with one disk each; ``bases`` are (user, owner): the owner's disk is the base of the user's."""
+    host = Host([claiming.owned(name) for name in names])
+    host.files.update({path_of(user, DISK): path_of(owner, DISK) for user, owner in bases})
+    return Claiming(host, bound=bound)
+
+
+def delete(driver, *names, check=False, **policy):
     requests = [Request(name, state="absent", policy=Policy(**policy)) for name in names]
-    return task.run(world, requests, check, clock=world.clock, probe=None)
+    return task.run(driver, requests, check, clock=driver.clock, probe=None)
+
+
+def deleted(driver):
+    """The names of the deleted VMs in their order; no file was deleted that another one needs."""
+    assert driver.host.damage == []
+    return [name for _second, verb, name in driver.calls if verb == "delete"]
 
 
 @pytest.mark.parametrize("bound", [True, False])
 @pytest.mark.parametrize("names", [("base", "clone"), ("clone", "base")])
 def test_base_is_deleted_with_its_disk_after_its_clone(names, bound):
-    world = Linked(owned("base"), owned("clone"), uses=[("clone", "base")], bound=bound)
-    checked = delete(world, *names, check=True)
-    outcome = delete(world, *names)
+    driver = linked("base", "clone", bases=[("clone", "base")], bound=bound)
+    checked = delete(driver, *names, check=True)
+    outcome = delete(driver, *names)
     assert (outcome.failed, checked.failed, outcome.diff == checked.diff) == (False, False, True)
-    assert world.deleted_files == ["/clone.qcow2", "/base.qcow2"]
+    assert (deleted(driver), driver.host.files) == (["clone", "base"], {IMAGE_FILE: None})
     assert [vm["kept"] for vm in outcome.vms] == [[], []]
 
 
 def test_chain_of_clones_is_deleted_from_its_end():
-    world = Linked(*map(owned, "abc"), uses=[("b", "a"), ("c", "b")])
-    assert not delete(world, "a", "b", "c").failed
-    assert [name for _second, _verb, name in world.calls] == ["c", "b", "a"]
+    driver = linked(*"abc", bases=[("b", "a"), ("c", "b")])
+    assert not delete(driver, "a", "b", "c").failed
+    assert deleted(driver) == ["c", "b", "a"]
 
 
 def test_disk_that_another_vm_uses_is_kept():
-    world = Linked(owned("base"), owned("clone"), owned("other"), uses=[("clone", "base"), ("other", "base")])
-    world._delete = lambda vm, step: Cloning._delete(world, vm, step)
-    outcome = delete(world, "base", "clone")
-    assert outcome.vms[0]["kept"] == [{"path": "/base.qcow2", "reason": "used by other"}]
+    driver = linked("base", "clone", "other", bases=[("clone", "base"), ("other", "base")])
+    outcome = delete(driver, "base", "clone")
+    assert (sorted(deleted(driver)), path_of("base", DISK) in driver.host.files) == (["base", "clone"], True)
+    assert outcome.vms[0]["kept"] == [{"path": path_of("base", DISK), "reason": "used by other"}]
+
+
+def test_bound_disk_that_another_vm_uses_is_not_deleted_with_its_vm():
+    driver = linked("base", "clone", bases=[("clone", "base")], bound=True)
+    for check in (True, False):
+        outcome = delete(driver, "base", check=check)
+        assert (outcome.failed, outcome.changed, driver.calls) == (True, False, [])
+        assert outcome.msg == f"base: {path_of('base', DISK)} is needed by clone. Delete clone first."
 
 
 def test_base_disk_is_kept_if_the_disk_of_its_clone_is_kept():
-    world = Linked(owned("base"), owned("clone"), uses=[("clone", "base")])
-    world._delete = lambda vm, step: Cloning._delete(world, vm, step)
-    outcome = delete(world, "base", "clone", delete_disks="none")
-    assert outcome.vms[0]["kept"] == [{"path": "/base.qcow2", "reason": "used by clone"}]
+    driver = linked("base", "clone", bases=[("clone", "base")])
+    policies = {"base": Policy(), "clone": Policy(delete_disks="none")}
+    requests = [Request(name, state="absent", policy=policy) for name, policy in policies.items()]
+    outcome = task.run(driver, requests, clock=driver.clock, probe=None)
+    assert (sorted(deleted(driver)), len(driver.host.files)) == (["base", "clone"], 3)
+    assert outcome.vms[0]["kept"] == [{"path": path_of("base", DISK), "reason": "used by clone"}]
 
 
 def test_base_is_kept_if_its_clone_could_not_be_deleted():
-    world = Linked(owned("base"), owned("clone"), uses=[("clone", "base")])
-    world.inject_errors("delete", CommandFailed(("tool",), 1, "in use"))
-    outcome = delete(world, "base", "clone")
-    assert [machine.name for machine in world.machines] == ["base", "clone"]
+    driver = linked("base", "clone", bases=[("clone", "base")])
+    driver.inject_errors("delete", CommandFailed(("tool",), 1, "in use"))
+    outcome = delete(driver, "base", "clone")
+    assert [machine.name for machine in driver.machines] == ["base", "clone"]
     assert outcome.vms[0]["msg"] == "base: not started, because clone failed."
     assert [vm["changed"] for vm in outcome.vms] == [False, False]
 

@@ -10,16 +10,15 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
-    InvalidInput,
-    NotFound,
-    Refused,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
+from unit.module_utils._engine import claiming
+from unit.module_utils._engine.claiming import Claiming, Host
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
 
 IMAGE = {"image": {"source": "/images/base"}}
+IMAGE_FILE = {"image": {"source": claiming.IMAGE}}
 
 
 def ask(name, state="present", config=None, creation=None, vm_id=None, **policy):
@@ -276,12 +275,15 @@ def test_lane_continues_without_a_failed_vm():
 @pytest.mark.parametrize("check", [True, False])
 def test_one_mac_for_two_vms_of_a_task_is_rejected(check):
     """Both VMs are new, so a driver cannot see the MAC of the other one."""
-    world = World()
-    mac = {"networks": {"0": {}, "1": {"mac": "52:54:00:00:00:01"}}}
-    requests = [Request(name, config=mac, creation=IMAGE) for name in ("web", "db")]
-    with pytest.raises(InvalidInput, match=r"db: networks\.1\.mac: 52:54:00:00:00:01 is also that of web: networks"):
-        task.run(world, requests, check, clock=world.clock, probe=None)
-    assert world.calls == []
+    driver = Claiming(Host())
+    nic = {"type": "network", "source": "lan", "mac": "52:54:00:00:00:01"}
+    requests = [Request(name, config={"networks": {"1": nic}}, creation=IMAGE_FILE) for name in ("web", "db")]
+    outcome = task.run(driver, requests, check, clock=driver.clock, probe=None)
+    assert (outcome.failed, driver.calls, driver.machines) == (True, [], [])
+    assert outcome.msg == (
+        "db: networks.1.mac: 52:54:00:00:00:01 is used by web, as this task makes it."
+        " Set another MAC, or omit mac to have one generated."
+    )
 
 
 def test_deleted_vm_may_have_the_mac_of_another():

@@ -64,6 +64,7 @@ class Machine:
     power_after_start: str = model.RUNNING
     stores: bool = True
     off_at: float | None = None
+    snapshots: tuple = ()
 
 
 class World:
@@ -110,12 +111,14 @@ class World:
 
     def observe(self, targets, facets):
         self.observations.append((self.clock.now(), facets))
-        found = [machine for machine in self.machines if any(target.selects(machine) for target in targets)]
+        found = [
+            machine for machine in self.machines if targets is None or any(one.selects(machine) for one in targets)
+        ]
         vms = [self._seen(machine, facets) for machine in found]
         known = tuple(machine.name for machine in self.machines)
         return Observation(vms=vms, known=known, errors=self.observation_errors, warnings=("the platform is old",))
 
-    def preflight(self, plan):
+    def preflight(self, plan, released=frozenset()):
         if plan.after.name in self.refused_by_host:
             raise self.refused_by_host[plan.after.name]
 
@@ -152,6 +155,7 @@ class World:
             mark=machine.mark,
             addresses=machine.addresses(now) if callable(machine.addresses) else machine.addresses,
             ssh=machine.ssh,
+            snapshots=machine.snapshots,
         )
 
     def _do(self, vm, step):

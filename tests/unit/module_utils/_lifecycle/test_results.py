@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
@@ -58,13 +59,23 @@ def test_keys_of_an_entry():
     assert sorted(entry(FULL, "any", plan(FULL, ask(), TRAITS))) == sorted(SHARED_KEYS + FURTHER_KEYS)
 
 
-def test_entry_of_an_absent_or_rejected_vm_is_short():
-    always = ["changed", "failed", "id", "kept", "msg", "name", "platform", "state", "steps"]
-    assert sorted(entry(absent(), "any", plan(absent(), ask("absent"), TRAITS))) == always
-    refused = plan(FULL, ask("paused"), replace(TRAITS, powers=frozenset({"running", "stopped"})))
-    result = entry(FULL, "any", refused, error=refused.refusal)
-    assert sorted(result) == always
-    assert result["msg"]
+@pytest.mark.parametrize("vm", [FULL, absent()], ids=["found", "absent"])
+@pytest.mark.parametrize("state", ["absent", "present", "paused"])
+def test_entry_of_an_absent_or_rejected_vm_has_the_same_keys(vm, state):
+    planned = plan(vm, ask(state), replace(TRAITS, powers=frozenset({"running", "stopped"})))
+    result = entry(planned.after, "any", planned, error=planned.refusal)
+    assert list(result) == list(entry(FULL, "any", plan(FULL, ask(), TRAITS)))
+    assert bool(result["msg"]) == result["failed"] == bool(planned.refusal)
+
+
+def test_values_of_an_absent_vm_are_null_or_empty():
+    result = entry(absent(), "any", plan(absent(), ask("absent"), TRAITS))
+    lists = {key for key, value in result.items() if value == []}
+    assert lists == {
+        "tags", "addresses", "mac_addresses", "disks", "networks", "snapshots", "restart_required", "steps",
+        "not_compared", "kept",
+    }  # fmt: skip
+    assert (result["settings"], result["native"], result["state"], result["memory_mib"]) == ({}, {}, "absent", None)
 
 
 def test_values_of_an_entry():

@@ -49,6 +49,22 @@ def test_a_running_machine_migrates_online_and_with_its_disks_only_if_told(gatew
     assert "lock" not in config(gateway, "/nodes/pve2/qemu/100")
 
 
+def test_a_node_starts_no_machine_with_more_processors_than_its_own(gateway):
+    gateway.world.cluster.nodes["pve2"].cpus = 2
+    allowed = "MAX 2 vcpus allowed per VM on this node"
+    run(gateway, "PUT", f"{VM2}/config", cores=2, sockets=2)
+    assert run(gateway, "POST", f"{VM2}/status/start") == allowed
+    assert config(gateway, VM2)["cores"] == 2
+    assert gateway.call("GET", f"{VM2}/status/current").data["cpus"] == 2
+    run(gateway, "PUT", f"{VM2}/config", sockets=1)
+    assert run(gateway, "POST", f"{VM2}/status/start") == "OK"
+    run(gateway, "PUT", f"{VM1}/config", cores=4)
+    run(gateway, "POST", f"{VM1}/status/stop")
+    run(gateway, "POST", f"{VM1}/status/start")
+    assert run(gateway, "POST", f"{VM1}/migrate", target="pve2", online=1, with_local_disks=1) == "migration aborted"
+    assert config(gateway, VM1)["cores"] == 4
+
+
 def test_a_local_medium_keeps_a_machine_where_it_is(gateway):
     run(gateway, "PUT", f"{VM2}/config", ide2="local:iso/debian.iso,media=cdrom")
     assert run(gateway, "POST", f"{VM2}/migrate", target="pve3") == "migration aborted"

@@ -133,18 +133,6 @@ def check_storage(vm, slot, disk, storage):
         )
 
 
-def check_each_once(label, disks):
-    """Raise Refused if a volume is the source of two of ``disks``, which are (slot, disk) pairs."""
-    slots = {}
-    for slot, volume in ((slot, disk["source"]) for slot, disk in disks if disk.get("source")):
-        if volume in slots:
-            raise Refused(
-                f"{label}: disks: '{volume}' is the source of {slots[volume]} and of {slot}.",
-                "Give each disk a volume of its own.",
-            )
-        slots[volume] = slot
-
-
 def check_source(driver, label, before, node, slot, disk):
     """Raise Refused or NotFound if the source of a disk cannot be attached to the VM."""
     volume = disk.get("source")

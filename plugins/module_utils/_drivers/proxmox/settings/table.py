@@ -88,7 +88,8 @@ def _switch(option):
     )
 
 
-def _read_cpus(options):
+def cpus_of(options):
+    """The number of CPUs of a VM."""
     return int(options.get("sockets", 1)) * int(options.get("cores", options.get("smp", 1)))
 
 
@@ -171,7 +172,7 @@ def _write_display(update, change):
 
 #: {field: Setting}. The functions read a dict of options, and write to a ConfigUpdate.
 SETTINGS = {
-    "cpus": Setting(_read_cpus, _write_cpus),
+    "cpus": Setting(cpus_of, _write_cpus),
     "memory": Setting(memory_of, _write_memory),
     "nested_virtualization": Setting(_is_nested, _write_nested),
     "os_type": Setting(

@@ -82,8 +82,3 @@ def _address(vm, address):
             f"{vm.name}: networks: '{address}' is not an IP address.",
             "Set one such as 192.168.56.10, without a prefix length.",
         ) from error
-
-
-def addresses(config):
-    """The addresses in a VM's settings."""
-    return {nic["address"] for nic in (config.get("networks") or {}).values() if nic.get("address")}

@@ -55,13 +55,15 @@ def host_ends(config):
     return {host_end(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()}
 
 
-def check_ports_are_free(plan, created):
+def check_ports_are_free(driver, plan, created, released):
     """Reject ports of the host that other programs use: Vagrant would forward none, and not start the VM."""
     config = plan.after.config
     if plan.before.power == RUNNING or (created is not None and config.get("provider") == "libvirt"):
         return  # The VM itself uses them; with libvirt its ssh processes, which may keep them until its next start.
     for name, rule in sorted((config.get("port_forwards") or {}).items()):
-        port = rule["host_port"]
+        port, claim = rule["host_port"], driver.claims().forward(rule, name)[0]
+        if (claim.kind, claim.identity) in released:
+            continue
         if not net.is_free(rule.get("host_address") or "", port, rule.get("protocol") or "tcp"):
             raise Refused(
                 f"{plan.after.name}: port_forwards: host port {port} of {name} is used by another program.",

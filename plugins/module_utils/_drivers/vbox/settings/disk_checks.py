@@ -23,7 +23,6 @@ def check_media(listing, plan):
     """Raise NotFound or Refused for what VirtualBox would detect only after something was changed."""
     found = {one.uuid: one for one in listing.machines if one.machine is not None}
     vm = plan.before
-    _check_not_attached_twice(plan)
     for step in plan.steps:
         if step.verb == "clone" and not step.arguments["creation"]["clone"]["linked"]:
             source = found.get(step.arguments["source"].id)
@@ -55,20 +54,6 @@ def _check_growth(plan, disks):
                 "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
                 f" {image.location} {stem}-standard{ending} --variant Standard.",
             )
-
-
-def _check_not_attached_twice(plan):
-    """VirtualBox attaches an image only once, but detects that after other changes were made."""
-    slots = {}
-    for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
-        source = os.path.realpath(disk["source"]) if disk.get("source") else None
-        if source in slots:
-            raise Refused(
-                f"{plan.after.name}: disks: {disk['source']} would be attached at both {slots[source]} and {slot}.",
-                "Attach it at one slot only; state: absent detaches it from the other.",
-            )
-        if source:
-            slots[source] = slot
 
 
 def _check_drive(vbox_vm, plan):

@@ -17,7 +17,7 @@ from ...._lifecycle.units import MIB
 from ...._ports import files
 from ...._tools import vboxmanage_output as output
 from ..mark import write_mark
-from ..vbox_vm import FORMATS, bus_for, parse_slot, slot_name
+from ..vbox_vm import FORMATS, bus_for, file_name, parse_slot, slot_name
 from .disk_checks import DRIVE_SLOTS, drive_controller, no_free_drive_slot
 from .images import create_image, images_to_release, release_images
 
@@ -37,6 +37,12 @@ def base_name(vbox_vm):
 
 def seed_path(vbox_vm):
     return seed_path_in(vbox_vm.folder, base_name(vbox_vm))
+
+
+def folder_of_new(driver, listing, name, config):
+    """The directory of a new VM: VirtualBox adds the first of its groups."""
+    base = driver.storage_path or listing.properties.get("Default machine folder", "")
+    return os.path.join(base, *[part.strip("/") for part in config.get("groups", ())[:1]], file_name(name))
 
 
 def seed_path_in(folder, name):

@@ -62,53 +62,31 @@ def _name_error(name):
     return None
 
 
-def check_ports(listing, plan):
-    """Reject host ports that are in use: VirtualBox would start the VM nevertheless, and not forward them."""
+def check_ports(driver, plan, released=frozenset()):
+    """Reject host ports that other programs use: VirtualBox would start the VM nevertheless, and not forward them.
+
+    ``released`` are the claims of VMs that the same task stops before.
+    """
     vm = plan.before
     starts = any(step.verb == "start" for step in plan.steps)
     is_up = vm.power in set(ON) - {SUSPENDED}
     rules = plan.after.config.get("port_forwards") or {}
     own = (vm.config.get("port_forwards") or {}) if is_up else {}
-    others = _rules_of_running(listing, vm.id)
-    _check_ends(plan.after.name, rules)
     for name, rule in sorted(rules.items()):
         port = rule.get("host_port")
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
             continue
-        user = others.get((rule.get("protocol", "tcp"), port))
-        free = net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
-        if user or not (free or _is_own(own, port)):
+        free = any((one.kind, one.identity) in released for one in driver.claims().forward(rule, name))
+        free = free or net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
+        if not (free or _is_own(own, port)):
             raise Refused(
-                f"{plan.after.name}: port_forwards.{name}.host_port: {port} is already used by"
-                f" {user or 'another program'}.",
+                f"{plan.after.name}: port_forwards.{name}.host_port: {port} is already used by another program.",
                 "Set another host_port, or omit it to use a free port.",
             )
 
 
-def _check_ends(name, rules):
-    """Reject two rules with the same port and address of the host, which VirtualBox does not support."""
-    seen = {}
-    for rule, entry in sorted(rules.items()):
-        end = (entry.get("protocol", "tcp"), entry.get("host_address") or "", entry.get("host_port"))
-        if end[2] and end in seen:
-            raise Refused(
-                f"{name}: port_forwards: {seen[end]} and {rule} use the same host_port {end[2]}.",
-                "Set another host_port for one of them.",
-            )
-        seen[end] = rule
-
-
 def _is_own(own, port):
     return any(rule.get("host_port") == port for rule in own.values())
-
-
-def _rules_of_running(listing, but):
-    found = {}
-    for one in listing.machines:
-        if one.uuid != but and one.machine is not None and one.machine.values.get("VMState") in ("running", "paused"):
-            for _nic, rule in listing.vbox_vm(one).rules.values():
-                found[rule.protocol, rule.host_port] = one.name
-    return found
 
 
 def _check_address(vm, name, address):

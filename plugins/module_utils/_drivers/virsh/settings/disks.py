@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import xml.etree.ElementTree as ET
 from string import ascii_lowercase
@@ -13,9 +12,8 @@ from string import ascii_lowercase
 from ...._lifecycle.errors import CommandFailed, Refused
 from ...._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
 from ...._lifecycle.units import human_size
-from ...._ports import files
-from ...._tools.virsh import ConnectionLost
-from ..definition import file_of, find_or_add_child, source_of, target_of
+from ...._ports import files, writes
+from ..definition import file_of, file_or_device_of, find_or_add_child, source_of, target_of
 
 _BUSES = {"vd": "virtio", "sd": "scsi", "hd": "ide"}
 _HOT_PLUGGABLE = ("virtio", "scsi")
@@ -201,7 +199,7 @@ def _change_live_iso(driver, vm, drive, path):
 
 
 def add_disk(driver, vm, definition, running, change, created):
-    slot, entry, new_files = change.key, change.new, []
+    slot, entry, new_files, before = change.key, change.new, [], writes.count()
     attached = [disk for disk in running.drives("disk") if target_of(disk) == slot] if running is not None else []
     if attached:
         # An interrupted run has attached it to the running VM, but did not store it in the definition.
@@ -216,20 +214,33 @@ def add_disk(driver, vm, definition, running, change, created):
         created.append(path)
     element = disk_element(slot, path, image_format, bus_of(slot, entry))
     if running is not None and not attached:
-        _attach_disk(driver, vm, element, new_files)
+        _attach_disk(driver, vm, element, new_files, before)
     insert_disk(definition, element)
 
 
-def _attach_disk(driver, vm, element, new_files):
-    """Attach a disk to the running VM; if libvirt rejects it, its new files are removed."""
+def _attach_disk(driver, vm, element, new_files, before):
+    """Attach a disk to the running VM. After an error, its new files are removed if no VM uses them.
+
+    libvirt may attach the disk although the call fails, for example because its answer was lost. This is no error.
+    ``before`` is the number of changes before the files were created: files that are removed again are no change.
+    """
     try:
         attach(driver, vm, element)
     except CommandFailed as error:
-        # If the connection was lost, the disk may be attached, and its file in use.
-        if not isinstance(error, ConnectionLost):
-            for path in new_files:
-                files.remove(path)
+        from ..storage import remove_unused  # Here, because info modules do not need it.
+
+        definitions = remove_unused(driver, new_files, error)
+        if any(_has_disk(definition, element) for definition in definitions if definition.uuid == vm.id):
+            return
+        if definitions:
+            writes.set_back(before)
+            writes.note(doubtful=True)
         raise
+
+
+def _has_disk(definition, element):
+    place = target_of(element), file_or_device_of(element)
+    return place in [(target_of(disk), file_or_device_of(disk)) for disk in definition.drives("disk")]
 
 
 def remove_disk(driver, vm, definition, running, change, created):
@@ -266,18 +277,17 @@ def attach(driver, vm, element):
         ) from error
 
 
-def check_disk(driver, name, slot, entry, written_by, image=None, expected=()):
+def check_disk(driver, name, slot, entry, image=None, expected=()):
     """Check a disk to be created or attached. A new disk must have no file yet, or one with the same content.
 
-    At paths in ``expected``, a file may exist with any content: it belongs to this VM, or is deleted before.
+    Files with an identity in ``expected`` may have any content: they belong to this VM, or are deleted before.
     """
     if entry.get("source"):
-        driver.storage.check_disk_source(name, slot, entry, written_by)
-    else:
-        path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
-        driver.storage.check_not_used(name, path, written_by)
-        if os.path.realpath(path) not in expected:
-            driver.storage.check_existing_file(path, entry, image)
+        driver.storage.check_disk_source(name, slot, entry)
+        return
+    path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
+    if files.identity(path) not in expected:
+        driver.storage.check_existing_file(path, entry, image)
 
 
 def check_disk_can_grow(vm, change):
@@ -291,7 +301,7 @@ def check_disk_can_grow(vm, change):
         )
 
 
-def check_added_disk(driver, vm, change, written_by):
+def check_added_disk(driver, vm, change, released):
     """Check a disk to be added to an existing VM, and its slot."""
     drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
     if change.key in drives:
@@ -300,7 +310,8 @@ def check_added_disk(driver, vm, change, written_by):
             f"Use another slot, such as {_another_slot(driver, vm, change)}.",
         )
     # An interrupted run may have attached the file to this VM already.
-    check_disk(driver, vm.name, change.key, change.new, written_by, expected=written_by)
+    own = {files.identity(file_of(disk)) for one in driver.definitions_of(vm) for disk in one.drives("disk")}
+    check_disk(driver, vm.name, change.key, change.new, expected=own | released)
 
 
 def _another_slot(driver, vm, change):

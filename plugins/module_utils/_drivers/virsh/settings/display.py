@@ -111,23 +111,8 @@ def write_serial_log(definition, change):
     log.set("file", change.new)
 
 
-def check_serial_log(name, vm_id, path, definitions, local):
-    """Reject a file that another VM writes to or that is not a log: virtlogd runs as root and would truncate it."""
-    real = os.path.realpath if local else os.path.normpath
-    others = [definition for definition in definitions if definition.uuid != vm_id]
-    users = {other.name for other in others if real(path) in map(real, _outputs(other))}
-    if users:
-        raise Refused(
-            f"{name}: serial_log: {path} is already written by {', '.join(sorted(users))}; each VM needs its own file.",
-            "Use another file.",
-        )
-    owners = {definition.name for definition in definitions if real(path) in map(real, _images(definition))}
-    if owners:
-        raise Refused(
-            f"{name}: serial_log: {path} is a disk or the NVRAM of {', '.join(sorted(owners))}.", "Use another file."
-        )
-    if not local:
-        return
+def check_serial_log(name, path):
+    """Reject a file that is not a log: virtlogd runs as root and would truncate it."""
     folder = os.path.dirname(path)
     if not files.is_folder(folder):
         raise NotFound(f"{name}: serial_log: {folder} is not a directory.", "Create it, or use another directory.")
@@ -140,14 +125,8 @@ def check_serial_log(name, vm_id, path, definitions, local):
         )
 
 
-def _outputs(definition):
+def log_files(definition):
     """Files to which devices of a VM write output."""
     logs = [log.get("file") for log in definition.devices.iter("log")]
     ports = [source.get("path") for source in definition.root.findall("devices/*[@type='file']/source")]
     return [path for path in (*logs, *ports) if path]
-
-
-def _images(definition):
-    """Absolute paths of disks, ISO images and NVRAM."""
-    sources = [source.get("file") for source in definition.devices.iter("source")]
-    return [path for path in (*sources, definition.get("os/nvram")) if path and os.path.isabs(path)]

@@ -77,54 +77,6 @@ def check_networks(driver, plan):
         )
 
 
-def check_macs(driver, plan):
-    """Reject a MAC that two NICs of a VM, or two VMs on one network, would have: neither could be reached reliably."""
-    nics, name = plan.after.config.get("networks") or {}, plan.after.name
-    is_clone = any(step.verb == "clone" for step in plan.steps)
-    changed = _changed_nics(plan, is_clone)
-    # The other NICs of a clone get new MACs, which are not known yet.
-    known = {key: nic for key, nic in sorted(nics.items()) if not is_clone or key in changed}
-    macs = {key: nic["mac"].lower() for key, nic in known.items() if nic.get("mac")}
-    to_check = changed & set(macs)
-    for key in sorted(to_check):
-        mac = macs[key]
-        duplicate = next((other for other in macs if macs[other] == mac and other != key), None)
-        if duplicate is not None:
-            raise Refused(
-                f"{name}: networks.{key}.mac: {mac} is also the MAC of NIC {duplicate}.",
-                "Set a different MAC for each NIC.",
-            )
-    if to_check:
-        _check_macs_of_other_vms(driver, plan, {key: macs[key] for key in to_check})
-
-
-def _changed_nics(plan, is_clone):
-    """Keys of the NICs that get a MAC or another network by this plan."""
-    if any(step.verb == "create" for step in plan.steps):
-        return set(plan.after.config.get("networks") or {})
-    kinds = ("networks.add", "networks.mac", *(() if is_clone else ("networks.source", "networks.type")))
-    return {change.key for step in plan.steps for change in step.changes if change.kind in kinds}
-
-
-def _check_macs_of_other_vms(driver, plan, macs):
-    """``macs`` is {key of the NIC: MAC}."""
-    other_vms = [one for one in driver.all_definitions() if one.uuid != plan.before.id]
-    for definition in other_vms:
-        for nic in read_networks(definition).values():
-            for key, mac in macs.items():
-                if nic.get("mac") == mac and _share_a_network(nic, plan.after.config["networks"][key]):
-                    raise Refused(
-                        f"{plan.after.name}: networks.{key}.mac: {mac} is used by {definition.name} on the same network"
-                        f" ({nic['source']}).",
-                        "Set another MAC, or omit mac to have one generated.",
-                    )
-
-
-def _share_a_network(one, other):
-    """Whether two NICs are on the same network. A NIC of type user has no source: it is on a network of its own."""
-    return bool(one.get("source")) and (one.get("type"), one["source"]) == (other.get("type"), other.get("source"))
-
-
 def _needs_active_networks(step):
     """Whether the step starts the VM, or restores a snapshot to a running VM.
 

@@ -1,54 +1,56 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check disks before the first step: sources, free space, and that no image is used twice."""
+"""Check disks before the first step: sources and free space."""
 
 from __future__ import annotations
 
 import os
 
 from ...._lifecycle.errors import NotFound, Refused
-from ...._lifecycle.model import ON
 from ...._lifecycle.planned import deleted_files
 from ...._lifecycle.units import MIB, human_size
 from ...._ports import files
 from ...._tools import disk_header
-from ..observe import bases_of, users_of_files
+from ..observe import bases_of
 from ..options import STORAGE
 from .disks import FIRST, new_disks, seed_path
 
 _BASE_FORMAT, _SECTOR = "qcow2", 512
 
 
-def check_disks(driver, found, plan, steps):
-    """Raise NotFound or Refused for problems that vmctl or vmd would report only after something was changed."""
-    deleted = {os.path.realpath(path) for path in deleted_files(plan)}
+def check_disks(driver, found, plan, steps, released):
+    """Raise NotFound or Refused for problems that vmctl or vmd would report only after something was changed.
+
+    ``released`` are the identities of files that earlier plans delete.
+    """
+    deleted = released | {files.identity(path) for path in deleted_files(plan)}
     for one in steps:
         if one.step.verb in ("create", "clone"):
-            _check_content(driver, found, plan.after.name, one.step)
+            _check_content(driver, plan.after.name, one.step)
         _check_new_files(driver, found, plan.after.name, one, deleted)
         for change in one.changes:
             if change.kind == "disks.add" and change.new.get("source"):
-                _check_source(found, plan.after.name, change)
+                _check_source(plan.after.name, change)
             elif change.kind == "disks.size":
-                _check_growth(found, plan, one.vm, change)
+                _check_growth(plan, one.vm, change)
 
 
-def _check_content(driver, found, name, step):
+def _check_content(driver, name, step):
     """Check what a new VM is created from: the image, or the disks of the VM to clone."""
     image = step.arguments["creation"].get("image")
     entries = step.arguments["config"].get("disks") or {}
     if image:
         _check_image(name, "image.source", image["source"], image["linked"], entries[FIRST].get("size"))
-        _check_unused(found, name, image["source"])
         _check_space(driver, name, [] if image["linked"] else [image["source"]])
     source, requested = step.arguments.get("source"), step.arguments["creation"].get("clone")
     if source is None or not requested:
         return
-    disks = source.config.get("disks") or {}
-    for slot, disk in disks.items():
-        _check_image(name, f"clone.source: disks.{slot}", disk["source"], requested["linked"], None)
-    _check_space(driver, name, [] if requested["linked"] else [disk["source"] for disk in disks.values()])
+    # A source that the same task creates has no files yet.
+    disks = {slot: disk["source"] for slot, disk in (source.config.get("disks") or {}).items() if disk.get("source")}
+    for slot, path in disks.items():
+        _check_image(name, f"clone.source: disks.{slot}", path, requested["linked"], None)
+    _check_space(driver, name, [] if requested["linked"] else list(disks.values()))
 
 
 def _check_space(driver, name, copied):
@@ -61,19 +63,6 @@ def _check_space(driver, name, copied):
     folder, alternative = driver.options["storage_path"], "set another storage_path, or linked: true"
     needed = sum(files.allocated(one) for path in copied for one in (path, *bases_of(path)))
     driver.space.reserve(name, "storage_path", folder, needed, files.free_space(folder), alternative)
-
-
-def _check_unused(found, name, image):
-    """Raise Refused if the image is the disk of a VM, because that changes. The base of such a disk does not."""
-    users = [
-        one.name
-        for one in found.configuration.blocks.values()
-        if os.path.realpath(image) in [os.path.realpath(path) for path, _format in found.definition(one.name).disks]
-    ]
-    if users:
-        raise Refused(
-            f"{name}: image.source: {image} is the disk of {', '.join(users)}.", "Use a copy of it, or clone the VM."
-        )
 
 
 def _check_image(name, option, path, linked, size):
@@ -105,7 +94,7 @@ def _check_new_files(driver, found, name, one, deleted):
     if (one.step.arguments.get("creation") or {}).get("cloud_init") is not None:
         paths.append(seed_path(driver, name))
     for path in paths:
-        if files.exists(path) and path not in leftovers and os.path.realpath(path) not in deleted:
+        if files.exists(path) and path not in leftovers and files.identity(path) not in deleted:
             raise Refused(f"{name}: {path} already exists.", "Move it, or attach it with disks[].source.")
     if paths:
         _check_folder(name, driver.options["storage_path"])
@@ -121,19 +110,13 @@ def _check_folder(name, folder):
         raise Refused(f"{name}: storage_path: {folder} cannot be written.", "Run the task as root (become: true).")
 
 
-def _check_source(found, name, change):
+def _check_source(name, change):
     path = change.new["source"]
     if not files.is_file(path):
         raise NotFound(f"{name}: {change.path}.source: {path} is not a file.", "Correct the path.")
-    users = users_of_files(found, excluding=name).get(os.path.realpath(path))
-    if users:
-        raise Refused(
-            f"{name}: {change.path}.source: {path} is used by {', '.join(sorted(users))}.",
-            "Detach it there first, or use a copy of it.",
-        )
 
 
-def _check_growth(found, plan, vm, change):
+def _check_growth(plan, vm, change):
     path = vm.config["disks"][change.key].get("source")
     # The disk of a linked clone that the plan creates has no file yet.
     linked = bases_of(path)[:1] if path else [one.arguments["source"].name for one in _linked_clones(plan)]
@@ -141,12 +124,6 @@ def _check_growth(found, plan, vm, change):
         raise Refused(
             f"{vm.name}: {change.path}: the disk is linked to {linked[0]}, and vmctl cannot enlarge such a disk.",
             "Omit the size, or create the VM without linked: true.",
-        )
-    users = path and users_of_files(found, excluding=vm.name).get(os.path.realpath(path))
-    if users:
-        raise Refused(
-            f"{vm.name}: {change.path}: {path} is the base of disks of {', '.join(sorted(users))}.",
-            "A base must not change. Clone the VM, and enlarge the disk of the clone.",
         )
     if change.new % MIB:
         raise Refused(f"{vm.name}: {change.path}: it is not a whole number of MiB.", "Round it to whole MiB.")
@@ -170,25 +147,13 @@ def _linked_clones(plan):
     return [step for step in plan.steps if step.verb == "clone" and step.arguments["creation"]["clone"]["linked"]]
 
 
-def check_start(found, plan):
-    """Raise for a missing disk, and one that is in use: vmd reports both with the same message."""
-    name = plan.after.name
-    users = users_of_files(found, excluding=name)
+def check_start(plan):
+    """Raise for a missing disk: vmd reports it with the same message as one that is in use."""
     for slot, disk in sorted((plan.after.config.get("disks") or {}).items()):
         path = disk.get("source")
         if path is None:
             continue  # The same plan creates it.
         missing = next((one for one in (path, *bases_of(path)) if not files.exists(one)), None)
         if missing:
+            name = plan.after.name
             raise NotFound(f"{name}: disks.{slot}: {missing} does not exist, so the VM cannot start.", "Restore it.")
-        others = sorted(users.get(os.path.realpath(path), ()))
-        running = [one for one in others if one in found.rows and found.rows[one].power in ON]
-        linked = [one for one in others if _is_base(found, one, path)]
-        if linked or running:
-            why = f"is the base of disks of {', '.join(linked)}" if linked else f"is in use by {', '.join(running)}"
-            raise Refused(f"{name}: disks.{slot}: {path} {why}.", f"Use a clone of '{name}' instead.")
-
-
-def _is_base(found, name, path):
-    bases = (os.path.realpath(base) for disk, _format in found.definition(name).disks for base in bases_of(disk))
-    return os.path.realpath(path) in bases

@@ -62,6 +62,12 @@ def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
 
 def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
     """Run a task of ``proxmox_vm`` with these options; returns its Outcome."""
+    driver, asked = asked_of(world, api, **options)
+    return run(driver, asked, check, SimulatedClock(world), probe)
+
+
+def asked_of(world, api=None, **options):
+    """The (driver, Requests) of a task with these options."""
     params = {**defaults(proxmox_vm), **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
     for option in ("disks", "networks"):
@@ -80,7 +86,7 @@ def do(world, check=False, api=None, probe=lambda host, port, kind: True, **opti
         native_keys=params["native"] or (),
         sees_settings=needs_settings(params),
     )
-    return run(driver, requests(params, proxmox_vm.MODULE.options), check, SimulatedClock(world), probe)
+    return driver, requests(params, proxmox_vm.MODULE.options)
 
 
 def rejected(world, *words, **requested):

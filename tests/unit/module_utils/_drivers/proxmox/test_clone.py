@@ -32,9 +32,8 @@ def test_volume_is_not_attached_twice(world):
         world.storages.get("local-lvm").volumes[(node, volume.partition(":")[2])] = Volume(GIB, vmid=300)
     twice = [{"slot": slot, "source": volume} for slot in ("virtio1", "virtio2")]
     for requested in ({"name": "web2"}, {"name": "web3"}, {"name": "web3", "clone": {"source": "tmpl"}}):
-        rejected(
-            world, requested["name"], volume, "virtio1 and of virtio2", **requested, disks=[{"slot": "scsi0"}, *twice]
-        )
+        words = f"{volume} is also that of disks.virtio"
+        rejected(world, requested["name"], words, **requested, disks=[{"slot": "scsi0"}, *twice])
     _apply(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
     rejected(world, "web2", volume, "attached to it already", name="web2", disks=[{"slot": "scsi0"}, *twice])
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Unavailable
 
 from simulators.proxmox.access import User
 from unit.module_utils._drivers.proxmox.simulated import Api, do
@@ -98,4 +98,31 @@ def test_request_carried_out_after_a_timeout_is_not_an_error(world):
     world.faults.request("reply_after", method="PUT", path=".*/101/config", status=596, reason="Connection timed out")
     outcome = do(world, name="web2", memory="4096")
     assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[101].config.current["memory"] == "4096"
+
+
+@pytest.mark.parametrize("options", [{"name": "web2"}, {"name": "web2", "state": "started"}])
+def test_list_is_read_again_if_another_vm_is_deleted_meanwhile(world, options):
+    reason = "Configuration file 'nodes/pve2/qemu-server/104.conf' does not exist"
+    world.faults.request("reply", method="GET", path="/nodes/pve2/qemu", status=500, reason=reason, times=3)
+    outcome = do(world, **options)
+    assert (outcome.failed, outcome.vms[0]["name"]) == (False, "web2"), outcome.msg
+
+
+def test_list_that_never_succeeds_is_an_error(world):
+    reason = "Configuration file 'nodes/pve2/qemu-server/104.conf' does not exist"
+    world.faults.request("reply", method="GET", path="/nodes/pve2/qemu", status=500, reason=reason, times=10**6)
+    with pytest.raises(ApiError, match="104"):
+        do(world, name="web2")
+
+
+@pytest.mark.parametrize("state", ["present", "started"])
+def test_vm_is_running_again_if_its_change_is_rejected(world, state):
+    assert do(world, name="web2", state="started").vms[0]["state"] == "running"
+    world.faults.request("reply", method="PUT", path=".*/101/config", status=500, reason="unable to write")
+    change = {"name": "web2", "memory": "4096", "state": state, "allow_restart": True, "stop_mode": "force"}
+    outcome = do(world, **change)
+    assert (outcome.failed, outcome.changed, outcome.vms[0]["state"]) == (True, True, "running")
+    assert "unable to write" in outcome.msg and world.cluster.machines[101].running
+    assert not do(world, **change).failed
     assert world.cluster.machines[101].config.current["memory"] == "4096"

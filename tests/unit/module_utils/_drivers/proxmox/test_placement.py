@@ -130,7 +130,7 @@ def test_linked_clone_on_local_storage_and_its_template_cannot_migrate(world):
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0")] = Volume(GIB, vmid=9000)
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0/vm-100-disk-7")] = Volume(GIB, vmid=100, base="base-9000-disk-0")
     behind.edit(world, 9000, scsi0="zfs:base-9000-disk-0,size=1G")
-    rejected(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", "VM 100", name="tmpl", node="pve2")
+    rejected(world, "tmpl", "zfs:base-9000-disk-0", "linked clones", ": web1.", name="tmpl", node="pve2")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 9000, "pve2")
 

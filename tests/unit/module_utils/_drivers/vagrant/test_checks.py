@@ -88,7 +88,8 @@ def test_two_entries_that_vagrant_would_merge_are_rejected(world):
     [
         ("virtualbox", {}, False),
         ("virtualbox", {"protocol": "udp"}, True),
-        ("virtualbox", {"host_address": "127.0.0.1"}, True),
+        # A forward without an address listens at all addresses.
+        ("virtualbox", {"host_address": "127.0.0.1"}, False),
         ("virtualbox", {"host_port": 8081}, True),
         # vagrant-libvirt starts one process for each host port.
         ("libvirt", {"host_address": "127.0.0.1"}, False),
@@ -101,7 +102,10 @@ def test_host_port_cannot_be_forwarded_twice(world, provider, second, accepted):
     assert not world.run("mail", state="absent").failed
     assert world.create(provider=provider, port_forwards=both[:1]).vm
     again = world.run(port_forwards=both[1:])
-    assert again.vm["changed"] if accepted else "web: port_forwards: two entries have the host_port" in again.error
+    if accepted:
+        assert again.vm["changed"]
+    else:
+        assert "web: port_forwards.b.host_port: 8080 is also that of port_forwards.a.host_port" in again.error
     purged = world.run(port_forwards=both[1:], purge=["port_forwards"])
     assert purged.vm["settings"]["port_forwards"] == [{"protocol": "tcp", **both[1]}]
 
@@ -265,7 +269,8 @@ def test_error_names_missing_plugin(world):
     [
         ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "name": "b"}]}, "mail forwards the same"),
         ({"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
-         {"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]}, "mail has the same address: 192"),
+         {"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
+         "web: networks.1.address: 192.168.56.10 is used by mail"),
         ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "protocol": "udp"}]}, None),
     ],
 )  # fmt: skip

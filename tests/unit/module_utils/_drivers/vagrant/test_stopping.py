@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vagrant.in_process import World
 
@@ -89,3 +91,22 @@ def test_port_forwards_of_libvirt_are_ended_before_power_changes(tmp_path, befor
     assert world.run(state=state, stop_mode=mode).vm["changed"]
     expected = {"libvirt": ([], []), "hyperv": ([4711], ["ssh_18080.pid"])}[provider]
     assert (list(world.port.processes), [one.name for one in pids.iterdir()]) == expected
+
+
+def test_vm_is_running_again_if_its_vagrantfile_cannot_be_written(world, monkeypatch):
+    """The change of a stopped VM needs no call of a program."""
+    world.create(state="started", cpus=1)
+    write, errors = files.write_atomically, [PolyvirtError("No space left on device.")]
+
+    def write_later(path, data, mode=0o644):
+        if errors and any("halt" in call for call in world.port.calls):
+            raise errors.pop()
+        write(path, data, mode)
+
+    monkeypatch.setattr(files, "write_atomically", write_later)
+    change = {"cpus": 2, "allow_restart": True, "stop_mode": "force"}
+    failed = world.run(**change)
+    assert (failed.error, errors) == ("web: No space left on device.", [])
+    assert (failed.vms[0]["state"], failed.vms[0]["changed"], failed.vms[0]["cpus"]) == ("running", True, 1)
+    again = world.run(**change).vm
+    assert (again["state"], again["cpus"]) == ("running", 2)

@@ -15,6 +15,7 @@ from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
@@ -22,6 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports.command impor
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from platforms.virtualbox import double_registry, tasks
+from platforms.virtualbox.double.failures import NeverEnds
 from platforms.virtualbox.guests import disk_image
 from unit.module_utils._engine.world import FakeClock
 
@@ -117,12 +119,19 @@ class InProcess(Commands):
             self._before.pop(word)()
         for word in self._fails.keys() & set(argv):
             return Completed(tuple(argv), 1, "", f"VBoxManage: error: {self._fails.pop(word)}\n")
-        completed = Completed(tuple(argv), *self._box.call(*argv[1:]))
+        completed = Completed(tuple(argv), *self._call(argv[1:], timeout))
         for word in self._after.keys() & set(argv):
             self._after.pop(word)()
         if writes and completed.rc == 0:
             counted.note()
         return completed
+
+    def _call(self, words, timeout):
+        try:
+            return self._box.call(*words)
+        except NeverEnds:
+            self._box.clock.sleep(timeout)
+            raise Timeout(f"'VBoxManage {' '.join(words)}' did not finish within {timeout} seconds.", timeout) from None
 
 
 def _make_iso(argv):
@@ -140,6 +149,11 @@ def task(box, *names, commands=None, before=None, after=None, fails=None, **more
     """Run one task (see ``virtualbox.tasks.task``)."""
     commands = commands or InProcess(box, before, after, fails)
     return tasks.task(box, *names, commands=commands, clock=box.clock, **more)
+
+
+def several(box, *entries, check=False):
+    """Run one task with several entries (see ``virtualbox.tasks.several``)."""
+    return tasks.several(box, *entries, check=check, commands=InProcess(box), clock=box.clock)
 
 
 def snapshot(box, snapshot_name, name="web", state="present", **more):

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 TRAITS = vbox_traits((7, 2, 22))
@@ -73,13 +74,14 @@ def test_image_that_a_vm_writes_to_is_not_copied(tmp_path):
     base = tmp_path / "machines" / "run" / "run-SATA-0.vdi"
     write_vdi(base)
     with pytest.raises(Refused, match=r"new: image\.source: .* is a disk of run, which may write to it"):
-        driver.preflight(creation_from(str(base)))
+        check_claims(driver, creation_from(str(base)))
 
 
 def test_image_that_only_a_snapshot_uses_is_copied(tmp_path):
     driver, _commands = driver_on(tmp_path, storage_path=str(tmp_path))
     base = tmp_path / "machines" / "g" / "web" / "web-SATA-0.vdi"
     write_vdi(base)
+    check_claims(driver, creation_from(str(base)))
     driver.preflight(creation_from(str(base)))
 
 

@@ -176,7 +176,7 @@ def test_clone_that_is_deleted_at_once_is_created_again(vbox):
 def test_partly_created_vm_with_the_same_file_name_is_kept(vbox):
     task(vbox, "source").succeeded()
     vbox.run("createvm", "--name", "a/b", "--uuid", "706f6c79-7669-4000-8000-000000000009", "--register")
-    clone(vbox, "a:b").refused("a_b.vbox belongs to the VM 'a/b'")
+    clone(vbox, "a:b").refused("a_b.vbox is used by a/b")
     assert '"a/b"' in vbox.run("list", "vms")
 
 

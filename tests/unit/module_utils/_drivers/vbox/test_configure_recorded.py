@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import er
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 MIB = 1 << 20
@@ -108,8 +109,8 @@ def test_tags_are_stored_in_the_mark(tmp_path):
 def test_vm_that_linked_clones_need_is_not_deleted(tmp_path):
     driver, _commands = driver_on(tmp_path)
     vm = recorded_vm(driver, "web", "files")
-    refusal = plan(vm, Request(name="web", state="absent"), TRAITS).refusal
-    assert "needed by linked" in str(refusal)
+    with pytest.raises(errors.Refused, match="needed by linked"):
+        check_claims(driver, plan(vm, Request(name="web", state="absent"), TRAITS), traits=TRAITS)
 
 
 def test_clone_is_deleted_with_its_own_images(tmp_path):

@@ -189,7 +189,7 @@ def test_vm_without_a_mark_that_has_run_is_not_completed(vbox):
 def test_two_names_with_one_file_name_are_rejected(vbox):
     first = task(vbox, "a/b").succeeded().vm
     before = vbox.files()
-    task(vbox, "a:b").failed("a_b.vbox belongs to the VM 'a/b'", "Use another name")
+    task(vbox, "a:b").failed("a_b.vbox is used by a/b", "another name for the VM")
     assert (observed(vbox, name="a/b").id, vbox.files()) == (first["id"], before)
 
 

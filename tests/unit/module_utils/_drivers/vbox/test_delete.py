@@ -94,7 +94,7 @@ def test_own_disk_that_another_vm_uses_is_kept(vbox):
     assert observed(vbox, name="other").config["disks"]["SATA 0"]["source"] == disk
 
 
-def test_files_name_their_users(vbox):
+def test_files_of_the_vm_and_of_the_user_are_told_apart(vbox):
     task(vbox, config=TWO_DISKS, cloud_init={"user": "admin"}).succeeded()
     snapshot(vbox, "base").succeeded()
     vbox.run(*LINKED)
@@ -102,8 +102,8 @@ def test_files_name_their_users(vbox):
     found = observed(vbox, "files")
     folder = f"{vbox.machines}/web"
     expected = {
-        f"{folder}/web-SATA-0.vdi": ("disk", True, ("copy",), True),
-        f"{folder}/web-SATA-1.vdi": ("disk", True, ("copy",), True),
+        f"{folder}/web-SATA-0.vdi": ("disk", True, (), True),
+        f"{folder}/web-SATA-1.vdi": ("disk", True, (), True),
         f"{folder}/web.polyvirt-seed.iso": ("support", True, (), False),
         vbox.disk(): ("disk", False, (), False),
     }
@@ -151,7 +151,7 @@ def test_disk_that_a_snapshot_of_another_vm_needs_is_kept(vbox, delete_disks):
     snapshot(vbox, "s", "other").succeeded()
     task(vbox, "other", config={"disks": {"SATA 1": None}}).succeeded()
     config = {"disks": {"SATA 1": {"source": disk}}}
-    task(vbox, config=config).refused(f"{disk} is a disk of other")
+    task(vbox, config=config).refused(f"{disk} must not be written to, because snapshots of other need it")
     task(vbox, state="absent", delete_disks=delete_disks).succeeded()
     assert (disk in vbox.registered(), os.path.exists(disk)) == (True, True)
     snapshot(vbox, "s", "other", state="restored").succeeded()
@@ -180,7 +180,7 @@ def test_disk_detached_since_a_snapshot_cannot_be_used_by_another_vm(vbox, detac
     files = {file.path: file for file in observed(vbox, "files").files}
     assert (files[detached].ours, files[detached].used_by, files[detached].bound) == (True, (), False)
     config = {**SMALL, "disks": {"#0": {"source": detached}}}
-    task(vbox, "other", config=config).refused(f"{detached} is a disk of web")
+    task(vbox, "other", config=config).refused(f"{detached} must not be written to, because snapshots of web need it")
 
 
 def test_disk_attached_again_has_its_previous_size(vbox, detached):

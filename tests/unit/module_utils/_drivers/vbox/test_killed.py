@@ -122,7 +122,7 @@ def test_disk_of_a_killed_task_that_another_vm_uses_is_kept(vbox):
     disk = f"{vbox.machines}/web/web-SATA-1.vdi"
     task(vbox, "other", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).succeeded()
     done = task(vbox, **more)
-    assert (done.outcome.failed, f"{disk} already exists" in done.outcome.msg) == (True, True)
+    assert (done.outcome.failed, f"{disk} is a disk of other" in done.outcome.msg) == (True, True)
     task(vbox, state="absent").succeeded()
     assert disk in vbox.registered()
 

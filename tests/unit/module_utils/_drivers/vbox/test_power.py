@@ -180,3 +180,52 @@ def test_light_observation_reads_only_the_list_of_vms(vbox):
         ("list", "--multiple", "--long", "systemproperties", "hdds", "vms"),
         ("list", "--long", "vms"),
     }
+
+
+# The teleporter: a VM that receives the state of a running VM from another host ---------------------------------------
+
+TELEPORTER = "web: its teleporter is enabled"
+TURN_OFF = "VBoxManage modifyvm web --teleporter off"
+
+
+def with_teleporter(vbox):
+    uuid = vbox.make("web", "ignores")
+    vbox.run("modifyvm", uuid, "--teleporter", "on")
+    return uuid
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_vm_that_would_wait_for_another_host_is_not_started(vbox, check):
+    with_teleporter(vbox)
+    for config in ({}, {"memory": 32 * MIB}):
+        task(vbox, state="started", config=config, check=check).refused(TELEPORTER, TURN_OFF)
+    assert vbox.values()["VMState"] == "poweroff"
+
+
+def test_vm_that_would_wait_for_another_host_is_not_stopped_to_be_restarted(vbox):
+    uuid = with_teleporter(vbox)
+    vbox.run("modifyvm", uuid, "--teleporter", "off")
+    task(vbox, state="started").succeeded()
+    vbox.set_value(uuid, "teleporterenabled", "on")  # As on a VM that came from another host.
+    task(vbox, state="started", config={"memory": 32 * MIB}, allow_restart=True).refused(TELEPORTER)
+    assert vbox.values()["VMState"] == "running"
+
+
+def test_clone_that_would_wait_for_another_host_is_not_started(vbox):
+    with_teleporter(vbox)
+    source = {"source": "web", "linked": False}
+    task(vbox, "copy", state="started", config={}, clone=source).refused("copy: its teleporter is enabled", TURN_OFF)
+    task(vbox, "copy", state="present", config={}, clone=source).succeeded()
+    task(vbox, "copy", state="started", config={}).refused("copy: its teleporter is enabled")
+
+
+def test_vm_with_teleporter_is_changed_while_it_is_off(vbox):
+    with_teleporter(vbox)
+    task(vbox, state="stopped", config={"memory": 32 * MIB}).succeeded()
+
+
+def test_saved_memory_is_restored_whatever_the_teleporter_is(vbox):
+    uuid = running(vbox)
+    task(vbox, state="suspended", config={}).succeeded()
+    vbox.set_value(uuid, "teleporterenabled", "on")
+    task(vbox, state="started", config={}).succeeded()

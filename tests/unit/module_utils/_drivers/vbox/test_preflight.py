@@ -315,11 +315,9 @@ def test_image_is_attached_at_one_slot_only(vbox):
     disk = {"source": vbox.disk()}
     config = {**SMALL, "disks": {"SATA 0": disk, "SATA 1": disk}}
     for check in (True, False):
-        task(vbox, config=config, check=check).refused(f"{vbox.disk()} would be attached at both SATA 0 and SATA 1")
+        task(vbox, config=config, check=check).refused(f"{vbox.disk()} is also that of disks.SATA 1.source")
     task(vbox, config={**SMALL, "disks": {"SATA 0": disk}}).succeeded()
-    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused(
-        "would be attached at both SATA 0 and SATA 1"
-    )
+    task(vbox, config={"memory": 24 * MIB, "disks": {"SATA 1": disk}}).refused("is also that of disks.SATA 0.")
 
 
 def test_free_slot_for_a_drive_is_checked(vbox):
@@ -361,8 +359,11 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
         task(vbox, config={**SMALL, "port_forwards": {"a": one}}).succeeded()
     rules = {"b": two} if exists else {"a": one, "b": two}
     for check in (True, False):
-        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused("a and b use the same host_port")
-    rules["b"] = {**two, "host_address": "127.0.0.1"}
+        task(vbox, config={**SMALL, "port_forwards": rules}, check=check).refused(
+            "host_port: 8080 is also that of port_forwards."
+        )
+    # A listener on all addresses would leave nothing for one on a single address.
+    rules = {"a": {**one, "host_address": "127.0.0.2"}, "b": {**two, "host_address": "127.0.0.1"}}
     task(vbox, config={**SMALL, "port_forwards": rules}).succeeded()
 
 
@@ -385,7 +386,7 @@ def test_copy_of_an_image_with_the_same_uuid_is_rejected(vbox, kind):
 @pytest.mark.parametrize("check", [True, False])
 def test_two_names_with_one_file_name_are_rejected(vbox, check):
     task(vbox, "a;b").succeeded()
-    task(vbox, "a:b", check=check).refused("a_b.vbox belongs to the VM 'a;b'")
+    task(vbox, "a:b", check=check).refused("a_b.vbox is used by a;b")
     path = vbox.machines / "c_d" / "c_d-SATA-0.vdi"
     path.parent.mkdir()
     path.write_bytes(b"precious")

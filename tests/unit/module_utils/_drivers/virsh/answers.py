@@ -89,6 +89,9 @@ class StoringVirsh(FakeVirsh):
         self.stored, self.running, self.fails_once = Definition(stored), running and Definition(running), {*fails_once}
         self._uuid = uuid
 
+    def batch(self, requests, timeout=None):
+        return [Answer(self.run(*words), None) for words in requests]
+
     def run(self, *words, stdin=None, timeout=None):
         if words[0] in self.fails_once:
             self.fails_once.remove(words[0])
@@ -96,6 +99,8 @@ class StoringVirsh(FakeVirsh):
         self.done.append(words)
         if words[:2] == ("dumpxml", self._uuid):
             return (self.stored if "--inactive" in words or self.running is None else self.running).text()
+        if words[0] == "list":
+            return f"{self._uuid} {self.stored.name}\n"
         if words[0] == "define":
             self.stored = Definition(stdin)
         elif words[0] in ("attach-device", "detach-device", "detach-disk"):
@@ -132,3 +137,21 @@ def chain(images, folder, *names):
     for backing, path in zip(paths, paths[1:]):
         images.overlay(path, backing, "qcow2")
     return paths
+
+
+def domain(name, *drives, more="", nvram=""):
+    """A definition; ``drives`` are (device, path, more XML within the disk), ``more`` whole disks."""
+    disks = "".join(
+        f"<disk type='file' device='{device}'><source file='{path}'/><target dev='vd{place}'/>{inner}</disk>"
+        for place, (device, path, inner) in enumerate(drives)
+    )
+    named = f"<name>{name}</name><uuid>u-{name}</uuid><os><nvram>{nvram}</nvram></os>"
+    return Definition(f"<domain>{named}<devices>{disks}{more}</devices></domain>")
+
+
+def disk(path, more=""):
+    return ("disk", path, more)
+
+
+def volume(name, pool="p"):
+    return f"<disk type='volume'><source pool='{pool}' volume='{name}'/><target dev='vdz'/></disk>"

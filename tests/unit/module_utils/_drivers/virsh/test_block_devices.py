@@ -9,8 +9,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, with_devices
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with
 
@@ -35,7 +37,10 @@ def check(folder, *changes, virsh=None, disks=None, steps=()):
     vm = Vm("m1", id=UUID, config={"disks": disks or {}})
     stored = {("list", "--all", "--uuid", "--name"): f"{UUID} m1\n", ("dumpxml", UUID): machine_xml()}
     driver = driver_of(virsh or FakeVirsh({**stored, ("dumpxml", UUID, "--inactive"): machine_xml()}), folder)
-    check_plan(driver, Plan(vm, vm, segments=((*steps, Step("configure", changes=changes)),)))
+    segments = ((*steps, Step("configure", changes=changes)),)
+    check_plan(driver, Plan(vm, vm, segments=segments))
+    if not steps:
+        check_claims(driver, Plan(vm, simulate(vm, segments[0]), segments=segments))
 
 
 def test_block_device_is_attached_as_raw_despite_qcow2_header(tmp_path, device):

@@ -12,7 +12,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh impor
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, recorded
 
 GIB = 1 << 30
@@ -26,6 +28,14 @@ def check(folder, *steps, nics=(), virsh=None):
     driver = driver_of(virsh or FakeVirsh(NETWORKS), folder)
     driver.hypervisor = "TEST"  # With QEMU, the result would depend on the CPU of the test host.
     check_plan(driver, Plan(vm, vm, segments=(steps,)))
+    return driver
+
+
+def check_others(folder, step, vm=None, **host):
+    """The same, and what other VMs exclude."""
+    driver = check(folder, step, **host) if vm is None else driver_of(host["virsh"], folder)
+    before = vm or Vm("web", id=None if step.verb == "create" else "u")
+    check_claims(driver, Plan(before, simulate(before, [step]), segments=((step,),)))
 
 
 def network(source):
@@ -89,7 +99,7 @@ def test_checks_write_nothing(tmp_path):
     virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
     check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
     assert list(tmp_path.iterdir()) == []
-    assert [words[0] for words in virsh.done] == ["list"]
+    assert virsh.done == []
 
 
 @pytest.mark.parametrize(("content", "refused"), [(b"", False), (b"x" * 4096, True)])
@@ -132,16 +142,17 @@ def creation_beside_m1(text, **config):
         ("dumpxml", UUID): text,
         ("dumpxml", UUID, "--inactive"): text,
     }
-    return {"virsh": FakeVirsh(answers)}, Step("create", arguments={"config": config, "creation": {}})
+    arguments = {"config": config, "creation": {}, "power": "stopped"}
+    return {"virsh": FakeVirsh(answers)}, Step("create", arguments=arguments)
 
 
 def test_nvram_file_of_another_vm_is_rejected(tmp_path):
     theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram-secure</nvram>"))
     host, step = creation_beside_m1(theirs, firmware="uefi", secure_boot=False)
-    check(tmp_path, step, **host)
+    check_others(tmp_path, step, **host)
     host, step = creation_beside_m1(theirs, firmware="uefi", secure_boot=True)
-    with pytest.raises(Refused, match=r"web: .*web\.nvram-secure is used by m1"):
-        check(tmp_path, step, **host)
+    with pytest.raises(Refused, match=r"web: firmware: .*web\.nvram-secure is used by m1"):
+        check_others(tmp_path, step, **host)
 
 
 def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monkeypatch):
@@ -157,18 +168,16 @@ def test_serial_log_of_another_vm_is_rejected(tmp_path):
     log = str(tmp_path / "log")
     theirs = machine_xml(("<devices>", f"<devices><serial type='pty'><log file='{log}'/></serial>"))
     host, step = creation_beside_m1(theirs, serial_log=log)
-    with pytest.raises(Refused, match=f"web: serial_log: {log} is already written by m1"):
-        check(tmp_path, step, **host)
-    with pytest.raises(Refused, match=f"web: serial_log: {log} is already written by m1"):
-        check(tmp_path, Step("configure", changes=(Change("serial_log", "", log),)), **host)
-    check(tmp_path, Step("configure", changes=(Change("serial_log", log, ""),)))
+    with pytest.raises(Refused, match=f"web: serial_log: {log} is used by m1"):
+        check_others(tmp_path, step, **host)
+    with pytest.raises(Refused, match=f"web: serial_log: {log} is used by m1"):
+        check_others(tmp_path, Step("configure", changes=(Change("serial_log", "", log),)), **host)
+    check_others(tmp_path, Step("configure", changes=(Change("serial_log", log, ""),)))
 
 
 def test_nvram_is_checked_for_firmware_change_of_existing_vm(tmp_path):
     theirs = machine_xml(("<os>", f"<os firmware='efi'><nvram>{tmp_path}/web.nvram</nvram>"))
     (arguments, _step), changes = creation_beside_m1(theirs), (Change("firmware", "bios", "uefi"),)
     vm = Vm("web", id="u", config={"firmware": "bios", "secure_boot": False})
-    with pytest.raises(Refused, match=r"web: .*web\.nvram is used by m1"):
-        check_plan(
-            driver_of(arguments["virsh"], tmp_path), Plan(vm, vm, segments=((Step("configure", changes=changes),),))
-        )
+    with pytest.raises(Refused, match=r"web: firmware: .*web\.nvram is used by m1"):
+        check_others(tmp_path, Step("configure", changes=changes), vm, **arguments)

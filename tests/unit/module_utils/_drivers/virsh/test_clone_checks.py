@@ -13,7 +13,10 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone, storage
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, Rich, external, write
 
@@ -27,9 +30,15 @@ def _rich(tmp_path):
 
 def check(rich, snapshot=None, linked=False, to_delete=()):
     creation = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}}
-    before = sorted(os.listdir(rich.folder))
+    arguments = {"creation": creation, "source": rich.vm, "config": {"disks": {"vda": {"format": "qcow2"}}}}
+    cloned = Plan(
+        Vm.absent("copy"), Vm("copy"), segments=((Step("clone", arguments={**arguments, "power": "stopped"}),),)
+    )
+    before, driver = sorted(os.listdir(rich.folder)), rich.driver()
     try:
-        clone.check_clone(rich.driver(), "copy", creation, rich.vm, to_delete)
+        clone.check_clone(driver, "copy", creation, rich.vm, {files.identity(path) for path in to_delete}, to_delete)
+        if not to_delete:
+            check_claims(driver, cloned)
     finally:
         assert sorted(os.listdir(rich.folder)) == before
         assert {words[0] for words in rich.virsh.done} <= {"dumpxml", "list", "snapshot-dumpxml"}
@@ -98,7 +107,7 @@ def test_disk_with_other_format_than_in_definition_is_rejected(rich):
 def test_disk_that_another_vm_writes_to_is_rejected(rich):
     other = machine_xml(("/var/lib/libvirt/images/m1.qcow2", rich.path(DISK)))
     rich.others[UUID, "m1"] = other
-    with pytest.raises(Refused, match=r"rich-vda\.qcow2 is also a disk of m1"):
+    with pytest.raises(Refused, match=r"copy: clone\.source: .*rich-vda\.qcow2 is a disk of m1, which may write to it"):
         check(rich)
 
 
@@ -114,7 +123,7 @@ def test_existing_file_at_path_of_clone_must_have_same_content(rich):
 
 def test_disk_path_used_by_another_vm_is_rejected(rich):
     rich.others[UUID, "m1"] = machine_xml(("/var/lib/libvirt/images/m1.qcow2", rich.path("copy-vda.qcow2")))
-    with pytest.raises(Refused, match=r"copy-vda\.qcow2 is used by m1"):
+    with pytest.raises(Refused, match=r"copy: disks\.vda: .*copy-vda\.qcow2 is a disk of m1"):
         check(rich)
 
 
@@ -160,7 +169,9 @@ def vm_with_manual_overlay(rich, image_format="qcow2"):
 
 def check_plan(rich, *steps, path=None):
     source = Vm("rich", id=RICH, config={"disks": {"vda": {"source": path or rich.path(DISK), "size": 1 << 20}}})
-    checks.check_plan(rich.driver(), Plan(source, source, segments=(steps,)))
+    driver, after = rich.driver(), simulate(source, steps)
+    checks.check_plan(driver, Plan(source, after, segments=(steps,)))
+    check_claims(driver, Plan(source, after, segments=(steps,)))
 
 
 ENLARGE = Step("configure", changes=(Change("disks", 1 << 20, 2 << 20, key="vda", attribute="size"),))
@@ -170,15 +181,15 @@ DESCRIBE = Step("configure", changes=(Change("description", "a", "b"),))
 @pytest.mark.parametrize("step", [Step("start"), ENLARGE], ids=["start", "grow"])
 def test_disk_with_linked_clones_is_not_written_to(rich, step):
     rich.others[UUID, "m1"] = linked_clone_of(rich.path(DISK))
-    with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1") as raised:
+    with pytest.raises(Refused, match=r"rich: disks\.vda.*: .* must not be written to, .* of disks of m1") as raised:
         check_plan(rich, step)
-    assert "external snapshot" in raised.value.remedy
+    assert "a full clone" in raised.value.remedy
 
 
 @pytest.mark.parametrize("step", [Step("start"), ENLARGE], ids=["start", "grow"])
 def test_disk_with_overlay_of_unmarked_vm_is_not_written_to(rich, step):
     rich.others[UUID, "m1"] = vm_with_manual_overlay(rich)
-    with pytest.raises(Refused, match=r"rich: disk vda \(.*\) must not be written to, .* of disks of m1"):
+    with pytest.raises(Refused, match=r"rich: disks\.vda.*: .* must not be written to, .* of disks of m1"):
         check_plan(rich, step)
 
 

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, file_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
-from unit.module_utils._drivers.virsh.answers import MAC, UUID, FakeVirsh, driver_of, failed, machine_xml, with_devices
+from unit.module_utils._drivers.virsh.answers import (
+    MAC,
+    UUID,
+    FakeVirsh,
+    StoringVirsh,
+    driver_of,
+    failed,
+    machine_xml,
+    with_devices,
+)
 from unit.module_utils._drivers.virsh.test_definition import flat
 
 MIB = 1 << 20
@@ -177,24 +187,58 @@ def test_new_disk_is_created_attached_stored_and_recorded_in_mark(tmp_path):
     assert stored.mark["disks"] == ["/old", path]
 
 
-@pytest.mark.parametrize(("error", "remains"), [
-    (CommandFailed(["virsh"], 1, "no more slots"), False),
-    (ConnectionLost(["virsh"], 1, "Disconnected from qemu:///system due to end of file"), True),
-    (Timeout("virsh attach-device had not ended after 600 seconds.", 600), True),
-])  # fmt: skip
-def test_file_of_disk_that_may_be_attached_is_kept(tmp_path, error, remains):
-    virsh = virsh_with(machine_xml())
-    run = virsh.run
+REJECTED = CommandFailed(["virsh"], 1, "no more slots")
+UNEXPLAINED = CommandFailed(["virsh"], 1, "An error occurred, but the cause is unknown")
+LOST = ConnectionLost(["virsh"], 1, "Disconnected from qemu:///system due to end of file")
+LATE = Timeout("virsh attach-device had not ended after 600 seconds.", 600)
 
-    def fail_to_attach(*words, **more):
+
+class FailingToAttach(StoringVirsh):
+    """The call that attaches a disk raises ``error``; ``is_attached``: libvirt attaches the disk nevertheless.
+
+    ``is_listed``: whether the VMs can be listed afterwards.
+    """
+
+    def __init__(self, error, is_attached, is_listed=True):
+        super().__init__(UUID, machine_xml(), machine_xml())
+        self._error, self._is_attached, self._is_listed = error, is_attached, is_listed
+
+    def run(self, *words, stdin=None, timeout=None):
         if words[0] == "attach-device":
-            raise error
-        return run(*words, **more)
+            if self._is_attached:
+                super().run(*words, stdin=stdin)
+            raise self._error
+        if words[0] == "list" and not self._is_listed:
+            raise CommandFailed(["virsh"], 1, "cannot list")
+        return super().run(*words, stdin=stdin)
 
-    virsh.run = fail_to_attach
-    with pytest.raises(type(error)):
+
+@pytest.mark.parametrize("virsh", [
+    FailingToAttach(UNEXPLAINED, is_attached=True, is_listed=False),
+    FailingToAttach(LOST, is_attached=True),
+    FailingToAttach(LOST, is_attached=False),  # libvirt may still be attaching it.
+    FailingToAttach(LATE, is_attached=False),
+], ids=["not known", "connection lost", "connection lost before", "timeout"])  # fmt: skip
+def test_file_of_disk_that_may_be_attached_is_kept(tmp_path, virsh):
+    with pytest.raises((CommandFailed, Timeout)):
         change(tmp_path, virsh, add(size=4 * MIB), power="running")
-    assert (tmp_path / "m1-vdb.qcow2").exists() == remains
+    assert (tmp_path / "m1-vdb.qcow2").exists()
+
+
+def test_file_of_disk_that_is_not_attached_is_removed(tmp_path):
+    before = writes.count()
+    with pytest.raises(CommandFailed, match="no more slots"):
+        change(tmp_path, FailingToAttach(REJECTED, is_attached=False), add(size=4 * MIB), power="running")
+    assert not (tmp_path / "m1-vdb.qcow2").exists()
+    assert writes.count()[0] == before[0], "a file that was removed again is no change"
+
+
+def test_disk_that_was_attached_by_a_failed_call_is_stored(tmp_path):
+    virsh = change(tmp_path, FailingToAttach(UNEXPLAINED, is_attached=True), add(size=4 * MIB), power="running")
+    path = str(tmp_path / "m1-vdb.qcow2")
+    assert [file_of(disk) for disk in virsh.stored.drives("disk")][1:] == [path]
+    assert virsh.stored.mark["disks"] == [path]
+    assert QemuImg(Commands()).info(path).virtual_size == 4 * MIB
 
 
 def test_disk_attached_by_interrupted_run_is_only_stored(tmp_path):

@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml
 
@@ -213,6 +214,18 @@ def test_files_are_kept_if_their_users_cannot_be_read(virsh, tmp_path):
     virsh.answers["list", "--all", "--uuid", "--name"] = failed("the daemon went away")
     with pytest.raises(CommandFailed, match="the daemon went away"):
         _create(driver(virsh, tmp_path), CONFIG, {})
+    assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw"]
+
+
+def test_files_are_kept_if_libvirt_may_still_be_storing_the_definition(virsh, tmp_path, monkeypatch):
+    def lose_answer(definition):
+        raise ConnectionLost(["virsh", "define"], 1, "End of file while reading data: Input/output error")
+
+    virsh.answers["list", "--all", "--uuid", "--name"] = ""
+    creator = driver(virsh, tmp_path)
+    monkeypatch.setattr(creator, "define", lose_answer)
+    with pytest.raises(ConnectionLost):
+        _create(creator, CONFIG, {})
     assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw"]
 
 

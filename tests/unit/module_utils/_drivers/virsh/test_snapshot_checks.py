@@ -15,10 +15,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snaps
     with_leftover_snapshots,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Snapshot, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, recorded
 
 POOL = "/var/lib/libvirt/images/pvs"
@@ -53,6 +54,14 @@ def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", **argum
     driver.hypervisor, driver.virsh.uri = hypervisor, uri
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
     check_snapshot(driver, vm, Step(verb, arguments=given))
+    return driver, given
+
+
+def check_others(vm, verb, *arguments, **options):
+    """The same, and what other VMs exclude."""
+    driver, given = check(vm, verb, *arguments, **options)
+    step = Step(verb, arguments={**given, "ids": given["names"], "power": vm.power, "description": ""})
+    check_claims(driver, Plan(vm, vm, segments=((step,),)))
 
 
 def take(vm, **more):
@@ -196,18 +205,25 @@ def test_external_snapshot_of_suspended_vm_is_not_deleted(disk):
     check(machine(disk, "suspended", snapshots=(INTERNAL,)), "drop_snapshot")
 
 
+def definition_answers(name, path, more=""):
+    """The answers of a virsh with one VM with this qcow2 disk."""
+    drive = f"<disk type='file'><driver type='qcow2'/><source file='{path}'/><target dev='vda'/></disk>"
+    text = f"<domain{more}><name>{name}</name><uuid>u-{name}</uuid><devices>{drive}</devices></domain>"
+    both = {("dumpxml", f"u-{name}"): text, ("dumpxml", f"u-{name}", "--inactive"): text}
+    return {LIST: f"u-{name} {name}\n", **both}
+
+
 def test_external_snapshot_with_linked_clones_is_not_deleted(images, tmp_path):
     base, frozen, overlay = chain(images, tmp_path, "base", "web-vda.qcow2", "web-vda.s.qcow2")
     vm = machine(overlay, snapshots=(EXTERNAL,))
     virsh = xml("external-off", {"pvs-b.qcow2": frozen})
+    virsh.answers.update(definition_answers("web", overlay))
     images.overlay(str(tmp_path / "on-base"), base, "qcow2")
-    check(vm, "drop_snapshot", virsh)
+    check_others(vm, "drop_snapshot", virsh)
     images.overlay(str(tmp_path / "on-frozen"), frozen, "qcow2")
-    with pytest.raises(
-        Refused, match=r"deleting snapshot 's' would write to .*web-vda\.qcow2, which is a backing file of .*on-frozen"
-    ):
-        check(vm, "drop_snapshot", virsh)
-    check(vm, "drop_snapshot", virsh, uri="qemu+ssh://host/system")
+    with pytest.raises(Refused, match=r"web: snapshots\.s: .*web-vda\.qcow2 must not be written to, .* of .*on-frozen"):
+        check_others(vm, "drop_snapshot", virsh)
+    check_others(vm, "drop_snapshot", virsh, uri="qemu+ssh://host/system")
 
 
 def test_linked_clone_is_found_through_symbolic_link(images, tmp_path):
@@ -216,8 +232,8 @@ def test_linked_clone_is_found_through_symbolic_link(images, tmp_path):
     frozen, overlay = chain(images, tmp_path / "link", "web-vda.qcow2", "web-vda.s.qcow2")
     images.overlay(str(tmp_path / "real" / "other"), frozen, "qcow2")
     virsh = xml("external-off", {"pvs-b.qcow2": tmp_path / "real" / "web-vda.qcow2"})
-    with pytest.raises(Refused, match="would write to"):
-        check(machine(overlay, snapshots=(EXTERNAL,)), "drop_snapshot", virsh)
+    with pytest.raises(Refused, match="must not be written to"):
+        check_others(machine(overlay, snapshots=(EXTERNAL,)), "drop_snapshot", virsh)
 
 
 # Restoring ------------------------------------------------------------------------------------------------------------
@@ -276,14 +292,9 @@ def test_leftover_snapshot_can_be_deleted(disk, images, tmp_path):
 @pytest.mark.parametrize("running", [True, False])
 def test_internal_snapshot_of_base_of_running_vm_is_rejected(disk, images, tmp_path, running):
     images.overlay(str(tmp_path / "top"), disk, "qcow2")
-    drive = f"<disk type='file'><driver type='qcow2'/><source file='{tmp_path}/top'/><target dev='vda'/></disk>"
-    clone = f"<domain><name>copy</name><uuid>u-copy</uuid><devices>{drive}</devices></domain>"
-    answers = {LIST: "u-copy copy\n", ("dumpxml", "u-copy"): clone, ("dumpxml", "u-copy", "--inactive"): clone}
-    virsh = FakeVirsh({**answers, ("list", "--name"): "copy\n" if running else ""})
+    virsh = FakeVirsh(definition_answers("copy", tmp_path / "top", " id='1'" if running else ""))
     if not running:
-        take(machine(disk), virsh=virsh)
+        check_others(machine(disk), "snapshot", virsh)
         return
-    with pytest.raises(
-        Refused, match="web: copy is running on top of its disks, so no internal snapshot can be created in them"
-    ):
-        take(machine(disk), virsh=virsh)
+    with pytest.raises(Refused, match=r"web: disks\.vda: .* must not be written to, .* of disks of copy"):
+        check_others(machine(disk), "snapshot", virsh)

@@ -15,6 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded
 from unit.module_utils._drivers.virsh.answers import with_metadata as metadata
@@ -211,6 +212,37 @@ def test_files_return_to_mark_if_deletion_fails(tmp_path):
         snapshots.drop_snapshot(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}))
     own = str(tmp_path / "web-vda.qcow2")
     assert stored == [[own], [own, overlay]]
+
+
+@pytest.mark.parametrize(("exists", "certain"), [(True, False), (False, True)])
+def test_failed_deletion_is_a_change_only_if_the_mark_lists_other_files(tmp_path, exists, certain):
+    vm = machine(tmp_path, disks=[str(tmp_path / "overlay")])
+    if exists:
+        (tmp_path / "overlay").touch()
+    driver = driver_of(FakeVirsh({**marked(vm), SHOW: external(tmp_path), DELETE: failed("no base")}), tmp_path)
+    _check_counted(driver, vm, Step("drop_snapshot", arguments={"names": ("s",)}), certain)
+
+
+@pytest.mark.parametrize(("exists", "certain"), [(False, False), (True, True)])
+def test_failed_creation_is_a_change_only_if_the_mark_lists_other_files(tmp_path, exists, certain):
+    vm = machine(tmp_path)
+    if exists:
+        (tmp_path / "web-vda.s.qcow2").touch()
+    driver = driver_of(FakeVirsh({**marked(vm), create("--disk-only", "--atomic"): failed("no space left")}), tmp_path)
+    _check_counted(driver, vm, Step("snapshot", arguments=arguments(kind="external", include_memory=False)), certain)
+
+
+def _check_counted(driver, vm, step, certain):
+    """Whether the step, which fails, counts as a certain change; else as a possible one."""
+
+    def store(definition):
+        driver.virsh.answers.update(marked(vm.having(mark=definition.mark)))
+        writes.note()
+
+    driver.define, before = store, writes.count()
+    with pytest.raises(CommandFailed):
+        getattr(snapshots, step.verb)(driver, vm, step)
+    assert (writes.count()[0] > before[0], writes.count() != before) == (certain, True)
 
 
 @pytest.mark.parametrize("words", [SHOW, DELETE])

@@ -170,7 +170,7 @@ def test_source_of_linked_clones_does_not_start(host):
     well(host, name=["base"], **DISKS)
     well(host, clone={"source": "base", "linked": True})
     outcome = task(host, name=["base"], state="started")
-    assert (outcome.failed, "base of disks of web" in outcome.msg) == (True, True), outcome.msg
+    assert (outcome.failed, "the backing file of disks of web" in outcome.msg) == (True, True), outcome.msg
     kept = well(host, name=["base"], state="absent")
     assert [one["reason"] for one in kept.vms[0]["kept"]] == ["used by web"]
     well(host, state="started")

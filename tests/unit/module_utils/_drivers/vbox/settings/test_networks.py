@@ -194,7 +194,7 @@ def test_port_of_a_running_vm_is_rejected(vbox):
     vbox.listening = {8080}  # By the first VM.
     assert not task(vbox, "first", config={"port_forwards": WEB}).succeeded().changed
     task(vbox, "second", state="started").succeeded()
-    task(vbox, "second", config={"port_forwards": WEB}).refused("host_port: 8080", "already used by first")
+    task(vbox, "second", config={"port_forwards": WEB}).refused("host_port: 8080 is used by first")
     udp = {"web": {**WEB["web"], "protocol": "udp"}}
     vbox.listening = set()
     task(vbox, "second", config={"port_forwards": udp}).succeeded()

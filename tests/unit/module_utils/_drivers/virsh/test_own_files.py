@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.file_users import FileUsers, files_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Observation, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Observation, Plan, Policy, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan_delete import delete_step
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 
+from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh import answers
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of, failed
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, disk, domain, driver_of, failed, volume
 
 MIB = 1 << 20
 UUID = "u-web"
@@ -48,33 +50,35 @@ def _images(commands):
     return QemuImg(commands)
 
 
-def domain(name, *drives, more="", nvram=""):
-    """A definition; ``drives`` are (device, path, more XML within the disk), ``more`` whole disks."""
-    disks = "".join(
-        f"<disk type='file' device='{device}'><source file='{path}'/><target dev='vd{place}'/>{inner}</disk>"
-        for place, (device, path, inner) in enumerate(drives)
-    )
-    named = f"<name>{name}</name><uuid>u-{name}</uuid><os><nvram>{nvram}</nvram></os>"
-    return Definition(f"<domain>{named}<devices>{disks}{more}</devices></domain>")
-
-
-def disk(path, more=""):
-    return ("disk", path, more)
-
-
-def volume(name, pool="p"):
-    return f"<disk type='volume'><source pool='{pool}' volume='{name}'/><target dev='vdz'/></disk>"
-
-
 def vm_of(*disks, files=(), machine_id=UUID):
     return Vm("web", id=UUID, mark={"id": machine_id, "disks": list(disks), "files": list(files)})
 
 
-def web_files(images, *definitions, vm=None, virsh=None):
-    """{path: File} of the VM web, from its definitions and those of all other VMs."""
+class Driver:
+    """What the claims need of a driver."""
+
+    is_local = True
+
+    def __init__(self, virsh, images, definitions):
+        self.virsh, self.storage, self._definitions = virsh, SimpleNamespace(qemu_img=images), definitions
+
+    def all_definitions(self):
+        return self._definitions
+
+    def claims(self):
+        return VirshClaims(self)
+
+
+def web_files(images, *definitions, vm=None, virsh=None, delete_disks="all"):
+    """{path: File} of the VM web, from its definitions and those of all other VMs, as the engine plans its deletion."""
     own = [one for one in definitions if one.name == "web"]
-    found = files_of(vm or Vm("web", id=UUID), own, FileUsers(virsh or FakeVirsh(), images, definitions))
-    return {file.path: file for file in found}
+    vm = vm or Vm("web", id=UUID)
+    vm = vm.having(files=files_of(vm, own, True))
+    policy, traits = Policy(delete_disks=delete_disks), virsh_traits("QEMU", "9.0.0", True)
+    planned = Plan(vm, Vm.absent("web"), segments=((delete_step(vm, delete_disks, traits),),))
+    driver = Driver(virsh or FakeVirsh(), images, definitions)
+    (work,) = check_claims(driver, planned, policy=policy, traits=traits)
+    return {file.path: file for file in work.plan.before.files}
 
 
 def delete_of(vm, found, delete_disks="all"):
@@ -132,7 +136,7 @@ def test_own_disk_is_kept_while_manual_overlay_needs_it(images, tmp_path):
     """After a snapshot the VM uses the overlay, and the disk that the collection created is not attached."""
     base, top = chain(images, tmp_path, "base", "top")
     vm = vm_of(base)
-    found = web_files(images, domain("web", disk(top)), vm=vm)
+    found = web_files(images, domain("web", disk(top)), vm=vm, delete_disks="owned")
     assert plan_of(vm, found, "owned") == ([], {base: f"used by {top}", top: "not created by this collection"})
 
 
@@ -180,10 +184,8 @@ def test_overlay_uses_its_base_even_if_the_base_of_that_is_missing(images, tmp_p
 def test_images_are_not_read_if_disks_are_kept(images, tmp_path):
     (base,) = chain(images, tmp_path, "base")
     not_qcow(tmp_path)
-    web = domain("web", disk(base))
-    driver = driver_with(tmp_path, "qemu:///system", web, web, keeps_disks=True)
-    found = driver._with_files(Observation(vms=[vm_of(base)])).vms[0].files
-    assert plan_of(vm_of(base), {file.path: file for file in found}, "none") == ([], {base: "delete_disks: none"})
+    found = web_files(images, domain("web", disk(base)), vm=vm_of(base), delete_disks="none")
+    assert plan_of(vm_of(base), found, "none") == ([], {base: "delete_disks: none"})
 
 
 def test_vm_with_broken_disk_can_be_deleted(images, tmp_path):
@@ -216,7 +218,7 @@ def test_volume_with_unknown_path_prevents_deletion(images, tmp_path):
     (path,) = chain(images, tmp_path, "web.qcow2")
     virsh = FakeVirsh({("vol-path", "--pool", "p", "--vol", "v"): failed("storage pool 'p' is not active")})
     with pytest.raises(Refused, match="web: db uses the volume v of the pool p") as caught:
-        web_files(images, domain("web", disk(path)), domain("db", more=volume("v")), virsh=virsh)
+        web_files(images, domain("web", disk(path)), domain("db", more=volume("v")), vm=vm_of(path), virsh=virsh)
     assert "virsh pool-start p" in caught.value.remedy
     # A volume of the VM itself does not prevent its deletion, nor does any volume if the VM has no files.
     assert web_files(images, domain("web", disk(path), more=volume("v")), virsh=virsh)[path].used_by == ()
@@ -333,7 +335,7 @@ def test_nvram_of_another_vm_is_kept(images, tmp_path):
 
 def test_nvram_of_another_host_is_left_to_libvirt():
     vm = Vm("web", id=UUID)
-    assert files_of(vm, [domain("web", nvram="/n/web.fd")], None) == ()
+    assert files_of(vm, [domain("web", nvram="/n/web.fd")], False) == ()
     assert delete_of(vm, {}, "none").arguments["keep_nvram"]
 
 
@@ -379,11 +381,8 @@ def test_qcow2_headers_are_read_without_qemu_img(images, commands, tmp_path):
     names = [f"m{number}" for number in range(4)]
     paths = {name: chain(images, tmp_path, name)[0] for name in names}
     definitions = [domain(name, disk(paths[name])) for name in names]
-    users = FileUsers(FakeVirsh(), images, definitions)
     commands.done.clear()
-    for name, definition in zip(names, definitions):
-        vm = Vm(name, id=f"u-{name}", mark={"id": f"u-{name}", "disks": [paths[name]]})
-        assert files_of(vm, [definition], users)[0].used_by == ()
+    assert web_files(images, domain("web", disk(paths["m0"])), *definitions[1:])[paths["m0"]].used_by == ()
     assert commands.done == []
 
 

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the VMs of a Vagrant project hold: MACs and addresses, as the managed Vagrantfile describes them, and ports.
+
+Boxes are no files, and each VM has disks of its own.
+"""
+
+from __future__ import annotations
+
+from ..._lifecycle.claims import Held, HoldsClaims, claims_of_config
+from ..._lifecycle.model import STOPPED
+from ..._ports import files
+from .settings.table import config_of
+
+#: Networks of Vagrant reach each other through the host, so that an address can be used only once.
+_NETWORK = "vagrant"
+
+
+class VagrantClaims(HoldsClaims):
+    """The claims of all VMs of one project."""
+
+    def __init__(self, driver):
+        self._project = driver.project
+
+    def read_place(self):
+        return "", files.identity(self._project.dotfile)
+
+    def file_identity(self, path):
+        return None
+
+    def network(self, nic):
+        return None if nic.get("type") == "nat" else _NETWORK
+
+    def held(self, wanted):
+        # Which VMs run is known only to Vagrant, which is slow. Whether a port is free is checked on the host itself.
+        return [
+            Held(
+                self.owner_id(one.created.id if one.created else one.name),
+                one.name,
+                STOPPED,
+                tuple(claims_of_config(config_of(one.described), self)),
+            )
+            for one in self._project.read().vms.values()
+            if one.described is not None
+        ]

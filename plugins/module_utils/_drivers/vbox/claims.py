@@ -1,0 +1,105 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the VMs of one VirtualBox user hold: images, MACs and host ports; the list that every task reads has it all."""
+
+from __future__ import annotations
+
+import os
+
+from ..._lifecycle.claims import BASE, FILE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._lifecycle.model import PAUSED, RUNNING
+from ..._ports import files
+from .settings.disks import disk_path, folder_of_new, seed_path_in
+from .vbox_vm import file_name, forwards_of, networks_of, slot_name
+
+#: The mode of a disk by the type of its image; in the other types, a differencing image has what the VM writes.
+_MODES = {"shareable": SHARED, "readonly": READ}
+
+
+class VBoxClaims(HoldsClaims):
+    """The claims of all VMs of one user."""
+
+    def __init__(self, driver):
+        self._driver = driver
+
+    def read_place(self):
+        # VirtualBox has one instance for each user, and a task always runs on its host.
+        return "", ("virtualbox", self._driver.listing().properties.get("Default machine folder", ""))
+
+    def file_identity(self, path):
+        return files.identity(path)
+
+    def chain(self, path):
+        """The registered images below an image."""
+        media = self._driver.listing().media
+        identity = files.identity(path)
+        found = next((one for one in media.values() if files.identity(one.location) == identity), None)
+        return [one.location for one in _chain(media, found)[1:]]
+
+    def held(self, wanted):
+        listing = self._driver.listing()
+        found = [self._of_machine(listing, one) for one in listing.machines if one.machine is not None]
+        return [*found, *self._images_without_vm(listing, {claim.text for one in found for claim in one.claims})]
+
+    def _of_machine(self, listing, listed):
+        vbox_vm = listing.vbox_vm(listed)
+        claims = [self._claim(listed.file, WRITE, "name")]
+        for slot in vbox_vm.disks:
+            option = f"disks.{slot_name(slot.controller, slot.port, slot.device)}"
+            claims += self._of_image(vbox_vm.media, slot.values.get("ImageUUID"), option)
+        attached = {claim.text for claim in claims}
+        unused = [one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users and one.location not in attached]
+        for medium in [*unused, *vbox_vm.detached_images()]:
+            claims += [self._claim(one.location, BASE, SNAPSHOTS) for one in _chain(vbox_vm.media, medium)]
+        for slot in vbox_vm.drives:
+            claims += [self._claim(slot.medium, READ, "iso")] if slot.medium != "emptydrive" else []
+        for key, nic in networks_of(vbox_vm).items():
+            claims += self.nic(nic, f"networks.{key}")
+        power = vbox_vm.state[0]
+        for key, rule in forwards_of(vbox_vm, with_ssh=power in (RUNNING, PAUSED)).items():
+            claims += self.forward(rule, f"port_forwards.{key}")
+        also = None if listing.is_finished(listed) else self.owner_id(listed.name)
+        return Held(self.owner_id(listed.uuid), listed.name or listed.uuid, power, tuple(claims), also)
+
+    def _of_image(self, media, uuid, option):
+        first, *others = _chain(media, media.get(uuid)) or [None]
+        if first is None:
+            return []
+        mode = _MODES.get(first.kind.partition(" ")[0], WRITE)
+        return [self._claim(first.location, mode, option), *(self._claim(one.location, BASE, option) for one in others)]
+
+    def _images_without_vm(self, listing, known):
+        """Differencing images that no VM has need their bases, too."""
+        for one in listing.media.values():
+            if one.parent in listing.media and not one.users and one.location not in known:
+                claims = [self._claim(base.location, BASE, "image") for base in _chain(listing.media, one)[1:]]
+                yield Held(self.owner_id(one.location), one.location, claims=tuple(claims))
+
+    def _claim(self, path, mode, option):
+        return Claim(FILE, self.identity(path), mode, option, path)
+
+    def step_files(self, plan, step):
+        name, listing = plan.after.name, self._driver.listing()
+        if step.verb in ("create", "clone"):
+            # VirtualBox replaces some characters of names, so that two VMs can have the same directory.
+            config = step.arguments["config"]
+            folder = folder_of_new(self._driver, listing, name, config)
+            yield NEW, "name", os.path.join(folder, f"{file_name(name)}.vbox")
+            if step.arguments["creation"].get("cloud_init") is not None:
+                yield NEW, "cloud_init", seed_path_in(folder, file_name(name))
+            added = (config.get("disks") or {}) if step.verb == "create" else {}
+        else:
+            folder = self._driver.known.folders.get(plan.before.id, "")
+            added = {change.key: change.new for change in step.changes if change.kind == "disks.add"}
+        for slot, disk in added.items():
+            if folder and not disk.get("source"):
+                yield NEW, f"disks.{slot}", disk_path(folder, file_name(name), slot, disk.get("format"))
+
+
+def _chain(media, medium):
+    """An image and all its bases."""
+    found = [] if medium is None else [medium]
+    while found and found[-1].parent in media:
+        found.append(media[found[-1].parent])
+    return found

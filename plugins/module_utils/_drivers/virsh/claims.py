@@ -1,0 +1,276 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the VMs of a libvirt hold: their files with all backing and data files, MACs and host ports."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..._lifecycle.claims import (
+    BASE,
+    DELETE,
+    FILE,
+    MERGE,
+    NEW,
+    OWN,
+    READ,
+    SHARED,
+    SNAPSHOT,
+    SNAPSHOTS,
+    UNREADABLE,
+    WRITE,
+    Claim,
+    Held,
+    HoldsClaims,
+)  # fmt: skip
+from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
+from ..._lifecycle.model import RUNNING, STOPPED
+from ..._ports import files
+from ..._tools import disk_header
+from .definition import backing_files, target_of
+from .settings.display import log_files
+from .settings.firmware import nvram_of
+from .settings.networks import read_networks
+from .settings.port_forwards import read_forwards
+from .traits import EXTERNAL, INTERNAL
+
+#: First bytes of image formats that can have a backing file: qcow and qcow2, qed, and the variants of vmdk.
+_MAGIC_OF_LAYERED_FORMATS = (b"QFI\xfb", b"QED\0", b"KDMV", b"COWD", b"# Disk DescriptorFile")
+_HOST_ID = re.compile(r"<host>\s*<uuid>([^<]+)<")
+#: The connection of each user to a libvirt of their own; for root, it leads to that of the system.
+_SESSION = re.compile(r"/session(\?|\Z)")
+
+
+class VirshClaims(HoldsClaims):
+    """The claims of all VMs of one connection. Images are read once per object, by their headers."""
+
+    file_options = ("serial_log", "firmware", "secure_boot")
+
+    def __init__(self, driver):
+        self._driver = driver
+        self._chains, self._volumes = {}, None
+
+    def read_place(self):
+        host = _HOST_ID.search(self._driver.capabilities())
+        uri = self._driver.virsh.uri
+        is_own = _SESSION.search(uri) is not None and not (self._driver.is_local and os.geteuid() == 0)
+        kind = re.split(r"[+:]", uri)[0]
+        return (host[1] if host else uri, (kind, uri if is_own or kind == "test" else "system"))
+
+    def file_identity(self, path):
+        return files.identity(path) if self._driver.is_local else os.path.normpath(path)
+
+    # Images -----------------------------------------------------------------------------------------------------------
+
+    def chain(self, path):
+        """The backing and data files of an image; the last one may not exist. Refused if an image cannot be read."""
+        if path not in self._chains:
+            self._chains[path] = self._read_chain(path) if self._driver.is_local else []
+        return self._chains[path]
+
+    def _read_chain(self, path):
+        found, images = [], [path]
+        while images:
+            below = [one for one in self._below(images.pop(), path) if one not in found]
+            found, images = [*found, *below], [*images, *below]
+        return found
+
+    def _below(self, image, top):
+        """The real paths of the backing file and the data file of ``image``; ``top`` is the image above all."""
+        if _is_missing(image) or _has_nothing_below(image):
+            return []
+        try:
+            # Only the image itself is read: its backing file may be missing or damaged.
+            if disk_header.is_qcow(image):
+                found = [disk_header.backing_file(image), disk_header.data_file(image)]
+            else:
+                found = [self._driver.storage.qemu_img.info(image).backing]
+        except PolyvirtError as error:
+            if _is_missing(image):  # Another task has removed it in the meantime.
+                return []
+            raise Refused(
+                f"cannot find out whether {top} uses one of its files as a backing file: {error.message.rstrip('.')}.",
+                error.remedy or "Repair that image, move it to another directory, or set delete_disks: none.",
+            ) from error
+        return [os.path.realpath(one) for one in found if one]
+
+    # What VMs hold ----------------------------------------------------------------------------------------------------
+
+    def held(self, wanted):
+        # A new file is part of no image.
+        self._reads_images = any(not claim.is_new for claim in wanted if claim.kind in (FILE, OWN))
+        deleted = {claim.identity: claim.text for claim in wanted if claim.mode in (DELETE, MERGE)}
+        # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
+        self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
+        self._deletes = bool(deleted)
+        found = [self._of_definition(definition) for definition in self._driver.all_definitions()]
+        return [*found, *self._unused_images(deleted, found)]
+
+    def _of_definition(self, definition):
+        """A running VM has two definitions, which may contain different files."""
+        claims = [claim for drive in definition.drives("disk", "lun") for claim in self._of_drive(definition, drive)]
+        for drive in definition.drives("cdrom", "floppy"):
+            claims += self._of_drive(definition, drive)
+        if nvram_of(definition):
+            claims += self._of_file(nvram_of(definition), WRITE, "nvram")
+        claims += [claim for path in log_files(definition) for claim in self._of_file(path, WRITE, "serial_log")]
+        for key, nic in read_networks(definition).items():
+            claims += self.nic(nic, f"networks.{key}")
+        for key, forward in read_forwards(definition).items():
+            claims += self.forward(forward, f"port_forwards.{key}")
+        mark = definition.mark or {}
+        if mark.get("id") == definition.uuid:
+            bases = mark.get("inputs", {}).get("bases", ())
+            claims += [Claim(FILE, self.identity(path), BASE, "bases", path) for path in bases]
+        power = RUNNING if definition.root.get("id") else STOPPED
+        return Held(self.owner_id(definition.uuid), definition.name, power, tuple(claims))
+
+    def _of_drive(self, definition, drive):
+        is_disk = drive.get("device", "disk") in ("disk", "lun")
+        mode = SHARED if drive.find("shareable") is not None else WRITE
+        if not is_disk or drive.find("readonly") is not None:
+            mode = READ
+        option = f"disks.{target_of(drive)}" if is_disk else "iso"
+        own, *others = [*drive.findall("source")[:1], *drive.findall("mirror/source")] or [None]
+        path, claims = None if own is None else self._path_of(definition, own), []
+        if isinstance(path, Claim):
+            claims = [path]
+        elif path is not None:
+            claims = self._of_file(path, mode, option, is_raw=_is_raw(drive))
+        for other in others:  # The target of a block copy.
+            claims += self._of_file(other.get("file") or "", WRITE, option)
+        return [*claims, *(Claim(FILE, self.identity(one), BASE, option, one) for one in backing_files(drive))]
+
+    def _of_file(self, path, mode, option, is_raw=True):
+        if not path:
+            return []
+        # A raw disk has no backing file, whatever its guest wrote to it; a deletion is more careful.
+        if not self._reads_images or mode == READ or (is_raw and not (self._deletes and files.is_file(path))):
+            return [Claim(FILE, self.identity(path), mode, option, path)]
+        try:
+            return self.file(path, mode, option)
+        except Refused as error:
+            return [
+                Claim(FILE, self.identity(path), mode, option, path),
+                Claim(FILE, UNREADABLE, UNREADABLE, option, error.message, remedy=error.remedy),
+            ]
+
+    def _path_of(self, definition, source):
+        """The path of a disk; for a network image, what identifies it; for an unknown volume a Claim on any file."""
+        if source.get("volume"):
+            return self._volume_path(definition, source.get("pool"), source.get("volume"))
+        if source.get("protocol"):
+            hosts = ",".join(f"{host.get('name')}:{host.get('port') or ''}" for host in source.findall("host"))
+            return f"{source.get('protocol')}://{hosts}/{source.get('name') or ''}"
+        return source.get("file") or source.get("dev")
+
+    def _volume_path(self, definition, pool, volume):
+        if not self._reads_volumes:
+            return None
+        if self._volumes is None:
+            self._volumes = self._read_volume_paths()
+        answer = self._volumes[pool, volume]
+        if not answer.error:
+            return answer.stdout.strip()
+        message = (
+            f"{definition.name} uses the volume {volume} of the pool {pool}. Its path cannot be read, so it may be one"
+            f" of the files to delete: {answer.error}."
+        )
+        remedy = f"Start the pool (virsh pool-start {pool}), or detach that disk from {definition.name}."
+        return Claim(FILE, UNREADABLE, UNREADABLE, "volume", message, remedy=remedy)
+
+    def _read_volume_paths(self):
+        """{(pool, volume): Answer of vol-path} for all volumes in the definitions."""
+        sources = [
+            source for one in self._driver.all_definitions() for source in one.root.iterfind("devices/disk//source")
+        ]
+        volumes = sorted({(source.get("pool"), source.get("volume")) for source in sources if source.get("volume")})
+        return dict(
+            zip(
+                volumes, self._driver.virsh.batch([("vol-path", "--pool", pool, "--vol", one) for pool, one in volumes])
+            )
+        )
+
+    def _unused_images(self, deleted, held):
+        """Images in the directories of ``deleted`` files that no VM uses yet: an overlay needs its backing file."""
+        used = {claim.identity for one in held for claim in one.claims} | set(deleted)
+        for folder in sorted({os.path.dirname(os.path.realpath(path)) for path in deleted.values()}):
+            for entry in files.entries(folder) if self._driver.is_local else ():
+                path = os.path.join(folder, entry)
+                if files.is_file(path) and not _has_nothing_below(path) and self.identity(path) not in used:
+                    claims = [claim for claim in self._of_file(path, WRITE, path, is_raw=False) if claim.text != path]
+                    yield Held(self.owner_id(path), path, claims=tuple(claims))
+
+    # What steps do ----------------------------------------------------------------------------------------------------
+
+    def step_files(self, plan, step):
+        if step.verb in ("create", "clone"):
+            return self._new_files(plan.after.name, step.arguments["config"], step.arguments["creation"])
+        if step.verb == "configure":
+            return self._changed_files(plan, step)
+        if step.verb == "snapshot" and step.arguments["kind"] == INTERNAL and plan.before.power == STOPPED:
+            # libvirt writes it into the image, which QEMU has locked as a backing file of a running VM.
+            disks = plan.before.config.get("disks") or {}
+            return [(SNAPSHOT, f"disks.{slot}", disk["source"]) for slot, disk in disks.items() if disk.get("source")]
+        if step.verb == "drop_snapshot":
+            return self._merged_files(plan.before, step)
+        return ()
+
+    def _new_files(self, name, config, creation):
+        storage = self._driver.storage
+        for slot, disk in (config.get("disks") or {}).items():
+            if not disk.get("source"):
+                yield NEW, f"disks.{slot}", storage.disk_path(name, slot, disk.get("format") or "qcow2")
+        if creation.get("cloud_init") is not None:
+            yield NEW, "cloud_init", storage.seed_path(name)
+        if config.get("firmware") == "uefi":
+            yield NEW, "firmware", storage.nvram_path(name, config.get("secure_boot"))
+        if config.get("serial_log"):
+            yield NEW, "serial_log", config["serial_log"]
+
+    def _changed_files(self, plan, step):
+        name, storage, after = plan.after.name, self._driver.storage, plan.after.config
+        for change in step.changes:
+            if change.kind == "disks.add" and not change.new.get("source"):
+                path = storage.disk_path(name, change.key, change.new.get("format") or "qcow2")
+                yield NEW, f"disks.{change.key}", path
+            elif change.kind == "serial_log" and change.new:
+                yield NEW, "serial_log", change.new
+            elif change.kind in ("firmware", "secure_boot") and after.get("firmware") == "uefi":
+                yield NEW, "firmware", storage.nvram_path(name, after.get("secure_boot"))
+
+    def _merged_files(self, vm, step):
+        """The frozen files of external snapshots, to which libvirt writes what came after them."""
+        if not self._driver.is_local:
+            return
+        from .snapshots import read_snapshot
+
+        for snapshot in vm.snapshots:
+            if snapshot.kind == EXTERNAL and snapshot.name in step.arguments["names"]:
+                frozen = read_snapshot(self._driver.virsh, vm.id, snapshot.name).disk_files
+                yield from ((MERGE, f"{SNAPSHOTS}.{snapshot.name}", path) for path in frozen.values())
+
+
+def _is_raw(drive):
+    driver = drive.find("driver")
+    return driver is None or driver.get("type", "raw") == "raw"
+
+
+def _is_missing(path):
+    """Whether it is certain that a file does not exist; a file in an unreadable directory may exist."""
+    try:
+        files.size(path)
+    except NotFound:
+        return True
+    except PolyvirtError:
+        return False
+    return False
+
+
+def _has_nothing_below(path):
+    """Whether it is certain that a file has no backing file; an unreadable file may have one."""
+    if not (files.is_file(path) and files.is_readable(path)):
+        return False
+    return not any(files.starts_with(path, magic) for magic in _MAGIC_OF_LAYERED_FORMATS)

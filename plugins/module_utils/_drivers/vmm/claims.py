@@ -1,0 +1,56 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the VMs in vm.conf hold, also those of the administrator: disks with all their bases, ISO images and MACs."""
+
+from __future__ import annotations
+
+from ..._lifecycle.claims import NAME, NEW, READ, WRITE, Claim, Held, HoldsClaims
+from ..._ports import files
+from .definition import config_of
+from .observe import bases_of
+from .settings.disks import new_disks, seed_path
+
+
+class VmmClaims(HoldsClaims):
+    """The claims of all VMs of one vmd."""
+
+    def __init__(self, driver):
+        self._driver = driver
+
+    def read_place(self):
+        return "", ("vmd", files.identity(self._driver.config_file))
+
+    def file_identity(self, path):
+        return files.identity(path)
+
+    def chain(self, path):
+        return bases_of(path)
+
+    def held(self, wanted):
+        found = self._driver.found
+        return [self._of_vm(found, name) for name in found.configuration.blocks]
+
+    def _of_vm(self, found, name):
+        """A running VM has two definitions, which may contain different files."""
+        mark, definitions = found.mark(name), found.stored_and_running(name)
+        claims = dict.fromkeys(claim for one in definitions for claim in self._of_definition(one, mark))
+        return Held(self.owner_id(name), name, found.power(name), (Claim(NAME, name), *claims))
+
+    def _of_definition(self, definition, mark):
+        config = config_of(definition, mark, lambda _path: (None, None))
+        for slot, disk in config["disks"].items():
+            yield from self.file(disk["source"], WRITE, f"disks.{slot}", "source")
+        for path in (mark or {}).get("files", ()):
+            yield from self.file(path, WRITE, "cloud_init")
+        yield from self.file(config["iso"], READ, "iso") if config["iso"] else ()
+        for key, nic in config["networks"].items():
+            yield from self.nic(nic, f"networks.{key}")
+
+    def step_files(self, plan, step):
+        if step.verb not in ("create", "clone", "configure"):
+            return
+        for slot, path, _entry in new_disks(self._driver, plan.after, step):
+            yield NEW, f"disks.{slot}", path
+        if step.verb != "configure" and step.arguments["creation"].get("cloud_init") is not None:
+            yield NEW, "cloud_init", seed_path(self._driver, plan.after.name)

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the distributions of a user hold: their directories. Images and exports are files of a task."""
+
+from __future__ import annotations
+
+from ..._lifecycle.claims import FILE, NEW, WRITE, Claim, Held, HoldsClaims
+from ..._lifecycle.model import STOPPED
+from ..._tools.windows_files import key_of
+from ..._tools.wsl import folder_of
+from .create import is_path
+
+_FOLDER = "install_location"
+
+
+class WslClaims(HoldsClaims):
+    """The claims of all distributions of one user."""
+
+    file_options = (_FOLDER, "export")
+
+    def __init__(self, driver):
+        self._driver = driver
+
+    def read_place(self):
+        return (self._driver.windows.about or {}).get("computer") or "", "wsl"
+
+    def owner_id(self, own):
+        return super().owner_id(own.casefold())  # WSL ignores the case of names and ids.
+
+    def file_identity(self, path):
+        return key_of(path) if is_path(path) else None  # Other sources of images are names in the online list.
+
+    def held(self, wanted):
+        return [self._of_distro(raw) for raw in self._driver.host.distros.values()]
+
+    def _of_distro(self, raw):
+        name, folder = raw["DistributionName"], folder_of(raw)
+        claims = (Claim(FILE, self.identity(folder), WRITE, _FOLDER, folder, remedy="Set another directory."),)
+        also = self.owner_id(name) if self._driver.is_unfinished(raw) else None
+        return Held(self.owner_id(raw["PSChildName"]), name, STOPPED, claims, also)
+
+    def step_files(self, plan, step):
+        values = {change.field: change.new for change in step.changes}
+        if step.verb in ("create", "clone"):
+            values = step.arguments["config"]
+        return [(NEW, option, values[option]) for option in self.file_options if values.get(option)]

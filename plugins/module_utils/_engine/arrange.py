@@ -1,0 +1,187 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arrange the plans of all VMs of a task, whichever driver they have: their order, and what they claim together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._lifecycle.claims import FILE, OWN, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._lifecycle.world import World, is_started
+from .order import in_order, users_first
+
+
+def arrange(works):
+    """Return ``works`` in the order in which their plans take effect.
+
+    A plan that other plans or other VMs exclude gets ``work.conflict``. ``work.after`` are the works that a plan has to
+    wait for, ``work.released`` is what earlier plans let go of: {(kind, identity)}.
+    """
+    ordered = in_order(works)
+    _reject_twice_listed(works)
+    for task in {id(work.task): work.task for work in works}.values():
+        task.read_ahead()
+    wanted = {id(work): _wanted(work) for work in works if _is_claiming(work)}
+    return _Arrangement(ordered, _held(works, wanted)).arranged() if any(wanted.values()) else ordered
+
+
+def _is_claiming(work):
+    return work.claims is not None and work.plan.changed and can_claim(work.plan, work.claims.file_options)
+
+
+def _reject_twice_listed(works):
+    """Reject the plans of a VM that two requests select, such as one by its name and one by its id."""
+    first = {}
+    for work in works if len(works) > 1 else ():
+        other = first.setdefault(work.owner_id, work)
+        if other is not work:
+            names = " and ".join(dict.fromkeys((_selector(other.request), _selector(work.request))))
+            message = f"{work.request.label}: the VM is listed twice, as {names}."
+            work.plan = work.refused(message, "List each VM once.")
+
+
+def _selector(request):
+    return f"id {request.id}" if request.id else request.name
+
+
+# What is held before the task -----------------------------------------------------------------------------------------
+
+
+def _held(works, wanted):
+    """Return what all VMs hold, read once from each place; ``wanted`` is {id(work): claims}."""
+    by_place = {}
+    for work in (one for one in works if wanted.get(id(one))):
+        by_place.setdefault(work.place, []).append(work)
+    return [
+        one
+        for at_place in by_place.values()
+        for one in at_place[0].claims.held([claim for work in at_place for claim in wanted[id(work)]])
+    ]
+
+
+def _wanted(work):
+    """Return what a plan claims in addition to what its VM holds, and OWN if it uses what the VM holds."""
+    disks = (work.plan.before.config.get("disks") or {}).items()
+    files = [(slot, disk["source"]) for slot, disk in disks if disk.get("source")]
+    own = [Claim(FILE, work.claims.identity(path), WRITE, f"disks.{slot}", path) for slot, path in files]
+    during, after = claims_of_plan(work.plan, own, work.claims)
+    used = [Claim(OWN, work.owner_id)] if _uses_own(work.plan) else []
+    return [*during, *(claim for claim in after if claim not in own), *used]
+
+
+def _uses_own(planned):
+    """Return whether a plan uses what its VM holds already: the VM is started, or its disks are written."""
+    has_any = any(planned.before.config.get(field) for field in ("disks", "port_forwards"))
+    is_used = is_started(planned.before.power, planned.after.power)
+    return has_any and (is_used or any(step.verb == "restore" for step in planned.steps))
+
+
+# Arranging ------------------------------------------------------------------------------------------------------------
+
+
+class _Arrangement:
+    """The works of a task, and what all VMs hold before it."""
+
+    def __init__(self, works, held):
+        self._works, self._held = works, held
+
+    def arranged(self):
+        world = World(self._held)
+        self._works = users_first(self._works, lambda work: self._deleted_users(world, work))
+        for work, plan, conflict, waits, released in self._entered(self._works):
+            work.plan, work.released = plan, released
+            if conflict is not None:
+                work.conflict = self._explained(work, conflict)
+            work.after += [one for one in waits if one not in work.after]
+        return self._works
+
+    def _entered(self, works):
+        """Yield (work, plan, Conflict or None, works to wait for, what earlier plans let go of) for ``works``."""
+        world = World(self._held)
+        for work in works:
+            plan, released = _with_users(world, work), frozenset(world.released)
+            yield (work, plan, *_enter(world, work, plan), released)
+
+    def _deleted_users(self, world, work):
+        """Return the works that delete users of the files that ``work`` deletes."""
+        if work.claims is None or not _deletes(work):
+            return []
+        names = {
+            user for file in work.found.files for user in world.users(work.owner_id, work.claims.identity(file.path))
+        }
+        return [one for one in self._works if one is not work and _deletes(one) and one.found.name in names]
+
+    # Conflicts --------------------------------------------------------------------------------------------------------
+
+    def _explained(self, work, conflict):
+        """Return (message, remedy): another order, if that helps."""
+        label = work.request.label
+        message, remedy = conflict.message(label), conflict.remedy
+        other = next((one for one in self._works if one.owner_id == conflict.holder.owner_id and one is not work), None)
+        if other is None or not other.plan.changed:
+            return message, remedy
+        first, second = sorted((work, other), key=self._works.index)
+        conflicts = self._in_other_order(first, second)
+        if conflicts is not None and conflicts.keys() <= self._conflicts(self._works).keys() - {first, second}:
+            remedy = f"List {second.request.label} before {first.request.label}."
+            return message, "Prune in a task before this one." if second.is_pruned else remedy
+        back = getattr((conflicts or {}).get(other), "holder", None)
+        if back and back.owner_id == work.owner_id and conflict.claim.identity not in self._identities_after(other):
+            what = f"{label} and {other.request.label} exchange {conflict.claim.text}"
+            return f"{label}: {conflict.claim.path}: {what}.", "Use two tasks."
+        return message, remedy
+
+    def _in_other_order(self, first, second):
+        """Return what ``_conflicts`` returns if ``second`` is before ``first``; None if that is not possible."""
+        works = [one for one in self._works if one is not second]
+        works.insert(works.index(first), second)
+        if any(one.source in works[place:] for place, one in enumerate(works)):
+            return None
+        return self._conflicts(works)
+
+    def _conflicts(self, works):
+        """Return {work: Conflict, or Refusal of its plan} for those of ``works`` that have one."""
+        found = {work: conflict or plan.refusal for work, plan, conflict, *_others in self._entered(works)}
+        return {work: one for work, one in found.items() if one is not None}
+
+    def _identities_after(self, work):
+        """Return the identities of what a VM holds after its plan."""
+        return {claim.identity for claim in _claims_of(World(self._held), work, work.plan)[1]}
+
+
+def _enter(world, work, plan):
+    """Enter a plan of a work; returns (Conflict or None, works to wait for)."""
+    if not plan.changed or work.claims is None:
+        return None, []
+    during, after = _claims_of(world, work, plan)
+    return world.enter(work, during, Held(work.owner_id, work.name, plan.after.power, tuple(after)))
+
+
+def _claims_of(world, work, plan):
+    source = _source_held(world, work)
+    return claims_of_plan(plan, world.of(work.owner_id).claims, work.claims, source, work.task.traits.copies_running)
+
+
+def _source_held(world, work):
+    """Return what the source of a clone holds after the plans before; None if nothing is cloned."""
+    found = [step.arguments["source"] for step in work.plan.steps if step.verb == "clone"]
+    return world.of(work.claims.owner_id(found[0].id or found[0].name)) if found and found[0] is not None else None
+
+
+def _deletes(work):
+    return any(step.verb == "delete" for step in work.plan.steps)
+
+
+def _with_users(world, work):
+    """Return the plan of a deletion that keeps the files that other VMs, or disks that are kept, still need."""
+    if work.claims is None or not _deletes(work):
+        return work.plan
+    paths = [path for step in work.plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
+    deleted, files = {work.claims.identity(path) for path in paths}, []
+    for file in work.found.files:
+        users = world.users(work.owner_id, work.claims.identity(file.path), deleted)
+        files.append(replace(file, used_by=tuple(sorted({*file.used_by, *users}))))
+    if files == list(work.found.files):
+        return work.plan
+    return work.task.planned(work, found=work.found.having(files=tuple(files)))

@@ -1,0 +1,290 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generated tasks with two to five VMs that share sources, files, MAC addresses, ports, names and ids.
+
+Entries are options of a module, so they are the same on every platform. What is right follows from the state that the
+backend reports, never from the plans. Each platform has a subclass of ``Platform`` and a ``Vocabulary``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
+
+from suite import depth
+
+ON = ("running", "paused", "suspended")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What entries can name. ``image`` and each of ``files`` are the spellings of one file; ``sizes`` of a disk.
+
+    ``nic`` has type and source of a network that VMs share. ``slots`` are the first disk of a VM and others. Without
+    ``macs`` none are set, without ``ports`` none are forwarded. ``links``: images and VMs that are off can be bases.
+    """
+
+    image: tuple
+    files: tuple
+    slots: tuple
+    sizes: tuple = ("1G", "2G")
+    nic: tuple = ("network", "lan")
+    macs: tuple = tuple(f"52:54:00:00:00:0{number}" for number in range(4))
+    ports: tuple = (2201, 2202, 2203)
+    names: tuple = ("a", "b", "c", "d", "e")
+    links: bool = True
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A VM as the backend reports it: files that its disks write to, (network, MAC) and host ports."""
+
+    power: str
+    writes: tuple = ()
+    macs: tuple = ()
+    ports: tuple = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """All VMs by name, and all files with the file below each, or None; files have one spelling."""
+
+    vms: dict
+    files: dict
+
+    def below(self, file):
+        """All files below a file."""
+        below = self.files.get(file)
+        return () if below is None else (below, *self.below(below))
+
+    def faults(self):
+        """What must not be: {text}."""
+        return {*self._missing(), *self._two_writers(), *self._written_bases(), *self._twice("macs", self.vms),
+                *self._twice("ports", [name for name, vm in self.vms.items() if vm.power == "running"])}  # fmt: skip
+
+    def _missing(self):
+        used = {(name, file) for name, vm in self.vms.items() for file in vm.writes}
+        used |= {(file, below) for file, below in self.files.items() if below is not None}
+        return [f"{user} needs {file}, which is missing" for user, file in used if file not in self.files]
+
+    def _two_writers(self):
+        for file in self.files:
+            users = [name for name, vm in self.vms.items() if vm.power in ON for one in vm.writes if one == file]
+            if len(users) > 1:
+                yield f"{' and '.join(users)} write to {file}"
+
+    def _written_bases(self):
+        bases = {below for file in self.files for below in self.below(file)}
+        for name, vm in self.vms.items():
+            yield from (f"{name} runs on the base {file}" for file in vm.writes if vm.power in ON and file in bases)
+
+    def _twice(self, what, names):
+        every = [(one, name) for name in names for one in getattr(self.vms[name], what)]
+        for one in {one for one, _name in every}:
+            users = [name for other, name in every if other == one]
+            if len(users) > 1:
+                yield f"{' and '.join(users)} have {one}"
+
+
+class Platform:
+    """One platform in which tasks are carried out; ``words`` is its Vocabulary."""
+
+    words = None
+
+    def run(self, entries, check=False):
+        """Carry out a task with ``machines: entries``; returns its Outcome."""
+        raise NotImplementedError
+
+    def id_of(self, name):
+        """The ID of an existing VM, or None."""
+        raise NotImplementedError
+
+    def state(self):
+        """Everything that exists, as the backend reports it, to be compared."""
+        raise NotImplementedError
+
+    def found(self):
+        """The same as Found."""
+        raise NotImplementedError
+
+    def share(self, first, second):
+        """Give the second VM what the first one has, as a user can do with the platform's own tools."""
+
+
+# What is generated ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Task:
+    """``before``: entries of earlier tasks, one each; ``shared``: pairs of VMs for ``share``; ``entries`` of the task.
+
+    ``by_id``: places of entries that select their VM by its ID, if it exists then.
+    """
+
+    before: tuple
+    shared: tuple
+    entries: tuple
+    by_id: frozenset
+
+
+class Generator:
+    """Generates one Task from a seed. Most entries alone would be accepted: what matters is that they meet."""
+
+    def __init__(self, words, seed):
+        self._words, self._random = words, Random(seed)
+
+    def task(self):
+        """A task with two to five VMs, some of which exist."""
+        choose = self._random
+        existing = choose.sample(self._words.names, choose.randint(1, 3))
+        before = [self._entry(name, existing[:place], is_new=True) for place, name in enumerate(existing)]
+        listed = choose.sample(self._words.names, choose.randint(2, 5))
+        known = [*existing, *listed]
+        entries = [self._entry(name, known, is_new=name not in existing) for name in listed]
+        by_id = {place for place in range(len(entries)) if self._one_in(6)}
+        if self._one_in(25):  # One VM is listed by its name and by its ID.
+            entries.append(self._entry(choose.choice(existing), known, is_new=False))
+            by_id.add(len(entries) - 1)
+        shared = [tuple(existing[:2])] if len(existing) > 1 and self._one_in(8) else []
+        return Task(tuple(before), tuple(shared), tuple(entries), frozenset(by_id))
+
+    def _one_in(self, number):
+        return self._random.randrange(number) == 0
+
+    def _entry(self, name, known, is_new):
+        """The entry for one VM. ``known`` are names of VMs that may exist then; ``is_new``: this one probably not."""
+        states = ["present"] * 3 + ["started"] if is_new else ["present", "present", "started", "stopped", "absent"]
+        entry = {"name": name, "state": self._random.choice(states)}
+        if entry["state"] == "absent":
+            return {**entry, "delete_disks": self._random.choice(["owned", "owned", "all", "none"])}
+        if is_new or self._one_in(3):
+            entry.update(self._source([other for other in known if other != name]))
+        return {**entry, **self._settings(is_new)}
+
+    def _source(self, others):
+        linked = self._one_in(2) and self._words.links
+        if others and self._one_in(3):
+            return {"clone": {"source": self._random.choice(others), "linked": linked}}
+        return {"image": {"source": self._random.choice(self._words.image), "linked": linked}}
+
+    def _settings(self, is_new):
+        """Settings that VMs can have in common."""
+        options, (kind, source) = {}, self._words.nic
+        if self._one_in(3):
+            options["disks"] = self._disks(is_new)
+        if self._words.macs and self._one_in(6):
+            options["networks"] = [{"type": kind, "source": source, "mac": self._random.choice(self._words.macs)}]
+        if self._words.ports and self._one_in(6):
+            port = self._random.choice(self._words.ports)
+            options["port_forwards"] = [{"name": "ssh", "guest_port": 22, "host_port": port}]
+        return options
+
+    def _disks(self, is_new):
+        slots = self._random.sample(self._words.slots[1:], self._random.randint(1, len(self._words.slots) - 1))
+        disks = [self._disk(slot, is_new) for slot in slots]
+        grown = {"slot": self._words.slots[0], "size": self._random.choice(self._words.sizes)}
+        return [*disks, grown] if self._one_in(4) else disks
+
+    def _disk(self, slot, is_new):
+        """An existing file by one of its names, a disk that is removed, or a new one."""
+        if self._one_in(2):
+            return {"slot": slot, "source": self._random.choice(self._random.choice(self._words.files))}
+        if not is_new and self._one_in(2):
+            return {"slot": slot, "state": "absent"}
+        return {"slot": slot, "size": self._words.sizes[0]}
+
+
+def spellings(path):
+    """The names of a file for ``Vocabulary.files``: its own one, a symbolic link, and one with ``..``."""
+    path = Path(path)
+    (path.parent / "sub").mkdir(exist_ok=True)
+    link = path.with_name(f"link-{path.name}")
+    link.symlink_to(path)
+    return str(path), str(link), f"{path.parent}/sub/../{path.name}"
+
+
+def qcow2_files(folder):
+    """``Found.files`` of the qcow2 images in a directory."""
+    images = [path for path in folder.glob("*.qcow2") if path.exists()]
+    below = {str(path.resolve()): disk_header.backing_file(str(path)) for path in images}
+    return {path: one and os.path.realpath(one) for path, one in below.items()}
+
+
+# What must hold -------------------------------------------------------------------------------------------------------
+
+#: From this number of tasks on, their shares are not by chance.
+ENOUGH = 30
+_ADVICE = re.compile(r"List (\S+) before (\S+)\.")
+
+
+def assert_all_true(number, opened, accepted=3, enough=ENOUGH):
+    """Carry out ``number`` generated tasks, each day others; returns {result of ``assert_true``: number}.
+
+    ``opened(place)`` is a context with an empty Platform for one of them. One task in ``accepted`` must be accepted and
+    change something, if there are ``enough`` of them: lists that are all rejected would show nothing.
+    """
+    counts = Counter()
+    for place in range(number):
+        with opened(place) as platform:
+            seed = f"{depth.seed()}-{place}"
+            task = Generator(platform.words, seed).task()
+            try:
+                counts[assert_true(platform, task)] += 1
+            except Exception as error:
+                raise AssertionError(f"seed {seed}: {task}: {error}") from error
+    print(f"generated lists: {dict(counts)}")
+    assert counts["changed"] * accepted >= counts.total() or counts.total() < enough
+    return counts
+
+
+def assert_true(platform, task):
+    """Carry out a task and assert everything that must hold; returns "rejected", "changed" or "unchanged"."""
+    for entry in task.before:
+        platform.run([entry])
+    for pair in task.shared:
+        platform.share(*pair)
+    entries = [_selected(platform, entry, place in task.by_id) for place, entry in enumerate(task.entries)]
+    before, faults = platform.state(), platform.found().faults()
+    check = platform.run(entries, check=True)
+    assert platform.state() == before, "check mode has written"
+    real = platform.run(entries)
+    assert (check.failed, check.msg) == (real.failed, real.msg), f"{check.msg!r}, then {real.msg!r}"
+    assert (check.changed, check.diff) == (real.changed, real.diff)
+    new_faults = platform.found().faults() - faults
+    assert not new_faults, f"the task has made {new_faults}"
+    end = platform.state()
+    if real.failed:
+        assert end == before, "a rejected task has written"
+        _assert_advice(platform, entries, real.msg)
+        return "rejected"
+    assert real.changed == (end != before)
+    again = platform.run(entries)
+    assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
+    assert platform.state() == end, "a run that has nothing to do has written"
+    return "changed" if real.changed else "unchanged"
+
+
+def _selected(platform, entry, by_id):
+    """An entry that selects its VM by name, or by ID if the VM exists."""
+    vm_id = platform.id_of(entry["name"]) if by_id else None
+    return entry if vm_id is None else {"id": vm_id, **{key: entry[key] for key in entry if key != "name"}}
+
+
+def _assert_advice(platform, entries, message):
+    """Assert that a task with one rejected VM is accepted in the order that its message proposes."""
+    advice = _ADVICE.findall(message)
+    if len(advice) != 1 or len(message.splitlines()) > 1:
+        return
+    labels = [entry.get("name") or entry["id"] for entry in entries]
+    first, second = (labels.index(label) for label in advice[0])
+    others = [entry for place, entry in enumerate(entries) if place != first]
+    others.insert(others.index(entries[second]), entries[first])
+    check = platform.run(others, check=True)
+    assert not check.failed, f"{message} But then: {check.msg}"

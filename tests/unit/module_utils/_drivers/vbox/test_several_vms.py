@@ -1,0 +1,106 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several VMs share in VirtualBox: stored host ports, MACs, images by any of their names, sources of clones."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy
+
+from platforms.virtualbox.tasks import SMALL
+from unit.module_utils._drivers.vbox.in_process import several, task
+
+WEB = {"web": {"host_port": 8080, "guest_port": 80}}
+MAC = "08:00:27:00:00:01"
+LAN = {"networks": {"0": {"type": "internal", "source": "lan", "mac": MAC}}}
+BOTH = pytest.mark.parametrize("check", [True, False])
+
+
+# Ports ----------------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("state", ["started", "restarted"])
+def test_vms_with_one_stored_port_are_not_started_together(vbox, state, check):
+    """VirtualBox would start both, and the second forward would be dead."""
+    names = ("one", "two")
+    task(vbox, *names, config={**SMALL, "port_forwards": WEB}).succeeded()
+    if state == "restarted":
+        task(vbox, "one", state="started").succeeded()
+    task(vbox, *names, state=state, config={}, check=check).refused("8080 is used by", "Set another host_port")
+
+
+def test_port_of_a_vm_that_the_task_stops_is_free(vbox):
+    task(vbox, "one", "two", config={**SMALL, "port_forwards": WEB}).succeeded()
+    task(vbox, "one", state="started", config={}).succeeded()
+    vbox.listening = {8080}  # By the first VM, until it is stopped.
+    entries = [("one", "stopped", {}), ("two", "started", {})]
+    several(vbox, *entries[::-1], check=True).refused("8080 is used by one", "List one before two.")
+    assert several(vbox, *entries, check=True).succeeded().changed
+    done = several(vbox, *entries).succeeded()
+    assert [vm["state"] for vm in done.vms] == ["stopped", "running"]
+    starts = [line.split()[0] for line in done.writes if line.startswith(("startvm", "controlvm"))]
+    assert starts == ["controlvm", "startvm"]
+
+
+# MACs -----------------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_mac_of_another_vm_is_rejected_on_its_network_only(vbox, check):
+    task(vbox, "one", config={**SMALL, **LAN}).succeeded()
+    task(vbox, "two", config={**SMALL, **LAN}, check=check).refused("two: networks.0.mac", f"{MAC} is used by one")
+    for other in ({"source": "dmz"}, {"type": "nat", "source": None}):
+        elsewhere = {"networks": {"0": {**LAN["networks"]["0"], **other}}}
+        task(vbox, "two", config={**SMALL, **elsewhere}, check=True).succeeded()
+
+
+@BOTH
+def test_two_new_vms_do_not_get_one_mac(vbox, check):
+    task(vbox, "one", "two", config={**SMALL, **LAN}, check=check).refused(f"{MAC} is used by one", "omit mac")
+
+
+# Images ---------------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_image_is_the_same_by_a_symbolic_link(vbox, check):
+    """VirtualBox registers an image by its real path."""
+    disk, link = vbox.disk(), f"{vbox.folder}/link.vdi"
+    os.symlink(disk, link)
+    task(vbox, "one", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).succeeded()
+    config = {**SMALL, "disks": {"SATA 0": {"source": link}}}
+    task(vbox, "two", config=config, check=check).refused(f"{link} is a disk of one")
+    twice = {**SMALL, "disks": {"SATA 0": {"source": disk}, "SATA 1": {"source": link}}}
+    task(vbox, "one", state="absent").succeeded()
+    task(vbox, "two", config=twice, check=check).refused("is also that of disks.SATA")
+
+
+# Sources of clones ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_source_that_the_same_task_starts_is_cloned_first(vbox, is_reversed):
+    """Listed before the start: the clone is made while its source is off. Listed after it, the task is rejected."""
+    task(vbox, "src").succeeded()
+    entries = [("copy", "present", {"creation": {"clone": {"source": "src", "linked": False}}}), ("src", "started", {})]
+    if is_reversed:
+        several(vbox, *entries[::-1]).refused("copy: ", "'src' is running", "Stop it first")
+        return
+    assert several(vbox, *entries, check=True).succeeded().changed
+    done = several(vbox, *entries).succeeded()
+    assert [vm["state"] for vm in done.vms] == ["stopped", "running"]
+
+
+def test_source_and_its_clone_are_created_in_one_task(vbox):
+    clone = ("copy", "present", {"creation": {"clone": {"source": "src", "linked": False}}})
+    source = ("src", "present", {"config": SMALL, "creation": {}})
+    for entries in ((clone, source), (source, clone)):
+        assert several(vbox, *entries, check=True).succeeded().changed
+        done = several(vbox, *entries).succeeded()
+        assert [vm["state"] for vm in done.vms] == ["stopped", "stopped"]
+        gone = Policy(delete_disks="all")
+        several(vbox, *[(name, "absent", {"policy": gone}) for name, *_others in entries]).succeeded()
