@@ -117,6 +117,9 @@ class _Arrangement:
     def _explained(self, work, conflict):
         """Return (message, remedy): another order, if that helps."""
         label = work.request.label
+        if _is_created_meanwhile(work, conflict.holder):
+            message = f"{label}: another task created a VM with this name at the same time."
+            return message, "Run the task again to apply its options to that VM."
         message, remedy = conflict.message(label), conflict.remedy
         other = next((one for one in self._works if one.owner_id == conflict.holder.owner_id and one is not work), None)
         if other is None or not other.plan.changed:
@@ -148,6 +151,12 @@ class _Arrangement:
     def _identities_after(self, work):
         """Return the identities of what a VM holds after its plan."""
         return {claim.identity for claim in _claims_of(World(self._held), work, work.plan)[1]}
+
+
+def _is_created_meanwhile(work, holder):
+    """Return whether the holder of a claim is the VM of ``work``, which did not exist when it was observed."""
+    is_same_name = work.claims.owner_id(holder.name) == work.owner_id
+    return is_same_name and holder.owner_id != work.owner_id
 
 
 def _enter(world, work, plan):

@@ -130,3 +130,20 @@ def test_one_place_is_read_once_for_several_drivers():
     parts = [(driver, [request], False) for driver, request in zip(drivers, requests)]
     assert not together(parts, *requests).failed
     assert sorted(len(driver.held.calls) for driver in drivers) == [0, 1]
+
+
+def test_vm_that_another_task_creates_after_the_observation():
+    """What it holds is no conflict to be solved: the same task succeeds when it is run again."""
+    driver = Claiming(Host())
+    read = driver.held.held
+
+    def created_meanwhile(wanted):
+        driver.machines.append(owned("web"))
+        return read(wanted)
+
+    driver.held.held = created_meanwhile
+    outcome = run(driver, new("web"), check=True)
+    assert outcome.msg == (
+        "web: another task created a VM with this name at the same time."
+        " Run the task again to apply its options to that VM."
+    )
