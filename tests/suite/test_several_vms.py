@@ -208,6 +208,18 @@ def test_files_below_the_disks_of_other_vms_are_not_attached(qemu, carry, images
     assert not gone.failed, gone.msg
 
 
+def test_files_of_volumes_of_other_vms_are_not_attached(qemu, carry, images):
+    names = Names(qemu)
+    base, top = images("base.qcow2"), images("top.qcow2", "-b", "base.qcow2", "-F", "qcow2")
+    owner = carry(qemu, [Task("owner", entry(qemu, [names.other], top))])["owner"]
+    assert not owner.failed, owner.msg
+    with qemu.as_volumes(names.other):
+        before = present(qemu, names)
+        for path in (top, base):
+            answers = run(carry, qemu, names, [entry(qemu, names.one, path)])
+            assert_rejected(qemu, answers, before, str(path), names.other)
+
+
 def test_vm_on_the_disk_of_a_running_vm_is_not_started(qemu, carry, images):
     """A copied definition: attaching is no task of this collection, but starting is."""
     names, path = Names(qemu), images("shared.qcow2")

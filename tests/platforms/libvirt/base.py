@@ -152,6 +152,20 @@ class Libvirt(Adapter):
         text = re.sub(r"<uuid>.*?</uuid>|<mac [^>]*>|<metadata>.*?</metadata>|<nvram.*?</nvram>", "", text, flags=re.S)
         self.virsh("define", "/dev/stdin", stdin=text.replace(f"<name>{name}<", f"<name>{copy}<"))
 
+    @contextmanager
+    def as_volumes(self, name):
+        """A context in which the disks of a VM are described as volumes of a pool, as other tools do."""
+        pool, text = f"{self.prefix}pool", self.virsh("dumpxml", name, "--inactive")
+        self.virsh("pool-create-as", pool, "dir", "--target", str(self.storage))
+        volume = rf"<source pool='{pool}' volume='\1'/>"
+        changed = re.sub(rf"<source file='{self.storage}/([^']*)'/>", volume, text.replace("type='file'", "type='volume'"))
+        self.virsh("define", "/dev/stdin", stdin=changed)
+        try:
+            yield
+        finally:
+            self.virsh("define", "/dev/stdin", stdin=text)
+            self.virsh("pool-destroy", pool)
+
     def disks_of(self, machine):
         """{slot: file} of a VM; ``machine`` is from ``truth``."""
         disks = ET.fromstring(machine["stored"]).findall("devices/disk[@device='disk']")

@@ -22,7 +22,7 @@ READS = {
     "virsh": {
         "version", "list", "domstate", "dominfo", "dumpxml", "domblkinfo", "domifaddr", "snapshot-list", "net-list",
         "capabilities", "domcapabilities", "managedsave-dumpxml", "echo", "snapshot-dumpxml", "snapshot-current",
-        "snapshot-info",
+        "snapshot-info", "vol-path",
     },
     "qemu-img": {"check", "compare", "info", "measure"},
 }  # fmt: skip
