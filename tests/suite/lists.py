@@ -21,6 +21,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_h
 from suite import depth
 
 ON = ("running", "paused", "suspended")
+#: How the names of hard links begin.
+HARD_LINK = "hard-"
 
 
 @dataclass(frozen=True)
@@ -202,19 +204,26 @@ class Generator:
 
 
 def spellings(path):
-    """The names of a file for ``Vocabulary.files``: its own one, a symbolic link, and one with ``..``."""
+    """The names of a file for ``Vocabulary.files``: its own one, a symbolic and a hard link, and one with ``..``."""
     path = Path(path)
     (path.parent / "sub").mkdir(exist_ok=True)
-    link = path.with_name(f"link-{path.name}")
+    link, other = path.with_name(f"link-{path.name}"), path.with_name(f"{HARD_LINK}{path.name}")
     link.symlink_to(path)
-    return str(path), str(link), f"{path.parent}/sub/../{path.name}"
+    other.hardlink_to(path)
+    return str(path), str(link), str(other), f"{path.parent}/sub/../{path.name}"
+
+
+def one_name(path):
+    """The same name for all ``spellings`` of a file."""
+    folder, _slash, name = os.path.realpath(path).rpartition("/")
+    return f"{folder}/{name.removeprefix(HARD_LINK)}"
 
 
 def qcow2_files(folder):
     """``Found.files`` of the qcow2 images in a directory."""
     images = [path for path in folder.glob("*.qcow2") if path.exists()]
-    below = {str(path.resolve()): disk_header.backing_file(str(path)) for path in images}
-    return {path: one and os.path.realpath(one) for path, one in below.items()}
+    below = {one_name(path): disk_header.backing_file(str(path)) for path in images}
+    return {path: one and one_name(one) for path, one in below.items()}
 
 
 # What must hold -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ET
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -66,7 +65,7 @@ class OnLibvirt(lists.Platform):
     def _seen(self, vm):
         nics = ET.fromstring(vm["stored"]).findall("devices/interface[@type='network']")
         macs = tuple((nic.find("source").get("network"), nic.find("mac").get("address")) for nic in nics)
-        return lists.Seen(vm["power"], tuple(map(os.path.realpath, self._platform.disks_of(vm).values())), macs)
+        return lists.Seen(vm["power"], tuple(map(lists.one_name, self._platform.disks_of(vm).values())), macs)
 
 
 @pytest.fixture

@@ -189,6 +189,12 @@ def _check_growth(vm, change, field):
     """Raise Refused if a disk would shrink, or if its current size is unknown."""
     if vm.id is None and field.free_before_creation:
         return
+    if change.old is None and vm.id is None:
+        # Such as a file that the same task attaches to the source of a clone.
+        raise Refused(
+            f"{vm.name}: {change.path}: the size of this disk of its source is not known.",
+            "Omit the size, or clone the source in a task after this one.",
+        )
     if change.old is None:
         raise Refused(
             f"{vm.name}: {change.path}: the current size cannot be read.",

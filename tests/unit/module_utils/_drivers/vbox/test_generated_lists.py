@@ -61,13 +61,14 @@ class OnVirtualBox(lists.Platform):
     def found(self):
         texts = self._box.run("list", "--long", "hdds").split("\n\n")
         media = [dict(re.findall(r"^([\w ]+): +(.*)$", text, re.M)) for text in texts if text.strip()]
-        paths = {one["UUID"]: one["Location"] for one in media}
-        below = {one["Location"]: paths.get(one["Parent UUID"]) for one in media}
+        paths = {one["UUID"]: lists.one_name(one["Location"]) for one in media}
+        below = {lists.one_name(one["Location"]): paths.get(one["Parent UUID"]) for one in media}
         return lists.Found({name: self._seen(uuid) for name, uuid in self._listed()}, below)
 
     def _seen(self, uuid):
         values = self._box.values(uuid)
-        disks = tuple(path for key, path in values.items() if re.fullmatch(r"SATA-\d-\d", key) and os.path.isabs(path))
+        slots = [path for key, path in values.items() if re.fullmatch(r"SATA-\d-\d", key) and os.path.isabs(path)]
+        disks = tuple(map(lists.one_name, slots))
         macs = tuple(
             (values.get(f"intnet{number}"), values[f"macaddress{number}"])
             for number in range(1, 9)
