@@ -157,9 +157,10 @@ class Libvirt(Adapter):
         """A context in which the disks of a VM are described as volumes of a pool, as other tools do."""
         pool, text = f"{self.prefix}pool", self.virsh("dumpxml", name, "--inactive")
         self.virsh("pool-create-as", pool, "dir", "--target", str(self.storage))
-        volume = rf"<source pool='{pool}' volume='\1'/>"
-        changed = re.sub(rf"<source file='{self.storage}/([^']*)'/>", volume, text.replace("type='file'", "type='volume'"))
-        self.virsh("define", "/dev/stdin", stdin=changed)
+        of_volumes = text.replace("type='file'", "type='volume'")
+        source = rf"<source pool='{pool}' volume='\1'/>"
+        of_volumes = re.sub(rf"<source file='{self.storage}/([^']*)'/>", source, of_volumes)
+        self.virsh("define", "/dev/stdin", stdin=of_volumes)
         try:
             yield
         finally:
