@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 
-from .._lifecycle.claims import FILE, OWN, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._lifecycle.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._lifecycle.errors import PolyvirtError
+from .._lifecycle.model import ABSENT
 from .._lifecycle.world import World, is_started
-from .order import in_order, users_first
+from .order import depends_on, in_order, reject_twice_listed, sorted_by
+
+#: For so many conflicts it is determined whether another order helps. That takes as long as the arrangement itself.
+_MOST_EXPLAINED = 5
 
 
 def arrange(works):
@@ -19,30 +25,28 @@ def arrange(works):
     wait for, ``work.released`` is what earlier plans let go of: {(kind, identity)}.
     """
     ordered = in_order(works)
-    _reject_twice_listed(works)
+    reject_twice_listed(works)
     for task in {id(work.task): work.task for work in works}.values():
         task.read_ahead()
-    wanted = {id(work): _wanted(work) for work in works if _is_claiming(work)}
-    return _Arrangement(ordered, _held(works, wanted)).arranged() if any(wanted.values()) else ordered
+    wanted = {}
+    for work in filter(_is_claiming, works):
+        with _rejected_on_error([work]):
+            wanted[id(work)] = _wanted(work)
+    return _Arrangement(works, ordered, _held(works, wanted)).arranged() if any(wanted.values()) else ordered
+
+
+@contextmanager
+def _rejected_on_error(works):
+    """A context in which what ``works`` claim is read; if that is not possible, their plans are rejected."""
+    try:
+        yield
+    except PolyvirtError as error:
+        for work in works:
+            work.plan = work.refused(work.labelled(error.message), error.remedy or "")
 
 
 def _is_claiming(work):
     return work.claims is not None and work.plan.changed and can_claim(work.plan, work.claims.file_options)
-
-
-def _reject_twice_listed(works):
-    """Reject the plans of a VM that two requests select, such as one by its name and one by its id."""
-    first = {}
-    for work in works if len(works) > 1 else ():
-        other = first.setdefault(work.owner_id, work)
-        if other is not work:
-            names = " and ".join(dict.fromkeys((_selector(other.request), _selector(work.request))))
-            message = f"{work.request.label}: the VM is listed twice, as {names}."
-            work.plan = work.refused(message, "List each VM once.")
-
-
-def _selector(request):
-    return f"id {request.id}" if request.id else request.name
 
 
 # What is held before the task -----------------------------------------------------------------------------------------
@@ -50,24 +54,38 @@ def _selector(request):
 
 def _held(works, wanted):
     """Return what all VMs hold, read once from each place; ``wanted`` is {id(work): claims}."""
-    by_place = {}
+    by_place, held = {}, []
     for work in (one for one in works if wanted.get(id(one))):
         by_place.setdefault(work.place, []).append(work)
-    return [
-        one
-        for at_place in by_place.values()
-        for one in at_place[0].claims.held([claim for work in at_place for claim in wanted[id(work)]])
-    ]
+    for at_place in by_place.values():
+        claims = [claim for work in at_place for claim in wanted[id(work)]]
+        # No VM has to be read for an ISO image alone.
+        if any(claim.mode != READ for claim in claims):
+            with _rejected_on_error(at_place):
+                held += at_place[0].claims.held(claims)
+    return held
 
 
 def _wanted(work):
     """Return what a plan claims in addition to what its VM holds, and OWN if it uses what the VM holds."""
-    disks = (work.plan.before.config.get("disks") or {}).items()
-    files = [(slot, disk["source"]) for slot, disk in disks if disk.get("source")]
-    own = [Claim(FILE, work.claims.identity(path), WRITE, f"disks.{slot}", path) for slot, path in files]
-    during, after = claims_of_plan(work.plan, own, work.claims)
+    own = _disks_of(work.plan.before, work.claims)
+    source = _source_of(work.plan)
+    held = source and Held(work.claims.owner_id(source.id or source.name), source.name, source.power)
+    held = held and replace(held, claims=_disks_of(source, work.claims))
+    during, after = claims_of_plan(work.plan, own, work.claims, held)
     used = [Claim(OWN, work.owner_id)] if _uses_own(work.plan) else []
     return [*during, *(claim for claim in after if claim not in own), *used]
+
+
+def _disks_of(vm, claims):
+    """Return the claims of a VM on its disks, without what is below them."""
+    disks = (vm.config.get("disks") or {}).items()
+    return [claim for slot, disk in disks for claim in claims.disk({**disk, "format": "raw"}, WRITE, f"disks.{slot}")]
+
+
+def _source_of(plan):
+    """Return the Vm that a plan clones, or None."""
+    return next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), None)
 
 
 def _uses_own(planned):
@@ -81,19 +99,22 @@ def _uses_own(planned):
 
 
 class _Arrangement:
-    """The works of a task, and what all VMs hold before it."""
+    """The works of a task, as the user lists them and in their order, and what all VMs hold before it."""
 
-    def __init__(self, works, held):
-        self._works, self._held = works, held
+    def __init__(self, listed, works, held):
+        self._listed, self._works, self._held = listed, works, held
 
     def arranged(self):
         world = World(self._held)
-        self._works = users_first(self._works, lambda work: self._deleted_users(world, work))
+        self._works = sorted_by(self._works, lambda work: self._needed_by(world, work), _is_deletion)
+        conflicts = {}
         for work, plan, conflict, waits, released in self._entered(self._works):
             work.plan, work.released = plan, released
             if conflict is not None:
-                work.conflict = self._explained(work, conflict)
+                conflicts[work] = conflict
             work.after += [one for one in waits if one not in work.after]
+        for place, (work, conflict) in enumerate(conflicts.items()):
+            work.conflict = self._explained(work, conflict, conflicts if place < _MOST_EXPLAINED else None)
         return self._works
 
     def _entered(self, works):
@@ -103,37 +124,42 @@ class _Arrangement:
             plan, released = _with_users(world, work), frozenset(world.released)
             yield (work, plan, *_enter(world, work, plan), released)
 
-    def _deleted_users(self, world, work):
-        """Return the works that delete users of the files that ``work`` deletes."""
+    def _needed_by(self, world, work):
+        """Return the works before ``work``: its source, and those that delete users of the files that it deletes."""
+        needed = [work.source] if work.source else []
         if work.claims is None or not _deletes(work):
-            return []
-        names = {
-            user for file in work.found.files for user in world.users(work.owner_id, work.claims.identity(file.path))
-        }
-        return [one for one in self._works if one is not work and _deletes(one) and one.found.name in names]
+            return needed
+        identities = [work.claims.identity(file.path) for file in work.found.files]
+        users = {one.owner_id for identity in identities for one in world.holders(work.owner_id, FILE, identity)}
+        gone = [one for one in self._works if one is not work and _deletes(one) and one.owner_id in users]
+        return [*needed, *(one for one in gone if not depends_on(one, work))]
 
     # Conflicts --------------------------------------------------------------------------------------------------------
 
-    def _explained(self, work, conflict):
-        """Return (message, remedy): another order, if that helps."""
+    def _explained(self, work, conflict, conflicts):
+        """Return (message, remedy): another order, if that helps; ``conflicts`` are all of them, None to skip that."""
         label = work.request.label
         if _is_created_meanwhile(work, conflict.holder):
             message = f"{label}: another task created a VM with this name at the same time."
             return message, "Run the task again to apply its options to that VM."
         message, remedy = conflict.message(label), conflict.remedy
         other = next((one for one in self._works if one.owner_id == conflict.holder.owner_id and one is not work), None)
-        if other is None or not other.plan.changed:
+        if other is None or not other.plan.changed or conflicts is None:
             return message, remedy
         first, second = sorted((work, other), key=self._works.index)
-        conflicts = self._in_other_order(first, second)
-        if conflicts is not None and conflicts.keys() <= self._conflicts(self._works).keys() - {first, second}:
+        others = self._in_other_order(first, second)
+        is_listed = self._listed.index(first) < self._listed.index(second)
+        if is_listed and others is not None and others.keys() <= self._rejected(conflicts) - {first, second}:
             remedy = f"List {second.request.label} before {first.request.label}."
             return message, "Prune in a task before this one." if second.is_pruned else remedy
-        back = getattr((conflicts or {}).get(other), "holder", None)
+        back = getattr((others or {}).get(other), "holder", None)
         if back and back.owner_id == work.owner_id and conflict.claim.identity not in self._identities_after(other):
             what = f"{label} and {other.request.label} exchange {conflict.claim.text}"
             return f"{label}: {conflict.claim.path}: {what}.", "Use two tasks."
         return message, remedy
+
+    def _rejected(self, conflicts):
+        return {*conflicts, *(work for work in self._works if work.plan.refusal)}
 
     def _in_other_order(self, first, second):
         """Return what ``_conflicts`` returns if ``second`` is before ``first``; None if that is not possible."""
@@ -174,12 +200,16 @@ def _claims_of(world, work, plan):
 
 def _source_held(world, work):
     """Return what the source of a clone holds after the plans before; None if nothing is cloned."""
-    found = [step.arguments["source"] for step in work.plan.steps if step.verb == "clone"]
-    return world.of(work.claims.owner_id(found[0].id or found[0].name)) if found and found[0] is not None else None
+    source = _source_of(work.plan)
+    return source and world.of(work.claims.owner_id(source.id or source.name))
 
 
 def _deletes(work):
     return any(step.verb == "delete" for step in work.plan.steps)
+
+
+def _is_deletion(work):
+    return _deletes(work) and work.plan.after.power == ABSENT
 
 
 def _with_users(world, work):

@@ -34,6 +34,7 @@ class Execution:
         with ExitStack() as pools:
             self._pools = self._open_pools(pools)
             while self._unfinished():
+                self._is_idle = True
                 self._fail_blocked()
                 self._send()
                 self._start_probes()
@@ -123,6 +124,12 @@ class Execution:
             return [_failed(error)] * len(batch)
         return [Sent(wrote=one) for one in wrote]
 
+    def _fail_all(self):
+        """Nothing will ever happen: the VMs wait for each other. No known task leads to that."""
+        for work in self._unfinished():
+            error = PolyvirtError(f"{work.progress.label}: VMs of this task wait for each other.", "Use two tasks.")
+            work.progress = fail(work.progress, error)
+
     # Observing --------------------------------------------------------------------------------------------------------
 
     def _observe(self):
@@ -156,6 +163,7 @@ class Execution:
 
     def _submit(self, pool, works, action, lane=None):
         """Call ``action``, which returns an event for each of ``works``, in a thread if there are several VMs."""
+        self._is_idle = False
         if self._pools is None:
             self._finish(works, action)
         else:
@@ -174,6 +182,8 @@ class Execution:
         waiting = [work.progress for work in self._with_wish(Observe)]
         next_ones = [one for one in waiting if not one.wish.final] or ([] if self._running else waiting)
         pause = min((one.due - self.clock.now() for one in next_ones), default=None)
+        if pause is None and not self._running and self._is_idle:
+            self._fail_all()
         if (pause is not None and pause <= 0) or (pause is None and not self._running):
             return
         for future in self.clock.wait(list(self._running), pause):

@@ -19,22 +19,52 @@ def source_of(work):
     return request.creation.get("clone", {}).get("source")
 
 
+def reject_twice_listed(works):
+    """Reject the plans of a VM that two requests select, such as one by its name and one by its id."""
+    first = {}
+    for work in works if len(works) > 1 else ():
+        place = id(work.task) if work.place is None else work.place
+        owners = {(place, work.owner_id), *([(place, work.owner(work.request.id))] if work.request.id else [])}
+        for other in [first.setdefault(owner, work) for owner in owners]:
+            if other is not work:
+                names = " and ".join(dict.fromkeys((_selector(other.request), _selector(work.request))))
+                message = f"{work.request.label}: the VM is listed twice, as {names}."
+                work.plan = work.refused(message, "List each VM once.")
+
+
+def _selector(request):
+    return f"id {request.id}" if request.id else request.name
+
+
 def in_order(works):
     """Return ``works`` in their order; clones of VMs that the task changes are planned again with the changed source.
 
     ``work.source`` is then the work of the source.
     """
     sources = {id(work): _find_source(work, works) for work in works}
-    ordered, left = [], list(works)
-    while left:
-        ready = next((work for work in left if sources[id(work)] not in left), None)
-        if ready is None:
-            # They are cloned from each other: their plans already have the refusal that the source is missing.
-            return [*ordered, *left]
-        _plan_clone(ready, sources[id(ready)])
-        ordered.append(ready)
-        left.remove(ready)
+    for work in works:
+        if work.found.power != ABSENT and work in _above(work, lambda one: sources[id(one)]):
+            message = f"{work.request.label}: clone.source: its source is cloned from it in the same task."
+            work.plan = work.refused(message, "Use two tasks.")
+            sources[id(work)] = None
+    ordered = sorted_by(works, lambda work: filter(None, [sources[id(work)]]))
+    for work in ordered:
+        _plan_clone(work, sources[id(work)])
     return ordered
+
+
+def _above(work, source_of_work):
+    """Return the sources of a work: its own one, the source of that one, and so on."""
+    found, source = [], source_of_work(work)
+    while source is not None and source not in found:
+        found.append(source)
+        source = source_of_work(source)
+    return found
+
+
+def depends_on(work, other):
+    """Return whether a work clones ``other``, or a clone of it that is made in this task."""
+    return other in _above(work, lambda one: one.source)
 
 
 def _plan_clone(work, source):
@@ -48,11 +78,18 @@ def _plan_clone(work, source):
 
 def _find_source(work, works):
     """Return the work of the source if it comes first; a source that is only started, and listed later, does not."""
+    if not _may_clone(work):
+        return None
     found = _find_work(source_of(work), [one for one in works if one.place == work.place])
     if found is None or works.index(found) < works.index(work) or found.plan.refusal:
         return found
     is_only_started = {step.verb for step in found.plan.steps} <= _STARTING
     return None if is_only_started else found
+
+
+def _may_clone(work):
+    """Return whether a plan clones; that of a new VM is rejected as long as its source does not exist."""
+    return work.found.power == ABSENT or any(step.verb == "clone" for step in work.plan.steps)
 
 
 def _find_work(name_or_id, works):
@@ -63,17 +100,24 @@ def _find_work(name_or_id, works):
     return next(iter(by_name or [work for work in works if work.found.id == name_or_id]), None)
 
 
-def users_first(works, users_of):
-    """Return ``works`` with each deletion after those of the VMs that use its files: ``users_of(work)`` are these."""
-    ordered = []
+def sorted_by(works, needed_by, may_move=lambda work: False):
+    """Return ``works`` in their order, but each after those that ``needed_by(work)`` returns.
 
-    def add(work, above=()):
-        if work in ordered or work in above:
-            return
-        for first in (*users_of(work), *filter(None, [work.source])):
-            add(first, (*above, work))
+    It is moved behind them, or they are moved before it if ``may_move`` them. In a circle, the order remains.
+    """
+    ordered, left = [], list(works)
+
+    def is_next(work, above=()):
+        others = [one for one in needed_by(work) if one in left]
+        return all(may_move(one) and one not in above and is_next(one, (*above, work)) for one in others)
+
+    def take(work):
+        left.remove(work)
+        for one in needed_by(work):
+            if one in left and may_move(one):
+                take(one)
         ordered.append(work)
 
-    for work in works:
-        add(work)
+    while left:
+        take(next(filter(is_next, left), left[0]))
     return ordered

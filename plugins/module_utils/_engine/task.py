@@ -51,15 +51,23 @@ class Work:
         """How the platform identifies what VMs share."""
         return self.task.claims
 
+    def owner(self, own):
+        """Return the owner of claims; ``own`` is an id or a name."""
+        return self.claims.owner_id(own) if self.claims is not None else (self.place, own)
+
     @property
     def owner_id(self):
         """The owner of what the VM holds."""
-        own = self.found.id or self.name
-        return self.claims.owner_id(own) if self.claims is not None else (self.place, own)
+        return self.owner(self.found.id or self.name)
 
     def refused(self, message, remedy=""):
         """Return the plan that changes nothing, because it is rejected."""
         return Plan(self.found, self.found, refusal=Refusal(message, remedy))
+
+    def labelled(self, message):
+        """Return a message that begins with the VM's name; messages of tools may begin with the id, or with neither."""
+        known = (f"{self.request.label}: ", f"{self.vm.name}: ")
+        return message if message.startswith(known) else f"{self.request.label}: {message}"
 
     @property
     def vm(self):
@@ -150,6 +158,8 @@ def carry_out(tasks, works, check):
         task.plan()
     if any(work.plan.changed for work in works):
         _prepare(tasks, works)
+    else:
+        order.reject_twice_listed(works)
     is_refused = any(work.plan.refusal for work in works)
     if not (check or is_refused):
         _execute(works)
@@ -202,7 +212,7 @@ class Task:
         self.driver, self.clock, self.probe = driver, clock, probe
         self.observer = Observer(driver)
         self.traits = self.observer.traits
-        self.claims = driver.claims() if hasattr(driver, "claims") else None
+        self.claims = getattr(driver, "claims", None)
         self.works = []
         self.add(requests)
         self._began = clock.now()
@@ -276,7 +286,7 @@ class Task:
         if work.conflict is not None and not isinstance(error, NotFound):
             work.plan = work.refused(*work.conflict)
         elif error is not None:
-            work.plan = work.refused(_labelled(work, error.message), error.remedy or "")
+            work.plan = work.refused(work.labelled(error.message), error.remedy or "")
 
     # Results ----------------------------------------------------------------------------------------------------------
 
@@ -293,7 +303,7 @@ class Task:
             diff=[one for one in diffs if one],
             changed=bool(changed),
             failed=bool(errors),
-            msg="\n".join(_labelled(work, str(work.error)) for work in errors),
+            msg="\n".join(work.labelled(str(work.error)) for work in errors),
             warnings=[*self.observer.warnings, *filter(None, warnings)],
             trace="\n".join(filter(None, (getattr(work.error, "trace", "") for work in errors))),
         )
@@ -318,12 +328,6 @@ def _crashed(work):
     from .waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
-
-
-def _labelled(work, message):
-    """Return a message that begins with the VM's name; messages of tools may begin with the id, or with neither."""
-    known = (f"{work.request.label}: ", f"{work.vm.name}: ")
-    return message if message.startswith(known) else f"{work.request.label}: {message}"
 
 
 def _refuse_busy(works):

@@ -12,7 +12,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from .model import ABSENT, ON, Plan, Step
+from .errors import PolyvirtError
+from .model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
 from .plan_create import find_snapshot, known_settings
 from .planned import planned
 from .simulate import simulate
@@ -39,7 +40,8 @@ class Claim:
     ``option`` is the entry that claims it, such as ``disks.vda``, ``attribute`` its suboption, ``text`` the value as
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.
     ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied. ``is_new``: a file that
-    does not exist yet. ``remedy`` replaces the remedy for a plan that is rejected because of a held claim.
+    does not exist yet. ``until_off``: a running VM uses it until then, although its settings have changed. ``remedy``
+    replaces the remedy for a plan that is rejected because of a held claim.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Claim:
     source: Hashable = None
     while_on: bool = False
     is_new: bool = False
+    until_off: bool = False
     remedy: str = ""
 
     @property
@@ -78,11 +81,12 @@ class Held:
 
     @property
     def on(self):
-        return self.power in ON
+        """Whether it may use its files: a VM whose power state is not known may run."""
+        return self.power in ON or self.power == UNKNOWN
 
 
 class HoldsClaims:
-    """How a platform identifies what VMs share, and what they hold; a driver's ``claims()`` returns its subclass.
+    """How a platform identifies what VMs share, and what they hold; ``claims`` of a driver is one.
 
     ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``place`` is set if
     the VMs of a task are at several places: (machine, instance).
@@ -129,17 +133,33 @@ class HoldsClaims:
         found = self.file_identity(path)
         return found if found is None else (self.place and self.place[0], found)
 
-    def file(self, path: str, mode: str, option: str, attribute: str = "", **details: Any) -> Sequence[Claim]:
-        """Return the claims of a file: itself, and the files below it if a VM uses it as a disk or base."""
-        found = [(path, mode)]
-        if mode in (WRITE, SHARED, BASE) and not details.get("is_new"):
-            found += [(below, BASE) for below in self.chain(path)]
+    def file(
+        self, path: str, mode: str, option: str, attribute: str = "", is_raw: bool = False, **details: Any
+    ) -> Sequence[Claim]:
+        """Return the claims of a file: itself, and the files below it if a VM uses it as a disk or base.
+
+        ``is_raw``: there are none, whatever its guest has written to it. If they cannot be read, any file may be one.
+        """
+        found, unreadable = [(path, mode)], []
+        if mode in (WRITE, SHARED, BASE) and not is_raw:
+            try:
+                found += [(below, BASE) for below in self.chain(path)]
+            except PolyvirtError as error:
+                unreadable = [Claim(FILE, UNREADABLE, UNREADABLE, option, error.message, remedy=error.remedy or "")]
         known = [(one, how, self.identity(one)) for one, how in found]
         return [
-            Claim(FILE, identity, how, option, str(one), attribute, **details)
-            for one, how, identity in known
-            if identity is not None
+            *(
+                Claim(FILE, identity, how, option, str(one), attribute, **details)
+                for one, how, identity in known
+                if identity is not None
+            ),
+            *unreadable,
         ]
+
+    def disk(self, disk, mode: str, option: str, attribute: str = "source", **details: Any) -> Sequence[Claim]:
+        """Return the claims of an entry of ``disks``, if it names a file."""
+        path, is_raw = disk.get("source"), disk.get("format") == "raw"
+        return self.file(path, mode, option, attribute, is_raw, **details) if path else []
 
     def nic(self, nic, option: str) -> Sequence[Claim]:
         """Return the claims of an entry of ``networks``: its MAC, and its address on its network."""
@@ -195,9 +215,7 @@ def _option(field, key):
 
 
 _OF_FIELD = {
-    "disks": lambda disk, option, driver: (
-        driver.file(disk["source"], WRITE, option, "source") if disk.get("source") else ()
-    ),
+    "disks": lambda disk, option, driver: driver.disk(disk, WRITE, option),
     "iso": lambda path, option, driver: driver.file(path, READ, option),
     "networks": lambda nic, option, driver: driver.nic(nic, option),
     "port_forwards": lambda rule, option, driver: driver.forward(rule, option),
@@ -247,6 +265,7 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
             files += _of_source(one.step, source, driver, copies_running)
         during += [*more, *(claim for claim in files if claim.mode not in (WRITE, BASE))]
         after = [*after, *(claim for claim in files if claim.mode in (WRITE, BASE))]
+        after = [claim for claim in after if vm.on or not claim.until_off]
     return during, after
 
 
@@ -288,8 +307,7 @@ def _of_source(step, source, driver, copies_running):
     taken = find_snapshot(step.arguments["source"], asked.get("snapshot")) if step.arguments["source"] else None
     if taken is not None:
         disks = ((taken.config or {}).get("disks") or {}).values()
-        paths = [disk["source"] for disk in disks if disk.get("source")]
-        return [claim for path in paths for claim in driver.file(path, mode, while_on=True, **details)]
+        return [claim for disk in disks for claim in driver.disk(disk, mode, while_on=True, **details)]
     wanted = {WRITE: BASE, BASE: BASE} if mode == BASE else {WRITE: COPY}
     return [
         replace(claim, **details, mode=wanted[claim.mode], is_new=False, while_on=copies_running and mode == COPY)
@@ -306,7 +324,9 @@ def _of_configure(moment, after):
             mine = [claim for claim in after if claim.option == option and claim.mode == WRITE]
             during += [replace(claim, mode=GROW, attribute="size") for claim in mine]
         elif is_claiming(change) or change.attribute is None:
-            after = [claim for claim in after if claim.option != option]
+            remains = moment.before.on and change.cost != LIVE
+            mine = [replace(claim, until_off=True) for claim in after if claim.option == option and remains]
+            after = [claim for claim in after if claim.option != option] + mine
             if change.field in _CLAIMING:
                 after += _claims_of_entry(moment.vm.config, change.field, change.key, moment.driver)
     return during, after
@@ -316,7 +336,7 @@ def _of_delete(moment, after):
     """The files go. A disk that is kept still needs the files below it."""
     paths = moment.step.arguments.get("files", ())
     deleted = {path: moment.driver.identity(path) for path in paths}
-    during = [Claim(FILE, identity, DELETE, "", path) for path, identity in deleted.items()]
+    during = [Claim(FILE, identity, DELETE, "", path) for path, identity in deleted.items() if identity is not None]
     kept = {claim.option for claim in after if claim.mode == WRITE and claim.identity not in deleted.values()}
     return during, [claim for claim in after if claim.mode == BASE and claim.option in kept]
 

@@ -9,7 +9,6 @@ the VM is started: a no-op or an unrelated change is never rejected because of w
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -50,7 +49,8 @@ def _added(new, other):
 
 
 def _both_on(new, other):
-    return new.on and other.on
+    """Both run. A new file is never written to one that another VM reads."""
+    return new.claim.is_new or (new.on and other.on)
 
 
 def _holder_on(new, other):
@@ -77,13 +77,14 @@ EXCLUDES = {
     (COPY, WRITE): _not_its_source, (COPY, SHARED): _always,
     (DELETE, UNREADABLE): _always, (MERGE, UNREADABLE): _always,
     (GROW, BASE): _always, (RESTORE, BASE): _always, (MERGE, BASE): _always, (SNAPSHOT, BASE): _holder_on,
+    (GROW, WRITE): _holder_on, (RESTORE, WRITE): _holder_on,
 }  # fmt: skip
 #: Two slots of one VM.
 _EXCLUDES_IN_ONE_VM = frozenset({(WRITE, WRITE), (WRITE, SHARED), (SHARED, WRITE), (WRITE, BASE), (BASE, WRITE)})
 #: Work on a file that others have to wait for; those who only read it can do so at the same time.
 _IN_PROGRESS = frozenset({COPY, GROW, RESTORE, SNAPSHOT, MERGE, DELETE})
 _READING = frozenset({READ, BASE, COPY})
-_ALL_OF_IPV4 = "0.0.0.0"  # noqa: S104 (it is compared, not listened at)
+_ALL_OF_IPV4, _LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 (it is compared, not listened at)
 #: Power states in which a VM listens at its ports.
 _LISTENING = (RUNNING, PAUSED)
 
@@ -128,17 +129,19 @@ def _excludes_in_one_vm(new, other):
         return False
     if claim.kind == FILE:
         of_snapshot = any(one.option.startswith(SNAPSHOTS) for one in (claim, other))
-        return (claim.mode, other.mode) in _EXCLUDES_IN_ONE_VM and not of_snapshot
+        is_read = claim.is_new and other.mode == READ
+        return is_read or ((claim.mode, other.mode) in _EXCLUDES_IN_ONE_VM and not of_snapshot)
     return (claim.kind == MAC and new.is_added) or (claim.kind == PORT and overlap(claim.where, other.where))
 
 
 def overlap(one, other):
     """Return whether two addresses of a host overlap: empty and 0.0.0.0 are all of IPv4, :: are all addresses."""
+    one, other = (_LOOPBACK if address == "localhost" else address for address in (one, other))
     if one == other or "::" in (one, other):
         return True
     everywhere = ("", _ALL_OF_IPV4)
-    versions = {ipaddress.ip_address(address).version for address in (one, other) if address not in everywhere}
-    return (one in everywhere or other in everywhere) and versions <= {4}
+    others = [address for address in (one, other) if address not in everywhere]
+    return len(others) < 2 and not any(":" in address for address in others)  # Also a name of the host.
 
 
 # Conflicts ------------------------------------------------------------------------------------------------------------
@@ -233,7 +236,7 @@ class World:
     """
 
     def __init__(self, held=()):
-        self._held, self._index, self.released = {}, {}, set()
+        self._held, self._index, self._unfinished, self.released = {}, {}, {}, set()
         #: [(work, Held)]: what an earlier plan lets go of, or uses only while it is carried out.
         self._past = []
         #: {identity of a file: (Claim, Held) of the plan that deletes it}.
@@ -244,19 +247,25 @@ class World:
             claims = one.claims if known is one else (*known.claims, *one.claims)
             self._put(replace(known if known.on else one, claims=claims))
         self._before = dict(self._held)
+        #: {owner of the plan that completes a VM: its Held}.
+        self._unfinished = {one.also: one for one in self._before.values() if one.also is not None}
 
     def _put(self, held):
-        for claim in self.of(held.owner_id).claims:
-            self._index[claim.kind, claim.identity].discard(held.owner_id)
+        for one in filter(None, (self._held.pop(held.owner_id, None), self._unfinished.pop(held.owner_id, None))):
+            self._held.pop(one.owner_id, None)
+            for claim in one.claims:
+                self._index[claim.kind, claim.identity].discard(one.owner_id)
         self._held[held.owner_id] = held
         for claim in held.claims:
             self._index.setdefault((claim.kind, claim.identity), set()).add(held.owner_id)
 
     def of(self, owner_id):
-        """Return what a VM holds now."""
-        return self._held.get(owner_id) or Held(owner_id, str(owner_id))
+        """Return what a VM holds now; one that is not complete holds it under its id, too."""
+        own, half = self._held.get(owner_id), self._unfinished.get(owner_id)
+        claims = [claim for one in (own, half) if one for claim in one.claims]
+        return replace(own or Held(owner_id, str(owner_id)), claims=tuple(claims))
 
-    def _holders(self, owner_id, kind, identity):
+    def holders(self, owner_id, kind, identity):
         """Return the Held of all others that hold something, by name."""
         found = [self._held[one] for one in self._index.get((kind, identity), ())]
         return sorted((one for one in found if owner_id not in (one.owner_id, one.also)), key=lambda held: held.name)
@@ -267,7 +276,7 @@ class World:
         ``deleted`` are the identities of the files that are deleted with the VM. If a disk that is kept cannot be read,
         it may need any file.
         """
-        others = self._holders(owner_id, FILE, identity)
+        others = self.holders(owner_id, FILE, identity)
         own = self.of(owner_id).claims if identity in deleted else ()
         kept = {claim.option: claim.text for claim in own if claim.mode == WRITE and claim.identity not in deleted}
         above = [claim for claim in own if claim.option in kept and claim.text != kept[claim.option]]
@@ -321,9 +330,9 @@ class World:
         return claim and Conflict(new.claim, claim, holder)
 
     def _with_others(self, new, owner_id):
-        holders = self._holders(owner_id, new.claim.kind, new.claim.identity)
+        holders = self.holders(owner_id, new.claim.kind, new.claim.identity)
         if new.claim.kind == FILE:
-            holders += self._holders(owner_id, FILE, UNREADABLE)
+            holders += self.holders(owner_id, FILE, UNREADABLE)
         found = [(held, claim) for held in holders for claim in held.claims if excludes(new, claim, held)]
         if not found:
             return None
@@ -354,6 +363,7 @@ def _waits(new, claim, held):
     """Return whether a new claim needs what an earlier plan lets go of, or works on."""
     if (claim.kind, claim.identity, new.claim.kind) != (FILE, new.claim.identity, FILE):
         return excludes(new, claim, held)
-    is_read = claim.mode == COPY and new.claim.mode in _READING
+    # The source of a copy that may run meanwhile may be started.
+    is_read = claim.mode == COPY and (new.claim.mode in _READING or (claim.while_on and new.claim.mode == WRITE))
     is_in_progress = claim.mode in _IN_PROGRESS and not is_read
     return new.claim.mode == DELETE or is_in_progress or excludes(new, claim, held)

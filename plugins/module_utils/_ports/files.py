@@ -195,11 +195,16 @@ def is_file(path):
 
 
 def identity(path):
-    """What identifies a file or device under all its names: (device, inode); the real path of a missing file."""
+    """What identifies a file or device under all its names: (device, inode); the real path of a missing file.
+
+    None for a character device such as /dev/null, which any number of programs can write to.
+    """
     try:
         found = os.stat(path)
     except OSError:
         return os.path.realpath(path)
+    if stat.S_ISCHR(found.st_mode):
+        return None
     return ("device", found.st_rdev) if stat.S_ISBLK(found.st_mode) else (found.st_dev, found.st_ino)
 
 

@@ -105,6 +105,7 @@ _NAME_AT = ((">Q", 0, 8), (">I", 8, 4))
 
 
 def _local_file(name, folder):
+    name = name.partition("\0")[0]  # For QEMU and vmd, a name ends there.
     if name.startswith("json:"):
         found = _FILE_IN_JSON.search(name)
         name = found[1] if found else ""

@@ -9,7 +9,7 @@ VMs of a task.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 
 from ..._lifecycle.errors import NotFound, PolyvirtError
 from ..._lifecycle.in_rounds import in_rounds
@@ -38,6 +38,7 @@ class HyperVSnapshotDriver(HyperVReader):
         self._last_read = None
         self._targets = ()
 
+    @cached_property
     def claims(self):
         from .claims import HyperVClaims
 

@@ -48,6 +48,7 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
     def space(self, assigned):
         self.resources.assigned = assigned
 
+    @cached_property
     def claims(self):
         from .claims import ProxmoxClaims
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
 
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import ON, POWER_VERBS, SUSPENDED
@@ -35,6 +36,7 @@ class VBoxSnapshotDriver(VBoxReader):
         super().__init__(*arguments, **options)
         self.ports = HostPorts()
 
+    @cached_property
     def claims(self):
         from .claims import VBoxClaims
 

@@ -146,16 +146,9 @@ class VirshClaims(HoldsClaims):
     def _of_file(self, path, mode, option, is_raw=True):
         if not path:
             return []
-        # A raw disk has no backing file, whatever its guest wrote to it; a deletion is more careful.
-        if not self._reads_images or mode == READ or (is_raw and not (self._deletes and files.is_file(path))):
-            return [Claim(FILE, self.identity(path), mode, option, path)]
-        try:
-            return self.file(path, mode, option)
-        except Refused as error:
-            return [
-                Claim(FILE, self.identity(path), mode, option, path),
-                Claim(FILE, UNREADABLE, UNREADABLE, option, error.message, remedy=error.remedy),
-            ]
+        # Before a deletion, the files below a disk are read even if its definition calls it raw.
+        is_raw = is_raw and not (self._deletes and files.is_file(path))
+        return self.file(path, mode, option, is_raw=is_raw or not self._reads_images)
 
     def _path_of(self, definition, source):
         """The path of a disk; for a network image, what identifies it; for an unknown volume a Claim on any file."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from ..._lifecycle.model import POWER_VERBS
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
@@ -19,6 +21,7 @@ def make_driver(params):
 class VirshSnapshotDriver(VirshReader):
     """One connection to libvirt, for one task about power and snapshots."""
 
+    @cached_property
     def claims(self):
         from .claims import VirshClaims
 

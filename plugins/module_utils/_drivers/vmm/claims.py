@@ -40,7 +40,7 @@ class VmmClaims(HoldsClaims):
     def _of_definition(self, definition, mark):
         config = config_of(definition, mark, lambda _path: (None, None))
         for slot, disk in config["disks"].items():
-            yield from self.file(disk["source"], WRITE, f"disks.{slot}", "source")
+            yield from self.disk(disk, WRITE, f"disks.{slot}")
         for path in (mark or {}).get("files", ()):
             yield from self.file(path, WRITE, "cloud_init")
         yield from self.file(config["iso"], READ, "iso") if config["iso"] else ()

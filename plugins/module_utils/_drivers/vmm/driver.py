@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 
 from ..._lifecycle.errors import PolyvirtError, SomeFailed
 from ..._lifecycle.model import POWER_VERBS
@@ -34,6 +35,7 @@ class VmmDriver(VmmReader):
         self.created = set()
         self.space = ReservedSpace()
 
+    @cached_property
     def claims(self):
         from .claims import VmmClaims
 

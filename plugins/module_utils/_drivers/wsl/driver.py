@@ -9,7 +9,7 @@ distributions of a task.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 
 from ..._lifecycle.errors import NotFound
 from ..._lifecycle.in_rounds import in_rounds
@@ -44,6 +44,7 @@ class WslDriver(WslReader):
         #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
 
+    @cached_property
     def claims(self):
         from .claims import WslClaims
 

@@ -207,13 +207,10 @@ class Claiming(World):
     def __init__(self, host, instance="system", lane=None, bound=False, copies_running=False):
         super().__init__(lane=lane)
         self.host, self.clock, self.calls, self.machines = host, host.clock, host.calls, host.machines
-        self.held = MemoryClaims(host, instance)
+        self.claims = self.held = MemoryClaims(host, instance)
         self._bound, self._copies_running = bound, copies_running
         #: {name of the VM: what earlier plans let go of} in the order of the checks.
         self.released = {}
-
-    def claims(self):
-        return self.held
 
     def traits(self):
         kinds = ("disks.add", "disks.remove", "disks.size", "disks.source", "networks.add", "networks.remove",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import FILE, OWN
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import BASE, FILE, OWN
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest
 
@@ -37,6 +37,7 @@ def readings(*requests, machines=None, check=True):
         [vm("on", "restarted")],
         [vm("web", "absent", policy={"delete_disks": "none"}.items())],
         [vm("none", "absent")],
+        [vm("web", iso="/iso/a.iso")],
     ],
     ids=lambda requests: " ".join(f"{one.name} {one.state} {','.join(one.config)}" for one in requests),
 )
@@ -51,7 +52,6 @@ def test_nothing_is_read_for_plans_that_claim_nothing(requests, check):
         vm("web", "started"),
         vm("web", disks={DISK: {"size": 2 * GIB}}),
         vm("web", **DATA),
-        vm("web", iso="/iso/a.iso"),
         vm("web", log="/log/web"),
         vm("web", networks={"0": {"mac": "52:54:00:00:00:01", "type": "network", "source": "lan"}}),
         vm("web", port_forwards=FORWARD),
@@ -65,6 +65,40 @@ def test_nothing_is_read_for_plans_that_claim_nothing(requests, check):
 def test_what_vms_hold_is_read_once_if_a_plan_can_claim_something(request_):
     assert len(readings(request_)) == 1
     assert len(readings(request_, vm("on", cpus=3), new("other"))) == 1
+
+
+def test_images_below_the_disks_of_a_source_are_claimed_by_its_clone():
+    (wanted,) = readings(vm("new", clone="web", linked=True))
+    assert (BASE, (None, path_of("web", DISK))) in [(claim.mode, claim.identity) for claim in wanted]
+
+
+def rejected(driver, *requests):
+    """The messages of the rejected VMs of a task in which nothing is done."""
+    outcome = run(driver, *requests)
+    assert (outcome.failed, outcome.changed, outcome.trace, driver.host.calls) == (True, False, "", [])
+    assert [entry["name"] for entry in outcome.vms] == [request.name for request in requests]
+    return [entry["msg"] for entry in outcome.vms if entry["failed"]]
+
+
+def test_vms_that_cannot_be_compared_are_rejected():
+    def held(wanted):
+        raise Refused("The list cannot be read.", "Repair it.")
+
+    driver = Claiming(Host([owned("web"), owned("db")]))
+    driver.held.held = held
+    messages = rejected(driver, vm("web", "started"), vm("db", cpus=2), new("api"))
+    assert messages == [f"{name}: The list cannot be read. Repair it." for name in ("web", "api")]
+
+
+def test_vm_whose_files_cannot_be_named_is_rejected():
+    def step_files(plan, step):
+        if plan.after.name == "web":
+            raise Refused("web: no directory.", "Create it.")
+        return ()
+
+    driver = Claiming(Host([owned("web"), owned("db")]))
+    driver.held.step_files = step_files
+    assert rejected(driver, vm("web", "started"), vm("db", cpus=2)) == ["web: no directory. Create it."]
 
 
 def test_driver_is_told_what_the_plans_claim():

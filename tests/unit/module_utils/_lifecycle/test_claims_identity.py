@@ -8,11 +8,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import (
     COPY,
+    UNREADABLE,
     WRITE,
     HoldsClaims,
     can_claim,
     claims_of_plan,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
 
 from unit.module_utils._engine.claiming import DISK, IMAGE, LINK, MemoryClaims
@@ -87,6 +89,27 @@ def test_what_is_no_file_is_not_claimed():
     assert placed().file("box:debian", COPY, "image") == []
     during, after = claims_of_plan(planned(vm("web", image="box:debian")), (), placed())
     assert [claim for claim in [*during, *after] if claim.text == "box:debian"] == []
+
+
+class Damaged(MemoryClaims):
+    def chain(self, path):
+        raise Refused(f"{path} cannot be read.", "Repair it.")
+
+
+def test_image_that_cannot_be_read_may_have_any_file_below_it():
+    """This is no error of its own: the driver reports it if it matters."""
+    own, unreadable = Damaged(HOST, "system").file(TOP, WRITE, "disks.disk1")
+    assert (own.mode, own.text) == (WRITE, TOP)
+    assert (unreadable.mode, unreadable.text, unreadable.remedy) == (
+        UNREADABLE,
+        f"{TOP} cannot be read.",
+        "Repair it.",
+    )
+
+
+def test_raw_disk_has_nothing_below_it_whatever_its_guest_has_written():
+    assert [claim.text for claim in DRIVER.disk({"source": TOP, "format": "raw"}, WRITE, "disks.disk1")] == [TOP]
+    assert len(DRIVER.disk({"source": TOP, "format": "qcow2"}, WRITE, "disks.disk1")) == 3
 
 
 def test_network_without_a_source_is_of_its_own():

@@ -55,11 +55,11 @@ TABLE = {
     (COPY, SHARED): (ALWAYS, ALWAYS),
     (COPY, READ): (NEVER, NEVER),
     (COPY, BASE): (NEVER, NEVER),
-    (GROW, WRITE): (NEVER, NEVER),
+    (GROW, WRITE): (NEVER, ALWAYS),
     (GROW, SHARED): (NEVER, NEVER),
     (GROW, READ): (NEVER, NEVER),
     (GROW, BASE): (ALWAYS, ALWAYS),
-    (RESTORE, WRITE): (NEVER, NEVER),
+    (RESTORE, WRITE): (NEVER, ALWAYS),
     (RESTORE, SHARED): (NEVER, NEVER),
     (RESTORE, READ): (NEVER, NEVER),
     (RESTORE, BASE): (ALWAYS, ALWAYS),
@@ -127,6 +127,20 @@ def test_table_of_files(mode, other, power, kind):
         conflict = conflict_of(world, "a", file(mode), power=after)
     # A claim only while the plan is carried out is always one that the plan adds.
     assert (conflict is not None) == (kind in TABLE[mode, other][power == RUNNING])
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["of the VM itself", "of another VM"])
+def test_new_file_does_not_replace_one_that_is_read(own):
+    """The path of an ISO image is not that of a log, whether a VM is on or not."""
+    world = World([held("web" if own else "b", file(READ, "iso"))])
+    claims = [file(READ, "iso")] if own else []
+    assert conflict_of(world, "web", *claims, file(WRITE, "serial_log", is_new=True)).held.option == "iso"
+
+
+def test_vm_of_unknown_power_may_run():
+    """Such as a VM of Hyper-V in a critical state."""
+    world = World([held("b", file(), power="unknown"), held("a", file())])
+    assert conflict_of(world, "a", file(), power=RUNNING).holder.name == "b"
 
 
 def test_table_is_complete():
@@ -217,6 +231,12 @@ def test_two_slots_of_one_vm(mode, other, option, rejected, existing):
         ("::1", "", False),
         ("::1", "0.0.0.0", False),
         ("::1", "127.0.0.1", False),
+        ("localhost", "", True),
+        ("localhost", "localhost", True),
+        ("localhost", "127.0.0.1", True),
+        ("localhost", "10.0.0.1", False),
+        ("myhost", "127.0.0.1", False),
+        ("localhost", "::1", False),
     ],
 )
 def test_addresses_of_a_host_that_overlap(one, other, expected):

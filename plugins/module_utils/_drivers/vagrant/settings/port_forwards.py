@@ -61,7 +61,7 @@ def check_ports_are_free(driver, plan, created, released):
     if plan.before.power == RUNNING or (created is not None and config.get("provider") == "libvirt"):
         return  # The VM itself uses them; with libvirt its ssh processes, which may keep them until its next start.
     for name, rule in sorted((config.get("port_forwards") or {}).items()):
-        port, claim = rule["host_port"], driver.claims().forward(rule, name)[0]
+        port, claim = rule["host_port"], driver.claims.forward(rule, name)[0]
         if (claim.kind, claim.identity) in released:
             continue
         if not net.is_free(rule.get("host_address") or "", port, rule.get("protocol") or "tcp"):

@@ -76,7 +76,7 @@ def check_ports(driver, plan, released=frozenset()):
         port = rule.get("host_port")
         if not port or own.get(name, {}).get("host_port") == port or not (starts or vm.power == RUNNING):
             continue
-        free = any((one.kind, one.identity) in released for one in driver.claims().forward(rule, name))
+        free = any((one.kind, one.identity) in released for one in driver.claims.forward(rule, name))
         free = free or net.is_free(rule.get("host_address", ""), port, rule.get("protocol", "tcp"))
         if not (free or _is_own(own, port)):
             raise Refused(

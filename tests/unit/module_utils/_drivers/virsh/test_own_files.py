@@ -65,6 +65,7 @@ class Driver:
     def all_definitions(self):
         return self._definitions
 
+    @property
     def claims(self):
         return VirshClaims(self)
 
