@@ -29,10 +29,12 @@ _DISCONNECTED = re.compile(r"^error: (Disconnected from .* due to .*)$", re.MULT
 # these. Only at the start of a line: the daemon may quote such a text of another program.
 _BROKEN_OFF = re.compile(
     r"^error: ((?:internal error: )?(?:End of file while reading data|Cannot recv data|Cannot write data"
-    r"|client socket is closed|connection closed due to keepalive timeout"
+    r"|An error occurred, but the cause is unknown|client socket is closed|connection closed due to keepalive timeout"
     r"|received (?:hangup|error)\b.* event on socket).*)$",
     re.MULTILINE,
 )
+#: A shell, such as a wrapper of virsh, returns the sum of this number and that of the signal that killed its command.
+_KILLED, _MOST_SIGNALS = 128, 64
 _LOCKED = "cannot acquire state change lock"
 _NO_CONNECTION = re.compile(r"failed to (re)?connect to the hypervisor", re.IGNORECASE)
 # The daemon asks polkit on the system bus for users other than root.
@@ -136,8 +138,9 @@ class Virsh:
 
 def _how_lost(completed):
     """How the answer of virsh was lost, or None."""
-    if completed.rc < 0:
-        return f"virsh was killed (signal {-completed.rc})"
+    signal = -completed.rc if completed.rc < 0 else completed.rc - _KILLED
+    if 0 < signal <= _MOST_SIGNALS:
+        return f"virsh was killed (signal {signal})"
     lost = _DISCONNECTED.search(completed.stderr)
     if not lost and not _NO_CONNECTION.search(completed.stderr):
         lost = _BROKEN_OFF.search(completed.stderr)

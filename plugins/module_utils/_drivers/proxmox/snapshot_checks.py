@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import POWER_VERBS, SUSPENDED
+from ..._lifecycle.model import POWER_VERBS, RUNNING, SUSPENDED
+from ..._lifecycle.plan_create import find_snapshot
 from .privileges import check_verb
 from .resources import check_quorum
 from .settings.networks import check_bridges, nics_of
@@ -48,6 +49,8 @@ def _check_power(driver, label, plan, step):
         raise _template_does_not_start(label, vm)
     if step.verb == "start" and vm.id and plan.after.on:
         _check_start(driver, label, plan)
+    if step.verb == "restore":
+        _check_restored(driver, label, plan, find_snapshot(vm, step.arguments["id"]))
 
 
 def _check_start(driver, label, plan):
@@ -60,6 +63,12 @@ def _check_start(driver, label, plan):
             for place, nic in nics_of(driver.observer.last_options(plan.before.id).stored).items()
         }
     check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
+
+
+def _check_restored(driver, label, plan, snapshot):
+    """Raise Refused for too many CPUs: a snapshot with memory is running as soon as it is restored."""
+    if snapshot is not None and snapshot.power == RUNNING:
+        driver.resources.check_cpus(label, plan.before.config["node"], (snapshot.config or {}).get("cpus"))
 
 
 def _cpus_after(driver, plan):

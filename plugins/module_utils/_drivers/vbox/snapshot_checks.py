@@ -8,7 +8,8 @@ from __future__ import annotations
 import shlex
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import SUSPENDED
+from ..._lifecycle.model import STOPPED
+from ..._lifecycle.simulate import simulate
 from .settings.disk_checks import check_media
 from .settings.port_forwards import check_ports
 from .snapshots import check_dropping
@@ -23,17 +24,26 @@ def check_plan(driver, plan, released=frozenset()):
     check_teleporter(listing, plan)
 
 
+def _is_booted(plan):
+    """Return whether a step of the plan starts the VM without saved memory."""
+    vm = plan.before
+    for step in plan.steps:
+        if step.verb == "start" and vm.power == STOPPED:
+            return True
+        vm = simulate(vm, [step])
+    return False
+
+
 def check_teleporter(listing, plan):
     """Reject the start of a VM that is set up to receive the state of a running VM from another host.
 
     VBoxManage would not return until a host has sent it. Saved memory is restored nevertheless.
     """
-    verbs = {step.verb: step for step in plan.steps}
-    is_restored = "restore" in verbs or (plan.before.power == SUSPENDED and "kill" not in verbs)
-    if "start" not in verbs or is_restored:
+    if not _is_booted(plan):
         return
     # A clone gets this setting from its source.
-    uuid = verbs["clone"].arguments["source"].id if "clone" in verbs else plan.before.id
+    sources = [step.arguments["source"] for step in plan.steps if step.verb == "clone"]
+    uuid = (sources or [plan.before])[0].id
     found = next((one for one in listing.machines if one.uuid == uuid and one.machine), None)
     if found is not None and found.machine.values.get("teleporterenabled") == "on":
         raise Refused(

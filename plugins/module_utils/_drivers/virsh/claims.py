@@ -26,7 +26,7 @@ from ..._lifecycle.claims import (
     HoldsClaims,
 )  # fmt: skip
 from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import RUNNING, STOPPED
+from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED
 from ..._ports import files
 from ..._tools import disk_header
 from .definition import backing_files, target_of
@@ -124,7 +124,8 @@ class VirshClaims(HoldsClaims):
         if mark.get("id") == definition.uuid:
             bases = mark.get("inputs", {}).get("bases", ())
             claims += [Claim(FILE, self.identity(path), BASE, "bases", path) for path in bases]
-        power = RUNNING if definition.root.get("id") else STOPPED
+        off = SUSPENDED if definition.uuid in self._driver.saved else STOPPED
+        power = RUNNING if definition.root.get("id") else off
         return Held(self.owner_id(definition.uuid), definition.name, power, tuple(claims))
 
     def _of_drive(self, definition, drive):
@@ -155,7 +156,9 @@ class VirshClaims(HoldsClaims):
         if source.get("volume"):
             return self._volume_path(definition, source.get("pool"), source.get("volume"))
         if source.get("protocol"):
-            hosts = ",".join(f"{host.get('name')}:{host.get('port') or ''}" for host in source.findall("host"))
+            hosts = ",".join(
+                host.get("socket") or f"{host.get('name')}:{host.get('port') or ''}" for host in source.findall("host")
+            )
             return f"{source.get('protocol')}://{hosts}/{source.get('name') or ''}"
         return source.get("file") or source.get("dev")
 

@@ -65,6 +65,8 @@ class VirshReader:
         self._native_keys = tuple(options.get("native_keys", ()))
         self._listing = self._capabilities = None
         self._definitions = None
+        #: UUIDs of the VMs that were suspended when VMs were observed.
+        self.saved = frozenset()
         self._settings = KnownSettings()
 
     @property
@@ -103,6 +105,7 @@ class VirshReader:
             observation = observe_power(self.virsh, [target.id for target in targets], facets)
             return replace(observation, vms=[vm.having(config=self._settings.of(vm.id)) for vm in observation.vms])
         listing, self._listing = self._listing or Listing.read(self.virsh), None
+        self.saved = listing.saved
         if targets is None:
             uuids = list(listing.names)
         else:

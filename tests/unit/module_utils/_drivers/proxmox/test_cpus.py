@@ -101,6 +101,19 @@ def test_restored_vm_may_be_started_with_the_cpus_of_its_snapshot(world):
     assert not do(world, name="web2", state="started").failed
 
 
+def test_snapshot_with_memory_is_not_restored_if_its_node_has_too_few_cpus(world):
+    """The VM would be off afterwards, with settings with which it cannot be started."""
+    world.cluster.nodes["pve1"].cpus = 8
+    behind.edit(world, 100, cores="8")
+    assert not do(world, name="web1", state="restarted", stop_mode="force").failed
+    assert not do_snapshot(world, name="web1", snapshot="s8", include_memory=True).failed
+    assert not do(world, name="web1", cpus=1, **WITH_RESTART).failed
+    world.cluster.nodes["pve1"].cpus = 2
+    outcome = do_snapshot(world, name="web1", snapshot="s8", state="restored")
+    assert (outcome.failed, outcome.changed, _of(world, 100).running) == (True, False, True)
+    assert "web1: cpus: it has 8 CPUs, and node 'pve1' has 2" in outcome.msg
+
+
 def test_server_rejects_the_start_if_the_account_does_not_see_the_cpus_of_nodes(world):
     world.access.accounts["ansible@pve"] = Account("password")
     for role in ("PVEVMAdmin", "PVESDNUser"):

@@ -219,6 +219,28 @@ def test_clone_that_would_wait_for_another_host_is_not_started(vbox):
     task(vbox, "copy", state="started", config={}).refused("copy: its teleporter is enabled")
 
 
+def test_vm_whose_saved_memory_is_used_up_before_its_second_start_is_not_started(vbox):
+    """A graceful restart resumes the suspended guest, which then shuts down."""
+    uuid = vbox.make("web", "obeys")
+    task(vbox, state="started", config={}).succeeded()
+    task(vbox, state="suspended", config={}).succeeded()
+    vbox.set_value(uuid, "teleporterenabled", "on")
+    task(vbox, state="restarted", config={}, stop_mode="graceful").refused(TELEPORTER)
+    assert vbox.values()["VMState"] == "saved"
+
+
+def test_snapshot_without_memory_is_not_restored_if_the_start_would_wait(vbox):
+    uuid = running(vbox)
+    task(vbox, state="stopped", config={}, stop_mode="force").succeeded()
+    task(vbox, snapshot={"name": "off"}).succeeded()
+    task(vbox, state="started", config={}).succeeded()
+    vbox.set_value(uuid, "teleporterenabled", "on")
+    restored = {"name": "off", "state": "restored", "power": "keep"}
+    task(vbox, snapshot=restored).refused(TELEPORTER)
+    assert vbox.values()["VMState"] == "running"
+    task(vbox, snapshot={**restored, "power": "snapshot"}).succeeded()
+
+
 def test_vm_with_teleporter_is_changed_while_it_is_off(vbox):
     with_teleporter(vbox)
     task(vbox, state="stopped", config={"memory": 32 * MIB}).succeeded()

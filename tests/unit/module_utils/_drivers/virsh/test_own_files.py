@@ -57,7 +57,7 @@ def vm_of(*disks, files=(), machine_id=UUID):
 class Driver:
     """What the claims need of a driver."""
 
-    is_local = True
+    is_local, saved = True, frozenset()
 
     def __init__(self, virsh, images, definitions):
         self.virsh, self.storage, self._definitions = virsh, SimpleNamespace(qemu_img=images), definitions

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What libvirt's definitions say about files that VMs share."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import FILE, OWN, WRITE, Claim
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED, Plan, Step, Vm
+
+from unit.module_utils._drivers.claimed import check_claims
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, disk, domain
+
+
+class Driver:
+    """What the claims need of a driver: all definitions, and the VMs that are suspended."""
+
+    is_local = True
+
+    def __init__(self, *definitions, saved=()):
+        self.virsh, self.storage, self.saved = FakeVirsh(), SimpleNamespace(qemu_img=None), frozenset(saved)
+        self._definitions = definitions
+
+    def all_definitions(self):
+        return self._definitions
+
+    @property
+    def claims(self):
+        return VirshClaims(self)
+
+
+def start(name):
+    """The plan that starts a VM. Its settings do not matter: what it holds is in its definition."""
+    before = Vm(name, id=f"u-{name}", power="stopped", config={"disks": {"vda": {}}})
+    return Plan(before, before.having(power=RUNNING), segments=((Step("start"),),))
+
+
+def held(driver, *wanted):
+    found = driver.claims.held(wanted or [Claim(OWN, "u-web")])
+    return {one.name: one for one in found}
+
+
+def test_suspended_vm_uses_its_disks(tmp_path):
+    """Its memory is restored with the content that its disks had."""
+    path = tmp_path / "shared"
+    path.touch()
+    driver = Driver(domain("web", disk(path)), domain("db", disk(path)), saved=["u-db"])
+    assert held(driver)["db"].power == SUSPENDED
+    with pytest.raises(Refused, match=f"{path} is a disk of db"):
+        check_claims(driver, start("web"))
+    check_claims(Driver(domain("web", disk(path)), domain("db", disk(path))), start("web"))
+
+
+def network_disk(transport):
+    source = f"<source protocol='nbd'><host transport='unix' socket='{transport}'/></source>"
+    return f"<disk type='network' device='disk'>{source}<target dev='vda'/></disk>"
+
+
+@pytest.mark.parametrize(("socket", "rejected"), [("/run/a.sock", True), ("/run/b.sock", False)])
+def test_network_disks_differ_by_their_sockets(socket, rejected):
+    running = domain("db", more=network_disk("/run/a.sock"))
+    running.root.set("id", "1")
+    driver = Driver(domain("web", more=network_disk(socket)), running)
+    if rejected:
+        with pytest.raises(Refused, match=f"{socket}:/ is a disk of db|{socket}/ is a disk of db"):
+            check_claims(driver, start("web"))
+    else:
+        check_claims(driver, start("web"))
+
+
+def test_character_device_is_no_file_that_vms_share():
+    log = "<serial type='file'><source path='/dev/null'/></serial>"
+    running = domain("db", more=log)
+    running.root.set("id", "1")
+    check_claims(Driver(domain("web", more=log), running), start("web"))
+
+
+def test_name_of_a_backing_file_ends_at_the_first_null_byte(tmp_path):
+    """As QEMU and vmd read it. A guest can write anything to a disk of another format."""
+    image, name = tmp_path / "image", b"base\0rest"
+    image.write_bytes(b"QFI\xfb\0\0\0\x02" + (64).to_bytes(8, "big") + len(name).to_bytes(4, "big") + bytes(44) + name)
+    own, below = Driver().claims.file(str(image), WRITE, "disks.vda")
+    assert (own.text, below.text) == (str(image), str(tmp_path / "base"))
+
+
+def test_damaged_image_of_a_plan_is_no_error_of_the_comparison(tmp_path):
+    """The checks of the image report it, with its option."""
+    path = tmp_path / "bad.vmdk"
+    path.write_bytes(b"KDMV" + bytes(600))
+
+    def broken(_path):
+        raise Refused(f"{path} is not a disk image.", "Repair it.")
+
+    driver = Driver(domain("web"), domain("db"))
+    driver.storage.qemu_img = SimpleNamespace(info=broken)
+    own, unreadable = driver.claims.file(str(path), WRITE, "disks.vdb")
+    assert (own.kind, own.text, "is not a disk image" in unreadable.text) == (FILE, str(path), True)
