@@ -70,7 +70,11 @@ class WslFailed(PolyvirtError):
         self.exit_code = answer.details.get("exit_code")
         error = " ".join(text.split())
         message = f"{label}: wsl.exe {words} failed with exit code {self.exit_code}: {error}"
-        super().__init__(message, _REMEDIES.get(self.code) or _REMEDIES.get(self.code.lower()))
+        remedy = _REMEDIES.get(self.code) or _REMEDIES.get(self.code.lower())
+        if self.exit_code is None:
+            message = f"{label}: wsl.exe {words} did not end in time and was ended. The service of WSL may go on."
+            remedy = "Check wsl.exe --list --verbose, raise call_timeout, and run the task again."
+        super().__init__(message, remedy)
 
 
 def decoded(content):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from platforms.wsl import reading
+from platforms.wsl.double import program
 from platforms.wsl.double.distro import FILES, disk_with, packed
 from platforms.wsl.tasks import TAR, host_with_image, run, run_ok
 from suite.depth import share
@@ -73,10 +74,10 @@ def test_distribution_that_is_registered_first_is_left_alone(source, state, fold
     assert result["failed"]
     assert "dev: " in result["msg"]
     assert "Unexpected" not in result["msg"]
-    assert (
-        folder == OWN
-        or f"somebody else registered a distribution with this name at the same time, in {OTHER}" in (result["msg"])
-    )
+    reason = f"there is a distribution with this name in {OWN}; it was not removed"
+    if folder == OTHER:
+        reason = f"somebody else registered a distribution with this name at the same time, in {OTHER}"
+    assert reason in result["msg"]
     assert _stands(host) == _theirs(folder)
     assert (_clone_files(host), host.find("src").running) == ([], True)
 
@@ -101,6 +102,43 @@ def test_distribution_that_vanishes_after_its_registration_is_an_error():
     host.after("--import", lambda: host.distros.pop(host.find("dev").guid))
     result = run(host, **WANTED, image=TAR)
     assert "dev: WSL has not registered the distribution in C:\\WSL\\dev. Check wsl.exe" in result["msg"]
+
+
+@pytest.mark.parametrize("source", ["tarball", "online", "clone"])
+def test_distribution_that_is_registered_after_the_timeout_is_completed_by_the_next_task(source):
+    """The service of WSL goes on, although its program was ended."""
+    host, (_word, options) = _host(), SOURCES[source]
+    host.knobs.seconds["import"] = 1000
+    result = run(host, **WANTED, **options, call_timeout=120)
+    assert result["failed"]
+    assert "did not end in time" in result["msg"]
+    assert "somebody else" not in result["msg"]
+    found = host.find("dev")
+    assert (found.base, reading.mark_of(found)["making"]) == (OWN, ["dev"])
+    host.knobs.seconds["import"] = 5
+    run_ok(host, **WANTED, **options)
+    mark = reading.mark_of(host.find("dev"))
+    assert (mark.get("making"), mark["description"], bool(mark["inputs"])) == (None, "ours", True)
+    assert not run_ok(host, **WANTED, **options)["changed"]
+
+
+@pytest.mark.parametrize("source", ["tarball", "online", "clone"])
+def test_distribution_that_a_failed_program_has_registered_is_in_the_message(monkeypatch, source):
+    """Another task with this name may have registered it, so it is neither marked nor removed."""
+    host, (word, options) = _host(), SOURCES[source]
+    finished = program.WslProgram.finished
+
+    def fail_late(running):
+        answer = finished(running)
+        return (
+            running._own(["late failure", "Wsl/Service/E_FAIL"], 0xFFFFFFFF) if running.words[:1] == [word] else answer
+        )
+
+    monkeypatch.setattr(program.WslProgram, "finished", fail_late)
+    result = run(host, **WANTED, **options)
+    assert f"there is a distribution with this name in {OWN}; it was not removed" in result["msg"]
+    assert "somebody else" not in result["msg"]
+    assert host.find("dev").values.get("polyvirt") is None
 
 
 def _places(request, source):

@@ -13,13 +13,14 @@ success and it is in the directory of the task, and only such a distribution is 
 from __future__ import annotations
 
 import ntpath
+from contextlib import suppress
 
 from ..._lifecycle.differences import additions
 from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
 from ..._lifecycle.mark import IN_MARK, empty_mark, parsed, printed, with_settings
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call
-from ..._tools.windows_files import file_command
+from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import (
     INSTALLED,
     INSTALLING,
@@ -65,13 +66,13 @@ def _create(driver, vm, step, registration, inputs):
 
     ``registration`` is a generator of calls, like a step; it returns the registered distribution.
     """
-    key = vm.name.lower()
+    key, folder = vm.name.lower(), step.arguments["config"]["install_location"]
     if key in driver.created:
         return
     raw = yield from _found(driver, vm)
     if raw is not None and not driver.is_unfinished(raw):
         if key not in driver.registered_here or not _is_complete(raw):
-            raise _other(vm, raw)
+            raise _other(vm, raw, folder)
         driver.created.add(key)
         return
     try:
@@ -83,7 +84,7 @@ def _create(driver, vm, step, registration, inputs):
     except PolyvirtError as error:
         other = yield from _undo(driver, vm, step)
         if other is not None:
-            raise _other(vm, other) from error
+            raise _other(vm, other, folder, error) from error
         raise
     driver.creating.pop(key, None)
     driver.created.add(key)
@@ -111,8 +112,17 @@ def _is_complete(raw):
     return (parsed(raw.get(MARK)) or {}).get("id") == raw["PSChildName"]
 
 
-def _other(vm, raw):
-    """Return the error if somebody else has registered a distribution with this name."""
+def _other(vm, raw, folder, error=None):
+    """Return the error if there is a distribution with this name that this task may not have registered.
+
+    ``error`` is that of the registration. Another task for the same name has the same directory.
+    """
+    if error is not None and key_of(folder_of(raw)) == key_of(folder):
+        return PolyvirtError(
+            f"{error.message.rstrip('.')}. But now there is a distribution with this name in {folder}; it was not"
+            " removed, because another task may have registered it.",
+            "Run the task again to apply its options to that distribution, or remove it (state: absent).",
+        )
     return Refused(
         f"{vm.name}: somebody else registered a distribution with this name at the same time, in {folder_of(raw)}.",
         "Run the task again to apply its options to that distribution, or set another name.",
@@ -188,10 +198,20 @@ def _run_registration(driver, vm, folder, arguments):
     new_folder = [call("Microsoft.PowerShell.Management\\New-Item", directory)] if driver.folders.get(key) else []
     driver.creating[key] = folder
     result = yield [*new_folder, wsl(driver.host.file, arguments, driver.call_timeout)]
-    if result.answers[-1].details.get("exit_code"):
+    exit_code = result.answers[-1].details.get("exit_code")
+    if exit_code:
         del driver.creating[key]
+    elif exit_code is None:
+        # The service of WSL goes on. By the mark, the next task completes what it registers in this directory.
+        with suppress(PolyvirtError):
+            yield from _mark_unfinished(vm, folder)
     check(result.answers[-1], vm.name, " ".join(arguments[:2]))
     driver.registered_here.add(key)
+    return (yield from _mark_unfinished(vm, folder))
+
+
+def _mark_unfinished(vm, folder):
+    """Mark a distribution in this directory as incomplete, and return it. Raises PolyvirtError if there is none."""
     mark = {**empty_mark(None), "new": True, "making": [vm.name]}
     try:
         result = yield [*registry_calls(), *mark_calls(vm.name, folder, printed(mark))]
