@@ -174,13 +174,13 @@ def _prepare(tasks, works):
     from .arrange import arrange
 
     if len(tasks) > 1:
-        _find_places(tasks)
+        find_places(tasks)
     for work in arrange(works):
         if work.plan.changed:
             work.task.preflight(work)
 
 
-def _find_places(tasks):
+def find_places(tasks):
     """Two connections can lead to one place, where the VMs of both share files, ports and free space."""
     spaces = {}
     for task in (one for one in tasks if one.claims is not None):

@@ -9,7 +9,7 @@ from .._lifecycle.fleet import surplus_vms
 from .._lifecycle.model import Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
-from .task import Outcome, Task, carry_out
+from .task import Outcome, Task, carry_out, find_places
 
 
 def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, probe=guest_answers):
@@ -22,25 +22,25 @@ def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, p
     tasks = [Task(driver, requests, clock, probe) for driver, requests, _prunes in parts]
     by_request = {id(work.request): work for task in tasks for work in task.works}
     works = [by_request[id(request)] for request in asked]
-    works += _add_pruned([task for task, part in zip(tasks, parts) if part[2]], asked, fleet, policy)
+    pruning = [task for task, part in zip(tasks, parts) if part[2]]
+    works += _add_pruned(pruning, asked, fleet, policy)
     is_refused = carry_out(tasks, works, check)
     return _joined(tasks, [task.outcome(check and not is_refused) for task in tasks], works)
 
 
 def _add_pruned(tasks, asked, fleet, policy):
     """Add the requests to delete the surplus VMs of the fleet to ``tasks``; return their works."""
-    pruned, works = {}, []
-    for task in tasks:
+    surplus = [(task, vm) for task in tasks for vm in _surplus(task, asked, fleet)]
+    if len({(vm.id, vm.name) for _task, vm in surplus}) < len(surplus):
+        find_places(tasks)
+    works = {}
+    for task, vm in surplus:
         # Two connections can lead to the same host: a VM that both find is deleted once.
-        surplus = {(vm.id, vm.name): vm for vm in _surplus(task, asked, fleet)}
-        wanted = {
-            key: Request(name=vm.name, id=vm.id, state="absent", policy=policy)
-            for key, vm in surplus.items()
-            if key not in pruned
-        }
-        works += task.add(wanted.values(), is_pruned=True)
-        pruned.update(wanted)
-    return works
+        place = task.claims.place if task.claims is not None else id(task)
+        if (place, vm.id, vm.name) not in works:
+            request = Request(name=vm.name, id=vm.id, state="absent", policy=policy)
+            works[place, vm.id, vm.name] = task.add([request], is_pruned=True)[0]
+    return list(works.values())
 
 
 def _surplus(task, asked, fleet):

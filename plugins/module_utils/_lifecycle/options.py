@@ -33,11 +33,12 @@ class Option:
 
     ``key``: the suboption that identifies the entries of a list. ``unit``: it is a size; bytes per unit of a number
     without a unit. ``limits``: minimum and maximum. ``unique``: what kind of thing the value is that only one VM can
-    have; ``is_unique`` returns whether that applies to a value. ``short``: the suboption that is set if the value is a
-    string. ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path.
-    ``filled``: it must not be an empty string or list, which would mean nothing on any platform. ``distinct``: no value
-    of the list may occur more than once. ``secret``: no output shows the value, or the secrets in it if it is a
-    document; False: it only has a name like that of a secret.
+    have; ``is_unique`` returns whether that applies to a value; ``compared``: the plans of VMs are compared by it
+    (claims.py), so that they may name the same. ``short``: the suboption that is set if the value is a string.
+    ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path. ``filled``: it
+    must not be an empty string or list, which would mean nothing on any platform. ``distinct``: no value of the list
+    may occur more than once. ``secret``: no output shows the value, or the secrets in it if it is a document; False: it
+    only has a name like that of a secret.
     ``normalize(value, option)`` returns the canonical form of the value.
     """
 
@@ -55,6 +56,7 @@ class Option:
     unit: int = 0
     limits: tuple = ()
     unique: str = ""
+    compared: bool = False
     is_unique: Callable = bool
     ordered: bool = True
     short: str = ""
@@ -173,13 +175,13 @@ DISK = {
     "size": Size(unit=GIB),
     "format": Filled(),
     "storage": Filled(),
-    "source": Filled("path", unique="file", absolute=True),
+    "source": Filled("path", unique="file", compared=True, absolute=True),
     "state": Option(choices=("present", "absent"), default="present"),
 }
 NETWORK = {
     "type": Option(choices=("nat", "bridged", "hostonly", "internal", "network", "user")),
     "source": Filled(),
-    "mac": Option(unique="address", normalize=mac_address),
+    "mac": Option(unique="address", compared=True, normalize=mac_address),
     "address": Filled(unique="address"),
     "model": Filled(),
     "vlan": Option("int", limits=(0, 4094)),
@@ -188,7 +190,7 @@ PORT_FORWARD = {
     "name": Filled(required=True),
     "protocol": Option(choices=("tcp", "udp"), default="tcp"),
     "host_address": Option(),
-    "host_port": Port(unique="port"),
+    "host_port": Port(unique="port", compared=True),
     "guest_port": Port(required=True),
 }
 SHARED_FOLDER = {

@@ -213,4 +213,4 @@ def config_to_recreate(config, request, to_delete, traits):
         new_content = slot == traits.slot(0) and source_creates_disk(request)
         gone = new_content or entry.get("source") in to_delete
         disks[slot] = {key: value for key, value in entry.items() if not (gone and key == "source")}
-    return {**config, "disks": disks} if disks else dict(config)
+    return {**config, "disks": disks} if "disks" in config else dict(config)

@@ -234,8 +234,8 @@ def _place(path, option, key):
 
 def _check_not_unique(path, option, value):
     """Raise if the value can belong to only one VM; called if the task names several."""
-    for where, kind, one, _scope in _unique_values(path, option, value):
-        raise InvalidInput(f"{where}: {one} is one {kind}, but several VMs are named.", _ONE_VM_ONLY)
+    for where, option_there, one in _unique_values(path, option, value):
+        raise InvalidInput(f"{where}: {one} is one {option_there.unique}, but several VMs are named.", _ONE_VM_ONLY)
 
 
 def check_unique(wanted, options):
@@ -245,23 +245,22 @@ def check_unique(wanted, options):
     for request in wanted:
         given = {} if request.state == "absent" else {**request.config, **request.creation}
         for name, value in given.items():
-            for path, kind, one, scope in _unique_values(name, options[name], value):
+            for path, option, one in _unique_values(name, options[name], value):
                 where = f"{request.label}: {path}"
-                other = owners.setdefault((kind, one, scope), where)
+                # Two VMs may have the same file, MAC or port under some conditions: that is in _lifecycle/world.py.
+                other = where if option.compared else owners.setdefault((option.unique, one), where)
                 if other is not where:
                     raise InvalidInput(f"{where}: {one} is also that of {other}.", "Set it for one VM only.")
 
 
-def _unique_values(path, option, value, scope=None):
-    """Yield (path, kind, value, scope) of each value that only one VM can have within the scope."""
+def _unique_values(path, option, value):
+    """Yield (path, option, value) of each value that only one VM can have."""
     if isinstance(value, Mapping) and option.options:
         entries = {_place(path, option, key): entry for key, entry in value.items()} if option.key else {path: value}
         for where, entry in entries.items():
-            # Host ports are unique per protocol and host address.
-            scope = tuple((entry or {}).get(key) for key in ("protocol", "host_address"))
             for name, part in (entry or {}).items():
-                yield from _unique_values(f"{where}.{name}", option.options[name], part, scope)
+                yield from _unique_values(f"{where}.{name}", option.options[name], part)
     elif option.unique:
         for one in value if isinstance(value, tuple) else (value,):
             if option.is_unique(one):
-                yield path, option.unique, one, scope
+                yield path, option, one

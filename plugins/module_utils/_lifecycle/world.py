@@ -172,6 +172,8 @@ class Conflict:
             return _REMEDIES[self.claim.kind]
         if self.claim.is_new:
             return "Use another file, another name for the VM, or another directory."
+        if self.claim.option == "image" and self.held.mode == WRITE:
+            return "Use a copy that no VM writes to, or clone that VM."
         return _REMEDIES[self.held.mode, self.claim.source is not None and self.claim.source == self.holder.owner_id]
 
     def message(self, label):

@@ -103,8 +103,8 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"name": ["a"], "machines": [{"name": "a"}]}, ("a is listed twice",)),
         ({"machines": [{"name": "a"}], "prune": True}, ("prune", "fleet is not set")),
         (
-            {"machines": [{"name": name, "disks": [{"source": "/x.img"}]} for name in "ab"]},
-            ("b: disks", "/x.img", "also that of a: disks"),
+            {"machines": [{"name": name, "networks": [{"type": "nat", "address": "10.0.0.2"}]} for name in "ab"]},
+            ("b: networks[0].address", "10.0.0.2", "also that of a: networks[0].address"),
         ),
     ],
 )
@@ -115,15 +115,19 @@ def test_invalid_entries_are_rejected_before_anything_is_read(run_task, options,
     assert (run_task.platform, run_task.driver_params) == ({}, [])
 
 
-def test_two_vms_cannot_forward_the_same_host_port(run_task):
-    def machines(*rules):
-        return [{"name": f"vm{place}", "port_forwards": [rule]} for place, rule in enumerate(rules)]
-
-    ssh = {"name": "ssh", "host_port": 2222, "guest_port": 22}
-    with pytest.raises(InvalidInput, match="2222 is also that of vm0"):
-        run_task(machines=machines(ssh, {**ssh, "name": "web"}))
-    # The toy platform supports no port forwards. That error of both VMs shows that the ports were accepted.
-    outcome = run_task(machines=machines(ssh, {**ssh, "protocol": "udp"}))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"port_forwards": [{"name": "ssh", "host_port": 2222, "guest_port": 22}]},
+        {"networks": [{"type": "nat", "mac": "52:54:00:00:00:01"}]},
+        {"disks": [{"source": "/x.img"}]},
+    ],
+    ids=["port", "mac", "file"],
+)
+def test_two_vms_may_name_what_only_one_of_them_uses(run_task, options):
+    """Such as a port of VMs that do not run at the same time, or a MAC on two networks: the plans are compared."""
+    outcome = run_task(machines=[{"name": name, **options} for name in ("vm0", "vm1")])
+    # The toy platform supports none of them. That error of both VMs shows that the values were accepted.
     assert [vm["name"] for vm in outcome.vms if vm["failed"]] == ["vm0", "vm1"]
 
 

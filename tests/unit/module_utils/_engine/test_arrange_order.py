@@ -35,6 +35,13 @@ def bios(name, make=existing):
 # Sources and clones ---------------------------------------------------------------------------------------------------
 
 
+def test_vm_that_is_recreated_as_a_clone_keeps_nothing_of_its_only_disk():
+    make = host(existing("src", firmware="uefi"), bios("kid"))
+    done = carried_out(make, vm("kid", clone="src", firmware="uefi", policy=AGAIN))
+    assert_accepted(done, "delete kid", "clone kid")
+    assert "disks" not in str(done.outcome.diff)
+
+
 @LINKED
 def test_base_is_not_recreated_together_with_its_clone(linked):
     """The clone would have to be deleted before its source, and created after it."""

@@ -118,6 +118,19 @@ def test_source_on_another_host_is_not_found():
     assert together(parts, *requests).msg == "clone: clone.source: there is no VM 'src'. Existing VMs: none."
 
 
+def test_surplus_vms_of_two_hosts_are_pruned_although_they_have_one_id_and_name():
+    hosts = [Host([owned("old", fleet="lab")], name=name) for name in ("host1", "host2")]
+    parts = [(Claiming(one), [], True) for one in hosts]
+    outcome = together(parts, fleet="lab")
+    assert (outcome.failed, [one.machines for one in hosts]) == (False, [[], []])
+
+
+def test_surplus_vm_that_two_connections_find_is_pruned_once():
+    made = Host([owned("old", fleet="lab")])
+    outcome = together([(Claiming(made), [], True), (Claiming(made), [], True)], fleet="lab")
+    assert (outcome.failed, len(outcome.vms), made.machines) == (False, 1, [])
+
+
 def test_drivers_without_claims_are_places_of_their_own():
     """A platform that does not know what its VMs share: the same names and ids on two hosts are two VMs."""
     hosts = [Host([owned("web")], name=name) for name in ("host1", "host2")]
