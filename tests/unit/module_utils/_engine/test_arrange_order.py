@@ -39,7 +39,7 @@ def test_vm_that_is_recreated_as_a_clone_keeps_nothing_of_its_only_disk():
     make = host(existing("src", firmware="uefi"), bios("kid"))
     done = carried_out(make, vm("kid", clone="src", firmware="uefi", policy=AGAIN))
     assert_accepted(done, "delete kid", "clone kid")
-    assert "disks" not in str(done.outcome.diff)
+    assert "kid-disk0" not in str(done.outcome.diff[0]["after"])
 
 
 @LINKED
