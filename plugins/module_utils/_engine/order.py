@@ -24,7 +24,7 @@ def reject_twice_listed(works):
     first = {}
     for work in works if len(works) > 1 else ():
         place = id(work.task) if work.place is None else work.place
-        owners = {(place, work.owner_id), *([(place, work.owner(work.request.id))] if work.request.id else [])}
+        owners = {(place, work.owner_id), *([(place, work.owner_of(work.request.id))] if work.request.id else [])}
         for other in [first.setdefault(owner, work) for owner in owners]:
             if other is not work:
                 names = " and ".join(dict.fromkeys((_selector(other.request), _selector(work.request))))

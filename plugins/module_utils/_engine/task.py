@@ -51,14 +51,14 @@ class Work:
         """How the platform identifies what VMs share."""
         return self.task.claims
 
-    def owner(self, own):
+    def owner_of(self, own):
         """Return the owner of claims; ``own`` is an id or a name."""
         return self.claims.owner_id(own) if self.claims is not None else (self.place, own)
 
     @property
     def owner_id(self):
         """The owner of what the VM holds."""
-        return self.owner(self.found.id or self.name)
+        return self.owner_of(self.found.id or self.name)
 
     def refused(self, message, remedy=""):
         """Return the plan that changes nothing, because it is rejected."""

@@ -165,12 +165,6 @@ def test_source_and_its_clone_are_created_by_one_task(linked):
         assert_accepted(done, "create src", "clone clone", "start clone")
 
 
-def test_disk_that_the_task_attaches_to_a_source_has_no_known_size():
-    requests = new("src", disks=disk1(DATA)), vm("clone", clone="src", disks={"disk1": {"size": GIB}})
-    for done in in_both_orders(host(), *requests):
-        assert_rejected(done, "clone: disks.disk1.size: the size of this disk of its source is not known.", "Omit")
-
-
 def test_linked_clone_and_the_start_of_its_new_source_are_rejected():
     for done in in_both_orders(host(), new("src", "started"), vm("clone", clone="src", linked=True)):
         assert_rejected(done, "clone: 'src' is running and cannot be cloned this way.")

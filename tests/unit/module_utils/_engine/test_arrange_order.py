@@ -22,6 +22,7 @@ from unit.module_utils._engine.tasks import (
     together,
     vm,
 )
+from unit.module_utils._engine.world import GIB
 
 AGAIN = {"allow_recreate": True}.items()
 LINKED = pytest.mark.parametrize("linked", [False, True], ids=["full", "linked"])
@@ -40,6 +41,12 @@ def test_vm_that_is_recreated_as_a_clone_keeps_nothing_of_its_only_disk():
     done = carried_out(make, vm("kid", clone="src", firmware="uefi", policy=AGAIN))
     assert_accepted(done, "delete kid", "clone kid")
     assert "kid-disk0" not in str(done.outcome.diff[0]["after"])
+
+
+def test_disk_that_the_task_attaches_to_a_source_has_no_known_size():
+    requests = new("src", disks=disk1(DATA)), vm("clone", clone="src", disks={"disk1": {"size": GIB}})
+    for done in in_both_orders(host(), *requests):
+        assert_rejected(done, "clone: disks.disk1.size: the size of this disk of its source is not known.", "Omit")
 
 
 @LINKED
