@@ -24,8 +24,8 @@ def reject_twice_listed(works):
     first = {}
     for work in works if len(works) > 1 else ():
         place = id(work.task) if work.place is None else work.place
-        owners = {(place, work.owner_id), *([(place, work.owner_of(work.request.id))] if work.request.id else [])}
-        for other in [first.setdefault(owner, work) for owner in owners]:
+        selected = {work.owner_id, *([work.owner_of(work.request.id)] if work.request.id else [])}
+        for other in [first.setdefault((place, one), work) for one in selected]:
             if other is not work:
                 names = " and ".join(dict.fromkeys((_selector(other.request), _selector(work.request))))
                 message = f"{work.request.label}: the VM is listed twice, as {names}."

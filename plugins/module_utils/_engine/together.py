@@ -36,7 +36,7 @@ def _add_pruned(tasks, asked, fleet, policy):
     works = {}
     for task, vm in surplus:
         # Two connections can lead to the same host: a VM that both find is deleted once.
-        place = task.claims.place if task.claims is not None else id(task)
+        place = task.claims and task.claims.place
         if (place, vm.id, vm.name) not in works:
             request = Request(name=vm.name, id=vm.id, state="absent", policy=policy)
             works[place, vm.id, vm.name] = task.add([request], is_pruned=True)[0]
