@@ -82,7 +82,6 @@ def wsl_traits(reader):
         folded=str.casefold,
         name_fault=_name_fault,
         lanes_at_once=1,
-        copies_running=True,
         transient=is_transient,
         side_effects=lambda verb, vm, changes: _side_effects(reader, verb, vm, changes),
         adjust=lambda vm, config: _adjusted(reader, vm, config),
@@ -193,7 +192,7 @@ def fields_of(reader):
         "version": Field(cost=POWER_OFF, choices=(1, 2)),
         "install_location": Field(cost=_since(reader, MANAGE), same=_same_path, instead=_needs(MANAGE, "move")),
         "disks.add": Field(cost=NEVER, instead="Only a distribution of version 2 has a disk."),
-        "disks.size": Field(cost=_since(reader, MANAGE), instead=_INSTEAD_OF_SIZE),
+        "disks.size": Field(cost=_since(reader, MANAGE), instead=_needs(MANAGE, "resize")),
         "sparse": Field(cost=_cost_of_sparse(reader), instead=_INSTEAD_OF_SPARSE),
         "description": Field(cost=LIVE),
         **dict.fromkeys(IN_MARK, Field(cost=LIVE)),
@@ -219,11 +218,6 @@ _INSTEAD_OF_SPARSE = (
 
 def _needs(version, what):
     return f"To {what} a distribution, update WSL to {'.'.join(map(str, version))} or later."
-
-
-_INSTEAD_OF_SIZE = (
-    f"{_needs(MANAGE, 'resize')} If this task creates the source of a clone, set the size of the clone in a later task."
-)
 
 
 def _version(reader):
