@@ -25,9 +25,16 @@ MUTATIONS = (
     Mutation(
         "base-of-linked-disks-starts",
         f"{_UTILS}/_drivers/hyperv/claims.py",
-        "return claim.kind == OWN or (claim.kind == FILE and claim.mode not in (COPY, READ) and not claim.is_new)",
-        "return claim.kind == FILE and claim.mode not in (COPY, READ) and not claim.is_new",
+        "return claim.kind == OWN",
+        "return False",
         {"unit": _TASKS},
+    ),
+    Mutation(
+        "disk-of-a-running-vm-is-copied",
+        f"{_UTILS}/_drivers/hyperv/claims.py",
+        "return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ",
+        "return claim.mode not in (COPY, READ)",
+        {"unit": (f"{_TESTS}/test_shared_disks.py",)},
     ),
     Mutation(
         "vm-of-cluster-is-changed",

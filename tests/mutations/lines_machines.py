@@ -11,6 +11,7 @@ _CODE = "plugins/module_utils"
 _PLATFORMS = "plugins/plugin_utils/platforms.py"
 _FLEET = ("tests/unit/module_utils/_lifecycle/test_fleet.py",)
 _MACHINES = ("tests/unit/modules/test_machines.py",)
+_SPELLINGS = ("tests/platforms/windows/test_spellings.py",)
 _TABLE = ("tests/unit/plugin_utils/test_platforms.py",)
 
 MUTATIONS = (
@@ -24,9 +25,23 @@ MUTATIONS = (
     Mutation(
         "prune-deletes-vms-listed-by-id",
         f"{_CODE}/_lifecycle/fleet.py",
-        "ids = {request.id for request in requests} - {None}",
+        "ids = {folded(request.id) for request in requests if request.id}",
         "ids = set()",
         {"unit": _FLEET},
+    ),
+    Mutation(
+        "source-in-another-case-is-another-vm",
+        f"{_CODE}/_engine/order.py",
+        "wanted = folded(name_or_id)",
+        "wanted, folded = name_or_id, str",
+        {"unit": _SPELLINGS},
+    ),
+    Mutation(
+        "prune-deletes-vms-listed-in-another-case",
+        f"{_CODE}/_engine/together.py",
+        "return surplus_vms(observation.vms, asked, fleet, task.traits.folded)",
+        "return surplus_vms(observation.vms, asked, fleet)",
+        {"unit": _SPELLINGS},
     ),
     Mutation(
         "rejected-entry-does-not-stop-the-others",

@@ -117,8 +117,8 @@ MUTATIONS = (
     Mutation(
         "name-of-another-vm-is-ignored",
         f"{_CODE}/identity.py",
-        "if vm.power != ABSENT and vm.name != name:",
-        "if vm.power == ABSENT and vm.name != name:",
+        "if vm.power != ABSENT and folded(vm.name) != folded(name):",
+        "if vm.power == ABSENT and folded(vm.name) != folded(name):",
         {"unit": [f"{_UNIT}/test_plan.py"]},
     ),
     Mutation(

@@ -10,6 +10,7 @@ from mutations.mutation import Mutation
 _UTILS = "plugins/module_utils"
 _TASKS = ("tests/platforms/wsl/test_tasks.py",)
 _INTERRUPTED = ("tests/platforms/wsl/test_interrupted.py",)
+_DIRECTORIES = ("tests/platforms/wsl/test_directories.py",)
 _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
@@ -51,9 +52,23 @@ MUTATIONS = (
     Mutation(
         "virtual-disk-is-overwritten",
         f"{_UTILS}/_drivers/wsl/checks.py",
-        'if exists[f"{folder}\\\\ext4.vhdx"]:',
+        "if has_disk and key_of(folder) not in left:",
         "if False:",
         {"unit": _TASKS},
+    ),
+    Mutation(
+        "clone-stops-a-source-that-was-started",
+        f"{_UTILS}/_drivers/wsl/claims.py",
+        "if source is not None and source.config.get(_FOLDER):",
+        "if False:",
+        {"unit": _DIRECTORIES},
+    ),
+    Mutation(
+        "directory-of-a-deleted-distribution-stays-taken",
+        f"{_UTILS}/_drivers/wsl/claims.py",
+        "yield DELETE, _FOLDER, folder",
+        "return",
+        {"unit": _DIRECTORIES},
     ),
     Mutation(
         "space-is-not-checked",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -31,6 +32,8 @@ class Vocabulary:
 
     ``nic`` has type and source of a network that VMs share. ``slots`` are the first disk of a VM and others. Without
     ``macs`` none are set, without ``ports`` none are forwarded. ``links``: images and VMs that are off can be bases.
+    ``ignores_case``: names are also written in capital letters. ``delete_disks`` are its values; without any, it is not
+    set. ``more(choose, is_new)`` returns options that only this platform has; ``choose`` is a Random.
     """
 
     image: tuple
@@ -42,6 +45,9 @@ class Vocabulary:
     ports: tuple = (2201, 2202, 2203)
     names: tuple = ("a", "b", "c", "d", "e")
     links: bool = True
+    ignores_case: bool = False
+    delete_disks: tuple = ("owned", "owned", "all", "none")
+    more: Callable = lambda _choose, _is_new: {}
 
 
 @dataclass(frozen=True)
@@ -151,9 +157,9 @@ class Generator:
         known = [*existing, *listed]
         entries = [self._entry(name, known, is_new=name not in existing) for name in listed]
         by_id = {place for place in range(len(entries)) if self._one_in(6)}
-        if self._one_in(25):  # One VM is listed by its name and by its ID.
+        if self._one_in(25):  # One VM is listed by its name and by its ID, or by its name in two spellings.
             entries.append(self._entry(choose.choice(existing), known, is_new=False))
-            by_id.add(len(entries) - 1)
+            by_id |= set() if self._words.ignores_case and self._one_in(2) else {len(entries) - 1}
         shared = [tuple(existing[:2])] if len(existing) > 1 and self._one_in(8) else []
         return Task(tuple(before), tuple(shared), tuple(entries), frozenset(by_id))
 
@@ -163,17 +169,22 @@ class Generator:
     def _entry(self, name, known, is_new):
         """The entry for one VM. ``known`` are names of VMs that may exist then; ``is_new``: this one probably not."""
         states = ["present"] * 3 + ["started"] if is_new else ["present", "present", "started", "stopped", "absent"]
-        entry = {"name": name, "state": self._random.choice(states)}
+        entry = {"name": self._written(name), "state": self._random.choice(states)}
+        if entry["state"] == "absent" and self._words.delete_disks:
+            entry["delete_disks"] = self._random.choice(self._words.delete_disks)
         if entry["state"] == "absent":
-            return {**entry, "delete_disks": self._random.choice(["owned", "owned", "all", "none"])}
+            return entry
         if is_new or self._one_in(3):
             entry.update(self._source([other for other in known if other != name]))
         return {**entry, **self._settings(is_new)}
 
+    def _written(self, name):
+        return name.upper() if self._words.ignores_case and self._one_in(4) else name
+
     def _source(self, others):
         linked = self._one_in(2) and self._words.links
         if others and self._one_in(3):
-            return {"clone": {"source": self._random.choice(others), "linked": linked}}
+            return {"clone": {"source": self._written(self._random.choice(others)), "linked": linked}}
         return {"image": {"source": self._random.choice(self._words.image), "linked": linked}}
 
     def _settings(self, is_new):
@@ -186,13 +197,14 @@ class Generator:
         if self._words.ports and self._one_in(6):
             port = self._random.choice(self._words.ports)
             options["port_forwards"] = [{"name": "ssh", "guest_port": 22, "host_port": port}]
-        return options
+        return {**options, **self._words.more(self._random, is_new)}
 
     def _disks(self, is_new):
-        slots = self._random.sample(self._words.slots[1:], self._random.randint(1, len(self._words.slots) - 1))
+        first, *others = self._words.slots
+        slots = self._random.sample(others, self._random.randint(1, len(others))) if others else []
         disks = [self._disk(slot, is_new) for slot in slots]
-        grown = {"slot": self._words.slots[0], "size": self._random.choice(self._words.sizes)}
-        return [*disks, grown] if self._one_in(4) else disks
+        grown = {"slot": first, "size": self._random.choice(self._words.sizes)}
+        return [*disks, grown] if self._one_in(4) or not others else disks
 
     def _disk(self, slot, is_new):
         """An existing file by one of its names, a disk that is removed, or a new one."""
@@ -231,6 +243,7 @@ def qcow2_files(folder):
 #: From this number of tasks on, their shares are not by chance.
 ENOUGH = 30
 _ADVICE = re.compile(r"List (\S+) before (\S+)\.")
+_MISSING = re.compile(r"there is no VM '(\S+)'.* Existing VMs: (.*)\.$", re.M)
 
 
 def assert_all_true(number, opened, accepted=3, enough=ENOUGH):
@@ -272,6 +285,8 @@ def assert_true(platform, task):
     if real.failed:
         assert end == before, "a rejected task has written"
         _assert_advice(platform, entries, real.msg)
+        if platform.words.ignores_case:
+            assert not [name for name, names in _MISSING.findall(real.msg) if name.lower() in names.lower().split(", ")]
         return "rejected"
     assert real.changed == (end != before)
     again = platform.run(entries)
@@ -291,8 +306,8 @@ def _assert_advice(platform, entries, message):
     advice = _ADVICE.findall(message)
     if len(advice) != 1 or len(message.splitlines()) > 1:
         return
-    labels = [entry.get("name") or entry["id"] for entry in entries]
-    first, second = (labels.index(label) for label in advice[0])
+    labels = [(entry.get("name") or entry["id"]).lower() for entry in entries]
+    first, second = (labels.index(label.lower()) for label in advice[0])
     others = [entry for place, entry in enumerate(entries) if place != first]
     others.insert(others.index(entries[second]), entries[first])
     check = platform.run(others, check=True)

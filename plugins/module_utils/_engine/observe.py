@@ -34,7 +34,7 @@ class Observer:
 
     def observed_in(self, observation, work, facets):
         """Return Observed for the VM of ``work``; a VM that is not in ``observation`` is absent."""
-        found = [vm for vm in observation.vms if work.target.selects(vm)]
+        found = _selected(work.target, observation.vms)
         error = ambiguous(work.request.label, found) if len(found) > 1 else observation.errors.get(work.request.label)
         vm = found[0] if found else Vm.absent(work.name)
         return Observed(_merged(work.vm, vm, facets), error, observation.known)
@@ -48,7 +48,7 @@ class Observer:
 
     def _source(self, name, found):
         for target in (Target(name=name), Target(id=name)):
-            fitting = [vm for vm in found if target.selects(vm)]
+            fitting = _selected(target, found)
             if len(fitting) > 1:
                 raise ambiguous(name, fitting)
             if fitting:
@@ -58,6 +58,11 @@ class Observer:
     def source(self, vm):
         """Observe the source of a clone again and return it."""
         return self.observe([Target(id=vm.id)], OF_SOURCE).vms[0]
+
+
+def _selected(target, vms):
+    """Return the VMs that a target selects, each once: one that the task names in several spellings has each name."""
+    return list({vm.id: vm for vm in vms if target.selects(vm)}.values())
 
 
 def ambiguous(label, found):

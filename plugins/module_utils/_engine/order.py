@@ -80,7 +80,8 @@ def _find_source(work, works):
     """Return the work of the source if it comes first; a source that is only started, and listed later, does not."""
     if not _may_clone(work):
         return None
-    found = _find_work(source_of(work), [one for one in works if one.place == work.place])
+    at_place = [one for one in works if one.place == work.place]
+    found = _find_work(source_of(work), at_place, work.task.traits.folded)
     if found is None or works.index(found) < works.index(work) or found.plan.refusal:
         return found
     is_only_started = {step.verb for step in found.plan.steps} <= _STARTING
@@ -92,12 +93,14 @@ def _may_clone(work):
     return work.found.power == ABSENT or any(step.verb == "clone" for step in work.plan.steps)
 
 
-def _find_work(name_or_id, works):
+def _find_work(name_or_id, works, folded):
     """Return the VM of the task with this name or id; a name takes precedence over an equal id."""
     if name_or_id is None:
         return None
-    by_name = [work for work in works if work.found.name == name_or_id]
-    return next(iter(by_name or [work for work in works if work.found.id == name_or_id]), None)
+    wanted = folded(name_or_id)
+    by_name = [work for work in works if folded(work.found.name) == wanted]
+    by_id = [work for work in works if work.found.id and folded(work.found.id) == wanted]
+    return next(iter(by_name or by_id), None)
 
 
 def sorted_by(works, needed_by, may_move=lambda work: False):

@@ -48,7 +48,7 @@ def _surplus(task, asked, fleet):
     task.observer.warnings += [
         f"{label}: it cannot be read, so it is not pruned: {error}" for label, error in observation.errors.items()
     ]
-    return surplus_vms(observation.vms, asked, fleet)
+    return surplus_vms(observation.vms, asked, fleet, task.traits.folded)
 
 
 def _joined(tasks, outcomes, works):

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 
-def surplus_vms(vms, requests, fleet):
-    """Return the VMs of ``fleet`` that no request selects, by name or by id.
+def surplus_vms(vms, requests, fleet, folded=str):
+    """Return the VMs of ``fleet`` that no request selects, by name or by id; ``folded`` is that of the Traits.
 
     A VM belongs to the fleet only if the mark is its own: a copy made by a user has the mark of the original VM.
     """
-    names = {request.name for request in requests} - {None}
-    ids = {request.id for request in requests} - {None}
-    return [vm for vm in vms if belongs_to(vm, fleet) and vm.name not in names and (vm.id is None or vm.id not in ids)]
+    names = {folded(request.name) for request in requests if request.name}
+    ids = {folded(request.id) for request in requests if request.id}
+    others = [vm for vm in vms if folded(vm.name) not in names and (vm.id is None or folded(vm.id) not in ids)]
+    return [vm for vm in others if belongs_to(vm, fleet)]
 
 
 def belongs_to(vm, fleet):

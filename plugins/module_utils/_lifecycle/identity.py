@@ -13,16 +13,25 @@ def check_identity(vm, vm_id, name, traits, known=()):
     """Raise Refused if id and name belong to different VMs; ``known`` are the names of all VMs."""
     if not (vm_id and name):
         return
-    if vm.power == ABSENT and name in known:
+    folded = traits.folded
+    if vm.power == ABSENT and folded(name) in map(folded, known):
         raise Refused(
             f"{name}: there is no VM with ID {vm_id}; the VM of this name has another ID.",
             "Correct the ID, or omit it.",
         )
-    if vm.power != ABSENT and vm.name != name:
+    if vm.power != ABSENT and folded(vm.name) != folded(name):
         raise Refused(
             f"{name}: the VM with ID {vm_id} is named '{vm.name}'; VMs are not renamed.",
             "Correct the name or the ID.",
         )
+
+
+def spellings(targets, folded):
+    """Return {what all spellings of a name have in common: its spellings} of the targets; ``folded``: see Traits."""
+    found = {}
+    for name in dict.fromkeys(target.name for target in targets or () if target.name):
+        found.setdefault(folded(name), []).append(name)
+    return found
 
 
 #: How many names a message lists.

@@ -130,6 +130,8 @@ _SNAPSHOT = {
     **properties("IsAutomaticCheckpoint"),
 }
 _VHD = properties("Path", "ParentPath", "Size", "VhdFormat", "VhdType", "FileSize", "MinimumSize")
+#: The same, with whether a disk is in use.
+VHD_IN_USE = {**_VHD, **properties("Attached")}
 _BOOT = properties("BootType", Device=properties("Id"))
 _FIRMWARE = properties("VMId", "SecureBoot", "SecureBootTemplate", BootOrder=_BOOT)
 
@@ -156,10 +158,10 @@ def power_chain(ids):
     return Chain("power", (hyperv("Get-VM", keep="all"), _pick_vms({"Id": list(ids)}, show)))
 
 
-def vhd_call(paths, **more):
+def vhd_call(paths, show=_VHD, **more):
     """Read virtual disks and all their parents. A disk that is missing or in use does not fail the whole call."""
     arguments = {"Path": paths if isinstance(paths, Ref) else list(paths)}
-    return hyperv("Get-VHD", arguments, follow=("ParentPath", "Path"), show=_VHD, partial=True, go_on=True, **more)
+    return hyperv("Get-VHD", arguments, follow=("ParentPath", "Path"), show=show, partial=True, go_on=True, **more)
 
 
 #: The number of answers to a ``vms_chain`` that ``read_vms`` expects.

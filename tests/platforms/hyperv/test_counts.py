@@ -38,6 +38,13 @@ def test_creation_and_start_need_two_requests(count, options):
     assert [name for name, _values in host.log].count("Test-Path") == 1
 
 
+def test_disks_of_other_vms_are_not_read_for_the_copy_of_an_image():
+    host = host_with(names_of(2))
+    counted(host, name=["web0"], state="started")
+    result, counts = counted(host, name=["new"], **{**NEW, "image": {"source": BASE}, "state": "present"})
+    assert (result["failed"], counts.requests, counts.changing) == (False, 4, 2)
+
+
 def test_what_a_creation_needs_is_not_read_for_vms_that_exist():
     host = host_with(names_of(2))
     new = {**EXISTING, "image": {"source": BASE}}

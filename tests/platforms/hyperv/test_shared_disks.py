@@ -100,6 +100,26 @@ def test_disk_of_a_vm_is_not_the_parent_of_a_linked_image(check, prepare):
     assert f"b: image.source: {disk} is a disk of a" in result["msg"]
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_image_that_a_running_vm_writes_to_is_not_copied(check):
+    host = host_with(["a"])
+    done(host, name=["a"], state="started")
+    before = host.writes()
+    image = {"source": "c:/hyper-v/Disks/../disks/A.vhdx"}
+    result = run(host, check=check, **{**NEW, "name": ["b"], "image": image})
+    assert (result["failed"], result["changed"], host.writes()) == (True, False, before)
+    assert f"b: image.source: {image['source']} is a disk of a, which may write to it" in result["msg"]
+    done(host, name=["a"], state="stopped", stop_mode="force")
+    done(host, **{**NEW, "name": ["b"], "disks": [{}], "image": image})
+
+
+def test_parent_of_disks_of_running_vms_is_copied():
+    host = host_with()
+    linked = {**NEW, "disks": [{}], "image": {"source": BASE, "linked": True}}
+    done(host, **{**linked, "name": ["a"], "state": "started"})
+    done(host, **{**NEW, "name": ["b"], "image": {"source": BASE}})
+
+
 def test_parent_of_linked_disks_is_the_parent_of_further_ones():
     host = host_with()
     for name in ("a", "b"):

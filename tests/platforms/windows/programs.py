@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ntpath
 import re
 import uuid
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def _argument(line, place):
 
 
 class Files:
-    """Files as {path: bytes}; paths are case-insensitive, and ``/`` is the same as ``\\``."""
+    """Files as {path: bytes}; paths are case-insensitive, ``/`` is the same as ``\\``, and Windows resolves ``..``."""
 
     def __init__(self, folders=(), environment=()):
         self.contents, self.folders = {}, {self._key(folder) for folder in folders}
@@ -75,7 +76,7 @@ class Files:
 
     @staticmethod
     def _key(path):
-        return path.replace("/", "\\").rstrip("\\").lower()
+        return ntpath.normpath(path).rstrip("\\").lower() if path else ""
 
     def expand(self, path):
         known = {name.lower(): value for name, value in self.environment.items()}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 import json
+from contextlib import ExitStack
 from types import SimpleNamespace
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._engine import task as engine
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task, together
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Lost, Windows, connected
 
 _MODULES = "ansible_collections.polyvirt.core.plugins.modules."
@@ -36,5 +37,7 @@ def run_module(host, module_name, check=False, **options):
     if validated.error_messages:
         rejected = module.platform.rejected(validated.validated_parameters)
         return {"failed": True, "changed": False, "msg": str(rejected or validated.error_messages[0])}
-    with connected(windows_of(host)), mock.patch.object(engine, "Clock", lambda: host.clock):
+    with connected(windows_of(host)), ExitStack() as clocks:
+        for engine in (task, together):
+            clocks.enter_context(mock.patch.object(engine, "Clock", lambda: host.clock))
         return {"failed": False, **module.result(validated.validated_parameters, SimpleNamespace(check_mode=check))}

@@ -12,7 +12,7 @@ from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
 from ..._lifecycle.planned import deleted_files, planned
 from ..._lifecycle.units import human_size
 from ..._ports.windows_request import Chain, Joined, Ref, call, pick, properties
-from ..._tools.hyperv import controllers_chain, disks_chain, hyperv, vhd_call
+from ..._tools.hyperv import VHD_IN_USE, controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
@@ -144,6 +144,10 @@ class HostFiles:
             return OF_NEW_VM
         return controllers_of(raw) | self.controllers.get(raw["Id"], set())
 
+    def is_attached(self, path):
+        """Return whether a disk that was read is attached to a VM that is on; so may be a disk on top of it."""
+        return bool(self.disks.get(key_of(path), {}).get("Attached"))
+
     def _store(self, reads, answers):
         exists, disks, free = reads.parse(answers)
         self.exists.update(exists)
@@ -177,7 +181,7 @@ class _Reads:
             *self._folder_calls,
             file_command("Test-Path", map(self._path, self._files), show=properties("Length")),
         ]
-        calls += [vhd_call(self._disks)] if self._disks else []
+        calls += [vhd_call(self._disks, VHD_IN_USE)] if self._disks else []
         if self.has_new:
             calls.append(_volume_call(self._path(_FOLDER)))
         return calls

@@ -31,7 +31,7 @@ class HyperVClaims(HoldsClaims):
         return super().owner_id(own.casefold())  # Hyper-V ignores the case of names and ids.
 
     def held(self, wanted):
-        if not any(map(_concerns_others, wanted)):
+        if not any(map(self._concerns_others, wanted)):
             return []
         found = self._driver.all_disks()
         return [self._of_vm(found, raw) for raw in found.vms.values()]
@@ -69,7 +69,8 @@ class HyperVClaims(HoldsClaims):
             if disk and not disk.get("source"):
                 yield NEW, f"disks.{slot}", path_in(folder, file_name(name, slot, disk.get("format") or "vhdx"))
 
-
-def _concerns_others(claim):
-    """No other VM has a new file, and a disk that is in use cannot be copied: Hyper-V itself checks both."""
-    return claim.kind == OWN or (claim.kind == FILE and claim.mode not in (COPY, READ) and not claim.is_new)
+    def _concerns_others(self, claim):
+        """No other VM has a new file, and an image can be copied while no VM that is on has it."""
+        if claim.kind != FILE or claim.is_new:
+            return claim.kind == OWN
+        return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ

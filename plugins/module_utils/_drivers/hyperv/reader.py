@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Unavailable
+from ..._lifecycle.identity import spellings
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.model import Observation
 from ..._ports.windows import CallFailed, connection
@@ -149,9 +150,9 @@ class HyperVReader:
 
     def _select(self, found, targets, with_unfinished):
         """Yield (raw VM, name, id or None) of the VMs to report. Name and id are as the task writes them."""
-        named = {target.name.casefold(): target.name for target in targets or () if target.name}
+        named = spellings(targets, str.casefold)
         named_by_id = {target.id.lower(): target for target in targets or () if target.id}
-        unfinished = {temporary_name(name): name for name in named.values()}
+        unfinished = {temporary_name(name): name for names in named.values() for name in names}
         for raw in found.vms.values():
             name, target = raw["Name"], named_by_id.get(raw["Id"].lower())
             vm_id = target.id if target else None
@@ -161,13 +162,13 @@ class HyperVReader:
                     continue
             elif targets is not None and target is None and name.casefold() not in named:
                 continue
-            yield raw, self._as_written(name, named, target), vm_id
+            yield from ((raw, one, vm_id) for one in self._as_written(name, named, target))
 
     @staticmethod
     def _as_written(name, named, target):
         if target is not None and target.name and target.name.casefold() == name.casefold():
-            return target.name
-        return named.get(name.casefold(), name)
+            return [target.name]
+        return named.get(name.casefold(), [name])
 
 
 def _conditions_of(targets):

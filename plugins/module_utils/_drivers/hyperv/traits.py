@@ -52,6 +52,7 @@ def hyperv_traits(reader):
     """Return the Traits of the Hyper-V that ``reader`` reads; with None, those of any Hyper-V."""
     return Traits(
         platform=HYPERV.name,
+        folded=str.casefold,
         fields=fields_of(reader),
         defaults={
             "cpus": 2,

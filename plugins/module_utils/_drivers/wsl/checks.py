@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ntpath
 
+from ..._lifecycle.claims import FILE
 from ..._lifecycle.errors import NotFound, Refused, Unsupported
 from ..._lifecycle.model import Vm
 from ..._lifecycle.planned import planned
 from ..._ports.windows_request import Chain, call, properties
-from ..._tools.windows_files import file_command, windows_path
+from ..._tools.windows_files import file_command, key_of, windows_path
 from ..._tools.wsl import disk_of, online_call, read_online
 from .configure import EXPORTS
 from .create import is_path
@@ -20,19 +21,36 @@ from .traits import FORMATS, MANAGE, check_version
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".vhdx")
 
 
-def check_plan(driver, plan):
+def check_plan(driver, plan, released=frozenset()):
+    """Raise if the plan would fail. ``released`` are the claims that earlier plans of the task let go of."""
+    left = {identity[1] for kind, identity in released if kind == FILE}
     for one in planned(plan):
         values = {change.field: change.new for change in one.changes}
         if one.step.verb in ("create", "clone"):
-            _check_creation(driver, plan.after.name, one.step)
+            _check_creation(driver, plan.after.name, one.step, left)
         elif values.get("install_location"):
-            root = _root(values["install_location"])
-            _check_drive(one.vm.name, values["install_location"], _exists(driver, one.vm.name, root))
+            _check_move(driver, one.vm, values["install_location"], left)
         if values.get("export"):
             _check_export(driver, one.vm.name, values["export"])
 
 
-def _check_creation(driver, name, step):
+def _check_move(driver, vm, folder, left):
+    root, disk = _root(folder), ntpath.join(folder, ntpath.basename(disk_of(driver.host.raw(vm.id))))
+    has_root, has_disk = _exist(driver, vm.name, [root, disk])
+    _check_drive(vm.name, folder, has_root)
+    _check_empty(vm.name, folder, has_disk, left)
+
+
+def _check_empty(name, folder, has_disk, left):
+    """Raise Refused if a directory has a virtual disk; ``left``: keys of the directories that others leave before."""
+    if has_disk and key_of(folder) not in left:
+        raise Refused(
+            f"{name}: install_location: {folder} has a virtual disk already, and existing files are never overwritten.",
+            "Set another directory, or remove the file.",
+        )
+
+
+def _check_creation(driver, name, step, left):
     config = step.arguments["config"]
     folder = config["install_location"]
     existing = driver.host.named(name)
@@ -52,11 +70,7 @@ def _check_creation(driver, name, step):
     if file and not exists[file]:
         raise NotFound(f"{name}: image.source: {file} does not exist on the host.", "Correct the path.")
     _check_drive(name, folder, exists[_root(folder)])
-    if exists[f"{folder}\\ext4.vhdx"]:
-        raise Refused(
-            f"{name}: install_location: {folder} has a virtual disk already, and existing files are never overwritten.",
-            "Set another directory, or remove the file.",
-        )
+    _check_empty(name, folder, exists[f"{folder}\\ext4.vhdx"], left)
     driver.folders[name.lower()] = [path for path in parents if not exists[path]]
     sizes = [one.get("Length") or 0 for answer in result.answers[1 : 1 + len(needed)] for one in answer.objects]
     _check_space(driver, name, folder, result.answers[-1], sum(sizes) * (2 if step.verb == "clone" else 1))
@@ -136,10 +150,11 @@ def _check_export(driver, name, path):
         needed = ".".join(map(str, FORMATS))
         raise Unsupported(f"{name}: export: compressed files need WSL {needed} or later.", "Update WSL, or use .tar.")
     folder = ntpath.dirname(path)
-    if not _exists(driver, name, folder):
+    if not all(_exist(driver, name, [folder])):
         raise NotFound(f"{name}: export: the directory {folder} does not exist on the host.", "Create it.")
 
 
-def _exists(driver, name, path):
-    (result,) = driver.send([Chain(name, (file_command("Test-Path", [path], show=properties("Length")),))])
-    return bool(result.answers[0].objects and result.answers[0].objects[0])
+def _exist(driver, name, paths):
+    """Return for each path whether it exists."""
+    (result,) = driver.send([Chain(name, (file_command("Test-Path", paths, show=properties("Length")),))])
+    return [bool(one) for one in result.answers[0].objects] or [False] * len(paths)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.claims import FILE, NEW, WRITE, Claim, Held, HoldsClaims
+from ..._lifecycle.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
 from ..._lifecycle.model import STOPPED
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import folder_of
@@ -44,4 +44,10 @@ class WslClaims(HoldsClaims):
         values = {change.field: change.new for change in step.changes}
         if step.verb in ("create", "clone"):
             values = step.arguments["config"]
-        return [(NEW, option, values[option]) for option in self.file_options if values.get(option)]
+        yield from ((NEW, option, values[option]) for option in self.file_options if values.get(option))
+        folder = plan.before.config.get(_FOLDER)
+        if folder and (step.verb == "delete" or (step.verb == "configure" and values.get(_FOLDER))):
+            yield DELETE, _FOLDER, folder
+        source = step.arguments["source"] if step.verb == "clone" else None
+        if source is not None and source.config.get(_FOLDER):
+            yield SNAPSHOT, "clone", source.config[_FOLDER]  # The export stops the source: its start waits.

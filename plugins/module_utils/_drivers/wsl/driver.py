@@ -58,7 +58,7 @@ class WslDriver(WslReader):
         """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
 
-        check_plan(self, plan)
+        check_plan(self, plan, released)
 
     def apply(self, batch):
         return in_rounds(self._step, partial(side_by_side, self.send), batch)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from secrets import token_hex
 
 from ..._lifecycle.errors import Unavailable
+from ..._lifecycle.identity import spellings
 from ..._lifecycle.light import KnownSettings, is_light
 from ..._lifecycle.mark import parsed
 from ..._lifecycle.model import Observation, Vm
@@ -280,17 +281,18 @@ class WslReader:
 
     def _select(self, targets, with_unfinished):
         """Yield (raw distribution, name, id) to report. Name and id are as the task writes them."""
-        names = {target.name.lower(): target.name for target in targets or () if target.name}
+        named = spellings(targets, str.lower)
         ids = {target.id.lower(): target for target in targets or () if target.id}
         for key, raw in self.host.distros.items():
             name, target = raw["DistributionName"], ids.get(key)
             if self.is_unfinished(raw) and not with_unfinished:
                 continue
+            names = named.get(name.lower(), [name])
             if target is not None:
                 is_same = target.name and target.name.lower() == name.lower()
-                yield raw, target.name if is_same else names.get(name.lower(), name), target.id
-            elif targets is None or name.lower() in names:
-                yield raw, names.get(name.lower(), name), raw["PSChildName"]
+                yield from ((raw, one, target.id) for one in ([target.name] if is_same else names))
+            elif targets is None or name.lower() in named:
+                yield from ((raw, one, raw["PSChildName"]) for one in names)
 
     def _observed(self, raw, name, vm_id, light):
         if light:

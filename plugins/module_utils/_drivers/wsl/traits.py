@@ -79,6 +79,7 @@ def wsl_traits(reader):
         },
         cloned_with=frozenset({"version", "install_location"}),
         not_cloned=frozenset({"default", "install_location", "keep_running", "sparse", "export"}),
+        folded=str.casefold,
         name_fault=_name_fault,
         lanes_at_once=1,
         transient=is_transient,

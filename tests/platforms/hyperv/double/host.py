@@ -237,15 +237,21 @@ class HyperV:
         """Whether a file is open, so that nobody else can write or delete it."""
         return self.files.key(path) in self.files.open or self._is_in_drive(path)
 
+    def is_unreadable(self, path):
+        """Whether a disk cannot be copied, because a VM that is on has it, or because it or a parent is open.
+
+        Microsoft documents that it "must not be attached". That a parent of an attached disk can be read is assumed.
+        """
+        attached = {self.files.key(drive.path) for drive in self._drives_in_use()}
+        chain = {self.files.key(one) for one in self.files.chain(path)}
+        return self.files.key(path) in attached or not chain.isdisjoint(self.files.open)
+
     def _is_in_drive(self, path):
-        key = self.files.key(path)
-        running = [vm for vm in self.vms if vm.state not in ("Off", "Saved")]
-        return any(
-            key == self.files.key(one)
-            for vm in running
-            for drive in vm.hardware.drives
-            for one in (self.files.chain(drive.path) or [drive.path])
-        )
+        chains = (self.files.chain(drive.path) or [drive.path] for drive in self._drives_in_use())
+        return any(self.files.key(path) == self.files.key(one) for chain in chains for one in chain)
+
+    def _drives_in_use(self):
+        return [drive for vm in self.vms if vm.state not in ("Off", "Saved") for drive in vm.hardware.drives]
 
     def lock(self, paths, why="merge"):
         for path in paths:

@@ -31,6 +31,11 @@ def _need_unlocked(call, path):
         raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
 
 
+def _need_readable(call, path):
+    if call.host.is_unreadable(path):
+        raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
+
+
 def create(call, path, disk):
     """Create the file of a disk; fails if it exists, if its directory is missing, or if the drive is full."""
     files = call.host.files
@@ -135,7 +140,7 @@ def _check_online(call, path, more):
 def convert_vhd(call):
     path, destination = call.get("Path"), call.get("DestinationPath")
     disk = _found(call, path)
-    _need_unlocked(call, path)
+    _need_readable(call, path)
     type_ = call.get("VHDType") or ("Dynamic" if disk.type == "Differencing" else disk.type)
     below = {"parent": call.get("ParentPath")} if type_ == "Differencing" else {"parent": ""}
     if type_ == "Differencing" and not call.get("ParentPath"):

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories and sources that several distributions of one task use, one after the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.wsl.tasks import TAR, host_with_image, run, run_ok, run_rejected
+
+X, Y = "D:\\vms\\x", "D:\\vms\\y"
+
+
+def _host():
+    """A host with the distribution ``one`` in X."""
+    host = host_with_image(idle_seconds=1e9)
+    run_ok(host, name=["one"], image=TAR, install_location=X)
+    return host
+
+
+@pytest.mark.parametrize(
+    "leaving", [{"state": "absent"}, {"install_location": Y}, {"install_location": Y, "state": "started"}], ids=str
+)
+@pytest.mark.parametrize("needing", [{"name": "new", "image": TAR}, {"name": "other"}], ids=["new", "moved"])
+def test_directory_that_one_distribution_leaves_is_that_of_the_next_one(leaving, needing):
+    host = _host()
+    run_ok(host, name=["other"], image=TAR)
+    entries = [{"name": "one", **leaving}, {**needing, "install_location": "d:/VMS/X/"}]
+    assert not run(host, check=True, machines=entries)["failed"]
+    run_ok(host, machines=entries)
+    assert host.find(needing["name"]).base == "d:\\VMS\\X"
+    assert not run_ok(host, machines=entries)["changed"]
+
+
+def test_directory_of_another_distribution_can_be_used_in_the_other_order():
+    host = _host()
+    entries = [{"name": "new", "image": TAR, "install_location": X}, {"name": "one", "state": "absent"}]
+    run_rejected(host, f"new: install_location: {X} is used by one. List one before new.", machines=entries)
+    run_ok(host, machines=entries[::-1])
+
+
+def test_distribution_is_not_moved_to_a_directory_with_a_virtual_disk():
+    host = _host()
+    host.files.put(f"{Y}\\ext4.vhdx", b"precious")
+    run_rejected(host, "one: install_location", "never overwritten", name=["one"], install_location=Y)
+    assert run(host, check=True, name=["one"], install_location=Y)["failed"]
+
+
+@pytest.mark.parametrize("states", [("present",), ("present", "started"), ("started", "started")], ids=str)
+def test_source_is_started_after_its_clones(states):
+    """A clone stops its source."""
+    host = _host()
+    clones = [{"name": f"copy{number}", "clone": "one", "state": state} for number, state in enumerate(states)]
+    run_ok(host, machines=[*clones, {"name": "one", "state": "started"}])
+    calls = [words[1] for words in host.writes() if words[0] == "wsl" and "one" in words]
+    assert calls == ["--import", *["--export"] * len(states), "-d"]
+    assert host.find("one").running
