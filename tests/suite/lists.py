@@ -240,17 +240,17 @@ def qcow2_files(folder):
 
 # What must hold -------------------------------------------------------------------------------------------------------
 
-#: From this number of tasks on, their shares are not by chance.
-ENOUGH = 30
+#: (least number of tasks, one in how many must be accepted and change something). Among few, a share is by chance.
+_SHARES = ((200, 3), (30, 5))
 _ADVICE = re.compile(r"List (\S+) before (\S+)\.")
 _MISSING = re.compile(r"there is no VM '(\S+)'.* Existing VMs: (.*)\.$", re.M)
 
 
-def assert_all_true(number, opened, accepted=3, enough=ENOUGH):
+def assert_all_true(number, opened):
     """Carry out ``number`` generated tasks, each day others; returns {result of ``assert_true``: number}.
 
-    ``opened(place)`` is a context with an empty Platform for one of them. One task in ``accepted`` must be accepted and
-    change something, if there are ``enough`` of them: lists that are all rejected would show nothing.
+    ``opened(place)`` is a context with an empty Platform for one of them. A third of many tasks must be accepted and
+    change something: lists that are all rejected would show nothing.
     """
     counts = Counter()
     for place in range(number):
@@ -262,7 +262,8 @@ def assert_all_true(number, opened, accepted=3, enough=ENOUGH):
             except Exception as error:
                 raise AssertionError(f"seed {seed}: {task}: {error}") from error
     print(f"generated lists: {dict(counts)}")
-    assert counts["changed"] * accepted >= counts.total() or counts.total() < enough
+    share = next((share for least, share in _SHARES if number >= least), None)
+    assert share is None or counts["changed"] * share >= number
     return counts
 
 

@@ -91,6 +91,4 @@ class OnHyperV(lists.Platform):
 
 
 def test_generated_lists():
-    number = number_of_pairs(60)
-    # Of few lists, fewer than a third can be accepted by chance.
-    lists.assert_all_true(number, lambda place: nullcontext(OnHyperV(place)), accepted=3 if number >= 1000 else 5)
+    lists.assert_all_true(number_of_pairs(60), lambda place: nullcontext(OnHyperV(place)))
