@@ -179,7 +179,7 @@ MUTATIONS = (
     Mutation(
         "base-is-deleted-before-its-clone",
         f"{_ENGINE}/arrange.py",
-        "self._works = users_first(self._works, lambda work: self._deleted_users(world, work))",
+        "self._works = sorted_by(self._works, lambda work: self._needed_by(world, work), _is_deletion)",
         "pass",
         {"unit": [f"{_TESTS}/test_order.py"]},
     ),

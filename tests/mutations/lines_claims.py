@@ -20,6 +20,8 @@ _FIRST = {
     ]
 }
 
+_ORDERED = {"unit": [f"{_TESTS}/_engine/test_arrange_order.py"]}
+
 MUTATIONS = (
     Mutation(
         "one-disk-for-two-vms",
@@ -132,7 +134,41 @@ MUTATIONS = (
     ),
     Mutation("existing-conflict-starts", _WORLD, "return new.is_added or other.on", "return new.is_added", _FIRST),
     Mutation("existing-conflict-rejects-all", _WORLD, "return new.is_added or other.on", "return True", _FIRST),
-    Mutation("reader-that-is-off-prevents", _WORLD, "return new.on and other.on", "return True", _FIRST),
+    Mutation(
+        "reader-that-is-off-prevents",
+        _WORLD,
+        "return new.claim.is_new or (new.on and other.on)",
+        "return True",
+        _FIRST,
+    ),
+    Mutation(
+        "new-file-replaces-one-that-is-read",
+        _WORLD,
+        "return new.claim.is_new or (new.on and other.on)",
+        "return new.on and other.on",
+        _FIRST,
+    ),
+    Mutation(
+        "disk-of-a-running-vm-grows",
+        _WORLD,
+        "(GROW, WRITE): _holder_on, (RESTORE, WRITE): _holder_on,",
+        "(RESTORE, WRITE): _holder_on,",
+        _FIRST,
+    ),
+    Mutation(
+        "disk-of-a-running-vm-is-restored",
+        _WORLD,
+        "(GROW, WRITE): _holder_on, (RESTORE, WRITE): _holder_on,",
+        "(GROW, WRITE): _holder_on,",
+        _FIRST,
+    ),
+    Mutation(
+        "unfinished-vm-is-another-one",
+        _WORLD,
+        "self._unfinished = {one.also: one for one in self._before.values() if one.also is not None}",
+        "self._unfinished = {}",
+        _FIRST,
+    ),
     Mutation(
         "source-that-is-on-is-cloned",
         _WORLD,
@@ -195,7 +231,7 @@ MUTATIONS = (
     Mutation(
         "copies-wait-for-each-other",
         _WORLD,
-        "is_read = claim.mode == COPY and new.claim.mode in _READING",
+        "is_read = claim.mode == COPY and (new.claim.mode in _READING or (claim.while_on and new.claim.mode == WRITE))",
         "is_read = False",
         _FIRST,
     ),
@@ -279,7 +315,63 @@ MUTATIONS = (
         "return [], after",
         _FIRST,
     ),
-    Mutation("vm-listed-twice", _ARRANGE, "_reject_twice_listed(works)", "pass", _FIRST),
+    Mutation("vm-listed-twice", _ARRANGE, "reject_twice_listed(works)", "pass", _FIRST),
+    Mutation(
+        "two-new-vms-get-one-id",
+        _ORDER,
+        "selected = {work.owner_id, *([work.owner_of(work.request.id)] if work.request.id else [])}",
+        "selected = {work.owner_id}",
+        _ORDERED,
+    ),
+    Mutation(
+        "vms-are-cloned-from-each-other",
+        _ORDER,
+        "if work.found.power != ABSENT and work in _above(work, lambda one: sources[id(one)]):",
+        "if False:",
+        _ORDERED,
+    ),
+    Mutation(
+        "base-waits-for-its-own-clone",
+        _ARRANGE,
+        "return [*needed, *(one for one in gone if not depends_on(one, work))]",
+        "return [*needed, *gone]",
+        _ORDERED,
+    ),
+    Mutation(
+        "vm-that-is-not-cloned-needs-its-source",
+        _ORDER,
+        'return work.found.power == ABSENT or any(step.verb == "clone" for step in work.plan.steps)',
+        "return True",
+        _ORDERED,
+    ),
+    Mutation(
+        "running-vm-lets-go-at-once",
+        _CLAIMS,
+        "remains = moment.before.on and change.cost != LIVE",
+        "remains = False",
+        {"unit": [f"{_TESTS}/_engine/test_arrange_next_boot.py"]},
+    ),
+    Mutation(
+        "stopped-vm-keeps-what-it-lets-go-of",
+        _CLAIMS,
+        "after = [claim for claim in after if vm.on or not claim.until_off]",
+        "pass",
+        {"unit": [f"{_TESTS}/_engine/test_arrange_next_boot.py"]},
+    ),
+    Mutation(
+        "unreadable-image-ends-the-task",
+        _CLAIMS,
+        "except PolyvirtError as error:",
+        "except KeyError as error:",
+        _FIRST,
+    ),
+    Mutation(
+        "guest-of-a-raw-disk-chooses-its-base",
+        _CLAIMS,
+        'path, is_raw = disk.get("source"), disk.get("format") == "raw"',
+        'path, is_raw = disk.get("source"), False',
+        _FIRST,
+    ),
     Mutation(
         "what-has-to-wait-does-not",
         _ARRANGE,

@@ -60,8 +60,8 @@ MUTATIONS = (
     Mutation(
         "prune-with-the-options-of-an-entry",
         f"{_CODE}/_engine/together.py",
-        'key: Request(name=vm.name, id=vm.id, state="absent", policy=policy)',
-        'key: Request(name=vm.name, id=vm.id, state="absent", policy=asked[0].policy)',
+        'request = Request(name=vm.name, id=vm.id, state="absent", policy=policy)',
+        'request = Request(name=vm.name, id=vm.id, state="absent", policy=asked[0].policy)',
         {"unit": _MACHINES},
     ),
     Mutation(

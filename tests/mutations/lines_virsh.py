@@ -105,8 +105,8 @@ MUTATIONS = (
     Mutation(
         "base-of-a-foreign-overlay-is-written-to",
         f"{_CODE}/claims.py",
-        "return self.file(path, mode, option)",
-        "return [Claim(FILE, self.identity(path), mode, option, path)]",
+        "return self.file(path, mode, option, is_raw=is_raw or not self._reads_images)",
+        "return self.file(path, mode, option, is_raw=True)",
         {"unit": [f"{_UNIT}/test_clone_checks.py"]},
     ),
     Mutation(
