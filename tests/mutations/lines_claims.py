@@ -167,7 +167,7 @@ MUTATIONS = (
         _WORLD,
         "self._unfinished = {one.also: one for one in self._before.values() if one.also is not None}",
         "self._unfinished = {}",
-        _FIRST,
+        _ORDERED,
     ),
     Mutation(
         "source-that-is-on-is-cloned",
@@ -326,15 +326,8 @@ MUTATIONS = (
     Mutation(
         "vms-are-cloned-from-each-other",
         _ORDER,
-        "if work.found.power != ABSENT and work in _above(work, lambda one: sources[id(one)]):",
+        "if work.found.power != ABSENT and work in _above(work, sources):",
         "if False:",
-        _ORDERED,
-    ),
-    Mutation(
-        "base-waits-for-its-own-clone",
-        _ARRANGE,
-        "return [*needed, *(one for one in gone if not depends_on(one, work))]",
-        "return [*needed, *gone]",
         _ORDERED,
     ),
     Mutation(
@@ -349,13 +342,6 @@ MUTATIONS = (
         _CLAIMS,
         "remains = moment.before.on and change.cost != LIVE",
         "remains = False",
-        {"unit": [f"{_TESTS}/_engine/test_arrange_next_boot.py"]},
-    ),
-    Mutation(
-        "stopped-vm-keeps-what-it-lets-go-of",
-        _CLAIMS,
-        "after = [claim for claim in after if vm.on or not claim.until_off]",
-        "pass",
         {"unit": [f"{_TESTS}/_engine/test_arrange_next_boot.py"]},
     ),
     Mutation(

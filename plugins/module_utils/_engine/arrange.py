@@ -12,7 +12,7 @@ from .._lifecycle.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, 
 from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import ABSENT
 from .._lifecycle.world import World, is_started
-from .order import depends_on, in_order, reject_twice_listed, sorted_by
+from .order import in_order, reject_twice_listed, sorted_by
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the arrangement itself.
 _MOST_EXPLAINED = 5
@@ -132,7 +132,7 @@ class _Arrangement:
         identities = [work.claims.identity(file.path) for file in work.found.files]
         users = {one.owner_id for identity in identities for one in world.holders(work.owner_id, FILE, identity)}
         gone = [one for one in self._works if one is not work and _deletes(one) and one.owner_id in users]
-        return [*needed, *(one for one in gone if not depends_on(one, work))]
+        return needed + gone
 
     # Conflicts --------------------------------------------------------------------------------------------------------
 

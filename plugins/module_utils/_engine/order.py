@@ -43,7 +43,7 @@ def in_order(works):
     """
     sources = {id(work): _find_source(work, works) for work in works}
     for work in works:
-        if work.found.power != ABSENT and work in _above(work, lambda one: sources[id(one)]):
+        if work.found.power != ABSENT and work in _above(work, sources):
             message = f"{work.request.label}: clone.source: its source is cloned from it in the same task."
             work.plan = work.refused(message, "Use two tasks.")
             sources[id(work)] = None
@@ -53,18 +53,13 @@ def in_order(works):
     return ordered
 
 
-def _above(work, source_of_work):
+def _above(work, sources):
     """Return the sources of a work: its own one, the source of that one, and so on."""
-    found, source = [], source_of_work(work)
+    found, source = [], sources[id(work)]
     while source is not None and source not in found:
         found.append(source)
-        source = source_of_work(source)
+        source = sources[id(source)]
     return found
-
-
-def depends_on(work, other):
-    """Return whether a work clones ``other``, or a clone of it that is made in this task."""
-    return other in _above(work, lambda one: one.source)
 
 
 def _plan_clone(work, source):

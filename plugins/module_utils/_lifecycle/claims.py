@@ -40,8 +40,7 @@ class Claim:
     ``option`` is the entry that claims it, such as ``disks.vda``, ``attribute`` its suboption, ``text`` the value as
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.
     ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied. ``is_new``: a file that
-    does not exist yet. ``until_off``: a running VM uses it until then, although its settings have changed. ``remedy``
-    replaces the remedy for a plan that is rejected because of a held claim.
+    does not exist yet. ``remedy`` replaces the remedy for a plan that is rejected because of a held claim.
     """
 
     kind: str
@@ -54,7 +53,6 @@ class Claim:
     source: Hashable = None
     while_on: bool = False
     is_new: bool = False
-    until_off: bool = False
     remedy: str = ""
 
     @property
@@ -265,7 +263,6 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
             files += _of_source(one.step, source, driver, copies_running)
         during += [*more, *(claim for claim in files if claim.mode not in (WRITE, BASE))]
         after = [*after, *(claim for claim in files if claim.mode in (WRITE, BASE))]
-        after = [claim for claim in after if vm.on or not claim.until_off]
     return during, after
 
 
@@ -324,9 +321,9 @@ def _of_configure(moment, after):
             mine = [claim for claim in after if claim.option == option and claim.mode == WRITE]
             during += [replace(claim, mode=GROW, attribute="size") for claim in mine]
         elif is_claiming(change) or change.attribute is None:
+            # A running VM uses what it has until its next start.
             remains = moment.before.on and change.cost != LIVE
-            mine = [replace(claim, until_off=True) for claim in after if claim.option == option and remains]
-            after = [claim for claim in after if claim.option != option] + mine
+            after = [claim for claim in after if claim.option != option or remains]
             if change.field in _CLAIMING:
                 after += _claims_of_entry(moment.vm.config, change.field, change.key, moment.driver)
     return during, after
