@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import FILE, OWN, WRITE, Claim
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import (
+    BASE,
+    DELETE,
+    FILE,
+    OWN,
+    WRITE,
+    Claim,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED, Plan, Step, Vm
 
@@ -86,6 +94,17 @@ def test_name_of_a_backing_file_ends_at_the_first_null_byte(tmp_path):
     image.write_bytes(b"QFI\xfb\0\0\0\x02" + (64).to_bytes(8, "big") + len(name).to_bytes(4, "big") + bytes(44) + name)
     own, below = Driver().claims.file(str(image), WRITE, "disks.vda")
     assert (own.text, below.text) == (str(image), str(tmp_path / "base"))
+
+
+def test_data_file_of_an_image_is_below_it(tmp_path):
+    """The image names it by a relative path. So it is neither attached to another VM nor deleted with it."""
+    words = ("-o", "data_file=data.raw,data_file_raw=on", "top.qcow2", "1M")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words], check=True, cwd=tmp_path)
+    top, data = str(tmp_path / "top.qcow2"), str(tmp_path / "data.raw")
+    qcow2 = disk(top, "<driver name='qemu' type='qcow2'/>")
+    driver = Driver(domain("web", disk(data)), domain("db", qcow2))
+    deleted = Claim(FILE, driver.claims.identity(data), DELETE, "", data)
+    assert [(claim.mode, claim.text) for claim in held(driver, deleted)["db"].claims] == [(WRITE, top), (BASE, data)]
 
 
 def test_damaged_image_of_a_plan_is_no_error_of_the_comparison(tmp_path):

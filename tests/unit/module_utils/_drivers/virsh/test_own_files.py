@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -214,17 +213,6 @@ def test_volume_of_another_vm_counts_as_its_file(images, tmp_path):
     for name in ("base", "top"):
         file = web_files(images, domain("web", disk(base)), domain("db", more=volume(name)), virsh=virsh)[base]
         assert "db" in file.used_by
-
-
-def test_data_file_of_another_vm_is_used_by_it(images, commands, tmp_path):
-    """Somebody has attached it to a VM by hand. The image above names it by a relative path."""
-    data, top = tmp_path / "data.raw", tmp_path / "top.qcow2"
-    words = ("-o", "data_file=data.raw,data_file_raw=on", top.name, "1M")
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words], check=True, cwd=tmp_path)
-    qcow2 = disk(top, "<driver name='qemu' type='qcow2'/>")
-    found = web_files(images, domain("web", disk(str(data))), domain("db", qcow2), vm=vm_of(str(data)))
-    assert found[str(data)].used_by == ("db",)
-    assert plan_of(vm_of(str(data)), found)[0] == []
 
 
 def test_volume_with_unknown_path_prevents_deletion(images, tmp_path):
