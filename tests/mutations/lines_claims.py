@@ -151,8 +151,8 @@ MUTATIONS = (
     Mutation(
         "address-hides-a-port",
         _WORLD,
-        "return both and overlap(claim.where, held.where)",
-        "return both and claim.where == held.where",
+        "return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)",
+        "return (both or (claim.is_reserved and new.is_added)) and claim.where == held.where",
         _FIRST,
     ),
     Mutation("existing-mac-rejects-all", _WORLD, "return new.is_added and same_place", "return same_place", _FIRST),
@@ -295,4 +295,32 @@ MUTATIONS = (
         {"unit": [f"{_TESTS}/_drivers/virsh/test_own_files.py"]},
     ),
     Mutation("started-source-comes-first", _ORDER, "return None if is_only_started else found", "return found", _FIRST),
+    Mutation(
+        "reserved-port-of-a-vm-that-is-off",
+        _WORLD,
+        "return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)",
+        "return both and overlap(claim.where, held.where)",
+        _FIRST,
+    ),
+    Mutation(
+        "running-vm-loses-what-it-uses",
+        _CLAIMS,
+        "return [claim for claim in own if claim.key in used]",
+        "return []",
+        _FIRST,
+    ),
+    Mutation(
+        "own-vms-of-the-task-are-unknown",
+        _ARRANGE,
+        "return [*held, *(one.claims.observed(one.found) for one in known)]",
+        "return held",
+        {"unit": [f"{_TESTS}/_engine/test_claims_read.py"]},
+    ),
+    Mutation(
+        "one-id-for-two-vms",
+        f"{_CODE}/_lifecycle/request.py",
+        'return {"id": request.id} if request.name and request.id else {}',
+        "return {}",
+        {"unit": [f"{_TESTS}/_lifecycle/test_request.py"]},
+    ),
 )

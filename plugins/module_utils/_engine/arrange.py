@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._lifecycle.claims import FILE, OWN, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._lifecycle.model import ABSENT
 from .._lifecycle.world import World, is_started
 from .order import in_order, users_first
 
@@ -53,11 +54,13 @@ def _held(works, wanted):
     by_place = {}
     for work in (one for one in works if wanted.get(id(one))):
         by_place.setdefault(work.place, []).append(work)
-    return [
+    held = [
         one
         for at_place in by_place.values()
         for one in at_place[0].claims.held([claim for work in at_place for claim in wanted[id(work)]])
     ]
+    known = [one for one in works if one.claims is not None and not one.claims.lists_all and one.found.power != ABSENT]
+    return [*held, *(one.claims.observed(one.found) for one in known)]
 
 
 def _wanted(work):

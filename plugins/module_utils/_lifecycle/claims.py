@@ -39,7 +39,8 @@ class Claim:
     ``option`` is the entry that claims it, such as ``disks.vda``, ``attribute`` its suboption, ``text`` the value as
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.
     ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied. ``is_new``: a file that
-    does not exist yet. ``remedy`` replaces the remedy for a plan that is rejected because of a held claim.
+    does not exist yet. ``is_reserved``: a port that no other VM can have, on or off. ``remedy`` replaces the remedy for
+    a plan that is rejected because of a held claim.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Claim:
     source: Hashable = None
     while_on: bool = False
     is_new: bool = False
+    is_reserved: bool = False
     remedy: str = ""
 
     @property
@@ -84,11 +86,13 @@ class Held:
 class HoldsClaims:
     """How a platform identifies what VMs share, and what they hold; a driver's ``claims()`` returns its subclass.
 
-    ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``place`` is set if
-    the VMs of a task are at several places: (machine, instance).
+    ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
+    ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place`` is set if the
+    VMs of a task are at several places: (machine, instance).
     """
 
     file_options: Sequence[str] = ()
+    lists_all: bool = True
     place: Optional[tuple] = None
 
     def read_place(self) -> tuple:
@@ -117,6 +121,12 @@ class HoldsClaims:
     def network(self, nic) -> Hashable:
         """Return what identifies the network of an entry of ``networks``; None: no other VM is on it."""
         return (nic.get("type"), nic["source"]) if nic.get("source") else None
+
+    def observed(self, vm) -> Held:
+        """Return what a VM holds by its settings, those of the running VM too."""
+        configs = (vm.config, vm.active or {})
+        claims = {claim.key: claim for config in configs for claim in claims_of_config(config, self)}
+        return Held(self.owner_id(vm.id or vm.name), vm.name, vm.power, tuple(claims.values()))
 
     # With the place ----------------------------------------------------------------------------------------------
 
@@ -247,7 +257,13 @@ def claims_of_plan(plan, own, driver, source=None, copies_running=False):
             files += _of_source(one.step, source, driver, copies_running)
         during += [*more, *(claim for claim in files if claim.mode not in (WRITE, BASE))]
         after = [*after, *(claim for claim in files if claim.mode in (WRITE, BASE))]
-    return during, after
+    return during, [*after, *_still_used(vm, own, after, driver)]
+
+
+def _still_used(vm, own, after, driver):
+    """Return the claims in ``own`` that a change has removed, but the running VM uses until its next start."""
+    used = {claim.key for claim in claims_of_config(vm.active or {}, driver)} - {claim.key for claim in after}
+    return [claim for claim in own if claim.key in used]
 
 
 @dataclass(frozen=True)

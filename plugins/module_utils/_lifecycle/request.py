@@ -243,13 +243,18 @@ def check_unique(wanted, options):
     check_each_once([request.label for request in wanted])
     owners = {}
     for request in wanted:
-        given = {} if request.state == "absent" else {**request.config, **request.creation}
+        given = {} if request.state == "absent" else {**_id_of_one(request), **request.config, **request.creation}
         for name, value in given.items():
             for path, kind, one, scope in _unique_values(name, options[name], value):
                 where = f"{request.label}: {path}"
                 other = owners.setdefault((kind, one, scope), where)
                 if other is not where:
                     raise InvalidInput(f"{where}: {one} is also that of {other}.", "Set it for one VM only.")
+
+
+def _id_of_one(request):
+    """Return the ID that a VM with a name has, or gets if it is created."""
+    return {"id": request.id} if request.name and request.id else {}
 
 
 def _unique_values(path, option, value, scope=None):

@@ -132,6 +132,15 @@ def test_one_place_is_read_once_for_several_drivers():
     assert sorted(len(driver.held.calls) for driver in drivers) == [0, 1]
 
 
+@pytest.mark.parametrize("lists_all", [True, False])
+def test_settings_of_the_tasks_own_vms_are_known_if_others_are_not_read(lists_all):
+    driver = Claiming(Host([owned("web", disks={DISK: "/data/data.img"}), owned("other")]))
+    driver.held.lists_all, driver.held.held = lists_all, lambda wanted: []
+    outcome = run(driver, vm("web", cpus=2), new("db", **DATA), check=True)
+    assert outcome.failed == (not lists_all)
+    assert lists_all or outcome.msg.startswith("db: disks.disk1.source: /data/data.img is a disk of web.")
+
+
 def test_vm_that_another_task_creates_after_the_observation():
     """What it holds is no conflict to be solved: the same task succeeds when it is run again."""
     driver = Claiming(Host())

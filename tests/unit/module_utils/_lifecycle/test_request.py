@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Comparison
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import SNAPSHOT, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Comparison, Request
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import ID, SNAPSHOT, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import (
+    check_unique,
     comparison,
     requests,
     snapshot_requests,
@@ -379,3 +382,12 @@ def test_invalid_comparison(options, message, remedy):
         compare(**options)
     assert message in error.value.message
     assert remedy in error.value.remedy
+
+
+def test_two_vms_cannot_have_one_id():
+    options = {**VM, "id": ID}
+    first, second = Request("a", id="7"), Request("b", id="7")
+    with pytest.raises(InvalidInput, match="b: id: 7 is also that of a: id"):
+        check_unique([first, second], options)
+    for accepted in (replace(first, state="absent"), Request(None, id="8"), Request("a", id="8")):
+        check_unique([accepted, second], options)
