@@ -9,6 +9,8 @@ snapshots, by the id of the VM.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import POWER_VERBS, STOP_TIMEOUT
 from ..._lifecycle.one_by_one import one_by_one
@@ -68,10 +70,15 @@ class VagrantSnapshotDriver(VagrantReader):
         """Raise an error if Vagrant is too old, or does not answer."""
         self._version = self._version or self.vagrant_in().version()
 
-    def claims(self):
+    @cached_property
+    def _claims(self):
         from .claims import VagrantClaims
 
         return VagrantClaims(self)
+
+    def claims(self):
+        """The same object each time: the engine sets its place, which is a part of the identity of ports."""
+        return self._claims
 
     def lane(self, vm):
         return self.project.folder

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
 
 from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import ON, POWER_VERBS, SUSPENDED
@@ -35,10 +36,15 @@ class VBoxSnapshotDriver(VBoxReader):
         super().__init__(*arguments, **options)
         self.ports = HostPorts()
 
-    def claims(self):
+    @cached_property
+    def _claims(self):
         from .claims import VBoxClaims
 
         return VBoxClaims(self)
+
+    def claims(self):
+        """The same object each time: the engine sets its place, which is a part of the identity of ports."""
+        return self._claims
 
     def lane(self, vm):
         return vm.id or vm.name
