@@ -187,8 +187,8 @@ MUTATIONS = (
     Mutation(
         "address-hides-a-port",
         _WORLD,
-        "return both and overlap(claim.where, held.where)",
-        "return both and claim.where == held.where",
+        "return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)",
+        "return (both or (claim.is_reserved and new.is_added)) and claim.where == held.where",
         _FIRST,
     ),
     Mutation("existing-mac-rejects-all", _WORLD, "return new.is_added and same_place", "return same_place", _FIRST),
@@ -373,4 +373,18 @@ MUTATIONS = (
         {"unit": [f"{_TESTS}/_drivers/virsh/test_own_files.py"]},
     ),
     Mutation("started-source-comes-first", _ORDER, "return None if is_only_started else found", "return found", _FIRST),
+    Mutation(
+        "reserved-port-of-a-vm-that-is-off",
+        _WORLD,
+        "return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)",
+        "return both and overlap(claim.where, held.where)",
+        _FIRST,
+    ),
+    Mutation(
+        "own-vms-of-the-task-are-unknown",
+        _ARRANGE,
+        "return [*held, *(one.claims.observed(one.found) for one in known)]",
+        "return held",
+        {"unit": [f"{_TESTS}/_engine/test_claims_read.py"]},
+    ),
 )

@@ -81,4 +81,11 @@ MUTATIONS = (
         'return {"cpus": int(info["CPU(s)"]), "memory": int(kib) * 1000} if kib.isdigit() and "CPU(s)" in info else {}',
         {"unit": [f"{_UNIT}/test_observe.py"]},
     ),
+    Mutation(
+        "host-port-for-two-vms",
+        f"{_CODE}/claims.py",
+        "return [replace(claim, is_reserved=True) for claim in super().forward(rule, option)]",
+        "return super().forward(rule, option)",
+        {"unit": [f"{_UNIT}/test_checks.py"]},
+    ),
 )

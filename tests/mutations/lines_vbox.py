@@ -88,4 +88,11 @@ MUTATIONS = (
         "mode = READ",
         {"unit": [f"{_UNIT}/test_checks.py"]},
     ),
+    Mutation(
+        "released-port-of-another-driver",
+        f"{_CODE}/settings/port_forwards.py",
+        "free = any((one.kind, one.identity) in released for one in driver.claims.forward(rule, name))",
+        "free = False",
+        {"unit": [f"{_UNIT}/test_several_vms.py"]},
+    ),
 )

@@ -30,21 +30,32 @@ HARD_LINK = "hard-"
 class Vocabulary:
     """What entries can name. ``image`` and each of ``files`` are the spellings of one file; ``sizes`` of a disk.
 
-    ``nic`` has type and source of a network that VMs share. ``slots`` are the first disk of a VM and others. Without
-    ``macs`` none are set, without ``ports`` none are forwarded. ``links``: images and VMs that are off can be bases.
-    ``ignores_case``: names are also written in capital letters. ``delete_disks`` are its values; without any, it is not
-    set. ``more(choose, is_new)`` returns options that only this platform has; ``choose`` is a Random.
+    ``slots`` are the first disk of a VM and others. ``nic`` has type and source (or None) of a network that VMs share;
+    it is after ``first_nics``. Without ``macs`` none are set, without ``ports`` none are forwarded; the same holds for
+    ``addresses`` of NICs and ``ids`` of new VMs. ``host_addresses``, which overlap, are those of ports. ``links`` are
+    those of image and clone that can be a base of linked disks: images, and VMs that are off; with ``templates``,
+    rarely other VMs than these. ``given`` are names of VMs that exist from the beginning. Without ``image``, VMs are
+    created with ``source``, and not cloned. ``ignores_case``: names are also written in capital letters.
+    ``delete_disks`` are its values; without any, it is not set. ``more(choose, is_new)`` returns options that only this
+    platform has; ``choose`` is a Random.
     """
 
-    image: tuple
-    files: tuple
-    slots: tuple
+    image: tuple = ()
+    files: tuple = ()
+    slots: tuple = ()
     sizes: tuple = ("1G", "2G")
     nic: tuple = ("network", "lan")
+    first_nics: tuple = ()
     macs: tuple = tuple(f"52:54:00:00:00:0{number}" for number in range(4))
+    addresses: tuple = ()
     ports: tuple = (2201, 2202, 2203)
+    host_addresses: tuple = ("",)
     names: tuple = ("a", "b", "c", "d", "e")
-    links: bool = True
+    given: tuple = ()
+    ids: tuple = ()
+    links: tuple = ("image", "clone")
+    templates: tuple = ()
+    source: tuple = ()
     ignores_case: bool = False
     delete_disks: tuple = ("owned", "owned", "all", "none")
     more: Callable = lambda _choose, _is_new: {}
@@ -52,12 +63,16 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Seen:
-    """A VM as the backend reports it: files that its disks write to, (network, MAC) and host ports."""
+    """A VM as the backend reports it: files that its disks write to, (network, MAC), and host ports.
+
+    ``addresses`` are those of its NICs, and host ports if another VM cannot have them even while this one is off.
+    """
 
     power: str
     writes: tuple = ()
     macs: tuple = ()
     ports: tuple = ()
+    addresses: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -72,9 +87,11 @@ class Found:
         below = self.files.get(file)
         return () if below is None else (below, *self.below(below))
 
-    def faults(self):
-        """What must not be: {text}."""
-        return {*self._missing(), *self._two_writers(), *self._written_bases(), *self._twice("macs", self.vms),
+    def faults(self, compared=None):
+        """What must not be: {text}. ``compared`` are the VMs whose MACs are compared, None: all."""
+        names = [name for name in self.vms if compared is None or name in compared]
+        return {*self._missing(), *self._two_writers(), *self._written_bases(), *self._twice("macs", names),
+                *self._twice("addresses", self.vms),
                 *self._twice("ports", [name for name, vm in self.vms.items() if vm.power == "running"])}  # fmt: skip
 
     def _missing(self):
@@ -111,7 +128,7 @@ class Platform:
         raise NotImplementedError
 
     def id_of(self, name):
-        """The ID of an existing VM, or None."""
+        """The ID of an existing VM in one of its spellings, or None."""
         raise NotImplementedError
 
     def state(self):
@@ -121,6 +138,13 @@ class Platform:
     def found(self):
         """The same as Found."""
         raise NotImplementedError
+
+    def label(self, entry):
+        """How messages name the VM of an entry."""
+        return entry.get("name") or entry["id"]
+
+    def compared(self, entries):
+        """Names of the VMs whose MACs a task compares, None: all VMs."""
 
     def share(self, first, second):
         """Give the second VM what the first one has, as a user can do with the platform's own tools."""
@@ -152,8 +176,10 @@ class Generator:
         """A task with two to five VMs, some of which exist."""
         choose = self._random
         existing = choose.sample(self._words.names, choose.randint(1, 3))
-        before = [self._entry(name, existing[:place], is_new=True) for place, name in enumerate(existing)]
-        listed = choose.sample(self._words.names, choose.randint(2, 5))
+        given = list(self._words.given)
+        before = [self._entry(name, [*existing[:place], *given], is_new=True) for place, name in enumerate(existing)]
+        listed = choose.sample([*self._words.names, *self._words.given], choose.randint(2, 5))
+        existing += given
         known = [*existing, *listed]
         entries = [self._entry(name, known, is_new=name not in existing) for name in listed]
         by_id = {place for place in range(len(entries)) if self._one_in(6)}
@@ -169,11 +195,15 @@ class Generator:
     def _entry(self, name, known, is_new):
         """The entry for one VM. ``known`` are names of VMs that may exist then; ``is_new``: this one probably not."""
         states = ["present"] * 3 + ["started"] if is_new else ["present", "present", "started", "stopped", "absent"]
+        if name in self._words.templates:
+            states.remove("started")
         entry = {"name": self._written(name), "state": self._random.choice(states)}
         if entry["state"] == "absent" and self._words.delete_disks:
             entry["delete_disks"] = self._random.choice(self._words.delete_disks)
         if entry["state"] == "absent":
             return entry
+        if is_new and self._words.ids and self._one_in(6):
+            entry["id"] = self._random.choice(self._words.ids)
         if is_new or self._one_in(3):
             entry.update(self._source([other for other in known if other != name]))
         return {**entry, **self._settings(is_new)}
@@ -182,21 +212,31 @@ class Generator:
         return name.upper() if self._words.ignores_case and self._one_in(4) else name
 
     def _source(self, others):
-        linked = self._one_in(2) and self._words.links
-        if others and self._one_in(3):
-            return {"clone": {"source": self._written(self._random.choice(others)), "linked": linked}}
-        return {"image": {"source": self._random.choice(self._words.image), "linked": linked}}
+        if not self._words.image:
+            return dict(self._words.source)
+        kind = "clone" if others and self._one_in(3) else "image"
+        source = self._random.choice(others) if kind == "clone" else self._random.choice(self._words.image)
+        is_rare = kind == "clone" and self._words.templates and source not in self._words.templates
+        linked = self._one_in(8 if is_rare else 2) and kind in self._words.links
+        return {kind: {"source": self._written(source) if kind == "clone" else source, "linked": linked}}
 
     def _settings(self, is_new):
         """Settings that VMs can have in common."""
-        options, (kind, source) = {}, self._words.nic
-        if self._one_in(3):
+        options = {}
+        if self._words.slots and self._one_in(3):
             options["disks"] = self._disks(is_new)
-        if self._words.macs and self._one_in(6):
-            options["networks"] = [{"type": kind, "source": source, "mac": self._random.choice(self._words.macs)}]
+        nic = {
+            key: self._random.choice(values)
+            for key, values in {"mac": self._words.macs, "address": self._words.addresses}.items()
+            if values and self._one_in(6)
+        }
+        if nic:
+            shared = {key: value for key, value in zip(("type", "source"), self._words.nic) if value is not None}
+            options["networks"] = [*map(dict, self._words.first_nics), {**shared, **nic}]
         if self._words.ports and self._one_in(6):
-            port = self._random.choice(self._words.ports)
-            options["port_forwards"] = [{"name": "ssh", "guest_port": 22, "host_port": port}]
+            port, address = self._random.choice(self._words.ports), self._random.choice(self._words.host_addresses)
+            forward = {"name": "ssh", "guest_port": 22, "host_port": port}
+            options["port_forwards"] = [{**forward, "host_address": address} if address else forward]
         return {**options, **self._words.more(self._random, is_new)}
 
     def _disks(self, is_new):
@@ -213,6 +253,16 @@ class Generator:
         if not is_new and self._one_in(2):
             return {"slot": slot, "state": "absent"}
         return {"slot": slot, "size": self._words.sizes[0]}
+
+
+def sometimes(*options):
+    """``Vocabulary.more`` for (option, values); the value None: it is not set."""
+
+    def more(choose, _is_new):
+        chosen = {option: choose.choice(values) for option, values in options if choose.randrange(6) == 0}
+        return {option: value for option, value in chosen.items() if value is not None}
+
+    return more
 
 
 def spellings(path):
@@ -274,13 +324,14 @@ def assert_true(platform, task):
     for pair in task.shared:
         platform.share(*pair)
     entries = [_selected(platform, entry, place in task.by_id) for place, entry in enumerate(task.entries)]
-    before, faults = platform.state(), platform.found().faults()
+    compared = platform.compared(entries)
+    before, faults = platform.state(), platform.found().faults(compared)
     check = platform.run(entries, check=True)
     assert platform.state() == before, "check mode has written"
     real = platform.run(entries)
     assert (check.failed, check.msg) == (real.failed, real.msg), f"{check.msg!r}, then {real.msg!r}"
     assert (check.changed, check.diff) == (real.changed, real.diff)
-    new_faults = platform.found().faults() - faults
+    new_faults = platform.found().faults(compared) - faults
     assert not new_faults, f"the task has made {new_faults}"
     end = platform.state()
     if real.failed:
@@ -307,7 +358,7 @@ def _assert_advice(platform, entries, message):
     advice = _ADVICE.findall(message)
     if len(advice) != 1 or len(message.splitlines()) > 1:
         return
-    labels = [(entry.get("name") or entry["id"]).lower() for entry in entries]
+    labels = [platform.label(entry).lower() for entry in entries]
     first, second = (labels.index(label.lower()) for label in advice[0])
     others = [entry for place, entry in enumerate(entries) if place != first]
     others.insert(others.index(entries[second]), entries[first])

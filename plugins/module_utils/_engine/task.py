@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from .._lifecycle.errors import NotFound, PolyvirtError
+from .._lifecycle.errors import NotFound, PolyvirtError, Unsupported
 from .._lifecycle.mark import same
 from .._lifecycle.model import ABSENT, Plan, Refusal, Target, Vm
 from .._lifecycle.plan import plan
@@ -277,13 +277,13 @@ class Task:
             self.driver.read_ahead(plans)
 
     def preflight(self, work):
-        """Let the driver check what a plan needs from the host; what does not exist is reported first."""
+        """Let the driver check what a plan needs from the host; what no other VM can change is reported first."""
         error = None
         try:
             self.driver.preflight(work.plan, work.released)
         except PolyvirtError as found:
             error = found
-        if work.conflict is not None and not isinstance(error, NotFound):
+        if work.conflict is not None and not isinstance(error, (NotFound, Unsupported)):
             work.plan = work.refused(*work.conflict)
         elif error is not None:
             work.plan = work.refused(work.labelled(error.message), error.remedy or "")

@@ -40,7 +40,8 @@ class Claim:
     ``option`` is the entry that claims it, such as ``disks.vda``, ``attribute`` its suboption, ``text`` the value as
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.
     ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied. ``is_new``: a file that
-    does not exist yet. ``remedy`` replaces the remedy for a plan that is rejected because of a held claim.
+    does not exist yet. ``is_reserved``: a port that no other VM can have, on or off. ``remedy`` replaces the remedy for
+    a plan that is rejected because of a held claim.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Claim:
     source: Hashable = None
     while_on: bool = False
     is_new: bool = False
+    is_reserved: bool = False
     remedy: str = ""
 
     @property
@@ -86,11 +88,13 @@ class Held:
 class HoldsClaims:
     """How a platform identifies what VMs share, and what they hold; ``claims`` of a driver is one.
 
-    ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``place`` is set if
-    the VMs of a task are at several places: (machine, instance).
+    ``file_options`` are options of the platform whose change makes ``step_files`` return something. ``lists_all``:
+    ``held`` returns what all VMs hold; if not, the settings of the task's own VMs are added. ``place`` is set if the
+    VMs of a task are at several places: (machine, instance).
     """
 
     file_options: Sequence[str] = ()
+    lists_all: bool = True
     place: Optional[tuple] = None
 
     def read_place(self) -> tuple:
@@ -119,6 +123,12 @@ class HoldsClaims:
     def network(self, nic) -> Hashable:
         """Return what identifies the network of an entry of ``networks``; None: no other VM is on it."""
         return (nic.get("type"), nic["source"]) if nic.get("source") else None
+
+    def observed(self, vm) -> Held:
+        """Return what a VM holds by its settings, those of the running VM too."""
+        configs = (vm.config, vm.active or {})
+        claims = {claim.key: claim for config in configs for claim in claims_of_config(config, self)}
+        return Held(self.owner_id(vm.id or vm.name), vm.name, vm.power, tuple(claims.values()))
 
     # With the place ----------------------------------------------------------------------------------------------
 

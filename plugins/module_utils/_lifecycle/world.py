@@ -117,7 +117,7 @@ def excludes(new, held, other):
         return rule is not None and rule(new, other)
     if claim.kind == PORT:
         both = new.power in _LISTENING and other.power in _LISTENING
-        return both and overlap(claim.where, held.where)
+        return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)
     # The same MAC or address does not matter on another network.
     same_place = claim.kind == NAME or (claim.where is not None and claim.where == held.where)
     return new.is_added and same_place
@@ -290,7 +290,7 @@ class World:
 
         The works must be complete before this one begins. With a conflict, the world stays as it is.
         """
-        before = self.of(after.owner_id)
+        before = replace(self.of(after.owner_id), name=after.name)
         added, kept = _added_and_kept(before, after)
         new = [_New(claim, after.power, True) for claim in (*during, *added)]
         if is_started(before.power, after.power):

@@ -237,6 +237,17 @@ def is_base(volume):
     return re.search(r"(?:^|[:/])base-\d+-[^/]*$", volume) is not None
 
 
+def volume_key(volume):
+    """What identifies a volume: its name changes if its VM becomes a template, or if it gets a base (ZFS)."""
+    storage, colon, name = volume.partition(":")
+    return f"{storage}{colon}{re.sub('^base-', 'vm-', name.rpartition('/')[2])}"
+
+
+def is_same_volume(one, other):
+    """Whether two texts name the same volume, or are equal if one of them names none."""
+    return one == other or bool(one and other and volume_key(one) == volume_key(other))
+
+
 def base_of(volume):
     """The base volume in the name of a linked clone; None if the name has none (LVM-thin)."""
     found = re.search(r"(?:^|[:/])(base-\d+-disk-\d+[^/]*)/", volume)

@@ -41,7 +41,7 @@ class OnWsl(lists.Platform):
         sizes=("1T", "2T"),
         macs=(),
         ports=(),
-        links=False,
+        links=(),
         ignores_case=True,
         delete_disks=(),
         more=_options,

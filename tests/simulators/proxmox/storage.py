@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import ApiError, ParameterError
 
@@ -178,10 +178,10 @@ class Storages:
         return f"{storage_id}:{base}"
 
     def move(self, volid, source, target):
-        """Move a local volume to another node; its name stays the same."""
+        """Move a local volume to another node; its name stays the same. All of its data is copied, without a base."""
         storage_id, _colon, name = volid.partition(":")
         storage = self.get(storage_id)
-        storage.volumes[storage.key(target, name)] = storage.volumes.pop(storage.key(source, name))
+        storage.volumes[storage.key(target, name)] = replace(storage.volumes.pop(storage.key(source, name)), base=None)
 
     def owned_by(self, vmid, node):
         """Ids of all volumes with this VMID, referenced or not."""

@@ -11,7 +11,7 @@ from typing import Optional
 from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.units import MIB, human_size
 from ..._tools import proxmox_values as values
-from .clone import check_copy, check_shared_storages, options_of_clone
+from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone
 from .cluster import VmOptions
 from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
@@ -87,12 +87,12 @@ def _check_creation(driver, plan, arguments):
         _check_cpus(driver, plan, place)
         _check_new_on_node(driver, label, vm, arguments, place)
 
-    if node != AUTO:
-        check(node)
-    elif unfinished:
-        check(unfinished.node)
-    else:
+    if node == AUTO and not unfinished:
         driver.resources.choose_node(label, driver.storage, config.get("memory", 0), check)
+        return
+    node = unfinished.node if node == AUTO else node
+    check(node)
+    driver.resources.assigned.nodes[label] = node
 
 
 def _check_new_place(driver, label, arguments):
@@ -135,16 +135,18 @@ def _check_new_on_node(driver, label, vm, arguments, node):
 def _check_cloning(driver, label, arguments):
     """Check a new clone. Returns the VmBefore of the clone, for the checks of its changes.
 
-    None if the same task creates the source first: its options are not known yet.
+    If the same task creates the source first, its options are not known yet.
     """
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
     driver.observer.unfinished(label, inputs_of(creation, source))
+    node = config.get("node")
+    node = node_of_source(driver, source) if node in (None, AUTO) else node
+    driver.resources.assigned.nodes[label] = node
     if source.id is None:
         _check_new_place(driver, label, arguments)
-        return None
+        check_new_source(driver, label, node, source)
+        return node and VmBefore(_NO_OPTIONS, node, is_protected=False, pool=config.get("pool"), is_known=False)
     vm_options = options_of_clone(driver, source, creation["clone"].get("snapshot"))
-    node = config.get("node") or source.config["node"]
-    node = source.config["node"] if node == AUTO else node
     driver.resources.check_node(label, node)
     if node != source.config["node"]:
         check_shared_storages(driver, label, node, source, vm_options)
@@ -161,6 +163,9 @@ def _check_cloning(driver, label, arguments):
 
 
 def _check_changes(driver, label, before, changes):
+    if not before.is_known:
+        _check_each_change(driver, label, before, before.node, changes)
+        return
     vm_options, node = before.vm_options, next((change.new for change in changes if change.kind == "node"), before.node)
     _check_memory(label, changes, vm_options)
     if before.is_protected:
@@ -171,10 +176,14 @@ def _check_changes(driver, label, before, changes):
     if needs_storage(changes, vm_options):
         storage = driver.resources.choose_storage(label, node, "images", driver.storage)
     check_update(driver, label, before, node, changes, update_with_seed(changes, vm_options, storage))
+    _check_each_change(driver, label, before, node, changes)
+    _check_slots_and_formats(driver, label, node, vm_options.stored, changes)
+
+
+def _check_each_change(driver, label, before, node, changes):
     for change in changes:
         _check_change(driver, label, before, node, change)
     check_bridges(driver, label, node, bridges_in(changes))
-    _check_slots_and_formats(driver, label, node, vm_options.stored, changes)
 
 
 def _check_memory(label, changes, vm_options):
@@ -206,7 +215,7 @@ def _check_change(driver, label, before, node, change):
             check_pool_change(driver, label, before.vmid, (change.old, change.new))
     elif change.kind == "template" and before.vmid and snapshots_of(driver.tool, before.vm_options):
         raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
-    elif change.kind == "disks.storage":
+    elif change.kind == "disks.storage" and before.is_known:
         check_moving_disk(driver, label, before, node, change)
     elif change.kind == "disks.add":
         if change.new.get("storage"):
@@ -258,6 +267,8 @@ class VmBefore:
     pool: Optional[str] = None
     #: Whether it will be on when the changes are made.
     is_on: bool = False
+    #: Whether ``vm_options`` are those of the VM; False for a clone of a VM that does not exist yet.
+    is_known: bool = True
 
 
 def check_update(driver, label, before, node, changes, update):

@@ -1,22 +1,29 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What VMs of a cluster share: volumes of templates, which linked clones need.
+"""What VMs of a cluster share: volumes of templates, which linked clones need, and volumes of deleted VMs.
 
 All other volumes have the id of their only VM in their names.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..._lifecycle.claims import BASE, DELETE, FILE, WRITE, Claim, Held, HoldsClaims
 from ..._lifecycle.errors import ApiError, Refused
 from ..._lifecycle.model import STOPPED
 from ..._tools import proxmox_values as values
+from .cluster import in_parallel, read_listed_options, vm_of
 from .file_users import linked_clones, storages_of
+
+_REASSIGN = "Detach it there, and change its owner first (web interface: Reassign Owner)."
 
 
 class ProxmoxClaims(HoldsClaims):
-    """The claims of the VMs of one cluster; MACs only of the task's plans, because others need a call for each VM."""
+    """The claims of the VMs of one cluster; of other VMs than the task's only those that need no call for each VM."""
+
+    lists_all = False
 
     def __init__(self, driver):
         self._driver = driver
@@ -28,13 +35,30 @@ class ProxmoxClaims(HoldsClaims):
             return self._driver.tool.api.where.lower(), "proxmox"  # The account may not read the nodes.
 
     def file_identity(self, path):
-        return path if ":" in path else None
+        return values.volume_key(path) if ":" in path else None
+
+    def observed(self, vm):
+        held = super().observed(vm)
+        return replace(held, claims=tuple(_with_remedy(claim, vm.id) for claim in held.claims))
 
     def held(self, wanted):
         deleted = [claim.text for claim in wanted if claim.mode == DELETE and values.is_base(claim.text)]
+        attached = [claim.text for claim in wanted if claim.kind == FILE and claim.mode == WRITE]
+        others = self._others() if any(map(self._has_no_owner, attached)) else []
         return [
-            one for vmid in sorted(set(map(values.owner_of, deleted))) for one in self._linked_clones(vmid, deleted)
+            *others,
+            *(one for vmid in sorted(set(map(values.owner_of, deleted))) for one in self._linked_clones(vmid, deleted)),
         ]
+
+    def _has_no_owner(self, volume):
+        """Whether the VM with the id in the name of a volume is deleted: then any VM may have attached the volume."""
+        return self._driver.observer.name_of(values.owner_of(volume)) is None
+
+    def _others(self):
+        """What all VMs hold. It is read only if a volume without an owner is attached, which is rare."""
+        listed = [one for one in self._driver.observer.list_all() if not one.error]
+        found = in_parallel(lambda one: (one, read_listed_options(self._driver.tool, one)), listed)
+        return [self.observed(vm_of(one, options)) for one, options in found if options is not None]
 
     def _linked_clones(self, vmid, deleted):
         """Yield the linked clones of a template."""
@@ -46,3 +70,9 @@ class ProxmoxClaims(HoldsClaims):
 
     def _claim(self, volume, mode):
         return Claim(FILE, self.identity(volume), mode, f"disks.{volume}", volume)
+
+
+def _with_remedy(claim, vmid):
+    """The name of a volume contains the id of a VM. It is deleted with this VM, even if it is not attached."""
+    is_own = claim.kind == FILE and claim.mode == WRITE and values.owner_of(claim.text) == vmid
+    return replace(claim, remedy=_REASSIGN) if is_own else claim

@@ -15,10 +15,13 @@ from .create import create_with_vmid, finish_vm, inputs_of, is_created_by_task, 
 from .privileges import NewVmPrivileges
 from .resources import check_space, storage_for
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
-from .settings.disks import disks_of, drives_of
+from .settings.disks import disks_of, drives_of, storage_of
 from .settings.networks import check_bridge_privilege, nics_of
 from .snapshots import options_in
 from .traits import AUTO
+
+#: Types of storages with linked clones of volumes that are no disks of templates.
+_CLONES_ANY_VOLUME = frozenset({"btrfs"})
 
 
 def clone(driver, vm, step):
@@ -69,6 +72,7 @@ def check_copy(driver, label, arguments, vm_options, node):
     for nic in nics_of(vm_options.stored).values():
         check_bridge_privilege(driver, label, node, nic)
     if requested.get("linked"):
+        _check_bases(driver, label, source, vm_options)
         return
     if source.on and not requested.get("snapshot") and "tpmstate0" in vm_options.stored:
         raise Refused(
@@ -82,6 +86,19 @@ def check_copy(driver, label, arguments, vm_options, node):
         permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
         needed[storage] = needed.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
     check_space(driver, label, node, needed)
+
+
+def _check_bases(driver, label, source, vm_options):
+    """Raise Refused if a template has a disk without linked clones: one that was added after it became a template."""
+    if vm_options.stored.get("template") != "1":
+        return  # The task makes it a template first, with all its disks.
+    for slot, disk in sorted((source.config.get("disks") or {}).items()):
+        volume = disk.get("source") or ""
+        if not values.is_base(volume) and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME:
+            raise Refused(
+                f"{label}: '{source.name}' has no linked clones: its disk {slot} was added after it became a template.",
+                "Set linked: false, or remove that disk.",
+            )
 
 
 def options_of_clone(driver, source, snapshot_name):
@@ -98,7 +115,30 @@ def check_shared_storages(driver, label, node, source, vm_options):
     volumes = [drive["file"] for drive in drives if ":" in drive["file"]]
     local = next((volume for volume in volumes if not driver.resources.is_shared(volume.partition(":")[0])), None)
     if local:
-        raise Refused(
-            f"{label}: '{source.name}' cannot be cloned to node '{node}': {local} is on a storage that is not shared.",
-            f"Clone it on {source.config['node']}, and move the clone by another task with node.",
-        )
+        raise _not_shared(label, source, node, f"{local} is on a storage that is not shared", source.config["node"])
+
+
+def check_new_source(driver, label, node, source):
+    """The same for a source that the task creates, on the node and storages that were chosen for it."""
+    assigned = driver.resources.assigned
+    found = node_of_source(driver, source)
+    if found is None or node == found:
+        return
+    disks = (source.config.get("disks") or {}).values()
+    storages = [storage for _node, storage in assigned.storages.get(source.name, ())]
+    storages += [disk.get("storage") or storage_of(disk.get("source") or "") for disk in disks]
+    local = next((one for one in storages if one and not driver.resources.is_shared(one)), None)
+    if local:
+        raise _not_shared(label, source, node, f"its storage '{local}' is not shared", found)
+
+
+def node_of_source(driver, source):
+    """The node of a source, or the one that was chosen for a source that the task creates; None if it is not known."""
+    return source.config["node"] if source.id else driver.resources.assigned.nodes.get(source.name)
+
+
+def _not_shared(label, source, node, reason, found):
+    return Refused(
+        f"{label}: '{source.name}' cannot be cloned to node '{node}': {reason}.",
+        f"Clone it on {found}, and move the clone by another task with node.",
+    )

@@ -110,7 +110,8 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
 
         check_plan(self, plan)
         self.planned_vms[plan.before.id] = plan.before
-        self.space.vmids.add(plan.before.id)
+        ids = [step.arguments.get("id") for step in plan.steps if step.verb in _CREATING]
+        self.space.vmids.update((plan.before.id, *ids))
 
     def carry_out(self, vm, step):
         if step.verb in _CREATING:

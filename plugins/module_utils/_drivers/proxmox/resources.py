@@ -43,7 +43,8 @@ class Assigned:
         self.nodes = {}
         #: {name of a VM: {(node, storage): bytes}} of disks that the task will create or grow.
         self.storages = {}
-        #: Ids of the VMs that the task changes or deletes, and of others that are not free.
+        #: Ids of the VMs that the task changes or deletes, or creates with an id of its own choice, and of others that
+        #: are not free.
         self.vmids = set()
 
 

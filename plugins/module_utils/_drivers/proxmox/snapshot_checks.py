@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused
+from ..._lifecycle.errors import Refused, Unsupported
 from ..._lifecycle.model import POWER_VERBS, RUNNING, SUSPENDED
 from ..._lifecycle.plan_create import find_snapshot
 from .privileges import check_verb
@@ -83,7 +83,7 @@ def _cpus_after(driver, plan):
 def _template_does_not_start(label, vm):
     if vm.on:
         return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
-    return Refused(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+    return Unsupported(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
 
 
 def _check_finished(driver, label, vm):

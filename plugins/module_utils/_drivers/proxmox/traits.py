@@ -306,7 +306,7 @@ FIELDS = {
     "disks.size": Field(cost=_cost_of_growth),
     "disks.format": Field(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
     "disks.storage": Field(cost=_cost_of_growth),
-    "disks.source": Field(cost=NEVER, instead=_DETACH),
+    "disks.source": Field(cost=NEVER, same=values.is_same_volume, instead=_DETACH),
     "iso": Field(cost=_cost_of_iso, same=same_iso),
     "networks.add": Field(cost=_hotplug_cost("network")),
     "networks.remove": Field(cost=_hotplug_cost("network")),

@@ -12,10 +12,10 @@ from ..._ports import files
 from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool
 from .settings.box import check_box
-from .settings.port_forwards import check_ports_are_free, host_end, host_ends
+from .settings.port_forwards import check_ports_are_free, host_end
 from .settings.provisioners import check_scripts
 from .settings.shared_folders import check_folders
-from .settings.table import config_of, description_of
+from .settings.table import description_of
 from .snapshot_checks import check_name, check_steps
 
 _WRITING = ("create", "configure")
@@ -48,7 +48,6 @@ def check_plan(driver, plan, released=frozenset()):
 def _check_description(driver, plan):
     config, folder = plan.after.config, driver.project.folder
     _check_unique(plan)
-    _check_other_vms(driver, plan)
     _check_file(driver, plan)
     check_folders(plan.after.name, folder, config.get("shared_folders"))
     check_scripts(plan.after.name, folder, config.get("provisioners"))
@@ -84,20 +83,6 @@ def _check_unique(plan):
                 f"{plan.after.name}: {option}: two entries have the {key} '{twice}', and Vagrant would not create"
                 " both.",
                 f"Give each its own {key}; an entry described before is removed with purge: [{option}].",
-            )
-
-
-def _check_other_vms(driver, plan):
-    """Reject a host port that another VM of the project forwards, running or not: Vagrant would start only one."""
-    changes = [change.field for step in plan.steps for change in step.changes]
-    if "port_forwards" not in changes and not any(step.verb == "create" for step in plan.steps):
-        return
-    for other in driver.project.read().descriptions():
-        both = host_ends(plan.after.config) & host_ends(config_of(other)) if other["name"] != plan.after.name else ()
-        if both:
-            raise Refused(
-                f"{plan.after.name}: port_forwards: {other['name']} forwards the same host port: {min(both)}.",
-                "Choose another host_port.",
             )
 
 

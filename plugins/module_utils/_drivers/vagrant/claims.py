@@ -1,12 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the VMs of a Vagrant project hold: MACs and addresses, as the managed Vagrantfile describes them, and ports.
+"""What the VMs of a Vagrant project hold: MACs, addresses and ports, as the managed Vagrantfile describes them.
 
 Boxes are no files, and each VM has disks of its own.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from ..._lifecycle.claims import Held, HoldsClaims, claims_of_config
 from ..._lifecycle.model import STOPPED
@@ -18,10 +20,15 @@ _NETWORK = "vagrant"
 
 
 class VagrantClaims(HoldsClaims):
-    """The claims of all VMs of one project."""
+    """The claims of all VMs of one project.
+
+    Which VMs run is known only to Vagrant, which is slow. So this is known only of the task's own VMs.
+    """
+
+    lists_all = False
 
     def __init__(self, driver):
-        self._project = driver.project
+        self._driver, self._project = driver, driver.project
 
     def read_place(self):
         return "", files.identity(self._project.dotfile)
@@ -32,8 +39,13 @@ class VagrantClaims(HoldsClaims):
     def network(self, nic):
         return None if nic.get("type") == "nat" else _NETWORK
 
+    def forward(self, rule, option):
+        """A port that two VMs forward cannot be used by both, even if only one is running now."""
+        if "libvirt" in self._driver.providers:  # There, only the port matters.
+            rule = {**rule, "host_address": ""}
+        return [replace(claim, is_reserved=True) for claim in super().forward(rule, option)]
+
     def held(self, wanted):
-        # Which VMs run is known only to Vagrant, which is slow. Whether a port is free is checked on the host itself.
         return [
             Held(
                 self.owner_id(one.created.id if one.created else one.name),

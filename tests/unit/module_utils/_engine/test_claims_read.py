@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import BASE, FILE, OWN
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest
 
 from unit.module_utils._engine.claiming import DISK, IMAGE, Claiming, Host, owned, path_of
@@ -123,6 +123,14 @@ def test_what_does_not_exist_is_reported_before_a_conflict():
     ]
 
 
+def test_what_is_never_possible_is_reported_before_a_conflict():
+    """Another order of the list would solve the conflict only."""
+    driver = Claiming(Host([owned("web", disks={DISK: "/data/data.img"})]))
+    driver.refused_by_host["db"] = Unsupported("it cannot be started.")
+    outcome = run(driver, new("db", **DATA), vm("web", disks={DISK: None}))
+    assert outcome.msg == "db: it cannot be started."
+
+
 def test_message_lists_few_of_many_holders():
     machines = [owned("base"), *(owned(f"kid{number:02}") for number in range(20))]
     host = Host(machines)
@@ -164,6 +172,15 @@ def test_one_place_is_read_once_for_several_drivers():
     parts = [(driver, [request], False) for driver, request in zip(drivers, requests)]
     assert not together(parts, *requests).failed
     assert sorted(len(driver.held.calls) for driver in drivers) == [0, 1]
+
+
+@pytest.mark.parametrize("lists_all", [True, False])
+def test_settings_of_the_tasks_own_vms_are_known_if_others_are_not_read(lists_all):
+    driver = Claiming(Host([owned("web", disks={DISK: "/data/data.img"}), owned("other")]))
+    driver.held.lists_all, driver.held.held = lists_all, lambda wanted: []
+    outcome = run(driver, vm("web", cpus=2), new("db", **DATA), check=True)
+    assert outcome.failed == (not lists_all)
+    assert lists_all or outcome.msg.startswith("db: disks.disk1.source: /data/data.img is a disk of web.")
 
 
 def test_vm_that_another_task_creates_after_the_observation():

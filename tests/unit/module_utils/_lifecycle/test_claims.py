@@ -25,7 +25,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims im
     claims_of_plan,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    LIVE,
+    NEXT_BOOT,
     STOPPED,
+    Field,
     File,
     Snapshot,
     SnapshotRequest,
@@ -251,6 +254,24 @@ def test_port_that_changes_is_claimed_instead_of_the_old_one():
     request = vm("web", port_forwards={"ssh": {"host_port": 2, "host_address": "127.0.0.1"}})
     _during, after = claims_of_plan(planned(request, before), claims_of_config(before.config, DRIVER), DRIVER)
     assert [(one.identity, one.where) for one in after if one.kind == "port"] == [((None, "tcp", 2), "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    ("power", "cost", "state", "kept"),
+    [
+        ("running", NEXT_BOOT, "present", True),
+        ("running", LIVE, "present", False),
+        ("running", NEXT_BOOT, "stopped", False),
+        ("stopped", NEXT_BOOT, "present", False),
+    ],
+)
+def test_running_vm_uses_what_it_had_until_its_next_start(power, cost, state, kept):
+    before = found(power=power, port_forwards={"ssh": {"guest_port": 22, "host_port": 1}})
+    before = before.having(active=before.config if before.on else None)
+    request = vm("web", state, port_forwards={"ssh": {"host_port": 2}})
+    traits = replace(TRAITS, fields={**TRAITS.fields, "port_forwards.host_port": Field(cost=cost)})
+    _during, after = claims_of_plan(plan(before, request, traits, ()), claims_of_config(before.config, DRIVER), DRIVER)
+    assert sorted(claim.text for claim in after if claim.kind == "port") == ["1", "2"][1 - kept :]
 
 
 def test_claims_that_settings_do_not_name_remain():

@@ -274,6 +274,22 @@ def test_ports_of_the_same_protocol_number_and_address_exclude_each_other(one, r
     assert (two_rules is not None) == rejected
 
 
+@pytest.mark.parametrize(("where", "rejected"), [("", True), ("127.0.0.1", True), ("::1", False)])
+def test_reserved_port_is_used_by_a_vm_that_is_off(where, rejected):
+    world = World([held("b", port())])
+    reserved = replace(port(where=where), is_reserved=True)
+    assert (conflict_of(world, "a", reserved) is not None) == rejected
+    existing = World([held("b", port()), held("a", reserved)])
+    assert conflict_of(existing, "a", reserved) is None
+
+
+def test_vm_of_which_nothing_was_known_is_named_in_messages():
+    world = World()
+    assert enter(world, "b", during=[file(DELETE)]) == (None, [])
+    message = conflict_of(world, "a", file()).message("a")
+    assert message == "a: disks.vda.source: /x is deleted by this task with b."
+
+
 @pytest.mark.parametrize("kind", [MAC, ADDRESS, NAME])
 @pytest.mark.parametrize("power", [STOPPED, RUNNING])
 def test_claims_whose_power_does_not_matter(kind, power):

@@ -146,11 +146,6 @@ def check_source(driver, label, before, node, slot, disk):
             f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and is deleted with it.",
             "Detach it there, and change its owner first (web interface: Reassign Owner).",
         )
-    if any(drive.get("file") == volume for drive in drives_of(before.vm_options.stored).values()):
-        raise Refused(
-            f"{label}: disks: source of {slot}: '{volume}' is attached to it already.",
-            "Detach it there first (state: absent).",
-        )
     size_of_volume(driver, label, node, volume)
 
 

@@ -51,10 +51,6 @@ def host_end(forward, provider):
     return f"{address + ':' if address else ''}{port}/{forward.get('protocol') or 'tcp'}"
 
 
-def host_ends(config):
-    return {host_end(one, config.get("provider")) for one in (config.get("port_forwards") or {}).values()}
-
-
 def check_ports_are_free(driver, plan, created, released):
     """Reject ports of the host that other programs use: Vagrant would forward none, and not start the VM."""
     config = plan.after.config

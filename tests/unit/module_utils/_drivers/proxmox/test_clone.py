@@ -35,7 +35,8 @@ def test_volume_is_not_attached_twice(world):
         words = f"{volume} is also that of disks.virtio"
         rejected(world, requested["name"], words, **requested, disks=[{"slot": "scsi0"}, *twice])
     _apply(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
-    rejected(world, "web2", volume, "attached to it already", name="web2", disks=[{"slot": "scsi0"}, *twice])
+    words = f"disks.virtio2.source: {volume} is also that of disks.virtio1"
+    rejected(world, "web2", words, "Use each file for one disk only", name="web2", disks=[{"slot": "scsi0"}, *twice])
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,128 @@ from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
 
+from simulators.proxmox.storage import GIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import SimulatedClock, asked_of, do
+
+IMAGE = {"image": {"source": "local:import/x.qcow2", "linked": False}}
+#: A volume of a deleted VM.
+FREE = "local-lvm:vm-300-disk-0"
+MAC = "bc:24:11:00:00:01"
+NICS = [{"type": "bridged", "source": "vmbr1", "mac": MAC}]
+CLONE = {"clone": {"source": "new", "linked": False}}
+
+
+def together(world, *entries, check=False):
+    """Run a task in which each entry has a driver of its own."""
+    parts = [asked_of(world, **entry) for entry in entries]
+    asked = [request for _driver, requested in parts for request in requested]
+    prepared = [(driver, requested, False) for driver, requested in parts]
+    return run_together(prepared, asked, check, clock=SimulatedClock(world), probe=None)
+
+
+def messages(world, *entries):
+    """The message of a task that is rejected in check mode and without, and writes nothing."""
+    world.journal.clear()
+    outcomes = [together(world, *entries, check=check) for check in (True, False)]
+    assert world.journal.writes() == []
+    assert [outcome.failed for outcome in outcomes] == [True, True]
+    assert outcomes[0].msg == outcomes[1].msg
+    return outcomes[0].msg
+
+
+def with_free_volume(world):
+    world.storages.get("local-lvm").volumes["pve1", FREE.partition(":")[2]] = Volume(GIB)
 
 
 def test_id_of_a_vm_that_the_task_deletes_is_not_used_again(world):
     """The deleted VM is observed by its id, so a new VM with this id would look like it."""
-    image = {"image": {"source": "local:import/x.qcow2", "linked": False}}
-    (old,) = do(world, name="old", **image).vms
-    parts = [asked_of(world, id=old["id"], state="absent"), asked_of(world, name="new", **image)]
-    asked = [request for _driver, requested in parts for request in requested]
-    together = [(driver, requested, False) for driver, requested in parts]
-    outcome = run_together(together, asked, clock=SimulatedClock(world), probe=None)
+    (old,) = do(world, name="old", **IMAGE).vms
+    outcome = together(world, {"id": old["id"], "state": "absent"}, {"name": "new", **IMAGE})
     assert not outcome.failed, outcome.msg
     assert [vm["state"] for vm in outcome.vms] == ["absent", "stopped"]
     assert outcome.vms[1]["id"] != old["id"]
+
+
+def test_id_that_a_task_requests_is_not_given_to_another_new_vm(world):
+    (free,) = do(world, name="new", check=True, **IMAGE).vms
+    assert free["id"] is None
+    outcome = together(world, {"name": "new", **IMAGE}, {"name": "own", "id": "102", **IMAGE})
+    assert not outcome.failed, outcome.msg
+    assert [vm["id"] for vm in outcome.vms] == ["103", "102"]
+
+
+def test_mac_of_a_vm_of_the_task_is_not_given_to_another_one(world):
+    assert not do(world, name="web2", networks=NICS).failed
+    message = messages(world, {"name": "web2", "memory": "1G"}, {"name": "new", "networks": NICS, **IMAGE})
+    assert message == (
+        f"new: networks.0.mac: {MAC} is used by web2. Set another MAC, or omit mac to have one generated."
+    )
+
+
+def test_volume_of_a_deleted_vm_is_attached_to_one_vm_only(world):
+    """No name of a VM is in the volume, so the options of all VMs are read."""
+    with_free_volume(world)
+    disk = [{"slot": "scsi1", "source": FREE}]
+    assert not do(world, name="web1", disks=disk).failed
+    world.journal.clear()
+    message = messages(world, {"name": "new", "node": "pve1", "disks": disk, **IMAGE})
+    assert message == (
+        f"new: disks.scsi1.source: {FREE} is a disk of web1."
+        " Detach it from that VM first, or use a copy that no VM writes to."
+    )
+
+
+def test_volume_is_attached_after_another_vm_of_the_task_was_deleted(world):
+    with_free_volume(world)
+    disk = [{"slot": "scsi1", "source": FREE}]
+    assert not do(world, name="old", node="pve1", disks=disk, **IMAGE).failed
+    entries = {"name": "old", "state": "absent"}, {"name": "new", "node": "pve1", "disks": disk, **IMAGE}
+    outcome = together(world, *entries)
+    assert not outcome.failed, outcome.msg
+
+
+def test_own_disk_of_another_vm_needs_another_owner(world):
+    volume = "local-lvm:vm-100-disk-0"
+    new = {"name": "new", "disks": [{"slot": "scsi1", "source": volume}], **IMAGE}
+    assert "Reassign Owner" in messages(world, {"name": "web1", "memory": "1G"}, new)
+    # The clone of a VM that does not exist yet has a change of its own.
+    clone = {**new, "name": "clone", **CLONE}
+    del clone["image"]
+    assert f"'{volume}' belongs to 'web1'" in messages(world, {"name": "new", **IMAGE}, clone)
+
+
+def test_clone_of_a_new_vm_on_another_node_needs_a_shared_storage(world):
+    for source, accepted in (({"node": "pve1"}, False), ({"node": "pve2"}, True)):
+        new, clone = {"name": "new", **source, **IMAGE}, {"name": "clone", "node": "pve2", **CLONE}
+        if accepted:
+            assert not together(world, new, clone, check=True).failed
+        else:
+            assert "its storage 'local-lvm' is not shared. Clone it on pve1" in messages(world, new, clone)
+    on_nfs = {"name": "new", "node": "pve1", "storage": "nfs", "image": IMAGE["image"], "networks": []}
+    outcome = together(world, on_nfs, {"name": "clone", "node": "pve2", **CLONE})
+    assert not outcome.failed, outcome.msg
+    assert [vm["settings"]["node"] for vm in outcome.vms] == ["pve1", "pve2"]
+
+
+def test_running_vm_of_the_task_is_cloned(world):
+    clone = {"name": "clone", "networks": NICS, "clone": {"source": "web1", "linked": False}}
+    outcome = together(world, {"name": "web1", "memory": "1G"}, clone)
+    assert not outcome.failed, outcome.msg
+
+
+def test_vm_becomes_a_template_with_a_volume_of_another_name(world):
+    """The server renames the volume; a second run finds it."""
+    with_free_volume(world)
+    new = {"name": "new", "node": "pve1", "template": True, "disks": [{"slot": "scsi1", "source": FREE}], **IMAGE}
+    assert do(world, **new).changed
+    again = do(world, **new)
+    assert (again.failed, again.changed) == (False, False), again.msg
+
+
+def test_template_with_a_disk_that_was_added_later_has_no_linked_clones(world):
+    clone = {"name": "clone", "clone": {"source": "tmpl", "linked": True}}
+    later = {"name": "tmpl", "disks": [{"slot": "scsi1", "size": "1G"}]}
+    words = "clone: 'tmpl' has no linked clones: its disk scsi1 was added after it became a template. Set linked: false"
+    assert messages(world, later, clone).startswith(words)
+    assert do(world, **later).changed
+    assert messages(world, clone).startswith(words)

@@ -12,6 +12,7 @@ from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, reader
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import together
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
@@ -148,6 +149,21 @@ class World:
         except PolyvirtError as error:
             done = {"vms": [], "failed": True, "msg": str(error)}
         return Answer(calls=self.port.calls, **json.loads(json.dumps(done)))
+
+    def run_all(self, entries, check=False, **options):
+        """Run one task with ``machines: entries``, as the module itself does."""
+        module = _MODULES["vm"].MODULE
+        params = {"project_dir": str(self.project), "machines": entries, **options}
+        validated = ArgumentSpecValidator(module.argument_spec).validate(params)
+        assert validated.error_messages == []
+        self.port.calls = []
+        with (
+            mock.patch.object(reader, "Commands", lambda _ceiling: self.port),
+            mock.patch.object(together, "Clock", lambda: self.clock),
+        ):
+            done = module.result(validated.validated_parameters, SimpleNamespace(check_mode=check))
+        assert "exception" not in done, done["exception"]
+        return Answer(calls=self.port.calls, **{"msg": "", "vms": [], "diff": [], **json.loads(json.dumps(done))})
 
     def _run_module(self, params, about, check):
         if about in _REPORTS:

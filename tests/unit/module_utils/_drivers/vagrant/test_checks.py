@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 
-from unit.module_utils._drivers.vagrant.in_process import World
+from unit.module_utils._drivers.vagrant.in_process import BOX, World
 
 NAT = {"type": "nat"}
 TWO_VMS = """\
@@ -267,7 +267,8 @@ def test_error_names_missing_plugin(world):
 @pytest.mark.parametrize(
     ("first", "second", "text"),
     [
-        ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "name": "b"}]}, "mail forwards the same"),
+        ({"port_forwards": [FORWARD]}, {"port_forwards": [{**FORWARD, "name": "b"}]},
+         "web: port_forwards.b.host_port: 8080 is used by mail. Set another host_port."),
         ({"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
          {"networks": [NAT, {"type": "hostonly", "address": "192.168.56.10"}]},
          "web: networks.1.address: 192.168.56.10 is used by mail"),
@@ -282,6 +283,31 @@ def test_vms_of_one_project_cannot_share_an_address_or_a_host_port(virtualbox_wo
         assert text in answer.error if text else answer.vm
     # The VM that was described first can still be changed.
     assert world.run("mail", memory="96M").vm["changed"]
+
+
+def test_host_port_passes_to_another_vm_in_one_task(virtualbox_world, monkeypatch):
+    """The port of a running VM is free once the task has deleted the VM."""
+    world = virtualbox_world
+    assert world.create("mail", state="started", port_forwards=[FORWARD]).vm
+    monkeypatch.setattr(
+        net, "is_free", lambda host, port, protocol: "project_mail" not in world.virtualbox.run("list", "vms")
+    )
+    entries = [{"name": "mail", "state": "absent"}, {"name": "web", "state": "started", "port_forwards": [FORWARD]}]
+    for check in (True, False):
+        answer = world.run_all(entries, check=check, box=BOX, stop_mode="force")
+        assert not answer.failed, answer.msg
+
+
+def test_running_vm_keeps_its_old_host_port_until_it_is_started_again(virtualbox_world):
+    world = virtualbox_world
+    assert world.create("mail", state="started", port_forwards=[FORWARD]).vm
+    changed = {"name": "mail", "port_forwards": [{**FORWARD, "host_port": 8081}]}
+    new = {"name": "web", "port_forwards": [FORWARD]}
+    answer = world.run_all([changed, new], box=BOX)
+    assert "web: port_forwards.a.host_port: 8080 is used by mail." in answer.error
+    assert world.run_all(
+        [{**changed, "state": "stopped", "stop_mode": "force"}, new], box=BOX, provider="virtualbox"
+    ).vms
 
 
 def test_host_port_of_another_program_is_rejected_before_a_start(virtualbox_world, monkeypatch):

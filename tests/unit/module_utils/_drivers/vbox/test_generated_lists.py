@@ -42,7 +42,7 @@ class OnVirtualBox(lists.Platform):
             sizes=("8M", "16M"),
             nic=("internal", "lan"),
             macs=tuple(f"08:00:27:00:00:0{number}" for number in range(4)),
-            links=False,
+            links=(),
         )
 
     def run(self, entries, check=False):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 
 from platforms.virtualbox.tasks import SMALL
-from unit.module_utils._drivers.vbox.in_process import several, task
+from unit.module_utils._drivers.vbox.in_process import driver_of, several, task
 
 WEB = {"web": {"host_port": 8080, "guest_port": 80}}
 MAC = "08:00:27:00:00:01"
@@ -44,6 +45,19 @@ def test_port_of_a_vm_that_the_task_stops_is_free(vbox):
     assert [vm["state"] for vm in done.vms] == ["stopped", "running"]
     starts = [line.split()[0] for line in done.writes if line.startswith(("startvm", "controlvm"))]
     assert starts == ["controlvm", "startvm"]
+
+
+@BOTH
+def test_port_of_a_vm_that_another_driver_of_the_task_stops_is_free(vbox, check):
+    """Entries with different ``native`` have different drivers."""
+    task(vbox, "one", "two", config={**SMALL, "port_forwards": WEB}).succeeded()
+    task(vbox, "one", state="started", config={}).succeeded()
+    vbox.listening = {8080}
+    policy = Policy(stop_mode="force")
+    requests = [Request("one", state="stopped", policy=policy), Request("two", state="started", policy=policy)]
+    parts = [(driver_of(vbox), [request], False) for request in requests]
+    outcome = run_together(parts, requests, check, clock=vbox.clock, probe=None)
+    assert not outcome.failed, outcome.msg
 
 
 # MACs -----------------------------------------------------------------------------------------------------------------
