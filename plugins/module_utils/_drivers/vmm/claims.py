@@ -35,6 +35,10 @@ class VmmClaims(HoldsClaims):
         """A running VM has two definitions, which may contain different files."""
         mark, definitions = found.mark(name), found.stored_and_running(name)
         claims = dict.fromkeys(claim for one in definitions for claim in self._of_definition(one, mark))
+        attached = {claim.text for claim in claims}
+        for path in (mark or {}).get("disks", ()):
+            if path not in attached:  # A disk that was detached can be attached again, with the files below it.
+                claims.update(dict.fromkeys(self.file(path, WRITE, "disks")[1:]))
         return Held(self.owner_id(name), name, found.power(name), (Claim(NAME, name), *claims))
 
     def _of_definition(self, definition, mark):

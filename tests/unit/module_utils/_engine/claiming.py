@@ -155,7 +155,13 @@ class MemoryClaims(HoldsClaims):
 
     def held(self, wanted):
         self.calls.append(tuple(wanted))
-        return [self._held(machine) for machine in self._host.machines]
+        return [*(self._held(machine) for machine in self._host.machines), *self._detached()]
+
+    def _detached(self):
+        """Images that no VM has, and that need a file below them."""
+        used = {path for machine in self._host.machines for path in self._host.disks_of(machine)}
+        for path in [path for path, below in self._host.files.items() if below is not None and path not in used]:
+            yield Held(self.owner_id(path), path, claims=tuple(self.file(path, WRITE, path)[1:]))
 
     def file_identity(self, path):
         return self._host.real(path)

@@ -304,3 +304,15 @@ def test_path_of_a_vm_of_the_administrator_is_reported_and_found(host):
     assert host.states() == {"mail": "running"}
     well(host, name=["mail"], memory="96M", autostart=True, allow_foreign_edit=True)
     assert f'disk "{disk}"\n'.encode() in host.config_file.read_bytes()
+
+
+def test_base_of_a_detached_disk_is_kept(host):
+    """It can be attached again, and is deleted with its own VM."""
+    disks = [{"size": "16M"}, {"size": "16M"}]
+    well(host, name=["base"], disks=disks)
+    well(host, name=["kid"], clone={"source": "base", "linked": True})
+    well(host, name=["kid"], disks=[{"slot": "disk1", "state": "absent"}])
+    outcome = task(host, name=["base"], state="absent")
+    kept = {one["path"].rpartition("/")[2]: one["reason"] for one in outcome.vms[0]["kept"]}
+    assert (outcome.failed, sorted(kept)) == (False, ["base-disk0.qcow2", "base-disk1.qcow2"])
+    assert "kid" in kept["base-disk1.qcow2"]
