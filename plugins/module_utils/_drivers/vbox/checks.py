@@ -130,8 +130,9 @@ def _check_copying(driver, name, source, requested, base):
     config = source.config if snapshot is None or snapshot.config is None else snapshot.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
     for slot, disk in sorted((config.get("disks") or {}).items()):
-        base_size = sizes.get(disk.get("source"))  # A source that the same task creates has no files yet.
-        if not requested["linked"] and base_size and disk["size"] and disk["size"] != base_size * MIB:
+        # A source that the same task creates has no files yet, and the size of a disk that it attaches is not known.
+        size, base_size = disk.get("size"), sizes.get(disk.get("source"))
+        if not requested["linked"] and base_size and size and size != base_size * MIB:
             raise Refused(
                 f"{name}: disk {slot} of '{source.name}' was enlarged after a snapshot was taken, and VirtualBox"
                 " cannot copy such a disk.",

@@ -118,3 +118,13 @@ def test_source_and_its_clone_are_created_in_one_task(vbox):
         assert [vm["state"] for vm in done.vms] == ["stopped", "stopped"]
         gone = Policy(delete_disks="all")
         several(vbox, *[(name, "absent", {"policy": gone}) for name, *_others in entries]).succeeded()
+
+
+def test_clone_of_a_source_to_which_the_task_attaches_a_registered_disk(vbox):
+    """Its size is not in the plan of the source."""
+    task(vbox, "former", config={**SMALL, "disks": {"SATA 0": {"source": vbox.disk()}}}).succeeded()
+    task(vbox, "former", config={"disks": {"SATA 0": None}}).succeeded()
+    source = ("src", "present", {"config": {**SMALL, "disks": {"SATA 0": {"source": vbox.disk()}}}})
+    clone = ("copy", "present", {"creation": {"clone": {"source": "src", "linked": False}}})
+    assert several(vbox, source, clone, check=True).succeeded().changed
+    several(vbox, source, clone).succeeded()
