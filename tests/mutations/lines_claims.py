@@ -176,7 +176,20 @@ MUTATIONS = (
         "return not is_source",
         _FIRST,
     ),
-    Mutation("clone-of-a-clone-does-not-start", _WORLD, "if not new.is_added:", "if False:", _FIRST),
+    Mutation(
+        "clone-of-a-clone-does-not-start",
+        _WORLD,
+        "if not new.is_added or new.claim.is_inherited:",
+        "if new.claim.is_inherited:",
+        _FIRST,
+    ),
+    Mutation(
+        "linked-clone-has-no-clones",
+        _WORLD,
+        "if not new.is_added or new.claim.is_inherited:",
+        "if not new.is_added:",
+        _ORDERED,
+    ),
     Mutation(
         "stored-port-counts",
         _WORLD,

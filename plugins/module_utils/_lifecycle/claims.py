@@ -39,7 +39,8 @@ class Claim:
 
     ``option`` is the entry that claims it, such as ``disks.vda``, ``attribute`` its suboption, ``text`` the value as
     the user wrote it. ``where`` is the network of a MAC (None: a network of its own), or the address of a port.
-    ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied. ``is_new``: a file that
+    ``source`` is the owner of a clone's source; ``while_on``: it may run while it is copied; ``is_inherited``: the
+    source has the file below its own disks, whichever VM writes to it while that is off. ``is_new``: a file that
     does not exist yet. ``is_reserved``: a port that no other VM can have, on or off. ``remedy`` replaces the remedy for
     a plan that is rejected because of a held claim.
     """
@@ -53,6 +54,7 @@ class Claim:
     where: Hashable = None
     source: Hashable = None
     while_on: bool = False
+    is_inherited: bool = False
     is_new: bool = False
     is_reserved: bool = False
     remedy: str = ""
@@ -316,8 +318,9 @@ def _of_source(step, source, driver, copies_running):
         disks = ((taken.config or {}).get("disks") or {}).values()
         return [claim for disk in disks for claim in driver.disk(disk, mode, while_on=True, **details)]
     wanted = {WRITE: BASE, BASE: BASE} if mode == BASE else {WRITE: COPY}
+    details.update(is_new=False, while_on=copies_running and mode == COPY)
     return [
-        replace(claim, **details, mode=wanted[claim.mode], is_new=False, while_on=copies_running and mode == COPY)
+        replace(claim, **details, mode=wanted[claim.mode], is_inherited=claim.mode == BASE)
         for claim in source.claims
         if claim.kind == FILE and claim.mode in wanted and claim.option.startswith("disks.")
     ]

@@ -60,9 +60,10 @@ def _holder_on(new, other):
 def _not_its_source(new, other):
     """The disk of a VM is cloned or copied: only from the VM that is the source, while it is off.
 
-    A clone that exists may be started while that VM is off: then the VM is not started again.
+    A clone that exists may be started while that VM is off: then the VM is not started again. Neither is the VM below
+    the source of a clone.
     """
-    if not new.is_added:
+    if not new.is_added or new.claim.is_inherited:
         return other.on
     is_source = new.claim.source is not None and new.claim.source == other.owner_id
     return not is_source or (other.on and not new.claim.while_on)

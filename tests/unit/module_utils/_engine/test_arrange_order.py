@@ -50,6 +50,17 @@ def test_disk_that_the_task_attaches_to_a_source_has_no_known_size():
 
 
 @LINKED
+def test_linked_clone_is_cloned(linked):
+    """The disk of the VM below it is needed once more, and that VM is still not started."""
+    make = host(existing("base"), existing("mid"), bases=[("mid", "base")])
+    clone = vm("kid", clone="mid", linked=linked)
+    assert_accepted(carried_out(make, clone), "clone kid")
+    assert_accepted(carried_out(make, vm("more", clone="mid", linked=True), clone), "clone more", "clone kid")
+    rejected = carried_out(make, clone, vm("base", "started"))
+    assert_rejected(rejected, "base: ", "is the backing file of disks of")
+
+
+@LINKED
 def test_base_is_not_recreated_together_with_its_clone(linked):
     """The clone would have to be deleted before its source, and created after it."""
     make = host(bios("base"), bios("kid", with_disk1), bases=[("kid", "base")])
