@@ -9,7 +9,6 @@ from mutations.mutation import Mutation
 
 _CODE = "plugins/module_utils"
 _CLAIMS, _WORLD = f"{_CODE}/_lifecycle/claims.py", f"{_CODE}/_lifecycle/world.py"
-_ARRANGE, _ORDER = f"{_CODE}/_engine/arrange.py", f"{_CODE}/_engine/order.py"
 _TESTS = "tests/unit/module_utils"
 _FIRST = {
     "unit": [
@@ -19,8 +18,6 @@ _FIRST = {
         f"{_TESTS}/_engine/test_arrange.py",
     ]
 }
-
-_ORDERED = {"unit": [f"{_TESTS}/_engine/test_arrange_order.py"]}
 
 MUTATIONS = (
     Mutation(
@@ -163,13 +160,6 @@ MUTATIONS = (
         _FIRST,
     ),
     Mutation(
-        "unfinished-vm-is-another-one",
-        _WORLD,
-        "self._unfinished = {one.also: one for one in self._before.values() if one.also is not None}",
-        "self._unfinished = {}",
-        _ORDERED,
-    ),
-    Mutation(
         "source-that-is-on-is-cloned",
         _WORLD,
         "return not is_source or (other.on and not new.claim.while_on)",
@@ -182,13 +172,6 @@ MUTATIONS = (
         "if not new.is_added or new.claim.is_inherited:",
         "if new.claim.is_inherited:",
         _FIRST,
-    ),
-    Mutation(
-        "linked-clone-has-no-clones",
-        _WORLD,
-        "if not new.is_added or new.claim.is_inherited:",
-        "if not new.is_added:",
-        _ORDERED,
     ),
     Mutation(
         "stored-port-counts",
@@ -328,28 +311,6 @@ MUTATIONS = (
         "return [], after",
         _FIRST,
     ),
-    Mutation("vm-listed-twice", _ARRANGE, "reject_twice_listed(works)", "pass", _FIRST),
-    Mutation(
-        "two-new-vms-get-one-id",
-        _ORDER,
-        "selected = {work.owner_id, *([work.owner_of(work.request.id)] if work.request.id else [])}",
-        "selected = {work.owner_id}",
-        _ORDERED,
-    ),
-    Mutation(
-        "vms-are-cloned-from-each-other",
-        _ORDER,
-        "if work.found.power != ABSENT and work in _above(work, sources):",
-        "if False:",
-        _ORDERED,
-    ),
-    Mutation(
-        "vm-that-is-not-cloned-needs-its-source",
-        _ORDER,
-        'return work.found.power == ABSENT or any(step.verb == "clone" for step in work.plan.steps)',
-        "return True",
-        _ORDERED,
-    ),
     Mutation(
         "running-vm-lets-go-at-once",
         _CLAIMS,
@@ -370,34 +331,5 @@ MUTATIONS = (
         'path, is_raw = disk.get("source"), disk.get("format") == "raw"',
         'path, is_raw = disk.get("source"), False',
         _FIRST,
-    ),
-    Mutation(
-        "what-has-to-wait-does-not",
-        _ARRANGE,
-        "work.after += [one for one in waits if one not in work.after]",
-        "pass",
-        _FIRST,
-    ),
-    Mutation(
-        "needed-file-is-deleted",
-        _ARRANGE,
-        "files.append(replace(file, used_by=tuple(sorted({*file.used_by, *users}))))",
-        "files.append(file)",
-        {"unit": [f"{_TESTS}/_drivers/virsh/test_own_files.py"]},
-    ),
-    Mutation("started-source-comes-first", _ORDER, "return None if is_only_started else found", "return found", _FIRST),
-    Mutation(
-        "reserved-port-of-a-vm-that-is-off",
-        _WORLD,
-        "return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)",
-        "return both and overlap(claim.where, held.where)",
-        _FIRST,
-    ),
-    Mutation(
-        "own-vms-of-the-task-are-unknown",
-        _ARRANGE,
-        "return [*held, *(one.claims.observed(one.found) for one in known)]",
-        "return held",
-        {"unit": [f"{_TESTS}/_engine/test_claims_read.py"]},
     ),
 )

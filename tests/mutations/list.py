@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mutations import (
     lines_acting,
+    lines_arrange,
     lines_claims,
     lines_hyperv,
     lines_machines,
@@ -26,6 +27,7 @@ MUTATIONS = (
     *lines_planner.MUTATIONS,
     *lines_acting.MUTATIONS,
     *lines_claims.MUTATIONS,
+    *lines_arrange.MUTATIONS,
     *lines_virsh.MUTATIONS,
     *lines_vbox.MUTATIONS,
     *lines_vagrant.MUTATIONS,
