@@ -11,6 +11,7 @@ from dataclasses import replace
 from .._lifecycle.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
 from .._lifecycle.errors import PolyvirtError
 from .._lifecycle.model import ABSENT
+from .._lifecycle.planned import deleted_files
 from .._lifecycle.world import World, is_started
 from .order import in_order, reject_twice_listed, sorted_by
 
@@ -217,8 +218,7 @@ def _with_users(world, work):
     """Return the plan of a deletion that keeps the files that other VMs, or disks that are kept, still need."""
     if work.claims is None or not _deletes(work):
         return work.plan
-    paths = [path for step in work.plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]
-    deleted, files = {work.claims.identity(path) for path in paths}, []
+    deleted, files = {work.claims.identity(path) for path in deleted_files(work.plan)}, []
     for file in work.found.files:
         users = world.users(work.owner_id, work.claims.identity(file.path), deleted)
         files.append(replace(file, used_by=tuple(sorted({*file.used_by, *users}))))

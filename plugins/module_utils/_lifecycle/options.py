@@ -82,7 +82,7 @@ class Option:
 
     @property
     def no_log(self):
-        """Return what Ansible is told: of a secret document it would hide every word (_front/masking.py)."""
+        """Return the value for Ansible, which would mask every word of a secret document (_front/masking.py)."""
         return None if self.secret and self.is_document else self.secret
 
     def in_full(self, value, name):
