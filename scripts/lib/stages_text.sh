@@ -65,6 +65,7 @@ stage_lint() {
     trap 'kill "${linting-}" 2>/dev/null || :' EXIT
     mapfile -t shell_files < <(git ls-files -co --exclude-standard '*.sh' .ci/run)
     check "gates" pytest -q tests/gates
+    _count_blocks
     check "ruff" ruff check .
     check "shellcheck" shellcheck --external-sources "${shell_files[@]}"
     check "generated parts" python scripts/generate.py --check
@@ -75,6 +76,15 @@ stage_lint() {
     check "galaxy import" _import "$importer"
     wait "$linting" || failed_checks+=("ansible-lint")
     [ ${#failed_checks[@]} -eq 0 ] || stop_with "failed: $(printf '%s; ' "${failed_checks[@]}")"
+}
+
+# What becomes of the code in README and guides.
+_count_blocks() {
+    PYTHONPATH=tests:scripts/lib python -c '
+from pathlib import Path
+from gates.promises import counts
+found = counts(Path(), Path("tests/promises"))
+print("   code in documents: {run} blocks run as written, {tests} run by other tests, {reason} marked with a reason".format(**found))'
 }
 
 # ansible-test keeps its environments in the home folder; it gets one below the cache, so that nothing is left in the

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The promises of a document: sentences with certain words, and tables. tests/promises/README.md has the format."""
+"""Promises of a document: sentences with certain words, tables, and code. tests/promises/README.md has the format."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ def answers_file(document):
 
 
 def promises(text):
-    """``{"sentences": [...], "tables": [...]}`` of a document: sentences, and the header ``a | b`` of each table."""
+    """``{"sentences": [...], "tables": [...], "blocks": [...]}``: texts, headers ``a | b``, and code of a document."""
     tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(_GENERATED.sub("", text)))
-    found = {"sentences": [], "tables": []}
+    found = {"sentences": [], "tables": [], "blocks": []}
     for node in _blocks(tree):
-        if node.type == "table":
+        if node.type == "fence":
+            found["blocks"].append(node.content)
+        elif node.type == "table":
             found["tables"].append(" | ".join(_text(cell) for cell in node.children[0].children[0].children))
         else:
             found["sentences"] += filter(_PROMISE.search, _END_OF_SENTENCE.split(_text(node)))
@@ -44,8 +46,8 @@ def promises(text):
 
 
 def _blocks(node):
-    """The tables, and the paragraphs and headings outside them."""
-    if node.type in ("table", "inline"):
+    """The tables, the code, and the paragraphs and headings outside them."""
+    if node.type in ("table", "inline", "fence"):
         yield node
         return
     for child in node.children:
@@ -73,12 +75,18 @@ def _is_in(part, promised):
 
 
 def _of_answer(answer):
-    """An answer is a list of tests, or ``{reason: TEXT}``."""
+    """An answer is a list of tests, ``{reason: TEXT}``, or for code ``{run: ...}`` (tests/suite/test_documents.py)."""
     if isinstance(answer, dict):
-        return (
-            [] if set(answer) == {"reason"} and answer["reason"] else ["an answer is a list of tests, or has a reason"]
-        )
+        is_known = list(answer) in (["reason"], ["run"]) and all(answer.values())
+        return [] if is_known else ["an answer is a list of tests, or has a reason, or is run"]
     return [f"{test} does not exist" for test in answer if not exists(test)] if answer else ["no test"]
+
+
+def counts(checkout, folder):
+    """How many blocks of code are run as written, are run by other tests, and carry a reason why they are not run."""
+    answers = [one for name in documents(checkout) for one in (read_answers(folder, name).get("blocks") or {}).values()]
+    kinds = [next(iter(one)) if isinstance(one, dict) else "tests" for one in answers]
+    return {kind: kinds.count(kind) for kind in ("run", "tests", "reason")}
 
 
 def read_answers(folder, document):

@@ -33,7 +33,7 @@ def test_each_file_of_answers_is_for_a_document():
     [
         ("A is so. B is *never*\nso.", {"sentences": {"B is": [OWN]}}, []),
         ("- a is `rejected`", {}, ["no test: a is `rejected`"]),
-        ("```\nnever\n```", {}, []),
+        ("```\nnever\n```", {"blocks": {"never": {"reason": "a word"}}}, []),
         ("| a | b |\n|---|---|\n| always | c |", {}, ["no test: a | b"]),
         ("| a | b |\n|---|---|\n| always | c |", {"tables": {"a | b": {"reason": "only names"}}}, []),
         ("<!-- begin generated: a -->\nnever\n<!-- end generated: a -->", {}, []),
@@ -42,7 +42,9 @@ def test_each_file_of_answers_is_for_a_document():
          ["Never.: tests/gates/test_promises.py::no does not exist"]),
         ("No.", {"sentences": {"No": [OWN]}}, ["no such promise: No"]),
         ("Always.", {"sentences": {"Always": {"because": "x"}}},
-         ["Always: an answer is a list of tests, or has a reason"]),
+         ["Always: an answer is a list of tests, or has a reason, or is run"]),
+        ("```\nvirsh list\n```", {}, ["no test: virsh list\n"]),
+        ("```\nvirsh list\n```", {"blocks": {"list": {"run": {"platform": "libvirt_test"}}}}, []),
     ],
 )  # fmt: skip
 def test_problems(text, answers, found):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import nullcontext
+from pathlib import Path
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED
@@ -116,6 +118,12 @@ class Adapter:
     def registered_disks(self):
         """Files of disks in a registry of the platform, used or not."""
         return []
+
+    def put_image(self, path):
+        """Create a small image that cannot be booted, with the format of its suffix."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        image_format = {".raw": "raw", ".vdi": "vdi"}.get(Path(path).suffix, "qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", image_format, path, "16M"], check=True)
 
     def define_network(self):
         """Create a network that is not active, if a scenario uses one on this platform."""
