@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import api_storage, statistics
+from . import api_storage, privileges, statistics
 from .errors import ParameterError
 
 
@@ -169,10 +169,17 @@ def status(call):
 
 
 def bridges(call):
-    names = call.world.cluster.bridges.get(call.node, ())
-    kind = call.get("type")
+    """The bridges that the caller may use or see; those without a port have no way out for VLANs."""
+    cluster, kind = call.world.cluster, call.get("type")
     return [
-        {"iface": name, "type": "bridge", "active": 1, "autostart": 1}
-        for name in names
+        {
+            "iface": name,
+            "type": "bridge",
+            "active": 1,
+            "autostart": 1,
+            "bridge_ports": "" if name in cluster.bridges_without_port else "eno1",
+        }
+        for name in cluster.bridges.get(call.node, ())
         if kind in (None, "bridge", "any_bridge", "any_local_bridge", "include_sdn")
+        and privileges.sees_bridge(call, name)
     ]

@@ -92,7 +92,14 @@ def _entry(storage, name, volume):
         "ctime": 1_790_000_000,
         "content": volume.content,
     }
-    return found | ({"vmid": volume.vmid} if volume.vmid else {}) | ({"parent": volume.base} if volume.base else {})
+    return found | ({"vmid": volume.vmid} if volume.vmid else {}) | _parent(storage, volume)
+
+
+def _parent(storage, volume):
+    """The base of a linked clone: the name in its image file, or the origin of a ZFS volume (ASSUMED)."""
+    if storage.has_files and volume.content == "images":
+        return {"parent": f"../{volume.base}" if volume.base else None}
+    return {"parent": f"{volume.base}@__base__"} if volume.base else {}
 
 
 def _volid(call):

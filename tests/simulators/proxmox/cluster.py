@@ -90,6 +90,8 @@ class Cluster:
     tag_style: dict = field(default_factory=dict)
     #: {node: names of its bridges}
     bridges: dict = field(default_factory=dict)
+    #: Names of bridges without a port that are not VLAN aware: no NIC with a VLAN starts there.
+    bridges_without_port: set = field(default_factory=set)
 
     def has_quorum(self):
         return 2 * sum(node.online for node in self.nodes.values()) > len(self.nodes)

@@ -112,8 +112,9 @@ def _part(call, key, value, name):
 
 def _privileges(description, key, value):
     if drives.is_drive(key) or drives.is_unused(key):
-        cdrom = drives.is_drive(key) and value and drives.is_cdrom(drives.parse(description, key, value))
-        return ("VM.Config.CDROM",) if cdrom else ("VM.Config.Disk",)
+        drive = drives.parse(description, key, value) if drives.is_drive(key) and value else None
+        is_optical = drive and (drives.is_cdrom(drive) or drives.is_cloudinit(drive))
+        return ("VM.Config.CDROM",) if is_optical else ("VM.Config.Disk",)
     return next((held for held, keys in _GROUPS.items() if re.fullmatch(keys, key)), ("VM.Config.Options",))
 
 
@@ -125,6 +126,15 @@ def check_bridge(call, key, value):
     if card.get("bridge"):
         path = f"/sdn/zones/localnetwork/{card['bridge']}"
         call.world.access.require(call.user, f"{path}/{card['tag']}" if card.get("tag") else path, ["SDN.Use"])
+
+
+def sees_bridge(call, bridge):
+    """Whether a bridge is listed: with a privilege on it, or on one of its VLANs."""
+    path, access = f"/sdn/zones/localnetwork/{bridge}", call.world.access
+    paths = [path, *(right[0] for right in access.rights if right[0].startswith(f"{path}/"))]
+    return call.world.schema.version < (8, 0) or any(
+        access.may(call.user, one, ["SDN.Audit", "SDN.Use"], any_of=True) for one in paths
+    )
 
 
 def check_devices(call, options):

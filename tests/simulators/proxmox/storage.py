@@ -15,6 +15,8 @@ _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
 #: Types of storages that keep volumes as files in a directory of their VM.
 _FILES = {"dir", "nfs"}
 _BASE_PATH = {"zfspool"}
+#: Types of storages whose linked clones do not need their base any more, so it can be deleted.
+_INDEPENDENT_CLONES = {"lvmthin"}
 
 
 def size_of(text):
@@ -131,7 +133,7 @@ class Storages:
             raise ApiError(f"storage '{storage_id}': no space left on device")
         stored_as = format or self.default_format(storage_id, kind)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
-        stands_on = None if storage.naive else base
+        stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base
         storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on)
         volid = f"{storage_id}:{name}"
         self._effect(vmid, f"ALLOC {volid} {-(-size // KIB)}K fmt={stored_as}")

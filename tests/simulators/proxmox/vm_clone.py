@@ -89,8 +89,8 @@ def _copies(call, machine, options, full):
 
 def _check_target(call, machine, copies, full):
     storages, target, storage_id = call.world.storages, call.get("target"), call.get("storage")
-    if full:
-        for copy in copies:
+    for copy in copies:
+        if not drives.is_cdrom(copy.drive):
             privileges.check_space(call, storage_id or copy.drive["file"].partition(":")[0])
     if storage_id:
         storages.usable(storage_id, target or machine.node)

@@ -88,6 +88,8 @@ def _check_rights(call, options, deletes):
             privileges.check_bridge(call, key, value)
     for key in deletes:
         privileges.check_option(call, call.vmid, key, None, old.get(key))
+        if key in old and key.startswith("net") and key[3:].isdigit():
+            privileges.check_bridge(call, key, old[key])
 
 
 def _check_found(call, machine):

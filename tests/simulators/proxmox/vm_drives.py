@@ -23,9 +23,7 @@ def check_access(call, options, default=None):
         asked = drives.wanted(drive)
         if asked:
             _check_space(call, asked[0] or default)
-        elif drives.is_cloudinit(drive) and drive["file"].endswith(":cloudinit"):
-            _check_space(call, drive["file"].partition(":")[0])
-        elif drives.volume_of(drive):
+        elif drives.volume_of(drive) and not drive["file"].endswith(":cloudinit"):
             _check_volume(call, key, drive)
 
 

@@ -6,16 +6,25 @@
 from __future__ import annotations
 
 from . import statistics, vm_drives
+from .world import missing
 
 
 def listing(call):
-    """The VMs of one node, from the present configuration files and processes."""
+    """The VMs of one node, from the present configuration files and processes.
+
+    As recorded, it fails if one of the files is removed after their names were read.
+    """
     world = call.world
-    return [
-        _entry(world, machine, call.flag("full"))
-        for vmid, machine in sorted(world.cluster.machines.items())
-        if machine.node == call.node and world.access.may(call.user, f"/vms/{vmid}", ["VM.Audit"])
-    ]
+    vmids = sorted(vmid for vmid, machine in world.cluster.machines.items() if machine.node == call.node)
+    yield world.timing.listing
+    found = []
+    for vmid in vmids:
+        machine = world.cluster.machines.get(vmid)
+        if machine is None or machine.node != call.node:
+            raise missing(call.node, vmid)
+        if world.access.may(call.user, f"/vms/{vmid}", ["VM.Audit"]):
+            found.append(_entry(world, machine, call.flag("full")))
+    return found
 
 
 def _entry(world, machine, full):

@@ -125,9 +125,12 @@ def _check_bridges(world, machine):
     """QEMU does not start if the bridge of a NIC does not exist."""
     for key, value in sorted(machine.config.current.items()):
         if key.startswith("net") and key[3:].isdigit():
-            bridge = propertystring.parse(value, world.schema.properties_of(key)).get("bridge")
+            card = propertystring.parse(value, world.schema.properties_of(key))
+            bridge = card.get("bridge")
             if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
                 raise ApiError(f"start failed: QEMU exited with code 1\nbridge '{bridge}' does not exist")
+            if card.get("tag") and bridge in world.cluster.bridges_without_port:
+                raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
 
 
 def _check_volumes(world, machine):
