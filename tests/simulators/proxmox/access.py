@@ -80,6 +80,7 @@ class User:
 class Token:
     secret: str
     separated: bool = True
+    expired: bool = False
 
 
 @dataclass
@@ -87,6 +88,7 @@ class Account:
     password: str | None = None
     #: The second factor: a code that is required in addition to the password, or None.
     otp: str | None = None
+    disabled: bool = False
     tokens: dict = field(default_factory=dict)
 
 
@@ -167,7 +169,7 @@ class Access:
         if found:
             account = self.accounts.get(found.group(1))
             token = account.tokens.get(found.group(2)) if account else None
-        if token is None or token.secret != found.group(3):
+        if token is None or token.secret != found.group(3) or token.expired or account.disabled:
             raise Unauthorized("Authentication failed!")
         return User(found.group(1), found.group(2))
 

@@ -137,14 +137,14 @@ def upload(call):
 
     def work(_task):
         yield call.world.timing.upload
-        _keep(call, name, file["size"])
+        _keep(call, name, file.size)
 
     return call.task("imgcopy", work, "")
 
 
 def _check_sum(call, file):
     expected = call.get("checksum")
-    if expected and expected.lower() != file["sums"].get(call.get("checksum-algorithm", "sha256")):
+    if expected and expected.lower() != file.checksum(call.get("checksum-algorithm", "sha256")):
         raise ApiError("checksum mismatch: the file is not what was announced")
 
 

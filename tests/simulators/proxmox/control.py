@@ -107,6 +107,7 @@ def _volumes(world):
 _ACTIONS = {
     "machines": _machines,
     "volumes": _volumes,
+    "behind": lambda world, **change: behind.asked(world, change),
     "fail": behind.fail,
     "write": behind.write,
     "journal": _journal,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import re
@@ -14,12 +13,12 @@ from urllib.parse import unquote, unquote_plus
 
 from .errors import ApiError
 from .gateway import Request
+from .web import File
 
 PREFIX = "/api2/json"
 _LARGEST_BODY = 512 * 1024
 _numbers = weakref.WeakKeyDictionary()
 _count = itertools.count(1)
-_SUMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
 def _number_of(transport):
@@ -31,18 +30,26 @@ def _number_of(transport):
 
 async def read(http, uploads):
     """The Request of an aiohttp request; uploaded files are added to ``uploads``."""
-    path, _mark, query = http.raw_path.partition("?")
-    is_upload = http.method == "POST" and path.endswith("/upload")
+    is_upload = http.method == "POST" and http.path.endswith("/upload")
     _check_body(http, is_upload)
-    params = await _upload(http, uploads) if is_upload else _params(http, await http.read())
+    made = request(http.method, http.raw_path, http.headers, b"" if is_upload else await http.read())
+    if is_upload:
+        made.params = await _upload(http, uploads)
+    made.connection = _number_of(http.transport)
+    return made
+
+
+def request(method, target, headers, body):
+    """The Request of a request line's ``target``, {header: value} and a body that is no upload."""
+    path, _mark, query = target.partition("?")
+    headers = {name.lower(): value for name, value in headers.items()}
     return Request(
-        method=http.method,
+        method=method,
         path=unquote(path)[len(PREFIX) :],
         query=pairs(query),
-        params=params,
-        headers={name.lower(): value for name, value in http.headers.items()},
-        cookies=dict(http.cookies),
-        connection=_number_of(http.transport),
+        params=_params(headers.get("content-type", ""), body),
+        headers=headers,
+        cookies=dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";")),
     )
 
 
@@ -56,8 +63,8 @@ def _check_body(http, is_upload):
         raise ApiError("for data too large", 501)
 
 
-def _params(http, body):
-    if http.content_type == "application/json" and body:
+def _params(kind, body):
+    if kind.startswith("application/json") and body:
         try:
             found = json.loads(body)
         except ValueError:
@@ -90,19 +97,21 @@ async def _upload(http, uploads):
         if part.filename is None:
             params.setdefault(part.name, await part.text())
             continue
-        stored = f"/var/tmp/pveupload-{len(uploads):032x}"
-        uploads[stored] = await _measured(part)
-        params.update(filename=part.filename, tmpfilename=stored)
+        params.update(filename=part.filename, tmpfilename=store(uploads, await _received(part)))
         break
     await http.release()
     return params
 
 
-async def _measured(part):
-    sums = {name: hashlib.new(name, usedforsecurity=False) for name in _SUMS}
-    size = 0
+async def _received(part):
+    file = File()
     while chunk := await part.read_chunk(1 << 16):
-        size += len(chunk)
-        for checksum in sums.values():
-            checksum.update(chunk)
-    return {"size": size, "sums": {name: checksum.hexdigest() for name, checksum in sums.items()}}
+        file.add(chunk)
+    return file
+
+
+def store(uploads, file):
+    """Keep an uploaded file; returns its temporary name on the server."""
+    name = f"/var/tmp/pveupload-{len(uploads):032x}"
+    uploads[name] = file
+    return name

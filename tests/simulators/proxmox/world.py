@@ -9,6 +9,7 @@ import random
 import uuid
 from dataclasses import replace
 
+from . import web
 from .access import Access
 from .cluster import Cluster, Guest
 from .engine import DrivenClock, Engine, FileLock
@@ -49,6 +50,8 @@ class World:
         self._flocks = {}
         #: Uploaded files, by the name of the server's temporary file.
         self.uploads = {}
+        #: A function that returns the web.File of an URL.
+        self.web = web.fetch
 
     @property
     def now(self):
