@@ -11,6 +11,7 @@ from . import web as download
 from .access import ADMINISTRATOR, Account, Token
 from .cluster import Guest, Node, Pool
 from .storage import GIB, Storage, Volume
+from .timing import Timing
 from .world import World
 from .worlds import ROOT_PASSWORD, TOKEN_SECRET, add_machine
 
@@ -29,7 +30,7 @@ def world(given, clock=None, version=(9, 2)):
     for number, (name, values) in enumerate(given["nodes"].items(), 1):
         node = Node(name, **{"ip": f"192.0.2.{number}"} | {key: values[key] for key in _GIVEN & set(values)})
         made.cluster.nodes[name] = node
-        made.cluster.bridges[name] = dict(given.get("bridges", {}))
+        made.cluster.bridges[name] = tuple(given.get("bridges", ()))
     for name, values in given.get("storages", {}).items():
         made.storages.add(_storage(name, values))
     _add_volumes(made, given.get("volumes", {}))
@@ -40,6 +41,8 @@ def world(given, clock=None, version=(9, 2)):
     made.cluster.tag_style = given.get("tag-style") or {}
     for machine in given.get("vms", ()):
         add_machine(made, **{"node": made.local_node, "options": {}, "guest": made.new_guest(), **machine})
+    # The recorded server's statistics were those of the moment.
+    made.timing = Timing(**{"statistics": 0.0, **given.get("timing", {})})
     made.statistics.renew()
     return made
 

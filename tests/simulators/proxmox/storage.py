@@ -17,6 +17,8 @@ _FILES = {"dir", "nfs"}
 _BASE_PATH = {"zfspool"}
 #: Types of storages whose linked clones do not need their base any more, so it can be deleted.
 _INDEPENDENT_CLONES = {"lvmthin"}
+_EXTENT = 4 * MIB
+_STATE_EXTRA = 500 * MIB
 
 
 def size_of(text):
@@ -72,6 +74,10 @@ class Storage:
     def on(self, node):
         """{name: Volume} on a node."""
         return {name: volume for (where, name), volume in self.volumes.items() if self.shared or where == node}
+
+    def rounded(self, size):
+        """The size of a volume that is created for ``size`` bytes: LVM allocates extents."""
+        return -(-size // _EXTENT) * _EXTENT if self.type == "lvmthin" else size
 
     def is_on(self, node):
         return self.nodes is None or node in self.nodes
@@ -134,6 +140,7 @@ class Storages:
         stored_as = format or self.default_format(storage_id, kind)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
         stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base
+        size = storage.rounded(size)
         storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on)
         volid = f"{storage_id}:{name}"
         self._effect(vmid, f"ALLOC {volid} {-(-size // KIB)}K fmt={stored_as}")
@@ -143,11 +150,13 @@ class Storages:
         files = self.get(storage_id).has_files
         return "qcow2" if files and kind == "cloudinit" else "raw"
 
-    def allocate_state(self, storage_id, node, vmid, name, size):
-        """Create a volume for the memory of a VM; ``effect`` is not called."""
+    def allocate_state(self, storage_id, node, vmid, name, memory):
+        """Create a volume for the memory of a VM, in bytes; ``effect`` is not called."""
         storage = self.usable(storage_id, node)
         name = f"vm-{vmid}-state-{name}"
         name = f"{vmid}/{name}.raw" if storage.has_files else name
+        # Twice the memory, because the guest goes on while it is saved, and what QEMU itself needs.
+        size = storage.rounded(2 * memory + _STATE_EXTRA)
         storage.volumes[storage.key(node, name)] = Volume(size, "raw", "images", vmid)
         return f"{storage_id}:{name}"
 
@@ -167,7 +176,7 @@ class Storages:
 
     def resize(self, volid, node, size):
         volume = self.existing(volid, node)
-        volume.size = size
+        volume.size = self.get(volid.partition(":")[0]).rounded(size)
         self._effect(volume.vmid, f"RESIZE {volid} {size}")
 
     def make_base(self, volid, node):

@@ -111,9 +111,11 @@ def _now(call, change):
     _check_memory(config, change.options)
     for key in change.reverts:
         _revert(call, machine, config, key)
+    order = _BootOrder(config, "boot" in change.deletes)
     for key in change.deletes:
         _delete(call, machine, config, key, change.forced)
-    _set_all(call, machine, config, change)
+        order.leave(key)
+    _set_all(call, machine, config, change, order)
     machine.write(config.reparsed())
     if machine.running:
         vm_hotplug.apply_live(call.world, machine)
@@ -158,7 +160,6 @@ def _delete(call, machine, config, key, forced):
         config.current.pop("lock", None)
     else:
         config.delete_pending(key, forced)
-    _leave_boot_order(config, key)
 
 
 def _delete_unused(call, machine, config, key, protected):
@@ -186,13 +187,30 @@ def _drop_pending_drive(call, machine, config, key, forced):
         drives.register_unused(config.current, volid)
 
 
-def _leave_boot_order(config, key):
-    order = vm_options.boot_order(config.next_start())
-    if key in order:
-        config.set_pending("boot", vm_options.order_text([device for device in order if device != key]))
+class _BootOrder:
+    """The boot order, which devices leave and optical drives join. It begins with the present one, not the pending one;
+    an order in the old form does not list devices.
+    """
+
+    def __init__(self, config, deleted):
+        self._config = config
+        self._devices = vm_options.boot_order(config.current)
+        self._deleted = deleted
+
+    def leave(self, key):
+        if key in self._devices and not self._deleted:
+            self._set([device for device in self._devices if device != key])
+
+    def join(self, key, drive):
+        if self._devices and key not in self._devices and drives.is_cdrom(drive) and not drives.is_cloudinit(drive):
+            self._set([*self._devices, key])
+
+    def _set(self, devices):
+        self._devices = devices
+        self._config.set_pending("boot", vm_options.order_text(devices))
 
 
-def _set_all(call, machine, config, change):
+def _set_all(call, machine, config, change, order):
     world = call.world
     options = dict(change.options)
     after = {**config.next_start(), **options}
@@ -204,6 +222,7 @@ def _set_all(call, machine, config, change):
     for key, value in sorted(options.items()):
         if drives.is_drive(key):
             _set_drive(call, machine, config, key, value)
+            order.join(key, drives.parse(world.schema, key, value))
         elif drives.is_unused(key):
             config.current[key] = value
         else:
@@ -216,16 +235,6 @@ def _set_drive(call, machine, config, key, value):
     world = call.world
     drive = drives.parse(world.schema, key, value)
     vm_drives.check_single_cloudinit(world.schema, key, drive, config.next_start())
-    if drives.is_cdrom(drive):
-        _join_boot_order(config, key)
     _drop_pending_drive(call, machine, config, key, forced=False)
     text, _new = vm_drives.made(world, machine.node, machine.vmid, key, drive)
     config.set_pending(key, text)
-
-
-def _join_boot_order(config, key):
-    """Append a new optical drive to the boot order; an order in the old form does not list devices."""
-    options = config.next_start()
-    order = vm_options.boot_order(options)
-    if order and key not in options and key not in order:
-        config.set_pending("boot", vm_options.order_text([*order, key]))

@@ -60,8 +60,9 @@ def made(world, node, vmid, key, drive, default=None):
         storage_id = asked[0] or default
         if storage_id is None:
             raise ApiError("no storage ID specified (and no default storage)")
-        new = _allocate(world, node, vmid, drive, storage_id, _size(world, node, key, drive, asked[1], storage_id))
-        drive["size"] = size_text(world.storages.existing(new, node).size)
+        size = _size(world, node, key, drive, asked[1], storage_id)
+        new = _allocate(world, node, vmid, drive, storage_id, size)
+        drive["size"] = size_text(size)
     elif drives.volume_of(drive):
         drive["size"] = size_text(world.storages.existing(drive["file"], node).size)
     return drives.printed(world.schema, key, drive), new

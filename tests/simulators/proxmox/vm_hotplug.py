@@ -17,8 +17,9 @@ _FAST = re.compile(
     # The recorded calls show this for this option, too.
     r"|hotplug"
 )
+#: Options of which the value in the present cloud-init drive is recorded. A password is none of them.
 _CLOUDINIT = re.compile(
-    r"name|cicustom|cipassword|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+"
+    r"name|cicustom|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+"
 )
 _NET = re.compile(r"net\d+")
 _PLUGGABLE_DISK = re.compile(r"(?:scsi|virtio)\d+")
@@ -119,7 +120,10 @@ def _plain(world, machine, key, features):
         _need("memory", features)
         if machine.config.current.get("numa") != "1":
             raise _Waits
-    elif key != "tablet":
+    elif key == "tablet":
+        # Recorded is only that it waits without any feature.
+        _need("usb", features)
+    else:
         raise _Waits
     _plug(world, machine, key)
 
