@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     api_cluster,
+    api_files,
     api_pools,
     api_storage,
     api_tasks,
@@ -42,6 +43,7 @@ METHODS = {
     "GET /nodes/{node}/capabilities/qemu/cpu": api_cluster.cpu_models,
     "GET /nodes/{node}/network": api_cluster.bridges,
     "GET /nodes/{node}/tasks": api_tasks.node_tasks,
+    f"GET {_TASK}": api_tasks.index,
     f"GET {_TASK}/status": api_tasks.task_status,
     f"GET {_TASK}/log": api_tasks.task_log,
     f"DELETE {_TASK}": api_tasks.stop_task,
@@ -59,8 +61,10 @@ METHODS = {
     f"GET {_STORE}/content": api_storage.content,
     f"GET {_STORE}/content/{{volume}}": api_storage.info,
     f"DELETE {_STORE}/content/{{volume}}": api_storage.delete,
-    f"POST {_STORE}/upload": api_storage.upload,
-    f"POST {_STORE}/download-url": api_storage.download,
+    f"POST {_STORE}/content": api_storage.create,
+    f"POST {_STORE}/upload": api_files.upload,
+    f"POST {_STORE}/download-url": api_files.download,
+    "GET /nodes/{node}/query-url-metadata": api_files.metadata,
     "GET /nodes/{node}/qemu": vm_list.listing,
     "POST /nodes/{node}/qemu": vm_create.create,
     f"GET {_VM}": vm_list.index,

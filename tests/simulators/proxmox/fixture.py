@@ -61,6 +61,8 @@ def _storage(name, values):
 
 
 def _add_volumes(world, volumes):
+    # A new qcow2 image with 2 GiB, which contains nothing, is a file of this size.
+    empty = 196640
     for volid, values in volumes.items():
         storage_id, _colon, name = volid.partition(":")
         storage, kind = world.storages.get(storage_id), name.partition("/")[0]
@@ -68,6 +70,7 @@ def _add_volumes(world, volumes):
         size = values.get("virtual size", values.get("size"))
         for node in world.cluster.nodes:
             volume = Volume(size, values.get("format", "raw"), content, values.get("vmid"))
+            volume.file_size = values.get("size", empty) if content != "images" else None
             storage.volumes[storage.key(node, name)] = volume
 
 

@@ -41,6 +41,12 @@ _PATTERNS = {
     "pve-phys-bits": (r"host|[89]|[1-5][0-9]|6[0-4]", "value must be an integer between 8 and 64 or 'host'"),
 }
 
+# {format: (what its values are, all values)}.
+_ENUMERATIONS = {
+    "pve-storage-content": ("content type", "images rootdir vztmpl iso backup snippets import none".split()),
+    "pve-task-status-type": ("status", "ok error warning unknown".split()),
+}
+
 
 def check(name, value):
     """Raise Refused if ``value`` does not have the format ``name``."""
@@ -51,6 +57,10 @@ def check(name, value):
         pattern, text = _PATTERNS[name]
         if not re.fullmatch(pattern, value):
             raise Refused(text.format(value=value) + "\n")
+    elif name in _ENUMERATIONS:
+        what, known = _ENUMERATIONS[name]
+        if value not in known:
+            raise Refused(f"invalid {what} '{value}'\n")
     elif name in _CHECKERS:
         _CHECKERS[name](value)
 

@@ -170,6 +170,34 @@ def check_space(call, storage_id):
     call.world.access.require(call.user, f"/storage/{storage_id}", ["Datastore.AllocateSpace"])
 
 
+def may_access(call, volid, vmid=None):
+    try:
+        check_volume(call, volid, vmid)
+    except ApiError:
+        return False
+    return True
+
+
+def check_volume(call, volid, vmid=None):
+    """Check whether the caller may use an existing volume for a VM (check_volume_access in Storage.pm)."""
+    access, user = call.world.access, call.user
+    if volid.startswith("/"):
+        if not user.is_root:
+            raise ApiError("Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 1.")
+        return
+    kind, owner = call.world.storages.parsed(volid)
+    path = f"/storage/{volid.partition(':')[0]}"
+    if access.may(user, path, ["Datastore.Allocate"]) or (owner is not None and owner == vmid):
+        return
+    if kind in ("iso", "vztmpl", "import"):
+        access.require(user, path, ["Datastore.AllocateSpace", "Datastore.Audit"], any_of=True)
+    elif owner is not None:
+        access.require(user, path, ["Datastore.Audit"])
+        access.require(user, f"/vms/{owner}", ["VM.Config.Disk"])
+    else:
+        raise ApiError(f"missing privileges to access {volid}")
+
+
 def option_keys(text):
     """The names in a ``delete`` or ``revert`` parameter."""
     return list(dict.fromkeys(schema.split_list(text)))

@@ -18,6 +18,14 @@ _BASE_PATH = {"zfspool"}
 #: Types of storages whose linked clones do not need their base any more, so it can be deleted.
 _INDEPENDENT_CLONES = {"lvmthin"}
 _EXTENT = 4 * MIB
+#: {content type: the folder of its files}
+_FOLDERS = {
+    "iso": "template/iso",
+    "vztmpl": "template/cache",
+    "import": "import",
+    "snippets": "snippets",
+    "backup": "dump",
+}
 _STATE_EXTRA = 500 * MIB
 
 
@@ -41,6 +49,9 @@ class Volume:
     vmid: int | None = None
     #: The base volume, if this one is an overlay.
     base: str | None = None
+    #: Of an ISO image or an image to import: the size of its file, and its checksums if they are known.
+    file_size: int | None = None
+    sums: dict = field(default_factory=dict)
     #: The byte with which a guest filled the volume, and {snapshot: the byte at that time}.
     written: int | None = None
     kept: dict = field(default_factory=dict)
@@ -64,6 +75,30 @@ class Storage:
     @property
     def has_files(self):
         return self.type in _FILES
+
+    @property
+    def path(self):
+        return "/var/lib/vz" if self.id == "local" else f"/mnt/{self.id}"
+
+    def path_of(self, name):
+        """Where a volume is on its node."""
+        if not self.has_files:
+            return f"/dev/pve/{name}"
+        kind, _slash, rest = name.partition("/")
+        return f"{self.path}/{_FOLDERS[kind]}/{rest}" if kind in _FOLDERS else f"{self.path}/images/{name}"
+
+    def check_format(self, format):
+        if format not in self.formats:
+            raise ApiError(f"unsupported format '{format}' at /usr/share/perl5/PVE/Storage/{self._plugin}.pm line 1.")
+
+    @property
+    def formats(self):
+        """The formats of disks; the first is the default."""
+        return ("raw", "qcow2", "vmdk") if self.has_files else ("raw",)
+
+    @property
+    def _plugin(self):
+        return {"lvmthin": "LvmThinPlugin", "zfspool": "ZFSPoolPlugin"}.get(self.type, "Plugin")
 
     def key(self, node, name):
         return (None if self.shared else node, name)
@@ -121,6 +156,24 @@ class Storages:
         storage = self.by_id.get(storage_id)
         return storage.get(node, name) if storage else None
 
+    def parsed(self, volid):
+        """(content type, VMID of the owner or None) of a volume id. Raises ApiError if the name has no known form."""
+        storage, name = self.get(volid.partition(":")[0]), volid.partition(":")[2]
+        if not storage.has_files:
+            found = re.fullmatch(r"(?:base-\d+-[^/\s]+/)?(?:vm|base)-(\d+)-\S+", name)
+            if not found:
+                raise ApiError(f"unable to parse {'zfs' if storage.type == 'zfspool' else 'lvm'} volume name '{name}'")
+            return "images", int(found.group(1))
+        kind, _slash, rest = name.partition("/")
+        if kind in _FOLDERS and rest:
+            return kind, None
+        found = re.fullmatch(r"(?:\d+/\S+/)?(\d+)/([^/\s]+)", name)
+        if not found:
+            raise ApiError(f"unable to parse directory volume name '{name}'")
+        if not re.search(r"\.(?:raw|qcow2|vmdk|subvol)$", found.group(2)):
+            raise ApiError(f"unable to parse volume filename '{found.group(2)}'")
+        return "images", int(found.group(1))
+
     def existing(self, volid, node):
         self.usable(volid.partition(":")[0], node)
         volume = self.volume(volid, node)
@@ -138,6 +191,7 @@ class Storages:
             # ASSUMED: the real text comes from the storage's tool.
             raise ApiError(f"storage '{storage_id}': no space left on device")
         stored_as = format or self.default_format(storage_id, kind)
+        storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
         stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base
         size = storage.rounded(size)

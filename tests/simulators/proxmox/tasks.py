@@ -74,6 +74,10 @@ class Tasks:
             raise ParameterError(upid="no such task")
         return self.by_upid[upid]
 
+    def is_unknown(self, upid):
+        """Whether a UPID has the right form, but there is no such task."""
+        return UPID.fullmatch(upid) is not None and upid not in self.by_upid
+
     def crashed(self, text):
         """Record and print a traceback of the simulator itself."""
         self.crashes.append(text)

@@ -23,7 +23,7 @@ def check_access(call, options, default=None):
         asked = drives.wanted(drive)
         if asked:
             _check_space(call, asked[0] or default)
-        elif drives.volume_of(drive) and not drive["file"].endswith(":cloudinit"):
+        elif drive["file"] not in ("none", "cdrom") and not drive["file"].endswith(":cloudinit"):
             _check_volume(call, key, drive)
 
 
@@ -34,8 +34,10 @@ def _check_space(call, storage_id):
 
 
 def _check_volume(call, key, drive):
-    call.world.storages.get(drive["file"].partition(":")[0])
-    if drive["file"].partition(":")[2].startswith("iso/") and not drives.is_cdrom(drive):
+    privileges.check_volume(call, drive["file"], call.vmid)
+    if drive["file"].startswith("/"):
+        return
+    if call.world.storages.parsed(drive["file"])[0] == "iso" and not drives.is_cdrom(drive):
         raise ParameterError.of({key: "explicit 'media=cdrom' is required for iso images"})
 
 

@@ -34,12 +34,27 @@ class File:
 
     def add(self, chunk):
         self.size += len(chunk)
-        self.head = self.head or chunk[:16]
+        self.head = self.head or chunk[:32]
         for checksum in self._sums.values():
             checksum.update(chunk)
 
+    @property
+    def real(self):
+        return bool(self._sums)
+
+    @property
+    def virtual_size(self):
+        """The size of a disk in this file: the qcow2 header has it, others are rounded to sectors."""
+        if self.head.startswith(b"QFI\xfb"):
+            return int.from_bytes(self.head[24:32], "big")
+        return -(-self.size // 512) * 512
+
+    @property
+    def checksums(self):
+        return {name: checksum.hexdigest() for name, checksum in self._sums.items()}
+
     def checksum(self, name):
-        return self._sums[name].hexdigest() if self._sums else None
+        return self.checksums.get(name)
 
     @classmethod
     def invented(cls):

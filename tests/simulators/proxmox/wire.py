@@ -92,15 +92,25 @@ async def _upload(http, uploads):
     """The form fields before the file. Fields after it are ignored, as on the real server."""
     if http.content_type != "multipart/form-data":
         return pairs((await http.read()).decode())
-    params = {}
+    fields = []
     async for part in await http.multipart():
         if part.filename is None:
-            params.setdefault(part.name, await part.text())
+            fields.append((part.name, await part.text()))
             continue
-        params.update(filename=part.filename, tmpfilename=store(uploads, await _received(part)))
+        params = {**form(fields), "filename": part.filename, "tmpfilename": store(uploads, await _received(part))}
         break
+    else:
+        params = form(fields)
     await http.release()
     return params
+
+
+def form(fields):
+    """The parameters of a form's [(name, value)] before the file; the real server knows only this order of them."""
+    names = [name for name, _value in fields]
+    if names != [name for name in ("content", "checksum-algorithm", "checksum") if name in names]:
+        raise ApiError("Bad Request", 400)
+    return dict(fields)
 
 
 async def _received(part):

@@ -116,7 +116,7 @@ class Scenario:
     def _upload(self, path, headers, file):
         """The parts of a form are read by aiohttp, see test_server.py; here are those before the file."""
         stored = wire.store(self.world.uploads, web.File(file["content"].encode()))
-        params = {**dict(file["fields"]), "filename": file["name"], "tmpfilename": stored}
+        params = {**wire.form(file["fields"]), "filename": file["name"], "tmpfilename": stored}
         return wire.request("POST", path, headers, urlencode(params).encode())
 
     def _credentials(self, step):

@@ -135,7 +135,9 @@ def test_a_start_needs_its_media(gateway):
 def test_a_download_does_not_replace_a_file_unless_it_can_be_compared(gateway):
     asked = {"url": "https://example.com/debian.iso", "content": "iso", "filename": "debian.iso"}
     path = "/nodes/pve1/storage/local/download-url"
-    assert run(gateway, "POST", path, **asked) == "refusing to override existing file 'debian.iso'"
+    assert run(gateway, "POST", path, **asked) == (
+        "refusing to override existing file '/var/lib/vz/template/iso/debian.iso'"
+    )
     assert run(gateway, "POST", path, **asked, checksum="00", checksum_algorithm="sha256") == "OK"
     assert run(gateway, "POST", path, **{**asked, "filename": "new one.iso"}) == "OK"
     listed = gateway.call("GET", "/nodes/pve1/storage/local/content", {"content": "iso"}).data
@@ -145,7 +147,7 @@ def test_a_download_does_not_replace_a_file_unless_it_can_be_compared(gateway):
 
 def test_cloud_init_changes_are_pending_until_the_drive_is_created_again(gateway):
     run(gateway, "PUT", f"{VM1}/config", scsi2="local-lvm:cloudinit")
-    run(gateway, "PUT", f"{VM1}/config", ciuser="debian")
+    run(gateway, "PUT", f"{VM1}/config", ciuser="debian", name="renamed")
     told = {entry["key"]: entry for entry in gateway.call("GET", f"{VM1}/cloudinit").data}
     assert told["ciuser"] == {"key": "ciuser", "pending": "debian"}
     run(gateway, "POST", f"{VM1}/status/stop")
