@@ -194,6 +194,13 @@ class Access:
 
     # Permissions ----------------------------------------------------------------------------------------------------
 
+    def role_list(self):
+        """Entries of all roles; those that every cluster has are special."""
+        return [
+            {"roleid": name, "privs": ",".join(sorted(held)), "special": int(name in ROLES)}
+            for name, held in sorted(self.roles.items())
+        ]
+
     def allow(self, path, id, role, propagate=True):
         self.rights.append((path, id, role, propagate))
 

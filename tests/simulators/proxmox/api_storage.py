@@ -38,14 +38,17 @@ def _described(storage):
 def on_node(call):
     world, wanted = call.world, call.get("content")
     return [
-        {"storage": storage.id, **status_of(call.world, storage, call.node)}
+        {"storage": storage.id, **_with_fraction(status_of(call.world, storage, call.node))}
         for storage in world.storages.by_id.values()
-        if storage.is_on(call.node)
-        and call.get("storage") in (None, storage.id)
+        if call.get("storage") in (None, storage.id)
         and (wanted is None or storage.content & set(wanted.split(",")))
-        and not (call.flag("enabled") and storage.disabled)
+        and not (call.flag("enabled") and not _is_enabled(storage, call.node))
         and world.access.may(call.user, f"/storage/{storage.id}", _MAY_SEE, True)
     ]
+
+
+def _with_fraction(status):
+    return status | ({"used_fraction": status["used"] / status["total"]} if status["total"] else {})
 
 
 def status(call):
@@ -60,16 +63,20 @@ def used_on(world, storage, node):
 
 def status_of(world, storage, node):
     used = used_on(world, storage, node)
-    return {
+    found = {
         "type": storage.type,
         "content": ",".join(sorted(storage.content)),
         "shared": int(storage.shared),
-        "enabled": int(not storage.disabled),
-        "active": int(not storage.disabled),
-        "total": storage.total,
-        "used": used,
-        "avail": storage.total - used,
+        "enabled": int(_is_enabled(storage, node)),
+        "active": int(_is_enabled(storage, node)),
     }
+    if not _is_enabled(storage, node):
+        return found | {"total": 0, "used": 0, "avail": 0}
+    return found | {"total": storage.total, "used": used, "avail": storage.total - used}
+
+
+def _is_enabled(storage, node):
+    return storage.is_on(node) and not storage.disabled
 
 
 def content(call):
@@ -79,7 +86,7 @@ def content(call):
         _entry(storage, name, volume)
         for name, volume in sorted(storage.on(call.node).items())
         if kind in (None, volume.content)
-        and vmid in (None, volume.vmid)
+        and (vmid in (None, volume.vmid) or volume.content in ("import", "snippets"))
         and privileges.may_access(call, f"{storage.id}:{name}", vmid)
     ]
 

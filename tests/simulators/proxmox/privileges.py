@@ -45,7 +45,8 @@ def _holds(world, user, check, values):
         return all(held) if kind == "and" else any(held)
     if "require_param" in check and check[check.index("require_param") + 1] not in values:
         return False
-    return world.access.may(user, _path(check[1], values), _aged(world, check[2]), "any" in check)
+    path = _path(check[1], values)
+    return bool(path) and world.access.may(user, path, _aged(world, check[2]), "any" in check)
 
 
 def _named(world, user, check, values):
@@ -59,7 +60,9 @@ def _named(world, user, check, values):
 
 
 def _path(template, values):
-    return re.sub(r"\{([^}]+)\}", lambda found: str(values.get(found.group(1), "")), template)
+    """The path of a check; it is empty, and the check fails, if the name of a pool has wrong characters."""
+    path = re.sub(r"\{([^}]+)\}", lambda found: str(values.get(found.group(1), "")), template)
+    return "" if path.startswith("/pool/") and not re.fullmatch(r"/pool/[A-Za-z0-9.\-_/]*", path) else path
 
 
 def _aged(world, privileges):
@@ -156,9 +159,11 @@ def _cpu_model(call, text):
     return propertystring.parse(text, call.world.schema.properties_of("cpu")).get("cputype") if text else None
 
 
-def check_skiplock(call):
-    if call.flag("skiplock") and not call.user.is_root:
-        raise ParameterError(skiplock="Only root may use this option.")
+def check_root_options(call, *names):
+    """Check that only root@pam itself uses skiplock or one of these parameters."""
+    for name in ("skiplock", *names):
+        if call.get(name, "0") != "0" and not call.user.is_root:
+            raise ParameterError.of({name: "Only root may use this option."})
 
 
 def check_pool(call, pool):

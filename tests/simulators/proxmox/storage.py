@@ -96,6 +96,10 @@ class Storage:
         """The formats of disks; the first is the default."""
         return ("raw", "qcow2", "vmdk") if self.has_files else ("raw",)
 
+    def can_link(self, name, snapshot=None):
+        """Whether a linked clone of a volume is possible: of bases, and on LVM-thin also of snapshots."""
+        return self.naive or "base-" in name or (snapshot is not None and self.type == "lvmthin")
+
     @property
     def _plugin(self):
         return {"lvmthin": "LvmThinPlugin", "zfspool": "ZFSPoolPlugin"}.get(self.type, "Plugin")
@@ -190,6 +194,9 @@ class Storages:
         if storage_id in self._full:
             # ASSUMED: the real text comes from the storage's tool.
             raise ApiError(f"storage '{storage_id}': no space left on device")
+        if format == "linked":
+            # An overlay in a file is always qcow2, whatever its base is.
+            format = "qcow2" if storage.has_files else "raw"
         stored_as = format or self.default_format(storage_id, kind)
         storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
@@ -232,6 +239,15 @@ class Storages:
         volume = self.existing(volid, node)
         volume.size = self.get(volid.partition(":")[0]).rounded(size)
         self._effect(volume.vmid, f"RESIZE {volid} {size}")
+
+    def reassign(self, volid, node, vmid):
+        """Rename a volume to a free name of another VM; returns its new id."""
+        storage_id, _colon, name = volid.partition(":")
+        storage, volume = self.usable(storage_id, node), self.existing(volid, node)
+        new = self._free_name(storage, node, vmid, volume.format, "disk", None)
+        storage.volumes[storage.key(node, new)] = replace(storage.volumes.pop(storage.key(node, name)), vmid=vmid)
+        self._effect(vmid, f"RENAME {volid} {storage_id}:{new}")
+        return f"{storage_id}:{new}"
 
     def make_base(self, volid, node):
         """Rename a volume to the name of a base volume; returns its new id."""

@@ -41,8 +41,12 @@ class Task:
         self.log.append(f"WARN: {line}")
 
     @property
+    def succeeded(self):
+        return self.exitstatus == "OK" or self.exitstatus.startswith("WARNINGS")
+
+    @property
     def last_line(self):
-        if self.exitstatus == "OK" or self.exitstatus.startswith("WARNINGS"):
+        if self.succeeded:
             return f"TASK {self.exitstatus}"
         return f"TASK ERROR: {self.exitstatus}"
 

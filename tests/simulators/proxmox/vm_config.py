@@ -39,7 +39,15 @@ def post(call):
         yield call.world.timing.config
         yield from _now(call, change)
 
-    return call.locked_task("qmconfig", work)
+    upid = call.locked_task("qmconfig", work)
+    give_up, task = call.world.now + call.number("background_delay", 0), call.world.tasks.get(upid)
+    while task.ended is None and call.world.now < give_up:
+        yield 0.05
+    if "background_delay" not in call.params or task.ended is None:
+        return upid
+    if not task.succeeded:
+        raise ApiError(f"failed to update VM {call.vmid}: {task.exitstatus}")
+    return None
 
 
 def _shown(call):
@@ -48,7 +56,7 @@ def _shown(call):
 
 def _asked(call):
     """All checks that do not need the VM's configuration."""
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
     options = call.options()
     deletes = _known(call, "delete")
     reverts = _known(call, "revert")
@@ -63,7 +71,6 @@ def _asked(call):
         if key in deletes:
             raise ParameterError(revert=f"you can't use '-{key}' and -delete {key}' at the same time")
     vm_options.check_ssh_keys(options)
-    vm_options.check_hookscript(call, options)
     options = vm_options.cdrom_as_drive(options)
     if not call.user.is_root:
         _check_rights(call, options, deletes)
@@ -108,6 +115,7 @@ def _now(call, change):
     if not call.world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
     config = machine.config
+    vm_options.check_types(call.world.schema, change.options)
     _check_memory(config, change.options)
     for key in change.reverts:
         _revert(call, machine, config, key)
@@ -228,7 +236,11 @@ def _set_all(call, machine, config, change, order):
         else:
             if key == "boot":
                 vm_options.check_boot(value, {**config.next_start(), **options})
-            config.set_pending(key, vm_options.normalised(world, key, value))
+            value = vm_options.normalised(world, key, value)
+            if key == "description" and not value:
+                config.delete_pending(key, forced=False)
+            else:
+                config.set_pending(key, value)
 
 
 def _set_drive(call, machine, config, key, value):
@@ -236,5 +248,6 @@ def _set_drive(call, machine, config, key, value):
     drive = drives.parse(world.schema, key, value)
     vm_drives.check_single_cloudinit(world.schema, key, drive, config.next_start())
     _drop_pending_drive(call, machine, config, key, forced=False)
-    text, _new = vm_drives.made(world, machine.node, machine.vmid, key, drive)
+    is_template = config.current.get("template") == "1"
+    text, _new = vm_drives.made(world, machine.node, machine.vmid, key, drive, template=is_template)
     config.set_pending(key, text)

@@ -17,14 +17,36 @@ def parsed(schema, options):
     return [(key, drives.parse(schema, key, options[key])) for key in sorted(options) if drives.is_drive(key)]
 
 
-def check_access(call, options, default=None):
-    """All checks before a volume is created: unknown storages, privileges, disk images used as ISO images."""
+def check_access(call, options, default=None, is_new=False):
+    """All checks before a volume is created: unknown storages, privileges, disk images used as ISO images.
+
+    For a new VM, the server does not see yet that "cdrom" is an optical drive, and takes it for a path.
+    """
     for key, drive in parsed(call.world.schema, options):
+        if "import-from" in drive:
+            _check_import(call, key, drive["import-from"])
+        if drive["file"] == "cdrom":
+            if not is_new or "media=" in options[key]:
+                call.world.access.require(call.user, "/", ["Sys.Console"])
+            else:
+                privileges.check_volume(call, "/cdrom")
+            continue
         asked = drives.wanted(drive)
         if asked:
             _check_space(call, asked[0] or default)
-        elif drive["file"] not in ("none", "cdrom") and not drive["file"].endswith(":cloudinit"):
+        elif drive["file"] != "none" and not drive["file"].endswith(":cloudinit"):
             _check_volume(call, key, drive)
+
+
+def _check_import(call, key, source):
+    """Images may be imported that the caller could use, and disks of VMs that it may clone."""
+    kind, owner = (None, None) if source.startswith("/") else call.world.storages.parsed(source)
+    if kind not in (None, "images", "import"):
+        raise ParameterError.of({key: f"{source} has wrong type '{kind}' - needs to be 'images' or 'import'"})
+    if owner is not None:
+        call.world.access.require(call.user, f"/vms/{owner}", ["VM.Clone"])
+    else:
+        privileges.check_volume(call, source, call.vmid)
 
 
 def _check_space(call, storage_id):
@@ -50,8 +72,8 @@ def check_single_cloudinit(schema, key, drive, options):
             raise ApiError(f"{key} - cloud-init drive is already attached at '{other}'")
 
 
-def made(world, node, vmid, key, drive, default=None):
-    """(value to store, created volume or None) of a requested drive."""
+def made(world, node, vmid, key, drive, default=None, template=False):
+    """(value to store, created volume or None) of a requested drive; a template's disk becomes a base at once."""
     drive = dict(drive)
     new = None
     asked = drives.wanted(drive)
@@ -64,7 +86,12 @@ def made(world, node, vmid, key, drive, default=None):
             raise ApiError("no storage ID specified (and no default storage)")
         size = _size(world, node, key, drive, asked[1], storage_id)
         new = _allocate(world, node, vmid, drive, storage_id, size)
+        if template:
+            new = drive["file"] = world.storages.make_base(new, node)
         drive["size"] = size_text(size)
+    elif drive["file"].startswith("/"):
+        # No simulated node has devices or files outside its storages.
+        raise ApiError(f"volume {drive['file']} does not exist")
     elif drives.volume_of(drive):
         drive["size"] = size_text(world.storages.existing(drive["file"], node).size)
     return drives.printed(world.schema, key, drive), new

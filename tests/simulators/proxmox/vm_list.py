@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from . import statistics, vm_drives
-from .world import missing
+from .world import missing, not_found
 
 
 def listing(call):
@@ -17,6 +17,8 @@ def listing(call):
     world = call.world
     vmids = sorted(vmid for vmid, machine in world.cluster.machines.items() if machine.node == call.node)
     yield world.timing.listing
+    for vmid in world.faults.vanishing:
+        raise missing(call.node, vmid)
     found = []
     for vmid in vmids:
         machine = world.cluster.machines.get(vmid)
@@ -38,13 +40,18 @@ def _entry(world, machine, full):
         del found["template"]
     return found | {key: options[key] for key in ("lock", "tags") if key in options}
 
+_OF_VM = (
+    "agent cloudinit config firewall migrate monitor move mtunnel pending remote_migrate resize rrd rrddata sendkey"
+    " snapshot spiceproxy status termproxy unlink vncproxy"
+)
+
 
 def index(_call):
-    return _directory("config", "pending", "status", "snapshot", "clone", "migrate", "agent", "cloudinit", "resize")
+    return _directory(*_OF_VM.split())
 
 
 def status_index(_call):
-    return _directory("current", "start", "stop", "reset", "shutdown", "suspend", "resume", "reboot")
+    return _directory("current", "start", "stop", "reset", "shutdown", "suspend", "reboot")
 
 
 def _directory(*names):
@@ -53,7 +60,9 @@ def _directory(*names):
 
 def feature(call):
     """Whether all volumes of a VM support a feature: snapshot, clone or copy."""
-    machine, world = call.machine(), call.world
+    machine, world = call.machine_or_none(), call.world
+    if machine is None:
+        raise not_found(call)
     options = machine.config.current
     volumes = [volid for _key, volid in vm_drives.owned_volumes(world.schema, options)]
     has = all(_volume_has(world, machine, volid, call.get("feature")) for volid in volumes)
@@ -66,4 +75,4 @@ def _volume_has(world, machine, volid, feature):
     volume = world.storages.volume(volid, machine.node)
     if feature == "snapshot":
         return not (storage.has_files and volume and volume.format == "raw")
-    return "base-" in volid or storage.naive if feature == "clone" else True
+    return storage.can_link(volid) if feature == "clone" else True

@@ -142,6 +142,11 @@ def missing(node, vmid):
     return ApiError(f"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist")
 
 
+def not_found(call):
+    """The other error about a missing VM, of calls that look for it in the cluster."""
+    return ApiError(f"unable to find configuration file for VM {call.vmid} on node '{call.node}'")
+
+
 def check_lock(config, *allowed):
     """Raise ApiError if the configuration is locked; its holder removes the lock."""
     lock = config.current.get("lock")

@@ -24,6 +24,8 @@ from simulators.proxmox.gateway import Answer, Gateway, refused
 #: ``statistics`` numbers of the moment and their types: a client does not decide by these.
 DECISIVE = ("not replayed", "no answer", "status", "errors", "data", "task")
 KINDS = (*DECISIVE, "texts", "statistics")
+#: Seconds that a change outside the API takes.
+_CHANGE = 5
 
 
 def load(path):
@@ -70,6 +72,7 @@ class Scenario:
                 self.world.engine.advance(step["wait"])
             elif "behind" in step:
                 behind.asked(self.world, step["behind"])
+                self.world.engine.advance(_CHANGE)
             else:
                 kind, real, here = self._compared(step)
                 found.counts[kind] += 1
@@ -159,8 +162,8 @@ class Plain:
         if step["method"] != "GET":
             found["data"] = _of_task(answer.data)
         elif answer.status == 200 and step.get("compare") == "keys":
-            names = [set(entry) for entry in _entries(answer.data) if isinstance(entry, dict)]
-            names = set().union(*names)
+            entries = [self.of(entry) for entry in _entries(answer.data) if isinstance(entry, dict)]
+            names = set().union(*entries)
             found["statistics"], found["data"] = sorted(names), sorted(names - set(self._rules["statistics"]))
         elif answer.status == 200 and step.get("compare") == "value":
             found["statistics"], found["data"] = self.of(answer.data), self.of(answer.data, exact=False)

@@ -10,7 +10,7 @@ from collections import Counter
 from unit.simulators.proxmox import corpus
 
 #: The part of the steps that may differ in what a client decides by.
-LIMIT = 0.20
+LIMIT = 0.02
 
 
 def test_it_answers_like_the_recorded_server(checkout, record_property):
