@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from collection_path import CHECKOUT
+from gates.ids_of_tests import exists
 from mutations import table
 from mutations.list import MUTATIONS
 from mutations.mutation import Mutation
@@ -47,20 +48,8 @@ def test_every_area_has_enough_mutations():
 
 def test_first_tests_exist():
     paths = {path for one in MUTATIONS for first in one.first.values() for path in first}
-    assert {path for path in paths if not _exists(path)} == set()
+    assert {path for path in paths if not exists(path)} == set()
     assert {belt for one in MUTATIONS for belt in one.first} <= NAMED_BELTS
-
-
-def _exists(path):
-    file, *names = path.partition("[")[0].split("::")
-    if not (CHECKOUT / file).exists():
-        return False
-    known = _names((CHECKOUT / file).read_text(encoding="utf-8")) if names else ()
-    return all(name in known for name in names)
-
-
-def _names(source):
-    return {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
 
 
 def test_table_has_a_row_for_each_mutation():
@@ -72,7 +61,7 @@ def test_table_has_a_row_for_each_mutation():
 def test_every_mutation_is_killed_by_a_test_that_exists():
     rows = table.read().values()
     assert [row.mutation for row in rows if not row.killed] == []
-    assert [row.test for row in rows if not _exists(row.test)] == []
+    assert [row.test for row in rows if not exists(row.test)] == []
 
 
 def test_old_line_must_occur_once():

@@ -8,10 +8,11 @@ Only options that the task sets are compared. A value that cannot be read is nev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .errors import Refused, Unsupported
-from .model import COLLECTIONS, NEVER, POWER_OFF, RECORDS, Change
+from .model import COLLECTIONS, NEVER, POWER_OFF, Change
 from .units import human_size, is_size
 
 #: Prefix of the cloud-init options; error messages do not show their values.
@@ -60,7 +61,7 @@ def check_supported(label, config, creation, traits):
             if path in traits.fields:
                 _check_value(label, path, value[attribute], traits.fields[path])
     for name, value in config.items():
-        if name in RECORDS:
+        if name in traits.records:
             _check_entry(label, name, name, value, traits)
         elif name in COLLECTIONS:
             for key, entry in value.items():
@@ -112,7 +113,7 @@ def differences(vm, wanted, purge, traits):
     Raises Refused if a change would lose data or is not possible.
     """
     changes, not_compared = [], []
-    for change in _changes(vm.config, wanted, purge):
+    for change in _changes(vm.config, wanted, purge, traits.records):
         field = _require(vm.name, change.kind, change.path, traits)
         if not field.readable:
             not_compared.append(change.path)
@@ -122,23 +123,23 @@ def differences(vm, wanted, purge, traits):
 
 
 def additions(config):
-    """Return the changes that give a VM without settings the settings in ``config``."""
-    return list(_changes({}, config, purge=()))
+    """Return the changes that give a VM without settings the settings in ``config``, each attribute alone."""
+    return list(_changes({}, config, (), {name for name, value in config.items() if isinstance(value, Mapping)}))
 
 
 def _is_added_or_removed(change):
     return change.attribute is None and (change.old is None) != (change.new is None)
 
 
-def _changes(found, wanted, purge):
+def _changes(found, wanted, purge, records):
     for name, value in wanted.items():
         if name in COLLECTIONS:
             yield from _collection_changes(name, found.get(name) or {}, value, name in purge)
-        elif name in RECORDS:
-            yield from _entry_changes(name, None, found.get(name) or {}, value)
         elif name == "native":
             present = found.get(name) or {}
             yield from (Change(name, present.get(key), new, key=key) for key, new in value.items())
+        elif name in records:
+            yield from _entry_changes(name, None, found.get(name) or {}, value)
         else:
             yield Change(name, found.get(name), value, beside=wanted)
 
@@ -227,7 +228,7 @@ def pending(vm):
         stored, running = vm.config[name], vm.active[name]
         if stored == running:
             continue
-        if name in COLLECTIONS + RECORDS + ("native",):
+        if isinstance(stored or running, Mapping):
             stored, running = stored or {}, running or {}
             paths += [
                 f"{name}.{key}" for key in sorted(set(stored) | set(running)) if stored.get(key) != running.get(key)

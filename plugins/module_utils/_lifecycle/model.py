@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Callable, Optional
 
 from .options import VM
@@ -45,7 +46,6 @@ POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", 
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
 
 COLLECTIONS = tuple(name for name, option in VM.items() if option.key)
-RECORDS = tuple(name for name, option in VM.items() if option.options and not option.key)
 EMPTY: Mapping = {}
 
 
@@ -402,3 +402,8 @@ class Traits:
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     copies_running: bool = False
     adjust: Callable = lambda vm, config: config
+
+    @cached_property
+    def records(self):
+        """Names of settings that are a dictionary whose attributes are compared one by one, such as display."""
+        return {kind.partition(".")[0] for kind in self.fields if "." in kind} - {*COLLECTIONS}

@@ -376,7 +376,7 @@ def _recreate_steps(task, changes):
     delete = delete_step(vm, "owned", task.traits)
     config = config_to_recreate(changed_config(vm.config, changes), request, delete.arguments["files"], task.traits)
     create = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
-    wanted = overlay(known_settings(config), request.config)
+    wanted = overlay(known_settings(config), request.config, task.traits)
     end = ENDS_IN[request.state] or vm.power
     return [*_power_steps(task, off), *_create_and_configure(task, [delete, create], wanted, end)]
 

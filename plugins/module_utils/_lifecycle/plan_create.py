@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .errors import NotFound, Refused
 from .identity import known_names, listed
-from .model import ABSENT, COLLECTIONS, LIVE, NEVER, RECORDS, Change, Step
+from .model import ABSENT, COLLECTIONS, LIVE, NEVER, Change, Step
 
 
 def create_step(vm, request, traits, base, source=None, cost=LIVE):
@@ -21,10 +21,10 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
         arguments["id"] = request.id
     if is_cloned(request):
         asked = {name: value for name, value in request.config.items() if name in traits.cloned_with}
-        verb, config = "clone", overlay(config_of_clone(request, source, traits), asked)
+        verb, config = "clone", overlay(config_of_clone(request, source, traits), asked, traits)
         arguments["source"] = source
         # The final NICs: the cloud-init seed ISO needs their MAC addresses.
-        arguments["networks"] = overlay(base, request.config).get("networks")
+        arguments["networks"] = overlay(base, request.config, traits).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
     return Step(
@@ -143,7 +143,7 @@ def initial_config(request, traits, base):
     """Return the settings of a new VM: those of the task, and defaults for settings that each VM needs."""
     # A list in the task replaces the default list: an empty list of networks means no NIC.
     defaults = {name: value for name, value in traits.defaults.items() if name not in ("disk_size", *request.config)}
-    config = overlay({**defaults, **base}, request.config)
+    config = overlay({**defaults, **base}, request.config, traits)
     disks = _initial_disks(config.pop("disks", {}), request, traits)
     return {**config, "disks": disks} if disks else config
 
@@ -188,7 +188,7 @@ def _has_no_size(entry):
     return not entry.get("size") and not entry.get("source")
 
 
-def overlay(config, wanted):
+def overlay(config, wanted, traits):
     """Return ``config`` updated with ``wanted``; entries that are None in ``wanted`` are removed."""
     result = dict(config)
     for name, value in wanted.items():
@@ -197,7 +197,7 @@ def overlay(config, wanted):
             for key, entry in value.items():
                 entries[key] = None if entry is None else {**(entries.get(key) or {}), **entry}
             result[name] = {key: entry for key, entry in entries.items() if entry is not None}
-        elif name in (*RECORDS, "native"):
+        elif name in traits.records or name == "native":
             result[name] = {**(config.get(name) or {}), **value}
         else:
             result[name] = value

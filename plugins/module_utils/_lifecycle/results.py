@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .differences import pending
-from .model import ABSENT, COLLECTIONS, RECORDS, Secret
+from .model import ABSENT, COLLECTIONS, Secret
 from .units import MIB, human_size, is_size
 
 #: The text that Ansible shows instead of a secret.
@@ -217,9 +219,9 @@ def flat_config(config):
         if name in COLLECTIONS and value:
             for key, attributes in value.items():
                 paths.update(_flat_entry(f"{name}.{key}", attributes))
-        elif name in (*RECORDS, "native") and value:
+        elif isinstance(value, Mapping):
             paths.update({f"{name}.{key}": one for key, one in value.items()})
-        elif value is not None and name not in (*COLLECTIONS, *RECORDS, "native"):
+        elif value is not None:
             paths[name] = value
     return paths
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RECORDS, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
+from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 
 
 def simulate(vm, steps):
@@ -25,7 +25,7 @@ def changed_config(config, changes):
             result[change.field] = change.new
             continue
         part = dict(result.get(change.field) or {})
-        if change.field in RECORDS:
+        if change.key is None:
             part[change.attribute] = change.new
         elif change.attribute is not None:
             entry = {**part.get(change.key, {}), change.attribute: change.new}

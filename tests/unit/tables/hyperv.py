@@ -117,7 +117,7 @@ ROWS = [
         found("running", memory=2 * G, **WITH_DYNAMIC), ask(maximum_memory="3G"),
         refused=("refused", "maximum_memory")),
     row(23, "an integration service is changed live", found("running", integration_services=SERVICES),
-        ask(integration_services={"shutdown": True}), "configure", costs={"integration_services": LIVE}),
+        ask(integration_services={"shutdown": True}), "configure", costs={"integration_services.shutdown": LIVE}),
     Elsewhere(23, "driver", "services are found by their ids, which are the same in all languages"),
     Elsewhere(24, "tool", "missing permissions and a missing module have their own messages"),
     Elsewhere(25, "tool", "names of enumerations, sizes, dates"),

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import changed_config
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 
 def configure(driver, vm, step):
-    for change in step.changes:
-        driver.platform[vm.id]["config"][change.field] = change.new
+    kept = driver.platform[vm.id]
+    kept["config"] = changed_config(kept["config"], step.changes)
     writes.note()

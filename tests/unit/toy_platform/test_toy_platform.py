@@ -50,6 +50,22 @@ def test_vm_lives_from_creation_to_deletion():
     assert platform == {}
 
 
+def test_dictionary_of_one_platform_is_compared_by_attribute():
+    platform = {}
+    for wanted, is_change in (
+        ({"model": "a", "action": "reset"}, True),
+        ({"model": "a"}, False),
+        ({"action": "none"}, True),
+        ({"model": "a", "action": "none"}, False),
+    ):
+        told = carried_out(platform, ask("present", watchdog=wanted, **IMAGE), check=True)
+        outcome = carried_out(platform, ask("present", watchdog=wanted, **IMAGE))
+        assert (outcome.failed, outcome.changed, told.changed) == (False, is_change, is_change), outcome.msg
+        assert told.diff == outcome.diff
+    assert "watchdog.action" in str(carried_out({}, ask("present", watchdog=wanted, **IMAGE)).diff)
+    assert platform["toy-web"]["config"]["watchdog"] == {"model": "a", "action": "none"}
+
+
 def test_settings_are_there_and_defaults_beside_them():
     platform = {}
     outcome = carried_out(platform, ask("present", cpus=2, **IMAGE))

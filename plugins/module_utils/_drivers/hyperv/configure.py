@@ -92,9 +92,10 @@ def _value_calls(vm, raw, changes):
     calls = setting_calls({**_memory(raw, values), "native": native})
     if "tpm" in values:
         calls += tpm_calls(values["tpm"])
-    if "integration_services" in values:
+    services = {change.attribute: change.new for change in changes if change.field == "integration_services"}
+    if services:
         found = {one["Id"].lower(): one["Enabled"] for one in raw.get("VMIntegrationService") or ()}
-        calls += service_calls(raw["Id"], values["integration_services"], found)
+        calls += service_calls(raw["Id"], services, found)
     if values.get("nested_virtualization"):
         for index, nic in enumerate(raw.get("NetworkAdapters") or ()):
             calls += [pick_nic(index, nic), *spoofing_calls([index])]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import ABSENT
 from ..._lifecycle.units import MIB, human_size
 from ..._tools.windows_files import windows_path
 from .mark import MARK_LINE
@@ -41,9 +40,6 @@ def normalized(reader, vm, config):
         adjusted["networks"] = normalized_networks(vm, config["networks"], switches)
     if "native" in config:
         adjusted["native"] = normalized_native(vm, config["native"])
-    if "integration_services" in config and vm.power != ABSENT:
-        current = vm.config.get("integration_services") or {}
-        adjusted["integration_services"] = {**current, **config["integration_services"]}
     return adjusted
 
 

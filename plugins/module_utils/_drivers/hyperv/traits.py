@@ -23,7 +23,7 @@ from ..._lifecycle.model import (
 )
 from ..._lifecycle.units import GIB, MIB
 from ..._ports.windows import CallFailed, ConnectionLost
-from ..._tools.hyperv import HARMLESS
+from ..._tools.hyperv import HARMLESS, SERVICES
 from ..._tools.windows_files import key_of
 from .normalize import normalized
 from .options import HYPERV
@@ -202,6 +202,7 @@ def fields_of(reader):
         "checkpoint_type": _ALWAYS,
         "automatic_checkpoints": _ALWAYS,
         "integration_services": _ALWAYS,
+        **{f"integration_services.{name}": _ALWAYS for name in SERVICES},
         "native": Field(cost=cost_of_native),
         **_media(),
         **_network_fields(),

@@ -12,10 +12,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     COLLECTIONS,
-    RECORDS,
     Change,
+    Field,
     Plan,
     Step,
+    Traits,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, Option, argument_spec
@@ -50,9 +51,13 @@ def test_options_that_only_one_vm_can_have():
     }  # fmt: skip
 
 
-def test_collections_and_records_are_derived_from_options():
+def test_collections_are_derived_from_options():
     assert COLLECTIONS == ("disks", "networks", "port_forwards", "shared_folders")
-    assert set(RECORDS) == {"display", "image", "clone", "cloud_init"}
+
+
+def test_records_are_derived_from_fields():
+    kinds = ("cpus", "disks.size", "native", "watchdog.model")
+    assert Traits("toy", fields=dict.fromkeys(kinds, Field())).records == {"watchdog"}
 
 
 def test_diff_shows_human_readable_sizes_of_platform_options():

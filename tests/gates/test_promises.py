@@ -1,0 +1,49 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each promise in README and guides leads to a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from collection_path import CHECKOUT
+from gates.promises import answers_file, documents, problems, read_answers
+
+ANSWERS = CHECKOUT / "tests/promises"
+OWN = "tests/gates/test_promises.py::test_problems"
+
+
+#: Documents whose promises are being answered, one after the other.
+ANSWERED = [one for one in documents(CHECKOUT) if (ANSWERS / answers_file(one)).exists()]
+
+
+@pytest.mark.parametrize("document", ANSWERED)
+def test_promises_lead_to_tests(document):
+    text = (CHECKOUT / document).read_text(encoding="utf-8")
+    assert problems(text, read_answers(ANSWERS, document)) == []
+
+
+def test_each_file_of_answers_is_for_a_document():
+    assert {path.name for path in ANSWERS.glob("*.yml")} <= set(map(answers_file, documents(CHECKOUT)))
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "found"),
+    [
+        ("A is so. B is *never*\nso.", {"sentences": {"B is": [OWN]}}, []),
+        ("- a is `rejected`", {}, ["no test: a is `rejected`"]),
+        ("```\nnever\n```", {}, []),
+        ("| a | b |\n|---|---|\n| always | c |", {}, ["no test: a | b"]),
+        ("| a | b |\n|---|---|\n| always | c |", {"tables": {"a | b": {"reason": "only names"}}}, []),
+        ("<!-- begin generated: a -->\nnever\n<!-- end generated: a -->", {}, []),
+        ("Never.", {"sentences": {"Never.": []}}, ["Never.: no test"]),
+        ("Never.", {"sentences": {"Never.": ["tests/gates/test_promises.py::no"]}},
+         ["Never.: tests/gates/test_promises.py::no does not exist"]),
+        ("No.", {"sentences": {"No": [OWN]}}, ["no such promise: No"]),
+        ("Always.", {"sentences": {"Always": {"because": "x"}}},
+         ["Always: an answer is a list of tests, or has a reason"]),
+    ],
+)  # fmt: skip
+def test_problems(text, answers, found):
+    assert problems(text, answers) == found
