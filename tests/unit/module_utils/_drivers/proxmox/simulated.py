@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver, needs_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
@@ -40,6 +42,11 @@ class Api:
         if method != "GET" and answer.status < 400:
             writes.note()
         return Answer(answer.status, answer.reason, answer.data, answer.errors)
+
+    def upload(self, path, parameters, file):
+        stored = "/var/tmp/pveupload-00000000000000000000000000000001"
+        self._gateway.world.uploads[stored] = {"size": os.path.getsize(file), "sums": {}}
+        return self.call("POST", path, {**parameters, "filename": os.path.basename(file), "tmpfilename": stored})
 
 
 class SimulatedClock(FakeClock):
