@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from . import behind
+from . import assumptions, behind
 
 PREFIX = "/simulator"
 
@@ -107,6 +107,7 @@ def _volumes(world):
 _ACTIONS = {
     "machines": _machines,
     "volumes": _volumes,
+    "assumptions": assumptions.of_requests,
     "behind": lambda world, **change: behind.asked(world, change),
     "fail": behind.fail,
     "write": behind.write,

@@ -221,7 +221,7 @@ def _merged(request, variables):
     return values
 
 
-def refused(error, version=(9, 1)):
+def refused(error, version=(9, 2)):
     """The Answer for an error."""
     if error.status in (595, 596, 599) or isinstance(error, Unauthorized):
         return Answer(error.status, error.message)

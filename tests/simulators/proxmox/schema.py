@@ -58,7 +58,7 @@ def split_list(text):
 class Schema:
     """``version`` is (major, minor)."""
 
-    def __init__(self, version=(9, 1)):
+    def __init__(self, version=(9, 2)):
         self.version = tuple(version)
         self._file = _read()
         self.cpu_models = frozenset(self._file["cpu_models"])

@@ -223,7 +223,9 @@ def shutdown(call):
 
 def _shutdown(call, task):
     machine = call.machine_or_none()
-    if not machine or not machine.running:
+    if machine is None:
+        raise not_found(call)
+    if not machine.running:
         return
     if not call.flag("skiplock"):
         check_lock(machine.config)
@@ -261,7 +263,9 @@ def guest_goes_down(world, machine, timeout):
 
 def _running_machine(call):
     machine = call.machine_or_none()
-    if machine is None or not machine.running:
+    if machine is None:
+        raise not_found(call)
+    if not machine.running:
         raise ApiError(f"VM {call.vmid} not running")
     return machine
 

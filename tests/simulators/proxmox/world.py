@@ -29,7 +29,7 @@ _EMULATORS = {7: ("7.2.0", "7.2"), 8: ("9.2.0", "9.2"), 9: ("10.1.2", "10.1")}
 class World:
     """``local_node`` is the node to which clients connect; calls to other nodes are proxied."""
 
-    def __init__(self, clock=None, version=(9, 1), local_node="pve1", seed=1):
+    def __init__(self, clock=None, version=(9, 2), local_node="pve1", seed=1):
         self.engine = Engine(clock or DrivenClock())
         self.schema = Schema(version)
         self.local_node = local_node

@@ -93,12 +93,15 @@ def check_copy(driver, label, arguments, vm_options, node):
 
 
 def _check_bases(driver, label, source, vm_options):
-    """Raise Refused if a template has a disk without linked clones: one that was added after it became a template."""
+    """Raise Refused if a template has a disk without linked clones, such as a volume that was attached to it later.
+
+    A new disk of a template becomes a base at once.
+    """
     if vm_options.stored.get("template") != "1":
         return  # The task makes it a template first, with all its disks.
     for slot, disk in sorted((source.config.get("disks") or {}).items()):
         volume = disk.get("source") or ""
-        if not values.is_base(volume) and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME:
+        if volume and not values.is_base(volume) and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME:
             raise Refused(
                 f"{label}: '{source.name}' has no linked clones: its disk {slot} was added after it became a template.",
                 "Set linked: false, or remove that disk.",

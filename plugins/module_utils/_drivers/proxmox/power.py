@@ -13,9 +13,7 @@ from ..._tools.proxmox import Busy
 _ONE_REQUEST = 9
 #: Part of the error message if the guest, or its agent, did not react to a shutdown request.
 _SHUTDOWN_FAILED = "quit/powerdown failed"
-#: Calls that succeed even if the VM is on another node or does not exist.
-_UNCHECKED_CALLS = frozenset({"stop", "shutdown"})
-#: Part of the error message of other calls if the VM does not run, or is on another node.
+#: Part of the error message of most calls if the VM does not run.
 _NOT_RUNNING = "not running"
 
 
@@ -23,14 +21,11 @@ def _call(driver, vm, verb, **parameters):
     """Change the status, and return the type of the task. Fails if the VM is no longer on its last known node."""
     path = f"/nodes/{driver.observer.node_of(vm.id)}/qemu/{vm.id}/status"
     try:
-        task_type = driver.tool.run("POST", f"{path}/{verb}", **parameters)
+        return driver.tool.run("POST", f"{path}/{verb}", **parameters)
     except ApiError as error:
         if _NOT_RUNNING in error.message:
             driver.tool.get(f"{path}/current")
         raise
-    if verb in _UNCHECKED_CALLS:
-        driver.tool.get(f"{path}/current")
-    return task_type
 
 
 def start(driver, vm, step):

@@ -388,4 +388,4 @@ def test_vm_on_an_offline_node_is_not_cloned(world):
 
 
 def test_info_modules_report_what_the_version_of_the_server_supports(world):
-    assert ProxmoxReader(driver_of(world).tool, observer=None).traits().version == "9.1.2"
+    assert ProxmoxReader(driver_of(world).tool, observer=None).traits().version == "9.2.2"
