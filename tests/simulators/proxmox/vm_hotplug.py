@@ -18,9 +18,7 @@ _FAST = re.compile(
     r"|hotplug"
 )
 #: Options of which the value in the present cloud-init drive is recorded. A password is none of them.
-_CLOUDINIT = re.compile(
-    r"name|cicustom|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+"
-)
+_CLOUDINIT = re.compile(r"name|cicustom|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+")
 _NET = re.compile(r"net\d+")
 _PLUGGABLE_DISK = re.compile(r"(?:scsi|virtio)\d+")
 _USB = re.compile(r"usb\d+")

@@ -10,7 +10,17 @@ from .errors import ApiError
 from .storage import size_of
 from .world import check_lock
 
-_NOT_KEPT = ("description", "lock", "template", "digest", "snaptime", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
+_NOT_KEPT = (
+    "description",
+    "lock",
+    "template",
+    "digest",
+    "snaptime",
+    "vmstate",
+    "runningmachine",
+    "runningcpu",
+    "running-nets-host-mtu",
+)
 
 
 def create(call):
