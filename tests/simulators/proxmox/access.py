@@ -113,7 +113,7 @@ class Access:
     def user_of(self, method, headers, cookies):
         """The User of a request. Raises Unauthorized with the reason that the real server gives."""
         authorization = headers.get("authorization", "")
-        if authorization.startswith("PVEAPIToken="):
+        if authorization.startswith("PVEAPIToken=") and authorization != "PVEAPIToken=":
             return self._token_user(authorization)
         ticket = unquote(cookies.get("PVEAuthCookie", ""))
         if not ticket:

@@ -79,4 +79,6 @@ def _recorded():
 
 
 def _stem(name):
-    return re.sub(r"^(ide|sata|scsi|virtio|net|ipconfig|usb|hostpci|serial|parallel|unused|numa|virtiofs)\d+$", r"\1[n]", name)
+    return re.sub(
+        r"^(ide|sata|scsi|virtio|net|ipconfig|usb|hostpci|serial|parallel|unused|numa|virtiofs)\d+$", r"\1[n]", name
+    )

@@ -179,10 +179,11 @@ class Storages:
         return "images", int(found.group(1))
 
     def existing(self, volid, node):
-        self.usable(volid.partition(":")[0], node)
-        volume = self.volume(volid, node)
+        storage, volume = self.usable(volid.partition(":")[0], node), self.volume(volid, node)
+        if volume is None and storage.type == "lvmthin":
+            raise ApiError(f"no such logical volume pve/{volid.partition(':')[2]}")
         if volume is None:
-            raise ApiError(f"volume {volid} does not exist")
+            raise ApiError(f"volume '{volid}' does not exist")
         return volume
 
     def is_shared(self, volid):

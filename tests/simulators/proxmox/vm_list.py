@@ -40,6 +40,7 @@ def _entry(world, machine, full):
         del found["template"]
     return found | {key: options[key] for key in ("lock", "tags") if key in options}
 
+
 _OF_VM = (
     "agent cloudinit config firewall migrate monitor move mtunnel pending remote_migrate resize rrd rrddata sendkey"
     " snapshot spiceproxy status termproxy unlink vncproxy"

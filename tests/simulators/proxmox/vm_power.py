@@ -132,7 +132,7 @@ def _check_bridges(world, machine):
             card = propertystring.parse(value, world.schema.properties_of(key))
             bridge = card.get("bridge")
             if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
-                raise ApiError(f"start failed: QEMU exited with code 1\nbridge '{bridge}' does not exist")
+                raise ApiError(f"bridge '{bridge}' does not exist")
             if card.get("tag") and bridge in world.cluster.bridges_without_port:
                 raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
 

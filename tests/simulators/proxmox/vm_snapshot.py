@@ -10,7 +10,17 @@ from .errors import ApiError
 from .storage import size_of
 from .world import check_lock
 
-_NOT_KEPT = ("description", "lock", "template", "digest", "snaptime", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
+_NOT_KEPT = (
+    "description",
+    "lock",
+    "template",
+    "digest",
+    "snaptime",
+    "vmstate",
+    "runningmachine",
+    "runningcpu",
+    "running-nets-host-mtu",
+)
 
 
 def create(call):
@@ -218,8 +228,8 @@ def delete(call):
 def _delete(call, name):
     world, machine = call.world, call.machine()
     found = machine.config
-    check_lock(found)
     snapshot = vm_read.snapshot_of(found, name)
+    check_lock(found)
     snapshot["snapstate"] = "delete"
     found.current["lock"] = "snapshot-delete"
     machine.write(found)

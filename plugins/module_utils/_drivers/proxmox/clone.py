@@ -101,7 +101,11 @@ def _check_bases(driver, label, source, vm_options):
         return  # The task makes it a template first, with all its disks.
     for slot, disk in sorted((source.config.get("disks") or {}).items()):
         volume = disk.get("source") or ""
-        if volume and not values.is_base(volume) and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME:
+        if (
+            volume
+            and not values.is_base(volume)
+            and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME
+        ):
             raise Refused(
                 f"{label}: '{source.name}' has no linked clones: its disk {slot} was added after it became a template.",
                 "Set linked: false, or remove that disk.",

@@ -152,7 +152,9 @@ class Plain:
 
     def recorded(self, step):
         body = {"data": step.get("data"), "errors": step.get("errors")}
-        return self.facets(step, Answer(step["status"], step["reason"], body), (step.get("task") or {}).get("exitstatus"))
+        return self.facets(
+            step, Answer(step["status"], step["reason"], body), (step.get("task") or {}).get("exitstatus")
+        )
 
     def facets(self, step, answer, end):
         """{kind: what is compared}"""

@@ -19,7 +19,9 @@ def test_it_answers_like_the_recorded_server(checkout, record_property):
     counts = sum((outcome.counts for outcome in found.values()), Counter())
     differing, steps = sum(outcome.differing for outcome in found.values()), counts.total()
     kinds = ", ".join(f"{counts[kind]} in {kind}" for kind in corpus.KINDS if counts[kind])
-    shown = [f"{steps - differing} of {steps} recorded steps of the Proxmox VE API agree; differences: {kinds or 'none'}"]
+    shown = [
+        f"{steps - differing} of {steps} recorded steps of the Proxmox VE API agree; differences: {kinds or 'none'}"
+    ]
     shown += [f"  {name}: {_first(outcome)}" for name, outcome in found.items() if outcome.first]
     record_property("summary", "\n".join(shown))
     assert [crash for outcome in found.values() for crash in outcome.crashes] == []
