@@ -55,9 +55,7 @@ def _parser():
     parser.add_argument("--driven", action="store_true", help="time passes only when somebody waits, or says so")
     parser.add_argument("--no-delay", action="store_true", help="answer a 401 at once, not after 3 seconds")
     parser.add_argument("--assumptions", action="store_true", help="print which requests are answered by assumption")
-    parser.add_argument(
-        "--behind", action="store_true", help="make a change in the simulator at that port: JSON is read"
-    )
+    parser.add_argument("--behind", action="store_true", help="make the change on standard input there")
     parser.add_argument("--certificates", metavar="FOLDER", help="where to write authority.pem (default: a new folder)")
     return parser
 

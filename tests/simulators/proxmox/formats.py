@@ -42,8 +42,11 @@ _PATTERNS = {
 
 # {format: (what its values are, all values)}.
 _ENUMERATIONS = {
-    "pve-storage-content": ("content type", "images rootdir vztmpl iso backup snippets import none".split()),
-    "pve-task-status-type": ("status", "ok error warning unknown".split()),
+    "pve-storage-content": (
+        "content type",
+        ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"],
+    ),
+    "pve-task-status-type": ("status", ["ok", "error", "warning", "unknown"]),
 }
 
 

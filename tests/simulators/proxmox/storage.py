@@ -197,8 +197,9 @@ class Storages:
             raise ApiError(f"storage '{storage_id}': no space left on device")
         if format == "linked":
             # An overlay in a file is always qcow2, whatever its base is.
-            format = "qcow2" if storage.has_files else "raw"
-        stored_as = format or self.default_format(storage_id, kind)
+            stored_as = "qcow2" if storage.has_files else "raw"
+        else:
+            stored_as = format or self.default_format(storage_id, kind)
         storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
         stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base

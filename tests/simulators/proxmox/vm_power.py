@@ -13,7 +13,7 @@ from .world import check_lock, not_found
 
 #: States that count as paused when a guest is shut down (vm_is_paused).
 _PAUSED = ("paused", "prelaunch", "suspended")
-_OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
+OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
 _OF_MIGRATION = ("migration_type", "migration_network")
 
 
@@ -113,7 +113,7 @@ def forget_suspension(world, machine):
     state = config.current.get("vmstate")
     if state:
         world.storages.free(state, machine.node)
-    for key in _OF_SUSPENSION:
+    for key in OF_SUSPENSION:
         config.current.pop(key, None)
     machine.write(config)
 

@@ -10,17 +10,7 @@ from .errors import ApiError
 from .storage import size_of
 from .world import check_lock
 
-_NOT_KEPT = (
-    "description",
-    "lock",
-    "template",
-    "digest",
-    "snaptime",
-    "vmstate",
-    "runningmachine",
-    "runningcpu",
-    "running-nets-host-mtu",
-)
+_NOT_KEPT = ("description", "template", "digest", "snaptime", *vm_power.OF_SUSPENSION)
 
 
 def create(call):

@@ -56,7 +56,7 @@ def recorded(clock=None):
     world.cluster.containers[301] = "pve3"
     world.storages.get("local-lvm").naive = True
     # The network was a stub, too: each bridge exists.
-    world.cluster.bridges = {node: ("vmbr0", "vmbr1", "vmbr9") for node in world.cluster.nodes}
+    world.cluster.bridges = dict.fromkeys(world.cluster.nodes, ("vmbr0", "vmbr1", "vmbr9"))
     world.start_renews_cloudinit = False
     # The emulator of the recordings was a stub that never ended.
     world.guest.quits = False
