@@ -10,6 +10,7 @@ import http.client
 import signal
 import ssl
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from . import assumptions, control, fixture, worlds
@@ -79,10 +80,11 @@ def _world(asked):
 
 def _change(asked):
     """Pass the change on standard input to a running simulator; its certificate is not checked."""
-    connection = http.client.HTTPSConnection(asked.host, asked.port, context=ssl._create_unverified_context())
-    connection.request("POST", f"{control.PREFIX}/behind", sys.stdin.read())
-    answer = connection.getresponse()
-    text = answer.read().decode()
+    unchecked = ssl._create_unverified_context()
+    with closing(http.client.HTTPSConnection(asked.host, asked.port, context=unchecked)) as connection:
+        connection.request("POST", f"{control.PREFIX}/behind", sys.stdin.read())
+        answer = connection.getresponse()
+        text = answer.read().decode()
     print(text, file=sys.stdout if answer.status == 200 else sys.stderr)
     return 0 if answer.status == 200 else 1
 

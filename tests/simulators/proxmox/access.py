@@ -128,6 +128,7 @@ class Access:
     def login(self, userid, password, otp=None, challenge=None):
         """The answer to POST /access/ticket."""
         account = self.accounts.get(userid)
+        account = None if account and account.disabled else account
         if challenge is not None:
             right = account and password == f"totp:{account.otp}" and self._is_challenge(challenge, userid)
             return self._session(userid, right)

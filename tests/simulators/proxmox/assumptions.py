@@ -58,7 +58,7 @@ def of_requests(world):
 
 @cache
 def coverage():
-    """{endpoint: its parameters, numbered ones as scsi[n]}, as far as the real server did not refuse them as unknown."""
+    """{endpoint: its parameters, as scsi[n] if numbered} in requests that the real server did not refuse as unknown."""
     schema, covered = Schema((9, 2)), {}
     for method, path, params, errors in _recorded():
         matched = schema.match(method, unquote(path).partition("?")[0])
