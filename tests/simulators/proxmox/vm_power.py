@@ -372,7 +372,9 @@ def current(call):
         "ha": {"managed": int(machine.ha)},
     }
     del found["maxcpu"], found["template"]
-    if machine.running:
+    if not machine.running:
+        del found["diskread"], found["diskwrite"]
+    else:
         found |= {
             "pid": machine.pid,
             "running-machine": "pc-i440fx-" + world.emulator[1],
