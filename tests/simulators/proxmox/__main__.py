@@ -10,6 +10,7 @@ import http.client
 import signal
 import ssl
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from . import assumptions, control, fixture, worlds
@@ -55,9 +56,7 @@ def _parser():
     parser.add_argument("--driven", action="store_true", help="time passes only when somebody waits, or says so")
     parser.add_argument("--no-delay", action="store_true", help="answer a 401 at once, not after 3 seconds")
     parser.add_argument("--assumptions", action="store_true", help="print which requests are answered by assumption")
-    parser.add_argument(
-        "--behind", action="store_true", help="make a change in the simulator at that port: JSON is read"
-    )
+    parser.add_argument("--behind", action="store_true", help="make the change on standard input there")
     parser.add_argument("--certificates", metavar="FOLDER", help="where to write authority.pem (default: a new folder)")
     return parser
 
@@ -81,10 +80,11 @@ def _world(asked):
 
 def _change(asked):
     """Pass the change on standard input to a running simulator; its certificate is not checked."""
-    connection = http.client.HTTPSConnection(asked.host, asked.port, context=ssl._create_unverified_context())
-    connection.request("POST", f"{control.PREFIX}/behind", sys.stdin.read())
-    answer = connection.getresponse()
-    text = answer.read().decode()
+    unchecked = ssl._create_unverified_context()
+    with closing(http.client.HTTPSConnection(asked.host, asked.port, context=unchecked)) as connection:
+        connection.request("POST", f"{control.PREFIX}/behind", sys.stdin.read())
+        answer = connection.getresponse()
+        text = answer.read().decode()
     print(text, file=sys.stdout if answer.status == 200 else sys.stderr)
     return 0 if answer.status == 200 else 1
 

@@ -113,7 +113,7 @@ class Access:
     def user_of(self, method, headers, cookies):
         """The User of a request. Raises Unauthorized with the reason that the real server gives."""
         authorization = headers.get("authorization", "")
-        if authorization.startswith("PVEAPIToken="):
+        if authorization.startswith("PVEAPIToken=") and authorization != "PVEAPIToken=":
             return self._token_user(authorization)
         ticket = unquote(cookies.get("PVEAuthCookie", ""))
         if not ticket:
@@ -128,6 +128,7 @@ class Access:
     def login(self, userid, password, otp=None, challenge=None):
         """The answer to POST /access/ticket."""
         account = self.accounts.get(userid)
+        account = None if account and account.disabled else account
         if challenge is not None:
             right = account and password == f"totp:{account.otp}" and self._is_challenge(challenge, userid)
             return self._session(userid, right)

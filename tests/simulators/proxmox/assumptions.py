@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from . import api
-from .schema import Schema
+from .schema import NUMBERED, Schema
 
 _HERE = Path(__file__).resolve().parent
 _RECORDINGS = _HERE.parents[1] / "unit/fixtures/proxmox"
@@ -58,7 +58,7 @@ def of_requests(world):
 
 @cache
 def coverage():
-    """{endpoint: its parameters, numbered ones as scsi[n]} in requests that the real server did not refuse as unknown."""
+    """{endpoint: its parameters, as scsi[n] if numbered} in requests that the real server did not refuse as unknown."""
     schema, covered = Schema((9, 2)), {}
     for method, path, params, errors in _recorded():
         matched = schema.match(method, unquote(path).partition("?")[0])
@@ -79,6 +79,5 @@ def _recorded():
 
 
 def _stem(name):
-    return re.sub(
-        r"^(ide|sata|scsi|virtio|net|ipconfig|usb|hostpci|serial|parallel|unused|numa|virtiofs)\d+$", r"\1[n]", name
-    )
+    stem = name.rstrip("0123456789")
+    return f"{stem}[n]" if stem in NUMBERED else name

@@ -23,6 +23,8 @@ from .world import Call
 _ROOT = User("root@pam")
 _PROXY_LIMIT = 30.0
 _BRANCHES = frozenset({"access", "cluster", "nodes", "pools", "storage", "version"})
+#: A second line, which is only in the body.
+_HINT = "\nIf the real server has it: it is not simulated."
 #: Paths that need no authentication.
 _PUBLIC = ("/access/ticket",)
 
@@ -130,7 +132,7 @@ class Gateway:
         found = world.schema.match(request.method, request.path)
         if found is None:
             # The real server may have endpoints below these that the simulator does not know.
-            hint = " (not simulated)" if request.path.strip("/").partition("/")[0] in _BRANCHES else ""
+            hint = _HINT if request.path.strip("/").partition("/")[0] in _BRANCHES else ""
             raise ApiError(f"Method '{request.method} {request.path}' not implemented{hint}", 501)
         endpoint, variables = found
         values = _merged(request, variables)
@@ -141,7 +143,7 @@ class Gateway:
             raise Unreachable("Connection refused")
         params = validate.parameters(world.schema, endpoint, values)
         if endpoint not in api.METHODS:
-            raise ApiError(f"Method '{request.method} {request.path}' not implemented (not simulated)", 501)
+            raise ApiError(f"Method '{request.method} {request.path}' not implemented{_HINT}", 501)
         call, method = Call(world, user, params), api.METHODS[endpoint]
         if behind_proxy and world.faults.daemon == "frozen":
             data = yield from self._within_limit(self._thawed(call, method))

@@ -93,7 +93,8 @@ def _check_root_only(call, key, value):
     if key.startswith("usb") and value and "mapping=" not in value and "spice" not in value.lower():
         raise ApiError(f"only root can set '{key}' config for real devices")
     if key.startswith("serial") and value not in (None, "socket"):
-        raise ApiError(f"only root can modify '{key}' config for real devices")
+        verb = "modify" if call.machine_or_none() else "set"
+        raise ApiError(f"only root can {verb} '{key}' config for real devices")
     is_known = drives.is_drive(key) or drives.is_unused(key) or key == "vmstate"
     if not is_known and not any(re.fullmatch(keys, key) for keys in _GROUPS.values()):
         raise ApiError(f"only root can set '{key}' config")

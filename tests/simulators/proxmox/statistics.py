@@ -57,6 +57,7 @@ def measured(world, machine, second=None):
         "cpu": 0.01 if running else 0,
         "maxmem": memory_of(options) << 20,
         "mem": memory_of(options) << 19 if running else 0,
+        "memhost": memory_of(options) << 19 if running else 0,
         "maxdisk": disk_size(world, options, machine.node),
         "disk": 0,
         "netin": 0,

@@ -179,10 +179,11 @@ class Storages:
         return "images", int(found.group(1))
 
     def existing(self, volid, node):
-        self.usable(volid.partition(":")[0], node)
-        volume = self.volume(volid, node)
+        storage, volume = self.usable(volid.partition(":")[0], node), self.volume(volid, node)
+        if volume is None and storage.type == "lvmthin":
+            raise ApiError(f"no such logical volume pve/{volid.partition(':')[2]}")
         if volume is None:
-            raise ApiError(f"volume {volid} does not exist")
+            raise ApiError(f"volume '{volid}' does not exist")
         return volume
 
     def is_shared(self, volid):
@@ -196,8 +197,9 @@ class Storages:
             raise ApiError(f"storage '{storage_id}': no space left on device")
         if format == "linked":
             # An overlay in a file is always qcow2, whatever its base is.
-            format = "qcow2" if storage.has_files else "raw"
-        stored_as = format or self.default_format(storage_id, kind)
+            stored_as = "qcow2" if storage.has_files else "raw"
+        else:
+            stored_as = format or self.default_format(storage_id, kind)
         storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
         stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base

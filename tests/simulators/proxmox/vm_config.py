@@ -175,7 +175,7 @@ def _delete_unused(call, machine, config, key, protected):
     if volid is None:
         return
     if protected:
-        raise ApiError(f"can't remove unused disk '{key}' - protection mode enabled")
+        raise ApiError(f"can't remove unused disk '{volid}' - protection mode enabled")
     vm_apply.free_unless_used(call.world, machine, config, volid)
     del config.current[key]
 

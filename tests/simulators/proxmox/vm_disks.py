@@ -36,6 +36,8 @@ def _resize(call):
     if key not in config.current:
         raise ApiError(f"disk '{key}' does not exist")
     drive = drives.parse(world.schema, key, config.current[key])
+    if drive["file"] in ("none", "cdrom"):
+        raise ApiError(f"unable to parse volume ID '{drive['file']}'")
     if drives.is_cdrom(drive):
         raise ApiError("you can't resize a cdrom")
     privileges.check_space(call, drive["file"].partition(":")[0])

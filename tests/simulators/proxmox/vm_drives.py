@@ -23,6 +23,7 @@ def check_access(call, options, default=None, is_new=False):
     For a new VM, the server does not see yet that "cdrom" is an optical drive, and takes it for a path.
     """
     for key, drive in parsed(call.world.schema, options):
+        _check_form(key, drive)
         if "import-from" in drive:
             _check_import(call, key, drive["import-from"])
         if drive["file"] == "cdrom":
@@ -36,6 +37,16 @@ def check_access(call, options, default=None, is_new=False):
             _check_space(call, asked[0] or default)
         elif drive["file"] != "none" and not drive["file"].endswith(":cloudinit"):
             _check_volume(call, key, drive)
+
+
+def _check_form(key, drive):
+    """The form of a drive that imports an image (check_drive_param in API2/Qemu.pm)."""
+    if "import-from" not in drive:
+        return
+    asked = drives.wanted(drive)
+    if asked is None or asked[1] != 0:
+        how = "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"
+        raise ParameterError.of({key: how})
 
 
 def _check_import(call, key, source):
@@ -59,7 +70,10 @@ def _check_volume(call, key, drive):
     privileges.check_volume(call, drive["file"], call.vmid)
     if drive["file"].startswith("/"):
         return
-    if call.world.storages.parsed(drive["file"])[0] == "iso" and not drives.is_cdrom(drive):
+    kind = call.world.storages.parsed(drive["file"])[0]
+    if kind not in ("images", "iso"):
+        raise ParameterError.of({key: "content type needs to be 'images' or 'iso'"})
+    if kind == "iso" and not drives.is_cdrom(drive):
         raise ParameterError.of({key: "explicit 'media=cdrom' is required for iso images"})
 
 

@@ -153,12 +153,20 @@ def _set_card(world, machine, key, change, features):
     old, new = (propertystring.parse(text, rules) if text else None for text in change)
     if old and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
         # Also without the hotplug feature, because no device is added or removed (ASSUMED).
+        _need_bridge(world, machine, new)
         _relink(world, machine, old, new)
         return
     _need("network", features)
+    _need_bridge(world, machine, new)
     if old:
         world.effect(machine.vmid, f"UNPLUG {key}")
     _plug(world, machine, key)
+
+
+def _need_bridge(world, machine, card):
+    bridge = card.get("bridge")
+    if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
+        raise ApiError(f"bridge '{bridge}' does not exist")
 
 
 def _differs(old, new, keys):

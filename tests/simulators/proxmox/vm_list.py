@@ -31,6 +31,7 @@ def listing(call):
 
 def _entry(world, machine, full):
     found = statistics.measured(world, machine)
+    del found["diskread"], found["diskwrite"]
     options = machine.config.current
     found |= {"vmid": machine.vmid, "status": "running" if machine.running else "stopped", "cpus": found.pop("maxcpu")}
     if full:

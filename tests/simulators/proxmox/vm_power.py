@@ -13,7 +13,7 @@ from .world import check_lock, not_found
 
 #: States that count as paused when a guest is shut down (vm_is_paused).
 _PAUSED = ("paused", "prelaunch", "suspended")
-_OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
+OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
 _OF_MIGRATION = ("migration_type", "migration_network")
 
 
@@ -113,7 +113,7 @@ def forget_suspension(world, machine):
     state = config.current.get("vmstate")
     if state:
         world.storages.free(state, machine.node)
-    for key in _OF_SUSPENSION:
+    for key in OF_SUSPENSION:
         config.current.pop(key, None)
     machine.write(config)
 
@@ -132,7 +132,7 @@ def _check_bridges(world, machine):
             card = propertystring.parse(value, world.schema.properties_of(key))
             bridge = card.get("bridge")
             if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
-                raise ApiError(f"start failed: QEMU exited with code 1\nbridge '{bridge}' does not exist")
+                raise ApiError(f"bridge '{bridge}' does not exist")
             if card.get("tag") and bridge in world.cluster.bridges_without_port:
                 raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
 
@@ -372,7 +372,9 @@ def current(call):
         "ha": {"managed": int(machine.ha)},
     }
     del found["maxcpu"], found["template"]
-    if machine.running:
+    if not machine.running:
+        del found["diskread"], found["diskwrite"]
+    else:
         found |= {
             "pid": machine.pid,
             "running-machine": "pc-i440fx-" + world.emulator[1],

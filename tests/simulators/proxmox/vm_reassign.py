@@ -36,12 +36,8 @@ def _checked(call, key, slot):
     if source.node != target.node:
         both = f"Both VMs need to be on the same node ({source.node})"
         raise ApiError(f"{both} but target VM is on '{target.node}'.")
-    for machine, parameter in ((source, "digest"), (target, "target-digest")):
-        check_lock(machine.config)
-        if machine.config.current.get("template") == "1":
-            raise ApiError("Can't move disks from or to template VMs")
-        if call.get(parameter) not in (None, digest(machine.text)):
-            raise ApiError(f"VM {machine.vmid}: checksum mismatch (file change by other user?)")
+    _check_found(call, source, "digest")
+    _check_found(call, target, "target-digest")
     options = source.config.current
     if key not in options:
         raise ApiError(f"Disk '{key}' for VM '{call.vmid}' does not exist")
@@ -52,6 +48,14 @@ def _checked(call, key, slot):
     if source.running and not drives.is_unused(key):
         raise ApiError("Cannot move disk to another VM while the source VM is running - detach first")
     return source, target
+
+
+def _check_found(call, machine, parameter):
+    check_lock(machine.config)
+    if machine.config.current.get("template") == "1":
+        raise ApiError("Can't move disks from or to template VMs")
+    if call.get(parameter) not in (None, digest(machine.text)):
+        raise ApiError(f"VM {machine.vmid}: checksum mismatch (file change by other user?)")
 
 
 def _work(call, task, key, slot):

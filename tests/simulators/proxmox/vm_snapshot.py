@@ -10,17 +10,7 @@ from .errors import ApiError
 from .storage import size_of
 from .world import check_lock
 
-_NOT_KEPT = (
-    "description",
-    "lock",
-    "template",
-    "digest",
-    "snaptime",
-    "vmstate",
-    "runningmachine",
-    "runningcpu",
-    "running-nets-host-mtu",
-)
+_NOT_KEPT = ("description", "template", "digest", "snaptime", *vm_power.OF_SUSPENSION)
 
 
 def create(call):
@@ -228,8 +218,8 @@ def delete(call):
 def _delete(call, name):
     world, machine = call.world, call.machine()
     found = machine.config
-    check_lock(found)
     snapshot = vm_read.snapshot_of(found, name)
+    check_lock(found)
     snapshot["snapstate"] = "delete"
     found.current["lock"] = "snapshot-delete"
     machine.write(found)

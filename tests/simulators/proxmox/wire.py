@@ -68,8 +68,11 @@ def _params(kind, body):
         try:
             found = json.loads(body)
         except ValueError:
-            raise ApiError("unable to parse JSON body", 400) from None
-        return found if isinstance(found, dict) else {}
+            # The form of both texts is ASSUMED.
+            raise ApiError("malformed JSON string, neither tag, array, object, number, string or atom", 501) from None
+        if not isinstance(found, dict):
+            raise ApiError("Not a HASH reference", 501)
+        return found
     return pairs(body.decode())
 
 

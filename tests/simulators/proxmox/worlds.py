@@ -55,6 +55,8 @@ def recorded(clock=None):
     add_machine(world, 300, "pve2", {})
     world.cluster.containers[301] = "pve3"
     world.storages.get("local-lvm").naive = True
+    # The network was a stub, too: each bridge exists.
+    world.cluster.bridges = dict.fromkeys(world.cluster.nodes, ("vmbr0", "vmbr1", "vmbr9"))
     world.start_renews_cloudinit = False
     # The emulator of the recordings was a stub that never ended.
     world.guest.quits = False

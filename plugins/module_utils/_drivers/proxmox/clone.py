@@ -100,16 +100,16 @@ def _check_bases(driver, label, source, vm_options):
     if vm_options.stored.get("template") != "1":
         return  # The task makes it a template first, with all its disks.
     for slot, disk in sorted((source.config.get("disks") or {}).items()):
-        volume = disk.get("source") or ""
-        if (
-            volume
-            and not values.is_base(volume)
-            and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME
-        ):
+        volume = disk.get("source")
+        if volume and not values.is_base(volume) and _is_never_linked(driver, volume):
             raise Refused(
                 f"{label}: '{source.name}' has no linked clones: its disk {slot} was added after it became a template.",
                 "Set linked: false, or remove that disk.",
             )
+
+
+def _is_never_linked(driver, volume):
+    return driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME
 
 
 def options_of_clone(driver, source, snapshot_name):

@@ -28,9 +28,9 @@ def records(checkout):
     return json.loads((checkout / "tests/unit/fixtures/proxmox/9.2.6/golden.json").read_text())
 
 
-#: Calls about a missing VM, which the stub of the recording answered in another way than the real cluster file system
-#: does (test_corpus.py has the real answers to a stop and a clone; the others look for the VM in the same way).
-STUBBED = {92, 93, 94, 112}
+#: Calls about a missing VM or ISO image, which the stubs of the recording answered in another way than the real server
+#: (test_corpus.py has its answers to a stop and a clone; the others look for the VM in the same way).
+STUBBED = {10, 92, 93, 94, 112}
 
 
 def differences(replay, records):

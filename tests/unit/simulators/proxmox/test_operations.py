@@ -197,7 +197,7 @@ def test_a_disk_can_be_made_of_an_image(gateway):
 
 def test_what_is_not_simulated_says_so(gateway):
     reason = run(gateway, "DELETE", "/storage/local")
-    assert reason == "Method 'DELETE /storage/local' not implemented (not simulated)"
+    assert reason == "Method 'DELETE /storage/local' not implemented"
 
 
 def test_a_list_tells_what_emulators_say_only_if_it_is_asked_in_full(gateway):
