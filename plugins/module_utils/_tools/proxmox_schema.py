@@ -57,6 +57,7 @@ _PARTS = {
     "agent": {"type": ("virtio", "isa"), **dict.fromkeys(("enabled", "freeze-fs", "fstrim_cloned_disks"), _SWITCH)},
     "audio": {"device": ("ich9-intel-hda", "intel-hda", "AC97"), "driver": ("spice", "none")},
     "cpu": {"hidden": _SWITCH},
+    "smbios": {"base64": _SWITCH},
     "hostpci": dict.fromkeys(("legacy-igd", "pcie", "rombar", "x-vga"), _SWITCH),
     "machine": {"viommu": ("intel", "virtio"), "enable-s3": _SWITCH, "enable-s4": _SWITCH},
     "net": dict.fromkeys(("firewall", "link_down"), _SWITCH),
@@ -77,6 +78,30 @@ _PARTS = {
         "model": ("i6300esb", "ib700"),
     },
 }  # fmt: skip
+_SMBIOS_TEXT = (r"[A-Za-z0-9+/]+={0,2}", "a word, or base64 with base64=1")
+#: {stem: {part: (pattern, what is allowed)}}.
+_PART_PATTERNS = {
+    "cpu": {
+        "flags": (r"[+-][\w.-]+(;[+-][\w.-]+)*", "+FLAG or -FLAG, separated by ;"),
+        "guest-phys-bits": (r"3[2-9]|[45]\d|6[0-4]", "32 to 64"),
+        "hv-vendor-id": (r"[a-zA-Z0-9]{1,12}", "at most 12 letters and digits"),
+        "level": (r"\d+", "a number"),
+        "phys-bits": (r"[89]|[1-5]\d|6[0-4]|host", "8 to 64, or host"),
+    },
+    "machine": {
+        "aw-bits": (r"3[2-9]|[45]\d|6[0-4]", "32 to 64"),
+        "type": (
+            r"pc|q35|(pc(-i440fx|-q35)?-\d+(\.\d+)+(\+pve\d+)?(\.pxe)?)|virt(-\d+(\.\d+)+)?(\+pve\d+)?",
+            "pc, q35, virt, or a version such as pc-q35-9.0",
+        ),
+    },
+    "smbios": {
+        "uuid": (r"[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}", "a UUID"),
+        **dict.fromkeys(("family", "manufacturer", "product", "serial", "sku", "version"), _SMBIOS_TEXT),
+    },
+}
+#: {stem: the other parts} of options with no further parts.
+_OTHER_PARTS = {"cpu": ("cputype", "reported-model"), "machine": (), "smbios": ()}
 #: Parts that a bus does not have.
 _LACKS = {"virtio": ("ssd", "scsiblock"), "ide": ("iothread",), "sata": ("iothread",)}
 _FEATURES = ("network", "disk", "usb", "memory", "cpu", "cloudinit")
@@ -111,6 +136,12 @@ def _wrong_part(key, text):
         allowed = _PARTS.get(stem, {}).get(name)
         if allowed and value not in allowed:
             return f"{name}={value}", "0 or 1" if allowed == _SWITCH else ", ".join(allowed)
+        pattern, text_of_allowed = _PART_PATTERNS.get(stem, {}).get(name, (None, None))
+        if pattern and not re.fullmatch(pattern, value):
+            return f"{name}={value}", text_of_allowed
+        known = (*_PART_PATTERNS.get(stem, ()), *_PARTS.get(stem, ()), *_OTHER_PARTS.get(stem, ()))
+        if stem in _OTHER_PARTS and name not in known:
+            return name or value, ", ".join(sorted(known))
     return None
 
 

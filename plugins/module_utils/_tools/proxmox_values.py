@@ -249,8 +249,8 @@ def is_same_volume(one, other):
 
 
 def base_of(volume):
-    """The base volume in the name of a linked clone; None if the name has none (LVM-thin)."""
-    found = re.search(r"(?:^|[:/])(base-\d+-disk-\d+[^/]*)/", volume)
+    """The base volume in the name of a linked clone; None for one that does not need its base (LVM-thin)."""
+    found = re.match(r"(.*[:/]base-\d+-disk-\d+[^/]*)/", volume)
     return found[1] if found else None
 
 

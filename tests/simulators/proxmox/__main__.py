@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import http.client
 import signal
+import ssl
 import sys
+from contextlib import closing
 from pathlib import Path
 
-from . import worlds
+from . import assumptions, control, fixture, worlds
 from .engine import DrivenClock, RealClock
 from .server import Server
 
@@ -18,6 +21,11 @@ from .server import Server
 def main(arguments=None):
     """Serve until Ctrl-C."""
     asked = _parser().parse_args(arguments)
+    if asked.assumptions:
+        print(assumptions.text())
+        return 0
+    if asked.behind:
+        return _change(asked)
     world = _world(asked)
     if asked.no_delay:
         world.timing.refused = 0
@@ -40,12 +48,15 @@ def _parser():
     parser = argparse.ArgumentParser(prog="python -m simulators.proxmox", description="A simulated Proxmox VE cluster")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8006, help="0: any free port (default: %(default)s)")
-    parser.add_argument("--version", type=_version, default=(9, 1), metavar="X.Y", help="7.0 to 9.1 (default: 9.1)")
+    parser.add_argument("--version", type=_version, default=(9, 2), metavar="X.Y", help="7.0 to 9.2 (default: 9.2)")
     parser.add_argument("--machines", type=int, metavar="N", help="N machines on three nodes, every second one running")
+    parser.add_argument("--fixture", type=Path, metavar="FILE", help="a cluster from a JSON file, see README.md")
     parser.add_argument("--empty", action="store_true", help="no machines; else web1, web2 and the template tmpl")
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="the cluster's time, X times the world's")
     parser.add_argument("--driven", action="store_true", help="time passes only when somebody waits, or says so")
     parser.add_argument("--no-delay", action="store_true", help="answer a 401 at once, not after 3 seconds")
+    parser.add_argument("--assumptions", action="store_true", help="print which requests are answered by assumption")
+    parser.add_argument("--behind", action="store_true", help="make the change on standard input there")
     parser.add_argument("--certificates", metavar="FOLDER", help="where to write authority.pem (default: a new folder)")
     return parser
 
@@ -53,16 +64,29 @@ def _parser():
 def _version(text):
     major, _dot, minor = text.partition(".")
     version = (int(major), int(minor or 0))
-    if not (7, 0) <= version <= (9, 1):
-        raise argparse.ArgumentTypeError("the facts reach from 7.0 to 9.1")
+    if not (7, 0) <= version <= (9, 2):
+        raise argparse.ArgumentTypeError("the facts reach from 7.0 to 9.2")
     return version
 
 
 def _world(asked):
     clock = DrivenClock() if asked.driven else RealClock(asked.speed)
+    if asked.fixture:
+        return fixture.read(asked.fixture, clock, asked.version)
     if asked.machines is not None:
         return worlds.with_many(asked.machines, clock, asked.version)
     return (worlds.cluster if asked.empty else worlds.with_cases)(clock, asked.version)
+
+
+def _change(asked):
+    """Pass the change on standard input to a running simulator; its certificate is not checked."""
+    unchecked = ssl._create_unverified_context()
+    with closing(http.client.HTTPSConnection(asked.host, asked.port, context=unchecked)) as connection:
+        connection.request("POST", f"{control.PREFIX}/behind", sys.stdin.read())
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    print(text, file=sys.stdout if answer.status == 200 else sys.stderr)
+    return 0 if answer.status == 200 else 1
 
 
 def _print_environment(server):

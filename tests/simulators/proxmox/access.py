@@ -80,6 +80,7 @@ class User:
 class Token:
     secret: str
     separated: bool = True
+    expired: bool = False
 
 
 @dataclass
@@ -87,6 +88,7 @@ class Account:
     password: str | None = None
     #: The second factor: a code that is required in addition to the password, or None.
     otp: str | None = None
+    disabled: bool = False
     tokens: dict = field(default_factory=dict)
 
 
@@ -111,7 +113,7 @@ class Access:
     def user_of(self, method, headers, cookies):
         """The User of a request. Raises Unauthorized with the reason that the real server gives."""
         authorization = headers.get("authorization", "")
-        if authorization.startswith("PVEAPIToken="):
+        if authorization.startswith("PVEAPIToken=") and authorization != "PVEAPIToken=":
             return self._token_user(authorization)
         ticket = unquote(cookies.get("PVEAuthCookie", ""))
         if not ticket:
@@ -126,6 +128,7 @@ class Access:
     def login(self, userid, password, otp=None, challenge=None):
         """The answer to POST /access/ticket."""
         account = self.accounts.get(userid)
+        account = None if account and account.disabled else account
         if challenge is not None:
             right = account and password == f"totp:{account.otp}" and self._is_challenge(challenge, userid)
             return self._session(userid, right)
@@ -167,7 +170,7 @@ class Access:
         if found:
             account = self.accounts.get(found.group(1))
             token = account.tokens.get(found.group(2)) if account else None
-        if token is None or token.secret != found.group(3):
+        if token is None or token.secret != found.group(3) or token.expired or account.disabled:
             raise Unauthorized("Authentication failed!")
         return User(found.group(1), found.group(2))
 
@@ -191,6 +194,13 @@ class Access:
         return base64.b64encode(hashlib.sha256(self._key + ":".join(parts).encode()).digest()).decode()
 
     # Permissions ----------------------------------------------------------------------------------------------------
+
+    def role_list(self):
+        """Entries of all roles; those that every cluster has are special."""
+        return [
+            {"roleid": name, "privs": ",".join(sorted(held)), "special": int(name in ROLES)}
+            for name, held in sorted(self.roles.items())
+        ]
 
     def allow(self, path, id, role, propagate=True):
         self.rights.append((path, id, role, propagate))

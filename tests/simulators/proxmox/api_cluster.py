@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import api_storage, statistics
+from . import api_storage, privileges, propertystring, schema, statistics
 from .errors import ParameterError
 
 
@@ -37,9 +37,46 @@ def permissions(call):
 
 
 def options(call):
-    """The datacenter's options; without Sys.Audit only some are returned, such as tag-style."""
-    style = call.world.cluster.tag_style
-    return {"keyboard": "en-us", **({"tag-style": dict(style)} if style else {})}
+    """The datacenter's options; without Sys.Audit only some are returned, such as tag-style (which, is ASSUMED)."""
+    cluster, access = call.world.cluster, call.world.access
+    seen = [
+        machine.config.current.get("tags", "")
+        for vmid, machine in cluster.machines.items()
+        if access.may(call.user, f"/vms/{vmid}", ["VM.Audit"])
+    ]
+    found = {"allowed-tags": sorted({tag for tags in seen for tag in schema.split_list(tags)})}
+    if access.may(call.user, "/", ["Sys.Audit"]):
+        found |= {"description": "", "mac_prefix": "BC:24:11", **cluster.datacenter}
+    return found | ({"tag-style": dict(cluster.tag_style)} if cluster.tag_style else {})
+
+
+def set_options(call):
+    cluster = call.world.cluster
+    for key in schema.split_list(call.get("delete", "")):
+        (cluster.tag_style.clear() if key == "tag-style" else cluster.datacenter.pop(key, None))
+    for key in set(call.params) - {"delete", "tag-style"}:
+        cluster.datacenter[key] = call.get(key)
+    if "tag-style" in call.params:
+        style = propertystring.parse(call.get("tag-style"), call.world.schema.property_format("tag-style"))
+        cluster.tag_style = style | {"case-sensitive": int(style.get("case-sensitive", "0"))}
+
+
+def roles(call):
+    return call.world.access.role_list()
+
+
+def acl(call):
+    """The entries of the access list, for those who may change permissions."""
+    access = call.world.access
+    return [
+        {"path": path, "ugid": who, "roleid": role, "propagate": int(below), "type": _kind_of(who)}
+        for path, who, role, below in access.rights
+        if access.may(call.user, path, ["Permissions.Modify"])
+    ]
+
+
+def _kind_of(who):
+    return "group" if who.startswith("@") else "token" if "!" in who else "user"
 
 
 def next_id(call):
@@ -54,7 +91,7 @@ def next_id(call):
 
 
 def resources(call):
-    makers = {"vm": _machines, "node": _nodes, "storage": _storages, "pool": _pools}
+    makers = {"vm": _machines, "node": _nodes, "storage": storage_entries, "pool": _pools}
     kind = call.get("type")
     chosen = makers.values() if kind is None else [makers[kind]] if kind in makers else []
     return [entry for maker in chosen for entry in maker(call)]
@@ -79,6 +116,7 @@ def machine_entry(world, machine):
     """A VM of /cluster/resources: node, lock, tags and pool are current, all else is from the last broadcast."""
     found = {"id": f"qemu/{machine.vmid}", "vmid": machine.vmid, "node": machine.node, "type": "qemu"}
     found |= world.statistics.of(machine.vmid)
+    found.pop("serial", None)
     if not world.cluster.nodes[machine.node].online:
         found["status"] = "unknown"
     options = machine.config.current
@@ -90,10 +128,10 @@ def machine_entry(world, machine):
 
 
 def _nodes(call):
-    return [{"id": f"node/{entry['node']}", "type": "node", **entry} for entry in nodes(call)]
+    return nodes(call)
 
 
-def _storages(call):
+def storage_entries(call):
     world = call.world
     return [
         {
@@ -130,7 +168,8 @@ def nodes(call):
 
 def _node(world, node, may_see=True):
     """An entry of a node; only callers with the right to see it get its status values."""
-    entry = {"node": node.name, "status": "online" if node.online else "offline"}
+    entry = {"id": f"node/{node.name}", "type": "node", "node": node.name, "level": "", "ssl_fingerprint": "00:00"}
+    entry["status"] = "online" if node.online else "offline"
     if node.online and may_see:
         running = [
             machine for machine in world.cluster.machines.values() if machine.node == node.name and machine.running
@@ -153,9 +192,12 @@ def node_status(call):
 
 def cpu_models(call):
     """CPU models; custom ones only for callers with the right to see nodes."""
-    schema, may_see = call.world.schema, call.world.access.may(call.user, "/nodes", ["Sys.Audit"])
-    found = [{"name": name, "custom": 0, "vendor": "default"} for name in sorted(schema.cpu_models)]
-    custom = sorted(schema.custom_cpu_models) if may_see else ()
+    known, may_see = call.world.schema, call.world.access.may(call.user, "/nodes", ["Sys.Audit"])
+    found = [
+        {"name": name, "custom": 0, "vendor": "default", **({"abstract": 1} if name.startswith("x86-64-v") else {})}
+        for name in sorted(known.cpu_models)
+    ]
+    custom = sorted(known.custom_cpu_models) if may_see else ()
     return found + [{"name": f"custom-{name}", "custom": 1, "vendor": "default"} for name in custom]
 
 
@@ -169,10 +211,23 @@ def status(call):
 
 
 def bridges(call):
-    names = call.world.cluster.bridges.get(call.node, ())
-    kind = call.get("type")
+    """The bridges that the caller may use or see; those without a port have no way out for VLANs."""
+    cluster, kind = call.world.cluster, call.get("type")
     return [
-        {"iface": name, "type": "bridge", "active": 1, "autostart": 1}
-        for name in names
+        {"iface": name, **_bridge(cluster, name)}
+        for name in cluster.bridges.get(call.node, ())
         if kind in (None, "bridge", "any_bridge", "any_local_bridge", "include_sdn")
+        and privileges.sees_bridge(call, name)
     ]
+
+
+def bridge(call):
+    cluster, name = call.world.cluster, call.get("iface")
+    if name not in cluster.bridges.get(call.node, ()):
+        raise ParameterError(iface="interface does not exist")
+    return _bridge(cluster, name)
+
+
+def _bridge(cluster, name):
+    ports = "" if name in cluster.bridges_without_port else "eno1"
+    return {"type": "bridge", "active": 1, "autostart": 1, "bridge_ports": ports}

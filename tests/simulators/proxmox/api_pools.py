@@ -11,10 +11,10 @@ from .errors import ApiError
 from .schema import split_list
 
 
-def _pool(call):
+def _pool(call, prefix=""):
     name = call.get("poolid")
     if name not in call.world.cluster.pools:
-        raise ApiError(f"pool '{name}' does not exist")
+        raise ApiError(f"{prefix}pool '{name}' does not exist")
     return call.world.cluster.pools[name]
 
 
@@ -31,48 +31,49 @@ def pools(call):
 
 
 def read_pool(call):
+    """Of its members, only those are listed that exist."""
     pool, world = _pool(call), call.world
-    members = [api_cluster.machine_entry(world, world.cluster.machines[vmid]) for vmid in sorted(pool.vms)]
-    members += [{"id": f"storage/{name}", "type": "storage", "storage": name} for name in sorted(pool.storages)]
+    machines = [world.cluster.machines[vmid] for vmid in sorted(pool.vms) if vmid in world.cluster.machines]
+    members = [api_cluster.machine_entry(world, machine) for machine in machines]
+    for entry in members:
+        entry.pop("pool", None)
+    members += [entry for entry in api_cluster.storage_entries(call) if entry["storage"] in pool.storages]
     return {"members": members, **({"comment": pool.comment} if pool.comment else {})}
 
 
 def create_pool(call):
-    name = call.get("poolid")
-    if name in call.world.cluster.pools:
-        raise ApiError(f"pool '{name}' already exists")
-    call.world.cluster.pools[name] = Pool(call.get("comment", ""))
+    name, pools_ = call.get("poolid"), call.world.cluster.pools
+    if name in pools_:
+        raise ApiError(f"create pool failed: pool '{name}' already exists")
+    parent = name.rpartition("/")[0]
+    if parent and parent not in pools_:
+        raise ApiError(f"create pool failed: parent '{parent}' of pool '{name}' does not exist")
+    pools_[name] = Pool(call.get("comment", ""))
 
 
 def update_pool(call):
-    pool, leave = _pool(call), call.flag("delete")
+    pool, leave = _pool(call, "update pools failed: "), call.flag("delete")
     pool.comment = call.get("comment", pool.comment)
     for vmid in map(int, split_list(call.get("vms", ""))):
-        _check_member(call, vmid)
+        call.world.access.require(call.user, f"/vms/{vmid}", ["VM.Allocate"])
         _leave(pool, vmid) if leave else _join(call, pool, vmid)
     for name in split_list(call.get("storage", "")):
         (pool.storages.discard if leave else pool.storages.add)(name)
 
 
-def _check_member(call, vmid):
-    if vmid not in call.world.cluster.machines:
-        raise ApiError(f"no such VM ID '{vmid}'")
-    call.world.access.require(call.user, f"/vms/{vmid}", ["VM.Allocate"])
-
-
 def _leave(pool, vmid):
     if vmid not in pool.vms:
-        raise ApiError(f"VM {vmid} is not a pool member")
+        raise ApiError(f"update pools failed: VM {vmid} is not a pool member")
     pool.vms.discard(vmid)
 
 
 def _join(call, pool, vmid):
     if vmid in pool.vms:
-        raise ApiError(f"VM {vmid} is already a pool member")
+        raise ApiError(f"update pools failed: VM {vmid} is already a pool member")
     old = call.world.cluster.pool_of(vmid)
     if old is not None and not call.flag("allow-move"):
-        # The text is ASSUMED.
-        raise ApiError(f"VM {vmid} belongs already to pool '{old}' and 'allow-move' is not set")
+        why = f"VM {vmid} belongs already to pool '{old}' and 'allow-move' is not set"
+        raise ApiError(f"update pools failed: {why}")
     if old is not None:
         call.world.access.require(call.user, f"/pool/{old}", ["Pool.Allocate"])
         call.world.cluster.pools[old].vms.discard(vmid)
@@ -80,8 +81,10 @@ def _join(call, pool, vmid):
 
 
 def delete_pool(call):
-    pool = _pool(call)
-    for kind, members in (("VM", pool.vms), ("storage", pool.storages)):
-        for name in sorted(members):
-            raise ApiError(f"pool '{call.get('poolid')}' is not empty (contains {kind} {name})")
-    del call.world.cluster.pools[call.get("poolid")]
+    """Members that do not exist, and pools below it, do not keep a pool (the latter is ASSUMED)."""
+    pool, name, world = _pool(call, "delete pool failed: "), call.get("poolid"), call.world
+    members = [f"VM {vmid}" for vmid in sorted(pool.vms) if world.cluster.taken_by(vmid)]
+    members += [f"storage {storage}" for storage in sorted(pool.storages) if storage in world.storages.by_id]
+    if members:
+        raise ApiError(f"delete pool failed: pool '{name}' is not empty (contains {members[0]})")
+    del world.cluster.pools[name]

@@ -1,19 +1,17 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Storages and their content: lists, uploads, downloads."""
+"""Storages and their content."""
 
 from __future__ import annotations
 
 import re
 
+from . import privileges
 from .errors import ApiError, ParameterError
-from .storage import MIB, Volume
+from .storage import GIB, KIB, MIB, Volume
 
 _MAY_SEE = ["Datastore.Audit", "Datastore.AllocateSpace"]
-_MAY_DELETE = ["Datastore.Allocate", "Datastore.AllocateTemplate"]
-#: The content of a download, unless the scenario sets another.
-_DOWNLOADED = 600 * MIB
 
 
 def configured(call):
@@ -40,14 +38,17 @@ def _described(storage):
 def on_node(call):
     world, wanted = call.world, call.get("content")
     return [
-        {"storage": storage.id, **status_of(call.world, storage, call.node)}
+        {"storage": storage.id, **_with_fraction(status_of(call.world, storage, call.node))}
         for storage in world.storages.by_id.values()
-        if storage.is_on(call.node)
-        and call.get("storage") in (None, storage.id)
+        if call.get("storage") in (None, storage.id)
         and (wanted is None or storage.content & set(wanted.split(",")))
-        and not (call.flag("enabled") and storage.disabled)
+        and not (call.flag("enabled") and not _is_enabled(storage, call.node))
         and world.access.may(call.user, f"/storage/{storage.id}", _MAY_SEE, True)
     ]
+
+
+def _with_fraction(status):
+    return status | ({"used_fraction": status["used"] / status["total"]} if status["total"] else {})
 
 
 def status(call):
@@ -62,16 +63,20 @@ def used_on(world, storage, node):
 
 def status_of(world, storage, node):
     used = used_on(world, storage, node)
-    return {
+    found = {
         "type": storage.type,
         "content": ",".join(sorted(storage.content)),
         "shared": int(storage.shared),
-        "enabled": int(not storage.disabled),
-        "active": int(not storage.disabled),
-        "total": storage.total,
-        "used": used,
-        "avail": storage.total - used,
+        "enabled": int(_is_enabled(storage, node)),
+        "active": int(_is_enabled(storage, node)),
     }
+    if not _is_enabled(storage, node):
+        return found | {"total": 0, "used": 0, "avail": 0}
+    return found | {"total": storage.total, "used": used, "avail": storage.total - used}
+
+
+def _is_enabled(storage, node):
+    return storage.is_on(node) and not storage.disabled
 
 
 def content(call):
@@ -80,7 +85,9 @@ def content(call):
     return [
         _entry(storage, name, volume)
         for name, volume in sorted(storage.on(call.node).items())
-        if kind in (None, volume.content) and vmid in (None, volume.vmid)
+        if kind in (None, volume.content)
+        and (vmid in (None, volume.vmid) or volume.content in ("import", "snippets"))
+        and privileges.may_access(call, f"{storage.id}:{name}", vmid)
     ]
 
 
@@ -88,11 +95,47 @@ def _entry(storage, name, volume):
     found = {
         "volid": f"{storage.id}:{name}",
         "format": "iso" if volume.content == "iso" else volume.format,
-        "size": volume.size,
+        "size": volume.size if volume.file_size is None else volume.file_size,
         "ctime": 1_790_000_000,
         "content": volume.content,
     }
-    return found | ({"vmid": volume.vmid} if volume.vmid else {}) | ({"parent": volume.base} if volume.base else {})
+    if storage.has_files and volume.content == "images":
+        found["used"] = volume.size
+    return found | ({"vmid": volume.vmid} if volume.vmid else {}) | _parent(storage, volume)
+
+
+def _parent(storage, volume):
+    """The base of a linked clone: the name in its image file, or the origin of a ZFS volume (ASSUMED)."""
+    if storage.has_files and volume.content == "images":
+        return {"parent": f"../{volume.base}" if volume.base else None}
+    return {"parent": f"{volume.base}@__base__"} if volume.base else {}
+
+
+def create(call):
+    """Allocate a volume, whose name is given."""
+    storages, name, vmid = call.world.storages, call.get("filename"), call.vmid
+    storage = storages.usable(call.get("storage"), call.node)
+    number, unit = re.fullmatch(r"(\d+)([MG]?)", call.get("size")).groups()
+    ending = re.search(r"\.(raw|qcow2|vmdk|subvol)$", name)
+    format_ = ending.group(1) if ending else call.get("format", "raw")
+    if ending and call.get("format", format_) != format_:
+        raise ParameterError(format=f"different storage formats ({call.get('format')} != {format_})")
+    if storage.has_files:
+        name = f"{vmid}/{name}"
+    elif not name.startswith(f"vm-{vmid}-"):
+        raise ApiError(f"illegal name '{name}' - should be 'vm-{vmid}-*'")
+    volid = f"{storage.id}:{name}"
+    storages.parsed(volid)
+    storage.check_format(format_)
+    if storage.get(call.node, name):
+        # For directories, the text is ASSUMED.
+        lvm = f'Logical Volume "{name}" already exists in volume group "pve"'
+        there = f"disk image '{storage.path}/images/{name}' already exists"
+        raise ApiError(there if storage.has_files else f"lvcreate 'pve/{name}' error:   {lvm}")
+    size = storage.rounded(int(number) * {"": KIB, "M": MIB, "G": GIB}[unit])
+    storage.volumes[storage.key(call.node, name)] = Volume(size, format_, vmid=vmid)
+    call.world.effect(vmid, f"ALLOC {volid} {size // KIB}K fmt={format_}")
+    return volid
 
 
 def _volid(call):
@@ -102,74 +145,29 @@ def _volid(call):
 
 
 def info(call):
-    volume = call.world.storages.existing(_volid(call), call.node)
-    return {"format": volume.format, "size": volume.size, "used": volume.size, "path": f"/simulated/{_volid(call)}"}
+    volid = _volid(call)
+    storage = call.world.storages.usable(volid.partition(":")[0], call.node)
+    privileges.check_volume(call, volid)
+    volume, name = call.world.storages.volume(volid, call.node), volid.partition(":")[2]
+    if volume is None and storage.has_files:
+        raise ApiError(f"volume_size_info on '{volid}' failed - no format")
+    if volume is None:
+        raise ApiError(f"can't get size of '/dev/pve/{name}':   Failed to find logical volume")
+    return {"format": volume.format, "size": volume.size, "used": volume.size, "path": storage.path_of(name)}
 
 
 def delete(call):
+    """Volumes that do not exist are removed, too."""
     world, volid = call.world, _volid(call)
-    storage_id = volid.partition(":")[0]
-    world.access.require(call.user, f"/storage/{storage_id}", _MAY_DELETE, any_of=True)
-    world.storages.existing(volid, call.node)
-
-    def work(_task):
-        yield 0.1
-        world.storages.free(volid, call.node)
-
-    return call.task("imgdel", work, f"{volid.partition(':')[2].replace('/', '-')}@{storage_id}")
-
-
-def upload(call):
-    """Of an uploaded file only size and checksums are stored, which were calculated while it was received."""
-    file = call.world.uploads.pop(call.get("tmpfilename"), None)
-    if file is None:
-        # The text is ASSUMED.
-        raise ApiError("missing file: the part 'filename' must be the last one", 400)
-    name = _checked_name(call, call.get("filename"))
-    _check_sum(call, file)
-
-    def work(_task):
-        yield call.world.timing.upload
-        _keep(call, name, file["size"])
-
-    return call.task("imgcopy", work, "")
-
-
-def _check_sum(call, file):
-    expected = call.get("checksum")
-    if expected and expected.lower() != file["sums"].get(call.get("checksum-algorithm", "sha256")):
-        raise ApiError("checksum mismatch: the file is not what was announced")
-
-
-def download(call):
-    name = _checked_name(call, call.get("filename"))
-    storage = call.world.storages.usable(call.get("storage"), call.node)
+    storage = world.storages.usable(volid.partition(":")[0], call.node)
+    _kind, owner = world.storages.parsed(volid)
+    world.access.require(call.user, f"/storage/{storage.id}", ["Datastore.Allocate"])
 
     def work(task):
-        task.say(f"downloading {call.get('url')} to {name}")
-        there = storage.get(call.node, f"iso/{name}")
-        if there and not call.get("checksum"):
-            raise ApiError(f"refusing to override existing file '{name}'")
-        yield call.world.timing.upload
-        if not there:
-            _keep(call, name, _DOWNLOADED)
+        yield 0.1
+        if storage.has_files and world.storages.volume(volid, call.node) is None:
+            task.say(f"disk image '{storage.path_of(volid.partition(':')[2])}' does not exist")
+        world.storages.free(volid, call.node)
+        task.say(f"Removed volume '{volid}'")
 
-    return call.task("download", work, name)
-
-
-def _checked_name(call, filename):
-    name = re.sub(r"[^a-zA-Z0-9_.-]", "_", filename)
-    storage = call.world.storages.usable(call.get("storage"), call.node)
-    kind = call.get("content")
-    if kind not in storage.content:
-        raise ParameterError(storage=f"storage '{storage.id}' does not support '{kind}' content")
-    if kind == "iso" and not name.lower().endswith((".iso", ".img")):
-        raise ParameterError(filename="wrong file extension")
-    return name
-
-
-def _keep(call, name, size):
-    storage = call.world.storages.usable(call.get("storage"), call.node)
-    kind = call.get("content")
-    storage.volumes[storage.key(call.node, f"{kind}/{name}")] = Volume(size, "raw", kind)
-    call.world.effect(None, f"STORED {storage.id}:{kind}/{name}")
+    return call.task("imgdel", work, f"{owner}@{storage.id}" if owner else storage.id)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .schema import split_list
+
 _FINISHED_SHOWN = 25
 
 
@@ -18,27 +20,29 @@ def _task(call):
 
 def task_status(call):
     task = _task(call)
-    user, _mark, token = task.user.partition("!")
-    parts = task.upid.split(":")
+    user, token = _user(task)
     found = {
         "upid": task.upid,
         "node": task.node,
         "pid": task.pid,
-        "pstart": int(parts[3], 16),
+        "pstart": _second(task, 3),
         "starttime": int(task.began),
         "type": task.type,
         "id": task.id,
         "user": user,
+        **token,
         "status": "running" if task.ended is None else "stopped",
     }
-    if token:
-        found["tokenid"] = token
     if task.ended is not None:
         found["exitstatus"] = task.exitstatus
     return found
 
 
 def task_log(call):
+    tasks = call.world.tasks
+    if tasks.is_unknown(call.get("upid")):
+        call.world.access.require(call.user, f"/nodes/{call.node}", ["Sys.Audit"])
+        return Listed([{"n": 1, "t": "unable to open file - No such file or directory"}], 1)
     task = _task(call)
     lines = task.log + ([task.last_line] if task.ended is not None else [])
     start, limit = call.number("start", 0), call.number("limit", 50)
@@ -61,19 +65,36 @@ def stop_task(call):
     call.world.tasks.interrupt(task)
 
 
+def index(call):
+    _task(call)
+    return [{"name": "log"}, {"name": "status"}]
+
+
 def _shown(task):
+    user, token = _user(task)
     found = {
         "upid": task.upid,
         "node": task.node,
         "pid": task.pid,
+        "pstart": _second(task, 3),
         "starttime": int(task.began),
         "type": task.type,
         "id": task.id,
-        "user": task.user,
+        "user": user,
+        **token,
     }
     if task.ended is not None:
         found |= {"endtime": int(task.ended), "status": task.exitstatus}
     return found
+
+
+def _user(task):
+    user, _mark, token = task.user.partition("!")
+    return user, {"tokenid": token} if token else {}
+
+
+def _second(task, part):
+    return int(task.upid.split(":")[part], 16)
 
 
 def _visible(call, node):
@@ -94,15 +115,32 @@ def cluster_tasks(call):
     return [_shown(task) for task in reversed(found)]
 
 
+def _kind(task):
+    """The kind of a task's result, by which lists are filtered."""
+    if task.exitstatus == "OK":
+        return "ok"
+    if task.exitstatus.startswith("WARNINGS"):
+        return "warning"
+    return "unknown" if task.exitstatus == "unexpected status" else "error"
+
+
+def _chosen(call, task):
+    kinds = split_list(call.get("statusfilter", ""))
+    if task.ended is not None and (kinds or call.flag("errors")) and _kind(task) not in (kinds or ["error", "unknown"]):
+        return False
+    return (
+        call.get("vmid") in (None, task.id)
+        and call.get("typefilter") in (None, task.type)
+        and call.get("userfilter", "") in task.user
+        and call.number("since", 0) <= task.began <= call.number("until", 1 << 40)
+    )
+
+
 def node_tasks(call):
     source = call.get("source", "archive")
-    tasks = [task for task in _visible(call, call.node) if call.get("vmid") in (None, task.id)]
-    if source == "active":
-        tasks = [task for task in tasks if task.ended is None]
-    elif source == "archive":
-        tasks = [task for task in tasks if task.ended is not None]
-    if "typefilter" in call.params:
-        tasks = [task for task in tasks if task.type == call.get("typefilter")]
+    tasks = [task for task in _visible(call, call.node) if _chosen(call, task)]
+    if source != "all":
+        tasks = [task for task in tasks if (task.ended is None) == (source == "active")]
     start, limit = call.number("start", 0), call.number("limit", 50)
     shown = [_shown(task) | ({} if task.ended else {"status": "RUNNING"}) for task in reversed(tasks)]
     return Listed(shown[start : start + limit], len(shown))

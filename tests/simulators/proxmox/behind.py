@@ -69,6 +69,53 @@ def delete(world, vmid):
     del world.cluster.machines[vmid]
 
 
+def remove_volume(world, volid):
+    """Somebody deletes a volume with the storage's own tools."""
+    storage_id, _colon, name = volid.partition(":")
+    volumes = world.storages.get(storage_id).volumes
+    for key in [key for key in volumes if key[1] == name]:
+        del volumes[key]
+
+
+def daemon(world, state):
+    """The daemon behind the proxy: "running", "stopped" or "frozen". The proxy itself answers some requests."""
+    world.faults.daemon = state
+
+
+def vanish_while_listed(world, vmid):
+    """Another client creates and deletes a VM in a loop, so each list finds a file that is gone when it is read."""
+    world.faults.vanishing.add(vmid)
+
+
+_DAEMON = {"stop": "stopped", "start": "running", "freeze": "frozen", "continue": "running"}
+
+
+def asked(world, change):
+    """Make a change that is given as in recordings: {"do": what, its parameters}."""
+    change = dict(change)
+    what = change.pop("do")
+    subject, _colon, verb = what.partition(": ")
+    if subject == "daemon behind the proxy" and verb in _DAEMON:
+        return daemon(world, _DAEMON[verb])
+    if what not in _CHANGES:
+        raise ValueError(f"there is {', '.join(_CHANGES)}, and 'daemon behind the proxy: {'|'.join(_DAEMON)}'")
+    return _CHANGES[what](world, **change)
+
+
 def node(world, name, online):
     """A node goes offline or comes back. Its VMs keep their state, but cannot be reached while it is offline."""
     world.cluster.nodes[name].online = online
+
+
+_CHANGES = {
+    "delete-volume": remove_volume,
+    "remove-config": delete,
+    "remove-config during the next request": vanish_while_listed,
+    "lock": lambda world, vmid, lock: edit(world, vmid, lock=lock),
+    "unlock": lambda world, vmid: edit(world, vmid, lock=None),
+    "edit": edit,
+    "power": power,
+    "pause": pause,
+    "fail": fail,
+    "node": node,
+}

@@ -88,8 +88,12 @@ class Cluster:
     pools: dict = field(default_factory=dict)
     #: The datacenter option tag-style: ``case-sensitive`` and ``ordering`` (get_unique_tags).
     tag_style: dict = field(default_factory=dict)
+    #: The other options of the datacenter that were set.
+    datacenter: dict = field(default_factory=dict)
     #: {node: names of its bridges}
     bridges: dict = field(default_factory=dict)
+    #: Names of bridges without a port that are not VLAN aware: no NIC with a VLAN starts there.
+    bridges_without_port: set = field(default_factory=set)
 
     def has_quorum(self):
         return 2 * sum(node.online for node in self.nodes.values()) > len(self.nodes)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from . import behind
+from . import assumptions, behind
 
 PREFIX = "/simulator"
 
@@ -18,13 +18,13 @@ PREFIX = "/simulator"
 async def answer(world, http):
     """POST requests contain a JSON object; every answer is a JSON object, too."""
     name = http.path.removeprefix(PREFIX).strip("/")
-    if name not in _ACTIONS:
-        return web.json_response({"error": f"there is {', '.join(sorted(_ACTIONS))}"}, status=404)
+    if name not in ACTIONS:
+        return web.json_response({"error": f"there is {', '.join(sorted(ACTIONS))}"}, status=404)
     try:
         asked = json.loads(await http.read() or b"{}")
         world.engine.run_due()
         with world.engine.lock:
-            found = _ACTIONS[name](world, **asked)
+            found = ACTIONS[name](world, **asked)
     except (KeyError, TypeError, ValueError) as error:
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
     return web.json_response(found if found is not None else {})
@@ -104,9 +104,11 @@ def _volumes(world):
     }
 
 
-_ACTIONS = {
+ACTIONS = {
     "machines": _machines,
     "volumes": _volumes,
+    "assumptions": assumptions.of_requests,
+    "behind": lambda world, **change: behind.asked(world, change),
     "fail": behind.fail,
     "write": behind.write,
     "journal": _journal,

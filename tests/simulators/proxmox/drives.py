@@ -33,7 +33,10 @@ def is_unused(key):
 
 
 def parse(schema, key, text):
-    return propertystring.parse(text, schema.properties_of(key))
+    drive = propertystring.parse(text, schema.properties_of(key))
+    if drive.get("file") in ("none", "cdrom"):
+        drive.setdefault("media", "cdrom")
+    return drive
 
 
 def printed(schema, key, drive):

@@ -71,6 +71,10 @@ class Faults:
         self.statistics_frozen = False
         #: Ids of full storages.
         self.full_storages = set()
+        #: VMs whose files vanish while a list is made.
+        self.vanishing = set()
+        #: The daemon behind the proxy: running, stopped or frozen.
+        self.daemon = "running"
 
     def request(self, kind, **settings):
         fault = RequestFault(kind, **settings)

@@ -29,7 +29,6 @@ _PATTERNS = {
     "pve-node": (_DNS_LABEL, "value does not look like a valid node name"),
     "pve-vmid": (r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),
     "pve-configid": (r"[a-zA-Z][a-zA-Z0-9_-]+", "invalid configuration ID '{value}'"),
-    "pve-storage-id": (_STORAGE, "storage ID '{value}' contains illegal characters"),
     "pve-volume-id": (rf"{_STORAGE}:.+", "unable to parse volume ID '{value}'"),
     "pve-tag": (r"(?i:[a-z0-9_][a-z0-9_\-+.]*)", "invalid characters in tag"),
     "urlencoded": (r"[-%a-zA-Z0-9_.!~*'()]*", "invalid urlencoded string: {value}"),
@@ -39,6 +38,15 @@ _PATTERNS = {
         "value does not look like a valid unicast MAC address",
     ),
     "pve-phys-bits": (r"host|[89]|[1-5][0-9]|6[0-4]", "value must be an integer between 8 and 64 or 'host'"),
+}
+
+# {format: (what its values are, all values)}.
+_ENUMERATIONS = {
+    "pve-storage-content": (
+        "content type",
+        ["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import", "none"],
+    ),
+    "pve-task-status-type": ("status", ["ok", "error", "warning", "unknown"]),
 }
 
 
@@ -51,6 +59,10 @@ def check(name, value):
         pattern, text = _PATTERNS[name]
         if not re.fullmatch(pattern, value):
             raise Refused(text.format(value=value) + "\n")
+    elif name in _ENUMERATIONS:
+        what, known = _ENUMERATIONS[name]
+        if value not in known:
+            raise Refused(f"invalid {what} '{value}'\n")
     elif name in _CHECKERS:
         _CHECKERS[name](value)
 
@@ -63,6 +75,22 @@ def _volume_or_path(value):
 def _volume_or_absolute(value):
     if not value.startswith("/"):
         check("pve-volume-id", value)
+
+
+def _storage(value):
+    if len(value) < 2:
+        raise Refused(f"storage ID '{value}' cannot be shorter than 2 characters\n")
+    if not re.fullmatch(_STORAGE, value):
+        raise Refused(f"storage ID '{value}' contains illegal characters\n")
+
+
+def _storage_pair(value):
+    """SOURCE:TARGET, or one target for all."""
+    for part in value.split(":", 1):
+        try:
+            _storage(part)
+        except Refused as refused:
+            raise Refused(f"entry '{value}' contains invalid ID - {refused}\n") from None
 
 
 def _pool(value):
@@ -130,6 +158,8 @@ _CHECKERS = {
     "pve-volume-id-or-qm-path": _volume_or_path,
     "pve-volume-id-or-absolute-path": _volume_or_absolute,
     "pve-poolid": _pool,
+    "pve-storage-id": _storage,
+    "storage-pair": _storage_pair,
     "pve-qm-bootdev": _boot_device,
     "pve-hotplug-features": _hotplug,
     "pve-startup-order": _startup,

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from . import api, privileges, validate
 from .access import User
 from .api_tasks import Listed
-from .errors import ApiError, Dropped, Unauthorized
+from .errors import ApiError, Dropped, Forbidden, ParameterError, Unauthorized
 from .world import Call
 
 _ROOT = User("root@pam")
 _PROXY_LIMIT = 30.0
 _BRANCHES = frozenset({"access", "cluster", "nodes", "pools", "storage", "version"})
+#: A second line, which is only in the body.
+_HINT = "\nIf the real server has it: it is not simulated."
 #: Paths that need no authentication.
 _PUBLIC = ("/access/ticket",)
 
@@ -130,16 +132,23 @@ class Gateway:
         found = world.schema.match(request.method, request.path)
         if found is None:
             # The real server may have endpoints below these that the simulator does not know.
-            hint = " (not simulated)" if request.path.strip("/").partition("/")[0] in _BRANCHES else ""
+            hint = _HINT if request.path.strip("/").partition("/")[0] in _BRANCHES else ""
             raise ApiError(f"Method '{request.method} {request.path}' not implemented{hint}", 501)
         endpoint, variables = found
         values = _merged(request, variables)
         self._check_rights(user, endpoint, values, request.path)
         self._check_node(endpoint, values)
+        behind_proxy = world.schema.endpoints[endpoint].get("protected")
+        if behind_proxy and world.faults.daemon == "stopped":
+            raise Unreachable("Connection refused")
         params = validate.parameters(world.schema, endpoint, values)
         if endpoint not in api.METHODS:
-            raise ApiError(f"Method '{request.method} {request.path}' not implemented (not simulated)", 501)
-        data = api.METHODS[endpoint](Call(world, user, params))
+            raise ApiError(f"Method '{request.method} {request.path}' not implemented{_HINT}", 501)
+        call, method = Call(world, user, params), api.METHODS[endpoint]
+        if behind_proxy and world.faults.daemon == "frozen":
+            data = yield from self._within_limit(self._thawed(call, method))
+        else:
+            data = method(call)
         if inspect.isgenerator(data):
             proxied = values.get("node", world.local_node) != world.local_node
             data = yield from self._within_limit(data) if proxied else data
@@ -147,6 +156,13 @@ class Gateway:
         if isinstance(data, Listed):
             body["total"] = data.total
         return Answer(body=body)
+
+    def _thawed(self, call, method):
+        """A request that the daemon has received but only answers after it continues."""
+        while self.world.faults.daemon == "frozen":
+            yield 0.05
+        data = method(call)
+        return (yield from data) if inspect.isgenerator(data) else data
 
     def _within_limit(self, method):
         """A request that is proxied to another node fails after a timeout; the work there continues."""
@@ -162,7 +178,8 @@ class Gateway:
         return process.value
 
     def _user(self, request):
-        if request.user or request.path in _PUBLIC:
+        has_token = request.headers.get("authorization", "").startswith("PVEAPIToken=")
+        if request.user or (request.path in _PUBLIC and not has_token):
             return request.user
         # An upload does not need the CSRF token.
         method = "GET" if request.path.endswith("/upload") else request.method
@@ -172,7 +189,7 @@ class Gateway:
         if user is None:
             return
         if user.token and not self.world.schema.endpoints[endpoint].get("allowtoken"):
-            raise ApiError(f"URI '{path}' not available with API token, need proper ticket.", 403)
+            raise Forbidden(f"URI '{path}' not available with API token, need proper ticket.\n")
         privileges.check_endpoint(self.world, user, endpoint, values)
 
     def _check_node(self, endpoint, values):
@@ -200,12 +217,13 @@ def _merged(request, variables):
     values = {**request.params, **request.query}
     for key, value in variables.items():
         if key in values and str(values[key]) != value:
-            raise ApiError("duplicate parameter (already defined in URI) with conflicting values!", 400)
+            conflict = "duplicate parameter (already defined in URI) with conflicting values!"
+            raise ParameterError.of({key: conflict})
         values[key] = value
     return values
 
 
-def refused(error, version=(9, 1)):
+def refused(error, version=(9, 2)):
     """The Answer for an error."""
     if error.status in (595, 596, 599) or isinstance(error, Unauthorized):
         return Answer(error.status, error.message)

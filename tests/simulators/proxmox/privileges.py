@@ -45,7 +45,8 @@ def _holds(world, user, check, values):
         return all(held) if kind == "and" else any(held)
     if "require_param" in check and check[check.index("require_param") + 1] not in values:
         return False
-    return world.access.may(user, _path(check[1], values), _aged(world, check[2]), "any" in check)
+    path = _path(check[1], values)
+    return bool(path) and world.access.may(user, path, _aged(world, check[2]), "any" in check)
 
 
 def _named(world, user, check, values):
@@ -59,7 +60,9 @@ def _named(world, user, check, values):
 
 
 def _path(template, values):
-    return re.sub(r"\{([^}]+)\}", lambda found: str(values.get(found.group(1), "")), template)
+    """The path of a check; it is empty, and the check fails, if the name of a pool has wrong characters."""
+    path = re.sub(r"\{([^}]+)\}", lambda found: str(values.get(found.group(1), "")), template)
+    return "" if path.startswith("/pool/") and not re.fullmatch(r"/pool/[A-Za-z0-9.\-_/]*", path) else path
 
 
 def _aged(world, privileges):
@@ -90,7 +93,8 @@ def _check_root_only(call, key, value):
     if key.startswith("usb") and value and "mapping=" not in value and "spice" not in value.lower():
         raise ApiError(f"only root can set '{key}' config for real devices")
     if key.startswith("serial") and value not in (None, "socket"):
-        raise ApiError(f"only root can modify '{key}' config for real devices")
+        verb = "modify" if call.machine_or_none() else "set"
+        raise ApiError(f"only root can {verb} '{key}' config for real devices")
     is_known = drives.is_drive(key) or drives.is_unused(key) or key == "vmstate"
     if not is_known and not any(re.fullmatch(keys, key) for keys in _GROUPS.values()):
         raise ApiError(f"only root can set '{key}' config")
@@ -112,8 +116,9 @@ def _part(call, key, value, name):
 
 def _privileges(description, key, value):
     if drives.is_drive(key) or drives.is_unused(key):
-        cdrom = drives.is_drive(key) and value and drives.is_cdrom(drives.parse(description, key, value))
-        return ("VM.Config.CDROM",) if cdrom else ("VM.Config.Disk",)
+        drive = drives.parse(description, key, value) if drives.is_drive(key) and value else None
+        is_optical = drive and (drives.is_cdrom(drive) or drives.is_cloudinit(drive))
+        return ("VM.Config.CDROM",) if is_optical else ("VM.Config.Disk",)
     return next((held for held, keys in _GROUPS.items() if re.fullmatch(keys, key)), ("VM.Config.Options",))
 
 
@@ -125,6 +130,15 @@ def check_bridge(call, key, value):
     if card.get("bridge"):
         path = f"/sdn/zones/localnetwork/{card['bridge']}"
         call.world.access.require(call.user, f"{path}/{card['tag']}" if card.get("tag") else path, ["SDN.Use"])
+
+
+def sees_bridge(call, bridge):
+    """Whether a bridge is listed: with a privilege on it, or on one of its VLANs."""
+    path, access = f"/sdn/zones/localnetwork/{bridge}", call.world.access
+    paths = [path, *(right[0] for right in access.rights if right[0].startswith(f"{path}/"))]
+    return call.world.schema.version < (8, 0) or any(
+        access.may(call.user, one, ["SDN.Audit", "SDN.Use"], any_of=True) for one in paths
+    )
 
 
 def check_devices(call, options):
@@ -146,9 +160,11 @@ def _cpu_model(call, text):
     return propertystring.parse(text, call.world.schema.properties_of("cpu")).get("cputype") if text else None
 
 
-def check_skiplock(call):
-    if call.flag("skiplock") and not call.user.is_root:
-        raise ParameterError(skiplock="Only root may use this option.")
+def check_root_options(call, *names):
+    """Check that only root@pam itself uses skiplock or one of these parameters."""
+    for name in ("skiplock", *names):
+        if call.get(name, "0") != "0" and not call.user.is_root:
+            raise ParameterError.of({name: "Only root may use this option."})
 
 
 def check_pool(call, pool):
@@ -158,6 +174,34 @@ def check_pool(call, pool):
 
 def check_space(call, storage_id):
     call.world.access.require(call.user, f"/storage/{storage_id}", ["Datastore.AllocateSpace"])
+
+
+def may_access(call, volid, vmid=None):
+    try:
+        check_volume(call, volid, vmid)
+    except ApiError:
+        return False
+    return True
+
+
+def check_volume(call, volid, vmid=None):
+    """Check whether the caller may use an existing volume for a VM (check_volume_access in Storage.pm)."""
+    access, user = call.world.access, call.user
+    if volid.startswith("/"):
+        if not user.is_root:
+            raise ApiError("Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 1.")
+        return
+    kind, owner = call.world.storages.parsed(volid)
+    path = f"/storage/{volid.partition(':')[0]}"
+    if access.may(user, path, ["Datastore.Allocate"]) or (owner is not None and owner == vmid):
+        return
+    if kind in ("iso", "vztmpl", "import"):
+        access.require(user, path, ["Datastore.AllocateSpace", "Datastore.Audit"], any_of=True)
+    elif owner is not None:
+        access.require(user, path, ["Datastore.Audit"])
+        access.require(user, f"/vms/{owner}", ["VM.Config.Disk"])
+    else:
+        raise ApiError(f"missing privileges to access {volid}")
 
 
 def option_keys(text):

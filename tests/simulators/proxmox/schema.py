@@ -15,7 +15,7 @@ from pathlib import Path
 
 _FILE = Path(__file__).with_name("schema.json")
 # The number of options of each numbered kind.
-_COUNTS = {
+NUMBERED = {
     "ide": 4,
     "sata": 6,
     "scsi": 31,
@@ -58,7 +58,7 @@ def split_list(text):
 class Schema:
     """``version`` is (major, minor)."""
 
-    def __init__(self, version=(9, 1)):
+    def __init__(self, version=(9, 2)):
         self.version = tuple(version)
         self._file = _read()
         self.cpu_models = frozenset(self._file["cpu_models"])
@@ -121,7 +121,7 @@ class Schema:
             if stem == key:
                 found[key] = rule
             else:
-                found.update({f"{stem}{number}": rule for number in range(_COUNTS.get(stem, 8))})
+                found.update({f"{stem}{number}": rule for number in range(NUMBERED.get(stem, 8))})
         return found
 
     def _aged(self, key, rule):

@@ -15,7 +15,7 @@ class Statistics:
         #: {vmid: (time, copy of the VM at that time)}; values are calculated only when they are read.
         self._sent = {}
         self._world = world
-        # A scenario may set another interval before the time advances.
+        # A scenario may set another interval before the time advances; 0: the data is always that of the moment.
         world.engine.after(world.timing.statistics, self._renew_and_again)
 
     def renew(self):
@@ -30,6 +30,8 @@ class Statistics:
 
     def of(self, vmid):
         """The data of a VM in the last broadcast; a new VM has the status unknown."""
+        if not self._world.timing.statistics:
+            return measured(self._world, self._world.cluster.machines[vmid])
         if vmid not in self._sent:
             return {"status": "unknown", "template": 0}
         second, machine = self._sent[vmid]
@@ -38,15 +40,15 @@ class Statistics:
     def _renew_and_again(self):
         if not self._world.faults.statistics_frozen:
             self.renew()
-        self._world.engine.after(self._world.timing.statistics, self._renew_and_again)
+        self._world.engine.after(self._world.timing.statistics or 10.0, self._renew_and_again)
 
 
 def measured(world, machine, second=None):
     """The measured values of one VM."""
     second = world.now if second is None else second
-    options = machine.config.next_start()
+    options = machine.config.current
     running = machine.running
-    return {
+    found = {
         "name": options.get("name", f"VM {machine.vmid}"),
         "status": machine.qmp if running else "stopped",
         "template": int(options.get("template", "0")),
@@ -55,6 +57,7 @@ def measured(world, machine, second=None):
         "cpu": 0.01 if running else 0,
         "maxmem": memory_of(options) << 20,
         "mem": memory_of(options) << 19 if running else 0,
+        "memhost": memory_of(options) << 19 if running else 0,
         "maxdisk": disk_size(world, options, machine.node),
         "disk": 0,
         "netin": 0,
@@ -62,6 +65,9 @@ def measured(world, machine, second=None):
         "diskread": 0,
         "diskwrite": 0,
     }
+    if options.get("balloon", "0") != "0":
+        found |= {"balloon_min": int(options["balloon"]) << 20, "shares": int(options.get("shares", "1000"))}
+    return found | ({"serial": 1} if any(key.startswith("serial") for key in options) else {})
 
 
 def cpus_of(options):

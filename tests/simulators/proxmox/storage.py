@@ -15,6 +15,18 @@ _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
 #: Types of storages that keep volumes as files in a directory of their VM.
 _FILES = {"dir", "nfs"}
 _BASE_PATH = {"zfspool"}
+#: Types of storages whose linked clones do not need their base any more, so it can be deleted.
+_INDEPENDENT_CLONES = {"lvmthin"}
+_EXTENT = 4 * MIB
+#: {content type: the folder of its files}
+_FOLDERS = {
+    "iso": "template/iso",
+    "vztmpl": "template/cache",
+    "import": "import",
+    "snippets": "snippets",
+    "backup": "dump",
+}
+_STATE_EXTRA = 500 * MIB
 
 
 def size_of(text):
@@ -37,6 +49,9 @@ class Volume:
     vmid: int | None = None
     #: The base volume, if this one is an overlay.
     base: str | None = None
+    #: Of an ISO image or an image to import: the size of its file, and its checksums if they are known.
+    file_size: int | None = None
+    sums: dict = field(default_factory=dict)
     #: The byte with which a guest filled the volume, and {snapshot: the byte at that time}.
     written: int | None = None
     kept: dict = field(default_factory=dict)
@@ -61,6 +76,34 @@ class Storage:
     def has_files(self):
         return self.type in _FILES
 
+    @property
+    def path(self):
+        return "/var/lib/vz" if self.id == "local" else f"/mnt/{self.id}"
+
+    def path_of(self, name):
+        """Where a volume is on its node."""
+        if not self.has_files:
+            return f"/dev/pve/{name}"
+        kind, _slash, rest = name.partition("/")
+        return f"{self.path}/{_FOLDERS[kind]}/{rest}" if kind in _FOLDERS else f"{self.path}/images/{name}"
+
+    def check_format(self, format):
+        if format not in self.formats:
+            raise ApiError(f"unsupported format '{format}' at /usr/share/perl5/PVE/Storage/{self._plugin}.pm line 1.")
+
+    @property
+    def formats(self):
+        """The formats of disks; the first is the default."""
+        return ("raw", "qcow2", "vmdk") if self.has_files else ("raw",)
+
+    def can_link(self, name, snapshot=None):
+        """Whether a linked clone of a volume is possible: of bases, and on LVM-thin also of snapshots."""
+        return self.naive or "base-" in name or (snapshot is not None and self.type == "lvmthin")
+
+    @property
+    def _plugin(self):
+        return {"lvmthin": "LvmThinPlugin", "zfspool": "ZFSPoolPlugin"}.get(self.type, "Plugin")
+
     def key(self, node, name):
         return (None if self.shared else node, name)
 
@@ -70,6 +113,10 @@ class Storage:
     def on(self, node):
         """{name: Volume} on a node."""
         return {name: volume for (where, name), volume in self.volumes.items() if self.shared or where == node}
+
+    def rounded(self, size):
+        """The size of a volume that is created for ``size`` bytes: LVM allocates extents."""
+        return -(-size // _EXTENT) * _EXTENT if self.type == "lvmthin" else size
 
     def is_on(self, node):
         return self.nodes is None or node in self.nodes
@@ -113,11 +160,30 @@ class Storages:
         storage = self.by_id.get(storage_id)
         return storage.get(node, name) if storage else None
 
+    def parsed(self, volid):
+        """(content type, VMID of the owner or None) of a volume id. Raises ApiError if the name has no known form."""
+        storage, name = self.get(volid.partition(":")[0]), volid.partition(":")[2]
+        if not storage.has_files:
+            found = re.fullmatch(r"(?:base-\d+-[^/\s]+/)?(?:vm|base)-(\d+)-\S+", name)
+            if not found:
+                raise ApiError(f"unable to parse {'zfs' if storage.type == 'zfspool' else 'lvm'} volume name '{name}'")
+            return "images", int(found.group(1))
+        kind, _slash, rest = name.partition("/")
+        if kind in _FOLDERS and rest:
+            return kind, None
+        found = re.fullmatch(r"(?:\d+/\S+/)?(\d+)/([^/\s]+)", name)
+        if not found:
+            raise ApiError(f"unable to parse directory volume name '{name}'")
+        if not re.search(r"\.(?:raw|qcow2|vmdk|subvol)$", found.group(2)):
+            raise ApiError(f"unable to parse volume filename '{found.group(2)}'")
+        return "images", int(found.group(1))
+
     def existing(self, volid, node):
-        self.usable(volid.partition(":")[0], node)
-        volume = self.volume(volid, node)
+        storage, volume = self.usable(volid.partition(":")[0], node), self.volume(volid, node)
+        if volume is None and storage.type == "lvmthin":
+            raise ApiError(f"no such logical volume pve/{volid.partition(':')[2]}")
         if volume is None:
-            raise ApiError(f"volume {volid} does not exist")
+            raise ApiError(f"volume '{volid}' does not exist")
         return volume
 
     def is_shared(self, volid):
@@ -129,9 +195,15 @@ class Storages:
         if storage_id in self._full:
             # ASSUMED: the real text comes from the storage's tool.
             raise ApiError(f"storage '{storage_id}': no space left on device")
-        stored_as = format or self.default_format(storage_id, kind)
+        if format == "linked":
+            # An overlay in a file is always qcow2, whatever its base is.
+            stored_as = "qcow2" if storage.has_files else "raw"
+        else:
+            stored_as = format or self.default_format(storage_id, kind)
+        storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
-        stands_on = None if storage.naive else base
+        stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base
+        size = storage.rounded(size)
         storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on)
         volid = f"{storage_id}:{name}"
         self._effect(vmid, f"ALLOC {volid} {-(-size // KIB)}K fmt={stored_as}")
@@ -141,11 +213,13 @@ class Storages:
         files = self.get(storage_id).has_files
         return "qcow2" if files and kind == "cloudinit" else "raw"
 
-    def allocate_state(self, storage_id, node, vmid, name, size):
-        """Create a volume for the memory of a VM; ``effect`` is not called."""
+    def allocate_state(self, storage_id, node, vmid, name, memory):
+        """Create a volume for the memory of a VM, in bytes; ``effect`` is not called."""
         storage = self.usable(storage_id, node)
         name = f"vm-{vmid}-state-{name}"
         name = f"{vmid}/{name}.raw" if storage.has_files else name
+        # Twice the memory, because the guest goes on while it is saved, and what QEMU itself needs.
+        size = storage.rounded(2 * memory + _STATE_EXTRA)
         storage.volumes[storage.key(node, name)] = Volume(size, "raw", "images", vmid)
         return f"{storage_id}:{name}"
 
@@ -165,8 +239,17 @@ class Storages:
 
     def resize(self, volid, node, size):
         volume = self.existing(volid, node)
-        volume.size = size
+        volume.size = self.get(volid.partition(":")[0]).rounded(size)
         self._effect(volume.vmid, f"RESIZE {volid} {size}")
+
+    def reassign(self, volid, node, vmid):
+        """Rename a volume to a free name of another VM; returns its new id."""
+        storage_id, _colon, name = volid.partition(":")
+        storage, volume = self.usable(storage_id, node), self.existing(volid, node)
+        new = self._free_name(storage, node, vmid, volume.format, "disk", None)
+        storage.volumes[storage.key(node, new)] = replace(storage.volumes.pop(storage.key(node, name)), vmid=vmid)
+        self._effect(vmid, f"RENAME {volid} {storage_id}:{new}")
+        return f"{storage_id}:{new}"
 
     def make_base(self, volid, node):
         """Rename a volume to the name of a base volume; returns its new id."""

@@ -38,11 +38,15 @@ class Task:
 
     def warn(self, line):
         self.warnings += 1
-        self.log.append(f"WARN: {line}")
+        self.log += f"WARN: {line}".split("\n")
+
+    @property
+    def succeeded(self):
+        return self.exitstatus == "OK" or self.exitstatus.startswith("WARNINGS")
 
     @property
     def last_line(self):
-        if self.exitstatus == "OK" or self.exitstatus.startswith("WARNINGS"):
+        if self.succeeded:
             return f"TASK {self.exitstatus}"
         return f"TASK ERROR: {self.exitstatus}"
 
@@ -73,6 +77,10 @@ class Tasks:
         if upid not in self.by_upid:
             raise ParameterError(upid="no such task")
         return self.by_upid[upid]
+
+    def is_unknown(self, upid):
+        """Whether a UPID has the right form, but there is no such task."""
+        return UPID.fullmatch(upid) is not None and upid not in self.by_upid
 
     def crashed(self, text):
         """Record and print a traceback of the simulator itself."""

@@ -16,6 +16,7 @@ from .storage import GIB
 @dataclass
 class Timing:
     statistics: float = 10.0
+    listing: float = 0.005
     create: float = 1.0
     create_disk: float = 1.0
     clone_per_gib: float = 0.5

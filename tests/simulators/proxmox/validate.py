@@ -83,7 +83,7 @@ def _limit_problem(rule, value):
         return f"value must be at least {rule['minLength']} characters long"
     if rule.get("type") in ("integer", "number"):
         return _range_problem(rule, float(value))
-    if "enum" in rule and value not in rule["enum"]:
+    if rule.get("enum") and value not in rule["enum"]:
         return f"value '{value}' does not have a value in the enumeration '{', '.join(rule['enum'])}'"
     return None
 

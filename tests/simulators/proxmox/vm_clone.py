@@ -12,9 +12,9 @@ from .cluster import Machine
 from .config import Config
 from .errors import ApiError
 from .storage import size_text
-from .world import check_lock, missing
+from .world import check_lock, missing, not_found
 
-_NOT_COPIED = ("template", "parent", "lock", "snaptime", "vmstate", "runningmachine", "runningcpu", "description")
+_NOT_COPIED = ("template", "parent", "lock", "snaptime", "vmstate", "runningmachine", "runningcpu")
 
 
 @dataclass
@@ -36,7 +36,9 @@ class _Source:
 
 
 def clone(call):
-    machine = call.machine()
+    machine = call.machine_or_none()
+    if machine is None:
+        raise not_found(call)
     _found(call, machine)
     return call.task("qmclone", lambda task: _locked(call, machine, _work(call, task, machine)))
 
@@ -81,7 +83,8 @@ def _copies(call, machine, options, full):
         # TPM state and cloud-init drive are always copied.
         linked = not full and key != "tpmstate0" and not drives.is_cloudinit(drive)
         storage_id, _colon, name = volid.partition(":")
-        if linked and "base-" not in name and not storages.get(storage_id).naive:
+        storage = storages.get(storage_id)
+        if linked and not storage.can_link(name, call.get("snapname")):
             raise ApiError(f"Linked clone feature is not supported for '{volid}' ({key})")
         copies.append(_Copy(key, drive, linked))
     return sorted(copies, key=lambda copy: copy.key)
@@ -89,8 +92,8 @@ def _copies(call, machine, options, full):
 
 def _check_target(call, machine, copies, full):
     storages, target, storage_id = call.world.storages, call.get("target"), call.get("storage")
-    if full:
-        for copy in copies:
+    for copy in copies:
+        if not drives.is_cdrom(copy.drive):
             privileges.check_space(call, storage_id or copy.drive["file"].partition(":")[0])
     if storage_id:
         storages.usable(storage_id, target or machine.node)
@@ -142,7 +145,7 @@ def _copy_all(call, task, source, made):
         kind = "linked" if copy.linked else "full"
         task.say(f"create {kind} clone of drive {copy.key} ({copy.drive['file']})")
         volume = world.storages.existing(copy.drive["file"], call.node)
-        volid = _allocate(call, copy, volume)
+        volid = _allocate(call, task, copy, volume)
         made.append(volid)
         target = world.storages.existing(volid, call.node)
         target.written = volume.kept.get(call.get("snapname"), volume.written)
@@ -171,16 +174,17 @@ def _write(call, options):
     machine.write(Config(current=dict(options)))
 
 
-def _allocate(call, copy, source):
+def _allocate(call, task, copy, source):
     world, newid = call.world, call.number("newid")
     storage_id, _colon, name = copy.drive["file"].partition(":")
     if copy.linked:
-        return world.storages.allocate(storage_id, call.node, newid, source.size, source.format, base=name)
+        return world.storages.allocate(storage_id, call.node, newid, source.size, "linked", base=name)
     kind = "cloudinit" if drives.is_cloudinit(copy.drive) else "disk"
     target = call.get("storage", storage_id)
-    # Storages with files keep the format; others only support raw.
-    kept = source.format if world.storages.get(target).has_files else None
-    stored_as = call.get("format", kept) if kind == "disk" else None
+    supported, asked = world.storages.get(target).formats, call.get("format")
+    if asked and asked not in supported:
+        task.say(f"format '{asked}' is not supported by the target storage '{target}' - using 'raw' instead")
+    stored_as = next((one for one in (asked, source.format) if one in supported), "raw") if kind == "disk" else None
     return world.storages.allocate(target, call.node, newid, source.size, stored_as, kind)
 
 

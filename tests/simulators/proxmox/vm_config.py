@@ -39,7 +39,15 @@ def post(call):
         yield call.world.timing.config
         yield from _now(call, change)
 
-    return call.locked_task("qmconfig", work)
+    upid = call.locked_task("qmconfig", work)
+    give_up, task = call.world.now + call.number("background_delay", 0), call.world.tasks.get(upid)
+    while task.ended is None and call.world.now < give_up:
+        yield 0.05
+    if "background_delay" not in call.params or task.ended is None:
+        return upid
+    if not task.succeeded:
+        raise ApiError(f"failed to update VM {call.vmid}: {task.exitstatus}")
+    return None
 
 
 def _shown(call):
@@ -48,7 +56,7 @@ def _shown(call):
 
 def _asked(call):
     """All checks that do not need the VM's configuration."""
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
     options = call.options()
     deletes = _known(call, "delete")
     reverts = _known(call, "revert")
@@ -63,7 +71,6 @@ def _asked(call):
         if key in deletes:
             raise ParameterError(revert=f"you can't use '-{key}' and -delete {key}' at the same time")
     vm_options.check_ssh_keys(options)
-    vm_options.check_hookscript(call, options)
     options = vm_options.cdrom_as_drive(options)
     if not call.user.is_root:
         _check_rights(call, options, deletes)
@@ -88,6 +95,8 @@ def _check_rights(call, options, deletes):
             privileges.check_bridge(call, key, value)
     for key in deletes:
         privileges.check_option(call, call.vmid, key, None, old.get(key))
+        if key in old and key.startswith("net") and key[3:].isdigit():
+            privileges.check_bridge(call, key, old[key])
 
 
 def _check_found(call, machine):
@@ -106,12 +115,15 @@ def _now(call, change):
     if not call.world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
     config = machine.config
+    vm_options.check_types(call.world.schema, change.options)
     _check_memory(config, change.options)
     for key in change.reverts:
         _revert(call, machine, config, key)
+    order = _BootOrder(config, "boot" in change.deletes)
     for key in change.deletes:
         _delete(call, machine, config, key, change.forced)
-    _set_all(call, machine, config, change)
+        order.leave(key)
+    _set_all(call, machine, config, change, order)
     machine.write(config.reparsed())
     if machine.running:
         vm_hotplug.apply_live(call.world, machine)
@@ -156,7 +168,6 @@ def _delete(call, machine, config, key, forced):
         config.current.pop("lock", None)
     else:
         config.delete_pending(key, forced)
-    _leave_boot_order(config, key)
 
 
 def _delete_unused(call, machine, config, key, protected):
@@ -164,7 +175,7 @@ def _delete_unused(call, machine, config, key, protected):
     if volid is None:
         return
     if protected:
-        raise ApiError(f"can't remove unused disk '{key}' - protection mode enabled")
+        raise ApiError(f"can't remove unused disk '{volid}' - protection mode enabled")
     vm_apply.free_unless_used(call.world, machine, config, volid)
     del config.current[key]
 
@@ -184,13 +195,30 @@ def _drop_pending_drive(call, machine, config, key, forced):
         drives.register_unused(config.current, volid)
 
 
-def _leave_boot_order(config, key):
-    order = vm_options.boot_order(config.next_start())
-    if key in order:
-        config.set_pending("boot", vm_options.order_text([device for device in order if device != key]))
+class _BootOrder:
+    """The boot order, which devices leave and optical drives join. It begins with the present one, not the pending one;
+    an order in the old form does not list devices.
+    """
+
+    def __init__(self, config, deleted):
+        self._config = config
+        self._devices = vm_options.boot_order(config.current)
+        self._deleted = deleted
+
+    def leave(self, key):
+        if key in self._devices and not self._deleted:
+            self._set([device for device in self._devices if device != key])
+
+    def join(self, key, drive):
+        if self._devices and key not in self._devices and drives.is_cdrom(drive) and not drives.is_cloudinit(drive):
+            self._set([*self._devices, key])
+
+    def _set(self, devices):
+        self._devices = devices
+        self._config.set_pending("boot", vm_options.order_text(devices))
 
 
-def _set_all(call, machine, config, change):
+def _set_all(call, machine, config, change, order):
     world = call.world
     options = dict(change.options)
     after = {**config.next_start(), **options}
@@ -202,28 +230,24 @@ def _set_all(call, machine, config, change):
     for key, value in sorted(options.items()):
         if drives.is_drive(key):
             _set_drive(call, machine, config, key, value)
+            order.join(key, drives.parse(world.schema, key, value))
         elif drives.is_unused(key):
             config.current[key] = value
         else:
             if key == "boot":
                 vm_options.check_boot(value, {**config.next_start(), **options})
-            config.set_pending(key, vm_options.normalised(world, key, value))
+            value = vm_options.normalised(world, key, value)
+            if key == "description" and not value:
+                config.delete_pending(key, forced=False)
+            else:
+                config.set_pending(key, value)
 
 
 def _set_drive(call, machine, config, key, value):
     world = call.world
     drive = drives.parse(world.schema, key, value)
     vm_drives.check_single_cloudinit(world.schema, key, drive, config.next_start())
-    if drives.is_cdrom(drive):
-        _join_boot_order(config, key)
     _drop_pending_drive(call, machine, config, key, forced=False)
-    text, _new = vm_drives.made(world, machine.node, machine.vmid, key, drive)
+    is_template = config.current.get("template") == "1"
+    text, _new = vm_drives.made(world, machine.node, machine.vmid, key, drive, template=is_template)
     config.set_pending(key, text)
-
-
-def _join_boot_order(config, key):
-    """Append a new optical drive to the boot order; an order in the old form does not list devices."""
-    options = config.next_start()
-    order = vm_options.boot_order(options)
-    if order and key not in options and key not in order:
-        config.set_pending("boot", vm_options.order_text([*order, key]))

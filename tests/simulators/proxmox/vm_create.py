@@ -16,14 +16,15 @@ _NOT_STORED = {"start", "force", "storage", "pool", "archive", "unique", "bwlimi
 def create(call):
     world, vmid, pool = call.world, call.vmid, call.get("pool")
     if "archive" in call.params:
+        if ":" not in call.get("archive"):
+            privileges.check_volume(call, "/" + call.get("archive"))
         raise ApiError("restoring from an archive is not simulated", 501)
     _check_right(call, pool)
     options = _stored(call)
     vm_options.check_ssh_keys(options)
-    vm_options.check_hookscript(call, options)
     if not call.user.is_root:
         _check_options(call, options, pool)
-    vm_drives.check_access(call, options, call.get("storage"))
+    vm_drives.check_access(call, options, call.get("storage"), is_new=True)
     if not world.cluster.has_quorum():
         raise ApiError("cluster not ready - no quorum?")
     yield from world.flock(vmid).holding(_reserve(call), world.timing.flock_create)
@@ -95,12 +96,13 @@ def _work(call, task, options):
 def _fill(call, task, options, made):
     world = call.world
     yield world.timing.create
+    vm_options.check_types(world.schema, options)
     wanted = vm_drives.parsed(world.schema, options)
     for key, drive in wanted:
         vm_drives.check_single_cloudinit(world.schema, key, drive, options)
-    stored = dict(options)
+    stored, is_template = dict(options), options.get("template") == "1"
     for key, drive in wanted:
-        text, new = vm_drives.made(world, call.node, call.vmid, key, drive, call.get("storage"))
+        text, new = vm_drives.made(world, call.node, call.vmid, key, drive, call.get("storage"), is_template)
         stored[key] = text
         if new:
             made.append(new)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 
-from . import drives, privileges, vm_config, vm_drives
+from . import drives, privileges, vm_config, vm_drives, vm_reassign
 from .config import digest
-from .errors import ApiError
+from .errors import ApiError, ParameterError
 from .storage import size_of, size_text
 from .world import check_lock
 
 
 def resize(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
 
     def work(_task):
         yield call.world.timing.resize
@@ -36,6 +36,8 @@ def _resize(call):
     if key not in config.current:
         raise ApiError(f"disk '{key}' does not exist")
     drive = drives.parse(world.schema, key, config.current[key])
+    if drive["file"] in ("none", "cdrom"):
+        raise ApiError(f"unable to parse volume ID '{drive['file']}'")
     if drives.is_cdrom(drive):
         raise ApiError("you can't resize a cdrom")
     privileges.check_space(call, drive["file"].partition(":")[0])
@@ -52,7 +54,12 @@ def _resize(call):
 
 
 def move(call):
+    if "target-vmid" in call.params:
+        return vm_reassign.reassign(call)
     machine, key, target = call.machine(), call.get("disk"), call.get("storage")
+    if target is None:
+        both = "both 'storage' and 'target-vmid' missing, need to set one"
+        raise ParameterError.of({"target-vmid": both, "storage": both})
     config = machine.config
     if call.get("digest") not in (None, digest(machine.text)):
         raise ApiError("checksum mismatch (file change by other user?)")
@@ -62,8 +69,6 @@ def move(call):
     drive = drives.parse(call.world.schema, key, config.current[key])
     if drives.is_cdrom(drive):
         raise ApiError("you can't move a cdrom")
-    if target is None:
-        raise ApiError("moving a disk to another machine is not simulated", 501)
     call.world.storages.for_images(target)
     _check_move(call, machine, drive, target)
     return call.locked_task("qmmove", lambda task: _move(call, machine, key, target))
@@ -111,7 +116,7 @@ def template(call):
     check_lock(config)
     if config.snapshots:
         raise ApiError("unable to create template, because VM contains snapshots")
-    if config.current.get("template") == "1":
+    if config.current.get("template") == "1" and "disk" not in call.params:
         raise ApiError("you can't convert a template to a template")
     if machine.running:
         raise ApiError("you can't convert a VM to template if VM is running")
@@ -130,7 +135,7 @@ def _make_base(world, machine, only):
     config.current["template"] = "1"
     for key, volid in vm_drives.owned_volumes(world.schema, config.current):
         drive = drives.parse(world.schema, key, config.current[key])
-        if drives.is_cloudinit(drive) or only not in (None, key):
+        if drives.is_cloudinit(drive) or only not in (None, key) or "/base-" in f"/{volid.partition(':')[2]}":
             continue
         drive["file"] = world.storages.make_base(volid, machine.node)
         config.current[key] = drives.printed(world.schema, key, drive)
@@ -138,7 +143,7 @@ def _make_base(world, machine, only):
 
 
 def destroy(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
     machine = call.machine()
     if machine.config.current.get("protection") == "1":
         raise ApiError(f"can't remove VM {call.vmid} - protection mode enabled")

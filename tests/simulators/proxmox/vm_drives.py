@@ -17,16 +17,47 @@ def parsed(schema, options):
     return [(key, drives.parse(schema, key, options[key])) for key in sorted(options) if drives.is_drive(key)]
 
 
-def check_access(call, options, default=None):
-    """All checks before a volume is created: unknown storages, privileges, disk images used as ISO images."""
+def check_access(call, options, default=None, is_new=False):
+    """All checks before a volume is created: unknown storages, privileges, disk images used as ISO images.
+
+    For a new VM, the server does not see yet that "cdrom" is an optical drive, and takes it for a path.
+    """
     for key, drive in parsed(call.world.schema, options):
+        _check_form(key, drive)
+        if "import-from" in drive:
+            _check_import(call, key, drive["import-from"])
+        if drive["file"] == "cdrom":
+            if not is_new or "media=" in options[key]:
+                call.world.access.require(call.user, "/", ["Sys.Console"])
+            else:
+                privileges.check_volume(call, "/cdrom")
+            continue
         asked = drives.wanted(drive)
         if asked:
             _check_space(call, asked[0] or default)
-        elif drives.is_cloudinit(drive) and drive["file"].endswith(":cloudinit"):
-            _check_space(call, drive["file"].partition(":")[0])
-        elif drives.volume_of(drive):
+        elif drive["file"] != "none" and not drive["file"].endswith(":cloudinit"):
             _check_volume(call, key, drive)
+
+
+def _check_form(key, drive):
+    """The form of a drive that imports an image (check_drive_param in API2/Qemu.pm)."""
+    if "import-from" not in drive:
+        return
+    asked = drives.wanted(drive)
+    if asked is None or asked[1] != 0:
+        how = "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"
+        raise ParameterError.of({key: how})
+
+
+def _check_import(call, key, source):
+    """Images may be imported that the caller could use, and disks of VMs that it may clone."""
+    kind, owner = (None, None) if source.startswith("/") else call.world.storages.parsed(source)
+    if kind not in (None, "images", "import"):
+        raise ParameterError.of({key: f"{source} has wrong type '{kind}' - needs to be 'images' or 'import'"})
+    if owner is not None:
+        call.world.access.require(call.user, f"/vms/{owner}", ["VM.Clone"])
+    else:
+        privileges.check_volume(call, source, call.vmid)
 
 
 def _check_space(call, storage_id):
@@ -36,8 +67,13 @@ def _check_space(call, storage_id):
 
 
 def _check_volume(call, key, drive):
-    call.world.storages.get(drive["file"].partition(":")[0])
-    if drive["file"].partition(":")[2].startswith("iso/") and not drives.is_cdrom(drive):
+    privileges.check_volume(call, drive["file"], call.vmid)
+    if drive["file"].startswith("/"):
+        return
+    kind = call.world.storages.parsed(drive["file"])[0]
+    if kind not in ("images", "iso"):
+        raise ParameterError.of({key: "content type needs to be 'images' or 'iso'"})
+    if kind == "iso" and not drives.is_cdrom(drive):
         raise ParameterError.of({key: "explicit 'media=cdrom' is required for iso images"})
 
 
@@ -50,8 +86,8 @@ def check_single_cloudinit(schema, key, drive, options):
             raise ApiError(f"{key} - cloud-init drive is already attached at '{other}'")
 
 
-def made(world, node, vmid, key, drive, default=None):
-    """(value to store, created volume or None) of a requested drive."""
+def made(world, node, vmid, key, drive, default=None, template=False):
+    """(value to store, created volume or None) of a requested drive; a template's disk becomes a base at once."""
     drive = dict(drive)
     new = None
     asked = drives.wanted(drive)
@@ -62,8 +98,14 @@ def made(world, node, vmid, key, drive, default=None):
         storage_id = asked[0] or default
         if storage_id is None:
             raise ApiError("no storage ID specified (and no default storage)")
-        new = _allocate(world, node, vmid, drive, storage_id, _size(world, node, key, drive, asked[1], storage_id))
-        drive["size"] = size_text(world.storages.existing(new, node).size)
+        size = _size(world, node, key, drive, asked[1], storage_id)
+        new = _allocate(world, node, vmid, drive, storage_id, size)
+        if template:
+            new = drive["file"] = world.storages.make_base(new, node)
+        drive["size"] = size_text(size)
+    elif drive["file"].startswith("/"):
+        # No simulated node has devices or files outside its storages.
+        raise ApiError(f"volume {drive['file']} does not exist")
     elif drives.volume_of(drive):
         drive["size"] = size_text(world.storages.existing(drive["file"], node).size)
     return drives.printed(world.schema, key, drive), new

@@ -17,9 +17,8 @@ _FAST = re.compile(
     # The recorded calls show this for this option, too.
     r"|hotplug"
 )
-_CLOUDINIT = re.compile(
-    r"name|cicustom|cipassword|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+"
-)
+#: Options of which the value in the present cloud-init drive is recorded. A password is none of them.
+_CLOUDINIT = re.compile(r"name|cicustom|citype|ciupgrade|ciuser|nameserver|searchdomain|sshkeys|ipconfig\d+|net\d+")
 _NET = re.compile(r"net\d+")
 _PLUGGABLE_DISK = re.compile(r"(?:scsi|virtio)\d+")
 _USB = re.compile(r"usb\d+")
@@ -119,7 +118,10 @@ def _plain(world, machine, key, features):
         _need("memory", features)
         if machine.config.current.get("numa") != "1":
             raise _Waits
-    elif key != "tablet":
+    elif key == "tablet":
+        # Recorded is only that it waits without any feature.
+        _need("usb", features)
+    else:
         raise _Waits
     _plug(world, machine, key)
 
@@ -151,12 +153,20 @@ def _set_card(world, machine, key, change, features):
     old, new = (propertystring.parse(text, rules) if text else None for text in change)
     if old and not _differs(old, new, ("model", "macaddr", "queues", "mtu")):
         # Also without the hotplug feature, because no device is added or removed (ASSUMED).
+        _need_bridge(world, machine, new)
         _relink(world, machine, old, new)
         return
     _need("network", features)
+    _need_bridge(world, machine, new)
     if old:
         world.effect(machine.vmid, f"UNPLUG {key}")
     _plug(world, machine, key)
+
+
+def _need_bridge(world, machine, card):
+    bridge = card.get("bridge")
+    if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
+        raise ApiError(f"bridge '{bridge}' does not exist")
 
 
 def _differs(old, new, keys):

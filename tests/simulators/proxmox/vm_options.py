@@ -81,15 +81,12 @@ def _network(world, key, value):
     return propertystring.printed(card, rules)
 
 
-def check_hookscript(call, options):
-    """Check that a hookscript is an existing snippet (the text is ASSUMED)."""
-    volid = options.get("hookscript")
-    if volid is None:
-        return
-    if not volid.partition(":")[2].startswith("snippets/"):
-        raise ParameterError(hookscript=f"'{volid}' is not in the snippets directory")
-    if call.world.storages.volume(volid, call.node) is None:
-        raise ParameterError(hookscript=f"script '{volid}' does not exist")
+def check_types(schema_, options):
+    """Numbers with a sign pass the check of parameters, but a configuration with them cannot be written."""
+    for key, value in sorted(options.items()):
+        kind = (schema_.option(key) or {}).get("type")
+        if kind in ("integer", "number") and value.startswith(("+", "-")):
+            raise ApiError(f"unable to parse value of '{key}' - type check ('{kind}') failed - got '{value}'")
 
 
 def machine_of_windows(world, options):

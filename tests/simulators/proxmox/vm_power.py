@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import re
+
 from . import drives, privileges, propertystring, statistics, vm_apply
 from .errors import ApiError
-from .world import check_lock
+from .world import check_lock, not_found
 
 #: States that count as paused when a guest is shut down (vm_is_paused).
 _PAUSED = ("paused", "prelaunch", "suspended")
-_OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu")
+OF_SUSPENSION = ("lock", "vmstate", "runningmachine", "runningcpu", "running-nets-host-mtu")
+_OF_MIGRATION = ("migration_type", "migration_network")
 
 
 def start(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call, "stateuri", "migratedfrom", *_OF_MIGRATION, "targetstorage", "force-cpu")
     machine = call.machine_or_none()
     if machine and machine.ha:
         return _by_high_availability(call, "hastart", lambda: start_task(call, machine))
@@ -85,6 +88,7 @@ def _start_found(call, machine):
         vm_apply.apply_cold(world, machine)
     check_cpus(world, machine.config.current, machine.node)
     _check_volumes(world, machine)
+    _run_hookscript(world, machine)
     _check_bridges(world, machine)
     if world.start_renews_cloudinit:
         vm_apply.renew_cloudinit(world, machine)
@@ -109,7 +113,7 @@ def forget_suspension(world, machine):
     state = config.current.get("vmstate")
     if state:
         world.storages.free(state, machine.node)
-    for key in _OF_SUSPENSION:
+    for key in OF_SUSPENSION:
         config.current.pop(key, None)
     machine.write(config)
 
@@ -125,9 +129,36 @@ def _check_bridges(world, machine):
     """QEMU does not start if the bridge of a NIC does not exist."""
     for key, value in sorted(machine.config.current.items()):
         if key.startswith("net") and key[3:].isdigit():
-            bridge = propertystring.parse(value, world.schema.properties_of(key)).get("bridge")
+            card = propertystring.parse(value, world.schema.properties_of(key))
+            bridge = card.get("bridge")
             if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
-                raise ApiError(f"start failed: QEMU exited with code 1\nbridge '{bridge}' does not exist")
+                raise ApiError(f"bridge '{bridge}' does not exist")
+            if card.get("tag") and bridge in world.cluster.bridges_without_port:
+                raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
+
+
+def _run_hookscript(world, machine):
+    volid = machine.config.current.get("hookscript")
+    if volid and world.storages.volume(volid, machine.node) is None:
+        raise ApiError(f"hookscript error for {machine.vmid} on pre-start: script '{volid}' does not exist\n")
+
+
+def running_state(world, options):
+    """What the configuration says of a VM while its memory is saved: with which devices it runs."""
+    kind, cards = options.get("machine", "pc").split(",")[0], [key for key in options if re.fullmatch(r"net\d+", key)]
+    model = propertystring.parse(options.get("cpu", "kvm64"), world.schema.properties_of("cpu"))["cputype"]
+    found = {
+        "runningmachine": _running_type(kind, world.emulator[1]),
+        "runningcpu": f"{model},enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep",
+    }
+    virtio = [f"{key}=0" for key in sorted(cards) if options[key].startswith("virtio")]
+    return found | ({"running-nets-host-mtu": ",".join(virtio)} if virtio else {})
+
+
+def _running_type(kind, version):
+    if any(letter.isdigit() for letter in kind.removeprefix("q35").removeprefix("pc-i440fx")):
+        return f"{kind}+pve0"
+    return f"pc-{'q35' if 'q35' in kind else 'i440fx'}-{version}+pve0"
 
 
 def _check_volumes(world, machine):
@@ -147,7 +178,7 @@ def end(world, machine):
 
 
 def stop(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call, "keepActive", "migratedfrom")
     machine = call.machine_or_none()
     if machine and machine.ha:
         return _by_high_availability(call, "hastop", lambda: _stopped_by_cluster(call, machine, 0))
@@ -159,7 +190,9 @@ def stop(call):
 
 def _stop(call, task):
     machine = call.machine_or_none()
-    if machine and machine.running:
+    if machine is None:
+        raise not_found(call)
+    if machine.running:
         if not call.flag("skiplock"):
             check_lock(machine.config)
         yield from quit_emulator(call.world, machine, task)
@@ -176,7 +209,7 @@ def quit_emulator(world, machine, task):
 
 
 def shutdown(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call, "keepActive")
     machine = call.machine_or_none()
     if machine and machine.ha:
         seconds = call.number("timeout", call.world.timing.shutdown_timeout)
@@ -190,7 +223,9 @@ def shutdown(call):
 
 def _shutdown(call, task):
     machine = call.machine_or_none()
-    if not machine or not machine.running:
+    if machine is None:
+        raise not_found(call)
+    if not machine.running:
         return
     if not call.flag("skiplock"):
         check_lock(machine.config)
@@ -228,13 +263,15 @@ def guest_goes_down(world, machine, timeout):
 
 def _running_machine(call):
     machine = call.machine_or_none()
-    if machine is None or not machine.running:
+    if machine is None:
+        raise not_found(call)
+    if not machine.running:
         raise ApiError(f"VM {call.vmid} not running")
     return machine
 
 
 def reset(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
     machine = _running_machine(call)
 
     def work(_task):
@@ -263,7 +300,7 @@ def reboot(call):
 
 
 def suspend(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
     machine = _running_machine(call)
     if call.flag("todisk"):
         return call.task("qmsuspend", lambda task: _suspend_to_disk(call, machine))
@@ -285,6 +322,7 @@ def _suspend_to_disk(call, machine):
     size = statistics.memory_of(config.current)
     storage_id = call.get("statestorage") or state_storage(world, machine)
     name = f"suspend-{int(world.now)}"
+    config.current |= running_state(world, config.current)
     config.current["vmstate"] = world.storages.allocate_state(storage_id, machine.node, machine.vmid, name, size << 20)
     machine.write(config)
     yield world.timing.memory(size)
@@ -305,7 +343,7 @@ def state_storage(world, machine):
 
 
 def resume(call):
-    privileges.check_skiplock(call)
+    privileges.check_root_options(call)
     machine = call.machine_or_none()
     if machine is not None and machine.config.current.get("lock") == "suspended":
         return call.task("qmresume", lambda task: _locked(call, _start_found(call, machine)))
@@ -334,7 +372,9 @@ def current(call):
         "ha": {"managed": int(machine.ha)},
     }
     del found["maxcpu"], found["template"]
-    if machine.running:
+    if not machine.running:
+        del found["diskread"], found["diskwrite"]
+    else:
         found |= {
             "pid": machine.pid,
             "running-machine": "pc-i440fx-" + world.emulator[1],

@@ -62,38 +62,17 @@ def pending(call):
     return [*entries, {"key": "digest", "value": digest(machine.text)}]
 
 
+#: NICs and addresses of cloud-init are listed only while their deletion waits for the next drive.
+_OF_CLOUDINIT = ["cicustom", "cipassword", "citype", "ciupgrade", "ciuser", "nameserver", "searchdomain", "sshkeys"]
+
+
 def cloudinit(call):
     """The options of cloud-init, with the value of the present drive and the pending value if they differ."""
-    found = call.machine().config
-    schema = call.world.schema
-    added = set(filter(None, found.cloudinit.get("added", "").split(",")))
-    keys = {key for key in found.current if _concerns_cloudinit(key)} | (set(found.cloudinit) - {"added"})
-    entries = []
-    for key in sorted(keys):
-        entry = {"key": key}
-        if key in found.cloudinit:
-            entry["value"] = shown(schema, key, found.cloudinit[key])
-        elif key not in added:
-            entry["value"] = shown(schema, key, found.current[key])
-        if key in found.cloudinit or key in added:
-            if key in found.current:
-                entry["pending"] = shown(schema, key, found.current[key])
-            else:
-                entry["delete"] = 1
-        entries.append(entry)
-    return entries
-
-
-def _concerns_cloudinit(key):
-    stem = key.rstrip("0123456789")
-    return stem in ("ipconfig", "net") or key in (
-        "name",
-        "cicustom",
-        "cipassword",
-        "citype",
-        "ciupgrade",
-        "ciuser",
-        "nameserver",
-        "searchdomain",
-        "sshkeys",
-    )
+    found, schema = call.machine().config, call.world.schema
+    old, now = dict(found.cloudinit), found.current
+    added = [key for key in old.pop("added", "").split(",") if key]
+    entries = [{"key": key, "pending": shown(schema, key, now[key])} for key in added if key in now]
+    for key in (key for key in _OF_CLOUDINIT if key in now and key not in added):
+        entry = {"key": key, "value": shown(schema, key, old.get(key, now[key]))}
+        entries.append(entry | ({"pending": shown(schema, key, now[key])} if key in old else {}))
+    return entries + [{"key": key, "delete": 1} for key in old if key not in now]

@@ -10,7 +10,7 @@ from .errors import ApiError
 from .storage import size_of
 from .world import check_lock
 
-_NOT_KEPT = ("description", "lock", "template", "digest", "vmstate", "runningmachine", "runningcpu", "snaptime")
+_NOT_KEPT = ("description", "template", "digest", "snaptime", *vm_power.OF_SUSPENSION)
 
 
 def create(call):
@@ -18,6 +18,7 @@ def create(call):
     for reserved in ("current", "pending"):
         if name.lower() == reserved:
             raise ApiError(f"unable to use snapshot name '{reserved}' (reserved name)")
+    call.machine()
     return call.task("qmsnapshot", lambda task: _create(call, name))
 
 
@@ -53,20 +54,12 @@ def _prepare(call, name):
         memory = statistics.memory_of(config.current)
         storage_id = vm_power.state_storage(world, machine)
         kept["vmstate"] = world.storages.allocate_state(storage_id, machine.node, machine.vmid, name, memory << 20)
-        machine_type = config.current.get("machine", "pc").split(",")[0]
-        kept["runningmachine"] = _running_type(machine_type, world.emulator[1])
-        kept["runningcpu"] = "kvm64"
+        kept |= vm_power.running_state(world, config.current)
     config.snapshots[name] = {**kept, "snapstate": "prepare"}
     config.current["lock"] = "snapshot"
     machine.write(config)
     yield from ()  # Takes no time.
     return memory
-
-
-def _running_type(machine_type, version):
-    if any(letter.isdigit() for letter in machine_type.removeprefix("q35").removeprefix("pc-i440fx")):
-        return f"{machine_type}+pve0"
-    return f"pc-{'q35' if 'q35' in machine_type else 'i440fx'}-{version}+pve0"
 
 
 def _kept(config, description, now):
@@ -119,12 +112,13 @@ def config(call):
 
 
 def describe(call):
+    if "description" not in call.params:
+        return
     machine = call.machine()
     found = machine.config
     check_lock(found)
     values = vm_read.snapshot_of(found, call.get("snapname"))
-    if "description" in call.params:
-        values["description"] = call.get("description").rstrip()
+    values["description"] = call.get("description").rstrip()
     machine.write(found)
 
 
@@ -146,7 +140,7 @@ def _rollback(call, task, name):
         volume.written = volume.kept.get(name)
         if size is not None:
             volume.size = size
-    found.current = _restored(world, found.current, snapshot, name)
+    found.current = _restored(world, task, machine, snapshot, name)
     found.pending.clear()
     found.deletes.clear()
     machine.write(found)
@@ -198,8 +192,9 @@ def _youngest(config, names):
     return max(names, key=lambda name: (int(config.snapshots[name]["snaptime"]), name not in parents))
 
 
-def _restored(world, current, snapshot, name):
+def _restored(world, task, machine, snapshot, name):
     """The options after a rollback: those of the snapshot, but the present description and unused entries."""
+    current = machine.config.current
     kept = {key: value for key, value in current.items() if key == "description" or drives.is_unused(key)}
     old = {key: value for key, value in snapshot.items() if key not in _NOT_KEPT}
     restored = {**kept, **old, "parent": name}
@@ -208,7 +203,10 @@ def _restored(world, current, snapshot, name):
     # Disks that were added after the snapshot become unused (ASSUMED: the recorded calls contain no such disk).
     still = {volid for _key, volid in vm_drives.owned_volumes(world.schema, restored)}
     for _key, volid in vm_drives.owned_volumes(world.schema, current):
-        if volid not in still:
+        if volid not in still and drives.is_cloudinit({"file": volid}):
+            task.say(f"found unused cloudinit disk '{volid}', removing it")
+            world.storages.free(volid, machine.node)
+        elif volid not in still:
             drives.register_unused(restored, volid)
     return restored
 
@@ -220,8 +218,8 @@ def delete(call):
 def _delete(call, name):
     world, machine = call.world, call.machine()
     found = machine.config
-    check_lock(found)
     snapshot = vm_read.snapshot_of(found, name)
+    check_lock(found)
     snapshot["snapstate"] = "delete"
     found.current["lock"] = "snapshot-delete"
     machine.write(found)

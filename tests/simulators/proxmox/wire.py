@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import re
@@ -14,12 +13,12 @@ from urllib.parse import unquote, unquote_plus
 
 from .errors import ApiError
 from .gateway import Request
+from .web import File
 
 PREFIX = "/api2/json"
 _LARGEST_BODY = 512 * 1024
 _numbers = weakref.WeakKeyDictionary()
 _count = itertools.count(1)
-_SUMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
 
 def _number_of(transport):
@@ -31,18 +30,26 @@ def _number_of(transport):
 
 async def read(http, uploads):
     """The Request of an aiohttp request; uploaded files are added to ``uploads``."""
-    path, _mark, query = http.raw_path.partition("?")
-    is_upload = http.method == "POST" and path.endswith("/upload")
+    is_upload = http.method == "POST" and http.path.endswith("/upload")
     _check_body(http, is_upload)
-    params = await _upload(http, uploads) if is_upload else _params(http, await http.read())
+    made = request(http.method, http.raw_path, http.headers, b"" if is_upload else await http.read())
+    if is_upload:
+        made.params = await _upload(http, uploads)
+    made.connection = _number_of(http.transport)
+    return made
+
+
+def request(method, target, headers, body):
+    """The Request of a request line's ``target``, {header: value} and a body that is no upload."""
+    path, _mark, query = target.partition("?")
+    headers = {name.lower(): value for name, value in headers.items()}
     return Request(
-        method=http.method,
+        method=method,
         path=unquote(path)[len(PREFIX) :],
         query=pairs(query),
-        params=params,
-        headers={name.lower(): value for name, value in http.headers.items()},
-        cookies=dict(http.cookies),
-        connection=_number_of(http.transport),
+        params=_params(headers.get("content-type", ""), body),
+        headers=headers,
+        cookies=dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";")),
     )
 
 
@@ -56,13 +63,16 @@ def _check_body(http, is_upload):
         raise ApiError("for data too large", 501)
 
 
-def _params(http, body):
-    if http.content_type == "application/json" and body:
+def _params(kind, body):
+    if kind.startswith("application/json") and body:
         try:
             found = json.loads(body)
         except ValueError:
-            raise ApiError("unable to parse JSON body", 400) from None
-        return found if isinstance(found, dict) else {}
+            # The form of both texts is ASSUMED.
+            raise ApiError("malformed JSON string, neither tag, array, object, number, string or atom", 501) from None
+        if not isinstance(found, dict):
+            raise ApiError("Not a HASH reference", 501)
+        return found
     return pairs(body.decode())
 
 
@@ -85,24 +95,36 @@ async def _upload(http, uploads):
     """The form fields before the file. Fields after it are ignored, as on the real server."""
     if http.content_type != "multipart/form-data":
         return pairs((await http.read()).decode())
-    params = {}
+    fields = []
     async for part in await http.multipart():
         if part.filename is None:
-            params.setdefault(part.name, await part.text())
+            fields.append((part.name, await part.text()))
             continue
-        stored = f"/var/tmp/pveupload-{len(uploads):032x}"
-        uploads[stored] = await _measured(part)
-        params.update(filename=part.filename, tmpfilename=stored)
+        params = {**form(fields), "filename": part.filename, "tmpfilename": store(uploads, await _received(part))}
         break
+    else:
+        params = form(fields)
     await http.release()
     return params
 
 
-async def _measured(part):
-    sums = {name: hashlib.new(name, usedforsecurity=False) for name in _SUMS}
-    size = 0
+def form(fields):
+    """The parameters of a form's [(name, value)] before the file; the real server knows only this order of them."""
+    names = [name for name, _value in fields]
+    if names != [name for name in ("content", "checksum-algorithm", "checksum") if name in names]:
+        raise ApiError("Bad Request", 400)
+    return dict(fields)
+
+
+async def _received(part):
+    file = File()
     while chunk := await part.read_chunk(1 << 16):
-        size += len(chunk)
-        for checksum in sums.values():
-            checksum.update(chunk)
-    return {"size": size, "sums": {name: checksum.hexdigest() for name, checksum in sums.items()}}
+        file.add(chunk)
+    return file
+
+
+def store(uploads, file):
+    """Keep an uploaded file; returns its temporary name on the server."""
+    name = f"/var/tmp/pveupload-{len(uploads):032x}"
+    uploads[name] = file
+    return name

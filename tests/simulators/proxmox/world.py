@@ -9,6 +9,7 @@ import random
 import uuid
 from dataclasses import replace
 
+from . import web
 from .access import Access
 from .cluster import Cluster, Guest
 from .engine import DrivenClock, Engine, FileLock
@@ -28,7 +29,7 @@ _EMULATORS = {7: ("7.2.0", "7.2"), 8: ("9.2.0", "9.2"), 9: ("10.1.2", "10.1")}
 class World:
     """``local_node`` is the node to which clients connect; calls to other nodes are proxied."""
 
-    def __init__(self, clock=None, version=(9, 1), local_node="pve1", seed=1):
+    def __init__(self, clock=None, version=(9, 2), local_node="pve1", seed=1):
         self.engine = Engine(clock or DrivenClock())
         self.schema = Schema(version)
         self.local_node = local_node
@@ -49,6 +50,8 @@ class World:
         self._flocks = {}
         #: Uploaded files, by the name of the server's temporary file.
         self.uploads = {}
+        #: A function that returns the web.File of an URL.
+        self.web = web.fetch
 
     @property
     def now(self):
@@ -137,6 +140,11 @@ class Call:
 
 def missing(node, vmid):
     return ApiError(f"Configuration file 'nodes/{node}/qemu-server/{vmid}.conf' does not exist")
+
+
+def not_found(call):
+    """The other error about a missing VM, of calls that look for it in the cluster."""
+    return ApiError(f"unable to find configuration file for VM {call.vmid} on node '{call.node}'")
 
 
 def check_lock(config, *allowed):

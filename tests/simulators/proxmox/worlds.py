@@ -20,7 +20,7 @@ _ALL = frozenset({"images", "iso", "import", "snippets"})
 _IMPORT_SINCE = (8, 3)
 
 
-def cluster(clock=None, version=(9, 1), **settings):
+def cluster(clock=None, version=(9, 2), **settings):
     """Three nodes with local and shared storages, an ISO image, and root with a token; no VMs."""
     world = World(clock, version, **settings)
     for number in (1, 2, 3):
@@ -55,6 +55,8 @@ def recorded(clock=None):
     add_machine(world, 300, "pve2", {})
     world.cluster.containers[301] = "pve3"
     world.storages.get("local-lvm").naive = True
+    # The network was a stub, too: each bridge exists.
+    world.cluster.bridges = dict.fromkeys(world.cluster.nodes, ("vmbr0", "vmbr1", "vmbr9"))
     world.start_renews_cloudinit = False
     # The emulator of the recordings was a stub that never ended.
     world.guest.quits = False
@@ -64,7 +66,7 @@ def recorded(clock=None):
     return world
 
 
-def with_cases(clock=None, version=(9, 1), **settings):
+def with_cases(clock=None, version=(9, 2), **settings):
     """The VMs web1 (running, on pve1), web2 (stopped, on pve2) and tmpl (template, on pve1)."""
     world = cluster(clock, version, **settings)
     web = {"ostype": "l26", "memory": "2048", "agent": "1", "boot": "order=scsi0", "scsihw": "virtio-scsi-single"}
@@ -78,7 +80,7 @@ def with_cases(clock=None, version=(9, 1), **settings):
     return world
 
 
-def with_many(count, clock=None, version=(9, 1), **settings):
+def with_many(count, clock=None, version=(9, 2), **settings):
     """``count`` VMs vm-001, vm-002 … distributed over all nodes; every second one runs."""
     world = cluster(clock, version, **settings)
     nodes = list(world.cluster.nodes)

@@ -15,21 +15,24 @@ from .clone import check_copy, check_new_source, check_shared_storages, node_of_
 from .cluster import VmOptions
 from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
+from .file_users import storages_of
 from .moving import check_move, check_moving_disk, check_pool, check_pool_change
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options
 from .resources import check_quorum, check_space
 from .settings import native
-from .settings.cloud_init import free_seed_slot, password_option, seed_slot
+from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.disks import (
     FIRST_SLOT,
     check_formats,
     check_iso,
     check_slot,
     check_source,
+    iso_name,
     size_of_volume,
+    volumes_of,
 )
 from .settings.firmware import check_keys
-from .settings.networks import bridges_in, check_bridges
+from .settings.networks import bridges_in, check_bridge, check_bridge_privilege
 from .settings.table import memory_of
 from .snapshot_checks import check_step
 from .snapshots import snapshots_of
@@ -54,6 +57,8 @@ def check_plan(driver, plan):
             _check_creation(driver, plan, step.arguments)
         elif step.verb == "clone":
             clone = _check_cloning(driver, label, step.arguments)
+            changes = [change for later in plan.steps[number:] for change in later.changes]
+            _check_storage_of_linked(driver, label, step.arguments, clone, changes)
             _check_cpus(driver, plan, clone.node if clone else plan.after.config.get("node"))
         elif step.verb == "configure" and (clone or vm.id):
             is_on = vm.on and not _POWER_OFF_VERBS & {earlier.verb for earlier in plan.steps[:number]}
@@ -108,7 +113,6 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     """Check what a new VM needs on the node on which it will be created."""
     config, creation = arguments["config"], arguments["creation"]
     storage = driver.resources.choose_storage(label, node, "images", driver.storage)
-    check_bridges(driver, label, node, (nic.get("source") for nic in (config.get("networks") or {}).values()))
     check_iso(driver, label, node, config.get("iso"))
     before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
     for slot, disk in (config.get("disks") or {}).items():
@@ -120,7 +124,7 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
     privileges.check(label, "VM.Allocate")
     options = options_of_new(driver, storage, config, creation, "none")
-    check_options(driver, label, privileges, node, options)
+    check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
     needed = {}
     for disk in (config.get("disks") or {}).values():
@@ -162,9 +166,30 @@ def _check_cloning(driver, label, arguments):
     return VmBefore(vm_options, node, bool(config.get("protection")), pool=config.get("pool"))
 
 
+def _check_storage_of_linked(driver, label, arguments, clone, changes):
+    """Raise Refused if the option storage has no effect, because a linked clone is on the storages of its source."""
+    source, vm_options = arguments["source"], clone.vm_options if clone else _NO_OPTIONS
+    if not (driver.storage and arguments["creation"]["clone"].get("linked")) or password_option(driver):
+        return
+    used = {storage for _node, storage in driver.resources.assigned.storages.get(source.name, ())}
+    used |= set(storages_of(volumes_of(vm_options.stored).values()))
+    has_use = needs_storage(changes, vm_options) or any(
+        change.kind == "iso" and iso_name(change.new) for change in changes
+    )
+    if used and driver.storage not in used and not has_use:
+        raise Refused(
+            f"{label}: storage: the disks of a linked clone are on the storage of its source"
+            f" ({', '.join(sorted(used))}), not on '{driver.storage}'.",
+            "Remove storage, or set linked: false.",
+        )
+
+
 def _check_changes(driver, label, before, changes):
     if not before.is_known:
         _check_each_change(driver, label, before, before.node, changes)
+        for nic in bridges_in(changes):
+            check_bridge_privilege(driver, label, before.node, nic)
+            check_bridge(driver, label, before.node, nic)
         return
     vm_options, node = before.vm_options, next((change.new for change in changes if change.kind == "node"), before.node)
     _check_memory(label, changes, vm_options)
@@ -183,7 +208,6 @@ def _check_changes(driver, label, before, changes):
 def _check_each_change(driver, label, before, node, changes):
     for change in changes:
         _check_change(driver, label, before, node, change)
-    check_bridges(driver, label, node, bridges_in(changes))
 
 
 def _check_memory(label, changes, vm_options):
@@ -213,8 +237,10 @@ def _check_change(driver, label, before, node, change):
         check_pool(driver, label, change.new)
         if before.vmid:
             check_pool_change(driver, label, before.vmid, (change.old, change.new))
-    elif change.kind == "template" and before.vmid and snapshots_of(driver.tool, before.vm_options):
-        raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
+    elif change.kind == "template" and before.vmid:
+        ExistingVmPrivileges(driver, before.vmid).check(label, "VM.Allocate")
+        if snapshots_of(driver.tool, before.vm_options):
+            raise Refused(f"{label}: it has snapshots, and a template has none.", "Delete them first.")
     elif change.kind == "disks.storage" and before.is_known:
         check_moving_disk(driver, label, before, node, change)
     elif change.kind == "disks.add":
@@ -276,7 +302,10 @@ def check_update(driver, label, before, node, changes, update):
     privileges = (
         ExistingVmPrivileges(driver, before.vmid) if before.vmid else NewVmPrivileges(driver, {"pool": before.pool})
     )
-    check_options(driver, label, privileges, node, update.to_set, [*update.to_remove, *update.to_purge])
+    current = before.vm_options.stored
+    check_options(driver, label, privileges, node, update.to_set, [*update.to_remove, *update.to_purge], current)
+    if before.is_on and any(map(is_for_guest, changes)):
+        privileges.check(label, "VM.Config.Cloudinit")  # The drive is created again, which needs exactly this one.
     keys = [change.key for change in changes if change.field == "native"]
     native.check_values(driver, label, node, keys, _options_after(before.vm_options.stored, update))
     if update.to_grow:

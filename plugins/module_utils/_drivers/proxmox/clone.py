@@ -12,10 +12,10 @@ from ..._lifecycle.plan_create import find_snapshot
 from ..._tools import proxmox_values as values
 from . import mark
 from .create import create_with_vmid, finish_vm, inputs_of, is_created_by_task, removed_on_failure
-from .privileges import NewVmPrivileges
+from .privileges import NewVmPrivileges, check_mapping
 from .resources import check_space, storage_for
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
-from .settings.disks import disks_of, drives_of, storage_of
+from .settings.disks import STATE_VOLUMES, disks_of, drives_of, storage_of, volumes_of
 from .settings.networks import check_bridge_privilege, nics_of
 from .snapshots import options_in
 from .traits import AUTO
@@ -71,6 +71,11 @@ def check_copy(driver, label, arguments, vm_options, node):
     privileges.check(label, "VM.Config.Options")
     for nic in nics_of(vm_options.stored).values():
         check_bridge_privilege(driver, label, node, nic)
+    check_mapping(driver, label, "cpu", vm_options.stored.get("cpu", ""))
+    own, disks = None if requested.get("linked") else driver.storage, disks_of(vm_options.stored)
+    for key, volume in volumes_of(vm_options.stored).items():
+        if (key in disks or key in STATE_VOLUMES) and storage_of(volume):
+            permissions.check(label, f"/storage/{own or storage_of(volume)}", "Datastore.AllocateSpace")
     if requested.get("linked"):
         _check_bases(driver, label, source, vm_options)
         return
@@ -81,24 +86,30 @@ def check_copy(driver, label, arguments, vm_options, node):
             "Stop it first, or clone a snapshot of it (clone.snapshot).",
         )
     needed = {}
-    for drive in disks_of(vm_options.stored).values():
+    for drive in disks.values():
         storage = driver.storage or drive["file"].partition(":")[0]
-        permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
         needed[storage] = needed.get(storage, 0) + (values.size_of(drive.get("size")) or 0)
     check_space(driver, label, node, needed)
 
 
 def _check_bases(driver, label, source, vm_options):
-    """Raise Refused if a template has a disk without linked clones: one that was added after it became a template."""
+    """Raise Refused if a template has a disk without linked clones, such as a volume that was attached to it later.
+
+    A new disk of a template becomes a base at once.
+    """
     if vm_options.stored.get("template") != "1":
         return  # The task makes it a template first, with all its disks.
     for slot, disk in sorted((source.config.get("disks") or {}).items()):
-        volume = disk.get("source") or ""
-        if not values.is_base(volume) and driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME:
+        volume = disk.get("source")
+        if volume and not values.is_base(volume) and _is_never_linked(driver, volume):
             raise Refused(
                 f"{label}: '{source.name}' has no linked clones: its disk {slot} was added after it became a template.",
                 "Set linked: false, or remove that disk.",
             )
+
+
+def _is_never_linked(driver, volume):
+    return driver.resources.type_of(volume.partition(":")[0]) not in _CLONES_ANY_VOLUME
 
 
 def options_of_clone(driver, source, snapshot_name):

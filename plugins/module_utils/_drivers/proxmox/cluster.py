@@ -284,7 +284,8 @@ def read_listed_options(tool, listed):
 
 def is_gone(error):
     """Whether an error says that the VM does not exist, or is no longer on the node."""
-    return "does not exist" in error.message and "Configuration file" in error.message
+    missing = "does not exist" in error.message and "Configuration file" in error.message
+    return missing or "unable to find configuration file" in error.message
 
 
 def power_of(status, qemu_status, lock):

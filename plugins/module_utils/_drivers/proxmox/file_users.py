@@ -31,10 +31,9 @@ def storages_of(volumes):
 
 
 def linked_clones(tool, node, storages):
-    """Yield (volume of a template, id of a linked clone that uses it, volume of the clone) on storages of a node."""
+    """Yield (volume of a template, id of a linked clone that needs it, volume of the clone) on storages of a node."""
     for storage in storages:
         for entry in tool.get(f"/nodes/{node}/storage/{storage}/content", content="images"):
-            if entry.get("parent"):
-                base = entry["parent"].partition("@")[0]
-                vmid = str(entry.get("vmid") or values.owner_of(entry["volid"]))
-                yield base if ":" in base else f"{storage}:{base}", vmid, entry["volid"]
+            base = values.base_of(entry["volid"])
+            if base:
+                yield base, str(entry.get("vmid") or values.owner_of(entry["volid"])), entry["volid"]

@@ -182,4 +182,5 @@ def check_pool(driver, label, pool):
         return
     known = sorted(entry["poolid"] for entry in driver.tool.get("/pools"))
     if pool not in known:
+        driver.observer.permissions.check(label, f"/pool/{pool}", "Pool.Audit", is_visible=False)
         raise NotFound(f"{label}: there is no pool '{pool}'.", f"Its pools: {', '.join(known) or 'none'}.")

@@ -10,7 +10,7 @@ import re
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import SUSPENDED
 from ..._tools import proxmox_values as values
-from .settings.networks import check_bridge_privilege
+from .settings.networks import check_bridge, check_bridge_privilege
 
 #: Paths on which a privilege applies to the VMs below.
 _VM_PATHS = ("/vms", "/pool")
@@ -49,7 +49,12 @@ _FOR_OPTIONS = (
 )
 #: Values (KEY=VALUE) that pass a device of the node to the VM, which only root@pam may set.
 _REAL_DEVICE = re.compile(r"hostpci\d+=(?!.*mapping=)|usb\d+=(?!.*mapping=)(?!(host=)?spice)|serial\d+=(?!socket)")
-_NEW_VOLUME = re.compile(r"([^:/]+):(\d+(?:\.\d+)?|cloudinit)")
+#: {stem of an option: (kind of the mapped resource, its sub-key)}.
+_MAPPINGS = {
+    "cpu": ("cpu", "cputype"), "hostpci": ("pci", "mapping"), "usb": ("usb", "mapping"), "virtiofs": ("dir", "dirid"),
+}  # fmt: skip
+_RANDOM_NUMBERS = "/dev/hwrng"
+_NEW_VOLUME = re.compile(r"([^:/]+):\d+(?:\.\d+)?")
 
 
 class Permissions:
@@ -158,25 +163,52 @@ class ExistingVmPrivileges:
         self._permissions.check(label, self._path, *privileges)
 
 
-def check_options(driver, label, privileges, node, options, removed=()):
-    """Raise Refused if the account may not set ``options`` to their values, or may not remove ``removed``."""
+def check_options(driver, label, privileges, node, options, removed=(), current=None):
+    """Raise Refused if the account may not set ``options`` to their values, or may not remove ``removed``.
+
+    ``current`` is {option: its value before} of an existing VM.
+    """
+    current, permissions = current or {}, driver.observer.permissions
     for key in removed:
-        privileges.check(label, *_needed_for_option(driver, label, key, ""))
-    for key, text in sorted(options.items()):
-        if not values.is_seed(values.parse(key, text) if values.bus_of(key) else {}):
-            privileges.check(label, *_needed_for_option(driver, label, key, text))
+        text = current.get(key, "")
+        privileges.check(label, *_needed_for_option(driver, label, key, text))
         if values.stem(key) == "net":
             check_bridge_privilege(driver, label, node, values.parse(key, text))
+    for key, text in sorted(options.items()):
+        privileges.check(label, *_needed_for_option(driver, label, key, text))
+        if values.stem(key) == "net":
+            check_bridge_privilege(driver, label, node, values.parse(key, text))
+            check_bridge(driver, label, node, values.parse(key, text))
         elif (storage := _storage_of_new_volume(key, text)) is not None:
-            driver.observer.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+            permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
         if key == "startup":
-            driver.observer.permissions.check(label, "/", "Sys.Modify")
+            permissions.check(label, "/", "Sys.Modify")
+        check_mapping(driver, label, key, text, current.get(key, ""))
+
+
+def check_mapping(driver, label, key, text, current=""):
+    """Raise Refused if the account may not use the mapped resource of a value; ``current`` is the value before."""
+    mapping = _mapping_of(key, text)
+    if mapping and mapping != _mapping_of(key, current):
+        driver.observer.permissions.check(label, mapping, "Mapping.Use", is_visible=False)
+
+
+def _mapping_of(key, text):
+    """The path of the mapped resource that the value of an option uses; None if it uses none."""
+    if values.stem(key) == "rng" and values.parse(key, text).get("source") == _RANDOM_NUMBERS:
+        return "/mapping/hwrng"
+    kind, name = _MAPPINGS.get(values.stem(key), (None, None))
+    used = values.parse(key, text).get(name, "") if kind else ""
+    if kind == "cpu":
+        used = used.partition("custom-")[2]
+    return f"/mapping/{kind}/{used}" if used else None
 
 
 def _needed_for_option(driver, label, key, text):
     """Privileges to set an option; one of them is enough. Raises Refused if only root@pam may set it."""
     if values.bus_of(key):
-        return ("VM.Config.CDROM",) if values.is_cdrom(values.parse(key, text)) else ("VM.Config.Disk",)
+        drive = values.parse(key, text)
+        return ("VM.Config.CDROM",) if values.is_cdrom(drive) or values.is_seed(drive) else ("VM.Config.Disk",)
     found = next((privileges for pattern, privileges in _FOR_OPTIONS if re.fullmatch(pattern, key)), None)
     if driver.tool.api.who != _ROOT and (found is None or _REAL_DEVICE.match(f"{key}={text}")):
         what = " to a device of the node" if found else ""
@@ -189,7 +221,7 @@ def _needed_for_option(driver, label, key, text):
 
 
 def _storage_of_new_volume(key, text):
-    """The storage on which the value of an option creates a volume; None if it creates none."""
+    """The storage that needs space for a new volume; None if an option creates none, or only the cloud-init drive."""
     if values.bus_of(key) is None and not key.startswith(("efidisk", "tpmstate")):
         return None
     found = _NEW_VOLUME.fullmatch(values.parse(key, text).get("file", ""))

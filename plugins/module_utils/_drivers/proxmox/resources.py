@@ -138,10 +138,10 @@ class Resources:
         )
 
     def bridges(self, node):
-        """Names of a node's bridges; empty if the account cannot see any."""
+        """{name: entry} of a node's bridges that the account can see."""
         if node not in self._bridges:
             reported = self._tool.get(f"/nodes/{node}/network", type="any_bridge")
-            self._bridges[node] = frozenset(entry["iface"] for entry in reported)
+            self._bridges[node] = {entry["iface"]: entry for entry in reported}
         return self._bridges[node]
 
     def is_local(self, volume):

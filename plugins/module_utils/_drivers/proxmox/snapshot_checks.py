@@ -10,7 +10,7 @@ from ..._lifecycle.model import POWER_VERBS, RUNNING, SUSPENDED
 from ..._lifecycle.plan_create import find_snapshot
 from .privileges import check_verb
 from .resources import check_quorum
-from .settings.networks import check_bridges, nics_of
+from .settings.networks import as_nic, check_bridge, nics_of
 from .settings.table import cpus_of
 from .snapshots import check_snapshots
 from .traits import STAYS_OFF
@@ -58,11 +58,11 @@ def _check_start(driver, label, plan):
     driver.resources.check_cpus(label, plan.after.config["node"], _cpus_after(driver, plan))
     nics = plan.after.config.get("networks")
     if nics is None:
-        nics = {
-            place: {"source": nic.get("bridge")}
-            for place, nic in nics_of(driver.observer.last_options(plan.before.id).stored).items()
-        }
-    check_bridges(driver, label, plan.after.config["node"], [nic.get("source") for nic in nics.values()])
+        nics = nics_of(driver.observer.last_options(plan.before.id).stored)
+    else:
+        nics = {place: as_nic(nic) for place, nic in nics.items()}
+    for nic in nics.values():
+        check_bridge(driver, label, plan.after.config["node"], nic)
 
 
 def _check_restored(driver, label, plan, snapshot):

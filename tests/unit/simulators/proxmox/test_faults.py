@@ -13,6 +13,7 @@ from simulators.proxmox.errors import Dropped
 from simulators.proxmox.faults import RequestFault
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.invariants import orphans, violations
+from simulators.proxmox.storage import GIB, Volume
 
 VM1, VM2 = "/nodes/pve1/qemu/100", "/nodes/pve2/qemu/101"
 DISKS = {"vmid": 200, "scsi0": "local-lvm:8", "scsi1": "local-lvm:8"}
@@ -156,14 +157,48 @@ def test_what_a_request_cannot_be_told_is_refused():
         RequestFault("explode")
 
 
-def test_a_template_cannot_go_while_clones_stand_on_it(world, gateway):
+@pytest.mark.parametrize(
+    ("storage", "base", "parent"),
+    [
+        ("local", "9000/base-9000-disk-0.raw", "../9000/base-9000-disk-0.raw"),
+        ("zfs", "base-9000-disk-0", "base-9000-disk-0@__base__"),
+        ("local-lvm", "base-9000-disk-0", None),
+    ],
+)
+def test_template_with_linked_clones_is_deleted_only_on_lvm_thin(world, gateway, storage, base, parent):
+    """As recorded: the clones on LVM-thin do not need their base, and the list of the storage does not name it."""
+    place = world.storages.get(storage)
+    place.volumes[place.key("pve1", base)] = Volume(8 * GIB, vmid=9000)
+    behind.edit(world, 9000, scsi0=f"{storage}:{base},size=8G")
     upid = gateway.call("POST", "/nodes/pve1/qemu/9000/clone", {"newid": 300}).data
     assert gateway.finished(upid).exitstatus == "OK"
+    listed = gateway.call("GET", f"/nodes/pve1/storage/{storage}/content", {"vmid": 300}).data
+    assert listed[0].get("parent") == parent
     upid = gateway.call("DELETE", "/nodes/pve1/qemu/9000").data
-    assert (
-        gateway.finished(upid).exitstatus == "base volume 'local-lvm:base-9000-disk-0' is still in use by linked cloned"
-    )
+    expected = f"base volume '{storage}:{base}' is still in use by linked cloned" if parent else "OK"
+    assert gateway.finished(upid).exitstatus == expected
     assert violations(world) == []
+
+
+@pytest.mark.parametrize("full", [0, 1])
+def test_list_fails_if_a_vm_is_deleted_meanwhile(world, gateway, full):
+    """Recorded as list_race."""
+    world.engine.after(world.timing.listing / 2, lambda: behind.delete(world, 100))
+    answer = gateway.call("GET", "/nodes/pve1/qemu", {"full": full})
+    assert (answer.status, answer.reason) == (
+        500,
+        "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist",
+    )
+    assert [entry["vmid"] for entry in gateway.call("GET", "/nodes/pve1/qemu", {"full": full}).data] == [9000]
+
+
+def test_nic_with_a_vlan_does_not_start_on_a_bridge_without_port(world, gateway):
+    world.cluster.bridges_without_port.add("vmbr1")
+    behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr1,tag=5")
+    upid = gateway.call("POST", f"{VM2}/status/start").data
+    assert "no physical interface on bridge 'vmbr1'" in gateway.finished(upid).exitstatus
+    listed = gateway.call("GET", "/nodes/pve2/network", {"type": "any_bridge"}).data
+    assert [(bridge["iface"], bridge["bridge_ports"]) for bridge in listed] == [("vmbr0", "eno1"), ("vmbr1", "")]
 
 
 def test_zfs_goes_back_to_the_youngest_snapshot_only(world, gateway):

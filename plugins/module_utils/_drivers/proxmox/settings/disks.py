@@ -17,7 +17,7 @@ from ...._tools import proxmox_values as values
 
 _UNUSED = re.compile(r"unused\d+")
 #: Volumes with the state of the firmware and of the TPM.
-_STATE_VOLUMES = ("efidisk0", "tpmstate0")
+STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
 #: The slot of the disk that is created from an image.
 FIRST_SLOT = "scsi0"
@@ -43,7 +43,7 @@ def volumes_of(options):
     """
     found = {}
     for key, text in options.items():
-        if values.bus_of(key) or key in _STATE_VOLUMES or _UNUSED.fullmatch(key):
+        if values.bus_of(key) or key in STATE_VOLUMES or _UNUSED.fullmatch(key):
             drive = values.parse(key, text)
             if ":" in drive.get("file", "") and (not values.is_cdrom(drive) or values.is_seed(drive)):
                 found[key] = drive["file"]
@@ -334,10 +334,19 @@ def check_iso(driver, label, node, iso):
     if name is None:
         size_of_volume(driver, label, node, iso)
         return
-    driver.resources.choose_storage(label, node, "iso", driver.storage)
+    storage = driver.resources.choose_storage(label, node, "iso", driver.storage)
     if not name.lower().endswith((".iso", ".img")):
         raise Refused(
             f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
         )
     if iso.startswith("/") and not files.is_file(iso):
         raise NotFound(f"{label}: iso: file {iso} does not exist on the host of the task.", "Correct the path.")
+    if f"{storage}:iso/{name}" not in _iso_volumes_on(driver, node, storage):
+        _check_upload_privileges(driver, label, node, storage, iso)
+
+
+def _check_upload_privileges(driver, label, node, storage, iso):
+    permissions = driver.observer.permissions
+    permissions.check(label, f"/storage/{storage}", "Datastore.AllocateTemplate")
+    if not iso.startswith("/") and not all(permissions.has("/", one) for one in ("Sys.Audit", "Sys.Modify")):
+        permissions.check(label, f"/nodes/{node}", "Sys.AccessNetwork", is_visible=False)

@@ -90,37 +90,51 @@ def adjusted(vm, place, nic, bridge):
 
 def check_bridge_privilege(driver, label, node, nic):
     """Raise Refused if the account may not use the bridge of a NIC. Bridges of SDN zones are checked by the server."""
-    bridge, permissions = nic.get("bridge"), driver.observer.permissions
-    if not bridge:
-        return
-    path = f"/sdn/zones/localnetwork/{bridge}" + (f"/{nic['tag']}" if nic.get("tag") else "")
-    if permissions.has(path, "SDN.Use", is_visible=False) or driver.release() < _BRIDGES_SINCE:
-        return
-    known = driver.tool.get(f"/nodes/{node}/network", type="any_bridge")
-    if any(entry["iface"] == bridge and entry.get("type") in ("bridge", "OVSBridge") for entry in known):
-        permissions.check(label, path, "SDN.Use", is_visible=False)
+    found = driver.resources.bridges(node).get(nic.get("bridge"), {})
+    if nic.get("bridge") and found.get("type") != "vnet" and not _may_use(driver, nic):
+        driver.observer.permissions.check(label, _path_of(nic), "SDN.Use", is_visible=False)
+
+
+def _may_use(driver, nic):
+    has_privilege = driver.observer.permissions.has(_path_of(nic), "SDN.Use", is_visible=False)
+    return has_privilege or driver.release() < _BRIDGES_SINCE
+
+
+def _path_of(nic):
+    return f"/sdn/zones/localnetwork/{nic['bridge']}" + (f"/{nic['tag']}" if nic.get("tag") else "")
+
+
+def check_bridge(driver, label, node, nic):
+    """Raise NotFound if a node lacks the bridge of a NIC, and Refused if no VM with this NIC starts there.
+
+    Nodes do not list the bridges on which the account has no privilege.
+    """
+    bridge, known = nic.get("bridge"), driver.resources.bridges(node) if nic.get("bridge") else {}
+    found = known.get(bridge)
+    if known and found is None and _may_use(driver, nic):
+        raise NotFound(
+            f"{label}: networks: node '{node}' has no bridge '{bridge}'.", f"Its bridges: {', '.join(sorted(known))}."
+        )
+    if nic.get("tag") and found and found.get("bridge_ports") == "" and not found.get("bridge_vlan_aware"):
+        raise Refused(
+            f"{label}: networks: bridge '{bridge}' of node '{node}' has no port, so no VM with a NIC in VLAN"
+            f" {nic['tag']} of it starts.",
+            "Remove the vlan, use another bridge, or make this one VLAN aware.",
+        )
 
 
 def bridges_in(changes):
-    """The bridges that changes connect NICs to."""
+    """The NICs, as far as they are known, that changes connect to bridges."""
     for change in changes:
         if change.kind == "networks.source":
-            yield change.new
+            yield {"bridge": change.new}
         elif change.kind == "networks.add":
-            yield change.new.get("source")
+            yield as_nic(change.new)
 
 
-def check_bridges(driver, label, node, requested):
-    wanted = {bridge for bridge in requested if bridge}
-    if not wanted:
-        return
-    known = driver.resources.bridges(node)
-    # If the account cannot see any bridge, the server reports the error later.
-    if known and wanted - known:
-        missing = sorted(wanted - known)[0]
-        raise NotFound(
-            f"{label}: networks: node '{node}' has no bridge '{missing}'.", f"Its bridges: {', '.join(sorted(known))}."
-        )
+def as_nic(setting):
+    """The bridge and the VLAN of a NIC in the settings, as sub-keys."""
+    return {"bridge": setting.get("source"), "tag": setting.get("vlan")}
 
 
 def with_addresses(tool, vm, vm_options, uptime):

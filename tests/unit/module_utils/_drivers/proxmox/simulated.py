@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver, needs_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
@@ -17,6 +20,8 @@ from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, 
 from simulators.proxmox.access import User
 from simulators.proxmox.errors import Dropped
 from simulators.proxmox.gateway import Gateway
+from simulators.proxmox.web import File
+from simulators.proxmox.wire import store
 from unit.module_utils._engine.world import FakeClock
 
 
@@ -40,6 +45,12 @@ class Api:
         if method != "GET" and answer.status < 400:
             writes.note()
         return Answer(answer.status, answer.reason, answer.data, answer.errors)
+
+    def upload(self, path, parameters, file):
+        received = File()
+        received.add(Path(file).read_bytes())
+        stored = store(self._gateway.world.uploads, received)
+        return self.call("POST", path, {**parameters, "filename": os.path.basename(file), "tmpfilename": stored})
 
 
 class SimulatedClock(FakeClock):

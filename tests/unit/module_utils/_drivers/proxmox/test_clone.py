@@ -68,3 +68,28 @@ def test_clone_of_a_snapshot_is_checked_with_the_options_in_the_snapshot(world):
     clone = {"source": "web2", "snapshot": "s1"}
     assert _apply(world, name="web3", clone=clone, cpus=3)["cores"] == "3"
     rejected(world, "web4", "2 sockets", name="web4", clone={"source": "web2"}, cpus=3)
+
+
+def _template_on(world, storage, base):
+    place = world.storages.get(storage)
+    place.volumes[place.key("pve1", base)] = Volume(8 * GIB, vmid=9000)
+    behind.edit(world, 9000, scsi0=f"{storage}:{base},size=8G")
+
+
+@pytest.mark.parametrize(
+    ("storage", "base"),
+    [("local", "9000/base-9000-disk-0.raw"), ("nfs", "9000/base-9000-disk-0.qcow2"), ("zfs", "base-9000-disk-0")],
+)
+def test_template_that_linked_clones_need_is_not_deleted(world, storage, base):
+    _template_on(world, storage, base)
+    _apply(world, name="web4", clone={"source": "tmpl", "linked": True})
+    rejected(world, "tmpl", "needed by web4", "Delete web4 first", name="tmpl", state="absent")
+    assert not do(world, name="web4", state="absent").failed
+    assert not do(world, name="tmpl", state="absent").failed
+
+
+def test_template_on_lvm_thin_is_deleted_although_it_has_linked_clones(world):
+    _apply(world, name="web4", clone={"source": "tmpl", "linked": True})
+    check, real = (do(world, check=check, name="tmpl", state="absent") for check in (True, False))
+    assert (check.failed, real.failed, real.changed) == (False, False, True), real.msg
+    assert not do(world, name="web4", state="started").failed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Unavailable
 
+from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import User
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 from unit.module_utils._drivers.proxmox.test_races import CLONE, NEW, _assert_one
@@ -103,10 +104,15 @@ def test_request_carried_out_after_a_timeout_is_not_an_error(world):
 
 @pytest.mark.parametrize("options", [{"name": "web2"}, {"name": "web2", "state": "started"}])
 def test_list_is_read_again_if_another_vm_is_deleted_meanwhile(world, options):
-    reason = "Configuration file 'nodes/pve2/qemu-server/104.conf' does not exist"
-    world.faults.request("reply", method="GET", path="/nodes/pve2/qemu", status=500, reason=reason, times=3)
+    world.timing.listing = 1
+    for number in range(3):
+        worlds.add_machine(world, 110 + number, "pve2", {"name": f"going{number}"})
+        delay = world.timing.listing * (number + 0.5)
+        world.engine.after(delay, lambda vmid=110 + number: behind.delete(world, vmid))
     outcome = do(world, **options)
     assert (outcome.failed, outcome.vms[0]["name"]) == (False, "web2"), outcome.msg
+    answers = [one.status for one in world.journal.requests if one.path == "/nodes/pve2/qemu"]
+    assert answers[:4] == [500, 500, 500, 200]
 
 
 def test_list_that_never_succeeds_is_an_error(world):

@@ -124,7 +124,7 @@ def _migrated(world, vmid, target):
 def test_linked_clone_on_local_storage_and_its_template_cannot_migrate(world):
     zfs = world.storages.get("zfs")
     _with_disk(world, 101, "zfs:base-300-disk-0/vm-101-disk-0")
-    rejected(world, "web2", "scsi0 is a linked clone of base-300-disk-0", "shared", name="web2", node="pve1")
+    rejected(world, "web2", "scsi0 is a linked clone of zfs:base-300-disk-0", "shared", name="web2", node="pve1")
     with pytest.raises(AssertionError, match="aborted"):
         _migrated(world, 101, "pve1")
     zfs.volumes[zfs.key("pve1", "base-9000-disk-0")] = Volume(GIB, vmid=9000)

@@ -129,6 +129,16 @@ def test_no_quorum_is_found_before_the_first_write(world):
         ({"net0": "firewall=2"}, ("net0", "'firewall=2'", "0 or 1")),
         ({"hotplug": "disk,ram"}, ("hotplug", "'ram'", "memory")),
         ({"vga": "type=matrox"}, ("vga", "'type=matrox'", "std")),
+        ({"cpu": "host,flags=foo"}, ("cpu", "'flags=foo'", "+FLAG")),
+        ({"cpu": "host,phys-bits=7"}, ("cpu", "'phys-bits=7'", "8 to 64")),
+        ({"cpu": "host,foo=1"}, ("cpu", "'foo'", "cputype, flags")),
+        ({"cpu": "custom-x"}, ("cpu", "'custom-x'", "custom ones begin with custom-")),
+        ({"machine": "foo"}, ("machine", "'type=foo'", "pc-q35-9.0")),
+        ({"machine": "pc-q35-99"}, ("machine", "'type=pc-q35-99'", "q35")),
+        ({"machine": "q35,viommu=foo"}, ("machine", "'viommu=foo'", "intel, virtio")),
+        ({"smbios1": "uuid=xxx"}, ("smbios1", "'uuid=xxx'", "a UUID")),
+        ({"smbios1": "foo=2"}, ("smbios1", "'foo'", "manufacturer")),
+        ({"smbios1": "manufacturer=a b"}, ("smbios1", "'manufacturer=a b'", "base64")),
     ],
 )
 @pytest.mark.parametrize("name", ["web2", "web3"])
@@ -176,6 +186,25 @@ def test_vm_with_a_missing_bridge_is_not_started(world):
     assert not done.failed, done.msg
 
 
+def test_vm_on_a_bridge_that_the_account_does_not_see_is_started(world):
+    """A start needs no privilege on bridges; the node lists only those with a privilege."""
+    behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr1")
+    api = _token(world, ("/", _ALL.replace(" SDN.Use", "")), ("/sdn/zones/localnetwork/vmbr0", "SDN.Use"))
+    done = do(world, api=api, name="web2", state="started")
+    assert not done.failed, done.msg
+
+
+@pytest.mark.parametrize(
+    "requested", [{"name": "web2", "state": "started"}, {"name": "web3", "disks": [{"size": "1G"}]}]
+)
+def test_nic_with_a_vlan_on_a_bridge_without_port_is_found_before_the_first_write(world, requested):
+    world.cluster.bridges_without_port.add("vmbr1")
+    behind.edit(world, 101, net1="virtio=BC:24:11:00:00:09,bridge=vmbr1,tag=5")
+    new = {"networks": [{"source": "vmbr1", "vlan": 5}], "node": "pve1"} if requested["name"] == "web3" else {}
+    words = ("bridge 'vmbr1'", "has no port", "VLAN 5", "VLAN aware")
+    rejected(world, requested["name"], *words, **requested, **new)
+
+
 def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write(world):
     assert do(world, name="web2", disks=[{"slot": "scsi1", "size": "1G", "storage": "local", "format": "raw"}]).changed
     world.journal.clear()
@@ -183,6 +212,15 @@ def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write
         outcome = do_snapshot(world, check=check, name="web2", snapshot="s1")
         assert outcome.failed and "storages with snapshots" in outcome.msg
     assert world.journal.writes() == []
+
+
+@pytest.mark.parametrize("source", ["web1", "web2"])
+def test_linked_clone_of_a_vm_that_is_no_template_names_both_ways(world, source):
+    words = (
+        "cannot be cloned this way. Set linked: false, or clone a template (template: true)",
+        "A suspended VM must",
+    )
+    rejected(world, f"web3: '{source}' is", *words, name="web3", clone={"source": source, "linked": True})
 
 
 def test_running_vm_with_a_tpm_is_not_cloned(world):

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
 
+from simulators.proxmox import behind
 from simulators.proxmox.storage import GIB, Volume
 from unit.module_utils._drivers.proxmox.simulated import SimulatedClock, asked_of, do
 
@@ -125,10 +127,20 @@ def test_vm_becomes_a_template_with_a_volume_of_another_name(world):
     assert (again.failed, again.changed) == (False, False), again.msg
 
 
-def test_template_with_a_disk_that_was_added_later_has_no_linked_clones(world):
-    clone = {"name": "clone", "clone": {"source": "tmpl", "linked": True}}
+LINKED = {"name": "clone", "clone": {"source": "tmpl", "linked": True}}
+
+
+@pytest.mark.parametrize("in_one_task", [True, False])
+def test_template_with_a_new_disk_has_linked_clones(world, in_one_task):
+    """As recorded: a new disk of a template becomes a base at once."""
     later = {"name": "tmpl", "disks": [{"slot": "scsi1", "size": "1G"}]}
-    words = "clone: 'tmpl' has no linked clones: its disk scsi1 was added after it became a template. Set linked: false"
-    assert messages(world, later, clone).startswith(words)
-    assert do(world, **later).changed
-    assert messages(world, clone).startswith(words)
+    outcome = together(world, later, LINKED) if in_one_task else (do(world, **later), do(world, **LINKED))[1]
+    assert not outcome.failed, outcome.msg
+    assert world.cluster.machines[9000].config.current["scsi1"].startswith("local-lvm:base-9000-disk-1")
+
+
+def test_template_with_a_volume_that_was_attached_later_has_no_linked_clones(world):
+    world.storages.get("local-lvm").volumes["pve1", "vm-9000-disk-7"] = Volume(GIB, vmid=9000)
+    behind.edit(world, 9000, scsi1="local-lvm:vm-9000-disk-7,size=1G")
+    words = "clone: 'tmpl' has no linked clones: its disk scsi1 was added after it became a template. Set linked"
+    assert messages(world, LINKED).startswith(words)

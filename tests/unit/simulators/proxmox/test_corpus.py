@@ -1,0 +1,34 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulator against recordings of the real API 9.2.11: all scenarios in process, with a limit for differences."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from unit.simulators.proxmox import corpus
+
+#: The part of the steps that may differ in what a client decides by.
+LIMIT = 0.02
+
+
+def test_it_answers_like_the_recorded_server(checkout, record_property):
+    recorded = corpus.load(checkout / "tests/unit/fixtures/proxmox/9.2.11/api.json.xz")
+    found = {one["name"]: corpus.Scenario(recorded["about"], one).outcome() for one in recorded["scenarios"]}
+    counts = sum((outcome.counts for outcome in found.values()), Counter())
+    differing, steps = sum(outcome.differing for outcome in found.values()), counts.total()
+    kinds = ", ".join(f"{counts[kind]} in {kind}" for kind in corpus.KINDS if counts[kind])
+    shown = [
+        f"{steps - differing} of {steps} recorded steps of the Proxmox VE API agree; differences: {kinds or 'none'}"
+    ]
+    shown += [f"  {name}: {_first(outcome)}" for name, outcome in found.items() if outcome.first]
+    record_property("summary", "\n".join(shown))
+    assert [crash for outcome in found.values() for crash in outcome.crashes] == []
+    assert steps == recorded["about"]["counts"]["steps"]
+    assert differing <= LIMIT * steps
+
+
+def _first(outcome):
+    number, kind, real, here = outcome.first
+    return f"step {number}: {kind}: recorded {str(real)[:80]}, simulated {str(here)[:80]}"
