@@ -88,7 +88,13 @@ def ansible_playbook(ansible_environment):
 def pytest_terminal_summary(terminalreporter):
     """Show what tests counted, whether they passed or not: ``record_property("summary", lines)``."""
     reports = [one for found in terminalreporter.stats.values() for one in found if hasattr(one, "user_properties")]
-    shown = [text for one in reports if one.when == "call" for name, text in one.user_properties if name == "summary"]
+    shown = [
+        text
+        for one in reports
+        if getattr(one, "when", "") == "call"
+        for name, text in one.user_properties
+        if name == "summary"
+    ]
     if shown:
         terminalreporter.section("counts")
         terminalreporter.write_line("\n".join(shown))

@@ -74,6 +74,10 @@ class Proxmox:
             writes.note()
         raise error
 
+    def now(self):
+        """The time in seconds, for differences."""
+        return self._clock.now()
+
     def warn(self, text):
         """Add a warning, unless it was added before."""
         if text not in self._warnings:
@@ -88,10 +92,13 @@ class Proxmox:
 
     # Tasks ----------------------------------------------------------------------------------------------------------
 
-    def run(self, method, path, **parameters):
-        """Make a call that starts a task, wait for it, and return its type; None if this version starts no task."""
+    def run(self, method, path, at_most=None, **parameters):
+        """Make a call that starts a task, wait for it, and return its type; None if this version starts no task.
+
+        After ``at_most`` seconds, a running task is left alone.
+        """
         upid = self._call(method, path, parameters)
-        self.finish(upid)
+        self.finish(upid, at_most)
         return upid and task_type(upid)
 
     def upload(self, path, file, **parameters):
@@ -99,15 +106,15 @@ class Proxmox:
         answer = self.api.upload(path, {key: _wire(value) for key, value in parameters.items()}, file)
         self.finish(self._data(answer, "POST", path))
 
-    def finish(self, upid):
+    def finish(self, upid, at_most=None):
         """Wait until a task ends. Its warnings are kept; raises Busy and ApiError with the end of its log."""
         if upid is None:
             return
-        end = self._ended(upid)
+        end = self._ended(upid, at_most)
         if end == "unexpected status":
             # A worker that has just ended looks like one that died for a moment.
             end = self._ended(upid)
-        if end == "OK":
+        if end in ("OK", None):
             return
         lines = self._log(upid)
         if end.startswith("WARNINGS:"):
@@ -117,8 +124,8 @@ class Proxmox:
         writes.take_back(doubtful=_NOTHING_DONE.search(end) is None)
         raise _failed(upid, end, lines)
 
-    def _ended(self, upid):
-        """Wait for a task, and return its exit status."""
+    def _ended(self, upid, at_most=None):
+        """Wait for a task, and return its exit status; None if it still runs after ``at_most`` seconds."""
         pause, started = _FIRST_PAUSE, self._clock.now()
         seen = started
         while True:
@@ -138,6 +145,8 @@ class Proxmox:
                 seen = self._clock.now()
             if task.get("status") == "stopped":
                 return task.get("exitstatus", "unexpected status")
+            if at_most is not None and self._clock.now() - started >= at_most:
+                return None
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def _unavailable(self, upid, error):
@@ -156,7 +165,10 @@ class Proxmox:
         return [line for line in lines if not line.startswith("TASK ") and line != "no content"]
 
     def _warn(self, upid, lines):
-        texts = [line.removeprefix("WARN: ") for line in lines if line.startswith("WARN: ")]
+        starts = [number for number, line in enumerate(lines) if line.startswith("WARN: ")]
+        ends = [min(end, start + _SHOWN_LINES) for start, end in zip(starts, [*starts[1:], len(lines)])]
+        # Only the first line of a warning is marked.
+        texts = [" ".join(lines[start:end]).removeprefix("WARN: ") for start, end in zip(starts, ends)]
         for text in texts or ["it ended with warnings; see its log."]:
             self.warn(f"The task {task_type(upid)} warned: {text}")
 

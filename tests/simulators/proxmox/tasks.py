@@ -38,7 +38,7 @@ class Task:
 
     def warn(self, line):
         self.warnings += 1
-        self.log.append(f"WARN: {line}")
+        self.log += f"WARN: {line}".split("\n")
 
     @property
     def succeeded(self):

@@ -15,6 +15,7 @@ from .clone import check_copy, check_new_source, check_shared_storages, node_of_
 from .cluster import VmOptions
 from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
+from .file_users import storages_of
 from .moving import check_move, check_moving_disk, check_pool, check_pool_change
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options
 from .resources import check_quorum, check_space
@@ -26,7 +27,9 @@ from .settings.disks import (
     check_iso,
     check_slot,
     check_source,
+    iso_name,
     size_of_volume,
+    volumes_of,
 )
 from .settings.firmware import check_keys
 from .settings.networks import bridges_in, check_bridge, check_bridge_privilege
@@ -54,6 +57,8 @@ def check_plan(driver, plan):
             _check_creation(driver, plan, step.arguments)
         elif step.verb == "clone":
             clone = _check_cloning(driver, label, step.arguments)
+            changes = [change for later in plan.steps[number:] for change in later.changes]
+            _check_storage_of_linked(driver, label, step.arguments, clone, changes)
             _check_cpus(driver, plan, clone.node if clone else plan.after.config.get("node"))
         elif step.verb == "configure" and (clone or vm.id):
             is_on = vm.on and not _POWER_OFF_VERBS & {earlier.verb for earlier in plan.steps[:number]}
@@ -159,6 +164,24 @@ def _check_cloning(driver, label, arguments):
             vm_options, stored={**vm_options.stored, free_seed_slot(vm_options.stored): "cloudinit,media=cdrom"}
         )
     return VmBefore(vm_options, node, bool(config.get("protection")), pool=config.get("pool"))
+
+
+def _check_storage_of_linked(driver, label, arguments, clone, changes):
+    """Raise Refused if the option storage has no effect, because a linked clone is on the storages of its source."""
+    source, vm_options = arguments["source"], clone.vm_options if clone else _NO_OPTIONS
+    if not (driver.storage and arguments["creation"]["clone"].get("linked")) or password_option(driver):
+        return
+    used = {storage for _node, storage in driver.resources.assigned.storages.get(source.name, ())}
+    used |= set(storages_of(volumes_of(vm_options.stored).values()))
+    has_use = needs_storage(changes, vm_options) or any(
+        change.kind == "iso" and iso_name(change.new) for change in changes
+    )
+    if used and driver.storage not in used and not has_use:
+        raise Refused(
+            f"{label}: storage: the disks of a linked clone are on the storage of its source"
+            f" ({', '.join(sorted(used))}), not on '{driver.storage}'.",
+            "Remove storage, or set linked: false.",
+        )
 
 
 def _check_changes(driver, label, before, changes):

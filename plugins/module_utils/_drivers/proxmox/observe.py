@@ -375,7 +375,8 @@ def _unknown_names(targets, listed):
         target.name: NotFound(
             f"{target.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names"
             " of its VMs are not known.",
-            "Start the node again, or remove it from the cluster: pvecm status.",
+            "Start the node again, or remove it from the cluster: pvecm status. To create a new VM, or for one that is"
+            " not on this node, set its id (VMID) as well, which is always known.",
         )
         for target in missing
         if not target.id

@@ -11,6 +11,8 @@ from ..._tools.proxmox import Busy
 
 #: Seconds that a shutdown request waits for the guest. The core repeats the step every ten seconds.
 _ONE_REQUEST = 9
+#: Seconds in which a shutdown request fails because of a lock. The core counts ``stop_timeout`` from then on.
+_FIRST_ERRORS = 1
 #: Part of the error message if the guest, or its agent, did not react to a shutdown request.
 _SHUTDOWN_FAILED = "quit/powerdown failed"
 #: Part of the error message of most calls if the VM does not run.
@@ -29,6 +31,7 @@ def _call(driver, vm, verb, **parameters):
 
 
 def start(driver, vm, step):
+    driver.stopping_since.pop(vm.id, None)
     if _call(driver, vm, "start") == "hastart" and not driver.observer.is_running(driver.observer.read_options(vm.id)):
         # This task only records the request; high availability starts the VM later.
         raise Busy(f"{vm.name}: the cluster's high availability starts it; it does not run yet.", None)
@@ -40,7 +43,9 @@ def stop(driver, vm, step):
         _stop_managed(driver, vm)
         return
     try:
-        _call(driver, vm, "shutdown", timeout=min(_ONE_REQUEST, driver.stop_timeout or _ONE_REQUEST))
+        now = driver.tool.now()
+        left = (driver.stop_timeout or STOP_TIMEOUT) - int(now - driver.stopping_since.setdefault(vm.id, now))
+        _call(driver, vm, "shutdown", at_most=_FIRST_ERRORS, timeout=max(1, min(_ONE_REQUEST, left)))
     except Busy:
         raise
     except ApiError as error:

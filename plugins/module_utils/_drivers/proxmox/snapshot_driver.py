@@ -29,6 +29,8 @@ class ProxmoxSnapshotDriver(ProxmoxReader):
         super().__init__(tool, observer)
         #: Seconds for a guest to shut down, as set by the task; None if not set.
         self.stop_timeout = stop_timeout
+        #: {id: when the first shutdown of a VM since its start was requested}, in seconds of the tool's clock.
+        self.stopping_since = {}
         #: Ids of VMs for which a stop was requested from high availability.
         self.requested_stops = set()
 

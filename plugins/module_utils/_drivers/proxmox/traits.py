@@ -326,8 +326,8 @@ FIELDS = {
     "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(
         cost=_cost_of_cloning,
-        instead="Linked clones need a template (template: true) and no snapshot. Start a suspended VM first, and a node"
-        " that does not answer.",
+        instead="Set linked: false, or clone a template (template: true) without clone.snapshot. A suspended VM must be"
+        " started first, and the node of a VM in an unknown state must answer.",
     ),
     "snapshot.take": Field(cost=_cost_of_snapshot, instead=_LOCKED),
     "snapshot.drop": Field(cost=_cost_of_snapshot, instead=_LOCKED),

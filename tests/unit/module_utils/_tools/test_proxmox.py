@@ -105,6 +105,14 @@ def test_warnings_of_a_task_are_not_a_failure(world, tool):
     assert [warning for warning in tool.taken_warnings() if "the disk is slow" in warning and "qmstart" in warning]
 
 
+def test_warning_of_several_lines_is_complete(world, tool):
+    """Only its first line is marked in the log, and the remedy is often in the last one."""
+    world.faults.task("qmstart", "certificates expire\nRun 'qm enroll-efi-keys 101'.", warnings=2)
+    tool.run("POST", "/nodes/pve2/qemu/101/status/start")
+    text = "The task qmstart warned: certificates expire Run 'qm enroll-efi-keys 101'."
+    assert tool.taken_warnings() == [f"{text} (1)", f"{text} (2)"]
+
+
 def test_held_lock_file_is_a_temporary_error(world, tool):
     behind.hold_file_lock(world, 101, 30)
     with pytest.raises(Busy, match="can't lock file"):

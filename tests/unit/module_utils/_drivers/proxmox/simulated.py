@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver, needs_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
@@ -19,6 +20,8 @@ from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, 
 from simulators.proxmox.access import User
 from simulators.proxmox.errors import Dropped
 from simulators.proxmox.gateway import Gateway
+from simulators.proxmox.web import File
+from simulators.proxmox.wire import store
 from unit.module_utils._engine.world import FakeClock
 
 
@@ -44,8 +47,9 @@ class Api:
         return Answer(answer.status, answer.reason, answer.data, answer.errors)
 
     def upload(self, path, parameters, file):
-        stored = "/var/tmp/pveupload-00000000000000000000000000000001"
-        self._gateway.world.uploads[stored] = {"size": os.path.getsize(file), "sums": {}}
+        received = File()
+        received.add(Path(file).read_bytes())
+        stored = store(self._gateway.world.uploads, received)
         return self.call("POST", path, {**parameters, "filename": os.path.basename(file), "tmpfilename": stored})
 
 

@@ -286,6 +286,16 @@ def test_failing_shutdown_is_repeated_and_then_forced(world):
     assert [path.rpartition("/")[2] for _method, path in _writes(world)] == ["shutdown", "shutdown", "stop"]
 
 
+@pytest.mark.parametrize("timeout", [5, 12, 19, 25])
+def test_stop_timeout_is_not_exceeded_by_a_repeated_request(world, timeout):
+    """A request waits up to 9 s for the guest, so the last one must be shorter."""
+    world.cluster.machines[100].guest.stops_within = None
+    began = world.now
+    outcome = do(world, name="web1", state="stopped", stop_mode="graceful_then_force", stop_timeout=timeout)
+    assert (outcome.failed, outcome.vms[0]["state"]) == (False, "stopped"), outcome.msg
+    assert timeout <= world.now - began < timeout + 5
+
+
 def test_vms_that_cannot_be_deleted(world):
     do(world, name="web2", protection=True)
     world.journal.clear()
@@ -368,9 +378,14 @@ def test_name_that_may_be_on_an_offline_node_is_not_used_for_a_new_vm(world):
 
     behind.node(world, "pve2", online=False)
     for more in ({"disks": [DISK]}, {"state": "absent"}):
-        _fails(do(world, api=Forgetful(world), name="web2", **more), "web2", "pve2", "it is unknown whether")
+        words = ("web2", "pve2", "it is unknown whether", "set its id (VMID)")
+        _fails(do(world, api=Forgetful(world), name="web2", **more), *words)
     assert _writes(world) == []
     assert do(world, api=Forgetful(world), name="web1", state="stopped").changed
+    new = {"name": "new", "id": "150", "node": "pve1"}
+    for more in ({"state": "absent"}, {"disks": [DISK]}):
+        outcome = do(world, api=Forgetful(world), **new, **more)
+        assert (outcome.failed, outcome.changed) == (False, "disks" in more), outcome.msg
 
 
 def test_name_that_is_not_on_the_offline_node_is_free(world):

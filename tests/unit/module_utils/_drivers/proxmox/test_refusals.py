@@ -214,6 +214,15 @@ def test_snapshot_on_a_storage_without_snapshots_is_found_before_the_first_write
     assert world.journal.writes() == []
 
 
+@pytest.mark.parametrize("source", ["web1", "web2"])
+def test_linked_clone_of_a_vm_that_is_no_template_names_both_ways(world, source):
+    words = (
+        "cannot be cloned this way. Set linked: false, or clone a template (template: true)",
+        "A suspended VM must",
+    )
+    rejected(world, f"web3: '{source}' is", *words, name="web3", clone={"source": source, "linked": True})
+
+
 def test_running_vm_with_a_tpm_is_not_cloned(world):
     assert do(world, name="web2", tpm=True).changed
     assert do(world, name="web2", state="started").changed

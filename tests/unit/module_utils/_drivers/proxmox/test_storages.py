@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import worlds
-from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot
+from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, rejected
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,15 @@ def test_linked_clone_with_a_storage_for_further_disks_is_unchanged_by_a_second_
     assert do(world, name="web3", **requested).changed
     again = do(world, name="web3", **requested)
     assert (again.failed, again.changed) == (False, False), again.msg
+
+
+def test_linked_clone_is_not_created_on_another_storage(world):
+    clone = {"name": "web3", "clone": {"source": "tmpl", "linked": True}}
+    words = ("web3: storage:", "source (local-lvm), not on 'nfs'", "linked: false")
+    rejected(world, *words, **clone, storage="nfs")
+    rejected(world, *words, **clone, storage="nfs", disks=[{}, {"slot": "scsi1", "size": "1G", "storage": "zfs"}])
+    assert do(world, **clone, storage="local-lvm").changed
+    assert do(world, **{**clone, "name": "web4"}, storage="nfs", disks=[{}, {"slot": "scsi1", "size": "1G"}]).changed
 
 
 @pytest.mark.parametrize(

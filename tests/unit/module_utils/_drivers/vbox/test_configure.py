@@ -49,7 +49,7 @@ def test_disk_is_added_to_a_free_port(vbox, state):
     done = configure(vbox, disks={"SATA 3": {"size": 2 * MIB, "format": "vhd"}})
     assert "storagectl" not in done.verbs
     (disk,) = [one for one in done.vm["disks"] if one["slot"] == "SATA 3"]
-    assert disk == {"slot": "SATA 3", "source": f"{vbox.machines}/web/web-SATA-3.vhd", "size": 2 * MIB, "format": "vhd"}
+    assert disk == {"slot": "SATA 3", "source": f"{vbox.machines}/web/web-SATA-3.vhd", "size": "2M", "format": "vhd"}
     assert len(observed(vbox).mark["disks"]) == 2
     assert "making" not in observed(vbox).mark
 
@@ -81,7 +81,7 @@ def test_disk_is_attached_grown_and_detached(vbox):
     configure(vbox, disks={"SATA 1": {"source": vbox.disk()}})
     assert observed(vbox).mark["disks"] == observed(vbox).mark["disks"][:1]
     done = configure(vbox, disks={"SATA 1": {"size": 4 * MIB}})
-    assert (done.verbs, done.vm["disks"][1]["size"]) == (["modifymedium"], 4 * MIB)
+    assert (done.verbs, done.vm["disks"][1]["size"]) == (["modifymedium"], "4M")
     task(vbox, config={"disks": {"SATA 1": {"size": 3 * MIB}}}).refused("4M", "3M")
     configure(vbox, disks={"SATA 1": None})
     assert vbox.disk() in vbox.registered()

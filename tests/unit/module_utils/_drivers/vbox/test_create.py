@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import human_size
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
@@ -94,11 +95,12 @@ def test_disk_is_a_copy_of_the_image(vbox, source, size):
     base = 1 * MIB if source == "raw" else 2 * MIB
     done = task(vbox, config={**SMALL, "disks": {"#0": {"size": size} if size else {}}}, image=full_copy_of(image))
     (disk,) = done.succeeded().vm["disks"]
-    assert disk["size"] == disk_header.capacity(disk["source"]) == max(size or 0, base)
+    found = disk_header.capacity(disk["source"])
+    assert (disk["size"], found) == (human_size(found), max(size or 0, base))
     assert vbox.registered() == [disk["source"]]  # The image was unregistered after the copy.
     copy = f"convertfromraw {image}" if source == "raw" else f"clonemedium disk {image}"
     assert f"{copy} {disk['source']} --format VDI" in done.writes
-    assert ("modifymedium" in done.verbs) == (disk["size"] > base)
+    assert ("modifymedium" in done.verbs) == (found > base)
 
 
 def test_image_that_virtualbox_knows_stays_registered(vbox):
@@ -174,7 +176,7 @@ def test_vm_with_only_a_settings_file_is_completed(vbox):
 def test_partly_created_vm_is_completed(vbox):
     vbox.run("createvm", "--name", "web", "--uuid", OWN_UUID, "--register")
     created = task(vbox).succeeded().vm
-    assert (created["id"], [disk["size"] for disk in created["disks"]]) == (OWN_UUID, [2 * MIB])
+    assert (created["id"], [disk["size"] for disk in created["disks"]]) == (OWN_UUID, ["2M"])
 
 
 def test_vm_without_a_mark_that_has_run_is_not_completed(vbox):

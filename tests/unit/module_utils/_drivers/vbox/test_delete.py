@@ -185,7 +185,7 @@ def test_disk_detached_since_a_snapshot_cannot_be_used_by_another_vm(vbox, detac
 
 def test_disk_attached_again_has_its_previous_size(vbox, detached):
     again = {"disks": {"SATA 1": {"source": detached}}}
-    expected = {"slot": "SATA 1", "source": detached, "size": 4 * MIB, "format": "vdi"}
+    expected = {"slot": "SATA 1", "source": detached, "size": "4M", "format": "vdi"}
     assert task(vbox, config=again).succeeded().vm["disks"][1] == expected
     assert not task(vbox, config=again).succeeded().changed
     assert len(vbox.registered()) == 4

@@ -21,7 +21,7 @@ from unit.module_utils._drivers.virsh.answers import UUID, failed
 from unit.module_utils._drivers.virsh.rich import DISK, PFLASH, RICH, SEED, SHARED, Rich, external, holds, write
 
 IMAGES = QemuImg(Commands())
-KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}}
+KEYS = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"]}}
 
 
 @pytest.fixture(name="rich")

@@ -30,7 +30,7 @@ CONFIG = {
     "description": "one",
     "iso": "",
 }
-SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAA me"]}}
+SEED = {"cloud_init": {"user": "admin", "ssh_authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"]}}
 
 
 @pytest.fixture(name="virsh")

@@ -198,7 +198,7 @@ def test_recorded_vm_as_info_module_returns_it():
         "tags": [],
     }
     source = "/var/lib/libvirt/images/m1.qcow2"
-    disk = {"slot": "vda", "size": 6 << 30, "format": "qcow2", "source": source, "bus": "virtio"}
+    disk = {"slot": "vda", "size": "6G", "format": "qcow2", "source": source, "bus": "virtio"}
     nic = {"type": "network", "source": "default", "mac": "52:54:00:d4:9a:10", "model": "virtio"}
     assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [nic], [])
 
