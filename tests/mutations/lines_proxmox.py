@@ -124,6 +124,20 @@ MUTATIONS = (
         {"unit": [f"{_UNIT}/test_several_vms.py"]},
     ),
     Mutation(
+        "new-disk-of-a-template-without-clones",
+        f"{_CODE}/clone.py",
+        "if volume and not values.is_base(volume) and _is_never_linked(driver, volume):",
+        "if not values.is_base(volume or '') and _is_never_linked(driver, volume or ''):",
+        {"unit": [f"{_UNIT}/test_several_vms.py"]},
+    ),
+    Mutation(
+        "vm-that-moved-while-it-is-stopped",
+        f"{_CODE}/cluster.py",
+        'return missing or "unable to find configuration file" in error.message',
+        "return missing",
+        {"unit": [f"{_UNIT}/test_states.py"]},
+    ),
+    Mutation(
         "bases-of-linked-clones-are-not-found",
         f"{_CODE}/file_users.py",
         'base = values.base_of(entry["volid"])',

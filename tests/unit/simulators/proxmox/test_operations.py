@@ -236,3 +236,16 @@ def test_memory_below_the_stored_balloon_is_refused(gateway):
     assert run(gateway, "PUT", f"{VM2}/config", memory=512, delete="balloon") == refusal
     assert run(gateway, "PUT", f"{VM2}/config", cores=1) == "OK"
     assert run(gateway, "PUT", f"{VM2}/config", memory=512, balloon=512) == "OK"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("net1", "virtio,bridge=nope", "hotplug problem - bridge 'nope' does not exist\n"),
+        ("scsi4", "local-lvm:5,import-from=local:import/x.qcow2", "'import-from' requires special syntax - use "),
+        ("scsi4", "local:iso/debian.iso", "explicit 'media=cdrom' is required for iso images"),
+        ("scsi4", "local:import/x.qcow2", "content type needs to be 'images' or 'iso'"),
+    ],
+)
+def test_what_a_running_vm_does_not_accept(gateway, option, value, error):
+    assert run(gateway, "PUT", f"{VM1}/config", **{option: value})[option].startswith(error)
