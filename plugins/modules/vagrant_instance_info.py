@@ -199,9 +199,9 @@ vms:
           type: str
           sample: primary
         size:
-          description: Size in bytes; missing if the box decides.
-          type: int
-          sample: 21474836480
+          description: Size, as a task sets it; missing if the box decides.
+          type: str
+          sample: 20G
     networks:
       description: NICs of the VM, in order.
       type: list

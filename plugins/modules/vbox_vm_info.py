@@ -193,9 +193,9 @@ vms:
           type: str
           sample: SATA 0
         size:
-          description: Size in bytes; null if it cannot be read.
-          type: int
-          sample: 21474836480
+          description: Size, as a task sets it; null if it cannot be read.
+          type: str
+          sample: 20G
         format:
           description: Format of the image.
           type: str

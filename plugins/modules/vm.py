@@ -205,9 +205,9 @@ vms:
           type: str
           sample: vda
         size:
-          description: Size in bytes; null if it cannot be read.
-          type: int
-          sample: 21474836480
+          description: Size, as a task sets it; null if it cannot be read.
+          type: str
+          sample: 20G
         format:
           description: Format of the image.
           type: str

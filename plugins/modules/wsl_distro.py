@@ -220,9 +220,9 @@ vms:
           type: str
           sample: disk0
         size:
-          description: Size in bytes; null if it cannot be read.
-          type: int
-          sample: 21474836480
+          description: Size, as a task sets it; null if it cannot be read.
+          type: str
+          sample: 20G
         source:
           description: File of the disk.
           type: str

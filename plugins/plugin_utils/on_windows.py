@@ -32,7 +32,10 @@ class OnWindows(InProcess):
             return validated.validated_parameters
         unknown = "Unsupported parameters: " if validated.unsupported_parameters else ""
         params = validated.validated_parameters
-        reason = str(self.module.platform.rejected(params) or f"{unknown}{validated.error_messages[0]}")
+        reason = str(
+            self.module.platform.rejected({**params, **self._task.args}, self.module.options)
+            or f"{unknown}{validated.error_messages[0]}"
+        )
         self._problem = self.module.shown({"failed": True, "msg": reason}, params)
         return None
 

@@ -22,8 +22,8 @@ class PlatformAction(ActionBase):
     module = None
 
     def _default_platform(self, task_vars):
-        default = os.environ.get("POLYVIRT_PLATFORM") or task_vars.get("vm_platform")
-        return self._templar.template(default) if default else None
+        """Return the platform of a task that names none. As everywhere in Ansible, a variable beats the environment."""
+        return self._templar.template(task_vars.get("vm_platform")) or os.environ.get("POLYVIRT_PLATFORM")
 
     def _result(self, part, task_vars, in_check_mode=False):
         name = f"polyvirt.core.{part.module}"

@@ -85,7 +85,7 @@ VM = {
         "Disks of the VM.",
         {
             "slot": _value("str", "Slot of the disk.", sample=""),
-            "size": _value("int", "Size in bytes; null if it cannot be read.", sample=21474836480),
+            "size": _value("str", "Size, as a task sets it; null if it cannot be read.", sample="20G"),
             "format": _value("str", "Format of the image.", sample="qcow2"),
             "source": _value(
                 "str", "File, block device or volume of the disk.", sample="/var/lib/libvirt/images/web1.qcow2"

@@ -195,7 +195,7 @@ PLATFORMS = {
                 "scope": "host",
             },
             "disks.description": "The disk of the VM.",
-            "disks.contains.size.description": "Size in bytes; missing if the box decides.",
+            "disks.contains.size.description": "Size, as a task sets it; missing if the box decides.",
             "disks.contains.slot.sample": "primary",
             "disks.contains.format": None,
             "disks.contains.source": None,

@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 
 from platforms.known import PLATFORMS
 from platforms.windows.winrm_server import WinRMServer, through
-from suite.by_ansible import module_of, run_playbook
+from suite.by_ansible import ansible_playbook, module_of, run_playbook
 from suite.node_count import nodes_of
 
 WEB, DB = "pvc-front-web", "pvc-front-db"
@@ -142,3 +142,20 @@ def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
     ]
     assert foretold["diff"] == create["diff"] != []
     assert [one["changed"] for one in (foretold, create, again, remove)] == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "environment"),
+    [
+        ({"platform": "libvirt"}, {"vm_platform": "vmd"}, "vmd"),
+        ({}, {"vm_platform": "libvirt"}, "vmd"),
+        ({}, {}, "libvirt"),
+        ({}, {"vm_platform": ""}, "libvirt"),
+    ],
+)
+def test_option_beats_the_variable_and_that_the_environment(options, variables, environment, tmp_path):
+    task = {"name": "info", _INFO: options, "register": "found"}
+    shown = {"ansible.builtin.assert": {"that": "found.vms | map(attribute='platform') | unique == ['libvirt']"}}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [task, shown], "vars": variables}
+    defaults = {"polyvirt.core.virsh_vm_info": {"uri": "test:///default"}}
+    ansible_playbook(tmp_path, {**play, "module_defaults": defaults}, environment={"POLYVIRT_PLATFORM": environment})

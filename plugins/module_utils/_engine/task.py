@@ -12,7 +12,7 @@ from .._lifecycle.errors import NotFound, PolyvirtError, Unsupported
 from .._lifecycle.mark import same
 from .._lifecycle.model import ABSENT, Plan, Refusal, Target, Vm
 from .._lifecycle.plan import plan
-from .._lifecycle.results import difference, entry, not_in_force
+from .._lifecycle.results import difference, entry, from_another_image, not_in_force
 from .._lifecycle.simulate import simulate
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -296,7 +296,8 @@ class Task:
         changed = [work for work in self.works if (work.plan.changed if predicted else work.changed)]
         diffs = [difference(work.plan) if predicted else work.difference for work in changed]
         errors = [work for work in self.works if work.error]
-        warnings = [not_in_force(self._end(work, predicted), work.request) for work in self.works if not work.error]
+        ends = [(self._end(work, predicted), work.request) for work in self.works if not work.error]
+        warnings = [text for end in ends for text in (not_in_force(*end), from_another_image(*end))]
         warnings += [_crashed(work) for work in self.works if work.progress]
         return Outcome(
             vms=vms,

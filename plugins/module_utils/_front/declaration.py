@@ -82,7 +82,7 @@ def in_full(params, options, platform):
     full = {name: option.in_full(params[name], name) for name, option in short.items()}
     checked = ArgumentSpecValidator(argument_spec(short, in_full=True)).validate(full)
     if checked.error_messages:
-        rejected = platform.rejected({**params, **checked.validated_parameters})
+        rejected = platform.rejected({**params, **checked.validated_parameters}, options)
         if rejected:
             raise rejected
         first, *others = checked.error_messages  # As Ansible itself: one error at a time.
@@ -108,6 +108,11 @@ def _module(declaration):
     class Module(AnsibleModule):
         """An AnsibleModule that masks what it logs, and its errors about parameters."""
 
+        def _load_params(self):
+            super()._load_params()
+            # Ansible removes values that it cannot convert.
+            self.given = {**self.params}
+
         def log(self, msg, log_args=None):
             """Log parameters as ``invocation`` has them. Only they have ``log_args``, one for each parameter."""
             if log_args:
@@ -118,7 +123,7 @@ def _module(declaration):
 
         def fail_json(self, msg, **kwargs):
             """For Ansible an option that the platform lacks is only unknown; this error names the alternative."""
-            reason = str(declaration.platform.rejected(self.params) or msg)
+            reason = str(declaration.platform.rejected({**self.params, **self.given}, declaration.options) or msg)
             super().fail_json(**declaration.shown({**kwargs, "msg": reason}, self.params))
 
     return Module(argument_spec=declaration.argument_spec, supports_check_mode=True)

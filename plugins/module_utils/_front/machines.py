@@ -54,7 +54,7 @@ def _entry(shared, entry, options, platform):
     merged = {**{name: value for name, value in shared.items() if name not in renamed}, **entry}
     validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)
     if validated.error_messages:
-        raise platform.rejected(merged) or InvalidInput(validated.error_messages[0])
+        raise platform.rejected(merged, options) or InvalidInput(validated.error_messages[0])
     return in_full(validated.validated_parameters, options, platform)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 
 from .errors import InvalidInput, Unsupported
 from .ip_config import has_fixed_address
+from .public_keys import public_keys
 from .texts import printable
 from .units import GIB, MIB, mac_address
 
@@ -32,7 +33,8 @@ class Option:
     """An option or a suboption. ``type`` to ``rules`` are its argument spec, the other fields its meaning.
 
     ``key``: the suboption that identifies the entries of a list. ``unit``: it is a size; bytes per unit of a number
-    without a unit. ``limits``: minimum and maximum. ``unique``: what kind of thing the value is that only one VM can
+    without a unit. ``limits``: minimum and maximum; of a size, those of
+    a number without a unit. ``unique``: what kind of thing the value is that only one VM can
     have; ``is_unique`` returns whether that applies to a value; ``compared``: the plans of VMs are compared by it
     (claims.py), so that they may name the same. ``short``: the suboption that is set if the value is a string.
     ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path. ``filled``: it
@@ -110,6 +112,7 @@ Texts = partial(Option, "list", elements="str")
 BootOrder = partial(Texts, filled=True, distinct=True)
 Entries = partial(Option, "list", elements="dict")
 Size = partial(Option, unit=MIB)
+Memory = partial(Size, limits=(32, None))
 Port = partial(Option, "int", limits=(1, 65535))
 Policy = partial(Option, role=POLICY)
 Seconds = partial(Option, "int", role=POLICY, limits=(1, None))
@@ -137,8 +140,8 @@ class Platform:
         """Return ``options`` without those that the platform lacks."""
         return _without(options, set(self.lacks))
 
-    def rejected(self, params):
-        """Return the error for the first option of a task that the platform lacks, or None."""
+    def rejected(self, params, options):
+        """Return the error for the first option of a task that the platform lacks or Ansible cannot name, or None."""
         for path, instead in self.lacks.items():
             where, _equals, choice = path.partition("=")
             name, _dot, suboption = where.partition(".")
@@ -147,7 +150,29 @@ class Platform:
             given = [one[suboption or name] for one in entries if isinstance(one, dict) and (suboption or name) in one]
             if choice in [str(one).lower() for one in given] if choice else given:
                 return Unsupported(f"{where}{choice and ': '}{choice} is not supported on {self.name}.", instead)
+        problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
+        return next(filter(None, problems), None)
+
+
+def _misshapen(name, option, value):
+    """Return the error for a dictionary or a list of them that is something else, or None.
+
+    Ansible's own error does not name the option. It accepts dictionaries as text too, in JSON or as key=value. The
+    value may be a secret.
+    """
+    is_list = option.elements == "dict"
+    if option.short or not (is_list or option.options):
         return None
+    is_text = any(map(_is_plain_text, value if is_list and isinstance(value, list) else [value]))
+    if not is_text and not (is_list and isinstance(value, dict)):
+        return None
+    example = f"{{{next((part for part in option.options if part != option.key), 'name')}: ...}}"
+    wanted = f"a list of dictionaries, such as [{example}]" if is_list else f"a dictionary, such as {example}"
+    return InvalidInput(f"{name}: it is {'text' if is_text else 'one dictionary'}.", f"Set {wanted}.")
+
+
+def _is_plain_text(value):
+    return isinstance(value, str) and "=" not in value and not value.lstrip().startswith("{")
 
 
 def _without(options, lacks):
@@ -207,7 +232,7 @@ CLONE = {"source": Filled(required=True), "snapshot": Filled(), "linked": LINKED
 CLOUD_INIT = {
     "user": Option(),
     "password": Option(secret=True),
-    "ssh_authorized_keys": Texts(secret=False),
+    "ssh_authorized_keys": Texts(secret=False, normalize=public_keys),
     "ip_config": Texts(unique="address", is_unique=has_fixed_address),
     "nameservers": Texts(),
     "search_domains": Texts(),
@@ -250,7 +275,7 @@ VM = {
     "description": Description(),
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
-    "memory": Size(),
+    "memory": Memory(),
     "tags": Texts(ordered=False),
     "fleet": Option(),
     "native": Option("dict"),

@@ -161,7 +161,7 @@ def _with_role(given, options, role):
 def _parsed(path, option, value):
     """Return ``value`` in its canonical form: sizes in bytes, lists as tuples, lists of entries as {key: entry}."""
     if option.unit:
-        return parse_size(value, path, bare=option.unit)
+        return parse_size(value, path, bare=option.unit, least=(option.limits or (0,))[0])
     if option.key:
         return _entries(path, option, value)
     if isinstance(value, list):
@@ -188,7 +188,7 @@ def _texts(path, option, values):
     twice = sorted({value for value in values if values.count(value) > 1}) if option.distinct else ()
     if twice:
         raise InvalidInput(f"{path}: {', '.join(twice)} is listed twice.", "List each value once.")
-    return tuple(values if option.ordered else sorted(set(values)))
+    return tuple(option.normalize(values if option.ordered else sorted(set(values)), path))
 
 
 def _with_plain_texts(path, value):

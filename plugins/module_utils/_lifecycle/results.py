@@ -36,7 +36,10 @@ def describe(vm, platform):
         "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
         "mac_addresses": [entry["mac"] for _position, entry in in_nic_order(networks) if entry.get("mac")],
         "ssh": dict(vm.ssh) if vm.ssh else None,
-        "disks": [{"slot": slot, **entry} for slot, entry in sorted((config.get("disks") or {}).items())],
+        "disks": [
+            {"slot": slot, **_human_readable(f"disks.{slot}", entry)}
+            for slot, entry in sorted((config.get("disks") or {}).items())
+        ],
         "networks": [dict(entry) for _position, entry in in_nic_order(networks)],
         "snapshots": describe_snapshots(vm),
         "settings": _settings(config),
@@ -69,7 +72,8 @@ def _settings(config):
         if name in _OWN_KEYS or value is None:
             continue
         is_list = name in COLLECTIONS
-        result[name] = [{"name": key, **one} for key, one in sorted(value.items())] if is_list else plain(value)
+        whole = [{"name": key, **one} for key, one in sorted(value.items())] if is_list else plain(value)
+        result[name] = _human_readable(name, whole)
     return result
 
 
@@ -145,6 +149,17 @@ def not_in_force(vm, request):
     return f"{vm.name}: stored, takes effect at the next start: {', '.join(waiting)}{remedy}."
 
 
+def from_another_image(vm, request):
+    """Return the warning about a VM that was created from another image than the task names, or None."""
+    asked, created_from = request.creation.get("image"), (vm.mark or {}).get("inputs", {}).get("image")
+    if not asked or not created_from or asked["source"] == created_from:
+        return None
+    return (
+        f"{vm.name}: image: the VM was created from '{created_from}', and the task names '{asked['source']}'. Its disks"
+        " were not changed; to create it again, delete it first."
+    )
+
+
 def _step(step, done, note):
     return {
         "verb": step.verb,
@@ -196,8 +211,8 @@ def difference(plan):
 
 
 def _human_readable(path, value):
-    """Return sizes as text such as 8G, also the size in an entry of disks; other values are unchanged."""
-    if isinstance(value, dict) and path.startswith("disks."):
+    """Return sizes as text such as 8G, which a task accepts, also those in a dictionary; other values are unchanged."""
+    if isinstance(value, dict) and not path.startswith("native"):
         return {name: _human_readable(f"{path}.{name}", one) for name, one in value.items()}
     return human_size(value) if is_size(path) and isinstance(value, int) else value
 

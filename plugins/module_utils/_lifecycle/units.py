@@ -16,9 +16,10 @@ _EXPONENTS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([KMGTP])(?:iB|B)?|B)?\s*", re.IGNORECASE | re.ASCII)
 
 
-def parse_size(text, option, bare=None):
+def parse_size(text, option, bare=None, least=0):
     """Return the bytes of a size text; ``bare`` is the factor of a number without a unit (None: not allowed).
 
+    ``least`` is the least number without a unit: ``memory: 2`` means 2 GiB to its author, not 2 MiB.
     Raises InvalidInput, which names ``option``.
     """
     match = _SIZE.fullmatch(str(text))
@@ -28,6 +29,11 @@ def parse_size(text, option, bare=None):
     has_unit = not str(text).strip()[-1].isdigit()
     if not has_unit and bare is None:
         raise InvalidInput(f"{option}: '{text}' has no unit.", f"Set {text}G for GiB, {text}M for MiB.")
+    if not has_unit and Fraction(number) < least:
+        raise InvalidInput(
+            f"{option}: {text} without a unit is {human_size(int(Fraction(number) * bare))}.",
+            f"Set {text}G for GiB, {text}M for MiB.",
+        )
     factor = 1024 ** _EXPONENTS[(prefix or "").upper()] if has_unit else bare
     size = Fraction(number) * factor
     if size.denominator != 1 or size <= 0:

@@ -354,3 +354,14 @@ def test_error_of_a_command_is_no_traceback():
         result = run(host, name=["web"], description=f"{call}", systemd=True)
         assert "Unexpected" not in result["msg"] if result["failed"] else True
         host.windows.faults.planned.clear()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_task_that_names_another_image_changes_nothing_and_warns(check):
+    host = host_with_image()
+    run_ok(host, **NEW)
+    assert run(host, check=check, **NEW)["warnings"] == []
+    result = run(host, check=check, **{**NEW, "image": {"source": "Debian"}})
+    assert (result["failed"], result["changed"]) == (False, False)
+    (warning,) = result["warnings"]
+    assert f"created from '{TAR}', and the task names 'Debian'" in warning

@@ -68,7 +68,7 @@ def settings(platform):
 
 def rejection(traits, options):
     """The message for a task with an option that no version of the platform has, or None."""
-    error = _LACKS[traits.platform].rejected(options)
+    error = _LACKS[traits.platform].rejected(options, {})
     return error and str(error)
 
 

@@ -70,6 +70,7 @@ def test_short_form_equals_the_full_form(short, full):
         ({"clone": True}, "clone: True is neither a string nor a dictionary."),
         ({"memory": [2]}, "memory: '[2]' is not a size. Set a number and a unit"),
         ({"memory": True}, "memory: 'True' is not a size."),
+        ({"memory": 2}, "memory: 2 without a unit is 2M. Set 2G for GiB"),
         ({"disks": [{"slot": "vda", "size": "20X"}]}, "disks.vda.size: '20X' is not a size."),
         ({"disks": [{}, {"size": "20X"}]}, "disks[1].size: '20X' is not a size."),
     ],
@@ -135,11 +136,22 @@ def test_short_form_as_a_module(tmp_path):
             "image.linked: true is not supported on virtualbox. Create",
         ),
         (proxmox_vm, {"port_forwards": []}, "port_forwards is not supported on proxmox. Guests are reached"),
+        (virsh_vm, {"networks": "default"}, "networks: it is text. Set a list of dictionaries, such as [{type: ...}]."),
+        (virsh_vm, {"disks": ["20G"]}, "disks: it is text. Set a list of dictionaries, such as [{size: ...}]."),
+        (virsh_vm, {"networks": {"type": "nat"}}, "networks: it is one dictionary. Set a list of dictionaries"),
+        (virsh_vm, {"machines": ["web1"]}, "machines: it is text. Set a list of dictionaries, such as [{name: ...}]."),
+        (virsh_vm, {"display": "vnc"}, "display: it is text. Set a dictionary, such as {type: ...}."),
+        (
+            virsh_vm,
+            {"machines": [{"name": "web", "networks": "default"}]},
+            "machines[0] (web): networks: it is text. Set a list of dictionaries",
+        ),
     ],
 )
 def test_unsupported_options_are_rejected_before_anything_else(module, params, error, tmp_path):
     name = module.__name__.rpartition(".")[2]
-    result = _run(name, tmp_path, **{"executable": "/no/tool", **params} if name != "proxmox_vm" else params)
+    params = {"executable": "/no/tool", **params} if name != "proxmox_vm" else params
+    result = _run(name, tmp_path, **{**params, "name": None} if "machines" in params else params)
     assert (result["failed"], result["msg"].startswith(error)) == (True, True), result["msg"]
 
 

@@ -11,10 +11,10 @@ from ..._lifecycle.options import (
     BootOrder,
     Connection,
     Consent,
+    Memory,
     Option,
     Platform,
     Policy,
-    Size,
     with_suboption,
 )
 from ..._lifecycle.texts import bare_uuid
@@ -45,7 +45,7 @@ VM = {
     "serial_log": Option("path", unique="file", absolute=True),
     "reset_nvram": Consent(role=AT_START, only_with="restarted"),
     "max_cpus": Option("int"),
-    "max_memory": Size(),
+    "max_memory": Memory(),
     "allow_network_start": Consent(role="connection"),
 }
 SNAPSHOT = {**CONNECTION, "kind": Policy(choices=("internal", "external"), only_with="present")}

@@ -182,7 +182,7 @@ def test_each_is_rejected_with_what_to_use_instead(case):
     for path, probes in PROBES.items():
         lacking = [one for one in case.platform.lacks if path in _below(one)]
         for asked in probes:
-            error = case.platform.rejected(asked)
+            error = case.platform.rejected(asked, {})
             assert (error is not None) == bool(lacking), path
             if error:
                 assert error.message == f"{lacking[0].replace('=', ': ')} is not supported on {case.platform.name}."

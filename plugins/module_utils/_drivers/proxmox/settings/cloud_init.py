@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
-from ...._lifecycle.errors import ApiError, Refused
+from ...._lifecycle.errors import ApiError
 from ...._lifecycle.ip_config import normalized
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot
@@ -31,46 +30,12 @@ def adjusted(vm, requested):
     }
 
 
-def _check_keys(option, entries):
-    """Raise Refused for a text that is not a public key. It may be a private key, so the message does not show it."""
-    for number, entry in enumerate(entries, 1):
-        if not all(map(_is_key, _lines(entry))):
-            raise Refused(
-                f"{option}: entry {number} is not a public key.",
-                "Give the whole line of a .pub file, such as: ssh-ed25519 AAAAC3Nz... me@host.",
-            )
-
-
 def _strip(option, value):
     return value.strip()
 
 
 def _split_entries(option, entries):
     return tuple(word for entry in entries for word in entry.split())
-
-
-def _keys(option, entries):
-    _check_keys(option, entries)
-    return tuple(line for entry in entries for line in _lines(entry))
-
-
-def _lines(text):
-    return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _is_key(line):
-    """Whether a line contains a public key, with or without options and a comment, or is a comment itself."""
-    fields = line.split()
-    return line.startswith("#") or any(map(_is_key_data, fields, fields[1:]))
-
-
-def _is_key_data(key_type, text):
-    """Whether ``text`` is base64 data of a key of this type: it begins with the length and the name of the type."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        return False
-    return data.startswith(len(key_type).to_bytes(4, "big") + key_type.encode())
 
 
 def _hide(option, value):
@@ -153,6 +118,5 @@ _NORMALIZERS = {
     "password": _hide,
     "search_domains": _split_entries,
     "nameservers": _split_entries,
-    "ssh_authorized_keys": _keys,
     "ip_config": normalized,
 }

@@ -140,7 +140,7 @@ class World:
         params = {"project_dir": str(self.project), "name": [name] if isinstance(name, str) else name, **options}
         validated = ArgumentSpecValidator(_MODULES[about].MODULE.argument_spec).validate(params)
         self.port.calls = []
-        rejected = _MODULES[about].MODULE.platform.rejected(params)
+        rejected = _MODULES[about].MODULE.platform.rejected(params, _MODULES[about].MODULE.options)
         assert rejected or validated.error_messages == []
         try:
             if rejected:
