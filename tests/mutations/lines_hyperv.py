@@ -16,6 +16,20 @@ _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
 
 MUTATIONS = (
     Mutation(
+        "vm-with-a-name-in-use-is-not-deleted-by-its-id",
+        f"{_UTILS}/_drivers/hyperv/traits.py",
+        "unique_names=False,",
+        "unique_names=True,",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "refused-power-off-is-not-repeated",
+        f"{_UTILS}/_drivers/hyperv/power.py",
+        'if error.id != "InvalidState":',
+        "if True:",
+        {"unit": _TASKS},
+    ),
+    Mutation(
         "files-of-a-killed-creation-stay",
         f"{_UTILS}/_drivers/hyperv/mark.py",
         'return {**mark, "id": raw["Id"]} if is_new else mark',

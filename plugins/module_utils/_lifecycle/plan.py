@@ -82,7 +82,9 @@ def plan(vm, request, traits, known=(), source=None):
 
 
 def _plan(task):
-    check_identity(task.vm, task.request.id, task.request.name, task.traits, task.known)
+    # Where several VMs may have one name, the others do not matter to the deletion of the one with the ID.
+    others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
+    check_identity(task.vm, task.request.id, task.request.name, task.traits, others)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)

@@ -92,6 +92,13 @@ def test_names_of_two_vms_are_an_error_with_both_ids():
     assert [vm.state for vm in host.vms if vm.id == ids[0]] == ["Running"]
 
 
+def test_vm_is_deleted_by_its_id_although_another_one_has_its_name():
+    host = _host()
+    one, other = (host.add("web", disk=f"C:\\Hyper-V\\Disks\\{number}.vhdx").id for number in (1, 2))
+    assert [done(host, name=["web"], id=one, state="absent")["changed"] for _run in range(2)] == [True, False]
+    assert [vm.id for vm in host.vms] == [other]
+
+
 def test_guest_without_services_is_not_asked():
     host = _host()
     host.add("web", state="Running", services=False)
@@ -115,6 +122,19 @@ def test_guest_that_stops_answering_after_the_check_is_not_turned_off():
     host.guest("web", services=False)
     done(host, name=["web"], state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
     assert host.vm("web").state == "Off"
+
+
+@pytest.mark.parametrize("hung_state", ["Running", "Stopping"])
+@pytest.mark.parametrize("state", ["stopped", "absent", "restarted"])
+def test_power_off_is_repeated_while_a_request_to_shut_down_is_pending(state, hung_state):
+    host = _host()
+    host.add("web", state="Running", shutdown="hangs", hung_state=hung_state)
+    assert run(host, name=["web"], state="stopped", stop_timeout=5)["failed"]
+    result = run(host, name=["web"], state="stopped", timeout=5, **FORCE)
+    assert result["failed"]
+    assert "web: Hyper-V does not turn the VM off while a request to shut down is pending" in result["msg"]
+    done(host, name=["web"], state=state, **FORCE)
+    assert [vm.state for vm in host.vms] == {"stopped": ["Off"], "absent": [], "restarted": ["Running"]}[state]
 
 
 def test_missing_service_and_missing_right_are_no_absent_vm():
