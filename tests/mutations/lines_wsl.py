@@ -15,6 +15,20 @@ _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
     Mutation(
+        "directory-that-is-not-created-is-no-error",
+        f"{_UTILS}/_tools/windows_files.py",
+        "if answer.error is None and not answer.objects:",
+        "if False:",
+        {"unit": _DIRECTORIES},
+    ),
+    Mutation(
+        "file-in-the-way-is-no-error",
+        f"{_UTILS}/_tools/windows_files.py",
+        "if are_files.get(path):",
+        "if False:",
+        {"unit": _DIRECTORIES},
+    ),
+    Mutation(
         "distribution-of-a-killed-creation-counts",
         f"{_UTILS}/_drivers/wsl/reader.py",
         'return bool(mark.get("making"))',

@@ -36,8 +36,9 @@ def apply_changes(driver, vm, raw, changes):
     size = next((change.new if change.attribute else change.new.get("size") for change in changes
                  if change.field == "disks"), None)  # fmt: skip
     for arguments, folder in _commands_when_stopped(driver, raw, values, size):
-        before = [*guard(vm.id, raw["DistributionName"]), *([_folder_call(folder)] if folder else [])]
-        yield from driver.run(vm.name, arguments, before)
+        if folder:
+            yield from driver.create_folder(vm, folder)
+        yield from driver.run(vm.name, arguments, guard(vm.id, raw["DistributionName"]))
     native = {change.key: change.new for change in changes if change.field == "native"}
     if native or set(GUEST_OPTIONS) & set(values):
         yield from _change_guest(driver, vm, raw, values, native)
@@ -72,12 +73,6 @@ def _commands_when_stopped(driver, raw, values, size):
     if values.get("sparse") is not None:
         unsafe = ["--allow-unsafe"] if values["sparse"] and driver.host.version >= (2, 5) else []
         yield ["--manage", name, "--set-sparse", "true" if values["sparse"] else "false", *unsafe], None
-
-
-def _folder_call(folder):
-    """Return the call that creates a directory, because WSL creates only the last directory of a path."""
-    directory = {"Path": [folder], "ItemType": "Directory", "Force": True}
-    return call("Microsoft.PowerShell.Management\\New-Item", directory)
 
 
 def _mark_calls(vm, raw, values):

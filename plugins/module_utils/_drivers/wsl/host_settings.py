@@ -110,7 +110,7 @@ class WslHost(WindowsHost):
 
     def check(self, step, answers):
         for one, answer in zip(step.calls, answers):
-            if one["op"] == "run":
+            if one["op"] == "run" and answer.error is None:
                 check(answer, step.key, " ".join(word[1:] for word in one["arguments"]))
 
     def facts(self, state, steps):
