@@ -16,6 +16,13 @@ _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
 
 MUTATIONS = (
     Mutation(
+        "vm-without-files-is-taken-for-any-state",
+        f"{_UTILS}/_lifecycle/plan.py",
+        "return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())",
+        "return ENDS_IN[state] is None or vm.reported is not None",
+        {"unit": _TASKS},
+    ),
+    Mutation(
         "vm-with-a-name-in-use-is-not-deleted-by-its-id",
         f"{_UTILS}/_drivers/hyperv/traits.py",
         "unique_names=False,",

@@ -115,7 +115,8 @@ class Vm:
 
     ``config`` are the stored settings, ``active`` those it runs with. ``recipe``: the file from which the platform
     creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
-    deleting the VM loses nothing. ``effective``: values that the platform chose itself; reported, never compared.
+    deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
+    to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never compared.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Vm:
     restored: Optional[str] = None
     recipe: Optional[str] = None
     lost: bool = False
+    reported: Optional[str] = None
     effective: Mapping = field(default_factory=dict)
     counters: Counters = Counters()
 

@@ -137,6 +137,25 @@ def test_power_off_is_repeated_while_a_request_to_shut_down_is_pending(state, hu
     assert [vm.state for vm in host.vms] == {"stopped": ["Off"], "absent": [], "restarted": ["Running"]}[state]
 
 
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [("Running", "started"), ("Off", "stopped"), ("Paused", "paused"), ("Saved", "suspended"), ("Saving", "present")],
+)
+def test_vm_whose_files_are_lost_is_only_left_as_it_is(found, state):
+    host = _host()
+    host.add("web", state=f"{found}Critical")
+    result = done(host, name=["web"], state=state)
+    assert (result["changed"], result["vms"][0]["state"]) == (False, "unknown")
+    warning = f"web: {found}Critical: Hyper-V cannot reach the files of the VM."
+    assert result["warnings"] == ([warning] if found != "Saving" else [])
+    others = {"started", "stopped", "paused", "suspended", "restarted", "absent"} - {state}
+    for options in [*({"state": other} for other in sorted(others)), {"cpus": 3}]:
+        for check in (True, False):
+            result = run(host, check=check, name=["web"], stop_mode="force", **options)
+            assert "its state is unknown" in result["msg"], options
+    assert host.writes() == []
+
+
 def test_missing_service_and_missing_right_are_no_absent_vm():
     host = _host()
     host.add("web")
