@@ -20,8 +20,8 @@ _LIBRARIES = ("winrm", "pypsrp", "requests", "urllib3", "paramiko")
 _NOT_FOUND = 127
 _INVENTORY = (
     "wrong_system",
-    "Run the task on the Windows host, with ansible_connection: winrm or psrp in its inventory, or ansible_connection: ssh"
-    " and ansible_shell_type: powershell.",
+    "Run the task on the Windows host, with ansible_connection: winrm or psrp in its inventory, or with"
+    " ansible_connection: ssh and ansible_shell_type: powershell.",
 )
 
 

@@ -16,6 +16,20 @@ _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
 
 MUTATIONS = (
     Mutation(
+        "similar-names-share-files",
+        f"{_UTILS}/_drivers/hyperv/settings/disks.py",
+        'return safe if safe == name else f"{safe}-{zlib.crc32(name.casefold().encode()):08x}"',
+        "return safe",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "guest-without-vss-is-not-foreseen",
+        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
+        'if raw and is_taken and is_only and not service_responds(raw, "vss"):',
+        "if False:",
+        {"unit": _TASKS},
+    ),
+    Mutation(
         "vm-without-files-is-taken-for-any-state",
         f"{_UTILS}/_lifecycle/plan.py",
         "return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())",

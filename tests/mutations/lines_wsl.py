@@ -15,6 +15,13 @@ _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
     Mutation(
+        "sizes-are-compared-as-texts",
+        f"{_UTILS}/_drivers/wsl/host_plan.py",
+        "return size_of(current) == size_of(value)",
+        "return current == value",
+        {"unit": ("tests/platforms/wsl/test_host_settings.py",)},
+    ),
+    Mutation(
         "directory-that-is-not-created-is-no-error",
         f"{_UTILS}/_tools/windows_files.py",
         "if answer.error is None and not answer.objects:",

@@ -165,6 +165,9 @@ def test_missing_service_and_missing_right_are_no_absent_vm():
     assert "Start-Service vmms" in result["msg"]
     host.is_service_running, host.access = True, "denied"
     assert "Hyper-V Administrators" in run(host, name=["web"], state="absent")["msg"]
+    host.access = "invisible"
+    assert "required permission" in run(host, name=["new"], disks=[{"size": "1G"}])["msg"]
+    assert [vm.name for vm in host.vms] == ["web"]
     info = run(HyperV(enabled=False), "vm_info")
     assert (info["failed"], info["host"]["why"], info["vms"]) == (False, "missing", [])
 
@@ -265,6 +268,28 @@ def test_files_of_a_killed_creation_are_removed_with_it():
     faults.planned.clear()
     done(host, name=["web"], state="absent")
     assert (host.vms, host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")) == ([], None)
+
+
+@pytest.mark.parametrize("names", [["a'b", 'a"b', "a*b", "a_b"], ["ä:1", "ä_1"]], ids=str)
+def test_names_with_characters_that_files_cannot_have_do_not_share_files(names):
+    host = _host()
+    done(host, **{**NEW, "name": names, "cloud_init": {"user_data": {}}})
+    assert len(host.vms) == len(names)
+    for name in names:
+        done(host, name=[name], state="absent")
+    assert sorted(host.files.contents) == [BASE.lower()]
+
+
+def test_checkpoint_that_only_the_guest_can_prepare_needs_its_service():
+    host = _host()
+    host.add("web", state="Running", disk="C:\\Hyper-V\\Disks\\web.vhdx")
+    done(host, name=["web"], checkpoint_type="production_only", integration_services={"vss": False})
+    for check in (True, False):
+        result = run(host, "snapshot", check=check, name=["web"], snapshot="s")
+        assert "web: the guest cannot prepare a production checkpoint" in result["msg"]
+    assert [name for name in host.writes() if "Checkpoint" in str(name)] == []
+    done(host, name=["web"], integration_services={"vss": True})
+    assert done(host, "snapshot", name=["web"], snapshot="s")["changed"]
 
 
 def test_error_of_the_deletion_of_a_checkpoint_is_reported():

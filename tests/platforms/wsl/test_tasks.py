@@ -236,6 +236,25 @@ def test_kept_distribution_that_is_stopped_stays_so():
 # Identity -------------------------------------------------------------------------------------------------------------
 
 
+def test_deletion_reports_files_that_this_collection_did_not_create():
+    host = host_with_image()
+    host.add("foreign")
+    run_ok(host, **NEW)
+    for name, also in (
+        ("foreign", ["WSL deletes the files of a distribution that this collection did not create"]),
+        ("web", []),
+    ):
+        for check in (True, False):
+            (vm,) = run(host, check=check, name=[name], state="absent")["vms"]
+            assert [step["also"] for step in vm["steps"] if step["verb"] == "delete"] == [also]
+
+
+def test_default_distribution_is_chosen_by_another_one():
+    host = host_with_image()
+    run_ok(host, **NEW, default=True)
+    run_rejected(host, "web: default is true and cannot be changed to false.", name=["web"], default=False)
+
+
 def test_another_distribution_of_the_same_name_is_not_deleted():
     host = host_with_image()
     old = run_ok(host, **NEW)["vms"][0]["id"]
