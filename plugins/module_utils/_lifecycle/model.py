@@ -116,7 +116,8 @@ class Vm:
     ``config`` are the stored settings, ``active`` those it runs with. ``recipe``: the file from which the platform
     creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
     deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
-    to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never compared.
+    to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
+    compared.
     """
 
     name: str
