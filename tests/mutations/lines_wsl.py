@@ -15,6 +15,13 @@ _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
     Mutation(
+        "large-files-are-returned",
+        f"{_UTILS}/_drivers/wsl/reader.py",
+        'check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; exit 1; fi"',
+        'check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; fi"',
+        {"unit": _TASKS},
+    ),
+    Mutation(
         "sizes-are-compared-as-texts",
         f"{_UTILS}/_drivers/wsl/host_plan.py",
         "return size_of(current) == size_of(value)",

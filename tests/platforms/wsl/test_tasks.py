@@ -334,6 +334,16 @@ def test_distribution_whose_files_cannot_be_read_is_reported_without_them(files)
     run_rejected(host, "docker-desktop-data", name=["docker-desktop-data"], systemd=True)
 
 
+@pytest.mark.parametrize("file", ["/etc/passwd", "/etc/wsl.conf"])
+def test_file_that_is_larger_than_an_answer_may_be_is_never_returned(file):
+    """Windows PowerShell 5.1 cannot return a text of more than 2 MB."""
+    host = host_with_image()
+    host.add("web", files={**FILES, file: FILES.get(file, b"") + b"#" * 400_001}, running=True)
+    run_rejected(host, f"{file} has more than 400000 bytes", name=["web"], systemd=True)
+    assert file in run_ok(host, "distro_info")["warnings"][0]
+    assert max(size for _request, size in host.windows.sizes) < 2_000_000
+
+
 @pytest.mark.parametrize("text", [b"# polyvirt~end\n[boot]\n", b"polyvirt~end\npolyvirt~end\n"])
 def test_text_of_wsl_conf_is_never_mixed_up_with_other_files(text):
     host = host_with_image()

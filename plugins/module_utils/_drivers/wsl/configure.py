@@ -17,7 +17,7 @@ from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, is_vm, set_value, wsl
 from .power import keep_calls, remove_task
-from .reader import CONF, GUEST_OPTIONS, STARTED_WITH
+from .reader import CONF, GUEST_OPTIONS, STARTED_WITH, if_small
 
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
@@ -137,7 +137,8 @@ def _write_guest_files(driver, vm, raw, values, native):
     if user:
         add_user = f"id -u {user} || useradd -m -s /bin/bash {user} || adduser -D {user}"
         yield from _run_in_guest(driver, vm, name, add_user)
-    result = yield [in_shell(file, name, f"if test -e {CONF}; then cat {CONF}; fi", reads=True)]
+    read_conf = if_small([CONF], f"if test -e {CONF}; then cat {CONF}; fi")
+    result = yield [in_shell(file, name, read_conf, reads=True)]
     check(result.answers[0], vm.name, f"cat {CONF}")
     old = result.answers[0].bytes("stdout").decode("latin-1")
     new = wsl_conf.edit(old, _conf_values(values, native))
