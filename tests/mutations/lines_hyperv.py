@@ -10,6 +10,7 @@ from mutations.mutation import Mutation
 _UTILS = "plugins/module_utils"
 _TESTS = "tests/platforms/hyperv"
 _TASKS = (f"{_TESTS}/test_tasks.py",)
+_POWER = (f"{_TESTS}/test_power.py",)
 _TEXTS = (f"{_TESTS}/test_texts.py",)
 _COUNTS = (f"{_TESTS}/test_counts.py",)
 _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
@@ -34,7 +35,7 @@ MUTATIONS = (
         f"{_UTILS}/_lifecycle/plan.py",
         "return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())",
         "return ENDS_IN[state] is None or vm.reported is not None",
-        {"unit": _TASKS},
+        {"unit": _POWER},
     ),
     Mutation(
         "vm-with-a-name-in-use-is-not-deleted-by-its-id",
@@ -48,7 +49,7 @@ MUTATIONS = (
         f"{_UTILS}/_drivers/hyperv/power.py",
         'if error.id != "InvalidState":',
         "if True:",
-        {"unit": _TASKS},
+        {"unit": _POWER},
     ),
     Mutation(
         "files-of-a-killed-creation-stay",
@@ -90,7 +91,7 @@ MUTATIONS = (
         f"{_UTILS}/_drivers/hyperv/power.py",
         'conditions = {"Id": service_id(vm.id, "shutdown"), "Enabled": [True], "PrimaryOperationalStatus": ["Ok"]}',
         'conditions = {"Id": service_id(vm.id, "shutdown"), "Enabled": [True]}',
-        {"unit": _TASKS},
+        {"unit": _POWER},
     ),
     Mutation(
         "part-that-cannot-be-read-is-left-out",
