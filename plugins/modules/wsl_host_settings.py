@@ -50,7 +50,7 @@ options:
   config:
     description:
       - Keys of C(.wslconfig) by section. V(null) removes a key. Names are checked against those of WSL 2.9; upper and
-        lower case are the same.
+        lower case are the same. The sizes C(memory), C(swap) and C(defaultVhdSize) are checked and compared as sizes.
       - They take effect when WSL starts the next time, see O(shutdown).
     type: dict
     suboptions:

@@ -9,12 +9,20 @@ import json
 
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
+from ..module_utils._lifecycle.errors import Unavailable
 from ..module_utils._ports.windows import Lost, Windows, connected
 from .in_process import InProcess
 
 _MODULE = "polyvirt.core.windows_calls"
 #: Libraries of connection plugins. Not all plugins turn the exceptions of these libraries into Ansible's own.
 _LIBRARIES = ("winrm", "pypsrp", "requests", "urllib3", "paramiko")
+#: The exit code with which the shell of another system reports a missing program.
+_NOT_FOUND = 127
+_INVENTORY = (
+    "wrong_system",
+    "Run the task on the Windows host, with ansible_connection: winrm or psrp in its inventory, or with"
+    " ansible_connection: ssh and ansible_shell_type: powershell.",
+)
 
 
 class OnWindows(InProcess):
@@ -60,6 +68,8 @@ class OnWindows(InProcess):
             if not _is_lost(error) and not isinstance(error, AnsibleError):
                 raise
             raise Lost(str(error), before=not self._connection.connected, again=_is_lost(error)) from error
+        if result.get("rc") == _NOT_FOUND:
+            raise Unavailable(f"The host is not a Windows host: it has no PowerShell ({_reason(result)}).", *_INVENTORY)
         if "answer" not in result:
             raise Lost(_reason(result))
         self._has_answered = True

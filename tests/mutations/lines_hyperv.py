@@ -10,11 +10,47 @@ from mutations.mutation import Mutation
 _UTILS = "plugins/module_utils"
 _TESTS = "tests/platforms/hyperv"
 _TASKS = (f"{_TESTS}/test_tasks.py",)
+_POWER = (f"{_TESTS}/test_power.py",)
 _TEXTS = (f"{_TESTS}/test_texts.py",)
 _COUNTS = (f"{_TESTS}/test_counts.py",)
 _PORT = ("tests/unit/module_utils/_ports/test_windows.py",)
 
 MUTATIONS = (
+    Mutation(
+        "similar-names-share-files",
+        f"{_UTILS}/_drivers/hyperv/settings/disks.py",
+        'return safe if safe == name else f"{safe}-{zlib.crc32(name.casefold().encode()):08x}"',
+        "return safe",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "guest-without-vss-is-not-foreseen",
+        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
+        'if raw and is_taken and is_only and not service_responds(raw, "vss"):',
+        "if False:",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "vm-without-files-is-taken-for-any-state",
+        f"{_UTILS}/_lifecycle/plan.py",
+        "return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())",
+        "return ENDS_IN[state] is None or vm.reported is not None",
+        {"unit": _POWER},
+    ),
+    Mutation(
+        "vm-with-a-name-in-use-is-not-deleted-by-its-id",
+        f"{_UTILS}/_drivers/hyperv/traits.py",
+        "unique_names=False,",
+        "unique_names=True,",
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "refused-power-off-is-not-repeated",
+        f"{_UTILS}/_drivers/hyperv/power.py",
+        'if error.id != "InvalidState":',
+        "if True:",
+        {"unit": _POWER},
+    ),
     Mutation(
         "files-of-a-killed-creation-stay",
         f"{_UTILS}/_drivers/hyperv/mark.py",
@@ -55,7 +91,7 @@ MUTATIONS = (
         f"{_UTILS}/_drivers/hyperv/power.py",
         'conditions = {"Id": service_id(vm.id, "shutdown"), "Enabled": [True], "PrimaryOperationalStatus": ["Ok"]}',
         'conditions = {"Id": service_id(vm.id, "shutdown"), "Enabled": [True]}',
-        {"unit": _TASKS},
+        {"unit": _POWER},
     ),
     Mutation(
         "part-that-cannot-be-read-is-left-out",

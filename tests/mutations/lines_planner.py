@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "unknown-state-passes-for-reached",
         f"{_CODE}/plan.py",
-        "if changes or ENDS_IN[request.state] is not None:",
+        "if changes or not _is_reported(vm, request.state):",
         "if changes:",
         {"unit": [_POWER_TABLE]},
     ),

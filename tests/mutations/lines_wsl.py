@@ -15,6 +15,34 @@ _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
     Mutation(
+        "large-files-are-returned",
+        f"{_UTILS}/_drivers/wsl/reader.py",
+        'check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; exit 1; fi"',
+        'check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; fi"',
+        {"unit": _TASKS},
+    ),
+    Mutation(
+        "sizes-are-compared-as-texts",
+        f"{_UTILS}/_drivers/wsl/host_plan.py",
+        "return size_of(current) == size_of(value)",
+        "return current == value",
+        {"unit": ("tests/platforms/wsl/test_host_settings.py",)},
+    ),
+    Mutation(
+        "directory-that-is-not-created-is-no-error",
+        f"{_UTILS}/_tools/windows_files.py",
+        "if answer.error is None and not answer.objects:",
+        "if False:",
+        {"unit": _DIRECTORIES},
+    ),
+    Mutation(
+        "file-in-the-way-is-no-error",
+        f"{_UTILS}/_tools/windows_files.py",
+        "if are_files.get(path):",
+        "if False:",
+        {"unit": _DIRECTORIES},
+    ),
+    Mutation(
         "distribution-of-a-killed-creation-counts",
         f"{_UTILS}/_drivers/wsl/reader.py",
         'return bool(mark.get("making"))',

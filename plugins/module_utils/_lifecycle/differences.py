@@ -216,7 +216,7 @@ def _printable(path, value):
         return "the given value"
     if is_size(path):
         return human_size(value)
-    return f"'{value}'"
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
 
 
 def pending(vm):

@@ -115,7 +115,9 @@ class Vm:
 
     ``config`` are the stored settings, ``active`` those it runs with. ``recipe``: the file from which the platform
     creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
-    deleting the VM loses nothing. ``effective``: values that the platform chose itself; reported, never compared.
+    deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
+    to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
+    compared.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Vm:
     restored: Optional[str] = None
     recipe: Optional[str] = None
     lost: bool = False
+    reported: Optional[str] = None
     effective: Mapping = field(default_factory=dict)
     counters: Counters = Counters()
 
@@ -368,6 +371,7 @@ class Traits:
     ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
     gets the VM as it was before the first of these steps.
     ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
+    ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
@@ -384,6 +388,7 @@ class Traits:
     instead: Mapping[str, str] = field(default_factory=dict)
     slot: Callable[[int], str] = "disk{}".format
     folded: Callable[[str], str] = str
+    unique_names: bool = True
     name_fault: Callable[[str], Optional[str]] = lambda name: None
     id_fault: Optional[Callable[[str], Optional[str]]] = None
     snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None

@@ -82,7 +82,9 @@ def plan(vm, request, traits, known=(), source=None):
 
 
 def _plan(task):
-    check_identity(task.vm, task.request.id, task.request.name, task.traits, task.known)
+    # Where several VMs may have one name, the others do not matter to the deletion of the one with the ID.
+    others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
+    check_identity(task.vm, task.request.id, task.request.name, task.traits, others)
     _check_reachable(task)
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
@@ -204,7 +206,7 @@ def _plan_existing(task):
     if vm.lost and request.state == "absent":
         return _planned(task, [delete_step(vm, task.policy.delete_disks, task.traits)], not_compared)
     if vm.power == UNKNOWN:
-        if changes or ENDS_IN[request.state] is not None:
+        if changes or not _is_reported(vm, request.state):
             raise _unknown(vm, task.traits)
         return Plan(vm, vm, not_compared=not_compared)
     if any(change.cost == DESTRUCTIVE for change in changes):
@@ -219,6 +221,11 @@ def _with_implied_disk(task, wanted):
     if not is_complete or not source_creates_disk(task.request) or first not in task.vm.config.get("disks", {}):
         return wanted
     return {**wanted, "disks": {first: {}, **wanted.get("disks", {})}}
+
+
+def _is_reported(vm, state):
+    """Return whether a VM whose power state is unknown needs no step for the requested state, as far as is reported."""
+    return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())
 
 
 def _unknown(vm, traits):

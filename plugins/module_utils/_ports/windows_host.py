@@ -59,12 +59,12 @@ class WindowsHost:
 
     def _carry_out(self, step):
         (result,) = self.windows.call([Chain(step.key, step.calls)], modules=step.modules)
+        self.check(step, result.answers)
         if result.error:
             raise PolyvirtError(f"{step.key}: {result.error} ({result.error.id})")
-        self.check(step, result.answers)
 
     def check(self, step, answers):
-        """Raise if a program of a step failed."""
+        """Raise if calls of a step failed that report no error, such as programs; ``answers`` may end with an error."""
 
     def reconnect(self):
         """Wait until the host answers again after its network was changed."""

@@ -30,11 +30,15 @@ NO_MAC = "000000000000"
 
 @dataclass(frozen=True)
 class State:
-    """``power`` is a power state of the power table; ``busy`` is the operation in progress, if any."""
+    """``power`` is a power state of the power table; ``busy`` is the operation in progress, if any.
+
+    ``reported``: the power state before Hyper-V lost the files of the VM, so that ``power`` is unknown.
+    """
 
     power: str
     busy: str | None = None
     reason: str = ""
+    reported: str | None = None
 
 
 _STABLE = {
@@ -83,7 +87,8 @@ def state_of(name, operational=()):
     if name in _STABLE:
         return State(_STABLE[name], work)
     if name.endswith("Critical"):
-        return State("unknown", None, f"{name}: Hyper-V cannot reach the files of the VM")
+        reported = _STABLE.get(name[: -len("Critical")])
+        return State("unknown", None, f"{name}: Hyper-V cannot reach the files of the VM", reported)
     return State("unknown", None, f"Hyper-V reports the state {name}")
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .._ports.windows_request import Ref, call, properties, repeated
+from .._ports.windows_request import Ref, call, pick, properties, repeated
 from .hyperv import hyperv
-from .windows_files import file_command
+from .windows_files import file_command, files_test, folder_call
 
 #: {name of a feature: whether Hyper-V runs only after a restart with it}
 SERVER_FEATURES = {"Hyper-V": True, "Hyper-V-PowerShell": False}
@@ -48,6 +48,8 @@ class HostState:
     nats: tuple = ()
     #: {path: whether it exists}
     exists: dict = field(default_factory=dict)
+    #: {path: whether it is a file}
+    are_files: dict = field(default_factory=dict)
 
     def description(self, adapter):
         """The description of an adapter, by which switches name it; None if there is no such adapter."""
@@ -73,8 +75,11 @@ def host_nic(switch):
     return f"vEthernet ({switch})"
 
 
-def read_calls(paths):
-    """The calls that read a host, except its features; ``read_host`` reads their answers."""
+def read_calls(paths, folders):
+    """The calls that read a host, except its features; ``read_host`` reads their answers.
+
+    ``paths``: tell whether they exist; ``folders``: whether they are files.
+    """
     calls = (
         hyperv("Get-VMHost", show=properties("VirtualMachinePath", "VirtualHardDiskPath"), go_on=True),
         hyperv("Get-VMSwitch", show=_SWITCH, go_on=True),
@@ -84,14 +89,15 @@ def read_calls(paths):
         _cim("Win32_ComputerSystem", properties("HypervisorPresent")),
         _cim("Win32_Processor", _CPU),
     )
-    return (*calls, file_command("Test-Path", paths, show=properties("Length"))) if paths else calls
+    tests = (file_command("Test-Path", paths, show=properties("Length")), files_test(folders)) if paths else ()
+    return (*calls, *tests)
 
 
 def _cim(class_name, show):
     return call("CimCmdlets\\Get-CimInstance", {"ClassName": class_name}, show=show)
 
 
-def read_host(answers, paths, is_server, features):
+def read_host(answers, paths, folders, is_server, features):
     """The HostState from the answers to ``read_calls``."""
     host, switches, adapters, addresses, nats, system, cpus, *tested = answers
     about = host.objects[0] if host.objects else {}
@@ -108,13 +114,14 @@ def read_host(answers, paths, is_server, features):
         addresses=addresses.objects,
         nats=nats.objects,
         exists=dict(zip(paths, tested[0].objects if tested else ())),
+        are_files=dict(zip(folders, tested[1].objects if tested else ())),
     )
 
 
 def path_calls(parameter, path):
     """Set a default path; the directory is created if it does not exist."""
-    folder = {"Path": [path], "ItemType": "Directory", "Force": True}
-    return (call("Microsoft.PowerShell.Management\\New-Item", folder), hyperv("Set-VMHost", {parameter: path}))
+    created = (folder_call(path, keep="folder"), pick("folder", "folder"))
+    return (*created, hyperv("Set-VMHost", {parameter: path}))
 
 
 def new_switch_calls(name, kind, adapter, management):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ntpath
 import re
 
-from .._lifecycle.errors import Refused
-from .._ports.windows_request import call
+from .._lifecycle.errors import PolyvirtError, Refused
+from .._ports.windows_request import call, properties
 
 _PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
 
@@ -34,3 +34,38 @@ def file_command(command, paths, **more):
     """A call of one of PowerShell's commands for files; file names are not interpreted as patterns."""
     force = {"Force": True} if command == "Remove-Item" else {}
     return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)
+
+
+def parents_of(folder):
+    """The directories above a directory, without the root of its drive."""
+    parents, root = [], ntpath.splitdrive(folder)[0] + "\\"
+    while ntpath.dirname(folder) not in (folder, root):
+        folder = ntpath.dirname(folder)
+        parents.append(folder)
+    return parents
+
+
+def files_test(paths):
+    """A call that returns for each path whether it is a file; ``check_no_file`` checks the answer."""
+    test = {"LiteralPath": list(paths), "PathType": "Leaf"}
+    return call("Microsoft.PowerShell.Management\\Test-Path", test, show=properties("Length"))
+
+
+def check_no_file(label, folder, are_files):
+    """Raise Refused if a directory cannot be created; ``are_files``: {path of it or above it: whether it is a file}."""
+    for path in (folder, *parents_of(folder)):
+        if are_files.get(path):
+            raise Refused(f"{label}: {folder} cannot be a directory: {path} is a file.", "Set another directory.")
+
+
+def folder_call(folder, keep=None):
+    """A call that creates a directory and those above it; ``check_folder`` checks the answer."""
+    directory = {"Path": [folder], "ItemType": "Directory", "Force": True}
+    return call("Microsoft.PowerShell.Management\\New-Item", directory, keep=keep, show=properties("FullName"))
+
+
+def check_folder(label, folder, answer):
+    """Raise if there is no directory. With Force, PowerShell reports no error if it cannot create one."""
+    if answer.error is None and not answer.objects:
+        message = f"{label}: Windows cannot create the directory {folder}."
+        raise PolyvirtError(message, "Check whether a file is in its way, its name is too long, or a right is missing.")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from .._ports.windows_request import call, properties, read, write
@@ -37,6 +38,15 @@ KEYS = {
         "hostAddressLoopback", "ignoredPorts", "initialAutoProxyTimeout", "networkingMode", "sparseVhd",
     ),
 }  # fmt: skip
+#: The keys with a size, and the forms of a size that WSL reads.
+SIZES = ("wsl2.memory", "wsl2.swap", "wsl2.defaultVhdSize")
+_SIZE = re.compile(r"\s*(\d+)(?:([KMGT])B?|B)?", re.IGNORECASE | re.ASCII)
+
+
+def size_of(value):
+    """The bytes of a size in .wslconfig; None if WSL does not read it as one."""
+    found = _SIZE.fullmatch(value or "")
+    return int(found[1]) << 10 * (" KMGT".index(found[2].upper()) if found[2] else 0) if found else None
 
 
 @dataclass(frozen=True)

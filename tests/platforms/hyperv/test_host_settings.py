@@ -216,6 +216,10 @@ def _in_use(double):
     double.switches.append(Switch("uplink", "External", adapter="Ethernet 2"))
 
 
+def _file(double):
+    double.files.put("D:\\f", b"precious")
+
+
 def _nothing(_double):
     """Leave the host unchanged."""
 
@@ -237,6 +241,8 @@ LAN = {"name": "lan", "type": "external", "adapter": "Ethernet 2"}
         (_in_use, {"switches": [LAN]}, "Ethernet 2 is used by the switch uplink."),
         (_nothing, {"switches": [{**LAN, "adapter": "eth0"}]}, "has no network adapter eth0. Its physical ones"),
         (_nothing, {"disk_path": "X:\\disks"}, "disk_path: X:\\disks: the host has no X:\\"),
+        (_file, {"disk_path": "D:\\f"}, "disk_path: D:\\f cannot be a directory: D:\\f is a file."),
+        (_file, {"vm_path": "d:\\F\\a"}, "vm_path: d:\\F\\a cannot be a directory: d:\\F is a file."),
         (_nothing, {"vm_path": "VMs"}, "vm_path: VMs is not an absolute path of Windows"),
         (_nothing, {"switches": [NAT, {**LAN, "name": "NAT"}]}, "switches.nat: the list has two entries of this name."),
         (_nothing, {"switches": [{**NAT, "address": None}]}, "switches.nat: type nat needs address"),
@@ -257,6 +263,16 @@ def test_refusals_change_nothing(prepare, options, message):
         assert (done["failed"], done.get("changed", False)) == (True, False), done
         assert message in done["msg"]
     assert (look(host), host.host.writes()) == (before, writes)
+
+
+def test_directory_that_windows_does_not_create_is_reported():
+    """PowerShell reports no error then."""
+    host = machine(enabled=True)
+    before, path = look(host), "D:\\" + "n" * 256
+    done = apply(host, disk_path=path)
+    assert done["failed"]
+    assert f"disk_path: Windows cannot create the directory {path}." in done["msg"]
+    assert look(host) == before
 
 
 def test_service_that_does_not_answer_is_reported():

@@ -92,29 +92,11 @@ def test_names_of_two_vms_are_an_error_with_both_ids():
     assert [vm.state for vm in host.vms if vm.id == ids[0]] == ["Running"]
 
 
-def test_guest_without_services_is_not_asked():
+def test_vm_is_deleted_by_its_id_although_another_one_has_its_name():
     host = _host()
-    host.add("web", state="Running", services=False)
-    for check in (True, False):
-        for state in ("stopped", "absent", "restarted"):
-            result = run(host, check=check, name=["web"], state=state)
-            assert (result["failed"], result["changed"], host.vm("web").state) == (True, False, "Running")
-            assert "web: the guest cannot be asked to shut down" in result["msg"]
-    assert host.writes() == []
-    assert not run(host, check=True, name=["web"], state="stopped", stop_mode="graceful_then_force")["failed"]
-    assert not run(host, check=True, name=["web"], state="stopped", **FORCE)["failed"]
-
-
-def test_guest_that_stops_answering_after_the_check_is_not_turned_off():
-    host = _host()
-    host.add("web", state="Running", disk="C:\\Hyper-V\\Disks\\web.vhdx")
-    host.after("Get-VHD", lambda: host.guest("web", services=False))
-    result = run(host, name=["web"], state="stopped")
-    assert (result["failed"], host.vm("web").state) == (True, "Running")
-    assert "shutdown service" in result["msg"]
-    host.guest("web", services=False)
-    done(host, name=["web"], state="stopped", stop_mode="graceful_then_force", stop_timeout=5)
-    assert host.vm("web").state == "Off"
+    one, other = (host.add("web", disk=f"C:\\Hyper-V\\Disks\\{number}.vhdx").id for number in (1, 2))
+    assert [done(host, name=["web"], id=one, state="absent")["changed"] for _run in range(2)] == [True, False]
+    assert [vm.id for vm in host.vms] == [other]
 
 
 def test_missing_service_and_missing_right_are_no_absent_vm():
@@ -126,6 +108,9 @@ def test_missing_service_and_missing_right_are_no_absent_vm():
     assert "Start-Service vmms" in result["msg"]
     host.is_service_running, host.access = True, "denied"
     assert "Hyper-V Administrators" in run(host, name=["web"], state="absent")["msg"]
+    host.access = "invisible"
+    assert "required permission" in run(host, name=["new"], disks=[{"size": "1G"}])["msg"]
+    assert [vm.name for vm in host.vms] == ["web"]
     info = run(HyperV(enabled=False), "vm_info")
     assert (info["failed"], info["host"]["why"], info["vms"]) == (False, "missing", [])
 
@@ -226,6 +211,28 @@ def test_files_of_a_killed_creation_are_removed_with_it():
     faults.planned.clear()
     done(host, name=["web"], state="absent")
     assert (host.vms, host.files.vhd("C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx")) == ([], None)
+
+
+@pytest.mark.parametrize("names", [["a'b", 'a"b', "a*b", "a_b"], ["ä:1", "ä_1"]], ids=str)
+def test_names_with_characters_that_files_cannot_have_do_not_share_files(names):
+    host = _host()
+    done(host, **{**NEW, "name": names, "cloud_init": {"user_data": {}}})
+    assert len(host.vms) == len(names)
+    for name in names:
+        done(host, name=[name], state="absent")
+    assert sorted(host.files.contents) == [BASE.lower()]
+
+
+def test_checkpoint_that_only_the_guest_can_prepare_needs_its_service():
+    host = _host()
+    host.add("web", state="Running", disk="C:\\Hyper-V\\Disks\\web.vhdx")
+    done(host, name=["web"], checkpoint_type="production_only", integration_services={"vss": False})
+    for check in (True, False):
+        result = run(host, "snapshot", check=check, name=["web"], snapshot="s")
+        assert "web: the guest cannot prepare a production checkpoint" in result["msg"]
+    assert [name for name in host.writes() if "Checkpoint" in str(name)] == []
+    done(host, name=["web"], integration_services={"vss": True})
+    assert done(host, "snapshot", name=["web"], snapshot="s")["changed"]
 
 
 def test_error_of_the_deletion_of_a_checkpoint_is_reported():

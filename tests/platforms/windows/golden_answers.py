@@ -17,6 +17,11 @@ def load(name):
     return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def recorded_requests():
+    """All recorded requests of windows_calls, with their answers: [{"name", "request", "answer"}]."""
+    return load("calls") + load("calls_more")
+
+
 def comparable(answer, replaced=()):
     """The answer without values that differ from run to run, and without the messages of errors in binding."""
     text = re.sub(r"\b[0-9a-f]{32}\.tmp", "GUID.tmp", json.dumps(answer))

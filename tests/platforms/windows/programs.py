@@ -96,6 +96,8 @@ class Files:
             temporary = f"{path}.{uuid.uuid4().hex}.tmp"
             message = f"Could not find a part of the path '{temporary}'."
             raise exception("System.IO.DirectoryNotFoundException", message, 0x80070003)
+        if self._key(path) in self.folders:
+            raise exception("System.IO.IOException", f"The target '{path}' is a directory.", 0x80131620)
         self.contents[self._key(path)] = decoded(content)
         return {"ok": True}
 

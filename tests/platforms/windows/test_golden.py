@@ -12,12 +12,12 @@ import pytest
 
 from platforms.windows.binder import BindingError, Command, bind
 from platforms.windows.conversions import Types
-from platforms.windows.golden_answers import comparable, load
+from platforms.windows.golden_answers import comparable, load, recorded_requests
 from platforms.windows.objects import NetObject
 from platforms.windows.programs import Files, Finished, split
 from platforms.windows.sample import sample_host
 
-CALLS, BINDINGS, SIGNATURES = (load(name) for name in ("calls", "hyperv_binding", "hyperv_signatures"))
+BINDINGS, SIGNATURES = load("hyperv_binding"), load("hyperv_signatures")
 TYPES = Types(SIGNATURES["enums"], SIGNATURES["bases"])
 
 
@@ -34,7 +34,7 @@ def _run(file, arguments, stdin, environment, seconds):
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("case", CALLS, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", recorded_requests(), ids=lambda case: case["name"])
 def test_request_is_answered_as_recorded(case):
     files = Files(["DIR/files"], {"POLY_DIR": "DIR/files"})
     host = sample_host(modules=["Microsoft.PowerShell.Utility"], run=_run, files=files)

@@ -15,7 +15,7 @@ import ansible
 import pytest
 
 from collection_path import CHECKOUT
-from platforms.windows.golden_answers import GOLDEN, comparable, load
+from platforms.windows.golden_answers import GOLDEN, comparable, recorded_requests
 
 SHIPPED = CHECKOUT / "plugins" / "module_utils" / "_windows_calls.psm1"
 MODULE = CHECKOUT / "plugins" / "modules" / "windows_calls.ps1"
@@ -38,7 +38,7 @@ def answers(tmp_path_factory):
         pytest.skip("not run: POLYVIRT_PWSH names no PowerShell 7.5 or later")
     folder = tmp_path_factory.mktemp("windows")
     (folder / "files").mkdir()
-    requests = "".join(json.dumps(case["request"]) + "\n" for case in load("calls"))
+    requests = "".join(json.dumps(case["request"]) + "\n" for case in recorded_requests())
     (folder / "requests").write_text(requests, encoding="utf-8")
     script = GOLDEN.parent / "run_golden.ps1"
     files = (SHIPPED, QUOTING, GOLDEN / "Sample.psm1", folder / "requests", folder / "answers")
@@ -51,9 +51,9 @@ def answers(tmp_path_factory):
     return [comparable(json.loads(line), replaced) for line in lines]
 
 
-@pytest.mark.parametrize("place", range(len(load("calls"))))
+@pytest.mark.parametrize("place", range(len(recorded_requests())))
 def test_shipped_module_answers_as_recorded(place, answers):
-    case = load("calls")[place]
+    case = recorded_requests()[place]
     assert answers[place] == comparable(case["answer"]), case["name"]
 
 

@@ -47,6 +47,32 @@ def test_distribution_is_not_moved_to_a_directory_with_a_virtual_disk():
     assert run(host, check=True, name=["one"], install_location=Y)["failed"]
 
 
+NEW, COPY, MOVED = {"name": ["new"], "image": TAR}, {"name": ["new"], "clone": "one"}, {"name": ["one"]}
+_TASKS = pytest.mark.parametrize("task", [NEW, COPY, MOVED], ids=["new", "clone", "moved"])
+
+
+@_TASKS
+@pytest.mark.parametrize("in_way", ["D:\\a", "D:\\a\\b", "d:\\A\\b\\c"])
+def test_file_in_the_way_of_a_directory_is_found_in_check_mode(task, in_way):
+    host = _host()
+    host.files.put(in_way, b"precious")
+    writes = list(host.writes())
+    where = {"install_location": "D:\\a\\b\\c"}
+    message = run_rejected(host, "D:\\a\\b\\c cannot be a directory: D:\\a", **task, **where)["msg"]
+    assert run(host, check=True, **task, **where)["msg"] == message
+    assert host.writes() == writes
+
+
+@_TASKS
+def test_directory_that_windows_does_not_create_is_an_error_before_wsl_is_run(task):
+    """PowerShell reports no error then."""
+    host = _host()
+    where = {"install_location": f"D:\\{'n' * 256}\\web"}
+    message = run_rejected(host, "install_location: Windows cannot create the directory", **task, **where)["msg"]
+    assert message.startswith(f"{task['name'][0]}: ")
+    assert [words for words in host.writes() if words[0] == "wsl" and words[1] in ("--export", "--manage")] == []
+
+
 @pytest.mark.parametrize("states", [("present",), ("present", "started"), ("started", "started")], ids=str)
 def test_source_is_started_after_its_clones(states):
     """A clone stops its source."""

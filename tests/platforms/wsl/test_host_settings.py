@@ -112,6 +112,15 @@ def test_file_in_an_encoding_that_wsl_does_not_read_is_never_changed(content):
     assert apply(host)["changed"] is False
 
 
+def test_sizes_are_compared_as_sizes():
+    """Source of the forms: StringTests of microsoft/WSL."""
+    host = machine(enabled=True)
+    assert apply(host, **config(wsl2={"memory": "8192MB", "swap": 0}))["changed"]
+    for same in ("8GB", "8G", "8192M", 8 << 30, "8388608KB"):
+        assert not apply(host, **config(wsl2={"memory": same, "swap": "0"}))["changed"], same
+    assert apply(host, **config(wsl2={"memory": "9GB"}))["changed"]
+
+
 @pytest.mark.parametrize("value", ["C:\\Users\\ä 漢\\kernel # 1", '"quoted"', " blanks "])
 def test_values_with_special_characters_are_read_as_they_were_written(value):
     host = machine(enabled=True, flavour="2.6.3", content=None)
@@ -188,6 +197,8 @@ def _nothing(_double):
         (_nothing, config(general={"memory": 1}), "config.general.memory: WSL has no such setting. It belongs to w"),
         (_nothing, config(wsl2={"memory": [1]}), "config.wsl2.memory: must be text, a number, true, false, or null"),
         (_nothing, config(wsl2={"memory": "1\n[x]"}), "config.wsl2.memory: must be text"),
+        (_nothing, config(wsl2={"memory": "8 bananas"}), "config.wsl2.memory: '8 bananas' is not a size."),
+        (_nothing, config(wsl2={"SWAP": "1 GB"}), "config.wsl2.swap: '1 GB' is not a size."),
     ],
 )  # fmt: skip
 def test_refusals(prepare, options, message):

@@ -236,6 +236,25 @@ def test_kept_distribution_that_is_stopped_stays_so():
 # Identity -------------------------------------------------------------------------------------------------------------
 
 
+def test_deletion_reports_files_that_this_collection_did_not_create():
+    host = host_with_image()
+    host.add("foreign")
+    run_ok(host, **NEW)
+    for name, also in (
+        ("foreign", ["WSL deletes the files of a distribution that this collection did not create"]),
+        ("web", []),
+    ):
+        for check in (True, False):
+            (vm,) = run(host, check=check, name=[name], state="absent")["vms"]
+            assert [step["also"] for step in vm["steps"] if step["verb"] == "delete"] == [also]
+
+
+def test_default_distribution_is_chosen_by_another_one():
+    host = host_with_image()
+    run_ok(host, **NEW, default=True)
+    run_rejected(host, "web: default is true and cannot be changed to false.", name=["web"], default=False)
+
+
 def test_another_distribution_of_the_same_name_is_not_deleted():
     host = host_with_image()
     old = run_ok(host, **NEW)["vms"][0]["id"]
@@ -313,6 +332,16 @@ def test_distribution_whose_files_cannot_be_read_is_reported_without_them(files)
     assert warning.startswith("docker-desktop-data: ")
     assert "default_user and systemd" in warning
     run_rejected(host, "docker-desktop-data", name=["docker-desktop-data"], systemd=True)
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "/etc/wsl.conf"])
+def test_file_that_is_larger_than_an_answer_may_be_is_never_returned(file):
+    """Windows PowerShell 5.1 cannot return a text of more than 2 MB."""
+    host = host_with_image()
+    host.add("web", files={**FILES, file: FILES.get(file, b"") + b"#" * 400_001}, running=True)
+    run_rejected(host, f"{file} has more than 400000 bytes", name=["web"], systemd=True)
+    assert file in run_ok(host, "distro_info")["warnings"][0]
+    assert max(size for _request, size in host.windows.sizes) < 2_000_000
 
 
 @pytest.mark.parametrize("text", [b"# polyvirt~end\n[boot]\n", b"polyvirt~end\npolyvirt~end\n"])

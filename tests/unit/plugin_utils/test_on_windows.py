@@ -99,10 +99,20 @@ def test_process_that_ends_without_an_answer_is_a_lost_connection():
 
 
 def test_process_that_never_answers_is_an_error_with_its_output():
-    died = {"failed": True, "module_stdout": "", "module_stderr": "no PowerShell", "rc": 127}
+    died = {"failed": True, "module_stdout": "", "module_stderr": "no memory", "rc": -1}
     result = Action({"name": "alpha"}, results=[died] * 3).run(task_vars={})
     assert result["failed"]
-    assert "exit code 127: no PowerShell" in result["msg"]
+    assert "exit code -1: no memory" in result["msg"]
+
+
+def test_host_without_powershell_is_no_lost_connection():
+    no_shell = {"failed": True, "module_stdout": "", "module_stderr": "/bin/sh: pwsh: not found", "rc": 127}
+    action = Action({"name": "alpha"}, results=[no_shell] * 3)
+    message = action.run(task_vars={})["msg"]
+    assert "not a Windows host: it has no PowerShell (exit code 127: /bin/sh: pwsh: not found)" in message
+    assert all(line in message for line in ("ansible_connection: winrm", "ansible_shell_type: powershell"))
+    assert "broke off" not in message
+    assert (action.resets, len(action.results)) == (0, 2)
 
 
 def test_host_that_never_answers_is_unreachable():

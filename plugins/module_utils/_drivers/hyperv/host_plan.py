@@ -17,7 +17,7 @@ from ..._tools.hyperv_host import (
     path_calls,
 )
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
-from ..._tools.windows_files import key_of
+from ..._tools.windows_files import check_no_file, key_of
 from .host_switches import switch_steps
 
 _PATHS = {"vm_path": "VirtualMachinePath", "disk_path": "VirtualHardDiskPath"}
@@ -95,7 +95,7 @@ def _without_hyperv(host):
     """Return the state of the host as it will be right after the installation of Hyper-V: no switches, no paths."""
     return HostState(
         host.is_server, host.features, adapters=host.adapters, addresses=host.addresses, nats=host.nats,
-        exists=host.exists,
+        exists=host.exists, are_files=host.are_files,
     )  # fmt: skip
 
 
@@ -105,6 +105,7 @@ def _path_steps(wanted, host):
         if path is None or key_of(path) == key_of(current):
             continue
         _check_drive(option, path, host)
+        check_no_file(option, path, host.are_files)
         yield Step(option, current or None, path, path_calls(parameter, path), modules=(MODULE,))
 
 

@@ -14,6 +14,7 @@ from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain
 from ..._tools import hyperv_host, windows_features
+from ..._tools.windows_files import check_folder, parents_of
 from .host_plan import needs_restart, plan_host, root_of, wanted_features
 from .host_switches import TYPES
 from .reader import cannot_be_read
@@ -99,7 +100,9 @@ class HyperVHost(WindowsHost):
     def __init__(self, wanted):
         super().__init__(connection(), wanted["reboot_timeout"])
         self._wanted = wanted
-        self._roots = sorted({root_of(wanted[one]) for one in ("vm_path", "disk_path") if wanted[one]})
+        paths = [wanted[one] for one in ("vm_path", "disk_path") if wanted[one]]
+        self._roots = sorted(set(map(root_of, paths)))
+        self._folders = [one for path in paths for one in (path, *parents_of(path))]
         self._is_server = None
 
     def read(self):
@@ -109,13 +112,13 @@ class HyperVHost(WindowsHost):
         features, host = self.windows.call(
             [
                 Chain("features", windows_features.read_calls(self._is_server, names)),
-                Chain("host", hyperv_host.read_calls(self._roots)),
+                Chain("host", hyperv_host.read_calls(self._roots, self._folders)),
             ]
         )
         if host.error:
             raise PolyvirtError(f"The host cannot be read: {host.error}")
         states = windows_features.states(self._is_server, names, features.answers)
-        state = hyperv_host.read_host(host.answers, self._roots, self._is_server, states)
+        state = hyperv_host.read_host(host.answers, self._roots, self._folders, self._is_server, states)
         self._check_usable(state, host.answers[0].error)
         return state
 
@@ -130,6 +133,10 @@ class HyperVHost(WindowsHost):
 
     def plan(self, state):
         return plan_host(self._wanted, state)
+
+    def check(self, step, answers):
+        if step.key in ("vm_path", "disk_path"):
+            check_folder(step.key, step.after, answers[0])
 
     def facts(self, state, steps):
         return {

@@ -140,6 +140,7 @@ def power_of_vm(raw, name, vm_id, config):
         power=state.power,
         busy=state.busy,
         reason=state.reason,
+        reported=state.reported,
         config=config,
         active=config if state.power in ON else None,
         addresses=addresses,

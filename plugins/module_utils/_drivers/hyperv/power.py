@@ -10,6 +10,7 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
 from .snapshot_checks import may_not_force, no_shutdown_service
+from .traits import PowerOffRejected
 
 #: Seconds until the request to the guest is left running in the background, because the command waits for the guest.
 _REQUEST_SECONDS = 3
@@ -39,7 +40,13 @@ def kill(driver, vm, step):
     if vm.power == SUSPENDED:
         yield from _change_power(driver, vm, STOPPED, hyperv("Remove-VMSavedState", {"VM": VM}))
         return
-    yield from _change_power(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
+    try:
+        yield from _change_power(driver, vm, STOPPED, hyperv("Stop-VM", {"VM": VM, "TurnOff": True, "Force": True}))
+    except CallFailed as error:
+        if error.id != "InvalidState":
+            raise
+        message = f"{vm.name}: Hyper-V does not turn the VM off while a request to shut down is pending ({error})."
+        raise PowerOffRejected(message, "Run the task again later, or raise timeout.") from error
 
 
 def pause(driver, vm, step):

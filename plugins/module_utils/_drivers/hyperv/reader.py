@@ -65,6 +65,8 @@ class HyperVReader:
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
+        if targets is not None:
+            self._warnings += [f"{vm.name}: {vm.reason}." for vm in vms if vm.reported]
         self._settings.remember(vms)
         self.found.known = found.known
         self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))

@@ -18,6 +18,19 @@ def check_plan(driver, plan):
     """Raise Refused if the plan would fail half-way."""
     check_cluster(driver, plan)
     check_shutdown(driver, plan)
+    _check_production(driver, plan)
+
+
+def _check_production(driver, plan):
+    """Raise Refused for a checkpoint that only the guest can prepare, which does not answer."""
+    raw, vm = driver.found.raw(plan.before.id), plan.before
+    is_taken = vm.power == RUNNING and [step.verb for step in plan.steps][-1:] == ["snapshot"]
+    is_only = vm.config.get("checkpoint_type") == "production_only"
+    if raw and is_taken and is_only and not service_responds(raw, "vss"):
+        raise Refused(
+            f"{vm.name}: the guest cannot prepare a production checkpoint: its service vss does not answer.",
+            "Start the integration services in the guest, or set checkpoint_type: production with hyperv_vm.",
+        )
 
 
 def starts_vm(plan):

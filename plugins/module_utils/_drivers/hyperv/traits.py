@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from ..._lifecycle.errors import PolyvirtError
 from ..._lifecycle.mark import IN_MARK
 from ..._lifecycle.model import (
     DESTRUCTIVE,
@@ -42,10 +43,14 @@ _TRANSIENT_IDS = ("ObjectInUse", "OperationTimeout", "StatusUnavailable")
 _SHARING_VIOLATION = 0x80070020
 
 
+class PowerOffRejected(PolyvirtError):
+    """Hyper-V does not turn a VM off yet, as the request to shut down that it has sent to the guest is pending."""
+
+
 def is_transient(error):
     if isinstance(error, CallFailed):
         return error.id in _TRANSIENT_IDS or error.category == "ResourceBusy" or _SHARING_VIOLATION in error.codes
-    return isinstance(error, ConnectionLost)
+    return isinstance(error, (ConnectionLost, PowerOffRejected))
 
 
 def hyperv_traits(reader):
@@ -53,6 +58,7 @@ def hyperv_traits(reader):
     return Traits(
         platform=HYPERV.name,
         folded=str.casefold,
+        unique_names=False,
         fields=fields_of(reader),
         defaults={
             "cpus": 2,

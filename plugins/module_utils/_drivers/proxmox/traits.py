@@ -93,6 +93,7 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
         snapshot_name_fault=snapshot_name_fault,
         taken_as=taken_as,
         id_fault=id_fault,
+        unique_names=False,
         copies_running=True,
         cloned_with=frozenset({"node", "pool"}),
         not_cloned=frozenset({"pool", "description", "template"}),

@@ -61,6 +61,7 @@ def vbox_traits(version, known=None):
     """Traits of a version, such as (7, 2, 22). ``known`` is the Known of the task's reader."""
     return Traits(
         platform=VIRTUALBOX.name,
+        unique_names=False,
         version=".".join(map(str, version)),
         fields=fields_of(version),
         defaults={

@@ -12,7 +12,7 @@ from ..._lifecycle.errors import NotFound, Refused, Unsupported
 from ..._lifecycle.model import Vm
 from ..._lifecycle.planned import planned
 from ..._ports.windows_request import Chain, call, properties
-from ..._tools.windows_files import file_command, key_of, windows_path
+from ..._tools.windows_files import check_no_file, file_command, files_test, key_of, parents_of, windows_path
 from ..._tools.wsl import disk_of, online_call, read_online
 from .configure import EXPORTS
 from .create import is_path
@@ -38,6 +38,9 @@ def _check_move(driver, vm, folder, left):
     root, disk = _root(folder), ntpath.join(folder, ntpath.basename(disk_of(driver.host.raw(vm.id))))
     has_root, has_disk = _exist(driver, vm.name, [root, disk])
     _check_drive(vm.name, folder, has_root)
+    folders = [folder, *parents_of(folder)]
+    (result,) = driver.send([Chain(vm.name, (files_test(folders),))])
+    check_no_file(f"{vm.name}: install_location", folder, dict(zip(folders, result.answers[0].objects)))
     _check_empty(vm.name, folder, has_disk, left)
 
 
@@ -57,11 +60,12 @@ def _check_creation(driver, name, step, left):
     if existing is not None and driver.is_unfinished(existing):
         return  # An interrupted task has registered it already; it is only completed.
     file, needed = _source_files(driver, name, step)
-    parents = _parents(folder)
+    parents = parents_of(folder)
     paths = [*needed, *parents, f"{folder}\\ext4.vhdx", _root(folder)]
     calls = [file_command("Test-Path", paths, show=properties("Length"))]
     shown = properties("Length")
     calls += [file_command("Get-Item", [path], show=shown, go_on=True) for path in needed]
+    calls.append(files_test([folder, *parents]))
     calls.append(call("Storage\\Get-Volume", {"FilePath": folder[:3]}, show=properties("SizeRemaining"), go_on=True))
     (result,) = driver.send([Chain(name, tuple(calls))])
     if result.answers[0].error is not None:
@@ -70,6 +74,7 @@ def _check_creation(driver, name, step, left):
     if file and not exists[file]:
         raise NotFound(f"{name}: image.source: {file} does not exist on the host.", "Correct the path.")
     _check_drive(name, folder, exists[_root(folder)])
+    check_no_file(f"{name}: install_location", folder, dict(zip([folder, *parents], result.answers[-2].objects)))
     _check_empty(name, folder, exists[f"{folder}\\ext4.vhdx"], left)
     driver.folders[name.lower()] = [path for path in parents if not exists[path]]
     sizes = [one.get("Length") or 0 for answer in result.answers[1 : 1 + len(needed)] for one in answer.objects]
@@ -111,15 +116,6 @@ def _check_online(driver, name, source):
     names = read_online(result.answers[0])
     if names and source.lower() not in map(str.lower, names):
         raise NotFound(f"{name}: image.source: '{source}' is not in the online list.", f"It has {', '.join(names)}.")
-
-
-def _parents(folder):
-    """Return the directories above a directory, without the root of the drive."""
-    parents = []
-    while ntpath.dirname(folder) not in (folder, _root(folder)):
-        folder = ntpath.dirname(folder)
-        parents.append(folder)
-    return parents
 
 
 def _root(folder):

@@ -17,7 +17,7 @@ from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
 from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, is_vm, set_value, wsl
 from .power import keep_calls, remove_task
-from .reader import CONF, GUEST_OPTIONS, STARTED_WITH
+from .reader import CONF, GUEST_OPTIONS, STARTED_WITH, if_small
 
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
@@ -36,8 +36,9 @@ def apply_changes(driver, vm, raw, changes):
     size = next((change.new if change.attribute else change.new.get("size") for change in changes
                  if change.field == "disks"), None)  # fmt: skip
     for arguments, folder in _commands_when_stopped(driver, raw, values, size):
-        before = [*guard(vm.id, raw["DistributionName"]), *([_folder_call(folder)] if folder else [])]
-        yield from driver.run(vm.name, arguments, before)
+        if folder:
+            yield from driver.create_folder(vm, folder)
+        yield from driver.run(vm.name, arguments, guard(vm.id, raw["DistributionName"]))
     native = {change.key: change.new for change in changes if change.field == "native"}
     if native or set(GUEST_OPTIONS) & set(values):
         yield from _change_guest(driver, vm, raw, values, native)
@@ -72,12 +73,6 @@ def _commands_when_stopped(driver, raw, values, size):
     if values.get("sparse") is not None:
         unsafe = ["--allow-unsafe"] if values["sparse"] and driver.host.version >= (2, 5) else []
         yield ["--manage", name, "--set-sparse", "true" if values["sparse"] else "false", *unsafe], None
-
-
-def _folder_call(folder):
-    """Return the call that creates a directory, because WSL creates only the last directory of a path."""
-    directory = {"Path": [folder], "ItemType": "Directory", "Force": True}
-    return call("Microsoft.PowerShell.Management\\New-Item", directory)
 
 
 def _mark_calls(vm, raw, values):
@@ -142,7 +137,8 @@ def _write_guest_files(driver, vm, raw, values, native):
     if user:
         add_user = f"id -u {user} || useradd -m -s /bin/bash {user} || adduser -D {user}"
         yield from _run_in_guest(driver, vm, name, add_user)
-    result = yield [in_shell(file, name, f"if test -e {CONF}; then cat {CONF}; fi", reads=True)]
+    read_conf = if_small([CONF], f"if test -e {CONF}; then cat {CONF}; fi")
+    result = yield [in_shell(file, name, read_conf, reads=True)]
     check(result.answers[0], vm.name, f"cat {CONF}")
     old = result.answers[0].bytes("stdout").decode("latin-1")
     new = wsl_conf.edit(old, _conf_values(values, native))

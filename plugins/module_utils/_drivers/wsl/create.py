@@ -77,6 +77,8 @@ def _create(driver, vm, step, registration, inputs):
         return
     try:
         if raw is None or raw.get("State") != INSTALLED:
+            if driver.folders.get(key):
+                yield from driver.create_folder(vm, ntpath.dirname(folder))
             raw = yield from registration
         yield from _complete(driver, vm, step, raw, inputs)
     except ConnectionLost:
@@ -193,11 +195,9 @@ def _run_registration(driver, vm, folder, arguments):
 
     If wsl.exe fails, a distribution with this name is somebody else's. So the mark is not in the same request.
     """
-    directory = {"Path": [ntpath.dirname(folder)], "ItemType": "Directory", "Force": True}
     key = vm.name.lower()
-    new_folder = [call("Microsoft.PowerShell.Management\\New-Item", directory)] if driver.folders.get(key) else []
     driver.creating[key] = folder
-    result = yield [*new_folder, wsl(driver.host.file, arguments, driver.call_timeout)]
+    result = yield [wsl(driver.host.file, arguments, driver.call_timeout)]
     exit_code = result.answers[-1].details.get("exit_code")
     if exit_code:
         del driver.creating[key]
@@ -241,9 +241,7 @@ def _register_copy(driver, vm, step, source):
     config = step.arguments["config"]
     folder, name = config["install_location"], driver.host.raw(source.id)["DistributionName"]
     file = export_file(folder, vm.name)
-    directory = {"Path": [ntpath.dirname(folder)], "ItemType": "Directory", "Force": True}
-    before = [call("Microsoft.PowerShell.Management\\New-Item", directory)]
-    before += [*guard(source.id, name), *pause_source(driver, source)]
+    before = [*guard(source.id, name), *pause_source(driver, source)]
     yield from driver.run(vm.name, ["--export", name, file], before)
     version = str(config.get("version") or 2)
     arguments = ["--import", vm.name, folder, file, "--version", version]

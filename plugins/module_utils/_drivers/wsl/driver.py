@@ -17,6 +17,7 @@ from ..._lifecycle.model import POWER_VERBS
 from ..._lifecycle.space import ReservedSpace
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
+from ..._tools.windows_files import check_folder, folder_call
 from ..._tools.wsl import check, check_optional, named_in, registry_calls, wsl
 from .reader import WslReader
 
@@ -86,6 +87,12 @@ class WslDriver(WslReader):
         result = yield [*before, run_wsl]
         check(result.answers[-1], label, " ".join(arguments[:2]))
         check_optional(result.answers)
+
+    @staticmethod
+    def create_folder(vm, folder):
+        """Create a directory, like a step: WSL creates only the last directory of a path."""
+        result = yield [folder_call(folder)]
+        check_folder(f"{vm.name}: install_location", folder, result.answers[0])
 
     def named(self, name):
         """Read the registry, like a step, and return the raw distribution with this name, or None."""

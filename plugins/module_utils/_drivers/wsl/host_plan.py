@@ -12,9 +12,11 @@ from ..._tools.wsl_conf import boolean, edit
 from ..._tools.wsl_host import (
     FEATURES,
     PROGRAMS,
+    SIZES,
     config_calls,
     default_version_call,
     shutdown_call,
+    size_of,
     update_call,
 )
 
@@ -93,7 +95,9 @@ def shown(version):
 def _config_steps(wanted, host, with_shutdown):
     """Yield one step for .wslconfig with the keys that differ, after a shutdown if requested."""
     differing = {
-        name: value for name, value in wanted["config"].items() if not _is_same(host.values.get(name.lower()), value)
+        name: value
+        for name, value in wanted["config"].items()
+        if not _is_same(name, host.values.get(name.lower()), value)
     }
     if not differing:
         return
@@ -109,7 +113,9 @@ def _config_steps(wanted, host, with_shutdown):
     yield Step("config", before, differing, config_calls(edit(host.config, differing), host.mark))
 
 
-def _is_same(current, value):
+def _is_same(name, current, value):
+    if name in SIZES and value is not None:
+        return size_of(current) == size_of(value)
     return boolean(current) is boolean(value) if value in ("true", "false") else current == value
 
 

@@ -36,7 +36,7 @@ def make_host(params):
     if params["reboot_timeout"] < 1:
         raise InvalidInput("reboot_timeout: must be at least 1 second.")
     config = {
-        f"{section}.{_known_key(section, key)}": _text(f"{section}.{key}", value)
+        (name := f"{section}.{_known_key(section, key)}"): _checked(name, _text(f"{section}.{key}", value))
         for section, values in (params["config"] or {}).items()
         for key, value in (values or {}).items()
     }
@@ -65,6 +65,13 @@ def _text(where, value):
         raise InvalidInput(f"config.{where}: must be text, a number, true, false, or null to remove it.")
     text = str(value)
     return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _checked(name, text):
+    """Return a value. Raises InvalidInput for one that WSL would ignore."""
+    if name in wsl_host.SIZES and text is not None and wsl_host.size_of(text) is None:
+        raise InvalidInput(f"config.{name}: '{text}' is not a size.", "Set a whole number and a unit, such as 8GB.")
+    return text
 
 
 class WslHost(WindowsHost):
@@ -110,7 +117,7 @@ class WslHost(WindowsHost):
 
     def check(self, step, answers):
         for one, answer in zip(step.calls, answers):
-            if one["op"] == "run":
+            if one["op"] == "run" and answer.error is None:
                 check(answer, step.key, " ".join(word[1:] for word in one["arguments"]))
 
     def facts(self, state, steps):

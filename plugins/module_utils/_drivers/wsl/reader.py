@@ -50,9 +50,21 @@ GUEST_OPTIONS, DISK_OPTIONS = ("default_user", "systemd", "native"), ("disks", "
 CONF, STARTED_WITH = "/etc/wsl.conf", "/run/polyvirt-wsl.conf"
 #: Separates the files in the output of the script; it is random, so that no file contains it.
 _END = f"polyvirt~{token_hex(16)}"
-_READ_GUEST_FILES = (
+#: Bytes of a file: Windows PowerShell 5.1 returns no text of more than 2 MB, and base64 makes a text longer by a third.
+_LARGEST = 400_000
+
+
+def if_small(files, script):
+    """Return a script for a distribution that runs ``script`` only if none of the files is too large to be returned."""
+    too_large = f"test -e $file && test $(wc -c < $file) -gt {_LARGEST}"
+    check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; exit 1; fi"
+    return f"for file in {' '.join(files)}; do {check_size}; done; {script}"
+
+
+_READ_GUEST_FILES = if_small(
+    ("/etc/passwd", CONF, STARTED_WITH),
     f"cat /etc/passwd; echo {_END}; if test -e {CONF}; then cat {CONF}; fi; echo; echo {_END};"
-    f" if test -e {STARTED_WITH}; then echo; cat {STARTED_WITH}; fi"
+    f" if test -e {STARTED_WITH}; then echo; cat {STARTED_WITH}; fi",
 )
 _FEATURES = ("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform")
 #: The error id if a program does not exist.

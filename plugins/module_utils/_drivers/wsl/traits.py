@@ -98,6 +98,8 @@ def _side_effects(reader, verb, vm, changes):
         return (_SOURCE_STOPS,)
     if verb == "start":
         return _idle_stop(reader, vm)
+    if verb == "delete" and vm.id is not None and not vm.owned:
+        return ("WSL deletes the files of a distribution that this collection did not create",)
     if verb == "kill" and reader and reader.options.get("shutdown_all"):
         others = sorted(reader.host.running - {vm.name}) if reader.host else ()
         return (f"all distributions of the user are stopped: {', '.join(others) or 'no other runs'}",)

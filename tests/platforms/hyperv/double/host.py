@@ -162,6 +162,8 @@ class HyperV:
     def _check_access(self, call):
         if self.access == "denied":
             raise call.failed("AccessDenied", "denied", name=self.name)
+        if self.access == "invisible" and not call.command.name.startswith("Get-"):
+            raise call.failed("AccessDenied", "denied", name=self.name)
         if not self.is_service_running or self.feature != "Enabled":
             raise call.failed("ObjectNotFound", "service", name=self.name)
 

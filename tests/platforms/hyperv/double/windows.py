@@ -23,8 +23,15 @@ def _no_item(call, path):
     return _error(call, "PathNotFound", "ObjectNotFound", path, type_)
 
 
-def _paths(call, *, is_silent=False):
-    """The keys of existing files and directories that Path (with wildcards) or LiteralPath selects."""
+def _no_source(call, path):
+    return _error(call, "InvalidOperation", "InvalidOperation", path)
+
+
+def _paths(call, missing=_no_item):
+    """The keys of existing files and directories that Path (with wildcards) or LiteralPath selects.
+
+    ``missing(call, path)`` is the error about a path that does not exist, which None ignores.
+    """
     files = call.host.files
     every = [*files.contents, *files.folders]
     for path in call.get("LiteralPath") or call.get("Path", ()):
@@ -33,8 +40,8 @@ def _paths(call, *, is_silent=False):
         found = [one for one in every if (like(one, key) if is_pattern else one == key)]
         if is_pattern:
             found = [one for one in found if one.count("\\") == key.count("\\")]
-        elif not found and not is_silent:
-            call.context.error(_no_item(call, path))
+        elif not found and missing:
+            call.context.error(missing(call, path))
         yield from found
 
 
@@ -46,7 +53,7 @@ def test_path(call):
     wanted = call.get(name)
     for path in wanted:
         call.given[name] = [path]
-        yield any(kinds[type_](one) for one in _paths(call, is_silent=True))
+        yield any(kinds[type_](one) for one in _paths(call, missing=None))
 
 
 @handles("Get-Item")
@@ -70,18 +77,42 @@ def get_children(call):
 
 @handles("New-Item")
 def new_item(call):
-    files = call.host.files
+    is_folder = call.get("ItemType", "").lower() in ("directory", "container")
     for path in call.get("Path", [""]):
         path = f"{path}\\{call.get('Name')}".lstrip("\\") if call.get("Name") else path
-        if files.file(path) is not None or (files.is_folder(path) and not call.get("Force")):
-            raise _error(call, "DirectoryExist", "ResourceExists", path)
-        if call.get("ItemType", "").lower() in ("directory", "container"):
-            files.make(path)
-        elif not files.is_folder(parent(path)) and not call.get("Force"):
-            raise _error(call, "NewItemIOError", "WriteError", path, code=0x80070003)
-        else:
-            files.put(path, f"{call.get('Value', '')}".encode())
-        yield call.host.views.item(path)
+        if path[1:2] == ":" and path[0].upper() not in call.host.files.capacity:
+            raise _error(call, "DriveNotFound", "ObjectNotFound", path)
+        error = _folder_error(call, path) if is_folder else _file_error(call, path)
+        if error is None:
+            yield call.host.views.item(path)
+        elif not (is_folder and call.get("Force")):
+            raise error
+        # With Force, PowerShell reports no error about a directory that it cannot create, and returns no object.
+
+
+def _folder_error(call, path):
+    """Create a directory; returns the error if that is not possible."""
+    files = call.host.files
+    if files.file(path) is not None or (files.is_folder(path) and not call.get("Force")):
+        return _error(call, "DirectoryExist", "ResourceExists", path)
+    parts = path.split("\\")
+    above = ["\\".join(parts[:count]) for count in range(1, len(parts))]
+    denied = set(map(files.key, files.denied))
+    if any(files.file(one) is not None or files.key(one) in denied for one in above) or len(max(parts, key=len)) > 255:
+        return _error(call, "CreateDirectoryIOError", "WriteError", path)
+    files.make(path)
+    return None
+
+
+def _file_error(call, path):
+    """Create a file; returns the error if that is not possible."""
+    files, is_forced = call.host.files, call.get("Force")
+    if files.is_folder(path) or (files.file(path) is not None and not is_forced):
+        return _error(call, "NewItemIOError", "WriteError", path, code=0x80070050)
+    if not files.is_folder(parent(path)) and not is_forced:
+        return _error(call, "NewItemIOError", "WriteError", path, code=0x80070003)
+    files.put(path, f"{call.get('Value', '')}".encode())
+    return None
 
 
 @handles("Remove-Item")
@@ -96,7 +127,7 @@ def remove_items(call):
             _check_delete(call, one)
             files.delete(one)
 
-    return call.each(list(_paths(call)), remove)
+    return call.each(_paths(call), remove)
 
 
 def _check_delete(call, path):
@@ -112,12 +143,15 @@ def copy_items(call):
     files, name = call.host.files, call.command.name
     if name == "Rename-Item":
         call.given = {**call.given, **{one: listed(call.get(one)) for one in ("Path", "LiteralPath") if call.get(one)}}
-    for path in list(_paths(call)):
+    for path in list(_paths(call, _no_item if name == "Copy-Item" else _no_source)):
         target = (
             f"{parent(path)}\\{call.get('NewName')}" if name == "Rename-Item" else call.get("Destination", "C:\\Users")
         )
         target = f"{target}\\{base(files.name(path))}" if files.is_folder(target) else target
         _check_target(call, path, target)
+        if files.is_folder(path):  # Without Recurse, the copy is empty.
+            files.make(target)
+            continue
         content = files.file(path)
         files.put(target, content.copy() if isinstance(content, Vhd) else content)
         if name != "Copy-Item":
@@ -136,21 +170,27 @@ def _take_time(call, target):
 
 def _check_target(call, path, target):
     files, verb = call.host.files, call.command.name.partition("-")[0]
-    if files.is_folder(path):
+    id_ = "RenameItemIOError" if verb == "Rename" else f"{verb}FileInfoItemIOError"
+    if files.is_folder(path) and (verb != "Copy" or call.get("Recurse")):
         raise Failed("NotImplementedInFake,folders", "NotImplemented", f"{call.command.name} of a folder")
+    if verb == "Copy" and files.key(target) == path:
+        raise _error(call, "CopyError", "WriteError", target)
     if not files.is_folder(parent(target)):
-        raise _error(call, f"{verb}FileInfoItemIOError", "WriteError", target, code=0x80070003)
+        raise _error(call, id_, "WriteError", target, code=0x80070003)
     if call.host.is_locked(target) or (verb != "Copy" and call.host.is_locked(path)):
-        raise _error(call, f"{verb}FileInfoItemIOError", "WriteError", target, code=IN_USE)
+        raise _error(call, id_, "WriteError", target, code=IN_USE)
     if verb != "Copy" and files.file(target) is not None and not call.get("Force"):
-        raise _error(call, f"{verb}FileInfoItemIOError", "ResourceExists", target, code=0x800700B7)
-    if not files.has_room(target, files.length(files.file(path))):
-        raise _error(call, f"{verb}FileInfoItemIOError", "WriteError", target, code=0x80070070)
+        raise _error(call, id_, "WriteError", target, code=0x800700B7)
+    if not files.is_folder(path) and not files.has_room(target, files.length(files.file(path))):
+        raise _error(call, id_, "WriteError", target, code=0x80070070)
 
 
 @handles("Get-PSDrive")
 def get_drives(call):
     files = call.host.files
+    for name in call.get("Name", ()):
+        if not has_wildcards(name) and name.upper() not in files.capacity:
+            call.context.error(_error(call, "GetLocationNoMatchingDrive", "ObjectNotFound", name))
     for letter in files.capacity:
         if not call.get("Name") or any(like(letter, name) for name in call.get("Name")):
             about = {"Free": files.free(letter), "Used": files.used(letter), "Root": f"{letter}:\\"}

@@ -264,6 +264,12 @@ def test_name_of_a_vm_with_another_id_is_not_reported_as_absent(state):
     assert _verbs(_plan_among(("db",), ask("absent", id="u-none"))) == []
 
 
+def test_id_alone_says_what_is_absent_where_names_are_not_unique():
+    traits = replace(TRAITS, unique_names=False)
+    assert plan(absent(), ask("absent", id="u-none"), traits, ("web",)).refusal is None
+    assert "another ID" in _refusal(plan(absent(), ask("present", id="u-none"), traits, ("web",)))
+
+
 def test_support_files_of_a_foreign_vm_are_kept():
     seed = File("/d/seed.iso", "support", ours=True)
     (delete,) = _plan(found(files=(seed,), mark={"id": "another"}), ask("absent")).steps

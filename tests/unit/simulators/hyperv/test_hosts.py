@@ -43,6 +43,81 @@ def test_files_and_drives(host, call):
     assert before - call("Get-PSDrive", "Free", Name=["C"])[0]["Free"] == GIB + 4 * MIB
 
 
+#: (command, its arguments, the (id, category) of its error or the number of objects that it returns), as a real
+#: PowerShell answers. D is a directory with the file f, E an empty one, F and G are files; N does not exist.
+D, E, F, G, N = ("C:\\d", "C:\\e", "C:\\f", "C:\\g", "C:\\n")
+FOLDER, FORCED, FILE = {"ItemType": "Directory"}, {"ItemType": "Directory", "Force": True}, {"ItemType": "File"}
+IN_WAY, NO_ITEM = ("MoveFileInfoItemIOError", "WriteError"), ("PathNotFound", "ObjectNotFound")
+NO_SOURCE = ("InvalidOperation", "InvalidOperation")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "answer"),
+    [
+        ("New-Item", {"Path": [D], **FORCED}, 1),
+        ("New-Item", {"Path": [N + "\\a\\b"], **FORCED}, 1),
+        ("New-Item", {"Path": [N + "\\a\\b"], **FOLDER}, 1),
+        ("New-Item", {"Path": [F], **FORCED}, 0),
+        ("New-Item", {"Path": [F + "\\a"], **FORCED}, 0),
+        ("New-Item", {"Path": ["C:\\" + "n" * 256], **FORCED}, 0),
+        ("New-Item", {"Path": ["X:\\n"], **FORCED}, ("DriveNotFound", "ObjectNotFound")),
+        ("New-Item", {"Path": [D], **FOLDER}, ("DirectoryExist", "ResourceExists")),
+        ("New-Item", {"Path": [F], **FOLDER}, ("DirectoryExist", "ResourceExists")),
+        ("New-Item", {"Path": [F + "\\a"], **FOLDER}, ("CreateDirectoryIOError", "WriteError")),
+        ("New-Item", {"Path": [F], **FILE}, ("NewItemIOError", "WriteError")),
+        ("New-Item", {"Path": [F], **FILE, "Force": True}, 1),
+        ("Remove-Item", {"LiteralPath": [N]}, NO_ITEM),
+        ("Remove-Item", {"LiteralPath": [D], "Force": True}, NO_SOURCE),
+        ("Remove-Item", {"LiteralPath": [E]}, 0),
+        ("Move-Item", {"LiteralPath": [F], "Destination": G}, IN_WAY),
+        ("Move-Item", {"LiteralPath": [F], "Destination": G, "Force": True}, 0),
+        ("Move-Item", {"LiteralPath": [F], "Destination": E}, 0),
+        ("Move-Item", {"LiteralPath": [N], "Destination": E}, NO_SOURCE),
+        ("Move-Item", {"LiteralPath": [F], "Destination": N + "\\a"}, IN_WAY),
+        ("Rename-Item", {"LiteralPath": F, "NewName": "g"}, ("RenameItemIOError", "WriteError")),
+        ("Rename-Item", {"LiteralPath": N, "NewName": "o"}, NO_SOURCE),
+        ("Copy-Item", {"LiteralPath": [F], "Destination": G}, 0),
+        ("Copy-Item", {"LiteralPath": [N], "Destination": G}, NO_ITEM),
+        ("Copy-Item", {"LiteralPath": [F], "Destination": N + "\\a"}, ("CopyFileInfoItemIOError", "WriteError")),
+        ("Copy-Item", {"LiteralPath": [F], "Destination": F}, ("CopyError", "WriteError")),
+        ("Copy-Item", {"LiteralPath": [D], "Destination": N}, 0),
+        ("Test-Path", {"LiteralPath": [D, F, N]}, 3),
+        ("Get-Item", {"LiteralPath": [N]}, NO_ITEM),
+        ("Get-ChildItem", {"LiteralPath": [N]}, NO_ITEM),
+        ("Get-PSDrive", {"Name": ["X"]}, ("GetLocationNoMatchingDrive", "ObjectNotFound")),
+    ],
+    ids=str,
+)
+def test_file_commands_answer_as_a_real_powershell(host, call, command, arguments, answer):
+    host.files.make(E)
+    for file in (F, G, f"{D}\\f"):
+        host.files.put(file, file.encode())
+    if isinstance(answer, tuple):
+        before = (dict(host.files.contents), set(host.files.folders))
+        fails(lambda: call(command, **arguments), *answer)
+        assert (host.files.contents, host.files.folders) == before
+    else:
+        assert len(call(command, "FullName", **arguments)) == answer
+
+
+def test_file_commands_change_what_a_real_powershell_changes(host, call):
+    files = host.files
+    for file in (F, G, f"{D}\\f"):
+        files.put(file, file.encode())
+    call("Copy-Item", LiteralPath=[D], Destination=E)
+    assert (files.is_folder(E), files.below(E)) == (True, [])
+    call("Copy-Item", LiteralPath=[F], Destination=G)
+    call("Move-Item", LiteralPath=[G], Destination=E)
+    assert (files.file(G), files.file(f"{E}\\g")) == (None, F.encode())
+    fails(lambda: call("Remove-Item", LiteralPath=[F, N, f"{E}\\g"]), *NO_ITEM)
+    assert (files.file(F), files.file(f"{E}\\g")) == (None, F.encode())
+    call("New-Item", Path=[f"{E}\\g"], **FILE, Force=True)
+    assert files.file(f"{E}\\g") == b""
+    with pytest.raises(Failed, match="IOException"):
+        files.write(E, "")
+    assert files.read(E, 1) == {"ok": True, "exists": False}
+
+
 def test_feature_is_active_after_a_restart():
     host = HyperV(enabled=False, client=True)
     call = Caller(host)

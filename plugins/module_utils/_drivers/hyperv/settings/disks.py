@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ntpath
 import re
+import zlib
 
 from ...._lifecycle.errors import Refused
 from ...._lifecycle.units import GIB, MIB
@@ -80,9 +81,15 @@ def format_of(raw_disk):
 
 
 def file_name(name, slot, kind):
-    """Return the file name of a new disk. Characters that are invalid in file names, or wildcards, are replaced."""
+    """Return the file name of a new disk."""
     suffix = slot.lower().replace(" ", "").replace(":", "-")
-    return f"{_UNSAFE.sub('_', name)}-{suffix}.{kind.partition('-')[0]}"
+    return f"{_safe(name)}-{suffix}.{kind.partition('-')[0]}"
+
+
+def _safe(name):
+    """Return the name of a VM without characters that are invalid in file names, or wildcards; another for each VM."""
+    safe = _UNSAFE.sub("_", name)
+    return safe if safe == name else f"{safe}-{zlib.crc32(name.casefold().encode()):08x}"
 
 
 def folder_of(driver):
@@ -129,7 +136,7 @@ def dvd_drives(raw, seeds):
 
 
 def seed_name(name):
-    return f"{_UNSAFE.sub('_', name)}-seed.iso"
+    return f"{_safe(name)}-seed.iso"
 
 
 def seed_call(path, is_bios):

@@ -255,6 +255,13 @@ def test_unfinished_vm_is_hidden_but_can_be_deleted(world):
     assert (201 in world.cluster.machines, 101 in world.cluster.machines) == (False, True)
 
 
+def test_vm_is_deleted_by_its_id_although_another_one_has_its_name(world):
+    worlds.add_machine(world, 201, "pve1", {"name": "web1"})
+    outcomes = [do(world, name="web1", id="201", state="absent") for _run in range(2)]
+    assert [(one.failed, one.changed) for one in outcomes] == [(False, True), (False, False)]
+    assert (201 in world.cluster.machines, 100 in world.cluster.machines) == (False, True)
+
+
 def test_unfinished_namesake_is_hidden_from_a_task_without_settings_too(world):
     worlds.add_machine(world, 201, "pve1", {"name": "web2"})
     world.cluster.machines[201].text = '#<!-- polyvirt {"id":"201","unfinished":true,"v":1} -->\n' + (
