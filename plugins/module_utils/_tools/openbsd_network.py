@@ -101,15 +101,14 @@ def routes(stdout):
 
 def _destination(text):
     """A network as netstat shortens it: 10.50/16, 192.168.1.7; None for anything else."""
-    address, _slash, bits = text.partition("/")
-    octets = address.split(".")
-    if not all(one.isdigit() for one in octets) or len(octets) > _OCTETS or not (bits or len(octets) == _OCTETS):
-        return None
-    padded = ".".join([*octets, *["0"] * (_OCTETS - len(octets))])
-    try:
-        return ipaddress.ip_network(f"{padded}/{bits or _BITS}", strict=False)
-    except ValueError:
-        return None
+    return padded_network(text, _BITS) if "/" in text or text.count(".") == _OCTETS - 1 else None
+
+
+def padded_network(text, default_length):
+    """The IPv4Network of a text that may lack octets at its end and the length, such as 10.50/16; None for others."""
+    address, _slash, length = text.partition("/")
+    octets = [octet.lstrip("0") or octet[:1] for octet in address.split(".")]
+    return network(f"{'.'.join([*octets, *['0'] * (_OCTETS - len(octets))])}/{length or default_length}")
 
 
 def overlaps(subnet, used):

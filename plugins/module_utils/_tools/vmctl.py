@@ -12,7 +12,6 @@ import calendar
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Optional
 
 from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
 from . import openbsd_network
@@ -51,13 +50,10 @@ class Busy(CommandFailed):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of ``vmctl status``. ``id`` and ``pid`` are numbers, ``pid`` is None if the VM does not run."""
+    """One line of ``vmctl status``, without process, terminal and owner of the VM."""
 
     id: int
-    pid: Optional[int]
     max_memory: str
-    tty: str
-    owner: str
     state: str
     name: str
     used_memory: str = ""
@@ -86,9 +82,8 @@ def rows(stdout):
     for line in stdout.splitlines():
         words = line.split(None, _COLUMNS - 1)
         if len(words) == _COLUMNS and words[0] != _HEADER and words[0].isdigit():
-            number, pid, _cpus, most, used, tty, owner, state, name = words
-            pid = int(pid) if pid.isdigit() else None
-            found[name] = Row(int(number), pid, most, "" if tty == "-" else tty, owner, state, name, used)
+            number, _pid, _cpus, most, used, _tty, _owner, state, name = words
+            found[name] = Row(int(number), most, state, name, used)
     return found
 
 
