@@ -331,8 +331,8 @@ options:
     type: str
   instance_of:
     description:
-      - VM in vm.conf that is the template of the new one. Its memory, NICs, ISO image and owner are inherited unless the
-        task sets them; disks and the kernel are not. Used only when the VM is created, and not compared later.
+      - VM in vm.conf that is the template of the new one. Its memory, NICs, ISO image and owner are inherited unless
+        the task sets them; disks and the kernel are not. Used only when the VM is created, and not compared later.
       - An instance has at least the NICs of its template, and its owner. If these NICs have a MAC address, the instance
         cannot have another one.
       - While an instance runs, vmd cannot read vm.conf again. Tasks that need this are rejected, in check mode too.

@@ -9,6 +9,7 @@ Every message of vmctl goes to standard error, also those of success; only ``sta
 from __future__ import annotations
 
 import calendar
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,7 @@ _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
 _BECOME = "Run the task as root (become: true)."
+_WAIT = "vmd rejects a third start of a VM within seconds. Run the task again in 6 seconds."
 #: State in vmctl status -> (power state, what the VM is busy with).
 _STATES = {
     "running": ("running", None),
@@ -173,12 +175,15 @@ class Vmctl:
         return self._run("create", *words, timeout=None)
 
     def start(self, name):
+        """Start a VM of vm.conf. One that runs already, which vmctl may not list yet, is not an error."""
         try:
             return self._run("start", name)
         except CommandFailed as error:
             if _REFUSED_START in error.stderr:
-                raise RateLimited(error.argv, error.rc, error.stderr, remedy=_BECOME) from error
-            raise
+                remedy = _BECOME if os.geteuid() else _WAIT
+                raise RateLimited(error.argv, error.rc, error.stderr, remedy=remedy) from error
+            if _IN_PROGRESS not in error.stderr:
+                raise
 
     def stop(self, name, *options):
         """Ask the guest to shut down, or power off with ``-f``. A VM that is stopping already is not an error."""

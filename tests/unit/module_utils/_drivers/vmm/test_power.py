@@ -127,11 +127,31 @@ def test_third_start_within_seconds_is_retried(running):
     assert well(running, state="started").vms[0]["state"] == "running"
 
 
-def test_vm_that_vmctl_does_not_list_for_a_moment_still_exists(host):
-    host.change(status_gap=0.4)
-    well(host, state="started", **DISKS)
+class _RejectsStarts(InProcess):
+    def run(self, argv, **more):
+        if argv[1:2] != ["start"]:
+            return super().run(argv, **more)
+        return Completed(tuple(argv), 1, "", "vmctl: start vm command failed: Operation not permitted\n")
+
+
+@pytest.mark.parametrize(("user", "remedy"), [(0, "Run the task again in 6 seconds"), (1000, "Run the task as root")])
+def test_start_that_stays_rejected_has_the_remedy_for_its_user(host, monkeypatch, user, remedy):
+    well(host, **DISKS)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    outcome = task(host, commands=_RejectsStarts(host), state="started", timeout=20)
+    assert (outcome.failed, remedy in outcome.msg) == (True, True), outcome.msg
+
+
+@pytest.mark.parametrize("autostart", [False, True])
+@pytest.mark.parametrize("gap", [0.4, 2, 5])
+def test_vm_that_vmctl_does_not_list_for_a_moment_still_exists(host, gap, autostart):
+    host.change(status_gap=gap)
+    well(host, state="started", autostart=autostart, **DISKS)
     well(host, state="stopped", stop_mode="force")
-    well(host, state="absent")
+    well(host, state="started")
+    assert well(host, state="restarted", stop_mode="force").vms[0]["state"] == "running"
+    well(host, state="paused")
+    well(host, state="absent", stop_mode="force")
 
 
 def test_vm_of_the_command_line_exists_only_while_it_runs(host):
