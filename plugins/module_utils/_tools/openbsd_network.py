@@ -47,6 +47,19 @@ def network(text, strict=False):
         return None
 
 
+def address(text):
+    """The IPv4Address of a text; that of the text 0.0.0.0, which is in no subnet, if it is not one."""
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return ipaddress.IPv4Address(0)
+
+
+def is_host_of(subnet, one):
+    """Whether an address is in a subnet, and is neither that of the subnet itself nor its broadcast address."""
+    return one in subnet and one not in (subnet.network_address, subnet.broadcast_address)
+
+
 def values_of(subnet):
     """The values of a subnet for the host's files. The host has the first address; DHCP leases some of the others."""
     first, size = subnet.network_address, subnet.num_addresses
