@@ -57,7 +57,7 @@ class VmmReader:
     def host_facts(self):
         from .host import host_facts
 
-        return host_facts(self.commands, self.tool)
+        return host_facts(self.commands, self.tool, self.config_file)
 
     def read_found(self):
         """Read vm.conf and vmctl status; return them as Found."""

@@ -247,6 +247,13 @@ def test_host_that_can_run_vms(host):
     assert (found["version"], found["message"]) == ("7.8", "vmd of OpenBSD 7.8 answers.")
 
 
+def test_invalid_vm_conf_is_named(host):
+    host.write("/etc/vm.conf", "vm {\n")
+    found = info(host)
+    assert f"vmd answers, but would reject {host.config_file}: " in found["host"]["message"]
+    assert "vm.conf:1: syntax error" in found["host"]["message"]
+
+
 def test_host_without_vmd_is_no_failure():
     with openbsd() as host:
         host.well("rcctl", "stop", "vmd")
