@@ -309,7 +309,8 @@ options:
   # end generated: options
   storage_path:
     description:
-      - Directory for the disks and seed ISO images of new VMs. It is created if it does not exist.
+      - Directory for the disks and seed ISO images of new VMs. V(/var/vmm) is created if it does not exist; any other
+        directory must exist.
     type: path
     default: /var/vmm
   boot:
@@ -330,8 +331,11 @@ options:
     type: str
   instance_of:
     description:
-      - VM in vm.conf that is the template of the new one. What the task does not set is inherited. Used only when the
-        VM is created, and not compared later.
+      - VM in vm.conf that is the template of the new one. Its memory, NICs, ISO image and owner are inherited unless
+        the task sets them; disks and the kernel are not. Used only when the VM is created, and not compared later.
+      - An instance has at least the NICs of its template, and its owner. If these NICs have a MAC address, the instance
+        cannot have another one.
+      - While an instance runs, vmd cannot read vm.conf again. Tasks that need this are rejected, in check mode too.
     type: str
   guest_shutdown:
     description:

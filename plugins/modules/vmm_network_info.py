@@ -70,6 +70,32 @@ options:
         description: Whether the host leases the addresses of a routed network.
         type: bool
         default: true
+      dhcp_first:
+        description: First address for leases. The default depends on the subnet.
+        type: str
+        default: ""
+      dhcp_last:
+        description: Last address for leases. The default depends on the subnet.
+        type: str
+        default: ""
+      reservations:
+        description: Fixed addresses of guests.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the guest.
+            type: str
+            required: true
+          mac:
+            description: MAC address of its NIC.
+            type: str
+            required: true
+          address:
+            description: Its IPv4 address.
+            type: str
+            required: true
       filter:
         description: Whether pf has to see what guests send to each other.
         type: bool

@@ -12,6 +12,7 @@ _UNIT = "tests/unit/module_utils/_drivers/vmm"
 _CHANGES = (f"{_UNIT}/test_vm_conf_changes.py",)
 _OTHERS = (f"{_UNIT}/test_changes_of_others.py",)
 _POWER = (f"{_UNIT}/test_power.py",)
+_INSTANCES = (f"{_UNIT}/test_instances.py",)
 
 MUTATIONS = (
     Mutation(
@@ -83,5 +84,47 @@ MUTATIONS = (
         "added = _missing_newlines(before)",
         "added = 1",
         {"unit": (f"{_UNIT}/test_marked_block.py",)},
+    ),
+    Mutation(
+        "reload-while-an-instance-runs",
+        f"{_CODE}/checks.py",
+        "if one.parent and one.name != name and found.power(one.name) != STOPPED:",
+        "if False:",
+        {"unit": _INSTANCES},
+    ),
+    Mutation(
+        "instance-repeats-its-template",
+        f"{_CODE}/definition.py",
+        "return self._own().statements()",
+        "return replace(self, template=None).statements()",
+        {"unit": _INSTANCES},
+    ),
+    Mutation(
+        "unread-change-is-not-checked-at-start",
+        f"{_CODE}/checks.py",
+        "check_reload(driver, found, plan.after.name, {plan.after.name})",
+        "pass",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "started-vm-counts-as-stopped",
+        f"{_CODE}/power.py",
+        "driver.starting.add(vm.name)",
+        "pass",
+        {"unit": _POWER},
+    ),
+    Mutation(
+        "statement-of-several-is-dropped",
+        f"{_CODE}/marked_block.py",
+        "if old == new:",
+        "if old == new == []:",
+        {"unit": _CHANGES},
+    ),
+    Mutation(
+        "reservations-are-not-checked",
+        f"{_CODE}/network_problems.py",
+        "_check_reservations,",
+        "",
+        {"unit": (f"{_UNIT}/test_network.py",)},
     ),
 )

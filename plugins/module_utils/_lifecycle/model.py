@@ -361,6 +361,7 @@ class Traits:
 
     ``restored_as``: {power state of a snapshot: power state of the VM after its restore}, where they differ: VirtualBox
     and Hyper-V leave a VM suspended that was running. ``power_after_create``: Vagrant starts the VMs that it creates.
+    ``inherited`` returns the settings that a new VM has from its creation options, such as a template.
     ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
     ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
     ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
@@ -406,6 +407,7 @@ class Traits:
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     copies_running: bool = False
+    inherited: Callable[[Mapping], Mapping] = lambda creation: {}
     adjust: Callable = lambda vm, config: config
 
     @cached_property

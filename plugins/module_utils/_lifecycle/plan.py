@@ -117,8 +117,12 @@ def _plan_without_waiting(task):
 def _vm_to_create(task):
     """Return the new VM with its settings before any option is applied: a clone has those of its source."""
     if not is_cloned(task.request):
-        return task.vm
+        return task.vm.having(config=_inherited(task))
     return task.vm.having(config=config_of_clone(task.request, task.source, task.traits))
+
+
+def _inherited(task):
+    return {**task.vm.config, **task.traits.inherited(task.request.creation)}
 
 
 def _normalized(task, vm):
@@ -166,7 +170,7 @@ def _create_steps(task):
     if "create" not in _moves(task):
         return []
     check_creatable(task.vm, task.request, task.traits, task.known, task.source)
-    create = create_step(task.vm, task.request, task.traits, task.vm.config, task.source)
+    create = create_step(task.vm, task.request, task.traits, _inherited(task), task.source)
     return _create_and_configure(task, [create], task.request.config, ENDS_IN[task.request.state] or STOPPED)
 
 

@@ -47,6 +47,19 @@ def network(text, strict=False):
         return None
 
 
+def address(text):
+    """The IPv4Address of a text; that of the text 0.0.0.0, which is in no subnet, if it is not one."""
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return ipaddress.IPv4Address(0)
+
+
+def is_host_of(subnet, one):
+    """Whether an address is in a subnet, and is neither that of the subnet itself nor its broadcast address."""
+    return one in subnet and one not in (subnet.network_address, subnet.broadcast_address)
+
+
 def values_of(subnet):
     """The values of a subnet for the host's files. The host has the first address; DHCP leases some of the others."""
     first, size = subnet.network_address, subnet.num_addresses
@@ -101,15 +114,14 @@ def routes(stdout):
 
 def _destination(text):
     """A network as netstat shortens it: 10.50/16, 192.168.1.7; None for anything else."""
-    address, _slash, bits = text.partition("/")
-    octets = address.split(".")
-    if not all(one.isdigit() for one in octets) or len(octets) > _OCTETS or not (bits or len(octets) == _OCTETS):
-        return None
-    padded = ".".join([*octets, *["0"] * (_OCTETS - len(octets))])
-    try:
-        return ipaddress.ip_network(f"{padded}/{bits or _BITS}", strict=False)
-    except ValueError:
-        return None
+    return padded_network(text, _BITS) if "/" in text or text.count(".") == _OCTETS - 1 else None
+
+
+def padded_network(text, default_length):
+    """The IPv4Network of a text that may lack octets at its end and the length, such as 10.50/16; None for others."""
+    address, _slash, length = text.partition("/")
+    octets = [octet.lstrip("0") or octet[:1] for octet in address.split(".")]
+    return network(f"{'.'.join([*octets, *['0'] * (_OCTETS - len(octets))])}/{length or default_length}")
 
 
 def overlaps(subnet, used):

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
+from .openbsd_network import padded_network
+
 #: Statements of a VM. A keyword in quotes is a plain string.
-_FLAGS = ("enable", "disable", "sev", "seves")
+_SWITCHED = ("enable", "disable")
+_FLAGS = (*_SWITCHED, "sev", "seves")
 _KEYWORDS = frozenset(
     (*_FLAGS, "memory", "disk", "cdrom", "boot", "interfaces", "interface", "local", "owner", "allow")
 )
@@ -36,7 +39,7 @@ _SCAN = re.compile(
 )
 #: Text directly after a macro is appended to the last word of the macro.
 _REST_OF_WORD = re.compile(r"(?:\\\n|[^\s(){}!=\#,])*", re.ASCII)
-_DEFAULT_PREFIX = "100.64.0.0/10"
+_DEFAULT_PREFIX, _PREFIX_LENGTH = "100.64.0.0/10", 16
 #: The most nested includes, because files may include each other.
 _DEEPEST = 16
 
@@ -82,7 +85,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Block:
-    """A VM in a file. Its text is from ``start`` to ``end``; statements can be added at ``inside``."""
+    """A VM in a file. Its text is from ``start`` to ``end``; statements can be added at ``inside``.
+
+    ``boot`` is its kernel: that of the last block with its name, although vmd ignores everything else in such a block.
+    """
 
     name: str
     file: str
@@ -91,6 +97,7 @@ class Block:
     inside: int
     parent: Optional[str] = None
     statements: Sequence[Statement] = ()
+    boot: str = ""
 
     def all(self, keyword):
         return [one.value for one in self.statements if one.keyword == keyword]
@@ -101,13 +108,16 @@ class Block:
 
     @property
     def is_enabled(self):
-        """Whether vmd starts the VM with the host: yes, unless it is disabled."""
-        return not any(one.keyword == "disable" for one in self.statements)
+        """Whether vmd starts the VM with the host: yes, unless the last such statement disables it."""
+        return [one.keyword for one in self.statements if one.keyword in _SWITCHED][-1:] != ["disable"]
 
 
 @dataclass
 class Configuration:
-    """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}."""
+    """The content of vm.conf and the files that it includes: {name: Block}, {switch: interface}, and {path: text}.
+
+    Switches that are disabled are left out, as vmd does.
+    """
 
     blocks: Mapping = field(default_factory=dict)
     switches: Mapping = field(default_factory=dict)
@@ -232,7 +242,8 @@ class _Reader:
         while self._peek().kind != _LINE_END:
             words.append(self._next().text)
         if words[:2] == ["local", "prefix"]:
-            found.prefix = "".join(words[2:])
+            text = "".join(words[2:])
+            found.prefix = str(padded_network(text, _PREFIX_LENGTH) or text)
         elif words[:2] == ["staggered", "start"]:
             found.staggered = True
 
@@ -247,8 +258,9 @@ class _Reader:
         self._next()
         name, inside = self._string(), self._block()
         interfaces = [after.text for one, after in zip(inside, inside[1:]) if one.is_word("interface")]
-        # Of two switches with the same name, vmd uses the first.
-        found.switches.setdefault(name, (interfaces or [""])[-1])
+        if [one.text for one in inside if one.is_word(*_SWITCHED)][-1:] != ["disable"]:
+            # Of two switches with the same name, vmd uses the first.
+            found.switches.setdefault(name, (interfaces or [""])[-1])
 
     def _vm(self, found):
         start, parent = self._next().start, None
@@ -261,8 +273,9 @@ class _Reader:
             return
         inside = self._next().end
         statements = tuple(self._statements())
-        # vmd silently ignores a second block with the same name.
-        found.blocks.setdefault(name, Block(name, self._path, start, self._read, inside, parent, statements))
+        block = Block(name, self._path, start, self._read, inside, parent, statements)
+        # vmd silently ignores a second block with the same name, except its kernel.
+        found.blocks[name] = replace(found.blocks.get(name, block), boot=block.last("boot", ""))
 
     def _statements(self):
         while self.more() and not self._peek().is_mark("}"):
@@ -303,9 +316,14 @@ class _Reader:
         if token.is_text and not token.is_word(*_NIC_WORDS, *_KEYWORDS):
             nic["device"] = decoded(self._next().text)
         inside = self._block() if self._peek().is_mark("{") else self._rest_of_line()
-        for one, after in zip(inside, [*inside[1:], self._end]):
+        keyword = ""
+        for one in inside:
             if one.is_word(*_NIC_WORDS):
-                nic[one.text] = decoded(after.text) if one.text in _NIC_VALUES and after.is_text else True
+                keyword = one.text
+                nic[keyword] = True
+            elif keyword in _NIC_VALUES and one.is_text:
+                known = nic[keyword]
+                nic[keyword] = decoded(one.text) if known is True else known + decoded(one.text)
         return nic
 
     def _rest_of_line(self):

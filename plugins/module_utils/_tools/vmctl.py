@@ -9,10 +9,10 @@ Every message of vmctl goes to standard error, also those of success; only ``sta
 from __future__ import annotations
 
 import calendar
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Optional
 
 from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
 from . import openbsd_network
@@ -22,6 +22,7 @@ _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
 _BECOME = "Run the task as root (become: true)."
+_WAIT = "vmd rejects a third start of a VM within seconds. Run the task again in 6 seconds."
 #: State in vmctl status -> (power state, what the VM is busy with).
 _STATES = {
     "running": ("running", None),
@@ -51,13 +52,10 @@ class Busy(CommandFailed):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of ``vmctl status``. ``id`` and ``pid`` are numbers, ``pid`` is None if the VM does not run."""
+    """One line of ``vmctl status``, without process, terminal and owner of the VM."""
 
     id: int
-    pid: Optional[int]
     max_memory: str
-    tty: str
-    owner: str
     state: str
     name: str
     used_memory: str = ""
@@ -86,9 +84,8 @@ def rows(stdout):
     for line in stdout.splitlines():
         words = line.split(None, _COLUMNS - 1)
         if len(words) == _COLUMNS and words[0] != _HEADER and words[0].isdigit():
-            number, pid, _cpus, most, used, tty, owner, state, name = words
-            pid = int(pid) if pid.isdigit() else None
-            found[name] = Row(int(number), pid, most, "" if tty == "-" else tty, owner, state, name, used)
+            number, _pid, _cpus, most, used, _tty, _owner, state, name = words
+            found[name] = Row(int(number), most, state, name, used)
     return found
 
 
@@ -178,12 +175,15 @@ class Vmctl:
         return self._run("create", *words, timeout=None)
 
     def start(self, name):
+        """Start a VM of vm.conf. One that runs already, which vmctl may not list yet, is not an error."""
         try:
             return self._run("start", name)
         except CommandFailed as error:
             if _REFUSED_START in error.stderr:
-                raise RateLimited(error.argv, error.rc, error.stderr, remedy=_BECOME) from error
-            raise
+                remedy = _BECOME if os.geteuid() else _WAIT
+                raise RateLimited(error.argv, error.rc, error.stderr, remedy=remedy) from error
+            if _IN_PROGRESS not in error.stderr:
+                raise
 
     def stop(self, name, *options):
         """Ask the guest to shut down, or power off with ``-f``. A VM that is stopping already is not an error."""

@@ -87,6 +87,20 @@ def test_files_of_a_routed_network(host):
     assert "nat-to (egress:0) round-robin" in look["anchor"]
 
 
+def test_addresses_of_another_network_are_reported_and_nothing_is_changed(host):
+    before = host.look()
+    variables = {
+        "vmm_network_dhcp_first": "10.51.0.100",
+        "vmm_network_reservations": [{**RESERVATION, "address": "10.50.0.1"}],
+    }
+    for words in ([], ["--check"]):
+        done = host.play("vmm_network", *words, **ROUTED, **variables)
+        assert done.code != 0
+        assert "openbsd: 10.51.0.100 to 10.50.0.199 is no range of 10.50.0.0/24." in done.output
+        assert "web1: 10.50.0.1 is the address of the host" in done.output
+        assert host.look() == before
+
+
 def test_pf_conf_that_is_invalid_is_reported_and_nothing_is_changed(host):
     host.write("/etc/pf.conf", f"{STOCK_PF}pass in on on em0\n")
     before = host.look()
@@ -232,6 +246,7 @@ def test_options_are_checked_before_the_host_is_read(host):
     for variables, message in (
         ({"vmm_network_subnet": "10.50.0.0"}, "vmm_network_subnet is '10.50.0.0'; set auto"),
         ({"vmm_network_bridge": "em0"}, "vmm_network_bridge is 'em0'; set a bridge(4) or veb(4)"),
+        ({**ROUTED, "vmm_network_dhcp_last": "10.50.0.300"}, "'10.50.0.300' is not an IPv4 address"),
         ({"vmm_network_moed": "routed"}, "vmm_network_moed is not an option of role polyvirt.core.vmm_network"),
         ({**BRIDGED, "vmm_network_isolation": "enforced"}, "guests of a bridged network are members of the host's LAN"),
     ):

@@ -11,14 +11,15 @@ import re
 from ..._lifecycle.claims import FILE, NAME
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import ON
+from ..._lifecycle.model import ON, STOPPED
 from ..._lifecycle.planned import planned
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.optical import is_iso
-from .edit import invalid
+from .definition import config_inherited
+from .edit import INCOMPLETE, invalid
 from .settings.disk_checks import check_disks, check_start
-from .traits import READ_AGAIN, UNREAD
+from .traits import MOST_DISKS, MOST_NICS, READ_AGAIN, UNREAD
 
 _FIRMWARE = "/etc/firmware/vmm-bios"
 _DEVICES = "/dev"
@@ -32,14 +33,19 @@ def check_plan(driver, plan, released=frozenset()):
     """
     found = driver.found
     steps = list(planned(plan))
-    if any(one.step.verb in READ_AGAIN for one in steps):
+    _check_numbering(plan)
+    needs_reload = _needs_reload(found, plan, steps)
+    if needs_reload or any(one.step.verb in READ_AGAIN for one in steps):
         _check_file(driver, found, plan, steps)
+    if needs_reload:
+        check_reload(driver, found, plan.after.name, {plan.after.name})
     for one in steps:
         if one.step.verb == "delete":
             _check_no_instances(found, one.vm.name, {identity for kind, identity in released if kind == NAME})
-        _check_switches(found, one)
+        _check_switches(found, one, plan.after)
         _check_paths(one)
-        _check_creation(driver, found, one.step, plan.after.name)
+        _check_creation(driver, one.step, plan.after.name)
+        _check_kept_of_template(found, one.step, plan.after)
     check_disks(driver, found, plan, steps, {identity[1] for kind, identity in released if kind == FILE})
     if any(one.step.verb == "start" for one in steps):
         check_start(plan)
@@ -57,14 +63,13 @@ def _check_file(driver, found, plan, steps):
         if errors:
             raise invalid(path, errors)
     _check_is_ours(driver, found, plan.before.name, steps)
-    if _needs_reload(plan, steps):
-        check_reload(driver, found, name, {name})
 
 
 def check_reload(driver, found, name, starting):
-    """Raise if vmd would exit when it reads vm.conf, or start VMs later that are not in ``starting`` (names)."""
+    """Raise if vmd would reject vm.conf or exit, or start VMs later that are not in ``starting`` (names)."""
     path = driver.config_file
     _check_interfaces(driver, found, name)
+    _check_no_running_instances(found, path, name)
     others = found.others_started(starting)
     if others and found.configuration.staggered:
         raise Refused(
@@ -74,12 +79,15 @@ def check_reload(driver, found, name, starting):
         )
 
 
-def _needs_reload(plan, steps):
+def _needs_reload(found, plan, steps):
     """Return whether vmd has to read vm.conf again; changes of a running VM wait for its next start."""
+    verbs, name = {one.step.verb for one in steps}, plan.after.name
     kinds = {change.kind for one in steps if one.step.verb == "configure" for change in one.changes}
-    return any(one.step.verb != "configure" for one in steps) or bool(
-        kinds - set(UNREAD) and plan.before.power not in ON
-    )
+    is_unread = INCOMPLETE & (found.mark(name) or {}).keys() or name not in found.rows
+    is_changed = bool(kinds - set(UNREAD))
+    if verbs & {"create", "clone", "delete"} or ("start" in verbs and (is_unread or is_changed)):
+        return True
+    return is_changed and (plan.before.power not in ON or bool(verbs & {"stop", "kill"}))
 
 
 def _check_is_writable(path, name):
@@ -112,6 +120,17 @@ def _check_interfaces(driver, found, name):
         )
 
 
+def _check_no_running_instances(found, path, name):
+    """Raise Refused if instances run; the plan of ``name`` stops that VM before vmd reads the file."""
+    for one in found.configuration.blocks.values():
+        if one.parent and one.name != name and found.power(one.name) != STOPPED:
+            raise Refused(
+                f"{name}: vmd has to read {path} again, and would reject it because {one.name} runs, which is an"
+                f" instance of {one.parent}.",
+                f"Stop {one.name} first.",
+            )
+
+
 def _check_no_instances(found, name, deleted):
     """``deleted`` are the names of VMs that the task deletes before this one."""
     instances = sorted(
@@ -121,19 +140,36 @@ def _check_no_instances(found, name, deleted):
         raise Refused(f"{name}: it is the template of {', '.join(instances)}.", f"Delete {', '.join(instances)} first.")
 
 
+def _check_numbering(plan):
+    """Raise Refused for gaps: vmd numbers disks and NICs in their order in vm.conf, so there can be none."""
+    for option, prefix, maximum in (("disks", "disk", MOST_DISKS), ("networks", "", MOST_NICS)):
+        found = set(plan.after.config.get(option) or {})
+        wrong = sorted(found - {f"{prefix}{number}" for number in range(len(found))})
+        if wrong:
+            raise Refused(
+                f"{plan.after.name}: {option}: vmd numbers them in order without gaps, so there would be no"
+                f" {wrong[0]}.",
+                f"Use {prefix}0, {prefix}1, and so on, and remove the last one first.",
+            )
+        if len(found) > maximum:
+            raise Refused(
+                f"{plan.after.name}: {option}: {len(found)} are more than vmd supports ({maximum}).",
+                f"Use at most {maximum}.",
+            )
+
+
 # What a VM uses -------------------------------------------------------------------------------------------------------
 
 
-def _check_switches(found, one):
+def _check_switches(found, one, after):
     """Raise NotFound if vm.conf does not define a switch: vmd would start the VM without network, and only log that."""
-    for change in one.changes:
-        entry = change.new if change.kind == "networks.add" else {"source": change.new}
-        if change.kind not in ("networks.add", "networks.source") or not (entry or {}).get("source"):
-            continue
-        if entry["source"] not in found.configuration.switches:
+    changed = {change.key for change in one.changes if change.kind in ("networks.add", "networks.source")}
+    for key, nic in (after.config.get("networks") or {}).items():
+        switch = nic.get("source") if one.step.verb == "start" or key in changed else None
+        if switch and switch not in found.configuration.switches:
             known = ", ".join(sorted(found.configuration.switches)) or "none"
             raise NotFound(
-                f"{one.vm.name}: networks[{change.key}].source: vm.conf has no switch '{entry['source']}'.",
+                f"{after.name}: networks[{key}].source: vm.conf has no switch '{switch}'.",
                 f"Its switches: {known}. The role vmm_network creates one.",
             )
 
@@ -157,22 +193,35 @@ def _check_owner(name, owner):
             )
 
 
-def _check_creation(driver, found, step, name):
+def _check_creation(driver, step, name):
     creation = step.arguments.get("creation") or {}
     if creation.get("cloud_init") is not None:
         seed.check_documents(step.arguments, name)
         seed.find_tool(driver.commands)
-    if creation.get("instance_of"):
-        _check_instance(found, name, creation["instance_of"], step.arguments["config"])
+
+
+def _check_kept_of_template(found, step, after):
+    block = found.configuration.blocks.get(after.name) if step.verb == "configure" else None
+    parent = (step.arguments.get("creation") or {}).get("instance_of") or (block.parent if block else None)
+    if parent:
+        _check_instance(found, after.name, parent, after.config)
 
 
 def _check_instance(found, name, parent, config):
-    """Raise for what vmd rejects when it reads vm.conf, although ``vmd -n`` accepts it."""
-    if parent not in found.configuration.blocks:
+    """Raise for what vmd rejects when it reads vm.conf although ``vmd -n`` accepts it, or what an instance inherits."""
+    template = found.definition(parent)
+    if template is None:
         raise NotFound(f"{name}: instance_of: there is no VM '{parent}' in vm.conf.", "Create it first.")
-    macs = [nic["mac"] for nic in (config.get("networks") or {}).values() if nic.get("mac")]
-    for option, value in (("networks[].mac", macs), ("owner", config.get("owner"))):
-        if value:
+    inherited, networks = config_inherited(template), config.get("networks") or {}
+    known = inherited["networks"]
+    macs = {nic["mac"] for key, nic in networks.items() if nic.get("mac") and nic != known.get(key)}
+    for option, is_rejected in (
+        ("networks", len(networks) < len(known)),
+        ("networks[].mac", any(macs - {nic.get("mac")} for nic in known.values())),
+        ("owner", (config.get("owner") or "") != inherited["owner"]),
+        ("iso", inherited["iso"] and not config.get("iso")),
+    ):
+        if is_rejected:
             raise Refused(f"{name}: {option}: an instance has that of its template '{parent}'.", f"Omit {option}.")
 
 

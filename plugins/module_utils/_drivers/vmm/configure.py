@@ -46,7 +46,8 @@ def _changed_definition(driver, vm, step, definition, config, mark):
     for slot, disk in sorted(config["disks"].items()):
         path = disk.get("source") or disk_path(driver, vm.name, slot, disk.get("format"))
         disks.append((path, formats[path] if path in formats else disk.get("format")))
-    added = {change.key for change in step.changes if change.kind == "networks.add"}
+    # vmd rejects an instance if its NIC has another MAC address than the NIC of the template.
+    added = {change.key for change in step.changes if change.kind == "networks.add" and not definition.parent}
     new = with_macs(vm.name, {index: entry for index, entry in config["networks"].items() if index in added})
     return with_config(definition, {**config, "networks": {**config["networks"], **new}}, disks, mark["files"])
 

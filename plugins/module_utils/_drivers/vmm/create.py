@@ -45,7 +45,8 @@ def _create(driver, vm, step, content, inputs):
         "description": config.get("description") or "",
         "inputs": inputs,
     }
-    definition = with_config(Definition(vm.name, parent), {**config, "networks": networks}, disks, seeds)
+    template = driver.edit.found.definition(parent) if parent else None
+    definition = with_config(Definition(vm.name, parent, template), {**config, "networks": networks}, disks, seeds)
     driver.edit.define(definition, with_settings(mark, config), ABSENT)
     driver.created.add(vm.name)
 

@@ -49,10 +49,14 @@ class Nic:
 
 @dataclass(frozen=True)
 class Definition:
-    """The block of a VM. ``memory`` is in bytes; ``disks`` are (path, format), with format None if vmd detects it."""
+    """The block of a VM. ``memory`` is in bytes; ``disks`` are (path, format), with format None if vmd detects it.
+
+    An instance has what it inherits from its ``template``, the Definition of its ``parent``; its block does not.
+    """
 
     name: str
     parent: Optional[str] = None
+    template: Optional[Definition] = None
     enabled: bool = True
     memory: Optional[int] = None
     disks: Sequence = ()
@@ -63,8 +67,26 @@ class Definition:
     owner: str = ""
     native: Mapping = ()
 
+    def _own(self):
+        """Return this Definition without what it inherits. A block without any device is invalid, so it has memory."""
+        template, count = self.template, len(self.nics)
+        if template is None:
+            return self
+        while count and self.nics[count - 1 : count] == template.nics[count - 1 : count]:
+            count -= 1
+        same_memory = (self.memory or _DEFAULT_MEMORY) == (template.memory or _DEFAULT_MEMORY)
+        return replace(
+            self,
+            template=None,
+            memory=None if same_memory and self.disks else self.memory,
+            cdrom="" if self.cdrom == template.cdrom else self.cdrom,
+            nics=self.nics[:count],
+        )
+
     def statements(self):
         """Return all statements of the block as [(keyword, text in the file)]."""
+        if self.template is not None:
+            return self._own().statements()
         found = [] if self.enabled else [("disable", "disable")]
         found += [("memory", f"memory {self.memory // MIB}M")] if self.memory else []
         for path, kind in self.disks:
@@ -92,7 +114,7 @@ def definition_of(block, blocks):
         memory=_memory(block.last("memory")),
         disks=tuple(block.all("disk")),
         cdrom=block.last("cdrom", ""),
-        boot=block.last("boot", ""),
+        boot=block.boot,
         boot_device=block.last("boot device", ""),
         nics=_nics(block),
         owner=block.last("owner", ""),
@@ -103,13 +125,21 @@ def definition_of(block, blocks):
 
 
 def _with_inherited(own, parent):
-    """Return an instance with what it inherits: memory, cdrom and further NICs, but not disks and kernel."""
+    """Return an instance with what it inherits: memory, cdrom, owner and further NICs, but not disks and kernel."""
+    user, group = (mine or theirs for mine, theirs in zip(_user_and_group(own.owner), _user_and_group(parent.owner)))
     return replace(
         own,
+        template=parent,
         memory=own.memory or parent.memory,
         cdrom=own.cdrom or parent.cdrom,
+        owner=f"{user}:{group}" if group else user,
         nics=(*own.nics, *parent.nics[len(own.nics) :]),
     )
+
+
+def _user_and_group(owner):
+    user, _colon, group = owner.partition(":")
+    return user, group
 
 
 def _memory(text):
@@ -143,7 +173,7 @@ def _rest(nic):
 
 
 def _native(block):
-    allowed = block.last("allow")
+    allowed = [word for words in block.all("allow") for word in words]
     flags = {flag: True for flag in NATIVE_FLAGS if block.last(flag)}
     return {**({"allow": tuple(allowed)} if allowed else {}), **flags}
 
@@ -172,6 +202,12 @@ def config_of(definition, mark, image_of, native_keys=()):
         "owner": definition.owner,
         "native": {key: _native_value(dict(definition.native), key) for key in native_keys},
     }
+
+
+def config_inherited(template):
+    """Return {option: value} that an instance of a template has without setting it."""
+    config = config_of(template, None, lambda _path: (None, None))
+    return {option: config[option] for option in ("memory", "iso", "owner", "networks")}
 
 
 def _native_value(native, key):

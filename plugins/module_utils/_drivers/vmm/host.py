@@ -18,7 +18,7 @@ _FIRST_LINE = "mainbus0 at root"
 _SYSTEM = "OpenBSD"
 
 
-def host_facts(commands, tool):
+def host_facts(commands, tool, config_file):
     """Return further keys of ``host`` for the info module; values that cannot be determined are None."""
     system = _output(commands, "uname", "-sr").split()
     if system[:1] != [_SYSTEM]:
@@ -38,11 +38,20 @@ def host_facts(commands, tool):
         "running": _succeeds(commands, "rcctl", "check", "vmd"),
         "initialized": _vmd_responds(tool) and files.exists(_FIRMWARE),
     }
-    return {**facts, "message": _message(facts)}
+    return {
+        **facts,
+        "message": _missing(facts) or _invalid(tool, config_file) or f"vmd of OpenBSD {system[1]} answers.",
+    }
 
 
-def _message(facts):
-    """Return a text about the first thing that is missing, and its remedy."""
+def _invalid(tool, config_file):
+    """Return a text about an invalid vm.conf, whose VMs may differ from those that vmd knows."""
+    errors = tool.validate(config_file) if files.exists(config_file) else ""
+    return f"vmd answers, but would reject {config_file}: {errors}" if errors else ""
+
+
+def _missing(facts):
+    """Return a text about the first thing that is missing, and its remedy; empty if nothing is."""
     for key, text in (
         ("available", "vmctl or vmd is missing; both are part of OpenBSD on amd64."),
         (
@@ -56,7 +65,7 @@ def _message(facts):
     ):
         if facts[key] is False:
             return text
-    return f"vmd of OpenBSD {facts['version']} answers."
+    return ""
 
 
 def _is_attached(commands):

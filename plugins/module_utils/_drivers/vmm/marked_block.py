@@ -181,6 +181,8 @@ def changed_block(text, block, before, after):
     for keyword in dict.fromkeys(keyword for keyword, _text in (*before, *after)):
         written = [one for one in block.statements if _kind(one.keyword) == keyword]
         old, new = ([line for kind, line in statements if kind == keyword] for statements in (before, after))
+        if old == new:
+            continue  # A statement that is written more than once stays: vmd uses the last one.
         for number, statement in enumerate(written):
             if number >= len(new):
                 edits.append((*_whole_line(text, statement.start, statement.end), ""))

@@ -27,6 +27,7 @@ OWN = "# Written by the role polyvirt.core.vmm_network."
 #: A subnet needs addresses for the host, for guests and for leases.
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 8, 29
 _NO_SERVICE = {"enabled": False, "running": False, "flags": ""}
+_RESERVATION = {name: Option(required=True) for name in ("name", "mac", "address")}
 _NETWORK = {
     "state": Option(choices=("present", "absent"), default="present"),
     "mode": Option(choices=("local", "bridged", "routed"), default="local"),
@@ -36,6 +37,9 @@ _NETWORK = {
     "host_interface": Option(default="vether0"),
     "port": Option(default=""),
     "dhcp": Option("bool", default=True),
+    "dhcp_first": Option(default=""),
+    "dhcp_last": Option(default=""),
+    "reservations": Option("list", elements="dict", default=(), options=_RESERVATION),
     "filter": Option("bool", default=False),
 }
 OPTIONS = {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from ..._tools import openbsd_network as net
 
@@ -18,7 +19,15 @@ def problems(host, wanted, subnet):
     """Return one sentence for each problem; none if the network can be set up or removed."""
     checks = [_check_users, _check_validity]
     if wanted["state"] == "present":
-        checks += [_check_files, _check_subnet, _check_bridge, _check_switch, _check_host]
+        checks += [
+            _check_files,
+            _check_subnet,
+            _check_leases,
+            _check_reservations,
+            _check_bridge,
+            _check_switch,
+            _check_host,
+        ]
     return [sentence for check in checks for sentence in check(host, wanted, subnet)]
 
 
@@ -70,6 +79,41 @@ def _check_subnet(host, wanted, subnet):
         return
     for network, where in net.overlaps(subnet, host.used(wanted)):
         yield f"{subnet} overlaps {network} ({where}). Set vmm_network_subnet to another subnet, or to auto."
+
+
+def _check_leases(_host, wanted, subnet):
+    """Find a range for leases that dhcpd rejects, or that has the address of the host."""
+    if subnet is None or not wanted["dhcp"]:
+        return
+    first, last = _range(wanted, subnet)
+    if not (first <= last and net.is_host_of(subnet, first) and net.is_host_of(subnet, last)):
+        yield f"{first} to {last} is no range of {subnet}. Correct vmm_network_dhcp_first and vmm_network_dhcp_last."
+    elif first <= subnet.network_address + 1 <= last:
+        yield f"{first} to {last} contains the address of the host, {first}. Set vmm_network_dhcp_first to {first + 1}."
+
+
+def _range(wanted, subnet):
+    values = net.values_of(subnet)
+    return [net.address(wanted[key] or values[key]) for key in ("dhcp_first", "dhcp_last")]
+
+
+def _check_reservations(_host, wanted, subnet):
+    """Find reservations that dhcpd ignores, or by which two guests get one address."""
+    entries = wanted["reservations"] if subnet and wanted["dhcp"] else ()
+    for key in ("name", "mac", "address"):
+        for value, count in Counter(one[key].lower() for one in entries).items():
+            if count > 1:
+                yield f"vmm_network_reservations: {count} of them have the {key} {value}. Correct them."
+    for one in entries:
+        address, (first, last) = net.address(one["address"]), _range(wanted, subnet)
+        fault = (
+            f"not an address for a guest of {subnet}" if not net.is_host_of(subnet, address)
+            else "the address of the host" if address == subnet.network_address + 1
+            else f"in the range for leases, {first} to {last}" if first <= address <= last
+            else ""
+        )  # fmt: skip
+        if fault:
+            yield f"vmm_network_reservations: {one['name']}: {address} is {fault}. Choose another address."
 
 
 def _check_bridge(host, wanted, _subnet):

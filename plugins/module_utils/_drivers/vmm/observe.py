@@ -25,11 +25,15 @@ LEASES = "/var/db/dhcpd.leases"
 
 @dataclass(frozen=True)
 class Found:
-    """One observation: vm.conf with its ``parts``, and ``rows`` {name: Row} of vmctl status."""
+    """One observation: vm.conf with its ``parts``, and ``rows`` {name: Row} of vmctl status.
+
+    ``starting`` are the names of VMs that this task has started, and that vmctl has not listed since.
+    """
 
     configuration: Configuration
     parts: Parts
     rows: Mapping
+    starting: frozenset = frozenset()
 
     def names(self, with_unfinished=False):
         """Return the names of all VMs: those in vm.conf, and those that were started on the command line."""
@@ -71,20 +75,22 @@ class Found:
         return [name for name in stopped if not self.is_ours(name) and name not in names]
 
     def power(self, name):
-        return self.rows[name].power if name in self.rows else STOPPED
+        if name in self.rows:
+            return self.rows[name].power
+        return RUNNING if name in self.starting else STOPPED
 
 
 def observed_vm(found, name, native_keys=()):
     """Return one Vm. A VM that vm.conf does not define exists only while it runs."""
     row, mark = found.rows.get(name), found.mark(name)
     stored, running = found.stored_and_running(name)
-    is_on = row is not None and row.power != STOPPED
+    is_on = found.power(name) != STOPPED
     vm = Vm(
         name=name,
         id=name,
         power=found.power(name),
         reason="" if row is None else f"vmd says '{row.state}'" if row.busy or row.power == "unknown" else "",
-        busy=row.busy if row else None,
+        busy=row.busy if row else "starting" if is_on else None,
         persistent=stored is not None,
         mark=mark,
         files=files_of(found, name, stored),

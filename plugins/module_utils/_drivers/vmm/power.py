@@ -34,6 +34,7 @@ def start(driver, vm, step):
     row = found.rows.get(vm.name)
     if row is None or (row.power == STOPPED and not row.busy):
         driver.tool.start(_vmctl_argument(driver, vm))
+        driver.starting.add(vm.name)
 
 
 def _vmctl_argument(driver, vm):

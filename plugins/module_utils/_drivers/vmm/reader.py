@@ -40,6 +40,8 @@ class VmmReader:
         self.config_file, self._native_keys = options["config_file"], tuple(options.get("native") or ())
         #: The Found of the last observation; plans are based on it.
         self.found = None
+        #: Names of the VMs that this task has started, until vmctl lists them.
+        self.starting = set()
 
     def traits(self):
         return vmm_traits(self)
@@ -55,7 +57,7 @@ class VmmReader:
     def host_facts(self):
         from .host import host_facts
 
-        return host_facts(self.commands, self.tool)
+        return host_facts(self.commands, self.tool, self.config_file)
 
     def read_found(self):
         """Read vm.conf and vmctl status; return them as Found."""
@@ -65,7 +67,8 @@ class VmmReader:
         if set(configuration.blocks) - set(rows):
             # vmctl does not list a VM for a moment while it starts or stops.
             rows = {**rows, **self.tool.status()}
-        return Found(configuration, parts, rows)
+        self.starting -= set(rows)
+        return Found(configuration, parts, rows, frozenset(self.starting))
 
 
 def _is_wanted(name, targets):

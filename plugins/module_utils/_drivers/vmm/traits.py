@@ -24,12 +24,12 @@ from ..._lifecycle.model import (
 )
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._tools.vmctl import Busy, RateLimited
-from .definition import LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, slot_name
+from .definition import LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, config_inherited, slot_name
 from .marked_block import cannot_be_quoted
 from .options import VMM
 
 #: vmd's limits, from vmd.h.
-_LONGEST_NAME, _MOST_DISKS, _MOST_NICS = 63, 4, 4
+_LONGEST_NAME, MOST_DISKS, MOST_NICS = 63, 4, 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _OWNER = re.compile(r"[\w.-]*(:[\w.-]+)?", re.ASCII)
 _VERBS = frozenset({"create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "delete"})
@@ -49,6 +49,10 @@ def vmm_traits(reader):
             return ()
         others = reader.found.others_started({vm.name})
         return tuple(f"{name}: vmd starts it when it reads vm.conf again; it is stopped at once" for name in others)
+
+    def inherited(creation):
+        template = reader.found.definition(creation["instance_of"]) if creation.get("instance_of") else None
+        return config_inherited(template) if template else {}
 
     return Traits(
         platform=VMM.name,
@@ -78,6 +82,7 @@ def vmm_traits(reader):
         side_effects=side_effects,
         # The guest has 3 s to acknowledge and 120 s to finish; then vmd powers it off.
         stop_timeout=130,
+        inherited=inherited,
         adjust=_normalized,
     )
 
@@ -136,9 +141,6 @@ def _normalized(vm, config):
     _check_values(vm, config)
     if "native" in config:
         adjusted["native"] = _native(vm, config["native"])
-    for option, prefix, maximum in (("disks", "disk", _MOST_DISKS), ("networks", "", _MOST_NICS)):
-        if option in config:
-            _check_numbering(vm, option, prefix, maximum, config[option])
     _check_new_disks(vm, config.get("disks") or {})
     if "networks" in config:
         adjusted["networks"] = {index: _network(vm, index, entry) for index, entry in config["networks"].items()}
@@ -188,24 +190,6 @@ def _native(vm, given):
     if not isinstance(allowed, list) or not all(_NAME.fullmatch(str(word)) for word in allowed):
         raise Refused(f"{vm.name}: native.allow: '{allowed}' is not a list of words.", "See allow in vm.conf(5).")
     return {**given, **({"allow": tuple(map(str, allowed))} if "allow" in given else {})}
-
-
-def _check_numbering(vm, option, prefix, maximum, requested):
-    """Raise Refused for gaps: vmd numbers disks and NICs in their order in vm.conf, so there can be none."""
-    present = set(vm.config.get(option) or {})
-    removed = {slot for slot, entry in requested.items() if entry is None}
-    after = (present | set(requested)) - removed
-    expected = {f"{prefix}{number}" for number in range(len(after))}
-    if after != expected:
-        wrong = sorted((after - expected) or after)[0]
-        raise Refused(
-            f"{vm.name}: {option}: vmd numbers them in order without gaps, so there would be no {wrong}.",
-            f"Use {prefix}0, {prefix}1, and so on, and remove the last one first.",
-        )
-    if len(after) > maximum:
-        raise Refused(
-            f"{vm.name}: {option}: {len(after)} are more than vmd supports ({maximum}).", f"Use at most {maximum}."
-        )
 
 
 def _network(vm, index, entry):

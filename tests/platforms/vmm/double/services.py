@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from . import options
@@ -199,7 +200,7 @@ class _Service:
 
 
 def dhcpd(world, words):
-    """``dhcpd -n``: check that each statement ends with a semicolon or is a block."""
+    """``dhcpd -n``: check that each statement ends with a semicolon or is a block, and that ranges are in subnets."""
     found, _interfaces = options.parse(words, "A:C:L:c:dfl:nu:vY:y:")
     path = dict(found).get("c", "/etc/dhcpd.conf")
     if not world.host.exists(path):
@@ -215,4 +216,13 @@ def dhcpd(world, words):
             statement = "" if piece in "{};" else statement + piece
     if depth or statement:
         problems.append(f"{path}: unexpected end of file.\n")
+    problems += _ranges_elsewhere(world.host.read(path))
     return int(bool(problems)), "", "".join(problems)
+
+
+def _ranges_elsewhere(text):
+    for address, mask, block in re.findall(r"subnet (\S+) netmask (\S+) \{(.*?)^\}", text, re.DOTALL | re.MULTILINE):
+        subnet = ipaddress.ip_network(f"{address}/{mask}")
+        for first, last in re.findall(r"range (\S+) (\S+);", block):
+            if any(ipaddress.ip_address(one) not in subnet for one in (first, last)):
+                yield f"Address range {first} to {last} not on net {address}/{mask}!\n"

@@ -58,9 +58,7 @@ def test_status_is_read_by_words_because_columns_may_be_wider_than_their_heading
         "x": (4, "running", "stopping"),
         "late": (5, "stopped", "waiting for its staggered start"),
     }
-    assert (rows["web01"].tty, rows["late"].tty, rows["x"].owner, rows["late"].pid) == (
-        "ttyp1", "", "verylonguser:gr", None,
-    )  # fmt: skip
+    assert (rows["web01"].max_memory, rows["web01"].used_memory, rows["x"].used_memory) == ("1.0G", "248M", "900M")
 
 
 def test_unrecognized_state_is_unknown():

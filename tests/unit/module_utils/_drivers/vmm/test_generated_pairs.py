@@ -108,4 +108,4 @@ def test_failed_enlargement_of_a_disk_is_not_reported_as_a_change():
         lost = pair.run(disturbance=Disturbance("lost", 1))
         assert (lost.failed, lost.changed, lost.diff, pair.platform_state()) == (True, False, [], before)
         again = pair.run()
-        assert (again.failed, again.changed, again.vms[0]["disks"][0]["size"]) == (False, True, 24 << 20)
+        assert (again.failed, again.changed, again.vms[0]["disks"][0]["size"]) == (False, True, "24M")

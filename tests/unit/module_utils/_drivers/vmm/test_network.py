@@ -34,3 +34,36 @@ def test_invalid_prefix_of_vm_conf_is_named(host):
     host.write("/etc/vm.conf", "local prefix 100.64.0.300/10\n")
     problems = compared(host, subnet="10.60.0.0/24")["problems"]
     assert "vm.conf is invalid" in " ".join(problems)
+
+
+WEB = {"name": "web", "mac": "fe:e1:bb:00:00:01", "address": "10.60.0.11"}
+
+
+def other(**values):
+    return {**WEB, "name": "db", "mac": "fe:e1:bb:00:00:02", "address": "10.60.0.12", **values}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ({"reservations": [{**WEB, "address": "10.60.0.1"}]}, "web: 10.60.0.1 is the address of the host"),
+        ({"reservations": [{**WEB, "address": "10.61.0.1"}]}, "web: 10.61.0.1 is not an address for a guest of"),
+        ({"reservations": [{**WEB, "address": "10.60.0.255"}]}, "web: 10.60.0.255 is not an address for a guest"),
+        ({"reservations": [{**WEB, "address": "10.60.0.150"}]}, "web: 10.60.0.150 is in the range for leases"),
+        ({"reservations": [WEB, other(mac="FE:E1:BB:00:00:01")]}, "2 of them have the mac fe:e1:bb:00:00:01"),
+        ({"reservations": [WEB, other(address="10.60.0.11")]}, "2 of them have the address 10.60.0.11"),
+        ({"reservations": [WEB, other(name="web")]}, "2 of them have the name web"),
+        ({"dhcp_first": "10.50.0.100", "dhcp_last": "10.50.0.199"}, "10.50.0.100 to 10.50.0.199 is no range of"),
+        ({"dhcp_first": "10.60.0.200"}, "10.60.0.200 to 10.60.0.199 is no range of"),
+        ({"dhcp_first": "10.60.0.1"}, "contains the address of the host, 10.60.0.1. Set"),
+    ],
+)  # fmt: skip
+def test_addresses_that_dhcpd_cannot_serve_are_problems(host, wanted, problem):
+    (found,) = compared(host, subnet="10.60.0.0/24", **wanted)["problems"]
+    assert problem in found
+    assert compared(host, subnet="10.60.0.0/24", dhcp=False, **wanted)["problems"] == []
+
+
+def test_addresses_that_dhcpd_serves(host):
+    wanted = {"reservations": [WEB, other()], "dhcp_first": "10.60.0.2", "dhcp_last": "10.60.0.10"}
+    assert compared(host, subnet="10.60.0.0/24", **wanted)["problems"] == []

@@ -127,11 +127,31 @@ def test_third_start_within_seconds_is_retried(running):
     assert well(running, state="started").vms[0]["state"] == "running"
 
 
-def test_vm_that_vmctl_does_not_list_for_a_moment_still_exists(host):
-    host.change(status_gap=0.4)
-    well(host, state="started", **DISKS)
+class _RejectsStarts(InProcess):
+    def run(self, argv, **more):
+        if argv[1:2] != ["start"]:
+            return super().run(argv, **more)
+        return Completed(tuple(argv), 1, "", "vmctl: start vm command failed: Operation not permitted\n")
+
+
+@pytest.mark.parametrize(("user", "remedy"), [(0, "Run the task again in 6 seconds"), (1000, "Run the task as root")])
+def test_start_that_stays_rejected_has_the_remedy_for_its_user(host, monkeypatch, user, remedy):
+    well(host, **DISKS)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    outcome = task(host, commands=_RejectsStarts(host), state="started", timeout=20)
+    assert (outcome.failed, remedy in outcome.msg) == (True, True), outcome.msg
+
+
+@pytest.mark.parametrize("autostart", [False, True])
+@pytest.mark.parametrize("gap", [0.4, 2, 5])
+def test_vm_that_vmctl_does_not_list_for_a_moment_still_exists(host, gap, autostart):
+    host.change(status_gap=gap)
+    well(host, state="started", autostart=autostart, **DISKS)
     well(host, state="stopped", stop_mode="force")
-    well(host, state="absent")
+    well(host, state="started")
+    assert well(host, state="restarted", stop_mode="force").vms[0]["state"] == "running"
+    well(host, state="paused")
+    well(host, state="absent", stop_mode="force")
 
 
 def test_vm_of_the_command_line_exists_only_while_it_runs(host):
@@ -225,6 +245,13 @@ def test_host_that_can_run_vms(host):
         "available": True, "enabled": True, "running": True, "initialized": True, "cpu_supported": True,
     }  # fmt: skip
     assert (found["version"], found["message"]) == ("7.8", "vmd of OpenBSD 7.8 answers.")
+
+
+def test_invalid_vm_conf_is_named(host):
+    host.write("/etc/vm.conf", "vm {\n")
+    found = info(host)
+    assert f"vmd answers, but would reject {host.config_file}: " in found["host"]["message"]
+    assert "vm.conf:1: syntax error" in found["host"]["message"]
 
 
 def test_host_without_vmd_is_no_failure():

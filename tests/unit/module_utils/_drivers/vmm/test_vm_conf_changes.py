@@ -9,11 +9,12 @@ import os
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.settings import disk_checks
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
-from unit.module_utils._drivers.vmm.in_process import FOREIGN, InProcess, foreign, info, openbsd, task, well
+from unit.module_utils._drivers.vmm.in_process import InProcess, foreign, info, openbsd, task, well
 
 DISKS = {"disks": [{"size": "16M"}]}
 
@@ -107,6 +108,24 @@ def test_stopped_vm_outside_of_the_marked_lines_stays_stopped_after_its_change(h
     assert (host.states(), host.text()) == ({}, "")
 
 
+@pytest.mark.parametrize(
+    ("more", "given", "changed"),
+    [
+        ("\tdisable\n\tenable\n", {"autostart": False}, "\tdisable\n"),
+        ("\tenable\n\tdisable\n", {"memory": "96M"}, "\tenable\n\tdisable\n"),
+    ],
+)
+def test_last_of_several_statements_counts_and_is_changed(host, more, given, changed):
+    """An earlier version read every block with ``disable`` as disabled."""
+    text = foreign(host, more=more)
+    host.call("vmctl", "stop", "-fw", "mail")
+    assert info(host, "mail")["vms"][0]["autostart"] is more.endswith("enable\n")
+    well(host, **DISKS)
+    assert host.states()["mail"] == "stopped"
+    assert well(host, name=["mail"], allow_foreign_edit=True, **given).changed
+    assert host.text().startswith(text.replace(more, changed).replace("64M", given.get("memory", "64M")))
+
+
 def test_vm_in_an_included_file_is_changed_there(host):
     host.write("/etc/vm.conf", f'include "{host.file("/etc/mail.conf")}"\n')
     text = foreign(host, more="\tdisable\n", name="/etc/mail.conf")
@@ -129,6 +148,45 @@ def test_switch_without_its_interface_would_end_vmd(host):
     assert (outcome.failed, "bridge0" in outcome.msg, "vmd would exit" in outcome.msg) == (True, True, True)
     host.well("ifconfig", "bridge0", "create")
     well(host, networks=[{"type": "network", "source": "uplink"}], **DISKS)
+
+
+@pytest.mark.parametrize("given", [{"state": "restarted"}, {"memory": "80M", "state": "stopped"}], ids=str)
+def test_change_that_vmd_reads_later_would_end_it_as_well(host, given):
+    well(host, state="started", memory="64M", **DISKS)
+    well(host, memory="96M")
+    host.write("/etc/vm.conf", 'switch "uplink" { interface bridge0 }\n' + host.text())
+    for check in (True, False):
+        outcome = task(host, check=check, stop_mode="force", **given)
+        assert "web: vmd has to read" in outcome.msg
+        assert "vmd would exit" in outcome.msg
+    assert host.states() == {"web": "running"}
+    well(host, state="stopped", stop_mode="force")
+
+
+def test_disabled_switch_does_not_exist_for_vmd(host):
+    """Its interface may be missing, and no VM can use it: vmd would start that VM without a network."""
+    host.write("/etc/vm.conf", 'switch "uplink" {\n\tdisable\n\tinterface bridge0\n}\n')
+    well(host, **DISKS)
+    outcome = task(host, check=True, name=["b"], networks=[{"type": "network", "source": "uplink"}], **DISKS)
+    assert "b: networks[0].source: vm.conf has no switch 'uplink'." in outcome.msg
+
+
+def test_vm_is_not_started_without_its_switch(host):
+    foreign(host, more='\tdisable\n\tinterface { switch "gone" }\n')
+    for check in (True, False):
+        outcome = task(host, check=check, name=["mail"], state="started")
+        assert "mail: networks[0].source: vm.conf has no switch 'gone'." in outcome.msg
+    assert host.states() == {"mail": "stopped"}
+
+
+@pytest.mark.parametrize("creation", ["image", "clone"])
+def test_second_disk_beside_the_one_of_an_image_or_a_clone(host, creation):
+    well(host, name=["base"], **DISKS)
+    source = "base" if creation == "clone" else host.disk()
+    well(host, **{creation: {"source": source}}, disks=[{"slot": "disk1", "size": "16M"}])
+    assert host.files()[-2:] == ["web-disk0.qcow2", "web-disk1.qcow2"]
+    outcome = task(host, check=True, disks=[{"slot": "disk3", "size": "16M"}])
+    assert "so there would be no disk3" in outcome.msg
 
 
 def test_failed_reload_restores_the_file_and_removes_new_disks(host):
@@ -223,6 +281,16 @@ def test_relative_path_is_an_error(host, given):
         task(host, check=True, **DISKS, **given)
 
 
+def test_directory_of_new_disks_must_exist_unless_it_is_the_default(host, monkeypatch):
+    folder = host.folder / "typo"
+    for check in (True, False):
+        outcome = task(host, check=check, storage_path=str(folder), **DISKS)
+        assert f"web: storage_path: {folder} does not exist." in outcome.msg
+    monkeypatch.setattr(disk_checks, "STORAGE", str(folder))
+    well(host, storage_path=str(folder), **DISKS)
+    assert [path.name for path in folder.iterdir()] == ["web-disk0.qcow2"]
+
+
 def test_new_file_is_readable_by_root_alone(host):
     well(host, **DISKS)
     assert host.config_file.stat().st_mode & 0o777 == 0o600
@@ -265,20 +333,6 @@ def test_vm_lifecycle_on_every_release(release):
             predicted = task(host, check=True, **given)
             assert (predicted.changed, well(host, **given).changed) == (is_changed, is_changed), given
         assert (host.text(), host.files()) == ("", [])
-
-
-def test_instance_of_a_template_inherits_what_the_task_does_not_set(host):
-    template = FOREIGN.format(
-        disk=host.disk(), more="\tdisable\n\tlocal interface\n\tallow instance { memory, disk }\n"
-    )
-    host.write("/etc/vm.conf", template)
-    host.well("vmctl", "reload")
-    well(host, instance_of="mail", networks=[], **DISKS)
-    assert 'vm "mail" instance "web" {' in host.text()
-    (known,) = [vm for vm in host.state.look()["vms"] if vm["name"] == "web"]
-    assert (known["instance_of"], len(known["interfaces"])) == ("mail", 1)
-    refused = task(host, name=["mail"], state="absent", allow_foreign_edit=True)
-    assert (refused.failed, "template of web" in refused.msg) == (True, True)
 
 
 @pytest.mark.parametrize("name", ["größe", "ą", os.fsdecode(b"gr\xf6\xdfe")])
