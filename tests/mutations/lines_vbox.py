@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "description-of-a-snapshot-is-a-snapshot",
+        "plugins/module_utils/_tools/vboxmanage_long.py",
+        "head = _SNAPSHOT.search(text, head.end() + max(map(len, own), default=0))",
+        "head = _SNAPSHOT.search(text, head.end())",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
         "copies-of-settings-are-left",
         f"{_CODE}/delete.py",
         "_remove_settings_backups(vbox_vm.folder, base_name(vbox_vm))",

@@ -91,6 +91,14 @@ def settings_in(path):
         return None
 
 
+def descriptions_in(uuid, path):
+    """(description of the VM, descriptions of its snapshots with several lines), or None if they cannot be read."""
+    file = settings_in(path)
+    if file is None or file.uuid != uuid:
+        return None
+    return (file.description, *(one.description for one in file.snapshots.values() if "\n" in one.description))
+
+
 def settings_file(text):
     """The SettingsFile from its text, or None if it cannot be parsed."""
     try:

@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
 
 TEXT = 'one "two"\nthree'
+LOOKS_LIKE_A_SNAPSHOT = "one\n   Name: x (UUID: 11111111-2222-3333-4444-555555555555)\nend"
 
 
 def names(done):
@@ -24,6 +25,19 @@ def test_snapshot_is_taken_once(vbox):
     assert (done.verbs, taken["description"], taken["current"]) == (["snapshot take"], TEXT, True)
     assert snapshot(vbox, "s", description=TEXT).writes == []
     assert names(snapshot(vbox, "t")) == ["s", "t"]
+
+
+def test_description_that_looks_like_a_snapshot_is_none(vbox):
+    """As after pasting the output of VBoxManage, with the snapshots of the VM itself."""
+    task(vbox).succeeded()
+    snapshot(vbox, "s", description=LOOKS_LIKE_A_SNAPSHOT).succeeded()
+    pasted = vbox.run("list", "--long", "vms")
+    snapshot(vbox, "t", description=pasted).succeeded()
+    found = observed(vbox, "snapshots").snapshots
+    assert [(one.name, one.description) for one in found] == [("s", LOOKS_LIKE_A_SNAPSHOT), ("t", pasted)]
+    assert found[1].parent == found[0].id
+    assert snapshot(vbox, "x", state="absent").writes == []
+    assert names(snapshot(vbox, "s", state="absent")) == ["t"]
 
 
 def test_snapshot_that_others_create_first_is_no_error(vbox):
