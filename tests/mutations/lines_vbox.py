@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "snapshot-of-a-shared-disk",
+        f"{_CODE}/snapshots.py",
+        "if shared is not None:",
+        "if False:",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
         "description-of-a-snapshot-is-a-snapshot",
         "plugins/module_utils/_tools/vboxmanage_long.py",
         "head = _SNAPSHOT.search(text, head.end() + max(map(len, own), default=0))",

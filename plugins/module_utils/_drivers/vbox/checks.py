@@ -22,7 +22,7 @@ from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
 from .snapshot_checks import check_teleporter
-from .snapshots import check_dropping
+from .snapshots import check_snapshots
 from .vbox_vm import bus_for, file_name, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
@@ -44,8 +44,7 @@ def check_plan(driver, plan, released=frozenset()):
             _check_changes(listing, plan.before, step.changes, free)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
-        elif step.verb == "drop_snapshot":
-            check_dropping(listing, plan)
+    check_snapshots(listing, plan)
     check_media(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)

@@ -77,15 +77,35 @@ def restore(driver, vm, step):
 _UNKNOWN = "another VM"
 
 
-def check_dropping(listing, plan):
-    """Raise Refused if the plan deletes a snapshot that VirtualBox cannot delete."""
+def check_snapshots(listing, plan):
+    """Raise Refused if the plan takes or deletes a snapshot and VirtualBox cannot do that."""
     vm = plan.before
     for step in plan.steps:
+        if step.verb == "snapshot":
+            _check_shared_disks(listing, vm)
         if step.verb == "drop_snapshot":
             for key in step.arguments["ids"]:
                 vm = _without(listing, vm, step, key)
         else:
             vm = simulate(vm, [step])
+
+
+def _check_shared_disks(listing, vm):
+    """VirtualBox creates no differencing image on top of an image that another VM has attached."""
+    images = {one.uuid: {slot.values.get("ImageUUID") for slot in one.machine.slots} for one in _readable(listing)}
+    for other in _readable(listing):
+        both = images[other.uuid] & images[vm.id] if other.uuid != vm.id else ()
+        shared = next((one for one in map(listing.media.get, both) if one and one.kind.startswith("normal")), None)
+        if shared is not None:
+            raise Refused(
+                f"{vm.name}: {shared.location} is also a disk of '{other.name}', and VirtualBox cannot take a snapshot"
+                " of a disk of two VMs.",
+                "Detach it from one of them first.",
+            )
+
+
+def _readable(listing):
+    return [one for one in listing.machines if one.machine is not None]
 
 
 def _without(listing, vm, step, key):

@@ -175,6 +175,18 @@ def test_current_snapshot_with_a_child_is_not_deleted(vbox):
     assert (names(done), done.verbs) == ([], ["snapshot delete"] * 2)
 
 
+def test_snapshot_of_a_disk_that_two_vms_have_is_rejected(vbox):
+    disk = task(vbox).succeeded().vm["disks"][0]["source"]
+    vbox.make("other")
+    slot = ("storageattach", "other", "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium")
+    vbox.run(*slot, disk)
+    for name, user in (("web", "other"), ("other", "web")):
+        for check in (True, False):
+            snapshot(vbox, "s", name, check=check).refused(f"{name}: {disk} is also a disk of '{user}'")
+    vbox.run(*slot, "none")
+    assert names(snapshot(vbox, "s")) == ["s"]
+
+
 def test_older_snapshots_of_a_series_are_deleted(vbox):
     task(vbox).succeeded()
     kept = [names(task(vbox, snapshot={"name": f"s-{number}", "keep_last": 2})) for number in (1, 2, 3)]
