@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "kept-image-of-another-size-is-attached",
+        f"{_CODE}/settings/disks.py",
+        'if found.capacity * MIB != entry["size"]:',
+        "if False:",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
         "snapshot-of-a-shared-disk",
         f"{_CODE}/snapshots.py",
         "if shared is not None:",

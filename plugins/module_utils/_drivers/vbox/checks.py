@@ -16,7 +16,7 @@ from ..._tools import vboxmanage_output as output
 from .create import foreign_settings_file, unfinished_vm_in
 from .delete import check_kept_disks
 from .settings.disk_checks import check_media
-from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, seed_path_in
+from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, kept_image, seed_path_in
 from .settings.images import check_free_space, check_image, check_iso, check_size, check_uuid
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
@@ -177,7 +177,7 @@ def _check_changes(listing, vm, changes, free):
         elif vbox_vm is not None:
             path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
             known = path in (vbox_vm.mark or {}).get("making", ()) or files.identity(path) in free
-            if files.exists(path) and not known:
+            if files.exists(path) and not known and not kept_image(vbox_vm, slot, path, entry):
                 raise file_exists_error(path)
     for change in changes:
         if change.kind == "iso" and change.new:

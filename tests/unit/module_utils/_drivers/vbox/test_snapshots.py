@@ -80,6 +80,28 @@ def test_restored_vm_has_the_settings_of_its_snapshot(vbox, running):
     assert found.snapshots[0].power == ("running" if running else "stopped")
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again(vbox, later):
+    """The same task as before adds it; with ``later``, another snapshot needs its file."""
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
+    second = {"disks": {"SATA 1": {"size": MIB}}}
+    disk = task(vbox, config=second).succeeded().vm["disks"][1]
+    if later:
+        snapshot(vbox, "t").succeeded()
+    snapshot(vbox, "s", state="restored").succeeded()
+    for check in (True, False):
+        larger = {"disks": {"SATA 1": {"size": 2 * MIB}}}
+        task(vbox, config=larger, check=check).refused("web: disks.SATA 1.size: ", "is not attached, and has 1M")
+    check = task(vbox, config=second, check=True).succeeded()
+    done = task(vbox, config=second).succeeded()
+    assert (done.verbs, done.vm["disks"][1]) == (["storageattach"], disk)
+    assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
+    assert task(vbox, config=second).succeeded().writes == []
+    task(vbox, state="absent").succeeded()
+    assert (vbox.files(), vbox.registered()) == ([], [])
+
+
 def test_running_vm_is_powered_off_and_restored(vbox):
     task(vbox, state="started").succeeded()
     snapshot(vbox, "s").succeeded()
