@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "image-on-top-of-an-immutable-disk-remains",
+        f"{_CODE}/delete.py",
+        'ours = vm.owned and (base.uuid in mark["disks"] or (base.is_never_written and base is not medium))',
+        'ours = vm.owned and base.uuid in mark["disks"]',
+        {"unit": [f"{_UNIT}/test_delete.py"]},
+    ),
+    Mutation(
         "kept-image-of-another-size-is-attached",
         f"{_CODE}/settings/disks.py",
         'if found.capacity * MIB != entry["size"]:',
@@ -63,8 +70,8 @@ MUTATIONS = (
     Mutation(
         "disk-to-keep-goes-with-its-vm",
         f"{_CODE}/delete.py",
-        "if base is None or base.location not in to_delete:",
-        "if base is None:",
+        "if attached is None or attached.location not in to_delete:",
+        "if attached is None:",
         {"unit": ("tests/unit/module_utils/_drivers/vbox",)},
     ),
     Mutation(
