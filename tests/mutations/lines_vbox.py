@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "missing-kernel-module-is-not-reported",
+        f"{_CODE}/reader.py",
+        "if self._version is None or not self.tool.warning:",
+        "if True:",
+        {"unit": [f"{_UNIT}/test_power.py"]},
+    ),
+    Mutation(
         "image-on-top-of-an-immutable-disk-remains",
         f"{_CODE}/delete.py",
         'ours = vm.owned and (base.uuid in mark["disks"] or (base.is_never_written and base is not medium))',

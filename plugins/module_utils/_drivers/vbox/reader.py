@@ -45,6 +45,13 @@ class VBoxReader:
         #: Paths of the disks that were registered with VirtualBox before the first step.
         self.disks_before = None
 
+    def host_facts(self):
+        """Without the kernel module, VirtualBox answers, but cannot start a VM."""
+        if self._version is None or not self.tool.warning:
+            return {}
+        version = ".".join(map(str, self._version))
+        return {"configured": False, "why": "no_driver", "message": f"virtualbox {version}: {self.tool.warning}"}
+
     # Observing ------------------------------------------------------------------------------------------------------
 
     def traits(self):
