@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "disk-is-added-live-at-any-controller",
+        f"{_CODE}/traits.py",
+        'return _while_on(vm, change) if bus == "sata" else POWER_OFF',
+        "return _while_on(vm, change) if bus else POWER_OFF",
+        {"unit": [f"{_UNIT}/test_configure.py"]},
+    ),
+    Mutation(
         "missing-kernel-module-is-not-reported",
         f"{_CODE}/reader.py",
         "if self._version is None or not self.tool.warning:",

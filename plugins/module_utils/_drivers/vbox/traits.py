@@ -59,10 +59,11 @@ class Known:
 
 def vbox_traits(version, known=None):
     """Traits of a version, such as (7, 2, 22). ``known`` is the Known of the task's reader."""
+    known = known or Known()
     return Traits(
         platform=VIRTUALBOX.name,
         version=".".join(map(str, version)),
-        fields=fields_of(version),
+        fields=fields_of(version, known),
         defaults={
             "cpus": 2,
             "memory": 2 * GIB,
@@ -87,7 +88,7 @@ def vbox_traits(version, known=None):
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
-        adjust=partial(_normalized, known or Known()),
+        adjust=partial(_normalized, known),
     )
 
 
@@ -241,12 +242,10 @@ def _cost_of_medium(vm, change):
     return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
 
 
-def _cost_of_adding_disk(vm, change):
+def _cost_of_adding_disk(known, vm, change):
     """A disk can be added to the SATA controller of a running VM, if it has one."""
-    controller = parse_slot(change.key)[0]
-    present = {parse_slot(slot)[0] for slot in vm.config.get("disks") or {}}
-    is_sata = (bus_for(controller) or ("",))[0] == "sata"
-    return _while_on(vm, change) if controller in present and is_sata else POWER_OFF
+    bus = known.controllers.get(vm.id, {}).get(parse_slot(change.key)[0])
+    return _while_on(vm, change) if bus == "sata" else POWER_OFF
 
 
 def _cost_of_cloning(source, change):
@@ -265,11 +264,11 @@ def _cost_of_restoring(vm, change):
     return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
 
 
-def fields_of(version):
+def fields_of(version, known):
     """{kind of change: Field} of one version."""
     return {
         **_settings(version),
-        **_media(),
+        **_media(known),
         **_network_fields(),
         "snapshot.take": Field(
             cost=_cost_of_taking,
@@ -301,7 +300,7 @@ def _settings(version):
     }
 
 
-def _media():
+def _media(known):
     return {
         "image": Field(),
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
@@ -311,7 +310,7 @@ def _media():
         ),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
-        "disks.add": Field(cost=_cost_of_adding_disk),
+        "disks.add": Field(cost=partial(_cost_of_adding_disk, known)),
         "disks.remove": Field(cost=POWER_OFF),
         "disks.size": Field(cost=POWER_OFF),
         "disks.format": Field(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),
