@@ -12,6 +12,20 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "iscsi-disk-is-a-missing-file",
+        f"{_CODE}/settings/disk_checks.py",
+        "return [one.location for one in found if one.format != _NO_FILE]",
+        "return [one.location for one in found]",
+        {"unit": [f"{_UNIT}/test_messages.py"]},
+    ),
+    Mutation(
+        "unregistered-vm-is-taken-for-unfinished",
+        f"{_CODE}/create.py",
+        "return None if file is not None and may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY))) else path",
+        "return None if file is not None and is_created_here(file.uuid) else path",
+        {"unit": [f"{_UNIT}/test_messages.py"]},
+    ),
+    Mutation(
         "disk-is-added-live-at-any-controller",
         f"{_CODE}/traits.py",
         'return _while_on(vm, change) if bus == "sata" else POWER_OFF',

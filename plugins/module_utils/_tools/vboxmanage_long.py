@@ -144,6 +144,10 @@ _ATTACHMENTS = {
 }
 
 
+#: What follows the name of the driver of a generic NIC.
+_DRIVER_PROPERTIES = re.compile(r"^(Generic '.*?') \{ .*\}$")
+
+
 @dataclass(frozen=True)
 class ListedVm:
     """One VM of the registry; ``name`` and ``machine`` are None for an inaccessible VM. ``file``: its settings file."""
@@ -326,7 +330,7 @@ def _nic(found, rules):
     number, attachment = int(found["number"]), found["attachment"]
     if attachment is None:
         return Nic(number, "none", {"nic": "none"}, ())
-    kind, quote, name = attachment.partition(" '")
+    kind, quote, name = _DRIVER_PROPERTIES.sub(r"\1", attachment).partition(" '")
     kind, name_key = _ATTACHMENTS.get(kind, ({"NAT": "nat", "none": "null"}.get(kind, kind), None))
     values = {name_key: name.rpartition("'")[0]} if name_key and quote else {}
     values.update(nic=kind)

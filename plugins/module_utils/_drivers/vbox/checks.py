@@ -87,7 +87,7 @@ def _check_creation(driver, listing, plan, step, free):
     if settings_file and plan.before.id is None:
         raise Refused(
             f"{name}: {settings_file} already exists, but this VM is not registered with VirtualBox.",
-            f"Register it (VBoxManage registervm {settings_file}), or move the file to another directory.",
+            f"Register it (VBoxManage registervm {settings_file}), or move {folder} with all its files away.",
         )
     if creation.get("cloud_init") is not None:
         seed_path = seed_path_in(folder, file_name(name))
@@ -199,7 +199,7 @@ def _check_slot(vbox_vm, vm, slot):
             )
     else:
         bus, ports = vbox_vm.controllers[controller], int(present.values["maxportcount"])
-    fault = place_fault(bus, ports, port, device)
+    fault = "has only floppy drives" if bus == "floppy" else place_fault(bus, ports, port, device)
     if fault:
         raise Refused(f"{vm.name}: disks.{slot}: controller '{controller}' {fault}.", "Use another slot.")
     taken = [(one.controller, one.port, one.device) for one in vbox_vm.machine.slots if one.medium != "none"]

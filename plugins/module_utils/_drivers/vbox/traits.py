@@ -76,7 +76,8 @@ def vbox_traits(version, known=None):
         instead={
             **VIRTUALBOX.lacks,
             "tpm": "It requires VirtualBox 7.0 or later.",
-            UNKNOWN: "Restore its settings file, or unregister the VM, which keeps all files: VBoxManage unregistervm"
+            UNKNOWN: "Restore its settings file, install the VirtualBox that wrote it if that is newer, or unregister"
+            " the VM, which keeps all files: VBoxManage unregistervm"
             " UUID. If none of its files is left, state: absent unregisters it.",
             "snapshot.content": VIRTUALBOX.lacks["compare.content"],
         },
