@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "tpm-of-the-snapshot-is-not-restored",
+        f"{_CODE}/snapshots.py",
+        '_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")',
+        '_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type", "tpm")',
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
         "iscsi-disk-is-a-missing-file",
         f"{_CODE}/settings/disk_checks.py",
         "return [one.location for one in found if one.format != _NO_FILE]",

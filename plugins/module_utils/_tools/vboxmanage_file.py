@@ -32,7 +32,7 @@ class TakenSnapshot:
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """The settings file of one VM; ``machine`` is its element Machine."""
+    """The settings file of one VM; ``machine`` is its element Machine, or the element of a snapshot."""
 
     machine: ET.Element
 
@@ -68,7 +68,14 @@ class SettingsFile:
     @property
     def snapshots(self):
         """{UUID: TakenSnapshot}."""
-        return {one.uuid: one for one in map(_taken, self.machine.iter(f"{{{_SPACE['v']}}}Snapshot"))}
+        return {one.uuid: one for one in map(_taken, self._snapshots())}
+
+    def taken(self, uuid):
+        """The settings of a snapshot, as a SettingsFile; None if there is no such snapshot."""
+        return next((SettingsFile(one) for one in self._snapshots() if _bare(one.get("uuid")) == uuid), None)
+
+    def _snapshots(self):
+        return self.machine.iter(f"{{{_SPACE['v']}}}Snapshot")
 
     def attribute(self, path):
         """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None if it has its default value."""

@@ -31,7 +31,8 @@ def with_configs(driver, listing, vm, native_keys):
         if not found or found[0].machine is None:
             reported.append(one)
             continue
-        vbox_vm_then = replace(vbox_vm, machine=found[0].machine, file=None)
+        file = vbox_vm.file.taken(one.id) if vbox_vm.file else None
+        vbox_vm_then = replace(vbox_vm, machine=found[0].machine, file=file)
         reported.append(replace(one, config=_config_then(vm, vbox_vm_then, native_keys)))
     return vm.having(snapshots=tuple(reported))
 
@@ -42,7 +43,7 @@ def _config_then(vm, vbox_vm, native_keys):
     return {**config, **{name: vm.config[name] for name in _NOT_RESTORED}}
 
 
-_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type", "tpm")
+_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")
 
 
 def snapshot(driver, vm, step):

@@ -256,6 +256,16 @@ def test_saved_memory_is_restored_whatever_the_teleporter_is(vbox):
     task(vbox, state="started", config={}).succeeded()
 
 
+def test_suspended_vm_with_a_guest_that_ignores_the_button_is_running_afterwards(vbox):
+    """Its guest has to run to shut down. The result and the message say so."""
+    running(vbox)
+    task(vbox, state="suspended", config={}).succeeded()
+    done = stopped(vbox, stop_mode="graceful", stop_timeout=3)
+    assert (done.outcome.failed, done.changed, done.vm["state"]) == (True, True, "running")
+    assert "after stop it is still running" in done.outcome.msg
+    assert "stop_mode: graceful_then_force" in done.outcome.msg
+
+
 class WithoutDriver(InProcess):
     """VBoxManage is the script of Debian, which warns first that the kernel module is missing."""
 

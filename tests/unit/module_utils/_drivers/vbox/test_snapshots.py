@@ -62,19 +62,22 @@ def test_failed_deletion_of_a_snapshot_is_an_error(vbox):
 
 @pytest.mark.parametrize("running", [False, True])
 def test_restored_vm_has_the_settings_of_its_snapshot(vbox, running):
-    """Values that are not part of a snapshot remain: description, tags, groups, and the mark."""
+    """Values that are not part of a snapshot remain: description, os_type, tags, fleet, groups, and the mark."""
     state = "started" if running else "present"
-    task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).succeeded()
+    old = {"description": "old", "tags": ("old",), "fleet": "old", "os_type": "Debian_64"}
+    new = {"description": "new", "tags": ("new",), "fleet": "new", "os_type": "Fedora_64"}
+    task(vbox, state=state, config={**SMALL, **old, "tpm": True}).succeeded()
     snapshot(vbox, "s").succeeded()
-    now = {"memory": 24 * MIB, "description": "new", "tags": ("new",), "disks": {"SATA 1": {"size": MIB}}}
+    now = {**new, "memory": 24 * MIB, "tpm": False, "disks": {"SATA 1": {"size": MIB}}}
     task(vbox, config=now, allow_restart=True).succeeded()
     mark = observed(vbox).mark
     check = snapshot(vbox, "s", state="restored", allow_restart=True, check=True).succeeded()
     done = snapshot(vbox, "s", state="restored", allow_restart=True).succeeded()
     assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
     found = observed(vbox)
-    config = {key: found.config[key] for key in ("memory", "description", "tags")}
-    assert config == {"memory": 16 * MIB, "description": "new", "tags": ("new",)}
+    config = {key: found.config[key] for key in ("memory", "tpm", *new)}
+    assert config == {**new, "memory": 16 * MIB, "tpm": True}
+    assert check.vm["settings"] == done.vm["settings"]
     assert list(found.config["disks"]) == ["SATA 0"]
     assert (found.mark, found.power) == (mark, "running" if running else "stopped")
     assert found.snapshots[0].power == ("running" if running else "stopped")
@@ -120,7 +123,8 @@ def test_snapshot_has_the_settings_at_its_creation(vbox):
     found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
     recorded = found.snapshots[0].config
     assert (recorded["memory"], recorded["native"]) == (16 * MIB, {"hpet": "off"})
-    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports the current values of these.
+    assert recorded["tpm"]
+    kept = ("os_type", "groups", "description")  # A restore keeps these.
     assert {key: recorded[key] for key in kept} == {key: now[key] for key in kept}
 
 
