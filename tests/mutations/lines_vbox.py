@@ -12,6 +12,13 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "image-is-attached-by-another-path",
+        f"{_CODE}/traits.py",
+        'by_slot[slot] = {**plain, "source": found} if found else plain',
+        "by_slot[slot] = plain",
+        {"unit": [f"{_UNIT}/test_several_vms.py"]},
+    ),
+    Mutation(
         "tpm-of-the-snapshot-is-not-restored",
         f"{_CODE}/snapshots.py",
         '_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")',

@@ -41,11 +41,14 @@ _DESCRIPTION = re.compile(r"[ ()/]")
 
 
 class Known:
-    """What later checks need of the last observation: {UUID: folder} and {UUID: {controller: bus}} of the VMs."""
+    """What later checks need of the last observation.
+
+    {UUID: folder} and {UUID: {controller: bus}} of the VMs, and {real path: path by which VirtualBox knows an image}.
+    """
 
     def __init__(self, tool=None):
         self._tool, self._os_types = tool, None
-        self.folders, self.controllers = {}, {}
+        self.folders, self.controllers, self.media = {}, {}, {}
 
     def os_type(self, text):
         """The id of an operating system that VirtualBox describes by ``text``; everything else as it is."""
@@ -116,7 +119,7 @@ def _normalized(known, vm, config):
     if "networks" in config:
         adjusted["networks"] = normalized_networks(vm, config["networks"])
     if "disks" in config:
-        adjusted["disks"] = _disks(vm, config["disks"], known.controllers.get(vm.id, ()))
+        adjusted["disks"] = _disks(vm, config["disks"], known)
     if "groups" in config:
         adjusted["groups"] = _groups(vm, config["groups"])
         _check_moved(vm, adjusted, known.folders.get(vm.id))
@@ -149,16 +152,19 @@ def _paths(config):
     return {**paths, "iso": config.get("iso")}
 
 
-def _disks(vm, disks, controllers):
+def _disks(vm, disks, known):
     """The disks by slots as VirtualBox prints them: IDE 0:0 is IDE 0."""
     by_slot = {}
     for requested, disk in disks.items():
-        _check_slot(vm, requested, disk, controllers)
+        _check_slot(vm, requested, disk, known.controllers.get(vm.id, ()))
         slot = slot_name(*parse_slot(requested))
         if slot in by_slot:
             raise Refused(f"{vm.name}: disks.{requested}: slot {slot} is listed twice.", "List each slot once.")
         _check_growth(vm, slot, disk or {})
-        by_slot[slot] = _with_plain_path(disk, "source")
+        plain = _with_plain_path(disk, "source")
+        # VirtualBox rejects an image that it knows by another path, such as one without symbolic links.
+        found = known.media.get(os.path.realpath(plain["source"])) if plain and plain.get("source") else None
+        by_slot[slot] = {**plain, "source": found} if found else plain
     return by_slot
 
 
