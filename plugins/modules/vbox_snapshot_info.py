@@ -74,7 +74,7 @@ host:
       type: str
     why:
       description: Null, or why VirtualBox cannot be used - missing, not_on_path, not_responding, too_old (before
-        6.1).
+        6.1), no_driver (the kernel module is missing; VMs can be listed, but not started).
       type: str
     capabilities:
       description: What this platform can do, or null.

@@ -86,7 +86,7 @@ PLATFORMS = {
             "version.description": "Version of VirtualBox, or null.",
             "version.sample": "7.2.22",
             "why.description": "Null, or why VirtualBox cannot be used - missing, not_on_path, not_responding, too_old"
-            " (before 6.1).",
+            " (before 6.1), no_driver (the kernel module is missing; VMs can be listed, but not started).",
         },
         "snapshot": {
             "id.description": "UUID of the snapshot; null in check mode for a new one.",

@@ -12,6 +12,76 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
 MUTATIONS = (
     Mutation(
+        "image-is-attached-by-another-path",
+        f"{_CODE}/traits.py",
+        'by_slot[slot] = {**plain, "source": found} if found else plain',
+        "by_slot[slot] = plain",
+        {"unit": [f"{_UNIT}/test_several_vms.py"]},
+    ),
+    Mutation(
+        "tpm-of-the-snapshot-is-not-restored",
+        f"{_CODE}/snapshots.py",
+        '_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")',
+        '_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type", "tpm")',
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
+        "iscsi-disk-is-a-missing-file",
+        f"{_CODE}/settings/disk_checks.py",
+        "return [one.location for one in found if one.format != _NO_FILE]",
+        "return [one.location for one in found]",
+        {"unit": [f"{_UNIT}/test_messages.py"]},
+    ),
+    Mutation(
+        "unregistered-vm-is-taken-for-unfinished",
+        f"{_CODE}/create.py",
+        "return None if file is not None and may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY))) else path",
+        "return None if file is not None and is_created_here(file.uuid) else path",
+        {"unit": [f"{_UNIT}/test_messages.py"]},
+    ),
+    Mutation(
+        "disk-is-added-live-at-any-controller",
+        f"{_CODE}/traits.py",
+        'return _while_on(vm, change) if bus == "sata" else POWER_OFF',
+        "return _while_on(vm, change) if bus else POWER_OFF",
+        {"unit": [f"{_UNIT}/test_configure.py"]},
+    ),
+    Mutation(
+        "missing-kernel-module-is-not-reported",
+        f"{_CODE}/reader.py",
+        "if self._version is None or not self.tool.warning:",
+        "if True:",
+        {"unit": [f"{_UNIT}/test_power.py"]},
+    ),
+    Mutation(
+        "image-on-top-of-an-immutable-disk-remains",
+        f"{_CODE}/delete.py",
+        'ours = vm.owned and (base.uuid in mark["disks"] or (base.is_never_written and base is not medium))',
+        'ours = vm.owned and base.uuid in mark["disks"]',
+        {"unit": [f"{_UNIT}/test_delete.py"]},
+    ),
+    Mutation(
+        "kept-image-of-another-size-is-attached",
+        f"{_CODE}/settings/disks.py",
+        'if found.capacity * MIB != entry["size"]:',
+        "if False:",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
+        "snapshot-of-a-shared-disk",
+        f"{_CODE}/snapshots.py",
+        "if shared is not None:",
+        "if False:",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
+        "description-of-a-snapshot-is-a-snapshot",
+        "plugins/module_utils/_tools/vboxmanage_long.py",
+        "head = _SNAPSHOT.search(text, head.end() + max(map(len, own), default=0))",
+        "head = _SNAPSHOT.search(text, head.end())",
+        {"unit": [f"{_UNIT}/test_snapshots.py"]},
+    ),
+    Mutation(
         "copies-of-settings-are-left",
         f"{_CODE}/delete.py",
         "_remove_settings_backups(vbox_vm.folder, base_name(vbox_vm))",
@@ -42,8 +112,8 @@ MUTATIONS = (
     Mutation(
         "disk-to-keep-goes-with-its-vm",
         f"{_CODE}/delete.py",
-        "if base is None or base.location not in to_delete:",
-        "if base is None:",
+        "if attached is None or attached.location not in to_delete:",
+        "if attached is None:",
         {"unit": ("tests/unit/module_utils/_drivers/vbox",)},
     ),
     Mutation(

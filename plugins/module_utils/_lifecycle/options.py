@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 from .errors import InvalidInput, Unsupported
 from .ip_config import has_fixed_address
 from .public_keys import public_keys
-from .texts import printable
+from .texts import one_line_each, printable
 from .units import GIB, MIB, mac_address
 
 STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
@@ -276,7 +276,7 @@ VM = {
     "autostart": Option("bool"),
     "iso": Option("path", absolute=True),
     "memory": Memory(),
-    "tags": Texts(ordered=False),
+    "tags": Texts(ordered=False, normalize=one_line_each),
     "fleet": Option(),
     "native": Option("dict"),
     "display": Option("dict", options=DISPLAY),

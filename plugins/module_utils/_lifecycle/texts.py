@@ -35,6 +35,15 @@ def check_printable(text, option):
         )
 
 
+def one_line_each(texts, option):
+    """Return the texts; raises InvalidInput if one is empty, has several lines, or has control characters."""
+    for text in texts:
+        check_printable(text, option)
+        if not text.strip() or text.splitlines() != [text]:
+            raise InvalidInput(f"{option}: {text!r} is not one line of text.", "Set one line of text for each.")
+    return texts
+
+
 def bare_uuid(text):
     """Return a UUID in lower case and without braces; any other ID as it is."""
     match = _UUID.fullmatch(text.strip())

@@ -18,7 +18,8 @@ from .._ports import files
 
 #: (first bytes of an image, format).
 _SIGNATURES = (
-    (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"), (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
+    (b"QFI\xfb\0\0\0\1", "qcow"), (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"),
+    (b"KDMV", "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
     (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
 )  # fmt: skip
 _SECTOR = 512
@@ -45,7 +46,7 @@ def _footer(path):
 
 def capacity(path):
     """Size of the disk in bytes, or None if the header does not contain it."""
-    readers = {"raw": files.size, "qcow2": _of_qcow, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}
+    readers = {"raw": files.size, "qcow": _of_qcow, "qcow2": _of_qcow, "vdi": _of_vdi, "vmdk": _of_vmdk, "vhd": _of_vhd}
     return readers.get(format_of(path), _unknown)(path)
 
 

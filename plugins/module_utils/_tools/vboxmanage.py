@@ -93,6 +93,8 @@ class VBoxManage:
         self._clock = clock or Clock()
         self._executable = executable
         self._timeout = timeout
+        #: What the script of a distribution printed before the output, because the kernel module is missing.
+        self.warning = ""
 
     def version(self):
         """The version, as numbers. Raises Unavailable if it is older than the oldest supported one."""
@@ -146,7 +148,9 @@ class VBoxManage:
     def _execute(self, words, timeout=None, stdin=None, writes=False):
         argv = [self._commands.find(self._executable, INSTALL), *words]
         completed = self._commands.run(argv, stdin=stdin, timeout=timeout or self._timeout, writes=writes)
-        return replace(completed, stdout=output.without_warning(completed.stdout))
+        printed = output.without_warning(completed.stdout)
+        self.warning = " ".join(completed.stdout[: len(completed.stdout) - len(printed)].split())
+        return replace(completed, stdout=printed)
 
 
 def is_not_found(error, kind="machine"):

@@ -32,7 +32,7 @@ class TakenSnapshot:
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """The settings file of one VM; ``machine`` is its element Machine."""
+    """The settings file of one VM; ``machine`` is its element Machine, or the element of a snapshot."""
 
     machine: ET.Element
 
@@ -68,7 +68,14 @@ class SettingsFile:
     @property
     def snapshots(self):
         """{UUID: TakenSnapshot}."""
-        return {one.uuid: one for one in map(_taken, self.machine.iter(f"{{{_SPACE['v']}}}Snapshot"))}
+        return {one.uuid: one for one in map(_taken, self._snapshots())}
+
+    def taken(self, uuid):
+        """The settings of a snapshot, as a SettingsFile; None if there is no such snapshot."""
+        return next((SettingsFile(one) for one in self._snapshots() if _bare(one.get("uuid")) == uuid), None)
+
+    def _snapshots(self):
+        return self.machine.iter(f"{{{_SPACE['v']}}}Snapshot")
 
     def attribute(self, path):
         """An attribute by a path such as ``Hardware/TrustedPlatformModule@type``; None if it has its default value."""
@@ -89,6 +96,14 @@ def settings_in(path):
         return settings_file(files.read_replaced(path, f"{path}-tmp").decode("utf-8", "replace"))
     except PolyvirtError:
         return None
+
+
+def descriptions_in(uuid, path):
+    """(description of the VM, descriptions of its snapshots with several lines), or None if they cannot be read."""
+    file = settings_in(path)
+    if file is None or file.uuid != uuid:
+        return None
+    return (file.description, *(one.description for one in file.snapshots.values() if "\n" in one.description))
 
 
 def settings_file(text):

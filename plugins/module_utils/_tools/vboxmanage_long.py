@@ -144,6 +144,10 @@ _ATTACHMENTS = {
 }
 
 
+#: What follows the name of the driver of a generic NIC.
+_DRIVER_PROPERTIES = re.compile(r"^(Generic '.*?') \{ .*\}$")
+
+
 @dataclass(frozen=True)
 class ListedVm:
     """One VM of the registry; ``name`` and ``machine`` are None for an inaccessible VM. ``file``: its settings file."""
@@ -175,7 +179,7 @@ def vms(text, descriptions_of=None):
             uuid, file = head["uuid"] or head["inaccessible"], head["file"] or head["inaccessible_file"]
             descriptions = descriptions_of(uuid, file) or ()
             following = _HEAD.search(text, _end_of_descriptions(text, head.end(), descriptions))
-        listed = _listed(head, text[head.end() : following.start() if following else len(text)], descriptions[:1])
+        listed = _listed(head, text[head.end() : following.start() if following else len(text)], descriptions)
         if listed is not None:
             found.append(listed)
         head = following
@@ -192,25 +196,27 @@ def _end_of_descriptions(text, position, descriptions):
     return position
 
 
-def _listed(head, text, known_description):
+def _listed(head, text, descriptions):
     if head["inaccessible"]:
         return ListedVm(head["inaccessible"], head["inaccessible_file"], None, None)
-    machine = _machine(head["more"] + text, known_description)
+    machine = _machine(head["more"] + text, descriptions)
     if "VMState" not in machine.values:
         return None  # Not a VM, but a part of a description that changed while it was read.
     machine.values.update(name=head["name"], UUID=head["uuid"], CfgFile=head["file"])
     return ListedVm(head["uuid"], head["file"], head["name"], machine)
 
 
-def _machine(text, known_description):
-    """The Machine of one section. ``known_description``: (description,) from its settings file, or () if unknown."""
-    settings, description, rest = _parts(text, known_description)
+def _machine(text, descriptions):
+    """The Machine of one section. ``descriptions`` of the VM and its snapshots are from its settings file, or ()."""
+    settings, description, rest = _parts(text, descriptions[:1])
     values = _values(settings)
     if description is not None:
         values["description"] = description
     slots, controllers = _storage(settings)
     folders = tuple(map(_folder, _FOLDER.finditer(settings)))
-    return Machine(values, controllers, slots, _nics(settings), folders, _snapshots(_snapshot_section(rest)))
+    return Machine(
+        values, controllers, slots, _nics(settings), folders, _snapshots(_snapshot_section(rest), descriptions[1:])
+    )
 
 
 def _parts(text, known_description):
@@ -324,7 +330,7 @@ def _nic(found, rules):
     number, attachment = int(found["number"]), found["attachment"]
     if attachment is None:
         return Nic(number, "none", {"nic": "none"}, ())
-    kind, quote, name = attachment.partition(" '")
+    kind, quote, name = _DRIVER_PROPERTIES.sub(r"\1", attachment).partition(" '")
     kind, name_key = _ATTACHMENTS.get(kind, ({"NAT": "nat", "none": "null"}.get(kind, kind), None))
     values = {name_key: name.rpartition("'")[0]} if name_key and quote else {}
     values.update(nic=kind)
@@ -344,9 +350,18 @@ def _folder(found):
     )
 
 
-def _snapshots(text):
+def _heads(text, descriptions):
+    """Matches of the first lines of each snapshot; a line in one of ``descriptions`` is not one."""
+    head = _SNAPSHOT.search(text)
+    while head:
+        yield head
+        own = [one for one in descriptions if head["has_description"] and text.startswith(f"{one}\n", head.end())]
+        head = _SNAPSHOT.search(text, head.end() + max(map(len, own), default=0))
+
+
+def _snapshots(text, descriptions):
     """The snapshots of the section; each level of the tree is indented by three more spaces."""
-    heads, last_at, found = list(_SNAPSHOT.finditer(text)), {}, []
+    heads, last_at, found = list(_heads(text, descriptions)), {}, []
     ends = [head.start() for head in heads[1:]] + [len(text)]
     for head, end in zip(heads, ends):
         indent = len(head["indent"])

@@ -134,7 +134,7 @@ def _medium(text):
         state=block.get("State", ""),
         location=block["Location"],
         format=block.get("Storage format", ""),
-        capacity=int(capacity) if capacity.isdigit() else None,
+        capacity=int(capacity) if capacity.isdigit() and block.get("State") != "inaccessible" else None,
         variant=block.get("Format variant"),
         users={use[0]: tuple(use[1:]) for use in uses if use},
         children=tuple(block["Child UUIDs"].split("\n")) if "Child UUIDs" in block else (),

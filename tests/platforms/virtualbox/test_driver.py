@@ -32,7 +32,10 @@ def test_disk_of_an_image_is_a_copy(box):
 def test_description_may_contain_output_of_showvminfo(box):
     """The parser finds neither a second VM nor an early end of the description."""
     web = task(box).succeeded().vm
-    pasted = {**SMALL, "description": box.run("showvminfo", web["id"]) + "* Snapshots:\n   Name: s"}
+    pasted = {
+        **SMALL,
+        "description": box.run("showvminfo", web["id"]) + f"* Snapshots:\n   Name: s (UUID: {web['id']})\n",
+    }
     assert task(box, config=pasted).succeeded().outcome.changed
     assert not task(box, config=pasted).succeeded().outcome.changed
     box.run("snapshot", web["id"], "take", "s", "--description", pasted["description"])

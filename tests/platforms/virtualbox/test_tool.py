@@ -54,6 +54,7 @@ def test_output_of_the_script_that_warns_is_parsed(root, folder):
         tool = VBoxManage(Commands(), str(box.executable))
         assert box.run("--version").startswith("WARNING: ")
         assert tool.version() >= (7, 0, 0)
+        assert tool.warning.startswith("WARNING: The ")
         tool.run("createvm", "--name", "web", "--register")
         ((uuid, _name),) = vboxmanage_output.vms(tool.read("list", "vms"))
         assert vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable")).values["name"] == "web"

@@ -136,7 +136,7 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
     ("ppppp", "iso", None, "/a.iso", None, {"iso": None}),
     ("lllpp", "disks.add", None, {"size": G}, "SATA 1"),
     ("ppppp", "disks.add", None, {"size": G}, "NVMe 0"),
-    ("ppppp", "disks.add", None, {"size": G}, "SATA 1", {"disks": {}}),
+    ("ppppp", "disks.add", None, {"size": G}, "AHCI 1"),
     ("pllnp", "native", "on", "off", "cableconnected1"),
     ("pppnp", "native", "on", "off", "rtcuseutc"),
     ("ppppp", "native", "on", "off", "hpet"),

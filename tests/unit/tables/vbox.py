@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import Known, vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import VBoxVm, config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     LIVE,
@@ -23,7 +23,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_fi
 from unit.module_utils._tools.vbox_recordings import RECORDED, recorded
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
 
-TRAITS = vbox_traits((7, 2, 22))
+_KNOWN = Known()
+_KNOWN.controllers["u-web"] = {"SATA": "sata", "NVMe": "pcie"}
+TRAITS = vbox_traits((7, 2, 22), _KNOWN)
 row = rows_of(TRAITS)
 
 

@@ -14,7 +14,7 @@ from ..._lifecycle.units import MIB
 from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found
-from ..._tools.vboxmanage_file import settings_in
+from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from ..._tools.vboxmanage_states import state
 from .provider_vm import ProviderVm
 
@@ -33,8 +33,10 @@ class InVirtualBox:
 
     def observe(self, ids, facets):
         """{id: ProviderVm} of those that exist."""
-        listed = vboxmanage_long.vms(self._tool.read("list", "--long", "vms"))
-        return {one.uuid: self._provider_vm(one, facets) for one in listed if one.uuid in ids}
+        return {one.uuid: self._provider_vm(one, facets) for one in self._listed() if one.uuid in ids}
+
+    def _listed(self):
+        return vboxmanage_long.vms(self._tool.read("list", "--long", "vms"), descriptions_in)
 
     def _provider_vm(self, listed, facets):
         if listed.machine is None:
@@ -81,8 +83,9 @@ class InVirtualBox:
 
     def take_snapshot(self, name, identifier, arguments):
         description = ["--description", arguments["description"]] if arguments["description"] else []
-        listed_vms = vboxmanage_long.vms(self._tool.read("list", "--long", "vms"))
-        existing = [one.name for listed in listed_vms if listed.uuid == identifier for one in listed.machine.snapshots]
+        existing = [
+            one.name for listed in self._listed() if listed.uuid == identifier for one in listed.machine.snapshots
+        ]
         if arguments["name"] not in existing:  # The step may have been sent before.
             self._tool.run("snapshot", identifier, "take", arguments["name"], *description)
 

@@ -16,13 +16,13 @@ from ..._tools import vboxmanage_output as output
 from .create import foreign_settings_file, unfinished_vm_in
 from .delete import check_kept_disks
 from .settings.disk_checks import check_media
-from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, seed_path_in
+from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, kept_image, seed_path_in
 from .settings.images import check_free_space, check_image, check_iso, check_size, check_uuid
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
 from .snapshot_checks import check_teleporter
-from .snapshots import check_dropping
+from .snapshots import check_snapshots
 from .vbox_vm import bus_for, file_name, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
@@ -44,8 +44,7 @@ def check_plan(driver, plan, released=frozenset()):
             _check_changes(listing, plan.before, step.changes, free)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
-        elif step.verb == "drop_snapshot":
-            check_dropping(listing, plan)
+    check_snapshots(listing, plan)
     check_media(listing, plan)
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
@@ -88,7 +87,7 @@ def _check_creation(driver, listing, plan, step, free):
     if settings_file and plan.before.id is None:
         raise Refused(
             f"{name}: {settings_file} already exists, but this VM is not registered with VirtualBox.",
-            f"Register it (VBoxManage registervm {settings_file}), or move the file to another directory.",
+            f"Register it (VBoxManage registervm {settings_file}), or move {folder} with all its files away.",
         )
     if creation.get("cloud_init") is not None:
         seed_path = seed_path_in(folder, file_name(name))
@@ -178,7 +177,7 @@ def _check_changes(listing, vm, changes, free):
         elif vbox_vm is not None:
             path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
             known = path in (vbox_vm.mark or {}).get("making", ()) or files.identity(path) in free
-            if files.exists(path) and not known:
+            if files.exists(path) and not known and not kept_image(vbox_vm, slot, path, entry):
                 raise file_exists_error(path)
     for change in changes:
         if change.kind == "iso" and change.new:
@@ -200,7 +199,7 @@ def _check_slot(vbox_vm, vm, slot):
             )
     else:
         bus, ports = vbox_vm.controllers[controller], int(present.values["maxportcount"])
-    fault = place_fault(bus, ports, port, device)
+    fault = "has only floppy drives" if bus == "floppy" else place_fault(bus, ports, port, device)
     if fault:
         raise Refused(f"{vm.name}: disks.{slot}: controller '{controller}' {fault}.", "Use another slot.")
     taken = [(one.controller, one.port, one.device) for one in vbox_vm.machine.slots if one.medium != "none"]

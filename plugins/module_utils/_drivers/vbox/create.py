@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..._lifecycle.differences import differences
 from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
-from ..._lifecycle.mark import IN_MARK, with_settings
+from ..._lifecycle.mark import IN_MARK, parsed, with_settings
 from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
@@ -20,7 +20,7 @@ from ..._tools.vboxmanage import Busy
 from ..._tools.vboxmanage_file import settings_in
 from .configure import apply_changes
 from .delete import delete_vm
-from .mark import is_created_here, new_id, resolved_mark, write_mark
+from .mark import KEY, is_created_here, may_be_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
 from .settings.disks import add_disk, attach_seed, file_exists_error, seed_path, set_iso
 from .vbox_vm import config_of
@@ -218,9 +218,9 @@ def _inputs(creation):
 
 
 def foreign_settings_file(folder, name):
-    """The path of a new VM's settings file, if that file exists and was not created by this collection; else None."""
+    """The path of a new VM's settings file, if that file exists and is not of an interrupted creation; else None."""
     path = os.path.join(folder, f"{name}.vbox")
     if not files.exists(path):
         return None
     file = settings_in(path)
-    return None if file is not None and is_created_here(file.uuid) else path
+    return None if file is not None and may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY))) else path

@@ -34,7 +34,9 @@ def files_of(listing, vm):
     names = {one.uuid: one.name or one.uuid for one in listing.machines}
     found = {}
     for medium in _own_media(vbox_vm, mark):
-        ours = vm.owned and vbox_vm.chain(medium.uuid)[-1].uuid in mark["disks"]
+        base = vbox_vm.chain(medium.uuid)[-1]
+        # On top of an image that is never written, VirtualBox creates a differencing image for each VM.
+        ours = vm.owned and (base.uuid in mark["disks"] or (base.is_never_written and base is not medium))
         is_base = bool(_dependents(vbox_vm, names, medium))
         found[medium.location] = File(medium.location, "disk", ours, bound=is_base)
     for slot in vbox_vm.drives:
@@ -77,9 +79,9 @@ def check_kept_disks(vbox_vm, to_delete):
     """Raise Refused if VirtualBox would delete an image that is not in ``to_delete``."""
     name = vbox_vm.values["name"]
     for medium in (one for one in vbox_vm.media.values() if vbox_vm.uuid in one.users):
-        base = vbox_vm.chain(medium.uuid)[-1]
         # A disk can be detached from the current state, but not from a snapshot.
-        if vbox_vm.machine.snapshots and base.location not in to_delete:
+        if vbox_vm.machine.snapshots and medium.location not in to_delete:
+            base = vbox_vm.chain(medium.uuid)[-1]
             raise Refused(
                 f"{name}: its disk {base.location} is to be kept, but all or part of it would be deleted with the"
                 " snapshots.",
@@ -105,18 +107,22 @@ def delete_vm(driver, vm, paths):
     check_no_base(vbox_vm, {uuid: one.values["name"] for uuid, one in vbox_vms.items()})
     check_kept_disks(vbox_vm, to_delete)
     for slot in vbox_vm.disks:
-        _attached, base = vbox_vm.image_in(slot)
-        if base is None or base.location not in to_delete:
+        attached, _base = vbox_vm.image_in(slot)
+        if attached is None or attached.location not in to_delete:
             remove_disk(driver, vbox_vm, slot_name(slot.controller, slot.port, slot.device))
     release_images(driver, own_mark(vm).get("borrowed", ()))
     detached = [medium for medium in vbox_vm.media.values() if medium.location in to_delete and not medium.users]
-    for medium in (*vbox_vm.detached_images(), *detached):
+    # The disks that the VM has on top of these are deleted with it.
+    bases = [medium for medium in detached if medium.is_never_written]
+    for medium in (*vbox_vm.detached_images(), *(one for one in detached if one not in bases)):
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
     known = {medium.location for medium in vbox_vm.media.values()}
     for path in sorted(to_delete - known):
         files.remove(path)
     _remove_settings_backups(vbox_vm.folder, base_name(vbox_vm))
     _unregister(driver, vm, vbox_vm.folder)
+    for medium in bases:
+        driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")
     _clear_folder(vbox_vm.folder)
 
 

@@ -45,9 +45,14 @@ def resolved_mark(mark, media):
     return {**kept, "disks": disks, **({"making": missing} if missing else {})}
 
 
+def may_be_unfinished(uuid, mark):
+    """Whether this collection created a VM, and did not write its final mark."""
+    return is_created_here(uuid) and not (mark and mark.get("id") == uuid and not mark.get("unfinished"))
+
+
 def is_unfinished(uuid, mark, log_folder):
     """Whether the creation of a VM by this collection is incomplete."""
-    if not is_created_here(uuid) or (mark and mark.get("id") == uuid and not mark.get("unfinished")):
+    if not may_be_unfinished(uuid, mark):
         return False
     # A VM that was started is complete: its mark may have been removed manually.
     return not files.exists(os.path.join(log_folder, "VBox.log"))

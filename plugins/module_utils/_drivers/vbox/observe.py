@@ -16,7 +16,7 @@ from ..._ports import files
 from ..._tools import arp
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
-from ..._tools.vboxmanage_file import settings_in
+from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
@@ -88,14 +88,7 @@ def name_of(listed):
 
 def listed_in(text):
     """[ListedVm] of ``list --long vms``, parsed correctly whatever their descriptions contain."""
-    return long.vms(text, _descriptions_of)
-
-
-def _descriptions_of(uuid, path):
-    file = settings_in(path)
-    if file is None or file.uuid != uuid:
-        return None
-    return (file.description, *(one.description for one in file.snapshots.values() if "\n" in one.description))
+    return long.vms(text, descriptions_in)
 
 
 def vm_of(listing, listed, native_keys):

@@ -143,4 +143,6 @@ def _explained(vm, error, start_type):
     if start_type != "headless" and any(text in error.stderr for text in _WINDOW_ERRORS):
         remedy = _WINDOW_REMEDY
     remedy = remedy or "Check Logs/VBox.log in the VM's directory."
+    if vm.power == SUSPENDED:
+        remedy += " If its saved memory cannot be restored, discard it: state: stopped with stop_mode: force."
     return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)

@@ -45,6 +45,13 @@ class VBoxReader:
         #: Paths of the disks that were registered with VirtualBox before the first step.
         self.disks_before = None
 
+    def host_facts(self):
+        """Without the kernel module, VirtualBox answers, but cannot start a VM."""
+        if self._version is None or not self.tool.warning:
+            return {}
+        version = ".".join(map(str, self._version))
+        return {"configured": False, "why": "no_driver", "message": f"virtualbox {version}: {self.tool.warning}"}
+
     # Observing ------------------------------------------------------------------------------------------------------
 
     def traits(self):
@@ -69,8 +76,9 @@ class VBoxReader:
         listing = self._listing = first.result() if first else Listing.read(self.tool)
         vms = [vm_of(listing, one, self._native_keys) for one in listing.selected(targets, "unfinished" in facets)]
         self._settings.remember(vms)
+        self.known.media = {os.path.realpath(medium.location): medium.location for medium in listing.media.values()}
         if self.disks_before is None:
-            self.disks_before = {os.path.realpath(medium.location) for medium in listing.media.values()}
+            self.disks_before = set(self.known.media)
         self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
         readable = [one for one in listing.machines if one.machine is not None]
         self.known.controllers.update({one.uuid: listing.vbox_vm(one).controllers for one in readable})

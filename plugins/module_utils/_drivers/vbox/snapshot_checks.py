@@ -12,13 +12,13 @@ from ..._lifecycle.model import STOPPED
 from ..._lifecycle.simulate import simulate
 from .settings.disk_checks import check_media
 from .settings.port_forwards import check_ports
-from .snapshots import check_dropping
+from .snapshots import check_snapshots
 
 
 def check_plan(driver, plan, released=frozenset()):
     """Raise NotFound or Refused for steps that would fail after others were executed."""
     listing = driver.listing()
-    check_dropping(listing, plan)
+    check_snapshots(listing, plan)
     check_media(listing, plan)
     check_ports(driver, plan, released)
     check_teleporter(listing, plan)

@@ -31,7 +31,8 @@ def with_configs(driver, listing, vm, native_keys):
         if not found or found[0].machine is None:
             reported.append(one)
             continue
-        vbox_vm_then = replace(vbox_vm, machine=found[0].machine, file=None)
+        file = vbox_vm.file.taken(one.id) if vbox_vm.file else None
+        vbox_vm_then = replace(vbox_vm, machine=found[0].machine, file=file)
         reported.append(replace(one, config=_config_then(vm, vbox_vm_then, native_keys)))
     return vm.having(snapshots=tuple(reported))
 
@@ -42,7 +43,7 @@ def _config_then(vm, vbox_vm, native_keys):
     return {**config, **{name: vm.config[name] for name in _NOT_RESTORED}}
 
 
-_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type", "tpm")
+_NOT_RESTORED = ("description", "groups", *IN_MARK, "os_type")
 
 
 def snapshot(driver, vm, step):
@@ -77,15 +78,35 @@ def restore(driver, vm, step):
 _UNKNOWN = "another VM"
 
 
-def check_dropping(listing, plan):
-    """Raise Refused if the plan deletes a snapshot that VirtualBox cannot delete."""
+def check_snapshots(listing, plan):
+    """Raise Refused if the plan takes or deletes a snapshot and VirtualBox cannot do that."""
     vm = plan.before
     for step in plan.steps:
+        if step.verb == "snapshot":
+            _check_shared_disks(listing, vm)
         if step.verb == "drop_snapshot":
             for key in step.arguments["ids"]:
                 vm = _without(listing, vm, step, key)
         else:
             vm = simulate(vm, [step])
+
+
+def _check_shared_disks(listing, vm):
+    """VirtualBox creates no differencing image on top of an image that another VM has attached."""
+    images = {one.uuid: {slot.values.get("ImageUUID") for slot in one.machine.slots} for one in _readable(listing)}
+    for other in _readable(listing):
+        both = images[other.uuid] & images[vm.id] if other.uuid != vm.id else ()
+        shared = next((one for one in map(listing.media.get, both) if one and one.kind.startswith("normal")), None)
+        if shared is not None:
+            raise Refused(
+                f"{vm.name}: {shared.location} is also a disk of '{other.name}', and VirtualBox cannot take a snapshot"
+                " of a disk of two VMs.",
+                "Detach it from one of them first.",
+            )
+
+
+def _readable(listing):
+    return [one for one in listing.machines if one.machine is not None]
 
 
 def _without(listing, vm, step, key):

@@ -41,11 +41,14 @@ _DESCRIPTION = re.compile(r"[ ()/]")
 
 
 class Known:
-    """What later checks need of the last observation: {UUID: folder} and {UUID: {controller: bus}} of the VMs."""
+    """What later checks need of the last observation.
+
+    {UUID: folder} and {UUID: {controller: bus}} of the VMs, and {real path: path by which VirtualBox knows an image}.
+    """
 
     def __init__(self, tool=None):
         self._tool, self._os_types = tool, None
-        self.folders, self.controllers = {}, {}
+        self.folders, self.controllers, self.media = {}, {}, {}
 
     def os_type(self, text):
         """The id of an operating system that VirtualBox describes by ``text``; everything else as it is."""
@@ -59,11 +62,12 @@ class Known:
 
 def vbox_traits(version, known=None):
     """Traits of a version, such as (7, 2, 22). ``known`` is the Known of the task's reader."""
+    known = known or Known()
     return Traits(
         platform=VIRTUALBOX.name,
         unique_names=False,
         version=".".join(map(str, version)),
-        fields=fields_of(version),
+        fields=fields_of(version, known),
         defaults={
             "cpus": 2,
             "memory": 2 * GIB,
@@ -76,7 +80,8 @@ def vbox_traits(version, known=None):
         instead={
             **VIRTUALBOX.lacks,
             "tpm": "It requires VirtualBox 7.0 or later.",
-            UNKNOWN: "Restore its settings file, or unregister the VM, which keeps all files: VBoxManage unregistervm"
+            UNKNOWN: "Restore its settings file, install the VirtualBox that wrote it if that is newer, or unregister"
+            " the VM, which keeps all files: VBoxManage unregistervm"
             " UUID. If none of its files is left, state: absent unregisters it.",
             "snapshot.content": VIRTUALBOX.lacks["compare.content"],
         },
@@ -88,7 +93,7 @@ def vbox_traits(version, known=None):
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
-        adjust=partial(_normalized, known or Known()),
+        adjust=partial(_normalized, known),
     )
 
 
@@ -115,7 +120,7 @@ def _normalized(known, vm, config):
     if "networks" in config:
         adjusted["networks"] = normalized_networks(vm, config["networks"])
     if "disks" in config:
-        adjusted["disks"] = _disks(vm, config["disks"], known.controllers.get(vm.id, ()))
+        adjusted["disks"] = _disks(vm, config["disks"], known)
     if "groups" in config:
         adjusted["groups"] = _groups(vm, config["groups"])
         _check_moved(vm, adjusted, known.folders.get(vm.id))
@@ -148,16 +153,19 @@ def _paths(config):
     return {**paths, "iso": config.get("iso")}
 
 
-def _disks(vm, disks, controllers):
+def _disks(vm, disks, known):
     """The disks by slots as VirtualBox prints them: IDE 0:0 is IDE 0."""
     by_slot = {}
     for requested, disk in disks.items():
-        _check_slot(vm, requested, disk, controllers)
+        _check_slot(vm, requested, disk, known.controllers.get(vm.id, ()))
         slot = slot_name(*parse_slot(requested))
         if slot in by_slot:
             raise Refused(f"{vm.name}: disks.{requested}: slot {slot} is listed twice.", "List each slot once.")
         _check_growth(vm, slot, disk or {})
-        by_slot[slot] = _with_plain_path(disk, "source")
+        plain = _with_plain_path(disk, "source")
+        # VirtualBox rejects an image that it knows by another path, such as one without symbolic links.
+        found = known.media.get(os.path.realpath(plain["source"])) if plain and plain.get("source") else None
+        by_slot[slot] = {**plain, "source": found} if found else plain
     return by_slot
 
 
@@ -242,12 +250,10 @@ def _cost_of_medium(vm, change):
     return POWER_OFF if vm.config.get("iso") is None else _while_on(vm, change)
 
 
-def _cost_of_adding_disk(vm, change):
+def _cost_of_adding_disk(known, vm, change):
     """A disk can be added to the SATA controller of a running VM, if it has one."""
-    controller = parse_slot(change.key)[0]
-    present = {parse_slot(slot)[0] for slot in vm.config.get("disks") or {}}
-    is_sata = (bus_for(controller) or ("",))[0] == "sata"
-    return _while_on(vm, change) if controller in present and is_sata else POWER_OFF
+    bus = known.controllers.get(vm.id, {}).get(parse_slot(change.key)[0])
+    return _while_on(vm, change) if bus == "sata" else POWER_OFF
 
 
 def _cost_of_cloning(source, change):
@@ -266,11 +272,11 @@ def _cost_of_restoring(vm, change):
     return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
 
 
-def fields_of(version):
+def fields_of(version, known):
     """{kind of change: Field} of one version."""
     return {
         **_settings(version),
-        **_media(),
+        **_media(known),
         **_network_fields(),
         "snapshot.take": Field(
             cost=_cost_of_taking,
@@ -302,7 +308,7 @@ def _settings(version):
     }
 
 
-def _media():
+def _media(known):
     return {
         "image": Field(),
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
@@ -312,7 +318,7 @@ def _media():
         ),
         "cloud_init": Field(),
         "iso": Field(cost=_cost_of_medium),
-        "disks.add": Field(cost=_cost_of_adding_disk),
+        "disks.add": Field(cost=partial(_cost_of_adding_disk, known)),
         "disks.remove": Field(cost=POWER_OFF),
         "disks.size": Field(cost=POWER_OFF),
         "disks.format": Field(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),

@@ -98,4 +98,7 @@ def _add_snapshots(element, machine, parent):
         below = ET.SubElement(element, "Snapshot", attributes)
         if snapshot["description"]:
             ET.SubElement(below, "Description").text = snapshot["description"]
+        hardware = ET.SubElement(below, "Hardware")
+        _add_settings(below, snapshot["config"]["values"])
+        _add_drives(hardware, snapshot["config"])
         _add_snapshots(ET.SubElement(below, "Snapshots"), machine, snapshot["uuid"])

@@ -157,8 +157,8 @@ def _configs(machine):
 
 
 def _delete_chain(registry, medium, own):
-    """Delete an image and its backing images, up to the first that another VM uses."""
-    while medium and not describe(registry, medium, registry.machines.values()):
+    """Delete an image and its backing images, up to the first that another VM uses or that is never written."""
+    while medium and medium.get("kind") != "immutable" and not describe(registry, medium, registry.machines.values()):
         children = [one["uuid"] for one in registry.media.values() if one["parent"] == medium["uuid"]]
         if any(child not in own for child in children):
             raise Failure(

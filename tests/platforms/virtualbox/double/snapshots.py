@@ -88,11 +88,11 @@ def _restore_to(registry, machine, to):
         state = STATE_NAMES[machine["state"]]
         raise wrong_state(f"Cannot delete the current state of the running machine (machine state: {state})")
     for medium in _media(machine["config"]):
-        remove_medium(registry, registry.media[medium])
-    description = machine["config"]["values"].get("description", "")
+        if registry.media[medium]["parent"]:  # A disk that is newer than all snapshots is only detached.
+            remove_medium(registry, registry.media[medium])
+    kept = {key: machine["config"]["values"].get(key, "") for key in ("description", "ostype")}
     machine["config"] = deepcopy(to["config"])
-    # A restore keeps the VM's description.
-    machine["config"]["values"]["description"] = description
+    machine["config"]["values"].update(kept)
     machine["current"] = to["uuid"]
     _branch(registry, machine)
     drop_state(machine)

@@ -87,7 +87,8 @@ def attach(registry, words):
     if given["medium"] == "none":
         _detach(machine, slots, controller, place)
         return
-    slot = {"medium": _medium_for(registry, given), "kind": given.get("type", "hdd")}
+    kind = given.get("type") or slots.get(place, {}).get("kind", "hdd")
+    slot = {"medium": _medium_for(registry, given), "kind": kind}
     flags = {"hot-pluggable": "hotpluggable", "nonrotational": "nonrotational", "discard": "discard"}
     slot.update({key: given[option] for key, option in flags.items() if option in given})
     _add_ports(machine, controller, place)

@@ -156,6 +156,15 @@ def described(text, description):
     return changed, lambda uuid, _file: (description, *snapshots) if uuid == first.uuid else ()
 
 
+@pytest.mark.parametrize("properties", ["", " { dest='10.0.0.1', sport='1' }"])
+def test_generic_nic_has_the_name_of_its_driver(properties):
+    text = recorded("list-long-vms")
+    changed = text.replace("Attachment: NAT,", f"Attachment: Generic 'UDPTunnel'{properties},", 1)
+    assert changed != text
+    nics = [nic for listed in long.vms(changed) if listed.machine for nic in listed.machine.nics]
+    assert [nic.values["generic"] for nic in nics if nic.type == "Generic"] == ["UDPTunnel"]
+
+
 def comparable_list(machines):
     return [(one.uuid, one.name, one.file, one.machine and comparable(one.machine)) for one in machines]
 

@@ -246,3 +246,14 @@ def test_system_properties():
     assert properties["Default machine folder"] == "/home/v/vms"
     assert properties["API version"] == "7_2"
     assert properties["Autostart database path"] == ""
+
+
+@pytest.mark.parametrize(("state", "size"), [("created", 0), ("inaccessible", None)])
+def test_size_of_an_image_that_cannot_be_read_is_unknown(state, size):
+    """Such as an iSCSI disk without a connection (recorded from 7.2.22)."""
+    text = (
+        "UUID:           70209e97-1f1c-497b-b559-dcebc8727c6d\nParent UUID:    base\n"
+        f"State:          {state}\nType:           normal (base)\nLocation:       10.0.0.9|iqn.x|1\n"
+        "Storage format: iSCSI\nFormat variant: dynamic default\nCapacity:       0 MBytes\n"
+    )
+    assert [one.capacity for one in output.media(text)] == [size]

@@ -15,6 +15,8 @@ from ..vbox_vm import parse_slot, slot_name
 #: The default controller of optical drives, so that disks have another, and its (port, device) in order of use.
 _DRIVE_CONTROLLER = "IDE"
 DRIVE_SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+#: The format of a disk that is not a file.
+_NO_FILE = "iSCSI"
 #: The variant of an image with a fixed size begins with this.
 _FIXED = "fixed"
 
@@ -92,17 +94,25 @@ def _check_attached(vbox_vm, plan):
         if missing is not None:
             raise NotFound(
                 f"{plan.after.name}: {option}: {missing} in slot {name} does not exist, so the VM cannot start.",
-                f"Restore the file{_REMEDIES[option]}.",
+                f"Restore the file{_REMEDIES[option].format(vbox_vm.uuid, slot)}.",
             )
 
 
-_REMEDIES = {"disks": ", or detach the disk (state: absent)", "iso": ", or set iso: ''", "cloud-init seed": ""}
+_REMEDIES = {
+    "disks": ", or detach the disk (state: absent)",
+    "iso": ", or set iso: ''",
+    "cloud-init seed": "",
+    "drive": ", or eject it: VBoxManage storageattach {0} --storagectl '{1.controller}' --port {1.port}"
+    " --device {1.device} --medium emptydrive",
+}
 
 
 def _option_of(vbox_vm, slot):
     if slot in vbox_vm.disks:
         return "disks"
-    return "iso" if slot == vbox_vm.iso_drive else "cloud-init seed"
+    if slot == vbox_vm.iso_drive:
+        return "iso"
+    return "cloud-init seed" if slot.medium in vbox_vm.seed_files() else "drive"
 
 
 def _stays(config, option, name, slot):
@@ -120,7 +130,7 @@ def _files_of(vbox_vm, slot):
     found = [medium]
     while found[-1].parent in vbox_vm.media:
         found.append(vbox_vm.media[found[-1].parent])
-    return [one.location for one in found]
+    return [one.location for one in found if one.format != _NO_FILE]
 
 
 def drive_controller(vbox_vm):

@@ -13,7 +13,7 @@ import os
 
 from ...._lifecycle.errors import Refused
 from ...._lifecycle.mark import own_mark
-from ...._lifecycle.units import MIB
+from ...._lifecycle.units import MIB, human_size
 from ...._ports import files
 from ...._tools import vboxmanage_output as output
 from ..mark import write_mark
@@ -83,6 +83,9 @@ def add_disk(driver, vm, vbox_vm, slot, entry, image=None):
         attach(driver, vm.id, place, "hdd", _detached_image_or_path(vbox_vm, entry["source"]))
         return mark
     path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
+    if kept_image(vbox_vm, slot, path, entry):
+        attach(driver, vm.id, place, "hdd", _detached_image_or_path(vbox_vm, path))
+        return mark
     recorded = list(mark.get("making", ()))
     if files.exists(path):
         _remove_leftover(driver, vbox_vm, path, recorded)
@@ -107,6 +110,26 @@ def _detached_image_or_path(vbox_vm, path):
         one for one in vbox_vm.detached_images() if os.path.realpath(vbox_vm.chain(one.parent)[-1].location) == real
     ]
     return detached[0].uuid if len(detached) == 1 else path
+
+
+def kept_image(vbox_vm, slot, path, entry):
+    """Whether the file of a new disk is one of this VM that is not attached: a restored snapshot is older than it.
+
+    Raises Refused if it does not have the size of the new disk.
+    """
+    bases = [base.uuid for _attached, base in map(vbox_vm.image_in, vbox_vm.disks) if base]
+    own = set(vbox_vm.mark["disks"]).difference(bases) if vbox_vm.has_own_mark else ()
+    found = next((one for one in vbox_vm.media.values() if one.location == path and one.uuid in own), None)
+    if found is None or not {*found.users} <= {vbox_vm.uuid}:
+        return False
+    found = vbox_vm.media.get(_detached_image_or_path(vbox_vm, path), found)
+    if found.capacity * MIB != entry["size"]:
+        raise Refused(
+            f"{vbox_vm.values['name']}: disks.{slot}.size: {path} is a disk of this VM that is not attached, and has"
+            f" {human_size(found.capacity * MIB)}.",
+            "Set that size to attach it, or attach it with disks[].source.",
+        )
+    return True
 
 
 def _remove_leftover(driver, vbox_vm, path, recorded):

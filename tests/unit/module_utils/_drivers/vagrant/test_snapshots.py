@@ -97,11 +97,12 @@ def test_provisioners_are_still_pending_after_a_restore(world):
 def test_snapshots_of_virtualbox_are_reported_as_a_tree(virtualbox_world):
     world = virtualbox_world
     assert world.create(state="started").vm
-    assert _snapshot(world, "one", description="why").vm
+    why = "why\n   Name: x (UUID: 11111111-2222-3333-4444-555555555555)\nend"
+    assert _snapshot(world, "one", description=why).vm
     assert world.run(state="stopped", stop_mode="force").vm
     assert _snapshot(world, "two").vm
     one, two = sorted(world.run(about="snapshot_info").vm["snapshots"], key=lambda snapshot: snapshot["name"])
-    assert (one["description"], one["state"], one["current"]) == ("why", "running", False)
+    assert (one["description"], one["state"], one["current"]) == (why, "running", False)
     assert (two["parent"], two["state"], two["current"]) == (one["id"], "stopped", True)
     assert not _snapshot(world, "one").vm["changed"]
     assert _snapshot(world, "one", state="absent", children=True).vm["snapshots"] == []

@@ -10,7 +10,7 @@ import re
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import Known, vbox_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
     FAILED,
@@ -30,7 +30,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
-TRAITS = vbox_traits((7, 2, 22))
+KNOWN = Known()
+KNOWN.controllers["u"] = {"SATA": "sata", "IDE": "ide"}
+TRAITS = vbox_traits((7, 2, 22), KNOWN)
 
 
 def configure(vbox, **config):
@@ -59,6 +61,19 @@ def test_controller_gets_the_ports_that_it_lacks(vbox):
     done = configure(vbox, disks={"SATA 9": {"size": MIB}, "SAS 3": {"size": MIB}})
     added = [line for line in done.writes if line.startswith("storagectl")]
     assert added == ["storagectl --name SATA --portcount 10", "storagectl --name SAS --add sas --portcount 8"]
+
+
+@pytest.mark.parametrize(("controller", "bus"), [("SATA", None), ("my disks", "sata"), ("SCSI", "scsi")])
+def test_disk_is_added_to_a_running_vm_at_a_sata_controller_without_disks(vbox, controller, bus):
+    uuid = vbox.make("web")
+    if bus:
+        vbox.run("storagectl", uuid, "--name", controller, "--add", bus)
+    vbox.run("startvm", uuid, "--type", "headless")
+    disk = {f"{controller} 1": {"size": MIB}}
+    if bus == "scsi":
+        task(vbox, config={"disks": disk}).refused("disks.SCSI 1 can be changed only while the VM is off")
+    else:
+        assert configure(vbox, disks=disk).vm["state"] == "running"
 
 
 def test_disk_created_for_a_foreign_vm_is_recorded_in_a_mark(vbox):
@@ -262,7 +277,7 @@ def test_vm_cloned_by_hand_does_not_have_the_tags_of_its_source(vbox):
 # Cost of changes --------------------------------------------------------------------------------------------------
 
 EVERYWHERE = (STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)
-WITH_DRIVE = {"iso": "", "disks": {"SATA 0": {}, "IDE 0": {}}}
+WITH_DRIVE = {"iso": ""}
 
 
 def costs(change, config=None):

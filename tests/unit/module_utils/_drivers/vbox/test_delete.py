@@ -94,6 +94,26 @@ def test_own_disk_that_another_vm_uses_is_kept(vbox):
     assert observed(vbox, name="other").config["disks"]["SATA 0"]["source"] == disk
 
 
+@pytest.mark.parametrize("taken", [False, True])
+@pytest.mark.parametrize("is_own", [False, True])
+def test_image_on_top_of_an_immutable_disk_is_deleted_with_the_vm(vbox, is_own, taken):
+    """VirtualBox creates it. The disk below it is deleted only if it was created for the VM."""
+    config = TWO_DISKS if is_own else {**SMALL, "disks": {"#0": {"size": MIB}, "#1": {"source": vbox.disk()}}}
+    disk = task(vbox, config=config).succeeded().vm["disks"][1]["source"]
+    slot = ("storageattach", "web", "--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium")
+    vbox.run(*slot, "none")
+    vbox.run(*slot, disk, "--mtype", "immutable")
+    if taken:
+        snapshot(vbox, "s").succeeded()
+        task(vbox, state="absent", delete_disks="none").refused("is to be kept", "delete_disks: all")
+    check = task(vbox, state="absent", check=True).succeeded()
+    done = task(vbox, state="absent").succeeded()
+    assert (done.vm["kept"], check.vm["kept"]) == ([], [])
+    assert (vbox.files(), vbox.registered()) == ([], [] if is_own else [disk])
+    if not is_own:
+        task(vbox, config=config).succeeded()
+
+
 def test_files_of_the_vm_and_of_the_user_are_told_apart(vbox):
     task(vbox, config=TWO_DISKS, cloud_init={"user": "admin"}).succeeded()
     snapshot(vbox, "base").succeeded()

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
 
 from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, info, observed, task
+from unit.module_utils._tools.vbox_recordings import recorded
 
 BUTTON, POWER_OFF, END_PROCESS = "controlvm acpipowerbutton", "controlvm poweroff", "startvm"
 STARTING = "Invalid machine state: Starting (must be Running, Paused or Stuck)"
@@ -251,3 +254,34 @@ def test_saved_memory_is_restored_whatever_the_teleporter_is(vbox):
     task(vbox, state="suspended", config={}).succeeded()
     vbox.set_value(uuid, "teleporterenabled", "on")
     task(vbox, state="started", config={}).succeeded()
+
+
+def test_suspended_vm_with_a_guest_that_ignores_the_button_is_running_afterwards(vbox):
+    """Its guest has to run to shut down. The result and the message say so."""
+    running(vbox)
+    task(vbox, state="suspended", config={}).succeeded()
+    done = stopped(vbox, stop_mode="graceful", stop_timeout=3)
+    assert (done.outcome.failed, done.changed, done.vm["state"]) == (True, True, "running")
+    assert "after stop it is still running" in done.outcome.msg
+    assert "stop_mode: graceful_then_force" in done.outcome.msg
+
+
+class WithoutDriver(InProcess):
+    """VBoxManage is the script of Debian, which warns first that the kernel module is missing."""
+
+    def run(self, argv, **options):
+        completed = super().run(argv, **options)
+        warning = recorded("version-with-warning").removesuffix("7.2.22_Debianr175245\n")
+        return replace(completed, stdout=warning + completed.stdout)
+
+
+def test_missing_kernel_module_is_reported(vbox):
+    """VirtualBox answers, but cannot start a VM."""
+    task(vbox).succeeded()
+    found = info(vbox, commands=WithoutDriver(vbox))
+    host = {key: found["host"][key] for key in ("available", "configured", "version", "why")}
+    assert host == {"available": True, "configured": False, "version": "7.2.22", "why": "no_driver"}
+    assert "WARNING: The character device /dev/vboxdrv does not exist. Please install" in found["host"]["message"]
+    assert [vm["name"] for vm in found["vms"]] == ["web"]
+    host = info(vbox)["host"]
+    assert (host["configured"], host["message"], host["why"]) == (True, "virtualbox 7.2.22 answers.", None)

@@ -14,7 +14,13 @@ from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, observed, task
 
-HEADERS = {"qcow2": b"QFI\xfb\0\0\0\3", "odd": b"\1" * 513, "empty": b"", "vdi": b"<<< Oracle VM"}
+HEADERS = {
+    "qcow2": b"QFI\xfb\0\0\0\3",
+    "qcow": b"QFI\xfb\0\0\0\1",
+    "odd": b"\1" * 513,
+    "empty": b"",
+    "vdi": b"<<< Oracle VM",
+}
 
 
 @pytest.fixture(name="expand")
@@ -39,6 +45,7 @@ REJECTED = [
     (disk(source="{}/none.vdi"), "does not exist"),
     (disk(source="{}/machines"), "is not a file"),
     (disk(source="{}/a.qcow2"), "qemu-img convert -f qcow2 -O vdi {}/a.qcow2 {}/a.vdi"),
+    (disk(source="{}/a.qcow"), "qemu-img convert -f qcow -O vdi {}/a.qcow {}/a.vdi"),
     (disk(source="{}/small.img"), "qemu-img convert -f raw -O vdi {}/small.img {}/small.vdi"),
     (disk(source="{}/a.odd"), "is not a disk image"),
     (disk(source="{}/a.empty"), "is not a disk image"),

@@ -87,10 +87,23 @@ def test_image_is_the_same_by_a_symbolic_link(vbox, check):
     os.symlink(disk, link)
     task(vbox, "one", config={**SMALL, "disks": {"SATA 0": {"source": disk}}}).succeeded()
     config = {**SMALL, "disks": {"SATA 0": {"source": link}}}
-    task(vbox, "two", config=config, check=check).refused(f"{link} is a disk of one")
+    task(vbox, "two", config=config, check=check).refused(f"{disk} is a disk of one")
     twice = {**SMALL, "disks": {"SATA 0": {"source": disk}, "SATA 1": {"source": link}}}
     task(vbox, "one", state="absent").succeeded()
     task(vbox, "two", config=twice, check=check).refused("is also that of disks.SATA")
+
+
+def test_image_is_attached_by_the_path_that_virtualbox_knows(vbox):
+    """VirtualBox rejects another path of an image that it knows. The same task by either path changes nothing."""
+    disk, link = vbox.disk(), f"{vbox.folder}/link.vdi"
+    os.symlink(disk, link)
+    vbox.run("showmediuminfo", "disk", disk)
+    by_link = {**SMALL, "disks": {"SATA 0": {"source": link}}}
+    check = task(vbox, config=by_link, check=True).succeeded()
+    done = task(vbox, config=by_link).succeeded()
+    assert (done.vm["disks"][0]["source"], check.outcome.diff) == (disk, done.outcome.diff)
+    for source in (link, disk):
+        assert task(vbox, config={"disks": {"SATA 0": {"source": source}}}).succeeded().writes == []
 
 
 # Sources of clones ----------------------------------------------------------------------------------------------------

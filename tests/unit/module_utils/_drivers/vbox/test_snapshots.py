@@ -11,6 +11,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors im
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
 
 TEXT = 'one "two"\nthree'
+LOOKS_LIKE_A_SNAPSHOT = "one\n   Name: x (UUID: 11111111-2222-3333-4444-555555555555)\nend"
 
 
 def names(done):
@@ -24,6 +25,19 @@ def test_snapshot_is_taken_once(vbox):
     assert (done.verbs, taken["description"], taken["current"]) == (["snapshot take"], TEXT, True)
     assert snapshot(vbox, "s", description=TEXT).writes == []
     assert names(snapshot(vbox, "t")) == ["s", "t"]
+
+
+def test_description_that_looks_like_a_snapshot_is_none(vbox):
+    """As after pasting the output of VBoxManage, with the snapshots of the VM itself."""
+    task(vbox).succeeded()
+    snapshot(vbox, "s", description=LOOKS_LIKE_A_SNAPSHOT).succeeded()
+    pasted = vbox.run("list", "--long", "vms")
+    snapshot(vbox, "t", description=pasted).succeeded()
+    found = observed(vbox, "snapshots").snapshots
+    assert [(one.name, one.description) for one in found] == [("s", LOOKS_LIKE_A_SNAPSHOT), ("t", pasted)]
+    assert found[1].parent == found[0].id
+    assert snapshot(vbox, "x", state="absent").writes == []
+    assert names(snapshot(vbox, "s", state="absent")) == ["t"]
 
 
 def test_snapshot_that_others_create_first_is_no_error(vbox):
@@ -48,22 +62,47 @@ def test_failed_deletion_of_a_snapshot_is_an_error(vbox):
 
 @pytest.mark.parametrize("running", [False, True])
 def test_restored_vm_has_the_settings_of_its_snapshot(vbox, running):
-    """Values that are not part of a snapshot remain: description, tags, groups, and the mark."""
+    """Values that are not part of a snapshot remain: description, os_type, tags, fleet, groups, and the mark."""
     state = "started" if running else "present"
-    task(vbox, state=state, config={**SMALL, "description": "old", "tags": ("old",)}).succeeded()
+    old = {"description": "old", "tags": ("old",), "fleet": "old", "os_type": "Debian_64"}
+    new = {"description": "new", "tags": ("new",), "fleet": "new", "os_type": "Fedora_64"}
+    task(vbox, state=state, config={**SMALL, **old, "tpm": True}).succeeded()
     snapshot(vbox, "s").succeeded()
-    now = {"memory": 24 * MIB, "description": "new", "tags": ("new",), "disks": {"SATA 1": {"size": MIB}}}
+    now = {**new, "memory": 24 * MIB, "tpm": False, "disks": {"SATA 1": {"size": MIB}}}
     task(vbox, config=now, allow_restart=True).succeeded()
     mark = observed(vbox).mark
     check = snapshot(vbox, "s", state="restored", allow_restart=True, check=True).succeeded()
     done = snapshot(vbox, "s", state="restored", allow_restart=True).succeeded()
     assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
     found = observed(vbox)
-    config = {key: found.config[key] for key in ("memory", "description", "tags")}
-    assert config == {"memory": 16 * MIB, "description": "new", "tags": ("new",)}
+    config = {key: found.config[key] for key in ("memory", "tpm", *new)}
+    assert config == {**new, "memory": 16 * MIB, "tpm": True}
+    assert check.vm["settings"] == done.vm["settings"]
     assert list(found.config["disks"]) == ["SATA 0"]
     assert (found.mark, found.power) == (mark, "running" if running else "stopped")
     assert found.snapshots[0].power == ("running" if running else "stopped")
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again(vbox, later):
+    """The same task as before adds it; with ``later``, another snapshot needs its file."""
+    task(vbox).succeeded()
+    snapshot(vbox, "s").succeeded()
+    second = {"disks": {"SATA 1": {"size": MIB}}}
+    disk = task(vbox, config=second).succeeded().vm["disks"][1]
+    if later:
+        snapshot(vbox, "t").succeeded()
+    snapshot(vbox, "s", state="restored").succeeded()
+    for check in (True, False):
+        larger = {"disks": {"SATA 1": {"size": 2 * MIB}}}
+        task(vbox, config=larger, check=check).refused("web: disks.SATA 1.size: ", "is not attached, and has 1M")
+    check = task(vbox, config=second, check=True).succeeded()
+    done = task(vbox, config=second).succeeded()
+    assert (done.verbs, done.vm["disks"][1]) == (["storageattach"], disk)
+    assert (check.writes, check.outcome.diff) == ([], done.outcome.diff)
+    assert task(vbox, config=second).succeeded().writes == []
+    task(vbox, state="absent").succeeded()
+    assert (vbox.files(), vbox.registered()) == ([], [])
 
 
 def test_running_vm_is_powered_off_and_restored(vbox):
@@ -84,7 +123,8 @@ def test_snapshot_has_the_settings_at_its_creation(vbox):
     found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
     recorded = found.snapshots[0].config
     assert (recorded["memory"], recorded["native"]) == (16 * MIB, {"hpet": "off"})
-    kept = ("os_type", "groups", "description", "tpm")  # VBoxManage reports the current values of these.
+    assert recorded["tpm"]
+    kept = ("os_type", "groups", "description")  # A restore keeps these.
     assert {key: recorded[key] for key in kept} == {key: now[key] for key in kept}
 
 
@@ -159,6 +199,18 @@ def test_current_snapshot_with_a_child_is_not_deleted(vbox):
     assert names(snapshot(vbox, "a", state="absent")) == ["b", "c"]
     done = snapshot(vbox, "b", state="absent", children=True)
     assert (names(done), done.verbs) == ([], ["snapshot delete"] * 2)
+
+
+def test_snapshot_of_a_disk_that_two_vms_have_is_rejected(vbox):
+    disk = task(vbox).succeeded().vm["disks"][0]["source"]
+    vbox.make("other")
+    slot = ("storageattach", "other", "--storagectl", "SATA", "--port", 0, "--type", "hdd", "--medium")
+    vbox.run(*slot, disk)
+    for name, user in (("web", "other"), ("other", "web")):
+        for check in (True, False):
+            snapshot(vbox, "s", name, check=check).refused(f"{name}: {disk} is also a disk of '{user}'")
+    vbox.run(*slot, "none")
+    assert names(snapshot(vbox, "s")) == ["s"]
 
 
 def test_older_snapshots_of_a_series_are_deleted(vbox):
