@@ -18,7 +18,7 @@ from .host_checks import check_host
 from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, slot_name
 from .settings.display import check_serial_log
 from .settings.firmware import FIRMWARE_FIELDS, check_hardware
-from .settings.memory_cpus import check_cpu_topology
+from .settings.memory_cpus import MEMORY_CPUS_FIELDS, check_fixed_maximum
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
 from .storage import check_iso, check_space
@@ -112,9 +112,9 @@ def _check_changes(driver, vm, changes, released):
             _check_serial_log(driver, vm.name, change.new)
         if change.kind == "disks.size":
             check_disk_can_grow(vm, change)
-        if change.field in ("cpus", "max_cpus"):
+        if change.field in MEMORY_CPUS_FIELDS:
             for definition in driver.definitions_of(vm):
-                check_cpu_topology(definition, change)
+                check_fixed_maximum(definition, change)
 
 
 def _check_deletion(driver, plan):

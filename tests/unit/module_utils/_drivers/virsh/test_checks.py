@@ -64,7 +64,7 @@ def test_inactive_network_prevents_start_but_not_configuration(tmp_path):
         (START, []),
         (START, [{"type": "user"}]),
         (Step("stop"), [network("nosuch")]),
-        (Step("configure", changes=(Change("memory", 1, 2),)), [network("nosuch")]),
+        (Step("configure", changes=(Change("boot_order", [], ["hd"]),)), [network("nosuch")]),
     ],
 )
 def test_networks_are_listed_only_if_a_step_needs_one(tmp_path, step, nics):
