@@ -37,9 +37,8 @@ def files_of(vm, definitions, is_local):
 def _file_of_drive(drive, mark):
     path = file_of(drive)
     if not path:
-        # A volume, block device or network image is never deleted, because it is not "ours".
         name = _source_name(drive)
-        return File(name, "support") if name else None
+        return File(name, "no file") if name else None
     if drive.get("device", "disk") in ("cdrom", "floppy"):
         return File(path, "support" if path in mark.get("files", ()) else "medium", path in mark.get("files", ()))
     ours = path in mark.get("disks", ())
