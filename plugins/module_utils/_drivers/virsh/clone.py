@@ -149,7 +149,12 @@ def nvram_image(definition):
 
 # Identity -------------------------------------------------------------------------------------------------------------
 
-_IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+#: Also devices of the host that are passed through: only one running VM can have each of them.
+_IDENTITIES = (
+    "sysinfo/system/entry[@name='uuid']",
+    "sysinfo/system/entry[@name='serial']",
+    "devices/hostdev",
+)
 #: Types of serial ports with a file, socket or address that two VMs cannot share.
 _EXCLUSIVE_TYPES = ("file", "unix", "tcp")
 

@@ -21,6 +21,7 @@ from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
 from .observe import Listing, observe_fully, observe_power
+from .settings.display import display_effects
 from .settings.networks import starting_effects
 from .traits import EXTERNAL, virsh_traits
 
@@ -98,7 +99,10 @@ class VirshReader:
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
         traits = virsh_traits(self.hypervisor, self.library, self.is_local)
-        return replace(traits, side_effects=starting_effects(self._listing.inactive_networks))
+        starting = starting_effects(self._listing.inactive_networks)
+        return replace(
+            traits, side_effects=lambda verb, vm, changes: (*starting(verb, vm, changes), *display_effects(changes))
+        )
 
     def observe(self, targets, facets):
         if is_light(targets, facets):

@@ -36,7 +36,7 @@ def inactive_networks(answers):
 
 
 def starting_effects(inactive):
-    """The ``side_effects`` of the traits: texts about the networks that are started before the VM."""
+    """Part of the ``side_effects`` of the traits: texts about the networks that are started before the VM."""
 
     def side_effects(verb, vm, _changes):
         started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
