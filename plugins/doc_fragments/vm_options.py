@@ -297,7 +297,8 @@ options:
         type: str
       host_port:
         description:
-          - Port of the host.
+          - Port of the host. VirtualBox chooses a free port if it is omitted; on other platforms, a new rule needs
+            it.
         type: int
       guest_port:
         description:
