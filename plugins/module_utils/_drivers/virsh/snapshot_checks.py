@@ -27,7 +27,7 @@ from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: First libvirt version with another way to load the memory of an internal snapshot.
-_MEMORY_WITH_CPUS_SINCE = (10, 10)
+_ADDED_CPUS_SINCE = (10, 10)
 #: In bytes, on the file systems of Linux.
 _LONGEST_FILE_NAME = 255
 
@@ -180,7 +180,7 @@ def _check_order(driver, vm, names):
 
 def _cannot_load(driver, root):
     """Whether this libvirt cannot load the memory of a running VM; ``root`` is its domain element (None: not known)."""
-    return root is not None and has_added_cpus(root) and version_numbers(driver.library) < _MEMORY_WITH_CPUS_SINCE
+    return root is not None and has_added_cpus(root) and version_numbers(driver.library) < _ADDED_CPUS_SINCE
 
 
 def _check_restore(driver, vm, arguments):
