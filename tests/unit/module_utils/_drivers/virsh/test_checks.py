@@ -155,6 +155,15 @@ def test_nvram_file_of_another_vm_is_rejected(tmp_path):
         check_others(tmp_path, step, **host)
 
 
+def test_nvram_file_of_an_earlier_vm_is_rejected_until_it_is_moved(tmp_path):
+    host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
+    (tmp_path / "web.nvram-secure").touch()
+    check(tmp_path, step, **host)
+    (tmp_path / "web.nvram").touch()
+    with pytest.raises(Refused, match=r"web: .*web\.nvram already exists and contains the firmware variables"):
+        check(tmp_path, step, **host)
+
+
 def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monkeypatch):
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
