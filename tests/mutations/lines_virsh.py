@@ -163,6 +163,6 @@ MUTATIONS = (
         f"{_CODE}/observe.py",
         "return vm.having(addresses=addresses, ssh=_ssh_through_forward(answers) or _ssh(vm, addresses))",
         "return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))",
-        {"unit": [f"{_UNIT}/test_observe.py"]},
+        {"unit": [f"{_UNIT}/test_observe_ssh.py"]},
     ),
 )

@@ -215,7 +215,7 @@ def test_restored_disk_size_is_reported(qemu, carry, power):
     answers = _well(carry(qemu, runs, [GROWN]))
     back = answers["back"]
     assert answers["check"].diff == back.diff
-    assert "disks.vda.size: 16M" in str(back.diff)
+    assert "'disks.vda.size': '16M'" in str(back.diff)
     assert back.truth[GROWN]["power"] == power
     assert _sizes(back) == [images.size(disk)] == [16 << 20]
     again = _well(carry(qemu, [Task("grow", grow)], [GROWN]))["grow"]

@@ -18,7 +18,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Observation,
     Plan,
     Policy,
-    Snapshot,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan_delete import delete_step
@@ -402,23 +401,3 @@ def test_files_of_another_host_are_not_deleted(images, tmp_path, uri, is_deleted
     files, kept = plan_of(vm, {file.path: file for file in found})
     assert files == ([now, later] if is_deleted else [])
     assert kept == ({} if is_deleted else dict.fromkeys((now, later, gone), "used by another host"))
-
-
-@pytest.mark.parametrize("delete_disks", ["owned", "all"])
-def test_files_of_a_snapshot_that_another_tool_took_are_kept_and_reported(images, tmp_path, delete_disks):
-    frozen, overlay = chain(images, tmp_path, "pvs-b.edisk", "pvs-b.s.edisk")
-    (tmp_path / "b.memory").touch()
-    driver = driver_with(tmp_path, "qemu:///system", domain("web", disk(overlay)), domain("web", disk(overlay)))
-    text = answers.recorded("snapshot-external-memory.xml").replace("/var/lib/libvirt/images/pvs", str(tmp_path))
-    driver.virsh.answers["snapshot-dumpxml", UUID, "--snapshotname", "s"] = text
-    vm = Vm("web", id=UUID, snapshots=(Snapshot("s", kind="external"), Snapshot("inner", kind="internal")))
-
-    def kept_of(vm):
-        found = driver._with_files(Observation(vms=[vm])).vms[0].files
-        return plan_of(vm, {file.path: file for file in found}, delete_disks)[1]
-
-    foreign, memory = "not created by this collection", str(tmp_path / "b.memory")
-    attached = {overlay: foreign} if delete_disks == "owned" else {}
-    assert kept_of(vm) == {frozen: foreign, memory: foreign, **attached}
-    own = vm.having(mark={"id": UUID, "disks": [frozen, overlay], "files": [memory]})
-    assert kept_of(own) == {}
