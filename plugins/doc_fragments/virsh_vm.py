@@ -33,6 +33,7 @@ options:
       - A VM is deleted only if this collection has stored the fleet for this very VM, not for one that it was
         copied from. The options of the task apply, such as O(delete_disks) and O(stop_mode), not those of
         entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
+      - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
     type: bool
     default: false
@@ -279,7 +280,8 @@ options:
         type: str
       host_port:
         description:
-          - Port of the host.
+          - Port of the host. VirtualBox chooses a free port if it is omitted; on other platforms, a new rule needs
+            it.
         type: int
       guest_port:
         description:

@@ -28,6 +28,7 @@ options:
     description:
       - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
         O(id) or O(machines).
+      - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
     type: bool
     default: false

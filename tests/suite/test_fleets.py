@@ -55,6 +55,7 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
         *_runs("another fleet", {"name": [ONE], "fleet": "db", "prune": True}),
         Task("back", {"name": [ONE], "fleet": "web"}),
         *_runs("prune", kept),
+        *_runs("whole fleet", {"name": [ONE], "fleet": "web", "prune": True, "state": "absent"}),
     ]
     answers = carry(platform, tasks, ALL)
     made = answers["make"]
@@ -69,3 +70,6 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
     assert check.truth == answers["back"].truth
     assert real.truth == {**check.truth, THREE: None}
     assert (again.changed, again.truth) == (False, real.truth)
+    whole = answers["whole fleet real"]
+    assert (whole.failed, whole.truth) == (False, {**real.truth, ONE: None, TWO: None}), whole.msg
+    assert answers["whole fleet check"].diff == whole.diff

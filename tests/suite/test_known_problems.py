@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
@@ -42,6 +43,10 @@ SHOWN_BY = {
     "the first call takes eight seconds": f"{_HERE}::test_daemon_that_starts_slowly_is_waited_for",
     "a revert to a snapshot without content ends the guest first": f"{_SNAPSHOTS}::test_internal_snapshots",
     "deletion of an external snapshot loses internal ones": f"{_SNAPSHOTS}::test_internal_snapshots_in_an_overlay",
+    "a start with an inactive pool fails late": f"{_HERE}::test_start_with_a_volume_of_an_inactive_pool_is_rejected",
+    "the memory of NUMA cells replaces any other": f"{_HERE}::test_memory_of_numa_cells",
+    "only the newest external snapshot of a stopped VM can be deleted": f"{_SNAPSHOTS}::"
+    "test_snapshots_that_this_libvirt_cannot_delete_or_restore",
     "after a revert, saved memory no longer fits the disks": "tests/suite/test_snapshots.py::"
     "test_restore_discards_saved_memory",
     "the memory file of an external snapshot is not deleted": f"{_SNAPSHOTS}::test_external_snapshots",
@@ -75,10 +80,11 @@ def test_settings_that_are_not_requested_remain(qemu, carry, name):
     qemu.define(name)
     foreign = "<metadata><x:y xmlns:x='https://example.org/x'>kept</x:y></metadata>"
     card = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>"
-    watchdog = "<watchdog model='i6300esb' action='pause'/>"
-    text = qemu.virsh("dumpxml", name, "--inactive")
-    text = text.replace("</name>", f"</name>{foreign}", 1).replace("</devices>", f"{card}{watchdog}</devices>")
-    qemu.virsh("define", "/dev/stdin", stdin=text)
+    _redefine(qemu, name, ("</name>", f"</name>{foreign}"), ("</devices>", f"{card}</devices>"))
+    # The machine type q35 has a watchdog of its own in newer versions of libvirt, and all must have the same action.
+    action = dict(re.findall(r"<watchdog model='(\w+)' action='(\w+)'", qemu.virsh("dumpxml", name))).get("itco")
+    watchdog = f"<watchdog model='i6300esb' action='{action or 'pause'}'/>"
+    _redefine(qemu, name, ("</devices>", f"{watchdog}</devices>"))
     before = qemu.truth([name])[name]
     changes = {"memory": "96M", "description": "changed", "networks": [{}, {"type": "user"}], "tags": ["a"]}
     answer = carry(qemu, [Task("change", {"name": [name], **changes})], [name])["change"]
@@ -86,8 +92,52 @@ def test_settings_that_are_not_requested_remain(qemu, carry, name):
     after = answer.truth[name]
     assert after["id"] == before["id"]
     assert re.findall(r"<mac address='([^']+)'", after["stored"])[0] == "52:54:00:11:22:33"
-    for kept in (">kept</x:y>", "i6300esb", "action='pause'", "isa-serial"):
+    for kept in (">kept</x:y>", "i6300esb", f"action='{action or 'pause'}'", "isa-serial"):
         assert kept in after["stored"], kept
+
+
+def _redefine(qemu, name, *replacements):
+    text = qemu.virsh("dumpxml", name, "--inactive")
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new, 1)
+    qemu.virsh("define", "/dev/stdin", stdin=text)
+
+
+def _rejected_twice(qemu, carry, options, *words):
+    """The task fails in check mode and in a real run, and nothing is changed."""
+    before = qemu.truth(options["name"])
+    for check in (True, False):
+        answer = carry(qemu, [Task("rejected", options, check)], options["name"])["rejected"]
+        assert (answer.failed, answer.changed, answer.truth) == (True, False, before)
+        assert [word for word in words if word not in answer.msg] == [], answer.msg
+
+
+def test_start_with_a_volume_of_an_inactive_pool_is_rejected(qemu, carry, name):
+    """libvirt would report it when it starts the VM."""
+    qemu.bring({name: STOPPED})
+    pool = f"{qemu.prefix}off"
+    qemu.virsh("pool-define-as", pool, "dir", "--target", str(qemu.storage))
+    volume = f"<source pool='{pool}' volume='{name}-vda.qcow2'/>"
+    source = f"<source file='{qemu.disk_of(name)}'/>"
+    _redefine(qemu, name, ("type='file' device='disk'", "type='volume' device='disk'"), (source, volume))
+    _rejected_twice(qemu, carry, {"name": [name], "state": "started"}, name, "disks.vda", f"virsh pool-start {pool}")
+    qemu.virsh("pool-start", pool)
+    answer = carry(qemu, [Task("start", {"name": [name], "state": "started"})], [name])["start"]
+    qemu.virsh("pool-destroy", pool)
+    qemu.virsh("pool-undefine", pool)
+    assert not answer.failed, answer.msg
+
+
+def test_memory_of_numa_cells(qemu, carry, name):
+    """libvirt would store the size of the cells instead."""
+    qemu.bring({name: STOPPED})
+    cell = "<cpu><numa><cell id='0' cpus='0' memory='131072' unit='KiB'/></numa></cpu><devices>"
+    _redefine(qemu, name, ("<devices>", cell))
+    _rejected_twice(qemu, carry, {"name": [name], "memory": "256M"}, name, "memory", "128M, not 256M", "cpu/numa/cell")
+    tasks = [Task(size, {"name": [name], "memory": size}) for size in ("96M", "128M")]
+    answers = carry(qemu, [*tasks, replace(tasks[1], label="again")], [name])
+    assert [(one.failed, one.changed) for one in answers.values()] == [(False, True), (False, True), (False, False)]
 
 
 def test_seed_iso_is_on_a_bus_of_every_kernel(qemu, carry, name):

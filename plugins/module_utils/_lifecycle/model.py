@@ -97,7 +97,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram or support (cloud-init seed ISO).
+    """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram, support (cloud-init seed ISO) or no file
+    (a volume, device or network image).
 
     ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
     """

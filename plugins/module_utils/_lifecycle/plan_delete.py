@@ -40,6 +40,8 @@ def _why_kept(vm, file, delete_disks):
         return f"used by {', '.join(file.used_by)}"
     if file.role == "medium":
         return "an ISO image is never deleted"
+    if file.role == "no file":
+        return "only files are deleted, no volumes, devices and network images"
     if file.bound:
         return ""
     if file.role == "support":

@@ -28,7 +28,7 @@ def state(answer, saved):
     if answer.error:
         return State("unknown", None, answer.error)
     domain_state, reason = output.power(answer.stdout)
-    reason = reason or ""
+    reason = "" if reason in (None, "unknown") else reason
     if domain_state == "shut off":
         return State("suspended" if saved else "stopped", None, reason)
     if domain_state in ("running", "idle", "no state"):

@@ -13,6 +13,7 @@ import re
 from functools import partial
 
 from ..._lifecycle.errors import Refused, Unsupported
+from ..._lifecycle.forwards import check_host_ports
 from ..._lifecycle.model import (
     DESTRUCTIVE,
     LIVE,
@@ -38,7 +39,6 @@ from .project import Busy
 from .settings.box import box_of, kept_box
 from .settings.disks import PRIMARY, check_slots
 from .settings.networks import normalized_nic
-from .settings.port_forwards import check_host_ports
 from .settings.provisioners import automatic, checked_variables, normalized
 from .settings.shared_folders import normalized_folders
 

@@ -18,7 +18,7 @@ from .host_checks import check_host
 from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, slot_name
 from .settings.display import check_serial_log
 from .settings.firmware import FIRMWARE_FIELDS, check_hardware
-from .settings.memory_cpus import check_cpu_topology
+from .settings.memory_cpus import MEMORY_CPUS_FIELDS, check_fixed_maximum
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
 from .storage import check_iso, check_space
@@ -32,13 +32,15 @@ def check_plan(driver, plan, released=frozenset()):
     own_files = deleted_files(plan)
     to_delete = {files.identity(path) for path in own_files}
     to_delete |= {identity[1] for kind, identity in released if kind == FILE}
+    cloned = None
     for one in planned(plan):
         if one.step.verb == "create":
             _check_creation(driver, plan.after.name, one.step.arguments, to_delete, own_files)
         elif one.step.verb == "clone":
-            _check_clone(driver, plan.after.name, one.step.arguments, to_delete, own_files)
+            cloned = _check_clone(driver, plan.after.name, one.step.arguments, to_delete, own_files)
         elif one.step.verb == "configure":
             _check_changes(driver, one.vm, one.changes, to_delete)
+            _check_maxima(driver, one.vm, one.changes, cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
             _check_snapshot(driver, plan.before, one.step)
     check_hardware(driver, plan)
@@ -51,8 +53,9 @@ def check_plan(driver, plan, released=frozenset()):
 def _check_clone(driver, name, arguments, to_delete, own_files):
     from .clone import check_clone
 
-    check_clone(driver, name, arguments["creation"], arguments["source"], to_delete, own_files)
+    definition = check_clone(driver, name, arguments["creation"], arguments["source"], to_delete, own_files)
     _check_seed(driver, name, arguments)
+    return definition
 
 
 def _check_snapshot(driver, vm, step):
@@ -112,9 +115,14 @@ def _check_changes(driver, vm, changes, released):
             _check_serial_log(driver, vm.name, change.new)
         if change.kind == "disks.size":
             check_disk_can_grow(vm, change)
-        if change.field in ("cpus", "max_cpus"):
-            for definition in driver.definitions_of(vm):
-                check_cpu_topology(definition, change)
+
+
+def _check_maxima(driver, vm, changes, cloned):
+    """Check CPUs and memory with the definition of the VM, or the one that it is ``cloned`` from."""
+    for change in changes:
+        if change.field in MEMORY_CPUS_FIELDS:
+            for definition in driver.definitions_of(vm) if cloned is None else [cloned]:
+                check_fixed_maximum(definition, change)
 
 
 def _check_deletion(driver, plan):

@@ -149,7 +149,12 @@ def nvram_image(definition):
 
 # Identity -------------------------------------------------------------------------------------------------------------
 
-_IDENTITIES = ("sysinfo/system/entry[@name='uuid']", "sysinfo/system/entry[@name='serial']")
+#: Also devices of the host that are passed through: only one running VM can have each of them.
+_IDENTITIES = (
+    "sysinfo/system/entry[@name='uuid']",
+    "sysinfo/system/entry[@name='serial']",
+    "devices/hostdev",
+)
 #: Types of serial ports with a file, socket or address that two VMs cannot share.
 _EXCLUSIVE_TYPES = ("file", "unix", "tcp")
 
@@ -218,13 +223,13 @@ def _remove_children(element: ET.Element, *tags):
 
 
 def check_clone(driver, name, creation, source, to_delete, freed):
-    """Raise NotFound or Refused if cloning would fail half-way.
+    """Raise NotFound or Refused if cloning would fail half-way; returns the definition of the clone before any change.
 
     ``to_delete`` are the identities of files that are deleted before, ``freed`` the paths of those of the VM itself.
     """
     driver.storage.check_folder()
     if source.id is None:
-        return  # The same task creates the source first, so there are no images to check yet.
+        return None  # The same task creates the source first, so there are no images to check yet.
     requested = creation["clone"]
     original = Original.read(driver, source, requested.get("snapshot"))
     if original.definition is None:
@@ -248,6 +253,8 @@ def check_clone(driver, name, creation, source, to_delete, freed):
     images = [original.image(disk, requested["linked"]) for disk in disks_to_copy(original.definition)]
     check_space(driver, name, images, freed)
     _check_nvram(driver, name, original.definition, to_delete)
+    original.definition.set("name", name)
+    return original.definition
 
 
 def _check_source(name, source, original, disk):

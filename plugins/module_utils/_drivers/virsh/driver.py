@@ -42,11 +42,14 @@ class VirshDriver(VirshSnapshotDriver):
         return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
 
     def _with_files(self, observation):
-        from .own_files import files_of
+        from .own_files import files_of, snapshot_files
 
         self._definitions = self.read_definitions()
-        vms = [vm.having(files=files_of(vm, self.definitions_of(vm), self.is_local)) for vm in observation.vms]
-        return replace(observation, vms=vms)
+        files = [
+            files_of(vm, self.definitions_of(vm), self.is_local, snapshot_files(self.virsh, vm))
+            for vm in observation.vms
+        ]
+        return replace(observation, vms=[vm.having(files=found) for vm, found in zip(observation.vms, files)])
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way. Only reads."""

@@ -13,7 +13,8 @@ from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED
 from ..._lifecycle.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._tools.virsh_output import qemu_owner
-from .settings.networks import check_networks
+from .definition import Definition, source_of, target_of
+from .settings.networks import check_networks, starts_guest
 from .settings.shared_folders import check_saving
 from .traits import EXTERNAL
 
@@ -25,6 +26,7 @@ _MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
 def check_host(driver, plan):
     """Raise NotFound or Refused if a step of the plan would fail on this host."""
     check_networks(driver, plan)
+    _check_volumes(driver, plan)
     check_host_resources(driver, plan)
     if _saves_memory(plan):
         check_saving(driver, plan)
@@ -45,6 +47,28 @@ def check_host_resources(driver, plan):
     _check_interfaces(plan)
     _check_memory(plan)
     _check_directories(driver, plan)
+
+
+def _check_volumes(driver, plan):
+    """Reject a start of the VM if libvirt cannot open a storage volume that is a disk or ISO image of it."""
+    after = plan.after.config
+    sources = {disk.get("source") or "" for disk in (after.get("disks") or {}).values()} | {after.get("iso") or ""}
+    # The settings of a volume have only its name, without the pool.
+    names = {source for source in sources if source and not os.path.isabs(source)}
+    if not names or plan.before.id is None or not any(starts_guest(step) for step in plan.steps):
+        return
+    definition = Definition(driver.virsh.run("dumpxml", plan.before.id, "--inactive"))
+    drives = [drive for drive in definition.root.findall("devices/disk[@type='volume']") if source_of(drive) in names]
+    pools = [drive.find("source").get("pool") for drive in drives]
+    queries = [("vol-path", "--pool", pool, "--vol", source_of(drive)) for pool, drive in zip(pools, drives)]
+    for pool, drive, answer in zip(pools, drives, driver.virsh.batch(queries) if queries else ()):
+        if answer.error:
+            reason = answer.error.split("\n")[-1]
+            raise Refused(
+                f"{plan.after.name}: disks.{target_of(drive)}: the volume {source_of(drive)} of the pool {pool} cannot"
+                f" be used: {reason}.",
+                f"Start the pool (virsh pool-start {pool}), or detach the disk.",
+            )
 
 
 def _starts(plan):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..._lifecycle.errors import CommandFailed
+from ..._lifecycle.forwards import ssh_through
 from ..._lifecycle.mark import marked_settings
 from ..._lifecycle.model import RUNNING, Address, Counters, Observation, Vm
 from ..._tools import virsh as tool
@@ -23,6 +24,7 @@ from .settings.disks import read_disks, read_iso
 from .settings.firmware import runs_with_stored_firmware
 from .settings.memory_cpus import align_maxima
 from .settings.networks import NETWORK_LISTS, inactive_networks, read_networks
+from .settings.port_forwards import read_forwards
 from .settings.table import read_settings
 
 
@@ -214,6 +216,7 @@ def _light_commands(uuid, facets):
     """{key: virsh command} for a light observation of one VM."""
     commands = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
     if "addresses" in facets:
+        commands["active"] = ("dumpxml", uuid)
         commands.update(virsh_addresses.questions(uuid, thoroughly=True))
     return commands
 
@@ -298,7 +301,13 @@ def _with_addresses(vm, answers, power):
     if power != RUNNING:
         return vm
     addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers))
-    return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))
+    return vm.having(addresses=addresses, ssh=_ssh_through_forward(answers) or _ssh(vm, addresses))
+
+
+def _ssh_through_forward(answers):
+    """How to connect through a port forward of the running VM, as on VirtualBox; None without one."""
+    text = answers["active"].stdout if "active" in answers else ""
+    return ssh_through(read_forwards(Definition(text)).values()) if "<portForward" in text else None
 
 
 def _ssh(vm, addresses):

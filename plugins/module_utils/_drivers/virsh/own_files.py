@@ -11,12 +11,24 @@ from ..._lifecycle.model import File
 from ..._ports import files
 from .definition import file_of, target_of
 from .settings.firmware import nvram_of
+from .snapshots import SnapshotXml
+from .traits import EXTERNAL
 
 
-def files_of(vm, definitions, is_local):
+def snapshot_files(virsh, vm):
+    """The paths of all files that the external snapshots of a VM need, whoever created them."""
+    names = [one.name for one in vm.snapshots if one.kind == EXTERNAL]
+    answers = virsh.batch([("snapshot-dumpxml", vm.id, "--snapshotname", name) for name in names]) if names else ()
+    snapshots = [SnapshotXml.parse(answer.stdout) for answer in answers if not answer.error]
+    found = [(*one.disk_files.values(), *one.overlays, one.memory_file) for one in snapshots]
+    return [path for paths in found for path in paths if path]
+
+
+def files_of(vm, definitions, is_local, frozen=()):
     """The files of one VM as File objects. Not ``is_local``: they are on another host, where they cannot be deleted.
 
-    ``definitions`` are the VM's running and stored definition, which may contain different files.
+    ``definitions`` are the VM's running and stored definition, which may contain different files; ``frozen`` are the
+    paths of ``snapshot_files``.
     """
     found = {}
     for definition in definitions:
@@ -28,7 +40,9 @@ def files_of(vm, definitions, is_local):
         nvram = nvram_of(definition)
         if nvram and is_local and files.exists(nvram):
             found[nvram] = File(nvram, "nvram", vm.owned and nvram in vm.mark.get("nvram", ()))
-    for file in _detached(vm, found):
+    # Before those of the mark, which replace them.
+    others = [File(path, "support") for path in frozen if path not in found]
+    for file in (*others, *_detached(vm, found)):
         if not is_local or files.exists(file.path):
             found[file.path] = file
     return tuple(found.values() if is_local else (replace(file, used_by=("another host",)) for file in found.values()))
@@ -37,9 +51,8 @@ def files_of(vm, definitions, is_local):
 def _file_of_drive(drive, mark):
     path = file_of(drive)
     if not path:
-        # A volume, block device or network image is never deleted, because it is not "ours".
         name = _source_name(drive)
-        return File(name, "support") if name else None
+        return File(name, "no file") if name else None
     if drive.get("device", "disk") in ("cdrom", "floppy"):
         return File(path, "support" if path in mark.get("files", ()) else "medium", path in mark.get("files", ()))
     ours = path in mark.get("disks", ())

@@ -89,6 +89,7 @@ def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
+_NO_KVM = "KVM does not work on this host, for example because it is a VM itself: create the VM with virt_type: qemu."
 #: (text in libvirt's error, remedy) for a VM that does not start or continue.
 _REMEDIES = (
     (
@@ -108,7 +109,9 @@ _REMEDIES = (
         " create the VM with virt_type: qemu. To try again, set state: restarted and stop_mode: force.",
     ),
     ("swtpm", "Check /var/log/swtpm/libvirt/qemu, and that the user of swtpm can enter libvirt's directory in /run."),
-    ("KVM", "Set virt_type: qemu if KVM is not available on the host."),
+    ("failed to set MSR", _NO_KVM),
+    ("kvm_init_vcpu", _NO_KVM),
+    ("KVM", _NO_KVM),
 )
 
 
@@ -116,4 +119,6 @@ def _with_remedy(vm, error):
     remedy = next(
         (remedy for text, remedy in _REMEDIES if text in error.stderr), "Check its log in /var/log/libvirt/qemu."
     )
-    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)
+    return CommandFailed(
+        error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message.rstrip('.')}.", remedy=remedy
+    )

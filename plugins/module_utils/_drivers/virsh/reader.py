@@ -21,6 +21,7 @@ from ..._tools import virsh_output as output
 from ..._tools.virsh import Virsh, is_not_found
 from .definition import Definition
 from .observe import Listing, observe_fully, observe_power
+from .settings.display import display_effects
 from .settings.networks import starting_effects
 from .traits import EXTERNAL, virsh_traits
 
@@ -98,7 +99,10 @@ class VirshReader:
         self.hypervisor = self._listing.versions.hypervisor or "unknown"
         self.library = self._listing.versions.library or ""
         traits = virsh_traits(self.hypervisor, self.library, self.is_local)
-        return replace(traits, side_effects=starting_effects(self._listing.inactive_networks))
+        starting = starting_effects(self._listing.inactive_networks)
+        return replace(
+            traits, side_effects=lambda verb, vm, changes: (*starting(verb, vm, changes), *display_effects(changes))
+        )
 
     def observe(self, targets, facets):
         if is_light(targets, facets):
@@ -133,13 +137,18 @@ class VirshReader:
         return {slot: {**disk, "size": self.storage.size_of(disk["source"])} for slot, disk in disks.items()}
 
     def _with_frozen_sizes(self, vm):
-        """Replace the disk sizes in external snapshots by those of their frozen files."""
+        """Replace the disk sizes in snapshots by those of their frozen files, or of the snapshots within the images."""
         return vm.having(snapshots=tuple(self._with_frozen_size(snapshot) for snapshot in vm.snapshots))
 
     def _with_frozen_size(self, snapshot):
-        if snapshot.kind != EXTERNAL or snapshot.config is None:
+        if snapshot.config is None:
             return snapshot
-        return replace(snapshot, config={**snapshot.config, "disks": self._with_file_sizes(snapshot.config["disks"])})
+        disks = snapshot.config["disks"]
+        if snapshot.kind == EXTERNAL:
+            disks = self._with_file_sizes(disks)
+        else:
+            disks = {slot: {**disk, **_size_within(disk, snapshot.name)} for slot, disk in disks.items()}
+        return replace(snapshot, config={**snapshot.config, "disks": disks})
 
     def leftovers(self, vm):
         from .snapshots import leftovers
@@ -178,3 +187,14 @@ class VirshReader:
     def definition(self, uuid):
         """The stored definition with its secrets, which would be lost if it were edited and stored without them."""
         return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))
+
+
+def _size_within(disk, snapshot):
+    """{size: bytes} that a disk has in an internal snapshot; empty if its image does not tell."""
+    from ..._tools.disk_header import is_qcow, snapshot_sizes
+
+    try:
+        sizes = snapshot_sizes(disk["source"]) if is_qcow(disk["source"]) else {}
+    except PolyvirtError:
+        return {}
+    return {"size": sizes[snapshot]} if snapshot in sizes else {}

@@ -7,6 +7,8 @@
 * Deleting an external snapshot destroys internal ones in its overlay.
 * Deleting an external snapshot of a suspended VM merges the files that its saved memory needs.
 * If an image already contains a snapshot with the name, it gets a second one with that name.
+* While the VM is stopped, only the newest external snapshot can be deleted.
+* The memory of a VM with CPUs that were added while it ran cannot be loaded again.
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ import shlex
 from ..._lifecycle.errors import NotFound, Refused
 from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED
 from ..._ports import files
-from .definition import file_of
+from ..._tools.virsh_output import version_numbers
+from .definition import Definition, file_of
 from .host_checks import check_host
+from .settings.memory_cpus import has_added_cpus
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
-from .traits import EXTERNAL, INTERNAL
+from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
+#: First libvirt version with another way to load the memory of an internal snapshot.
+_ADDED_CPUS_SINCE = (10, 10)
 #: In bytes, on the file systems of Linux.
 _LONGEST_FILE_NAME = 255
 
@@ -65,6 +71,12 @@ def _check_internal(driver, vm, arguments):
         raise Refused(
             f"{vm.name}: include_memory: an internal snapshot of a running VM always includes its memory.",
             "Omit include_memory, stop the VM first, or create an external snapshot (kind: external).",
+        )
+    if vm.power in (RUNNING, PAUSED) and _cannot_load(driver, Definition(driver.virsh.run("dumpxml", vm.id)).root):
+        raise Refused(
+            f"{vm.name}: CPUs were added while the VM ran, and libvirt {driver.library} cannot restore an internal"
+            " snapshot with them.",
+            "Restart or stop the VM first, or create an external snapshot (kind: external).",
         )
     for slot, disk in sorted(disks_of(vm).items()):
         if disk.get("format") != "qcow2":
@@ -148,13 +160,42 @@ def _check_deletion(driver, vm, arguments):
             f" '{min(external)}' would merge.",
             "Start or stop the VM first.",
         )
+    if external and vm.power == STOPPED and version_numbers(driver.library) < EXTERNAL_RESTORED_SINCE:
+        _check_order(driver, vm, arguments["names"])
+
+
+def _check_order(driver, vm, names):
+    """Reject the deletion of an external snapshot of a stopped VM before that of a newer one."""
+    remaining = {one.name: one.parent for one in vm.snapshots}
+    for name in names:
+        del remaining[name]
+        newer = [one for one, parent in remaining.items() if parent == name]
+        if newer:
+            raise Refused(
+                f"{vm.name}: libvirt {driver.library} cannot delete the external snapshot '{name}' while the VM is"
+                f" stopped, because '{newer[0]}' is newer.",
+                "Start the VM first, or delete the newer snapshots first.",
+            )
+
+
+def _cannot_load(driver, root):
+    """Whether this libvirt cannot load the memory of a running VM; ``root`` is its domain element (None: not known)."""
+    return root is not None and has_added_cpus(root) and version_numbers(driver.library) < _ADDED_CPUS_SINCE
 
 
 def _check_restore(driver, vm, arguments):
     name = arguments["name"]
-    if not driver.is_local or driver.hypervisor == "TEST":
+    if driver.hypervisor == "TEST":
         return
     snapshot = read_snapshot(driver.virsh, vm.id, name)
+    if snapshot.kind == INTERNAL and snapshot.power != STOPPED and _cannot_load(driver, snapshot.root.find("domain")):
+        raise Refused(
+            f"{vm.name}: CPUs were added while the VM ran, before snapshot '{name}' was created, and libvirt"
+            f" {driver.library} cannot load its memory.",
+            f"Create a clone with its disks instead (clone.snapshot: {name}).",
+        )
+    if not driver.is_local:
+        return
     check_content(driver, vm, name, snapshot)
     _check_media(vm, name, snapshot)
     memory = snapshot.memory_file

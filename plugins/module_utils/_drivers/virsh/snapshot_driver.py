@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from ..._lifecycle.errors import CommandFailed
 from ..._lifecycle.model import POWER_VERBS
 from ..._lifecycle.one_by_one import one_by_one
 from ..._ports import writes
@@ -41,7 +42,12 @@ class VirshSnapshotDriver(VirshReader):
         return one_by_one(self._carry_out, batch, writes.count)
 
     def _carry_out(self, vm, step):
-        getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+        try:
+            getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+        except CommandFailed as error:
+            if vm.id:
+                error.message = error.message.replace(vm.id, vm.name)
+            raise
 
     def file_of(self, verb):
         """Return the Python module with the function for a verb; the function has the name of the verb.

@@ -47,6 +47,10 @@ class SnapshotXml:
         return EXTERNAL if any(part.get("snapshot") == "external" for part in parts) else INTERNAL
 
     @property
+    def power(self):
+        return _POWERS.get(self.root.findtext("state"), STOPPED)
+
+    @property
     def definition(self):
         """The VM's stored definition when the snapshot was created; None if libvirt has none (very old snapshots)."""
         for tag in ("inactiveDomain", "domain"):
@@ -82,7 +86,7 @@ class SnapshotXml:
         return Snapshot(
             name=self.root.findtext("name"),
             parent=self.root.findtext("parent/name"),
-            power=_POWERS.get(self.root.findtext("state"), STOPPED),
+            power=self.power,
             description=self.root.findtext("description") or "",
             config=config_of(definition) if definition else None,
             kind=self.kind,

@@ -35,14 +35,6 @@ def _end(commands, pid, port):
         commands.end(int(pid), lambda argv: "-L" in argv and any(f":{port}:" in word for word in argv))
 
 
-def check_host_ports(vm, forwards):
-    """Reject a new forward without host_port, because Vagrant does not choose a free port."""
-    known = vm.config.get("port_forwards") or {}
-    for name, entry in forwards.items():
-        if entry is not None and "host_port" not in entry and name not in known:
-            raise Refused(f"{vm.name}: port_forwards: {name} has no host_port.", "Vagrant chooses none: set one.")
-
-
 def host_end(forward, provider):
     """What of a forward must be unique on the host: port, address and protocol; with libvirt, only the port."""
     port, address = forward.get("host_port"), forward.get("host_address")

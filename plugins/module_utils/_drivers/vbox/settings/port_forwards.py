@@ -10,10 +10,11 @@ import ipaddress
 import threading
 
 from ...._lifecycle.errors import Refused
+from ...._lifecycle.forwards import ssh_through
 from ...._lifecycle.model import ON, RUNNING, SUSPENDED
 from ...._ports import net
 from ...._tools.vboxmanage_machine import Forward
-from ..vbox_vm import SSH_RULE
+from ..vbox_vm import SSH_RULE, forwards_of
 
 _LOCAL = "127.0.0.1"
 _SSH = {"host_address": _LOCAL, "guest_port": 22}
@@ -197,13 +198,8 @@ def taken_ports(vbox_vms, but=None):
 
 def ssh_of(vbox_vm):
     """The connection to the guest's SSH port through a rule, as {host, port, user, scope}; None without such a rule."""
-    rules = [rule for _nic, rule in vbox_vm.rules.values() if rule.guest_port == 22 and rule.protocol == "tcp"]
-    if not rules:
-        return None
-    rule = next((one for one in rules if one.name == SSH_RULE), rules[0])
-    everywhere = not rule.host_address or ipaddress.ip_address(rule.host_address).is_unspecified
-    host = _LOCAL if everywhere else rule.host_address
-    return {"host": host, "port": rule.host_port, "user": None, "scope": "host"}
+    rules = forwards_of(vbox_vm, with_ssh=True)
+    return ssh_through(sorted(rules.values(), key=lambda rule: rule is not rules.get(SSH_RULE)))
 
 
 #: Range of chosen ports: above those of services, below those of outgoing connections.

@@ -57,6 +57,13 @@ def _set_display_type(definition, kind):
     _video_model(definition)
 
 
+def display_effects(changes):
+    """Part of the ``side_effects`` of the traits: what is removed together with a SPICE display."""
+    if any(change.path == "display.type" and change.old == "spice" for change in changes):
+        return ("devices that need SPICE, such as USB redirection, are removed if there are any",)
+    return ()
+
+
 def _needs_spice(device):
     """Whether libvirt rejects this device in a VM without a SPICE display."""
     return device.get("type") in _SPICE_CHANNELS or (device.tag == "audio" and device.get("type") == "spice")

@@ -112,6 +112,11 @@ def _max_cpus(definition):
     return int(definition.get("vcpu"))
 
 
+def has_added_cpus(root):
+    """Whether a running VM has CPUs that were not there when it started; ``root`` is its domain element."""
+    return any(cpu.get("enabled") == cpu.get("hotpluggable") == "yes" for cpu in root.iterfind("vcpus/vcpu"))
+
+
 def align_maxima(config, active, stored, running):
     """Remove differences from ``active`` that are no changes waiting for the next start.
 
@@ -129,27 +134,46 @@ def align_maxima(config, active, stored, running):
 # Changing -----------------------------------------------------------------------------------------------------------
 
 
-def check_cpu_topology(definition, change):
-    """Reject a number of CPUs that does not fit a CPU topology in the definition; ``change`` is of cpus or max_cpus."""
-    allowed = _max_cpus(definition)
-    if definition.root.find("cpu/topology") is None:
+def check_fixed_maximum(definition, change):
+    """Reject a value that a CPU topology or NUMA cells rule out: libvirt would reject it, or store another one.
+
+    ``change`` is of a value or a maximum.
+    """
+    name = _VALUE_OF.get(change.field, change.field)
+    if not _has_fixed_maximum(definition, name):
         return
-    requested = change.new or definition.cpus
-    if requested > allowed or (change.field == "max_cpus" and requested != allowed):
+    allowed, value = _maximum_and_value(definition, name)
+    requested = change.new or change.beside.get(name) or value
+    if requested <= allowed and (change.field == name or requested == allowed):
+        return
+    if name == "cpus":
         raise Refused(
             f"{definition.name}: its CPU topology allows {allowed} CPUs, not {requested}.",
             "Change the topology through native first (cpu/topology@sockets ...).",
         )
+    raise Refused(
+        f"{definition.name}: {change.field}: its NUMA cells and memory devices have {human_size(allowed)}, not"
+        f" {human_size(requested)}.",
+        "Change the cells through native first (cpu/numa/cell[@id='0']@memory ...).",
+    )
+
+
+def _has_fixed_maximum(definition, name):
+    return definition.root.find({"cpus": "cpu/topology", "memory": "cpu/numa/cell"}[name]) is not None
+
+
+def _maximum_and_value(definition, name):
+    if name == "cpus":
+        return _max_cpus(definition), definition.cpus
+    return definition.max_memory, definition.memory
 
 
 def write_cpus(definition, change):
-    check_cpu_topology(definition, change)
-    keeps_maximum = definition.root.find("cpu/topology") is not None or read_max_cpus(definition) is not None
-    _set_cpus(definition, change.new, max(_max_cpus(definition), change.new) if keeps_maximum else change.new)
+    _set_cpus(definition, change.new, _new_maximum(definition, change))
 
 
 def write_max_cpus(definition, change):
-    check_cpu_topology(definition, change)
+    check_fixed_maximum(definition, change)
     _set_cpus(definition, definition.cpus, change.new or definition.cpus)
 
 
@@ -165,11 +189,19 @@ def _set_cpus(definition, count, maximum):
 
 
 def write_memory(definition, change):
-    has_maximum = read_max_memory(definition) is not None
-    _set_memory(definition, change.new, max(definition.max_memory, change.new) if has_maximum else change.new)
+    _set_memory(definition, change.new, _new_maximum(definition, change))
+
+
+def _new_maximum(definition, change):
+    """The maximum beside a new value: it changes together with the value, unless it is larger or fixed."""
+    check_fixed_maximum(definition, change)
+    maximum, value = _maximum_and_value(definition, change.field)
+    keeps_maximum = _has_fixed_maximum(definition, change.field) or _if_larger(maximum, value) is not None
+    return max(maximum, change.new) if keeps_maximum else change.new
 
 
 def write_max_memory(definition, change):
+    check_fixed_maximum(definition, change)
     _set_memory(definition, definition.memory, change.new or definition.memory)
 
 

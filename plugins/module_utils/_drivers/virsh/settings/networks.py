@@ -36,7 +36,7 @@ def inactive_networks(answers):
 
 
 def starting_effects(inactive):
-    """The ``side_effects`` of the traits: texts about the networks that are started before the VM."""
+    """Part of the ``side_effects`` of the traits: texts about the networks that are started before the VM."""
 
     def side_effects(verb, vm, _changes):
         started = sorted(_networks_of(vm) & inactive) if verb == "start" else ()
@@ -55,7 +55,7 @@ def _networks_of(vm):
 def check_networks(driver, plan):
     """Reject missing networks, and inactive ones that the VM needs when it is started or a NIC is attached live."""
     requested, live = _networks_of(plan.after), _networks_attached_live(plan)
-    needs_active = any(_needs_active_networks(step) for step in plan.steps)
+    needs_active = any(starts_guest(step) for step in plan.steps)
     is_changed = any(change.field == "networks" for step in plan.steps for change in step.changes)
     if not requested or not (is_changed or needs_active or any(step.verb == "create" for step in plan.steps)):
         return
@@ -77,10 +77,10 @@ def check_networks(driver, plan):
         )
 
 
-def _needs_active_networks(step):
+def starts_guest(step):
     """Whether the step starts the VM, or restores a snapshot to a running VM.
 
-    If a network is inactive then, libvirt stops the guest before the restore fails.
+    If a network or storage pool is inactive then, libvirt stops the guest before the restore fails.
     """
     return step.verb == "start" or (step.verb == "restore" and step.arguments["power"] != STOPPED)
 

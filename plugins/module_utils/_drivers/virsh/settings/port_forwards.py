@@ -13,6 +13,7 @@ import json
 import xml.etree.ElementTree as ET
 
 from ...._lifecycle.errors import Refused
+from ...._lifecycle.forwards import check_host_ports
 from ...._lifecycle.model import Field
 from ...._lifecycle.simulate import changed_config
 from ...._tools.virsh_output import version_numbers
@@ -57,12 +58,7 @@ def with_forward_checks(adjust):
 
 def _check_forwards(vm, config):
     requested = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
-    known = vm.config.get("port_forwards") or {}
-    for name in sorted(set(requested) - set(known)):
-        if not requested[name].get("host_port"):
-            raise Refused(
-                f"{vm.name}: port_forwards.{name}: host_port is required.", "Set host_port to a port of the host."
-            )
+    check_host_ports(vm, requested)
     if requested and "user" not in _nic_types(vm, config.get("networks") or {}):
         raise Refused(
             f"{vm.name}: port_forwards: the VM has no NIC of type user.",

@@ -64,7 +64,7 @@ def test_inactive_network_prevents_start_but_not_configuration(tmp_path):
         (START, []),
         (START, [{"type": "user"}]),
         (Step("stop"), [network("nosuch")]),
-        (Step("configure", changes=(Change("memory", 1, 2),)), [network("nosuch")]),
+        (Step("configure", changes=(Change("boot_order", [], ["hd"]),)), [network("nosuch")]),
     ],
 )
 def test_networks_are_listed_only_if_a_step_needs_one(tmp_path, step, nics):
@@ -153,6 +153,15 @@ def test_nvram_file_of_another_vm_is_rejected(tmp_path):
     host, step = creation_beside_m1(theirs, firmware="uefi", secure_boot=True)
     with pytest.raises(Refused, match=r"web: firmware: .*web\.nvram-secure is used by m1"):
         check_others(tmp_path, step, **host)
+
+
+def test_nvram_file_of_an_earlier_vm_is_rejected_until_it_is_moved(tmp_path):
+    host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
+    (tmp_path / "web.nvram-secure").touch()
+    check(tmp_path, step, **host)
+    (tmp_path / "web.nvram").touch()
+    with pytest.raises(Refused, match=r"web: .*web\.nvram already exists and contains the firmware variables"):
+        check(tmp_path, step, **host)
 
 
 def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monkeypatch):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_checks
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import check_host_resources
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import (
+    check_host,
+    check_host_resources,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, domain, driver_of, failed, volume
 
 GIB = 1 << 30
 START, STOP = Step("start"), Step("stop")
@@ -45,6 +48,48 @@ def test_missing_bridge_is_rejected(tmp_path, step):
     check(tmp_path, STOP, networks={"0": nic})
     check(tmp_path, step, networks={"0": nic}, hypervisor="TEST")
     check(tmp_path, step, networks={"0": nic}, uri="qemu+ssh://other/system")
+
+
+VOLUME = {"vdz": {"source": "vol"}, "vda": {"source": "/a"}}
+DUMP, PATH = ("dumpxml", "u", "--inactive"), ("vol-path", "--pool", "p", "--vol", "vol")
+
+
+def check_volume(folder, step, answer, disks=None, **more):
+    virsh = FakeVirsh({DUMP: domain("web", more=volume("vol")).text(), PATH: answer})
+    driver = driver_of(virsh, folder)
+    vm = Vm("web", id="u", config={"disks": VOLUME if disks is None else disks, **more})
+    check_host(driver, Plan(vm, vm, segments=((step,),)))
+    return virsh
+
+
+RESTORE = Step("restore", arguments={"power": "running"})
+
+
+@pytest.mark.parametrize("step", [START, RESTORE], ids=lambda step: step.verb)
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("pool 'p' is not active", "pool 'p' is not active"),
+        ("failed to get vol 'vol'\nStorage volume not found: no", "Storage volume not found: no"),
+    ],
+)
+def test_start_with_a_volume_that_cannot_be_opened_is_rejected(tmp_path, step, error, reason):
+    message = f"web: disks.vdz: the volume vol of the pool p cannot be used: {reason}."
+    with pytest.raises(Refused, match=message) as caught:
+        check_volume(tmp_path, step, failed(error))
+    assert "virsh pool-start p" in caught.value.remedy
+    with pytest.raises(Refused):
+        check_volume(tmp_path, step, failed(error), disks={}, iso="vol")
+
+
+def test_volumes_are_read_only_if_a_started_vm_has_them(tmp_path):
+    error = failed("pool 'p' is not active")
+    check_volume(tmp_path, START, "/pool/vol\n")
+    assert check_volume(tmp_path, START, error, disks={"vda": {"source": "/a"}}).processes == 0
+    assert check_volume(tmp_path, STOP, error).processes == 0
+    assert check_volume(tmp_path, Step("restore", arguments={"power": "stopped"}), error).processes == 0
+    # Only disks that the VM still has after the task.
+    check_volume(tmp_path, START, error, disks={"vdb": {"source": "other"}})
 
 
 def memory_of(monkeypatch, ram, swap, overcommit=b"0"):

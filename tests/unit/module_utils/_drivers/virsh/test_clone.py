@@ -69,6 +69,11 @@ def test_seed_of_clone_contains_macs_of_its_nics(rich, wanted):
     assert f'"macaddress": "{mac}"'.encode() in seed
 
 
+def test_clone_has_no_devices_of_the_host(rich):
+    rich.replace("</devices>", "<hostdev mode='subsystem' type='pci'><source/></hostdev></devices>")
+    assert cloned(rich).root.find("devices/hostdev") is None
+
+
 def test_clone_keeps_settings_that_are_no_identity(rich):
     definition = cloned(rich)
     source = rich.definition

@@ -49,6 +49,21 @@ def test_plain_vm_can_be_cloned(rich, linked):
     check(rich, linked=linked)
 
 
+@pytest.mark.parametrize(("size", "is_rejected"), [(2, True), (1, False)])
+def test_memory_of_a_clone_is_checked_with_the_numa_cells_of_its_source(rich, size, is_rejected):
+    rich.replace("</cpu>", "<numa><cell id='0' cpus='0' memory='524288' unit='KiB'/></numa></cpu>")
+    creation = {"clone": {"source": "rich", "snapshot": None, "linked": False}}
+    arguments = {"creation": creation, "source": rich.vm, "config": {}, "power": "stopped"}
+    change = Change("memory", 1, size * rich.definition.max_memory)
+    steps = (Step("clone", arguments=arguments), Step("configure", changes=(change,)))
+    plan = Plan(Vm.absent("copy"), Vm("copy"), segments=(steps,))
+    if not is_rejected:
+        checks.check_plan(rich.driver(), plan)
+        return
+    with pytest.raises(Refused, match="copy: memory: its NUMA cells and memory devices have"):
+        checks.check_plan(rich.driver(), plan)
+
+
 def test_linked_clone_of_internal_snapshot_is_rejected(rich):
     rich.snapshot_inside()
     check(rich, "s1")

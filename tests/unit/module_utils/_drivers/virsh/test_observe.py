@@ -117,6 +117,7 @@ def test_power_state_for_each_state_and_reason_of_libvirt(domstate, power, busy)
 def test_reason_is_reported_as_in_libvirt():
     assert machine().reason == "booted"
     assert machine({("domstate", UUID, "--reason"): "paused (I/O error)\n"}).reason == "I/O error"
+    assert machine({("domstate", UUID, "--reason"): "running (unknown)\n"}).reason == ""
 
 
 def test_vm_with_saved_memory_is_suspended():

@@ -14,7 +14,12 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claim
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Observation, Plan, Policy, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+    Observation,
+    Plan,
+    Policy,
+    Vm,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan_delete import delete_step
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
@@ -350,12 +355,11 @@ def test_nvram_of_another_host_is_left_to_libvirt():
         ("<disk type='nvme'><source type='pci' namespace='1'/><target dev='vda'/></disk>", "nvme:vda"),
     ],
 )
-def test_disks_that_are_not_files_are_kept_and_reported(images, drive, place):
+@pytest.mark.parametrize("delete_disks", ["owned", "all", "none"])
+def test_disks_that_are_not_files_are_kept_and_reported(images, drive, place, delete_disks):
     vm = vm_of()
-    assert plan_of(vm, web_files(images, domain("web", more=drive), vm=vm)) == (
-        [],
-        {place: "not created by this collection"},
-    )
+    kept = {place: "only files are deleted, no volumes, devices and network images"}
+    assert plan_of(vm, web_files(images, domain("web", more=drive), vm=vm), delete_disks) == ([], kept)
 
 
 @pytest.mark.parametrize("drive", ["<disk type='file' device='cdrom'><target dev='sda'/></disk>", ""])

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
@@ -15,9 +17,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer, Virsh
 
-from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of
+from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of
 
 HOUR = 3600
 
@@ -43,11 +46,25 @@ def test_saving_and_restoring_memory_has_a_long_timeout(tmp_path, verb, power, c
     [
         ("start", STOPPED, "internal error: qemu unexpectedly closed the monitor", "/var/log/libvirt/qemu"),
         ("start", STOPPED, "Cannot open log file: Device or resource busy", "serial_log"),
+        ("start", STOPPED, "qemu-system-x86_64: error: failed to set MSR 0x10a to 0x0", "virt_type: qemu"),
+        ("start", STOPPED, "kvm_init_vcpu: kvm_get_vcpu failed (0): Invalid argument", "virt_type: qemu"),
+        ("start", STOPPED, "Could not access KVM kernel module: Permission denied.", "virt_type: qemu"),
         # QEMU's answer after a KVM internal error: KVM could not emulate an instruction of the guest.
         ("resume", PAUSED, "command 'cont': Resetting the Virtual Machine is required", "virt_type: qemu"),
     ],
 )
 def test_error_of_vm_that_cannot_run_has_remedy(tmp_path, verb, power, error, remedy):
-    virsh = FakeVirsh({(verb, "u"): Answer("", error), ("domstate", "u"): "shut off\n"})
-    with pytest.raises(CommandFailed, match=f"{error}.*{remedy}"):
-        driver_of(virsh, tmp_path).apply([(Vm("web", id="u", power=power), [Step(verb)])])
+    virsh = FakeVirsh({(verb, UUID): Answer("", error), ("domstate", UUID): "shut off\n"})
+    message = re.escape(f"{error.rstrip('.')}. ")
+    with pytest.raises(CommandFailed, match=f"^web: .*{message}[^.].*{remedy}"):
+        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=power), [Step(verb)])])
+
+
+@pytest.mark.parametrize("step", [Step("start"), Step("stop"), Step("drop_snapshot", arguments={"names": ("s",)})])
+def test_error_has_the_name_of_the_vm_instead_of_its_uuid(tmp_path, step):
+    """For virsh itself a name can be ambiguous, but users know their VMs by name."""
+    commands = Commands()
+    virsh = Virsh(commands, "false", "test:///default")
+    with pytest.raises(CommandFailed, match=r"virsh \S+ web\b") as caught:
+        driver_of(virsh, tmp_path).apply([(Vm("web", id=UUID, power=STOPPED), [step])])
+    assert UUID not in str(caught.value)

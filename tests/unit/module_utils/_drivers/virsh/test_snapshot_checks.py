@@ -24,6 +24,7 @@ from unit.module_utils._drivers.virsh.answers import FakeVirsh, chain, driver_of
 
 POOL = "/var/lib/libvirt/images/pvs"
 LIST = ("list", "--all", "--uuid", "--name")
+RUNNING = ("dumpxml", "u-web")
 INTERNAL, EXTERNAL = Snapshot("s", kind="internal"), Snapshot("s", kind="external")
 
 
@@ -39,6 +40,12 @@ def _disk(images, tmp_path):
     return path
 
 
+def running_with(*hotpluggable):
+    """The definition of a running VM, whose further CPUs are enabled; ``hotpluggable`` (yes or no) for each of them."""
+    cpus = "".join(f"<vcpu enabled='yes' hotpluggable='{one}'/>" for one in hotpluggable)
+    return f"<domain id='1'><vcpus><vcpu enabled='no' hotpluggable='yes'/>{cpus}</vcpus></domain>"
+
+
 def tag(path, name):
     subprocess.run(["qemu-img", "snapshot", "-c", name, path], check=True)
 
@@ -49,9 +56,9 @@ def machine(disk, power="stopped", image_format="qcow2", **more):
     )
 
 
-def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", **arguments):
-    driver = driver_of(virsh or FakeVirsh({LIST: ""}), "/nonexistent")
-    driver.hypervisor, driver.virsh.uri = hypervisor, uri
+def check(vm, verb, virsh=None, hypervisor="QEMU", uri="qemu:///system", library="9.0.0", **arguments):
+    driver = driver_of(virsh or FakeVirsh({LIST: "", RUNNING: running_with()}), "/nonexistent")
+    driver.hypervisor, driver.virsh.uri, driver.library = hypervisor, uri, library
     given = {"name": "s", "names": ("s",), "kind": "internal", "include_memory": None, **arguments}
     check_snapshot(driver, vm, Step(verb, arguments=given))
     return driver, given
@@ -102,6 +109,28 @@ def test_internal_snapshot_of_running_vm_needs_its_memory(disk, power, refused):
     else:
         take(machine(disk, power), include_memory=False)
     take(machine(disk, power), include_memory=False, kind="external")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "power", "more", "is_rejected"),
+    [
+        (("no", "yes"), "running", {}, True),
+        (("no", "yes"), "paused", {}, True),
+        (("no", "yes"), "running", {"library": "10.9.0"}, True),
+        (("no", "yes"), "running", {"library": "10.10.0"}, False),
+        (("no", "yes"), "running", {"kind": "external"}, False),
+        (("no", "yes"), "stopped", {}, False),
+        (("no", "no"), "running", {}, False),
+    ],
+)
+def test_internal_snapshot_with_cpus_added_to_the_running_vm_is_rejected(disk, cpus, power, more, is_rejected):
+    virsh = FakeVirsh({LIST: "", RUNNING: running_with(*cpus)})
+    if not is_rejected:
+        take(machine(disk, power), virsh=virsh, **more)
+        return
+    with pytest.raises(Refused, match=r"web: CPUs were added while the VM ran, and libvirt \d+") as caught:
+        take(machine(disk, power), virsh=virsh, **more)
+    assert "kind: external" in caught.value.remedy
 
 
 def test_internal_snapshot_of_raw_disk_is_rejected(disk):
@@ -205,6 +234,32 @@ def test_external_snapshot_of_suspended_vm_is_not_deleted(disk):
     check(machine(disk, "suspended", snapshots=(INTERNAL,)), "drop_snapshot")
 
 
+SERIES = tuple(Snapshot(name, kind="external", parent=parent) for name, parent in (("a", None), ("b", "a"), ("c", "b")))
+
+
+@pytest.mark.parametrize(
+    ("names", "power", "library", "newer"),
+    [
+        (("a",), "stopped", "9.0.0", "b"),
+        (("b",), "stopped", "9.8.0", "c"),
+        (("a", "b"), "stopped", "9.0.0", "b"),
+        (("c", "a"), "stopped", "9.0.0", "b"),
+        (("c",), "stopped", "9.0.0", None),
+        (("c", "b", "a"), "stopped", "9.0.0", None),
+        (("a",), "running", "9.0.0", None),
+        (("a",), "stopped", "9.9.0", None),
+    ],
+)
+def test_external_snapshot_of_stopped_vm_is_not_deleted_before_newer_ones(disk, names, power, library, newer):
+    vm = machine(disk, power, snapshots=SERIES)
+    if newer is None:
+        check(vm, "drop_snapshot", names=names, library=library)
+        return
+    with pytest.raises(Refused, match=f"while the VM is stopped, because '{newer}' is newer") as caught:
+        check(vm, "drop_snapshot", names=names, library=library)
+    assert "Start the VM first" in caught.value.remedy
+
+
 def definition_answers(name, path, more=""):
     """The answers of a virsh with one VM with this qcow2 disk."""
     drive = f"<disk type='file'><driver type='qcow2'/><source file='{path}'/><target dev='vda'/></disk>"
@@ -262,6 +317,30 @@ def test_restore_with_missing_memory_file_is_rejected(disk, tmp_path):
         check(machine(disk), "restore", virsh)
     (tmp_path / "memory").touch()
     check(machine(disk), "restore", virsh)
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "is_rejected"),
+    [
+        ("internal-running", "9.0.0", True),
+        ("internal-paused", "9.0.0", True),
+        ("internal-running", "10.10.0", False),
+        ("internal-off", "9.0.0", False),
+        ("external-memory", "9.0.0", False),
+    ],
+)
+@pytest.mark.parametrize("uri", ["qemu:///system", "qemu+ssh://host/system"])
+def test_restore_of_memory_with_cpus_added_to_the_running_vm_is_rejected(name, library, is_rejected, uri):
+    text = recorded(f"snapshot-{name}.xml")
+    added = "<vcpus><vcpu enabled='yes' hotpluggable='yes'/></vcpus></domain>"
+    virsh = FakeVirsh({("snapshot-dumpxml", "u-web", "--snapshotname", "s"): text.replace("</domain>", added)})
+    expected = "web: CPUs were added .* snapshot 's'" if is_rejected else "no longer exists"
+    if not is_rejected and uri != "qemu:///system":
+        check(machine("/gone"), "restore", virsh, library=library, uri=uri)
+        return
+    with pytest.raises(Refused if is_rejected else NotFound, match=expected) as caught:
+        check(machine("/gone"), "restore", virsh, library=library, uri=uri)
+    assert not is_rejected or "clone.snapshot: s" in caught.value.remedy
 
 
 # Leftover snapshots in images -----------------------------------------------------------------------------------------

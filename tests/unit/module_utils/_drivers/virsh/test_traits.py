@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.reader import is_local
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
@@ -22,6 +23,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+
+from unit.module_utils._drivers.virsh.answers import FakeVirsh
 
 TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
@@ -75,8 +79,28 @@ def test_storage_of_disk_is_rejected_with_alternative():
 
 def test_fields_with_files_are_supported_only_on_local_host():
     remote = virsh_traits("QEMU", "9.0.0", local=False)
-    assert {"image", "iso", "cloud_init", "disks.add"} <= set(TRAITS.fields) - set(remote.fields)
-    assert "cpus" in remote.fields
+    with_files = {"image", "clone", "iso", "cloud_init", "disks.add", "shared_folders.add", "snapshot.content"}
+    assert {*with_files, *FIRMWARE, "nested_virtualization"} <= set(TRAITS.fields) - set(remote.fields)
+    choices = [set(traits.fields["networks.type"].choices) for traits in (TRAITS, remote)]
+    assert choices[0] - choices[1] == {"bridged"}
+    assert {"cpus", "memory", "networks.add", "snapshot.take"} <= set(remote.fields)
+
+
+@pytest.mark.parametrize(
+    ("uri", "user", "folder"),
+    [
+        ("qemu:///system", 0, "/var/lib/libvirt/images"),
+        ("qemu:///system", 1000, "/var/lib/libvirt/images"),
+        ("qemu:///session", 0, "/var/lib/libvirt/images"),
+        ("qemu:///session?socket=/s", 1000, "/home/u/.local/share/libvirt/images"),
+    ],
+)
+def test_default_directory_of_a_connection(monkeypatch, uri, user, folder):
+    monkeypatch.setenv("HOME", "/home/u")
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    virsh = FakeVirsh()
+    virsh.uri = uri
+    assert VirshDriver(virsh, None, Commands()).storage.folder == folder
 
 
 FIRMWARE = {"firmware", "secure_boot"}

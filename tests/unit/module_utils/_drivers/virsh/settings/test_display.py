@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
 
-from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
+from unit.module_utils._drivers.virsh.answers import FakeVirsh, driver_of, machine_xml, recorded, with_devices
 
 MIB = 1 << 20
 VNC = "<graphics type='vnc' port='5901' autoport='no' listen='0.0.0.0' passwd='hidden'/>"
@@ -86,6 +86,22 @@ def test_devices_that_need_spice_are_removed_with_it(kind):
     assert types(definition, "graphics") == ([] if kind == "none" else [kind])
     assert [one.tag for one in definition.devices if one.get("type") in ("spicevmc", "spice")] == []
     assert types(definition, "video/model") == ["qxl"]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_reported"),
+    [
+        (Change("display", "spice", "none", attribute="type"), True),
+        (Change("display", "vnc", "none", attribute="type"), False),
+        (Change("display", None, 32 * MIB, attribute="video_memory"), False),
+    ],
+)
+def test_removal_of_devices_that_need_spice_is_reported(tmp_path, change, is_reported):
+    commands = [("version",), ("list", "--all", "--uuid", "--name"), ("list", "--uuid")]
+    commands += [("list", "--all", "--uuid", flag) for flag in ("--autostart", "--with-managed-save", "--transient")]
+    effects = driver_of(FakeVirsh(dict.fromkeys(commands, "")), tmp_path).traits().side_effects
+    reported = effects("configure", Vm("a"), [change])
+    assert [text.split(",")[0] for text in reported] == ["devices that need SPICE"] * is_reported
 
 
 def test_devices_that_need_spice_are_kept_with_it():

@@ -223,6 +223,43 @@ def test_topology_fixes_maximum_of_cpus(field, new):
     assert "cpu/topology@sockets" in caught.value.remedy
 
 
+NUMA = ("</cpu>", "<numa><cell id='0' cpus='0' memory='524288' unit='KiB'/></numa></cpu>")
+
+
+@pytest.mark.parametrize(
+    ("field", "new", "beside", "shown"),
+    [
+        ("memory", GIB, {}, "1G"),
+        ("max_memory", GIB, {}, "1G"),
+        ("max_memory", 384 * MIB, {}, "384M"),
+        ("max_memory", None, {"memory": 384 * MIB}, "384M"),
+    ],
+)
+def test_numa_cells_fix_maximum_of_memory(field, new, beside, shown):
+    with pytest.raises(Refused) as caught:
+        memory_cpus.check_fixed_maximum(Definition(machine_xml(HALF, NUMA)), Change(field, None, new, beside=beside))
+    expected = f"m1: {field}: its NUMA cells and memory devices have 512M, not {shown}."
+    assert str(caught.value).startswith(expected)
+    assert "cpu/numa/cell" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("layout", "change"),
+    [
+        ((HALF, NUMA), Change("memory", None, 512 * MIB)),
+        ((HALF, NUMA), Change("max_memory", None, None, beside={"memory": 512 * MIB})),
+        ((TWO_OF_FOUR, TOPOLOGY), Change("max_cpus", 4, None, beside={"cpus": 4})),
+        ((HALF,), Change("memory", None, GIB)),
+    ],
+)
+def test_value_up_to_a_fixed_maximum_is_accepted(layout, change):
+    memory_cpus.check_fixed_maximum(Definition(machine_xml(*layout)), change)
+
+
+def test_memory_below_numa_cells_keeps_their_size():
+    assert written_by(machine_xml(NUMA), "memory", 256 * MIB) == {"/currentMemory[1]": ("524288", "262144")}
+
+
 def test_list_of_single_cpus_is_removed():
     listed = "</vcpu><vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/></vcpus>"
     definition = Definition(machine_xml(("</vcpu>", listed)))

@@ -120,7 +120,7 @@ def test_nic_of_another_type_has_no_forwards():
     [
         ({"0": {"type": "network", "source": "default"}}, SSH, "the VM has no NIC of type user"),
         ({}, SSH, "the VM has no NIC of type user"),
-        ({"0": {"type": "user"}}, {"guest_port": 22}, "port_forwards.ssh: host_port is required"),
+        ({"0": {"type": "user"}}, {"guest_port": 22}, "port_forwards.ssh: host_port is not set"),
     ],
 )
 def test_incomplete_forward_is_rejected(networks, entry, word):
