@@ -126,3 +126,6 @@ def test_unknown_image_users_are_an_error(play, image, tmp_path, options, reason
     assert code != 0
     assert f"{image}: it is unknown whether disks use this image" in output
     assert reason in output
+    code, output = play(book, vm_image=str(image), vm_platform="vagrant")
+    assert code != 0
+    assert "vm_platform must be one of: libvirt, virtualbox, got: vagrant" in output
