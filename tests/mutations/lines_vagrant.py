@@ -35,8 +35,8 @@ MUTATIONS = (
     Mutation(
         "bind-mount-is-a-copy",
         f"{_CODE}/project.py",
-        "if folder and files.identity(folder) != here and",
-        "if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and",
+        "if folder and files.identity(folder) != here and self._has(folder, one):",
+        "if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):",
         {"unit": [f"{_UNIT}/test_ownership.py"]},
     ),
     Mutation(
