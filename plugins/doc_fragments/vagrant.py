@@ -26,7 +26,8 @@ options:
   vagrantfile:
     description:
       - File name of the project's Vagrantfile, without a path.
-      - If omitted, V(Vagrantfile.polyvirt), a file beside your own; with O(managed=false), V(Vagrantfile).
+      - If omitted, V(Vagrantfile.polyvirt), a file beside your own; with O(managed=false), V(Vagrantfile) or
+        else V(vagrantfile).
     type: str
   managed:
     description:

@@ -71,11 +71,25 @@ options:
             deleted, as AWX does with C(Overwrite).
         type: bool
         default: false
+  hostname:
+    description:
+      - Jinja expression for the name of a host, such as V(polyvirt_name ~ '.example.com'). It can use the variables of
+        the VM. If it has no value, the name of the VM is used; with O(strict), the inventory fails.
+      - If omitted, the name of the VM.
+    type: str
+  default_groups:
+    description:
+      - The text before the value in the names of the groups that each VM is in, by kind. Kinds are V(platform),
+        V(state), V(tag), V(fleet) and V(os).
+      - An empty text for V(tag) creates groups with the names of the tags alone. With null, there are no groups of this
+        kind. The text of a kind that is not listed is C(<kind>_).
+    type: dict
+    default: {}
 notes:
-  - The name of a host is O(sources[].prefix) and the name of the VM. If several VMs have this name, each is named
+  - The name of a host is O(sources[].prefix) and the value of O(hostname). If several VMs have this name, each is named
     C(<name>_<source>) instead, and C(<name>_<source>_<id>) if they are in the same source. None of them has the name
     alone, because otherwise it would depend on which sources answer to which VM the name belongs. The same applies to a
-    VM with the name C(localhost) or the name in O(sources[].host).
+    VM with the name C(localhost), C(all), C(ungrouped) or the name in O(sources[].host).
   - Each host has the variables of the VM as its info module returns them, with the prefix C(polyvirt_), such as
     C(polyvirt_state), C(polyvirt_id), C(polyvirt_tags), C(polyvirt_addresses); and C(polyvirt_source). Their values are
     never templates, whatever a guest reports.
@@ -86,7 +100,8 @@ notes:
     C(ansible_ssh_common_args) leads through it. If C(ansible_ssh_common_args) is also set in C(group_vars), this
     variable of the host takes precedence.
   - Groups are C(platform_<platform>), C(state_<state>), C(tag_<tag>) for each tag, C(fleet_<fleet>) and
-    C(os_<os_type>). Characters that the name of a group cannot have are replaced by an underscore.
+    C(os_<os_type>), see O(default_groups). Characters that the name of a group cannot have are replaced by an
+    underscore.
   - Files are accepted if their names end in C(polyvirt.yml) or C(polyvirt.yaml).
   - With O(cache), only sources that could be read are stored.
 seealso:
@@ -178,9 +193,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         found = self._found(sources, cache)
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
         entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
+        described = [_marked_unsafe(hosts.variables_of(one, vm, found[one.name]["reached_by"])) for one, vm in entries]
+        preferred = [(*entry, self._hostname(variables)) for entry, variables in zip(entries, described)]
         taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
-        for (one, vm), name in zip(entries, hosts.names_of(entries, taken)):
-            self._add(name, one, vm, found[one.name]["reached_by"])
+        for (_one, vm), variables, name in zip(entries, described, hosts.names_of(preferred, taken)):
+            self._add(name, vm, variables)
 
     def _sources(self):
         spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}
@@ -188,6 +205,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if checked.error_messages:
             raise AnsibleParserError(f"{self._path}: {checked.error_messages[0]}")
         try:
+            hosts.check_kinds(self.get_option("default_groups"))
             return hosts.sources_of(checked.validated_parameters["sources"])
         except PolyvirtError as error:
             raise AnsibleParserError(f"{self._path}: {error}") from error
@@ -249,12 +267,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # Filling the inventory ------------------------------------------------------------------------------------------
 
-    def _add(self, name, source, vm, reached_by):
+    def _hostname(self, variables):
+        expression, found = self.get_option("hostname"), None
+        try:
+            found = self._compose(expression, variables) if expression else None
+        except Exception as error:
+            if self.get_option("strict"):
+                raise AnsibleParserError(f"{self._path}: hostname: {error}") from error
+        return found or variables["polyvirt_name"]
+
+    def _add(self, name, vm, variables):
         self.inventory.add_host(name)
-        variables = _marked_unsafe(hosts.variables_of(source, vm, reached_by))
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
-        for group in hosts.groups_of(vm):
+        for group in hosts.groups_of(vm, self.get_option("default_groups")):
             self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)

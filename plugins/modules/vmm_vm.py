@@ -294,7 +294,7 @@ vms:
           type: str
           sample: 52:54:00:6b:3c:58
     snapshots:
-      description: Always empty; vmd has no snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -303,7 +303,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: ''
+          description: Never returned; the platform has no snapshots.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -316,7 +316,7 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: ''
+          description: Never returned; the platform has no snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
@@ -326,7 +326,7 @@ vms:
           description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
-          description: ''
+          description: Never returned; the platform has no snapshots.
           type: str
     settings:
       description: All other settings of the VM, by the name of their option.

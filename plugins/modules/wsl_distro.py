@@ -236,7 +236,7 @@ vms:
           description: Never returned.
           type: str
     snapshots:
-      description: Always empty; WSL has no snapshots.
+      description: Snapshots of the VM, each before its children. Empty if the task does not read snapshots.
       type: list
       elements: dict
       contains:
@@ -245,7 +245,7 @@ vms:
           type: str
           sample: before-upgrade
         id:
-          description: ''
+          description: Never returned; the platform has no snapshots.
           type: str
         parent:
           description: Name of the parent snapshot, or null.
@@ -258,7 +258,7 @@ vms:
           description: Free-text description.
           type: str
         kind:
-          description: ''
+          description: Never returned; the platform has no snapshots.
           type: str
         created:
           description: Time of the snapshot in seconds since 1970.
@@ -268,7 +268,7 @@ vms:
           description: Whether the disks are based on it. It does not contain data that was written since.
           type: bool
         unfinished:
-          description: ''
+          description: Never returned; the platform has no snapshots.
           type: str
     settings:
       description: All other settings of the distribution, by the name of their option. Those that are stored in

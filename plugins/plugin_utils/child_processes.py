@@ -3,11 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run functions in parallel, each in its own process, which is ended after a time limit.
 
-So a host that does not answer or a program that hangs cannot block Ansible for longer than the limit.
+So a host that does not answer or a program that hangs cannot block Ansible for longer than the limit. On Linux, such a
+process ends all programs that it has started, also those that have a session of their own, as Ansible's ssh.
 """
 
 from __future__ import annotations
 
+import ctypes
+import glob
 import io
 import json
 import multiprocessing
@@ -22,6 +25,10 @@ from typing import Any, Optional
 _FORK = multiprocessing.get_context("fork")
 #: Seconds for a process to end its own child processes.
 _END_TIMEOUT = 3
+#: prctl(2): orphaned descendants become children of this process.
+_SET_CHILD_SUBREAPER = 36
+#: The process title of an ssh that keeps a connection for others (ControlPersist), and ends by itself.
+_SHARED_SSH = b"ssh: "
 
 
 @dataclass(frozen=True)
@@ -98,14 +105,40 @@ def _kill_group(pid):
 def _run(function, sending):
     # In its own session, it cannot prompt at the terminal, and all its processes can be killed together.
     os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_any: sys.exit())
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _silence()
     try:
-        message = {"value": function()}
-    except Exception as error:
-        message = {"problem": str(error) or type(error).__name__}
-    sending.send_bytes(json.dumps(message, default=str).encode())
+        try:
+            message = {"value": function()}
+        except Exception as error:
+            message = {"problem": str(error) or type(error).__name__}
+        sending.send_bytes(json.dumps(message, default=str).encode())
+    finally:
+        _end_descendants()
+
+
+def _end_descendants():
+    while children := _children():
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _children():
+    """Return the PIDs of the children of this process; empty on systems other than Linux."""
+    pids = [pid for path in glob.glob("/proc/self/task/*/children") for pid in _content(path).split()]
+    return [int(pid) for pid in pids if not _content(f"/proc/{int(pid)}/cmdline").startswith(_SHARED_SSH)]
+
+
+def _content(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""  # The process has ended.
 
 
 def _silence():

@@ -17,6 +17,9 @@ from ..module_utils._lifecycle.errors import InvalidInput
 _PREFIX = "polyvirt_"
 #: Guests report their addresses themselves, so they are checked before they become arguments of a command.
 _ADDRESS = re.compile(r"[0-9A-Za-z_:][0-9A-Za-z_.:%-]*")
+#: Groups of every inventory; a host with such a name would break it.
+_GROUPS_OF_ANSIBLE = ("all", "ungrouped")
+KINDS_OF_GROUPS = ("platform", "state", "tag", "fleet", "os")
 _NO_SSH = ("local", "winrm", "psrp")
 
 
@@ -53,13 +56,23 @@ def _default_name(entry):
     return f"{entry['platform']}-{host}" if host else entry["platform"]
 
 
+def check_kinds(prefixes):
+    """Raise InvalidInput for an unknown kind of groups."""
+    unknown = sorted(set(prefixes) - set(KINDS_OF_GROUPS))
+    if unknown:
+        raise InvalidInput(
+            f"default_groups: there is no kind {', '.join(unknown)}.", f"Kinds are {', '.join(KINDS_OF_GROUPS)}."
+        )
+
+
 def names_of(found, taken=()):
-    """Return an inventory name for each (Source, VM) of ``found``: the VM's name if it is unique and not ``taken``.
+    """Return an inventory name for each (Source, VM, its preferred name) of ``found``: that name if it is unique and
+    not ``taken``.
 
     If several VMs have the same name, none of them gets it: otherwise it would depend on which sources answer.
     """
-    names, unnamed, used = {}, list(range(len(found))), set(taken)
-    for name_of in (_vm_name, _with_source, _with_id):
+    names, unnamed, used = {}, list(range(len(found))), {*taken, *_GROUPS_OF_ANSIBLE}
+    for name_of in (_preferred, _with_source, _with_id):
         proposed = {number: name_of(*found[number]) for number in unnamed}
         counts = Counter(proposed.values())
         unique = {number: name for number, name in proposed.items() if counts[name] == 1 and name not in used}
@@ -70,16 +83,16 @@ def names_of(found, taken=()):
     return [names.get(number) for number in range(len(found))]
 
 
-def _vm_name(source, vm):
-    return f"{source.prefix}{vm['name']}"
+def _preferred(source, vm, name):
+    return f"{source.prefix}{name}"
 
 
-def _with_source(source, vm):
-    return f"{_vm_name(source, vm)}_{source.name}"
+def _with_source(source, vm, name):
+    return f"{source.prefix}{name}_{source.name}"
 
 
-def _with_id(source, vm):
-    return f"{_with_source(source, vm)}_{vm['id']}"
+def _with_id(source, vm, name):
+    return f"{_with_source(source, vm, name)}_{vm['id']}"
 
 
 def variables_of(source, vm, reached_by):
@@ -124,8 +137,12 @@ def jump(reached_by) -> Optional[str]:
     return f"-o ProxyCommand={shlex.quote(shlex.join(command))}"
 
 
-def groups_of(vm):
-    """Return the groups of a VM, before Ansible replaces characters that are not valid in group names."""
+def groups_of(vm, prefixes=None):
+    """Return the groups of a VM, before Ansible replaces characters that are not valid in group names.
+
+    ``prefixes`` is {kind: text before the value, or None for no such groups}; the default is the kind and ``_``.
+    """
+    prefixes = {kind: f"{kind}_" for kind in KINDS_OF_GROUPS} | (prefixes or {})
     found = {
         "platform": [vm.get("platform")],
         "state": [vm.get("state")],
@@ -133,4 +150,5 @@ def groups_of(vm):
         "fleet": [vm.get("fleet")],
         "os": [(vm.get("settings") or {}).get("os_type")],
     }
-    return [f"{kind}_{value}" for kind, values in found.items() for value in values if value]
+    wanted = [(prefixes[kind], value) for kind in KINDS_OF_GROUPS for value in found[kind] if value]
+    return [f"{prefix}{value}" for prefix, value in wanted if prefix is not None]

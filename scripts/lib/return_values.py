@@ -28,6 +28,10 @@ VMS = {
     "elements": "dict",
 }
 
+#: For a platform without snapshots.
+NO_SNAPSHOTS = {
+    f"{key}.description": "Never returned; the platform has no snapshots." for key in ("id", "kind", "unfinished")
+}
 #: Empty descriptions are set by the platform (see returns.py).
 SNAPSHOT = {
     "name": _value("str", "Name of the snapshot.", sample="before-upgrade"),

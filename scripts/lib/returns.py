@@ -9,7 +9,7 @@ import copy
 
 import yaml
 
-from lib.return_values import COUNTERS, HOST, LEFTOVERS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
+from lib.return_values import COUNTERS, HOST, LEFTOVERS, NO_SNAPSHOTS, SNAPSHOT, SNAPSHOT_INFO, TASK, VM, VMS, diff
 from lib.returns_wsl import WSL
 
 #: By platform: values of placeholders in descriptions, and differences from the table as {path of a key: value}.
@@ -127,6 +127,7 @@ PLATFORMS = {
             "cpu_supported": {"description": "Whether the CPU can run VMs; null if unknown.", "type": "bool"},
             "kernel_supported": {"description": "Whether the kernel can run VMs; null if unknown.", "type": "bool"},
         },
+        "snapshot": NO_SNAPSHOTS,
         "addresses": "",
     },
     "hyperv": {

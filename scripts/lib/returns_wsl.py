@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from lib.return_values import NO_SNAPSHOTS
+
 WSL = {
     "placeholders": {"platform": "wsl", "tool": "WSL", "vm": "wsl_distro", "unusable": "cannot be used"},
     "vm": {
@@ -36,6 +38,7 @@ WSL = {
         "settings.sample": {"version": 2, "default": True, "keep_running": "true", "systemd": True},
         "native.description": "Values of the keys in O(native).",
     },
+    "snapshot": NO_SNAPSHOTS,
     "host": {
         "version.description": "Version of WSL; V(inbox) for the version that is a part of Windows, or null.",
         "version.sample": "2.6.3.0",

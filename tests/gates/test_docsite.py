@@ -22,6 +22,12 @@ def test_every_guide_is_in_a_section_of_the_site():
     assert sorted(path.stem for path in (DOCSITE / "rst").iterdir()) == guides(CHECKOUT)
 
 
+def test_examples_of_modules_need_no_other_collection():
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (CHECKOUT / "plugins" / "modules").glob("*.py")}
+    used = {name: re.findall(r"^  ([a-z_]+[.][a-z_]+)[.][a-z_]+:", text, re.MULTILINE) for name, text in texts.items()}
+    assert {one for names in used.values() for one in names} == {"ansible.builtin", "polyvirt.core"}
+
+
 def test_every_platform_has_a_beginning_and_solutions():
     sections = yaml.safe_load((DOCSITE / "extra-docs.yml").read_text(encoding="utf-8"))["sections"]
     (platforms,) = [section["toctree"] for section in sections if section["title"] == "Platforms"]

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from collection_path import CHECKOUT
-from gates.links import REPOSITORY, anchors, problems
+from gates.links import REPOSITORY, anchors, is_published, problems
 from gates.shape import files_of
 
 DOCUMENTS = [
@@ -29,6 +29,22 @@ def test_readme_names_scripts_only_after_git_clone():
         for paragraph in re.findall(r"```sh\n(.*?)```", section, re.DOTALL):
             if "scripts/" in paragraph:
                 assert f"git clone {REPOSITORY}" in paragraph[: paragraph.index("scripts/")], paragraph
+
+
+def test_published_documents_say_which_files_only_the_repository_has():
+    silent = [
+        name
+        for name in DOCUMENTS
+        if name.endswith(".md") and is_published(CHECKOUT, name)
+        for text in [" ".join((CHECKOUT / name).read_text(encoding="utf-8").split())]
+        if _names_unpublished(text) and "in the repository only" not in text
+    ]
+    assert silent == []
+
+
+def _names_unpublished(text):
+    paths = re.findall(r"(?:^|[\s`])((?:tests|scripts)/[\w./-]+)", text)
+    return any((CHECKOUT / path).exists() and not is_published(CHECKOUT, path.rstrip("/.")) for path in paths)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,18 @@ def _documented(name):
     return _returned(name)["vms"]["contains"]
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_every_value_has_a_description(name):
+    assert list(_undescribed(_returned(name) or {})) == []
+
+
+def _undescribed(values):
+    for key, value in values.items():
+        if not value.get("description"):
+            yield key
+        yield from (f"{key}.{one}" for one in _undescribed(value.get("contains") or {}))
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm", "_instance"))])
 def test_machines_are_returned_as_documented(name):
     assert sorted(_documented(name)) == sorted(_ENTRY)

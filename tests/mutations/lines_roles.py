@@ -54,6 +54,13 @@ MUTATIONS = (
         {"unit": [f"{_ROLES}/test_agent_absent.py::test_files_written_with_earlier_values_are_removed"]},
     ),
     Mutation(
+        "broken-repository-stays",
+        "roles/agent/tasks/package_error.yml",
+        "- __agent_plan.repository.content is defined",
+        "- __agent_plan.repository.content is undefined",
+        {"unit": [f"{_ROLES}/test_agent_upgrade.py::test_repository_that_does_not_work_is_removed_again"]},
+    ),
+    Mutation(
         "image-in-use-is-removed",
         "playbooks/teardown.yml",
         "when: vm_image_users | length > 0",

@@ -14,6 +14,27 @@ _UNIT_PORTS = "tests/unit/module_utils/_ports"
 
 MUTATIONS = (
     Mutation(
+        "cut-list-of-checksums-is-whole",
+        f"{_PORTS}/download.py",
+        'is_cut = len(content) < int(response.headers.get("Content-Length") or 1)',
+        "is_cut = not content",
+        {"unit": ["tests/unit/module_utils/_media/test_medium.py::test_list_that_was_cut_is_not_used"]},
+    ),
+    Mutation(
+        "candidate-is-newer-than-its-release",
+        "plugins/module_utils/_media/checksums.py",
+        "return _numbers(release), release == name, _numbers(name)",
+        "return _numbers(name)",
+        {"unit": ["tests/unit/module_utils/_media/test_checksums.py"]},
+    ),
+    Mutation(
+        "ssh-of-the-inventory-lives-on",
+        "plugins/plugin_utils/child_processes.py",
+        "while children := _children():",
+        "while children := []:",
+        {"unit": ["tests/unit/plugin_utils/test_child_processes.py"]},
+    ),
+    Mutation(
         "child-of-killed-program-lives-on",
         f"{_PORTS}/command.py",
         "os.killpg(process.pid, signal.SIGKILL)",

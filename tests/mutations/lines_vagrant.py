@@ -33,6 +33,20 @@ MUTATIONS = (
         {"unit": ("tests/unit/module_utils/_drivers/vagrant",)},
     ),
     Mutation(
+        "bind-mount-is-a-copy",
+        f"{_CODE}/project.py",
+        "if folder and files.identity(folder) != here and self._has(folder, one):",
+        "if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):",
+        {"unit": [f"{_UNIT}/test_ownership.py"]},
+    ),
+    Mutation(
+        "version-of-a-local-box-is-ignored",
+        f"{_CODE}/settings/box.py",
+        "return _number(is_exact[1]) in added if is_exact else bool(added)",
+        "return bool(added)",
+        {"unit": [f"{_UNIT}/test_checks.py"]},
+    ),
+    Mutation(
         "copy-of-a-project-has-its-vms",
         f"{_CODE}/project.py",
         "return there is not None and there.id == one.id",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from .._lifecycle.errors import InvalidInput, NotFound, Refused, Unavailable
 from .._lifecycle.options import Option
@@ -41,6 +42,8 @@ OPTIONS = {
 #: How often a connection may break off without a single byte received, and seconds between two attempts.
 _ATTEMPTS, _PAUSE = 3, 2
 _WAIT, _WAITS = 1, 3600
+#: Characters that servers expect as they are.
+_SAFE = "/+~:,"
 
 
 @dataclass
@@ -150,7 +153,7 @@ def _locked(directory):
 def _download(found, medium, verifier, params):
     path = _path(found, params["directory"])
     part = _part(path, found)
-    _fetch_all(f"{found.base}/{found.checksum.file}", part, params["timeout"])
+    _fetch_from_any(found, medium["bases"], part, params["timeout"])
     digits = download.digest(part, found.checksum.kind)
     if digits != found.checksum.digits:
         files.remove(part)
@@ -185,6 +188,21 @@ def _part(path, found):
     return os.path.join(folder, mine)
 
 
+def _fetch_from_any(found, bases, part, timeout):
+    """Download from the address that has the list, else from another one: the checksum is the same everywhere."""
+    problems = []
+    for base in dict.fromkeys([found.base, *(one.rstrip("/") for one in bases)]):
+        try:
+            _fetch_all(f"{base}/{quote(found.checksum.file, _SAFE)}", part, timeout)
+        except (NotFound, Unavailable) as error:
+            problems.append(error)
+        else:
+            found.base = base
+            return
+    messages, remedy = " ".join(error.message for error in problems), problems[-1].remedy
+    raise Unavailable(messages, why="not_responding", remedy=remedy or "Check the addresses, or add another mirror.")
+
+
 def _fetch_all(url, part, timeout):
     """Download what is missing; a connection that breaks off is opened again as long as something arrives."""
     failures = 0
@@ -197,7 +215,7 @@ def _fetch_all(url, part, timeout):
             raise Unavailable(
                 f"{download.shown(url)}: the connection broke off after {files.size(part)} bytes.",
                 why="not_responding",
-                remedy="Run the task again; it continues there.",
+                remedy="Run the task again. If the server supports ranges, it continues there.",
             )
         Clock().sleep(_PAUSE)
 

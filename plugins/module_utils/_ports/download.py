@@ -24,9 +24,15 @@ _LIST_LIMIT = 16 << 20
 
 
 def fetch(url, timeout):
-    """Return the content of a small file; raises NotFound (404, 410) or Unavailable."""
+    """Return the content of a small file, all of it; raises NotFound (404, 410) or Unavailable."""
     with _opened(url, timeout) as response:
-        content = response.read(_LIST_LIMIT + 1)
+        try:
+            content = response.read(_LIST_LIMIT + 1)
+        except (OSError, HTTPException):
+            content = b""
+        is_cut = len(content) < int(response.headers.get("Content-Length") or 1)
+    if is_cut:
+        raise errors.Unavailable(f"{shown(url)}: the connection broke off.", why="not_responding")
     if len(content) > _LIST_LIMIT:
         raise errors.Unavailable(f"{shown(url)}: is larger than {_LIST_LIMIT >> 20} MiB.", why="not_responding")
     return content

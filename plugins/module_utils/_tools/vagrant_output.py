@@ -20,6 +20,7 @@ _VERSION = re.compile(r"^(?:Vagrant |Installed Version: )(\d+)\.(\d+)\.(\d+)", r
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\n]*\r(?!\n)")
 # Ruby's stack trace of an error in Vagrant.
 _TRACE = re.compile(r"^\tfrom .*\n?|^/\S+\.rb:\d+:in `[^']*': ", re.MULTILINE)
+_EXPERIMENTAL = "enabled the experimental flag"
 _EARLY = re.compile(r"\AVagrant failed to initialize at a very early stage:\s*")
 
 
@@ -85,9 +86,9 @@ def failure(found):
 
 
 def warnings(found):
-    """Vagrant's warnings, each on one line."""
-    rows_of_warnings = [row for row in found if row.kind == "ui" and row.data[:1] == ("warn",)]
-    return [" ".join(" ".join(row.data[1:]).split()) for row in rows_of_warnings]
+    """Vagrant's warnings, each on one line, without the one about experimental features, which the caller enabled."""
+    texts = [" ".join(row.data[1:]) for row in found if row.kind == "ui" and row.data[:1] == ("warn",)]
+    return [" ".join(text.split()) for text in texts if _EXPERIMENTAL not in text]
 
 
 def error_text(text):

@@ -154,6 +154,30 @@ def test_variables_and_groups_of_a_host(inventory, server):
     assert groups == expected, groups
 
 
+def test_names_of_hosts_and_groups_can_be_set(inventory, server):
+    options = _options(server, filters={"state": ["running"]})
+    code, listed, said = inventory(
+        {"platform": "proxmox", "prefix": "pve-", "options": options},
+        hostname="polyvirt_name ~ '.' ~ (polyvirt_tags | first) ~ '.example.com'",
+        default_groups={"tag": "", "state": None},
+    )
+    assert code == 0, said
+    # A VM without tags has no value of the expression.
+    assert {"pve-app.b.example.com", "pve-web1"} & set(_hosts(listed)), _hosts(listed).keys()
+    groups = {name for name, group in listed.items() if "pve-app.b.example.com" in group.get("hosts", ())}
+    assert groups == {"platform_proxmox", "web_1", "b", "os_l26"}
+
+
+def test_vm_with_the_name_of_all_hosts_breaks_nothing(inventory):
+    world = worlds.with_cases()
+    for number, name in enumerate(("all", "ungrouped")):
+        worlds.add_machine(world, 110 + number, "pve1", {"name": name})
+    with Server(world) as server:
+        code, listed, said = inventory({"platform": "proxmox", "options": _options(server)})
+    assert code == 0, said
+    assert {"all_proxmox", "ungrouped_proxmox", "web1"} <= set(_hosts(listed)), said
+
+
 def test_a_thousand_vms_take_two_requests(inventory):
     world = worlds.with_many(1000)
     with Server(world) as server:
@@ -187,11 +211,13 @@ def test_cached_sources_are_not_read_again(inventory, world, server, tmp_path):
         ({"platform": "vmware"}, "vmware"),
         ({"platform": "libvirt", "timeout": "soon"}, "timeout"),
         ({"platform": "libvirt", "hosts": "hv1"}, "hosts"),
+        ({"platform": "libvirt", "default_groups": {"tags": ""}}, "default_groups: there is no kind tags"),
         ({"platform": "virtualbox", "required": True, "options": {"executable": "/nowhere/VBoxManage"}}, "/nowhere"),
     ],
 )
 def test_invalid_configuration_and_failed_required_source_are_errors(inventory, source, error):
-    _code, listed, said = inventory(source)
+    more = {"default_groups": source.pop("default_groups")} if "default_groups" in source else {}
+    _code, listed, said = inventory(source, **more)
     assert "lab.polyvirt.yml" in said
     assert error in said
     assert "Traceback" not in said

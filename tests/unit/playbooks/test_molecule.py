@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib import resources
 
 import pytest
 
@@ -78,6 +79,15 @@ def test_platform_without_snapshots_is_rejected_before_there_are_vms(play, tmp_p
     assert "TASK [Create the VMs and wait for SSH]" not in output
 
 
+def test_other_errors_do_not_offer_vms_without_snapshots(play, tmp_path):
+    hosts = "web vm_platform=virtualbox vm_module_options=\"{'executable': '/nowhere/VBoxManage'}\"\n"
+    code, output = play("create", hosts=hosts, folder=tmp_path)
+    assert code != 0
+    assert "/nowhere/VBoxManage" in output
+    assert "molecule_snapshot=false" not in output
+    assert "No VM was created." in output
+
+
 def test_only_one_host_can_run_the_vms(play, tmp_path):
     code, output = play("create", hosts="web\n[molecule_hypervisor]\none\ntwo\n", folder=tmp_path)
     assert code != 0
@@ -121,6 +131,14 @@ def test_example_scenario_has_fewer_than_ten_lines(checkout):
     files = ["molecule.yml", "hosts", "create.yml", "prepare.yml", "destroy.yml"]
     lines = [line for name in files for line in _lines((scenario / name).read_text(encoding="utf-8"))]
     assert 0 < len(lines) < LINE_LIMIT
+
+
+def test_guide_explains_all_files_of_molecule_init(checkout):
+    guide = (checkout / "docs" / "molecule.md").read_text(encoding="utf-8")
+    (explained,) = re.findall("`molecule init scenario` has created.*?\n\n", guide, re.DOTALL)
+    created = [path.stem for path in (resources.files("molecule") / "data" / "templates" / "scenario").iterdir()]
+    assert len(created) > 3
+    assert [name for name in created if f"`{name}`" not in explained] == []
 
 
 def test_example_in_the_guide_has_eight_lines(checkout):

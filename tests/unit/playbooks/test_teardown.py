@@ -66,7 +66,9 @@ def test_guest_is_prepared_by_its_inventory_name(play, variables, guest):
 def test_pattern_must_match_exactly_one_hypervisor(play, playbook, hypervisor):
     code, output = play(f"polyvirt.core.{playbook}", vm_name="web", provision_hypervisor=hypervisor)
     assert code != 0
-    assert f"provision_hypervisor is {hypervisor}. Set the name of the VM" in output
+    number = {"hypervisors": 2, "noe": 0}[hypervisor]
+    assert f"provision_hypervisor is {hypervisor}, which matches {number} hosts of the inventory." in output
+    assert "vm_name" not in output
     assert "Nothing was changed." in output
     assert "Remove the VM" not in output
     assert "changed=1" not in output
@@ -124,3 +126,6 @@ def test_unknown_image_users_are_an_error(play, image, tmp_path, options, reason
     assert code != 0
     assert f"{image}: it is unknown whether disks use this image" in output
     assert reason in output
+    code, output = play(book, vm_image=str(image), vm_platform="vagrant")
+    assert code != 0
+    assert "vm_platform must be one of: libvirt, virtualbox, got: vagrant" in output

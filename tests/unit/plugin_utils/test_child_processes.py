@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -38,12 +39,15 @@ def test_each_function_has_its_own_answer():
     ]
 
 
-def test_hanging_function_is_ended_with_its_child_processes():
+@pytest.mark.parametrize("has_session", [False, True])
+def test_hanging_function_is_ended_with_its_child_processes(has_session):
+    """Ansible's ssh has a session of its own."""
     reading, writing = os.pipe()
 
     def hang():
         # Ends only if the code under test fails.
-        subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONG})"], pass_fds=[writing])
+        words = [sys.executable, "-c", f"import time; time.sleep({LONG})"]
+        subprocess.Popen(words, pass_fds=[writing], start_new_session=has_session)
         time.sleep(LONG)
 
     before = time.monotonic()
@@ -57,6 +61,19 @@ def test_hanging_function_is_ended_with_its_child_processes():
     assert os.read(reading, 1) == b""
     os.close(reading)
     assert time.monotonic() - before < LONG
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its orphans")
+@pytest.mark.parametrize(("title", "remains"), [("ssh", False), ("ssh: /run/x [mux]", True)])
+def test_orphan_of_a_function_is_ended_unless_it_is_a_shared_connection(title, remains):
+    """A worker of Ansible that is interrupted leaves its ssh; a shared ssh serves other commands, too."""
+    reading, writing = os.pipe()
+    command = f"bash -c 'exec -a \"{title}\" sleep 3' & while grep -qa 'exec -a' /proc/$!/cmdline; do sleep 0.1; done"
+    answers([lambda: subprocess.run(["sh", "-c", command], pass_fds=[writing], start_new_session=True).args], [LONG])
+    os.close(writing)
+    ready, _writing, _failed = select.select([reading], [], [], 1)
+    os.close(reading)
+    assert bool(ready) is not remains
 
 
 def test_function_cannot_prompt_at_the_terminal():

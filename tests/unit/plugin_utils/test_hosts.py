@@ -35,11 +35,13 @@ def _vm(name, vm_id="1", **more):
         ([(PROD, _vm("web", "1")), (PROD, _vm("web", "2"))], ["web_prod_1", "web_prod_2"]),
         ([(LAB, _vm("web")), (PROD, _vm("web")), (LAB, _vm("web_lab"))], ["web_lab_1", "web_prod", "web_lab"]),
         ([(LAB, _vm("localhost")), (PROD, _vm("hv1"))], ["localhost_lab", "hv1_prod"]),
+        ([(LAB, _vm("all")), (PROD, _vm("ungrouped"))], ["all_lab", "ungrouped_prod"]),
         ([(Source("a", "libvirt", prefix="a-"), _vm("web")), (LAB, _vm("web"))], ["a-web", "web"]),
     ],
 )
 def test_names(found, names):
-    assert names_of(found, taken={"localhost", "hv1"}) == names
+    preferred = [(source, vm, vm["name"]) for source, vm in found]
+    assert names_of(preferred, taken={"localhost", "hv1"}) == names
 
 
 def test_sources_have_unique_names():

@@ -25,7 +25,7 @@ class VagrantDriver(VagrantSnapshotDriver):
         observation = super().observe(targets, facets)
         os_type = self.options.get("os_type") if self.options.get("state") != "absent" else None
         warning = end_of_life_warning(os_type, today()) if os_type else None
-        return replace(observation, warnings=(warning,)) if warning else observation
+        return replace(observation, warnings=(*observation.warnings, warning)) if warning else observation
 
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""

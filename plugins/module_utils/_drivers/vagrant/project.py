@@ -21,11 +21,18 @@ from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
-_DEFAULT_FILE = "Vagrantfile"
+#: The names of the file that Vagrant reads if none is set; the first one that exists.
+_DEFAULT_FILES = ("Vagrantfile", "vagrantfile")
 _RECORD, _RECORD_VERSION = "polyvirt.json", 1
 #: The mode of the Vagrantfile and the records: the environment of provisioners may contain secrets.
 _PRIVATE = 0o600
 _OWNS_FOLDER = "owns_folder"
+
+
+def default_file(folder):
+    """The name of the Vagrantfile that Vagrant reads in ``folder`` if none is set."""
+    existing = (name for name in _DEFAULT_FILES if files.is_file(os.path.join(folder, name)))
+    return next(existing, _DEFAULT_FILES[0])
 
 
 class Busy(CommandFailed):
@@ -126,11 +133,12 @@ class Project:
         """{name: folder} of VMs that belong to another folder, because ``cp -r`` copied their ids.
 
         The folder of a VM is in our record, else in Vagrant's index, else in Vagrant's file beside the id.
+        One folder can have several paths, by bind mounts as well as by links.
         """
-        found = {}
+        found, here = {}, files.identity(self.folder)
         for name, one in created.items():
             folder = records[name].get("folder") or index.folder_of(one.index_id) or one.project
-            if folder and os.path.realpath(folder) != os.path.realpath(self.folder) and self._has(folder, one):
+            if folder and files.identity(folder) != here and self._has(folder, one):
                 found[name] = folder
         return found
 
@@ -149,7 +157,8 @@ class Project:
         owners = {name: record["file"] for name, record in records.items() if "file" in record}
         unknown = {name: one.index_id for name, one in created.items() if one.index_id and name not in owners}
         entries = index.entries if unknown else {}
-        owners.update({name: entries[one].file or _DEFAULT_FILE for name, one in unknown.items() if one in entries})
+        default = default_file(self.folder)
+        owners.update({name: entries[one].file or default for name, one in unknown.items() if one in entries})
         return frozenset(name for name, file in owners.items() if file != self.file)
 
     def vm_mistaken_for(self, name):

@@ -23,7 +23,7 @@ from . import in_vagrant
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
 from .observe import is_installed, observe_vms
-from .project import Project
+from .project import Project, default_file
 from .traits import vagrant_traits
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
@@ -46,7 +46,7 @@ def connected(kind, params):
         raise InvalidInput(
             f"project_dir: '{folder}' is not an absolute path.", "Set the absolute path of the project directory."
         )
-    file = params["vagrantfile"] or (MANAGED_FILE if managed else "Vagrantfile")
+    file = params["vagrantfile"] or (MANAGED_FILE if managed else default_file(folder))
     if os.path.basename(file) != file or file in (os.curdir, os.pardir):
         raise InvalidInput(
             f"vagrantfile: '{file}' is not a file name.", "Set the name of a file in project_dir, without a path."
@@ -95,7 +95,9 @@ class VagrantReader:
 
     def observe(self, targets, facets):
         vms, known = observe_vms(self, self.project.read(), targets, facets)
-        return Observation(vms=vms, known=known)
+        is_missing = not (self.project.managed or self.project.exists())
+        warnings = (f"vagrantfile: {self.project.path} does not exist.",) if is_missing else ()
+        return Observation(vms=vms, known=known, warnings=warnings)
 
     def provider_tool_of(self, project_vm):
         """The tool of a created VM's provider; None if this host does not have it, or if it does not know the VM."""

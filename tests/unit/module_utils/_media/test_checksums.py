@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media.checksums import Checksum, find
 
 A, B = "a" * 64, "B" * 64
-LONG = "c" * 128
+LONG, MIDDLE = "c" * 128, "e" * 96
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,17 @@ LONG = "c" * 128
         (f"{A}\n", "x*.iso", None),
         (f"{A}  x.iso.asc\n", "x.iso", None),
         (f"{A[:40]}  x.iso\n", "x.iso", None),
+        (f"SHA256(./x.iso)= {A}\n", "x.iso", Checksum("x.iso", "sha256", A)),
+        (f"SHA2-512(x.iso)= {LONG}\n", "x.iso", Checksum("x.iso", "sha512", LONG)),
+        (f"{MIDDLE}  x.iso\n", "x.iso", Checksum("x.iso", "sha384", MIDDLE)),
+        (f"SHA384 (x.iso) = {MIDDLE}\n", "x.iso", Checksum("x.iso", "sha384", MIDDLE)),
+        (f"{MIDDLE}\n", "x.iso", Checksum("x.iso", "sha384", MIDDLE)),
+        (f"\ufeff{A}  x.iso\r\n", "x.iso", Checksum("x.iso", "sha256", A)),
+        (f"{A}  iso/x.iso\n", "x.iso", Checksum("iso/x.iso", "sha256", A)),
+        (f"{A}  old/x-2.iso\n{B}  x-1.iso\n", "x-*.iso", Checksum("x-1.iso", "sha256", "b" * 64)),
+        (f"{A}  /home/builder/x.iso\n", "x.iso", Checksum("x.iso", "sha256", A)),
+        (f"{A}  x-1.2-rc1.iso\n{B}  x-1.2.iso\n", "x-*.iso", Checksum("x-1.2.iso", "sha256", "b" * 64)),
+        (f"{A}  x-1.2.iso\n{B}  x-1.3~beta2.iso\n", "x-*.iso", Checksum("x-1.3~beta2.iso", "sha256", "b" * 64)),
         ("", "x.iso", None),
         ("<html>\x00</html>", "*", None),
         (

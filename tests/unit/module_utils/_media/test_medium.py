@@ -70,7 +70,7 @@ def test_broken_connection_is_continued(cache, server, cuts):
 def test_next_task_continues(cache, server):
     server.cuts[f"/r/{NAME}"] = [600_000, 0, 0, 0]
     error = cache.error()
-    assert "the connection broke off after 600000 bytes. Run the task again; it continues there." in error
+    assert "after 600000 bytes. Run the task again. If the server supports ranges, it continues there." in error
     assert len(cache.files()) == 1
     assert cache()["changed"]
     assert server.fetched(f"/r/{NAME}")[-1] == "bytes=600000-"
@@ -121,6 +121,31 @@ def test_address_without_the_file_is_followed_by_the_next(cache, server):
     server.files["/old/SUMS"] = f"{checksum(ISO)}  d-0.9.iso\n".encode()
     done = cache(bases=[f"{server.url}/none", f"{server.url}/old", f"{server.url}/r"])
     assert done["url"] == f"{server.url}/r/{NAME}"
+
+
+def test_file_is_taken_from_another_address_than_its_list(cache, server):
+    server.files["/lists/SUMS"] = server.files["/r/SUMS"]
+    done = cache(bases=[f"{server.url}/lists", f"{server.url}/none/", f"{server.url}/r"])
+    assert (done["url"], cache.read()) == (f"{server.url}/r/{NAME}", ISO)
+
+
+def test_error_names_all_addresses_without_the_file(cache, server):
+    del server.files[f"/r/{NAME}"]
+    error = cache.error(bases=[f"{server.url}/r", f"{server.url}/none"])
+    assert all(f"{server.url}/{folder}/{NAME}: the server answers 404 Not Found." in error for folder in ("r", "none"))
+
+
+def test_list_that_was_cut_is_not_used(cache, server):
+    server.files["/r/SUMS"] += f"{checksum(ISO)}  d-1.9.9.iso\n".encode()
+    server.cuts["/r/SUMS"] = [len(checksum(ISO)) + len(NAME) + 3]
+    assert f"{server.url}/r/SUMS: the connection broke off." in cache.error()
+    assert cache.files() == []
+
+
+def test_name_with_a_blank_is_downloaded(cache, server):
+    server.files = {"/r/d-1%202.iso": ISO, "/r/SUMS": f"{checksum(ISO)}  d-1 2.iso\n".encode()}
+    assert cache(file="d-1*.iso")["path"] == str(cache.folder / "d-1 2.iso")
+    assert (cache.folder / "d-1 2.iso").read_bytes() == ISO
 
 
 def test_error_names_what_each_address_answered(cache, server):

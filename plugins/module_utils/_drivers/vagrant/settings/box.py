@@ -10,6 +10,7 @@ replace them for providers without one. The task's table ``os_boxes`` takes prec
 from __future__ import annotations
 
 import os
+import re
 from datetime import date
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ def _boxes(own, generic, own_for=("virtualbox", "libvirt")):
 
 _BUILT_FOR_ALL = ("virtualbox", "libvirt", "hyperv", "vmware_desktop")
 _WITH_VMWARE = ("virtualbox", "libvirt", "vmware_desktop")
+_EXACT, _ZEROS = re.compile(r"=?\s*([\w.-]+)"), re.compile(r"(\.0+)+$")
 #: How Vagrant writes characters of a box's name in the names of folders.
 _IN_FOLDER_NAMES = (("/", "-VAGRANTSLASH-"), (":", "-VAGRANTCOLON-"))
 
@@ -94,24 +96,43 @@ def end_of_life_warning(os_type, today):
 
 
 def check_box(driver, plan):
-    """Reject a box that cannot be downloaded: names in the catalog have two parts, and local files must exist."""
+    """Reject a box that cannot be downloaded: names in the catalog have two parts, and local files must exist.
+
+    Vagrant downloads only from a catalog, or from a ``box_url`` that describes versions (JSON), in a certain version.
+    """
     config, home = plan.after.config, driver.project.home
-    box, url = config.get("box"), config.get("box_url")
-    if not box or "vm.box_url" in (config.get("native") or {}) or _is_added(home, box):
+    box, url, version = (config.get(key) for key in ("box", "box_url", "box_version"))
+    if not box or "vm.box_url" in (config.get("native") or {}) or _is_added(home, box, version):
         return
     path = (url or "").removeprefix("file://")
     if path.startswith("/") and not files.exists(path):
         raise NotFound(
             f"{plan.after.name}: box_url: the file {path} does not exist.", "Correct the path, or create the file."
         )
+    of_version = f" in version {version}" if version else ""
     if url is None and "/" not in box and "://" not in box:
         raise NotFound(
-            f"{plan.after.name}: box: this user has no box '{box}', and every name in the catalog has a slash.",
+            f"{plan.after.name}: box: this user has no box '{box}'{of_version}, and every name in the catalog has a"
+            " slash.",
             "Add it first (vagrant box add), set its box_url, or use one such as debian/bookworm64.",
+        )
+    if version and path.startswith("/") and not files.starts_with(path, b"{"):
+        raise Refused(
+            f"{plan.after.name}: box_version: {path} is a box, and Vagrant takes no version from a box file.",
+            "Remove box_version, or set box_url to a JSON file with the versions of the box.",
         )
 
 
-def _is_added(home, box):
+def _is_added(home, box, version):
+    """Whether this user has the box. A constraint such as ``>= 1.0`` is left to Vagrant, unless there is no version."""
     for character, replacement in _IN_FOLDER_NAMES:
         box = box.replace(character, replacement)
-    return files.is_folder(os.path.join(home, "boxes", box))
+    folder = os.path.join(home, "boxes", box)
+    added = [_number(one) for one in files.entries(folder) if files.is_folder(os.path.join(folder, one))]
+    is_exact = version and _EXACT.fullmatch(version)
+    return _number(is_exact[1]) in added if is_exact else bool(added)
+
+
+def _number(version):
+    """A version without the zeros at its end: for Vagrant, 1 and 1.0 are the same."""
+    return _ZEROS.sub("", version)

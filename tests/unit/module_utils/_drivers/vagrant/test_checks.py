@@ -179,9 +179,13 @@ def test_vms_of_two_providers_need_separate_tasks(world):
         ({}, {"box": "nosuch"}, "box: this user has no box 'nosuch'"),
         ({}, {"box": "nosuch", "box_url": "/nonexistent.box"}, "box_url: the file /nonexistent.box does not exist"),
         ({}, {"box": "nosuch", "box_url": "file:///nonexistent.box"}, "box_url: the file"),
+        ({}, {"box": "here", "box_version": "2.0"}, "box: this user has no box 'here' in version 2.0"),
+        ({}, {"box": "nosuch", "box_version": ">= 1"}, "box: this user has no box 'nosuch' in version >= 1"),
+        ({}, {"box": "here", "box_url": "/bin/sh", "box_version": "2"}, "box_version: /bin/sh is a box"),
     ],
 )
-def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, check, changed, options, text):
+def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, tmp_path, check, changed, options, text):
+    (tmp_path / "home" / "boxes" / "here" / "1.0" / "hyperv").mkdir(parents=True)
     world.vagrant.change(**changed)
     answer = world.create(**options, state="started", check=check)
     assert text in answer.error
@@ -190,10 +194,16 @@ def test_first_start_that_vagrant_would_reject_fails_in_check_mode_too(world, ch
 
 @pytest.mark.parametrize(
     "options", [{"box": "polyvirt/nowhere"}, {"box": "here"}, {"box": "x", "box_url": "https://example.com/x.box"},
-                {"box": "x", "native": {"vm.box_url": "file:///x"}}]
+                {"box": "x", "native": {"vm.box_url": "file:///x"}}, {"box": "here", "box_version": "= 1"},
+                {"box": "here", "box_version": ">= 9"}, {"box": "x", "box_url": "file:///etc/x", "box_version": "2"}]
 )  # fmt: skip
 def test_box_that_exists_or_may_be_downloaded_is_accepted(world, tmp_path, options):
-    (tmp_path / "home" / "boxes" / "here").mkdir(parents=True)
+    (tmp_path / "home" / "boxes" / "here" / "1.0").mkdir(parents=True)
+    (tmp_path / "versions").write_text("{}", encoding="ascii")
+    options = {
+        key: value.replace("/etc/x", f"{tmp_path}/versions") if key == "box_url" else value
+        for key, value in options.items()
+    }
     assert world.create(**options, state="started", check=True).vm["changed"]
 
 
@@ -257,10 +267,13 @@ def test_error_names_missing_plugin(world):
     warning = (
         "1795301824,,ui,warn,Vagrant has detected project local plugins\\nwhich are not installed.\\n\\n  vagrant-x\n"
     )
+    # Vagrant prints this too, because the module enables such features.
+    ours = "1795301824,,ui,warn,==> vagrant: You have requested to enabled the experimental flag with the following\n"
     early = "Vagrant failed to initialize at a very early stage:\n\nVagrant is attempting to interface with the UI\n"
-    world.port.programs["vagrant"] = lambda argv, environment: (1, warning, early)
+    world.port.programs["vagrant"] = lambda argv, environment: (1, ours + warning, early)
     message = world.run("default", managed=False, state="started").error
     assert "which are not installed. vagrant-x" in message
+    assert "experimental" not in message
     assert "vagrant plugin install NAME" in message
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -242,4 +243,43 @@ def test_moved_project_keeps_its_vm(world, tmp_path, has_record):
     (tmp_path / "project").mkdir()
     assert world.run(state="started").vm["changed"]
     assert world.run(state="absent", stop_mode="force").vm["changed"]
+    assert world.states() == {}
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+def test_project_at_the_path_of_a_bind_mount_is_no_copy(world, tmp_path, monkeypatch, has_record):
+    """realpath does not resolve a bind mount, unlike the link that represents it here."""
+    assert world.create(state="started").vm
+    if not has_record:
+        (world.project / ".vagrant" / "machines" / "web" / "hyperv" / "polyvirt.json").unlink()
+    mounted = tmp_path / "mounted"
+    mounted.symlink_to(world.project)
+    monkeypatch.setattr("os.path.realpath", os.path.abspath)
+    world.project = mounted
+    for state in ("stopped", "started"):
+        assert world.run(state=state, stop_mode="force").vm["changed"]
+    assert world.run(state="absent", stop_mode="force").vm["changed"]
+    assert world.states() == {}
+
+
+def test_missing_vagrantfile_of_the_user_is_reported(world):
+    expected = [f"vagrantfile: {world.project}/Vagrantfile does not exist."]
+    for about in ("vm_info", "snapshot_info"):
+        answer = world.run(None, about=about, managed=False)
+        assert (answer.vms, answer.warnings) == ([], expected)
+    assert world.run(about="vm_info").warnings == []
+    assert world.run(managed=False, state="absent").warnings == expected
+
+
+def test_vagrantfile_in_small_letters_is_the_projects_file(world, tmp_path):
+    """Vagrant's list of VMs does not name the file if no other one is set."""
+    world.vagrant.write(WEB, "vagrantfile")
+    assert world.run(managed=False, state="started").vm["changed"]
+    index = tmp_path / "home" / "data" / "machine-index" / "index"
+    listed = json.loads(index.read_text(encoding="ascii"))
+    for machine in listed["machines"].values():
+        machine["vagrantfile_name"] = None
+    index.write_text(json.dumps(listed), encoding="ascii")
+    assert [vm["state"] for vm in world.run(None, about="vm_info", managed=False).vms] == ["running"]
+    assert world.run(managed=False, state="absent", stop_mode="force").vm["changed"]
     assert world.states() == {}
