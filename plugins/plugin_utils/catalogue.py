@@ -26,6 +26,7 @@ _ENTRY = {
     "platforms": list,
     "enabled": bool,
     "end_of_life": date,
+    "end_of_life_source": str,
     "login_user": str,
     "minimum": dict,
     "recommended": dict,
@@ -45,6 +46,7 @@ _REQUIRED = ("distribution", "version", "title", "installer", "platforms", "mini
 _DEFAULTS = {
     "enabled": True,
     "end_of_life": None,
+    "end_of_life_source": "",
     "login_user": "",
     "serial_console": "",
     "start_arguments": "",
