@@ -82,6 +82,9 @@ _raw:
     codename:
       description: Code name of the version, or an empty string.
       type: str
+    btrfs:
+      description: Whether its installer can create btrfs.
+      type: bool
     installer:
       description:
         - Kind of answer file that its installer reads.

@@ -41,6 +41,7 @@ _ENTRY = {
     "point": str,
     "signing_key": str,
     "kickstart": str,
+    "btrfs": bool,
 }
 _REQUIRED = ("distribution", "version", "title", "installer", "platforms", "minimum", "media")
 _DEFAULTS = {
@@ -55,6 +56,7 @@ _DEFAULTS = {
     "iso_initrd": "",
     "package_mirror": "",
     "codename": "",
+    "btrfs": True,
 }
 _RESOURCES = {"memory": str, "disk": str, "cpu": str}
 _MEDIUM = {

@@ -18,9 +18,7 @@ LATER = date(2027, 6, 2)
 
 
 def entries(*ends):
-    return [
-        {"name": f"fedora-{place}", "distribution": "fedora", "end_of_life": end} for place, end in enumerate(ends)
-    ]
+    return [{"name": f"fedora-{place}", "distribution": "fedora", "end_of_life": end} for place, end in enumerate(ends)]
 
 
 def test_each_distribution_has_a_supported_release_today():

@@ -69,7 +69,9 @@ def test_serial_console_is_an_argument_of_all_linux_kernels():
 
 
 def test_entries_past_their_end_of_life_are_hidden():
-    assert {"openbsd-7.6", "openbsd-7.7", "openbsd-7.8", "alpine-3.20", "alpine-3.21", "fedora-42"} == EXPECTED - {*names()}
+    assert {"openbsd-7.6", "openbsd-7.7", "openbsd-7.8", "alpine-3.20", "alpine-3.21", "fedora-42"} == EXPECTED - {
+        *names()
+    }
     assert {*names(hidden=True)} == EXPECTED
 
 

@@ -70,11 +70,13 @@ def values(installer, **changes):
         "early_commands": [],
         "late_commands": [],
         "mirror": "",
+        "security_mirror": "",
         "proxy": "",
         "sets": ["-game*", "-x*"],
         "site_set": False,
         "disklabel_url": "file:///disklabel",
         "windows_image": "",
+        "windows_drivers": [],
         "product_key": "",
     }
     given.update(changes)

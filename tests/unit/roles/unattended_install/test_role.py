@@ -122,6 +122,32 @@ def test_role_writes_the_files_that_the_other_tests_check(play, tmp_path, reques
     assert results["windows"][1]["marker"] == r"C:\ProgramData\polyvirt-installed"
 
 
+#: options of an installation, and the error or none
+LAYOUTS = [
+    ({}, ""),
+    ({"disk_layout": [{"mount": "/", "size": "20450M"}]}, ""),
+    (
+        {"disk_layout": [{"mount": "/", "size": "20G"}]},
+        "unattended_install_disk_layout needs 20.00 GB and 16.00 MB for",
+    ),
+    (
+        {"disk_layout": [{"mount": "/", "size": "20450M"}], "firmware": "uefi"},
+        "and 640.00 MB for what is needed to boot",
+    ),
+]
+
+
+def test_layout_leaves_space_to_boot(play):
+    disk = {"vm_options": {"disks": [{"size": "20G"}]}, "hostname": "web1", "ssh_keys": [KEY], "platform": "libvirt"}
+    runs = [(str(number), "preseed", {**disk, **options}) for number, (options, _error) in enumerate(LAYOUTS)]
+    code, output, results = play(runs, tasks_from="validate_install")
+    assert code == 0, output
+    found = [results[str(number)][0] for number in range(len(LAYOUTS))]
+    assert [(error in text, bool(text)) for text, (_o, error) in zip(found, LAYOUTS)] == [
+        (True, bool(error)) for _o, error in LAYOUTS
+    ], found
+
+
 def _mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
