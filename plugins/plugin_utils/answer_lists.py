@@ -51,6 +51,6 @@ def is_time_zone(name):
 def _has_zone(name):
     try:
         ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # not found, not a time zone, or a directory
+    except (KeyError, ValueError, OSError):  # not found, not a time zone, or, with some Pythons, a directory
         return False
     return True

@@ -189,6 +189,12 @@ def test_alpine_creates_the_requested_file_system(filesystem, root):
     assert reading.shell(exports, ["ROOTFS", "SWAP_SIZE"]) == {"ROOTFS": root, "SWAP_SIZE": "1024"}
 
 
+def test_alpine_gets_no_key_with_options_as_an_answer():
+    given, used = dict(samples("alpine"))["key with options"]
+    assert reading.shell(rendered(given, **used)["answers"], ["USERSSHKEY"]) == {"USERSSHKEY": ""}
+    assert given["ssh_keys"][0] in script(given)
+
+
 # OpenBSD --------------------------------------------------------------------------------------------------------------
 
 
