@@ -20,7 +20,7 @@ from mutations.list import MUTATIONS
 from mutations.mutation import Mutation
 from mutations.run import BELTS
 
-READERS = {".py": ast.parse, ".yml": yaml.safe_load, ".j2": jinja2.Environment().parse}  # noqa: S701 - read only
+READERS = {".py": ast.parse, ".yml": yaml.safe_load, ".j2": jinja2.Environment().parse}
 LEAST = {
     "planner": 14, "acting": 12, "virsh": 6, "vbox": 6, "vagrant": 5, "proxmox": 6, "vmm": 6, "hyperv": 6, "tools": 8,
     "roles": 4,

@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_features import DEFAULTS
 from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
 
+from collection_path import CHECKOUT
 from unit.roles.unattended_install.rendering import BCRYPT, DHCP, FILES, HASH, KEY, ROLE, STATIC, layout, values
 
 #: Suffixes that values with a fixed format must not have, because a file format or shell interprets them.
@@ -279,6 +280,38 @@ def test_problem_is_named(installer, changes, problem):
 )
 def test_value_is_accepted(installer, changes):
     assert problems_of(values(installer, **changes)) == []
+
+
+#: {row of the table in docs/installs.md: values that need it}
+ROWS = {
+    "static address": {"network": STATIC},
+    "disk layout": {"disk_layout": layout(("/", "4G", True), ("swap", "1G", False))},
+    "packages": {"packages": ["rsync"]},
+    "early commands": {"early_commands": ["true"]},
+    "late commands": {"late_commands": ["true"]},
+    "name servers with DHCP": {"network": {**DHCP, "nameservers": ["192.0.2.2"]}},
+    "domain with DHCP": {"domain": "example.org", "site_from_cd": True},
+    "full name": {"full_name": "Ann"},
+    "locale": {"locale": "de_DE.UTF-8"},
+    "keyboard": {"keyboard": "de", "serial": False},
+    "keyboard variant": {"keyboard": "us(intl)", "serial": False},
+    "`btrfs`": {"disk_layout": BTRFS},
+    "password hash": {},
+}
+COLUMNS = ["preseed", "autoinstall", "kickstart", "alpine", "openbsd", "windows"]
+
+
+def test_table_of_the_guide_names_what_is_rejected():
+    text = (CHECKOUT / "docs" / "installs.md").read_text(encoding="utf-8")
+    table = text[text.index("| | Debian | Ubuntu |") :].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert [row[0] for row in rows] == list(ROWS)
+    hashes = {"openbsd": BCRYPT}
+    for title, *cells in rows:
+        for installer, cell in zip(COLUMNS, cells):
+            changes = ROWS[title] or {"password_hash": hashes.get(installer, HASH)}
+            found = problems_of(values(installer, **changes))
+            assert (cell == "–") == bool(found), (title, installer, found)
 
 
 def test_all_time_zones_are_accepted_where_the_controller_has_none(monkeypatch, tmp_path):
