@@ -97,6 +97,11 @@ def test_filters():
     assert names(media_type="netboot", platform="vmd") == ["debian-12", "debian-13", "openbsd-7.9"]
 
 
+def test_btrfs_is_lacking_in_the_descendants_of_rhel_but_almalinux_10():
+    lacking = {name for name, entry in ENTRIES.items() if not entry["btrfs"]}
+    assert lacking == {"almalinux-9", "rocky-9", "rocky-10", "centos-stream-9", "centos-stream-10"}
+
+
 def test_versions_are_ordered_as_numbers():
     assert names(hidden=True)[:2] == ["almalinux-9", "almalinux-10"]
 

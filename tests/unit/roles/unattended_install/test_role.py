@@ -33,7 +33,9 @@ MEANT = {"windows_image": "2", "disk_layout": layout(("/", "4G", True)), "networ
 #: With -e, and in an INI inventory, booleans are text.
 TEXTS = {"root_login": "false", "passwordless_sudo": "true"}
 OPENBSD = {"site_set": True, "mirror": "https://mirror.example.org/pub/OpenBSD"}
-WINDOWS = {"hostname": "web1", "password": PASSWORD, "windows_image": 2}
+WINDOWS = {"hostname": "web1", "password": PASSWORD, "windows_image": 2, "windows_drivers": [r"E:\viostor\2k22\amd64"]}
+DEBIAN = {"security_mirror": "http://mirror.example.org/debian-security", "keyboard": "us(intl)"}
+BTRFS = [{"mount": "/", "size": "4G", "filesystem": "btrfs"}]
 
 #: installer, options, error
 ERRORS = [
@@ -44,12 +46,15 @@ ERRORS = [
     ("openbsd", {"password_hash": HASH}, "unattended_install_password_hash: is not a bcrypt hash"),
     ("preseed", {"keyboard": False}, "unattended_install_keyboard: is false in YAML"),
     ("preseed", {"late_commands": "reboot"}, "unattended_install_late_commands: is not a list."),
+    ("kickstart", {"disk_layout": BTRFS}, "unattended_install_disk_layout: the installer of this distribution has no"),
     ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
 ]
 
 
 def options_of(installer):
-    return {"windows": WINDOWS, "openbsd": {**OPTIONS, **OPENBSD}}.get(installer, OPTIONS)
+    return {"windows": WINDOWS, "openbsd": {**OPTIONS, **OPENBSD}, "preseed": {**OPTIONS, **DEBIAN}}.get(
+        installer, OPTIONS
+    )
 
 
 def expected(installer):
