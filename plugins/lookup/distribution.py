@@ -82,6 +82,9 @@ _raw:
     codename:
       description: Code name of the version, or an empty string.
       type: str
+    btrfs:
+      description: Whether its installer can create btrfs.
+      type: bool
     installer:
       description:
         - Kind of answer file that its installer reads.
@@ -98,6 +101,10 @@ _raw:
       description: The last day of support by the vendor, or null.
       type: str
       sample: "2030-06-30"
+    end_of_life_source:
+      description: Page with this date, or an empty string.
+      type: str
+      sample: https://endoflife.date/debian
     end_of_life_reached:
       description: Whether that day is over.
       type: bool

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .answer_lists import ALPINE_KEYBOARDS
+
 _CRYPT = (r"[$](?:5|6|y|2[aby])[$][./A-Za-z0-9=,$]{20,200}", "a hash of crypt(5), such as $6$...")
 HASHES = {
     **dict.fromkeys(("alpine", "autoinstall", "kickstart", "preseed"), _CRYPT),
@@ -26,39 +28,6 @@ PACKAGES = {
     "windows": "(?s:.*)",
 }
 
-_RESERVED_USERS = frozenset(
-    [
-        *("root", "daemon", "operator", "bin", "build", "sshd", "www", "nobody", "ftp", "sys", "sync", "games", "man"),
-        *("lp", "mail", "news", "uucp", "proxy", "backup", "list", "irc", "adm", "tty", "disk", "kmem", "dialout"),
-        *("fax", "voice", "cdrom", "floppy", "tape", "sudo", "audio", "dip", "src", "gnats", "shadow", "utmp", "video"),
-        *("plugdev", "staff", "users", "nogroup", "wheel", "halt", "shutdown", "installer"),
-    ]
-)
-#: {installer: further names that it rejects}. Debian: reserved-usernames of user-setup in Debian 13.
-_RESERVED_BY = {
-    "autoinstall": frozenset(["admin"]),
-    "preseed": frozenset(
-        [
-            *("www-data", "sasl", "netplan", "ftn", "mysql", "tac-plus", "alias", "qmail", "qmaild", "qmails"),
-            *("qmailr", "qmailq", "qmaill", "qmailp", "asterisk", "vpopmail", "vchkpw", "slurm", "hacluster"),
-            *("haclient", "grsec-tpe", "grsec-sock-all", "grsec-sock-clt", "grsec-sock-srv", "grsec-proc", "ceph"),
-            *("opensrf", "libvirt-qemu", "admin", "Debian-exim", "bind", "crontab", "cupsys", "dcc", "dhcp", "dictd"),
-            *("dnsmasq", "dovecot", "fetchmail", "firebird", "fuse", "gdm", "haldaemon", "hplilp", "identd", "input"),
-            *("jwhois", "klog", "kvm", "lpadmin", "messagebus", "mythtv", "netdev", "powerdev", "radvd", "render"),
-            *("saned", "sbuild", "scanner", "slocate", "ssh", "ssl-cert", "sslwrap", "statd", "syslog", "telnetd"),
-            *("tftpd"),
-        ]
-    ),
-}
-
-
-def is_reserved(user, installer):
-    """Return whether a user of this name already exists in the new system, or is rejected by the installer."""
-    if installer == "windows":
-        return False
-    return user in _RESERVED_USERS or user in _RESERVED_BY.get(installer, ())
-
-
 #: Defaults of the role that are not empty.
 DEFAULTS = {
     "locale": "en_US.UTF-8",
@@ -77,6 +46,7 @@ _LACKS = {
         "early_commands": "the installer of OpenBSD runs no commands before it has installed. Use late_commands.",
     },
     "windows": {
+        "keyboard": "Windows uses the layout of the locale. Remove the option.",
         "disk_layout": "Windows is installed on the whole disk. Remove the option.",
         "early_commands": "commands run after Windows was installed only. Use late_commands.",
         "packages": "Windows Setup installs no packages. Use late_commands.",
@@ -90,7 +60,9 @@ _LACKS = {
 }
 #: Options that only one installer supports.
 _ONLY = {
+    "security_mirror": "preseed",
     "windows_image": "windows",
+    "windows_drivers": "windows",
     "product_key": "windows",
     "site_set": "openbsd",
     "sets": "openbsd",
@@ -107,7 +79,18 @@ def unsupported(values):
     for name, only in _ONLY.items():
         if _is_set(values, name) and installer != only:
             yield f"{name}: is supported with {only} only. Remove the option."
+    if installer in _NAMESERVERS_BY_DHCP and _has_dhcp(values) and values["network"].get("nameservers"):
+        title = _NAMESERVERS_BY_DHCP[installer]
+        yield f"network.nameservers: {title}'s installer gets them from DHCP. Use method static, or remove them."
     yield from _CHECKS.get(installer, _no_problems)(values)
+
+
+#: {installer: its name}: those that ask for name servers only with a static address.
+_NAMESERVERS_BY_DHCP = {"alpine": "Alpine", "openbsd": "OpenBSD", "preseed": "Debian"}
+
+
+def _has_dhcp(values):
+    return values["network"]["method"] == "dhcp"
 
 
 def _is_set(values, name):
@@ -126,6 +109,10 @@ def _openbsd(values):
                 f"{name}: OpenBSD's installer gets them in a set of files of its own. Set site_set to true, and serve "
                 "the set from the mirror."
             )
+    if values["domain"] and _has_dhcp(values) and not has_site:
+        yield "domain: OpenBSD's installer takes it from DHCP. Set site_set to true, or use method static."
+    if "&" in values["full_name"]:
+        yield "full_name: OpenBSD replaces & by the name of the user. Write 'and'."
     if values["site_set"] and not values["mirror"]:
         yield "site_set: needs a mirror that has the set. Set mirror."
     if any(part.get("filesystem") for part in values["disk_layout"]):
@@ -135,6 +122,8 @@ def _openbsd(values):
 
 
 def _alpine(values):
+    if values["keyboard"] not in ALPINE_KEYBOARDS:
+        yield f"keyboard: '{values['keyboard']}' is not a layout of Alpine: {', '.join(sorted(ALPINE_KEYBOARDS))}."
     others = [part["mount"] for part in values["disk_layout"] if part["mount"] not in ("/", "swap")]
     if others:
         yield f"disk_layout: Alpine's setup-disk creates only / and swap, not {', '.join(others)}."
@@ -142,9 +131,9 @@ def _alpine(values):
         yield "disk_layout: Alpine's setup-disk gives / the whole rest of the disk. Set grow to true."
 
 
-def _preseed(values):
-    if values["network"]["method"] == "dhcp" and values["network"].get("nameservers"):
-        yield "network.nameservers: Debian's installer gets them from DHCP. Use method static, or remove them."
+def _kickstart(values):
+    if not values.get("btrfs", True) and any(part.get("filesystem") == "btrfs" for part in values["disk_layout"]):
+        yield "disk_layout: the installer of this distribution has no btrfs. Use xfs or ext4."
 
 
 def _windows(values):
@@ -156,4 +145,4 @@ def _windows(values):
         yield "network: Windows Setup takes no nameservers and no interface. Set them with late_commands."
 
 
-_CHECKS = {"openbsd": _openbsd, "alpine": _alpine, "preseed": _preseed, "windows": _windows}
+_CHECKS = {"openbsd": _openbsd, "alpine": _alpine, "kickstart": _kickstart, "windows": _windows}

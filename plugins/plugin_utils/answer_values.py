@@ -14,11 +14,14 @@ import re
 import unicodedata
 from urllib.parse import urlsplit
 
-from .answer_features import HASHES, PACKAGES, is_reserved, unsupported
+from .answer_features import HASHES, PACKAGES, unsupported
+from .answer_lists import is_reserved, is_time_zone
 from .answer_types import wrong_types
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_OPTION = r'[A-Za-z0-9-]+(?:="(?:[^"\\]|\\.)*")?'
 _KEY = re.compile(
+    rf"(?:{_OPTION}(?:,{_OPTION})* )?"
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh[.]com)"
     r" [A-Za-z0-9+/]{4,}={0,3}( [^ ].*)?"
 )
@@ -30,7 +33,10 @@ _FORMATS = {
     "domain": (rf"{_LABEL}(?:[.]{_LABEL})*", "names of letters, digits and dashes, with dots between them"),
     "user": ("[a-z_][a-z0-9_-]{0,30}", "lower-case letters, digits, underscores and dashes, 31 at most"),
     "locale": (r"C(?:[.]UTF-8)?|[a-z]{2,3}_[A-Z]{2}(?:[.]UTF-8)?", "a form such as en_US.UTF-8"),
-    "keyboard": ("[a-z]{2,3}", "the name of a layout, such as us"),
+    "keyboard": (
+        r"[a-z]{2,5}(?:[(][a-z0-9_-]{1,20}[)])?",
+        "a layout such as us, or one with a variant such as us(intl)",
+    ),
     "timezone": (r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}", "a name such as UTC or Europe/Berlin"),
     "disk": (r"/dev/[A-Za-z0-9][A-Za-z0-9._/:-]*", "a path such as /dev/vda"),
 }
@@ -40,9 +46,29 @@ _FORMATS_BY_INSTALLER = {
     ("windows", "user"): ("Administrator|[a-z_][a-z0-9_-]{0,19}", "Administrator, or 20 lower-case letters at most"),
     ("windows", "timezone"): (r"[A-Za-z0-9.() +-]+", "a name of Windows, such as W. Europe Standard Time"),
     ("windows", "disk"): ("[0-9]{1,2}", "the number of a disk, such as 0"),
+    # They ask again for a name that begins with an underscore: OpenBSD's then goes on without a user.
+    **dict.fromkeys(
+        (("openbsd", "user"), ("preseed", "user")),
+        (
+            "[a-z][a-z0-9_-]{0,30}",
+            "a lower-case letter, then lower-case letters, digits, underscores and dashes, 31 at most",
+        ),
+    ),
+    **dict.fromkeys(
+        ((name, "keyboard") for name in ("alpine", "openbsd", "windows")),
+        ("[a-z]{2,5}", "a layout such as us, without a variant"),
+    ),
     ("openbsd", "disk"): ("(?:sd|wd)[0-9]{1,2}", "a name such as sd0"),
 }
-_LINE_LIMIT = 1000
+#: {option: the schemes of its address}. The security service of Debian's installer knows http only.
+_SCHEMES = {
+    "mirror": ("http", "https"),
+    "security_mirror": ("http",),
+    "proxy": ("http", "https"),
+    "disklabel_url": ("http", "https", "file"),
+}
+#: Windows Setup runs commands with at most 1024 characters, some of which the template needs.
+_LINE_LIMIT = 900
 
 
 def problems_of(values):
@@ -57,18 +83,27 @@ def problems_of(values):
 def _all_problems(values):
     installer = values["installer"]
     yield from _format_problems(values, installer)
+    yield from _text_problems(values, installer)
     yield from _login_problems(values, installer)
     yield from _layout_problems(values["disk_layout"])
     yield from _network_problems(values["network"])
-    for name in ("mirror", "proxy", "disklabel_url"):
-        if values[name] and not _is_url(values[name], ("http", "https", *(["file"] if "label" in name else []))):
-            yield f"{name}: '{values[name]}' is not an address such as http://mirror.example.org/debian."
+    yield from _address_problems(values)
     for package in values["packages"]:
         if not re.fullmatch(PACKAGES[installer], package):
             yield f"packages: '{package}' is not the name of a package."
     for name in ("early_commands", "late_commands"):
         for place, command in enumerate(values[name]):
             yield from _command_problems(f"{name}[{place}]", command, installer)
+
+
+def _address_problems(values):
+    for name, schemes in _SCHEMES.items():
+        text = "" if (name, values[name]) == ("security_mirror", "none") else values[name]
+        if "@" in text:
+            # The installers write it to files that all users of the guest can read, and to the kernel's command line.
+            yield f"{name}: an address with @, as one with a password has, is not supported. Use one without."
+        elif text and not _is_url(text, schemes):
+            yield f"{name}: '{text}' is not an address such as {schemes[0]}://mirror.example.org/debian."
 
 
 def _format_problems(values, installer):
@@ -78,12 +113,20 @@ def _format_problems(values, installer):
         is_optional = name == "domain" or (installer, name) == ("openbsd", "disk")
         if not (is_optional and value == "") and not re.fullmatch(pattern, value):
             yield f"{name}: '{value}' is invalid. Allowed: {allowed}."
+
+
+def _text_problems(values, installer):
+    if installer != "windows" and not is_time_zone(values["timezone"]):
+        yield f"timezone: '{values['timezone']}' is not a time zone that the controller knows, such as Europe/Berlin."
     if is_reserved(values["user"], installer):
         yield f"user: '{values['user']}' is a user or group of the system. Choose another name."
     if not is_line(values["full_name"]) or set(values["full_name"]) & set(":,=\\"):
         yield "full_name: must be one line without blanks at its ends, and without the characters : , = and backslash."
     if not re.fullmatch("[A-Za-z0-9 ()._-]*", values["windows_image"]):
         yield f"windows_image: '{values['windows_image']}' is neither the number nor the name of an image."
+    for path in values["windows_drivers"]:
+        if not re.fullmatch(r"[A-Z]:(?:\\[A-Za-z0-9._-]+)+", path):
+            yield rf"windows_drivers: '{path}' is not a directory such as E:\vioscsi\2k22\amd64."
     for name in values["sets"]:
         if not re.fullmatch(r"[+-]?[a-z0-9*][a-z0-9.*-]*", name):
             yield f"sets: '{name}' is not a set. Use a name or a pattern such as -game*."
@@ -120,6 +163,8 @@ def _layout_problems(layout):
     mounts = [part["mount"] for part in layout]
     if layout and "/" not in mounts:
         yield "disk_layout: has no partition for /."
+    if "/boot/efi" in mounts:
+        yield "disk_layout: the role creates the partition for /boot/efi with firmware uefi. Remove it."
     for mount in sorted({mount for mount in mounts if mounts.count(mount) > 1}):
         yield f"disk_layout: has {mount} more than once."
     for part in layout:
@@ -155,11 +200,15 @@ def _static_address_problems(network):
         address = None
     if address is None:
         yield f"network.address: '{network.get('address') or ''}' is not an IPv4 address with a prefix length."
+    elif address.network.prefixlen < 31 and address.ip in (address.network[0], address.network[-1]):
+        yield f"network.address: {address.ip} is the address of the network itself, or its broadcast address."
     gateway = _ip(network.get("gateway"))
     if gateway is None:
         yield f"network.gateway: '{network.get('gateway') or ''}' is not an IPv4 address."
     elif address is not None and gateway not in address.network:
         yield f"network.gateway: {gateway} is not in {address.network}."
+    elif address is not None and gateway == address.ip:
+        yield f"network.gateway: {gateway} is the address of the guest itself."
 
 
 def _ip(text):
@@ -175,7 +224,7 @@ def _is_url(text, schemes):
         host, _port = parts.hostname, parts.port
     except ValueError:
         return False
-    if parts.scheme not in schemes or not re.fullmatch(r"[A-Za-z0-9._~:/%+@-]+", text) or "@" in parts.netloc:
+    if parts.scheme not in schemes or not re.fullmatch(r"[A-Za-z0-9._~:/%+-]+", text):
         return False
     if parts.scheme == "file":
         return parts.path.startswith("/") and not host

@@ -26,6 +26,7 @@ _ENTRY = {
     "platforms": list,
     "enabled": bool,
     "end_of_life": date,
+    "end_of_life_source": str,
     "login_user": str,
     "minimum": dict,
     "recommended": dict,
@@ -40,11 +41,13 @@ _ENTRY = {
     "point": str,
     "signing_key": str,
     "kickstart": str,
+    "btrfs": bool,
 }
 _REQUIRED = ("distribution", "version", "title", "installer", "platforms", "minimum", "media")
 _DEFAULTS = {
     "enabled": True,
     "end_of_life": None,
+    "end_of_life_source": "",
     "login_user": "",
     "serial_console": "",
     "start_arguments": "",
@@ -53,6 +56,7 @@ _DEFAULTS = {
     "iso_initrd": "",
     "package_mirror": "",
     "codename": "",
+    "btrfs": True,
 }
 _RESOURCES = {"memory": str, "disk": str, "cpu": str}
 _MEDIUM = {

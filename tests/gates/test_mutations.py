@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from pathlib import PurePath
 
+import jinja2
 import pytest
 import yaml
 
@@ -18,6 +20,7 @@ from mutations.list import MUTATIONS
 from mutations.mutation import Mutation
 from mutations.run import BELTS
 
+READERS = {".py": ast.parse, ".yml": yaml.safe_load, ".j2": jinja2.Environment().parse}
 LEAST = {
     "planner": 14, "acting": 12, "virsh": 6, "vbox": 6, "vagrant": 5, "proxmox": 6, "vmm": 6, "hyperv": 6, "tools": 8,
     "roles": 4,
@@ -33,7 +36,7 @@ MANDATORY = {
 def test_mutation_fits_the_product(mutation):
     text = mutation.apply((CHECKOUT / mutation.file).read_text(encoding="utf-8"))
     assert mutation.old != mutation.new
-    (ast.parse if mutation.file.endswith(".py") else yaml.safe_load)(text)
+    READERS[PurePath(mutation.file).suffix](text)
 
 
 def test_ids_are_unique():

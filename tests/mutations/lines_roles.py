@@ -8,6 +8,8 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _ROLES = "tests/unit/roles"
+_INSTALLS = "tests/unit/roles/unattended_install"
+_ANSWERS = "tests/unit/plugin_utils/test_answer_values.py"
 _TEARDOWN = "tests/unit/playbooks/test_teardown.py"
 
 MUTATIONS = (
@@ -73,5 +75,33 @@ MUTATIONS = (
         "when: (__vm_access.state == 'absent' or __vm_is_new) and __vm_known_hosts is exists",
         "when: __vm_access.state == 'absent' and __vm_known_hosts is exists",
         {"unit": [f"{_ROLES}/test_vm_known_hosts.py"]},
+    ),
+    Mutation(
+        "late-command-of-windows-runs-after-a-failure",
+        "roles/unattended_install/templates/windows/autounattend.xml.j2",
+        "{% set guard = '' if loop.first else 'if exist %s%d ' | format(step, loop.index0) %}",
+        "{% set guard = '' %}",
+        {"unit": [f"{_INSTALLS}/test_hostile_values.py"]},
+    ),
+    Mutation(
+        "layout-fills-the-disk",
+        "roles/unattended_install/tasks/validate_install.yml",
+        ">= __unattended_install_layout_bytes | int + __unattended_install_boot_bytes | int",
+        ">= __unattended_install_layout_bytes | int",
+        {"unit": [f"{_INSTALLS}/test_role.py::test_layout_leaves_space_to_boot"]},
+    ),
+    Mutation(
+        "openbsd-goes-on-without-a-user",
+        "plugins/plugin_utils/answer_values.py",
+        '(("openbsd", "user"), ("preseed", "user")),',
+        '(("preseed", "user"),),',
+        {"unit": [_ANSWERS]},
+    ),
+    Mutation(
+        "password-of-a-proxy-is-shown",
+        "plugins/plugin_utils/answer_values.py",
+        'if "@" in text:',
+        "if False:",
+        {"unit": [f"{_ANSWERS}::test_no_secret_is_shown"]},
     ),
 )

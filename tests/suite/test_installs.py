@@ -265,7 +265,7 @@ def test_unsupported_installations_are_rejected(role):
     for variables, error in (
         ({"platform": "hyperv"}, "installations on hyperv are not supported. Supported: libvirt"),
         (
-            {"distribution": "openbsd-7.8"},
+            {"distribution": "openbsd-7.9"},
             "the installer of OpenBSD cannot be started without a user on libvirt",
         ),
         ({"distribution": "ubuntu-24.04"}, "unattended_install_medium needs iso."),

@@ -54,7 +54,7 @@ class Role:
     def variables(self, **more):
         given = {
             "platform": "vmd",
-            "distribution": "openbsd-7.8",
+            "distribution": "openbsd-7.9",
             "hostname": self.name,
             "ssh_keys": [_KEY],
             "password": _PASSWORD,

@@ -21,8 +21,9 @@ ENTRIES = catalogue.merged(catalogue.entries_of(yaml.safe_load(path.read_text())
 TODAY = date(2026, 11, 22)
 
 EXPECTED = {
-    *(f"openbsd-7.{minor}" for minor in (6, 7, 8)),
-    *("debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04", "alpine-3.20", "alpine-3.21", "alpine-3.22"),
+    *(f"openbsd-7.{minor}" for minor in (6, 7, 8, 9)),
+    *(f"alpine-3.{minor}" for minor in range(20, 25)),
+    *("debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04", "ubuntu-26.04"),
     *(f"{name}-{version}" for name in ("rocky", "almalinux", "centos-stream") for version in (9, 10)),
     *("fedora-42", "fedora-43", "fedora-44", "windows-server-2022", "windows-server-2025"),
 }
@@ -48,7 +49,8 @@ def test_catalogue_has_all_distributions():
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_entry_is_complete(name):
     entry = ENTRIES[name]
-    assert entry["end_of_life"] and entry["recommended"]["memory"] and entry["recommended"]["disk"]
+    assert entry["end_of_life"] and entry["end_of_life_source"].startswith("https://endoflife.date/")
+    assert entry["recommended"]["memory"] and entry["recommended"]["disk"]
     assert "iso" in [medium["type"] for medium in entry["media"]]
     for medium in entry["media"]:
         addresses = [medium["manual"]] if "manual" in medium else medium["bases"]
@@ -67,7 +69,9 @@ def test_serial_console_is_an_argument_of_all_linux_kernels():
 
 
 def test_entries_past_their_end_of_life_are_hidden():
-    assert {"openbsd-7.6", "openbsd-7.7", "alpine-3.20", "alpine-3.21", "fedora-42"} == EXPECTED - {*names()}
+    assert {"openbsd-7.6", "openbsd-7.7", "openbsd-7.8", "alpine-3.20", "alpine-3.21", "fedora-42"} == EXPECTED - {
+        *names()
+    }
     assert {*names(hidden=True)} == EXPECTED
 
 
@@ -81,13 +85,21 @@ def test_filters():
     assert "alpine-3.21" not in names(hidden=True, platform="vmd")
     assert names(platform="vmd") == [
         "alpine-3.22",
+        "alpine-3.23",
+        "alpine-3.24",
         "debian-12",
         "debian-13",
-        "openbsd-7.8",
+        "openbsd-7.9",
         "ubuntu-22.04",
         "ubuntu-24.04",
+        "ubuntu-26.04",
     ]
-    assert names(media_type="netboot", platform="vmd") == ["debian-12", "debian-13", "openbsd-7.8"]
+    assert names(media_type="netboot", platform="vmd") == ["debian-12", "debian-13", "openbsd-7.9"]
+
+
+def test_btrfs_is_lacking_in_the_descendants_of_rhel_but_almalinux_10():
+    lacking = {name for name, entry in ENTRIES.items() if not entry["btrfs"]}
+    assert lacking == {"almalinux-9", "rocky-9", "rocky-10", "centos-stream-9", "centos-stream-10"}
 
 
 def test_versions_are_ordered_as_numbers():

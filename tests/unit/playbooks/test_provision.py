@@ -83,7 +83,7 @@ WRONG = {
     "script": ({"guest_scripts": [{"name": "one"}]}, "web: guest_scripts: one must have a name"),
     "distribution": ({"unattended_install_distribution": "debian-31"}, "The catalogue has no 'debian-31'"),
     "installer": (
-        {"unattended_install_distribution": "openbsd-7.8"},
+        {"unattended_install_distribution": "openbsd-7.9"},
         "the installer of OpenBSD cannot be started without a user on libvirt",
     ),
     "missing key": ({"vm_ssh_key_file": "/nowhere/key"}, "the controller has no file /nowhere/key.pub"),

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import sys
+import zoneinfo
+
 import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_features import DEFAULTS
 from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
 
+from collection_path import CHECKOUT
 from unit.roles.unattended_install.rendering import BCRYPT, DHCP, FILES, HASH, KEY, ROLE, STATIC, layout, values
 
 #: Suffixes that values with a fixed format must not have, because a file format or shell interprets them.
@@ -48,6 +52,7 @@ FIXED = {
     "packages": "rsync",
 }
 LISTS = ("packages",)
+BTRFS = [{**layout(("/", "4G", True))[0], "filesystem": "btrfs"}]
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -109,6 +114,33 @@ def test_free_text_is_left_to_quoting(text):
         ("preseed", {"hostname": "a" * 64}, "hostname: 'aaaa"),
         ("preseed", {"user": "root"}, "user: 'root' is a user or group of the system. Choose another name."),
         ("autoinstall", {"user": "admin"}, "user: 'admin' is a user or group of the system."),
+        ("autoinstall", {"user": "maas"}, "user: 'maas' is a user or group of the system."),
+        ("preseed", {"user": "ssl-cert"}, "user: 'ssl-cert' is a user or group of the system."),
+        ("preseed", {"user": "_ann"}, "user: '_ann' is invalid. Allowed: a lower-case letter, then"),
+        ("openbsd", {"user": "_ann"}, "user: '_ann' is invalid. Allowed: a lower-case letter, then"),
+        ("openbsd", {"user": "no"}, "user: 'no' is a user or group of the system."),
+        ("openbsd", {"full_name": "Ann & Ben"}, "full_name: OpenBSD replaces & by the name of the user."),
+        (
+            "openbsd",
+            {"network": {**DHCP, "nameservers": ["192.0.2.2"]}},
+            "network.nameservers: OpenBSD's installer gets",
+        ),
+        ("alpine", {"network": {**DHCP, "nameservers": ["192.0.2.2"]}}, "network.nameservers: Alpine's installer gets"),
+        ("openbsd", {"domain": "example.org"}, "domain: OpenBSD's installer takes it from DHCP. Set site_set to true"),
+        ("kickstart", {"disk_layout": BTRFS, "btrfs": False}, "disk_layout: the installer of this distribution has no"),
+        ("alpine", {"keyboard": "fi"}, "keyboard: 'fi' is not a layout of Alpine: af, al, am,"),
+        ("windows", {"keyboard": "de"}, "keyboard: Windows uses the layout of the locale. Remove the option."),
+        ("openbsd", {"keyboard": "us(intl)", "serial": False}, "keyboard: 'us(intl)' is invalid. Allowed: a layout"),
+        ("preseed", {"timezone": "Europe/Berln"}, "timezone: 'Europe/Berln' is not a time zone that the controller"),
+        ("preseed", {"timezone": "Europe"}, "timezone: 'Europe' is not a time zone"),
+        (
+            "kickstart",
+            {"disk_layout": layout(("/", "4G", True), ("/boot/efi", "1G", False))},
+            "disk_layout: the role creates the partition for /boot/efi with firmware uefi. Remove it.",
+        ),
+        ("preseed", {"network": {**STATIC, "address": "192.0.2.0/26"}}, "network.address: 192.0.2.0 is the address of"),
+        ("preseed", {"network": {**STATIC, "address": "192.0.2.63/26"}}, "network.address: 192.0.2.63 is the address"),
+        ("preseed", {"network": {**STATIC, "address": "192.0.2.1/26"}}, "network.gateway: 192.0.2.1 is the address of"),
         ("windows", {"hostname": "a" * 16}, "hostname: 'aaaaaaaaaaaaaaaa' is invalid. Allowed: 15 characters at most."),
         ("windows", {"hostname": "2022"}, "hostname: '2022' is invalid."),
         ("windows", {"timezone": "Europe/Berlin"}, "timezone: 'Europe/Berlin' is invalid. Allowed: a name of Windows"),
@@ -117,7 +149,7 @@ def test_free_text_is_left_to_quoting(text):
         ("windows", {"network": STATIC}, "network: Windows Setup uses DHCP."),
         (
             "windows",
-            {"late_commands": ["x" * 1001]},
+            {"late_commands": ["x" * 901]},
             "late_commands[0]: Windows Setup runs commands of one line with at most",
         ),
         ("preseed", {"password": "a", "ssh_keys": []}, "password_hash: set either password or password_hash."),
@@ -196,7 +228,27 @@ def test_free_text_is_left_to_quoting(text):
         ("preseed", {"network": {**STATIC, "gateway": 10}}, "network.gateway: is not text."),
         ("preseed", {"disk_layout": layout((5, "4G", True))}, "disk_layout[0].mount: is not text."),
         ("preseed", {"mirror": "ftp://a/b"}, "mirror: 'ftp://a/b' is not an address such as"),
-        ("preseed", {"proxy": "http://me:secret@a/"}, "proxy: "),
+        ("preseed", {"proxy": "http://me:secret@a/"}, "proxy: an address with @, as one with a password has, is"),
+        ("preseed", {"mirror": "http://me@a/"}, "mirror: an address with @, as one with a password has, is"),
+        (
+            "preseed",
+            {"security_mirror": "https://a/b"},
+            "security_mirror: 'https://a/b' is not an address such as http:",
+        ),
+        (
+            "kickstart",
+            {"security_mirror": "none"},
+            "security_mirror: is supported with preseed only. Remove the option.",
+        ),
+        ("windows", {"windows_drivers": ["E:/viostor"]}, "windows_drivers: 'E:/viostor' is not a directory such as E:"),
+        ("windows", {"windows_drivers": "E:"}, "windows_drivers: is not a list."),
+        (
+            "preseed",
+            {"windows_drivers": ["E:\\a"]},
+            "windows_drivers: is supported with windows only. Remove the option.",
+        ),
+        ("preseed", {"ssh_keys": [f'from="192.0.2.1 {KEY}']}, "ssh_keys[0]: is not a public key in one line"),
+        ("preseed", {"ssh_keys": [f"no-pty, {KEY}"]}, "ssh_keys[0]: is not a public key in one line"),
     ],
 )
 def test_problem_is_named(installer, changes, problem):
@@ -210,6 +262,67 @@ def test_problem_is_named(installer, changes, problem):
         )
     assert len(found) == 1
     assert found[0].startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("installer", "changes"),
+    [
+        *(("preseed", {"user": name}) for name in "tfpd"),
+        ("autoinstall", {"user": "_ann"}),
+        ("kickstart", {"disk_layout": BTRFS, "btrfs": True}),
+        ("kickstart", {"keyboard": "us(intl)"}),
+        ("preseed", {"security_mirror": "none"}),
+        ("kickstart", {"ssh_keys": [f'from="192.0.2.0/24,!192.0.2.9",no-pty {KEY}']}),
+        ("openbsd", {"domain": "example.org", "network": STATIC}),
+        ("openbsd", {"domain": "example.org", "site_from_cd": True}),
+        ("preseed", {"network": {**STATIC, "address": "192.0.2.0/31"}}),
+    ],
+)
+def test_value_is_accepted(installer, changes):
+    assert problems_of(values(installer, **changes)) == []
+
+
+#: {row of the table in docs/installs.md: values that need it}
+ROWS = {
+    "static address": {"network": STATIC},
+    "disk layout": {"disk_layout": layout(("/", "4G", True), ("swap", "1G", False))},
+    "packages": {"packages": ["rsync"]},
+    "early commands": {"early_commands": ["true"]},
+    "late commands": {"late_commands": ["true"]},
+    "name servers with DHCP": {"network": {**DHCP, "nameservers": ["192.0.2.2"]}},
+    "domain with DHCP": {"domain": "example.org", "site_from_cd": True},
+    "full name": {"full_name": "Ann"},
+    "locale": {"locale": "de_DE.UTF-8"},
+    "keyboard": {"keyboard": "de", "serial": False},
+    "keyboard variant": {"keyboard": "us(intl)", "serial": False},
+    "`btrfs`": {"disk_layout": BTRFS},
+    "password hash": {},
+}
+COLUMNS = ["preseed", "autoinstall", "kickstart", "alpine", "openbsd", "windows"]
+
+
+def test_table_of_the_guide_names_what_is_rejected():
+    text = (CHECKOUT / "docs" / "installs.md").read_text(encoding="utf-8")
+    table = text[text.index("| | Debian | Ubuntu |") :].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    assert [row[0] for row in rows] == list(ROWS)
+    hashes = {"openbsd": BCRYPT}
+    for title, *cells in rows:
+        for installer, cell in zip(COLUMNS, cells):
+            changes = ROWS[title] or {"password_hash": hashes.get(installer, HASH)}
+            found = problems_of(values(installer, **changes))
+            assert (cell == "–") == bool(found), (title, installer, found)
+
+
+def test_all_time_zones_are_accepted_where_the_controller_has_none(monkeypatch, tmp_path):
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    zoneinfo.ZoneInfo.clear_cache()
+    # Python's own package of time zones comes second.
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    try:
+        assert problems_of(values("preseed", timezone="Europe/Berln")) == []
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 def test_openbsd_sets_a_keyboard_on_a_screen():
@@ -226,3 +339,4 @@ def test_no_secret_is_shown():
     for installer in FILES:
         text = " ".join(problems_of(values(installer, password=secret, password_hash=secret, product_key=secret)))
         assert "hunter2" not in text
+        assert "hunter2" not in " ".join(problems_of(values(installer, proxy="http://me:hunter2@proxy.example.org/")))

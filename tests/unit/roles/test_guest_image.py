@@ -67,6 +67,11 @@ def test_life_of_a_downloaded_image(images):
         assert code == 0, output
         assert result == {"path": str(images.image), "format": "qcow2", "size": 8 << 20, "changed": is_changed}
     assert images.files() == ["debian.qcow2", "debian.qcow2.polyvirt.json"]
+    # Nothing of the collection itself is in the record, so no release of it replaces an image.
+    given = images.variables()
+    known = json.dumps([given["guest_image_url"], given["guest_image_checksum"]])
+    record = json.loads(images.image.with_name("debian.qcow2.polyvirt.json").read_text(encoding="utf-8"))
+    assert record["fingerprint"] == hashlib.sha256(known.encode()).hexdigest()
     first = images.image.read_bytes()
     images.make("16M")
     code, output, _result = images.run()

@@ -19,10 +19,10 @@ from collection_path import CHECKOUT
 
 ROLE = CHECKOUT / "roles" / "unattended_install"
 DISTRIBUTIONS = {
-    "alpine": "alpine-3.22",
-    "autoinstall": "ubuntu-24.04",
+    "alpine": "alpine-3.24",
+    "autoinstall": "ubuntu-26.04",
     "kickstart": "rocky-9",
-    "openbsd": "openbsd-7.8",
+    "openbsd": "openbsd-7.9",
     "preseed": "debian-13",
     "windows": "windows-server-2022",
 }
@@ -70,11 +70,13 @@ def values(installer, **changes):
         "early_commands": [],
         "late_commands": [],
         "mirror": "",
+        "security_mirror": "",
         "proxy": "",
         "sets": ["-game*", "-x*"],
         "site_set": False,
         "disklabel_url": "file:///disklabel",
         "windows_image": "",
+        "windows_drivers": [],
         "product_key": "",
     }
     given.update(changes)

@@ -26,6 +26,7 @@ def samples(installer):
         yield "uefi", (values(installer), {"uefi": True})
         key = "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
         more = {"user": "admin", "windows_image": "Windows Server 2022 SERVERSTANDARD", "product_key": key}
+        more["windows_drivers"] = [r"E:\vioscsi\2k22\amd64", r"E:\NetKVM\2k22\amd64"]
         yield "more", (values(installer, timezone="W. Europe Standard Time", locale="de_DE.UTF-8", **more, **_LATE), {})
         return
     mirror = _MIRRORS.get(installer, "http://mirror.example.org:8080/packages")
@@ -39,6 +40,12 @@ def samples(installer):
     yield "packages", (values(installer, packages=PACKAGES.get(installer, ["rsync", "curl"])), {})
     commands = COMMANDS if installer != "openbsd" else {"late_commands": COMMANDS["late_commands"]}
     yield "commands", (values(installer, **commands), {})
+    options = 'from="192.0.2.0/24",command="echo \\"a b\\"",no-pty'
+    yield "key with options", (values(installer, ssh_keys=[f"{options} {KEY}"]), {})
+    if installer == "preseed":
+        yield "security", (values(installer, security_mirror="http://mirror.example.org:8080/debian-security/"), {})
+    if installer in ("autoinstall", "kickstart", "preseed"):
+        yield "variant", (values(installer, keyboard="us(intl)"), {})
     if installer == "openbsd":
         yield "site from a CD", (values(installer, disk_layout=SMALL), {"site_from_cd": True})
     if installer != "alpine":

@@ -79,6 +79,12 @@ def test_root_gets_the_keys_only_if_wanted(guest):
     assert guest.read("root/.ssh/authorized_keys") == f"{KEY}\n"
 
 
+@pytest.mark.parametrize(("installer", "name"), [("openbsd", "web1.example.org\n"), ("preseed", None)])
+def test_domain_of_openbsd_is_written_by_the_script(installer, name, guest):
+    guest.run(script(values(installer, domain="example.org")))
+    assert guest.read("etc/myname") == name
+
+
 def test_serial_console_of_ubuntu_is_kept(guest):
     guest.run(script(values("autoinstall")))
     text = guest.read("etc/default/grub.d/90-polyvirt.cfg")

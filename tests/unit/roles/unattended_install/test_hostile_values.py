@@ -105,7 +105,11 @@ def windows(given, files):
     assert reading.texts_of(read, "ComputerName") == [given["hostname"]]
     assert reading.texts_of(read, "Username") == [given["user"]]
     assert reading.texts_of(read, "TimeZone") == [given["timezone"]]
-    assert reading.texts_of(read, "CommandLine")[1:-2] == given["late_commands"]
+    steps = r"%ProgramData%\polyvirt-step"
+    assert reading.texts_of(read, "CommandLine")[1:-2] == [
+        f'cmd /s /c "if exist {steps}{place} {command} && echo.>{steps}{place + 1}"'
+        for place, command in enumerate(given["late_commands"], 1)
+    ]
     assert reading.texts_of(read, "Name") == ([] if given["user"] == "Administrator" else [given["user"]])
 
 

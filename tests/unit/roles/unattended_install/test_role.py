@@ -33,7 +33,9 @@ MEANT = {"windows_image": "2", "disk_layout": layout(("/", "4G", True)), "networ
 #: With -e, and in an INI inventory, booleans are text.
 TEXTS = {"root_login": "false", "passwordless_sudo": "true"}
 OPENBSD = {"site_set": True, "mirror": "https://mirror.example.org/pub/OpenBSD"}
-WINDOWS = {"hostname": "web1", "password": PASSWORD, "windows_image": 2}
+WINDOWS = {"hostname": "web1", "password": PASSWORD, "windows_image": 2, "windows_drivers": [r"E:\viostor\2k22\amd64"]}
+DEBIAN = {"security_mirror": "http://mirror.example.org/debian-security", "keyboard": "us(intl)"}
+BTRFS = [{"mount": "/", "size": "4G", "filesystem": "btrfs"}]
 
 #: installer, options, error
 ERRORS = [
@@ -44,12 +46,15 @@ ERRORS = [
     ("openbsd", {"password_hash": HASH}, "unattended_install_password_hash: is not a bcrypt hash"),
     ("preseed", {"keyboard": False}, "unattended_install_keyboard: is false in YAML"),
     ("preseed", {"late_commands": "reboot"}, "unattended_install_late_commands: is not a list."),
+    ("kickstart", {"disk_layout": BTRFS}, "unattended_install_disk_layout: the installer of this distribution has no"),
     ("windows", {"ssh_keys": []}, "unattended_install_password: is required for Windows"),
 ]
 
 
 def options_of(installer):
-    return {"windows": WINDOWS, "openbsd": {**OPTIONS, **OPENBSD}}.get(installer, OPTIONS)
+    return {"windows": WINDOWS, "openbsd": {**OPTIONS, **OPENBSD}, "preseed": {**OPTIONS, **DEBIAN}}.get(
+        installer, OPTIONS
+    )
 
 
 def expected(installer):
@@ -120,6 +125,32 @@ def test_role_writes_the_files_that_the_other_tests_check(play, tmp_path, reques
         "kernel_arguments": "auto=true priority=critical DEBIAN_FRONTEND=text console=ttyS0,115200n8",
     }
     assert results["windows"][1]["marker"] == r"C:\ProgramData\polyvirt-installed"
+
+
+#: options of an installation, and the error or none
+LAYOUTS = [
+    ({}, ""),
+    ({"disk_layout": [{"mount": "/", "size": "20450M"}]}, ""),
+    (
+        {"disk_layout": [{"mount": "/", "size": "20G"}]},
+        "unattended_install_disk_layout needs 20.00 GB and 16.00 MB for",
+    ),
+    (
+        {"disk_layout": [{"mount": "/", "size": "20450M"}], "firmware": "uefi"},
+        "and 640.00 MB for what is needed to boot",
+    ),
+]
+
+
+def test_layout_leaves_space_to_boot(play):
+    disk = {"vm_options": {"disks": [{"size": "20G"}]}, "hostname": "web1", "ssh_keys": [KEY], "platform": "libvirt"}
+    runs = [(str(number), "preseed", {**disk, **options}) for number, (options, _error) in enumerate(LAYOUTS)]
+    code, output, results = play(runs, tasks_from="validate_install")
+    assert code == 0, output
+    found = [results[str(number)][0] for number in range(len(LAYOUTS))]
+    assert [(error in text, bool(text)) for text, (_o, error) in zip(found, LAYOUTS)] == [
+        (True, bool(error)) for _o, error in LAYOUTS
+    ], found
 
 
 def _mode(path):

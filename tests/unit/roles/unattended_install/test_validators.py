@@ -21,7 +21,7 @@ from platforms.vmm.double import pf
 from platforms.vmm.double.pf.install import install
 from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.rendering import FILES, catalogue, rendered, script
-from unit.roles.unattended_install.samples import LARGE, samples
+from unit.roles.unattended_install.samples import LARGE, SMALL, samples
 
 CASES = [(installer, name, *case) for installer in sorted(FILES) for name, case in samples(installer)]
 GOLDEN = json.loads((Path(pf.__file__).parents[2] / "golden" / "install.json").read_text(encoding="utf-8"))["profiles"]
@@ -75,6 +75,21 @@ def test_recipe_has_each_partition():
         ["1099512", "1099512", "1099512", "ext4"],
     ]
     assert ["mountpoint{ /home }" in " ".join(part) for part in parts] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("mirror", "expected"),
+    [
+        ("", {}),
+        ("none", {"services-select": "updates"}),
+        ("http://mirror.example.org", {"security_host": "mirror.example.org", "security_path": "/"}),
+        ("http://m.example:81/a/b/", {"security_host": "m.example:81", "security_path": "/a/b"}),
+    ],
+)
+def test_security_updates_come_from_the_mirror_for_them(mirror, expected):
+    read = reading.preseed(rendered({**dict(samples("preseed"))["plain"][0], "security_mirror": mirror})["preseed.cfg"])
+    names = ("services-select", "security_host", "security_path")
+    assert {name: read[f"apt-setup/{name}"] for name in names if f"apt-setup/{name}" in read} == expected
 
 
 # Ubuntu ---------------------------------------------------------------------------------------------------------------
@@ -134,6 +149,20 @@ def test_kickstart_is_understood(given, used):
     assert [part.mountpoint for part in read.partition.partitions] == expected
 
 
+KEYBOARDS = {
+    "autoinstall": 'keyboard: {layout: "us", variant: "intl"}',
+    "kickstart": "keyboard --xlayouts='us (intl)'",
+    "preseed": "d-i keyboard-configuration/xkb-keymap select us(intl)",
+}
+
+
+@pytest.mark.parametrize("installer", sorted(KEYBOARDS))
+def test_keyboard_variant(installer):
+    given, used = dict(samples(installer))["variant"]
+    text = next(iter(rendered(given, **used).values()))
+    assert KEYBOARDS[installer] in [line.strip() for line in text.splitlines()]
+
+
 # Alpine and scripts ---------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +179,20 @@ def test_scripts_are_valid_for_all_shells(installer, name, given, used, shell):
     texts += [script(given), script(given, "early.sh")] if installer != "windows" else []
     for text in [*texts, *(one for found in files.values() for one in reading.encoded_scripts(found))]:
         assert run(*words, "-n", "/dev/stdin", input=text) == (0, "")
+
+
+@pytest.mark.parametrize(("filesystem", "root"), [("", ""), ("xfs", "xfs"), ("btrfs", "btrfs")])
+def test_alpine_creates_the_requested_file_system(filesystem, root):
+    part = {**SMALL[0], "filesystem": filesystem}
+    text = rendered({**dict(samples("alpine"))["layout"][0], "disk_layout": [part, SMALL[1]]})["user-data"]
+    exports = "\n".join(line for line in text.splitlines() if line.startswith(("disk=", "export ")))
+    assert reading.shell(exports, ["ROOTFS", "SWAP_SIZE"]) == {"ROOTFS": root, "SWAP_SIZE": "1024"}
+
+
+def test_alpine_gets_no_key_with_options_as_an_answer():
+    given, used = dict(samples("alpine"))["key with options"]
+    assert reading.shell(rendered(given, **used)["answers"], ["USERSSHKEY"]) == {"USERSSHKEY": ""}
+    assert given["ssh_keys"][0] in script(given)
 
 
 # OpenBSD --------------------------------------------------------------------------------------------------------------
@@ -213,9 +256,15 @@ PASSES = {
 def test_unattend_has_the_structure_of_windows_setup(given, used):
     root = reading.unattend(rendered(given, **used)["autounattend.xml"])
     found = {one.get("pass"): [part.get("name") for part in one] for one in root}
-    assert found == PASSES
+    drivers = ["Microsoft-Windows-PnpCustomizationsWinPE"] if given["windows_drivers"] else []
+    assert found == {**PASSES, "windowsPE": [PASSES["windowsPE"][0], *drivers, PASSES["windowsPE"][1]]}
+    assert reading.texts_of(root, "Path") == given["windows_drivers"]
     orders = [[int(one.text) for one in root.iter(f"{reading.UNATTEND}Order")]]
     assert orders[0][:2] == [1, 2]
+    commands = [
+        int(one.text) for one in root.iterfind(f".//{reading.UNATTEND}SynchronousCommand/{reading.UNATTEND}Order")
+    ]
+    assert commands == list(range(1, len(given["late_commands"]) + 4))
     target = reading.texts_of(root, "InstallTo")
     partition = root.find(f".//{reading.UNATTEND}InstallTo/{reading.UNATTEND}PartitionID").text
     created = [one.text for one in root.iterfind(f".//{reading.UNATTEND}CreatePartition/{reading.UNATTEND}Order")]
