@@ -35,6 +35,9 @@ class WindowsAdapter(Adapter):
     def connection(self):
         return {}
 
+    def put_image(self, path):
+        self.host.files.put(path, b"")
+
     @property
     def clock(self):
         """The address of the host's clock, which a module's sleep advances."""
