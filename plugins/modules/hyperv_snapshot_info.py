@@ -69,7 +69,7 @@ host:
       type: str
     why:
       description: Null, or why Hyper-V cannot be used - missing, not_responding, too_old (PowerShell 7 has no native
-        module).
+        module), wrong_system (no Windows host).
       type: str
     capabilities:
       description: What this platform can do, or null.

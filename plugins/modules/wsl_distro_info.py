@@ -70,7 +70,7 @@ host:
       type: str
     why:
       description: Null, or why WSL cannot be used - missing, not_responding, wrong_system (the local system has
-        no distributions).
+        no distributions, or no Windows host).
       type: str
     capabilities:
       description: What this platform can do, or null.

@@ -152,7 +152,7 @@ PLATFORMS = {
             "version.description": "Version of Windows, or null.",
             "version.sample": "10.0.20348",
             "why.description": "Null, or why Hyper-V cannot be used - missing, not_responding, too_old (PowerShell 7"
-            " has no native module).",
+            " has no native module), wrong_system (no Windows host).",
         },
         "snapshot": {
             "id.description": "ID of the checkpoint; null in check mode for a new one.",

@@ -43,7 +43,7 @@ WSL = {
         "version.description": "Version of WSL; V(inbox) for the version that is a part of Windows, or null.",
         "version.sample": "2.6.3.0",
         "why.description": "Null, or why WSL cannot be used - missing, not_responding, wrong_system (the local"
-        " system has no distributions).",
+        " system has no distributions, or no Windows host).",
         "kernel": {"description": "Version of the kernel, or null.", "type": "str", "sample": "6.6.87.2-1"},
         "wslg": {"description": "Version of WSLg, or null.", "type": "str", "sample": "1.0.71"},
         "windows": {"description": "Version of Windows, or null.", "type": "str", "sample": "10.0.26100"},

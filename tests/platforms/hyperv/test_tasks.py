@@ -309,7 +309,7 @@ def test_vm_that_disappears_while_it_is_read_is_reported_as_such(command, delete
     host.after(command, lambda: host.delete(host.vm("web")))
     result = done(host, "vm_info")
     found = {vm["name"]: vm for vm in result["vms"]}
-    assert [found[name]["disks"][0]["size"] for name in ("a", "z")] == [8 * GIB, 8 * GIB]
+    assert [found[name]["disks"][0]["size"] for name in ("a", "z")] == ["8G", "8G"]
     # The task may report data that was read before the deletion; if it omits the VM, a warning names it.
     assert "web" in found or "web: the VM was deleted while it was read." in result["warnings"], result
     host.add("web")
