@@ -53,6 +53,21 @@ def test_foreign_disk_is_deleted_with_its_snapshots_if_requested(box):
     assert (registered(box), os.path.exists(disk)) == ([], False)
 
 
+@pytest.mark.parametrize("taken", [False, True])
+@pytest.mark.parametrize("kind", ["immutable", "multiattach"])
+def test_image_on_top_of_a_disk_that_is_never_written_is_deleted(box, kind, taken):
+    disk = users_disk(box)
+    task(box, config={**SMALL, "disks": {"#0": {"size": 2 * MIB}, "#1": {"source": disk}}}).succeeded()
+    slot = ("storageattach", "web", "--storagectl", "SATA", "--port", 1, "--type", "hdd", "--medium")
+    box.run(*slot, "none")
+    box.run("modifymedium", "disk", disk, "--type", kind)
+    box.run(*slot, disk)
+    if taken:
+        task(box, snapshot={"name": "s"}).succeeded()
+    assert task(box, state="absent").succeeded().vm["kept"] == []
+    assert (registered(box), list(box.machines.iterdir())) == ([disk], [box.machines / "user.vdi"])
+
+
 def test_clone_created_meanwhile_keeps_its_base(box):
     """The running VM is stopped first, which gives another client time to clone it."""
     task(box, state="started").succeeded()

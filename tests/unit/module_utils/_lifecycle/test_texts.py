@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.texts import bare_uuid, decimal_id, printable
 
 UUID = "706f6c79-7669-4a5b-8c9d-0123456789ab"
@@ -13,6 +17,13 @@ UUID = "706f6c79-7669-4a5b-8c9d-0123456789ab"
 
 def test_line_ends_of_windows_and_of_linux_are_the_same_text():
     assert printable("one\r\ntwo\rthree\n\tfour ü \U0001f600", "description") == "one\ntwo\nthree\n\tfour ü \U0001f600"
+
+
+@pytest.mark.parametrize("tag", ["", " ", "a\nb", "a\n", "\x1b"])
+def test_tag_is_one_line_of_text(tag):
+    assert VM["tags"].normalize(["a b", "ü"], "tags") == ["a b", "ü"]
+    with pytest.raises(InvalidInput, match=f"tags: ({re.escape(repr(tag))} is not one line|it contains the control)"):
+        VM["tags"].normalize(["a", tag], "tags")
 
 
 @pytest.mark.parametrize("text", [UUID, UUID.upper(), f"{{{UUID}}}", f" {UUID.upper()} "])

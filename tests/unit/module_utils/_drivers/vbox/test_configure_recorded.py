@@ -129,7 +129,10 @@ def test_clone_is_deleted_with_its_own_images(tmp_path):
         ({"memory": 1000}, "whole MiB"),
         ({"disks": {"vda": {"size": MIB}}}, "is not a valid slot"),
         ({"native": {"memory": "4"}}, "option memory"),
-        ({"native": {"bioslogofadein": "on"}}, "cannot be read back"),
+        *(
+            ({"native": {name: "on"}}, "cannot be read back")
+            for name in ("bioslogofadein", "natdnshostresolver1", "natdnsproxy1", "natbindip1", "cpuhotplug")
+        ),
         ({"networks": {"0": {"type": "bridged"}}}, "source is required for a NIC of type"),
         ({"networks": {"0": {"type": "nat", "source": "x"}}}, "source is not supported"),
         ({"port_forwards": {"a,b": {"guest_port": 1}}}, "'a,b' is not a valid name: it contains a comma"),
