@@ -112,7 +112,7 @@ def test_host_port_cannot_be_forwarded_twice(world, provider, second, accepted):
 
 def test_disk_is_sized_before_the_first_start_and_deleted_with_its_vm(world):
     assert world.create().vm
-    assert world.run(disks=[{"size": "10G"}]).vm["disks"] == [{"slot": "primary", "size": 10 << 30}]
+    assert world.run(disks=[{"size": "10G"}]).vm["disks"] == [{"slot": "primary", "size": "10G"}]
     assert world.run(disks=[{"size": "5G"}], delete_disks="none").vm["changed"]
     assert world.run(state="absent", delete_disks="none").vm["changed"]
     assert world.create("mail", disks=[{"size": "5G"}], state="started").vm
