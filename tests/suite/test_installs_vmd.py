@@ -54,7 +54,8 @@ class Role:
     def variables(self, **more):
         given = {
             "platform": "vmd",
-            "distribution": "openbsd-7.9",
+            # The double of the installer is recorded from this version, which has no support any more.
+            "distribution": "openbsd-7.8",
             "hostname": self.name,
             "ssh_keys": [_KEY],
             "password": _PASSWORD,

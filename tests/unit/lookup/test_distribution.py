@@ -102,6 +102,13 @@ def test_btrfs_is_lacking_in_the_descendants_of_rhel_but_almalinux_10():
     assert lacking == {"almalinux-9", "rocky-9", "rocky-10", "centos-stream-9", "centos-stream-10"}
 
 
+def test_own_catalogue_of_the_guide_is_valid():
+    text = (CHECKOUT / "docs" / "installs.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(# catalogue/company[.]yml\n.*?)```", text, re.DOTALL)
+    (entry,) = catalogue.entries_of(yaml.safe_load(block), "company.yml")
+    assert (entry["name"], entry["media"][0]["file"]) == ("company-linux-13", "company-13.*-amd64.iso")
+
+
 def test_versions_are_ordered_as_numbers():
     assert names(hidden=True)[:2] == ["almalinux-9", "almalinux-10"]
 
