@@ -55,10 +55,16 @@ def update_pool(call):
     pool, leave = _pool(call, "update pools failed: "), call.flag("delete")
     pool.comment = call.get("comment", pool.comment)
     for vmid in map(int, split_list(call.get("vms", ""))):
-        call.world.access.require(call.user, f"/vms/{vmid}", ["VM.Allocate"])
+        _check_modify(call, f"/vms/{vmid}", "VM.Allocate")
         _leave(pool, vmid) if leave else _join(call, pool, vmid)
     for name in split_list(call.get("storage", "")):
+        _check_modify(call, f"/storage/{name}", "Datastore.Allocate")
         (pool.storages.discard if leave else pool.storages.add)(name)
+
+
+def _check_modify(call, path, privilege):
+    """Pools give rights on their members, so only who may give these changes them (check_perm_modify)."""
+    call.world.access.require(call.user, path, ["Permissions.Modify", privilege], any_of=True)
 
 
 def _leave(pool, vmid):
