@@ -367,6 +367,7 @@ options:
       - Storage for new disks and full clones. A new ISO image is stored there, too, if the storage accepts ISO images.
       - Existing disks are not moved there. The task fails if it lists an existing disk that is on another storage,
         without a storage of its own in O(disks).
+      - The disks of a linked clone are on the storage of their source; the task fails if nothing else is created here.
       - If omitted, V(local-lvm), V(local-zfs) or V(local) if the node has it for disks, else the storage with the most
         free space. Disks of a clone are created on the storage of their source.
     type: str

@@ -48,7 +48,7 @@ def _with_password(server):
 
 
 def test_token_needs_no_ticket(server, world):
-    assert _api(server).call("GET", "/version").data["release"] == "9.1"
+    assert _api(server).call("GET", "/version").data["release"] == "9.2"
     assert [entry.path for entry in world.journal.requests] == ["/version"]
 
 

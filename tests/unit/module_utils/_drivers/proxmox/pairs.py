@@ -88,7 +88,7 @@ ASKED = st.fixed_dictionaries(
         "pool": st.sampled_from(["", "prod"]),
         "node": st.sampled_from(["auto", "pve1", "pve2"]),
         "cloud_init": st.sampled_from([
-            {"user": "me"}, {"ssh_authorized_keys": KEYS}, {"ssh_authorized_keys": ["odd"]},
+            {"user": "me"}, {"ssh_authorized_keys": KEYS}, {"ssh_authorized_keys": KEYS[:1]},
             {"ip_config": ["ip=dhcp", ""]}, {"ip_config": ["10.0.0.5/24"]}, {"nameservers": ["192.0.2.1 192.0.2.2"]},
         ]),
         "native": st.sampled_from([
