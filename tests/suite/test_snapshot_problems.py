@@ -224,7 +224,8 @@ def test_restored_disk_size_is_reported(qemu, carry, power):
 
 
 def _sizes(answer):
-    return [disk["size"] for disk in answer.vm(GROWN)["disks"]]
+    """The sizes of the disks in bytes; the result shows them like 16M."""
+    return [int(disk["size"].removesuffix("M")) << 20 for disk in answer.vm(GROWN)["disks"]]
 
 
 def test_snapshots_of_uefi_vms(qemu, carry):
