@@ -169,12 +169,12 @@ class Platform(Client, Adapter):
         return self.simulator("volumes")[volume]["written"] == byte
 
     def backing_files(self, machine):
-        """All volumes below the disks of a VM."""
+        """All volumes of which the disks of a VM are linked clones."""
         volumes = self.simulator("volumes")
         bases = {
-            f"{volume.partition(':')[0]}:{volumes[volume]['base']}"
+            f"{volume.partition(':')[0]}:{volumes[volume]['origin']}"
             for volume in (reading.drive(machine["stored"][slot])["file"] for slot in self.disks_of(machine))
-            if volumes[volume]["base"]
+            if volumes[volume]["origin"]
         }
         return {reading.as_disk(base) for base in bases}
 

@@ -49,6 +49,8 @@ class Volume:
     vmid: int | None = None
     #: The base volume, if this one is an overlay.
     base: str | None = None
+    #: The volume of which this one is a linked clone, also if it does not need it any more.
+    origin: str | None = None
     #: Of an ISO image or an image to import: the size of its file, and its checksums if they are known.
     file_size: int | None = None
     sums: dict = field(default_factory=dict)
@@ -204,7 +206,7 @@ class Storages:
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
         stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base
         size = storage.rounded(size)
-        storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on)
+        storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on, base)
         volid = f"{storage_id}:{name}"
         self._effect(vmid, f"ALLOC {volid} {-(-size // KIB)}K fmt={stored_as}")
         return volid
