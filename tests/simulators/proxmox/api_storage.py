@@ -108,7 +108,7 @@ def _parent(storage, volume):
     """The base of a linked clone: the name in its image file, or the origin of a ZFS volume (ASSUMED)."""
     if storage.has_files and volume.content == "images":
         return {"parent": f"../{volume.base}" if volume.base else None}
-    return {"parent": f"{volume.base}@__base__"} if volume.base else {}
+    return {"parent": f"{volume.base}@__base__"} if volume.base and storage.needs_bases else {}
 
 
 def create(call):

@@ -75,6 +75,11 @@ class Storage:
     volumes: dict = field(default_factory=dict)
 
     @property
+    def needs_bases(self):
+        """Whether linked clones need their base, so it cannot be deleted."""
+        return self.type not in _INDEPENDENT_CLONES
+
+    @property
     def has_files(self):
         return self.type in _FILES
 
@@ -204,7 +209,7 @@ class Storages:
             stored_as = format or self.default_format(storage_id, kind)
         storage.check_format(stored_as)
         name = self._free_name(storage, node, vmid, stored_as, kind, base)
-        stands_on = None if storage.naive or storage.type in _INDEPENDENT_CLONES else base
+        stands_on = None if storage.naive else base
         size = storage.rounded(size)
         storage.volumes[storage.key(node, name)] = Volume(size, stored_as, "images", vmid, stands_on, base)
         volid = f"{storage_id}:{name}"
@@ -236,7 +241,8 @@ class Storages:
     def check_not_base(self, volid, node):
         """Raise ApiError if the volume is the base of an overlay."""
         storage_id, _colon, name = volid.partition(":")
-        if any(volume.base == name for volume in self.get(storage_id).on(node).values()):
+        storage = self.get(storage_id)
+        if storage.needs_bases and any(volume.base == name for volume in storage.on(node).values()):
             raise ApiError(f"base volume '{volid}' is still in use by linked cloned")
 
     def resize(self, volid, node, size):
