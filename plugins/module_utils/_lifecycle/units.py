@@ -29,7 +29,7 @@ def parse_size(text, option, bare=None, least=0):
     has_unit = not str(text).strip()[-1].isdigit()
     if not has_unit and bare is None:
         raise InvalidInput(f"{option}: '{text}' has no unit.", f"Set {text}G for GiB, {text}M for MiB.")
-    if not has_unit and Fraction(number) < least:
+    if not has_unit and 0 < Fraction(number) < least:
         raise InvalidInput(
             f"{option}: {text} without a unit is {human_size(int(Fraction(number) * bare))}.",
             f"Set {text}G for GiB, {text}M for MiB.",
