@@ -65,7 +65,7 @@ def _platform_wide(platform):
     return [
         Refused("typo", {"name": ["pvc-knwon"], "state": "started"}, ("pvc-knwon", KNOWN, OTHER)),
         Refused("unknown id", {"id": "deadbeef", "state": "started"}, ("deadbeef", KNOWN)),
-        Refused("id of another", {**known, "id": "deadbeef", "state": "absent"}, (KNOWN, "deadbeef", "omit it")),
+        Refused("id of another", {**known, "id": "deadbeef", "state": "stopped"}, (KNOWN, "deadbeef", "omit it")),
         Refused("disk of another", {**known, "disks": [{"slot": second, "source": others}]}, (KNOWN, OTHER, "Detach")),
         Refused("format", {**known, "disks": [other]}, (KNOWN, f"disks.{first}.format", "attach another")),
         Refused("no size", {**known, "disks": [{"slot": second}]}, (KNOWN, second, "size")),
