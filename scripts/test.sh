@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers install; default: all,
-#                                                 but peers and install only with --deep
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers cores install; default:
+#                                                 all, but peers, cores and install only with --deep
 #        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in their own world
 # --deep also runs the tests that do not run daily (docs/testing.md): hours instead of 25 minutes.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
@@ -15,8 +15,8 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(lint sanity unit demo suite roles peers install)
-readonly DEEP_STAGES=" peers install "
+readonly STAGES=(lint sanity unit demo suite roles peers cores install)
+readonly DEEP_STAGES=" peers cores install "
 readonly REPEATED_LINES=25
 DEEP=false
 # The process of the stage demo while it runs in parallel with others.

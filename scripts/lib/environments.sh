@@ -23,7 +23,8 @@ packages_of() {
         unit) echo "$common $guests busybox debconf gpg gpgv ruby signify-openbsd" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
             cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
-            [ "$1" != peers ] || echo python3-libvirt python3-lxml ;;
+            [ "$1" != peers ] || echo python3-libvirt python3-lxml
+            [ "$1" != cores ] || packages_of unit ;;
     esac
 }
 
@@ -134,4 +135,15 @@ core_environment() {
     echo "ansible-core==$1" >"$requirements"
     grep -v '^ansible-core' "$CHECKOUT/tests/constraints-oldest.txt" >"$constraints"
     environment "core-$1" "$python" "$requirements" "$constraints"
+}
+
+# suite_environment NAME PYTHON: with the ansible-core of requirements-NAME.txt, and all else that unit tests and suite
+# need. The programs that check texts need an ansible-core of their own choice.
+suite_environment() {
+    local requirements=$RUN/suite-$1.txt constraints=$RUN/suite-constraints-$1.txt own=$CHECKOUT/tests/constraints-$1.txt
+    local names others='^(ansible-core|ansible-lint|ansible-compat|molecule|antsibull)'
+    { grep '^ansible-core' "$CHECKOUT/tests/requirements-$1.txt"; grep -vE "$others" "$CHECKOUT/tests/requirements.txt"; } >"$requirements"
+    names=$(sed -n 's/==.*/==/p' "$own" | sort -u)
+    { cat "$own"; grep -vF "$names" "$CHECKOUT/tests/constraints.txt" | grep -vE "$others"; } >"$constraints"
+    environment "suite-$1" "$2" "$requirements" "$constraints"
 }

@@ -104,6 +104,27 @@ stage_suite() {
     show_reruns
 }
 
+# The unit tests and the suite of a day with the oldest ansible-core and with the next one. Stages before it have the
+# newest release.
+stage_cores() {
+    local environment
+    prepare_platforms
+    unpack_cloud_init
+    environment=$(suite_environment oldest "$(find_python 3.11 3.12 3.10)")
+    _with_core "$environment"
+    environment=$(suite_environment next "$(find_python 3.14 3.13)")
+    _with_core "$environment"
+}
+
+# _with_core ENVIRONMENT
+_with_core() (
+    export PATH="$1/bin:$PATH"
+    say "   ansible-core $(_core_version "$1")"
+    pytest -n 2 --turns --dist worksteal tests/unit
+    nothing_left pytest --turns --dist worksteal \
+        --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms
+)
+
 # Compares other collections with this one, with a table at the end (tests/peers/README.md). The two sides run one after
 # the other: their behaviour is compared, not their time, and a world contains everything that they need.
 stage_peers() {
