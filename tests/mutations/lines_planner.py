@@ -212,4 +212,32 @@ MUTATIONS = (
         "return Declaration(options, answer)",
         {"unit": ["tests/unit/modules/test_ids.py"]},
     ),
+    Mutation(
+        "dictionary-is-compared-as-a-whole",
+        f"{_CODE}/model.py",
+        'return {kind.partition(".")[0] for kind in self.fields if "." in kind} - {*COLLECTIONS}',
+        "return set()",
+        {"unit": ["tests/unit/toy_platform/test_toy_platform.py"]},
+    ),
+    Mutation(
+        "other-image-is-no-warning",
+        f"{_CODE}/results.py",
+        'if not asked or not created_from or asked["source"] == created_from:',
+        "if True:",
+        {"unit": [f"{_UNIT}/test_results.py"]},
+    ),
+    Mutation(
+        "number-of-memory-is-not-checked",
+        f"{_CODE}/units.py",
+        "if not has_unit and 0 < Fraction(number) < least:",
+        "if False:",
+        {"unit": ["tests/unit/modules/test_short_forms.py"]},
+    ),
+    Mutation(
+        "path-is-a-public-key",
+        f"{_CODE}/public_keys.py",
+        "if not lines or not all(map(_is_key, lines)):",
+        "if not lines:",
+        {"unit": [f"{_UNIT}/test_public_keys.py"]},
+    ),
 )

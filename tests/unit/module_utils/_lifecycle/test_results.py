@@ -16,17 +16,21 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Address,
     Field,
     File,
+    Request,
     Secret,
     Snapshot,
     Traits,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
     describe,
     describe_snapshots,
     difference,
     entry,
+    from_another_image,
     in_tree_order,
     plain,
 )
@@ -90,6 +94,37 @@ def test_values_of_an_entry():
     bare = {"kind": "", "created": None, "current": False, "unfinished": ""}
     first = {"name": "s1", "id": "i1", "parent": None, "state": "running", "description": "first", **bare}
     assert result["snapshots"] == [first]
+
+
+def test_sizes_of_results_can_be_fed_back():
+    size, memory = 20 * G, 16 << 20
+    config = {"disks": {"vda": {"size": size}}, "display": {"type": "vnc", "video_memory": memory}}
+    result = describe(found(**config, max_memory=8 * G), "any")
+    disk = {name: value for name, value in result["disks"][0].items() if value is not None}
+    params = {"name": ["web"], "state": "present", "disks": [disk], **result["settings"]}
+    options = {**VM, "max_memory": VM["memory"]}
+    defaults = {name: option.default for name, option in options.items()}
+    (request,) = requests({**defaults, **params}, options)
+    assert request.config["disks"]["vda"]["size"] == size
+    assert (request.config["display"]["video_memory"], request.config["max_memory"]) == (memory, 8 * G)
+
+
+@pytest.mark.parametrize(
+    ("asked", "created_from", "warns"),
+    [
+        ({"source": "/b"}, {"image": "/a"}, True),
+        ({"source": "/a"}, {"image": "/a"}, False),
+        ({"source": "/b"}, {"clone": "1"}, False),
+        (None, {"image": "/a"}, False),
+    ],
+)
+def test_another_image_is_a_warning(asked, created_from, warns):
+    vm = Vm("web", id="1", mark={"id": "1", "inputs": created_from})
+    request = Request(name="web", creation={"image": asked} if asked else {})
+    warning = from_another_image(vm, request)
+    assert bool(warning) == warns
+    assert not warns or "web: image: the VM was created from '/a', and the task names '/b'" in warning
+    assert from_another_image(Vm("web"), request) is None
 
 
 def test_snapshots_are_in_tree_order_and_siblings_by_age():
