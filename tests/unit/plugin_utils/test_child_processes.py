@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.plugin_utils.child_processes import Answer, answers
@@ -68,11 +70,19 @@ def test_hanging_function_is_ended_with_its_child_processes(has_session):
 def test_orphan_of_a_function_is_ended_unless_it_is_a_shared_connection(title, remains):
     """A worker of Ansible that is interrupted leaves its ssh; a shared ssh serves other commands, too."""
     reading, writing = os.pipe()
-    command = f"bash -c 'exec -a \"{title}\" sleep 3' & while grep -qa 'exec -a' /proc/$!/cmdline; do sleep 0.1; done"
-    answers([lambda: subprocess.run(["sh", "-c", command], pass_fds=[writing], start_new_session=True).args], [LONG])
+    command = (
+        f"bash -c 'exec -a \"{title}\" sleep 60' & echo $! >&{writing};"
+        " while grep -qa 'exec -a' /proc/$!/cmdline; do sleep 0.1; done"
+    )
+    words, ways = ["bash", "-c", command], {"pass_fds": [writing], "start_new_session": True}
+    answers([lambda: subprocess.run(words, check=False, **ways).args], [LONG])
     os.close(writing)
-    ready, _writing, _failed = select.select([reading], [], [], 1)
+    process = int(os.read(reading, 20))
+    # The pipe is at its end when the process that inherited it has ended.
+    ready, _writing, _failed = select.select([reading], [], [], 0 if remains else LONG)
     os.close(reading)
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
     assert bool(ready) is not remains
 
 

@@ -39,7 +39,7 @@ _NETWORK = {
     "dhcp": Option("bool", default=True),
     "dhcp_first": Option(default=""),
     "dhcp_last": Option(default=""),
-    "reservations": Option("list", elements="dict", default=(), options=_RESERVATION),
+    "reservations": Option("list", elements="dict", default=[], options=_RESERVATION),
     "filter": Option("bool", default=False),
 }
 OPTIONS = {
