@@ -99,11 +99,13 @@ class OnProxmox(lists.Platform):
         for storage in self._world.storages.by_id.values():
             yield from (((node, f"{storage.id}:{name}"), one) for (node, name), one in storage.volumes.items())
 
+    def _needed_by(self, node, volume, one):
+        """The base of a volume; on LVM-thin it may be deleted."""
+        storage = volume.partition(":")[0]
+        return (node, f"{storage}:{one.base}") if one.base and self._world.storages.by_id[storage].needs_bases else None
+
     def found(self):
-        files = {
-            (node, volume): one.base and (node, f"{volume.partition(':')[0]}:{one.base}")
-            for (node, volume), one in self._volumes()
-        }
+        files = {(node, volume): self._needed_by(node, volume, one) for (node, volume), one in self._volumes()}
         return lists.Found({self._name_of(vmid): self._seen(one) for vmid, one in self._machines().items()}, files)
 
     def _seen(self, machine):
