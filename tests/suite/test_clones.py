@@ -383,5 +383,5 @@ def test_images_of_every_kind(qemu, carry, linked):
         machine = answers[name].truth[name]
         assert qemu.holds(machine, THEN)
         assert qemu.backing_files(machine) == ({str(qemu.storage / base)} if linked else set())
-        assert answers[name].vm(name)["disks"][0]["size"] == 24 << 20
+        assert answers[name].vm(name)["disks"][0]["size"] == "24M"
     assert {name: digest for name, digest in qemu.contents().items() if name in files} == files
