@@ -281,7 +281,7 @@ def test_23_disk_size_of_a_vm_that_is_started_at_once_is_reported(box):
     made(box)
     box.run("snapshot", "web", "take", "s")
     done = task(box, state="started", config={"disks": {"#0": {"size": 4 * MIB}}}).succeeded()
-    assert (done.vm["state"], done.vm["disks"][0]["size"]) == ("running", 4 * MIB)
+    assert (done.vm["state"], done.vm["disks"][0]["size"]) == ("running", "4M")
 
 
 def test_24_base_vm_of_linked_clones(box):
