@@ -117,13 +117,13 @@ stage_cores() {
 }
 
 # _with_core ENVIRONMENT
-_with_core() (
-    export PATH="$1/bin:$PATH"
+_with_core() {
+    local -a with=(env "PATH=$1/bin:$PATH")
     say "   ansible-core $(_core_version "$1")"
-    pytest -n 2 --turns --dist worksteal tests/unit
-    nothing_left pytest --turns --dist worksteal \
+    "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit
+    nothing_left "${with[@]}" pytest --turns --dist worksteal \
         --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms
-)
+}
 
 # Compares other collections with this one, with a table at the end (tests/peers/README.md). The two sides run one after
 # the other: their behaviour is compared, not their time, and a world contains everything that they need.
