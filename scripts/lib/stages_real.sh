@@ -116,11 +116,12 @@ stage_cores() {
     _with_core "$environment"
 }
 
-# _with_core ENVIRONMENT
+# _with_core ENVIRONMENT: the one test that is left out runs molecule, which is not in the environment.
 _with_core() {
     local -a with=(env "PATH=$1/bin:$PATH")
     say "   ansible-core $(_core_version "$1")"
-    "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit
+    "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit \
+        --deselect tests/unit/playbooks/test_molecule.py::test_guide_explains_all_files_of_molecule_init
     nothing_left "${with[@]}" pytest --turns --dist worksteal \
         --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $1/bin/python" tests/suite tests/platforms
 }
