@@ -118,7 +118,7 @@ stage_cores() {
 
 # _with_core ENVIRONMENT: the one test that is left out runs molecule, which is not in the environment.
 _with_core() {
-    local -a with=(env "PATH=$1/bin:$PATH")
+    local -a with=(env "PATH=$1/bin:$PATH" "ANSIBLE_PYTHON_INTERPRETER=$1/bin/python")
     say "   ansible-core $(_core_version "$1")"
     "${with[@]}" pytest -n 2 --turns --dist worksteal tests/unit \
         --deselect tests/unit/playbooks/test_molecule.py::test_guide_explains_all_files_of_molecule_init
