@@ -27,7 +27,7 @@ _FORK = multiprocessing.get_context("fork")
 _END_TIMEOUT = 3
 #: prctl(2): orphaned descendants become children of this process.
 _SET_CHILD_SUBREAPER = 36
-#: The process title of an ssh that keeps a connection for others (ControlPersist), and ends by itself.
+#: The process title of an ssh that keeps a connection for others (ControlPersist), and ends after a time.
 _SHARED_SSH = b"ssh: "
 
 

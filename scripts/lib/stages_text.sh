@@ -34,6 +34,11 @@ check() {
     fi
 }
 
+# show_counts LOG: what tests counted (tests/conftest.py), also if they passed.
+show_counts() {
+    awk '/^=+ counts =+$/ { on = 1; next } /^=|passed|failed/ { on = 0 } on { print "           " $0 }' "$1" >&2
+}
+
 _build() { ansible-galaxy collection build --force --output-path "$RUN" .; }
 
 _import() {
@@ -65,7 +70,7 @@ stage_lint() {
     trap 'kill "${linting-}" 2>/dev/null || :' EXIT
     mapfile -t shell_files < <(git ls-files -co --exclude-standard '*.sh' .ci/run)
     check "gates" pytest -q tests/gates
-    _count_blocks
+    show_counts "$RUN/gates.log"
     check "ruff" ruff check .
     check "shellcheck" shellcheck --external-sources "${shell_files[@]}"
     check "generated parts" python scripts/generate.py --check
@@ -76,15 +81,6 @@ stage_lint() {
     check "galaxy import" _import "$importer"
     wait "$linting" || failed_checks+=("ansible-lint")
     [ ${#failed_checks[@]} -eq 0 ] || stop_with "failed: $(printf '%s; ' "${failed_checks[@]}")"
-}
-
-# What becomes of the code in README and guides.
-_count_blocks() {
-    PYTHONPATH=tests:scripts/lib python -c '
-from pathlib import Path
-from gates.promises import counts
-found = counts(Path(), Path("tests/promises"))
-print("   code in documents: {run} blocks run as written, {tests} run by other tests, {reason} marked with a reason".format(**found))'
 }
 
 # ansible-test keeps its environments in the home folder; it gets one below the cache, so that nothing is left in the

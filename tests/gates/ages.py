@@ -14,7 +14,7 @@ NOTICE = timedelta(days=60)
 def ages(entries, today):
     """Return (warnings, errors) for entries of the catalogue.
 
-    A warning names a release whose support ends soon, an error a distribution without a supported release. The two
+    A warning names a release at the end of its support, an error a distribution without a supported release. The two
     together ask for the next release in time.
     """
     soon = [

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import date, timedelta
 
 import pytest
@@ -21,10 +20,10 @@ def entries(*ends):
     return [{"name": f"fedora-{place}", "distribution": "fedora", "end_of_life": end} for place, end in enumerate(ends)]
 
 
-def test_each_distribution_has_a_supported_release_today():
+def test_each_distribution_has_a_supported_release_today(record_property):
     soon, over = ages(catalogue().values(), date.today())
-    for text in soon:
-        warnings.warn(text, stacklevel=1)
+    if soon:
+        record_property("summary", "\n".join(soon))
     assert over == []
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from collection_path import CHECKOUT
-from gates.promises import answers_file, documents, problems, read_answers
+from gates.promises import answers_file, counts, documents, problems, read_answers
 
 ANSWERS = CHECKOUT / "tests/promises"
 OWN = "tests/gates/test_promises.py::test_problems"
@@ -18,6 +18,13 @@ OWN = "tests/gates/test_promises.py::test_problems"
 def test_promises_lead_to_tests(document):
     text = (CHECKOUT / document).read_text(encoding="utf-8")
     assert problems(text, read_answers(ANSWERS, document)) == []
+
+
+def test_blocks_of_code_are_counted(record_property):
+    found = counts(CHECKOUT, ANSWERS)
+    text = "{run} blocks run as written, {tests} run by other tests, {reason} marked with a reason".format(**found)
+    record_property("summary", f"code in documents: {text}")
+    assert all(found.values())
 
 
 def test_each_file_of_answers_is_for_a_document():

@@ -18,7 +18,7 @@ from collection_path import CHECKOUT
 _MODULES = "ansible_collections.polyvirt.core.plugins.modules"
 _SPAN = re.compile(r"`([^`]+)`")
 _WORD = re.compile(r"[a-z_]\w*")
-#: {heading in docs/migration.md or docs/molecule.md: the module whose options its table names}
+#: {heading in docs/migration.md or docs/molecule.md: the module with the options that its table names}
 _TO_MODULES = {
     "## community.libvirt": "virsh_vm",
     "## community.proxmox and community.general: proxmox_kvm": "proxmox_vm",

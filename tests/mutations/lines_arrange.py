@@ -5,39 +5,28 @@
 
 from __future__ import annotations
 
+from mutations.lines_claims import CODE, FIRST, TESTS, WORLD
 from mutations.mutation import Mutation
 
-_CODE = "plugins/module_utils"
-_WORLD = f"{_CODE}/_lifecycle/world.py"
-_ARRANGE, _ORDER = f"{_CODE}/_engine/arrange.py", f"{_CODE}/_engine/order.py"
-_TESTS = "tests/unit/module_utils"
-_FIRST = {
-    "unit": [
-        f"{_TESTS}/_lifecycle/test_world.py",
-        f"{_TESTS}/_lifecycle/test_claims.py",
-        f"{_TESTS}/_lifecycle/test_claims_identity.py",
-        f"{_TESTS}/_engine/test_arrange.py",
-    ]
-}
-
-_ORDERED = {"unit": [f"{_TESTS}/_engine/test_arrange_order.py"]}
+_ARRANGE, _ORDER = f"{CODE}/_engine/arrange.py", f"{CODE}/_engine/order.py"
+_ORDERED = {"unit": [f"{TESTS}/_engine/test_arrange_order.py"]}
 
 MUTATIONS = (
     Mutation(
         "unfinished-vm-is-another-one",
-        _WORLD,
+        WORLD,
         "self._unfinished = {one.also: one for one in self._before.values() if one.also is not None}",
         "self._unfinished = {}",
         _ORDERED,
     ),
     Mutation(
         "linked-clone-has-no-clones",
-        _WORLD,
+        WORLD,
         "if not new.is_added or new.claim.is_inherited:",
         "if not new.is_added:",
         _ORDERED,
     ),
-    Mutation("vm-listed-twice", _ARRANGE, "reject_twice_listed(works)", "pass", _FIRST),
+    Mutation("vm-listed-twice", _ARRANGE, "reject_twice_listed(works)", "pass", FIRST),
     Mutation(
         "two-new-vms-get-one-id",
         _ORDER,
@@ -64,28 +53,28 @@ MUTATIONS = (
         _ARRANGE,
         "work.after += [one for one in waits if one not in work.after]",
         "pass",
-        _FIRST,
+        FIRST,
     ),
     Mutation(
         "needed-file-is-deleted",
         _ARRANGE,
         "files.append(replace(file, used_by=tuple(sorted({*file.used_by, *users}))))",
         "files.append(file)",
-        {"unit": [f"{_TESTS}/_drivers/virsh/test_own_files.py"]},
+        {"unit": [f"{TESTS}/_drivers/virsh/test_own_files.py"]},
     ),
-    Mutation("started-source-comes-first", _ORDER, "return None if is_only_started else found", "return found", _FIRST),
+    Mutation("started-source-comes-first", _ORDER, "return None if is_only_started else found", "return found", FIRST),
     Mutation(
         "reserved-port-of-a-vm-that-is-off",
-        _WORLD,
+        WORLD,
         "return (both or (claim.is_reserved and new.is_added)) and overlap(claim.where, held.where)",
         "return both and overlap(claim.where, held.where)",
-        _FIRST,
+        FIRST,
     ),
     Mutation(
         "own-vms-of-the-task-are-unknown",
         _ARRANGE,
         "return [*held, *(one.claims.observed(one.found) for one in known)]",
         "return held",
-        {"unit": [f"{_TESTS}/_engine/test_claims_read.py"]},
+        {"unit": [f"{TESTS}/_engine/test_claims_read.py"]},
     ),
 )

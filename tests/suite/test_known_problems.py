@@ -79,8 +79,8 @@ def test_settings_that_are_not_requested_remain(qemu, carry, name):
     """The id, MAC, devices and metadata of other tools are kept when settings are changed and a NIC is added."""
     qemu.define(name)
     foreign = "<metadata><x:y xmlns:x='https://example.org/x'>kept</x:y></metadata>"
-    card = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>"
-    _redefine(qemu, name, ("</name>", f"</name>{foreign}"), ("</devices>", f"{card}</devices>"))
+    nic = "<interface type='network'><source network='default'/><mac address='52:54:00:11:22:33'/></interface>"
+    _redefine(qemu, name, ("</name>", f"</name>{foreign}"), ("</devices>", f"{nic}</devices>"))
     # The machine type q35 has a watchdog of its own in newer versions of libvirt, and all must have the same action.
     action = dict(re.findall(r"<watchdog model='(\w+)' action='(\w+)'", qemu.virsh("dumpxml", name))).get("itco")
     watchdog = f"<watchdog model='i6300esb' action='{action or 'pause'}'/>"

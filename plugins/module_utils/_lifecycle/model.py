@@ -413,5 +413,5 @@ class Traits:
 
     @cached_property
     def records(self):
-        """Names of settings that are a dictionary whose attributes are compared one by one, such as display."""
+        """Names of settings that are a dictionary, such as display; its attributes are compared one by one."""
         return {kind.partition(".")[0] for kind in self.fields if "." in kind} - {*COLLECTIONS}

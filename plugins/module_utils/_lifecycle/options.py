@@ -33,14 +33,13 @@ class Option:
     """An option or a suboption. ``type`` to ``rules`` are its argument spec, the other fields its meaning.
 
     ``key``: the suboption that identifies the entries of a list. ``unit``: it is a size; bytes per unit of a number
-    without a unit. ``limits``: minimum and maximum; of a size, those of
-    a number without a unit. ``unique``: what kind of thing the value is that only one VM can
-    have; ``is_unique`` returns whether that applies to a value; ``compared``: the plans of VMs are compared by it
-    (claims.py), so that they may name the same. ``short``: the suboption that is set if the value is a string.
-    ``only_with``: the only state in which it is supported. ``absolute``: it must be an absolute path. ``filled``: it
-    must not be an empty string or list, which would mean nothing on any platform. ``distinct``: no value of the list
-    may occur more than once. ``secret``: no output shows the value, or the secrets in it if it is a document; False: it
-    only has a name like that of a secret.
+    without a unit. ``limits``: minimum and maximum; of a size, the minimum of a number without a unit. ``unique``: what
+    kind of thing the value is that only one VM can have; ``is_unique`` returns whether that applies to a value;
+    ``compared``: the plans of VMs are compared by it (claims.py), so that they may name the same. ``short``: the
+    suboption that is set if the value is a string. ``only_with``: the only state in which it is supported.
+    ``absolute``: it must be an absolute path. ``filled``: it must not be an empty string or list, which would mean
+    nothing on any platform. ``distinct``: no value of the list may occur more than once. ``secret``: no output shows
+    the value, or the secrets in it if it is a document; False: it only has a name like that of a secret.
     ``normalize(value, option)`` returns the canonical form of the value.
     """
 

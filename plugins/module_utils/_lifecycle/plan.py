@@ -228,7 +228,7 @@ def _with_implied_disk(task, wanted):
 
 
 def _is_reported(vm, state):
-    """Return whether a VM whose power state is unknown needs no step for the requested state, as far as is reported."""
+    """Return whether a VM in an unknown power state needs no step for the requested state, as far as is reported."""
     return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())
 
 

@@ -68,4 +68,4 @@ def check_folder(label, folder, answer):
     """Raise if there is no directory. With Force, PowerShell reports no error if it cannot create one."""
     if answer.error is None and not answer.objects:
         message = f"{label}: Windows cannot create the directory {folder}."
-        raise PolyvirtError(message, "Check whether a file is in its way, its name is too long, or a right is missing.")
+        raise PolyvirtError(message, "Check whether a file has this name, the name is too long, or a right is missing.")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power of VMs on Hyper-V: guests that do not answer or hang, and VMs whose files are lost."""
+"""Power of VMs on Hyper-V: guests that do not answer or hang, and VMs that have lost their files."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def _fetched(call):
 
 
 def metadata(call):
-    """What a web server tells about a file (the text about one that refuses is ASSUMED)."""
+    """What a web server reports about a file (the text about one that rejects the request is ASSUMED)."""
     try:
         file = call.world.web(call.get("url"))
     except web.Missing as missing:

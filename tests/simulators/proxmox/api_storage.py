@@ -112,7 +112,7 @@ def _parent(storage, volume):
 
 
 def create(call):
-    """Allocate a volume, whose name is given."""
+    """Allocate a volume with a given name."""
     storages, name, vmid = call.world.storages, call.get("filename"), call.vmid
     storage = storages.usable(call.get("storage"), call.node)
     number, unit = re.fullmatch(r"(\d+)([MG]?)", call.get("size")).groups()

@@ -71,7 +71,7 @@ class Faults:
         self.statistics_frozen = False
         #: Ids of full storages.
         self.full_storages = set()
-        #: VMs whose files vanish while a list is made.
+        #: VMs with files that vanish while a list is created.
         self.vanishing = set()
         #: The daemon behind the proxy: running, stopped or frozen.
         self.daemon = "running"

@@ -15,7 +15,7 @@ from .timing import Timing
 from .world import World
 from .worlds import ROOT_PASSWORD, TOKEN_SECRET, add_machine
 
-#: Guests that never react to the power button, and whose agent never answers.
+#: Guests that never react to the power button, with an agent that never answers.
 _DEAF = {"stops_within": None, "agent_after": float("inf")}
 _GIVEN = {"cpus", "memory", "online", "ip"}
 

@@ -15,7 +15,7 @@ _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1 << 40}
 #: Types of storages that keep volumes as files in a directory of their VM.
 _FILES = {"dir", "nfs"}
 _BASE_PATH = {"zfspool"}
-#: Types of storages whose linked clones do not need their base any more, so it can be deleted.
+#: Types of storages on which linked clones do not need their base any more, so it can be deleted.
 _INDEPENDENT_CLONES = {"lvmthin"}
 _EXTENT = 4 * MIB
 #: {content type: the folder of its files}

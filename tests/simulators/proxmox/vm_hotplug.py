@@ -163,8 +163,8 @@ def _set_card(world, machine, key, change, features):
     _plug(world, machine, key)
 
 
-def _need_bridge(world, machine, card):
-    bridge = card.get("bridge")
+def _need_bridge(world, machine, nic):
+    bridge = nic.get("bridge")
     if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
         raise ApiError(f"bridge '{bridge}' does not exist")
 

@@ -129,11 +129,11 @@ def _check_bridges(world, machine):
     """QEMU does not start if the bridge of a NIC does not exist."""
     for key, value in sorted(machine.config.current.items()):
         if key.startswith("net") and key[3:].isdigit():
-            card = propertystring.parse(value, world.schema.properties_of(key))
-            bridge = card.get("bridge")
+            nic = propertystring.parse(value, world.schema.properties_of(key))
+            bridge = nic.get("bridge")
             if bridge and bridge not in world.cluster.bridges.get(machine.node, ()):
                 raise ApiError(f"bridge '{bridge}' does not exist")
-            if card.get("tag") and bridge in world.cluster.bridges_without_port:
+            if nic.get("tag") and bridge in world.cluster.bridges_without_port:
                 raise ApiError(f"start failed: QEMU exited with code 1\nno physical interface on bridge '{bridge}'")
 
 
@@ -145,13 +145,13 @@ def _run_hookscript(world, machine):
 
 def running_state(world, options):
     """What the configuration says of a VM while its memory is saved: with which devices it runs."""
-    kind, cards = options.get("machine", "pc").split(",")[0], [key for key in options if re.fullmatch(r"net\d+", key)]
+    kind, nics = options.get("machine", "pc").split(",")[0], [key for key in options if re.fullmatch(r"net\d+", key)]
     model = propertystring.parse(options.get("cpu", "kvm64"), world.schema.properties_of("cpu"))["cputype"]
     found = {
         "runningmachine": _running_type(kind, world.emulator[1]),
         "runningcpu": f"{model},enforce,+kvm_pv_eoi,+kvm_pv_unhalt,+lahf_lm,+sep",
     }
-    virtio = [f"{key}=0" for key in sorted(cards) if options[key].startswith("virtio")]
+    virtio = [f"{key}=0" for key in sorted(nics) if options[key].startswith("virtio")]
     return found | ({"running-nets-host-mtu": ",".join(virtio)} if virtio else {})
 
 

@@ -65,7 +65,7 @@ def test_hanging_function_is_ended_with_its_child_processes(has_session):
     assert time.monotonic() - before < LONG
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process its orphans")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports to a process its orphans")
 @pytest.mark.parametrize(("title", "remains"), [("ssh", False), ("ssh: /run/x [mux]", True)])
 def test_orphan_of_a_function_is_ended_unless_it_is_a_shared_connection(title, remains):
     """A worker of Ansible that is interrupted leaves its ssh; a shared ssh serves other commands, too."""

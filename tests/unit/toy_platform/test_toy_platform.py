@@ -58,10 +58,10 @@ def test_dictionary_of_one_platform_is_compared_by_attribute():
         ({"action": "none"}, True),
         ({"model": "a", "action": "none"}, False),
     ):
-        told = carried_out(platform, ask("present", watchdog=wanted, **IMAGE), check=True)
+        checked = carried_out(platform, ask("present", watchdog=wanted, **IMAGE), check=True)
         outcome = carried_out(platform, ask("present", watchdog=wanted, **IMAGE))
-        assert (outcome.failed, outcome.changed, told.changed) == (False, is_change, is_change), outcome.msg
-        assert told.diff == outcome.diff
+        assert (outcome.failed, outcome.changed, checked.changed) == (False, is_change, is_change), outcome.msg
+        assert checked.diff == outcome.diff
     assert "watchdog.action" in str(carried_out({}, ask("present", watchdog=wanted, **IMAGE)).diff)
     assert platform["toy-web"]["config"]["watchdog"] == {"model": "a", "action": "none"}
 

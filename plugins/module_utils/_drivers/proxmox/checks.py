@@ -32,7 +32,7 @@ from .settings.disks import (
     volumes_of,
 )
 from .settings.firmware import check_keys
-from .settings.networks import bridges_in, check_bridge, check_bridge_privilege
+from .settings.networks import check_nic, connected_nics
 from .settings.table import memory_of
 from .snapshot_checks import check_step
 from .snapshots import snapshots_of
@@ -187,9 +187,8 @@ def _check_storage_of_linked(driver, label, arguments, clone, changes):
 def _check_changes(driver, label, before, changes):
     if not before.is_known:
         _check_each_change(driver, label, before, before.node, changes)
-        for nic in bridges_in(changes):
-            check_bridge_privilege(driver, label, before.node, nic)
-            check_bridge(driver, label, before.node, nic)
+        for nic in connected_nics(changes):
+            check_nic(driver, label, before.node, nic)
         return
     vm_options, node = before.vm_options, next((change.new for change in changes if change.kind == "node"), before.node)
     _check_memory(label, changes, vm_options)

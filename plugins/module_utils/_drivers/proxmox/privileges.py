@@ -10,7 +10,7 @@ import re
 from ..._lifecycle.errors import Refused
 from ..._lifecycle.model import SUSPENDED
 from ..._tools import proxmox_values as values
-from .settings.networks import check_bridge, check_bridge_privilege
+from .settings.networks import check_bridge_privilege, check_nic
 
 #: Paths on which a privilege applies to the VMs below.
 _VM_PATHS = ("/vms", "/pool")
@@ -177,8 +177,7 @@ def check_options(driver, label, privileges, node, options, removed=(), current=
     for key, text in sorted(options.items()):
         privileges.check(label, *_needed_for_option(driver, label, key, text))
         if values.stem(key) == "net":
-            check_bridge_privilege(driver, label, node, values.parse(key, text))
-            check_bridge(driver, label, node, values.parse(key, text))
+            check_nic(driver, label, node, values.parse(key, text))
         elif (storage := _storage_of_new_volume(key, text)) is not None:
             permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
         if key == "startup":

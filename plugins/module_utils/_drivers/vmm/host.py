@@ -45,7 +45,7 @@ def host_facts(commands, tool, config_file):
 
 
 def _invalid(tool, config_file):
-    """Return a text about an invalid vm.conf, whose VMs may differ from those that vmd knows."""
+    """Return a text about an invalid vm.conf; vmd may know other VMs than this file has."""
     errors = tool.validate(config_file) if files.exists(config_file) else ""
     return f"vmd answers, but would reject {config_file}: {errors}" if errors else ""
 

@@ -99,13 +99,15 @@ def _range(wanted, subnet):
 
 def _check_reservations(_host, wanted, subnet):
     """Find reservations that dhcpd ignores, or by which two guests get one address."""
-    entries = wanted["reservations"] if subnet and wanted["dhcp"] else ()
+    if subnet is None or not wanted["dhcp"]:
+        return
+    entries, (first, last) = wanted["reservations"], _range(wanted, subnet)
     for key in ("name", "mac", "address"):
         for value, count in Counter(one[key].lower() for one in entries).items():
             if count > 1:
                 yield f"vmm_network_reservations: {count} of them have the {key} {value}. Correct them."
     for one in entries:
-        address, (first, last) = net.address(one["address"]), _range(wanted, subnet)
+        address = net.address(one["address"])
         fault = (
             f"not an address for a guest of {subnet}" if not net.is_host_of(subnet, address)
             else "the address of the host" if address == subnet.network_address + 1

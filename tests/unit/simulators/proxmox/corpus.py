@@ -220,11 +220,9 @@ def _success(end):
 
 
 def _only(one, other):
-    """The part of ``one`` that differs from ``other``."""
+    """The part of ``one`` that ``other`` lacks, to be shown."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return {key: _only(part, other.get(key)) for key, part in one.items() if part != other.get(key)}
+        return {key: part for key, part in one.items() if key not in other or other[key] != part}
     if isinstance(one, list) and isinstance(other, list):
-        if len(one) == len(other):
-            return [_only(*pair) for pair in zip(one, other) if pair[0] != pair[1]]
         return [part for part in one if part not in other]
     return one

@@ -123,7 +123,13 @@ def check_bridge(driver, label, node, nic):
         )
 
 
-def bridges_in(changes):
+def check_nic(driver, label, node, nic):
+    """Raise if the account may not use the bridge of a NIC, or if no VM with this NIC starts on a node."""
+    check_bridge_privilege(driver, label, node, nic)
+    check_bridge(driver, label, node, nic)
+
+
+def connected_nics(changes):
     """The NICs, as far as they are known, that changes connect to bridges."""
     for change in changes:
         if change.kind == "networks.source":

@@ -102,7 +102,7 @@ ROWS = {
     ),
     "removing": ("VM.Allocate", [{**ON_WEB2, "state": "absent"}]),
 }
-#: Rows about privileges whose lack is no error, or about several keys: {first cell: privileges}.
+#: Rows about privileges that are not required, or about several keys: {first cell: privileges}.
 OTHER_ROWS = {
     "reading": READING,
     "addresses that the guest agent reports": "VM.GuestAgent.Audit VM.Monitor",

@@ -53,7 +53,7 @@ def test_disk_at_a_floppy_controller_is_rejected(vbox):
 
 
 def test_vm_with_an_iscsi_disk_can_be_started(tmp_path):
-    """Such a disk is no file that could be missing."""
+    """Such a disk is not a file, so it cannot be missing."""
     driver, _commands = driver_on(tmp_path)
     vm = recorded_vm(driver, "linked")
     started = plan(vm, Request(name="linked", state="started"), vbox_traits((7, 2, 22)))

@@ -41,7 +41,7 @@ def _disk(images, tmp_path):
 
 
 def running_with(*hotpluggable):
-    """The definition of a running VM, whose further CPUs are enabled; ``hotpluggable`` (yes or no) for each of them."""
+    """The definition of a running VM with further enabled CPUs; ``hotpluggable`` (yes or no) for each of them."""
     cpus = "".join(f"<vcpu enabled='yes' hotpluggable='{one}'/>" for one in hotpluggable)
     return f"<domain id='1'><vcpus><vcpu enabled='no' hotpluggable='yes'/>{cpus}</vcpus></domain>"
 

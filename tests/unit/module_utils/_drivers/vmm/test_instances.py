@@ -43,8 +43,8 @@ def test_instance_inherits_what_the_task_does_not_set(host, networks):
     (vm,) = info(host, "web")["vms"]
     assert (vm["memory_mib"], known(host)["owner"], len(vm["networks"])) == (64, [0, 5], 2)
     for outcome in (predicted, done):
-        (told,) = outcome.vms
-        assert (told["memory_mib"], without_macs(told)) == (64, without_macs(vm))
+        (reported,) = outcome.vms
+        assert (reported["memory_mib"], without_macs(reported)) == (64, without_macs(vm))
     assert not well(host, instance_of="base", **networks, **DISKS).changed
     host.write("/etc/vm.conf", host.text().replace("memory 64M", "memory 96M"))
     assert info(host, "web")["vms"][0]["memory_mib"] == 96
