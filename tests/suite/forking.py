@@ -14,6 +14,7 @@ import atexit
 import gc
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,8 +25,10 @@ from contextlib import suppress
 
 def start(server, *words):
     """Start ``python SERVER SOCKET WORD...``, which ends with this process. Returns the path of the socket."""
-    folder = tempfile.TemporaryDirectory(prefix="polyvirt-fork-")
-    path = f"{folder.name}/socket"
+    # Not a TemporaryDirectory: a process that multiprocessing forks from this one forgets its exit functions (Python
+    # 3.13), and with the last reference to the object its directory would be removed.
+    folder = tempfile.mkdtemp(prefix="polyvirt-fork-")
+    path = f"{folder}/socket"
     process = subprocess.Popen([sys.executable, server, path, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     atexit.register(_end, process, folder)
     assert process.stdout.readline() == b"ready\n", f"{server} does not start: its error is above"
@@ -36,7 +39,7 @@ def _end(process, folder):
     process.stdin.close()
     process.wait()
     process.stdout.close()
-    folder.cleanup()
+    shutil.rmtree(folder)
 
 
 def serve(path, receive):
