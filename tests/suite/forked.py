@@ -11,6 +11,8 @@ from itertools import count
 from json import dumps, loads
 from pathlib import Path
 
+from ansible.module_utils.common.parameters import PASS_VARS
+
 from suite import forking
 from suite.limits import scaled
 
@@ -40,6 +42,11 @@ def run(module, arguments, environment, folder, clock=None):
     for path in streams.values():
         path.unlink()
     return rc, as_kept(texts[0]), texts[1]
+
+
+def invocation(is_requested=True):
+    """The parameter by which Ansible requests the invocation in the result. Old versions always add it instead."""
+    return {"_ansible_inject_invocation": is_requested} if "inject_invocation" in PASS_VARS else {}
 
 
 def as_kept(stdout):

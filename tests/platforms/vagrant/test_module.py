@@ -12,6 +12,7 @@ import pytest
 
 from platforms.vagrant import double_project, real
 from platforms.virtualbox import double_registry as virtualbox_double
+from suite import forked
 from suite.carry import carry_one
 from suite.shim import Shim
 
@@ -74,7 +75,7 @@ def test_task_variables_reach_vagrant_and_project_values_are_not_reported(module
     monkeypatch.setenv("VAGRANT_DOTFILE_PATH", str(tmp_path / "elsewhere"))
     script = {"inline": "true", "env": {"TOKEN": "hush 1"}}
     asked = {"provisioners": [script], "environment": {"PROXY": "hush 2", "PLAIN": "1"}}
-    run = modules.run(**asked, state="started", _ansible_inject_invocation=True, _ansible_diff=True)
+    run = modules.run(**asked, state="started", _ansible_diff=True, **forked.invocation())
     assert run.rc == 0, run.result
     assert "hush" not in json.dumps(run.result)
     (vm,) = run.result["vms"]

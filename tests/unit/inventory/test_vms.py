@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 from contextlib import contextmanager
@@ -63,15 +64,20 @@ def _inventory(ansible_environment, tmp_path):
         (tmp_path / "hosts.ini").write_text(hosts, encoding="utf-8")
         done = subprocess.run(
             ["ansible-inventory", "-i", str(tmp_path / "hosts.ini"), "-i", str(path), *words],
-            env={**ansible_environment, "POLYVIRT_TEST_SECRET": worlds.TOKEN_SECRET, "COLUMNS": "1000"},
+            env={**ansible_environment, "POLYVIRT_TEST_SECRET": worlds.TOKEN_SECRET},
             capture_output=True,
             text=True,
             check=False,
         )
         is_list = done.returncode == 0 and words == ("--list",)
-        return done.returncode, json.loads(done.stdout) if is_list else done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout) if is_list else done.stdout, _unwrapped(done.stderr)
 
     return run
+
+
+def _unwrapped(said):
+    """One line for each warning and error. Old versions of ansible-core wrap them at column 79, and at hyphens."""
+    return re.sub(r"(-?)\n(?!\[WARNING\]: |ERROR! )", lambda found: "-" if found[1] else " ", said)
 
 
 @contextmanager
@@ -123,7 +129,8 @@ def test_unreadable_sources_do_not_affect_others(inventory, server):
     said_of = {name: lines[0] for name, lines in warnings.items() if lines}
     assert "does not answer" in said_of["dead"]
     assert "Authentication failed" in said_of["denied"]
-    assert "No answer within 2 s" in said_of["silent"]
+    # The second is the text of ansible-core 2.16, whose result has no key for it.
+    assert re.search(r"No answer within 2 s|in the expected time frame \(2\)", said_of["silent"])
     assert "hv9 is not in the inventory" in said_of["stranger"]
     assert "api_hots" in said_of["misspelt"]
     assert "/nowhere/VBoxManage" in said_of["missing"]

@@ -56,11 +56,7 @@ def test_secret_in_every_option_is_never_shown(module, valid, is_shown, tmp_path
         params["machines"] = [{name: value for name, value in params.items() if name not in OF_TASK}]
     if not valid:  # The module rejects its options.
         params["state" if "state" in MODULES[module] else "api_port"] = SECRET
-    ansible_options = {
-        "_ansible_remote_tmp": str(tmp_path),
-        "_ansible_inject_invocation": is_shown,
-        "_ansible_verbosity": 3,
-    }
+    ansible_options = {"_ansible_remote_tmp": str(tmp_path), "_ansible_verbosity": 3, **forked.invocation(is_shown)}
     arguments = tmp_path / "arguments.json"
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **ansible_options}}), encoding="utf-8")
     _code, stdout, stderr = forked.run(module, arguments, {**os.environ, "LC_ALL": "C.UTF-8"}, tmp_path)

@@ -116,7 +116,7 @@ def _run(module, tmp_path, **params):
 
 
 def test_short_form_as_a_module(tmp_path):
-    params = {"uri": "test:///default", "image": "no-path.qcow2", "_ansible_inject_invocation": True}
+    params = {"uri": "test:///default", "image": "no-path.qcow2", **forked.invocation()}
     result = _run("virsh_vm", tmp_path, **params)
     assert "no-path.qcow2" in result["msg"]
     assert result["invocation"]["module_args"]["image"] == "no-path.qcow2"

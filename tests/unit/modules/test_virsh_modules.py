@@ -156,7 +156,7 @@ def test_seed_documents_are_masked_and_other_values_are_shown(run):
         "meta_data": {"x": "y z"},
     }
     # The invocation is part of the result only if Ansible requests it, as it does with -vvv.
-    params = {"name": ["test"], "state": "started", "cloud_init": documents, "_ansible_inject_invocation": True}
+    params = {"name": ["test"], "state": "started", "cloud_init": documents, **forked.invocation()}
     code, result = run("virsh_vm", **params)
     assert (code, result["vms"][0]["name"], result["vms"][0]["id"].count("-")) == (0, "test", 4)
     shown = result["invocation"]["module_args"]["cloud_init"]
@@ -179,7 +179,7 @@ VARIABLES = {"environment": {"A": "topsecret"}, "provisioners": [{"inline": "tru
     ],
 )
 def test_failed_task_shows_no_secret(run, module, params, error):
-    code, result = run(module, **{"name": ["web"], "_ansible_inject_invocation": True, **params})
+    code, result = run(module, **{"name": ["web"], **forked.invocation(), **params})
     assert (code, error in result["msg"]) == (1, True)
     assert "topsecret" not in json.dumps(result)
     shown = result["invocation"]["module_args"]
