@@ -118,7 +118,7 @@ def _power_cell(traits, power):
 
 def _traits():
     """Return (names of VM options, {platform: [Traits]}, creation inputs) from the code of this checkout."""
-    shared = _import("_lifecycle.options")
+    shared = _import("_core.options")
     platforms = {platform: make(_import(f"_drivers.{module}")) for platform, (module, make) in DRIVERS.items()}
     names = [name for name, option in shared.VM.items() if option.role != shared.POLICY]
     return names, platforms, {name for name in names if shared.VM[name].role == shared.CREATION}
@@ -192,7 +192,7 @@ def options_of(fragment):
 
     def lines(checkout):
         driver, about = FRAGMENTS[fragment]
-        shared = _import("_lifecycle.options")
+        shared = _import("_core.options")
         if driver is None:
             options = {name: one for name, one in getattr(shared, about).items() if name not in shared.CALL_TIMEOUT}
             return [f"  {line}" for line in option_lines(options, {**options, **shared.CALL_TIMEOUT})]
@@ -208,13 +208,13 @@ def options_of(fragment):
 
 def platforms_of_role(checkout):
     """Return the lines with the platforms that role vm accepts."""
-    return choices(_import_plugin("plugin_utils.platforms").MODULES)
+    return choices(_import_plugin("plugin_utils.tasks.platforms").MODULES)
 
 
 def connections_of_role(checkout):
     """Return the lines with the connection options of each platform, which role vm passes to all modules."""
     return connection_options(
-        _import_plugin("plugin_utils.platforms").MODULES, _import_plugin, _import("_lifecycle.options").VM_INFO
+        _import_plugin("plugin_utils.tasks.platforms").MODULES, _import_plugin, _import("_core.options").VM_INFO
     )
 
 

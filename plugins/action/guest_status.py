@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..modules.guest_status import MODULE
-from ..plugin_utils.guest_status import GuestStatus
+from ..plugin_utils.guests.guest_status import GuestStatus
 
 
 class ActionModule(GuestStatus):

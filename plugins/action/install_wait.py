@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..modules.install_wait import MODULE
-from ..plugin_utils.install_wait import InstallWait
+from ..plugin_utils.installs.install_wait import InstallWait
 
 
 class ActionModule(InstallWait):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..modules.proxmox_snapshot_info import MODULE
-from ..plugin_utils.in_process import InProcess
+from ..plugin_utils.tasks.in_process import InProcess
 
 
 class ActionModule(InProcess):

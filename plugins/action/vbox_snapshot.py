@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..modules.vbox_snapshot import MODULE
-from ..plugin_utils.in_process import InProcess
+from ..plugin_utils.tasks.in_process import InProcess
 
 
 class ActionModule(InProcess):

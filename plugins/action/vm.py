@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..modules.vm import MODULE
-from ..plugin_utils.over_platforms import OverPlatforms
+from ..plugin_utils.tasks.over_platforms import OverPlatforms
 
 
 class ActionModule(OverPlatforms):

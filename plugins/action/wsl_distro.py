@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ..modules.wsl_distro import MODULE
-from ..plugin_utils.on_windows import OnWindows
+from ..plugin_utils.tasks.on_windows import OnWindows
 
 
 class ActionModule(OnWindows):

@@ -169,8 +169,8 @@ EXAMPLES = r"""
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.connection import BUFSIZE, ConnectionBase, ensure_connect
 
-from ..module_utils._lifecycle.errors import InvalidInput, PolyvirtError
-from ..plugin_utils.guest_agents import agent_of
+from ..module_utils._core.errors import InvalidInput, PolyvirtError
+from ..plugin_utils.guests.guest_agents import agent_of
 
 
 class Connection(ConnectionBase):

@@ -37,7 +37,7 @@ _value:
   sample: ["hostname: 'web_1' is invalid. Allowed: letters, digits and dashes (the domain is a value of its own)."]
 """
 
-from ..plugin_utils.answer_values import problems_of
+from ..plugin_utils.installs.answer_values import problems_of
 
 
 class FilterModule:

@@ -68,8 +68,8 @@ import secrets
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils.catalogue import INSTALLERS
-from ..plugin_utils.password_hashes import CannotHash, bcrypt, salt_from, sha512crypt, windows_value
+from ..plugin_utils.installs.catalogue import INSTALLERS
+from ..plugin_utils.installs.password_hashes import CannotHash, bcrypt, salt_from, sha512crypt, windows_value
 
 
 def password_hash_for(password, installer, seed=None, salt=None, rounds=None, element="Password"):

@@ -158,11 +158,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 
-from ..module_utils._lifecycle.errors import PolyvirtError
-from ..plugin_utils import hosts
-from ..plugin_utils.child_processes import answers
-from ..plugin_utils.one_task import LOCAL, add_local, run_task
-from ..plugin_utils.platforms import MODULES
+from ..module_utils._core.errors import PolyvirtError
+from ..plugin_utils.inventory import hosts
+from ..plugin_utils.tasks.child_processes import answers
+from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task
+from ..plugin_utils.tasks.platforms import MODULES
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]

@@ -153,7 +153,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ..plugin_utils.catalogue import InvalidCatalogue, as_result, entries_of, merged, selected
+from ..plugin_utils.installs.catalogue import InvalidCatalogue, as_result, entries_of, merged, selected
 
 _SHIPPED = Path(__file__).parents[2] / "templates" / "catalogue"
 

@@ -67,7 +67,7 @@ from pathlib import Path
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils.presets import InvalidPreset, checked, vm_from_preset
+from ..plugin_utils.installs.presets import InvalidPreset, checked, vm_from_preset
 
 _SHIPPED = Path(__file__).parents[2] / "templates" / "presets"
 

@@ -193,9 +193,9 @@ guest:
           sample: sshd
 """
 
+from ..module_utils._core.options import GUEST_STATUS
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
-from ..module_utils._lifecycle.options import GUEST_STATUS
 
 MODULE = on_controller(GUEST_STATUS)
 

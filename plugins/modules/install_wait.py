@@ -101,9 +101,9 @@ seconds:
   type: int
 """
 
+from ..module_utils._core.options import INSTALL_WAIT
 from ..module_utils._front.any_platform import declaration
 from ..module_utils._front.declaration import run_module
-from ..module_utils._lifecycle.options import INSTALL_WAIT
 
 MODULE = declaration(INSTALL_WAIT)
 

@@ -396,9 +396,9 @@ diff:
 # end generated
 """
 
+from ..module_utils._core.options import VM
 from ..module_utils._front.any_platform import declaration
 from ..module_utils._front.declaration import run_module
-from ..module_utils._lifecycle.options import VM
 
 MODULE = declaration(VM)
 

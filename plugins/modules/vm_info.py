@@ -313,9 +313,9 @@ vms:
 # end generated
 """
 
+from ..module_utils._core.options import FACETS, VM_INFO
 from ..module_utils._front.any_platform import declaration
 from ..module_utils._front.declaration import run_module
-from ..module_utils._lifecycle.options import FACETS, VM_INFO
 
 MODULE = declaration({**VM_INFO, **FACETS})
 

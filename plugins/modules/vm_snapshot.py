@@ -204,9 +204,9 @@ diff:
 # end generated
 """
 
+from ..module_utils._core.options import SNAPSHOT
 from ..module_utils._front.any_platform import declaration
 from ..module_utils._front.declaration import run_module
-from ..module_utils._lifecycle.options import SNAPSHOT
 
 MODULE = declaration(SNAPSHOT)
 

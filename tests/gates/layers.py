@@ -64,57 +64,56 @@ class Layer(NamedTuple):
     third_parties: bool = False
 
 
-_LIFECYCLE, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_lifecycle", "_tools", "_ports"))
+_CORE, _KIT, _TOOLS, _PORTS = (f"module_utils/{name}" for name in ("_core", "_kit", "_tools", "_ports"))
 _FRONT, _OWN_DRIVER = "module_utils/_front", "module_utils/_drivers/{platform}"
 _ENGINE, _MASKING = "module_utils/_engine", f"{_FRONT}/masking"
 _MEDIA = "module_utils/_media"
-_ENTRY = (_FRONT, _OWN_DRIVER, _MEDIA, f"{_LIFECYCLE}/options")
+_ENTRY = (_FRONT, _OWN_DRIVER, _MEDIA, f"{_CORE}/options")
 
 # The layer of a file is the first entry that its path is equal to or below.
 LAYERS = {
     "modules": Layer(_ENTRY),
     "action": Layer(("modules", "plugin_utils")),
     # Where the C library of the controller cannot hash a password, it tries for packages.
-    "plugin_utils/password_hashes": Layer((), third_parties=True),
+    "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
     # A guest is reached through its platform.
-    "plugin_utils/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/reader")),
+    "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/reader")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
     "plugin_utils": Layer(
-        ("plugin_utils", f"{_PORTS}/windows", f"{_LIFECYCLE}/errors"), ("ansible",), forbidden=frozenset()
+        ("plugin_utils", f"{_PORTS}/windows", f"{_CORE}/errors"), ("ansible",), forbidden=frozenset()
     ),
-    "inventory": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
-    "connection": Layer(("plugin_utils", f"{_LIFECYCLE}/errors"), ("ansible",)),
+    "inventory": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
+    "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),
     # How Ansible reads a dictionary that is written as a text is pure, too.
     _MASKING: Layer(
-        (_LIFECYCLE, f"{_FRONT}/document_secrets"),
+        (_CORE, f"{_FRONT}/document_secrets"),
         ("ansible.module_utils.common.validation",),
         forbidden=frozenset(IMPURE),
         forbidden_calls=frozenset(IMPURE_CALLS),
     ),
     f"{_FRONT}/document_secrets": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
-    _FRONT: Layer((_FRONT, _ENGINE, _LIFECYCLE, _PORTS), ("ansible.module_utils",)),
-    # These are pure as the lifecycle is.
+    _FRONT: Layer((_FRONT, _ENGINE, _CORE, _PORTS), ("ansible.module_utils",)),
+    # These are pure as the core is.
     **{
         f"{_ENGINE}/{name}": Layer(
-            (_LIFECYCLE, _ENGINE), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+            (_CORE, _ENGINE), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
         )
-        for name in ("progress", "state", "sending", "replan", "waiting", "ending", "failures", "guests", "order")
+        for name in ("progress", "order")
     },
-    _ENGINE: Layer((_LIFECYCLE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
+    _ENGINE: Layer((_CORE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
-    _MEDIA: Layer((_MEDIA, _LIFECYCLE, _PORTS)),
-    "module_utils/_drivers": Layer((_OWN_DRIVER, _LIFECYCLE, _TOOLS, _PORTS)),
+    _MEDIA: Layer((_MEDIA, _CORE, _PORTS)),
+    "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS)),
+    _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     # The grammar of addresses is that of an option, and what a seed is written from.
-    "module_utils/_tools": Layer((f"{_LIFECYCLE}/errors", f"{_LIFECYCLE}/ip_config", _PORTS, _TOOLS)),
+    "module_utils/_tools": Layer((f"{_CORE}/errors", f"{_CORE}/ip_config", _PORTS, _TOOLS)),
     "module_utils/_ports": Layer(
-        (f"{_LIFECYCLE}/errors", _PORTS), ("ansible.module_utils",), forbidden=frozenset(), third_parties=True
+        (f"{_CORE}/errors", _PORTS), ("ansible.module_utils",), forbidden=frozenset(), third_parties=True
     ),
-    "module_utils/_lifecycle": Layer(
-        (_LIFECYCLE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
-    ),
+    _CORE: Layer((_CORE,), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
 }
 
 

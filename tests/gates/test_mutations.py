@@ -87,7 +87,7 @@ def test_old_line_must_occur_once():
     ],
 )
 def test_row_after_a_run_of_unit(tmp_path, old, test, belt, last):
-    mutation = Mutation("id", "plugins/module_utils/_engine/progress.py", "a", "b")
+    mutation = Mutation("id", "plugins/module_utils/_engine/progress/advance.py", "a", "b")
     row = table.merged(old and table.Row("id", "acting", *old), mutation, "unit", test)
     assert row == table.Row("id", "acting", belt, last)
     path = tmp_path / "table.md"

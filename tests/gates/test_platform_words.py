@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core import options as shared
 
 from collection_path import CHECKOUT
 from gates.platform_words import EXCEPT, OF_THE_CORE, found, words
@@ -16,7 +16,12 @@ from gates.platform_words import EXCEPT, OF_THE_CORE, found, words
 UTILS = CHECKOUT / "plugins" / "module_utils"
 CORE = sorted(
     path.relative_to(UTILS).as_posix()
-    for path in (*UTILS.glob("_*.py"), *UTILS.glob("_lifecycle/*.py"), *UTILS.glob("_engine/*.py"))
+    for path in (
+        *UTILS.glob("_*.py"),
+        *UTILS.glob("_core/*.py"),
+        *UTILS.glob("_kit/*.py"),
+        *UTILS.glob("_engine/**/*.py"),
+    )
 )
 
 
@@ -61,11 +66,11 @@ def test_an_exception_is_needed(path):
     ],
 )
 def test_a_word_of_a_platform_is_found(source):
-    assert len(found("_lifecycle/plan.py", source, WORDS)) == 1
+    assert len(found("_core/plan.py", source, WORDS)) == 1
 
 
 @pytest.mark.parametrize(
     "source", ['"""Such as the node."""', "def f():\n    '''A box.'''\n    return 1", "boxes = nodes = 'pools'"]
 )
 def test_examples_in_documentation_and_other_words_pass(source):
-    assert found("_lifecycle/plan.py", source, WORDS) == []
+    assert found("_core/plan.py", source, WORDS) == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Address,
     Change,
     Plan,
@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Step,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import (
     describe_counters,
     difference,
     entry,

@@ -8,13 +8,13 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 CODE = "plugins/module_utils"
-_CLAIMS, WORLD = f"{CODE}/_lifecycle/claims.py", f"{CODE}/_lifecycle/world.py"
+_CLAIMS, WORLD = f"{CODE}/_core/claims.py", f"{CODE}/_core/world.py"
 TESTS = "tests/unit/module_utils"
 FIRST = {
     "unit": [
-        f"{TESTS}/_lifecycle/test_world.py",
-        f"{TESTS}/_lifecycle/test_claims.py",
-        f"{TESTS}/_lifecycle/test_claims_identity.py",
+        f"{TESTS}/_core/test_world.py",
+        f"{TESTS}/_core/test_claims.py",
+        f"{TESTS}/_core/test_claims_identity.py",
         f"{TESTS}/_engine/test_arrange.py",
     ]
 }

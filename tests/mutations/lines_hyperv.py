@@ -32,7 +32,7 @@ MUTATIONS = (
     ),
     Mutation(
         "vm-without-files-is-taken-for-any-state",
-        f"{_UTILS}/_lifecycle/plan.py",
+        f"{_UTILS}/_core/plan.py",
         "return ENDS_IN[state] is None or (vm.reported is not None and TABLE[state][vm.reported].choose(False) == ())",
         "return ENDS_IN[state] is None or vm.reported is not None",
         {"unit": _POWER},
@@ -109,7 +109,7 @@ MUTATIONS = (
     ),
     Mutation(
         "start-is-a-request-of-its-own",
-        f"{_UTILS}/_lifecycle/in_rounds.py",
+        f"{_UTILS}/_kit/in_rounds.py",
         "if isinstance(self._calls, Last) and self._done + 1 < len(self._steps):",
         "if False:",
         {"unit": _COUNTS},

@@ -8,8 +8,8 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _CODE = "plugins/module_utils"
-_PLATFORMS = "plugins/plugin_utils/platforms.py"
-_FLEET = ("tests/unit/module_utils/_lifecycle/test_fleet.py",)
+_PLATFORMS = "plugins/plugin_utils/tasks/platforms.py"
+_FLEET = ("tests/unit/module_utils/_core/test_fleet.py",)
 _MACHINES = ("tests/unit/modules/test_machines.py",)
 _SPELLINGS = ("tests/platforms/windows/test_spellings.py",)
 _TABLE = ("tests/unit/plugin_utils/test_platforms.py",)
@@ -17,14 +17,14 @@ _TABLE = ("tests/unit/plugin_utils/test_platforms.py",)
 MUTATIONS = (
     Mutation(
         "prune-deletes-copies-made-by-hand",
-        f"{_CODE}/_lifecycle/fleet.py",
+        f"{_CODE}/_core/fleet.py",
         'return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet',
         'return bool(fleet) and vm.config.get("fleet") == fleet',
         {"unit": _FLEET},
     ),
     Mutation(
         "prune-deletes-vms-listed-by-id",
-        f"{_CODE}/_lifecycle/fleet.py",
+        f"{_CODE}/_core/fleet.py",
         "ids = {folded(request.id) for request in requests if request.id}",
         "ids = set()",
         {"unit": _FLEET},
@@ -66,7 +66,7 @@ MUTATIONS = (
     ),
     Mutation(
         "two-vms-get-one-disk",
-        f"{_CODE}/_lifecycle/request.py",
+        f"{_CODE}/_core/request.py",
         "check_each_once([request.label for request in wanted])",
         "return",
         {"unit": _MACHINES},

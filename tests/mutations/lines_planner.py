@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_CODE = "plugins/module_utils/_lifecycle"
-_UNIT = "tests/unit/module_utils/_lifecycle"
+_CODE = "plugins/module_utils/_core"
+_UNIT = "tests/unit/module_utils/_core"
 _POWER_TABLE = "tests/unit/tables/test_power_table.py"
 _CASES = "tests/unit/tables/test_driver_cases.py"
 
@@ -46,7 +46,7 @@ MUTATIONS = (
         f"{_CODE}/plan.py",
         "_check_not_its_own_source(task)",
         "pass",
-        {"unit": ("tests/unit/module_utils/_lifecycle/test_plan_clone.py",)},
+        {"unit": ("tests/unit/module_utils/_core/test_plan_clone.py",)},
     ),
     Mutation(
         "unknown-state-passes-for-reached",
@@ -60,7 +60,7 @@ MUTATIONS = (
         f"{_CODE}/plan.py",
         "if task.vm.power == ABSENT and task.source is not None and task.source.busy:",
         "if task.vm.busy and task.source is not None and task.source.busy:",
-        {"unit": ("tests/unit/module_utils/_lifecycle/test_plan_clone.py",)},
+        {"unit": ("tests/unit/module_utils/_core/test_plan_clone.py",)},
     ),
     Mutation(
         "paused-vm-is-not-resumed-to-stop",
@@ -175,7 +175,7 @@ MUTATIONS = (
         f"{_CODE}/results.py",
         'return MASK if before in (None, value) else f"{MASK} (another)"',
         'return value if before in (None, value) else f"{MASK} (another)"',
-        {"unit": ("tests/unit/module_utils/_lifecycle/test_results.py",)},
+        {"unit": ("tests/unit/module_utils/_core/test_results.py",)},
     ),
     Mutation(
         "pending-change-is-not-reported",
@@ -200,10 +200,10 @@ MUTATIONS = (
     ),
     Mutation(
         "each-vm-of-a-task-has-all-the-space",
-        f"{_CODE}/space.py",
+        "plugins/module_utils/_kit/space.py",
         "reserved[name, option] = needed",
         "pass",
-        {"unit": [f"{_UNIT}/test_space.py"]},
+        {"unit": ["tests/unit/module_utils/_kit/test_space.py"]},
     ),
     Mutation(
         "snapshot-task-rejects-other-spellings-of-an-id",

@@ -92,14 +92,14 @@ MUTATIONS = (
     ),
     Mutation(
         "openbsd-goes-on-without-a-user",
-        "plugins/plugin_utils/answer_values.py",
+        "plugins/plugin_utils/installs/answer_values.py",
         '(("openbsd", "user"), ("preseed", "user")),',
         '(("preseed", "user"),),',
         {"unit": [_ANSWERS]},
     ),
     Mutation(
         "password-of-a-proxy-is-shown",
-        "plugins/plugin_utils/answer_values.py",
+        "plugins/plugin_utils/installs/answer_values.py",
         'if "@" in text:',
         "if False:",
         {"unit": [f"{_ANSWERS}::test_no_secret_is_shown"]},

@@ -29,7 +29,7 @@ MUTATIONS = (
     ),
     Mutation(
         "ssh-of-the-inventory-lives-on",
-        "plugins/plugin_utils/child_processes.py",
+        "plugins/plugin_utils/tasks/child_processes.py",
         "while children := _children():",
         "while children := []:",
         {"unit": ["tests/unit/plugin_utils/test_child_processes.py"]},

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 #: Area by the beginning of the file's path; what is left of module_utils carries plans out.
 _AREAS = {
-    "plugins/module_utils/_lifecycle/": "planner",
+    "plugins/module_utils/_core/": "planner",
     "plugins/module_utils/_drivers/virsh/": "virsh",
     "plugins/module_utils/_drivers/vbox/": "vbox",
     "plugins/module_utils/_drivers/vagrant/": "vagrant",

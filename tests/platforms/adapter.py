@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
 
 
 class Adapter:

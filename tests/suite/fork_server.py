@@ -78,7 +78,7 @@ def _connect_windows(url):
 
 def _send_twice():
     """Send every step to its driver twice, as after a lost answer."""
-    module = importlib.import_module(f"{_COLLECTION}.module_utils._lifecycle.one_by_one")
+    module = importlib.import_module(f"{_COLLECTION}.module_utils._kit.one_by_one")
     module._carry_out = importlib.import_module("suite.sent_twice").twice(module._carry_out)
 
 

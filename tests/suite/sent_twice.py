@@ -10,8 +10,8 @@ import re
 from contextlib import contextmanager
 from unittest import mock
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._kit import one_by_one
 
 #: What is chosen by chance or by the clock: ids, MACs, the numbers in them, times, chosen ports. MACs that a test gives
 #: end in 00:00 and two digits.

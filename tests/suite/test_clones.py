@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     NEVER,
     RUNNING,
     STOPPED,

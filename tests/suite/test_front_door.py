@@ -9,7 +9,7 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from platforms.known import PLATFORMS
 from platforms.windows.winrm_server import WinRMServer, through

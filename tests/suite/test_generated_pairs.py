@@ -12,9 +12,8 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
     RUNNING,
@@ -27,8 +26,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from hypothesis import strategies as st
 

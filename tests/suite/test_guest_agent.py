@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Unavailable
-from ansible_collections.polyvirt.core.plugins.plugin_utils.guest_agents import agent_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Unavailable
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_agents import agent_of
 
 from suite.answer import Task
 

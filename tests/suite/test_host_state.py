@@ -10,7 +10,7 @@ import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 
 import host_state as under_test
 from platforms.virtualbox import real

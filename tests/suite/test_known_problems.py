@@ -14,7 +14,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
 

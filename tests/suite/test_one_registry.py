@@ -8,7 +8,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
 from suite.by_ansible import run_playbook
 

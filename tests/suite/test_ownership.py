@@ -9,7 +9,7 @@ import re
 import subprocess
 import uuid
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
 
 from suite.answer import Task
 

@@ -12,7 +12,7 @@ import json
 import re
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
 from platforms.known import PLATFORMS
 from suite.by_ansible import run_ansible

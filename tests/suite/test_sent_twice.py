@@ -9,7 +9,7 @@ A VM lives the same life two times, the second time with each step sent twice. A
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, SUSPENDED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, SUSPENDED
 
 from suite.answer import Task
 from suite.fork_server import TWICE

@@ -9,7 +9,7 @@ Each test runs its task in check mode, for real, and again. A rejected task leav
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEVER, RUNNING, STOPPED, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, RUNNING, STOPPED, Vm
 
 from suite.answer import Task
 from suite.scenarios.options import has, rejection

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED, SUSPENDED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED, SUSPENDED
 
 from platforms import images
 from suite.answer import Task

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
 
 from platforms.virtualbox import reading as virtualbox_told
 from platforms.virtualbox.double import vdi

@@ -8,11 +8,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 
-from .._lifecycle.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
-from .._lifecycle.errors import PolyvirtError
-from .._lifecycle.model import ABSENT
-from .._lifecycle.planned import deleted_files
-from .._lifecycle.world import World, is_started
+from .._core.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
+from .._core.errors import PolyvirtError
+from .._core.model import ABSENT
+from .._core.planned import deleted_files
+from .._core.world import World, is_started
 from .order import in_order, reject_twice_listed, sorted_by
 
 #: For so many conflicts it is determined whether another order helps. That takes as long as the arrangement itself.

@@ -8,11 +8,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from .._lifecycle.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
-from .ending import fail
-from .guests import what_to_probe
-from .progress import advance
-from .state import CONFIRMING, OVER, READY, Observe, Probe, Probed, Send, Sent
+from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
+from .progress.advance import advance
+from .progress.ending import fail
+from .progress.guests import what_to_probe
+from .progress.state import CONFIRMING, OVER, READY, Observe, Probe, Probed, Send, Sent
 
 _PROBES_AT_ONCE = 32
 _SENDERS, _PROBERS = 0, 1

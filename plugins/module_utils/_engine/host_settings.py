@@ -9,8 +9,8 @@ A host has ``read()``, ``plan(state)`` (pure; returns the remaining steps), ``ap
 
 from __future__ import annotations
 
-from .._lifecycle.errors import PartlyApplied, PolyvirtError
-from .._lifecycle.host_settings import difference, next_round
+from .._core.errors import PartlyApplied, PolyvirtError
+from .._core.host_settings import difference, next_round
 
 #: How many lost connections a task survives.
 _RECONNECTS = 5

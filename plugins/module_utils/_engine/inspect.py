@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from .._lifecycle.compare import check_content, differences, points
-from .._lifecycle.errors import NotFound, Refused, Unavailable
-from .._lifecycle.filters import facets_for, matches
-from .._lifecycle.identity import check_identity, known_names
-from .._lifecycle.light import LIST
-from .._lifecycle.model import Target
-from .._lifecycle.options import FACETS
-from .._lifecycle.request import check_names, comparison
-from .._lifecycle.results import describe, describe_counters, describe_snapshots
+from .._core.compare import check_content, differences, points
+from .._core.errors import NotFound, Refused, Unavailable
+from .._core.filters import facets_for, matches
+from .._core.identity import check_identity, known_names
+from .._core.model import LIST, Target
+from .._core.options import FACETS
+from .._core.request import check_names, comparison
+from .._core.results import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from .._lifecycle.errors import PolyvirtError
-from .._lifecycle.model import DESTRUCTIVE, Target, Vm
-from .state import Observed
+from .._core.errors import PolyvirtError
+from .._core.model import DESTRUCTIVE, Target, Vm
+from .progress.state import Observed
 
 #: The facets to observe for the source of a clone.
 OF_SOURCE = frozenset({"power", "config", "snapshots", "snapshot_configs"})

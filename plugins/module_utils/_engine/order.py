@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._lifecycle.model import ABSENT
+from .._core.model import ABSENT
 
 #: Steps of a source that a clone listed before it need not wait for: the clone is created first.
 _STARTING = frozenset({"start", "resume"})

@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from .._lifecycle.errors import NotFound, PolyvirtError, Unsupported
-from .._lifecycle.mark import same
-from .._lifecycle.model import ABSENT, Plan, Refusal, Target, Vm
-from .._lifecycle.plan import plan
-from .._lifecycle.results import difference, entry, from_another_image, not_in_force
-from .._lifecycle.simulate import simulate
+from .._core.errors import NotFound, PolyvirtError, Unsupported
+from .._core.mark import same
+from .._core.model import ABSENT, Plan, Refusal, Target, Vm
+from .._core.plan import plan
+from .._core.results import difference, entry, from_another_image, not_in_force
+from .._core.simulate import simulate
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
 from . import order
 from .observe import Observer, planning_facets
-from .state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
+from .progress.state import FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE
 
 
 @dataclass(eq=False)
@@ -195,7 +195,7 @@ def _execute(works):
     if not works:
         return
     from .execute import Execution
-    from .progress import begin
+    from .progress.advance import begin
 
     for work in works:
         task = work.task
@@ -326,7 +326,7 @@ class Task:
 
 def _crashed(work):
     """Return the warning about a guest that crashed during its shutdown, or an empty string."""
-    from .waiting import CRASHED
+    from .progress.waiting import CRASHED
 
     return f"{work.name}: {CRASHED}; see its logs." if CRASHED in work.progress.notes.values() else ""
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._lifecycle.fleet import surplus_vms
-from .._lifecycle.model import Request
+from .._core.fleet import surplus_vms
+from .._core.model import Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
 from .task import Outcome, Task, carry_out, find_places

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._lifecycle.errors import InvalidInput
-from .._lifecycle.options import CONNECTION, Option
+from .._core.errors import InvalidInput
+from .._core.options import CONNECTION, Option
 from .declaration import Declaration
 
 OPTIONS = {"platform": Option(role=CONNECTION), "options": Option("dict", role=CONNECTION, secret=True)}

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from .._core.options import VM
+from .._core.request import requests
 from .._engine.task import run
-from .._lifecycle.options import VM
-from .._lifecycle.request import requests
 from .declaration import Declaration
 
 

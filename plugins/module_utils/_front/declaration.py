@@ -16,8 +16,8 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._lifecycle.errors import InvalidInput, PolyvirtError, unexpected
-from .._lifecycle.options import Platform, argument_spec
+from .._core.errors import InvalidInput, PolyvirtError, unexpected
+from .._core.options import Platform, argument_spec
 from .masking import long_secrets, masked, masked_options, secrets_of
 
 try:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from .._core.model import RUNNING
+from .._core.options import FACETS, SNAPSHOT_INFO, VM_INFO
 from .._engine.inspect import report_snapshots, report_vms
-from .._lifecycle.model import RUNNING
-from .._lifecycle.options import FACETS, SNAPSHOT_INFO, VM_INFO
 from .._ports.net import ssh_banner
 from .declaration import Declaration
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._core.errors import InvalidInput, PolyvirtError
+from .._core.options import CONNECTION, OF_TASK, argument_spec
+from .._core.request import check_unique, pruning_policy, requests
 from .._engine.together import run_together
-from .._lifecycle.errors import InvalidInput, PolyvirtError
-from .._lifecycle.options import CONNECTION, OF_TASK, argument_spec
-from .._lifecycle.request import check_unique, pruning_policy, requests
 from .declaration import in_full
 
 

@@ -16,7 +16,7 @@ import re
 
 from ansible.module_utils.common.validation import check_type_dict
 
-from .._lifecycle.results import MASK
+from .._core.results import MASK
 from .document_secrets import secrets_in_document, texts_of
 
 #: Each entry of this option has the options of the task.

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from .._core.options import SNAPSHOT
+from .._core.request import snapshot_requests
 from .._engine.task import run
-from .._lifecycle.options import SNAPSHOT
-from .._lifecycle.request import snapshot_requests
 from .declaration import Declaration
 
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from .._lifecycle.errors import InvalidInput, NotFound, Refused, Unavailable
-from .._lifecycle.options import Option
+from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
+from .._core.options import Option
 from .._ports import download, files
 from .._ports.clock import Clock
 from . import checksums, signatures

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from .._lifecycle.errors import Refused, Unavailable
+from .._core.errors import Refused, Unavailable
 from .._ports import download, files
 from .._ports.command import Commands
 

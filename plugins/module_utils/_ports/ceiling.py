@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .._lifecycle import errors
+from .._core import errors
 
 _SECONDS, _VARIABLE = 3600, "POLYVIRT_CALL_TIMEOUT"
 RAISE_CALL_TIMEOUT = "Check why the platform is slow; if the operation needs more time, increase call_timeout."

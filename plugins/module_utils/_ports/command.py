@@ -13,7 +13,7 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .._lifecycle import errors
+from .._core import errors
 from . import writes as counted
 from .ceiling import RAISE_CALL_TIMEOUT
 

@@ -12,7 +12,7 @@ import os
 import selectors
 import time
 
-from .._lifecycle import errors
+from .._core import errors
 from .command import end, start
 
 _BLOCK = 1 << 20

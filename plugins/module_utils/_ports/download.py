@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ansible.module_utils.urls import ConnectionError as UrlsConnectionError
 from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
 
-from .._lifecycle import errors
+from .._core import errors
 from . import writes
 
 _BLOCK = 1 << 20

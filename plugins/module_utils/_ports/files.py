@@ -15,7 +15,7 @@ import stat
 import tempfile
 from contextlib import contextmanager
 
-from .._lifecycle import errors
+from .._core import errors
 from . import writes
 from .clock import Clock
 

@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .._lifecycle import errors
+from .._core import errors
 from . import writes
 from .proxmox_failures import LEAST_TIMEOUT, ConnectionLost, check_library, explained, lost, not_logged_in
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .._lifecycle import errors
+from .._core import errors
 
 try:
     from requests import exceptions

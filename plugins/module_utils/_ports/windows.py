@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from .._lifecycle import errors
+from .._core import errors
 from . import writes
 from .clock import Clock
 from .windows_request import LONGEST_WAIT, Chain, is_write, repeated, requests

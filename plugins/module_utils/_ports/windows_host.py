@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._lifecycle.errors import PolyvirtError, Timeout, Unavailable
+from .._core.errors import PolyvirtError, Timeout, Unavailable
 from .windows import ConnectionLost
 from .windows_request import Chain, call, properties, run
 

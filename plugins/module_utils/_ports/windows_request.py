@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._lifecycle import errors
+from .._core import errors
 
 #: Maximum characters of one request. Windows PowerShell 5.1 reads JSON of up to 2 MB, and Ansible adds its own code.
 LONGEST_REQUEST = 1_000_000

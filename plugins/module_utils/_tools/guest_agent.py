@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from .._lifecycle.errors import PolyvirtError, Unavailable
+from .._core.errors import PolyvirtError, Unavailable
 
 #: Commands of the agent that a connection needs. Some distributions disable some of them.
 NEEDED = ("guest-exec", "guest-exec-status", "guest-file-open", "guest-file-write", "guest-file-close")

@@ -12,7 +12,7 @@ import base64
 import itertools
 import shlex
 
-from .._lifecycle.errors import ApiError, PolyvirtError, Refused
+from .._core.errors import ApiError, PolyvirtError, Refused
 from .guest_agent import GuestAgent, NoAnswer, pieces
 
 #: Bytes that a call writes: it accepts at most 61,440 characters of base64.

@@ -12,7 +12,7 @@ import base64
 import json
 import os
 
-from .._lifecycle.errors import CommandFailed, PolyvirtError, Timeout
+from .._core.errors import CommandFailed, PolyvirtError, Timeout
 from .guest_agent import GuestAgent, NoAnswer, pieces
 from .virsh import quoted
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._lifecycle.errors import ApiError, Timeout, Unavailable
+from .._core.errors import ApiError, Timeout, Unavailable
 from .._ports import writes
 from .._ports.ceiling import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._lifecycle.errors import ApiError, NotFound, Refused, Stale
+from .._core.errors import ApiError, NotFound, Refused, Stale
 
 _RIGHT = re.compile(r"Permission check failed \(([^,]+), ([^)]+)\)")
 #: A call between two nodes was not started, or was started and not answered.

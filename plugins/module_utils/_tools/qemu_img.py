@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from .._lifecycle import errors
+from .._core import errors
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
 #: Timeout in seconds of commands that read only the header.

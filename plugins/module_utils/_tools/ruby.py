@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._lifecycle import errors
+from .._core import errors
 
 
 def syntax_error(commands, text, executable="ruby"):

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from .._lifecycle import errors
+from .._core import errors
 from .seed_network import macs_by_place, network_config
 
 _INSTALL = "Install xorriso (package xorriso), or genisoimage, or mkisofs (package cdrtools)."

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from .._lifecycle import ip_config
-from .._lifecycle.errors import InvalidInput
+from .._core import ip_config
+from .._core.errors import InvalidInput
 
 _OPTIONS = ("ip_config", "nameservers", "search_domains")
 #: If only DNS is set, the first NIC uses DHCP, as without a seed.

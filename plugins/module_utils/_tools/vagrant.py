@@ -9,7 +9,7 @@ does not know any more is removed from the project. Calls that must not write wo
 
 from __future__ import annotations
 
-from .._lifecycle import errors
+from .._core import errors
 from .._ports import writes
 from .._ports.command import shown
 from . import vagrant_output as output

@@ -13,7 +13,7 @@ import json
 import os
 from dataclasses import dataclass
 
-from .._lifecycle import errors
+from .._core import errors
 
 DEFAULT = ".vagrant"
 _MACHINES = "machines"

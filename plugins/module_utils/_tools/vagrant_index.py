@@ -13,7 +13,7 @@ import json
 import os
 from typing import NamedTuple
 
-from .._lifecycle import errors
+from .._core import errors
 
 HOME = "~/.vagrant.d"
 _FILE = os.path.join("data", "machine-index", "index")

@@ -24,7 +24,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from .._lifecycle import errors
+from .._core import errors
 from .ruby_literal import literal
 from .vagrantfile_native import keywords, native_lines
 from .vagrantfile_provider import provider_lines

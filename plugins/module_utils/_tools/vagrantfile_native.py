@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .._lifecycle import errors
+from .._core import errors
 from .ruby_literal import literal
 
 _OF_VIRTUALBOX = ("customize", "network_adapter")

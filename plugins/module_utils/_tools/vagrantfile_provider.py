@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._lifecycle import errors
+from .._core import errors
 from .ruby_literal import literal
 from .vagrantfile_native import native_lines
 

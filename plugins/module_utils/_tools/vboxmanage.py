@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .._lifecycle import errors
+from .._core import errors
 from .._ports import writes as counted
 from .._ports.clock import Clock
 from .._ports.command import shown

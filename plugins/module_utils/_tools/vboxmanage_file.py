@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from .._lifecycle.errors import PolyvirtError
+from .._core.errors import PolyvirtError
 from .._ports import files
 
 _SPACE = {"v": "http://www.virtualbox.org/"}

@@ -14,7 +14,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from .._lifecycle import errors
+from .._core import errors
 from .._ports import writes as counted
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from .._lifecycle import errors
+from .._core import errors
 
 INSTALL = (
     "Install virt-diff: package guestfs-tools (Debian, Ubuntu, Fedora, RHEL, SUSE, Arch; libguestfs-tools in releases"

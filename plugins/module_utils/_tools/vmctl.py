@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .._lifecycle.errors import CommandFailed, Timeout, Unavailable
+from .._core.errors import CommandFailed, Timeout, Unavailable
 from . import openbsd_network
 
 _COLUMNS = 9

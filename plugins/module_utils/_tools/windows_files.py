@@ -8,7 +8,7 @@ from __future__ import annotations
 import ntpath
 import re
 
-from .._lifecycle.errors import PolyvirtError, Refused
+from .._core.errors import PolyvirtError, Refused
 from .._ports.windows_request import call, properties
 
 _PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")

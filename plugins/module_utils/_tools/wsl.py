@@ -14,7 +14,7 @@ import ntpath
 import re
 from xml.sax.saxutils import escape
 
-from .._lifecycle.errors import PolyvirtError
+from .._core.errors import PolyvirtError
 from .._ports.windows_request import Ref, call, pick, properties, run
 
 #: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.

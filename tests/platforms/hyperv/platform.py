@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
     RUNNING,
     STOPPED,
     SUSPENDED,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 
 from platforms.hyperv import own, reading
 from platforms.hyperv.double.host import HyperV

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
 from platforms.hyperv.double.records import DEFAULT_SWITCH
 

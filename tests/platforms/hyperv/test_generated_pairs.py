@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import STATES
 from hypothesis import strategies as st
 
 from platforms.hyperv import reading

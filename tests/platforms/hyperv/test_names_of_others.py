@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.mark import notes_of, temporary_name
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.mark import empty_mark
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB

@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
     RUNNING,
     STOPPED,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import make_driver
 
 from platforms import images
 from platforms.adapter import Adapter

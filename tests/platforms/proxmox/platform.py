@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     FAILED,
     PAUSED,
@@ -25,6 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     STOPPED,
     SUSPENDED,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 
 from platforms.adapter import Adapter
 from platforms.proxmox import own, reading

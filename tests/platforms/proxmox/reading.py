@@ -9,7 +9,7 @@ import json
 import re
 from urllib.parse import unquote
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
     PAUSED,
     RUNNING,

@@ -9,7 +9,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
     RUNNING,

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 from platforms import images

@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     FAILED,
     PAUSED,
@@ -27,6 +26,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     STOPPED,
     SUSPENDED,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
 
 from platforms import images
 from platforms.adapter import Adapter

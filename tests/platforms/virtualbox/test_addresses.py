@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
 CARD = "/VirtualBox/GuestInfo/Net/0"
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in
 
 from platforms.virtualbox.tasks import MIB, SMALL, task

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     FAILED,
     PAUSED,
@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     STOPPED,
     SUSPENDED,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
+from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
 
 from platforms.virtualbox import reading
 from platforms.virtualbox.double import vdi

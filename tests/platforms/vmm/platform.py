@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, PAUSED, RUNNING, STOPPED
 
 from platforms import images
 from platforms.adapter import Adapter

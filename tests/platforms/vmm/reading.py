@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import PAUSED, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED
 
 
 def vm_state(name, defined, known, mark):

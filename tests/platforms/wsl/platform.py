@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.traits import wsl_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import ABSENT, RUNNING, STOPPED
 
 from platforms.windows.adapter import WindowsAdapter
 from platforms.wsl import own, reading

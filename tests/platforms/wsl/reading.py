@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from platforms.wsl.double.conf import read_conf
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEVER, STOPPED, Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEVER, STOPPED, Change, Vm
 
 from platforms.known import WITH_SNAPSHOTS
 from suite.carry import carry_one

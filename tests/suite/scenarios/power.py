@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import PAUSED, SUSPENDED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, SUSPENDED
 
 from suite.power_expected import expected
 

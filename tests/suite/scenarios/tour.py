@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import PAUSED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED
 
 from suite.answer import Task
 from suite.scenarios.options import has

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
-from ansible_collections.polyvirt.core.plugins.plugin_utils import password_hashes
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import password_hashes
 
 #: password, salt, rounds, hash: from the specification of SHA-crypt by Ulrich Drepper.
 SHA512 = [

@@ -11,7 +11,7 @@ from datetime import date
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.plugin_utils import catalogue
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import catalogue
 
 from collection_path import CHECKOUT
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.box import SYSTEMS
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import parse_size
-from ansible_collections.polyvirt.core.plugins.plugin_utils import catalogue, presets
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import catalogue, presets
 
 from collection_path import CHECKOUT
 

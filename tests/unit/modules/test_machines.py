@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._front.machines import run_machines
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as shared
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
     Connection,
     Platform,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._front.machines import run_machines
 
 from unit.toy_platform.driver import ToyDriver
 

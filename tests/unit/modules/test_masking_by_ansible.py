@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import MASK
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import MASK
 
 from collection_path import collections_path
 from suite.by_ansible import run_ansible
@@ -82,8 +82,8 @@ description: Returns its options.
 options: {}
 '''
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration, run_module
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM, Option
 
 
 def words(value):
@@ -123,7 +123,7 @@ if __name__ == "__main__":
     main()
 """
 ACTION = """
-from ansible_collections.polyvirt.core.plugins.plugin_utils.in_process import InProcess
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.in_process import InProcess
 from ansible_collections.test.masking.plugins.modules.echo import MODULE
 
 

@@ -11,9 +11,9 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import MASK
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import MASK
 
 from suite import forked
 

@@ -10,8 +10,8 @@ import zoneinfo
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_features import DEFAULTS
-from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_features import DEFAULTS
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_values import problems_of
 
 from collection_path import CHECKOUT
 from unit.roles.unattended_install.rendering import BCRYPT, DHCP, FILES, HASH, KEY, ROLE, STATIC, layout, values

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.child_processes import Answer, answers
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.child_processes import Answer, answers
 
 # Warning about fork with threads: the functions below do not need the threads of the test process.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

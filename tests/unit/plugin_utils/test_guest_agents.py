@@ -9,13 +9,13 @@ import stat
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     PolyvirtError,
     Refused,
     Unavailable,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import guest_agent_proxmox
-from ansible_collections.polyvirt.core.plugins.plugin_utils.guest_agents import agent_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_agents import agent_of
 
 from unit.connection.kinds import KINDS
 

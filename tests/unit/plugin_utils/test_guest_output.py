@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils.guest_output import Incomplete, status
-from ansible_collections.polyvirt.core.plugins.plugin_utils.guest_script import SCRIPT
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_output import Incomplete, status
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_script import SCRIPT
 
 RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "guest_status"
 LINUX = ["debian-12", "busybox-1.35", "busybox-1.35-ifconfig"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.plugin_utils.hosts import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import (
     Source,
     groups_of,
     jump,

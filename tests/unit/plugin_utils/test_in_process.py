@@ -9,9 +9,9 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option, Texts
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option, Texts
-from ansible_collections.polyvirt.core.plugins.plugin_utils.in_process import InProcess
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.in_process import InProcess
 
 OPTIONS = {"name": Texts(), "count": Option("int"), "password": Option(secret=True)}
 

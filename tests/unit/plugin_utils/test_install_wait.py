@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils import install_wait
-from ansible_collections.polyvirt.core.plugins.plugin_utils.install_progress import Progress, last_lines, progress_of
-from ansible_collections.polyvirt.core.plugins.plugin_utils.platforms import Part
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import install_wait
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.install_progress import (
+    Progress,
+    last_lines,
+    progress_of,
+)
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import Part
 
 STATUS = (
     "\x1b[H\x1b[7m\x1b[m\x1b[32m\x1b[40m[      \x1b[37m\x1b[31m (\x1b[37m1*installer\x1b[31m)\x1b[37m  2 shell  4- log"

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option, Platform, Texts
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Option, Platform, Texts
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import connection
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain, call, properties
-from ansible_collections.polyvirt.core.plugins.plugin_utils.on_windows import OnWindows
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.on_windows import OnWindows
 
 from platforms.windows.sample import sample_host
 

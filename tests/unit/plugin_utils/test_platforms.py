@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM
-from ansible_collections.polyvirt.core.plugins.plugin_utils.platforms import MODULES, joined, parts_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import MODULES, joined, parts_of
 
 
 def _parts(about="vm", default=None, **given):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.plugin_utils import progress_messages
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progress_messages
 
 
 @pytest.mark.parametrize(

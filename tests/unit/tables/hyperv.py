@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.observe import Found, Host
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.settings.disks import slot_name
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     POWER_OFF,
     RUNNING,
@@ -18,6 +15,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     File,
     Snapshot,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.observe import Found, Host
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.settings.disks import slot_name
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.table import Context, config_of
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     NEXT_BOOT,
     POWER_OFF,
@@ -18,6 +16,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     File,
     Snapshot,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.table import Context, config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import proxmox_traits
 
 from unit.tables import rows
 from unit.tables.rows import Elsewhere, G, absent, ask_snapshot, found, rows_of

@@ -14,21 +14,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Optional
 
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import options as wsl
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ON,
     Request,
     SnapshotRequest,
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import SETTING, VM, Option
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import SETTING, VM, Option
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import options as vagrant
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox import options as vbox
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import options as virsh
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import options as wsl
 
 M, G = 1 << 20, 1 << 30
 _OWN = {**virsh.VM, **vbox.VM, **vagrant.VM, **proxmox.VM, **hyperv.VM, **wsl.VM}

@@ -14,9 +14,7 @@ from functools import partial
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     COLLECTIONS,
     FAILED,
     PAUSED,
@@ -28,6 +26,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SnapshotRequest,
     Traits,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 
 from unit.tables import proxmox, vagrant, vbox, virsh
 from unit.tables.rows import G, M

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEXT_BOOT, RUNNING, Snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEXT_BOOT, RUNNING, Snapshot
 
 from unit.tables.rows import Elsewhere, absent, ask, ask_snapshot, found, rows_of
 

@@ -8,6 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    LIVE,
+    NEXT_BOOT,
+    File,
+    Snapshot,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks, read_iso
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
@@ -16,12 +22,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import read_settings
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
-    LIVE,
-    NEXT_BOOT,
-    File,
-    Snapshot,
-)
 
 from unit.module_utils._drivers.virsh.answers import MAC, machine_xml
 from unit.tables.rows import Elsewhere, G, M, absent, ask, ask_snapshot, found, rows_of

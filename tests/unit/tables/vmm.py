@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, File
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.traits import vmm_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, File
 
 from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, rows_of
 

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import POWER_VERBS
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import POWER_VERBS
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.toy_platform.observe import observe

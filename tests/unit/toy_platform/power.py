@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 

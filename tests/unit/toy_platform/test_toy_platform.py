@@ -11,10 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import VERBS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import VERBS
 
 from collection_path import CHECKOUT
 from unit.module_utils._engine.world import FakeClock

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from ..._lifecycle.claims import FILE
-from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.planned import deleted_files, planned
-from ..._lifecycle.units import human_size
+from ..._core.claims import FILE
+from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.planned import deleted_files, planned
+from ..._core.units import human_size
 from ..._ports.windows_request import Chain, Joined, Ref, call, pick, properties
 from ..._tools.hyperv import VHD_IN_USE, controllers_chain, disks_chain, hyperv, vhd_call
 from ..._tools.windows_files import file_command, key_of, windows_path

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.claims import BASE, COPY, FILE, NEW, OWN, READ, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._core.claims import BASE, COPY, FILE, NEW, OWN, READ, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .mark import is_temporary, mark_of

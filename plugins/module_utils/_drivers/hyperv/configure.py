@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.mark import IN_MARK, with_settings
+from ..._core.mark import IN_MARK, with_settings
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import file_command, key_of

@@ -10,9 +10,9 @@ request then completes the VM.
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
-from ..._lifecycle.in_rounds import Last
-from ..._lifecycle.mark import empty_mark, with_settings
+from ..._core.errors import PolyvirtError, Refused, Timeout
+from ..._core.mark import empty_mark, with_settings
+from ..._kit.in_rounds import Last
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm

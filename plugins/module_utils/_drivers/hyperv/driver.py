@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.space import ReservedSpace
+from ..._kit.space import ReservedSpace
 from ..._ports.ceiling import call_timeout
 from .snapshot_driver import HyperVSnapshotDriver
 

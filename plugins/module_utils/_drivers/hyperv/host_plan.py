@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused, Unsupported
-from ..._lifecycle.host_settings import Step
+from ..._core.errors import Refused, Unsupported
+from ..._core.host_settings import Step
 from ..._tools.hyperv import MODULE
 from ..._tools.hyperv_host import (
     CLIENT_FEATURES,

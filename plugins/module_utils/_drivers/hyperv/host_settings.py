@@ -8,8 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from ..._lifecycle.errors import InvalidInput, PolyvirtError
-from ..._lifecycle.options import Consent, Entries, Option, Seconds
+from ..._core.errors import InvalidInput, PolyvirtError
+from ..._core.options import Consent, Entries, Option, Seconds
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain

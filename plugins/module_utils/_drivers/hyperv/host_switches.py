@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.host_settings import Step
+from ..._core.errors import NotFound, Refused
+from ..._core.host_settings import Step
 from ..._tools.hyperv import DEFAULT_SWITCH, MODULE
 from ..._tools.hyperv_host import (
     address_call,

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 
-from ..._lifecycle.mark import empty_mark, parsed, printed
-from ..._lifecycle.texts import with_plain_line_ends
+from ..._core.mark import empty_mark, parsed, printed
+from ..._core.texts import with_plain_line_ends
 from ..._ports.windows_request import Joined
 from ..._tools.hyperv import VM, hyperv
 

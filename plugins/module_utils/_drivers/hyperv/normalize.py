@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.units import MIB, human_size
+from ..._core.errors import Refused
+from ..._core.units import MIB, human_size
 from ..._tools.windows_files import windows_path
 from .mark import MARK_LINE
 from .settings.disks import LARGEST, SMALLEST, normalized_slot

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..._lifecycle.mark import UNFINISHED, marked_settings
-from ..._lifecycle.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
+from ..._core.mark import UNFINISHED, marked_settings
+from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import key_of
 from .mark import is_temporary, mark_of, split_notes

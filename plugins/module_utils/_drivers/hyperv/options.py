@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle import options
-from ..._lifecycle.options import BootOrder, Connection, Option, Platform, Size, with_suboption
-from ..._lifecycle.texts import bare_uuid
+from ..._core import options
+from ..._core.options import BootOrder, Connection, Option, Platform, Size, with_suboption
+from ..._core.texts import bare_uuid
 from ..._tools.hyperv import SERVICES
 
 _SWITCH = "Use networks[].type: network with the name of a switch as source; nat is the default switch."

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED
+from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Unavailable
-from ..._lifecycle.identity import spellings
-from ..._lifecycle.light import KnownSettings, is_light
-from ..._lifecycle.model import Observation
+from ..._core.errors import Unavailable
+from ..._core.identity import spellings
+from ..._core.model import Observation
+from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import CallFailed, connection
 from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, read_vms, vms_chain
 from .mark import is_temporary, mark_of, temporary_name

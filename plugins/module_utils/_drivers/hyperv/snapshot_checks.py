@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import RUNNING, STOPPED
+from ..._core.errors import Refused
+from ..._core.model import RUNNING, STOPPED
 from ..._tools.hyperv import read_disks
 from ..._tools.windows_files import key_of
 from .observe import Found

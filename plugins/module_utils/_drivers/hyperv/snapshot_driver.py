@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 
-from ..._lifecycle.errors import NotFound, PolyvirtError
-from ..._lifecycle.in_rounds import in_rounds
-from ..._lifecycle.model import POWER_VERBS, Target
+from ..._core.errors import NotFound, PolyvirtError
+from ..._core.model import POWER_VERBS, Target
+from ..._kit.in_rounds import in_rounds
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import disks_chain, read_vms, vms_chain
 from .reader import HyperVReader, check_parts

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Stale
-from ..._lifecycle.model import PAUSED, RUNNING
+from ..._core.errors import Stale
+from ..._core.model import PAUSED, RUNNING
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from .mark import notes_call, own_mark, split_notes

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..._lifecycle.errors import PolyvirtError
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import (
+from ..._core.errors import PolyvirtError
+from ..._core.mark import IN_MARK
+from ..._core.model import (
     DESTRUCTIVE,
     LIVE,
     NEVER,
@@ -22,7 +22,7 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB, MIB
+from ..._core.units import GIB, MIB
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._tools.hyperv import HARMLESS, SERVICES
 from ..._tools.windows_files import key_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..._lifecycle.errors import ApiError, Refused
-from ..._lifecycle.units import MIB, human_size
+from ..._core.errors import ApiError, Refused
+from ..._core.units import MIB, human_size
 from ..._tools import proxmox_values as values
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone
 from .cluster import VmOptions

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.plan_create import find_snapshot
+from ..._core.errors import Refused
+from ..._core.plan_create import find_snapshot
 from ..._tools import proxmox_values as values
 from . import mark
 from .create import create_with_vmid, finish_vm, inputs_of, is_created_by_task, removed_on_failure

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..._lifecycle.errors import ApiError
-from ..._lifecycle.mark import UNFINISHED
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
-from ..._lifecycle.units import MIB
+from ..._core.errors import ApiError
+from ..._core.mark import UNFINISHED
+from ..._core.model import FAILED, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Counters, Vm
+from ..._core.units import MIB
 from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import Stale
-from ..._lifecycle.model import PAUSED, RUNNING
+from ..._core.errors import Stale
+from ..._core.model import PAUSED, RUNNING
 from ..._tools.proxmox import Busy, HotplugFailed
 from .moving import move_disks, move_to_pool
 from .resources import storage_for

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 
-from ..._lifecycle.differences import additions, differences
-from ..._lifecycle.errors import ApiError, PartlyApplied, PolyvirtError, Refused
-from ..._lifecycle.mark import with_settings
-from ..._lifecycle.model import STOPPED, Vm
+from ..._core.differences import additions, differences
+from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused
+from ..._core.mark import with_settings
+from ..._core.model import STOPPED, Vm
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import NotFound, Refused
+from ..._core.errors import NotFound, Refused
 
 
 def delete(driver, vm, step):

@@ -11,9 +11,9 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 
-from ..._lifecycle import options as shared
-from ..._lifecycle.errors import ApiError, Refused
-from ..._lifecycle.options import CREATION, SETTING
+from ..._core import options as shared
+from ..._core.errors import ApiError, Refused
+from ..._core.options import CREATION, SETTING
 from ..._tools.proxmox_values import parse
 from . import options as own
 from .reader import connected

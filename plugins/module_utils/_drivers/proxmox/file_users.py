@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.model import File
+from ..._core.model import File
 from ..._tools import proxmox_values as values
 from .settings.disks import iso_volumes_of, volumes_of
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle import mark as marks
+from ..._core import mark as marks
 
 _LINE = re.compile(r"(?:^|\n)<!-- polyvirt (\{.*\}) -->\s*\Z")
 

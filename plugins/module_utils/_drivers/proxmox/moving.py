@@ -8,8 +8,8 @@ Without these checks, the server would report such errors half-way, in the log o
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.identity import listed
+from ..._core.errors import NotFound, Refused
+from ..._core.identity import listed
 from ..._tools import proxmox_values as values
 from .file_users import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..._lifecycle.errors import ApiError, NotFound, Refused
-from ..._lifecycle.light import LIST, KnownSettings, is_light
-from ..._lifecycle.model import RUNNING, Observation
+from ..._core.errors import ApiError, NotFound, Refused
+from ..._core.model import LIST, RUNNING, Observation
+from ..._kit.light import KnownSettings, is_light
 from .cluster import (
     CREATION_LOCKS,
     HARMLESS_LOCKS,

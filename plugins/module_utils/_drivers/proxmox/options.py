@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle import options
-from ..._lifecycle.options import SETTING, Connection, Option, Platform, with_suboption
-from ..._lifecycle.texts import decimal_id
+from ..._core import options
+from ..._core.options import SETTING, Connection, Option, Platform, with_suboption
+from ..._core.texts import decimal_id
 
 _SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: '%s=local:snippets/x.yml'}."
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import ApiError
-from ..._lifecycle.model import STOP_TIMEOUT, SUSPENDED
+from ..._core.errors import ApiError
+from ..._core.model import STOP_TIMEOUT, SUSPENDED
 from ..._tools.proxmox import Busy
 
 #: Seconds that a shutdown request waits for the guest. The core repeats the step every ten seconds.

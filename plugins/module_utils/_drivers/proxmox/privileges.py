@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import SUSPENDED
+from ..._core.errors import Refused
+from ..._core.model import SUSPENDED
 from ..._tools import proxmox_values as values
 from .settings.networks import check_bridge_privilege, check_nic
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import InvalidInput, Unavailable
+from ..._core.errors import InvalidInput, Unavailable
 from ..._ports.ceiling import call_timeout
 from ..._ports.clock import Clock
 from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
-from ..._lifecycle.errors import ApiError, NotFound, Refused
-from ..._lifecycle.units import human_size
+from ..._core.errors import ApiError, NotFound, Refused
+from ..._core.units import human_size
 from .cluster import read_resources
 
 #: Types of storages with volumes that are not files, so their only format is raw. LVM can have other formats, too.

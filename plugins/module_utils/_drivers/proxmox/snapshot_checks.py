@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused, Unsupported
-from ..._lifecycle.model import POWER_VERBS, RUNNING, SUSPENDED
-from ..._lifecycle.plan_create import find_snapshot
+from ..._core.errors import Refused, Unsupported
+from ..._core.model import POWER_VERBS, RUNNING, SUSPENDED
+from ..._core.plan_create import find_snapshot
 from .privileges import check_verb
 from .resources import check_quorum
 from .settings.networks import as_nic, check_bridge, nics_of

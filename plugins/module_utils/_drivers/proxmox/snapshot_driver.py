@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..._lifecycle.errors import ApiError
-from ..._lifecycle.model import POWER_VERBS
-from ..._lifecycle.one_by_one import one_by_one
+from ..._core.errors import ApiError
+from ..._core.model import POWER_VERBS
+from ..._kit.one_by_one import one_by_one
 from ..._ports import writes
 from ..._tools.proxmox import Busy
 from .cluster import is_gone

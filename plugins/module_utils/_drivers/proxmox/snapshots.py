@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import RUNNING, STOPPED, Snapshot
+from ..._core.errors import Refused
+from ..._core.model import RUNNING, STOPPED, Snapshot
 from . import mark
 from .cluster import in_parallel
 from .settings.table import Context, config_of

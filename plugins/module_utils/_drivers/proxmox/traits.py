@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import (
+from ..._core.errors import Refused
+from ..._core.model import (
     ABSENT,
     LIVE,
     NEVER,
@@ -24,7 +24,7 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB, MIB, human_size
+from ..._core.units import GIB, MIB, human_size
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS

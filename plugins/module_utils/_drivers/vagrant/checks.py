@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import PolyvirtError, Refused, Unsupported
+from ..._core.errors import PolyvirtError, Refused, Unsupported
 from ..._ports import files
 from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool

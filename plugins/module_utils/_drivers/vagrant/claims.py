@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.claims import Held, HoldsClaims, claims_of_config
-from ..._lifecycle.model import STOPPED
+from ..._core.claims import Held, HoldsClaims, claims_of_config
+from ..._core.model import STOPPED
 from ..._ports import files
 from .settings.table import config_of
 

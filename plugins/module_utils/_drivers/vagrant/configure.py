@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.simulate import changed_config
+from ..._core.simulate import changed_config
 from .settings.table import config_of, description_of
 
 

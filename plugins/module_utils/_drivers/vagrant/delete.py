@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import PartlyApplied
+from ..._core.errors import PartlyApplied
 from .in_vagrant import LONG
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
-from ..._lifecycle.units import KIB
+from ..._core.errors import CommandFailed
+from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
+from ..._core.units import KIB
 from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output

@@ -8,8 +8,8 @@ One process reads all VMs, from a copy of Vagrant's folder, because its read com
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, Timeout, Unsupported
-from ..._lifecycle.model import RUNNING, Snapshot
+from ..._core.errors import CommandFailed, Timeout, Unsupported
+from ..._core.model import RUNNING, Snapshot
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_output, vagrant_states
 from ..._tools.vagrant import VagrantFailed, is_existing_snapshot, is_not_ready_for_ssh, is_snapshot_missing

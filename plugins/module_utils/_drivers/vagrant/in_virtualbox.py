@@ -8,9 +8,9 @@ One process reads all of them.
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError
-from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
-from ..._lifecycle.units import MIB
+from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
+from ..._core.units import MIB
 from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found

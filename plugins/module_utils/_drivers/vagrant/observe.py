@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import NotFound, Unavailable
-from ..._lifecycle.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Vm
+from ..._core.errors import NotFound, Unavailable
+from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Vm
 from . import in_vagrant
 from .project import ssh_record
 from .settings.provisioners import automatic

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._lifecycle import options
-from ..._lifecycle.options import Connection, Entries, Option, Platform, Texts, with_suboption
-from ..._lifecycle.texts import bare_uuid
+from ..._core import options
+from ..._core.options import Connection, Entries, Option, Platform, Texts, with_suboption
+from ..._core.texts import bare_uuid
 
 _NATIVE = "Set it through native, by the provider's own key."
 _ONE_DISK = "A box brings its disk, and only its size can be set. Add others with native, as vm.disk or storage."

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError, Timeout
-from ..._lifecycle.model import RUNNING, SUSPENDED
+from ..._core.errors import CommandFailed, PolyvirtError, Timeout
+from ..._core.model import RUNNING, SUSPENDED
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_output as output
 from . import in_vagrant

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
+from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 

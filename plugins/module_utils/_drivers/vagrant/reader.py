@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import InvalidInput
-from ..._lifecycle.model import Observation
+from ..._core.errors import InvalidInput
+from ..._core.model import Observation
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import vagrant as tool

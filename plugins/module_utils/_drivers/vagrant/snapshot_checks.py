@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import NotFound, Refused, Unsupported
-from ..._lifecycle.model import PAUSED, SUSPENDED
+from ..._core.errors import NotFound, Refused, Unsupported
+from ..._core.model import PAUSED, SUSPENDED
 from . import in_vagrant
 from .settings.port_forwards import check_ports_are_free
 from .traits import power_when_suspended

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import POWER_VERBS, STOP_TIMEOUT
-from ..._lifecycle.one_by_one import one_by_one
+from ..._core.errors import Refused
+from ..._core.model import POWER_VERBS, STOP_TIMEOUT
+from ..._kit.one_by_one import one_by_one
 from ..._ports import writes
 from .in_vagrant import InVagrant
 from .project import ProjectVm

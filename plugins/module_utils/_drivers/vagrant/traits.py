@@ -12,9 +12,8 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ..._lifecycle.errors import Refused, Unsupported
-from ..._lifecycle.forwards import check_host_ports
-from ..._lifecycle.model import (
+from ..._core.errors import Refused, Unsupported
+from ..._core.model import (
     DESTRUCTIVE,
     LIVE,
     NEVER,
@@ -29,7 +28,8 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB, MIB, human_size
+from ..._core.units import GIB, MIB, human_size
+from ..._kit.forwards import check_host_ports
 from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox

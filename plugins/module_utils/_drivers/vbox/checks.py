@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.claims import FILE
-from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.plan_create import find_snapshot
-from ..._lifecycle.planned import planned_changes
-from ..._lifecycle.units import MIB
+from ..._core.claims import FILE
+from ..._core.errors import NotFound, Refused
+from ..._core.plan_create import find_snapshot
+from ..._core.planned import planned_changes
+from ..._core.units import MIB
 from ..._ports import files
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output

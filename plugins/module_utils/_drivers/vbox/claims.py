@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.claims import BASE, FILE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
-from ..._lifecycle.model import PAUSED, RUNNING
+from ..._core.claims import BASE, FILE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._core.model import PAUSED, RUNNING
 from ..._ports import files
 from .settings.disks import disk_path, folder_of_new, seed_path_in
 from .vbox_vm import file_name, forwards_of, networks_of, slot_name

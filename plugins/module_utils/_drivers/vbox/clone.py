@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.mark import parsed
-from ..._lifecycle.model import SUSPENDED
-from ..._lifecycle.plan_create import find_snapshot
+from ..._core.errors import CommandFailed
+from ..._core.mark import parsed
+from ..._core.model import SUSPENDED
+from ..._core.plan_create import find_snapshot
 from ..._tools.vboxmanage_file import settings_in
 from .create import add_seed, concurrent_creation_error, finish, is_complete, undone_on_failure, unfinished_vm
 from .mark import KEY, is_created_here, new_id, write_mark

@@ -8,9 +8,9 @@ A step may be sent twice, so changes that are already applied are not repeated.
 
 from __future__ import annotations
 
-from ..._lifecycle.mark import IN_MARK, own_mark, with_settings
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING
-from ..._lifecycle.settings import in_order
+from ..._core.mark import IN_MARK, own_mark, with_settings
+from ..._core.model import FAILED, PAUSED, RUNNING
+from ..._kit.settings import in_order
 from .mark import resolved_mark, write_mark
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.native import native_arguments, native_live_arguments

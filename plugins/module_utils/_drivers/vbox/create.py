@@ -9,10 +9,10 @@ import os
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ..._lifecycle.differences import differences
-from ..._lifecycle.errors import CommandFailed, PolyvirtError, Refused
-from ..._lifecycle.mark import IN_MARK, parsed, with_settings
-from ..._lifecycle.model import COLLECTIONS, STOPPED, Vm
+from ..._core.differences import differences
+from ..._core.errors import CommandFailed, PolyvirtError, Refused
+from ..._core.mark import IN_MARK, parsed, with_settings
+from ..._core.model import COLLECTIONS, STOPPED, Vm
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import re
 
-from ..._lifecycle.errors import CommandFailed, PartlyApplied, Refused
-from ..._lifecycle.mark import own_mark
-from ..._lifecycle.model import File
+from ..._core.errors import CommandFailed, PartlyApplied, Refused
+from ..._core.mark import own_mark
+from ..._core.model import File
 from ..._ports import files
 from ..._tools.vboxmanage import Busy, is_not_found
 from .mark import resolved_mark

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.space import ReservedSpace
+from ..._kit.space import ReservedSpace
 from .reader import connected
 from .snapshot_driver import VBoxSnapshotDriver
 

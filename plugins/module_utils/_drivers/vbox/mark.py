@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import uuid as uuids
 
-from ..._lifecycle.mark import printed
+from ..._core.mark import printed
 from ..._ports import files
 
 KEY = "polyvirt/mark"

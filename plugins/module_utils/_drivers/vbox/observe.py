@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError
-from ..._lifecycle.mark import UNFINISHED, parsed
-from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._core.errors import CommandFailed, PolyvirtError
+from ..._core.mark import UNFINISHED, parsed
+from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
 from ..._ports import files
 from ..._tools import arp
 from ..._tools import vboxmanage_long as long

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._lifecycle import options
-from ..._lifecycle.options import BootOrder, Connection, Option, Platform, Texts, with_suboption
-from ..._lifecycle.texts import bare_uuid
+from ..._core import options
+from ..._core.options import BootOrder, Connection, Option, Platform, Texts, with_suboption
+from ..._core.texts import bare_uuid
 
 _LINKED = "Create a VM from the image, take a snapshot of it, and clone that with clone.linked: true."
 _SCREEN = "VirtualBox has its own remote display: native: {vrde: true}."

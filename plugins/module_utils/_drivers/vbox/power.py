@@ -8,8 +8,8 @@ A step may be sent twice, and the guest may shut down first. So after an error t
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, Timeout
-from ..._lifecycle.model import ON, PAUSED, RUNNING, STOPPED, SUSPENDED
+from ..._core.errors import CommandFailed, Timeout
+from ..._core.model import ON, PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._tools.vboxmanage import Busy
 from .settings.port_forwards import fresh_ssh_arguments, is_ssh_free
 from .vbox_vm import vbox_vm_of

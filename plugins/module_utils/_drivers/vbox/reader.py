@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from ..._lifecycle.light import LIST, KnownSettings, is_light
-from ..._lifecycle.model import RUNNING, Observation
+from ..._core.model import LIST, RUNNING, Observation
+from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools.vboxmanage import VBoxManage

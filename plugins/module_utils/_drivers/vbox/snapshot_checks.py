@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shlex
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import STOPPED
-from ..._lifecycle.simulate import simulate
+from ..._core.errors import Refused
+from ..._core.model import STOPPED
+from ..._core.simulate import simulate
 from .settings.disk_checks import check_media
 from .settings.port_forwards import check_ports
 from .snapshots import check_snapshots

@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import cached_property
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import ON, POWER_VERBS, SUSPENDED
-from ..._lifecycle.one_by_one import one_by_one
+from ..._core.errors import CommandFailed
+from ..._core.model import ON, POWER_VERBS, SUSPENDED
+from ..._kit.one_by_one import one_by_one
 from ..._ports import files, writes
 from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.errors import CommandFailed, Refused
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.simulate import simulate
+from ..._core.errors import CommandFailed, Refused
+from ..._core.mark import IN_MARK
+from ..._core.simulate import simulate
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
 from .vbox_vm import config_of

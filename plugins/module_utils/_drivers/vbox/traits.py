@@ -9,9 +9,9 @@ import os
 import re
 from functools import partial
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import (
+from ..._core.errors import Refused
+from ..._core.mark import IN_MARK
+from ..._core.model import (
     ABSENT,
     FAILED,
     LIVE,
@@ -25,7 +25,7 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB, MIB, human_size
+from ..._core.units import GIB, MIB, human_size
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX

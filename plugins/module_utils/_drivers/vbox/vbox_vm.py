@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..._lifecycle.errors import NotFound
-from ..._lifecycle.mark import empty_mark, marked_settings
-from ..._lifecycle.settings import read_all
-from ..._lifecycle.units import MIB
+from ..._core.errors import NotFound
+from ..._core.mark import empty_mark, marked_settings
+from ..._core.units import MIB
+from ..._kit.settings import read_all
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.claims import FILE
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.model import SNAPSHOT_VERBS
-from ..._lifecycle.planned import deleted_files, planned
+from ..._core.claims import FILE
+from ..._core.errors import Refused
+from ..._core.model import SNAPSHOT_VERBS
+from ..._core.planned import deleted_files, planned
 from ..._ports import files
 from ..._tools import seed
 from .create import check_architecture

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..._lifecycle.claims import (
+from ..._core.claims import (
     BASE,
     DELETE,
     FILE,
@@ -25,8 +25,8 @@ from ..._lifecycle.claims import (
     Held,
     HoldsClaims,
 )  # fmt: skip
-from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import RUNNING, STOPPED, SUSPENDED
+from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.model import RUNNING, STOPPED, SUSPENDED
 from ..._ports import files
 from ..._tools import disk_header
 from .definition import backing_files, target_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from ..._lifecycle.errors import Refused
+from ..._core.errors import Refused
 from ..._ports import files
 from ..._tools.seed_network import macs_by_place
 from .create import make_seed, mark_of_new_vm, undone_on_failure

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ..._lifecycle.errors import CommandFailed, Refused
-from ..._lifecycle.model import FAILED, PAUSED, RUNNING
-from ..._lifecycle.units import MIB, human_size
+from ..._core.errors import CommandFailed, Refused
+from ..._core.model import FAILED, PAUSED, RUNNING
+from ..._core.units import MIB, human_size
 from ..._ports import files
 from ..._tools.virt_diff import VirtDiff
 from .snapshots import check_content, read_snapshot

@@ -8,8 +8,8 @@ If a change of the running VM fails, nothing is stored, so the next run finds th
 
 from __future__ import annotations
 
-from ..._lifecycle.mark import IN_MARK, empty_mark, with_settings
-from ..._lifecycle.model import LIVE, PAUSED, RUNNING
+from ..._core.mark import IN_MARK, empty_mark, with_settings
+from ..._core.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE_FIELDS, nvram_of, place_nvram

@@ -9,9 +9,9 @@ import os
 from contextlib import contextmanager
 from xml.sax.saxutils import quoteattr
 
-from ..._lifecycle.differences import additions
-from ..._lifecycle.errors import CommandFailed, PolyvirtError, Unsupported
-from ..._lifecycle.mark import empty_mark, with_settings
+from ..._core.differences import additions
+from ..._core.errors import CommandFailed, PolyvirtError, Unsupported
+from ..._core.mark import empty_mark, with_settings
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place

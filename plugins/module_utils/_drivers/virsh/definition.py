@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from ..._lifecycle import mark as marks
-from ..._lifecycle.errors import Refused
+from ..._core import mark as marks
+from ..._core.errors import Refused
 
 MARK_NAMESPACE = "https://github.com/polyvirt/polyvirt.core/ns/1"
 MARK_PREFIX = "polyvirt"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import Change
+from ..._core.errors import CommandFailed
+from ..._core.model import Change
 from ..._ports import files
 from ..._tools import virsh as tool
 from .settings.firmware import read_tpm, write_tpm

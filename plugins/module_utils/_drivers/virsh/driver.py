@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
-from ..._lifecycle.space import ReservedSpace
+from ..._kit.space import ReservedSpace
 from .reader import connected
 from .snapshot_driver import VirshSnapshotDriver
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 
-from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.model import PAUSED, RUNNING, SUSPENDED
-from ..._lifecycle.units import GIB, MIB, human_size
+from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.model import PAUSED, RUNNING, SUSPENDED
+from ..._core.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._tools.virsh_output import qemu_owner
 from .definition import Definition, source_of, target_of

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.forwards import ssh_through
-from ..._lifecycle.mark import marked_settings
-from ..._lifecycle.model import RUNNING, Address, Counters, Observation, Vm
+from ..._core.errors import CommandFailed
+from ..._core.mark import marked_settings
+from ..._core.model import RUNNING, Address, Counters, Observation, Vm
+from ..._kit.forwards import ssh_through
 from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output

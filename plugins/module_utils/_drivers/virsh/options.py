@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle import options
-from ..._lifecycle.options import (
+from ..._core import options
+from ..._core.options import (
     AT_START,
     BootOrder,
     Connection,
@@ -17,7 +17,7 @@ from ..._lifecycle.options import (
     Policy,
     with_suboption,
 )
-from ..._lifecycle.texts import bare_uuid
+from ..._core.texts import bare_uuid
 
 LIBVIRT = Platform(
     "libvirt",

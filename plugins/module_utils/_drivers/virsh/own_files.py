@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._lifecycle.model import File
+from ..._core.model import File
 from ..._ports import files
 from .definition import file_of, target_of
 from .settings.firmware import nvram_of

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import SUSPENDED
+from ..._core.errors import CommandFailed
+from ..._core.model import SUSPENDED
 from ..._tools.virsh import ConnectionLost, is_not_found
 from .settings.networks import start_networks
 

@@ -13,8 +13,8 @@ import os
 import re
 from dataclasses import replace
 
-from ..._lifecycle.errors import CommandFailed, PolyvirtError
-from ..._lifecycle.light import KnownSettings, is_light
+from ..._core.errors import CommandFailed, PolyvirtError
+from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output

@@ -16,8 +16,8 @@ from __future__ import annotations
 import os
 import shlex
 
-from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED
+from ..._core.errors import NotFound, Refused
+from ..._core.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED
 from ..._ports import files
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.model import POWER_VERBS
-from ..._lifecycle.one_by_one import one_by_one
+from ..._core.errors import CommandFailed
+from ..._core.model import POWER_VERBS
+from ..._kit.one_by_one import one_by_one
 from ..._ports import writes
 from .reader import VirshReader, connected
 

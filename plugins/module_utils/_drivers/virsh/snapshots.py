@@ -14,9 +14,9 @@ import shlex
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError
-from ..._lifecycle.mark import with_settings
-from ..._lifecycle.model import PAUSED, RUNNING, STOPPED, Snapshot
+from ..._core.errors import CommandFailed, NotFound, PolyvirtError
+from ..._core.mark import with_settings
+from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files, writes
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from ..._lifecycle.errors import CommandFailed, NotFound, PolyvirtError, Refused
-from ..._lifecycle.units import human_size
+from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
+from ..._core.units import human_size
 from ..._ports import files
 from ..._tools import optical
 from ..._tools.qemu_img import empty_image

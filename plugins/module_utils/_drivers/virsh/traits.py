@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import (
+from ..._core.mark import IN_MARK
+from ..._core.model import (
     ABSENT,
     FAILED,
     LIVE,
@@ -24,7 +24,7 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB, MIB
+from ..._core.units import GIB, MIB
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT

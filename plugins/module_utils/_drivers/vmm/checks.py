@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 
-from ..._lifecycle.claims import FILE, NAME
-from ..._lifecycle.errors import NotFound, Refused
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import ON, STOPPED
-from ..._lifecycle.planned import planned
+from ..._core.claims import FILE, NAME
+from ..._core.errors import NotFound, Refused
+from ..._core.mark import IN_MARK
+from ..._core.model import ON, STOPPED
+from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.optical import is_iso

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.claims import NAME, NEW, READ, WRITE, Claim, Held, HoldsClaims
+from ..._core.claims import NAME, NEW, READ, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
 from .definition import config_of
 from .observe import bases_of

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Stale
-from ..._lifecycle.mark import with_settings
-from ..._lifecycle.model import STOPPED
-from ..._lifecycle.simulate import changed_config
-from ..._lifecycle.units import human_size
+from ..._core.errors import Stale
+from ..._core.mark import with_settings
+from ..._core.model import STOPPED
+from ..._core.simulate import changed_config
+from ..._core.units import human_size
 from .definition import config_of, with_config
 from .observe import image_of
 from .settings.disks import create_disks, disk_path, grow_disk, with_macs

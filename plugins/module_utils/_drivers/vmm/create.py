@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed
-from ..._lifecycle.mark import empty_mark, with_settings
-from ..._lifecycle.model import ABSENT
+from ..._core.errors import CommandFailed
+from ..._core.mark import empty_mark, with_settings
+from ..._core.model import ABSENT
 from .definition import Definition, with_config
 from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..._lifecycle.mark import marked_settings
-from ..._lifecycle.units import MIB
+from ..._core.mark import marked_settings
+from ..._core.units import MIB
 from ..._tools import vm_conf, vmctl
 from .marked_block import printed, quoted
 

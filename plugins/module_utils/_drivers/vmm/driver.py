@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from ..._lifecycle.errors import PolyvirtError, SomeFailed
-from ..._lifecycle.model import POWER_VERBS
-from ..._lifecycle.one_by_one import one_by_one
-from ..._lifecycle.space import ReservedSpace
+from ..._core.errors import PolyvirtError, SomeFailed
+from ..._core.model import POWER_VERBS
+from ..._kit.one_by_one import one_by_one
+from ..._kit.space import ReservedSpace
 from ..._ports import files, writes
 from ..._tools.vmctl import Busy
 from .reader import VmmReader, connected

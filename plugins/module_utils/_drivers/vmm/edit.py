@@ -16,9 +16,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from ..._lifecycle.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._lifecycle.mark import empty_mark
-from ..._lifecycle.model import ABSENT, ON, STOPPED
+from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
+from ..._core.mark import empty_mark
+from ..._core.model import ABSENT, ON, STOPPED
 from ..._ports import files
 from ..._ports.clock import Clock
 from ..._tools import vm_conf

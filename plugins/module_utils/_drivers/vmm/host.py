@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import PolyvirtError, Unavailable
+from ..._core.errors import PolyvirtError, Unavailable
 from ..._ports import files
 
 #: The kernel messages of this boot. They mention vmm0 only if the CPU has VMX with EPT, or SVM with RVI.

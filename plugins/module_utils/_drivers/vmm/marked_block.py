@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from ..._lifecycle import mark as marks
-from ..._lifecycle.errors import Refused
+from ..._core import mark as marks
+from ..._core.errors import Refused
 from ..._tools import vm_conf
 
 _MARK = "# polyvirt "

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from ..._lifecycle.errors import CommandFailed, InvalidInput, PolyvirtError, Refused
-from ..._lifecycle.options import Connection, Option
+from ..._core.errors import CommandFailed, InvalidInput, PolyvirtError, Refused
+from ..._core.options import Connection, Option
 from ..._ports import files
 from ..._ports.clock import Clock
 from ..._ports.command import Commands

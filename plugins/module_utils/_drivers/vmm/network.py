@@ -9,8 +9,8 @@ import ipaddress
 import os
 import re
 
-from ..._lifecycle.errors import InvalidInput, PolyvirtError
-from ..._lifecycle.options import Connection, Option
+from ..._core.errors import InvalidInput, PolyvirtError
+from ..._core.options import Connection, Option
 from ..._ports import files
 from ..._ports.command import Commands
 from ..._tools import openbsd_network as net

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from ..._lifecycle.errors import PolyvirtError
-from ..._lifecycle.model import RUNNING, STOPPED, Address, Counters, File, Vm
-from ..._lifecycle.units import MIB
+from ..._core.errors import PolyvirtError
+from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Vm
+from ..._core.units import MIB
 from ..._ports import files
 from ..._ports.clock import epoch
 from ..._tools import disk_header, vm_conf, vmctl

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle import options
-from ..._lifecycle.options import CREATION, Connection, Consent, Option, Platform, with_suboption
+from ..._core import options
+from ..._core.options import CREATION, Connection, Consent, Option, Platform, with_suboption
 
 _SERIAL = "Guests of vmd have a serial console only: vmctl console NAME."
 _SWITCH = (

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import CommandFailed, NotFound
-from ..._lifecycle.model import STOPPED, Target
+from ..._core.errors import CommandFailed, NotFound
+from ..._core.model import STOPPED, Target
 from .edit import INCOMPLETE, Edit
 
 #: The exit code of ssh itself: the command did not run, or the connection ended because the guest shut down.

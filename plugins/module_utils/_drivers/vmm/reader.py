@@ -8,8 +8,8 @@ vmd renumbers its VMs whenever it starts, so the id of a VM is its name, which i
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import NotFound
-from ..._lifecycle.model import Observation
+from ..._core.errors import NotFound
+from ..._core.model import Observation
 from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands

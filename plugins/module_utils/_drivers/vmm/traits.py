@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import (
+from ..._core.errors import Refused
+from ..._core.mark import IN_MARK
+from ..._core.model import (
     ABSENT,
     LIVE,
     NEVER,
@@ -22,7 +22,7 @@ from ..._lifecycle.model import (
     Field,
     Traits,
 )
-from ..._lifecycle.units import GIB, MIB, human_size
+from ..._core.units import GIB, MIB, human_size
 from ..._tools.vmctl import Busy, RateLimited
 from .definition import LOCAL, NATIVE, NATIVE_FLAGS, SWITCH, config_inherited, slot_name
 from .marked_block import cannot_be_quoted

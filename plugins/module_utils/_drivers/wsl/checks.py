@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._lifecycle.claims import FILE
-from ..._lifecycle.errors import NotFound, Refused, Unsupported
-from ..._lifecycle.model import Vm
-from ..._lifecycle.planned import planned
+from ..._core.claims import FILE
+from ..._core.errors import NotFound, Refused, Unsupported
+from ..._core.model import Vm
+from ..._core.planned import planned
 from ..._ports.windows_request import Chain, call, properties
 from ..._tools.windows_files import check_no_file, file_command, files_test, key_of, parents_of, windows_path
 from ..._tools.wsl import disk_of, online_call, read_online

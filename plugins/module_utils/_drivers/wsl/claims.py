@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
-from ..._lifecycle.model import STOPPED
+from ..._core.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
+from ..._core.model import STOPPED
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import folder_of
 from .create import is_path

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ntpath
 
-from ..._lifecycle.errors import NotFound, PolyvirtError, Refused
-from ..._lifecycle.mark import IN_MARK, own_mark, parsed, printed, with_settings
-from ..._lifecycle.model import Vm
-from ..._lifecycle.units import GIB, MIB
+from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.mark import IN_MARK, own_mark, parsed, printed, with_settings
+from ..._core.model import Vm
+from ..._core.units import GIB, MIB
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, properties
 from ..._tools import wsl_conf

@@ -15,9 +15,9 @@ from __future__ import annotations
 import ntpath
 from contextlib import suppress
 
-from ..._lifecycle.differences import additions
-from ..._lifecycle.errors import PolyvirtError, Refused, Timeout
-from ..._lifecycle.mark import IN_MARK, empty_mark, parsed, printed, with_settings
+from ..._core.differences import additions
+from ..._core.errors import PolyvirtError, Refused, Timeout
+from ..._core.mark import IN_MARK, empty_mark, parsed, printed, with_settings
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call
 from ..._tools.windows_files import file_command, key_of

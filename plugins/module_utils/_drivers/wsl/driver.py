@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 
-from ..._lifecycle.errors import NotFound
-from ..._lifecycle.in_rounds import in_rounds
-from ..._lifecycle.model import POWER_VERBS
-from ..._lifecycle.space import ReservedSpace
+from ..._core.errors import NotFound
+from ..._core.model import POWER_VERBS
+from ..._kit.in_rounds import in_rounds
+from ..._kit.space import ReservedSpace
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.windows_files import check_folder, folder_call

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused, Unsupported
-from ..._lifecycle.host_settings import Step
+from ..._core.errors import Refused, Unsupported
+from ..._core.host_settings import Step
 from ..._tools.windows_features import ENABLED, PENDING, UNKNOWN, enable_call
 from ..._tools.wsl_conf import boolean, edit
 from ..._tools.wsl_host import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from ..._lifecycle.errors import InvalidInput, PolyvirtError, Unavailable
-from ..._lifecycle.options import Consent, Option, Seconds
+from ..._core.errors import InvalidInput, PolyvirtError, Unavailable
+from ..._core.options import Consent, Option, Seconds
 from ..._ports.windows import connection
 from ..._ports.windows_host import WindowsHost
 from ..._ports.windows_request import Chain

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ..._lifecycle.mark import marked_settings, own_mark, parsed
-from ..._lifecycle.model import RUNNING, STOPPED, UNKNOWN, File, Vm
+from ..._core.mark import marked_settings, own_mark, parsed
+from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
 from ..._tools import wsl_conf
 from ..._tools.windows_files import key_of
 from ..._tools.wsl import (

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.options import Connection, Option, Platform
+from ..._core.options import Connection, Option, Platform
 
 _SHARED = "All distributions share one virtual machine. Set it in .wslconfig with the role wsl_host."
 _NETWORK = "All distributions share the network of one virtual machine. Set networkingMode with the role wsl_host."

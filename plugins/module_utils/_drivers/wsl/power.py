@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._lifecycle.errors import Refused
+from ..._core.errors import Refused
 from ..._tools.wsl import LOGON_REFUSED, guard, read_running, running_call, task_call, task_definition, wsl
 from .traits import KEPT
 

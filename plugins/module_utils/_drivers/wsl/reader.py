@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from secrets import token_hex
 
-from ..._lifecycle.errors import Unavailable
-from ..._lifecycle.identity import spellings
-from ..._lifecycle.light import KnownSettings, is_light
-from ..._lifecycle.mark import parsed
-from ..._lifecycle.model import Observation, Vm
+from ..._core.errors import Unavailable
+from ..._core.identity import spellings
+from ..._core.mark import parsed
+from ..._core.model import Observation, Vm
+from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import connection
 from ..._ports.windows_request import Chain, call, properties, read
 from ..._tools import wsl_conf

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from ..._lifecycle.errors import Refused
-from ..._lifecycle.mark import IN_MARK
-from ..._lifecycle.model import ABSENT, LIVE, NEVER, NEXT_BOOT, POWER_OFF, RUNNING, STOPPED, Field, Traits
-from ..._lifecycle.units import MIB
+from ..._core.errors import Refused
+from ..._core.mark import IN_MARK
+from ..._core.model import ABSENT, LIVE, NEVER, NEXT_BOOT, POWER_OFF, RUNNING, STOPPED, Field, Traits
+from ..._core.units import MIB
 from ..._ports.windows import ConnectionLost
 from ..._tools.windows_files import key_of, windows_path
 from ..._tools.wsl import WslFailed

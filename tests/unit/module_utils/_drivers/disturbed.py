@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 

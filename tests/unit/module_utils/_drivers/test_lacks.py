@@ -10,6 +10,17 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import check_supported, normalize
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
+    PLACE,
+    POLICY,
+    VM,
+    Option,
+    Platform,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import options as hyperv
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import options as proxmox
@@ -22,17 +33,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh impor
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl import options as wsl
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.traits import wsl_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import check_supported, normalize
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import (
-    PLACE,
-    POLICY,
-    VM,
-    Option,
-    Platform,
-)
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
 from ansible_collections.polyvirt.core.plugins.modules import (
     hyperv_vm,

@@ -9,8 +9,8 @@ import re
 from importlib import import_module
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core import options as shared
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import needs_settings
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options as shared
 
 from collection_path import CHECKOUT
 

@@ -12,7 +12,7 @@ import posixpath
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
     FILE,
     NEW,
     READ,
@@ -24,8 +24,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims im
     Held,
     HoldsClaims,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     LIVE,
     NEVER,
@@ -38,7 +38,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Snapshot,
     Traits,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan_create import find_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_create import find_snapshot
 
 from unit.module_utils._engine.world import GIB, FakeClock, Machine, World, refusal
 

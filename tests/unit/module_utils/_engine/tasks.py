@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 
 from unit.module_utils._engine.claiming import IMAGE, Claiming, Host
 

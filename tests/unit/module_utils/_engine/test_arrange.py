@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, Snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Snapshot
 
 from unit.module_utils._engine.claiming import (
     DATA,
@@ -73,7 +73,7 @@ def test_base_of_a_linked_clone_is_not_restored():
 
 
 def restored(name, snapshot):
-    from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import SnapshotRequest
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.model import SnapshotRequest
 
     return Request(name, snapshot=SnapshotRequest(snapshot, "restored"))
 
@@ -208,7 +208,7 @@ def test_source_that_the_task_deletes_is_not_cloned():
 
 def test_many_vms_are_created_from_one_image_at_once():
     """None waits for another one, so the failure of one does not matter to the others."""
-    from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
     from unit.module_utils._engine.claiming import Claiming
     from unit.module_utils._engine.tasks import run
@@ -313,7 +313,7 @@ def test_what_one_vm_lets_go_of_is_given_to_a_vm_that_is_listed_later(kind):
 
 @pytest.mark.parametrize("kind", HAND_OVERS)
 def test_vm_does_not_take_what_the_other_one_could_not_let_go_of(kind):
-    from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
     from unit.module_utils._engine.claiming import Claiming
     from unit.module_utils._engine.tasks import run

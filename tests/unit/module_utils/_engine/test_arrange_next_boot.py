@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import NEXT_BOOT, Field
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import NEXT_BOOT, Field
 
 from unit.module_utils._engine.claiming import DATA, Claiming, disk1, existing, forward, host, nic, with_disk1
 from unit.module_utils._engine.tasks import run, vm

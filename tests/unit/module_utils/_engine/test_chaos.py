@@ -12,10 +12,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, Refused, Stale, Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Refused, Stale, Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from suite.depth import is_deep, seed

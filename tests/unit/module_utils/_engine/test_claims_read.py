@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import BASE, FILE, OWN
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import BASE, FILE, OWN
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, SnapshotRequest
 
 from unit.module_utils._engine.claiming import DISK, IMAGE, Claiming, Host, owned, path_of
 from unit.module_utils._engine.tasks import new, run, together, vm
@@ -140,7 +140,7 @@ def test_message_lists_few_of_many_holders():
 
 
 def test_plan_that_failed_before_blocks_only_those_that_wait_for_it():
-    from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+    from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
     driver = Claiming(Host([owned("a", disks={DISK: "/data/data.img"}), owned("b"), owned("c")]))
     driver.inject_errors("configure", CommandFailed(("tool",), 1, "no"))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import DESTRUCTIVE, Field, Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
 from unit.module_utils._engine.world import GIB, Machine, World
 

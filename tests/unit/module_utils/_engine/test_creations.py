@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
 from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
 from unit.module_utils._engine.world import World, refusal

@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     ApiError,
     Refused,
     Timeout,
     Unavailable,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Address, Policy, Request
 
 from unit.module_utils._engine.test_waits import answers, ask, carry_out, running
 from unit.module_utils._engine.world import Machine, World, refusal

@@ -9,11 +9,11 @@ from contextlib import nullcontext
 from copy import deepcopy
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM, argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Platform as Options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import VM, argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Platform as Options
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 
 from suite import lists
 from suite.pairs import number_of_pairs

@@ -6,23 +6,23 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
-from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     InvalidInput,
     NotFound,
     Refused,
     Unavailable,
     Unsupported,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Field,
     Observation,
     Snapshot,
     Traits,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Platform
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
+from ansible_collections.polyvirt.core.plugins.module_utils._front import declaration, info
 
 WEB = Vm(
     "web",

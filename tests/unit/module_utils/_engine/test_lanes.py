@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     PartlyApplied,
     PolyvirtError,
     SomeFailed,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.module_utils._engine.test_task import IMAGE, ask, carry_out

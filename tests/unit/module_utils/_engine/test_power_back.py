@@ -8,16 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.power_back import NOTE
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     ApiError,
     PolyvirtError,
     Refused,
     Stale,
     Timeout,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     POWER_OFF,
     Field,
@@ -25,6 +23,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Request,
     Snapshot,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.progress.advance.power_back import NOTE
 
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
 

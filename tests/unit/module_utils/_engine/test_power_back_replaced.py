@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, SnapshotRequest
 
 from unit.module_utils._engine.test_power_back import House, carry_out, failing, found
 from unit.module_utils._engine.world import World, refusal

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Stale
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Stale
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 
 from unit.module_utils._engine.world import GIB, Machine, World
 

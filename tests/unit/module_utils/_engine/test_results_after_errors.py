@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, Snapshot
 
 from unit.module_utils._engine.world import Machine, World
 

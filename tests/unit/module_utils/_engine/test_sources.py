@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     NEVER,
     STOPPED,
@@ -18,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     Policy,
     Request,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 
 from unit.module_utils._engine.world import GIB, Machine, World
 

@@ -9,9 +9,9 @@ import threading
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import DESTRUCTIVE, Field, Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import DESTRUCTIVE, Field, Policy, Request
 
 from unit.module_utils._engine import claiming
 from unit.module_utils._engine.claiming import Claiming, Host

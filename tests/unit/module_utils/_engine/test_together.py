@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
 from unit.module_utils._engine.claiming import DISK, Claiming, Host, owned, path_of
 from unit.module_utils._engine.tasks import carried_out, new, together, vm

@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Address, Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Address, Policy, Request
 
 from unit.module_utils._engine.world import Machine, World, refusal
 

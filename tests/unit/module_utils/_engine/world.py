@@ -13,9 +13,9 @@ import concurrent.futures
 import threading
 from dataclasses import dataclass, field
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import model
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Field, Observation, Traits, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core import model
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Field, Observation, Traits, Vm
 
 GIB = 1 << 30
 

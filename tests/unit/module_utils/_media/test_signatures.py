@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._media import medium as product
 
 from unit.module_utils._media.server import ISO, NAME, checksum

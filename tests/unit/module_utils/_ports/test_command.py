@@ -9,7 +9,7 @@ import os
 import time
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.ceiling import call_timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed

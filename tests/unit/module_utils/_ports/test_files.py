@@ -10,7 +10,7 @@ import os
 import stat
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files, writes
 
 

@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, NotFound, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, NotFound, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import proxmox_api, proxmox_failures
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import (
     Account,

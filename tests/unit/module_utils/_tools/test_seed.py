@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import seed

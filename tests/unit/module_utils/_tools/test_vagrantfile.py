@@ -10,7 +10,7 @@ import subprocess
 from collections import Counter
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import errors
+from ansible_collections.polyvirt.core.plugins.module_utils._core import errors
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_native import native_lines
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import is_line, problems_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_values import is_line, problems_of
 from hypothesis import strategies as st
 
 from unit.roles.unattended_install.rendering import BCRYPT, HASH, layout, values

@@ -13,7 +13,7 @@ from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible.plugins.filter.mathstuff import FilterModule as MathFilters
 from ansible.plugins.test.core import TestModule as CoreTests
 from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import password_hash_for
-from ansible_collections.polyvirt.core.plugins.plugin_utils.catalogue import entries_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue import entries_of
 
 from collection_path import CHECKOUT
 

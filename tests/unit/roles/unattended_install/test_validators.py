@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.plugin_utils.answer_values import problems_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_values import problems_of
 
 from collection_path import cache
 from platforms.vmm.double import pf

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ntpath
 
-from ...._lifecycle.units import MIB
+from ...._core.units import MIB
 
 #: Bytes of a fixed VHDX beside its data: headers, log and metadata (ASSUMED; a VHD has less).
 _FIXED_OVERHEAD = 4 * MIB

@@ -9,8 +9,8 @@ import ntpath
 import re
 import zlib
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.units import GIB, MIB
+from ...._core.errors import Refused
+from ...._core.units import GIB, MIB
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of

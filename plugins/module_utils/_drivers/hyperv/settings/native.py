@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.model import LIVE, NEVER, POWER_OFF, STOPPED
+from ...._core.errors import Refused
+from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
 
 _COMMANDS = {
     "VM": "Set-VM",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import Refused
+from ...._core.errors import Refused
 from ...._ports import files
 from ...._ports.command import Commands
 from ...._tools import seed

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...._lifecycle.errors import Refused
+from ...._core.errors import Refused
 from ..mark import own_mark
 from .disks import DVD_LOCATION, SEED_LOCATION, drive_slot, dvd_drives
 

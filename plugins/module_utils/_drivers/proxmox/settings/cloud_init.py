@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ...._lifecycle.errors import ApiError
-from ...._lifecycle.ip_config import normalized
+from ...._core.errors import ApiError
+from ...._core.ip_config import normalized
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ...._lifecycle.errors import ApiError, InvalidInput, NotFound, Refused
+from ...._core.errors import ApiError, InvalidInput, NotFound, Refused
 from ...._ports import files
 from ...._tools import proxmox_values as values
 

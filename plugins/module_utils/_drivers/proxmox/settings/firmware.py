@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...._lifecycle.errors import Refused
+from ...._core.errors import Refused
 from ...._tools import proxmox_values as values
 
 #: {firmware: value of the option bios}.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ...._lifecycle.errors import ApiError, Refused
-from ...._lifecycle.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED
+from ...._core.errors import ApiError, Refused
+from ...._core.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 
-from ...._lifecycle.errors import ApiError, NotFound, Refused
-from ...._lifecycle.model import Address
+from ...._core.errors import ApiError, NotFound, Refused
+from ...._core.model import Address
 from ...._tools import proxmox_values as values
 
 _NETWORK = re.compile(r"net(\d+)")

@@ -13,10 +13,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.mark import with_settings
-from ...._lifecycle.settings import Setting, read_all
-from ...._lifecycle.units import MIB
+from ...._core.errors import Refused
+from ...._core.mark import with_settings
+from ...._core.units import MIB
+from ...._kit.settings import Setting, read_all
 from ...._tools import proxmox_values as values
 from .. import mark
 from .cloud_init import read_cloud_init, write_cloud_init

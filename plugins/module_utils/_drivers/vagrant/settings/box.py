@@ -14,7 +14,7 @@ import re
 from datetime import date
 from typing import NamedTuple
 
-from ...._lifecycle.errors import NotFound, Refused
+from ...._core.errors import NotFound, Refused
 from ...._ports import files
 
 

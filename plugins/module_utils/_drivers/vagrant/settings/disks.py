@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.units import MIB
+from ...._core.errors import Refused
+from ...._core.units import MIB
 
 #: Vagrant's own name for it.
 PRIMARY = "primary"

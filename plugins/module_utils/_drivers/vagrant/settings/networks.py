@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from ...._lifecycle.errors import Refused
+from ...._core.errors import Refused
 
 #: The key of the NIC through which Vagrant connects.
 FIRST_NIC = "0"

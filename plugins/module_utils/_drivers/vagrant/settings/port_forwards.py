@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import re
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.model import RUNNING
+from ...._core.errors import Refused
+from ...._core.model import RUNNING
 from ...._ports import files, net
 
 _PID_FILE = re.compile(r"ssh_(\d+)\.pid\Z")

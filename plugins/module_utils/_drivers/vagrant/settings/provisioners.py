@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import NotFound, Refused
-from ...._lifecycle.model import Secret
+from ...._core.errors import NotFound, Refused
+from ...._core.model import Secret
 from ...._ports import files
 
 

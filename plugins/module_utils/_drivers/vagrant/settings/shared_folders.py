@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import NotFound
+from ...._core.errors import NotFound
 from ...._ports import files
 
 

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ...._lifecycle.model import EMPTY
-from ...._lifecycle.settings import Setting, read_all
-from ...._lifecycle.units import MIB
+from ...._core.model import EMPTY
+from ...._core.units import MIB
+from ...._kit.settings import Setting, read_all
 from .disks import read_disks, write_disks
 from .networks import read_networks, write_networks
 from .provisioners import masked, read_provisioners

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import NotFound, Refused
-from ...._lifecycle.model import PAUSED, RUNNING
+from ...._core.errors import NotFound, Refused
+from ...._core.model import PAUSED, RUNNING
 from ...._ports import files
 from ..vbox_vm import parse_slot, slot_name
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.mark import own_mark
-from ...._lifecycle.units import MIB, human_size
+from ...._core.errors import Refused
+from ...._core.mark import own_mark
+from ...._core.units import MIB, human_size
 from ...._ports import files
 from ...._tools import vboxmanage_output as output
 from ..mark import write_mark

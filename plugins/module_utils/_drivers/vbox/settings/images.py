@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import CommandFailed, NotFound, Refused
-from ...._lifecycle.units import MIB, human_size
+from ...._core.errors import CommandFailed, NotFound, Refused
+from ...._core.units import MIB, human_size
 from ...._ports import files
 from ...._tools import disk_header, optical
 from ...._tools.vboxmanage import Busy

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
+from ...._core.errors import Refused
+from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
 
 #: Option of modifyvm -> its key in VBoxVm.values, if it differs.
 _KEYS = {

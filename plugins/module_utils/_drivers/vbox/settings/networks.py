@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...._lifecycle.errors import NotFound, Refused
+from ...._core.errors import NotFound, Refused
 from ...._tools import vboxmanage_output as output
 from ..vbox_vm import NETWORKS, NIC_MODELS, NIC_SYNONYMS, config_of, plain_mac
 

@@ -9,9 +9,9 @@ import hashlib
 import ipaddress
 import threading
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.forwards import ssh_through
-from ...._lifecycle.model import ON, RUNNING, SUSPENDED
+from ...._core.errors import Refused
+from ...._core.model import ON, RUNNING, SUSPENDED
+from ...._kit.forwards import ssh_through
 from ...._ports import net
 from ...._tools.vboxmanage_machine import Forward
 from ..vbox_vm import SSH_RULE, forwards_of

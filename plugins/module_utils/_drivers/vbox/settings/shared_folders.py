@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ...._lifecycle.errors import NotFound, Refused
+from ...._core.errors import NotFound, Refused
 from ...._ports import files
 
 

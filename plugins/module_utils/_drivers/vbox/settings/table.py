@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ...._lifecycle.settings import Setting
-from ...._lifecycle.units import MIB
+from ...._core.units import MIB
+from ...._kit.settings import Setting
 
 _SWITCH = {True: "on", False: "off"}
 #: Device in boot_order -> VirtualBox's name of it.

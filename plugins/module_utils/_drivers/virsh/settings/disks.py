@@ -9,9 +9,9 @@ import re
 import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
-from ...._lifecycle.errors import CommandFailed, Refused
-from ...._lifecycle.model import LIVE, NEVER, NEXT_BOOT, Field
-from ...._lifecycle.units import human_size
+from ...._core.errors import CommandFailed, Refused
+from ...._core.model import LIVE, NEVER, NEXT_BOOT, Field
+from ...._core.units import human_size
 from ...._ports import files, writes
 from ..definition import file_of, file_or_device_of, find_or_add_child, source_of, target_of
 

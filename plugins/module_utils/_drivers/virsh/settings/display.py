@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ET
 
-from ...._lifecycle.errors import NotFound, Refused
-from ...._lifecycle.units import KIB
+from ...._core.errors import NotFound, Refused
+from ...._core.units import KIB
 from ...._ports import files
 
 #: This type only renders for another display, so it is not counted as a display.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Optional
 
-from ...._lifecycle.errors import CommandFailed, Refused, Unsupported
-from ...._lifecycle.planned import planned
+from ...._core.errors import CommandFailed, Refused, Unsupported
+from ...._core.planned import planned
 from ...._tools import virsh as tool
 from ...._tools import virsh_output as output
 from ..definition import ARCHITECTURE, machine_type

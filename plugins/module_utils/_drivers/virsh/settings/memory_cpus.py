@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.model import LIVE, NEXT_BOOT, Field
-from ...._lifecycle.units import GIB, KIB, MIB, human_size
+from ...._core.errors import Refused
+from ...._core.model import LIVE, NEXT_BOOT, Field
+from ...._core.units import GIB, KIB, MIB, human_size
 from ...._ports import files
 
 #: {option: option for its maximum}, and the reverse.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ...._lifecycle.errors import Refused
+from ...._core.errors import Refused
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
 _VERSIONED_MACHINE_TYPES = {

@@ -12,8 +12,8 @@ import copy
 import os
 import xml.etree.ElementTree as ET
 
-from ...._lifecycle.errors import CommandFailed, NotFound, Refused
-from ...._lifecycle.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED, Field
+from ...._core.errors import CommandFailed, NotFound, Refused
+from ...._core.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED, Field
 from ...._ports import files
 from ...._tools import virsh_output as output
 from ..definition import find_or_add_child, source_of

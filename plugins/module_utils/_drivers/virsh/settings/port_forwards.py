@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 
-from ...._lifecycle.errors import Refused
-from ...._lifecycle.forwards import check_host_ports
-from ...._lifecycle.model import Field
-from ...._lifecycle.simulate import changed_config
+from ...._core.errors import Refused
+from ...._core.model import Field
+from ...._core.simulate import changed_config
+from ...._kit.forwards import check_host_ports
 from ...._tools.virsh_output import version_numbers
 
 #: libvirt 9.0 supports passt too, but not with SELinux or AppArmor, nor in every build (Debian's rejects it).

@@ -13,8 +13,8 @@ import os
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from ...._lifecycle.errors import NotFound, PolyvirtError, Refused, Unsupported
-from ...._lifecycle.model import Field
+from ...._core.errors import NotFound, PolyvirtError, Refused, Unsupported
+from ...._core.model import Field
 from ...._ports import files
 from ...._tools import virsh_output as output
 from ..definition import Definition

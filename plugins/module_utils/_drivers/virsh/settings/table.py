@@ -8,7 +8,7 @@ The same functions create and change a VM: the settings of a new VM are written 
 
 from __future__ import annotations
 
-from ...._lifecycle.settings import Setting, read_all
+from ...._kit.settings import Setting, read_all
 from ..definition import Definition
 from .display import read_display, read_serial_log, write_display, write_serial_log
 from .firmware import (

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import NotFound, Refused
-from ...._lifecycle.planned import deleted_files
-from ...._lifecycle.units import MIB, human_size
+from ...._core.errors import NotFound, Refused
+from ...._core.planned import deleted_files
+from ...._core.units import MIB, human_size
 from ...._ports import files
 from ...._tools import disk_header
 from ..observe import bases_of

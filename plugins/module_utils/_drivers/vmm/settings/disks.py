@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ...._lifecycle.errors import PolyvirtError
-from ...._lifecycle.units import MIB
+from ...._core.errors import PolyvirtError
+from ...._core.units import MIB
 from ...._ports import files
 from ...._tools import seed
 from ...._tools.seed_network import macs_by_place

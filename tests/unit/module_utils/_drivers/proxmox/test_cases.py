@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import ProxmoxReader
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.access import Account, Token, User

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import account, check_version
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput, Unavailable
 
 TOKEN = {"api_host": "pve1", "api_user": "ci@pve", "api_token_id": "t", "api_token_secret": "hidden"}
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import ApiError, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, Unavailable
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import User

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 

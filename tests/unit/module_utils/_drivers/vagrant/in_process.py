@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Timeout, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, reader
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import together
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError, Timeout, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests, snapshot_requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 from ansible_collections.polyvirt.core.plugins.modules import (

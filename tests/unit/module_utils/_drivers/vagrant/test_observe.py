@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import pending
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import reader
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ssh_record
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.differences import pending
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrant_output import Ssh
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_states import state

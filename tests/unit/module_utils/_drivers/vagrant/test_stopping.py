@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vagrant.in_process import World

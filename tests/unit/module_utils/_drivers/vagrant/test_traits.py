@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import Busy
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     LIVE,
     NEVER,
     PAUSED,
@@ -20,6 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SnapshotRequest,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import Busy
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.traits import vagrant_traits
 
 LIBVIRT = vagrant_traits({"libvirt"})
 

@@ -9,8 +9,8 @@ test, which gets the settings files.
 
 from __future__ import annotations
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.observe import with_addresses
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._tools.vbox_recordings import recorded

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, SnapshotRequest, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import images
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request, SnapshotRequest, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm

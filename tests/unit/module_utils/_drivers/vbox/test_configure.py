@@ -8,11 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import Known, vbox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
     LIVE,
     NEVER,
@@ -26,6 +23,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SnapshotRequest,
     Vm,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings import native
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import Known, vbox_traits
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, observed, snapshot, task
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.units import human_size
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.units import human_size
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task

@@ -9,8 +9,8 @@ import os
 import shutil
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import File, Step
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import File, Step
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, driver_of, observed, snapshot, task
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm

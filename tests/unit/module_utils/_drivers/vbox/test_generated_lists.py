@@ -10,12 +10,12 @@ import re
 from contextlib import contextmanager
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._core import options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX, VM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 
 from suite import lists
 from suite.pairs import number_of_pairs

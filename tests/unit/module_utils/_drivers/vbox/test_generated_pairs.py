@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
     PAUSED,
     RUNNING,
     STOPPED,
     SUSPENDED,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import STATES
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import STATES
 from hypothesis import strategies as st
 
 from suite.pairs import UNDISTURBED, Pair, assert_true, pairs

@@ -9,10 +9,10 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Request
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
 from unit.module_utils._drivers.vbox.in_process import MIB, info, task
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import config_of
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
     PAUSED,
     RUNNING,
@@ -18,6 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     UNKNOWN,
     Target,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_states import state as power_of
 
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
 
 from unit.module_utils._drivers.vbox.in_process import MIB, InProcess, info, observed, task
 from unit.module_utils._tools.vbox_recordings import recorded

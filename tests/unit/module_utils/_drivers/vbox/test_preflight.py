@@ -9,7 +9,7 @@ import os
 import shutil
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, InProcess, observed, task

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Policy, Request
 
 from platforms.virtualbox.tasks import SMALL
 from unit.module_utils._drivers.vbox.in_process import driver_of, several, task

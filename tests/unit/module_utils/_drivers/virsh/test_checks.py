@@ -8,11 +8,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, machine_xml, recorded

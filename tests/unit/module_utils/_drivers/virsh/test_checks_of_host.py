@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import host_checks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.host_checks import (
     check_host,
     check_host_resources,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, domain, driver_of, failed, volume

@@ -9,8 +9,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
     BASE,
     DELETE,
     FILE,
@@ -18,8 +17,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.claims im
     WRITE,
     Claim,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import RUNNING, SUSPENDED, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, SUSPENDED, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
 
 from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.virsh.answers import FakeVirsh, disk, domain

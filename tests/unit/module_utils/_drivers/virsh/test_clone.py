@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.clone import clone
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import file_of, target_of
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 

@@ -10,10 +10,10 @@ import os
 import subprocess
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone, storage
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims

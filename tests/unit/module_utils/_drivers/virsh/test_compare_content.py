@@ -9,14 +9,14 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import compare_content
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     CommandFailed,
     NotFound,
     Refused,
     Unavailable,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Snapshot, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Snapshot, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import compare_content
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 

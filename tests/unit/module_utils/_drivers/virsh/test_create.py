@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import read_settings
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost

@@ -9,12 +9,12 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import (
     MARK_NAMESPACE,
     Definition,
     backing_files,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 
 from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml, with_devices, with_metadata
 

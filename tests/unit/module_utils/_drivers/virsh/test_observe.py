@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import describe, describe_counters
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import observe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.results import describe, describe_counters
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
 
 from unit.module_utils._drivers.virsh.answers import UUID, failed, recorded
 from unit.module_utils._drivers.virsh.test_observe import machine, observe_all, virsh_with

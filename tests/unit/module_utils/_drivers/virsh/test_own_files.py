@@ -10,17 +10,17 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Observation,
     Plan,
     Policy,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan_delete import delete_step
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_delete import delete_step
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.claims import VirshClaims
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.own_files import files_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 

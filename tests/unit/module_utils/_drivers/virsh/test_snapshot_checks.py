@@ -9,13 +9,13 @@ import shlex
 import subprocess
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import (
     leftovers,
     with_leftover_snapshots,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Plan, Snapshot, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 

@@ -9,12 +9,12 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import snapshots
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import MARK_NAMESPACE
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import SnapshotXml
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.module_utils._drivers.virsh.answers import UUID, FakeVirsh, driver_of, failed, machine_xml, recorded

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage as storage_file
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg

@@ -8,10 +8,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import storage
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_plan
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 

@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.reader import is_local
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
     LIVE,
     NEXT_BOOT,
@@ -22,7 +19,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model imp
     SnapshotRequest,
     Vm,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.reader import is_local
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
 from unit.module_utils._drivers.virsh.answers import FakeVirsh

@@ -13,15 +13,15 @@ from pathlib import Path
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._core import options
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import argument_spec
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import checks, edit, host, observe
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver import VmmDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VM, VMM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle import options
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.options import argument_spec
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vmctl import Vmctl

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VMM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.request import requests
 
 from suite import lists
 from suite.pairs import number_of_pairs

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.definition import (
     Definition,
     Nic,
@@ -22,8 +24,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_
     merged,
     split,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.mark import empty_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vm_conf import read
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Completed
 

@@ -9,8 +9,8 @@ import os
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.settings import disk_checks
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.host_plan import plan_host
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_conf import parse
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.wsl_host import FEATURES, PROGRAMS, WslState
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.box import (
     SYSTEMS,
     box_of,
     end_of_life_warning,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
 
 VM = Vm(name="web")

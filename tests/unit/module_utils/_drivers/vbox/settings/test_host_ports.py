@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.port_forwards import HostPorts
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_machine import Forward
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Target
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, SMALL, InProcess, driver_of, observed, task
 

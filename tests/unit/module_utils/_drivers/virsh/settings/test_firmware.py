@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
     normalize_firmware,
@@ -17,8 +19,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     write_secure_boot,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.storage import Storage
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Vm
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, recorded
 from unit.module_utils._drivers.virsh.test_definition import flat

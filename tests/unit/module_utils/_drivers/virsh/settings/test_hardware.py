@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import check_hardware
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,

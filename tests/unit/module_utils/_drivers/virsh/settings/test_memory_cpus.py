@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS, read_settings
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
 
 from unit.module_utils._drivers.virsh.answers import UUID, machine_xml
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written

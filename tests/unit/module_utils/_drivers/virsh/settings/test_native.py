@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import (
     check_native,
     same_native,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Vm
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,16 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    LIVE,
+    NEXT_BOOT,
+    Change,
+    Plan,
+    Step,
+    Vm,
+)  # fmt: skip
+from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import Listing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
     NETWORK_LISTS,
@@ -14,16 +24,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     start_networks,
     starting_effects,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import CommandFailed, NotFound, Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import (
-    LIVE,
-    NEXT_BOOT,
-    Change,
-    Plan,
-    Step,
-    Vm,
-)  # fmt: skip
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.simulate import simulate
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 
 from unit.module_utils._drivers.claimed import check_claims

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import networks as networks_file
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import port_forwards
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
 from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import shared_folders
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import write_setting
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import NotFound, Refused, Unsupported
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import (
     bus_of,
     cost_of_hot_plug,
@@ -13,9 +16,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     slot_name,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.model import LIVE, NEXT_BOOT, Change, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._lifecycle.plan import plan
 
 from unit.tables.rows import ask
 

@@ -1,0 +1,420 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The data model: the observed VM, the request for it, and the plan to get there. Data only, no actions.
+
+Sizes are bytes, times are seconds. Keys of ``config`` (and ``active``) are names of options; their values are:
+
+* a scalar: ``cpus`` (int), ``memory`` (bytes), ``tags`` (sorted tuple), ``iso`` (path, empty for none) ...
+* a record: ``display``, or ``cloud_init`` where the platform itself passes it on -> attribute -> value
+* a collection: ``disks`` by slot, ``networks`` by position ("0", "1" ...), ``port_forwards`` and ``shared_folders``
+  by name -> attribute -> value; ``native`` by the platform's key -> value
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Callable, Optional
+
+from .options import VM
+
+ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
+SUSPENDED, FAILED, UNKNOWN = "suspended", "failed", "unknown"
+POWERS = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED, UNKNOWN)
+#: Power states in which a VM has memory contents, so that changes with the cost POWER_OFF are not possible.
+ON = (RUNNING, PAUSED, SUSPENDED, FAILED)
+
+#: What a change costs, cheapest first.
+LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE = "live", "next_boot", "power_off", "destructive"
+#: A change that is not possible at all; the field's ``instead`` names the alternative.
+NEVER = "never"
+COSTS = (LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE, NEVER)
+
+VERBS = (
+    "create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "suspend", "reset", "delete",
+    "snapshot", "restore", "drop_snapshot",
+)  # fmt: skip
+
+#: Default time for a guest to shut down, in seconds.
+STOP_TIMEOUT = 120
+
+#: The functions for these verbs are in power.py and snapshots.py of a driver. Other verbs have a file of the same name.
+POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
+SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
+
+#: The facets for an info module that reads only the platform's list of all VMs.
+LIST = frozenset({"list"})
+
+COLLECTIONS = tuple(name for name, option in VM.items() if option.key)
+EMPTY: Mapping = {}
+
+
+class Secret(str):
+    """A string that results, diffs and invocations never show; compared like any other string."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a VM. ``source`` is lease, agent, arp ...; a lease does not prove that the guest is running."""
+
+    address: str
+    source: str
+    mac: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a VM uses of its host; None where the platform does not report it, or the VM does not run.
+
+    ``cpu_time`` and ``uptime`` are seconds since the VM was started, ``memory_used`` and ``disk_used`` are bytes.
+    """
+
+    cpu_time: Optional[float] = None
+    memory_used: Optional[int] = None
+    disk_used: Optional[int] = None
+    uptime: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot. ``power`` is the power state of the VM when it was taken; ``kind`` is the platform's name for it.
+
+    ``created`` is in seconds since 1970; None if planned or unknown. ``current``: the disks are based on it.
+    ``unfinished`` is the reason why it cannot be used, such as an interrupted creation or deletion; empty if it can.
+    """
+
+    name: str
+    id: Optional[str] = None
+    parent: Optional[str] = None
+    power: str = STOPPED
+    description: str = ""
+    config: Optional[Mapping] = None
+    kind: str = ""
+    created: Optional[float] = None
+    current: bool = False
+    unfinished: str = ""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that the VM uses. ``role`` is disk, medium (ISO image), nvram, support (cloud-init seed ISO) or no file
+    (a volume, device or network image).
+
+    ``ours``: created by this collection. ``used_by``: other users. ``bound``: always deleted together with the VM.
+    """
+
+    path: str
+    role: str
+    ours: bool = False
+    used_by: tuple = ()
+    bound: bool = False
+
+
+@dataclass(frozen=True)
+class Vm:
+    """A VM as observed. A field is None if the platform does not have it or did not report it.
+
+    ``config`` are the stored settings, ``active`` those it runs with. ``recipe``: the file from which the platform
+    creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
+    deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
+    to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
+    compared.
+    """
+
+    name: str
+    id: Optional[str] = None
+    power: str = STOPPED
+    reason: str = ""
+    busy: Optional[str] = None
+    persistent: bool = True
+    config: Mapping = field(default_factory=dict)
+    active: Optional[Mapping] = None
+    snapshots: Sequence[Snapshot] = ()
+    addresses: Sequence[Address] = ()
+    ssh: Optional[Mapping] = None
+    mark: Optional[Mapping] = None
+    files: Sequence[File] = ()
+    restarted: bool = False
+    restored: Optional[str] = None
+    recipe: Optional[str] = None
+    lost: bool = False
+    reported: Optional[str] = None
+    effective: Mapping = field(default_factory=dict)
+    counters: Counters = Counters()
+
+    @property
+    def on(self):
+        return self.power in ON
+
+    @property
+    def owned(self):
+        """True if the mark belongs to this VM; clones and imports made by users have the mark of another VM."""
+        return bool(self.mark) and self.id is not None and self.mark.get("id") == self.id
+
+    def having(self, **changes):
+        return replace(self, **changes)
+
+    @classmethod
+    def absent(cls, name):
+        return cls(name=name, power=ABSENT)
+
+
+@dataclass(frozen=True)
+class SnapshotRequest:
+    """``state`` is present, absent or restored; ``power`` is "snapshot" (end in the snapshot's power state) or "keep".
+
+    ``include_memory`` None and empty ``kind``: the platform decides. ``keep_last``: how many of a series to keep.
+    """
+
+    name: str
+    state: str = "present"
+    description: Optional[str] = None
+    include_memory: Optional[bool] = None
+    kind: str = ""
+    children: bool = False
+    keep_last: Optional[int] = None
+    power: str = "snapshot"
+
+    @property
+    def options_used_to_take(self):
+        """The options that are set, but have an effect only when the snapshot is taken."""
+        given = {"description": self.description, "include_memory": self.include_memory, "kind": self.kind or None}
+        return [option for option, value in given.items() if value is not None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which two snapshots of a VM to compare, by name or id; ``after`` None is the current VM.
+
+    ``content``: also compare the files on its disks; ``text``: also return a diff of each text file.
+    """
+
+    before: str
+    after: Optional[str] = None
+    content: bool = False
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Options that control how changes are made. ``stop_mode`` None: the most graceful mode of the platform.
+
+    ``at_start`` are arguments of the last start of the task, which is a cold start.
+    """
+
+    stop_mode: Optional[str] = None
+    stop_timeout: Optional[int] = None
+    timeout: int = 300
+    wait_for: str = "state"
+    allow_restart: bool = False
+    allow_recreate: bool = False
+    delete_disks: str = "owned"
+    purge: frozenset = frozenset()
+    on_failure: str = "rollback"
+    at_start: Mapping = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The desired state of one VM. ``config`` and ``creation`` contain only options that the task sets.
+
+    In collections, None means that the entry must be removed. A key such as ``#0`` is a position, not a name.
+    """
+
+    name: Optional[str] = None
+    id: Optional[str] = None
+    state: str = "present"
+    config: Mapping = field(default_factory=dict)
+    creation: Mapping = field(default_factory=dict)
+    snapshot: Optional[SnapshotRequest] = None
+    policy: Policy = Policy()
+
+    @property
+    def label(self):
+        return self.name or self.id
+
+    def target(self):
+        """Return the state to confirm at the end: without actions that are done only once (restart, restore)."""
+        state = "started" if self.state == "restarted" else self.state
+        restored = self.snapshot is not None and self.snapshot.state == "restored"
+        return replace(self, state=state, snapshot=None if restored else self.snapshot)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. ``attribute`` None: the whole entry is added (``old`` is None) or removed (``new`` is None).
+
+    ``beside`` are all values requested for the same VM or the same entry: the cost may depend on them.
+    """
+
+    field: str
+    old: Any
+    new: Any
+    key: Optional[str] = None
+    attribute: Optional[str] = None
+    cost: str = LIVE
+    beside: Mapping = dataclasses.field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def path(self):
+        return ".".join(part for part in (self.field, self.key, self.attribute) if part)
+
+    @property
+    def kind(self):
+        """The key of this change in ``Traits.fields``: cpus, disks.size, disks.add, disks.remove, native ..."""
+        if self.field in COLLECTIONS and self.attribute is None:
+            return f"{self.field}.{'add' if self.old is None else 'remove'}"
+        return f"{self.field}.{self.attribute}" if self.attribute else self.field
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a plan. ``also`` are texts about side effects; ``note`` is a text for the result."""
+
+    verb: str
+    changes: Sequence[Change] = ()
+    arguments: Mapping = field(default_factory=dict)
+    cost: str = LIVE
+    also: Sequence[str] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing is changed. ``kind`` is refused, unsupported or not_found."""
+
+    message: str
+    remedy: str = ""
+    kind: str = "refused"
+
+    def __str__(self):
+        return f"{self.message} {self.remedy}".strip()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in ``segments``; after each, the result must be observed. ``busy``: why to observe and plan again later."""
+
+    before: Vm
+    after: Vm
+    segments: Sequence[Sequence[Step]] = ()
+    refusal: Optional[Refusal] = None
+    busy: Optional[str] = None
+    not_compared: Sequence[str] = ()
+
+    @property
+    def steps(self):
+        return [step for segment in self.segments for step in segment]
+
+    @property
+    def changed(self):
+        return bool(self.segments)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The result of an observation: the requested VMs that exist, all names on the platform, and errors."""
+
+    vms: Sequence[Vm] = ()
+    known: Sequence[str] = ()
+    errors: Mapping = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which VM to observe: by ``id`` if it is set, else by ``name``."""
+
+    name: Optional[str] = None
+    id: Optional[str] = None
+
+    def selects(self, vm):
+        return vm.id == self.id if self.id else vm.name == self.name
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a platform supports for one field, as data.
+
+    ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
+    if ``==`` is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
+    ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
+    if a restart does not help because the VM stays off after the change.
+    """
+
+    cost: Any = NEXT_BOOT
+    readable: bool = True
+    choices: Optional[Sequence] = None
+    minimum: Optional[int] = None
+    maximum: Optional[int] = None
+    same: Callable = lambda found, asked: found == asked
+    instead: str = ""
+    free_before_creation: bool = False
+    while_on: str = ""
+
+    def cost_of(self, vm, change):
+        return self.cost(vm, change) if callable(self.cost) else self.cost
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a platform of this version on this host supports. ``fields``: by Change.kind and by creation input.
+
+    ``restored_as``: {power state of a snapshot: power state of the VM after its restore}, where they differ: VirtualBox
+    and Hyper-V leave a VM suspended that was running. ``power_after_create``: Vagrant starts the VMs that it creates.
+    ``inherited`` returns the settings that a new VM has from its creation options, such as a template.
+    ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
+    ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
+    ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
+    (kind, power) of the snapshot that a request takes. ``lanes_at_once``: lanes to process in parallel, to hide latency
+    without overloading the platform.
+    ``harmless``: values of ``Vm.busy`` that do not change a running VM or its settings (a backup). If nothing is to be
+    changed, the task does not wait until they end.
+    ``synchronous_verbs``: complete when the driver returns, so the next step is sent together with them. The driver
+    gets the VM as it was before the first of these steps.
+    ``folded`` returns what all spellings of a name or id have in common; on most platforms there is only one.
+    ``unique_names``: no two VMs can have the same name.
+    ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
+    ``copies_running``: the platform can make a full clone of a running VM.
+    ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
+    """
+
+    platform: str
+    version: str = ""
+    powers: frozenset = frozenset({STOPPED, RUNNING, PAUSED, SUSPENDED})
+    verbs: frozenset = frozenset(VERBS)
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    sources: Sequence[str] = ("image", "clone", "iso", "disks")
+    defaults: Mapping = field(default_factory=dict)
+    stop_modes: Sequence[str] = ("graceful", "force", "graceful_then_force")
+    instead: Mapping[str, str] = field(default_factory=dict)
+    slot: Callable[[int], str] = "disk{}".format
+    folded: Callable[[str], str] = str
+    unique_names: bool = True
+    name_fault: Callable[[str], Optional[str]] = lambda name: None
+    id_fault: Optional[Callable[[str], Optional[str]]] = None
+    snapshot_name_fault: Callable[[str], Optional[str]] = lambda name: None
+    taken_as: Callable = lambda vm, asked: (asked.kind, vm.power)
+    restored_as: Mapping[str, str] = field(default_factory=dict)
+    power_after_create: str = STOPPED
+    linked_format: Optional[str] = None
+    cloned_with: frozenset = frozenset()
+    not_cloned: frozenset = frozenset()
+    lanes_at_once: int = 4
+    harmless: frozenset = frozenset()
+    synchronous_verbs: frozenset = frozenset()
+    suspended_counts_as_stopped: bool = False
+    stop_timeout: int = STOP_TIMEOUT
+    transient: Callable[[Exception], bool] = lambda error: False
+    side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
+    copies_running: bool = False
+    inherited: Callable[[Mapping], Mapping] = lambda creation: {}
+    adjust: Callable = lambda vm, config: config
+
+    @cached_property
+    def records(self):
+        """Names of settings that are a dictionary, such as display; its attributes are compared one by one."""
+        return {kind.partition(".")[0] for kind in self.fields if "." in kind} - {*COLLECTIONS}

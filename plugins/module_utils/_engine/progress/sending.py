@@ -1,0 +1,139 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send the steps of a segment; retry after temporary errors, and check the VM's state after all others. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..._core.model import ABSENT, STOPPED
+from ..._core.simulate import simulate
+from ..observe import planning_facets
+from . import failures
+from .ending import fail, finish
+from .guests import wait_for_guest
+from .power_back import with_way_back
+from .replan import is_outdated, planned_again
+from .state import (
+    ANSWERS,
+    CREATING,
+    FIRST_OBSERVATION,
+    FIRST_PAUSE,
+    JUDGING,
+    POWER_BACK,
+    POWER_ONLY,
+    READY,
+    REPLANNING,
+    RETRYING,
+    SHOWN_BY_POWER,
+    STOPPING,
+    WAITING,
+    Observe,
+    Send,
+    facets_of_end,
+    has_arrived,
+    observe_later,
+    wrote_with,
+)  # fmt: skip
+
+
+def next_segment(progress):
+    """Send the next segment; if all steps are done, wait for the guest, or finish."""
+    first, end = progress.segment
+    if first == end:
+        is_awaited = progress.policy.wait_for != "state" and progress.error is None
+        return wait_for_guest(progress) if is_awaited else finish(progress)
+    steps = progress.plan.steps[first:end]
+    expected = simulate(progress.vm, steps)
+    return replace(_resend(progress), expected=expected, pause=FIRST_PAUSE, last_error=None)
+
+
+def _resend(progress):
+    """Send the segment from its first step that is not done."""
+    steps = progress.plan.steps[progress.done : progress.segment[1]]
+    return replace(progress, phase=READY, wish=Send(tuple(steps)), due=progress.at)
+
+
+def after_steps(progress, event):
+    _first, end = progress.segment
+    done_steps = progress.wish.steps if event.error is None else progress.wish.steps[: event.done]
+    created = progress.created or any(step.verb in CREATING for step in done_steps)
+    wrote = wrote_with(progress, event)
+    progress = replace(progress, wrote=wrote, last_wrote=event.wrote, created=created, since=progress.at)
+    if event.error is None:
+        return _await_end(progress)
+    # The last step counts as done only when its end was observed; until then, it may be sent again.
+    progress = replace(progress, done=min(progress.done + event.done, end - 1), last_error=event.error)
+    if is_outdated(progress, event):
+        wish = Observe(planning_facets([progress.request], progress.traits))
+        return replace(progress, phase=REPLANNING, wish=wish, due=progress.at, pause=FIRST_PAUSE)
+    if progress.traits.transient(event.error) and progress.patience > 0:
+        return observe_later(progress, RETRYING, POWER_ONLY)
+    wish = Observe(facets_of_end(progress))
+    return replace(progress, phase=JUDGING, wish=wish, due=progress.at, pause=FIRST_OBSERVATION)
+
+
+def _await_end(progress):
+    phase = STOPPING if progress.last_step.verb == "stop" else WAITING
+    progress = replace(progress, due=progress.at, requested_at=progress.at, pause=FIRST_OBSERVATION, last_error=None)
+    return replace(progress, phase=phase, wish=Observe(facets_of_end(progress)))
+
+
+def complete(progress):
+    """The end of the segment was observed."""
+    return next_segment(replace(progress, done=progress.segment[1], last_error=None))
+
+
+def while_retrying(progress, _event):
+    first, end = progress.segment
+    # The power state does not show whether settings were changed, so these steps are sent again.
+    is_power_only = all(step.verb in SHOWN_BY_POWER for step in progress.plan.steps[first:end])
+    if is_power_only and has_arrived(progress):
+        return complete(progress)
+    return _resend(_after_creation(progress) if _is_created(progress) else progress)
+
+
+def _is_created(progress):
+    """Return whether the next step would create a VM that already exists, and other steps of the segment follow."""
+    is_creation = progress.plan.steps[progress.done].verb in CREATING
+    return is_creation and progress.vm.power != ABSENT and progress.done + 1 < progress.segment[1]
+
+
+def _after_creation(progress):
+    return replace(progress, done=progress.done + 1)
+
+
+def while_replanning(progress, event):
+    """Continue with a new plan for the changed VM, or fail and report what the new plan would do beyond the first."""
+    if progress.vm.power == ABSENT:
+        return fail(progress, failures.gone(progress))
+    new, beyond = planned_again(progress, event.known)
+    if new.busy and progress.patience > 0:
+        return observe_later(progress, REPLANNING, progress.wish.facets)
+    if new.busy or new.refusal or beyond:
+        return fail(progress, failures.outdated(progress, new, beyond))
+    return next_segment(replace(progress, plan=new, replanned=True))
+
+
+def while_judging(progress, _event):
+    """Ignore the error if the VM has the expected state, for example because someone else did the same meanwhile."""
+    if progress.vm.busy and progress.patience > 0:
+        return observe_later(progress, JUDGING, progress.wish.facets)
+    harmless = progress.last_step.verb in SHOWN_BY_POWER and isinstance(progress.last_error, ANSWERS)
+    # A VM that someone else created meanwhile may be running; whether it is as requested is checked at the end.
+    exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
+    if harmless and (exists or has_arrived(progress)):
+        return complete(replace(progress, ignored_error=progress.last_error))
+    if harmless and _is_created(progress):
+        return _resend(_after_creation(progress))
+    return fail(progress, progress.last_error)
+
+
+def before_power_back(progress, _event):
+    """Bring the VM back to its previous power state, unless it is not off: then nothing has to be done."""
+    if progress.vm.power != STOPPED:
+        return finish(progress)
+    if progress.vm.busy and progress.patience > 0:
+        return observe_later(progress, POWER_BACK, progress.wish.facets)
+    return next_segment(with_way_back(progress))

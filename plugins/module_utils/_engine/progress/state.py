@@ -1,0 +1,185 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data of the state machine: the progress of one VM, the events that change it, and the wishes (next actions)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+from ..._core.errors import ApiError, CommandFailed, PolyvirtError, Timeout
+from ..._core.model import ABSENT, POWER_VERBS, Step, Vm
+
+CREATING = frozenset({"create", "clone"})
+#: Seconds between two observations of a busy VM; the pause grows from FIRST to LONGEST.
+FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = 1, 5, 0.1
+#: The same while waiting for the end of this task's own steps.
+FIRST_OBSERVATION, LONGEST_OBSERVATION = 0.1, 1
+#: Verbs that change the power state of a VM. A reset does not.
+MOVES = POWER_VERBS - {"reset"}
+#: The power state shows whether these verbs succeeded.
+SHOWN_BY_POWER = MOVES | CREATING | {"delete"}
+#: Errors with which a platform rejects a request, perhaps because the VM already has the requested state.
+ANSWERS = (ApiError, CommandFailed, Timeout)
+#: The facets to observe while waiting for a power state.
+POWER_ONLY = frozenset({"power"})
+#: The facets to observe after a creation, and before a VM is brought back to its previous power state.
+CREATED = frozenset({"power", "config"})
+
+# Phases. READY: steps can be sent, or were sent and have not returned. RETRYING: wait before sending again, as the
+# platform was busy. WAITING: wait for the end of a segment. STOPPING: the guest was requested to shut down. KILLING: it
+# is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
+# changed the VM after planning. GUEST: wait for its address or SSH. UNDOING: an unfinished creation is removed.
+# POWER_BACK: the task failed after it stopped the VM, which may have to be brought back to its previous power state.
+# CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
+READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
+JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
+POWER_BACK, CONFIRMING, OVER = "power_back", "confirming", "over"
+#: The time in these phases counts towards the option ``timeout``.
+PATIENT = frozenset({RETRYING, WAITING, KILLING, JUDGING, REPLANNING, GUEST, UNDOING, POWER_BACK, CONFIRMING})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Event: the driver has returned, ``done`` steps are complete. ``wrote``: something was changed (None: unknown)."""
+
+    done: int = 0
+    error: Optional[PolyvirtError] = None
+    wrote: Optional[bool] = True
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Event: the VM was observed, or could not be. ``known`` are all names on the platform."""
+
+    vm: Optional[Vm] = None
+    error: Optional[PolyvirtError] = None
+    known: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Probed:
+    """Event: the endpoints were probed; the one that answered, or None."""
+
+    endpoint: Any = None
+
+
+@dataclass(frozen=True)
+class Send:
+    """Wish: the driver must carry out ``steps``."""
+
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Wish: observe at least these facets. ``final``: can be delayed until all other VMs need their final one, too."""
+
+    facets: frozenset
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Wish: probe whether one of these endpoints answers."""
+
+    endpoints: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` is the number of complete steps; ``patience`` is the remaining time for waiting in seconds.
+
+    ``left_out`` are numbers of steps that were not done, although later ones were: those to the previous power state.
+    ``wrote``: something was changed (None: unknown); ``last_wrote`` is the same for the steps that were sent last.
+    """
+
+    request: Any
+    traits: Any
+    plan: Any
+    vm: Vm
+    patience: float
+    phase: str = READY
+    wish: Any = None
+    due: float = 0
+    at: float = 0
+    done: int = 0
+    left_out: Sequence[int] = ()
+    wrote: Optional[bool] = False
+    last_wrote: Optional[bool] = False
+    created: bool = False
+    undone: bool = False
+    expected: Optional[Vm] = None
+    since: float = 0
+    requested_at: float = 0
+    pause: float = FIRST_PAUSE
+    error: Optional[PolyvirtError] = None
+    last_error: Optional[PolyvirtError] = None
+    #: An error after which the VM had the expected state; the final check reports it if the VM is not as requested.
+    ignored_error: Optional[PolyvirtError] = None
+    replanned: bool = False
+    notes: Mapping = field(default_factory=dict)
+    tried: Sequence[Any] = ()
+    answered: Any = None
+
+    @property
+    def label(self):
+        return self.request.label
+
+    @property
+    def policy(self):
+        return self.request.policy
+
+    @property
+    def segment(self):
+        """(first, end) indexes of the current segment: its steps are sent without an observation between them."""
+        first = 0
+        for segment in self.plan.segments:
+            if self.done < first + len(segment):
+                return first, first + len(segment)
+            first += len(segment)
+        return first, first
+
+    @property
+    def last_step(self):
+        return self.plan.steps[self.segment[1] - 1]
+
+    @property
+    def completed(self):
+        """The numbers of the complete steps."""
+        return [number for number in range(self.done) if number not in self.left_out]
+
+    @property
+    def is_recreated(self):
+        """Whether the VM is being recreated, so that a VM with this name may have a new id."""
+        verbs = [step.verb for step in self.plan.steps[: self.segment[1]]]
+        return bool(CREATING & set(verbs)) and self.vm.power == ABSENT
+
+
+def wrote_with(progress, event):
+    """Return whether anything was changed after the steps that were sent: True, False, or None if unknown."""
+    wrote = event.wrote
+    if wrote and all(step.verb == "stop" for step in progress.wish.steps):
+        wrote = None  # The guest may ignore the request; the next observation shows that.
+    return True if wrote or progress.wrote else None if None in (wrote, progress.wrote) else False
+
+
+def facets_of_end(progress):
+    """Return the facets with which the end of the segment can be observed."""
+    first, end = progress.segment
+    return CREATED if CREATING & {step.verb for step in progress.plan.steps[first:end]} else POWER_ONLY
+
+
+def has_arrived(progress):
+    """Return whether the VM has the expected power state after the segment."""
+    return progress.vm.power == progress.expected.power and not progress.vm.busy
+
+
+def observe_later(progress, phase, facets, longest=LONGEST_PAUSE, at_most=None):
+    """Observe after a pause that grows each time, but at most ``at_most`` seconds."""
+    at_most = progress.patience if at_most is None else at_most
+    pause = max(min(progress.pause, at_most), SHORTEST_PAUSE)
+    longer = min(progress.pause * 1.5, longest)
+    return replace(progress, phase=phase, wish=Observe(facets), due=progress.at + pause, pause=longer)

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface of drivers: every driver implements ``Driver``, and the other protocols if its platform can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Optional, Protocol
+
+from .._core.model import Observation, Plan, Snapshot, Target, Traits, Vm
+
+
+class Driver(Protocol):
+    """Translates plans for one platform. Raises PolyvirtError; never waits, makes no decisions and never exits."""
+
+    def traits(self) -> Traits:
+        """Return what this platform can do; may depend on the version on the host."""
+
+    def observe(self, targets: Optional[Sequence[Target]], facets: frozenset) -> Observation:
+        """Return those of ``targets`` (None: all VMs) that exist, with at least these facets.
+
+        Facets: power, config, addresses, snapshots, all_snapshots (also snapshots in disk images that the platform does
+        not know, as unfinished ones), snapshot_configs, files, unfinished. With power alone, ``config`` may be empty.
+        A VM that is not completely created is returned only with the facet unfinished: to report it, or to delete it.
+        """
+
+    def preflight(self, plan: Plan, released: frozenset = frozenset()) -> None:
+        """Raise if ``plan`` would fail half-way, such as for a missing image. Only reads; runs in check mode too.
+
+        ``released`` are {(kind, identity)} of claims (``claims.py``) that earlier plans of the task let go of: files
+        that they delete, and ports that they stop to use. The source of a clone that the task creates has no id.
+        """
+
+    def lane(self, vm: Vm) -> str:
+        """VMs of the same lane are not processed in parallel; those of their steps that are ready are sent together."""
+
+    def apply(self, batch: Sequence) -> Optional[Sequence]:
+        """Carry out (VM, steps) pairs; returns for each whether anything was changed (None: all were changed).
+
+        A step that is sent twice has the same result: the answer to the first request may have been lost.
+
+        An error's ``steps_done`` is the number of complete steps, ``wrote`` whether anything was changed (None: not
+        known); ``one_by_one`` sets both. If a VM cannot be created, its parts are removed again.
+        """
+
+
+class ComparesContent(Protocol):
+    """Implemented by drivers with the field ``snapshot.content`` in their traits."""
+
+    def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
+        """Return the files that differ (``after`` None: from the current VM): change, path, type, mode, size, text."""
+
+
+class ReadsAhead(Protocol):
+    """Implemented by drivers that can read for many plans at once."""
+
+    def expect(self, plans: Sequence[Plan]) -> None:
+        """Called before the first observation, so that it can also read what ``preflight`` of these plans needs.
+
+        The plans assume that their VMs do not exist; they are used for those that turn out not to exist.
+        """
+
+    def read_ahead(self, plans: Sequence[Plan]) -> None:
+        """Read what ``preflight`` needs for these plans; it is called next for each of them."""
+
+
+class HasLeftovers(Protocol):
+    """Implemented by drivers if disk images can contain snapshots that the platform itself does not know."""
+
+    def leftovers(self, vm: Vm) -> Optional[Sequence]:
+        """Return (file, name) of each such snapshot; None if the images cannot be read."""
+
+
+class HasHostFacts(Protocol):
+    """Implemented by drivers if the platform is part of the host, and the host may need preparation."""
+
+    def host_facts(self) -> Mapping:
+        """Return further keys of ``host`` for the info module, also if the platform cannot be used; never raises."""

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of ``guest_status``: runs a script over the task's connection; leaves no file in the guest."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ..tasks.child_processes import answers
+from .guest_output import Incomplete, status
+from .guest_script import SCRIPT
+
+_LONGEST_ERROR = 500
+_HANGS = "The guest or the way to it hangs, or timeout is too short."
+
+
+class GuestStatus(ActionBase):
+    """Subclasses set ``module``, a Declaration."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    module = None
+
+    def run(self, tmp=None, task_vars=None):
+        del tmp  # Of no effect since ansible-core 2.3.
+        super().run(None, task_vars)
+        checked = ArgumentSpecValidator(self.module.argument_spec).validate(self._task.args)
+        if checked.error_messages:
+            return _failed(checked.error_messages[0])
+        seconds = checked.validated_parameters["timeout"]
+        # A connection that hangs cannot be ended, but a process that uses it can.
+        (answer,) = answers([partial(_read, self._low_level_execute_command)], [seconds])
+        result = answer.value or {"failed": f"{answer.problem} {_HANGS}" if answer.is_late else answer.problem}
+        if "unreachable" in result:
+            raise AnsibleConnectionFailure(result["unreachable"])
+        return _failed(result["failed"]) if "failed" in result else _status(result)
+
+
+def _read(execute):
+    """Run the script: {stdout, stderr, rc}, or {unreachable: message}; exceptions do not leave the process."""
+    try:
+        done = execute(SCRIPT)
+    except AnsibleConnectionFailure as error:
+        return {"unreachable": str(error)}
+    return {name: done.get(name) for name in ("stdout", "stderr", "rc")}
+
+
+def _status(result):
+    try:
+        return {"changed": False, "guest": status(result["stdout"])}
+    except Incomplete as error:
+        output = (result["stderr"] or result["stdout"]).strip()[-_LONGEST_ERROR:]
+        return _failed(f"{error} It needs a POSIX shell. Exit code {result['rc']}: {output or 'no output'}")
+
+
+def _failed(message):
+    return {"failed": True, "msg": message}

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names, variables and groups of the inventory hosts for VMs. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ...module_utils._core.errors import InvalidInput
+
+_PREFIX = "polyvirt_"
+#: Guests report their addresses themselves, so they are checked before they become arguments of a command.
+_ADDRESS = re.compile(r"[0-9A-Za-z_:][0-9A-Za-z_.:%-]*")
+#: Groups of every inventory; a host with such a name would break it.
+_GROUPS_OF_ANSIBLE = ("all", "ungrouped")
+KINDS_OF_GROUPS = ("platform", "state", "tag", "fleet", "os")
+_NO_SSH = ("local", "winrm", "psrp")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An entry of ``sources``. ``host`` is a host name, a dictionary of connection variables, or None (controller)."""
+
+    name: str
+    platform: str
+    host: Any = None
+    options: Mapping = field(default_factory=dict)
+    prefix: str = ""
+    timeout: int = 60
+    required: bool = False
+
+    @property
+    def label(self):
+        return f"source {self.name}"
+
+
+def sources_of(entries):
+    """Return [Source] for the validated ``entries``. Raises InvalidInput if two have the same name."""
+    sources = [Source(**{**entry, "name": entry["name"] or _default_name(entry)}) for entry in entries]
+    for name, count in Counter(source.name for source in sources).items():
+        if count > 1:
+            raise InvalidInput(f"sources: {count} entries are named {name}.", "Set a different name for each.")
+    return sources
+
+
+def _default_name(entry):
+    host = entry["host"]
+    if isinstance(host, Mapping):
+        host = host.get("ansible_host")
+    return f"{entry['platform']}-{host}" if host else entry["platform"]
+
+
+def check_kinds(prefixes):
+    """Raise InvalidInput for an unknown kind of groups."""
+    unknown = sorted(set(prefixes) - set(KINDS_OF_GROUPS))
+    if unknown:
+        raise InvalidInput(
+            f"default_groups: there is no kind {', '.join(unknown)}.", f"Kinds are {', '.join(KINDS_OF_GROUPS)}."
+        )
+
+
+def names_of(found, taken=()):
+    """Return an inventory name for each (Source, VM, its preferred name) of ``found``: that name if it is unique and
+    not ``taken``.
+
+    If several VMs have the same name, none of them gets it: otherwise it would depend on which sources answer.
+    """
+    names, unnamed, used = {}, list(range(len(found))), {*taken, *_GROUPS_OF_ANSIBLE}
+    for name_of in (_preferred, _with_source, _with_id):
+        proposed = {number: name_of(*found[number]) for number in unnamed}
+        counts = Counter(proposed.values())
+        unique = {number: name for number, name in proposed.items() if counts[name] == 1 and name not in used}
+        # A name that was proposed for several VMs is never used.
+        used |= set(proposed.values())
+        names.update(unique)
+        unnamed = [number for number in unnamed if number not in unique]
+    return [names.get(number) for number in range(len(found))]
+
+
+def _preferred(source, vm, name):
+    return f"{source.prefix}{name}"
+
+
+def _with_source(source, vm, name):
+    return f"{source.prefix}{name}_{source.name}"
+
+
+def _with_id(source, vm, name):
+    return f"{_with_source(source, vm, name)}_{vm['id']}"
+
+
+def variables_of(source, vm, reached_by):
+    """Return the variables of one VM. ``reached_by`` are the connection variables of the source's host."""
+    facts = {f"{_PREFIX}{name}": value for name, value in vm.items()}
+    return {**facts, f"{_PREFIX}source": source.name, **_connection(source, vm.get("ssh"), reached_by)}
+
+
+def _connection(source, ssh, reached_by):
+    if not ssh or not _ADDRESS.fullmatch(str(ssh["host"])):
+        return {}
+    variables = {
+        "ansible_host": ssh["host"],
+        "ansible_port": ssh.get("port"),
+        "ansible_user": ssh.get("user"),
+        # Vagrant's key file is on the host of the source, so it is of use only if that is the controller.
+        "ansible_ssh_private_key_file": None if source.host else ssh.get("key_file"),
+        "ansible_ssh_common_args": jump(reached_by) if source.host and ssh.get("scope") == "host" else None,
+    }
+    return {name: value for name, value in variables.items() if value is not None}
+
+
+def jump(reached_by) -> Optional[str]:
+    """Return the arguments with which ssh jumps through a host; None if Ansible does not reach that host by SSH."""
+    if str(reached_by.get("ansible_connection", "ssh")).rpartition(".")[2] in _NO_SSH:
+        return None
+
+    def given(*names):
+        return next((str(reached_by[name]) for name in names if reached_by.get(name)), None)
+
+    host, port = given("ansible_host", "ansible_ssh_host"), given("ansible_port", "ansible_ssh_port")
+    user = given("ansible_user", "ansible_ssh_user")
+    key = given("ansible_ssh_private_key_file", "ansible_private_key_file")
+    if host is None:
+        return None
+    at = f"{user}@" if user else ""
+    if key is None:
+        host = f"[{host}]" if ":" in host else host
+        return f"-o ProxyJump={shlex.quote(f'{at}{host}' + (f':{port}' if port else ''))}"
+    # ProxyJump does not use the key of the host.
+    command = ["ssh", "-W", "[%h]:%p", "-i", key, *(["-p", port] if port else []), f"{at}{host}"]
+    return f"-o ProxyCommand={shlex.quote(shlex.join(command))}"
+
+
+def groups_of(vm, prefixes=None):
+    """Return the groups of a VM, before Ansible replaces characters that are not valid in group names.
+
+    ``prefixes`` is {kind: text before the value, or None for no such groups}; the default is the kind and ``_``.
+    """
+    prefixes = {kind: f"{kind}_" for kind in KINDS_OF_GROUPS} | (prefixes or {})
+    found = {
+        "platform": [vm.get("platform")],
+        "state": [vm.get("state")],
+        "tag": vm.get("tags") or (),
+        "fleet": [vm.get("fleet")],
+        "os": [(vm.get("settings") or {}).get("os_type")],
+    }
+    wanted = [(prefixes[kind], value) for kind in KINDS_OF_GROUPS for value in found[kind] if value]
+    return [f"{prefix}{value}" for prefix, value in wanted if prefix is not None]

@@ -1,0 +1,186 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The platforms, and how a task of ``vm``, ``vm_info`` or ``vm_snapshot`` is divided among their modules. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ansible.module_utils.common.validation import check_type_dict
+
+from ...module_utils._core.errors import InvalidInput, Unsupported
+
+#: {platform: {module for all platforms: module of this platform}}
+MODULES = {
+    "libvirt": {"vm": "virsh_vm", "vm_info": "virsh_vm_info", "vm_snapshot": "virsh_snapshot"},
+    "virtualbox": {"vm": "vbox_vm", "vm_info": "vbox_vm_info", "vm_snapshot": "vbox_snapshot"},
+    "vagrant": {"vm": "vagrant_instance", "vm_info": "vagrant_instance_info", "vm_snapshot": "vagrant_snapshot"},
+    "proxmox": {"vm": "proxmox_vm", "vm_info": "proxmox_vm_info", "vm_snapshot": "proxmox_snapshot"},
+    "vmd": {"vm": "vmm_vm", "vm_info": "vmm_vm_info"},
+    "hyperv": {"vm": "hyperv_vm", "vm_info": "hyperv_vm_info", "vm_snapshot": "hyperv_snapshot"},
+    "wsl": {"vm": "wsl_distro", "vm_info": "wsl_distro_info"},
+}
+#: Platforms without snapshots: what to do instead.
+_INSTEAD_OF_SNAPSHOTS = {
+    "vmd": "Stop the VM, and create a clone of it.",
+    "wsl": "Save the distribution to a file (option export), and create another one from that file.",
+}
+#: Options that select VMs.
+_WHICH = ("name", "id")
+#: Values of a VM that are known even if it is not observed.
+_IDENTITY = ("name", "id", "platform")
+_REJECTED = "Not changed, because the request for another VM was rejected."
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a task for one platform: the name and the arguments of its module."""
+
+    platform: str
+    module: str
+    arguments: dict
+
+
+def parts_of(about, arguments, known, default=None):
+    """Return ([Part], [platform of each VM in the requested order]); the second is empty if there is one platform.
+
+    ``known`` are the options that all platforms share, ``default`` is the platform if the task sets none. Raises
+    InvalidInput or Unsupported.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    own, options = _platform(given, default), given.pop("options", {})
+    _check_known(f"polyvirt.core.{about}", given, known)
+    entries = [_entry(place, entry, own, known) for place, entry in enumerate(given.get("machines") or ())]
+    if all(platform == own for platform, _described in entries):
+        machines = {"machines": [described for _platform, described in entries]} if "machines" in given else {}
+        return [_part(about, own, _of_task({**_joined(given, options), **machines}, known))], []
+    del given["machines"]
+    selection = {name: given.pop(name) for name in _WHICH if given.get(name)}
+    by_platform = {own: selection} if selection else {}
+    for platform, described in entries:
+        by_platform.setdefault(platform, {}).setdefault("machines", []).append(described)
+    listed = ([(own, selection)] if selection else []) + entries
+    order = [platform for platform, selection in listed for _vm in range(_count(selection))]
+    return [
+        _part(about, platform, _of_task({**_joined(given, options if platform == own else {}), **selection}, known))
+        for platform, selection in by_platform.items()
+    ], order
+
+
+def _entry(place, entry, own, known):
+    """Return (platform, entry for its module) of one entry of ``machines``."""
+    where = f"machines[{place}]"
+    given = dict(_dictionary(where, entry, "Set the name and the options of a VM."))
+    platform, options = _platform(given, own), given.pop("options", {})
+    _check_known(where, given, known)
+    return platform, _joined(given, options)
+
+
+def _platform(given, default):
+    platform = given.pop("platform", default)
+    return None if platform is None else str(platform)
+
+
+def _of_task(arguments, known):
+    """Return ``arguments``, with the platform's own options that are equal in all ``machines`` as options of the task.
+
+    The module may require such an option for the whole task, like the directory of a project.
+    """
+    entries = arguments.get("machines") or ()
+    if not entries or any(name in arguments for name in _WHICH):
+        return arguments
+    shared = {
+        name: value
+        for name, value in entries[0].items()
+        if name not in known and name not in arguments and all(one.get(name) == value for one in entries)
+    }
+    own = [{name: value for name, value in one.items() if name not in shared} for one in entries]
+    return {**arguments, **shared, "machines": own}
+
+
+def _count(selection):
+    """Return how many VMs are selected; Ansible splits a string at commas."""
+    names = selection.get("name") or ()
+    return len(names.split(",") if isinstance(names, str) else names) or 1
+
+
+def _joined(given, options):
+    options = _dictionary("options", options, "Set options of the platform's own module.")
+    twice = sorted(set(given) & set(options))
+    if twice:
+        raise InvalidInput(f"options: {twice[0]} is set beside it, too.", f"Set {twice[0]} once.")
+    return {**given, **options}
+
+
+def _dictionary(where, value, remedy):
+    """The value as Ansible itself reads an option of this type; an error does not show it, as it may have secrets."""
+    try:
+        return check_type_dict(value)
+    except TypeError:
+        raise InvalidInput(f"{where}: the value is not a dictionary.", remedy) from None
+
+
+def _check_known(where, given, known):
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is not None:
+        near = get_close_matches(unknown, known, 1)
+        remedy = f"Did you mean {near[0]}? " if near else ""
+        raise InvalidInput(
+            f"{where}: {unknown} is not an option that platforms share.",
+            f"{remedy}Options of one platform alone are set in options: {{{unknown}: ...}}.",
+        )
+
+
+def _part(about, platform, arguments):
+    if platform is None:
+        raise InvalidInput(
+            "platform is not set.",
+            f"Set platform, the variable vm_platform or the environment variable POLYVIRT_PLATFORM to one of"
+            f" {', '.join(MODULES)}.",
+        )
+    if platform not in MODULES:
+        raise InvalidInput(f"platform: '{platform}' is not known.", f"Set one of {', '.join(MODULES)}.")
+    if about not in MODULES[platform]:
+        raise Unsupported(f"Snapshots are not supported on {platform}.", _INSTEAD_OF_SNAPSHOTS[platform])
+    return Part(platform, MODULES[platform][about], arguments)
+
+
+def joined(results, order, is_refused):
+    """Return the result of a task from ``results`` ({platform: result}); ``vms`` are in ``order``, pruned ones last.
+
+    ``is_refused``: the results are from check mode, and nothing was changed because one of them failed.
+    """
+    entries = {platform: iter(_reported_vms(result, is_refused)) for platform, result in results.items()}
+    vms = [next(entries[platform], None) for platform in [*order, *_remaining(results)]]
+    failed = [result for result in results.values() if result.get("failed")]
+    done = [] if is_refused else list(results.values())
+    invocations = [result["invocation"] for result in results.values() if "invocation" in result]
+    return {
+        "changed": any(result.get("changed", False) for result in done),
+        "vms": [vm for vm in vms if vm is not None],
+        "diff": [one for result in done for one in result.get("diff") or ()],
+        "warnings": [one for result in results.values() for one in result.get("warnings") or ()],
+        **({"failed": True, "msg": "\n".join(str(result.get("msg", "")) for result in failed)} if failed else {}),
+        **({"invocation": invocations[0]} if invocations else {}),
+    }
+
+
+def _remaining(results):
+    """Yield each platform as often as its result has VMs: at least as many entries as can be left after ``order``."""
+    return [platform for platform, result in results.items() for _vm in result.get("vms") or ()]
+
+
+def _reported_vms(result, is_refused):
+    """Return the entries of one platform's result; if refused, without the changes that check mode predicted."""
+    vms = result.get("vms") or []
+    if not is_refused or result.get("failed"):
+        return vms
+    # Values that check mode predicted are not those of the VM: only its identity is known.
+    known = {"changed": False, "failed": False, "msg": _REJECTED}
+    return [{**{key: vm[key] if key in _IDENTITY else _empty(vm[key]) for key in vm}, **known} for vm in vms]
+
+
+def _empty(value):
+    return type(value)() if isinstance(value, (list, dict)) else None

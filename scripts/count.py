@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Count the code lines of the collection by room and by platform: python scripts/count.py [CHECKOUT]
+
+Comments, documentation strings and blank lines are not counted. The budgets are in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+_NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+
+def code_lines(path):
+    """The number of lines of one Python file that hold code."""
+    with open(path, "rb") as file:
+        tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in _NO_CODE]
+    lines = {line for token in tokens[1:] for line in range(token.start[0], token.end[0] + 1)}
+    return len(lines - _documentation(path.read_text(encoding="utf-8")))
+
+
+def _documentation(source):
+    """The lines of all strings that are no part of an expression, and of the documentation of a plugin."""
+    lines = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Expr, ast.Assign)) and _is_text(node.value) and _is_documented(node):
+            lines.update(range(node.lineno, node.end_lineno + 1))
+    return lines
+
+
+def _is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _is_documented(node):
+    names = {getattr(target, "id", "") for target in getattr(node, "targets", ())}
+    return isinstance(node, ast.Expr) or bool(names & {"DOCUMENTATION", "EXAMPLES", "RETURN"})
+
+
+def counted(checkout):
+    """{path: code lines} of all Python files that git lists."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "*.py"]
+    listed = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True).stdout.split()
+    return {name: code_lines(checkout / name) for name in sorted(set(listed)) if (checkout / name).is_file()}
+
+
+def rooms(lines):
+    """{room: code lines}; a room is a folder of the second or third level."""
+    found = Counter()
+    for name, number in lines.items():
+        parts = name.split("/")[:-1]
+        depth = 3 if parts[:2] in (["plugins", "module_utils"], ["tests", "unit"], ["tests", "simulators"]) else 2
+        found["/".join(parts[:depth])] += number
+    return found
+
+
+def folders(lines, start):
+    """{folder: code lines} of the folders directly below ``start``."""
+    found = Counter()
+    for name, number in lines.items():
+        if name.startswith(f"{start}/") and name.count("/") > start.count("/") + 1:
+            found[name[len(start) + 1 :].split("/")[0]] += number
+    return found
+
+
+def main(checkout):
+    lines = counted(checkout)
+    for title, table in (
+        ("Rooms", rooms(lines)),
+        ("Drivers", folders(lines, "plugins/module_utils/_drivers")),
+        ("Suites with their doubles", folders(lines, "tests/platforms")),
+        ("Simulators", folders(lines, "tests/simulators") + folders(lines, "extensions/simulators")),
+        ("Unit tests", folders(lines, "tests/unit")),
+    ):
+        print(f"\n{title}")
+        for name, number in sorted(table.items(), key=lambda one: -one[1]):
+            print(f"{number:7,}  {name}")
+    tests = sum(number for name, number in lines.items() if name.startswith("tests/"))
+    product = sum(lines.values()) - tests
+    shipped = sum(name.startswith("plugins/module_utils/") for name in lines)
+    print(
+        f"\n{product:,} lines of product, {tests:,} of tests ({tests / product:.2f}); {shipped} files of module_utils"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve())

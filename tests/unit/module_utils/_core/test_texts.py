@@ -1,0 +1,41 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts and IDs in the form in which a platform prints them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
+from ansible_collections.polyvirt.core.plugins.module_utils._core.texts import bare_uuid, decimal_id, printable
+
+UUID = "706f6c79-7669-4a5b-8c9d-0123456789ab"
+
+
+def test_line_ends_of_windows_and_of_linux_are_the_same_text():
+    assert printable("one\r\ntwo\rthree\n\tfour ü \U0001f600", "description") == "one\ntwo\nthree\n\tfour ü \U0001f600"
+
+
+@pytest.mark.parametrize("tag", ["", " ", "a\nb", "a\n", "\x1b"])
+def test_tag_is_one_line_of_text(tag):
+    assert VM["tags"].normalize(["a b", "ü"], "tags") == ["a b", "ü"]
+    with pytest.raises(InvalidInput, match=f"tags: ({re.escape(repr(tag))} is not one line|it contains the control)"):
+        VM["tags"].normalize(["a", tag], "tags")
+
+
+@pytest.mark.parametrize("text", [UUID, UUID.upper(), f"{{{UUID}}}", f" {UUID.upper()} "])
+def test_every_spelling_of_a_uuid(text):
+    assert bare_uuid(text) == UUID
+
+
+@pytest.mark.parametrize("text", ["/vms/web.vmx", "ABC", f"{UUID}0", ""])
+def test_other_ids_remain_as_they_are(text):
+    assert (bare_uuid(text), decimal_id(text)) == (text, text)
+
+
+@pytest.mark.parametrize("text", ["102", "0102", " 102 "])
+def test_every_spelling_of_a_number(text):
+    assert decimal_id(text) == "102"
