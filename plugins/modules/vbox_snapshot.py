@@ -220,8 +220,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.vbox.driver import make_driver
 from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
-from ..module_utils._drivers.vbox.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

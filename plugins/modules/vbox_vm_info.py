@@ -304,12 +304,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.vbox.observe import make_observer
 from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
-from ..module_utils._drivers.vbox.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VIRTUALBOX, CONNECTION, make_reader)
+MODULE = info_module(VIRTUALBOX, CONNECTION, make_observer)
 
 
 def main():

@@ -13,7 +13,7 @@ _UNIT = "tests/unit/module_utils/_drivers/vbox"
 MUTATIONS = (
     Mutation(
         "image-is-attached-by-another-path",
-        f"{_CODE}/traits.py",
+        f"{_CODE}/settings/media.py",
         'by_slot[slot] = {**plain, "source": found} if found else plain',
         "by_slot[slot] = plain",
         {"unit": [f"{_UNIT}/test_several_vms.py"]},
@@ -41,14 +41,14 @@ MUTATIONS = (
     ),
     Mutation(
         "disk-is-added-live-at-any-controller",
-        f"{_CODE}/traits.py",
-        'return _while_on(vm, change) if bus == "sata" else POWER_OFF',
-        "return _while_on(vm, change) if bus else POWER_OFF",
+        f"{_CODE}/settings/media.py",
+        'return while_on(vm, change) if bus == "sata" else POWER_OFF',
+        "return while_on(vm, change) if bus else POWER_OFF",
         {"unit": [f"{_UNIT}/test_configure.py"]},
     ),
     Mutation(
         "missing-kernel-module-is-not-reported",
-        f"{_CODE}/reader.py",
+        f"{_CODE}/observe.py",
         "if self._version is None or not self.tool.warning:",
         "if True:",
         {"unit": [f"{_UNIT}/test_power.py"]},
@@ -139,7 +139,7 @@ MUTATIONS = (
     ),
     Mutation(
         "running-vm-is-waited-for-as-locked",
-        f"{_CODE}/snapshot_driver.py",
+        f"{_CODE}/driver.py",
         "if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):",
         "if is_locked(error.stderr):",
         {"unit": ("tests/unit/module_utils/_drivers/vbox",)},

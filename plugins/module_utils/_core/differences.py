@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .errors import Refused, Unsupported
-from .model import COLLECTIONS, NEVER, POWER_OFF, Change
+from .model import ABSENT, COLLECTIONS, NEVER, POWER_OFF, Change
 from .units import human_size, is_size
 
 #: Prefix of the cloud-init options; error messages do not show their values.
@@ -20,19 +20,21 @@ _CLOUD_INIT = "cloud_init."
 
 
 def normalize(vm, config, traits, purge=()):
-    """Return the requested configuration in the platform's terms: slots get names, ``traits.adjust`` maps synonyms.
+    """Return the requested configuration in the platform's terms: slots get names, ``traits.normalize`` maps synonyms.
 
-    NICs that ``purge`` removes are passed to ``adjust`` as None: other settings may need a NIC that remains.
+    NICs that ``purge`` removes are passed to it as None: other settings may need a NIC that remains.
     """
     normalized = dict(config)
     if "disks" in normalized:
         normalized["disks"] = _with_slot_names(vm, normalized["disks"], traits)
-    asked = normalized.get("networks")
-    if asked is None or "networks" not in purge:
-        return traits.adjust(vm, normalized)
-    removed = dict.fromkeys(set(vm.config.get("networks") or {}) - set(asked))
-    adjusted = traits.adjust(vm, {**normalized, "networks": {**removed, **asked}})
-    return {**adjusted, "networks": {key: adjusted["networks"][key] for key in asked}}
+    if normalized.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
+        del normalized["iso"]  # Without a drive there is nothing to eject.
+    requested = normalized.get("networks")
+    if requested is None or "networks" not in purge:
+        return traits.normalize(vm, normalized)
+    removed = dict.fromkeys(set(vm.config.get("networks") or {}) - set(requested))
+    normalized = traits.normalize(vm, {**normalized, "networks": {**removed, **requested}})
+    return {**normalized, "networks": {key: normalized["networks"][key] for key in requested}}
 
 
 def _with_slot_names(vm, disks, traits):

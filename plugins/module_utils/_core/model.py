@@ -342,7 +342,8 @@ class Field:
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
     if ``==`` is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
     ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
-    if a restart does not help because the VM stays off after the change.
+    if a restart does not help because the VM stays off after the change. ``while_suspended``: the least cost for a
+    suspended or failed VM.
     """
 
     cost: Any = NEXT_BOOT
@@ -354,9 +355,11 @@ class Field:
     instead: str = ""
     free_before_creation: bool = False
     while_on: str = ""
+    while_suspended: str = LIVE
 
     def cost_of(self, vm, change):
-        return self.cost(vm, change) if callable(self.cost) else self.cost
+        cost = self.cost(vm, change) if callable(self.cost) else self.cost
+        return max(cost, self.while_suspended, key=COSTS.index) if vm.power in (SUSPENDED, FAILED) else cost
 
 
 @dataclass(frozen=True)
@@ -412,7 +415,7 @@ class Traits:
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     copies_running: bool = False
     inherited: Callable[[Mapping], Mapping] = lambda creation: {}
-    adjust: Callable = lambda vm, config: config
+    normalize: Callable = lambda vm, config: config
 
     @cached_property
     def records(self):

@@ -1,41 +1,113 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A driver's table of settings: how each is read and written. The same functions configure new and existing VMs."""
+"""A driver's settings, one row for each: what the platform supports, and how it reads, checks and writes it.
+
+A table of rows is {kind of change: Setting}, in the order in which the platform has to be written to. Traits, reading,
+normalizing, writing and the conflicts of ``native`` follow from it. A row may also be for a whole collection or record,
+beside rows for its attributes: ``disks`` beside ``disks.add`` and ``disks.size``. It has functions, but no cost.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
+
+from .._core.errors import Refused
+from .._core.model import COLLECTIONS, Field
+from .._core.units import human_size
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Field):
     """One setting. Each platform passes further arguments to the functions, the same ones for all its settings.
 
     ``read(found)`` returns the value in the form of ``Vm.config``. ``write`` makes one change to the stored settings,
     ``write_live`` to the running VM. ``on_host(driver, found, change)`` returns the change to write, if that depends
-    on the host.
+    on the host. ``normalize(vm, value, ...)`` returns a requested value in the platform's terms, and raises Refused if
+    it has none. ``whole``: a size must be a multiple of so many bytes. ``default``: the value of a new VM.
+    ``native``: keys of the option ``native`` that would set the same. ``since``: the first version that has it.
     """
 
-    read: Callable
-    write: Callable
+    read: Optional[Callable] = None
+    write: Optional[Callable] = None
     write_live: Optional[Callable] = None
     on_host: Optional[Callable] = None
+    normalize: Optional[Callable] = None
+    whole: int = 0
+    default: Any = None
+    native: tuple = ()
+    since: tuple = ()
+
+
+def supported(settings, version=()):
+    """Return what a version of the platform supports, a tuple of numbers, in the form of ``Traits.fields``."""
+    wholes = {kind.partition(".")[0] for kind in settings if "." in kind}
+    return {kind: row for kind, row in settings.items() if kind not in wholes and row.since <= version}
+
+
+def defaults(settings):
+    """Return the settings of a new VM, in the form of ``Vm.config``."""
+    return _nested({kind: setting.default for kind, setting in settings.items() if setting.default is not None})
 
 
 def read_all(settings, found):
     """Return {field: value} of all settings of a table; attributes of a record (display.type) are in one mapping."""
+    return _nested({kind: setting.read(found) for kind, setting in settings.items() if setting.read})
+
+
+def _nested(values):
     config = {}
-    for kind, setting in settings.items():
+    for kind, value in values.items():
         field, _dot, attribute = kind.partition(".")
         if attribute:
-            config.setdefault(field, {})[attribute] = setting.read(found)
+            config.setdefault(field, {})[attribute] = value
         else:
-            config[field] = setting.read(found)
+            config[field] = value
     return config
 
 
+def normalized(settings, vm, config, *known):
+    """Return the requested ``config`` in the platform's terms. Raises Refused for values that it cannot store.
+
+    ``known`` are further arguments of the platform's ``normalize`` functions.
+    """
+    result = dict(config)
+    for kind, setting in settings.items():
+        if setting.whole:
+            _check_whole(vm, kind, config, setting.whole)
+        if setting.normalize and kind in config:
+            result[kind] = setting.normalize(vm, config[kind], *known)
+    return result
+
+
+def _check_whole(vm, kind, config, unit):
+    for path, size in _values(kind, config):
+        if size and size % unit:
+            raise Refused(
+                f"{vm.name}: {path}: {human_size(size)} is not a multiple of {human_size(unit)}.",
+                f"Round it to a multiple of {human_size(unit)}.",
+            )
+
+
+def _values(kind, config):
+    """Yield (path, value) for each value of one kind: memory, display.video_memory, disks.SATA 0.size ..."""
+    field, _dot, attribute = kind.partition(".")
+    if not attribute:
+        yield field, config.get(field)
+    elif field in COLLECTIONS:
+        for key, entry in (config.get(field) or {}).items():
+            yield f"{field}.{key}.{attribute}", (entry or {}).get(attribute)
+    else:
+        yield kind, (config.get(field) or {}).get(attribute)
+
+
 def in_order(settings, changes):
-    """Return (setting, change) for each change that has a setting in the table, in the order of the table."""
-    return [(setting, change) for kind, setting in settings.items() for change in changes if change.kind == kind]
+    """Return (setting, change) for each change that a row writes, in the order of the table."""
+    writing = [(kind, setting) for kind, setting in settings.items() if setting.write]
+    return [(row, change) for kind, row in writing for change in changes if kind in (change.kind, change.field)]
+
+
+def options_of_native(settings):
+    """Return {key of native: option that sets the same}."""
+    return {key: kind.partition(".")[0] for kind, setting in settings.items() for key in setting.native}

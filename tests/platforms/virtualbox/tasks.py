@@ -118,7 +118,7 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
     clock = more.pop("clock", None)
     tool = VBoxManage(commands, str(more.pop("executable", box.executable)), clock=clock)
     settings = {key: more.pop(key) for key in ("start_type", "storage_path") if key in more}
-    driver = VBoxDriver(tool, commands, native_keys=tuple(config.get("native") or ()), **settings)
+    driver = VBoxDriver(tool, commands, {"native": config.get("native"), **settings})
     machine_id = more.pop("id", None)
     requests = [
         Request(
@@ -138,7 +138,7 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
 def several(box, *entries, check=False, commands=None, clock=None):
     """Run one task with an entry for each VM: (name, state, other fields of its Request)."""
     commands = commands or RecordingCommands()
-    driver = VBoxDriver(VBoxManage(commands, str(box.executable), clock=clock), commands, native_keys=tuple(ENGINE))
+    driver = VBoxDriver(VBoxManage(commands, str(box.executable), clock=clock), commands, {"native": ENGINE})
     policy = Policy(stop_mode="force", timeout=30)
     requests = [Request(**{"policy": policy, **more}, name=name, state=state) for name, state, more in entries]
     return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)

@@ -14,8 +14,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     File,
     Snapshot,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import Known, vbox_traits
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import VBoxVm, config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import VBoxVm
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_long as long
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vboxmanage_output as output
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_file import settings_in

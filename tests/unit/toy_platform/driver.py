@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import POWER_VERBS
+from functools import cached_property
+
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.verbs import functions_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.toy_platform.observe import observe
@@ -34,18 +36,10 @@ class ToyDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        return one_by_one(self._carry_out, batch, writes.count)
+        return one_by_one(lambda vm, step: self.verbs[step.verb](self, vm, step), batch, writes.count)
 
-    def _carry_out(self, vm, step):
-        getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+    @cached_property
+    def verbs(self):
+        from unit.toy_platform import configure, create, delete, power
 
-    def file_of(self, verb):
-        if verb in POWER_VERBS:
-            from unit.toy_platform import power as file
-        elif verb == "create":
-            from unit.toy_platform import create as file
-        elif verb == "configure":
-            from unit.toy_platform import configure as file
-        else:
-            from unit.toy_platform import delete as file
-        return file
+        return functions_of(power, create, configure, delete)

@@ -81,7 +81,7 @@ def hyperv_traits(reader):
         taken_as=lambda vm, requested: _taken_as(reader, vm),
         restored_as={RUNNING: SUSPENDED},
         transient=is_transient,
-        adjust=lambda vm, config: normalized(reader, vm, config),
+        normalize=lambda vm, config: normalized(reader, vm, config),
     )
 
 

@@ -190,7 +190,7 @@ def _with_remaining_changes(driver, name, vm_options, config):
     found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
     wanted = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
     wanted["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
-    wanted = driver.traits().adjust(found, wanted)
+    wanted = driver.traits().normalize(found, wanted)
     changes, _not_compared = differences(found, wanted, (), driver.traits())
     if not changes:
         return vm_options

@@ -101,7 +101,7 @@ def proxmox_traits(version="", bridge="vmbr0", keeps_capitals=False, storage=Non
         lanes_at_once=8,
         harmless=HARMLESS_LOCKS,
         suspended_counts_as_stopped=True,
-        adjust=partial(_adjusted, bridge, keeps_capitals, storage),
+        normalize=partial(_adjusted, bridge, keeps_capitals, storage),
     )
 
 

@@ -120,7 +120,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         restored_as=_restored_as(providers, has_tools),
         power_after_create=STOPPED if managed else RUNNING,
         transient=_is_transient,
-        adjust=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
+        normalize=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
 
 

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 from ..._core.claims import FILE
 from ..._core.errors import NotFound, Refused
+from ..._core.model import STOPPED
 from ..._core.plan_create import find_snapshot
 from ..._core.planned import planned_changes
+from ..._core.simulate import simulate
 from ..._core.units import MIB
 from ..._ports import files
 from ..._tools import seed
@@ -17,16 +21,15 @@ from .create import foreign_settings_file, unfinished_vm_in
 from .delete import check_kept_disks
 from .settings.disk_checks import check_media
 from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, kept_image, seed_path_in
+from .settings.hardware import DEFAULT_OS_TYPE
 from .settings.images import check_free_space, check_image, check_iso, check_size, check_uuid
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
 from .settings.shared_folders import check_folders
-from .snapshot_checks import check_teleporter
 from .snapshots import check_snapshots
 from .vbox_vm import bus_for, file_name, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
-_DEFAULT_OS_TYPE = "Linux26_64"
 _DEFAULT_CHIPSET = "piix3"
 
 
@@ -51,7 +54,7 @@ def check_plan(driver, plan, released=frozenset()):
     check_networks(driver, plan, _chipset(listing, plan))
     check_folders(plan)
     check_ports(driver, plan, released)
-    check_teleporter(listing, plan)
+    _check_teleporter(listing, plan)
 
 
 def _chipset(listing, plan):
@@ -224,7 +227,7 @@ def _planned(plan, path):
 def _check_os_type(driver, plan):
     """modifyvm accepts any value, so it is checked here."""
     os_type = _planned(plan, "os_type")
-    if not os_type or os_type == _DEFAULT_OS_TYPE:
+    if not os_type or os_type == DEFAULT_OS_TYPE:
         return
     known = [one.id for one in output.ostypes(driver.tool.read("list", "ostypes"))]
     if os_type.lower() not in {one.lower() for one in known}:
@@ -248,3 +251,32 @@ def _check_autostart(listing, plan):
                 "Set a directory for it that the users of VirtualBox can write to: VBoxManage setproperty"
                 " autostartdbpath /etc/vbox",
             )
+
+
+def _is_booted(plan):
+    """Return whether a step of the plan starts the VM without saved memory."""
+    vm = plan.before
+    for step in plan.steps:
+        if step.verb == "start" and vm.power == STOPPED:
+            return True
+        vm = simulate(vm, [step])
+    return False
+
+
+def _check_teleporter(listing, plan):
+    """Reject the start of a VM that is set up to receive the state of a running VM from another host.
+
+    VBoxManage would not return until a host has sent it. Saved memory is restored nevertheless.
+    """
+    if not _is_booted(plan):
+        return
+    # A clone gets this setting from its source.
+    sources = [step.arguments["source"] for step in plan.steps if step.verb == "clone"]
+    uuid = (sources or [plan.before])[0].id
+    found = next((one for one in listing.machines if one.uuid == uuid and one.machine), None)
+    if found is not None and found.machine.values.get("teleporterenabled") == "on":
+        raise Refused(
+            f"{plan.after.name}: its teleporter is enabled, so a start would wait until another host sends it the state"
+            " of a running VM.",
+            f"Turn the teleporter off: VBoxManage modifyvm {shlex.quote(found.name)} --teleporter off.",
+        )

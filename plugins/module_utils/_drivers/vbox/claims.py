@@ -11,7 +11,9 @@ from ..._core.claims import BASE, FILE, NEW, READ, SHARED, SNAPSHOTS, WRITE, Cla
 from ..._core.model import PAUSED, RUNNING
 from ..._ports import files
 from .settings.disks import disk_path, folder_of_new, seed_path_in
-from .vbox_vm import file_name, forwards_of, networks_of, slot_name
+from .settings.networks import networks_of
+from .settings.port_forwards import forwards_of
+from .vbox_vm import file_name, slot_name
 
 #: The mode of a disk by the type of its image; in the other types, a differencing image has what the VM writes.
 _MODES = {"shareable": SHARED, "readonly": READ}

@@ -13,12 +13,12 @@ from ..._core.model import FAILED, PAUSED, RUNNING
 from ..._kit.settings import in_order
 from .mark import resolved_mark, write_mark
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
+from .settings.media import disks_of
 from .settings.native import native_arguments, native_live_arguments
 from .settings.networks import MAX_NICS_OF_CHIPSET, networks_arguments, networks_live_arguments, nic_number
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
-from .settings.shared_folders import write_shares
+from .settings.shared_folders import shares_of, write_shares
 from .settings.table import SETTINGS
-from .vbox_vm import config_of
 
 _FORWARDS = ("port_forwards", "ssh_forward")
 
@@ -40,9 +40,7 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
     if any(change.field == "groups" for change in changes):
         vbox_vm = driver.vbox_vm(vm.id)  # VirtualBox has moved the directory of the VM.
     _change_media(driver, vm, vbox_vm, changes)
-    write_shares(
-        driver, vbox_vm, config_of(vbox_vm)["shared_folders"], [one for one in changes if one.field == "shared_folders"]
-    )
+    write_shares(driver, vbox_vm, shares_of(vbox_vm), [one for one in changes if one.field == "shared_folders"])
     in_mark = {change.field: change.new for change in changes if change.field in IN_MARK}
     if in_mark:
         write_mark(driver, vm.id, with_settings(own_mark(driver.marked(vm)), in_mark))
@@ -108,7 +106,7 @@ def _nat_nic(vbox_vm, changes):
 
 
 def _change_media(driver, vm, vbox_vm, changes):
-    disks = config_of(vbox_vm)["disks"]
+    disks = disks_of(vbox_vm)
     removed = [change.key for change in changes if change.kind == "disks.remove" and change.key in disks]
     for slot in removed:
         remove_disk(driver, vbox_vm, slot)

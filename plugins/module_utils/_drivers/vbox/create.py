@@ -23,7 +23,8 @@ from .delete import delete_vm
 from .mark import KEY, is_created_here, may_be_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
 from .settings.disks import add_disk, attach_seed, file_exists_error, seed_path, set_iso
-from .vbox_vm import config_of
+from .settings.networks import networks_of
+from .settings.table import config_of
 
 _FIRST = "SATA 0"
 #: Settings without an option that suit every current guest.
@@ -199,7 +200,7 @@ def add_seed(driver, uuid, name, creation, networks=None):
         if files.exists(path):
             raise file_exists_error(path)
         write_mark(driver, uuid, {**vbox_vm.mark, "files": [*vbox_vm.mark["files"], os.path.basename(path)]})
-    macs = macs_by_place(config_of(vbox_vm).get("networks") or {}, networks)
+    macs = macs_by_place(networks_of(vbox_vm), networks)
     documents = seed.nocloud_documents(creation["cloud_init"], name, uuid, macs)
     seed.make_seed(driver.commands, files, path, documents)
     attach_seed(driver, replace(vbox_vm, mark={**vbox_vm.mark, "files": [os.path.basename(path)]}), path)

@@ -5,33 +5,51 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 
+from ..._core.errors import CommandFailed
+from ..._core.model import ON, SUSPENDED
+from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from .reader import connected
-from .snapshot_driver import VBoxSnapshotDriver
+from ..._kit.verbs import functions_of
+from ..._ports import files, writes
+from ..._tools.vboxmanage import Busy, is_held, is_locked
+from ..._tools.vboxmanage_states import state as state_of
+from .observe import VBoxObserver, connected, listed_in
+from .settings.port_forwards import HostPorts
+
+#: Timeout in seconds of commands that change something, such as copying a disk.
+_LONG = 24 * 3600
 
 
 def make_driver(params):
-    """The driver for the parameters of ``vbox_vm``."""
-    start_type = params.get("start_type") or "headless"
-    return connected(VBoxDriver, params, storage_path=params.get("storage_path"), start_type=start_type)
+    """The driver for the parameters of a module."""
+    return connected(VBoxDriver, params)
 
 
-class VBoxDriver(VBoxSnapshotDriver):
+class VBoxDriver(VBoxObserver):
     """One user's VirtualBox, for one task."""
 
-    def __init__(self, *arguments, storage_path=None, start_type="headless", **options):
-        super().__init__(*arguments, **options)
-        self.storage_path, self.start_type = storage_path, start_type
+    def __init__(self, tool, commands, options):
+        super().__init__(tool, commands, options)
+        self.storage_path, self.start_type = options.get("storage_path"), options.get("start_type") or "headless"
         #: {name: UUID} of the VMs that this task has started to create: a step may be sent twice.
         self.creating = {}
-        self.space = ReservedSpace()
+        self.ports, self.space = HostPorts(), ReservedSpace()
+
+    @cached_property
+    def claims(self):
+        from .claims import VBoxClaims
+
+        return VBoxClaims(self)
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
-        if "files" not in facets:
-            return observation
+        return self._with_files(observation) if "files" in facets else observation
+
+    def _with_files(self, observation):
         from .delete import files_of
 
         listing = self.listing()
@@ -41,22 +59,56 @@ class VBoxDriver(VBoxSnapshotDriver):
         """The VM with its current mark."""
         return vm.having(mark=self.vbox_vm(vm.id).mark)
 
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
         from .checks import check_plan
 
         check_plan(self, plan, released)
 
-    def file_of(self, verb):
-        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
-        if verb == "create":
-            from . import create as file
-        elif verb == "clone":
-            from . import clone as file
-        elif verb == "configure":
-            from . import configure as file
-        elif verb == "delete":
-            from . import delete as file
-        else:
-            return super().file_of(verb)
-        return file
+    def apply(self, batch):
+        self._first = self._listing = None
+        return one_by_one(lambda vm, step: self.verbs[step.verb](self, vm, step), batch, writes.count)
+
+    @cached_property
+    def verbs(self):
+        """The functions for the steps of plans."""
+        from . import clone, configure, create, delete, power, snapshots
+
+        return functions_of(power, snapshots, create, clone, configure, delete)
+
+    def run(self, uuid, *words, timeout=_LONG):
+        """Run one command that changes something; raises Busy if a retry may succeed soon."""
+        try:
+            return self.tool.run(*words, timeout=timeout)
+        except CommandFailed as error:
+            if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):
+                raise Busy(error.argv, error.rc, error.stderr, error.message) from error
+            raise
+
+    def _is_on(self, uuid):
+        """Whether the VM is on: then its own process holds its lock until it stops."""
+        state = self.state_of(uuid)
+        return state is not None and state.power in set(ON) - {SUSPENDED}
+
+    def state_of(self, uuid):
+        """The current State of a VM; None if it does not exist, or cannot be read."""
+        for listed in listed_in(self.tool.read("list", "--long", "vms")):
+            if listed.uuid == uuid and listed.machine is not None:
+                return state_of(listed.machine.values["VMState"])
+        return None
+
+    @contextmanager
+    def vm_lock(self, name, folder, reading=False):
+        """Lock a VM against other tasks; raises Busy if another one holds the lock. Readers share it."""
+        with files.held(folder or "", shared=reading) as is_free:
+            if not is_free:
+                raise Busy(["VBoxManage"], 1, "held", f"{name}: another task is working on this VM.")
+            yield
+
+    def vm_lock_of(self, vm):
+        return self.vm_lock(vm.name, self.known.folders.get(vm.id))

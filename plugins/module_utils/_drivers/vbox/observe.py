@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.mark import UNFINISHED, parsed
-from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._core.model import LIST, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Observation, Snapshot, Vm
+from ..._kit.light import KnownSettings, is_light
 from ..._ports import files
+from ..._ports.ceiling import call_timeout
+from ..._ports.command import Commands
 from ..._tools import arp
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
+from ..._tools.vboxmanage import VBoxManage
 from ..._tools.vboxmanage_file import descriptions_in, settings_in
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import KEY, is_created_here
 from .settings.port_forwards import ssh_of
-from .vbox_vm import VBoxVm, colon_mac, config_of
+from .settings.table import config_of
+from .traits import Known, vbox_traits
+from .vbox_vm import VBoxVm, colon_mac, vbox_vm_of
 
 #: How often the list is read again if a settings file is missing.
 _READS_AGAIN = 2
@@ -236,3 +242,98 @@ def _ssh(vm, addresses):
             scope = "network" if nics[one.mac] == "bridged" else "host"
             return {"host": one.address, "port": 22, "user": None, "scope": scope}
     return None
+
+
+def make_observer(params):
+    """The observer for the parameters of an info module."""
+    return connected(VBoxObserver, params)
+
+
+def connected(kind, params):
+    """An observer, or the driver (``kind``), for the parameters of a module."""
+    commands = Commands(call_timeout(params.get("call_timeout")))
+    return kind(VBoxManage(commands, params["executable"]), commands, params)
+
+
+class VBoxObserver:
+    """Reads one user's VirtualBox, for one task. ``options`` are the module's parameters.
+
+    Ansible compiles a shipped module again in every run, so files that only some tasks need are imported there.
+    """
+
+    def __init__(self, tool, commands, options):
+        self.tool, self.commands = tool, commands
+        self._native_keys = tuple(options.get("native") or ())
+        self._version = None
+        self._settings, self.known = KnownSettings(), Known(tool)
+        self._first = self._listing = None
+        #: Paths of the disks that were registered with VirtualBox before the first step.
+        self.disks_before = None
+
+    def host_facts(self):
+        """Without the kernel module, VirtualBox answers, but cannot start a VM."""
+        if self._version is None or not self.tool.warning:
+            return {}
+        version = ".".join(map(str, self._version))
+        return {"configured": False, "why": "no_driver", "message": f"virtualbox {version}: {self.tool.warning}"}
+
+    # Observing ------------------------------------------------------------------------------------------------------
+
+    def traits(self):
+        if self._version is None:
+            self._version = self._version_beside_first_list()
+        return vbox_traits(self._version, self.known)
+
+    def _version_beside_first_list(self):
+        """The version, read in parallel with the list that every task needs next."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            self._first = pool.submit(Listing.read, self.tool)
+            return self.tool.version()
+
+    def observe(self, targets, facets):
+        # The first list is used for one observation only; later ones need a new list.
+        first, self._first = self._first, None
+        if is_light(targets, facets):
+            observation = observe_power(self.tool, targets, self._settings)
+            return self._with_addresses(observation, True) if "addresses" in facets else observation
+        listing = self._listing = first.result() if first else Listing.read(self.tool)
+        vms = [vm_of(listing, one, self._native_keys) for one in listing.selected(targets, "unfinished" in facets)]
+        self._settings.remember(vms)
+        self.known.media = {os.path.realpath(medium.location): medium.location for medium in listing.media.values()}
+        if self.disks_before is None:
+            self.disks_before = set(self.known.media)
+        self.known.folders.update({one.uuid: os.path.dirname(one.file) for one in listing.machines})
+        readable = [one for one in listing.machines if one.machine is not None]
+        self.known.controllers.update({one.uuid: listing.vbox_vm(one).controllers for one in readable})
+        if "snapshot_configs" in facets:
+            vms = [self._with_snapshot_configs(listing, vm) for vm in vms]
+        observation = Observation(vms=vms, known=listing.known())
+        # The list is one call for any number of VMs; addresses need one call for each running VM.
+        return observation if facets == LIST else self._with_addresses(observation, "addresses" in facets)
+
+    def _with_addresses(self, observation, thoroughly):
+        running = [vm for vm in observation.vms if vm.power == RUNNING and not vm.busy]
+        if not running:
+            return observation
+        found = {vm.id: vm for vm in with_addresses(self.tool, running, thoroughly)}
+        return replace(observation, vms=[found.get(vm.id, vm) for vm in observation.vms])
+
+    def _with_snapshot_configs(self, listing, vm):
+        from .snapshots import with_configs
+
+        return with_configs(self, listing, vm, self._native_keys)
+
+    def listing(self):
+        """The listing of the last observation, on which the plans are based; read again after a change."""
+        return self._listing or Listing.read(self.tool)
+
+    def vbox_vms(self):
+        """All VMs with readable settings as they are now, by UUID."""
+        listing = Listing.read(self.tool)
+        return {one.uuid: listing.vbox_vm(one) for one in listing.machines if one.machine is not None}
+
+    def vbox_vm(self, uuid):
+        """One VM as it is now. Raises NotFound if it was deleted in the meantime."""
+        return vbox_vm_of(self.vbox_vms(), uuid)

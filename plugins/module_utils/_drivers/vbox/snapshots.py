@@ -12,7 +12,7 @@ from ..._core.mark import IN_MARK
 from ..._core.simulate import simulate
 from ..._tools import vboxmanage_long as long
 from ..._tools.vboxmanage import is_locked, is_not_found
-from .vbox_vm import config_of
+from .settings.table import config_of
 
 
 def with_configs(driver, listing, vm, native_keys):

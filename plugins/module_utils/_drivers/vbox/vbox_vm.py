@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM as VirtualBox reports it, and its settings as options of this collection."""
+"""A VM as VirtualBox reports it, with the names of its controllers, slots and files."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import NotFound
-from ..._core.mark import empty_mark, marked_settings
-from ..._core.units import MIB
-from ..._kit.settings import read_all
+from ..._core.mark import empty_mark
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished
-from .settings.native import bare_key, read_native
-from .settings.table import SETTINGS
 
 #: The rule of the option ssh_forward, which is not listed in port_forwards.
 SSH_RULE = "polyvirt-ssh"
-_FORMATS = {"RAW": "raw"}
 
 
 @dataclass(frozen=True)
@@ -146,97 +141,10 @@ def vbox_vm_of(vbox_vms, uuid):
     return vbox_vms[uuid]
 
 
-def config_of(vbox_vm, native_keys=()):
-    """The settings of the VM as {option: value}."""
-    return {
-        **read_all(SETTINGS, vbox_vm),
-        **marked_settings(_own(vbox_vm), vbox_vm.uuid),
-        "disks": {slot_name(slot.controller, slot.port, slot.device): _disk(vbox_vm, slot) for slot in vbox_vm.disks},
-        "networks": networks_of(vbox_vm),
-        "iso": _iso(vbox_vm),
-        "port_forwards": forwards_of(vbox_vm),
-        "ssh_forward": SSH_RULE in vbox_vm.rules,
-        "shared_folders": {one.name: _share(one) for one in vbox_vm.machine.shared_folders if not one.transient},
-        **({"native": {bare_key(key): read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
-    }
-
-
-def networks_of(vbox_vm):
-    """{key of the option ``networks``: NIC}."""
-    return {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"}
-
-
-def forwards_of(vbox_vm, with_ssh=False):
-    """{name: port forward}. The port of ``ssh_forward`` is a free one at each start, so it is held only while on."""
-    return {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if with_ssh or name != SSH_RULE}
-
-
-def _own(vbox_vm):
-    mark = vbox_vm.mark or {}
-    return mark if mark.get("id") == vbox_vm.uuid else {}
-
-
-def _disk(vbox_vm, slot):
-    attached, base = vbox_vm.image_in(slot)
-    if attached is None:
-        return {"source": slot.medium, "size": None, "format": None}
-    size = None if attached.capacity is None else attached.capacity * MIB
-    return {"source": base.location, "size": size, "format": _FORMATS.get(base.format, base.format.lower())}
-
-
-def _network(nic):
-    kind = NETWORK_TYPES.get(nic.type, nic.type.lower())
-    reported = {"type": kind}
-    source = nic.values.get(NETWORKS.get(kind, (None, None))[1] or "generic")
-    if source:
-        reported["source"] = source
-    return {**reported, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
-
-
-def _iso(vbox_vm):
-    drive = vbox_vm.iso_drive
-    if drive is None:
-        return None
-    return "" if drive.medium == "emptydrive" else drive.medium
-
-
-def _forward(rule):
-    reported = {"protocol": rule.protocol, "host_port": rule.host_port, "guest_port": rule.guest_port}
-    return {**reported, **({"host_address": rule.host_address} if rule.host_address else {})}
-
-
-def _share(share):
-    reported = {"host_path": share.path, "read_only": bool(share.read_only)}
-    return {**reported, **({"guest_path": share.mount_point} if share.mount_point else {})}
-
-
-#: networks.type -> (VirtualBox's type, the key of the interface or network that the NIC is attached to).
-NETWORKS = {
-    "nat": ("nat", None),
-    "bridged": ("bridged", "bridgeadapter"),
-    "hostonly": ("hostonly", "hostonlyadapter"),
-    "internal": ("intnet", "intnet"),
-    "network": ("natnetwork", "nat-network"),
-}
-NETWORK_TYPES = {vbox_type: option for option, (vbox_type, _key) in NETWORKS.items()}
-NIC_MODELS = (
-    "82540EM", "82543GC", "82545EM", "Am79C960", "Am79C970A", "Am79C973", "virtio", "usbnet",
-    "NE1000", "NE2000", "WD8003", "WD8013", "3C503", "ELNK1",
-)  # fmt: skip
-NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
 #: Formats of images that VirtualBox writes to: disks.format -> VirtualBox's name.
 FORMATS = {"vdi": "VDI", "vmdk": "VMDK", "vhd": "VHD"}
 #: VirtualBox corrupts this format on resize: it updates only one of two size fields, without an error.
 NOT_RESIZABLE = "vmdk"
-#: Short names of operating systems -> VirtualBox's id.
-OS_TYPES = {
-    "linux": "Linux26_64", "debian": "Debian_64", "ubuntu": "Ubuntu_64", "fedora": "Fedora_64", "rhel": "RedHat_64",
-    "redhat": "RedHat_64", "centos": "RedHat_64", "alma": "RedHat_64", "rocky": "RedHat_64", "arch": "ArchLinux_64",
-    "archlinux": "ArchLinux_64", "opensuse": "OpenSUSE_64", "gentoo": "Gentoo_64", "oracle": "Oracle_64",
-    "openbsd": "OpenBSD_64", "freebsd": "FreeBSD_64", "netbsd": "NetBSD_64", "windows10": "Windows10_64",
-    "windows11": "Windows11_64", "windows2016": "Windows2016_64", "windows2019": "Windows2019_64",
-    "windows2022": "Windows2022_64", "solaris": "Solaris11_64", "other": "Other_64",
-}  # fmt: skip
 _SLOT = re.compile(r"(?P<controller>.+) (?P<port>\d+)(?::(?P<device>[01]))?", re.DOTALL)
 #: Beginning of a new controller's name -> (bus, maximum number of ports).
 BUSES = {

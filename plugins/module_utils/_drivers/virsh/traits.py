@@ -43,7 +43,7 @@ def virsh_traits(hypervisor, version, local):
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
     forwards = forwarding_fields(hypervisor, version)
     fields = {**fields_of(hypervisor, version, local), **forwards}
-    adjust = partial(_normalize, fields)
+    normalize = partial(_normalize, fields)
     return Traits(
         platform=LIBVIRT.name,
         version=version,
@@ -65,7 +65,7 @@ def virsh_traits(hypervisor, version, local):
         taken_as=taken_as,
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
-        adjust=with_forward_checks(adjust) if forwards else adjust,
+        normalize=with_forward_checks(normalize) if forwards else normalize,
     )
 
 

@@ -83,7 +83,7 @@ def vmm_traits(reader):
         # The guest has 3 s to acknowledge and 120 s to finish; then vmd powers it off.
         stop_timeout=130,
         inherited=inherited,
-        adjust=_normalized,
+        normalize=_normalized,
     )
 
 

@@ -84,7 +84,7 @@ def wsl_traits(reader):
         lanes_at_once=1,
         transient=is_transient,
         side_effects=lambda verb, vm, changes: _side_effects(reader, verb, vm, changes),
-        adjust=lambda vm, config: _adjusted(reader, vm, config),
+        normalize=lambda vm, config: _adjusted(reader, vm, config),
     )
 
 

@@ -83,8 +83,8 @@ class ConfigUpdate:
 def _switch(option):
     """The Setting of an option that is 0 or 1."""
     return Setting(
-        lambda options: options.get(option) == "1",
-        lambda update, change: update.set(option, "1" if change.new else "0"),
+        read=lambda options: options.get(option) == "1",
+        write=lambda update, change: update.set(option, "1" if change.new else "0"),
     )
 
 
@@ -172,25 +172,26 @@ def _write_display(update, change):
 
 #: {field: Setting}. The functions read a dict of options, and write to a ConfigUpdate.
 SETTINGS = {
-    "cpus": Setting(cpus_of, _write_cpus),
-    "memory": Setting(memory_of, _write_memory),
-    "nested_virtualization": Setting(_is_nested, _write_nested),
+    "cpus": Setting(read=cpus_of, write=_write_cpus),
+    "memory": Setting(read=memory_of, write=_write_memory),
+    "nested_virtualization": Setting(read=_is_nested, write=_write_nested),
     "os_type": Setting(
-        lambda options: options.get("ostype", "other"), lambda update, change: update.set("ostype", change.new)
+        read=lambda options: options.get("ostype", "other"),
+        write=lambda update, change: update.set("ostype", change.new),
     ),
-    "description": Setting(_read_description, _write_description),
-    "tags": Setting(_read_tags, _write_tags),
-    "fleet": Setting(_read_fleet, _write_fleet),
+    "description": Setting(read=_read_description, write=_write_description),
+    "tags": Setting(read=_read_tags, write=_write_tags),
+    "fleet": Setting(read=_read_fleet, write=_write_fleet),
     "autostart": _switch("onboot"),
-    "display": Setting(_read_display, _write_display),
+    "display": Setting(read=_read_display, write=_write_display),
     "protection": _switch("protection"),
-    "firmware": Setting(read_firmware, write_firmware),
-    "secure_boot": Setting(read_secure_boot, write_secure_boot),
-    "tpm": Setting(read_tpm, write_tpm),
-    "disks": Setting(read_disks, write_disk),
-    "networks": Setting(read_nics, write_nic),
-    "iso": Setting(read_iso, write_iso),
-    "cloud_init": Setting(read_cloud_init, write_cloud_init),
+    "firmware": Setting(read=read_firmware, write=write_firmware),
+    "secure_boot": Setting(read=read_secure_boot, write=write_secure_boot),
+    "tpm": Setting(read=read_tpm, write=write_tpm),
+    "disks": Setting(read=read_disks, write=write_disk),
+    "networks": Setting(read=read_nics, write=write_nic),
+    "iso": Setting(read=read_iso, write=write_iso),
+    "cloud_init": Setting(read=read_cloud_init, write=write_cloud_init),
 }
 
 

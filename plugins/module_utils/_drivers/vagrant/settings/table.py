@@ -23,17 +23,17 @@ _KEYS = {"disks": "disk"}
 
 
 def _plain(name):
-    return Setting(lambda described: described.get(name), lambda value: value)
+    return Setting(read=lambda described: described.get(name), write=lambda value: value)
 
 
 def _by_name(key):
     """A setting that is {name: entry}, and a list of entries with the key ``name`` in a description."""
     return Setting(
-        lambda described: {
+        read=lambda described: {
             one["name"]: {part: value for part, value in one.items() if part != "name"}
             for one in described.get(key) or ()
         },
-        lambda entries: [{"name": name, **entry} for name, entry in sorted((entries or {}).items())],
+        write=lambda entries: [{"name": name, **entry} for name, entry in sorted((entries or {}).items())],
     )
 
 
@@ -44,16 +44,16 @@ def _read_memory(described):
 #: {option: Setting}. ``read(described)`` returns the value, ``write(value)`` the value in the description.
 SETTINGS = {
     **{name: _plain(name) for name in _PLAIN},
-    "description": Setting(lambda described: described.get("description", ""), lambda text: text),
-    "native": Setting(lambda described: dict(described.get("native") or {}), lambda native: native),
-    "tags": Setting(lambda described: tuple(described.get("tags") or ()), lambda tags: list(tags or ())),
-    "fleet": Setting(lambda described: described.get("fleet", ""), lambda fleet: fleet or None),
-    "memory": Setting(_read_memory, lambda size: size // MIB if size else None),
-    "disks": Setting(read_disks, write_disks),
-    "networks": Setting(read_networks, write_networks),
+    "description": Setting(read=lambda described: described.get("description", ""), write=lambda text: text),
+    "native": Setting(read=lambda described: dict(described.get("native") or {}), write=lambda native: native),
+    "tags": Setting(read=lambda described: tuple(described.get("tags") or ()), write=lambda tags: list(tags or ())),
+    "fleet": Setting(read=lambda described: described.get("fleet", ""), write=lambda fleet: fleet or None),
+    "memory": Setting(read=_read_memory, write=lambda size: size // MIB if size else None),
+    "disks": Setting(read=read_disks, write=write_disks),
+    "networks": Setting(read=read_networks, write=write_networks),
     "port_forwards": _by_name("port_forwards"),
     "shared_folders": _by_name("shared_folders"),
-    "provisioners": Setting(read_provisioners, lambda entries: list(entries or ())),
+    "provisioners": Setting(read=read_provisioners, write=lambda entries: list(entries or ())),
 }
 
 

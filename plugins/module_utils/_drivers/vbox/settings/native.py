@@ -9,6 +9,10 @@ import re
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEXT_BOOT, PAUSED, POWER_OFF, RUNNING, SUSPENDED
+from ...._kit.settings import Setting, options_of_native
+from .hardware import HARDWARE
+from .networks import NICS
+from .port_forwards import FORWARDS
 
 #: Option of modifyvm -> its key in VBoxVm.values, if it differs.
 _KEYS = {
@@ -33,15 +37,7 @@ _IN_FILE = {
 NATIVE_NAMES = _READABLE | frozenset(_IN_FILE) | {"audio-driver", "audio-enabled"}
 _OF_NIC = re.compile(r"(cableconnected|nicpromisc|nicbootprio)([1-9]\d*)")
 #: Options of modifyvm that have an option in this collection.
-_OPTIONS = {
-    "memory": "memory", "cpus": "cpus", "vram": "display", "firmware": "firmware", "ostype": "os_type",
-    "os-type": "os_type", "description": "description", "groups": "groups", "name": "id", "tpm-type": "tpm",
-    "nested-hw-virt": "nested_virtualization", "graphicscontroller": "graphics_controller",
-    "autostart-enabled": "autostart", "boot": "boot_order", "nic": "networks", "nictype": "networks",
-    "nic-type": "networks", "macaddress": "networks", "mac-address": "networks", "bridgeadapter": "networks",
-    "intnet": "networks", "hostonlyadapter": "networks", "nat-network": "networks", "natpf": "port_forwards",
-    "nat-pf": "port_forwards",
-}  # fmt: skip
+_OPTIONS = {"name": "id", **options_of_native({**HARDWARE, **NICS, **FORWARDS})}
 #: {requested value: other values that mean the same}
 _SAME = {"usb": ("usbmouse", "usbkbd"), "ps2": ("ps2mouse", "ps2kbd"), "default": ("",)}
 #: Values that the settings file names differently from modifyvm.
@@ -63,7 +59,7 @@ _SAVED = frozenset((
 ))  # fmt: skip
 
 
-def normalized_native(vm, requested):
+def _normalized(vm, requested, known):
     """The keys without leading dashes, the values as for modifyvm. Raises Refused for anything not supported."""
     values = {_checked(vm, key): _value(vm, key, value) for key, value in requested.items()}
     if values.get("audio-driver", "").lower() == "none":
@@ -126,12 +122,12 @@ def _audio_driver(vbox_vm):
     return _AUDIO_DRIVERS.get(driver, driver)
 
 
-def same_native(found, requested):
+def _is_same(found, requested):
     found, requested = str(found or "").lower(), str(requested).lower()
     return found == requested or found in _SAME.get(requested, ())
 
 
-def cost_of_native(vm, change):
+def _cost(vm, change):
     if vm.power in (RUNNING, PAUSED) and native_live_arguments(change.key, change.new):
         return LIVE
     nic = _OF_NIC.fullmatch(change.key)
@@ -148,3 +144,6 @@ def native_live_arguments(key, value):
 
 def native_arguments(key, value):
     return [f"--{key}", value]
+
+
+NATIVE = {"native": Setting(cost=_cost, same=_is_same, normalize=_normalized)}

@@ -6,8 +6,25 @@
 from __future__ import annotations
 
 from ...._core.errors import NotFound, Refused
+from ...._core.model import LIVE, POWER_OFF
+from ...._kit.settings import Setting
 from ...._tools import vboxmanage_output as output
-from ..vbox_vm import NETWORKS, NIC_MODELS, NIC_SYNONYMS, config_of, plain_mac
+from ..vbox_vm import colon_mac, plain_mac
+
+#: networks.type -> (VirtualBox's type, the key of the interface or network that the NIC is attached to).
+NETWORKS = {
+    "nat": ("nat", None),
+    "bridged": ("bridged", "bridgeadapter"),
+    "hostonly": ("hostonly", "hostonlyadapter"),
+    "internal": ("intnet", "intnet"),
+    "network": ("natnetwork", "nat-network"),
+}
+NETWORK_TYPES = {vbox_type: option for option, (vbox_type, _key) in NETWORKS.items()}
+NIC_MODELS = (
+    "82540EM", "82543GC", "82545EM", "Am79C960", "Am79C970A", "Am79C973", "virtio", "usbnet",
+    "NE1000", "NE2000", "WD8003", "WD8013", "3C503", "ELNK1",
+)  # fmt: skip
+NIC_SYNONYMS = {"e1000": "82540EM", "virtio-net": "virtio", "pcnet": "Am79C973"}
 
 _DEFAULT_SOURCES = {"internal": "intnet"}
 _NEED_SOURCE = {
@@ -26,7 +43,7 @@ def nic_number(place):
     return int(place) + 1
 
 
-def normalized_networks(vm, requested):
+def _all_normalized(vm, requested, known):
     """The NICs in VirtualBox's terms. Raises Refused if a source is missing."""
     return {place: entry if entry is None else _normalized(vm, place, entry) for place, entry in requested.items()}
 
@@ -126,7 +143,7 @@ def _wanted(vbox_vm, changes):
 def _with_type(vbox_vm, place, nic):
     """Add the current type to a new source, because modifyvm has another option for the source of each type."""
     if "type" not in nic and "source" in nic:
-        return {"type": config_of(vbox_vm)["networks"][place]["type"], **nic}
+        return {"type": networks_of(vbox_vm)[place]["type"], **nic}
     return nic
 
 
@@ -144,3 +161,28 @@ def _arguments_of_nic(number, nic):
     if nic.get("mac"):
         result += [f"--macaddress{number}", plain_mac(nic["mac"])]
     return result
+
+
+def networks_of(vbox_vm):
+    """{key of the option ``networks``: NIC}."""
+    return {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"}
+
+
+def _network(nic):
+    kind = NETWORK_TYPES.get(nic.type, nic.type.lower())
+    reported = {"type": kind}
+    source = nic.values.get(NETWORKS.get(kind, (None, None))[1] or "generic")
+    if source:
+        reported["source"] = source
+    return {**reported, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
+
+
+NICS = {
+    "networks": Setting(read=networks_of, normalize=_all_normalized),
+    "networks.add": Setting(cost=POWER_OFF),
+    "networks.remove": Setting(cost=POWER_OFF),
+    "networks.type": Setting(cost=LIVE, native=("nic", "nat-network")),
+    "networks.source": Setting(cost=LIVE, native=("bridgeadapter", "intnet", "hostonlyadapter")),
+    "networks.mac": Setting(cost=POWER_OFF, native=("macaddress", "mac-address")),
+    "networks.model": Setting(cost=POWER_OFF, choices=NIC_MODELS, native=("nictype", "nic-type")),
+}

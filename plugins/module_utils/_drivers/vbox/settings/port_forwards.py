@@ -10,17 +10,18 @@ import ipaddress
 import threading
 
 from ...._core.errors import Refused
-from ...._core.model import ON, RUNNING, SUSPENDED
+from ...._core.model import LIVE, ON, RUNNING, SUSPENDED
 from ...._kit.forwards import ssh_through
+from ...._kit.settings import Setting
 from ...._ports import net
 from ...._tools.vboxmanage_machine import Forward
-from ..vbox_vm import SSH_RULE, forwards_of
+from ..vbox_vm import SSH_RULE
 
 _LOCAL = "127.0.0.1"
 _SSH = {"host_address": _LOCAL, "guest_port": 22}
 
 
-def normalized_forwards(vm, requested):
+def _all_normalized(vm, requested, known):
     """The requested rules in VirtualBox's terms: a rule for all host addresses has no address."""
     found = vm.config.get("port_forwards") or {}
     return {name: entry and _normalized(entry, found.get(name, {})) for name, entry in requested.items()}
@@ -230,3 +231,21 @@ class HostPorts:
         raise Refused(
             f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no free host port was found.", "Set host_port."
         )
+
+
+def forwards_of(vbox_vm, with_ssh=False):
+    """{name: port forward}. The port of ``ssh_forward`` is a free one at each start, so it is held only while on."""
+    return {name: _forward(rule) for name, (_nic, rule) in vbox_vm.rules.items() if with_ssh or name != SSH_RULE}
+
+
+def _forward(rule):
+    reported = {"protocol": rule.protocol, "host_port": rule.host_port, "guest_port": rule.guest_port}
+    return {**reported, **({"host_address": rule.host_address} if rule.host_address else {})}
+
+
+_ATTRIBUTES = ("add", "remove", "protocol", "host_address", "host_port", "guest_port")
+FORWARDS = {
+    "port_forwards": Setting(read=forwards_of, normalize=_all_normalized, native=("natpf", "nat-pf")),
+    **{f"port_forwards.{attribute}": Setting(cost=LIVE) for attribute in _ATTRIBUTES},
+    "ssh_forward": Setting(cost=LIVE, read=lambda vbox_vm: SSH_RULE in vbox_vm.rules),
+}

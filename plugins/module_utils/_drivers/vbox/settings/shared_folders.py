@@ -8,13 +8,31 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import NotFound, Refused
+from ...._core.model import POWER_OFF
+from ...._kit.settings import Setting
 from ...._ports import files
+from .media import plain_path
 
 
-def check_share_names(vm, shares):
+def _normalized(vm, shares, known):
     for name in shares:
         if re.search(r"\s", name):
             raise Refused(f"{vm.name}: shared_folders: '{name}' is not a valid name.", "Use a name without spaces.")
+    return {name: _with_plain_path(share) for name, share in shares.items()}
+
+
+def _with_plain_path(share):
+    return {**share, "host_path": plain_path(share["host_path"])} if (share or {}).get("host_path") else share
+
+
+def shares_of(vbox_vm):
+    """{name: shared folder}."""
+    return {one.name: _share(one) for one in vbox_vm.machine.shared_folders if not one.transient}
+
+
+def _share(share):
+    reported = {"host_path": share.path, "read_only": bool(share.read_only)}
+    return {**reported, **({"guest_path": share.mount_point} if share.mount_point else {})}
 
 
 def check_folders(plan):
@@ -51,3 +69,10 @@ def _words(name, share):
     words = ["--name", name, "--hostpath", share["host_path"], "--automount"]
     words += ["--readonly"] if share.get("read_only") else []
     return [*words, *(["--auto-mount-point", share["guest_path"]] if share.get("guest_path") else [])]
+
+
+_ATTRIBUTES = ("add", "remove", "host_path", "guest_path", "read_only")
+SHARES = {
+    "shared_folders": Setting(read=shares_of, normalize=_normalized),
+    **{f"shared_folders.{attribute}": Setting(cost=POWER_OFF) for attribute in _ATTRIBUTES},
+}

@@ -45,11 +45,11 @@ def forwarding_fields(hypervisor, version):
 # Checking -----------------------------------------------------------------------------------------------------------
 
 
-def with_forward_checks(adjust):
-    """``adjust`` with an additional check that rejects incomplete port forwards."""
+def with_forward_checks(normalize):
+    """``normalize`` with an additional check that rejects incomplete port forwards."""
 
     def adjust_and_check(vm, config):
-        adjusted = adjust(vm, config)
+        adjusted = normalize(vm, config)
         _check_forwards(vm, adjusted)
         return adjusted
 

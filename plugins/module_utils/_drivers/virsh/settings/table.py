@@ -39,19 +39,19 @@ from .shared_folders import read_shares, with_share_driver, write_share
 #: {field: Setting} with ``read(definition)``, ``write(definition, change)`` and, to change the running VM first,
 #: ``write_live(driver, vm, running, change)`` with its running definition. A maximum comes after the value it limits.
 SETTINGS = {
-    "cpus": Setting(lambda definition: definition.cpus, write_cpus, write_live_cpus),
-    "memory": Setting(lambda definition: definition.memory, write_memory, write_live_memory),
-    "max_cpus": Setting(read_max_cpus, write_max_cpus),
-    "max_memory": Setting(read_max_memory, write_max_memory),
-    "firmware": Setting(read_firmware, write_firmware),
-    "secure_boot": Setting(read_secure_boot, write_secure_boot),
-    "tpm": Setting(read_tpm, write_tpm),
-    "nested_virtualization": Setting(read_nested, write_nested),
-    "display": Setting(read_display, write_display),
-    "boot_order": Setting(read_boot_order, write_boot_order),
-    "serial_log": Setting(read_serial_log, write_serial_log),
-    "shared_folders": Setting(read_shares, write_share, on_host=with_share_driver),
-    "port_forwards": Setting(read_forwards, write_forward),
+    "cpus": Setting(read=lambda definition: definition.cpus, write=write_cpus, write_live=write_live_cpus),
+    "memory": Setting(read=lambda definition: definition.memory, write=write_memory, write_live=write_live_memory),
+    "max_cpus": Setting(read=read_max_cpus, write=write_max_cpus),
+    "max_memory": Setting(read=read_max_memory, write=write_max_memory),
+    "firmware": Setting(read=read_firmware, write=write_firmware),
+    "secure_boot": Setting(read=read_secure_boot, write=write_secure_boot),
+    "tpm": Setting(read=read_tpm, write=write_tpm),
+    "nested_virtualization": Setting(read=read_nested, write=write_nested),
+    "display": Setting(read=read_display, write=write_display),
+    "boot_order": Setting(read=read_boot_order, write=write_boot_order),
+    "serial_log": Setting(read=read_serial_log, write=write_serial_log),
+    "shared_folders": Setting(read=read_shares, write=write_share, on_host=with_share_driver),
+    "port_forwards": Setting(read=read_forwards, write=write_forward),
 }
 
 

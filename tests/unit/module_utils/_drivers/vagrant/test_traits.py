@@ -89,21 +89,21 @@ def test_power_state_after_a_restore_depends_on_the_provider(provider, restored_
 )
 def test_invalid_setting_is_rejected(config, texts):
     with pytest.raises(Refused) as error:
-        LIBVIRT.adjust(Vm.absent("web"), config)
+        LIBVIRT.normalize(Vm.absent("web"), config)
     for text in ("web: ", *texts):
         assert text in str(error.value)
 
 
 def test_os_type_selects_the_box_of_the_provider():
     os_boxes = {"gentoo": {"libvirt": "me/gentoo"}}
-    adjust = vagrant_traits({"libvirt"}, default_provider="libvirt", os_boxes=os_boxes).adjust
-    boxes = [adjust(Vm.absent("web"), config)["box"] for config in ({"os_type": "debian-12"}, {"os_type": "gentoo"})]
+    normalize = vagrant_traits({"libvirt"}, default_provider="libvirt", os_boxes=os_boxes).normalize
+    boxes = [normalize(Vm.absent("web"), config)["box"] for config in ({"os_type": "debian-12"}, {"os_type": "gentoo"})]
     assert boxes == ["debian/bookworm64", "me/gentoo"]
-    assert adjust(Vm.absent("web"), {"os_type": "beos", "box": "me/beos"})["box"] == "me/beos"
+    assert normalize(Vm.absent("web"), {"os_type": "beos", "box": "me/beos"})["box"] == "me/beos"
 
 
 def test_omitted_keys_get_the_defaults_of_vagrant():
-    adjusted = LIBVIRT.adjust(Vm.absent("web"), {
+    adjusted = LIBVIRT.normalize(Vm.absent("web"), {
         "networks": {"0": {}, "1": {"address": "192.168.56.10"}},
         "shared_folders": {"src": {"host_path": "/srv"}},
         "provisioners": ({"inline": "true", "path": None, "args": [], "env": {}},),
@@ -132,14 +132,14 @@ BRIDGED = {"type": "bridged", "source": "eth0"}
 )
 def test_nic_is_normalized(found, requested, normalized):
     known = _vm("virtualbox", networks={"0": {"type": "nat"}, "1": found})
-    assert LIBVIRT.adjust(known, {"networks": {"1": requested}})["networks"] == {"1": normalized}
+    assert LIBVIRT.normalize(known, {"networks": {"1": requested}})["networks"] == {"1": normalized}
 
 
 @pytest.mark.parametrize(("path", "normalized"), [("/srv/", "/srv"), ("/srv", "/srv"), ("/", "/"), ("C:\\a", "C:\\a")])
 def test_guest_path_is_normalized(path, normalized):
     requested = {"a": {"host_path": "/srv", "guest_path": path}}
     for known in ({}, {"shared_folders": requested}):
-        adjusted = LIBVIRT.adjust(_vm("virtualbox", **known), {"shared_folders": requested})
+        adjusted = LIBVIRT.normalize(_vm("virtualbox", **known), {"shared_folders": requested})
         assert adjusted["shared_folders"]["a"]["guest_path"] == normalized
 
 
@@ -170,11 +170,11 @@ def test_unmanaged_project_supports_only_power_and_snapshots():
 def test_same_os_type_keeps_the_box_of_the_description():
     """A newer version of the collection may have another box, but only recreating the VM changes its box."""
     known = _vm("libvirt", os_type="debian-12", box="our/own")
-    assert LIBVIRT.adjust(known, {"os_type": "debian-12"})["box"] == "our/own"
-    assert LIBVIRT.adjust(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
-    assert LIBVIRT.adjust(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
+    assert LIBVIRT.normalize(known, {"os_type": "debian-12"})["box"] == "our/own"
+    assert LIBVIRT.normalize(known, {"os_type": "debian-12", "box": "a/b"})["box"] == "a/b"
+    assert LIBVIRT.normalize(known, {"os_type": "debian-11"})["box"] == "debian/bullseye64"
     traits = vagrant_traits({"libvirt"}, os_boxes={"debian-12": {"libvirt": "a/b"}})
-    assert traits.adjust(known, {"os_type": "debian-12"})["box"] == "a/b"
+    assert traits.normalize(known, {"os_type": "debian-12"})["box"] == "a/b"
 
 
 @pytest.mark.parametrize("value", [None, True, {"a": 1}, ["a"]])
@@ -187,4 +187,4 @@ def test_same_os_type_keeps_the_box_of_the_description():
 )
 def test_value_of_a_variable_must_be_a_string(option, with_value, value):
     with pytest.raises(Refused, match=f"{option}.*: the value of A is not a string"):
-        LIBVIRT.adjust(_vm("libvirt"), {option: with_value({"A": value})})
+        LIBVIRT.normalize(_vm("libvirt"), {option: with_value({"A": value})})

@@ -164,7 +164,7 @@ def snapshot(box, snapshot_name, name="web", state="present", **more):
 
 def driver_of(box, commands=None, **settings):
     commands = commands or InProcess(box)
-    return VBoxDriver(VBoxManage(commands, str(box.executable), clock=box.clock), commands, **settings)
+    return VBoxDriver(VBoxManage(commands, str(box.executable), clock=box.clock), commands, settings)
 
 
 def observed(box, *facets, name="web", **settings):

@@ -54,7 +54,7 @@ class Commands:
 def driver_on(folder, **more):
     """(driver, its commands) on the recorded registry."""
     commands = Commands(folder)
-    return VBoxDriver(VBoxManage(commands), commands, **more), commands
+    return VBoxDriver(VBoxManage(commands), commands, more), commands
 
 
 def recorded_vm(driver, name, *facets):

@@ -321,7 +321,7 @@ def test_cost_of_a_change(change, config, expected):
 
 def test_every_native_name_can_be_read_back(tmp_path):
     names = sorted(native.NATIVE_NAMES | {"cableconnected1", "nicpromisc1", "nicbootprio1"})
-    driver, _commands = driver_on(tmp_path, native_keys=names)
+    driver, _commands = driver_on(tmp_path, native=names)
     read = recorded_vm(driver, "web").config["native"]
     assert [name for name in names if read[name] is None] == []
 
@@ -342,11 +342,11 @@ def test_native_setting_of_a_running_vm_is_changed(vbox, name, first, second):
     ({"cpuexecutioncap": 40}, {"cpuexecutioncap": "40"}),
 ])  # fmt: skip
 def test_native_setting_is_normalized(requested, stored):
-    assert TRAITS.adjust(Vm.absent("web"), {"native": requested})["native"] == stored
+    assert TRAITS.normalize(Vm.absent("web"), {"native": requested})["native"] == stored
 
 
 def test_audio_driver_is_read_from_the_settings_file(tmp_path):
-    driver, commands = driver_on(tmp_path, native_keys=("audio-driver",))
+    driver, commands = driver_on(tmp_path, native=("audio-driver",))
     file = next(path for path in tmp_path.rglob("web.vbox"))
     text = file.read_text(encoding="utf-8")
     for settings, expected in (('useDefault="true"', "default"), ('driver="DirectSound"', "dsound"), ("", "null")):
@@ -359,7 +359,7 @@ def test_audio_driver_is_read_from_the_settings_file(tmp_path):
 @pytest.mark.parametrize("value", [None, {}, [1], ""])
 def test_native_value_must_be_plain(value):
     with pytest.raises(Refused, match="not a plain value"):
-        TRAITS.adjust(Vm.absent("web"), {"native": {"hpet": value}})
+        TRAITS.normalize(Vm.absent("web"), {"native": {"hpet": value}})
 
 
 # Names ------------------------------------------------------------------------------------------------------------

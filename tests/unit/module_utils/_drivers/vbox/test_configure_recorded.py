@@ -20,7 +20,7 @@ TRAITS = vbox_traits((7, 2, 22))
 
 def changing_calls(folder, name, native_keys=(), allow_restart=False, purge=(), **config):
     """The calls of a task with this config that change something, without the VM's UUID."""
-    driver, commands = driver_on(folder, native_keys=native_keys)
+    driver, commands = driver_on(folder, native=native_keys)
     vm = recorded_vm(driver, name)
     policy = Policy(allow_restart=allow_restart, stop_mode="force", purge=frozenset(purge))
     planned = plan(vm, Request(name=name, config=config, policy=policy), TRAITS)
@@ -126,7 +126,7 @@ def test_clone_is_deleted_with_its_own_images(tmp_path):
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ({"memory": 1000}, "whole MiB"),
+        ({"memory": 1000}, "multiple of 1M"),
         ({"disks": {"vda": {"size": MIB}}}, "is not a valid slot"),
         ({"native": {"memory": "4"}}, "option memory"),
         *(
@@ -154,7 +154,7 @@ def test_clone_is_deleted_with_its_own_images(tmp_path):
 )
 def test_invalid_setting_is_rejected(config, text):
     with pytest.raises(errors.Refused) as caught:
-        TRAITS.adjust(Vm.absent("new"), config)
+        TRAITS.normalize(Vm.absent("new"), config)
     assert text in str(caught.value)
     assert caught.value.remedy
 
@@ -169,7 +169,7 @@ def test_rule_needs_a_nat_nic_that_remains(tmp_path):
 
 def test_short_names_of_os_types_and_nics_are_normalized():
     requested = {"os_type": "Debian", "networks": {"0": {"type": "user", "model": "e1000"}}}
-    assert TRAITS.adjust(Vm.absent("new"), requested) == {
+    assert TRAITS.normalize(Vm.absent("new"), requested) == {
         "os_type": "Debian_64",
         "networks": {"0": {"type": "nat", "model": "82540EM"}},
     }

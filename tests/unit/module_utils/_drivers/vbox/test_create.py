@@ -286,7 +286,7 @@ def test_log_of_an_earlier_vm_does_not_affect_a_new_one(vbox):
 def test_new_vm_gets_native_settings(vbox):
     native = {"clipboard-mode": "bidirectional", "hpet": "on", "autostop-type": "disabled"}
     task(vbox, config={**SMALL, "native": {**ENGINE, **native}}).succeeded()
-    assert observed(vbox, native_keys=tuple(native)).config["native"] == native
+    assert observed(vbox, native=tuple(native)).config["native"] == native
 
 
 @pytest.mark.parametrize("command", ["createvm", "clonevm"])

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     UNKNOWN,
     Target,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage_states import state as power_of
 
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 
 def test_settings_are_reported_as_values_of_the_options(tmp_path):
-    driver, _commands = driver_on(tmp_path, native_keys=("vm-execution-engine", "--nicpromisc1", "HPET"))
+    driver, _commands = driver_on(tmp_path, native=("vm-execution-engine", "--nicpromisc1", "HPET"))
     config = recorded_vm(driver, "web").config
     assert {name: config[name] for name in ("cpus", "memory", "firmware", "tpm", "os_type", "groups", "tags")} == {
         "cpus": 1,

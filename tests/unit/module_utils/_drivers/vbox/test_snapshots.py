@@ -120,7 +120,7 @@ def test_snapshot_has_the_settings_at_its_creation(vbox):
     snapshot(vbox, "s").succeeded()
     now = {"memory": 24 * MIB, "os_type": "Fedora_64", "groups": ("/b",), "description": "new", "tpm": False}
     task(vbox, config={**now, "native": {"hpet": "on"}}).succeeded()
-    found = observed(vbox, "snapshots", "snapshot_configs", native_keys=("hpet",))
+    found = observed(vbox, "snapshots", "snapshot_configs", native=("hpet",))
     recorded = found.snapshots[0].config
     assert (recorded["memory"], recorded["native"]) == (16 * MIB, {"hpet": "off"})
     assert recorded["tpm"]

@@ -31,7 +31,7 @@ TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
 def normalized_networks(networks, found=None):
-    return TRAITS.adjust(Vm("a", config={"networks": found or {}}), {"networks": networks})["networks"]
+    return TRAITS.normalize(Vm("a", config={"networks": found or {}}), {"networks": networks})["networks"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_omitted_attributes_of_existing_nic_are_not_set():
 
 
 def test_omitted_networks_are_not_set():
-    assert TRAITS.adjust(Vm("a"), {"cpus": 2}) == {"cpus": 2}
+    assert TRAITS.normalize(Vm("a"), {"cpus": 2}) == {"cpus": 2}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_missing_fields_of_connection_have_alternatives(traits, missing, remedy)
 
 def test_secure_boot_is_not_checked_without_firmware_field():
     traits = virsh_traits("TEST", "9.0.0", local=True)
-    assert traits.adjust(Vm("a"), {"secure_boot": True}) == {"secure_boot": True}
+    assert traits.normalize(Vm("a"), {"secure_boot": True}) == {"secure_boot": True}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_uris_of_this_host(uri, local):
 
 
 def test_memory_is_rounded_up_to_kib():
-    assert TRAITS.adjust(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
+    assert TRAITS.normalize(Vm("a"), {"memory": 1500000})["memory"] == 1465 * 1024
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_memory_is_rounded_up_to_kib():
 )
 def test_unsupported_values_are_rejected(config, word):
     with pytest.raises(Refused, match=word):
-        TRAITS.adjust(Vm("a"), config)
+        TRAITS.normalize(Vm("a"), config)
 
 
 def test_empty_iso_without_drive_is_no_change():
-    assert TRAITS.adjust(Vm("a", config={"iso": None}), {"iso": ""}) == {}
-    assert TRAITS.adjust(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
+    assert TRAITS.normalize(Vm("a", config={"iso": None}), {"iso": ""}) == {}
+    assert TRAITS.normalize(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
 
 
 # Snapshots ------------------------------------------------------------------------------------------------------------
