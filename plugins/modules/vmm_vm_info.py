@@ -310,12 +310,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.vmm.observe import make_observer
 from ..module_utils._drivers.vmm.options import CONNECTION, VMM
-from ..module_utils._drivers.vmm.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VMM, CONNECTION, make_reader)
+MODULE = info_module(VMM, CONNECTION, make_observer)
 
 
 def main():

@@ -16,9 +16,9 @@ from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.optical import is_iso
-from .definition import config_inherited
 from .edit import INCOMPLETE, invalid
 from .settings.disk_checks import check_disks, check_start
+from .settings.table import config_inherited
 from .traits import MOST_DISKS, MOST_NICS, READ_AGAIN, UNREAD
 
 _FIRMWARE = "/etc/firmware/vmm-bios"
