@@ -212,8 +212,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
-from ..module_utils._drivers.vagrant.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

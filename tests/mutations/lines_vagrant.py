@@ -77,8 +77,8 @@ MUTATIONS = (
     Mutation(
         "memory-written-in-bytes",
         f"{_CODE}/settings/table.py",
-        '"memory": Setting(read=_read_memory, write=lambda size: size // MIB if size else None),',
-        '"memory": Setting(read=_read_memory, write=lambda size: size),',
+        "minimum=16 * MIB, whole=MIB, read=_read_memory, write=lambda size: size // MIB if size else None",
+        "minimum=16 * MIB, whole=MIB, read=_read_memory, write=lambda size: size",
         {"unit": [f"{_UNIT}/settings/test_settings.py"]},
     ),
     Mutation(
