@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 import json
-import lzma
 import re
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote
 
 from . import api
 from .schema import NUMBERED, Schema
 
 _HERE = Path(__file__).resolve().parent
-_RECORDINGS = _HERE.parents[1] / "unit/fixtures/proxmox"
-_NOT_RECORDED = "property is not defined in schema"
 _ALWAYS = """\
 Recorded was one node with version 9.2, storages of the types dir (also shared) and lvmthin, and guests without an
 operating system. Assumed are all answers of other versions, about other nodes, migration and high availability, other
@@ -30,7 +26,7 @@ def text():
     schema, covered = Schema((9, 2)), coverage()
     lines = [_ALWAYS, "Endpoints, and parameters of others, that no recording covers:"]
     for endpoint in sorted(api.METHODS, key=lambda name: name.split(" ")[::-1]):
-        known = {_stem(name) for name in schema.parameters(endpoint)} - set(re.findall(r"{(\w+)}", endpoint))
+        known = {stem(name) for name in schema.parameters(endpoint)} - set(re.findall(r"{(\w+)}", endpoint))
         missing = sorted(known - covered.get(endpoint, set()))
         if endpoint not in covered:
             lines.append(f"  {endpoint}")
@@ -50,7 +46,7 @@ def of_requests(world):
     for entry in world.journal.requests:
         matched = world.schema.match(entry.method, entry.path)
         covered = coverage().get(matched[0]) if matched else None
-        unknown = sorted(name for name in entry.params if covered is None or _stem(name) not in covered)
+        unknown = sorted(name for name in entry.params if covered is None or stem(name) not in covered)
         if matched and (covered is None or unknown):
             found.append({"method": entry.method, "path": entry.path, "parameters": unknown})
     return found
@@ -58,26 +54,12 @@ def of_requests(world):
 
 @cache
 def coverage():
-    """{endpoint: its parameters, as scsi[n] if numbered} in requests that the real server did not refuse as unknown."""
-    schema, covered = Schema((9, 2)), {}
-    for method, path, params, errors in _recorded():
-        matched = schema.match(method, unquote(path).partition("?")[0])
-        if matched:
-            known = {name for name in params if not errors or _NOT_RECORDED not in str(errors.get(name, _NOT_RECORDED))}
-            covered.setdefault(matched[0], set()).update(_stem(name) for name in known)
-    return covered
+    """{endpoint: its parameters in recorded requests}; tests/unit/simulators/proxmox/covered.py writes the file."""
+    recorded = json.loads((_HERE / "recorded.json").read_text(encoding="utf-8"))
+    return {endpoint: set(names) for endpoint, names in recorded.items()}
 
 
-def _recorded():
-    corpus = json.loads(lzma.decompress((_RECORDINGS / "9.2.11/api.json.xz").read_bytes()))
-    for step in (step for scenario in corpus["scenarios"] for step in scenario["steps"]):
-        if "method" in step:
-            file = dict(step["file"]["fields"], filename="") if "file" in step else {}
-            yield step["method"], step["path"], {**step.get("params", {}), **file}, step.get("errors")
-    for record in json.loads((_RECORDINGS / "9.2.6/golden.json").read_text(encoding="utf-8")):
-        yield (*record["request"].split(" "), record["params"], record.get("errors"))
-
-
-def _stem(name):
-    stem = name.rstrip("0123456789")
-    return f"{stem}[n]" if stem in NUMBERED else name
+def stem(name):
+    """The name of a parameter, as scsi[n] if numbered."""
+    start = name.rstrip("0123456789")
+    return f"{start}[n]" if start in NUMBERED else name

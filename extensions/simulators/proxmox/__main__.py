@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m simulators.proxmox``, run in the directory tests: a simulated cluster to try things out."""
+"""``python -m simulators.proxmox`` with PYTHONPATH=extensions: a simulated cluster to try things out."""
 
 from __future__ import annotations
 

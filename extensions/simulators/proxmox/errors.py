@@ -52,3 +52,11 @@ class Unauthorized(ApiError):
 
 class Dropped(Exception):
     """The connection is closed without an answer."""
+
+
+class AgentError(Exception):
+    """An error as the agent of a guest returns it."""
+
+    def __init__(self, text, kind="GenericError"):
+        super().__init__(text)
+        self.kind = kind

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import base64
 
-from simulators.guest_agent.agent import AgentError
-
-from .errors import ApiError
+from .errors import AgentError, ApiError
 from .vm_agent import asked
 
 _MOST_OUTPUT = 16 * 1024 * 1024
