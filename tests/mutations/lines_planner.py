@@ -107,7 +107,11 @@ MUTATIONS = (
         [f"{_UNIT}/test_plan_clone.py"],
     ),
     Mutation(
-        "name-of-another-vm-is-ignored", "_core", "vm.power != ABSENT", "vm.power == ABSENT", [f"{_UNIT}/test_plan.py"]
+        "name-of-another-vm-is-ignored",
+        "_core::check_identity",
+        "vm.power != ABSENT",
+        "vm.power == ABSENT",
+        [f"{_UNIT}/test_plan.py"],
     ),
     Mutation(
         "one-snapshot-too-many-is-kept",
