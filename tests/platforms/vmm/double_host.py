@@ -75,6 +75,10 @@ class OpenBSD:
         """The arguments of all calls so far, each with the program's name first."""
         return [call["argv"] for call in self.state.calls()]
 
+    def not_recorded(self):
+        """Calls to which the double has no answer. A test with such a call fails."""
+        return [call["not_recorded"] for call in self.state.calls() if "not_recorded" in call]
+
     def _write_executables(self):
         self.bin.mkdir(exist_ok=True)
         for name in (*commands.PROGRAMS, "doas"):

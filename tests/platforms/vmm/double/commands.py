@@ -10,9 +10,9 @@ import time
 from typing import NamedTuple
 
 from . import media, network, services, system, vmctl, vmd
-from .options import Failure, Hang, TimedOut
+from .options import Failure, Hang, NotRecorded, TimedOut
 from .peer import Peer
-from .pf.pfctl import Pfctl
+from .pfctl import pfctl
 from .state import State
 from .world import World
 
@@ -35,11 +35,6 @@ def _vmctl(world, words):
     return code, "".join(call.out), "".join(call.err)
 
 
-def _pfctl(world, words):
-    with world.state.open() as state:
-        return Pfctl(state, world.host.read, "", world.host.uid).run(words)
-
-
 #: {program: function(world, words) that returns (exit code, stdout, stderr)}.
 PROGRAMS = {
     "arp": network.arp,
@@ -52,7 +47,7 @@ PROGRAMS = {
     "mount": media.mount,
     "netstart": network.netstart,
     "netstat": network.netstat,
-    "pfctl": _pfctl,
+    "pfctl": pfctl,
     "rcctl": services.rcctl,
     "rdsetroot": media.rdsetroot,
     "stty": media.stty,
@@ -81,7 +76,17 @@ def call(folder, argv, environment=None, cwd="", clock=time, announce=str, patie
     if program == "doas":
         return _doas(folder, world, words, environment, cwd, clock, announce, patience)
     order = world.take_order(program, words)
-    answer = Answer(*_run(world, program, words, order, clock, announce))
+    try:
+        answer = Answer(*_run(world, program, words, order, clock, announce))
+    except NotRecorded as error:
+        state.note(
+            time=state.look()["now"],
+            uid=world.host.uid,
+            argv=[program, *words],
+            returncode=error.code,
+            not_recorded=str(error),
+        )
+        raise
     state.note(time=state.look()["now"], uid=world.host.uid, argv=[program, *words], **answer._asdict())
     return answer
 
