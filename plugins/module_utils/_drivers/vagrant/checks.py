@@ -10,8 +10,8 @@ import os
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
 from ..._core.model import PAUSED, SUSPENDED
 from ..._ports import files
-from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool
+from ..._tools import vagrant_folder
 from . import in_vagrant
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
@@ -94,17 +94,14 @@ def _check_unique(plan):
 
 
 def _check_file(driver, plan):
-    """Render the Vagrantfile, which raises if a provider does not support a setting; then check its syntax."""
+    """Render the Vagrantfile, which raises if a provider does not support a setting."""
     name, contents = plan.after.name, driver.project.read()
     described = description_of(name, plan.after.config)
     others = [one for one in contents.descriptions() if one["name"] != name]
     try:
-        text = driver.project.text([*others, described], plan.after.config.get("environment") or {})
+        driver.project.text([*others, described], plan.after.config.get("environment") or {})
     except PolyvirtError as error:
         raise type(error)(f"{name}: {error.message}", error.remedy) from error
-    fault = ruby.syntax_error(driver.commands, text)
-    if fault:
-        raise Refused(f"{name}: Ruby rejects the Vagrantfile that would be written: {fault}.", "Correct native.")
 
 
 # Steps --------------------------------------------------------------------------------------------------------------

@@ -62,6 +62,12 @@ def _read_by_ruby(tmp_path_factory):
 
 
 READ_ONLY = [{"host_path": "/a", "guest_path": "/b", "read_only": True}]
+#: Words of Ruby that may be names, too. No name can make the syntax invalid, so it is not checked before it is written.
+RESERVED = (
+    "alias", "and", "begin", "break", "case", "class", "def", "do", "else", "elsif", "end", "ensure", "false", "for",
+    "if", "in", "module", "next", "nil", "not", "or", "redo", "rescue", "retry", "return", "self", "super", "then",
+    "true", "undef", "unless", "until", "when", "while", "yield",
+)  # fmt: skip
 FORWARD = [{"name": "http", "host_port": 8080, "guest_port": 80}]
 BRIDGED = {"type": "public", "bridge": "br0"}
 
@@ -283,6 +289,16 @@ def test_values_and_keys_of_native_are_never_executed(read_by_ruby):
     assert environment == project["environment"]
     assert [call[1][0] for call in calls if call[0].endswith(".box=")] == list(HOSTILE)
     assert [call[1][0] for call in calls if call[0].endswith(".usb")] == list(HOSTILE)
+
+
+def test_names_may_be_reserved_words_of_ruby(read_by_ruby):
+    native = {key: f":{word}" for word in RESERVED for key in (word, f"{word}[{word}]", f"{word}.{word}")}
+    named = {name: 1 for word in RESERVED for name in (word, f"{word}_", word.upper())}
+    machine = {"name": "if", "provider": "libvirt", "native": {**native, "usb": [[":end", named]]}}
+    ((_environment, calls),) = read_by_ruby([vagrantfile.render({"machines": [machine]})])
+    called = {call[0].rpartition("]")[2] for call in calls}
+    assert {f".{word}.{word}=" for word in RESERVED} | {f".{word}=" for word in RESERVED} <= called
+    assert [call[1:] for call in calls if call[0].endswith(".usb")] == [[["end"], named]]
 
 
 def test_ruby_ignores_magic_comments_in_the_description():
