@@ -64,7 +64,7 @@ options:
     default: snapshot
   wait_for:
     description:
-      - What to wait for with O(state=restored), seen from the hypervisor's host.
+      - Condition to wait for with O(state=restored), checked from the hypervisor's host.
       - V(state) - the VM has its final power state. V(address) - it has an address that answers. V(ssh) - an SSH server
         answers. There is no waiting in check mode.
       - If the VM will not run after the restore, for example because it was off when the snapshot was taken, V(address)

@@ -26,8 +26,8 @@ options:
   vagrantfile:
     description:
       - File name of the project's Vagrantfile, without a path.
-      - If omitted, V(Vagrantfile.polyvirt), a file beside your own; with O(managed=false), V(Vagrantfile) or
-        else V(vagrantfile).
+      - If omitted, V(Vagrantfile.polyvirt), a file in the same directory as your own Vagrantfile; with
+        O(managed=false), V(Vagrantfile) or else V(vagrantfile).
     type: str
   managed:
     description:

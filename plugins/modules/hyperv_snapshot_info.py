@@ -38,7 +38,7 @@ seealso:
 EXAMPLES = r"""
 - name: Read the checkpoints of all VMs
   polyvirt.core.hyperv_snapshot_info:
-  register: found
+  register: result
 
 - name: Show which settings have changed since a checkpoint
   polyvirt.core.hyperv_snapshot_info:
@@ -72,7 +72,7 @@ host:
         module), wrong_system (no Windows host).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:

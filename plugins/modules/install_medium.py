@@ -36,7 +36,7 @@ attributes:
     platforms: posix
 options:
   medium:
-    description: What to download, in the form of the entries of P(polyvirt.core.distribution#lookup).
+    description: The file to download, in the form of the entries of P(polyvirt.core.distribution#lookup).
     type: dict
     required: true
     suboptions:
@@ -81,7 +81,7 @@ options:
               - For V(signify), this file contains the checksums, too.
             type: str
           signs:
-            description: What is signed, the checksum file or the medium itself.
+            description: The signed file, which is the checksum file or the medium itself.
             type: str
             choices: [checksums, file]
             default: checksums

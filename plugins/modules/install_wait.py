@@ -59,7 +59,7 @@ options:
     choices: [alpine, autoinstall, kickstart, manual, openbsd, preseed, windows]
     required: true
   ends:
-    description: What the installer does with the VM at its end.
+    description: Power state of the VM when the installer has ended.
     type: str
     choices: [stop, restart]
     default: stop

@@ -13,11 +13,11 @@ description:
   - Creates, changes, starts, stops, suspends and deletes Vagrant VMs in a project directory.
   - The module writes and uses its own Vagrantfile, and never changes yours. With O(managed=false) it controls the VMs
     of your own Vagrantfile.
-  - Options you set are enforced on existing VMs, too; if that is impossible, the task fails and says why. The box
-    decides about options you omit.
+  - Options you set are enforced on existing VMs, too; if that is impossible, the task fails and says why. Options you
+    omit have the values of the box.
   - A VM that is defined and was never started is V(stopped) and has no ID. It is created at its first start, which may
     have to download the box first.
-  - A changed setting is written at once and takes effect at the next start (C(restart_required));
+  - A changed setting is written immediately and takes effect at the next start (C(restart_required));
     O(allow_restart=true) is the permission to restart the VM. Settings that Vagrant applies only when it creates a VM
     are rejected for an existing one, unless O(allow_recreate=true) is set, which deletes the VM and creates it again.
     Without it, nothing is ever destroyed to change a VM.
@@ -41,7 +41,8 @@ attributes:
 options:
   name:
     description:
-      - Name of the VM in its project, or names of several that are treated alike. Letters, digits, V(_), V(.) and V(-).
+      - Name of the VM in its project, or a list of names of VMs that get the same options. Letters, digits, V(_), V(.)
+        and V(-).
       - Options that must be unique (O(id), a MAC address, a host port) can be used with only one name.
       - At least one of O(name) and O(id) is required.
       - A name that is the beginning of another VM's number in Vagrant's own list, as V(db) may be, is rejected, because
@@ -204,7 +205,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list
   elements: dict
@@ -415,8 +416,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -455,7 +456,7 @@ vms:
           description: Why it was not deleted.
           type: str
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

@@ -73,7 +73,7 @@ host:
       description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
       type: str
     capabilities:
-      description: What this platform can do with the providers of these VMs, or null.
+      description: Features of this platform with the providers of these VMs, or null.
       type: dict
       contains:
         states:
@@ -273,8 +273,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:

@@ -41,7 +41,7 @@ EXAMPLES = r"""
 - name: Read the snapshots of all VMs of a project
   polyvirt.core.vagrant_snapshot_info:
     project_dir: /srv/vagrant/web
-  register: found
+  register: result
 
 - name: Show which settings have changed since a snapshot
   polyvirt.core.vagrant_snapshot_info:
@@ -74,7 +74,7 @@ host:
       description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
       type: str
     capabilities:
-      description: What this platform can do with the providers of these VMs, or null.
+      description: Features of this platform with the providers of these VMs, or null.
       type: dict
       contains:
         states:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .._core.errors import ApiError, NotFound, Refused, Stale
+from . import remedies
 
 _RIGHT = re.compile(r"Permission check failed \(([^,]+), ([^)]+)\)")
 #: A call between two nodes was not started, or was started and not answered.
@@ -95,22 +96,39 @@ def _wrong_parameters(answer, reason):
     return ApiError(f"{reason}: {listed}.", answer.status, remedy_for(listed))
 
 
-#: (pattern of the server's error, remedy).
-_REMEDIES = (
-    (r"storage '[^']*' (does not exist|is disabled|is not available)", "Set storage to a storage of the node."),
-    (r"does not support vm images", "Use a storage that allows the content Disk image."),
-    (r"already exists", "Set another id, or remove id to get the next free one."),
-    (r"no quorum", "Start the missing nodes again: pvecm status."),
-    (r"protection mode", "Set protection: false first."),
-    (r"used in HA resources|HA resource", "Remove it from high availability first: ha-manager remove."),
-    (r"no space|out of space|not enough space", "Free space on the storage, or use another one."),
-    (r"bridge .* does not exist|no such bridge", "Use a bridge of the node."),
-    (r"snapshot feature is not available", "Its disks are on a storage without snapshots; move them first."),
-    (r"Linked clone feature is not supported", "Only a template has linked clones; set linked: false."),
-    (r"only root can set|Only root may", "Only root@pam may do this with its password; tokens may not."),
-    (r"KVM virtualisation configured, but not available", "Set native: {kvm: false}, or turn on VT-x or AMD-V."),
+#: Rows (texts of the server's error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (
+        ("storage '...' does not exist", "storage '...' is disabled", "storage '...' is not available"),
+        "Set storage to a storage of the node (pvesm status).",
+    ),
+    (("does not support vm images",), "Use a storage that allows the content Disk image."),
+    (("already exists",), "Set another id, or remove id to get the next free one."),
+    (("no quorum",), "Start the missing nodes again: pvecm status."),
+    (("protection mode",), "Set protection: false first."),
+    (("used in HA resources", "HA resource"), "Remove it from high availability first: ha-manager remove."),
+    (
+        ("no space", "out of space", "No space", "not enough space"),
+        "Free space on the storage, or use another one.",
+    ),
+    (("bridge ... does not exist", "no such bridge"), "Use a bridge of the node."),
+    (("snapshot feature is not available",), "Its disks are on a storage without snapshots; move them first."),
+    (("Linked clone feature is not supported",), "Only a template has linked clones; set linked: false."),
+    (
+        ("only root can set", "Only root may"),
+        "Only root@pam may do this with its password; tokens may not.",
+    ),
+    (
+        ("KVM virtualisation configured, but not available",),
+        "Set native: {kvm: false}, or turn on VT-x or AMD-V.",
+    ),
+    (
+        ("non-migratable snapshot exists", "online storage migration not possible if"),
+        "Delete the snapshots first, or move the VM while it is off.",
+    ),
+    (("SSH public key validation error",), "Set each key as a whole line of its .pub file."),
 )
 
 
 def remedy_for(reason):
-    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, reason)), None)
+    return remedies.remedy_for(REMEDIES, reason)

@@ -15,7 +15,7 @@ from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import POWER_VERBS, Target
 from ..._kit.in_rounds import in_rounds
 from ..._ports.windows import side_by_side
-from ..._tools.hyperv import disks_chain, read_vms, vms_chain
+from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
 from .reader import HyperVReader, check_parts
 from .settings.native import native_properties
 
@@ -110,7 +110,7 @@ class HyperVSnapshotDriver(HyperVReader):
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""
         read_chains = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
-        results = self.send([*chains, *read_chains])
+        results = add_remedies(self.send([*chains, *read_chains]))
         if read_chains:
             self._last_read = LastRead(self._targets, results[len(chains) :], self)
         return results[: len(chains)]
