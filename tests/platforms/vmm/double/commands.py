@@ -41,7 +41,6 @@ PROGRAMS = {
     "dhcpd": services.dhcpd,
     "dmesg": system.dmesg,
     "fw_update": system.fw_update,
-    "id": system.identity,
     "ifconfig": network.ifconfig,
     "makefs": media.makefs,
     "mount": media.mount,
@@ -60,24 +59,22 @@ PROGRAMS = {
 }
 
 
-def call(folder, argv, environment=None, cwd="", clock=time, announce=str, patience=None):
+def call(folder, argv, environment=None, cwd="", announce=str, patience=None):
     """Run a program on the host with its state in ``folder``; returns an Answer.
 
-    A program that never ends passes its stderr to ``announce`` and sleeps with ``clock``. With ``patience``, it raises
+    A program that never ends passes its stderr to ``announce`` and sleeps. With ``patience``, it raises
     TimedOut instead after so many seconds of the host's time.
     """
     environment = os.environ if environment is None else environment
     state = State(folder, environment)
-    world = World(state, cwd or os.getcwd(), clock, patience)
+    world = World(state, cwd or os.getcwd(), patience)
     program, *words = [str(word) for word in argv]
     program = os.path.basename(program)
     if program == "sh" and words[:1] == ["/etc/netstart"]:
         program, words = "netstart", words[1:]
-    if program == "doas":
-        return _doas(folder, world, words, environment, cwd, clock, announce, patience)
     order = world.take_order(program, words)
     try:
-        answer = Answer(*_run(world, program, words, order, clock, announce))
+        answer = Answer(*_run(world, program, words, order, announce))
     except NotRecorded as error:
         state.note(
             time=state.look()["now"],
@@ -91,7 +88,7 @@ def call(folder, argv, environment=None, cwd="", clock=time, announce=str, patie
     return answer
 
 
-def _run(world, program, words, order, clock, announce):
+def _run(world, program, words, order, announce):
     world.pass_time(world.state.look()["tick"])
     if order and not order.get("lost"):
         return order.get("code", 1), "", order.get("stderr", "")
@@ -105,15 +102,6 @@ def _run(world, program, words, order, clock, announce):
             world.state.note(time=world.deadline, uid=world.host.uid, argv=[program, *words], returncode=None)
             raise TimedOut(hang.stderr) from None
         announce(hang.stderr)
-        clock.sleep(_FOR_EVER)
+        time.sleep(_FOR_EVER)
         return 1, "", hang.stderr
     return (order.get("code", 1), "", order.get("stderr", "")) if order else answer
-
-
-def _doas(folder, world, words, environment, cwd, clock, announce, patience):
-    """Run another program as root, if doas allows it."""
-    failure, words = system.doas(world, words)
-    if failure:
-        world.state.note(time=0, uid=world.host.uid, argv=["doas", *words], returncode=1, stdout="", stderr=failure)
-        return Answer(1, "", failure)
-    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock, announce, patience)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from .lalr import Grammar
 from .lexer import Lexer, dialect
-from .options import NotRecorded
 
 _WORDS = "all anchor any block from in inet load log match nat-to on out pass port proto rdr-to return set skip to user"
 _OTHER_WORDS = """
@@ -24,8 +23,7 @@ received-on reply-to return-icmp return-icmp6 return-rst round-robin route route
 scrub sloppy source-hash source-track state state-defaults state-policy static-port sticky-address syncookies synproxy
 table tag tagged timeout tos ttl urpf-failed weight
 """
-_DIALECT = dialect(f"{_WORDS} {_OTHER_WORDS}", first=":_", excluded="(){}<>!=/#,")
-_OTHERS = {*_OTHER_WORDS.upper().split(), *"<>=-"}
+_DIALECT = dialect(_WORDS, _OTHER_WORDS, first=":_", excluded="(){}<>!=/#,", symbols="<>=-")
 
 GRAMMAR = Grammar(
     """
@@ -122,26 +120,10 @@ comma:
 class Words(Lexer):
     """The lexer of pf.conf. Operators such as ``<>`` and ``!=`` are not among the words of this part."""
 
-    _kind = ""
-
     def __init__(self, read):
         super().__init__(_DIALECT, read)
-
-    def token(self):
-        found = super().token()
-        self._kind = found[0]
-        return found
 
     def symbol(self, character):
         following = self._next() if character == "!" else None
         self._return(following)
         return ("=", "!=") if following == "=" else (character, character)
-
-    def error(self, text):
-        if text == "syntax error" and self._kind in _OTHERS:
-            self.unknown(self._kind.lower())
-        super().error(text)
-
-    def unknown(self, what):
-        """End the test: OpenBSD's answer to this statement is unknown here."""
-        raise NotRecorded(f"pfctl, {self.source.name}:{self.line}: {what}")
