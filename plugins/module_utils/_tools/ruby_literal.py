@@ -49,21 +49,21 @@ def _character(character):
         return character
     if ord(character) in _SURROGATES:
         raise errors.InvalidInput(
-            f"A text holds {character!a}, which is no character: it is what bytes become that are not UTF-8.",
-            "Give the text in UTF-8.",
+            f"A text contains {character!a}, which is not a valid character: the text was not in UTF-8.",
+            "Save the text as UTF-8.",
         )
     return f"\\u{{{ord(character):x}}}"
 
 
 def _float(value):
     if not math.isfinite(value):
-        raise errors.InvalidInput(f"The number {value} cannot be written as Ruby.", "Give a finite number.")
+        raise errors.InvalidInput(f"The number {value} cannot be written as Ruby.", "Set a finite number.")
     return repr(float(value))
 
 
 def _mapping(value):
     for key in value:
         if not isinstance(key, str):
-            raise errors.InvalidInput(f"The key {key!r} of a mapping is no text.", "Put it in quotes.")
+            raise errors.InvalidInput(f"The key {key!r} of a mapping is not a string.", "Put it in quotes.")
     entries = ", ".join(f"{_text(key)} => {literal(item)}" for key, item in value.items())
     return f"{{{entries}}}"
