@@ -123,7 +123,7 @@ options:
       - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
         the VM. V(keep) keeps it for inspection.
       - If the creation itself fails, for example because a disk cannot be copied, the incomplete VM is removed
-        with both values. Only on Proxmox VE, V(keep) keeps it, too.
+        with both values. Exception - on Proxmox VE, V(keep) also keeps an incomplete VM.
       - After its first start, a VM is always kept.
     type: str
     default: rollback

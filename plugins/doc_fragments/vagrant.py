@@ -33,7 +33,7 @@ options:
     description:
       - Whether the file O(vagrantfile) belongs to this collection. It is then written again at each change. If the file
         exists and this collection did not write it, the task fails and does not overwrite it.
-      - With V(false), the project is used as it is. Nothing is written to it. VMs are started, stopped, suspended,
+      - With V(false), no file of the project is written. VMs are started, stopped, suspended,
         restored and deleted, and options that describe a VM are rejected.
     type: bool
     default: true

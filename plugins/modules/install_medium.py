@@ -56,7 +56,8 @@ options:
       checksums:
         description:
           - Name of the checksum file in the same directory, with SHA-256 or SHA-512 checksums.
-          - C(.treeinfo) is the list of an installable tree of the Red Hat family, which has those of its kernel.
+          - C(.treeinfo) is the file list of an installation tree of the Red Hat family, with the checksums of its
+            kernel.
         type: str
       signature:
         description: The signature of the vendor, if there is one.

@@ -45,8 +45,8 @@ options:
         and V(-).
       - Options that must be unique (O(id), a MAC address, a host port) can be used with only one name.
       - At least one of O(name) and O(id) is required.
-      - A name that is the beginning of another VM's number in Vagrant's own list, as V(db) may be, is rejected, because
-        Vagrant would use that VM.
+      - Vagrant reads a name that consists of hexadecimal digits, such as V(db), as the beginning of a VM's ID in its
+        own list. If such a VM exists, the name is rejected, because Vagrant would use that VM.
   id:
     description:
       - ID of one VM at its provider. Only VMs that were started once have an ID.
@@ -58,7 +58,7 @@ options:
       - V(restarted) - the VM is restarted once in every run.
       - V(paused) - the VM is frozen in memory, which Vagrant does with V(libvirt) and V(hyperv). V(suspended) - its
         memory is saved to disk, with V(virtualbox) and V(vmware_desktop).
-      - V(absent) - the VM and its definition do not exist, nor anything that only this VM needed.
+      - V(absent) - the VM and its definition do not exist, nor files that only this VM needed.
       - A new VM needs O(box) or O(os_type). With O(managed=false), a VM that is defined but not created is created by
         every state but V(absent).
   stop_mode:
@@ -76,10 +76,10 @@ options:
       - Vagrant always deletes the disk together with its VM. V(none) is rejected if that would happen.
   cpus:
     description:
-      - Number of virtual CPUs. If omitted, the box decides.
+      - Number of virtual CPUs. If omitted, the value of the box.
   memory:
     description:
-      - Memory of the VM in whole MiB. If omitted, the box decides.
+      - Memory of the VM in whole MiB. If omitted, the value of the box.
       - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
   os_type:
     description:
@@ -103,7 +103,7 @@ options:
         switch O(networks[].source). Proxmox accepts only NICs of this type. Both accept no address and no MAC address.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, by name. Each one needs O(port_forwards[].host_port).
+      - Ports of the host that are forwarded to the guest, by name. Each one needs O(port_forwards[].host_port).
       - Not supported with Hyper-V and Proxmox. With libvirt, V(udp) is not supported.
   shared_folders:
     description:

@@ -16,8 +16,7 @@ description:
   - Most settings can be changed only while the VM is off. O(allow_restart=true) is the permission to stop a running VM
     and to start it again for them. Tags, port forwards, the ISO image in a drive, disks at a free SATA port and the
     network of a NIC change immediately.
-  - A VM is looked up by its name once and then addressed by its UUID, so that a name that looks like something else
-    never affects another VM.
+  - The name of a VM is resolved once; after that, the VM is addressed by its UUID.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -54,8 +54,8 @@ options:
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
-      - On a running VM, CPUs are added immediately, up to O(max_cpus); the guest may have to bring them online. A lower
-        number takes effect at the next start.
+      - On a running VM, CPUs are added immediately, up to O(max_cpus); in some guests they must be enabled manually. A
+        lower number takes effect at the next start.
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
@@ -103,7 +103,7 @@ options:
       - A VM cannot start while its disks have linked clones. Linked clones of a snapshot need an external snapshot.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, by name. A new one needs O(port_forwards[].host_port).
+      - Ports of the host that are forwarded to the guest, by name. A new one needs O(port_forwards[].host_port).
       - They are provided by passt on the first NIC of the type V(user), from the next start of the VM on. Not supported
         before libvirt 9.2, and on VMs without such a NIC.
   shared_folders:

@@ -59,14 +59,14 @@ options:
     default: []
   apply:
     description:
-      - Command that has a program read the file. C({path}) stands for the file, C({lines}) for a temporary file with
-        O(lines) alone.
-      - It runs when the lines have changed, when an interrupted task has not run it, or when O(in_force=false).
+      - Command that makes a program read the file again. C({path}) stands for the file, C({lines}) for a temporary file
+        with O(lines) alone.
+      - It runs if the lines have changed, if an interrupted task has not run it, or with O(in_force=false).
     type: list
     elements: str
     default: []
   in_force:
-    description: Whether the program still knows the lines that it has read.
+    description: Whether the lines are in effect in the running program.
     type: bool
     default: true
   defer:

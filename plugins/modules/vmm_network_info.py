@@ -37,7 +37,7 @@ options:
     type: dict
     suboptions:
       state:
-        description: Whether the network is wanted.
+        description: V(present) if the network must exist.
         type: str
         choices: [present, absent]
         default: present

@@ -72,8 +72,8 @@ options:
     description:
       - NICs by position, at most four; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps
         its MAC address, which is fixed from the start.
-      - V(nat) is a local interface of vmd - the guest gets its address from vmd. It reaches other networks if the host
-        forwards and translates (role P(polyvirt.core.vmm_network#role)).
+      - V(nat) is a local interface of vmd - the guest gets its address from vmd. It reaches other networks if IP
+        forwarding and address translation are enabled on the host (role P(polyvirt.core.vmm_network#role)).
       - V(network) is connected to the switch of vm.conf that O(networks[].source) names.
       - If omitted, a new VM has one NIC of the type V(nat); with an empty list, it has none.
   image:

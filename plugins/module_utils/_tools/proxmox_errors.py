@@ -42,7 +42,7 @@ def explained(answer, call, who, where="the server"):
         return ApiError(
             f"Proxmox VE does not know {who}: {reason}.",
             401,
-            "See api_user with its realm, api_token_id and api_token_secret, and that the token has not expired.",
+            "Check api_user with its realm, api_token_id, api_token_secret, and that the token has not expired.",
         )
     if answer.status == 403:
         return _forbidden(reason, call, who)
@@ -55,7 +55,7 @@ def explained(answer, call, who, where="the server"):
     if answer.errors:
         return _wrong_parameters(answer, reason)
     if "hostname lookup" in reason:
-        return NotFound(f"There is no {_node(call)} in the cluster.", "See pvecm nodes.")
+        return NotFound(f"There is no {_node(call)} in the cluster.", "List the nodes: pvecm nodes.")
     if _OUTDATED in reason:
         return Outdated(f"{reason}.", answer.status)
     if PASSING.search(reason):
@@ -64,7 +64,7 @@ def explained(answer, call, who, where="the server"):
 
 
 _SEE_PROXY = "Check the service pveproxy on that host, and any proxy in front of it."
-_SEE_NODE = "See that it is up and in the cluster: pvecm status."
+_SEE_NODE = "Check that it is online and in the cluster: pvecm status."
 
 
 def _node(call):
@@ -78,8 +78,8 @@ def _forbidden(reason, call, who):
         path, privileges = right[1], " or ".join(right[2].split("|"))
         return Refused(
             f"{who} lacks the privilege {privileges} on {path}.",
-            f"Give it a role that has it: pveum acl modify {path}; a token needs it beside its user, unless it was"
-            " created without privilege separation.",
+            f"Give it a role that has it: pveum acl modify {path}; a token needs it in addition to its user, unless it"
+            " was created without privilege separation.",
         )
     if "does not exist" in reason:
         return NotFound(

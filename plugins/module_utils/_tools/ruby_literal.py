@@ -35,7 +35,7 @@ def literal(value, symbols=False):
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(literal(item, symbols) for item in value)}]"
     if isinstance(value, float) and not math.isfinite(value):
-        raise errors.InvalidInput(f"The number {value} cannot be written as Ruby.", "Give a finite number.")
+        raise errors.InvalidInput(f"The number {value} cannot be written as Ruby.", "Set a finite number.")
     return "nil" if value is None else json.dumps(value)
 
 
@@ -43,7 +43,7 @@ def _escaped(found):
     character = found[0]
     if ord(character) in _SURROGATES:
         raise errors.InvalidInput(
-            f"A text holds {character!a}, which is no character: it is what bytes become that are not UTF-8.",
-            "Give the text in UTF-8.",
+            f"A text contains {character!a}, which is not a valid character: the text was not in UTF-8.",
+            "Save the text as UTF-8.",
         )
     return _ESCAPED.get(character) or f"\\u{{{ord(character):x}}}"

@@ -48,7 +48,7 @@ def native_lines(native, receiver):
         parts = _KEY.match(key)
         if parts is None:
             raise errors.InvalidInput(
-                f"native: {key!r} is no setting's name.", "Write it as name, name[item] or section.name."
+                f"native: {key!r} is not the name of a setting.", "Write it as name, name[item] or section.name."
             )
         if (parts["section"] is None) == (receiver == "provider"):
             yield from _setting(key, parts, value, receiver)
@@ -74,8 +74,8 @@ def _calls(key, value):
     if isinstance(value, list) and all(isinstance(arguments, list) for arguments in value):
         return value
     raise errors.InvalidInput(
-        f"native: {key} is called, and its value is no list of calls.",
-        "Give a list of lists: one list of arguments for each call.",
+        f"native: {key} is a method, and its value is not a list of calls.",
+        "Set a list of lists: one list of arguments for each call.",
     )
 
 
@@ -90,7 +90,7 @@ def _customize_arguments(words):
         command = command[0]  # It is already written as the method expects it.
     if not command or any(isinstance(word, (list, Mapping)) for word in command):
         raise errors.InvalidInput(
-            f"native: customize: {words} is no command of VBoxManage.",
+            f"native: customize: {words} is not a command of VBoxManage.",
             f'Write its words, as [modifyvm, ":id", --vram, 16], with one of {", ".join(_EVENTS)} in front or without.',
         )
     return [*event, command]
@@ -106,6 +106,6 @@ def _arguments(values):
 def _keyword(name):
     word = _KEYWORD.match(name)
     if word is None:
-        raise errors.InvalidInput(f"{name!r} is no name of a keyword in Ruby.", "Use letters, digits and '_'.")
+        raise errors.InvalidInput(f"{name!r} is not a keyword in Ruby.", "Use letters, digits and '_'.")
     # Names that do not begin with a lower-case letter, such as QEMU_AUDIO_DRV or 0, are written in quotes.
     return word[1] if _BARE_KEYWORD.match(word[1]) else literal(word[1])

@@ -19,7 +19,7 @@ def provider_lines(machine):
     """The lines with the provider's settings of a machine. Raises Unsupported for settings that it does not support."""
     provider = machine["provider"]
     if provider not in PROVIDERS:
-        raise errors.Unsupported(f"The provider {provider} is not known.", f"Known are {', '.join(PROVIDERS)}.")
+        raise errors.Unsupported(f"The provider {provider} is not known.", f"Set one of {', '.join(PROVIDERS)}.")
     _check_not_ignored(machine, provider)
     lines = [*_settings(machine, provider), *native_lines(machine.get("native"), "provider")]
     yield from (line for line in lines if not line.startswith("provider."))
@@ -49,8 +49,8 @@ def _settings(machine, provider):
             continue
         writer = writers.get(provider)
         if writer is None:
-            remedy = f"Leave {key} out, or use a provider that has it: {', '.join(writers)}."
-            raise errors.Unsupported(f"The provider {provider} of Vagrant cannot be told {key}.", remedy)
+            remedy = f"Omit {key}, or use a provider that supports it: {', '.join(writers)}."
+            raise errors.Unsupported(f"The provider {provider} of Vagrant does not support {key}.", remedy)
         yield from writer(value) if callable(writer) else [f"provider.{writer} = {literal(value)}"]
 
 
@@ -67,8 +67,8 @@ def _vagrant_disk(value):
 def _whole_gib(value):
     if value % _MIB_PER_GIB:
         raise errors.Unsupported(
-            f"A disk of {value} MiB is no whole number of GiB, and this provider counts in GiB.",
-            "Give it in whole GiB.",
+            f"A disk of {value} MiB is not a whole number of GiB, which this provider needs.",
+            "Round it to whole GiB.",
         )
     return value // _MIB_PER_GIB
 
@@ -84,9 +84,7 @@ def _proxmox_disk(value):
 
 def _always_linked(value):
     if not value:
-        raise errors.Unsupported(
-            "The provider libvirt always links a machine's disk to the box.", "Leave linked_clone out."
-        )
+        raise errors.Unsupported("The provider libvirt always links the disk of a VM to the box.", "Omit linked_clone.")
     return []
 
 

@@ -24,7 +24,7 @@ def wrong_types(values):
         if isinstance(value, (list, tuple)):
             yield from _wrong_texts((f"{name}[{place}]", one) for place, one in enumerate(value))
         else:
-            yield f"{name}: is not a list. Write each entry in a line of its own, after a dash, or use [ and ]."
+            yield f"{name}: is not a list. Write each entry on a separate line, after a dash, or use [ and ]."
 
 
 def _wrong_texts(named):

@@ -178,7 +178,7 @@ def _check_name(driver, plan):
         raise Refused(
             f"{plan.after.name}: {project.folder} is a copy of {original}: {folder} still belongs to the VM of that"
             " project, and Vagrant would change that VM.",
-            f"Set project_dir: {original}, or remove {folder} so that this project gets a VM of its own.",
+            f"Set project_dir: {original}, or remove {folder} to create a separate VM for this project.",
         )
     if plan.after.name in contents.foreign:
         raise Refused(

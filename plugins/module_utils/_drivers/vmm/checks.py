@@ -103,7 +103,7 @@ def _check_is_ours(driver, found, name, steps):
     if block is None or found.is_ours(name) or driver.options.get("allow_foreign_edit") or not changes_block:
         return
     raise Refused(
-        f"{name}: the VM is defined in {block.file}, outside of the lines that this collection manages.",
+        f"{name}: the VM is defined in {block.file}, outside of the block that this collection manages.",
         "Set allow_foreign_edit: true to change it there.",
     )
 

@@ -44,7 +44,7 @@ def vmm_traits(reader):
         if verb not in READ_AGAIN or is_stored_only or reader.found is None:
             return ()
         others = reader.found.others_started({vm.name})
-        return tuple(f"{name}: vmd starts it when it reads vm.conf again; it is stopped at once" for name in others)
+        return tuple(f"{name}: vmd starts it when it reads vm.conf again; it is stopped immediately" for name in others)
 
     def inherited(creation):
         template = reader.found.definition(creation["instance_of"]) if creation.get("instance_of") else None

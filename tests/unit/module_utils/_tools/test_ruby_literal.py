@@ -97,8 +97,8 @@ def test_literal(value, source):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("caf\udce9", "not UTF-8"),
-        ({"\ud800": 1}, "not UTF-8"),
+        ("caf\udce9", "not in UTF-8"),
+        ({"\ud800": 1}, "not in UTF-8"),
         (float("nan"), "nan"),
         ([float("-inf")], "-inf"),
     ],

@@ -124,7 +124,7 @@ def test_unfinished_vm_from_another_source_is_not_completed(begun, requested):
     for check in (True, False):
         outcome = do(world, check=check, name="web3", **requested)
         assert outcome.failed
-        for word in ("web3", "102", "from something else", "state: absent"):
+        for word in ("web3", "102", "from another source", "state: absent"):
             assert word in outcome.msg
     assert do(world, name="web3", state="absent").changed
     assert not do(world, name="web3", **requested).failed
