@@ -25,7 +25,7 @@ MUTATIONS = (
     ),
     Mutation(
         "guest-without-vss-is-not-foreseen",
-        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
+        f"{_UTILS}/_drivers/hyperv/snapshots.py",
         'if raw and is_taken and is_only and not service_responds(raw, "vss"):',
         "if False:",
         {"unit": _TASKS},
@@ -74,7 +74,7 @@ MUTATIONS = (
     ),
     Mutation(
         "vm-of-cluster-is-changed",
-        f"{_UTILS}/_drivers/hyperv/snapshot_checks.py",
+        f"{_UTILS}/_drivers/hyperv/checks.py",
         'if raw and raw.get("IsClustered"):',
         "if False:",
         {"unit": _TASKS},
@@ -95,7 +95,7 @@ MUTATIONS = (
     ),
     Mutation(
         "part-that-cannot-be-read-is-left-out",
-        f"{_UTILS}/_drivers/hyperv/reader.py",
+        f"{_UTILS}/_drivers/hyperv/observe.py",
         'if answer.error is not None and answer.error.id != "NothingKept":',
         "if False:",
         {"unit": _TASKS},
@@ -123,7 +123,7 @@ MUTATIONS = (
     ),
     Mutation(
         "old-observation-counts",
-        f"{_UTILS}/_drivers/hyperv/snapshot_driver.py",
+        f"{_UTILS}/_drivers/hyperv/driver.py",
         "if self._clock.now() > self._end:",
         "if False:",
         {"unit": _COUNTS},

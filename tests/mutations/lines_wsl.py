@@ -16,7 +16,7 @@ _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 MUTATIONS = (
     Mutation(
         "large-files-are-returned",
-        f"{_UTILS}/_drivers/wsl/reader.py",
+        f"{_UTILS}/_drivers/wsl/settings/guest_files.py",
         'check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; exit 1; fi"',
         'check_size = f"if {too_large}; then echo $file has more than {_LARGEST} bytes; fi"',
         {"unit": _TASKS},
@@ -44,14 +44,14 @@ MUTATIONS = (
     ),
     Mutation(
         "distribution-of-a-killed-creation-counts",
-        f"{_UTILS}/_drivers/wsl/reader.py",
+        f"{_UTILS}/_drivers/wsl/observe.py",
         'return bool(mark.get("making"))',
         "return False",
         {"unit": (*_TASKS, *_INTERRUPTED)},
     ),
     Mutation(
         "file-of-a-clone-hides-distributions-of-others",
-        f"{_UTILS}/_drivers/wsl/reader.py",
+        f"{_UTILS}/_drivers/wsl/observe.py",
         "return folder is not None and key_of(folder_of(raw)) == key_of(folder)",
         "return folder is not None",
         {"unit": _OTHERS},
@@ -115,7 +115,7 @@ MUTATIONS = (
     Mutation(
         "stopped-distribution-keeps-running",
         f"{_UTILS}/_drivers/wsl/configure.py",
-        'stopping = [wsl(driver.host.file, ["--terminate", name])]',
+        'stopping = [wsl(driver.host.file, ["--terminate", distro.name])]',
         "stopping = []",
         {"unit": _TASKS},
     ),
