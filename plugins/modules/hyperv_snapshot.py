@@ -208,8 +208,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.hyperv.driver import make_driver
 from ..module_utils._drivers.hyperv.options import HYPERV
-from ..module_utils._drivers.hyperv.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

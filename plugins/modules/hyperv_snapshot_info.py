@@ -171,12 +171,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.hyperv.observe import make_observer
 from ..module_utils._drivers.hyperv.options import HYPERV
-from ..module_utils._drivers.hyperv.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(HYPERV, {}, make_reader)
+MODULE = snapshot_info_module(HYPERV, {}, make_observer)
 
 
 def main():

@@ -312,12 +312,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.wsl.observe import make_observer
 from ..module_utils._drivers.wsl.options import WSL
-from ..module_utils._drivers.wsl.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(WSL, {}, make_reader)
+MODULE = info_module(WSL, {}, make_observer)
 
 
 def main():
