@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         "certificate-is-not-verified",
-        f"{_CODE}/reader.py",
+        f"{_CODE}/account.py",
         'return given["ca_path"] or True',
         'return given["ca_path"] or False',
         {"unit": [f"{_UNIT}/test_connecting.py"]},

@@ -140,7 +140,7 @@ def check_source(driver, label, before, node, slot, disk):
         return
     owner = values.owner_of(volume)
     # The name of a volume contains the id of a VM. The volume is deleted with this VM, even if it is not attached.
-    user = driver.observer.name_of(owner)
+    user = driver.name_of(owner)
     if user and owner != before.vmid:
         raise Refused(
             f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and is deleted with it.",
@@ -346,7 +346,7 @@ def check_iso(driver, label, node, iso):
 
 
 def _check_upload_privileges(driver, label, node, storage, iso):
-    permissions = driver.observer.permissions
+    permissions = driver.permissions
     permissions.check(label, f"/storage/{storage}", "Datastore.AllocateTemplate")
     if not iso.startswith("/") and not all(permissions.has("/", one) for one in ("Sys.Audit", "Sys.Modify")):
         permissions.check(label, f"/nodes/{node}", "Sys.AccessNetwork", is_visible=False)

@@ -203,7 +203,7 @@ def check_values(driver, label, node, keys, options):
 
 def _check_model(driver, label, node, model):
     """Raise Refused for an unknown CPU model. Only accounts with Sys.Audit on /nodes see which custom ones exist."""
-    if not model or (model.startswith(_CUSTOM) and not driver.observer.permissions.has("/nodes", "Sys.Audit")):
+    if not model or (model.startswith(_CUSTOM) and not driver.permissions.has("/nodes", "Sys.Audit")):
         return
     try:
         known = [entry["name"] for entry in driver.tool.get(f"/nodes/{node}/capabilities/qemu/cpu")]

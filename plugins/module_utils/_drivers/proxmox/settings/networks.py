@@ -92,11 +92,11 @@ def check_bridge_privilege(driver, label, node, nic):
     """Raise Refused if the account may not use the bridge of a NIC. Bridges of SDN zones are checked by the server."""
     found = driver.resources.bridges(node).get(nic.get("bridge"), {})
     if nic.get("bridge") and found.get("type") != "vnet" and not _may_use(driver, nic):
-        driver.observer.permissions.check(label, _path_of(nic), "SDN.Use", is_visible=False)
+        driver.permissions.check(label, _path_of(nic), "SDN.Use", is_visible=False)
 
 
 def _may_use(driver, nic):
-    has_privilege = driver.observer.permissions.has(_path_of(nic), "SDN.Use", is_visible=False)
+    has_privilege = driver.permissions.has(_path_of(nic), "SDN.Use", is_visible=False)
     return has_privilege or driver.release() < _BRIDGES_SINCE
 
 

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver, needs_settings
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
@@ -66,9 +65,13 @@ class SimulatedClock(FakeClock):
         self._engine.advance(seconds)
 
 
-def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
-    tool = Proxmox(api or Api(world), SimulatedClock(world))
-    return ProxmoxDriver(tool, Observer(tool, native_keys, sees_settings), **settings)
+#: Parameters of a task that needs no settings of VMs, only their power states.
+POWER_ONLY = {"state": "started", "stop_mode": "graceful", "allow_restart": False}
+
+
+def driver_of(world, api=None, params=None, kind=ProxmoxDriver):
+    """The driver for a module's parameters, or the observer."""
+    return kind(Proxmox(api or Api(world), SimulatedClock(world)), params or {})
 
 
 def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
@@ -84,20 +87,7 @@ def asked_of(world, api=None, **options):
     for option in ("disks", "networks"):
         if params[option] is not None:
             params[option] = [{**_defaults(proxmox_vm.MODULE.options[option].options), **one} for one in params[option]]
-    driver = driver_of(
-        world,
-        api,
-        storage=params["storage"],
-        on_failure=params["on_failure"],
-        bridge=params["bridge"],
-        stop_timeout=params["stop_timeout"],
-        password=(params["cloud_init"] or {}).get("password"),
-        tags=params["tags"],
-        clones_linked=bool((params["clone"] or {}).get("linked")),
-        native_keys=params["native"] or (),
-        sees_settings=needs_settings(params),
-    )
-    return driver, requests(params, proxmox_vm.MODULE.options)
+    return driver_of(world, api, params), requests(params, proxmox_vm.MODULE.options)
 
 
 def rejected(world, *words, **requested):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import ProxmoxReader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import ProxmoxObserver
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, driver_of
+from unit.module_utils._drivers.proxmox.simulated import POWER_ONLY, Api, do, do_snapshot, driver_of
 
 DISK = {"slot": "scsi0", "size": "32G"}
 KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} a+b/c = d"
@@ -267,7 +267,7 @@ def test_unfinished_namesake_is_hidden_from_a_task_without_settings_too(world):
     world.cluster.machines[201].text = '#<!-- polyvirt {"id":"201","unfinished":true,"v":1} -->\n' + (
         world.cluster.machines[201].text
     )
-    seen = driver_of(world, sees_settings=False).observe([Target(name="web2")], frozenset({"power", "config"}))
+    seen = driver_of(world, params=POWER_ONLY).observe([Target(name="web2")], frozenset({"power", "config"}))
     assert [vm.id for vm in seen.vms] == ["101"]
 
 
@@ -410,4 +410,4 @@ def test_vm_on_an_offline_node_is_not_cloned(world):
 
 
 def test_info_modules_report_what_the_version_of_the_server_supports(world):
-    assert ProxmoxReader(driver_of(world).tool, observer=None).traits().version == "9.2.2"
+    assert driver_of(world, kind=ProxmoxObserver).traits().version == "9.2.2"

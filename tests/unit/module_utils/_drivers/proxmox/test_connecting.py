@@ -9,7 +9,8 @@ import os
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.reader import account, check_version
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.account import account
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import check_version
 
 TOKEN = {"api_host": "pve1", "api_user": "ci@pve", "api_token_id": "t", "api_token_secret": "hidden"}
 
