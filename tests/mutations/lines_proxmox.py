@@ -97,9 +97,9 @@ MUTATIONS = (
     ),
     Mutation(
         "volume-of-a-template-is-another-one",
-        f"{_CODE}/traits.py",
-        '"disks.source": Field(cost=NEVER, same=values.is_same_volume, instead=_DETACH),',
-        '"disks.source": Field(cost=NEVER, instead=_DETACH),',
+        f"{_CODE}/settings/disks.py",
+        '"disks.source": Setting(cost=NEVER, same=values.is_same_volume, instead=_DETACH),',
+        '"disks.source": Setting(cost=NEVER, instead=_DETACH),',
         {"unit": [f"{_UNIT}/test_several_vms.py"]},
     ),
     Mutation(
@@ -167,7 +167,7 @@ MUTATIONS = (
     ),
     Mutation(
         "upload-of-an-iso-image-is-not-checked",
-        f"{_CODE}/settings/disks.py",
+        f"{_CODE}/settings/iso.py",
         "_check_upload_privileges(driver, label, node, storage, iso)",
         "pass",
         {"unit": [f"{_UNIT}/test_privileges.py"]},

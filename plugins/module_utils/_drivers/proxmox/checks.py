@@ -22,21 +22,13 @@ from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, ch
 from .resources import check_quorum, check_space
 from .settings import native
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
-from .settings.disks import (
-    FIRST_SLOT,
-    check_formats,
-    check_iso,
-    check_slot,
-    check_source,
-    iso_name,
-    size_of_volume,
-    volumes_of,
-)
+from .settings.disks import FIRST_SLOT, check_formats, check_slot, check_source, size_of_volume, volumes_of
 from .settings.firmware import check_keys
+from .settings.hardware import memory_of
+from .settings.iso import check_iso, iso_name
 from .settings.networks import check_nic, connected_nics
-from .settings.table import memory_of
+from .settings.place import AUTO
 from .snapshots import check_snapshots, snapshots_of
-from .traits import AUTO
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _MEMORY_OPTIONS = ("memory", "native.balloon")

@@ -16,7 +16,8 @@ from ..._tools.proxmox import Busy, HotplugFailed
 from .moving import move_disks, move_to_pool
 from .resources import storage_for
 from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, regenerate_seed, seed_slot
-from .settings.disks import disks_of, storage_of, with_iso_volume
+from .settings.disks import disks_of, storage_of
+from .settings.iso import with_iso_volume
 from .settings.networks import nics_of
 from .settings.table import config_update
 

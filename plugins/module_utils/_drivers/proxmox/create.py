@@ -28,9 +28,10 @@ from .configure import change_settings
 from .delete import lift_protection
 from .resources import storage_for
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST_SLOT, free_iso_slot, iso_slot, iso_volume_for
+from .settings.disks import FIRST_SLOT
+from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
+from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
-from .traits import AUTO
 
 #: Options of every new VM.
 _DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
@@ -188,10 +189,10 @@ def _with_remaining_changes(driver, name, vm_options, config):
     """
     context = Context(vm_options.node, vm_options.vmid, vm_options.pool, tuple(config.get("native") or ()))
     found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
-    wanted = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
-    wanted["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
-    wanted = driver.traits().normalize(found, wanted)
-    changes, _not_compared = differences(found, wanted, (), driver.traits())
+    requested = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
+    requested["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
+    requested = driver.traits().normalize(found, requested)
+    changes, _not_compared = differences(found, requested, (), driver.traits())
     if not changes:
         return vm_options
     change_settings(driver, found, changes)

@@ -19,8 +19,8 @@ from ..._tools.proxmox_values import parse
 from . import options as own
 from .cluster import is_gone
 from .observe import ProxmoxObserver, connected
-from .settings.disks import check_checksum
-from .traits import proxmox_traits
+from .settings.iso import check_checksum
+from .traits import Known, proxmox_traits
 
 _CREATING = ("create", "clone")
 
@@ -97,7 +97,7 @@ class ProxmoxDriver(ProxmoxObserver):
         return ProxmoxClaims(self)
 
     def traits(self):
-        return proxmox_traits(self._version or "", self._bridge, self._keeps_capitals, self._storage_of_disks)
+        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self._storage_of_disks))
 
     @cached_property
     def _keeps_capitals(self):

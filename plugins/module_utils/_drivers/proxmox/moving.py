@@ -14,8 +14,9 @@ from ..._tools import proxmox_values as values
 from .file_users import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
-from .settings.disks import disks_of, iso_slot, iso_volumes_of, storage_of, volumes_of
-from .settings.table import cpus_of
+from .settings.disks import disks_of, storage_of, volumes_of
+from .settings.hardware import cpus_of
+from .settings.iso import iso_slot, iso_volumes_of
 from .snapshots import options_in, snapshots_of
 
 _SHARED = "Move the disk to a shared storage first (disks[].storage)"

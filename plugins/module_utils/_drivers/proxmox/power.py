@@ -8,9 +8,9 @@ from __future__ import annotations
 from ..._core.errors import ApiError, Refused, Unsupported
 from ..._core.model import POWER_VERBS, STOP_TIMEOUT, SUSPENDED
 from ..._tools.proxmox import Busy
+from .settings.hardware import cpus_of
 from .settings.networks import as_nic, check_bridge, nics_of
-from .settings.table import cpus_of
-from .traits import STAYS_OFF
+from .settings.place import STAYS_OFF
 
 #: Seconds that a shutdown request waits for the guest. The core repeats the step every ten seconds.
 _ONE_REQUEST = 9

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.disks import check_checksum
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.settings.iso import check_checksum
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.access import Account, Token, User
