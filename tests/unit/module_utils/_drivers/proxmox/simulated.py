@@ -90,11 +90,33 @@ def asked_of(world, api=None, **options):
     return driver_of(world, api, params), requests(params, proxmox_vm.MODULE.options)
 
 
-def rejected(world, *words, **requested):
+def machine_of(world, name):
+    """The VM of this name in the simulated cluster."""
+    (found,) = (one for one in world.cluster.machines.values() if one.config.current.get("name") == name)
+    return found
+
+
+def unchanged(world, **requested):
+    """Assert that a task succeeds, changes nothing and writes nothing."""
+    before = world.journal.writes()
+    outcome = do(world, **requested)
+    assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
+    assert world.journal.writes() == before
+
+
+def applied(world, **requested):
+    """Assert that a task changes a VM as check mode predicts, and nothing when it runs again; returns its options."""
+    check, real = do(world, check=True, **requested), do(world, **requested)
+    assert (real.failed, real.changed, real.diff) == (False, True, check.diff), real.msg
+    unchanged(world, **requested)
+    return machine_of(world, requested["name"]).config.current
+
+
+def rejected(world, *words, run=do, **requested):
     """Assert that a task fails with ``words`` in its message, in check mode and without, and writes nothing."""
     world.journal.clear()
     for check in (True, False):
-        outcome = do(world, check=check, **requested)
+        outcome = run(world, check=check, **requested)
         assert outcome.failed, (check, requested)
         for word in words:
             assert word in outcome.msg

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.obs
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 from simulators.proxmox import behind, worlds
-from unit.module_utils._drivers.proxmox.simulated import POWER_ONLY, defaults, do, do_snapshot, driver_of
+from unit.module_utils._drivers.proxmox.simulated import defaults, do, do_snapshot, driver_of
 
 NODES = 3
 #: Requests before the first step of a task: quorum of the cluster, permissions of the account; before a start also the
@@ -75,15 +75,6 @@ def test_changes_by_others_are_found_without_further_requests():
     assert states["vm-002"] == []
     assert states["vm-004"] == ["start"]
     assert states["vm-011"] == ["configure"]
-
-
-@pytest.mark.parametrize("count", [20, 200])
-def test_power_states_need_no_request_for_each_vm(count):
-    world = worlds.with_many(count)
-    driver = driver_of(world, params=POWER_ONLY)
-    seen = driver.observe(None, ALL)
-    assert len(seen.vms) == count
-    assert _requests(world) == (1 + NODES, 0)
 
 
 @pytest.mark.parametrize("facets", [{"power"}, {"power", "config"}])
