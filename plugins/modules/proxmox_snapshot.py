@@ -218,8 +218,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.proxmox.driver import make_driver
 from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
-from ..module_utils._drivers.proxmox.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

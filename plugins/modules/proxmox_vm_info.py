@@ -317,12 +317,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.proxmox.observe import make_observer
 from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
-from ..module_utils._drivers.proxmox.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(PROXMOX, CONNECTION, make_reader)
+MODULE = info_module(PROXMOX, CONNECTION, make_observer)
 
 
 def main():

@@ -77,7 +77,7 @@ LAYERS = {
     # Where the C library of the controller cannot hash a password, it tries for packages.
     "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
     # A guest is reached through its platform.
-    "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/reader")),
+    "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/account")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
     "plugin_utils": Layer(
         ("plugin_utils", f"{_PORTS}/windows", f"{_CORE}/errors"), ("ansible",), forbidden=frozenset()

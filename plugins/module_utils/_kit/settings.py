@@ -116,5 +116,10 @@ def in_order(settings, changes):
 
 
 def options_of_native(settings):
-    """Return {key of native: option that sets the same}."""
-    return {key: kind.partition(".")[0] for kind, setting in settings.items() for key in setting.native}
+    """Return {key of native: option that sets the same}; an attribute of a NIC or disk is set by the whole option."""
+    options = {kind: kind.partition(".")[0] for kind in settings}
+    return {
+        key: options[kind] if options[kind] in COLLECTIONS else kind
+        for kind, setting in settings.items()
+        for key in setting.native
+    }

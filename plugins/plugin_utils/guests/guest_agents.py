@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._drivers.proxmox.reader import account
+from ...module_utils._drivers.proxmox.account import account
 from ...module_utils._ports.clock import Clock
 from ...module_utils._ports.command import Commands
 from ...module_utils._ports.dialogue import Dialogue

@@ -153,8 +153,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
     lllxl snapshot.take snapshot.drop
-    nnnnn cloud_init.password
-    nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
+    nnnpn cloud_init.password cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     xxxxx disks.format disks.source
 """, (
     *(("nnnpn", f"networks.{part}", *values, "0", {"hotplug": ("disk",)}) for part, values in {

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import VERBS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.driver import HyperVDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.driver import WslDriver
@@ -96,6 +97,7 @@ def test_files_are_those_of_the_guide_and_few():
     ("kind", "verbs"),
     [
         (VBoxDriver, VERBS),
+        (ProxmoxDriver, VERBS),
         (HyperVDriver, VERBS),
         (WslDriver, wsl_traits(None).verbs),
         (toy.ToyDriver, TRAITS.verbs),
@@ -108,7 +110,7 @@ def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(kind, ve
         assert f"`{function.__module__.split('.')[-1]}.py`" in GUIDE
 
 
-@pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver, HyperVDriver])
+@pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver, ProxmoxDriver, HyperVDriver])
 def test_platforms_name_their_files_alike(kind):
     package = kind.__module__.rpartition(".")[0]
     for name in ("traits", "observe", "checks", "settings.disks", "settings.networks", "settings.native"):

@@ -18,7 +18,7 @@ from ..._kit.space import ReservedSpace
 from ..._kit.verbs import functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
-from ..._tools.hyperv import disks_chain, read_vms, vms_chain
+from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
 from .observe import HyperVObserver, all_disks, check_parts
 from .settings.native import native_properties
 
@@ -129,7 +129,7 @@ class HyperVDriver(HyperVObserver):
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""
         read_chains = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
-        results = self.send([*chains, *read_chains])
+        results = add_remedies(self.send([*chains, *read_chains]))
         if read_chains:
             self._last_read = LastRead(self._targets, results[len(chains) :], self)
         return results[: len(chains)]

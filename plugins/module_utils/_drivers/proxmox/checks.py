@@ -17,26 +17,18 @@ from .configure import needs_storage, update_with_seed
 from .create import check_slots, inputs_of, options_of_new
 from .file_users import storages_of
 from .moving import check_move, check_moving_disk, check_pool, check_pool_change
-from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options
+from .power import check_power
+from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, check_verb
 from .resources import check_quorum, check_space
 from .settings import native
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
-from .settings.disks import (
-    FIRST_SLOT,
-    check_formats,
-    check_iso,
-    check_slot,
-    check_source,
-    iso_name,
-    size_of_volume,
-    volumes_of,
-)
+from .settings.disks import FIRST_SLOT, check_formats, check_slot, check_source, size_of_volume, volumes_of
 from .settings.firmware import check_keys
+from .settings.hardware import memory_of
+from .settings.iso import check_iso, iso_name
 from .settings.networks import check_nic, connected_nics
-from .settings.table import memory_of
-from .snapshot_checks import check_step
-from .snapshots import snapshots_of
-from .traits import AUTO
+from .settings.place import AUTO
+from .snapshots import check_snapshots, snapshots_of
 
 _NO_TPM, _UNPROTECTED = ("tpm", False), ("protection", False)
 _MEMORY_OPTIONS = ("memory", "native.balloon")
@@ -47,11 +39,14 @@ _IMPORTS_SINCE = (7, 2)
 
 
 def check_plan(driver, plan):
+    """Raise NotFound or Refused for steps that would fail after others were carried out."""
     vm, label, clone = plan.before, plan.after.name, None
     if plan.steps:
         check_quorum(driver, label)
     for number, step in enumerate(plan.steps):
-        check_step(driver, label, plan, step)
+        check_verb(driver, label, vm, step)
+        check_power(driver, label, plan, step)
+        check_snapshots(driver, label, plan, step)
         _check_sub_keys_of_removed_devices(label, step.changes)
         if step.verb == "create":
             _check_creation(driver, plan, step.arguments)
@@ -69,7 +64,7 @@ def check_plan(driver, plan):
 
 def _existing_vm(driver, vm, is_on=False):
     return VmBefore(
-        driver.observer.last_options(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id, is_on=is_on
+        driver.last_options(vm.id), vm.config["node"], bool(vm.config.get("protection")), vm.id, is_on=is_on
     )
 
 
@@ -82,7 +77,7 @@ def _check_cpus(driver, plan, node):
 def _check_creation(driver, plan, arguments):
     label, vm = plan.after.name, plan.before
     config, creation = arguments["config"], arguments["creation"]
-    unfinished, node = driver.observer.unfinished(label, inputs_of(creation)), config.get("node", AUTO)
+    unfinished, node = driver.unfinished(label, inputs_of(creation)), config.get("node", AUTO)
     _check_new_place(driver, label, arguments)
     check_slots(driver, config, creation)
     if creation.get("image"):
@@ -142,7 +137,7 @@ def _check_cloning(driver, label, arguments):
     If the same task creates the source first, its options are not known yet.
     """
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
-    driver.observer.unfinished(label, inputs_of(creation, source))
+    driver.unfinished(label, inputs_of(creation, source))
     node = config.get("node")
     node = node_of_source(driver, source) if node in (None, AUTO) else node
     driver.resources.assigned.nodes[label] = node
@@ -273,7 +268,7 @@ def _check_vmid(driver, label, vmid):
     try:
         driver.tool.get("/cluster/nextid", vmid=vmid)
     except ApiError as error:
-        if driver.observer.may_be_under_creation(vmid, label):
+        if driver.may_be_under_creation(vmid, label):
             return
         raise Refused(
             f"{label}: the id {vmid} cannot be used: {error.message}", "Remove id to get the next free one."
@@ -320,7 +315,7 @@ def check_update(driver, label, before, node, changes, update):
         elif change.kind == "disks.size":
             drive = values.parse(change.key, before.vm_options.stored.get(change.key, ""))
             storage = drive.get("file", "").partition(":")[0]
-            driver.observer.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
+            driver.permissions.check(label, f"/storage/{storage}", "Datastore.AllocateSpace")
             needed[storage] = needed.get(storage, 0) + change.new - (values.size_of(drive.get("size")) or 0)
     if needed:
         check_space(driver, label, node, needed)

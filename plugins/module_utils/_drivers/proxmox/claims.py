@@ -52,21 +52,20 @@ class ProxmoxClaims(HoldsClaims):
 
     def _has_no_owner(self, volume):
         """Whether the VM with the id in the name of a volume is deleted: then any VM may have attached the volume."""
-        return self._driver.observer.name_of(values.owner_of(volume)) is None
+        return self._driver.name_of(values.owner_of(volume)) is None
 
     def _others(self):
         """What all VMs hold. It is read only if a volume without an owner is attached, which is rare."""
-        listed = [one for one in self._driver.observer.list_all() if not one.error]
+        listed = [one for one in self._driver.list_all() if not one.error]
         found = in_parallel(lambda one: (one, read_listed_options(self._driver.tool, one)), listed)
         return [self.observed(vm_of(one, options)) for one, options in found if options is not None]
 
     def _linked_clones(self, vmid, deleted):
         """Yield the linked clones of a template."""
         storages = storages_of(one for one in deleted if values.owner_of(one) == vmid)
-        observer = self._driver.observer
-        for base, clone, volume in linked_clones(self._driver.tool, observer.node_of(vmid), storages):
+        for base, clone, volume in linked_clones(self._driver.tool, self._driver.node_of(vmid), storages):
             claims = (self._claim(volume, WRITE), self._claim(base, BASE))
-            yield Held(self.owner_id(clone), observer.label_of(clone), STOPPED, claims)
+            yield Held(self.owner_id(clone), self._driver.label_of(clone), STOPPED, claims)
 
     def _claim(self, volume, mode):
         return Claim(FILE, self.identity(volume), mode, f"disks.{volume}", volume)

@@ -17,8 +17,8 @@ from .resources import check_space, storage_for
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import STATE_VOLUMES, disks_of, drives_of, storage_of, volumes_of
 from .settings.networks import check_bridge_privilege, nics_of
+from .settings.place import AUTO
 from .snapshots import options_in
-from .traits import AUTO
 
 #: Types of storages with linked clones of volumes that are no disks of templates.
 _CLONES_ANY_VOLUME = frozenset({"btrfs"})
@@ -30,7 +30,7 @@ def clone(driver, vm, step):
     if is_created_by_task(driver, name):
         return
     inputs = inputs_of(step.arguments["creation"], step.arguments["source"])
-    vm_options = driver.observer.unfinished(name, inputs) or _copy(driver, name, step.arguments, inputs)
+    vm_options = driver.unfinished(name, inputs) or _copy(driver, name, step.arguments, inputs)
     options = {"onboot": 0} if vm_options.stored.get("onboot") == "1" else {}
     with removed_on_failure(driver, vm_options, name, options):
         seed_options = password_option(driver)
@@ -41,7 +41,7 @@ def clone(driver, vm, step):
 
 def _copy(driver, name, arguments, inputs):
     config, requested, source = arguments["config"], arguments["creation"]["clone"], arguments["source"]
-    source_options = driver.observer.read_options(source.id)
+    source_options = driver.read_options(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else source_options.node
     snapshot = find_snapshot(source, requested.get("snapshot"))
 
@@ -58,13 +58,13 @@ def _copy(driver, name, arguments, inputs):
             target=None if node == source_options.node else node,
         )
 
-    return driver.observer.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
+    return driver.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
 
 
 def check_copy(driver, label, arguments, vm_options, node):
     """Check the privileges on the source, its bridges and storages, and the space for copied disks."""
     requested, source = arguments["creation"]["clone"], arguments["source"]
-    permissions = driver.observer.permissions
+    permissions = driver.permissions
     privileges = NewVmPrivileges(driver, arguments["config"], arguments.get("id"))
     permissions.check(label, f"/vms/{source.id}", "VM.Clone")
     privileges.check(label, "VM.Allocate")
@@ -114,7 +114,7 @@ def _is_never_linked(driver, volume):
 
 def options_of_clone(driver, source, snapshot_name):
     """The VmOptions of a clone: the stored options of its source or of the snapshot, not the running ones."""
-    vm_options = driver.observer.last_options(source.id)
+    vm_options = driver.last_options(source.id)
     snapshot = find_snapshot(source, snapshot_name)
     stored = options_in(driver.tool, vm_options, snapshot.name) if snapshot else vm_options.stored
     return replace(vm_options, stored=stored, running=stored)

@@ -73,6 +73,11 @@ class ListedVm:
         """Whether it is being created and has no name yet, so its id does not prove that it is the VM of a task."""
         return self.lock in CREATION_LOCKS and self.name == f"VM {self.vmid}"
 
+    def is_selected_by(self, target):
+        if target.id and not (target.name and self.is_unnamed):
+            return self.vmid == target.id
+        return self.name == target.name
+
 
 @dataclass(frozen=True)
 class VmOptions:

@@ -16,7 +16,8 @@ from ..._tools.proxmox import Busy, HotplugFailed
 from .moving import move_disks, move_to_pool
 from .resources import storage_for
 from .settings.cloud_init import SEEDED, free_seed_slot, is_for_guest, regenerate_seed, seed_slot
-from .settings.disks import disks_of, storage_of, with_iso_volume
+from .settings.disks import disks_of, storage_of
+from .settings.iso import with_iso_volume
 from .settings.networks import nics_of
 from .settings.table import config_update
 
@@ -30,17 +31,17 @@ def configure(driver, vm, step):
 def change_settings(driver, vm, changes):
     """Make the changes. Those that the running VM does not support take effect at its next start."""
     by_field = {change.field: change for change in changes}
-    vm_options = driver.observer.read_options(vm.id)
+    vm_options = driver.read_options(vm.id)
     _check_same_devices(driver.planned_vms.get(vm.id, vm), vm_options, changes)
     if "node" in by_field:
         _migrate(driver, vm, by_field["node"].new, by_field.get("iso"))
-        vm_options = driver.observer.read_options(vm.id)
+        vm_options = driver.read_options(vm.id)
     if vm_options.stored.get("protection") == "1" and any(change.path == "protection" for change in changes):
         # The server removes no disk or TPM of a protected VM, so protection is turned off first.
         driver.tool.put(f"{vm_options.path}/config", protection=0, digest=vm_options.digest)
-        vm_options = driver.observer.read_options(vm.id)
+        vm_options = driver.read_options(vm.id)
     if move_disks(driver, vm_options, changes):
-        vm_options = driver.observer.read_options(vm.id)
+        vm_options = driver.read_options(vm.id)
     changes = [with_iso_volume(driver, vm_options.node, change) for change in changes]
     storage = storage_for(driver, vm_options.node, vm.name) if needs_storage(changes, vm_options) else ""
     _write(driver, vm, vm_options, update_with_seed(changes, vm_options, storage))
@@ -132,14 +133,14 @@ def _migrate(driver, vm, target, iso):
 
     If the ISO image changes, the current one is removed first, because the target may not have its storage.
     """
-    vm_options = driver.observer.read_options(vm.id)
+    vm_options = driver.read_options(vm.id)
     if vm_options.node == target:
         return
     if iso and iso.old:
         _write(driver, vm, vm_options, config_update([replace(iso, new="")], vm_options.stored, storage=""))
     if driver.requested_migrations.get(vm.id) == target:
         raise _moved_by_cluster(vm, target)
-    running = driver.observer.is_running(vm_options)
+    running = driver.is_running(vm_options)
     task_type = driver.tool.run(
         "POST",
         f"{vm_options.path}/migrate",
@@ -151,7 +152,7 @@ def _migrate(driver, vm, target, iso):
         # This task only records the request; high availability migrates the VM later.
         driver.requested_migrations[vm.id] = target
         raise _moved_by_cluster(vm, target)
-    driver.observer.set_node(vm.id, target)
+    driver.set_node(vm.id, target)
 
 
 def _moved_by_cluster(vm, target):

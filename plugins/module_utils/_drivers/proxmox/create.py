@@ -28,9 +28,10 @@ from .configure import change_settings
 from .delete import lift_protection
 from .resources import storage_for
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
-from .settings.disks import FIRST_SLOT, free_iso_slot, iso_slot, iso_volume_for
+from .settings.disks import FIRST_SLOT
+from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
+from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
-from .traits import AUTO
 
 #: Options of every new VM.
 _DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
@@ -60,7 +61,7 @@ def create(driver, vm, step):
     vmid = step.arguments.get("id")
     if is_created_by_task(driver, name):
         return
-    vm_options = driver.observer.unfinished(name, inputs_of(creation))
+    vm_options = driver.unfinished(name, inputs_of(creation))
     if vm_options is None:
         vm_options = _create_new(driver, name, config, creation, vmid)
     with removed_on_failure(driver, vm_options, name):
@@ -81,7 +82,7 @@ def _create_new(driver, name, config, creation, requested_vmid):
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.observer.read_options(create_with_vmid(driver, name, requested_vmid, start_task), node)
+    return driver.read_options(create_with_vmid(driver, name, requested_vmid, start_task), node)
 
 
 def check_slots(driver, config, creation):
@@ -166,7 +167,7 @@ def _next_vmid(driver):
 def _check_lost_answers(driver, name):
     """Raise Busy while a VM is being created with an id that this task requested before: the answer was lost."""
     for vmid in [vmid for vmid, other in driver.requested_vmids.items() if other == name]:
-        if driver.observer.is_being_created(vmid):
+        if driver.is_being_created(vmid):
             raise Busy(f"{name}: VM {vmid} is being created, perhaps by this task: an answer was lost.", None)
 
 
@@ -174,7 +175,7 @@ def _create_with_requested_vmid(driver, name, vmid, start_task):
     try:
         driver.tool.finish(start_task(vmid))
     except ApiError as error:
-        if any(text in error.message for text in _VMID_IN_USE) and driver.observer.may_be_under_creation(vmid, name):
+        if any(text in error.message for text in _VMID_IN_USE) and driver.may_be_under_creation(vmid, name):
             # This task itself may be creating it, after a lost connection or an interruption: observe again.
             raise Busy(f"{name}: VM {vmid} is being created.", error.status) from error
         raise
@@ -188,14 +189,14 @@ def _with_remaining_changes(driver, name, vm_options, config):
     """
     context = Context(vm_options.node, vm_options.vmid, vm_options.pool, tuple(config.get("native") or ()))
     found = Vm(name, vm_options.vmid, STOPPED, config=config_of(vm_options.stored, context), mark=vm_options.mark)
-    wanted = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
-    wanted["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
-    wanted = driver.traits().normalize(found, wanted)
-    changes, _not_compared = differences(found, wanted, (), driver.traits())
+    requested = {key: value for key, value in config.items() if value is not None and key not in _NOT_COMPARED}
+    requested["disks"] = {slot: _size_and_storage(disk) for slot, disk in (config.get("disks") or {}).items()}
+    requested = driver.traits().normalize(found, requested)
+    changes, _not_compared = differences(found, requested, (), driver.traits())
     if not changes:
         return vm_options
     change_settings(driver, found, changes)
-    return driver.observer.read_options(vm_options.vmid)
+    return driver.read_options(vm_options.vmid)
 
 
 def _size_and_storage(disk):
@@ -204,7 +205,7 @@ def _size_and_storage(disk):
 
 def finish_vm(driver, vm_options, name, options=None):
     """Finish a new VM: remove the unfinished mark, and set ``options``. Raises Busy if it gave way to another VM."""
-    listed = driver.observer.list_all()
+    listed = driver.list_all()
     _check_nameless(driver, vm_options, name, listed)
     others = _others(driver, vm_options, name, listed)
     if any(not other.is_unfinished or _is_lower(other, vm_options) for other in others):
@@ -212,7 +213,7 @@ def finish_vm(driver, vm_options, name, options=None):
     text, own = mark.split_notes(vm_options.stored.get("description"))
     notes = mark.notes_of(text, mark.finished(own))
     driver.tool.put(f"{vm_options.path}/config", description=notes, **(options or {}))
-    if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.observer.list_all())):
+    if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.list_all())):
         raise _give_way(driver, vm_options, name)
     driver.created_vmids[name] = vm_options.vmid
 
@@ -220,7 +221,7 @@ def finish_vm(driver, vm_options, name, options=None):
 def is_created_by_task(driver, name):
     """Whether this task has already created the VM: a step is sent again if its answer was lost."""
     vmid = driver.created_vmids.get(name)
-    return vmid is not None and any(vm.vmid == vmid and vm.name == name for vm in driver.observer.list_all())
+    return vmid is not None and any(vm.vmid == vmid and vm.name == name for vm in driver.list_all())
 
 
 def _others(driver, vm_options, name, listed):
@@ -307,7 +308,7 @@ def _remove_or_warn(driver, vm_options):
 def _keep(driver, vm_options, name, options):
     """Finish the VM, because observations hide unfinished VMs."""
     try:
-        finish_vm(driver, driver.observer.read_options(vm_options.vmid), name, options)
+        finish_vm(driver, driver.read_options(vm_options.vmid), name, options)
     except (Busy, ConnectionLost):
         raise
     except PolyvirtError as error:

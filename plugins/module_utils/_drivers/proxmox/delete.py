@@ -10,7 +10,7 @@ from ..._core.errors import NotFound, Refused
 
 def delete(driver, vm, step):
     try:
-        vm_options = driver.observer.read_options(vm.id)
+        vm_options = driver.read_options(vm.id)
     except NotFound:
         return
     name = vm_options.stored.get("name") or f"VM {vm.id}"

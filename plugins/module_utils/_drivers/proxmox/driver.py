@@ -1,10 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The driver for Proxmox VE: translates the steps of a plan into API calls. The core decides what to do.
-
-Ansible compiles a module in every run, so code that only some tasks need is imported when it is needed.
-"""
+"""The driver for Proxmox VE: translates the steps of a plan into API calls. The core decides what to do."""
 
 from __future__ import annotations
 
@@ -14,32 +11,24 @@ from functools import cached_property
 from ..._core import options as shared
 from ..._core.errors import ApiError, Refused
 from ..._core.options import CREATION, SETTING
+from ..._kit.one_by_one import one_by_one
+from ..._kit.verbs import functions_of
+from ..._ports import writes
+from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
 from . import options as own
-from .reader import connected
-from .settings.disks import check_checksum
-from .snapshot_driver import ProxmoxSnapshotDriver
-from .traits import proxmox_traits
+from .cluster import is_gone
+from .observe import ProxmoxObserver, connected
+from .settings.iso import check_checksum
+from .traits import Known, proxmox_traits
 
 _CREATING = ("create", "clone")
 
 
 def make_driver(params):
-    """The driver for the parameters of ``proxmox_vm``."""
+    """The driver for the parameters of a module."""
     check_checksum(params.get("iso_checksum"))
-    return connected(
-        ProxmoxDriver,
-        params,
-        needs_settings(params),
-        storage=params.get("storage"),
-        on_failure=params.get("on_failure"),
-        bridge=params.get("bridge") or "vmbr0",
-        stop_timeout=params.get("stop_timeout"),
-        iso_checksum=params.get("iso_checksum"),
-        password=(params.get("cloud_init") or {}).get("password"),
-        tags=params.get("tags"),
-        clones_linked=bool((params.get("clone") or {}).get("linked")),
-    )
+    return connected(ProxmoxDriver, params)
 
 
 def needs_settings(params):
@@ -53,25 +42,23 @@ def needs_settings(params):
     return any(params.get(name) is not None for name in compared)
 
 
-class ProxmoxDriver(ProxmoxSnapshotDriver):
+class ProxmoxDriver(ProxmoxObserver):
     """One cluster, for one task."""
 
-    def __init__(
-        self,
-        tool,
-        observer,
-        storage=None,
-        bridge="vmbr0",
-        stop_timeout=None,
-        iso_checksum=None,
-        password=None,
-        on_failure="rollback",
-        tags=(),
-        clones_linked=False,
-    ):
-        super().__init__(tool, observer, stop_timeout)
-        self.storage, self.iso_checksum, self.password = storage, iso_checksum, password
-        self.keeps_failures = on_failure == "keep"
+    only_reports = False
+
+    def __init__(self, tool, options):
+        super().__init__(tool, options)
+        self.sees_settings = needs_settings(options)
+        self.storage, self.iso_checksum = options.get("storage"), options.get("iso_checksum")
+        self.password = (options.get("cloud_init") or {}).get("password")
+        self.keeps_failures = options.get("on_failure") == "keep"
+        #: Seconds for a guest to shut down, as set by the task; None if not set.
+        self.stop_timeout = options.get("stop_timeout")
+        #: {id: when the first shutdown of a VM since its start was requested}, in seconds of the tool's clock.
+        self.stopping_since = {}
+        #: Ids of VMs for which a stop was requested from high availability, and {id: node} of requested migrations.
+        self.requested_stops, self.requested_migrations = set(), {}
         #: {id: VM as observed when the plan was made}.
         self.planned_vms = {}
         #: Held while the id of a new VM is chosen and its creation is started.
@@ -82,15 +69,35 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
         self.created_vmids = {}
         #: Held while an ISO image is uploaded or downloaded.
         self.upload_lock = threading.Lock()
-        self._bridge = bridge
-        #: {id: node} of migrations that were requested from high availability.
-        self.requested_migrations = {}
+        self._bridge = options.get("bridge") or "vmbr0"
         #: The disks of a linked clone are on the storage of its source, whatever the task sets.
-        self._storage_of_disks = None if clones_linked else storage
-        self._has_capitals = any(tag != tag.lower() for tag in tags or ())
+        self._storage_of_disks = None if (options.get("clone") or {}).get("linked") else self.storage
+        self._has_capitals = any(tag != tag.lower() for tag in options.get("tags") or ())
+
+    @cached_property
+    def resources(self):
+        """The nodes and storages of the cluster."""
+        from .resources import Resources
+
+        return Resources(self.tool, self.listed_resources)
+
+    @property
+    def space(self):
+        """What this task has assigned to nodes and storages; drivers of one cluster share it."""
+        return self.resources.assigned
+
+    @space.setter
+    def space(self, assigned):
+        self.resources.assigned = assigned
+
+    @cached_property
+    def claims(self):
+        from .claims import ProxmoxClaims
+
+        return ProxmoxClaims(self)
 
     def traits(self):
-        return proxmox_traits(self._version or "", self._bridge, self._keeps_capitals, self._storage_of_disks)
+        return proxmox_traits(self._version or "", Known(self._bridge, self._keeps_capitals, self._storage_of_disks))
 
     @cached_property
     def _keeps_capitals(self):
@@ -104,6 +111,11 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
         style = style if isinstance(style, dict) else parse("tag-style", style)
         return str(style.get("case-sensitive", 0)) == "1"
 
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
     def preflight(self, plan, released=frozenset()):
         """Raise errors that would make the plan fail half-way. Changes nothing."""
         from .checks import check_plan
@@ -113,22 +125,27 @@ class ProxmoxDriver(ProxmoxSnapshotDriver):
         ids = [step.arguments.get("id") for step in plan.steps if step.verb in _CREATING]
         self.space.vmids.update((plan.before.id, *ids))
 
-    def carry_out(self, vm, step):
-        if step.verb in _CREATING:
-            getattr(self.file_of(step.verb), step.verb)(self, vm, step)
-        else:
-            super().carry_out(vm, step)
+    def apply(self, batch):
+        self.is_acting = True
+        return one_by_one(self._carry_out, batch, writes.count)
 
-    def file_of(self, verb):
-        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
-        if verb == "create":
-            from . import create as file
-        elif verb == "clone":
-            from . import clone as file
-        elif verb == "configure":
-            from . import configure as file
-        elif verb == "delete":
-            from . import delete as file
-        else:
-            return super().file_of(verb)
-        return file
+    def _carry_out(self, vm, step):
+        if step.verb in _CREATING:
+            self.verbs[step.verb](self, vm, step)
+            return
+        node = self.node_of(vm.id)
+        try:
+            self.verbs[step.verb](self, vm, step)
+        except ApiError as error:
+            if not is_gone(error):
+                raise
+            # The next observation finds its current node.
+            self.set_node(vm.id, None)
+            raise Busy(f"{vm.name}: it is no longer on the node '{node}'.", error.status) from error
+
+    @cached_property
+    def verbs(self):
+        """The functions for the steps of plans."""
+        from . import clone, configure, create, delete, power, snapshots
+
+        return functions_of(power, snapshots, create, clone, configure, delete)

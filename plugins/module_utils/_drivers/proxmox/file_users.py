@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ..._core.model import File
 from ..._tools import proxmox_values as values
-from .settings.disks import iso_volumes_of, volumes_of
+from .settings.disks import volumes_of
+from .settings.iso import iso_volumes_of
 
 
 def files_of(vm_options, names):

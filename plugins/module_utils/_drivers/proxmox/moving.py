@@ -14,8 +14,9 @@ from ..._tools import proxmox_values as values
 from .file_users import linked_clones, storages_of
 from .privileges import ExistingVmPrivileges
 from .settings.cloud_init import seed_slot
-from .settings.disks import disks_of, iso_slot, iso_volumes_of, storage_of, volumes_of
-from .settings.table import cpus_of
+from .settings.disks import disks_of, storage_of, volumes_of
+from .settings.hardware import cpus_of
+from .settings.iso import iso_slot, iso_volumes_of
 from .snapshots import options_in, snapshots_of
 
 _SHARED = "Move the disk to a shared storage first (disks[].storage)"
@@ -30,7 +31,7 @@ def check_move(driver, label, before, node, changes_iso):
     driver.resources.check_node(label, node)
     if before.is_on:
         driver.resources.check_cpus(label, node, cpus_of(vm_options.running))
-    driver.observer.permissions.check(label, f"/vms/{vm_options.vmid}", "VM.Migrate")
+    driver.permissions.check(label, f"/vms/{vm_options.vmid}", "VM.Migrate")
     if vm_options.vmid and (
         devices := driver.tool.get(f"{vm_options.path}/migrate", target=node).get("local_resources")
     ):
@@ -81,7 +82,7 @@ def _check_users(driver, label, vm_options, node, local):
         return
     users = {}
     for volume, vmid, _clone in linked_clones(driver.tool, vm_options.node, storages_of(local)):
-        users.setdefault(volume, set()).add(driver.observer.label_of(vmid))
+        users.setdefault(volume, set()).add(driver.label_of(vmid))
     for volume in sorted(users.keys() & local):
         raise Refused(
             f"{label}: it cannot move to node '{node}': linked clones use {volume}: {listed(sorted(users[volume]))}.",
@@ -126,7 +127,7 @@ def _copies_snapshots(driver, volume):
 def check_moving_disk(driver, label, before, node, change):
     """Check the move of a disk to another storage. Raises Refused if the disk is in a snapshot."""
     driver.resources.choose_storage(label, node, "images", change.new)
-    driver.observer.permissions.check(label, f"/storage/{change.new}", "Datastore.AllocateSpace")
+    driver.permissions.check(label, f"/storage/{change.new}", "Datastore.AllocateSpace")
     volume = disks_of(before.vm_options.stored).get(change.key, {}).get("file", "")
     if not before.vmid:
         return
@@ -153,7 +154,7 @@ def move_disks(driver, vm_options, changes):
 def move_to_pool(driver, vm_options, pool):
     """Move the VM from its current pool into ``pool``; empty: only remove it from its pool."""
     # A call with a lost connection may have been carried out, so the last observation may be outdated.
-    current = driver.observer.current_pool(vm_options.vmid)
+    current = driver.current_pool(vm_options.vmid)
     if current == pool:
         return
     if current:
@@ -171,7 +172,7 @@ def _change_pool(driver, pool, **parameters):
 
 
 def check_pool_change(driver, label, vmid, pools):
-    permissions = driver.observer.permissions
+    permissions = driver.permissions
     permissions.check(label, f"/vms/{vmid}", "VM.Allocate")
     for pool in filter(None, pools):
         permissions.check(label, f"/pool/{pool}", "Pool.Allocate")
@@ -182,5 +183,5 @@ def check_pool(driver, label, pool):
         return
     known = sorted(entry["poolid"] for entry in driver.tool.get("/pools"))
     if pool not in known:
-        driver.observer.permissions.check(label, f"/pool/{pool}", "Pool.Audit", is_visible=False)
+        driver.permissions.check(label, f"/pool/{pool}", "Pool.Audit", is_visible=False)
         raise NotFound(f"{label}: there is no pool '{pool}'.", f"Its pools: {', '.join(known) or 'none'}.")

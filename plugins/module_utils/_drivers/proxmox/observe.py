@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
-from ..._core.errors import ApiError, NotFound, Refused
+from ..._core.errors import ApiError, NotFound, Refused, Unavailable
 from ..._core.model import LIST, RUNNING, Observation
 from ..._kit.light import KnownSettings, is_light
+from ..._ports.ceiling import call_timeout
+from ..._ports.clock import Clock
+from ..._ports.proxmox_api import ProxmoxApi
+from ..._tools.proxmox import Proxmox
+from .account import account
 from .cluster import (
     CREATION_LOCKS,
     HARMLESS_LOCKS,
@@ -25,29 +31,47 @@ from .cluster import (
     vm_of,
     vms_in,
 )
-from .privileges import AUDIT, Permissions, grant_remedy, no_visible_vm
+from .not_found import no_visible_vm_errors, not_found_by_id, unknown_names
+from .privileges import Permissions
 from .settings.networks import with_addresses
+from .traits import proxmox_traits
 
+_OLDEST = (7, 0)
 #: Facets for which the lists of VMs are enough. They do not show which VMs are unfinished.
 _LISTED = frozenset({"power", "unfinished", "counters"})
 
 
-class Observer:
-    """Observes the VMs of one cluster, for one task.
+def make_observer(params):
+    """The observer for the parameters of an info module."""
+    return connected(ProxmoxObserver, params)
 
-    ``sees_settings`` False: the lists report all that the task needs, so the options of VMs are not read.
+
+def connected(kind, params):
+    """An observer, or the driver (``kind``), for the parameters of a module."""
+    tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
+    return kind(tool, params)
+
+
+class ProxmoxObserver:
+    """Reads one cluster, for one task. ``options`` are the module's parameters.
+
+    Ansible compiles a shipped module again in every run, so files that only some tasks need are imported there.
     """
 
-    def __init__(self, tool, native_keys=(), sees_settings=True):
+    #: Whether the lists are enough if only the facets in ``_LISTED`` are requested.
+    only_reports = True
+    #: Whether the options of VMs are read; the lists report all else that a task needs.
+    sees_settings = True
+
+    def __init__(self, tool, options):
         self.tool, self.permissions = tool, Permissions(tool)
-        #: True for info modules: the lists are enough if only the facets in ``_LISTED`` are requested.
-        self.only_reports = False
         #: True after the task has carried out its first steps.
         self.is_acting = False
-        self._native_keys, self.sees_settings = tuple(native_keys), sees_settings
+        self._native_keys = tuple(options.get("native") or ())
+        self._version = None
         self._settings = KnownSettings()
         #: The list of the cluster from the first observation of a task that may change VMs, else None.
-        self.resources = None
+        self.listed_resources = None
         #: {id: node} and {id: VmOptions} from the last observation.
         self._nodes, self._options = {}, {}
         #: Ids of the VMs that were returned by an observation of this task.
@@ -59,6 +83,20 @@ class Observer:
         #: Ids of the VMs that the cluster's high availability manages.
         self._ha_managed = set()
 
+    def traits(self):
+        check_version(self.version())
+        return proxmox_traits(self.version())
+
+    def version(self):
+        """The server's version, such as 8.2.4; read once, and only if it is needed."""
+        if self._version is None:
+            self._version = self.tool.get("/version")["version"]
+        return self._version
+
+    def release(self):
+        """(major, minor) of the server's version."""
+        return release_of(self.version())
+
     def observe(self, targets, facets):
         if is_light(targets, facets) and all(self._nodes.get(target.id) for target in targets):
             vms = self._observe_lightly(targets, facets)
@@ -69,7 +107,7 @@ class Observer:
         self._names_by_id = {str(entry["vmid"]): entry.get("name") or f"VM {entry['vmid']}" for entry in entries}
         listed = listed_from_entries(entries) if facets == LIST else self._listed(entries, targets)
         self._names_by_id.update({vm.vmid: vm.name for vm in listed})
-        selected = [vm for vm in listed if targets is None or any(_selects(target, vm) for target in targets)]
+        selected = [vm for vm in listed if targets is None or any(vm.is_selected_by(target) for target in targets)]
         self._nodes.update({vm.vmid: vm.node for vm in selected})
         count = Counter(vm.name for vm in selected)
         observed = in_parallel(lambda vm: self._observe_one(vm, facets, count[vm.name] > 1), selected)
@@ -79,67 +117,8 @@ class Observer:
         visible = self._without_unfinished(vms, targets, facets)
         self._reported_ids |= {vm.id for vm in visible}
         known -= {vm.name for vm in vms if vm not in visible}
-        errors = self._no_visible_vm_errors(targets, entries) or _unknown_names(targets or (), listed)
-        return self._observation(visible, sorted(known), {**self._not_found_by_id(targets, listed), **errors})
-
-    def _not_found_by_id(self, targets, listed):
-        """{name: error} of requested ids that no listed VM has.
-
-        There is an error if the name belongs to an unfinished VM with another id, or if the account cannot see the VM.
-        """
-        if self.is_acting:
-            return {}
-        errors = {}
-        for target in targets or ():
-            if target.id and not any(vm.vmid == target.id for vm in listed):
-                error = self._unfinished_namesake_error(target, listed) or self._hidden_vm_error(target)
-                errors.update({target.name or target.id: error} if error else {})
-        return errors
-
-    def _unfinished_namesake_error(self, target, listed):
-        """The error if an unfinished VM with another id has the name of ``target``, else None."""
-        namesakes = [vm for vm in listed if vm.name == target.name and not vm.error]
-        all_options = [read_listed_options(self.tool, vm) for vm in namesakes]
-        unfinished = next(
-            (vm_options for vm_options in all_options if vm_options is not None and vm_options.is_unfinished), None
-        )
-        return unfinished and Refused(
-            f"{target.name}: the task requests id {target.id}, but VM {unfinished.vmid} has this name: a task that was"
-            " interrupted started to create it.",
-            f"To finish that VM set id: '{unfinished.vmid}'. To remove it run a task with id: '{unfinished.vmid}' and"
-            " state: absent first.",
-        )
-
-    def _hidden_vm_error(self, target):
-        """The error if a VM with the id of ``target`` exists, but the account cannot see it; else None."""
-        if not target.id.isdecimal():
-            return None
-        try:
-            self.tool.get("/cluster/nextid", vmid=target.id)
-            return None
-        except ApiError as error:
-            is_vm = f"VM {target.id} already exists" in error.message
-        if not is_vm or self._entry(target.id):
-            # A container has the id, or the VM was created after the first list was read.
-            return None
-        label, path = target.name or target.id, f"/vms/{target.id}"
-        return NotFound(
-            f"{label}: VM {target.id} exists, but {self.tool.api.who} does not see it: it lacks the privilege {AUDIT}"
-            f" on {path}.",
-            grant_remedy(path),
-        )
-
-    def _no_visible_vm_errors(self, targets, entries):
-        """{name: error} for all targets if no VM is listed because the account lacks a privilege.
-
-        The same is also a warning, because there may be no targets.
-        """
-        if entries or self.permissions.sees_vms:
-            return {}
-        message, remedy = no_visible_vm(self.tool.api.who)
-        self.tool.warn(f"{message} {remedy}")
-        labels = [target.name or target.id for target in targets or ()]
-        return {label: NotFound(f"{label}: {message}", remedy) for label in labels}
+        errors = no_visible_vm_errors(self, targets, entries) or unknown_names(targets or (), listed)
+        return self._observation(visible, sorted(known), {**not_found_by_id(self, targets, listed), **errors})
 
     def _without_unfinished(self, vms, targets, facets):
         """The VMs without unfinished ones.
@@ -185,16 +164,16 @@ class Observer:
         """
         nodes = nodes_to_list(entries, targets)
         listed = list_on_nodes(self.tool, nodes, entries)
-        missing = [target for target in targets or () if not any(_selects(target, found) for found in listed)]
+        missing = [target for target in targets or () if not any(found.is_selected_by(target) for found in listed)]
         rest = {entry["node"] for entry in entries} - nodes
         return listed + (list_on_nodes(self.tool, rest, entries) if missing and rest else [])
 
     def _vm_entries(self):
         """The VMs in the list of the cluster. The first time the whole list is read: changes also need the nodes."""
-        if self.only_reports or self.resources is not None:
+        if self.only_reports or self.listed_resources is not None:
             return vm_entries(self.tool)
-        self.resources = read_resources(self.tool)
-        return vms_in(self.resources)
+        self.listed_resources = read_resources(self.tool)
+        return vms_in(self.listed_resources)
 
     def list_all(self):
         """All VMs of the cluster, as their nodes list them now."""
@@ -275,19 +254,19 @@ class Observer:
         except ApiError as error:
             if not is_gone(error):
                 raise
-        entry = self._entry(vmid)
+        entry = self.entry(vmid)
         if entry is None:
             raise NotFound(f"The VM {vmid} is gone: somebody else removed it meanwhile.", "Run the task again.")
         self._nodes[vmid] = entry["node"]
         return VmOptions.read(self.tool, vmid, entry["node"], entry.get("pool"))
 
-    def _entry(self, vmid):
+    def entry(self, vmid):
         """The entry of a VM in the current list of the cluster; None if there is no such VM."""
         return next((entry for entry in vm_entries(self.tool) if str(entry["vmid"]) == vmid), None)
 
     def current_pool(self, vmid):
         """The current pool of a VM; empty if it is in none."""
-        entry = self._entry(vmid) or {}
+        entry = self.entry(vmid) or {}
         return entry.get("pool") or ""
 
     def _pool(self, vmid):
@@ -341,7 +320,7 @@ class Observer:
 
     def may_be_under_creation(self, vmid, name):
         """Whether the VM with this id may be one that a task is creating with this name."""
-        entry = self._entry(str(vmid))
+        entry = self.entry(str(vmid))
         if entry is None or entry.get("lock") in CREATION_LOCKS:
             # While it is being created, its name is not known.
             return entry is not None
@@ -349,7 +328,7 @@ class Observer:
         return vm_options.is_unfinished and vm_options.stored.get("name") == name
 
     def is_being_created(self, vmid):
-        entry = self._entry(vmid)
+        entry = self.entry(vmid)
         return entry is not None and entry.get("lock") in CREATION_LOCKS
 
     def is_running(self, vm_options):
@@ -364,27 +343,12 @@ class Observer:
         self._nodes[vmid] = node
 
 
-def _unknown_names(targets, listed):
-    """{name: error} of requested names that no listed VM has, if there are VMs with unknown names.
-
-    Some minutes after a node has failed, the cluster no longer reports the names of its VMs.
-    """
-    hidden = sorted({vm.node for vm in listed if vm.has_unknown_name})
-    missing = [target for target in targets if hidden and not any(_selects(target, found) for found in listed)]
-    return {
-        target.name: NotFound(
-            f"{target.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names"
-            " of its VMs are not known.",
-            "Start the node again, or remove it from the cluster: pvecm status. To create a new VM, or for one that is"
-            " not on this node, set its id (VMID) as well, which is always known.",
-        )
-        for target in missing
-        if not target.id
-    }
+def release_of(text):
+    """(major, minor) of a version text."""
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def _selects(target, listed):
-    if target.id and not (target.name and listed.is_unnamed):
-        return listed.vmid == target.id
-    # While a VM without a name is being created, its id does not prove that it is the requested VM.
-    return listed.name == target.name
+def check_version(text):
+    """Raise Unavailable for a server that is too old."""
+    if release_of(text) < _OLDEST:
+        raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")

@@ -1,13 +1,16 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps that change the power state of a VM."""
+"""Steps that change the power state of a VM, and what they need."""
 
 from __future__ import annotations
 
-from ..._core.errors import ApiError
-from ..._core.model import STOP_TIMEOUT, SUSPENDED
+from ..._core.errors import ApiError, Refused, Unsupported
+from ..._core.model import POWER_VERBS, STOP_TIMEOUT, SUSPENDED
 from ..._tools.proxmox import Busy
+from .settings.hardware import cpus_of
+from .settings.networks import as_nic, check_bridge, nics_of
+from .settings.place import STAYS_OFF
 
 #: Seconds that a shutdown request waits for the guest. The core repeats the step every ten seconds.
 _ONE_REQUEST = 9
@@ -17,11 +20,13 @@ _FIRST_ERRORS = 1
 _SHUTDOWN_FAILED = "quit/powerdown failed"
 #: Part of the error message of most calls if the VM does not run.
 _NOT_RUNNING = "not running"
+#: Verbs after which a VM runs, is paused or is suspended.
+_VERBS_THAT_KEEP_RUNNING = frozenset({"start", "reset", "pause", "resume", "suspend"})
 
 
 def _call(driver, vm, verb, **parameters):
     """Change the status, and return the type of the task. Fails if the VM is no longer on its last known node."""
-    path = f"/nodes/{driver.observer.node_of(vm.id)}/qemu/{vm.id}/status"
+    path = f"/nodes/{driver.node_of(vm.id)}/qemu/{vm.id}/status"
     try:
         return driver.tool.run("POST", f"{path}/{verb}", **parameters)
     except ApiError as error:
@@ -32,14 +37,14 @@ def _call(driver, vm, verb, **parameters):
 
 def start(driver, vm, step):
     driver.stopping_since.pop(vm.id, None)
-    if _call(driver, vm, "start") == "hastart" and not driver.observer.is_running(driver.observer.read_options(vm.id)):
+    if _call(driver, vm, "start") == "hastart" and not driver.is_running(driver.read_options(vm.id)):
         # This task only records the request; high availability starts the VM later.
         raise Busy(f"{vm.name}: the cluster's high availability starts it; it does not run yet.", None)
 
 
 def stop(driver, vm, step):
     """Request a shutdown of the guest once. The core checks the result, and repeats the step."""
-    if driver.observer.is_ha_managed(vm.id):
+    if driver.is_ha_managed(vm.id):
         _stop_managed(driver, vm)
         return
     try:
@@ -71,7 +76,7 @@ def _stop_managed(driver, vm):
 
 def kill(driver, vm, step):
     if vm.power == SUSPENDED:
-        driver.tool.put(f"{driver.observer.read_options(vm.id).path}/config", delete="vmstate")
+        driver.tool.put(f"{driver.read_options(vm.id).path}/config", delete="vmstate")
         return
     try:
         # A running shutdown task would block this call until the guest has shut down.
@@ -96,3 +101,53 @@ def suspend(driver, vm, step):
 
 def reset(driver, vm, step):
     _call(driver, vm, "reset")
+
+
+# Checks -----------------------------------------------------------------------------------------------------------
+
+
+def check_power(driver, label, plan, step):
+    """Raise NotFound or Refused for a power step that would fail after others were carried out."""
+    vm = plan.before
+    if step.verb in _VERBS_THAT_KEEP_RUNNING and vm.id and plan.after.on:
+        _check_finished(driver, label, vm)
+    if step.verb == "start" and plan.after.config.get("template"):
+        raise _template_does_not_start(label, vm)
+    if step.verb == "start" and vm.id and plan.after.on:
+        _check_start(driver, label, plan)
+
+
+def _check_start(driver, label, plan):
+    """Raise NotFound for a missing bridge, and Refused for too many CPUs: the VM would not start."""
+    driver.resources.check_cpus(label, plan.after.config["node"], _cpus_after(driver, plan))
+    nics = plan.after.config.get("networks")
+    if nics is None:
+        nics = nics_of(driver.last_options(plan.before.id).stored)
+    else:
+        nics = {place: as_nic(nic) for place, nic in nics.items()}
+    for nic in nics.values():
+        check_bridge(driver, label, plan.after.config["node"], nic)
+
+
+def _cpus_after(driver, plan):
+    """The number of CPUs with which an existing VM is started. The lists show no more than those of its node."""
+    if any(step.verb not in POWER_VERBS for step in plan.steps):
+        return plan.after.config.get("cpus")
+    vm_options = driver.last_options(plan.before.id)
+    # A suspended VM is started with the settings with which it was running.
+    return cpus_of(vm_options.running if plan.before.power == SUSPENDED else vm_options.stored)
+
+
+def _template_does_not_start(label, vm):
+    if vm.on:
+        return Refused(f"{label}: it cannot be started again once it is a template.", STAYS_OFF)
+    return Unsupported(f"{label}: it is a template, which is not started.", "Clone it, and start the clone.")
+
+
+def _check_finished(driver, label, vm):
+    """Raise Refused for an unfinished VM. The lists that a power task reads do not show that a VM is unfinished."""
+    if driver.last_options(vm.id).is_unfinished:
+        raise Refused(
+            f"{label}: VM {vm.id} is not started: a task started to create it and has not finished.",
+            "Finish it with the task that started to create it, or remove it (state: absent).",
+        )

@@ -131,7 +131,7 @@ def no_visible_vm(who):
 
 def check_verb(driver, label, vm, step):
     """Raise Refused if the account may not carry out a step on an existing VM."""
-    needed, permissions, path = _FOR_VERBS.get(step.verb), driver.observer.permissions, f"/vms/{vm.id}"
+    needed, permissions, path = _FOR_VERBS.get(step.verb), driver.permissions, f"/vms/{vm.id}"
     if needed and vm.id:
         permissions.check(label, path, *needed)
     if vm.id and (step.verb == "suspend" or (step.verb == "kill" and vm.power == SUSPENDED)):
@@ -145,7 +145,7 @@ class NewVmPrivileges:
         self._driver, self._vmid, self._pool = driver, vmid, config.get("pool")
 
     def check(self, label, *privileges):
-        permissions = self._driver.observer.permissions
+        permissions = self._driver.permissions
         if self._pool and any(permissions.has(f"/pool/{self._pool}", privilege) for privilege in privileges):
             return
         # An id can have permissions of its own, even if no VM has this id.
@@ -157,7 +157,7 @@ class ExistingVmPrivileges:
     """Checks privileges on an existing VM."""
 
     def __init__(self, driver, vmid):
-        self._permissions, self._path = driver.observer.permissions, f"/vms/{vmid}"
+        self._permissions, self._path = driver.permissions, f"/vms/{vmid}"
 
     def check(self, label, *privileges):
         self._permissions.check(label, self._path, *privileges)
@@ -168,7 +168,7 @@ def check_options(driver, label, privileges, node, options, removed=(), current=
 
     ``current`` is {option: its value before} of an existing VM.
     """
-    current, permissions = current or {}, driver.observer.permissions
+    current, permissions = current or {}, driver.permissions
     for key in removed:
         text = current.get(key, "")
         privileges.check(label, *_needed_for_option(driver, label, key, text))
@@ -189,7 +189,7 @@ def check_mapping(driver, label, key, text, current=""):
     """Raise Refused if the account may not use the mapped resource of a value; ``current`` is the value before."""
     mapping = _mapping_of(key, text)
     if mapping and mapping != _mapping_of(key, current):
-        driver.observer.permissions.check(label, mapping, "Mapping.Use", is_visible=False)
+        driver.permissions.check(label, mapping, "Mapping.Use", is_visible=False)
 
 
 def _mapping_of(key, text):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..._core.errors import Refused
 from ..._core.model import RUNNING, STOPPED, Snapshot
+from ..._core.plan_create import find_snapshot
 from . import mark
 from .cluster import in_parallel
 from .settings.table import Context, config_of
@@ -61,7 +62,7 @@ def with_configs(tool, vm_options, snapshots, native_keys):
 
 def snapshot(driver, vm, step):
     """Take a snapshot, unless it exists already: a step may be sent twice."""
-    vm_options = driver.observer.read_options(vm.id)
+    vm_options = driver.read_options(vm.id)
     finished = {other.name for other in snapshots_of(driver.tool, vm_options) if not other.unfinished}
     if step.arguments["name"] in finished:
         return
@@ -75,7 +76,7 @@ def snapshot(driver, vm, step):
 
 
 def drop_snapshot(driver, vm, step):
-    vm_options = driver.observer.read_options(vm.id)
+    vm_options = driver.read_options(vm.id)
     existing = {snapshot.name for snapshot in snapshots_of(driver.tool, vm_options)}
     for name in step.arguments["names"]:
         if name in existing:
@@ -83,14 +84,30 @@ def drop_snapshot(driver, vm, step):
 
 
 def restore(driver, vm, step):
-    vm_options = driver.observer.read_options(vm.id)
+    vm_options = driver.read_options(vm.id)
     driver.tool.run("POST", f"{vm_options.path}/snapshot/{step.arguments['name']}/rollback")
 
 
-def check_snapshots(driver, label, vm_options):
-    """Raise Refused if a storage of the VM does not support snapshots."""
-    if not driver.tool.get(f"{vm_options.path}/feature", feature="snapshot").get("hasFeature", 1):
+def check_snapshots(driver, label, plan, step):
+    """Raise Refused for a snapshot that cannot be taken, or that cannot run after its restore."""
+    vm = plan.before
+    if step.verb == "restore":
+        _check_restored(driver, label, vm, find_snapshot(vm, step.arguments["id"]))
+    if step.verb != "snapshot":
+        return
+    if vm.config.get("template"):
+        raise Refused(
+            f"{label}: it is a template, which has no snapshots.", "Clone it, and take a snapshot of the clone."
+        )
+    path = driver.last_options(vm.id).path
+    if not driver.tool.get(f"{path}/feature", feature="snapshot").get("hasFeature", 1):
         raise Refused(
             f"{label}: not all of its disks are on storages with snapshots (raw files and LVM have none).",
             "Move them first: disks[].storage, to a storage such as LVM-thin, ZFS or Ceph, or with format qcow2.",
         )
+
+
+def _check_restored(driver, label, vm, snapshot):
+    """Raise Refused for too many CPUs: a snapshot with memory is running as soon as it is restored."""
+    if snapshot is not None and snapshot.power == RUNNING:
+        driver.resources.check_cpus(label, vm.config["node"], (snapshot.config or {}).get("cpus"))

@@ -9,6 +9,8 @@ import re
 
 from ...._core.errors import ApiError
 from ...._core.ip_config import normalized
+from ...._core.model import LIVE
+from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot
 
@@ -22,7 +24,7 @@ SEEDED = ("cloud_init",)
 CLOUD_INIT_KEYS = frozenset({"ciuser", "sshkeys", "ipconfig", "nameserver", "searchdomain", "cicustom"})
 
 
-def adjusted(vm, requested):
+def _normalized(vm, requested, known):
     """The requested values as the server will report them. Raises Refused for invalid ones."""
     return {
         option: _NORMALIZERS[option](f"{vm.name}: cloud_init: {option}", value) if option in _NORMALIZERS else value
@@ -47,7 +49,7 @@ def seed_slot(options):
     return next((slot for slot, drive in drives_of(options).items() if values.is_seed(drive)), None)
 
 
-def read_cloud_init(options):
+def _read(options):
     return {
         "user": options.get("ciuser", ""),
         "ssh_authorized_keys": values.keys_of(options.get("sshkeys")),
@@ -67,20 +69,12 @@ def free_seed_slot(used):
     return free_slot(used, _SEED_SLOTS, "cloud-init")
 
 
-def write_cloud_init(update, change):
-    if change.attribute == "ip_config":
-        _write_ip_config(update, change)
-    elif change.attribute in _OPTIONS:
-        option, text = _OPTIONS[change.attribute]
-        update.set(option, text(change.new))
-
-
 def _write_ip_config(update, change):
     for position in range(max(len(change.old or ()), len(change.new))):
         update.set(f"ipconfig{position}", change.new[position] if position < len(change.new) else None)
 
 
-def same_ip_config(found, requested):
+def _is_same_ip_config(found, requested):
     pairs = zip(found or (), requested)
     return len(found or ()) == len(requested) and all(values.same("ipconfig0", one, two) for one, two in pairs)
 
@@ -105,13 +99,6 @@ def password_option(driver):
     return {"cipassword": driver.password} if driver.password else {}
 
 
-#: {suboption: (option of Proxmox VE, function that prints its value)}. The password is not written: it is not compared.
-_OPTIONS = {
-    "user": ("ciuser", str),
-    "ssh_authorized_keys": ("sshkeys", values.keys_text),
-    "nameservers": ("nameserver", " ".join),
-    "search_domains": ("searchdomain", " ".join),
-}
 #: {suboption: function that returns its value as the server reports it}. The platform does not support user_data etc.
 _NORMALIZERS = {
     "user": _strip,
@@ -119,4 +106,20 @@ _NORMALIZERS = {
     "search_domains": _split_entries,
     "nameservers": _split_entries,
     "ip_config": normalized,
+}
+
+
+def _row(option, text):
+    """The row of a suboption that is stored in one option; ``text`` prints its value."""
+    return Setting(cost=LIVE, write=lambda update, change: update.set(option, text(change.new)), native=(option,))
+
+
+CLOUD_INIT = {
+    "cloud_init": Setting(read=_read, normalize=_normalized),
+    "cloud_init.user": _row("ciuser", str),
+    "cloud_init.password": Setting(readable=False, native=("cipassword",)),
+    "cloud_init.ssh_authorized_keys": _row("sshkeys", values.keys_text),
+    "cloud_init.ip_config": Setting(cost=LIVE, same=_is_same_ip_config, write=_write_ip_config, native=("ipconfig",)),
+    "cloud_init.nameservers": _row("nameserver", " ".join),
+    "cloud_init.search_domains": _row("searchdomain", " ".join),
 }

@@ -1,19 +1,17 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disks and ISO images: reading, writing and checking them.
-
-An ISO image is a volume, a file that is uploaded, or a URL from which the node downloads it.
-"""
+"""Disks: reading, writing and checking them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from ...._core.errors import ApiError, InvalidInput, NotFound, Refused
-from ...._ports import files
+from ...._core.errors import ApiError, NotFound, Refused
+from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF
+from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
+from .hardware import cost_by_hotplug
 
 _UNUSED = re.compile(r"unused\d+")
 #: Volumes with the state of the firmware and of the TPM.
@@ -21,9 +19,9 @@ STATE_VOLUMES = ("efidisk0", "tpmstate0")
 VOLUME = re.compile(r"[A-Za-z][\w.-]*:[^\s,]+")
 #: The slot of the disk that is created from an image.
 FIRST_SLOT = "scsi0"
-_CHECKSUM_ALGORITHMS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
-_ISO_SLOTS = ("ide2", "ide3", "ide1", "ide0", "sata5")
-_URL = re.compile(r"https?://\S+")
+_DETACH = "Detach it (state: absent) and attach another."
+#: Disks on these buses can be attached and detached while a VM runs.
+_HOTPLUG_BUSES = ("scsi", "virtio")
 
 
 def drives_of(options):
@@ -62,7 +60,7 @@ def _read_disk(drive):
     }
 
 
-def read_disks(options):
+def _read_disks(options):
     return {slot: _read_disk(drive) for slot, drive in disks_of(options).items()}
 
 
@@ -96,14 +94,14 @@ def _grow_disk(update, change):
         update.to_grow[change.key] = change.new
 
 
-def write_disk(update, change):
-    """Add the change of a disk to ``update``. Moves to another storage are calls of their own, see moving.py."""
-    write = {"disks.add": _add_disk, "disks.remove": _remove_disk, "disks.size": _grow_disk}.get(change.kind)
-    if write:
-        write(update, change)
+def _normalized(vm, requested, known):
+    for slot, disk in requested.items():
+        _check_disk(vm, slot, disk or {})
+        _check_storage(vm, slot, disk, known.storage)
+    return requested
 
 
-def check_disk(vm, slot, disk):
+def _check_disk(vm, slot, disk):
     if values.bus_of(slot) is None:
         buses = ", ".join(f"{bus}0 to {bus}{count - 1}" for bus, count in values.BUSES.items())
         raise Refused(f"{vm.name}: disks: '{slot}' is not a valid slot.", f"Slots are {buses}.")
@@ -114,7 +112,7 @@ def check_disk(vm, slot, disk):
         )
 
 
-def check_storage(vm, slot, disk, storage):
+def _check_storage(vm, slot, disk, storage):
     """Raise Refused if the option storage of the task, or of the disk, does not match an existing disk or a source.
 
     The option storage of the task is for new disks; it does not move existing ones. The disks of a new clone do not
@@ -140,7 +138,7 @@ def check_source(driver, label, before, node, slot, disk):
         return
     owner = values.owner_of(volume)
     # The name of a volume contains the id of a VM. The volume is deleted with this VM, even if it is not attached.
-    user = driver.observer.name_of(owner)
+    user = driver.name_of(owner)
     if user and owner != before.vmid:
         raise Refused(
             f"{label}: disks: source of {slot}: '{volume}' belongs to '{user}', and is deleted with it.",
@@ -199,90 +197,6 @@ def size_of_volume(driver, label, node, volume):
         ) from error
 
 
-def with_iso_volume(driver, node, change):
-    """The change with the volume of the ISO image; a file or a URL is uploaded or downloaded first."""
-    if change.kind != "iso" or not change.new or iso_name(change.new) is None:
-        return change
-    return replace(change, new=iso_volume_for(driver, node, change.new))
-
-
-def iso_volume_for(driver, node, iso):
-    """The volume of an ISO image on a node. If it is missing, it is uploaded or downloaded."""
-    name = iso_name(iso)
-    if name is None:
-        return iso
-    storage = driver.resources.choose_storage("iso", node, "iso", driver.storage)
-    volume = f"{storage}:iso/{name}"
-    # Several VMs of a task may need the same ISO image at the same time.
-    with driver.upload_lock:
-        if volume not in _iso_volumes_on(driver, node, storage):
-            _upload_or_download(driver, node, storage, iso, name)
-    return volume
-
-
-def _upload_or_download(driver, node, storage, iso, name):
-    path, requested = (
-        f"/nodes/{node}/storage/{storage}",
-        {"content": "iso", **_checksum_parameters(driver.iso_checksum)},
-    )
-    if iso.startswith("/"):
-        driver.tool.upload(f"{path}/upload", iso, **requested)
-    else:
-        driver.tool.run("POST", f"{path}/download-url", url=iso, filename=name, **requested)
-
-
-def _iso_volumes_on(driver, node, storage):
-    """Names of the ISO images on a node's storage."""
-    return [entry["volid"] for entry in driver.tool.get(f"/nodes/{node}/storage/{storage}/content", content="iso")]
-
-
-def _checksum_parameters(text):
-    if not text:
-        return {}
-    algorithm, _colon, value = text.partition(":")
-    return {"checksum-algorithm": algorithm, "checksum": value}
-
-
-def check_checksum(text):
-    """Raise InvalidInput for a checksum without a known algorithm."""
-    algorithm, colon, value = (text or "").partition(":")
-    if text and (algorithm not in _CHECKSUM_ALGORITHMS or not colon or not value):
-        raise InvalidInput(
-            f"iso_checksum: '{text}' is not a checksum.",
-            f"Write KIND:SUM with one of {', '.join(_CHECKSUM_ALGORITHMS)}.",
-        )
-
-
-def iso_slot(options):
-    """The slot of the option iso: the first optical drive that is not the cloud-init drive."""
-    found = drives_of(options)
-    return next((slot for slot, drive in found.items() if values.is_cdrom(drive) and not values.is_seed(drive)), None)
-
-
-def iso_volumes_of(options):
-    """{slot: volume} of the ISO images in optical drives, except the cloud-init seed."""
-    return {
-        slot: drive["file"]
-        for slot, drive in drives_of(options).items()
-        if values.is_cdrom(drive) and not values.is_seed(drive) and ":" in drive.get("file", "")
-    }
-
-
-def read_iso(options):
-    slot = iso_slot(options)
-    if slot is None:
-        return None
-    volume = values.parse(slot, options[slot])["file"]
-    return "" if volume == "none" else volume
-
-
-def write_iso(update, change):
-    slot = iso_slot(update.current)
-    if slot is None:
-        slot = free_iso_slot(update.used_slots)
-    update.to_set[slot] = f"{change.new or 'none'},media=cdrom"
-
-
 def free_slot(used, slots, what):
     """The first of ``slots`` that is not used. Raises Refused, with ``what`` as the option, if there is none."""
     free = next((slot for slot in slots if slot not in used), None)
@@ -294,59 +208,30 @@ def free_slot(used, slots, what):
     return free
 
 
-def free_iso_slot(used):
-    """The slot for a new optical drive."""
-    return free_slot(used, _ISO_SLOTS, "iso")
+def _cost_of_disk(vm, change):
+    return cost_by_hotplug("disk", vm) if values.bus_of(change.key) in _HOTPLUG_BUSES else NEXT_BOOT
 
 
-def same_iso(found, requested):
-    """Whether the found volume is the requested ISO image; a file or a URL is compared by its name on the storage."""
-    if not found or not requested or ("/" not in requested):
-        return found == requested
-    is_volume = not requested.startswith(("/", "http://", "https://"))
-    return found == requested if is_volume else found.rpartition("/")[2] == file_name(requested)
+def _cost_of_growth(vm, change):
+    """The server resizes and moves the disks of the running VM.
+
+    A disk that is attached at the next start can be resized or moved only after that.
+    """
+    waits = vm.on and vm.active is not None and _source_of(vm.active, change.key) != _source_of(vm.config, change.key)
+    return POWER_OFF if waits else LIVE
 
 
-def file_name(path):
-    """The name that a file gets on a storage."""
-    name = path.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return "".join(char if char.isascii() and (char.isalnum() or char in "_.-") else "_" for char in name)
+def _source_of(config, slot):
+    return (config["disks"].get(slot) or {}).get("source")
 
 
-def check_iso_format(vm, iso):
-    if not iso or iso.startswith("/") or VOLUME.fullmatch(iso) or _URL.fullmatch(iso):
-        return
-    raise Refused(
-        f"{vm.name}: iso '{iso}' is neither a volume nor a file.",
-        "Write STORAGE:iso/NAME, a full path on the host of the task, or an http address.",
-    )
-
-
-def iso_name(iso):
-    """The name on a storage of an ISO image to upload or download; None for a volume."""
-    return file_name(iso) if iso.startswith(("/", "http://", "https://")) else None
-
-
-def check_iso(driver, label, node, iso):
-    if not iso:
-        return
-    name = iso_name(iso)
-    if name is None:
-        size_of_volume(driver, label, node, iso)
-        return
-    storage = driver.resources.choose_storage(label, node, "iso", driver.storage)
-    if not name.lower().endswith((".iso", ".img")):
-        raise Refused(
-            f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
-        )
-    if iso.startswith("/") and not files.is_file(iso):
-        raise NotFound(f"{label}: iso: file {iso} does not exist on the host of the task.", "Correct the path.")
-    if f"{storage}:iso/{name}" not in _iso_volumes_on(driver, node, storage):
-        _check_upload_privileges(driver, label, node, storage, iso)
-
-
-def _check_upload_privileges(driver, label, node, storage, iso):
-    permissions = driver.observer.permissions
-    permissions.check(label, f"/storage/{storage}", "Datastore.AllocateTemplate")
-    if not iso.startswith("/") and not all(permissions.has("/", one) for one in ("Sys.Audit", "Sys.Modify")):
-        permissions.check(label, f"/nodes/{node}", "Sys.AccessNetwork", is_visible=False)
+DISKS = {
+    "disks": Setting(read=_read_disks, normalize=_normalized, native=("unused",)),
+    "disks.add": Setting(cost=_cost_of_disk, write=_add_disk),
+    "disks.remove": Setting(cost=_cost_of_disk, write=_remove_disk),
+    "disks.size": Setting(cost=_cost_of_growth, whole=1024, write=_grow_disk),
+    "disks.format": Setting(cost=NEVER, choices=("raw", "qcow2", "vmdk"), instead=_DETACH),
+    # Moves to another storage are calls of their own, see moving.py.
+    "disks.storage": Setting(cost=_cost_of_growth),
+    "disks.source": Setting(cost=NEVER, same=values.is_same_volume, instead=_DETACH),
+}

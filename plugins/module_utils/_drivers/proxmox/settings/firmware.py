@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from ...._core.errors import Refused
+from ...._core.model import NEVER, NEXT_BOOT
+from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 
 #: {firmware: value of the option bios}.
@@ -15,19 +17,19 @@ _NEW_VOLUME = "{}:1"
 KEYS_REMEDY = "Remove its EFI disk first, or clone the VM's disks into a new one."
 
 
-def write_firmware(update, change):
+def _write_firmware(update, change):
     update.set("bios", _BOARD[change.new])
     if change.new == "uefi" and not update.value("efidisk0"):
         keys = int(bool((change.beside or {}).get("secure_boot")))
         update.to_set["efidisk0"] = f"{_NEW_VOLUME.format(update.storage)},efitype=4m,pre-enrolled-keys={keys}"
 
 
-def write_secure_boot(update, change):
+def _write_secure_boot(update, change):
     if change.new and update.to_set.get("efidisk0"):
         update.merge("efidisk0", {"pre-enrolled-keys": "1"})
 
 
-def write_tpm(update, change):
+def _write_tpm(update, change):
     has_tpm = "tpmstate0" in update.current
     if change.new and not has_tpm:
         update.to_set["tpmstate0"] = f"{_NEW_VOLUME.format(update.storage)},version=v2.0"
@@ -61,13 +63,27 @@ def check_keys(label, options, change):
         )
 
 
-def read_firmware(options):
+def _read_firmware(options):
     return "uefi" if options.get("bios") == "ovmf" else "bios"
 
 
-def read_secure_boot(options):
-    return read_firmware(options) == "uefi" and has_keys(options)
+def _read_secure_boot(options):
+    return _read_firmware(options) == "uefi" and has_keys(options)
 
 
-def read_tpm(options):
+def _read_tpm(options):
     return "tpmstate0" in options
+
+
+def _cost_of_secure_boot(vm, change):
+    """The Secure Boot keys are stored in the EFI disk when it is created, so they cannot change later."""
+    return NEVER if vm.config.get("firmware") == "uefi" else NEXT_BOOT
+
+
+FIRMWARE = {
+    "firmware": Setting(read=_read_firmware, write=_write_firmware, native=("bios",)),
+    "secure_boot": Setting(
+        cost=_cost_of_secure_boot, instead=KEYS_REMEDY, read=_read_secure_boot, write=_write_secure_boot
+    ),
+    "tpm": Setting(read=_read_tpm, write=_write_tpm, native=("tpmstate",)),
+}

@@ -8,20 +8,25 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import ApiError, Refused
-from ...._core.model import LIVE, NEXT_BOOT, POWER_OFF, SUSPENDED
+from ...._core.model import LIVE, NEXT_BOOT
+from ...._kit.settings import Setting, options_of_native
 from ...._tools import proxmox_schema as schema
 from ...._tools import proxmox_values as values
+from .cloud_init import CLOUD_INIT
+from .disks import DISKS
+from .firmware import FIRMWARE
+from .hardware import HARDWARE, cost_by_hotplug
+from .iso import ISO
+from .notes import NOTES
+from .place import PLACE
 
 #: {key without its number: option of the module that sets it}.
 _OPTIONS = {
-    "cores": "cpus", "sockets": "cpus", "smp": "cpus", "memory": "memory", "bios": "firmware",
-    "efidisk": "firmware and secure_boot", "tpmstate": "tpm", "ostype": "os_type", "description": "description",
-    "tags": "tags", "onboot": "autostart", "protection": "protection", "template": "template",
-    "ciuser": "cloud_init.user", "sshkeys": "cloud_init.ssh_authorized_keys", "ipconfig": "cloud_init.ip_config",
-    "nameserver": "cloud_init.nameservers", "searchdomain": "cloud_init.search_domains",
-    "cipassword": "cloud_init.password", "cdrom": "iso", "node": "node", "pool": "pool", "vmid": "id",
-    "storage": "storage", "unused": "disks",
-}  # fmt: skip
+    **options_of_native({**HARDWARE, **NOTES, **PLACE, **FIRMWARE, **DISKS, **ISO, **CLOUD_INIT}),
+    "efidisk": "firmware and secure_boot",
+    "vmid": "id",
+    "storage": "storage",
+}
 #: {key: (option, what both set)}: the key is allowed only if the task does not set the option.
 _CONFLICTS = {"cpu": ("nested_virtualization", "the CPU type"), "vga": ("display", "the graphics adapter")}
 #: All other keys of the server, without their numbers.
@@ -57,7 +62,7 @@ def is_disk_or_nic(key):
     return values.bus_of(key) is not None or values.stem(key) == "net"
 
 
-def adjusted(vm, requested, config):
+def _normalized(vm, requested, known):
     """The values as they will be stored. A value that means the same as the stored one is returned as stored.
 
     An empty value removes the setting. Raises Refused for keys that are set by another option.
@@ -65,15 +70,20 @@ def adjusted(vm, requested, config):
     for key, value in requested.items():
         _check_key(vm, key)
         _check_value(vm, key, value)
-        if is_disk_or_nic(key):
-            _check_device_exists(vm, key, config)
+    found = vm.config.get("native") or {}
+    stored = {key: _normalized_value(key, found.get(key), _text(value)) for key, value in requested.items()}
+    # A disk or NIC that does not exist yet has no sub-keys to remove.
+    return {key: text for key, text in stored.items() if text or found.get(key) or not is_disk_or_nic(key)}
+
+
+def check_native(vm, config):
+    """Raise Refused if native and other options of a task do not fit together."""
+    requested = config.get("native") or {}
+    for key in filter(is_disk_or_nic, requested):
+        _check_device_exists(vm, key, config)
     for key, (option, what) in _CONFLICTS.items():
         if key in requested and option in config:
             raise Refused(f"{vm.name}: native: {key} and {option} both set {what}.", "Set only one of them.")
-    found = vm.config.get("native") or {}
-    stored = {key: _adjusted_value(key, found.get(key), _text(value)) for key, value in requested.items()}
-    # A disk or NIC that does not exist yet has no sub-keys to remove.
-    return {key: text for key, text in stored.items() if text or found.get(key) or not is_disk_or_nic(key)}
 
 
 def _check_device_exists(vm, key, config):
@@ -87,7 +97,7 @@ def _check_device_exists(vm, key, config):
         raise Refused(f"{vm.name}: native: the VM has no {key}.", f"Add it with {option}.")
 
 
-def _adjusted_value(key, found, requested):
+def _normalized_value(key, found, requested):
     if is_disk_or_nic(key):
         return found if found and values.holds(key, found, requested) else values.merged(key, found, requested)
     return found if values.same(key, found, requested) else values.switched(key, requested)
@@ -142,24 +152,18 @@ def changed_sub_keys(old, new, key):
     return {name: after.get(name) for name in [*before, *after] if before.get(name) != after.get(name)}
 
 
-def cost_of_native(vm, change):
-    if vm.power == SUSPENDED:
-        return POWER_OFF
+def _cost(vm, change):
     if change.key in _LIVE_KEYS or (change.key in _LIVE_UNLESS and not _LIVE_UNLESS[change.key](change)):
         return LIVE
     feature = _HOTPLUG_FEATURES.get(values.stem(change.key))
     if feature:
-        return _by_hotplug(vm, feature)
+        return cost_by_hotplug(feature, vm)
     if is_disk_or_nic(change.key):
         changed = changed_sub_keys(change.old, change.new, change.key)
         if values.stem(change.key) == "net":
-            return LIVE if set(changed) <= _LIVE_OF_NIC else _by_hotplug(vm, "network")
+            return LIVE if set(changed) <= _LIVE_OF_NIC else cost_by_hotplug("network", vm)
         return LIVE if all(_LIVE_OF_DISK.fullmatch(name) for name in changed) else NEXT_BOOT
     return NEXT_BOOT
-
-
-def _by_hotplug(vm, feature):
-    return LIVE if feature in vm.config.get("hotplug", ()) else NEXT_BOOT
 
 
 def _replaces_agent_device(change):
@@ -177,7 +181,7 @@ def _plugs_memory(change):
     return any("memory" in values.hotplugged(text) for text in (change.old, change.new))
 
 
-def write_native(update, change):
+def _write(update, change):
     if not is_disk_or_nic(change.key):
         update.set(change.key, change.new)
         return
@@ -203,7 +207,7 @@ def check_values(driver, label, node, keys, options):
 
 def _check_model(driver, label, node, model):
     """Raise Refused for an unknown CPU model. Only accounts with Sys.Audit on /nodes see which custom ones exist."""
-    if not model or (model.startswith(_CUSTOM) and not driver.observer.permissions.has("/nodes", "Sys.Audit")):
+    if not model or (model.startswith(_CUSTOM) and not driver.permissions.has("/nodes", "Sys.Audit")):
         return
     try:
         known = [entry["name"] for entry in driver.tool.get(f"/nodes/{node}/capabilities/qemu/cpu")]
@@ -228,3 +232,5 @@ def _check_order(label, order, options):
 
 #: {key: function of a change}: it is made at once on a running VM, unless the function returns True.
 _LIVE_UNLESS = {"agent": _replaces_agent_device, "balloon": _adds_or_removes_balloon, "hotplug": _plugs_memory}
+
+NATIVE = {"native": Setting(cost=_cost, normalize=_normalized, write=_write)}

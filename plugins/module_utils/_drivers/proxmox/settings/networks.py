@@ -9,10 +9,13 @@ Addresses are those that the guest agent reports, else the fixed ones that cloud
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from ...._core.errors import ApiError, NotFound, Refused
-from ...._core.model import Address
+from ...._core.model import LIVE, Address
+from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
+from .hardware import cost_by_hotplug
 
 _NETWORK = re.compile(r"net(\d+)")
 #: A VM has net0 to net31 (API schema).
@@ -45,22 +48,25 @@ def _read_nic(nic):
     }
 
 
-def read_nics(options):
+def _read_nics(options):
     return {place: _read_nic(nic) for place, nic in nics_of(options).items()}
 
 
-def write_nic(update, change):
-    key = f"net{change.key}"
-    if change.kind == "networks.remove":
-        update.set(key, None)
-        return
-    if change.kind == "networks.add":
-        update.merge(key, {"model": "virtio", **_nic_parts(change.new)})
-        return
-    if change.attribute == "type" and change.new == "user":
-        update.merge(key, {"bridge": None})
-        return
-    update.merge(key, _nic_parts({change.attribute: change.new}))
+def _add_nic(update, change):
+    update.merge(f"net{change.key}", {"model": "virtio", **_nic_parts(change.new)})
+
+
+def _remove_nic(update, change):
+    update.set(f"net{change.key}", None)
+
+
+def _write_type(update, change):
+    if change.new == "user":
+        update.merge(f"net{change.key}", {"bridge": None})
+
+
+def _write_part(update, change):
+    update.merge(f"net{change.key}", _nic_parts({change.attribute: change.new}))
 
 
 def _nic_parts(requested):
@@ -72,31 +78,37 @@ def _nic_parts(requested):
     return parts
 
 
-def adjusted(vm, place, nic, bridge):
+def _all_normalized(vm, requested, known):
+    return {
+        place: nic if nic is None else _normalized(vm, place, nic, known.bridge) for place, nic in requested.items()
+    }
+
+
+def _normalized(vm, place, nic, bridge):
     """The requested NIC as Proxmox VE stores it; ``bridge`` is the default bridge."""
     if int(place) >= _MOST_NICS:
         raise Refused(f"{vm.name}: networks: a VM has at most {_MOST_NICS} NICs.", "Remove the others.")
-    adjusted, current = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
+    normalized, current = dict(nic), (vm.config.get("networks") or {}).get(place) or {}
     kind = {"nat": "user", "network": "bridged"}.get(nic.get("type"), nic.get("type"))
     if kind == "user" and nic.get("source"):
         raise Refused(f"{vm.name}: networks: a NIC of type {nic['type']} has no source.", "Remove the source.")
     if kind:
-        adjusted["type"] = kind
+        normalized["type"] = kind
     kind = kind or current.get("type") or "bridged"
     if kind == "bridged" and not nic.get("source") and current.get("type") != "bridged":
-        adjusted["source"] = bridge
-    return {"type": kind, **adjusted} if not current else adjusted
+        normalized["source"] = bridge
+    return {"type": kind, **normalized} if not current else normalized
 
 
 def check_bridge_privilege(driver, label, node, nic):
     """Raise Refused if the account may not use the bridge of a NIC. Bridges of SDN zones are checked by the server."""
     found = driver.resources.bridges(node).get(nic.get("bridge"), {})
     if nic.get("bridge") and found.get("type") != "vnet" and not _may_use(driver, nic):
-        driver.observer.permissions.check(label, _path_of(nic), "SDN.Use", is_visible=False)
+        driver.permissions.check(label, _path_of(nic), "SDN.Use", is_visible=False)
 
 
 def _may_use(driver, nic):
-    has_privilege = driver.observer.permissions.has(_path_of(nic), "SDN.Use", is_visible=False)
+    has_privilege = driver.permissions.has(_path_of(nic), "SDN.Use", is_visible=False)
     return has_privilege or driver.release() < _BRIDGES_SINCE
 
 
@@ -197,3 +209,16 @@ def _ssh(addresses, vm_options):
         return None
     user = vm_options.stored.get("ciuser") or None
     return {"host": addresses[0].address, "port": _SSH, "user": user, "scope": "network"}
+
+
+_BY_HOTPLUG = partial(cost_by_hotplug, "network")
+NICS = {
+    "networks": Setting(read=_read_nics, normalize=_all_normalized),
+    "networks.add": Setting(cost=_BY_HOTPLUG, write=_add_nic),
+    "networks.remove": Setting(cost=_BY_HOTPLUG, write=_remove_nic),
+    "networks.type": Setting(cost=LIVE, choices=("bridged", "user"), write=_write_type),
+    "networks.source": Setting(cost=LIVE, write=_write_part),
+    "networks.vlan": Setting(cost=LIVE, write=_write_part),
+    "networks.mac": Setting(cost=_BY_HOTPLUG, write=_write_part),
+    "networks.model": Setting(cost=_BY_HOTPLUG, choices=values.NICS, write=_write_part),
+}

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver, needs_settings
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import Observer
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
@@ -66,9 +65,13 @@ class SimulatedClock(FakeClock):
         self._engine.advance(seconds)
 
 
-def driver_of(world, api=None, native_keys=(), sees_settings=True, **settings):
-    tool = Proxmox(api or Api(world), SimulatedClock(world))
-    return ProxmoxDriver(tool, Observer(tool, native_keys, sees_settings), **settings)
+#: Parameters of a task that needs no settings of VMs, only their power states.
+POWER_ONLY = {"state": "started", "stop_mode": "graceful", "allow_restart": False}
+
+
+def driver_of(world, api=None, params=None, kind=ProxmoxDriver):
+    """The driver for a module's parameters, or the observer."""
+    return kind(Proxmox(api or Api(world), SimulatedClock(world)), params or {})
 
 
 def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
@@ -84,27 +87,36 @@ def asked_of(world, api=None, **options):
     for option in ("disks", "networks"):
         if params[option] is not None:
             params[option] = [{**_defaults(proxmox_vm.MODULE.options[option].options), **one} for one in params[option]]
-    driver = driver_of(
-        world,
-        api,
-        storage=params["storage"],
-        on_failure=params["on_failure"],
-        bridge=params["bridge"],
-        stop_timeout=params["stop_timeout"],
-        password=(params["cloud_init"] or {}).get("password"),
-        tags=params["tags"],
-        clones_linked=bool((params["clone"] or {}).get("linked")),
-        native_keys=params["native"] or (),
-        sees_settings=needs_settings(params),
-    )
-    return driver, requests(params, proxmox_vm.MODULE.options)
+    return driver_of(world, api, params), requests(params, proxmox_vm.MODULE.options)
 
 
-def rejected(world, *words, **requested):
+def machine_of(world, name):
+    """The VM of this name in the simulated cluster."""
+    (found,) = (one for one in world.cluster.machines.values() if one.config.current.get("name") == name)
+    return found
+
+
+def unchanged(world, **requested):
+    """Assert that a task succeeds, changes nothing and writes nothing."""
+    before = world.journal.writes()
+    outcome = do(world, **requested)
+    assert (outcome.failed, outcome.changed, outcome.diff) == (False, False, []), outcome.msg
+    assert world.journal.writes() == before
+
+
+def applied(world, **requested):
+    """Assert that a task changes a VM as check mode predicts, and nothing when it runs again; returns its options."""
+    check, real = do(world, check=True, **requested), do(world, **requested)
+    assert (real.failed, real.changed, real.diff) == (False, True, check.diff), real.msg
+    unchanged(world, **requested)
+    return machine_of(world, requested["name"]).config.current
+
+
+def rejected(world, *words, run=do, **requested):
     """Assert that a task fails with ``words`` in its message, in check mode and without, and writes nothing."""
     world.journal.clear()
     for check in (True, False):
-        outcome = do(world, check=check, **requested)
+        outcome = run(world, check=check, **requested)
         assert outcome.failed, (check, requested)
         for word in words:
             assert word in outcome.msg

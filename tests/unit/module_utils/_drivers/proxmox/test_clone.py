@@ -9,15 +9,7 @@ import pytest
 
 from simulators.proxmox import behind
 from simulators.proxmox.storage import GIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import do, do_snapshot, rejected
-
-
-def _apply(world, **requested):
-    """Run a task that must succeed; returns the VM's options."""
-    outcome = do(world, **requested)
-    assert not outcome.failed, outcome.msg
-    configs = [one.config.current for one in world.cluster.machines.values()]
-    return next(config for config in configs if config.get("name") == requested["name"])
+from unit.module_utils._drivers.proxmox.simulated import applied, do, do_snapshot, rejected
 
 
 def test_clone_does_not_take_over_a_disk_of_another_vm(world):
@@ -34,7 +26,7 @@ def test_volume_is_not_attached_twice(world):
     for requested in ({"name": "web2"}, {"name": "web3"}, {"name": "web3", "clone": {"source": "tmpl"}}):
         words = f"{volume} is also that of disks.virtio"
         rejected(world, requested["name"], words, **requested, disks=[{"slot": "scsi0"}, *twice])
-    _apply(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
+    applied(world, name="web2", disks=[{"slot": "scsi0"}, twice[0]])
     words = f"disks.virtio2.source: {volume} is also that of disks.virtio1"
     rejected(world, "web2", words, "Use each file for one disk only", name="web2", disks=[{"slot": "scsi0"}, *twice])
 
@@ -56,17 +48,17 @@ def test_invalid_options_of_a_clone_fail_before_it_is_created(world, source, req
 
 
 def test_clone_of_a_protected_vm_keeps_its_disks(world):
-    _apply(world, name="web2", protection=True, disks=[{}, {"size": "1G"}])
+    applied(world, name="web2", protection=True, disks=[{}, {"size": "1G"}])
     requested = {"name": "web3", "clone": {"source": "web2"}, "disks": [{"slot": "scsi1", "state": "absent"}]}
     rejected(world, "disks.scsi1", "protection: false", **requested)
-    assert "scsi1" not in _apply(world, **requested, protection=False)
+    assert "scsi1" not in applied(world, **requested, protection=False)
 
 
 def test_clone_of_a_snapshot_is_checked_with_the_options_in_the_snapshot(world):
     assert do_snapshot(world, name="web2", snapshot="s1").changed
     behind.edit(world, 101, sockets="2")
     clone = {"source": "web2", "snapshot": "s1"}
-    assert _apply(world, name="web3", clone=clone, cpus=3)["cores"] == "3"
+    assert applied(world, name="web3", clone=clone, cpus=3)["cores"] == "3"
     rejected(world, "web4", "2 sockets", name="web4", clone={"source": "web2"}, cpus=3)
 
 
@@ -82,14 +74,14 @@ def _template_on(world, storage, base):
 )
 def test_template_that_linked_clones_need_is_not_deleted(world, storage, base):
     _template_on(world, storage, base)
-    _apply(world, name="web4", clone={"source": "tmpl", "linked": True})
+    applied(world, name="web4", clone={"source": "tmpl", "linked": True})
     rejected(world, "tmpl", "needed by web4", "Delete web4 first", name="tmpl", state="absent")
     assert not do(world, name="web4", state="absent").failed
     assert not do(world, name="tmpl", state="absent").failed
 
 
 def test_template_on_lvm_thin_is_deleted_although_it_has_linked_clones(world):
-    _apply(world, name="web4", clone={"source": "tmpl", "linked": True})
+    applied(world, name="web4", clone={"source": "tmpl", "linked": True})
     check, real = (do(world, check=check, name="tmpl", state="absent") for check in (True, False))
     assert (check.failed, real.failed, real.changed) == (False, False, True), real.msg
     assert not do(world, name="web4", state="started").failed

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import reader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import observe
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import together
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import proxmox_values as values
 from ansible_collections.polyvirt.core.plugins.modules.proxmox_vm import MODULE
@@ -62,7 +62,7 @@ class OnProxmox(lists.Platform):
         params = ArgumentSpecValidator(MODULE.argument_spec).validate(given)
         assert params.error_messages == []
         with (
-            mock.patch.multiple(reader, ProxmoxApi=lambda _account: Api(world), Clock=lambda: clock),
+            mock.patch.multiple(observe, ProxmoxApi=lambda _account: Api(world), Clock=lambda: clock),
             mock.patch.object(together, "Clock", lambda: clock),
         ):
             result = MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=check))

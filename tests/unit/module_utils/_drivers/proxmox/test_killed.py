@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from simulators.proxmox import behind, invariants, worlds
-from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot
+from unit.module_utils._drivers.proxmox.simulated import Api, do, do_snapshot, rejected
 
 SCENARIOS = {
     "create": {
@@ -121,11 +121,7 @@ def test_unfinished_vm_from_another_source_is_not_completed(begun, requested):
     world = worlds.with_cases()
     with pytest.raises(Killed):
         do(world, api=KilledBeforeFinish(world), name="web3", **begun)
-    for check in (True, False):
-        outcome = do(world, check=check, name="web3", **requested)
-        assert outcome.failed
-        for word in ("web3", "102", "from another source", "state: absent"):
-            assert word in outcome.msg
+    rejected(world, "web3", "102", "from another source", "state: absent", name="web3", **requested)
     assert do(world, name="web3", state="absent").changed
     assert not do(world, name="web3", **requested).failed
 
@@ -135,11 +131,7 @@ def test_unfinished_vm_that_is_running_is_not_completed():
     with pytest.raises(Killed):
         do(world, api=KilledBeforeFinish(world), **requested)
     behind.power(world, 102, on=True)
-    for check in (True, False):
-        outcome = do(world, check=check, **requested)
-        assert outcome.failed
-        for word in ("web3", "102", "it is running", "state: stopped"):
-            assert word in outcome.msg
+    rejected(world, "web3", "102", "it is running", "state: stopped", **requested)
     assert do(world, name=None, id="102", state="stopped", stop_mode="force").changed
     assert not do(world, **requested).failed
     assert world.cluster.machines[102].running

@@ -8,36 +8,12 @@ from __future__ import annotations
 import pytest
 
 from simulators.proxmox import behind
-from unit.module_utils._drivers.proxmox.simulated import do
+from unit.module_utils._drivers.proxmox.simulated import applied, do, machine_of, rejected, unchanged
 
 
 def _options(world, name):
     """The options of a VM at its next start."""
-    config = next(one.config for one in world.cluster.machines.values() if one.config.current["name"] == name)
-    return {**config.current, **config.pending}
-
-
-def _assert_unchanged(world, **requested):
-    world.journal.clear()
-    outcome = do(world, **requested)
-    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
-    assert world.journal.writes() == []
-
-
-def _apply(world, **requested):
-    """Run a task that changes something, and nothing when it runs again; returns the VM's options."""
-    outcome = do(world, **requested)
-    assert (outcome.failed, outcome.changed) == (False, True), outcome.msg
-    _assert_unchanged(world, **requested)
-    return _options(world, requested["name"])
-
-
-def _rejected(world, *words, **requested):
-    for check in (True, False):
-        outcome = do(world, check=check, **requested)
-        assert outcome.failed
-        assert [word for word in words if word not in outcome.msg] == [], outcome.msg
-    assert world.journal.writes() == []
+    return machine_of(world, name).config.next_start()
 
 
 @pytest.mark.parametrize("name", ["web1", "web2"])
@@ -47,9 +23,9 @@ def _rejected(world, *words, **requested):
 def test_sub_key_is_set_and_removed(world, key, part, name):
     before = _options(world, name)
     emptied = {key: f"{part.partition('=')[0]}="}
-    _assert_unchanged(world, name=name, native=emptied)
-    _apply(world, name=name, native={key: part})
-    _apply(world, name=name, native=emptied)
+    unchanged(world, name=name, native=emptied)
+    applied(world, name=name, native={key: part})
+    applied(world, name=name, native=emptied)
     assert _options(world, name)[key] == before[key]
 
 
@@ -63,17 +39,17 @@ def test_sub_key_is_set_and_removed(world, key, part, name):
     ],
 )
 def test_sub_key_that_has_an_option_is_rejected(world, key, part, option):
-    _rejected(world, key, f"option {option}", name="web2", native={key: part})
+    rejected(world, key, f"option {option}", name="web2", native={key: part})
 
 
 def test_cpuunits_above_the_maximum_of_a_node(world):
-    assert _apply(world, name="web2", native={"cpuunits": 20000})["cpuunits"] == "10000"
-    assert _apply(world, name="web2", native={"cpuunits": 9999})["cpuunits"] == "9999"
+    assert applied(world, name="web2", native={"cpuunits": 20000})["cpuunits"] == "10000"
+    assert applied(world, name="web2", native={"cpuunits": 9999})["cpuunits"] == "9999"
 
 
 def test_order_of_flags_is_not_a_difference(world):
-    _apply(world, name="web2", native={"cpu": "host,flags=+aes;+pcid"})
-    _assert_unchanged(world, name="web2", native={"cpu": "host,flags=+pcid;+aes"})
+    applied(world, name="web2", native={"cpu": "host,flags=+aes;+pcid"})
+    unchanged(world, name="web2", native={"cpu": "host,flags=+pcid;+aes"})
 
 
 @pytest.mark.parametrize(
@@ -82,29 +58,29 @@ def test_order_of_flags_is_not_a_difference(world):
 )
 def test_display_type_follows_from_the_graphics_adapter(world, vga, display_type):
     behind.edit(world, 101, vga=vga)
-    _assert_unchanged(world, name="web2", native={"vga": vga})
-    _assert_unchanged(world, name="web2", display={"type": display_type})
+    unchanged(world, name="web2", native={"vga": vga})
+    unchanged(world, name="web2", display={"type": display_type})
 
 
 @pytest.mark.parametrize("vga", ["serial0", "serial3", "none"])
 def test_vm_without_a_screen_gets_one(world, vga):
-    assert _apply(world, name="web2", native={"vga": vga, "serial0": "socket"})["vga"] == vga
-    assert _apply(world, name="web2", display={"type": "vnc"})["vga"] == "std"
+    assert applied(world, name="web2", native={"vga": vga, "serial0": "socket"})["vga"] == vga
+    assert applied(world, name="web2", display={"type": "vnc"})["vga"] == "std"
 
 
 @pytest.mark.parametrize("origin", [{"disks": [{"size": "1G"}]}, {"clone": {"source": "tmpl"}}], ids=["new", "clone"])
 def test_new_vm_with_a_serial_console(world, origin):
-    assert _apply(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
+    assert applied(world, name="web3", native={"vga": "serial0", "serial0": "socket"}, **origin)["vga"] == "serial0"
 
 
 def test_a_serial_console_has_no_video_memory(world):
     behind.edit(world, 101, vga="serial0", serial0="socket")
-    _rejected(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
-    assert _apply(world, name="web2", display={"type": "vnc", "video_memory": "32M"})["vga"] == "std,memory=32"
+    rejected(world, "serial console", "display.type", name="web2", display={"video_memory": "32M"})
+    assert applied(world, name="web2", display={"type": "vnc", "video_memory": "32M"})["vga"] == "std,memory=32"
 
 
 def test_vga_and_display_cannot_be_combined(world):
-    _rejected(world, "vga", "display", "Set only one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
+    rejected(world, "vga", "display", "Set only one", name="web2", native={"vga": "std"}, display={"type": "vnc"})
 
 
 def _apply_predicted(world, **requested):
@@ -113,7 +89,7 @@ def _apply_predicted(world, **requested):
     assert (check.failed, check.changed, check.diff) == (real.failed, real.changed, real.diff)
     assert (real.failed, real.changed) == (False, True), real.msg
     assert check.vms[0]["restart_required"] == real.vms[0]["restart_required"]
-    _assert_unchanged(world, **requested)
+    unchanged(world, **requested)
     return real.vms[0]
 
 

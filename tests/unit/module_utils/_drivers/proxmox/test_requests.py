@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.observe import ProxmoxObserver
 from ansible_collections.polyvirt.core.plugins.modules import proxmox_vm
 
 from simulators.proxmox import behind, worlds
@@ -55,8 +56,7 @@ def test_a_list_of_a_thousand_vms_takes_two_requests():
 
 def test_counters_need_no_further_request():
     world = worlds.with_many(20)
-    driver = driver_of(world)
-    driver.observer.only_reports = True
+    driver = driver_of(world, kind=ProxmoxObserver)
     vms = driver.observe(None, frozenset({"power", "unfinished", "counters"})).vms
     assert _requests(world) == (1 + NODES, 0)
     running, stopped = ([vm.counters for vm in vms if vm.power == power] for power in ("running", "stopped"))
@@ -77,20 +77,10 @@ def test_changes_by_others_are_found_without_further_requests():
     assert states["vm-011"] == ["configure"]
 
 
-@pytest.mark.parametrize("count", [20, 200])
-def test_power_states_need_no_request_for_each_vm(count):
-    world = worlds.with_many(count)
-    driver = driver_of(world, sees_settings=False)
-    seen = driver.observe(None, ALL)
-    assert len(seen.vms) == count
-    assert _requests(world) == (1 + NODES, 0)
-
-
 @pytest.mark.parametrize("facets", [{"power"}, {"power", "config"}])
 def test_power_of_all_vms_needs_one_call_and_one_for_each_node(facets):
     world = worlds.with_many(200)
-    driver = driver_of(world)
-    driver.observer.only_reports = True
+    driver = driver_of(world, kind=ProxmoxObserver)
     for targets in (None, [Target(name=name) for name in _names(200)]):
         assert len(driver.observe(targets, frozenset(facets)).vms) == 200
         _check_requests(world, 1 + NODES + (200 if "config" in facets else 0))
@@ -170,4 +160,4 @@ def _params(**given):
     ],
 )
 def test_options_decide_whether_the_settings_of_vms_are_read(given, reads_settings):
-    assert make_driver(_params(**given)).observer.sees_settings == reads_settings
+    assert make_driver(_params(**given)).sees_settings == reads_settings

@@ -9,8 +9,8 @@ import pytest
 
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
-from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of
-from unit.module_utils._drivers.proxmox.test_cases import DISK, _fails, _writes
+from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of, rejected
+from unit.module_utils._drivers.proxmox.test_cases import DISK, _writes
 
 
 def _token_without_role(world):
@@ -23,10 +23,8 @@ def _token_without_role(world):
 @pytest.mark.parametrize("requested", [{"state": "absent"}, {"disks": [DISK]}, {"state": "started"}])
 def test_token_that_sees_no_vm_gets_an_error_and_changes_nothing(world, requested):
     api = _token_without_role(world)
-    _fails(
-        do(world, api=api, name="web2", **requested), "web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation"
-    )
-    assert _writes(world) == []
+    words = ("web2", "ci@pve!t sees no VM", "VM.Audit", "privilege separation")
+    rejected(world, *words, api=api, name="web2", **requested)
 
 
 def test_info_warns_when_the_token_sees_no_vm(world):
@@ -39,9 +37,7 @@ def test_info_warns_when_the_token_sees_no_vm(world):
 def test_role_that_does_not_propagate_sees_no_vm(world, path):
     api = _token_without_role(world)
     world.access.allow(path, "ci@pve!t", "PVEAdmin", propagate=False)
-    outcome = do(world, api=api, name="web2", state="absent")
-    assert outcome.failed
-    assert "sees no VM" in outcome.msg
+    rejected(world, "sees no VM", api=api, name="web2", state="absent")
 
 
 def test_vm_of_a_pool_is_seen_by_the_role_on_the_pool(world):
@@ -74,16 +70,8 @@ def _hidden(world, path):
     ids=lambda value: value if isinstance(value, str) else str(sorted(value)),
 )
 def test_role_no_access_fails_before_the_first_step(world, path, requested, privilege):
-    api = _hidden(world, path)
-    for check in (True, False):
-        _fails(
-            do(world, check=check, api=api, **requested),
-            requested["name"] or requested["id"],
-            "ci@pve!t",
-            privilege,
-            path,
-        )
-    assert _writes(world) == []
+    words = (requested["name"] or requested["id"], "ci@pve!t", privilege, path)
+    rejected(world, *words, api=_hidden(world, path), **requested)
 
 
 def test_role_no_access_on_one_vm_id_does_not_affect_others(world):

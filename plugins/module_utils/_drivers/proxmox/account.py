@@ -1,24 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connecting to a cluster, and observing its VMs.
-
-Info modules are shipped with this file, without those that change VMs (driver.py).
-"""
+"""The account of a cluster, from the options of the connection and the environment of the task."""
 
 from __future__ import annotations
 
 import re
 
-from ..._core.errors import InvalidInput, Unavailable
-from ..._ports.ceiling import call_timeout
-from ..._ports.clock import Clock
-from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, ProxmoxApi, environment
-from ..._tools.proxmox import Proxmox
-from .observe import Observer
-from .traits import proxmox_traits
+from ..._core.errors import InvalidInput
+from ..._ports.proxmox_api import LEAST_TIMEOUT, Account, environment
 
-_OLDEST = (7, 0)
 #: {option of the connection: environment variables that are used if the option is not set}.
 _VARIABLES = {
     "api_host": ("PROXMOX_HOST",), "api_port": ("PROXMOX_PORT",), "api_user": ("PROXMOX_USER",),
@@ -28,55 +19,6 @@ _VARIABLES = {
 }  # fmt: skip
 _FALSE_VALUES = ("0", "false", "no", "off")
 _PORT = 8006
-
-
-def make_reader(params):
-    """The reader for the parameters of an info module."""
-    reader = connected(ProxmoxReader, params)
-    reader.observer.only_reports = True
-    return reader
-
-
-def connected(kind, params, sees_settings=True, **options):
-    """A reader or driver (``kind``) for a module's parameters."""
-    tool = Proxmox(ProxmoxApi(account(params)), Clock(), call_timeout(params.get("call_timeout")))
-    return kind(tool, Observer(tool, params.get("native") or (), sees_settings), **options)
-
-
-class ProxmoxReader:
-    """One cluster, for one task that only reads; ``observer`` reads the VMs."""
-
-    def __init__(self, tool, observer):
-        self.tool, self.observer = tool, observer
-        self._version = None
-
-    def traits(self):
-        check_version(self.version())
-        return proxmox_traits(self.version())
-
-    def version(self):
-        """The server's version, such as 8.2.4; read once, and only if it is needed."""
-        if self._version is None:
-            self._version = self.tool.get("/version")["version"]
-        return self._version
-
-    def release(self):
-        """(major, minor) of the server's version."""
-        return release_of(self.version())
-
-    def observe(self, targets, facets):
-        return self.observer.observe(targets, facets)
-
-
-def release_of(text):
-    """(major, minor) of a version text."""
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
-
-
-def check_version(text):
-    """Raise Unavailable for a server that is too old."""
-    if release_of(text) < _OLDEST:
-        raise Unavailable(f"This is Proxmox VE {text}.", "too_old", "Version 7.0 or later is needed.")
 
 
 def account(params):

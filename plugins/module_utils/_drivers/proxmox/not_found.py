@@ -1,0 +1,92 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a requested VM is not in the lists, although it exists or may exist."""
+
+from __future__ import annotations
+
+from ..._core.errors import ApiError, NotFound, Refused
+from .cluster import read_listed_options
+from .privileges import AUDIT, grant_remedy, no_visible_vm
+
+
+def not_found_by_id(observer, targets, listed):
+    """{name: error} of requested ids that no listed VM has.
+
+    There is an error if the name belongs to an unfinished VM with another id, or if the account cannot see the VM.
+    """
+    if observer.is_acting:
+        return {}
+    errors = {}
+    for target in targets or ():
+        if target.id and not any(vm.vmid == target.id for vm in listed):
+            error = _unfinished_namesake_error(observer, target, listed) or _hidden_vm_error(observer, target)
+            errors.update({target.name or target.id: error} if error else {})
+    return errors
+
+
+def _unfinished_namesake_error(observer, target, listed):
+    """The error if an unfinished VM with another id has the name of ``target``, else None."""
+    namesakes = [vm for vm in listed if vm.name == target.name and not vm.error]
+    all_options = [read_listed_options(observer.tool, vm) for vm in namesakes]
+    unfinished = next(
+        (vm_options for vm_options in all_options if vm_options is not None and vm_options.is_unfinished), None
+    )
+    return unfinished and Refused(
+        f"{target.name}: the task requests id {target.id}, but VM {unfinished.vmid} has this name: a task that was"
+        " interrupted started to create it.",
+        f"To finish that VM set id: '{unfinished.vmid}'. To remove it run a task with id: '{unfinished.vmid}' and"
+        " state: absent first.",
+    )
+
+
+def _hidden_vm_error(observer, target):
+    """The error if a VM with the id of ``target`` exists, but the account cannot see it; else None."""
+    if not target.id.isdecimal():
+        return None
+    try:
+        observer.tool.get("/cluster/nextid", vmid=target.id)
+        return None
+    except ApiError as error:
+        is_vm = f"VM {target.id} already exists" in error.message
+    if not is_vm or observer.entry(target.id):
+        # A container has the id, or the VM was created after the first list was read.
+        return None
+    label, path = target.name or target.id, f"/vms/{target.id}"
+    return NotFound(
+        f"{label}: VM {target.id} exists, but {observer.tool.api.who} does not see it: it lacks the privilege {AUDIT}"
+        f" on {path}.",
+        grant_remedy(path),
+    )
+
+
+def no_visible_vm_errors(observer, targets, entries):
+    """{name: error} for all targets if no VM is listed because the account lacks a privilege.
+
+    The same is also a warning, because there may be no targets.
+    """
+    if entries or observer.permissions.sees_vms:
+        return {}
+    message, remedy = no_visible_vm(observer.tool.api.who)
+    observer.tool.warn(f"{message} {remedy}")
+    labels = [target.name or target.id for target in targets or ()]
+    return {label: NotFound(f"{label}: {message}", remedy) for label in labels}
+
+
+def unknown_names(targets, listed):
+    """{name: error} of requested names that no listed VM has, if there are VMs with unknown names.
+
+    Some minutes after a node has failed, the cluster no longer reports the names of its VMs.
+    """
+    hidden = sorted({vm.node for vm in listed if vm.has_unknown_name})
+    missing = [target for target in targets if hidden and not any(found.is_selected_by(target) for found in listed)]
+    return {
+        target.name: NotFound(
+            f"{target.name}: it is unknown whether this VM exists: node '{hidden[0]}' does not answer, and the names"
+            " of its VMs are not known.",
+            "Start the node again, or remove it from the cluster: pvecm status. To create a new VM, or for one that is"
+            " not on this node, set its id (VMID) as well, which is always known.",
+        )
+        for target in missing
+        if not target.id
+    }

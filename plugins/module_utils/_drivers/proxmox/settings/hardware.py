@@ -1,0 +1,145 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CPUs, memory, display, and other settings of one option each."""
+
+from __future__ import annotations
+
+from ...._core.errors import Refused
+from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.units import GIB, MIB
+from ...._kit.settings import Setting
+from ...._tools import proxmox_values as values
+
+#: The CPU type without nested virtualization, which is the default of a new VM.
+_PLAIN_CPU = "kvm64"
+#: {display.type: type in the option vga}.
+_VGA_TYPES = {"none": "none", "vnc": "std", "spice": "qxl"}
+#: The CPU type with which guests can run VMs.
+_HOST_CPU = "host"
+_NESTED_FLAG = "+nested-virt"
+#: Reported as display.type for a serial console, which only native can set.
+SERIAL = "serial"
+#: {value of os_type in lower case: ostype of Proxmox VE}.
+OS_TYPES = {
+    **dict.fromkeys(
+        (
+            "alma", "arch", "archlinux", "centos", "debian", "fedora", "gentoo", "linux", "opensuse", "redhat",
+            "rhel", "rocky", "ubuntu",
+        ),
+        "l26",
+    ),
+    **dict.fromkeys(("windows", "windows11", "windows2022", "windows2025"), "win11"),
+    **dict.fromkeys(("windows10", "windows2016", "windows2019"), "win10"),
+    **dict.fromkeys(("freebsd", "netbsd", "openbsd", "other"), "other"),
+}  # fmt: skip
+_KNOWN_OS_TYPES = (
+    "other", "wxp", "w2k", "w2k3", "w2k8", "wvista", "win7", "win8", "win10", "win11", "l24", "l26", "solaris",
+)  # fmt: skip
+
+
+def cost_by_hotplug(feature, vm, change=None):
+    """The cost of a change that is made at once if the VM's option hotplug contains ``feature``."""
+    return LIVE if feature in vm.config.get("hotplug", ()) else NEXT_BOOT
+
+
+def _switch(option):
+    """The row of an option that is 0 or 1."""
+    return Setting(
+        cost=LIVE,
+        read=lambda options: options.get(option) == "1",
+        write=lambda update, change: update.set(option, "1" if change.new else "0"),
+        native=(option,),
+    )
+
+
+def cpus_of(options):
+    """The number of CPUs of a VM."""
+    return int(options.get("sockets", 1)) * int(options.get("cores", options.get("smp", 1)))
+
+
+def _write_cpus(update, change):
+    sockets = int(update.current.get("sockets", 1))
+    if change.new % sockets:
+        raise Refused(
+            f"cpus: the VM has {sockets} sockets, and {change.new} CPUs cannot be divided among them.",
+            f"Set a multiple of {sockets}.",
+        )
+    update.set("cores", change.new // sockets)
+
+
+def memory_of(options):
+    """The memory of a VM in bytes; with ballooning the maximum."""
+    return int(values.parse("memory", options.get("memory", "512"))["current"]) * MIB
+
+
+def _write_memory(update, change):
+    update.set("memory", change.new // MIB)
+
+
+def _is_nested(options):
+    cpu = values.parse("cpu", options.get("cpu", ""))
+    return cpu.get("cputype") == _HOST_CPU or _NESTED_FLAG in cpu.get("flags", "").split(";")
+
+
+def _write_nested(update, change):
+    current = values.parse("cpu", update.value("cpu") or "")
+    flags = [flag for flag in current.get("flags", "").split(";") if flag and flag != _NESTED_FLAG]
+    if change.new:
+        update.merge("cpu", {"cputype": _HOST_CPU})
+    elif current:
+        kind = _PLAIN_CPU if current.get("cputype") == _HOST_CPU else current.get("cputype", _PLAIN_CPU)
+        update.merge("cpu", {"cputype": kind, "flags": ";".join(flags) or None})
+
+
+def _os_type(vm, text, known):
+    return OS_TYPES.get(text.lower(), text)
+
+
+def _read_display(options):
+    adapter = values.parse("vga", options.get("vga", ""))
+    vga_type = adapter.get("type", "std")
+    types = {"qxl": "spice", "none": "none", "serial": SERIAL}
+    display = {"type": next((name for prefix, name in types.items() if vga_type.startswith(prefix)), "vnc")}
+    return {**display, **({"video_memory": int(adapter["memory"]) * MIB} if "memory" in adapter else {})}
+
+
+def _write_display_type(update, change):
+    update.merge("vga", {"type": _VGA_TYPES[change.new]})
+
+
+def _write_video_memory(update, change):
+    current = values.parse("vga", update.value("vga") or "")
+    update.merge("vga", {"type": current.get("type", "std"), "memory": change.new // MIB})
+
+
+def _checked_display(vm, requested, known):
+    current = (vm.config.get("display") or {}).get("type")
+    if requested.get("video_memory") and current == SERIAL and not requested.get("type"):
+        raise Refused(
+            f"{vm.name}: display.video_memory: its display is a serial console, which has no such memory.",
+            "Set display.type as well.",
+        )
+    return requested
+
+
+HARDWARE = {
+    "cpus": Setting(default=2, read=cpus_of, write=_write_cpus, native=("cores", "sockets", "smp")),
+    "memory": Setting(
+        minimum=16 * MIB, whole=MIB, default=2 * GIB, read=memory_of, write=_write_memory, native=("memory",)
+    ),
+    "nested_virtualization": Setting(read=_is_nested, write=_write_nested),
+    "os_type": Setting(
+        choices=_KNOWN_OS_TYPES,
+        default="l26",
+        read=lambda options: options.get("ostype", "other"),
+        normalize=_os_type,
+        write=lambda update, change: update.set("ostype", change.new),
+        native=("ostype",),
+    ),
+    "autostart": _switch("onboot"),
+    "protection": _switch("protection"),
+    "display": Setting(read=_read_display, normalize=_checked_display),
+    "display.type": Setting(write=_write_display_type),
+    "display.video_memory": Setting(minimum=4 * MIB, maximum=512 * MIB, whole=MIB, write=_write_video_memory),
+}

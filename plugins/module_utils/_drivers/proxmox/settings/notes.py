@@ -1,0 +1,78 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Description, tags and fleet. The notes of a VM have its description and the mark of this collection."""
+
+from __future__ import annotations
+
+import re
+
+from ...._core.errors import Refused
+from ...._core.mark import with_settings
+from ...._core.model import LIVE
+from ...._kit.settings import Setting
+from .. import mark
+
+#: The notes of a VM have at most 8,192 characters (API schema); the mark of this collection is among them.
+_LONGEST_DESCRIPTION = 7168
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
+
+
+def _normalized_tags(vm, tags, known):
+    """Tags as the cluster stores them: sorted, and in lower case unless it allows capital letters."""
+    invalid = [tag for tag in tags if _TAG.fullmatch(tag) is None]
+    if invalid:
+        raise Refused(
+            f"{vm.name}: tags: '{invalid[0]}' is not a valid tag.",
+            "Use letters, digits, _, -, + and dots; a tag does not begin with -, + or a dot.",
+        )
+    return tuple(sorted({tag if known.keeps_capitals else tag.lower() for tag in tags}))
+
+
+def _normalized_description(vm, text, known):
+    text = text.rstrip()
+    if len(text) > _LONGEST_DESCRIPTION:
+        raise Refused(
+            f"{vm.name}: description has {len(text)} characters.", f"Set at most {_LONGEST_DESCRIPTION} characters."
+        )
+    return text
+
+
+def _read_fleet(options):
+    return (mark.split_notes(options.get("description"))[1] or {}).get("fleet", "")
+
+
+def _read_description(options):
+    return mark.split_notes(options.get("description"))[0]
+
+
+def _write_description(update, change):
+    update.set("description", mark.notes_of(change.new, mark.split_notes(update.value("description"))[1]))
+
+
+def _write_fleet(update, change):
+    text, recorded = mark.split_notes(update.value("description"))
+    update.set(
+        "description", mark.notes_of(text, with_settings(mark.own_mark(update.vmid, recorded), {"fleet": change.new}))
+    )
+
+
+def _read_tags(options):
+    return tuple(sorted(tag for tag in re.split(r"[;, ]+", options.get("tags", "")) if tag))
+
+
+def _write_tags(update, change):
+    update.set("tags", ";".join(change.new))
+
+
+NOTES = {
+    "description": Setting(
+        cost=LIVE,
+        read=_read_description,
+        normalize=_normalized_description,
+        write=_write_description,
+        native=("description",),
+    ),
+    "tags": Setting(cost=LIVE, read=_read_tags, normalize=_normalized_tags, write=_write_tags, native=("tags",)),
+    "fleet": Setting(cost=LIVE, read=_read_fleet, write=_write_fleet),
+}
