@@ -20,7 +20,7 @@ MUTATIONS = (
     ),
     Mutation(
         "memory-of-suspended-vm-loses-its-disk",
-        f"{_CODE}/snapshot_checks.py",
+        f"{_CODE}/checks.py",
         "if external and vm.power == SUSPENDED:",
         "if external and vm.power == PAUSED:",
         {"unit": [f"{_UNIT}/test_snapshot_checks.py"]},
@@ -83,7 +83,7 @@ MUTATIONS = (
     ),
     Mutation(
         "passwords-are-lost-by-a-change",
-        f"{_CODE}/reader.py",
+        f"{_CODE}/observe.py",
         'return Definition(self.virsh.run("dumpxml", uuid, "--inactive", "--security-info"))',
         'return Definition(self.virsh.run("dumpxml", uuid, "--inactive"))',
         {"unit": [f"{_UNIT}/test_configure.py"]},
@@ -132,14 +132,14 @@ MUTATIONS = (
     ),
     Mutation(
         "snapshot-that-cannot-be-loaded-is-created",
-        f"{_CODE}/snapshot_checks.py",
+        f"{_CODE}/checks.py",
         "return root is not None and has_added_cpus(root) and version_numbers(driver.library) < _ADDED_CPUS_SINCE",
         "return root is None and version_numbers(driver.library) < _ADDED_CPUS_SINCE",
         {"unit": [f"{_UNIT}/test_snapshot_checks.py"]},
     ),
     Mutation(
         "older-external-snapshot-of-a-stopped-vm-is-deleted",
-        f"{_CODE}/snapshot_checks.py",
+        f"{_CODE}/checks.py",
         "if external and vm.power == STOPPED and version_numbers(driver.library) < EXTERNAL_RESTORED_SINCE:",
         "if external and vm.power == SUSPENDED and version_numbers(driver.library) < EXTERNAL_RESTORED_SINCE:",
         {"unit": [f"{_UNIT}/test_snapshot_checks.py"]},
@@ -160,7 +160,7 @@ MUTATIONS = (
     ),
     Mutation(
         "forward-to-ssh-is-not-used",
-        f"{_CODE}/observe.py",
+        f"{_CODE}/answers.py",
         "return vm.having(addresses=addresses, ssh=_ssh_through_forward(answers) or _ssh(vm, addresses))",
         "return vm.having(addresses=addresses, ssh=_ssh(vm, addresses))",
         {"unit": [f"{_UNIT}/test_observe_ssh.py"]},

@@ -89,7 +89,7 @@ def test_files_are_those_of_the_guide_and_few():
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= LINES
 
 
-@pytest.mark.parametrize("kind", [VBoxDriver, toy.ToyDriver])
+@pytest.mark.parametrize("kind", [VBoxDriver, VirshDriver, toy.ToyDriver])
 def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(kind):
     for verb in TRAITS.verbs if kind is toy.ToyDriver else VERBS:
         function = kind.verbs.func(object.__new__(kind))[verb]

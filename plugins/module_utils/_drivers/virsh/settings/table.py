@@ -9,7 +9,7 @@ The same functions create and change a VM: the settings of a new VM are written 
 from __future__ import annotations
 
 from ...._kit.settings import Setting, read_all
-from ..definition import Definition
+from .disks import read_disks, read_iso
 from .display import read_display, read_serial_log, write_display, write_serial_log
 from .firmware import (
     read_boot_order,
@@ -33,6 +33,7 @@ from .memory_cpus import (
     write_memory,
     write_nested,
 )
+from .networks import read_networks
 from .port_forwards import read_forwards, write_forward
 from .shared_folders import read_shares, with_share_driver, write_share
 
@@ -55,9 +56,20 @@ SETTINGS = {
 }
 
 
-def read_settings(definition: Definition):
-    """{field: value} of all settings."""
-    return read_all(SETTINGS, definition)
+def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
+    """The settings in a definition.
+
+    ``sizes`` is {slot: bytes}. ``own_files`` are the cloud-init seed ISOs, which ``iso`` does not report.
+    """
+    config = {
+        **read_all(SETTINGS, definition),
+        "disks": read_disks(definition, sizes),
+        "networks": read_networks(definition),
+        "iso": read_iso(definition, own_files),
+    }
+    if native_keys:
+        config["native"] = {key: definition.native(key) for key in native_keys}
+    return config
 
 
 def write_setting(driver, definition, change):

@@ -21,7 +21,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.reader import is_local
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import is_local
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
@@ -100,7 +100,7 @@ def test_default_directory_of_a_connection(monkeypatch, uri, user, folder):
     monkeypatch.setattr("os.geteuid", lambda: user)
     virsh = FakeVirsh()
     virsh.uri = uri
-    assert VirshDriver(virsh, None, Commands()).storage.folder == folder
+    assert VirshDriver(virsh, Commands(), {}).storage.folder == folder
 
 
 FIRMWARE = {"firmware", "secure_boot"}

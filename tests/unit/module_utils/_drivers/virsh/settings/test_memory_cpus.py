@@ -10,7 +10,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS, read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS, config_of
 
 from unit.module_utils._drivers.virsh.answers import UUID, machine_xml
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written
@@ -148,7 +148,7 @@ def test_cost_for_stopped_vm():
 
 
 def read(*replacements):
-    found = read_settings(Definition(machine_xml(*replacements)))
+    found = config_of(Definition(machine_xml(*replacements)), {})
     return {name: found[name] for name in ("cpus", "max_cpus", "memory", "max_memory")}
 
 
