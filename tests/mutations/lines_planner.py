@@ -151,9 +151,9 @@ MUTATIONS = (
     ),
     Mutation(
         "suspended-vm-is-changed-live",
-        "plugins/module_utils/_drivers/virsh/traits.py",
-        "return NEXT_BOOT if cost_of_field == LIVE and vm.power in (SUSPENDED, FAILED) else cost_of_field",
-        "return NEXT_BOOT if cost_of_field == LIVE and vm.power == FAILED else cost_of_field",
+        "plugins/module_utils/_core/model.py",
+        "return max(cost, self.while_suspended, key=COSTS.index) if vm.power in (SUSPENDED, FAILED) else cost",
+        "return max(cost, self.while_suspended, key=COSTS.index) if vm.power == FAILED else cost",
         {"unit": ["tests/unit/module_utils/_drivers/virsh/test_traits.py"]},
     ),
     Mutation(

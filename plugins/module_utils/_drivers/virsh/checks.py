@@ -30,8 +30,9 @@ from .definition import Definition, file_of
 from .host_checks import check_host
 from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, slot_name
 from .settings.display import check_serial_log
-from .settings.firmware import FIRMWARE_FIELDS, check_hardware
-from .settings.memory_cpus import MEMORY_CPUS_FIELDS, check_fixed_maximum, has_added_cpus
+from .settings.firmware import FIRMWARE
+from .settings.hardware import check_hardware
+from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum, has_added_cpus
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
@@ -120,7 +121,7 @@ def _check_changes(driver, vm, changes, released):
         for change in added:
             check_added_disk(driver, vm, change, released)
     after = {**vm.config, **{change.field: change.new for change in changes}}
-    if any(change.field in FIRMWARE_FIELDS for change in changes) and after["firmware"] == "uefi":
+    if any(change.field in FIRMWARE for change in changes) and after["firmware"] == "uefi":
         driver.storage.check_folder(written=False)
     for change in changes:
         if change.kind == "iso" and change.new:
@@ -134,7 +135,7 @@ def _check_changes(driver, vm, changes, released):
 def _check_maxima(driver, vm, changes, cloned):
     """Check CPUs and memory with the definition of the VM, or the one that it is ``cloned`` from."""
     for change in changes:
-        if change.field in MEMORY_CPUS_FIELDS:
+        if change.field in MEMORY_CPUS:
             for definition in driver.definitions_of(vm) if cloned is None else [cloned]:
                 check_fixed_maximum(definition, change)
 

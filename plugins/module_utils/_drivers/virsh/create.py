@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 from ..._core.differences import additions
 from ..._core.errors import CommandFailed, PolyvirtError, Unsupported
 from ..._core.mark import empty_mark, with_settings
+from ..._kit.settings import in_order
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
@@ -121,8 +122,6 @@ def make_seed(driver, name, vm_id, creation, macs):
 
 
 def _write_settings(driver, definition, config, disks, seeds):
-    if config.get("description"):
-        definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
         bus = bus_of(slot, config["disks"][slot])
         insert_disk(definition, disk_element(slot, path, image_format, bus))
@@ -131,11 +130,9 @@ def _write_settings(driver, definition, config, disks, seeds):
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
     # After the NICs, because some settings are part of NICs.
-    settings = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
-    for change in additions(settings):
+    settings = {name: value for name, value in config.items() if value not in (None, "")}
+    for _row, change in in_order(SETTINGS, additions(settings)):
         write_setting(driver, definition, change)
-    for path, value in (config.get("native") or {}).items():
-        definition.set_native(path, value)
 
 
 def _inputs(driver, creation, disks):

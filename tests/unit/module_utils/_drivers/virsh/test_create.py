@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
@@ -166,8 +167,8 @@ def test_unsupported_values_are_rejected(config, word):
 
 
 def test_empty_iso_without_drive_is_no_change():
-    assert TRAITS.normalize(Vm("a", config={"iso": None}), {"iso": ""}) == {}
-    assert TRAITS.normalize(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
+    assert normalize(Vm("a", config={"iso": None}), {"iso": ""}, TRAITS) == {}
+    assert normalize(Vm.absent("a"), {"iso": ""}, TRAITS) == {"iso": ""}
 
 
 # Snapshots ------------------------------------------------------------------------------------------------------------
