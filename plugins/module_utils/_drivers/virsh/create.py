@@ -19,6 +19,7 @@ from ..._tools.seed_network import macs_by_place
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.firmware import place_nvram
+from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element
 from .settings.table import SETTINGS, write_setting
 from .storage import bases_of, remove_unused
@@ -146,8 +147,6 @@ def mark_of_new_vm(vm_id, config, disks, own_files, inputs):
     return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
 
 
-#: Prefix of the versioned names of the machine type q35.
-_VERSIONED_Q35 = "pc-q35-"
 #: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones to a q35 VM.
 _ROOT_PORTS = 14
 _TEMPLATE = """\
@@ -192,7 +191,6 @@ def _test_driver_xml(uuid):
 
 
 def _qemu_xml(uuid, virt_type, machine):
-    has_ports = machine == DEFAULT_MACHINE_TYPE or machine.startswith(_VERSIONED_Q35)
     return _TEMPLATE.format(
         type=virt_type,
         uuid=uuid,
@@ -200,7 +198,7 @@ def _qemu_xml(uuid, virt_type, machine):
         machine=f" machine={quoteattr(machine)}",
         features="<acpi/><apic/>",
         cpu="<cpu mode='host-passthrough'/>" if virt_type == "kvm" else "",
-        devices=_DEVICES + (_root_ports() if has_ports else ""),
+        devices=_DEVICES + (_root_ports() if same_native(machine, DEFAULT_MACHINE_TYPE) else ""),
     )
 
 

@@ -27,12 +27,15 @@ _FIRMWARE_FILES = re.compile(r"os/(loader|nvram)(?![\w])")
 
 
 def same_native(found, requested):
-    """Whether two values are equal. libvirt stores machine types with a version: pc-q35-7.2 for the requested q35."""
+    """Whether two values are equal. libvirt stores machine types with a version: pc-q35-7.2 for the requested q35.
+
+    Distributions have versions of their own, such as pc-q35-rhel9.4.0 and pc-q35-noble.
+    """
     found, requested = _text(found), _text(requested)
     if found == requested:
         return True
     versioned = _VERSIONED_MACHINE_TYPES.get(requested)
-    return versioned is not None and bool(re.fullmatch(rf"{versioned}-\d[\w.]*", found))
+    return versioned is not None and bool(re.fullmatch(rf"{versioned}-[\w.-]+", found))
 
 
 def _text(value):

@@ -19,6 +19,8 @@ TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
     [
         ("pc-q35-7.2", "q35", True),
         ("pc-q35-7.2", "pc-q35-7.2", True),
+        ("pc-q35-rhel9.4.0", "q35", True),
+        ("pc-q35-noble", "q35", True),
         ("pc-i440fx-7.2", "q35", False),
         ("pc-q35-7.2", "pc-q35-6.0", False),
         ("yes", True, True),
