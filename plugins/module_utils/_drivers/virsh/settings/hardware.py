@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The TPM, and checks whether the host supports the requested hardware."""
+"""The TPM and the watchdog, and checks whether the host supports the requested hardware."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ...._tools import virsh_output as output
 from ..definition import ARCHITECTURE, machine_type
 from .display import MODELS_WITHOUT_MEMORY
 from .memory_cpus import check_nested
+from .native import same_native
 
 
 def read_tpm(definition):
@@ -31,7 +32,44 @@ def write_tpm(definition, change):
         ET.SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
 
 
-HARDWARE = {"tpm": Setting(read=read_tpm, write=write_tpm, native=(r"devices/tpm$",))}
+#: This model is part of the machine type q35. Since libvirt 9.1 each such VM has it, beside another one if that is set.
+_BUILT_IN, _BUILT_IN_SINCE = "itco", (9, 1)
+_NEW_WATCHDOG = {"model": "i6300esb", "action": "reset"}
+
+
+def read_watchdog(definition):
+    """Model and action; empty without a watchdog. Another model counts before the one that is built in."""
+    watchdogs = sorted(definition.devices.findall("watchdog"), key=lambda one: one.get("model") == _BUILT_IN)
+    return {name: watchdogs[0].get(name, default) for name, default in _NEW_WATCHDOG.items()} if watchdogs else {}
+
+
+def normalize_watchdog(vm, watchdog):
+    return watchdog if vm.config.get("watchdog") else {**_NEW_WATCHDOG, **watchdog}
+
+
+def write_watchdog(definition, change):
+    devices = definition.devices
+    requested = {**_NEW_WATCHDOG, **read_watchdog(definition), change.attribute: change.new}
+    for watchdog in devices.findall("watchdog"):
+        if watchdog.get("model") not in (requested["model"], _BUILT_IN):
+            devices.remove(watchdog)
+    if devices.find(f"watchdog[@model='{requested['model']}']") is None:
+        ET.SubElement(devices, "watchdog", {"model": requested["model"]})
+    for watchdog in devices.findall("watchdog"):
+        watchdog.set("action", requested["action"])  # libvirt allows only one action for all of them.
+
+
+HARDWARE = {
+    "tpm": Setting(read=read_tpm, write=write_tpm, native=(r"devices/tpm$",)),
+    "watchdog": Setting(
+        read=read_watchdog,
+        normalize=normalize_watchdog,
+        write=write_watchdog,
+        native=(r"devices/watchdog(?![\w-])",),
+    ),
+    "watchdog.model": Setting(),
+    "watchdog.action": Setting(),
+}
 
 
 # Checking -----------------------------------------------------------------------------------------------------------
@@ -47,6 +85,7 @@ class _Hardware:
     def __init__(self, driver, name, virt_type, architecture, model, video=None):
         self._driver, self.name, self.virt_type, self.architecture = driver, name, virt_type, architecture
         self.model, self.video = model, video
+        self.library = output.version_numbers(driver.library)
 
     @cached_property
     def host(self):
@@ -148,6 +187,19 @@ def _check_display(machine, requested):
         )
 
 
+def _check_watchdog(machine, requested):
+    remedy = f"Use the model {_NEW_WATCHDOG['model']}."
+    if machine.library < _BUILT_IN_SINCE:
+        since = ".".join(map(str, _BUILT_IN_SINCE))
+        raise Unsupported(f"{machine.name}: watchdog.model: {requested} requires libvirt {since} or later.", remedy)
+    if not same_native(machine.model, "q35"):
+        raise Refused(
+            f"{machine.name}: watchdog.model: {requested} is part of the machine type q35, and the VM has"
+            f" {machine.model}.",
+            remedy,
+        )
+
+
 #: Checks of the host by kind of change: functions of (_Hardware, requested value).
 _CHECKS = {
     "nested_virtualization": _check_nested,
@@ -156,6 +208,7 @@ _CHECKS = {
     "secure_boot": _check_secure_boot,
     "tpm": _check_tpm,
     "display.type": _check_display,
+    "watchdog.model": _check_watchdog,
 }
 #: Values that need no check, because every host supports them; None is not requested.
 _EVERYWHERE = {
@@ -163,6 +216,7 @@ _EVERYWHERE = {
     "secure_boot": (None, False),
     "tpm": (None, False),
     "display.type": (None, "none"),
+    "watchdog.model": (None, _NEW_WATCHDOG["model"]),
 }
 
 
