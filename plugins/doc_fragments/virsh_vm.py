@@ -423,6 +423,26 @@ options:
     type: list
     elements: str
     choices: [disk, cdrom, network]
+  watchdog:
+    description:
+      - Hardware watchdog of the VM. It acts if the guest has started its timer and no longer resets it, which needs
+        a driver and a service in the guest. A change takes effect at the next start.
+      - A watchdog cannot be removed. With O(watchdog.action=none), it has no effect.
+    type: dict
+    suboptions:
+      model:
+        description:
+          - V(i6300esb) - a PCI device, for which most guests have a driver. Default of a VM without a watchdog.
+          - V(itco) - the watchdog of the chipset. Needs libvirt 9.1 and the machine type q35, which then has it always;
+            it is reported if the VM has no other one.
+        type: str
+        choices: [i6300esb, itco]
+      action:
+        description:
+          - What happens if the timer expires. V(dump) - a dump of the memory is written on the hypervisor.
+          - Default of a VM without a watchdog is V(reset).
+        type: str
+        choices: [reset, shutdown, poweroff, pause, dump, inject-nmi, none]
   serial_log:
     description:
       - Absolute path of a file on the hypervisor to which the output of the guest's first serial port is written. Each

@@ -220,8 +220,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.virsh.driver import make_driver
 from ..module_utils._drivers.virsh.options import LIBVIRT, SNAPSHOT
-from ..module_utils._drivers.virsh.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

@@ -254,12 +254,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.virsh.observe import make_observer
 from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT
-from ..module_utils._drivers.virsh.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_reader)
+MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_observer)
 
 
 def main():

@@ -139,9 +139,9 @@ MUTATIONS = (
     ),
     Mutation(
         "suspended-vm-is-changed-live",
-        "_drivers/virsh",
-        "cost_of_field == LIVE and vm.power in (SUSPENDED, FAILED)",
-        "cost_of_field == LIVE and vm.power == FAILED",
+        "_core",
+        "vm.power in (SUSPENDED, FAILED)",
+        "vm.power == FAILED",
         ["tests/unit/module_utils/_drivers/virsh/test_traits.py"],
     ),
     Mutation(

@@ -97,6 +97,7 @@ def test_files_are_those_of_the_guide_and_few():
     ("kind", "verbs"),
     [
         (VBoxDriver, VERBS),
+        (VirshDriver, VERBS),
         (ProxmoxDriver, VERBS),
         (HyperVDriver, VERBS),
         (WslDriver, wsl_traits(None).verbs),

@@ -130,7 +130,7 @@ def failed(text):
 
 
 def driver_of(virsh, folder, **options):
-    return VirshDriver(virsh, str(folder), Commands(), **options)
+    return VirshDriver(virsh, Commands(), {"storage_path": str(folder), **options})
 
 
 def chain(images, folder, *names):
