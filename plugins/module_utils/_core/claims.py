@@ -336,7 +336,9 @@ def _of_configure(moment, after):
         elif is_claiming(change) or change.attribute is None:
             # A running VM uses what it has until its next start.
             remains = moment.before.on and change.cost != LIVE
-            after = [claim for claim in after if claim.option != option or remains]
+            # A disk that is detached is kept, and still needs the files below it.
+            needed = (BASE,) if change.kind == "disks.remove" else ()
+            after = [claim for claim in after if claim.option != option or remains or claim.mode in needed]
             if change.field in _CLAIMING:
                 after += _claims_of_entry(moment.vm.config, change.field, change.key, moment.driver)
     return during, after

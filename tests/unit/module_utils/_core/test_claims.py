@@ -216,9 +216,11 @@ def test_change_adds_and_removes_claims_of_its_entry(wanted, during, after):
     assert claimed(vm("web", **wanted), before=found()) == [during, after]
 
 
-def test_disk_that_is_removed_lets_go_of_its_bases():
+def test_detached_disk_still_needs_its_bases():
+    """Its file is kept, so nothing below it may be written or deleted."""
     before = found(disks={DISK: path_of("web", DISK), "disk1": TOP})
-    assert claimed(vm("web", disks={"disk1": None}), before=before) == [[], WEB]
+    bases = [(BASE, "disks.disk1", MIDDLE), (BASE, "disks.disk1", BOTTOM)]
+    assert claimed(vm("web", disks={"disk1": None}), before=before) == [[], [*WEB, *bases]]
 
 
 def test_only_the_disk_that_grows_is_written():
