@@ -24,7 +24,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.progress.advance.power_back import NOTE
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.progress.power_back import NOTE
 
 from unit.module_utils._engine.world import GIB, Machine, World, refusal
 
