@@ -42,22 +42,6 @@ def network(source):
     return {"type": "network", "source": source}
 
 
-def connect_nic(nic):
-    return Step("configure", changes=(Change("networks", None, nic, key="0"),))
-
-
-def test_error_for_missing_network_lists_available_ones(tmp_path):
-    with pytest.raises(NotFound) as caught:
-        check(tmp_path, connect_nic(network("lna")), nics=[network("lna")])
-    assert str(caught.value) == "web: networks: libvirt has no network 'lna'. Available networks: default, lan."
-
-
-def test_inactive_network_prevents_start_but_not_configuration(tmp_path):
-    check(tmp_path, connect_nic(network("lan")), nics=[network("lan")])
-    with pytest.raises(Refused, match=r"the network 'lan' is not active\. Start it first: virsh net-start lan"):
-        check(tmp_path, START, nics=[network("lan")])
-
-
 @pytest.mark.parametrize(
     ("step", "nics"),
     [
@@ -76,22 +60,6 @@ def test_networks_are_listed_only_if_a_step_needs_one(tmp_path, step, nics):
 def test_nic_without_source_beside_nic_with_missing_network(tmp_path):
     with pytest.raises((NotFound, Refused)):
         check(tmp_path, START, nics=[{"type": "network"}, network("nosuch")])
-
-
-def test_missing_iso_is_rejected(tmp_path):
-    change = Change("iso", "", str(tmp_path / "nosuch.iso"))
-    with pytest.raises(NotFound, match=r"web: iso: .*nosuch\.iso does not exist on the hypervisor"):
-        check(tmp_path, Step("configure", changes=(change,)))
-
-
-def test_creation_needs_existing_storage_path(tmp_path):
-    arguments = {"config": {"disks": {"vda": {"size": GIB}}}, "creation": {}}
-    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
-        check(
-            tmp_path / "nosuch",
-            Step("create", arguments=arguments),
-            virsh=FakeVirsh({("list", "--all", "--uuid", "--name"): ""}),
-        )
 
 
 def test_checks_write_nothing(tmp_path):
@@ -171,17 +139,6 @@ def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monk
     monkeypatch.setattr(checks.files, "is_writable", lambda path: False)
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
     check(tmp_path, step, **host)
-
-
-def test_serial_log_of_another_vm_is_rejected(tmp_path):
-    log = str(tmp_path / "log")
-    theirs = machine_xml(("<devices>", f"<devices><serial type='pty'><log file='{log}'/></serial>"))
-    host, step = creation_beside_m1(theirs, serial_log=log)
-    with pytest.raises(Refused, match=f"web: serial_log: {log} is used by m1"):
-        check_others(tmp_path, step, **host)
-    with pytest.raises(Refused, match=f"web: serial_log: {log} is used by m1"):
-        check_others(tmp_path, Step("configure", changes=(Change("serial_log", "", log),)), **host)
-    check_others(tmp_path, Step("configure", changes=(Change("serial_log", log, ""),)))
 
 
 def test_nvram_is_checked_for_firmware_change_of_existing_vm(tmp_path):

@@ -150,16 +150,6 @@ def test_mark_of_linked_clone_lists_all_backing_files(rich, tmp_path):
     assert definition.root.find(".//backingStore") is None
 
 
-def test_clone_of_internal_snapshot_has_its_content(rich):
-    write(rich.path(DISK), 0x11)
-    rich.snapshot_inside()
-    write(rich.path(DISK), 0x22)
-    cloned(rich, snapshot="s1")
-    assert holds(copy_of(rich), 0x11)
-    assert IMAGES.info(copy_of(rich)).snapshots == ()
-    assert holds(rich.path(DISK), 0x22)
-
-
 @pytest.mark.parametrize("linked", [False, True])
 def test_clone_of_external_snapshot_has_content_of_frozen_file(rich, linked):
     write(rich.path(DISK), 0x11)
@@ -236,13 +226,3 @@ def test_rejected_clone_leaves_no_files(rich, tmp_path):
     with pytest.raises(CommandFailed, match="unsupported configuration"):
         cloned(rich, **KEYS)
     assert sorted(os.listdir(tmp_path)) == before
-
-
-def test_source_is_not_changed(rich):
-    rich.snapshot_inside()
-    before = {name: (rich.folder / name).read_bytes() for name in os.listdir(rich.folder)}
-    cloned(rich, linked=True)
-    assert {name: (rich.folder / name).read_bytes() for name in before} == before
-    reads = ("dumpxml", "list", "snapshot-dumpxml", "domstate")
-    written = [words for words in rich.virsh.done if words[0] not in reads]
-    assert written == [("define", "/dev/stdin")]

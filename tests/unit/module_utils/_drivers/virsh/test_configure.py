@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Timeout
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, Change, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.configure import configure
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, file_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
@@ -25,7 +25,6 @@ from unit.module_utils._drivers.virsh.answers import (
     machine_xml,
     with_devices,
 )
-from unit.module_utils._drivers.virsh.test_definition import flat
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -45,16 +44,6 @@ def change(folder, virsh, *changes, power="stopped", **found):
     return virsh
 
 
-def differences(virsh, before):
-    """The differences of the sent definition, without the mark."""
-    old, new = flat(before), flat(virsh.defined().text())
-    return {
-        path: (old.get(path), new.get(path))
-        for path in {*old, *new}
-        if old.get(path) != new.get(path) and "}mark[" not in path
-    }
-
-
 def macs(definition):
     return [nic.find("mac").get("address") for nic in definition.interfaces()]
 
@@ -66,27 +55,11 @@ def written(virsh):
 # The stored definition ------------------------------------------------------------------------------------------------
 
 
-def test_stored_definition_differs_only_in_requested_changes(tmp_path):
-    text = machine_xml()
-    virsh = change(tmp_path, virsh_with(text), Change("cpus", 1, 2), Change("native", None, "quiet", key="os/cmdline"))
-    assert differences(virsh, text) == {
-        "/vcpu[1]": ("1", "2"),
-        "/os[1]/cmdline[1]": ("root=/dev/vda ro console=ttyS0 net.ifnames=0 quiet", "quiet"),
-    }
-    assert written(virsh) == [("define", "/dev/stdin")]
-
-
 def test_secrets_are_kept_in_stored_definition(tmp_path):
     graphics = "<graphics type='vnc' passwd='hidden'/>"
     virsh = change(tmp_path, virsh_with(machine_xml(with_devices(graphics))), Change("memory", 0, GIB))
     assert virsh.defined().root.find("devices/graphics").get("passwd") == "hidden"
     assert not any("hidden" in word for words in virsh.done for word in words)
-
-
-@pytest.mark.parametrize(("wanted", "words"), [(True, ("autostart", UUID)), (False, ("autostart", UUID, "--disable"))])
-def test_autostart_does_not_store_definition(tmp_path, wanted, words):
-    virsh = change(tmp_path, virsh_with(machine_xml()), Change("autostart", not wanted, wanted))
-    assert written(virsh) == [words]
 
 
 def test_nics_are_removed_from_last_to_first(tmp_path):
@@ -103,20 +76,7 @@ def test_nic_is_changed_before_nic_in_front_of_it_is_removed(tmp_path):
     assert definition.interfaces()[1].find("model").get("type") == "e1000e"
 
 
-def test_new_nic_is_added_last(tmp_path):
-    virsh = change(
-        tmp_path, virsh_with(machine_xml()), Change("networks", None, {"type": "network", "source": "lan"}, key="1")
-    )
-    nics = virsh.defined().interfaces()
-    assert (len(nics), nics[0].find("mac").get("address"), nics[1].find("source").get("network")) == (2, MAC, "lan")
-
-
 # Running VMs ----------------------------------------------------------------------------------------------------------
-
-
-def test_change_for_next_boot_is_only_stored(tmp_path):
-    virsh = change(tmp_path, virsh_with(machine_xml()), Change("cpus", 1, 2, cost=NEXT_BOOT), power="running")
-    assert written(virsh) == [("define", "/dev/stdin")]
 
 
 def iso(old, new):
@@ -296,11 +256,6 @@ def test_disk_of_stopped_vm_is_enlarged_with_qemu_img(tmp_path):
         tmp_path, virsh_with(machine_xml()), size, config={"disks": {"vda": {"source": path, "format": "qcow2"}}}
     )
     assert (written(virsh), QemuImg(Commands()).info(path).virtual_size) == ([], 2 * MIB)
-
-
-def test_tags_are_stored_in_mark(tmp_path):
-    virsh = change(tmp_path, virsh_with(machine_xml()), Change("tags", (), ("a", "b")), mark=None)
-    assert virsh.defined().mark == {"v": 1, "id": UUID, "disks": [], "files": [], "tags": ["a", "b"], "inputs": {}}
 
 
 # Firmware -------------------------------------------------------------------------------------------------------------

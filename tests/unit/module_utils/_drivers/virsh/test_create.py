@@ -13,7 +13,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
@@ -74,16 +73,6 @@ def test_new_vm_has_requested_settings_and_its_own_mark(virsh, tmp_path):
     assert (tmp_path / "web.polyvirt-seed.iso").stat().st_mode & 0o077 == 0
 
 
-def test_seed_is_on_scsi_and_not_in_the_drive_for_iso(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), CONFIG, SEED)
-    drive, seed = virsh.defined().drives("cdrom")
-    assert (drive.find("source"), drive.find("target").get("bus")) == (None, "sata")
-    assert (seed.find("source").get("file"), seed.find("target").get("bus")) == (
-        str(tmp_path / "web.polyvirt-seed.iso"),
-        "scsi",
-    )
-
-
 def test_rejected_definition_leaves_only_files_of_user(virsh, tmp_path):
     theirs = tmp_path / "theirs.qcow2"
     QemuImg(Commands()).create(str(theirs), "qcow2", MIB)
@@ -116,29 +105,7 @@ def test_existing_file_with_other_content_prevents_creation(virsh, tmp_path):
     assert ("define", "/dev/stdin") not in virsh.done
 
 
-def test_vm_is_defined_before_autostart_is_set(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), {**CONFIG, "autostart": True}, {})
-    assert virsh.done == [("capabilities",), ("define", "/dev/stdin"), ("autostart", virsh.defined().uuid)]
-
-
-def test_new_vm_has_native_values(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), {**CONFIG, "native": {"os/loader@type": "rom"}}, {})
-    assert virsh.defined().native("os/loader@type") == "rom"
-
-
 # Removing -------------------------------------------------------------------------------------------------------------
-
-
-def test_nvram_path_depends_on_secure_boot_and_is_recorded_in_mark(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), {**CONFIG, "firmware": "uefi", "secure_boot": True}, {})
-    nvram = str(tmp_path / "web.nvram-secure")
-    assert (virsh.defined().get("os/nvram"), virsh.defined().mark["nvram"]) == (nvram, [nvram])
-
-
-def test_vm_with_bios_has_no_nvram(virsh, tmp_path):
-    _create(driver(virsh, tmp_path), {**CONFIG, "firmware": "bios", "secure_boot": False}, {})
-    assert "nvram" not in virsh.defined().mark
-    assert virsh.defined().get("os/nvram") is None
 
 
 def test_settings_with_value_none_are_not_written(virsh, tmp_path):
@@ -253,16 +220,6 @@ def test_vda_is_first_disk_in_definition(virsh, tmp_path):
         {"dev": "sdb", "bus": "sata"},
         {"dev": "sdc", "bus": "scsi"},
     ]
-
-
-def test_new_vm_has_shared_folders_and_maxima(virsh, tmp_path):
-    virsh.answers[("domcapabilities",)] = failed("not supported")
-    config = {**CONFIG, "max_cpus": 4, "max_memory": 512 * MIB, "shared_folders": {"data": {"host_path": "/srv"}}}
-    _create(driver(virsh, tmp_path), config, {})
-    found = config_of(virsh.defined(), {})
-    assert (found["cpus"], found["max_cpus"]) == (2, 4)
-    assert (found["memory"], found["max_memory"]) == (256 * MIB, 512 * MIB)
-    assert found["shared_folders"] == {"data": {"host_path": "/srv", "read_only": False}}
 
 
 @pytest.mark.parametrize("kept", [True, False])

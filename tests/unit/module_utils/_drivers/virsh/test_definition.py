@@ -16,7 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.defin
     backing_files,
 )
 
-from unit.module_utils._drivers.virsh.answers import MAC, UUID, machine_xml, with_devices, with_metadata
+from unit.module_utils._drivers.virsh.answers import UUID, machine_xml, with_devices, with_metadata
 
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 COMMAND_LINE = (
@@ -55,20 +55,6 @@ def edited(text, edit):
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def test_recorded_definition_is_read():
-    definition = Definition(machine_xml())
-    assert (definition.name, definition.uuid, definition.cpus, definition.memory) == ("m1", UUID, 1, 512 << 20)
-    assert [disk.find("target").get("dev") for disk in definition.drives("disk")] == ["vda"]
-    assert [disk.find("target").get("dev") for disk in definition.drives("cdrom")] == ["sda"]
-    assert definition.interfaces()[0].find("mac").get("address") == MAC
-    assert definition.mark is None
-
-
-def test_memory_is_current_memory_of_balloon():
-    text = machine_xml(("<memory unit='KiB'>524288<", "<memory unit='KiB'>1048576<"))
-    assert Definition(text).memory == 512 << 20
-
-
 @pytest.mark.parametrize(
     ("element", "size"),
     [
@@ -84,11 +70,6 @@ def test_all_units_of_libvirt_are_supported(element, size):
     assert Definition(f"<domain>{element}</domain>").memory == size
 
 
-def test_offline_cpus_are_not_counted():
-    text = machine_xml(("<vcpu placement='static'>1<", "<vcpu placement='static' current='2'>4<"))
-    assert Definition(text).cpus == 2
-
-
 def test_all_backing_files_of_running_disk_are_read():
     last = "<backingStore><source file='/a'/><backingStore/></backingStore>"
     chain = f"<backingStore><source file='/b'/>{last}</backingStore>"
@@ -101,13 +82,6 @@ def test_all_backing_files_of_running_disk_are_read():
 
 def test_writing_without_an_edit_changes_nothing():
     assert edited(machine_xml(COMMAND_LINE), lambda definition: None) == {}
-
-
-def test_missing_element_is_added():
-    text = machine_xml()
-    assert edited(text, lambda definition: definition.set("description", "a < b")) == {
-        "/description[1]": (None, "a < b")
-    }
 
 
 # Elements of other tools ----------------------------------------------------------------------------------------------

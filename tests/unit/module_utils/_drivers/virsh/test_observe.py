@@ -186,29 +186,6 @@ def test_name_may_look_like_uuid_and_belong_to_several_vms():
 # Configuration --------------------------------------------------------------------------------------------------------
 
 
-def test_recorded_vm_as_info_module_returns_it():
-    entry = describe(machine(facets=ADDRESSES), "libvirt")
-    assert {key: entry[key] for key in ("name", "id", "state", "cpus", "memory_mib", "autostart", "iso", "tags")} == {
-        "name": "m1",
-        "id": UUID,
-        "state": "running",
-        "cpus": 1,
-        "memory_mib": 512,
-        "autostart": False,
-        "iso": "/var/lib/libvirt/images/vm1-seed.iso",
-        "tags": [],
-    }
-    source = "/var/lib/libvirt/images/m1.qcow2"
-    disk = {"slot": "vda", "size": "6G", "format": "qcow2", "source": source, "bus": "virtio"}
-    nic = {"type": "network", "source": "default", "mac": "52:54:00:d4:9a:10", "model": "virtio"}
-    assert (entry["disks"], entry["networks"], entry["restart_required"]) == ([disk], [nic], [])
-
-
-def test_difference_of_running_vm_requires_restart():
-    seen = machine({("dumpxml", UUID): machine_xml((">524288<", ">262144<"))})
-    assert describe(seen, "libvirt")["restart_required"] == ["memory"]
-
-
 def test_unreadable_disk_does_not_hide_size_of_others():
     gone = "Failed to open file '/gone.qcow2': No such file or directory"
     second = "<disk type='file' device='disk'><source file='/gone.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
@@ -233,16 +210,6 @@ def test_flags_come_from_listing():
     assert (seen.config["autostart"], seen.persistent) == (True, False)
 
 
-def test_stopped_vm_has_no_active_settings():
-    assert machine(OFF).active is None
-
-
-def test_native_values_are_read_only_if_requested():
-    assert "native" not in machine().config
-    seen = machine(native=("os/type@machine", "os/loader"))
-    assert seen.config["native"] == {"os/type@machine": "pc-q35-7.2", "os/loader": None}
-
-
 def marked(mark):
     text = mark if isinstance(mark, str) else json.dumps(mark)
     xml = machine_xml(with_metadata(f"<p:mark xmlns:p='{MARK_NAMESPACE}'>{text}</p:mark>"))
@@ -252,16 +219,6 @@ def marked(mark):
 def test_own_mark_is_valid():
     seen = marked({"v": 1, "id": UUID, "tags": ["b", "a"], "files": ["/var/lib/libvirt/images/vm1-seed.iso"]})
     assert (seen.owned, seen.config["tags"], seen.config["iso"]) == (True, ("a", "b"), None)
-
-
-def test_mark_copied_with_a_clone_is_not_valid():
-    assert marked({"v": 1, "id": "00000000-0000-4000-8000-000000000009", "disks": ["/d"]}).owned is False
-
-
-@pytest.mark.parametrize("text", ["{not json", "[]", "", "12"])
-def test_invalid_mark_is_none(text):
-    seen = marked(text)
-    assert (seen.owned, seen.mark, seen.config["tags"]) == (False, None, ())
 
 
 @pytest.mark.parametrize("faulty", [{"tags": None}, {"files": None}, {"tags": [1, "a"]}, {"files": 5}])

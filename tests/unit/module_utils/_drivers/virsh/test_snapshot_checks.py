@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 
 import pytest
@@ -87,30 +86,6 @@ def xml(name, paths):
 # Creating -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("power", ["stopped", "running", "paused"])
-@pytest.mark.parametrize("kind", ["internal", "external"])
-def test_snapshots_of_either_kind_are_accepted(disk, power, kind):
-    take(machine(disk, power), kind=kind)
-    take(machine(disk, power, snapshots=(Snapshot("a", kind=kind),)), kind=kind)
-
-
-@pytest.mark.parametrize(("existing", "kind"), [(INTERNAL, "external"), (EXTERNAL, "internal")])
-def test_snapshots_of_different_kinds_are_rejected(disk, existing, kind):
-    with pytest.raises(Refused, match=f"its snapshots are {existing.kind}.* if an {kind} one") as caught:
-        take(machine(disk, snapshots=(existing,)), kind=kind)
-    assert "Omit kind" in caught.value.remedy
-
-
-@pytest.mark.parametrize(("power", "refused"), [("running", True), ("paused", True), ("stopped", False)])
-def test_internal_snapshot_of_running_vm_needs_its_memory(disk, power, refused):
-    if refused:
-        with pytest.raises(Refused, match="always includes its memory"):
-            take(machine(disk, power), include_memory=False)
-    else:
-        take(machine(disk, power), include_memory=False)
-    take(machine(disk, power), include_memory=False, kind="external")
-
-
 @pytest.mark.parametrize(
     ("cpus", "power", "more", "is_rejected"),
     [
@@ -131,24 +106,6 @@ def test_internal_snapshot_with_cpus_added_to_the_running_vm_is_rejected(disk, c
     with pytest.raises(Refused, match=r"web: CPUs were added while the VM ran, and libvirt \d+") as caught:
         take(machine(disk, power), virsh=virsh, **more)
     assert "kind: external" in caught.value.remedy
-
-
-def test_internal_snapshot_of_raw_disk_is_rejected(disk):
-    with pytest.raises(Refused, match="web: disk vda is raw"):
-        take(machine(disk, image_format="raw"))
-    take(machine(disk, image_format="raw"), kind="external")
-
-
-def test_leftover_snapshot_with_same_name_is_rejected_with_remedy(disk):
-    tag(disk, "two words")
-    vm = machine(disk)
-    with pytest.raises(Refused, match="already contains a snapshot 'two words'") as caught:
-        take(vm, name="two words")
-    assert shlex.join(["qemu-img", "snapshot", "-d", "two words", disk]) in caught.value.remedy
-    take(vm, name="two")
-    # A snapshot that libvirt lists is no leftover, and images on another host are not checked.
-    take(machine(disk, snapshots=(Snapshot("two words", kind="internal"),)), name="two words")
-    take(vm, name="two words", uri="qemu+ssh://host/system")
 
 
 def test_leftovers_of_all_qcow2_disks_are_listed(disk, images, tmp_path):
@@ -292,11 +249,6 @@ def test_linked_clone_is_found_through_symbolic_link(images, tmp_path):
 
 
 # Restoring ------------------------------------------------------------------------------------------------------------
-
-
-def test_restore_with_existing_content_is_accepted(disk):
-    tag(disk, "s")
-    check(machine(disk), "restore", xml("internal-off", {"pvs-a.qcow2": disk}))
 
 
 def test_restore_with_missing_content_is_rejected(disk, tmp_path):

@@ -37,13 +37,6 @@ def _storage(images, tmp_path):
 # Making disks ---------------------------------------------------------------------------------------------------------
 
 
-def test_disk_gets_its_name_only_when_complete(storage, images):
-    path = storage.disk_path("web", "vda", "qcow2")
-    assert storage.create_disk(path, {"size": 4 * MIB}, None) is True
-    assert (images.info(path).format, images.info(path).virtual_size) == ("qcow2", 4 * MIB)
-    assert os.listdir(storage.folder) == ["web-vda.qcow2"]
-
-
 @pytest.mark.parametrize("content", [b"", b"somebody's letters", b"\0" * 512])
 def test_existing_file_is_not_overwritten(storage, content):
     path = Path(storage.disk_path("web", "vda", "raw"))
@@ -100,13 +93,6 @@ def test_existing_overlay_is_not_used_as_copy(storage, images, tmp_path):
     storage.check_existing_file(path, {}, linked)
 
 
-def test_existing_disk_of_another_size_is_rejected(storage):
-    path = storage.disk_path("web", "vda", "qcow2")
-    storage.create_disk(path, {"size": MIB}, None)
-    with pytest.raises(Refused):
-        storage.create_disk(path, {"size": 2 * MIB}, None)
-
-
 def partial_of(storage, process):
     path = Path(storage.folder, f".web-vda.qcow2.{process}.polyvirt-partial")
     path.write_bytes(b"half")
@@ -143,11 +129,6 @@ def test_disk_from_image_has_requested_size(storage, images, tmp_path, linked):
 
 def check_image(storage, source, entry=None, **image):
     storage.check_image("web", {"source": str(source), **image}, entry or {})
-
-
-def test_suitable_image_is_accepted(storage, images, tmp_path):
-    (base,) = chain(images, tmp_path, "base")
-    check_image(storage, base, {"size": MIB}, linked=True)
 
 
 def test_truncated_image_is_rejected(storage, images, tmp_path):
@@ -192,12 +173,6 @@ def test_unsuitable_images_are_rejected(storage, images, tmp_path):
             faulty()
         assert text in str(caught.value)
         assert caught.value.remedy
-
-
-def test_storage_path_must_exist(images, tmp_path):
-    with pytest.raises(NotFound, match=r"storage_path: .* is not a directory"):
-        storage_file.Storage(images, str(tmp_path / "nosuch")).check_folder()
-    storage_file.Storage(images, str(tmp_path)).check_folder()
 
 
 @pytest.mark.parametrize(("word", "is_iso"), [(b"CD001", True), (b"BEA01", True), (b"CD002", False)])

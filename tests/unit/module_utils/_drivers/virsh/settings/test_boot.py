@@ -13,7 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     write_boot_order,
 )
 
-from unit.module_utils._drivers.virsh.answers import machine_xml, recorded, with_devices
+from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
 
 NO_KINDS = ("<boot dev='hd'/>", "")
 
@@ -30,11 +30,6 @@ def numbered(*devices):
 def written(definition, *order):
     write_boot_order(definition, Change("boot_order", None, order))
     return definition
-
-
-def test_order_of_kinds_is_read():
-    assert read_boot_order(Definition(machine_xml())) == ("disk",)
-    assert read_boot_order(Definition(recorded("uefi-dumpxml-inactive.xml"))) == ("cdrom", "disk")
 
 
 def test_kind_that_option_does_not_have_keeps_name_of_libvirt():

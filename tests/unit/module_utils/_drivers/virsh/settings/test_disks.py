@@ -25,12 +25,6 @@ def nic(xml):
 # Disks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_disks_are_read_by_slot():
-    assert disks.read_disks(Definition(machine_xml()), {"vda": 6 << 30}) == {
-        "vda": {"size": 6 << 30, "format": "qcow2", "source": "/var/lib/libvirt/images/m1.qcow2", "bus": "virtio"}
-    }
-
-
 def test_missing_size_is_none():
     assert disks.read_disks(Definition(machine_xml()), {})["vda"]["size"] is None
 
@@ -68,10 +62,6 @@ def test_drive_is_not_removed_as_disk():
 # Optical drives -------------------------------------------------------------------------------------------------------
 
 
-def test_iso_is_in_first_drive():
-    assert disks.read_iso(Definition(machine_xml()), frozenset()) == SEED
-
-
 def test_drive_of_seed_is_not_used_for_iso():
     assert disks.read_iso(Definition(machine_xml()), frozenset({SEED})) is None
     definition = Definition(machine_xml(with_devices(EMPTY_DRIVE)))
@@ -91,11 +81,6 @@ def test_iso_is_inserted_into_existing_drive():
         "/devices[1]/disk[3]/source[1]": "",
         "/devices[1]/disk[3]/source[1]@file": "/iso/a.iso",
     }
-
-
-def test_iso_is_ejected_and_drive_is_kept():
-    changes = edited(machine_xml(), lambda definition: disks.insert_iso(definition, frozenset(), ""))
-    assert set(changes) == {"/devices[1]/disk[2]/source[1]", "/devices[1]/disk[2]/source[1]@file"}
 
 
 def test_drive_with_host_device_becomes_drive_with_file():

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import (
@@ -134,16 +133,3 @@ def test_nvram_is_read_from_source_element():
 )
 def test_firmware_change_sets_secure_boot(found, requested, normalized):
     assert normalize_firmware(Vm("a", config={"firmware": found} if found else {}), requested) == normalized
-
-
-@pytest.mark.parametrize(
-    ("found", "requested", "word"),
-    [
-        (None, {"secure_boot": True}, "firmware is not set"),
-        ("bios", {"secure_boot": True}, "the firmware is bios"),
-        ("uefi", {"secure_boot": True, "firmware": "bios"}, "the firmware is bios"),
-    ],
-)
-def test_secure_boot_without_uefi_is_rejected(found, requested, word):
-    with pytest.raises(Refused, match=f"a: secure_boot requires UEFI, but {word}. Set firmware: uefi"):
-        normalize_firmware(Vm("a", config={"firmware": found} if found else {}), requested)

@@ -139,12 +139,6 @@ def test_video_memory_is_rejected_for_models_without_it(tmp_path):
 RESET = Step("start", arguments={"reset_nvram": True})
 
 
-def test_reset_nvram_needs_uefi(tmp_path):
-    check(tmp_path, RESET, config={"firmware": "uefi"})
-    with pytest.raises(Refused, match="web: reset_nvram: the VM has no NVRAM"):
-        check(tmp_path, RESET, config={"firmware": "bios"})
-
-
 def test_reset_nvram_needs_libvirt_8_1(tmp_path):
     check(tmp_path, RESET, config={"firmware": "uefi"}, library="8.1.0")
     with pytest.raises(Unsupported, match=r"requires libvirt 8\.1 or later, and this is 8\.0\.0"):

@@ -188,10 +188,6 @@ def test_differences_that_wait_for_next_start(stored, active, differ):
 # Writing --------------------------------------------------------------------------------------------------------------
 
 
-def test_cpus_are_written():
-    assert written_by(machine_xml(), "cpus", 3) == {"/vcpu[1]": ("1", "3")}
-
-
 def test_cpus_up_to_maximum_keep_the_maximum():
     assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 3) == {"/vcpu[1]@current": ("2", "3")}
     assert written_by(machine_xml(TWO_OF_FOUR), "cpus", 4) == {"/vcpu[1]@current": ("2", None)}

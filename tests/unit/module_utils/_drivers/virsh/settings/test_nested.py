@@ -88,15 +88,6 @@ def test_supported_values_are_accepted(kernel, parameter, wanted):
     check_nested("a", "kvm", wanted)
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-def test_emulated_vm_is_rejected(kernel, wanted):
-    kernel("kvm_intel", "Y")
-    with pytest.raises(
-        Refused, match=r"a: nested_virtualization .* is emulated \(virt_type: qemu\)\. Create the VM with virt_type"
-    ):
-        check_nested("a", "qemu", wanted)
-
-
 @pytest.mark.usefixtures("kernel")
 def test_host_without_kvm_module_is_rejected():
     with pytest.raises(Refused, match="neither of the kernel modules"):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
@@ -65,15 +65,6 @@ def test_serial_port_is_added_for_log():
 def test_changed_path_keeps_append_mode():
     definition = written(domain(log("/old")), "/new")
     assert definition.root.find("devices/serial/log").attrib == {"file": "/new", "append": "on"}
-
-
-def test_empty_path_removes_log():
-    assert read_serial_log(written(Definition(STORED), "")) == ""
-
-
-def test_missing_directory_is_rejected(tmp_path):
-    with pytest.raises(NotFound, match=r"web: serial_log: .*/no is not a directory"):
-        check_serial_log("web", str(tmp_path / "no" / "log"))
 
 
 def test_directory_is_rejected_as_log(tmp_path):

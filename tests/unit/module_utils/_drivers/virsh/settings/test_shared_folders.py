@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
@@ -182,7 +182,6 @@ def test_shares_that_are_not_directories_are_not_reported():
     [
         ({"name": "x" * 32, "host_path": "/srv"}, "is not a valid mount tag"),
         ({"name": "ü" * 16, "host_path": "/srv"}, "is not a valid mount tag"),
-        ({"name": "data", "host_path": "/srv", "guest_path": "/mnt"}, "Mount it in the guest"),
     ],
 )
 def test_invalid_shares_are_rejected(entry, word):
@@ -206,14 +205,6 @@ def checked(folder, after, *steps, before="m1"):
 
 def configured(name):
     return Step("configure", changes=(Change("shared_folders", None, {}, key=name),))
-
-
-def test_host_path_must_be_existing_directory(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(NotFound, match=r"m1: shared_folders.data.host_path: /nonexistent does not exist"):
-        checked(tmp_path, {"data": {"host_path": "/nonexistent"}}, configured("data"))
-    with pytest.raises(Refused, match=r"file is not a directory"):
-        checked(tmp_path, {"data": {"host_path": str(tmp_path / "file")}}, Step("create"), before=None)
 
 
 def test_only_new_and_changed_shares_are_checked(tmp_path):

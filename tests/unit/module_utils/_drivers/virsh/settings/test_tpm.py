@@ -39,7 +39,3 @@ def test_new_tpm_is_emulated(architecture, model):
     definition = written(machine_xml(("arch='x86_64'", f"arch='{architecture}'")), True)
     assert definition.native("devices/tpm@model") == model
     assert definition.root.find("devices/tpm/backend").attrib == {"type": "emulator", "version": "2.0"}
-
-
-def test_tpm_is_removed():
-    assert not read_tpm(written(recorded("uefi-dumpxml-inactive.xml"), False))
