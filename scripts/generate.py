@@ -140,9 +140,10 @@ def _cell(traits, option, is_creation):
         return "–"
     if is_creation and option in traits.fields:
         return COST_NAMES["never"]
-    costs = {traits.fields[kind].cost for kind in kinds} - {"never"}
-    if any(callable(cost) for cost in costs):
+    fields = [traits.fields[kind] for kind in kinds]
+    if any(callable(one.cost) or one.cost == "live" != one.while_suspended for one in fields):
         return "depends"
+    costs = {one.cost for one in fields} - {"never"}
     return ", ".join(word for cost, word in COST_NAMES.items() if cost in costs)
 
 

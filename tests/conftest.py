@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 # pyproject.toml names these folders too, but conftest files are read before pytest has put them on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "extensions"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, cache, collections_path

@@ -45,7 +45,7 @@ options:
   timeout:
     description:
       - Seconds in which the agent must answer a request. A command may take longer.
-      - This is also how long the first task waits for the agent of a guest that is starting.
+      - The first task also waits this long for the agent of a guest that is starting.
     type: int
     default: 10
     vars:

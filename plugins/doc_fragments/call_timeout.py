@@ -11,8 +11,8 @@ class ModuleDocFragment:
 options:
   call_timeout:
     description:
-      - Seconds after which the task gives up on one call to the platform (a command, a task of a cluster). It then
-        reads the state of the VM again, and if the VM is not as requested, the error names the call.
+      - Timeout in seconds of one call to the platform (a command, a task of a cluster). After that, the task reads the
+        state of the VM again, and if the VM is not as requested, the error names the call.
       - If omitted, the environment variable E(POLYVIRT_CALL_TIMEOUT), else 3600.
     type: int
 """

@@ -11,14 +11,14 @@ class ModuleDocFragment:
 options:
   facets:
     description:
-      - What to read of each VM. Anything else may be null or empty in the result.
+      - Values to read of each VM. All other values may be null or empty in the result.
       - V(power) is always read. On platforms that report settings for one VM at a time, V(power) alone is much faster
         for many VMs.
       - V(list) alone is the fastest way to read names, IDs and power states of many VMs. On Proxmox VE, one request
         reads the whole cluster; names and power states are then up to about ten seconds old. On VirtualBox, no
         addresses are read. On other platforms it is the same as V(power). With other values, V(list) has no effect.
-      - V(counters) reads what each VM uses of its host. It needs no further call on libvirt, Proxmox VE, vmd and
-        Hyper-V, and reports nothing on VirtualBox and Vagrant.
+      - V(counters) reads the resources that each VM uses on its host. It needs no further call on libvirt, Proxmox VE,
+        vmd and Hyper-V, and reports nothing on VirtualBox and Vagrant.
     type: list
     elements: str
     choices: [list, power, config, addresses, snapshots, counters]

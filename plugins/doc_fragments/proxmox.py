@@ -55,7 +55,7 @@ options:
     type: path
   api_timeout:
     description:
-      - Seconds after which a single request is given up. At least 35, because the server itself takes up to 30.
+      - Timeout of a single request in seconds. At least 35, because the server itself takes up to 30.
       - If omitted, E(PROXMOX_API_TIMEOUT), else 35.
     type: int
 requirements:

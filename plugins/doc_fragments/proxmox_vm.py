@@ -12,7 +12,7 @@ options:
   # begin generated: options
   name:
     description:
-      - Name of the VM, or names of several that are treated alike.
+      - Name of the VM, or a list of names of VMs that get the same options.
       - Options that must be unique (O(id), a MAC address, a host port, O(disks[].source)) can be used with only
         one name.
       - At least one of O(name), O(id) and O(machines) is required.
@@ -30,9 +30,9 @@ options:
     description:
       - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
         O(id) or O(machines).
-      - A VM is deleted only if this collection has stored the fleet for this very VM, not for one that it was
-        copied from. The options of the task apply, such as O(delete_disks) and O(stop_mode), not those of
-        entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
+      - A VM is deleted only if its own ownership record contains the fleet; a record copied from another VM
+        does not count. The options of the task apply, such as O(delete_disks) and O(stop_mode), but not options
+        in entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
     type: bool
@@ -46,15 +46,16 @@ options:
   state:
     description:
       - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
-      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and the saved memory of a suspended one is
+        restored.
       - V(stopped) - the VM exists and is off.
       - V(paused) - the VM is frozen in memory. V(suspended) - its memory is saved to disk.
       - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it
         was off.
       - V(absent) - the VM does not exist. The form of its other options is checked, and they have no other
         effect.
-      - A VM is created only if the task sets what to create it from (O(image), O(clone), O(iso) or O(disks)).
-        Otherwise an unknown name is an error with every state but V(absent), which protects from typing errors.
+      - A VM is created only if the task sets its source (O(image), O(clone), O(iso) or O(disks)). Otherwise an
+        unknown name is an error with every state but V(absent), which protects from typing errors.
     type: str
     default: present
     choices: [present, started, stopped, paused, suspended, restarted, absent]
@@ -72,8 +73,8 @@ options:
     type: int
   timeout:
     description:
-      - Seconds that the task waits for one VM, all its waits together.
-      - It waits until somebody else's lock is released, until a change of the power state is complete, and
+      - Maximum number of seconds that the task waits for one VM in total.
+      - It waits until another client releases its lock, until a change of the power state is complete, and
         until the guest has an address or answers by SSH (O(wait_for)).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
         guest gets to shut down (O(stop_timeout)).
@@ -81,7 +82,7 @@ options:
     default: 300
   wait_for:
     description:
-      - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
+      - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
     type: str
@@ -119,10 +120,10 @@ options:
     choices: [disks, networks]
   on_failure:
     description:
-      - What happens to a new VM if the task fails after the VM was created, for example at its first start.
-        V(rollback) removes the VM. V(keep) keeps it for inspection.
+      - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
+        the VM. V(keep) keeps it for inspection.
       - If the creation itself fails, for example because a disk cannot be copied, the incomplete VM is removed
-        with both values. Only on Proxmox VE, V(keep) keeps it, too.
+        with both values. Exception - on Proxmox VE, V(keep) also keeps an incomplete VM.
       - After its first start, a VM is always kept.
     type: str
     default: rollback
@@ -146,7 +147,7 @@ options:
     type: bool
   nested_virtualization:
     description:
-      - Whether the guest can run VMs of its own.
+      - Whether the guest can run VMs.
     type: bool
   os_type:
     description:
@@ -176,8 +177,8 @@ options:
     elements: str
   fleet:
     description:
-      - Name of a group of VMs that belong together. It is stored with the VM. An empty string removes the VM
-        from it.
+      - Name of the group of VMs that the VM belongs to. It is stored with the VM. An empty string removes it
+        from the group.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
     type: str
   native:
@@ -250,7 +251,7 @@ options:
           - V(nat) - the network of the platform with address translation (NAT).
           - V(bridged) - bridged to an interface of the host (O(networks[].source)).
           - V(network) - a network by its name (O(networks[].source)).
-          - V(user) - unprivileged address translation; the guest can only reach out.
+          - V(user) - unprivileged address translation; the guest can only open connections.
         type: str
         choices: [nat, bridged, network, user]
       source:
@@ -366,7 +367,7 @@ options:
     description:
       - Storage for new disks and full clones. A new ISO image is stored there, too, if the storage accepts ISO images.
       - Existing disks are not moved there. The task fails if it lists an existing disk that is on another storage,
-        without a storage of its own in O(disks).
+        without its own storage in O(disks).
       - The disks of a linked clone are on the storage of their source; the task fails if nothing else is created here.
       - If omitted, V(local-lvm), V(local-zfs) or V(local) if the node has it for disks, else the storage with the most
         free space. Disks of a clone are created on the storage of their source.

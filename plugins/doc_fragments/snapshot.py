@@ -30,8 +30,8 @@ options:
       - V(present) - the snapshot exists. An existing one is not changed.
       - V(absent) - the snapshot does not exist. Its children are kept, unless O(children=true).
       - V(restored) - disks, settings, and the memory if the snapshot contains it, are restored. Data written since then
-        is lost. This is done in every run and always reports a change, because it cannot be known whether the disks
-        still have the same content.
+        is lost. Each run restores the snapshot and reports a change, because it is unknown whether the disks still have
+        the same content.
     type: str
     choices: [present, absent, restored]
     default: present
@@ -41,8 +41,8 @@ options:
     type: str
   include_memory:
     description:
-      - Whether a new snapshot of a running VM contains its memory, so that the VM continues from there after a restore.
-      - If omitted, the usual way of the platform. A VM that is off has no memory to save.
+      - Whether a new snapshot of a running VM contains its memory, so that the VM continues to run after a restore.
+      - If omitted, the default of the platform. A VM that is off has no memory to save.
     type: bool
   keep_last:
     description:
@@ -64,7 +64,7 @@ options:
     default: snapshot
   wait_for:
     description:
-      - What to wait for with O(state=restored), seen from the hypervisor's host.
+      - Condition to wait for with O(state=restored), checked from the hypervisor's host.
       - V(state) - the VM has its final power state. V(address) - it has an address that answers. V(ssh) - an SSH server
         answers. There is no waiting in check mode.
       - If the VM will not run after the restore, for example because it was off when the snapshot was taken, V(address)
@@ -74,8 +74,9 @@ options:
     default: state
   timeout:
     description:
-      - Seconds that the task waits for one VM, all its waits together - until somebody else's lock is released, until a
-        change of its power state is complete, until its guest has an address or answers by SSH (O(wait_for)).
+      - Maximum number of seconds that the task waits for one VM in total - until another client releases its lock,
+        until a change of its power state is complete, and until its guest has an address or answers by SSH
+        (O(wait_for)).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a guest
         gets to shut down.
     type: int

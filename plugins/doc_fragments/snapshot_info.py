@@ -12,7 +12,7 @@ options:
   # begin generated: options
   compare:
     description:
-      - Two points in the history of one VM to compare. Needs exactly one VM, which must exist.
+      - Two states of one VM to compare. Needs exactly one VM, which must exist.
     type: dict
     suboptions:
       from:

@@ -26,14 +26,14 @@ options:
   vagrantfile:
     description:
       - File name of the project's Vagrantfile, without a path.
-      - If omitted, V(Vagrantfile.polyvirt), a file beside your own; with O(managed=false), V(Vagrantfile) or
-        else V(vagrantfile).
+      - If omitted, V(Vagrantfile.polyvirt), a file in the same directory as your own Vagrantfile; with
+        O(managed=false), V(Vagrantfile) or else V(vagrantfile).
     type: str
   managed:
     description:
       - Whether the file O(vagrantfile) belongs to this collection. It is then written again at each change. If the file
         exists and this collection did not write it, the task fails and does not overwrite it.
-      - With V(false), the project is used as it is. Nothing is written to it. VMs are started, stopped, suspended,
+      - With V(false), no file of the project is written. VMs are started, stopped, suspended,
         restored and deleted, and options that describe a VM are rejected.
     type: bool
     default: true

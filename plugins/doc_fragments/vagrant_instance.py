@@ -12,7 +12,7 @@ options:
   # begin generated: options
   name:
     description:
-      - Name of the VM, or names of several that are treated alike.
+      - Name of the VM, or a list of names of VMs that get the same options.
       - At least one of O(name), O(id) and O(machines) is required.
     type: list
     elements: str
@@ -28,9 +28,9 @@ options:
     description:
       - Deletes the VMs that are in O(fleet), but that the task does not list. Needs O(fleet), and O(name),
         O(id) or O(machines).
-      - A VM is deleted only if this collection has stored the fleet for this very VM, not for one that it was
-        copied from. The options of the task apply, such as O(delete_disks) and O(stop_mode), not those of
-        entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
+      - A VM is deleted only if its own ownership record contains the fleet; a record copied from another VM
+        does not count. The options of the task apply, such as O(delete_disks) and O(stop_mode), but not options
+        in entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
     type: bool
@@ -43,7 +43,8 @@ options:
   state:
     description:
       - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
-      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and the saved memory of a suspended one is
+        restored.
       - V(stopped) - the VM exists and is off.
       - V(paused) - the VM is frozen in memory. V(suspended) - its memory is saved to disk.
       - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it
@@ -67,8 +68,8 @@ options:
     type: int
   timeout:
     description:
-      - Seconds that the task waits for one VM, all its waits together.
-      - It waits until somebody else's lock is released, until a change of the power state is complete, and
+      - Maximum number of seconds that the task waits for one VM in total.
+      - It waits until another client releases its lock, until a change of the power state is complete, and
         until the guest has an address or answers by SSH (O(wait_for)).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
         guest gets to shut down (O(stop_timeout)).
@@ -76,7 +77,7 @@ options:
     default: 300
   wait_for:
     description:
-      - What to wait for with O(state=started) and O(state=restarted), seen from the hypervisor's host.
+      - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
     type: str
@@ -114,10 +115,10 @@ options:
     choices: [disks, networks, port_forwards, shared_folders]
   on_failure:
     description:
-      - What happens to a new VM if the task fails after the VM was created, for example at its first start.
-        V(rollback) removes the VM. V(keep) keeps it for inspection.
+      - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
+        the VM. V(keep) keeps it for inspection.
       - If the creation itself fails, for example because a disk cannot be copied, the incomplete VM is removed
-        with both values. Only on Proxmox VE, V(keep) keeps it, too.
+        with both values. Exception - on Proxmox VE, V(keep) also keeps an incomplete VM.
       - After its first start, a VM is always kept.
     type: str
     default: rollback
@@ -146,8 +147,8 @@ options:
     elements: str
   fleet:
     description:
-      - Name of a group of VMs that belong together. It is stored with the VM. An empty string removes the VM
-        from it.
+      - Name of the group of VMs that the VM belongs to. It is stored with the VM. An empty string removes it
+        from the group.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
     type: str
   native:
@@ -207,7 +208,7 @@ options:
         type: str
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, by name.
+      - Ports of the host that are forwarded to the guest, by name.
     type: list
     elements: dict
     suboptions:

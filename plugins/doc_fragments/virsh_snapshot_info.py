@@ -12,7 +12,7 @@ options:
   # begin generated: options
   compare:
     description:
-      - Two points in the history of one VM to compare. Needs exactly one VM, which must exist.
+      - Two states of one VM to compare. Needs exactly one VM, which must exist.
     type: dict
     suboptions:
       from:
@@ -27,8 +27,8 @@ options:
       content:
         description:
           - Whether to compare the files on the disks as well as the settings. This takes minutes.
-          - Nothing is written to the disks. Copies may need free space beside them, which is checked first. The
-            copies are deleted at the end.
+          - Nothing is written to the disks. Copies may need free space in the same directory, which is checked
+            first. The copies are deleted at the end.
         type: bool
         default: false
       text:

@@ -12,7 +12,7 @@ options:
   # begin generated: options
   name:
     description:
-      - Name of the VM, or names of several that are treated alike.
+      - Name of the VM, or a list of names of VMs that get the same options.
       - At least one of O(name), O(id) and O(machines) is required.
     type: list
     elements: str
@@ -40,7 +40,8 @@ options:
   state:
     description:
       - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
-      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and the saved memory of a suspended one is
+        restored.
       - V(stopped) - the VM exists and is off.
       - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it
         was off.
@@ -56,7 +57,7 @@ options:
     choices: [force]
   timeout:
     description:
-      - Seconds that the task waits for one VM, all its waits together.
+      - Maximum number of seconds that the task waits for one VM in total.
     type: int
     default: 300
   allow_restart:
@@ -67,10 +68,10 @@ options:
     default: false
   on_failure:
     description:
-      - What happens to a new VM if the task fails after the VM was created, for example at its first start.
-        V(rollback) removes the VM. V(keep) keeps it for inspection.
+      - Action if the task fails after a new VM was created, for example at its first start. V(rollback) removes
+        the VM. V(keep) keeps it for inspection.
       - If the creation itself fails, for example because a disk cannot be copied, the incomplete VM is removed
-        with both values. Only on Proxmox VE, V(keep) keeps it, too.
+        with both values. Exception - on Proxmox VE, V(keep) also keeps an incomplete VM.
       - After its first start, a VM is always kept.
     type: str
     default: rollback
@@ -86,8 +87,8 @@ options:
     elements: str
   fleet:
     description:
-      - Name of a group of VMs that belong together. It is stored with the VM. An empty string removes the VM
-        from it.
+      - Name of the group of VMs that the VM belongs to. It is stored with the VM. An empty string removes it
+        from the group.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
     type: str
   native:

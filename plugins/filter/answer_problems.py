@@ -10,7 +10,7 @@ short_description: Check the values of an answer file for an unattended installa
 version_added: 0.1.0
 description:
   - Used by the role P(polyvirt.core.unattended_install#role), which checks all values before it writes a file.
-  - Rejects what an installer would reject or misread, and options that the installer does not have.
+  - Reports values that an installer would reject or misread, and options that the installer does not have.
 author:
   - polyvirt contributors (@polyvirt)
 options:
@@ -34,7 +34,7 @@ _value:
   description: One sentence for each problem, which begins with the name of the value. None contains a secret.
   type: list
   elements: str
-  sample: ["hostname: 'web_1' is invalid. Allowed: letters, digits and dashes (the domain is a value of its own)."]
+  sample: ["hostname: 'web_1' is invalid. Allowed: letters, digits and dashes (the domain is a separate value)."]
 """
 
 from ..plugin_utils.installs.answer_values import problems_of

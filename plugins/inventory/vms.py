@@ -46,7 +46,7 @@ options:
         description:
           - Where the info module runs. If omitted, on the controller.
           - The name of a host of the inventory, if it is listed before this file. Ansible reads the files of a
-            directory in alphabetical order. Its C(host_vars) and C(group_vars) are found beside this file.
+            directory in alphabetical order. Its C(host_vars) and C(group_vars) are in the directory of this file.
           - Or a dictionary with the variables of a connection, such as C(ansible_host) and C(ansible_user).
         type: raw
       options:
@@ -54,7 +54,7 @@ options:
           - Options of the info module of the platform.
           - Without C(facets), V([power, config, addresses]) is read. The
             L(guide,https://github.com/polyvirt/polyvirt.core/blob/main/docs/inventory.md#what-reading-costs) describes
-            what this costs on each platform.
+            the calls on each platform.
         type: dict
         default: {}
       prefix:
@@ -92,7 +92,7 @@ notes:
     VM with the name C(localhost), C(all), C(ungrouped) or the name in O(sources[].host).
   - Each host has the variables of the VM as its info module returns them, with the prefix C(polyvirt_), such as
     C(polyvirt_state), C(polyvirt_id), C(polyvirt_tags), C(polyvirt_addresses); and C(polyvirt_source). Their values are
-    never templates, whatever a guest reports.
+    never templates.
   - C(ansible_host) and C(ansible_port) are set if the platform reports how to reach the VM by SSH; C(ansible_user) and
     C(ansible_ssh_private_key_file) if the platform knows them (Vagrant). Set others with O(compose) or in
     C(group_vars).

@@ -47,7 +47,7 @@ attributes:
     platforms: posix
 options:
   timeout:
-    description: Seconds after which the guest is given up, including the time to connect. Reading takes more than one.
+    description: Seconds after which the task fails, including the time to connect. Reading takes more than one second.
     type: int
     default: 10
 notes:
@@ -57,7 +57,7 @@ notes:
 seealso:
   - plugin: polyvirt.core.vms
     plugin_type: inventory
-    description: Lists the VMs, with how to reach their guests.
+    description: Lists the VMs, with the connection variables of their guests.
   - module: polyvirt.core.vm_info
 """
 

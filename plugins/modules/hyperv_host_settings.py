@@ -14,8 +14,8 @@ description:
     Windows features and on clients as optional features, and sets default paths and virtual switches.
   - Options you omit are never changed, and switches that are not listed remain.
   - Hyper-V can be used only after a restart of the host. Without O(reboot), settings that need Hyper-V are listed in
-    RV(pending) until then, and the next run after the restart makes them.
-  - If the connection breaks off, the module waits for the host, reads it again, and does what remains.
+    RV(pending), and the next run after the restart applies them.
+  - If the connection breaks off, the module waits for the host, reads it again, and continues.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -38,7 +38,7 @@ attributes:
     platforms: windows
 options:
   management_tools:
-    description: Whether to install the graphical tools of Hyper-V, too. With V(false), they are left as they are.
+    description: Whether to install the graphical tools of Hyper-V, too. With V(false), they are not changed.
     type: bool
     default: false
   vm_path:
@@ -73,7 +73,7 @@ options:
       allow_management_os:
         description:
           - Whether the host itself uses the adapter of an external switch, too.
-          - If omitted, a new switch is shared with the host, and an existing one is left as it is.
+          - If omitted, a new switch is shared with the host, and an existing one is not changed.
         type: bool
       address:
         description:

@@ -35,8 +35,8 @@ options:
       - Name of the checkpoint. An existing one can also be selected by its ID, for example if two have the same name.
   include_memory:
     description:
-      - Whether a new checkpoint of a running VM contains its memory is decided by the type of the VM's checkpoints
-        (O(polyvirt.core.hyperv_vm#module:checkpoint_type)). Any other value than that is rejected.
+      - Whether a new checkpoint of a running VM contains its memory. The checkpoint type of the VM decides this
+        (O(polyvirt.core.hyperv_vm#module:checkpoint_type)); any other value is rejected.
 seealso:
   - module: polyvirt.core.hyperv_snapshot_info
   - module: polyvirt.core.hyperv_vm
@@ -150,8 +150,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -181,7 +181,7 @@ vms:
       sample:
         - description
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict
@@ -208,8 +208,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.hyperv.driver import make_driver
 from ..module_utils._drivers.hyperv.options import HYPERV
-from ..module_utils._drivers.hyperv.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

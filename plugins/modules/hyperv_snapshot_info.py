@@ -38,7 +38,7 @@ seealso:
 EXAMPLES = r"""
 - name: Read the checkpoints of all VMs
   polyvirt.core.hyperv_snapshot_info:
-  register: found
+  register: result
 
 - name: Show which settings have changed since a checkpoint
   polyvirt.core.hyperv_snapshot_info:
@@ -72,7 +72,7 @@ host:
         module), wrong_system (no Windows host).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -171,12 +171,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.hyperv.observe import make_observer
 from ..module_utils._drivers.hyperv.options import HYPERV
-from ..module_utils._drivers.hyperv.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(HYPERV, {}, make_reader)
+MODULE = snapshot_info_module(HYPERV, {}, make_observer)
 
 
 def main():

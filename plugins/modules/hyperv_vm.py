@@ -33,14 +33,14 @@ attributes:
 options:
   name:
     description:
-      - Name of the VM, or names of several that are treated alike.
+      - Name of the VM, or a list of names of VMs that get the same options.
       - Hyper-V compares names without regard to case. If several VMs have the name, the task fails and lists their IDs.
   id:
     description:
       - ID (GUID) of an existing VM.
   firmware:
     description:
-      - V(uefi) is a VM of generation 2, V(bios) one of generation 1. A new VM has V(uefi) by default.
+      - V(uefi) creates a VM of generation 2, V(bios) one of generation 1. A new VM has V(uefi) by default.
       - The generation of an existing VM can be changed only by creating it again (O(allow_recreate=true)).
   secure_boot:
     description:
@@ -57,8 +57,8 @@ options:
       - Memory, a multiple of 2M. With O(dynamic_memory=true), the memory at the start. A new VM has V(2G) by default.
   stop_mode:
     description:
-      - V(graceful) asks the guest, asks again every ten seconds, and fails after O(stop_timeout). It fails at once if
-        the shutdown service of the guest does not answer.
+      - V(graceful) asks the guest, asks again every ten seconds, and fails after O(stop_timeout). It fails immediately
+        if the shutdown service of the guest does not answer.
       - V(force) cuts the power. V(graceful_then_force) asks, and cuts the power after O(stop_timeout).
   iso:
     description:
@@ -69,7 +69,7 @@ options:
       - Slots are such as V(SCSI 0:1) and, for generation 1, V(IDE 0:0). Entries without a slot use SCSI 0:0, SCSI 0:1
         and so on. For VMs of generation 1 they are IDE 0:0 and IDE 0:1, then those of SCSI.
       - New files are created in O(storage_path). The formats V(vhdx) and V(vhd) grow as needed, V(vhdx-fixed) and
-        V(vhd-fixed) use their whole size at once. A new VM has one disk of 32G by default.
+        V(vhd-fixed) use their whole size from the beginning. A new VM has one disk of 32G by default.
       - Disks never shrink, and do not grow while the VM has checkpoints.
   networks:
     description:
@@ -91,7 +91,7 @@ options:
         are based on those of the source, which cannot be started as long as the clone exists.
   cloud_init:
     description:
-      - Data for cloud-init in the guest, written to a NoCloud seed ISO image in a DVD drive of its own. Used only when
+      - Data for cloud-init in the guest, written to a NoCloud seed ISO image in a separate DVD drive. Used only when
         the VM is created, and not compared later. The controller needs xorriso, genisoimage or mkisofs.
       - O(cloud_init.ip_config) needs O(networks[].mac), because Hyper-V chooses MAC addresses at the first start.
   native:
@@ -150,7 +150,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or Hyper-V cannot be used
   type: list
   elements: dict
@@ -364,8 +364,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -409,7 +409,7 @@ vms:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

@@ -68,7 +68,7 @@ host:
         module), wrong_system (no Windows host).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -271,8 +271,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:
@@ -296,12 +296,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.hyperv.observe import make_observer
 from ..module_utils._drivers.hyperv.options import HYPERV
-from ..module_utils._drivers.hyperv.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(HYPERV, {}, make_reader)
+MODULE = info_module(HYPERV, {}, make_observer)
 
 
 def main():

@@ -36,7 +36,7 @@ attributes:
     platforms: posix
 options:
   medium:
-    description: What to download, in the form of the entries of P(polyvirt.core.distribution#lookup).
+    description: The file to download, in the form of the entries of P(polyvirt.core.distribution#lookup).
     type: dict
     required: true
     suboptions:
@@ -56,7 +56,8 @@ options:
       checksums:
         description:
           - Name of the checksum file in the same directory, with SHA-256 or SHA-512 checksums.
-          - C(.treeinfo) is the list of an installable tree of the Red Hat family, which has those of its kernel.
+          - C(.treeinfo) is the file list of an installation tree of the Red Hat family, with the checksums of its
+            kernel.
         type: str
       signature:
         description: The signature of the vendor, if there is one.
@@ -81,7 +82,7 @@ options:
               - For V(signify), this file contains the checksums, too.
             type: str
           signs:
-            description: What is signed, the checksum file or the medium itself.
+            description: The signed file, which is the checksum file or the medium itself.
             type: str
             choices: [checksums, file]
             default: checksums

@@ -54,12 +54,12 @@ options:
     description:
       - Kind of the installer, as in the entries of P(polyvirt.core.distribution#lookup).
       - Errors, questions and steps of all kinds are recognized. Of V(windows), only the end is recognized.
-      - With V(manual), a user installs the VM. The end is the end of the VM.
+      - With V(manual), a user installs the VM. The installation ends when the VM is stopped.
     type: str
     choices: [alpine, autoinstall, kickstart, manual, openbsd, preseed, windows]
     required: true
   ends:
-    description: What the installer does with the VM at its end.
+    description: Power state of the VM when the installer has ended.
     type: str
     choices: [stop, restart]
     default: stop
@@ -67,7 +67,7 @@ options:
     description: File on the host with the output of the VM's first serial port. Required unless a user installs the VM.
     type: path
   timeout:
-    description: Seconds to wait. The VM is not changed if they are over, so that another task can continue to wait.
+    description: Seconds to wait. After that the VM is not changed, so that another task can continue to wait.
     type: int
     default: 7200
 seealso:

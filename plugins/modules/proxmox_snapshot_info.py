@@ -39,11 +39,11 @@ seealso:
 EXAMPLES = r"""
 - name: Read the snapshots of all VMs
   polyvirt.core.proxmox_snapshot_info:
-  register: found
+  register: result
 
 - name: Show VMs without snapshots
   ansible.builtin.debug:
-    msg: "{{ found.vms | rejectattr('snapshots') | map(attribute='name') }}"
+    msg: "{{ result.vms | rejectattr('snapshots') | map(attribute='name') }}"
 
 - name: Show which settings have changed since a snapshot
   polyvirt.core.proxmox_snapshot_info:
@@ -60,7 +60,7 @@ host:
   returned: success
   contains:
     available:
-      description: Whether a server that may be Proxmox VE was found.
+      description: Whether a server answers that may be Proxmox VE.
       type: bool
     configured:
       description: Whether Proxmox VE answers and can be used.
@@ -77,7 +77,7 @@ host:
         or the library).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:

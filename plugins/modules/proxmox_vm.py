@@ -42,23 +42,24 @@ options:
         not change.
   name:
     description:
-      - Name of the VM, or names of several that are treated alike. Must be valid as a DNS name.
+      - Name of the VM, or a list of names of VMs that get the same options. Must be valid as a DNS name.
       - Options that must be unique (O(id), a MAC address, O(disks[].source)) can be used with only one name.
       - At least one of O(name) and O(id) is required.
       - Proxmox VE allows several VMs with the same name; use O(id) to select one of them. If two tasks create a VM of
-        the same name at the same time, one of them gives way, so that only one VM exists in the end.
+        the same name at the same time, one of them withdraws, so that only one VM exists in the end.
   state:
     description:
       - V(present) - the VM exists as described. Its power state is not changed; a new VM stays off.
-      - V(started) - the VM exists and runs. A paused VM is resumed, and a suspended one gets its memory back.
+      - V(started) - the VM exists and runs. A paused VM is resumed, and the saved memory of a suspended one is
+        restored.
       - V(stopped) - the VM exists and is off.
       - V(paused) - the VM is frozen in memory. V(suspended) - its memory is saved to disk (hibernation of Proxmox VE).
         Proxmox VE locks a hibernated VM; its settings can be changed only after it was started.
       - V(restarted) - the VM is restarted once in every run, which always reports a change. It is started if it was
         off.
       - V(absent) - the VM does not exist. The form of its other options is checked, and they have no other effect.
-      - A VM is created only if the task sets what to create it from (O(image), O(clone), O(iso) or O(disks)). Otherwise
-        an unknown name is an error with every state but V(absent), which protects from typing errors.
+      - A VM is created only if the task sets its source (O(image), O(clone), O(iso) or O(disks)). Otherwise an unknown
+        name is an error with every state but V(absent), which protects from typing errors.
   stop_mode:
     description:
       - V(graceful) asks the guest to shut down, through its agent or the power button, asks again every ten seconds,
@@ -83,13 +84,13 @@ options:
       - Firmware of the VM. V(uefi) is OVMF, with an EFI disk that is created for it. A new VM has V(bios) by default.
   secure_boot:
     description:
-      - Whether the EFI disk contains the keys for secure boot. It is chosen together with O(firmware=uefi).
+      - Whether the EFI disk contains the keys for secure boot. It can be set only together with O(firmware=uefi).
   tpm:
     description:
       - Whether the VM has an emulated TPM 2.0. When the TPM is removed, its content is deleted.
   nested_virtualization:
     description:
-      - Whether the guest can run VMs of its own. With V(true), the CPU type is V(host).
+      - Whether the guest can run VMs. With V(true), the CPU type is V(host).
   description:
     description:
       - Notes of the VM. This collection adds a last line for its own use, which the web interface does not show.
@@ -108,7 +109,7 @@ options:
       - O(disks[].source) is an existing volume, such as V(local-lvm:vm-105-disk-1). A volume of another existing VM is
         rejected, because it would be deleted with that VM. O(disks[].format) can be other than V(raw) only on storages
         that store files.
-      - On a running VM, disks of SCSI and VirtIO are attached and detached at once. Drive options such as discard,
+      - On a running VM, disks of SCSI and VirtIO are attached and detached immediately. Drive options such as discard,
         iothread, ssd and cache are set with O(native), such as V(scsi0=discard=on).
   networks:
     description:
@@ -243,7 +244,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or Proxmox VE cannot be used
   type: list
   elements: dict
@@ -470,8 +471,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -515,7 +516,7 @@ vms:
         - path: local:iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

@@ -59,7 +59,7 @@ host:
   returned: success
   contains:
     available:
-      description: Whether a server that may be Proxmox VE was found.
+      description: Whether a server answers that may be Proxmox VE.
       type: bool
     configured:
       description: Whether Proxmox VE answers and can be used.
@@ -76,7 +76,7 @@ host:
         or the library).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -292,8 +292,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:

@@ -13,11 +13,11 @@ description:
   - Creates, changes, starts, stops, suspends and deletes Vagrant VMs in a project directory.
   - The module writes and uses its own Vagrantfile, and never changes yours. With O(managed=false) it controls the VMs
     of your own Vagrantfile.
-  - Options you set are enforced on existing VMs, too; if that is impossible, the task fails and says why. The box
-    decides about options you omit.
+  - Options you set are enforced on existing VMs, too; if that is impossible, the task fails and says why. Options you
+    omit have the values of the box.
   - A VM that is defined and was never started is V(stopped) and has no ID. It is created at its first start, which may
     have to download the box first.
-  - A changed setting is written at once and takes effect at the next start (C(restart_required));
+  - A changed setting is written immediately and takes effect at the next start (C(restart_required));
     O(allow_restart=true) is the permission to restart the VM. Settings that Vagrant applies only when it creates a VM
     are rejected for an existing one, unless O(allow_recreate=true) is set, which deletes the VM and creates it again.
     Without it, nothing is ever destroyed to change a VM.
@@ -41,11 +41,12 @@ attributes:
 options:
   name:
     description:
-      - Name of the VM in its project, or names of several that are treated alike. Letters, digits, V(_), V(.) and V(-).
+      - Name of the VM in its project, or a list of names of VMs that get the same options. Letters, digits, V(_), V(.)
+        and V(-).
       - Options that must be unique (O(id), a MAC address, a host port) can be used with only one name.
       - At least one of O(name) and O(id) is required.
-      - A name that is the beginning of another VM's number in Vagrant's own list, as V(db) may be, is rejected, because
-        Vagrant would use that VM.
+      - Vagrant reads a name that consists of hexadecimal digits, such as V(db), as the beginning of a VM's ID in its
+        own list. If such a VM exists, the name is rejected, because Vagrant would use that VM.
   id:
     description:
       - ID of one VM at its provider. Only VMs that were started once have an ID.
@@ -57,7 +58,7 @@ options:
       - V(restarted) - the VM is restarted once in every run.
       - V(paused) - the VM is frozen in memory, which Vagrant does with V(libvirt) and V(hyperv). V(suspended) - its
         memory is saved to disk, with V(virtualbox) and V(vmware_desktop).
-      - V(absent) - the VM and its definition do not exist, nor anything that only this VM needed.
+      - V(absent) - the VM and its definition do not exist, nor files that only this VM needed.
       - A new VM needs O(box) or O(os_type). With O(managed=false), a VM that is defined but not created is created by
         every state but V(absent).
   stop_mode:
@@ -75,10 +76,10 @@ options:
       - Vagrant always deletes the disk together with its VM. V(none) is rejected if that would happen.
   cpus:
     description:
-      - Number of virtual CPUs. If omitted, the box decides.
+      - Number of virtual CPUs. If omitted, the value of the box.
   memory:
     description:
-      - Memory of the VM in whole MiB. If omitted, the box decides.
+      - Memory of the VM in whole MiB. If omitted, the value of the box.
       - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
   os_type:
     description:
@@ -102,7 +103,7 @@ options:
         switch O(networks[].source). Proxmox accepts only NICs of this type. Both accept no address and no MAC address.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, by name. Each one needs O(port_forwards[].host_port).
+      - Ports of the host that are forwarded to the guest, by name. Each one needs O(port_forwards[].host_port).
       - Not supported with Hyper-V and Proxmox. With libvirt, V(udp) is not supported.
   shared_folders:
     description:
@@ -204,7 +205,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or Vagrant cannot be used
   type: list
   elements: dict
@@ -415,8 +416,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -455,7 +456,7 @@ vms:
           description: Why it was not deleted.
           type: str
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

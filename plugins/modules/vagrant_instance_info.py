@@ -73,7 +73,7 @@ host:
       description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
       type: str
     capabilities:
-      description: What this platform can do with the providers of these VMs, or null.
+      description: Features of this platform with the providers of these VMs, or null.
       type: dict
       contains:
         states:
@@ -273,8 +273,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:
@@ -301,12 +301,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.vagrant.observe import make_observer
 from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
-from ..module_utils._drivers.vagrant.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VAGRANT, CONNECTION, make_reader, with_health=True)
+MODULE = info_module(VAGRANT, CONNECTION, make_observer, with_health=True)
 
 
 def main():

@@ -154,8 +154,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -185,7 +185,7 @@ vms:
       sample:
         - description
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict
@@ -212,8 +212,8 @@ diff:
 # end generated
 """
 
+from ..module_utils._drivers.vagrant.driver import make_driver
 from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
-from ..module_utils._drivers.vagrant.snapshot_driver import make_driver
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.snapshots import snapshot_module
 

@@ -41,7 +41,7 @@ EXAMPLES = r"""
 - name: Read the snapshots of all VMs of a project
   polyvirt.core.vagrant_snapshot_info:
     project_dir: /srv/vagrant/web
-  register: found
+  register: result
 
 - name: Show which settings have changed since a snapshot
   polyvirt.core.vagrant_snapshot_info:
@@ -74,7 +74,7 @@ host:
       description: Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.
       type: str
     capabilities:
-      description: What this platform can do with the providers of these VMs, or null.
+      description: Features of this platform with the providers of these VMs, or null.
       type: dict
       contains:
         states:
@@ -172,12 +172,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.vagrant.observe import make_observer
 from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
-from ..module_utils._drivers.vagrant.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(VAGRANT, CONNECTION, make_reader)
+MODULE = snapshot_info_module(VAGRANT, CONNECTION, make_observer)
 
 
 def main():

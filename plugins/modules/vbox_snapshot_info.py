@@ -39,11 +39,11 @@ seealso:
 EXAMPLES = r"""
 - name: Read the snapshots of all VMs
   polyvirt.core.vbox_snapshot_info:
-  register: found
+  register: result
 
 - name: Show VMs without snapshots
   ansible.builtin.debug:
-    msg: "{{ found.vms | rejectattr('snapshots') | map(attribute='name') }}"
+    msg: "{{ result.vms | rejectattr('snapshots') | map(attribute='name') }}"
 
 - name: Show which settings have changed since a snapshot
   polyvirt.core.vbox_snapshot_info:
@@ -77,7 +77,7 @@ host:
         6.1), no_driver (the kernel module is missing; VMs can be listed, but not started).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:

@@ -15,9 +15,8 @@ description:
     task fails and says why.
   - Most settings can be changed only while the VM is off. O(allow_restart=true) is the permission to stop a running VM
     and to start it again for them. Tags, port forwards, the ISO image in a drive, disks at a free SATA port and the
-    network of a NIC change at once.
-  - A VM is looked up by its name once and then addressed by its UUID, so that a name that looks like something else
-    never affects another VM.
+    network of a NIC change immediately.
+  - The name of a VM is resolved once; after that, the VM is addressed by its UUID.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -47,8 +46,8 @@ options:
         V(debian), V(fedora), V(freebsd), V(gentoo), V(linux), V(netbsd), V(openbsd), V(opensuse), V(oracle), V(other),
         V(redhat), V(rhel), V(rocky), V(solaris), V(ubuntu), V(windows10), V(windows11), V(windows2016), V(windows2019)
         and V(windows2022).
-      - A new VM has V(Linux26_64) by default. The type determines what VirtualBox emulates by default; nothing is
-        installed.
+      - A new VM has V(Linux26_64) by default. The type determines which hardware VirtualBox emulates by default;
+        nothing is installed.
   firmware:
     description:
       - Firmware of the VM. A new VM has V(bios) by default. VMs with 32-bit EFI are reported as V(uefi).
@@ -57,7 +56,7 @@ options:
       - Whether the VM has an emulated TPM 2.0. Needs VirtualBox 7.0. Its content is deleted with the VM.
   nested_virtualization:
     description:
-      - Whether the guest can run VMs of its own. VirtualBox accepts the setting even if the host's CPU does not support
+      - Whether the guest can run VMs. VirtualBox accepts the setting even if the host's CPU does not support
         it; the VM then does not start.
   autostart:
     description:
@@ -86,7 +85,7 @@ options:
         V(network) is a NAT network by its name. V(internal) is an internal network by its name (default V(intnet)),
         which is created by its first use. V(bridged) needs an interface of the host, V(hostonly) a host-only interface.
       - O(networks[].model) is the NIC type of VirtualBox, such as V(82540EM), V(82545EM), V(Am79C973) or V(virtio).
-      - On a running VM, a NIC can be moved to another network at once. All other changes need the VM to be off.
+      - On a running VM, a NIC can be moved to another network immediately. All other changes need the VM to be off.
   port_forwards:
     description:
       - Ports of the host that lead into the guest, by name, on the first NIC of the type V(nat). They are added,
@@ -219,7 +218,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or VirtualBox cannot be used
   type: list
   elements: dict
@@ -436,8 +435,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -481,7 +480,7 @@ vms:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

@@ -11,7 +11,7 @@ short_description: List and compare snapshots of libvirt VMs
 version_added: 0.1.0
 description:
   - Returns the snapshots of libvirt VMs, and those in their images that libvirt does not know.
-  - Returns what differs between two snapshots, or between a snapshot and the VM as it is now - settings, and if
+  - Returns the differences between two snapshots, or between a snapshot and the VM as it is now - settings, and if
     requested, the files on the disks.
   - Does not fail if libvirt is missing; RV(host) then contains the reason.
 author:
@@ -39,7 +39,7 @@ notes:
   - For a suspended VM, and for a snapshot of a running VM, files are compared as the guest had written them to its
     disk. Data that was only in its memory is not included.
   - The size of a disk at the time of a snapshot is not known, so sizes are never reported as different.
-  - While files are compared, copies of the content of internal snapshots are stored beside the disks, in a directory
+  - While files are compared, copies of the content of internal snapshots are stored next to the disks, in a directory
     that only the task's user can enter. If a run is killed, this directory may remain; the next run deletes it.
 seealso:
   - module: polyvirt.core.virsh_snapshot
@@ -49,11 +49,11 @@ seealso:
 EXAMPLES = r"""
 - name: Read the snapshots of all VMs
   polyvirt.core.virsh_snapshot_info:
-  register: found
+  register: result
 
 - name: Show VMs without snapshots
   ansible.builtin.debug:
-    msg: "{{ found.vms | rejectattr('snapshots') | map(attribute='name') }}"
+    msg: "{{ result.vms | rejectattr('snapshots') | map(attribute='name') }}"
 
 - name: Show which settings have changed since a snapshot
   polyvirt.core.virsh_snapshot_info:
@@ -91,12 +91,12 @@ host:
       description: Explanation of these values, and what to do if libvirt cannot be used.
       type: str
     why:
-      description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may not be
-        installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) - libvirt does
+      description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not on PATH, and may not
+        be installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) - libvirt does
         not answer.
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -254,12 +254,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.virsh.observe import make_observer
 from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT
-from ..module_utils._drivers.virsh.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import snapshot_info_module
 
-MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_reader)
+MODULE = snapshot_info_module(LIBVIRT, CONNECTION, make_observer)
 
 
 def main():

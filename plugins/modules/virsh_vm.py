@@ -16,8 +16,8 @@ description:
   - An existing VM is changed by editing its own definition. MAC addresses, device addresses and devices that the task
     does not mention are kept.
   - On a running VM, changes to disks on the virtio and SCSI buses, NICs, ISO images, the description and the tags take
-    effect at once, and so do CPUs and memory up to O(max_cpus) and O(max_memory). All other changes are stored for the
-    next start, and are listed in RV(vms[].restart_required) until then.
+    effect immediately, and so do CPUs and memory up to O(max_cpus) and O(max_memory). All other changes are stored for
+    the next start, and are listed in RV(vms[].restart_required) until then.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -48,20 +48,20 @@ options:
       - If omitted, a new VM has one NIC on the default network of the platform; with an empty list, it has none.
       - The type V(nat) is the libvirt network V(default), unless another one is named. The type V(internal) needs the
         name of an isolated network.
-      - On a running VM, a NIC is added at once, removed as soon as the guest releases it, and moved to another source
-        at once. Changes to the type, the model and the address of a NIC take effect at the next start, and so do all
-        changes to a NIC if its running and stored settings already differ.
+      - On a running VM, a NIC is added immediately, removed as soon as the guest releases it, and moved to another
+        source immediately. Changes to the type, the model and the address of a NIC take effect at the next start, and
+        so do all changes to a NIC if its running and stored settings already differ.
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
-      - On a running VM, CPUs are added at once, up to O(max_cpus); the guest may have to bring them online. A lower
-        number takes effect at the next start.
+      - On a running VM, CPUs are added immediately, up to O(max_cpus); in some guests they must be enabled manually. A
+        lower number takes effect at the next start.
   memory:
     description:
       - Memory of the VM. A new VM has 2 GiB by default.
       - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
-      - On a running VM, the change is made at once, up to O(max_memory). It is a request to the guest, which returns
-        memory when it can; the task does not wait for that.
+      - On a running VM, the change is made immediately, up to O(max_memory). It is a request to the guest, which
+        returns memory when it can; the task does not wait for that.
   disks:
     description:
       - Disks by slot. Other disks of the VM are not changed, unless O(purge) contains V(disks).
@@ -87,7 +87,7 @@ options:
       - Its content is deleted with the VM.
   nested_virtualization:
     description:
-      - Whether the guest can run VMs of its own. Needs KVM; V(true) also needs the parameter C(nested) of the host's
+      - Whether the guest can run VMs. Needs KVM; V(true) also needs the parameter C(nested) of the host's
         kernel module C(kvm_intel) or C(kvm_amd).
   display:
     description:
@@ -103,7 +103,7 @@ options:
       - A VM cannot start while its disks have linked clones. Linked clones of a snapshot need an external snapshot.
   port_forwards:
     description:
-      - Ports of the host that lead into the guest, by name. A new one needs O(port_forwards[].host_port).
+      - Ports of the host that are forwarded to the guest, by name. A new one needs O(port_forwards[].host_port).
       - They are provided by passt on the first NIC of the type V(user), from the next start of the VM on. Not supported
         before libvirt 9.2, and on VMs without such a NIC.
   shared_folders:
@@ -201,7 +201,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or libvirt cannot be reached
   type: list
   elements: dict
@@ -423,8 +423,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -468,7 +468,7 @@ vms:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

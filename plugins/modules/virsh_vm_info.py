@@ -64,12 +64,12 @@ host:
       description: Explanation of these values, and what to do if libvirt cannot be used.
       type: str
     why:
-      description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may not be
-        installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) - libvirt does
+      description: Null, or why libvirt cannot be used. V(not_on_path) - the command is not on PATH, and may not
+        be installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) - libvirt does
         not answer.
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -281,8 +281,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:
@@ -306,12 +306,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.virsh.observe import make_observer
 from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT
-from ..module_utils._drivers.virsh.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(LIBVIRT, CONNECTION, make_reader)
+MODULE = info_module(LIBVIRT, CONNECTION, make_observer)
 
 
 def main():

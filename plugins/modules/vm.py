@@ -52,7 +52,7 @@ attributes:
 options:
   machines:
     description:
-      - An entry can have a C(platform) of its own, and C(options) of this platform. O(options) of the task apply to
+      - An entry can have its own C(platform), and C(options) of this platform. O(options) of the task apply to
         VMs of O(platform) only.
 notes:
   - With VMs on several platforms, each platform is read twice, once before the first change on any of them.
@@ -106,7 +106,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or the platform cannot be used
   type: list
   elements: dict
@@ -324,8 +324,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -369,7 +369,7 @@ vms:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

@@ -81,7 +81,7 @@ host:
       description: Null, or why the platform cannot be used, such as V(not_responding).
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -288,8 +288,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:

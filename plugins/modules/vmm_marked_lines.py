@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vmm_marked_lines
-short_description: Maintain marked lines in a configuration file of a host with vmd
+short_description: Maintain a block of lines in a configuration file of a host with vmd
 version_added: 0.1.0
 description:
-  - Used by the roles P(polyvirt.core.vmm_host#role) and P(polyvirt.core.vmm_network#role). It adds lines to a file such
-    as C(/etc/vm.conf) or C(/etc/pf.conf), between the comments C(# BEGIN polyvirt.core NAME) and
-    C(# END polyvirt.core NAME). All other bytes of the file, its mode and its owner are kept.
-  - A new version of the file is validated beside the old one, and then replaces it in one step. A file that is invalid
-    already is reported and not changed.
+  - Used by the roles P(polyvirt.core.vmm_host#role) and P(polyvirt.core.vmm_network#role). It adds a block of lines to
+    a file such as C(/etc/vm.conf) or C(/etc/pf.conf), between the comments C(# BEGIN polyvirt.core NAME) and C(# END
+    polyvirt.core NAME). All other bytes of the file, its mode and its owner are kept.
+  - A new version of the file is validated before it replaces the old one in one step. A file that is invalid already is
+    reported and not changed.
   - If the program that reads the file fails with the new version, the old version is restored.
   - Takes the same lock as M(polyvirt.core.vmm_vm), so that no task overwrites the changes of another one.
 author:
@@ -34,7 +34,7 @@ attributes:
     details: Validates the file as it is. A new version is validated only when it is written.
   diff_mode:
     support: full
-    details: Shows the marked lines.
+    details: Shows the block.
   platform:
     platforms: OpenBSD
 options:
@@ -43,12 +43,12 @@ options:
     type: path
     required: true
   name:
-    description: Name of the marked lines; a file can have lines of several names.
+    description: Name of the block; a file can have several blocks.
     type: str
     choices: [host, network]
     required: true
   lines:
-    description: The lines. An empty list removes the marked lines.
+    description: Lines of the block. An empty list removes the block.
     type: list
     elements: str
     default: []
@@ -59,14 +59,14 @@ options:
     default: []
   apply:
     description:
-      - Command that has a program read the file. C({path}) stands for the file, C({lines}) for a temporary file with
-        O(lines) alone.
-      - It runs when the lines have changed, when an interrupted task has not run it, or when O(in_force=false).
+      - Command that makes a program read the file again. C({path}) stands for the file, C({lines}) for a temporary file
+        with O(lines) alone.
+      - It runs if the lines have changed, if an interrupted task has not run it, or with O(in_force=false).
     type: list
     elements: str
     default: []
   in_force:
-    description: Whether the program still knows the lines that it has read.
+    description: Whether the lines are in effect in the running program.
     type: bool
     default: true
   defer:
@@ -100,7 +100,7 @@ pending:
   returned: success
   type: bool
 diff:
-  description: The lines between the marks, before and after the task.
+  description: The lines of the block, before and after the task.
   returned: success
   type: dict
   contains:

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Used by the roles P(polyvirt.core.vmm_host#role) and P(polyvirt.core.vmm_network#role). It reads the interfaces,
     routes, packet filter, DHCP server and switches of the host.
-  - With O(network), it also reports whether such a network of VMs can be set up, and what is missing for it.
+  - With O(network), it also reports whether such a network of VMs can be set up, and which requirements are missing.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -37,7 +37,7 @@ options:
     type: dict
     suboptions:
       state:
-        description: Whether the network is wanted.
+        description: V(present) if the network must exist.
         type: str
         choices: [present, absent]
         default: present
@@ -97,7 +97,7 @@ options:
             type: str
             required: true
       filter:
-        description: Whether pf has to see what guests send to each other.
+        description: Whether pf must see packets between guests.
         type: bool
         default: false
 seealso:
@@ -184,7 +184,7 @@ dhcpd:
       description: Its flags, which are the names of its interfaces.
       type: str
     serves_others:
-      description: Whether dhcpd.conf has subnets outside of the marked lines of the role.
+      description: Whether dhcpd.conf has subnets outside of the block that the role manages.
       type: bool
 vmd_running:
   description: Whether vmd answers.
@@ -218,15 +218,15 @@ switch_users:
       type: list
       elements: str
 own_switch:
-  description: Whether vm.conf has the marked lines of the role.
+  description: Whether vm.conf has the block that the role manages.
   returned: success
   type: bool
 own_forwarding:
-  description: Whether sysctl.conf has the marked lines of the role.
+  description: Whether sysctl.conf has the block that the role manages.
   returned: success
   type: bool
 forwarding_elsewhere:
-  description: Whether sysctl.conf turns on forwarding outside of the marked lines of the role.
+  description: Whether sysctl.conf turns on forwarding outside of the block that the role manages.
   returned: success
   type: bool
 vms:
@@ -289,7 +289,7 @@ lan_networks:
   type: list
   elements: str
 switch_elsewhere:
-  description: Whether vm.conf defines the switch outside of the marked lines of the role.
+  description: Whether vm.conf defines the switch outside of the block that the role manages.
   returned: with O(network)
   type: bool
 problems:

@@ -11,14 +11,15 @@ short_description: Manage virtual machines of OpenBSD's vmd
 version_added: 0.1.0
 description:
   - Creates, changes, starts, stops and deletes VMs of OpenBSD's own hypervisor, vmm(4) and vmd(8), with C(vmctl).
-  - VMs are defined in vm.conf, between two marked lines. All other lines of the file stay as they are. Each new version
-    of the file is checked with C(vmd -n) before it replaces the old one, which is restored if vmd rejects it.
+  - VMs are defined in a block of vm.conf that this collection manages. All other lines of the file are not changed.
+    Each new version of the file is checked with C(vmd -n) before it replaces the old one, which is restored if vmd
+    rejects it.
   - Options you omit are never changed. Options you set are enforced on existing VMs, too; if that is impossible, the
     task fails and says why.
-  - vmd changes nothing on a running VM. Changed settings wait in vm.conf for its next start by this module;
+  - vmd changes nothing on a running VM. Changed settings are stored in vm.conf until its next start by this module;
     RV(vms[].restart_required) lists them. O(allow_restart=true) is the permission to restart the VM for them.
   - After a change, vmd has to read the whole file, and then starts all VMs that are enabled. VMs that were stopped are
-    stopped again at once; RV(vms[].steps) names them.
+    stopped again immediately; RV(vms[].steps) names them.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -37,7 +38,7 @@ attributes:
 options:
   name:
     description:
-      - Name of the VM, or names of several that are treated alike.
+      - Name of the VM, or a list of names of VMs that get the same options.
       - At most 63 letters, digits, dots, hyphens and underscores, with a letter or digit first. A name of digits only
         is rejected.
   cpus:
@@ -52,7 +53,7 @@ options:
   stop_mode:
     description:
       - V(graceful) asks the guest (see O(guest_shutdown)), asks again every ten seconds, and fails after
-        O(stop_timeout). V(force) ends the VM at once. V(graceful_then_force) asks, and ends the VM after
+        O(stop_timeout). V(force) ends the VM immediately. V(graceful_then_force) asks, and ends the VM after
         O(stop_timeout).
       - vmd itself ends a VM 123 seconds after it was asked.
   stop_timeout:
@@ -71,8 +72,8 @@ options:
     description:
       - NICs by position, at most four; the first entry is the first NIC. Omitted keys are not changed, and a NIC keeps
         its MAC address, which is fixed from the start.
-      - V(nat) is a local interface of vmd - the guest gets its address from vmd. It reaches other networks if the host
-        forwards and translates (role P(polyvirt.core.vmm_network#role)).
+      - V(nat) is a local interface of vmd - the guest gets its address from vmd. It reaches other networks if IP
+        forwarding and address translation are enabled on the host (role P(polyvirt.core.vmm_network#role)).
       - V(network) is connected to the switch of vm.conf that O(networks[].source) names.
       - If omitted, a new VM has one NIC of the type V(nat); with an empty list, it has none.
   image:
@@ -166,7 +167,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or vmd does not answer
   type: list
   elements: dict
@@ -376,8 +377,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -421,7 +422,7 @@ vms:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

@@ -38,7 +38,7 @@ EXAMPLES = r"""
   become: true
   register: vmd
 
-- name: Show what is missing for VMs on this host
+- name: Show which requirements for VMs this host does not meet
   ansible.builtin.debug:
     msg: "{{ vmd.host.message }}"
 
@@ -71,7 +71,7 @@ host:
       description: Null, or why vmd cannot be used - not_on_path, not_responding.
       type: str
     capabilities:
-      description: What this platform can do, or null.
+      description: Features of this platform, or null.
       type: dict
       contains:
         states:
@@ -285,8 +285,8 @@ vms:
       sample:
         - memory
     counters:
-      description: What the VM uses of its host. A value that the platform does not report, or only for running
-        VMs, is null.
+      description: Resources that the VM uses on its host. A value that the platform does not report, or only for
+        running VMs, is null.
       type: dict
       returned: if O(facets) contains V(counters)
       contains:
@@ -310,12 +310,12 @@ vms:
 # end generated
 """
 
+from ..module_utils._drivers.vmm.observe import make_observer
 from ..module_utils._drivers.vmm.options import CONNECTION, VMM
-from ..module_utils._drivers.vmm.reader import make_reader
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VMM, CONNECTION, make_reader)
+MODULE = info_module(VMM, CONNECTION, make_observer)
 
 
 def main():

@@ -61,14 +61,14 @@ options:
         stopped. Needs WSL 2.4.4 or later.
   image:
     description:
-      - What to create the distribution from. Used only when it is created, and not compared later.
+      - Source of the distribution. Used only when it is created, and not compared later.
       - A path on the host of a tarball, of a C(.vhdx) file, which is copied, or of a C(.wsl) file; or a name of the
         list C(wsl --list --online), such as V(Debian). The last two need WSL 2.4.4 or later.
   clone:
     description:
       - Another distribution to create this one from. Used only when it is created.
       - The source is exported and imported. If it runs, it is stopped for the export and started again. The clone has
-        the same users and settings, and an ID of its own.
+        the same users and settings, and a new ID.
   native:
     description:
       - Keys of C(/etc/wsl.conf) without an option here, such as V(automount.options) or V(network.hostname). A key with
@@ -123,7 +123,7 @@ RETURN = r"""
 vms:
   description:
     - One entry for each name, in the order of O(name); in check mode, as it would be after the task.
-    - An entry always has all keys. What is not known, or does not exist, is null or empty.
+    - An entry always has all keys. Unknown and missing values are null or empty.
   returned: unless the options are wrong in form, or WSL cannot be used
   type: list
   elements: dict
@@ -321,8 +321,8 @@ vms:
               description: Value after; null if it is removed.
               type: raw
             cost:
-              description: V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the
-                VM must be stopped. V(destructive) - the VM must be created again.
+              description: V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) -
+                the VM must be stopped. V(destructive) - the VM must be created again.
               type: str
         cost:
           description: The highest cost of its changes.
@@ -366,7 +366,7 @@ vms:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
 diff:
-  description: What differs before and after the task. One entry for each VM that was changed, or would be in check
+  description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
   type: list
   elements: dict

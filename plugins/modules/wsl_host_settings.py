@@ -16,7 +16,7 @@ description:
     and so does its encoding (UTF-8, or UTF-16LE with a byte order mark). With any other encoding, the task fails.
   - The default version and C(.wslconfig) belong to the user of the connection. The features and the package of WSL are
     those of the host.
-  - New features can be used only after a restart of the host. Without O(reboot), what needs them is listed in
+  - New features can be used only after a restart of the host. Without O(reboot), settings that need them are listed in
     RV(pending) until then, and the next run after the restart does it.
 author:
   - polyvirt contributors (@polyvirt)

@@ -121,7 +121,7 @@ other_cores() {
     local oldest next python
     oldest=$(oldest_environment) || return
     if ! python=$(find_python 3.14 3.13 2>/dev/null); then
-        say "   NOTE: tests of masking run without ansible-core 2.22, which needs Python 3.13; none is here"
+        say "   NOTE: tests of several ansible-cores run without 2.22, which needs Python 3.13; none is here"
         echo "$oldest"
         return
     fi

@@ -1,10 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create the tables of docs/errors.md: each error message of the plugins, and what to do."""
+"""Create the tables of docs/errors.md: error messages of the plugins and of the platforms, and what to do.
+
+A message that begins with an option is not listed: it names what to change.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 
 from lib.messages import fixed_letters, messages
@@ -12,7 +16,7 @@ from lib.messages import fixed_letters, messages
 #: {heading: (prefixes of paths below module_utils/, guide with more information)}. A message is listed under the first
 #: heading with a matching prefix; the last heading matches all.
 AREAS = {
-    "libvirt": (("_drivers/virsh", "_tools/virsh"), "libvirt.md#troubleshooting"),
+    "libvirt": (("_drivers/virsh", "_tools/virsh", "_tools/qemu_img"), "libvirt.md#troubleshooting"),
     "VirtualBox": (("_drivers/vbox", "_tools/vbox"), "virtualbox.md#troubleshooting"),
     "Vagrant": (("_drivers/vagrant", "_tools/vagrant", "_tools/ruby"), "vagrant.md#troubleshooting"),
     "Proxmox VE": (("_drivers/proxmox", "_tools/proxmox", "_ports/proxmox"), "proxmox.md#troubleshooting"),
@@ -24,23 +28,46 @@ AREAS = {
     "Installation media": (("_media",), "installs.md"),
     "All platforms": (("",), None),
 }
+#: An option at the beginning of a message, such as ``disks.<slot>.size: ``.
+_OPTION = re.compile(r"(<[^>]*>|[\w.\[\]-])+: ")
+#: The tables of the errors of other programs: rows (texts, remedy), see remedies.py.
+_TABLES = ("REMEDIES", "UNREACHABLE")
 
 
 def catalogue_lines(checkout):
-    """Return a section with a table for each area; "All platforms" is the first."""
+    """Return a section for each area, with the platform's own errors and the messages; "All platforms" is the first."""
     by_area = {heading: {} for heading in AREAS}
+    of_platform = {heading: [] for heading in AREAS}
     for message in messages(checkout):
-        by_area[_area(message.path)].setdefault(message.text, set()).add(message.remedy)
+        if not _OPTION.match(message.text):
+            by_area[_area(message.path)].setdefault(message.text, set()).add(message.remedy)
+    for path, rows in _tool_errors(checkout):
+        of_platform[_area(path)] += rows
     lines = [""]
     for heading in sorted(by_area, key=lambda one: (one != "All platforms", list(AREAS).index(one))):
         lines += [f"## {heading}", ""]
         guide = AREAS[heading][1]
         if guide:
             lines += [f"See also [the guide]({guide}).", ""]
+        if of_platform[heading]:
+            lines += ["| error of the platform | what to do |", "|---|---|"]
+            lines += [
+                f"| {', '.join(map(_code, texts))} | {_plain(remedy)} |" for texts, remedy in of_platform[heading]
+            ]
+            lines.append("")
         lines += ["| message | what to do |", "|---|---|"]
         lines += [_row(text, by_area[heading][text]) for text in sorted(by_area[heading], key=_order)]
         lines.append("")
     return lines
+
+
+def _tool_errors(checkout):
+    """Yield (path, rows) of each table in the code that explains errors of another program."""
+    plugins = checkout / "plugins"
+    for path in sorted(plugins.glob("module_utils/_tools/*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in _TABLES:
+                yield path.relative_to(plugins).as_posix(), ast.literal_eval(node.value)
 
 
 def _area(path):

@@ -21,7 +21,7 @@ def _texts(description, **more):
 VMS = {
     "description": [
         "One entry for each name, in the order of O(name); in check mode, as it would be after the task.",
-        "An entry always has all keys. What is not known, or does not exist, is null or empty.",
+        "An entry always has all keys. Unknown and missing values are null or empty.",
     ],
     "returned": "",
     "type": "list",
@@ -124,7 +124,8 @@ VM = {
 #: Additional key that info modules return.
 COUNTERS = _value(
     "dict",
-    "What the VM uses of its host. A value that the platform does not report, or only for running VMs, is null.",
+    "Resources that the VM uses on its host. A value that the platform does not report, or only for running VMs, is"
+    " null.",
     returned="if O(facets) contains V(counters)",
     contains={
         "cpu_time": _value("float", "Seconds of CPU time since the VM was started. Reported by libvirt.", sample=92.5),
@@ -147,7 +148,7 @@ _CHANGES = {
     "after": _value("raw", "Value after; null if it is removed."),
     "cost": _value(
         "str",
-        "V(live) - takes effect at once. V(next_boot) - at the next start. V(power_off) - the VM must be stopped."
+        "V(live) - takes effect immediately. V(next_boot) - at the next start. V(power_off) - the VM must be stopped."
         " V(destructive) - the VM must be created again.",
     ),
 }
@@ -187,7 +188,7 @@ TASK = {
 def diff():
     """Return ``diff`` of the modules that change something."""
     return _values(
-        "What differs before and after the task. One entry for each VM that was changed, or would be in check mode.",
+        "Differences before and after the task. One entry for each VM that was changed, or would be in check mode.",
         {
             "before_header": _value("str", "Name of the VM.", sample="web1"),
             "after_header": _value("str", "Name of the VM.", sample="web1"),
@@ -210,7 +211,7 @@ HOST = _value(
         "why": _value("str", ""),
         "capabilities": _value(
             "dict",
-            "What this platform can do, or null.",
+            "Features of this platform, or null.",
             contains={
                 "states": _texts("Power states that VMs can have."),
                 "stop_modes": _texts("Supported values of C(stop_mode)."),

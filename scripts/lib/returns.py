@@ -52,8 +52,8 @@ PLATFORMS = {
         "host": {
             "version.description": "Version of the libvirt library, or null.",
             "version.sample": "9.0.0",
-            "why.description": "Null, or why libvirt cannot be used. V(not_on_path) - the command is not found, and may"
-            " not be installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) -"
+            "why.description": "Null, or why libvirt cannot be used. V(not_on_path) - the command is not on PATH, and"
+            " may not be installed. V(missing) - the file named by O(executable) does not exist. V(not_responding) -"
             " libvirt does not answer.",
         },
         "snapshot": {
@@ -213,7 +213,7 @@ PLATFORMS = {
             "version.description": "Always null; only a start of Vagrant would report it.",
             "version.sample": None,
             "why.description": "Null, or why Vagrant cannot be used - missing, not_on_path, not_responding.",
-            "capabilities.description": "What this platform can do with the providers of these VMs, or null.",
+            "capabilities.description": "Features of this platform with the providers of these VMs, or null.",
         },
         "snapshot": {
             "name.sample": "clean",
@@ -259,7 +259,7 @@ PLATFORMS = {
             "kept.sample": [{"path": "local:iso/debian.iso", "reason": "an ISO image is never deleted"}],
         },
         "host": {
-            "available.description": "Whether a server that may be Proxmox VE was found.",
+            "available.description": "Whether a server answers that may be Proxmox VE.",
             "version.description": "Version of Proxmox VE, or null.",
             "version.sample": "9.1.2",
             "why.description": "Null, or why it cannot be used - missing (the library), not_responding, too_old (before"

@@ -113,7 +113,7 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
 }
 
 # What galaxy.yml leaves out of the collection. Only a developer runs it, with the newest ansible-core.
-readonly _NOT_SHIPPED=(':!extensions' ':!scripts' ':(exclude,glob)tests/*/**')
+readonly _NOT_SHIPPED=(':!extensions/molecule' ':!scripts' ':(exclude,glob)tests/*/**')
 
 # _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. All but the newest check what users get,
 # and daily without pylint, which takes longest and depends least on the version of ansible-core.
@@ -209,7 +209,7 @@ stage_sanity() {
     local home passed place
     local -a failed=() names=(newest)
     home=$(_test_home)
-    passed=$(note_of sanity-oldest plugins meta tests/config.yml 'tests/*oldest.txt')
+    passed=$(note_of sanity-oldest plugins extensions/simulators meta tests/config.yml 'tests/*oldest.txt')
     if has_passed "$passed"; then
         say "   the oldest ansible-core passed for these plugins before"
     else

@@ -28,6 +28,6 @@ fi
 require_root_or_say "${packages[@]}"
 install_packages "${packages[@]}"
 folder=$(peers_environment)
-export POLYVIRT_CACHE PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests
+export POLYVIRT_CACHE PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests:$CHECKOUT/extensions
 keep_bytecode
 exec "$folder/bin/python" "$CHECKOUT/tests/bench/bench.py" "$@"

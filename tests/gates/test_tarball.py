@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
+import pytest
 import yaml
 
 from collection_path import CHECKOUT
 
-#: Says which Pythons the sanity tests ask for.
-_PUBLISHED = {"tests/config.yml"}
 
-
-def test_of_the_tests_only_their_settings_are_published():
+@pytest.mark.parametrize(
+    ("folder", "published"),
+    [("tests", {"tests/config.yml"}), ("extensions", {"extensions/audit", "extensions/simulators"})],
+)
+def test_tests_and_molecule_scenarios_are_not_published(folder, published):
     ignored = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]
-    names = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "tests").iterdir()}
-    left = {name for name in names if not any(fnmatch(name, one) or fnmatch(name[6:], one) for one in ignored)}
-    assert left == _PUBLISHED
+    paths = {path.relative_to(CHECKOUT) for path in (CHECKOUT / folder).iterdir()}
+    left = {path for path in paths if not any(fnmatch(text, one) for text in (path, path.name) for one in ignored)}
+    assert {path.as_posix() for path in left} == published

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from mutations.mutation import Mutation
 
-_CODE = "plugins/module_utils/_drivers/vmm"
 _UNIT = "tests/unit/module_utils/_drivers/vmm"
 _CHANGES = (f"{_UNIT}/test_vm_conf_changes.py",)
 _OTHERS = (f"{_UNIT}/test_changes_of_others.py",)
@@ -15,116 +14,68 @@ _POWER = (f"{_UNIT}/test_power.py",)
 _INSTANCES = (f"{_UNIT}/test_instances.py",)
 
 MUTATIONS = (
+    Mutation("reload-starts-vms-of-others", "_drivers/vmm", "self._stop_again(to_stop)", "pass", _CHANGES),
     Mutation(
-        "reload-starts-vms-of-others",
-        f"{_CODE}/edit.py",
-        "self._stop_again(to_stop)",
-        "pass",
-        {"unit": _CHANGES},
+        "own-enabled-vm-starts-at-reload", "_drivers/vmm", "self._disable_others(self._parts)", "self._parts", _CHANGES
     ),
+    Mutation("edit-of-others-is-overwritten", "_drivers/vmm", "self._take_over_changes()", "pass", _OTHERS),
+    Mutation("block-of-others-is-deleted", "_drivers/vmm", "self.text[:start] + new + self.text[end:]", "new", _OTHERS),
     Mutation(
-        "own-enabled-vm-starts-at-reload",
-        f"{_CODE}/edit.py",
-        "self._write(self._disable_others(self._parts))",
-        "self._write(self._parts)",
-        {"unit": _CHANGES},
+        "broken-file-is-written", "_drivers/vmm::_validate", "if errors:\n    ...", "if not errors:\n    ...", _CHANGES
     ),
-    Mutation(
-        "edit-of-others-is-overwritten",
-        f"{_CODE}/edit.py",
-        "self._take_over_changes()",
-        "pass",
-        {"unit": _OTHERS},
-    ),
-    Mutation(
-        "block-of-others-is-deleted",
-        f"{_CODE}/marked_block.py",
-        "text = self.text[:start] + new + self.text[end:]",
-        "text = new",
-        {"unit": _OTHERS},
-    ),
-    Mutation(
-        "broken-file-is-written",
-        f"{_CODE}/edit.py",
-        "if errors:",
-        "if not errors:",
-        {"unit": _CHANGES},
-    ),
-    Mutation(
-        "failed-edit-leaves-disks",
-        f"{_CODE}/edit.py",
-        "self.discard(self.created_files)",
-        "pass",
-        {"unit": _CHANGES},
-    ),
+    Mutation("failed-edit-leaves-disks", "_drivers/vmm", "self.discard(self.created_files)", "pass", _CHANGES),
     Mutation(
         "pending-change-is-forgotten-at-start",
-        f"{_CODE}/power.py",
-        "if INCOMPLETE & (found.mark(vm.name) or {}).keys() or vm.name not in found.rows:",
-        "if vm.name not in found.rows:",
-        {"unit": _CHANGES},
+        "_drivers/vmm",
+        "INCOMPLETE & (found.mark(vm.name) or {}).keys() or vm.name not in found.rows",
+        "vm.name not in found.rows",
+        _CHANGES,
     ),
-    Mutation(
-        "base-of-linked-clones-starts",
-        f"{_CODE}/claims.py",
-        "return bases_of(path)",
-        "return ()",
-        {"unit": _POWER},
-    ),
+    Mutation("base-of-linked-clones-starts", "_drivers/vmm", "return bases_of(path)", "return ()", _POWER),
     Mutation(
         "switch-without-interface-ends-vmd",
-        f"{_CODE}/checks.py",
-        "missing = sorted(set(needed) - driver.tool.interfaces()) if needed else []",
-        "missing = []",
-        {"unit": _CHANGES},
+        "_drivers/vmm",
+        "sorted(set(needed) - driver.tool.interfaces()) if needed else []",
+        "[]",
+        _CHANGES,
     ),
     Mutation(
         "newline-before-marked-lines-stays",
-        f"{_CODE}/marked_block.py",
-        "added = _missing_newlines(before)",
-        "added = 1",
-        {"unit": (f"{_UNIT}/test_marked_block.py",)},
+        "_drivers/vmm",
+        "_missing_newlines(before)",
+        "1",
+        (f"{_UNIT}/test_marked_block.py",),
     ),
     Mutation(
         "reload-while-an-instance-runs",
-        f"{_CODE}/checks.py",
-        "if one.parent and one.name != name and found.power(one.name) != STOPPED:",
-        "if False:",
-        {"unit": _INSTANCES},
+        "_drivers/vmm",
+        "one.parent and one.name != name and found.power(one.name) != STOPPED",
+        "False",
+        _INSTANCES,
     ),
     Mutation(
-        "instance-repeats-its-template",
-        f"{_CODE}/definition.py",
-        "return self._own().statements()",
-        "return replace(self, template=None).statements()",
-        {"unit": _INSTANCES},
+        "instance-repeats-its-template", "_drivers/vmm", "self._own()", "replace(self, template=None)", _INSTANCES
     ),
     Mutation(
         "unread-change-is-not-checked-at-start",
-        f"{_CODE}/checks.py",
+        "_drivers/vmm",
         "check_reload(driver, found, plan.after.name, {plan.after.name})",
         "pass",
-        {"unit": _CHANGES},
+        _CHANGES,
     ),
-    Mutation(
-        "started-vm-counts-as-stopped",
-        f"{_CODE}/power.py",
-        "driver.starting.add(vm.name)",
-        "pass",
-        {"unit": _POWER},
-    ),
+    Mutation("started-vm-counts-as-stopped", "_drivers/vmm", "driver.starting.add(vm.name)", "pass", _POWER),
     Mutation(
         "statement-of-several-is-dropped",
-        f"{_CODE}/marked_block.py",
-        "if old == new:",
-        "if old == new == []:",
-        {"unit": _CHANGES},
+        "_drivers/vmm",
+        "if old == new:\n    ...",
+        "if old == new == []:\n    ...",
+        _CHANGES,
     ),
     Mutation(
         "reservations-are-not-checked",
-        f"{_CODE}/network_problems.py",
-        "_check_reservations,",
-        "",
-        {"unit": (f"{_UNIT}/test_network.py",)},
+        "_drivers/vmm",
+        "[_check_reservations, *_]",
+        "[*_]",
+        (f"{_UNIT}/test_network.py",),
     ),
 )

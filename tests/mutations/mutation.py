@@ -1,53 +1,61 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One mutation: a line of the product and the faulty line that replaces it."""
+"""One mutation: code of the product and the faulty code that replaces it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-#: Area by the beginning of the file's path; what is left of module_utils carries plans out.
-_AREAS = {
-    "plugins/module_utils/_core/": "planner",
-    "plugins/module_utils/_drivers/virsh/": "virsh",
-    "plugins/module_utils/_drivers/vbox/": "vbox",
-    "plugins/module_utils/_drivers/vagrant/": "vagrant",
-    "plugins/module_utils/_drivers/proxmox/": "proxmox",
-    "plugins/module_utils/_drivers/vmm/": "vmm",
-    "plugins/module_utils/_drivers/wsl/": "wsl",
-    "plugins/module_utils/_drivers/hyperv/": "hyperv",
-    "plugins/module_utils/_tools/": "tools",
-    "plugins/module_utils/_ports/": "tools",
-    "plugins/module_utils/": "acting",
-    "plugins/plugin_utils/": "acting",
-    "roles/": "roles",
-    "playbooks/": "roles",
-}
-AREAS = tuple(dict.fromkeys(_AREAS.values()))
+from mutations import pattern
+
+#: Area by the first directory of the room; a driver has an area of its own, and all others carry plans out.
+_AREAS = {"_core": "planner", "_tools": "tools", "_ports": "tools", "roles": "roles", "playbooks": "roles"}
+_DRIVERS = ("virsh", "vbox", "vagrant", "proxmox", "vmm", "wsl", "hyperv")
+AREAS = ("planner", *_DRIVERS, "tools", "acting", "roles")
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """``old`` and ``new`` are whole lines without indentation; ``first`` are pytest paths by belt."""
+    """``old`` and ``new`` are patterns (README.md), or whole lines of a file that is not Python.
+
+    ``room`` is a directory or a file of module_utils or of the checkout; ``room::name`` is a function or a class in it.
+    ``first`` are pytest paths.
+    """
 
     id: str
-    file: str
+    room: str
     old: str
     new: str
-    first: Mapping = field(default_factory=dict)
+    first: Sequence = ()
 
     @property
     def area(self):
-        return next(area for start, area in _AREAS.items() if self.file.startswith(start))
+        first, *rest = self.room.partition("::")[0].split("/")
+        return rest[0] if first == "_drivers" else _AREAS.get(first, "acting")
 
-    def apply(self, text):
-        """``text`` with the mutated line. Raises ValueError unless the old line occurs exactly once."""
-        lines = text.split("\n")
-        places = [number for number, line in enumerate(lines) if line.strip() == self.old]
-        if len(places) != 1:
-            raise ValueError(f"{self.id}: the old line occurs {len(places)} times in {self.file}")
-        line = lines[places[0]]
-        lines[places[0]] = line[: len(line) - len(line.lstrip())] + self.new
-        return "\n".join(lines)
+    def apply(self, checkout):
+        """(path, its content) with the mutation. Raises ValueError unless the old code occurs exactly once."""
+        found = self._places(checkout, renamed=False) or self._places(checkout, renamed=True)
+        if len(found) != 1:
+            names = ", ".join(sorted({path.relative_to(checkout).as_posix() for path, _place in found}))
+            raise ValueError(f"{self.id}: the old code occurs {len(found)} times in {self.room}: {names or 'nowhere'}")
+        ((path, (start, end, code)),) = found
+        content = path.read_bytes()
+        return path, (content[:start] + code.encode() + content[end:]).decode()
+
+    def _places(self, checkout, renamed):
+        """[(path, (start, end, code))]"""
+        name, _colons, function = self.room.partition("::")
+        rooms = (checkout / "plugins/module_utils" / name, checkout / name)
+        room = next((path for path in rooms if path.exists()), rooms[0])
+        if room.is_file() and room.suffix != ".py":
+            lines = re.finditer(rb"^[ \t]*(%s)[ \t]*$" % re.escape(self.old.encode()), room.read_bytes(), re.MULTILINE)
+            return [(room, (*line.span(1), self.new)) for line in lines]
+        return [
+            (path, place)
+            for path in ([room] if room.is_file() else sorted(room.rglob("*.py")))
+            for place in pattern.places(path.read_bytes(), self.old, self.new, function, renamed)
+        ]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the mutations: does a test fail for each faulty line? See README.md beside this file."""
+"""Run the mutations: does a test fail for each of them? See README.md beside this file."""
 
 from __future__ import annotations
 
@@ -53,9 +53,8 @@ class Outcome:
 
 def _with_first_tests(tree, mutation, options):
     """The Outcome of the mutation's first tests."""
-    first = mutation.first.get(options.belt, ())
     with tree.copy(mutation):
-        failed = tree.pytest(first, _FIRST_LIMIT) if first else []
+        failed = tree.pytest(mutation.first, _FIRST_LIMIT) if mutation.first else []
     return Outcome(mutation, _KILLED, failed[0]) if failed else Outcome(mutation, _UNKNOWN)
 
 
@@ -115,12 +114,12 @@ def _groups(mutations):
     """Lists of mutations; no two of one list are in one file, where a fault could hide another."""
     groups = []
     for one in mutations:
-        free = (group for group in groups if one.file not in {other.file for other in group})
-        group = next(free, None)
+        path, _content = one.apply(CHECKOUT)
+        group = next((group for group in groups if path not in group), None)
         if group is None:
-            groups.append(group := [])
-        group.append(one)
-    return groups
+            groups.append(group := {})
+        group[path] = one
+    return [list(group.values()) for group in groups]
 
 
 def _failing(work, tests):

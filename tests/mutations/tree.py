@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A copy of the checkout with one mutated line, and pytest in it."""
+"""A copy of the checkout with a mutation, and pytest in it."""
 
 from __future__ import annotations
 
@@ -52,19 +52,11 @@ class Tree:
         # Some tests ask git which files there are.
         subprocess.run(["git", "init", "-q"], cwd=self.root, check=True)
         try:
-            for mutation in mutations:
-                self._mutate(mutation)
+            for path, content in [mutation.apply(self.root) for mutation in mutations]:
+                _replace(path, content)
             yield
         finally:
             shutil.rmtree(self.work / self.name)
-
-    def _mutate(self, mutation):
-        path = self.root / mutation.file
-        text = mutation.apply(path.read_text(encoding="utf-8"))
-        mode = path.stat().st_mode
-        path.unlink()  # A hard link to the file of the checkout.
-        path.write_text(text, encoding="utf-8")
-        path.chmod(mode)
 
     def pytest(self, paths, limit, options=("-x",)):
         """The ids of the failed tests; raises NotATestFailure."""
@@ -81,6 +73,13 @@ class Tree:
             last = "\n".join(output.rstrip().splitlines()[-_LAST_LINES:])
             raise NotATestFailure(f"pytest ended with {code}:\n{last}")
         return found
+
+
+def _replace(path, content):
+    mode = path.stat().st_mode
+    path.unlink()  # A hard link to the file of the checkout.
+    path.write_text(content, encoding="utf-8")
+    path.chmod(mode)
 
 
 def _link(source, target):

@@ -17,6 +17,9 @@ from suite.limits import scaled
 from suite.shim import as_calls
 
 _HERE = Path(__file__).resolve().parent
+#: Environments with other versions of ansible-core (scripts/lib/environments.sh), and the one of the tests.
+CORES = [Path(path) for path in os.environ.get("POLYVIRT_TEST_CORES", "").split(os.pathsep) if path]
+CORES.append(Path(sys.executable).parent.parent)
 
 
 def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, reach=()):

@@ -74,7 +74,7 @@ def test_vms_are_listed_beside_a_dead_source(platform, shim, tmp_path, carry):
     for key in ("id", "state", "platform", "disks"):
         assert hosts[web][f"polyvirt_{key}"] == info.vm(WEB)[key], key
     assert said.count("[WARNING]") == 1, said
-    assert "source dead: " in said
+    assert "source dead:" in said
 
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")

@@ -56,7 +56,9 @@ class CommandFailed(PolyvirtError):
         self.rc = rc
         self.stderr = stderr.strip()
         said = self.stderr or "no error message"
-        super().__init__(message or f"{self.argv[0]} failed with exit code {rc}: {said}", remedy)
+        message = message or f"{self.argv[0]} failed with exit code {rc}: {said}"
+        is_sentence = not remedy or message.endswith((".", "?", "!"))
+        super().__init__(message if is_sentence else f"{message}.", remedy)
 
 
 class ApiError(PolyvirtError):

@@ -49,7 +49,9 @@ def _named(entry):
 def _entry(shared, entry, options, platform):
     of_task = [name for name in OF_TASK if name in entry]
     if of_task:
-        raise InvalidInput(f"{of_task[0]} is an option of the task as a whole.", "Set it beside machines.")
+        raise InvalidInput(
+            f"{of_task[0]} is an option of the task as a whole.", "Set it next to machines, not in an entry."
+        )
     renamed = {name for name, option in options.items() if set(option.aliases) & set(entry)}
     merged = {**{name: value for name, value in shared.items() if name not in renamed}, **entry}
     validated = ArgumentSpecValidator(argument_spec(options)).validate(merged)

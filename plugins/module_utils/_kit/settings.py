@@ -10,7 +10,8 @@ beside rows for its attributes: ``disks`` beside ``disks.add`` and ``disks.size`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Callable, Optional
 
 from .._core.errors import Refused
@@ -22,10 +23,11 @@ from .._core.units import human_size
 class Setting(Field):
     """One setting. Each platform passes further arguments to the functions, the same ones for all its settings.
 
-    ``read(found)`` returns the value in the form of ``Vm.config``. ``write`` makes one change to the stored settings,
+    ``read(*found)`` returns the value in the form of ``Vm.config``. ``write`` makes one change to the stored settings,
     ``write_live`` to the running VM. ``on_host(driver, found, change)`` returns the change to write, if that depends
     on the host. ``normalize(vm, value, ...)`` returns a requested value in the platform's terms, and raises Refused if
-    it has none. ``whole``: a size must be a multiple of so many bytes. ``default``: the value of a new VM.
+    it has none. ``cost_with(known, vm, change)`` is the cost, if that depends on what is known of the host.
+    ``whole``: a size must be a multiple of so many bytes. ``default``: the value of a new VM.
     ``native``: keys of the option ``native`` that would set the same. ``since``: the first version that has it.
     """
 
@@ -34,16 +36,21 @@ class Setting(Field):
     write_live: Optional[Callable] = None
     on_host: Optional[Callable] = None
     normalize: Optional[Callable] = None
+    cost_with: Optional[Callable] = None
     whole: int = 0
     default: Any = None
     native: tuple = ()
     since: tuple = ()
 
+    def bound(self, known):
+        return replace(self, cost=partial(self.cost_with, known)) if self.cost_with else self
 
-def supported(settings, version=()):
+
+def supported(settings, version=(), known=None):
     """Return what a version of the platform supports, a tuple of numbers, in the form of ``Traits.fields``."""
     wholes = {kind.partition(".")[0] for kind in settings if "." in kind}
-    return {kind: row for kind, row in settings.items() if kind not in wholes and row.since <= version}
+    rows = {kind: row for kind, row in settings.items() if kind not in wholes and row.since <= version}
+    return {kind: row.bound(known) for kind, row in rows.items()}
 
 
 def defaults(settings):
@@ -51,9 +58,9 @@ def defaults(settings):
     return _nested({kind: setting.default for kind, setting in settings.items() if setting.default is not None})
 
 
-def read_all(settings, found):
+def read_all(settings, *found):
     """Return {field: value} of all settings of a table; attributes of a record (display.type) are in one mapping."""
-    return _nested({kind: setting.read(found) for kind, setting in settings.items() if setting.read})
+    return _nested({kind: setting.read(*found) for kind, setting in settings.items() if setting.read})
 
 
 def _nested(values):

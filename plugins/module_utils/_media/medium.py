@@ -158,7 +158,7 @@ def _download(found, medium, verifier, params):
     if digits != found.checksum.digits:
         files.remove(part)
         raise Refused(
-            f"{found.base}/{found.checksum.file}: its {found.checksum.kind} is {digits}, and the vendor's list has "
+            f"{found.base}/{found.checksum.file}: its {found.checksum.kind} is {digits}, but the vendor's list has "
             f"{found.checksum.digits}.",
             "The file was not kept. Run the task again, or use another mirror.",
         )

@@ -43,6 +43,14 @@ def read_replaced(path, new):
     return read(path)
 
 
+def read_latin1(path):
+    """Return a file as text with one character for each byte; None if it does not exist."""
+    try:
+        return read(path).decode("latin-1")
+    except errors.NotFound:
+        return None
+
+
 def read_part(path, offset, length):
     """Return at most ``length`` bytes, from ``offset`` on."""
     with _explained("read", path), open(path, "rb") as file:

@@ -259,3 +259,24 @@ def connection():
             "Use ansible_connection winrm or psrp, or ssh with ansible_shell_type powershell.",
         )
     return windows
+
+
+class OnWindows:
+    """The base of drivers for Windows hosts: they connect when they are used for the first time."""
+
+    _windows = None
+
+    @property
+    def windows(self):
+        """The connection of the task."""
+        self._windows = self._windows or connection()
+        return self._windows
+
+    @property
+    def about(self):
+        """What the host has reported about itself; empty before the first request."""
+        return (self._windows.about if self._windows else None) or {}
+
+    def lane(self, _vm):
+        """Return the same lane for all VMs: one request contains the calls of all that are ready."""
+        return "windows"

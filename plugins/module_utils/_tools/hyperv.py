@@ -11,7 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._ports.windows_request import Chain, Ref, call, pick, properties
+from .remedies import remedy_for
 
+#: Rows (codes of the error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (("0x8007000E", "0x800705AA"), "Free memory on the host, or set less memory."),
+    (("0x80070070",), "Free space on the drive, or use another one."),
+    (("0x80070020",), "Close the program that uses the file, such as a backup or a virus scanner."),
+    (
+        ("0x80070005",),
+        "Grant the user, and the computer account of the host, permission for the file. For a file on a share, copy it"
+        " to the host, or see Double hop in docs/hyperv.md.",
+    ),
+)
 MODULE = "Hyper-V"
 #: The switch with NAT and DHCP that each Windows client has; its name is in the language of the host.
 DEFAULT_SWITCH = "c08cb7b8-9b3c-408e-8e30-5e16a3aeb444"
@@ -283,3 +295,11 @@ def read_vms(answers):
 def is_gone(raw):
     """Whether a VM was deleted while it was read."""
     return bool(raw.get("IsDeleted")) or bool({"Id", "Name", "State"} & set(raw.get("!unreadable", ())))
+
+
+def add_remedies(results):
+    """Add a remedy to the errors that ended chains, if Windows reports a code that is known."""
+    for error in filter(None, (result.error for result in results)):
+        error.remedy = remedy_for(REMEDIES, " ".join(f"0x{code:08X}" for code in error.codes))
+        error.message = f"{error.message.rstrip('.')}." if error.remedy else error.message
+    return results

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .._core.errors import ApiError, NotFound, Refused, Stale
+from . import remedies
 
 _RIGHT = re.compile(r"Permission check failed \(([^,]+), ([^)]+)\)")
 #: A call between two nodes was not started, or was started and not answered.
@@ -41,7 +42,7 @@ def explained(answer, call, who, where="the server"):
         return ApiError(
             f"Proxmox VE does not know {who}: {reason}.",
             401,
-            "See api_user with its realm, api_token_id and api_token_secret, and that the token has not expired.",
+            "Check api_user with its realm, api_token_id, api_token_secret, and that the token has not expired.",
         )
     if answer.status == 403:
         return _forbidden(reason, call, who)
@@ -54,7 +55,7 @@ def explained(answer, call, who, where="the server"):
     if answer.errors:
         return _wrong_parameters(answer, reason)
     if "hostname lookup" in reason:
-        return NotFound(f"There is no {_node(call)} in the cluster.", "See pvecm nodes.")
+        return NotFound(f"There is no {_node(call)} in the cluster.", "List the nodes: pvecm nodes.")
     if _OUTDATED in reason:
         return Outdated(f"{reason}.", answer.status)
     if PASSING.search(reason):
@@ -63,7 +64,7 @@ def explained(answer, call, who, where="the server"):
 
 
 _SEE_PROXY = "Check the service pveproxy on that host, and any proxy in front of it."
-_SEE_NODE = "See that it is up and in the cluster: pvecm status."
+_SEE_NODE = "Check that it is online and in the cluster: pvecm status."
 
 
 def _node(call):
@@ -77,8 +78,8 @@ def _forbidden(reason, call, who):
         path, privileges = right[1], " or ".join(right[2].split("|"))
         return Refused(
             f"{who} lacks the privilege {privileges} on {path}.",
-            f"Give it a role that has it: pveum acl modify {path}; a token needs it beside its user, unless it was"
-            " created without privilege separation.",
+            f"Give it a role that has it: pveum acl modify {path}; a token needs it in addition to its user, unless it"
+            " was created without privilege separation.",
         )
     if "does not exist" in reason:
         return NotFound(
@@ -95,22 +96,39 @@ def _wrong_parameters(answer, reason):
     return ApiError(f"{reason}: {listed}.", answer.status, remedy_for(listed))
 
 
-#: (pattern of the server's error, remedy).
-_REMEDIES = (
-    (r"storage '[^']*' (does not exist|is disabled|is not available)", "Set storage to a storage of the node."),
-    (r"does not support vm images", "Use a storage that allows the content Disk image."),
-    (r"already exists", "Set another id, or remove id to get the next free one."),
-    (r"no quorum", "Start the missing nodes again: pvecm status."),
-    (r"protection mode", "Set protection: false first."),
-    (r"used in HA resources|HA resource", "Remove it from high availability first: ha-manager remove."),
-    (r"no space|out of space|not enough space", "Free space on the storage, or use another one."),
-    (r"bridge .* does not exist|no such bridge", "Use a bridge of the node."),
-    (r"snapshot feature is not available", "Its disks are on a storage without snapshots; move them first."),
-    (r"Linked clone feature is not supported", "Only a template has linked clones; set linked: false."),
-    (r"only root can set|Only root may", "Only root@pam may do this with its password; tokens may not."),
-    (r"KVM virtualisation configured, but not available", "Set native: {kvm: false}, or turn on VT-x or AMD-V."),
+#: Rows (texts of the server's error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (
+        ("storage '...' does not exist", "storage '...' is disabled", "storage '...' is not available"),
+        "Set storage to a storage of the node (pvesm status).",
+    ),
+    (("does not support vm images",), "Use a storage that allows the content Disk image."),
+    (("already exists",), "Set another id, or remove id to get the next free one."),
+    (("no quorum",), "Start the missing nodes again: pvecm status."),
+    (("protection mode",), "Set protection: false first."),
+    (("used in HA resources", "HA resource"), "Remove it from high availability first: ha-manager remove."),
+    (
+        ("no space", "out of space", "No space", "not enough space"),
+        "Free space on the storage, or use another one.",
+    ),
+    (("bridge ... does not exist", "no such bridge"), "Use a bridge of the node."),
+    (("snapshot feature is not available",), "Its disks are on a storage without snapshots; move them first."),
+    (("Linked clone feature is not supported",), "Only a template has linked clones; set linked: false."),
+    (
+        ("only root can set", "Only root may"),
+        "Only root@pam may do this with its password; tokens may not.",
+    ),
+    (
+        ("KVM virtualisation configured, but not available",),
+        "Set native: {kvm: false}, or turn on VT-x or AMD-V.",
+    ),
+    (
+        ("non-migratable snapshot exists", "online storage migration not possible if"),
+        "Delete the snapshots first, or move the VM while it is off.",
+    ),
+    (("SSH public key validation error",), "Set each key as a whole line of its .pub file."),
 )
 
 
 def remedy_for(reason):
-    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, reason)), None)
+    return remedies.remedy_for(REMEDIES, reason)

@@ -9,8 +9,22 @@ import json
 from dataclasses import dataclass
 
 from .._core import errors
+from .remedies import remedy_for
 
 INSTALL = "Install qemu-img: package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL) or qemu-tools (SUSE)."
+#: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (
+        ('qemu-img: ... "write" lock',),
+        "A VM or another program uses this image: stop it first.",
+    ),
+    (("qemu-img: ...: Permission denied",), "Run the task as a user who may use the file (become: true)."),
+    (("qemu-img: ...: No space left on device",), "Free some space there, or use another directory (storage_path)."),
+    (
+        ("Backing file specified without backing format",),
+        "Record the format in the image: qemu-img rebase -u -F FORMAT -b BACKING_FILE IMAGE.",
+    ),
+)
 #: Timeout in seconds of commands that read only the header.
 _READ_TIMEOUT = 120
 #: Commands that change nothing.
@@ -128,7 +142,8 @@ class QemuImg:
         argv = [self._commands.find(self._executable, INSTALL), *words]
         completed = self._commands.run(argv, timeout=timeout, writes=words[0] not in _READS)
         if allowed is not None and completed.rc not in allowed:
-            raise errors.CommandFailed(argv, completed.rc, completed.stderr)
+            remedy = remedy_for(REMEDIES, completed.stderr)
+            raise errors.CommandFailed(argv, completed.rc, completed.stderr, remedy=remedy)
         return completed
 
 

@@ -4,66 +4,46 @@
 """Converts values to Ruby literals. Every value of a task that is written to a Vagrantfile goes through `literal`.
 
 A literal is printable ASCII on one line, whatever the value contains. So it means the same in every encoding, and no
-value can end its own quotes, start an interpolation, or add a line to the file.
+value can end its own quotes, start an interpolation, or add a line to the file. Names outside of literals are checked
+before they are written, so the syntax of the file is always valid.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+import re
 
 from .._core import errors
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "#": "\\#", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+#: All but printable ASCII, and what has a meaning within the quotes.
+_SPECIAL = re.compile(r"[^ !$-\[\]-~]")
 _SURROGATES = range(0xD800, 0xE000)
-_REPRESENTABLE = "Text, numbers, true, false, null, lists and mappings can be written into a Vagrantfile."
+_SYMBOL = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def literal(value):
-    """A Ruby expression that evaluates to ``value``. Raises InvalidInput for values that Ruby cannot represent."""
-    if value is None:
-        return "nil"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def literal(value, symbols=False):
+    """A Ruby expression that evaluates to ``value``, which is as JSON has it. Raises InvalidInput for values that Ruby
+    cannot represent. With ``symbols``, texts such as ``:id`` become symbols.
+    """
     if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, float):
-        return _float(value)
-    if isinstance(value, Mapping):
-        return _mapping(value)
+        return value if symbols and _SYMBOL.match(value) else f'"{_SPECIAL.sub(_escaped, value)}"'
+    if isinstance(value, dict):
+        items = (f"{literal(key, symbols)} => {literal(item, symbols)}" for key, item in value.items())
+        return f"{{{', '.join(items)}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(literal(item) for item in value)}]"
-    raise errors.InvalidInput(f"A value of type {type(value).__name__} cannot be written as Ruby.", _REPRESENTABLE)
+        return f"[{', '.join(literal(item, symbols) for item in value)}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise errors.InvalidInput(f"The number {value} cannot be written as Ruby.", "Set a finite number.")
+    return "nil" if value is None else json.dumps(value)
 
 
-def _text(value):
-    return f'"{"".join(_character(character) for character in value)}"'
-
-
-def _character(character):
-    if character in _ESCAPED:
-        return _ESCAPED[character]
-    if " " <= character <= "~":
-        return character
+def _escaped(found):
+    character = found[0]
     if ord(character) in _SURROGATES:
         raise errors.InvalidInput(
-            f"A text holds {character!a}, which is no character: it is what bytes become that are not UTF-8.",
-            "Give the text in UTF-8.",
+            f"A text contains {character!a}, which is not a valid character: the text was not in UTF-8.",
+            "Save the text as UTF-8.",
         )
-    return f"\\u{{{ord(character):x}}}"
-
-
-def _float(value):
-    if not math.isfinite(value):
-        raise errors.InvalidInput(f"The number {value} cannot be written as Ruby.", "Give a finite number.")
-    return repr(float(value))
-
-
-def _mapping(value):
-    for key in value:
-        if not isinstance(key, str):
-            raise errors.InvalidInput(f"The key {key!r} of a mapping is no text.", "Put it in quotes.")
-    entries = ", ".join(f"{_text(key)} => {literal(item)}" for key, item in value.items())
-    return f"{{{entries}}}"
+    return _ESCAPED.get(character) or f"\\u{{{ord(character):x}}}"

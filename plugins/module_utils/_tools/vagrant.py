@@ -13,6 +13,7 @@ from .._core import errors
 from .._ports import writes
 from .._ports.command import shown
 from . import vagrant_output as output
+from .remedies import remedy_for
 
 INSTALL = "Install Vagrant, or set executable to the path of vagrant if it is not on PATH."
 OLDEST = (2, 2)
@@ -23,7 +24,14 @@ _NOTHING_DONE = frozenset({
     "MachineActionLockedError", "MachineNotFound", "NoEnvironmentError", "ProviderNotFound", "ProviderNotUsable",
     "ProviderNotFoundSuggestion", "ActiveMachineWithDifferentProvider", "SnapshotNotFound", "SnapshotConflictFailed",
 })  # fmt: skip
-_PLUGINS = "Install the plugins that the Vagrantfile requires: vagrant plugin install NAME."
+#: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (
+        ("another process is already executing an action",),
+        "Another Vagrant process uses the VM. Run the task again when it has ended.",
+    ),
+    (("project local plugins",), "Install the plugins that the Vagrantfile requires: vagrant plugin install NAME."),
+)
 # No colors, no check for a new version on HashiCorp's servers.
 _QUIET = {"VAGRANT_NO_COLOR": "1", "VAGRANT_CHECKPOINT_DISABLE": "1"}
 
@@ -154,9 +162,10 @@ class VagrantFailed(errors.CommandFailed):
 def _failure(completed, rows):
     failure = output.failure(rows)
     if failure is not None:
-        return VagrantFailed(completed, failure.kind, failure.text.strip(), rows)
+        text = failure.text.strip()
+        return VagrantFailed(completed, failure.kind, text, rows, remedy_for(REMEDIES, text))
     # Before it prompts, which needs a terminal, it prints a warning about the reason.
     warnings = output.warnings(rows)
     text = output.error_text(completed.stderr) or f"exit code {completed.rc}, without a message"
-    remedy = _PLUGINS if any("plugin" in warning for warning in warnings) else None
-    return VagrantFailed(completed, None, "\n".join([*warnings, text]), rows, remedy)
+    text = "\n".join([*warnings, text])
+    return VagrantFailed(completed, None, text, rows, remedy_for(REMEDIES, text))

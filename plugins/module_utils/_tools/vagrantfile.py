@@ -93,12 +93,12 @@ def _environment(variables):
     for name, value in sorted(variables.items()):
         if not _VARIABLE.match(name) or "\0" in value:
             raise errors.InvalidInput(
-                f"environment: {name!r} cannot be a variable with that value.",
-                "A name is made of letters, digits and '_', and a value holds no zero byte.",
+                f"environment: {name!r} is not a valid name or value of a variable.",
+                "Use letters, digits and '_' in the name, and no zero byte in the value.",
             )
         if name.startswith("VAGRANT_"):
             raise errors.InvalidInput(
-                f"environment: Vagrant has read {name} before it reads its file.",
+                f"environment: Vagrant reads {name} before it reads its file.",
                 "Set it for the whole task, with the keyword environment.",
             )
         yield f"ENV[{literal(name)}] = {literal(value)}"
@@ -107,7 +107,7 @@ def _environment(variables):
 def _machine(machine):
     if not _NAME.match(machine["name"]):
         raise errors.InvalidInput(
-            f"{machine['name']!r} cannot be the name of a machine of Vagrant.", "Use letters, digits, '_', '.' and '-'."
+            f"{machine['name']!r} cannot be the name of a VM of Vagrant.", "Use letters, digits, '_', '.' and '-'."
         )
     arguments = [literal(machine["name"]), *keywords({name: machine.get(name) for name in ("primary", "autostart")})]
     return [
@@ -142,7 +142,7 @@ def _box(machine):
         parts = _CHECKSUM.match(machine["box_checksum"])
         if parts is None:
             raise errors.InvalidInput(
-                f"The box's checksum {machine['box_checksum']!r} does not say its kind.",
+                f"The box's checksum {machine['box_checksum']!r} has no algorithm in front.",
                 "Write it as sha256:HEX, or with md5, sha1, sha384 or sha512.",
             )
         yield f"machine.vm.box_download_checksum_type = {literal(parts[1])}"
@@ -204,9 +204,8 @@ def _check_is_mounted(folder, provider):
     if kind == "rsync" or (kind is None and provider not in _OWN_SHARING):
         is_or_may_be = "is" if kind else "has no type, and may be"
         raise errors.Unsupported(
-            f"The folder {folder['guest_path']} {is_or_may_be} a copy that rsync makes, which is not mounted"
-            " read-only.",
-            "Give it another type (nfs, smb, virtiofs, 9p), or leave read_only out.",
+            f"The folder {folder['guest_path']} {is_or_may_be} a copy created by rsync, which the guest can write to.",
+            "Set another type (nfs, smb, virtiofs, 9p), or omit read_only.",
         )
 
 

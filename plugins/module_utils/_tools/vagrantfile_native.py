@@ -38,7 +38,6 @@ _METHODS = frozenset((*_OF_VIRTUALBOX, *_OF_LIBVIRT, *_OF_MACHINES))
 _EVENTS = ("pre-import", "pre-boot", "post-boot", "post-comm")
 _WORD = r"[a-z][A-Za-z0-9_]*"
 _KEY = re.compile(rf"(?:(?P<section>{_WORD})\.)?(?P<name>{_WORD})(?:\[(?P<item>[^\]\r\n]+)\])?\Z")
-_SYMBOL = re.compile(r":[A-Za-z_][A-Za-z0-9_]*\Z")
 _KEYWORD = re.compile(r":?([A-Za-z0-9_]+)\Z")
 _BARE_KEYWORD = re.compile(rf"{_WORD}\Z")
 
@@ -49,7 +48,7 @@ def native_lines(native, receiver):
         parts = _KEY.match(key)
         if parts is None:
             raise errors.InvalidInput(
-                f"native: {key!r} is no setting's name.", "Write it as name, name[item] or section.name."
+                f"native: {key!r} is not the name of a setting.", "Write it as name, name[item] or section.name."
             )
         if (parts["section"] is None) == (receiver == "provider"):
             yield from _setting(key, parts, value, receiver)
@@ -68,15 +67,15 @@ def _setting(key, parts, value, receiver):
             yield f"{target}({', '.join(_arguments(values))})"
         return
     item = f"[{literal(parts['item'])}]" if parts["item"] else ""
-    yield f"{target}{item} = {_native(value)}"
+    yield f"{target}{item} = {literal(value, symbols=True)}"
 
 
 def _calls(key, value):
     if isinstance(value, list) and all(isinstance(arguments, list) for arguments in value):
         return value
     raise errors.InvalidInput(
-        f"native: {key} is called, and its value is no list of calls.",
-        "Give a list of lists: one list of arguments for each call.",
+        f"native: {key} is a method, and its value is not a list of calls.",
+        "Set a list of lists: one list of arguments for each call.",
     )
 
 
@@ -91,7 +90,7 @@ def _customize_arguments(words):
         command = command[0]  # It is already written as the method expects it.
     if not command or any(isinstance(word, (list, Mapping)) for word in command):
         raise errors.InvalidInput(
-            f"native: customize: {words} is no command of VBoxManage.",
+            f"native: customize: {words} is not a command of VBoxManage.",
             f'Write its words, as [modifyvm, ":id", --vram, 16], with one of {", ".join(_EVENTS)} in front or without.',
         )
     return [*event, command]
@@ -99,25 +98,14 @@ def _customize_arguments(words):
 
 def _arguments(values):
     if values and isinstance(values[-1], Mapping):
-        named = [f"{_keyword(name)}: {_native(value)}" for name, value in values[-1].items()]
-        return [*map(_native, values[:-1]), *named]
-    return [_native(value) for value in values]
+        named = [f"{_keyword(name)}: {literal(value, symbols=True)}" for name, value in values[-1].items()]
+        return [*_arguments(values[:-1]), *named]
+    return [literal(value, symbols=True) for value in values]
 
 
 def _keyword(name):
     word = _KEYWORD.match(name)
     if word is None:
-        raise errors.InvalidInput(f"{name!r} is no name of a keyword in Ruby.", "Use letters, digits and '_'.")
+        raise errors.InvalidInput(f"{name!r} is not a keyword in Ruby.", "Use letters, digits and '_'.")
     # Names that do not begin with a lower-case letter, such as QEMU_AUDIO_DRV or 0, are written in quotes.
     return word[1] if _BARE_KEYWORD.match(word[1]) else literal(word[1])
-
-
-def _native(value):
-    """A literal in which strings like ``:id`` are written as symbols."""
-    if isinstance(value, str) and _SYMBOL.match(value):
-        return value
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_native(key)} => {_native(item)}' for key, item in value.items())}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_native, value))}]"
-    return literal(value)

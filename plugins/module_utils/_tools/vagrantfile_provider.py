@@ -19,12 +19,12 @@ def provider_lines(machine):
     """The lines with the provider's settings of a machine. Raises Unsupported for settings that it does not support."""
     provider = machine["provider"]
     if provider not in PROVIDERS:
-        raise errors.Unsupported(f"The provider {provider} is not known.", f"Known are {', '.join(PROVIDERS)}.")
+        raise errors.Unsupported(f"The provider {provider} is not known.", f"Set one of {', '.join(PROVIDERS)}.")
     _check_not_ignored(machine, provider)
-    block = [*_provider_settings(machine, provider), *native_lines(machine.get("native"), "provider")]
-    yield from _vagrant_disk(machine, provider)
+    lines = [*_settings(machine, provider), *native_lines(machine.get("native"), "provider")]
+    yield from (line for line in lines if not line.startswith("provider."))
     yield f"machine.vm.provider {literal(provider)} do |provider|"
-    yield from (f"  {line}" for line in block)
+    yield from (f"  {line}" for line in lines if line.startswith("provider."))
     yield "end"
 
 
@@ -42,20 +42,16 @@ def _any_entry_has(option, key, *values):
     return lambda machine: any(one.get(key) in values if values else one.get(key) for one in machine.get(option) or ())
 
 
-def _provider_settings(machine, provider):
+def _settings(machine, provider):
     for key, writers in _SETTINGS.items():
         value = machine.get(key)
         if value is None:
             continue
         writer = writers.get(provider)
         if writer is None:
-            remedy = f"Leave {key} out, or use a provider that has it: {', '.join(writers)}."
-            raise errors.Unsupported(f"The provider {provider} of Vagrant cannot be told {key}.", remedy)
-        yield from writer(value)
-
-
-def _assigned(name):
-    return lambda value: [f"provider.{name} = {literal(value)}"]
+            remedy = f"Omit {key}, or use a provider that supports it: {', '.join(writers)}."
+            raise errors.Unsupported(f"The provider {provider} of Vagrant does not support {key}.", remedy)
+        yield from writer(value) if callable(writer) else [f"provider.{writer} = {literal(value)}"]
 
 
 def _vmx(name):
@@ -63,11 +59,16 @@ def _vmx(name):
     return lambda value: [f"provider.vmx[{literal(name)}] = {literal(str(value))}"]
 
 
+def _vagrant_disk(value):
+    """The size as a setting of Vagrant itself, which is outside the provider block."""
+    return [f'machine.vm.disk :disk, name: "vagrant_primary", size: "{int(value)}MB", primary: true']
+
+
 def _whole_gib(value):
     if value % _MIB_PER_GIB:
         raise errors.Unsupported(
-            f"A disk of {value} MiB is no whole number of GiB, and this provider counts in GiB.",
-            "Give it in whole GiB.",
+            f"A disk of {value} MiB is not a whole number of GiB, which this provider needs.",
+            "Round it to whole GiB.",
         )
     return value // _MIB_PER_GIB
 
@@ -83,53 +84,18 @@ def _proxmox_disk(value):
 
 def _always_linked(value):
     if not value:
-        raise errors.Unsupported(
-            "The provider libvirt always links a machine's disk to the box.", "Leave linked_clone out."
-        )
+        raise errors.Unsupported("The provider libvirt always links the disk of a VM to the box.", "Omit linked_clone.")
     return []
 
 
-def _not_in_block(_value):
-    """For the disk of providers that use Vagrant's own setting, see _vagrant_disk."""
-    return []
-
-
-def _vagrant_disk(machine, provider):
-    """The size of the disk as a setting of Vagrant itself, which is outside the provider block."""
-    if machine.get("disk") is not None and _SETTINGS["disk"].get(provider) is _not_in_block:
-        yield f'machine.vm.disk :disk, name: "vagrant_primary", size: "{int(machine["disk"])}MB", primary: true'
-
-
-#: {key of a machine: {provider: function that returns the lines for a value}}
+_USUAL = ("virtualbox", "libvirt", "hyperv")
+#: {key of a machine: {provider: name of its setting, or function that returns the lines for a value}}
 _SETTINGS = {
-    "cpus": {
-        "virtualbox": _assigned("cpus"),
-        "libvirt": _assigned("cpus"),
-        "hyperv": _assigned("cpus"),
-        "vmware_desktop": _vmx("numvcpus"),
-        "proxmox": _assigned("qemu_cores"),
-    },
-    "memory": {
-        "virtualbox": _assigned("memory"),
-        "libvirt": _assigned("memory"),
-        "hyperv": _assigned("memory"),
-        "vmware_desktop": _vmx("memsize"),
-        "proxmox": _assigned("vm_memory"),
-    },
-    "disk": {
-        "virtualbox": _not_in_block,
-        "libvirt": _libvirt_disk,
-        "hyperv": _not_in_block,
-        "vmware_desktop": _not_in_block,
-        "proxmox": _proxmox_disk,
-    },
-    "gui": {"virtualbox": _assigned("gui"), "vmware_desktop": _assigned("gui")},
-    "linked_clone": {
-        "virtualbox": _assigned("linked_clone"),
-        "libvirt": _always_linked,
-        "hyperv": _assigned("linked_clone"),
-        "vmware_desktop": _assigned("linked_clone"),
-    },
+    "cpus": {**dict.fromkeys(_USUAL, "cpus"), "vmware_desktop": _vmx("numvcpus"), "proxmox": "qemu_cores"},
+    "memory": {**dict.fromkeys(_USUAL, "memory"), "vmware_desktop": _vmx("memsize"), "proxmox": "vm_memory"},
+    "disk": {**dict.fromkeys(PROVIDERS, _vagrant_disk), "libvirt": _libvirt_disk, "proxmox": _proxmox_disk},
+    "gui": dict.fromkeys(("virtualbox", "vmware_desktop"), "gui"),
+    "linked_clone": {**dict.fromkeys((*_USUAL, "vmware_desktop"), "linked_clone"), "libvirt": _always_linked},
 }
 
 #: Providers that ignore almost all settings of networks.

@@ -17,6 +17,8 @@ from .._ports import writes as counted
 from .._ports.clock import Clock
 from .._ports.command import shown
 from . import vboxmanage_output as output
+from .remedies import remedy_for
+from .vboxmanage_remedies import REMEDIES
 
 INSTALL = "Install VirtualBox. If VBoxManage is not on PATH, set executable to its path."
 OLDEST = (6, 1)
@@ -201,7 +203,9 @@ def _failure(completed):
     printed = _PROGRESS.sub("", completed.stderr)
     reason = "; ".join(_error_lines(printed)) or printed.strip() or f"exit code {completed.rc} without an error message"
     message = f"VBoxManage {shown(words)} failed: {reason}"
-    return errors.CommandFailed(completed.argv, completed.rc, _USAGE.split(printed)[0], message=message)
+    printed = _USAGE.split(printed)[0]
+    remedy = remedy_for(REMEDIES, printed)
+    return errors.CommandFailed(completed.argv, completed.rc, printed, message=message, remedy=remedy)
 
 
 def _error_lines(text):

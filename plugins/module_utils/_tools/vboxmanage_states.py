@@ -38,4 +38,4 @@ def state(vm_state):
         return State(_POWERS[vm_state], None, vm_state if vm_state in _REASONS else "")
     if vm_state in _TEMPORARY:
         return State(_TEMPORARY[vm_state], vm_state, "")
-    return State("unknown", None, f"VirtualBox says {vm_state!r}")
+    return State("unknown", None, f"VirtualBox reports {vm_state!r}")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from .._core import errors
 from .._ports import writes as counted
+from .remedies import remedy_for
+from .virsh_remedies import REMEDIES, UNREACHABLE
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
 # Linux rejects an argument of 128 KiB or more, and a batch is a single argument.
@@ -59,6 +61,7 @@ _NOT_FOUND = {
     "network": ("failed to get network '", "Network not found: "),
     "metadata": ("metadata not found: ",),
 }
+_CHECK_DAEMON = "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud)."
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 
@@ -133,7 +136,7 @@ class Virsh:
         short = command if len(command) <= 120 else f"{command[:120]}..."
         reason = text.strip().replace("\n", "; ") or f"exit code {completed.rc} without an error message"
         message = f"virsh {short} on {self.uri} failed: {reason}"
-        return kind(completed.argv, completed.rc, text, message=message)
+        return kind(completed.argv, completed.rc, text, message=message, remedy=remedy_for(REMEDIES, text))
 
 
 def _how_lost(completed):
@@ -231,5 +234,5 @@ def _unavailable(uri, error):
     elif _DENIED.search(last):
         remedy = "Permission is missing: add the user to the group libvirt, or run the task with become."
     else:
-        remedy = "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud)."
+        remedy = remedy_for(UNREACHABLE, last) or _CHECK_DAEMON
     return errors.Unavailable(message, why="not_responding", remedy=remedy)

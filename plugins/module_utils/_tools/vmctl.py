@@ -16,13 +16,40 @@ from fractions import Fraction
 
 from .._core.errors import CommandFailed, Timeout, Unavailable
 from . import openbsd_network
+from .remedies import remedy_for
 
 _COLUMNS = 9
 _HEADER = "ID"
 _INSTALL = "vmctl is part of OpenBSD. Install OpenBSD on the host, or correct the option executable."
 _START_VMD = "Enable and start vmd: rcctl enable vmd; rcctl start vmd. The role polyvirt.core.vmm_host does so."
-_BECOME = "Run the task as root (become: true)."
 _WAIT = "vmd rejects a third start of a VM within seconds. Run the task again in 6 seconds."
+#: Rows (texts of the error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (("Operation not permitted", "Permission denied"), "Run the task as root (become: true)."),
+    (
+        ("could not open disk image(s)",),
+        "A disk is missing, or another VM uses it: restore the file, or stop that VM; see /var/log/daemon.",
+    ),
+    (("could not find specified iso image",), "Restore the ISO image, or set iso: ''."),
+    (
+        ("start vm command failed: No such file or directory",),
+        "Add tap devices (cd /dev && sh MAKEDEV tap4); see /var/log/daemon.",
+    ),
+    (
+        ("Operation not supported",),
+        "Enable virtualization in the firmware of the host (for a VM: nested virtualization), and restart it.",
+    ),
+    (
+        ("bios firmware file not found",),
+        "Install the firmware: fw_update vmm. The role polyvirt.core.vmm_host does so.",
+    ),
+    (
+        ("Cannot allocate memory",),
+        "Set less memory, or raise datasize of the class vmd in /etc/login.conf, and restart vmd when no VM runs.",
+    ),
+    (("compressed clusters unsupported",), "Convert the image on another host: qemu-img convert -O raw."),
+    (("pipe closed",), "vmd has ended, with all VMs: see /var/log/daemon, start vmd, and run the task again."),
+)
 #: State in vmctl status -> (power state, what the VM is busy with).
 _STATES = {
     "running": ("running", None),
@@ -180,7 +207,7 @@ class Vmctl:
             return self._run("start", name)
         except CommandFailed as error:
             if _REFUSED_START in error.stderr:
-                remedy = _BECOME if os.geteuid() else _WAIT
+                remedy = error.remedy if os.geteuid() else _WAIT
                 raise RateLimited(error.argv, error.rc, error.stderr, remedy=remedy) from error
             if _IN_PROGRESS not in error.stderr:
                 raise
@@ -235,11 +262,11 @@ class Vmctl:
 
 
 def _failed(completed):
-    remedy = _BECOME if "Operation not permitted" in completed.stderr else None
-    return CommandFailed(completed.argv, completed.rc, completed.stderr, remedy=remedy)
+    stderr = completed.stderr
+    return CommandFailed(completed.argv, completed.rc, stderr, remedy=remedy_for(REMEDIES, stderr))
 
 
 def _no_answer(completed):
-    remedy = _BECOME if "Permission denied" in completed.stderr else _START_VMD
+    remedy = remedy_for(REMEDIES, completed.stderr) or _START_VMD
     error = completed.stderr.strip() or "no output"
     return Unavailable(f"vmd does not answer: {error}.", why="not_responding", remedy=remedy)

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from .._core.errors import PolyvirtError
 from .._ports.windows_request import Ref, call, pick, properties, run
+from .remedies import remedy_for
 
 #: wsl.exe of the package, which works in sessions without a desktop, and the one of Windows, which calls the former.
 PACKAGED, INBOX = "%ProgramW6432%\\WSL\\wsl.exe", "%SystemRoot%\\System32\\wsl.exe"
@@ -39,24 +40,34 @@ _FOREVER = "while :; do sleep 86400; done"
 _MANAGEMENT = "Microsoft.PowerShell.Management"
 #: Results of a task if its user could not be logged on.
 LOGON_REFUSED = (0x8007052E, 0x80070569)
-_OWNER = (
-    "Connect as the user who owns the distributions, with become_method runas and logon_type interactive if needed."
-)
-_HOST = "Prepare the host with the role wsl_host, and restart it."
-_REMEDIES = {
-    "WSL_E_LOCAL_SYSTEM_NOT_SUPPORTED": _OWNER,
-    "0x8007023f": "Log on to the host once, or use become with become_method runas and logon_type interactive.",
-    "HCS_E_HYPERV_NOT_INSTALLED": _HOST,
-    "HCS_E_SERVICE_NOT_AVAILABLE": _HOST,
-    "WSL_E_WSL_OPTIONAL_COMPONENT_REQUIRED": _HOST,
-    "WSL_E_VIRTUAL_MACHINE_PLATFORM_REQUIRED": _HOST,
-    "WSL_E_IMPORT_FAILED": "Check that the file is a tarball of a root file system.",
-    "WSL_E_NOT_A_LINUX_DISTRO": "Check that the file is a tarball of a root file system, with /etc at its top.",
-    "WSL_E_DISTRO_NOT_STOPPED": "Set allow_restart: true, or stop it first.",
-    "ERROR_DISK_FULL": "Free space on the drive, or set install_location to another one.",
-    "ERROR_SHARING_VIOLATION": "Close what uses the virtual disk, such as a backup.",
-    "E_INVALIDARG": "Check the values of the task.",
-}
+#: Rows (codes of the error, remedy), see remedies.py; docs/errors.md lists them.
+REMEDIES = (
+    (
+        ("WSL_E_LOCAL_SYSTEM_NOT_SUPPORTED",),
+        "Connect as the user who owns the distributions, with become_method runas and logon_type interactive if"
+        " needed.",
+    ),
+    (
+        ("0x8007023f",),
+        "Log on to the host once, or use become with become_method runas and logon_type interactive.",
+    ),
+    (
+        (
+            "HCS_E_HYPERV_NOT_INSTALLED", "HCS_E_SERVICE_NOT_AVAILABLE", "WSL_E_WSL_OPTIONAL_COMPONENT_REQUIRED",
+            "WSL_E_VIRTUAL_MACHINE_PLATFORM_REQUIRED",
+        ),
+        "Prepare the host with the role wsl_host, and restart it.",
+    ),
+    (
+        ("WSL_E_IMPORT_FAILED", "WSL_E_NOT_A_LINUX_DISTRO"),
+        "Check that the file is a tarball of a root file system, with /etc at its top (tar tf FILE).",
+    ),
+    (("WSL_E_DISTRO_NOT_STOPPED",), "Set allow_restart: true, or stop it first."),
+    (("E_ILLEGAL_STATE_CHANGE",), "The distribution is being exported or converted. Run the task again later."),
+    (("ERROR_DISK_FULL",), "Free space on the drive, or set install_location to another one."),
+    (("ERROR_SHARING_VIOLATION",), "Close the program that uses the virtual disk, such as a backup."),
+    (("E_INVALIDARG",), "Check the values of the task."),
+)  # fmt: skip
 
 
 class WslFailed(PolyvirtError):
@@ -70,7 +81,7 @@ class WslFailed(PolyvirtError):
         self.exit_code = answer.details.get("exit_code")
         error = " ".join(text.split())
         message = f"{label}: wsl.exe {words} failed with exit code {self.exit_code}: {error}"
-        remedy = _REMEDIES.get(self.code) or _REMEDIES.get(self.code.lower())
+        remedy = remedy_for(REMEDIES, self.code) or remedy_for(REMEDIES, self.code.lower())
         if self.exit_code is None:
             message = f"{label}: wsl.exe {words} did not end in time and was ended. The service of WSL may go on."
             remedy = "Check wsl.exe --list --verbose, raise call_timeout, and run the task again."

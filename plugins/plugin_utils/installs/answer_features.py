@@ -106,7 +106,7 @@ def _openbsd(values):
     for name in ("packages", "late_commands"):
         if values[name] and not has_site:
             yield (
-                f"{name}: OpenBSD's installer gets them in a set of files of its own. Set site_set to true, and serve "
+                f"{name}: OpenBSD's installer reads them from a separate set of files. Set site_set to true, and serve "
                 "the set from the mirror."
             )
     if values["domain"] and _has_dhcp(values) and not has_site:

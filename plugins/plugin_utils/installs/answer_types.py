@@ -1,7 +1,9 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types of values for an answer file. Argument specs accept YAML booleans as text, and text as a list."""
+"""Types of values for an answer file. Ansible's argument specs do not serve here: they accept YAML booleans as text
+and text as a list, and their messages show the value, which may be a password.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ def wrong_types(values):
         if isinstance(value, (list, tuple)):
             yield from _wrong_texts((f"{name}[{place}]", one) for place, one in enumerate(value))
         else:
-            yield f"{name}: is not a list. Write each entry in a line of its own, after a dash, or use [ and ]."
+            yield f"{name}: is not a list. Write each entry on a separate line, after a dash, or use [ and ]."
 
 
 def _wrong_texts(named):

@@ -29,7 +29,7 @@ _MOUNT = re.compile(r"/|(/[A-Za-z0-9_][A-Za-z0-9._-]*)+|swap")
 _SIZE = re.compile(r"[1-9][0-9]*[MGT]")
 #: {option: (pattern, what is allowed)} of options with a fixed format.
 _FORMATS = {
-    "hostname": (_LABEL, "letters, digits and dashes (the domain is a value of its own)"),
+    "hostname": (_LABEL, "letters, digits and dashes (the domain is a separate value)"),
     "domain": (rf"{_LABEL}(?:[.]{_LABEL})*", "names of letters, digits and dashes, with dots between them"),
     "user": ("[a-z_][a-z0-9_-]{0,30}", "lower-case letters, digits, underscores and dashes, 31 at most"),
     "locale": (r"C(?:[.]UTF-8)?|[a-z]{2,3}_[A-Z]{2}(?:[.]UTF-8)?", "a form such as en_US.UTF-8"),

@@ -13,62 +13,61 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 INSTALLERS = ("alpine", "autoinstall", "kickstart", "openbsd", "preseed", "windows")
 PLATFORMS = ("hyperv", "libvirt", "proxmox", "virtualbox", "vmd")
 MEDIA_TYPES = ("cloud", "disk", "iso", "netboot")
 
-#: {key: type of its value, or the tuple of allowed values}; keys in _REQUIRED must be set.
+
+def text(value):
+    """Type of an option. Ansible's own type of text accepts numbers, and would read version 1.10 as 1.1."""
+    if not isinstance(value, str):
+        raise TypeError(f"put {value} in quotes")
+    return value
+
+
+def day(value):
+    """Type of an option: a date of YAML."""
+    if not isinstance(value, date):
+        raise TypeError(f"write {value} as 2030-06-30, without quotes")
+    return value
+
+
+def _texts(*names, **more):
+    return {name: {"type": text, **more} for name in names}
+
+
+#: The options of an entry, of what a VM needs, of a medium and of its signature.
 _ENTRY = {
-    "distribution": str,
-    "version": str,
-    "title": str,
-    "installer": INSTALLERS,
-    "platforms": list,
-    "enabled": bool,
-    "end_of_life": date,
-    "end_of_life_source": str,
-    "login_user": str,
-    "minimum": dict,
-    "recommended": dict,
-    "serial_console": str,
-    "start_arguments": str,
-    "install_arguments": str,
-    "iso_kernel": str,
-    "iso_initrd": str,
-    "package_mirror": str,
-    "media": list,
-    "codename": str,
-    "point": str,
-    "signing_key": str,
-    "kickstart": str,
-    "btrfs": bool,
+    **_texts("distribution", "version", "title", required=True),
+    "installer": {"choices": INSTALLERS, "required": True},
+    "platforms": {"type": "list", "elements": "str", "choices": PLATFORMS, "required": True},
+    "minimum": {"type": "dict", "required": True},
+    "recommended": {"type": "dict", "default": {}},
+    "media": {"type": "list", "elements": "dict", "required": True},
+    "enabled": {"type": "bool", "default": True},
+    "btrfs": {"type": "bool", "default": True},
+    "end_of_life": {"type": day},
+    **_texts("end_of_life_source", "login_user", "codename", "package_mirror", "serial_console", default=""),
+    **_texts("start_arguments", "install_arguments", "iso_kernel", "iso_initrd", default=""),
+    **_texts("point", "signing_key", "kickstart"),
 }
-_REQUIRED = ("distribution", "version", "title", "installer", "platforms", "minimum", "media")
-_DEFAULTS = {
-    "enabled": True,
-    "end_of_life": None,
-    "end_of_life_source": "",
-    "login_user": "",
-    "serial_console": "",
-    "start_arguments": "",
-    "install_arguments": "",
-    "iso_kernel": "",
-    "iso_initrd": "",
-    "package_mirror": "",
-    "codename": "",
-    "btrfs": True,
-}
-_RESOURCES = {"memory": str, "disk": str, "cpu": str}
+_RESOURCES = _texts("memory", "disk", "cpu")
 _MEDIUM = {
-    "type": MEDIA_TYPES,
-    "file": str,
-    "initrd": str,
-    "bases": list,
-    "checksums": str,
-    "signature": dict,
-    "manual": str,
+    "type": {"choices": MEDIA_TYPES, "required": True},
+    **_texts("file", "initrd", "checksums", "manual"),
+    "bases": {"type": "list", "elements": text},
+    "signature": {"type": "dict"},
 }
-_SIGNATURE = {"tool": ("gpg", "signify"), "file": str, "signs": ("checksums", "file"), "key": str, "key_url": str}
+#: What a medium needs, unless it can only be downloaded by hand.
+_DOWNLOADED = [("manual", key) for key in ("file", "bases", "checksums")]
+_SIGNATURE = {
+    "tool": {"choices": ("gpg", "signify"), "required": True},
+    **_texts("key", required=True),
+    **_texts("file", "key_url"),
+    "signs": {"choices": ("checksums", "file")},
+}
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PLACEHOLDER = re.compile(r"[{]([a-z_]+)[}]")
 #: How often placeholders are replaced: the value of a placeholder may itself contain placeholders.
@@ -89,52 +88,37 @@ def entries_of(document, source):
         where = f"{source}: versions[{place}]"
         if not isinstance(version, dict):
             raise InvalidCatalogue(f"{where}: must be a mapping.")
-        entries.append(_entry({**_DEFAULTS, **shared, **version}, where))
+        entries.append(_entry({**shared, **version}, where))
     return entries
 
 
 def _entry(raw, where):
-    given = {key: value for key, value in raw.items() if value is not None}
-    _check(given, _ENTRY, where, _REQUIRED)
-    entry = {**raw, **_substituted(given, {}, where)}
+    entry = _substituted(_checked(raw, _ENTRY, where), {}, where)
     entry["name"] = f"{entry['distribution']}-{entry['version']}"
     if not _NAME.fullmatch(entry["name"]):
         raise InvalidCatalogue(f"{where}: '{entry['name']}' must be lower-case letters, digits, dots and dashes.")
-    for platform in entry["platforms"]:
-        if platform not in PLATFORMS:
-            raise InvalidCatalogue(f"{where}.platforms: '{platform}' is unknown (known: {', '.join(PLATFORMS)}).")
-    for key in ("minimum", "recommended"):
-        _check(entry.get(key) or {}, _RESOURCES, f"{where}.{key}")
-    entry["recommended"] = {**entry["minimum"], **(entry.get("recommended") or {})}
-    for place, medium in enumerate(entry["media"]):
-        _check_medium(medium, f"{where}.media[{place}]")
-    return entry
+    minimum, recommended = (_checked(entry[key], _RESOURCES, f"{where}.{key}") for key in ("minimum", "recommended"))
+    media = [_medium(medium, f"{where}.media[{place}]") for place, medium in enumerate(entry["media"])]
+    return {**entry, "minimum": minimum, "recommended": {**minimum, **recommended}, "media": media}
 
 
-def _check_medium(medium, where):
-    _check(medium, _MEDIUM, where, ("type",))
-    if "manual" not in medium:
-        _check(medium, _MEDIUM, where, ("file", "bases", "checksums"))
+def _medium(raw, where):
+    medium = _checked(raw, _MEDIUM, where, required_one_of=_DOWNLOADED)
     if "signature" in medium:
-        _check(medium["signature"], _SIGNATURE, f"{where}.signature", ("tool", "key"))
+        medium["signature"] = _checked(medium["signature"], _SIGNATURE, f"{where}.signature")
+    return medium
 
 
-def _check(values, schema, where, required=()):
-    if not isinstance(values, dict):
-        raise InvalidCatalogue(f"{where}: must be a mapping.")
-    for key in required:
-        if key not in values:
-            raise InvalidCatalogue(f"{where}: '{key}' is missing.")
-    for key, value in values.items():
-        if key not in schema:
-            raise InvalidCatalogue(f"{where}: unknown key '{key}' (known: {', '.join(schema)}).")
-        wanted = schema[key]
-        if isinstance(wanted, tuple):
-            if value not in wanted:
-                raise InvalidCatalogue(f"{where}.{key}: '{value}' is unknown (known: {', '.join(wanted)}).")
-        elif not isinstance(value, wanted):
-            hint = "; put it in quotes" if wanted is str else ""
-            raise InvalidCatalogue(f"{where}.{key}: '{value}' must be a {wanted.__name__}{hint}.")
+def _checked(raw, spec, where, **rules):
+    """Return the values of ``raw`` with defaults, without those that are None. Raises InvalidCatalogue."""
+    given = {key: value for key, value in raw.items() if value is not None}
+    result = ArgumentSpecValidator(spec, **rules).validate(given)
+    problems = result.error_messages
+    if result.unsupported_parameters:  # Its message is the last one, and a bare list.
+        problems[-1] = f"unknown keys: {problems[-1]}"
+    if problems:
+        raise InvalidCatalogue(f"{where}: {'; '.join(problems)}")
+    return {key: value for key, value in result.validated_parameters.items() if value is not None}
 
 
 def _substituted(value, replacements, where):
@@ -171,7 +155,7 @@ def merged(groups):
 
 def as_result(entry, today):
     """Return the entry as the lookup plugin returns it."""
-    end = entry["end_of_life"]
+    end = entry.get("end_of_life")
     return {
         **entry,
         "end_of_life": end.isoformat() if end else None,

@@ -13,11 +13,12 @@ from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import ImmutableDict
 from ansible.playbook.play import Play
-from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
 LOCAL = "localhost"
+#: The variable with the result of the task.
+_RESULT = "__polyvirt_result"
 #: Variables that another host needs to connect to the host by SSH.
 _REACHED_BY = (
     "ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port", "ansible_user",
@@ -29,34 +30,14 @@ class TaskFailed(Exception):
     """The task failed or has no result; the message is that of the module or connection."""
 
 
-class _Collector(CallbackBase):
-    """Callback plugin that stores the result of the task."""
-
-    result = None
-
-    def _store(self, result, **how):
-        found = result.result if hasattr(result, "result") else result._result  # The latter before ansible-core 2.19.
-        # Through JSON: plain values, whatever types this version of Ansible has for them.
-        self.result = {**json.loads(json.dumps(found, default=str)), **how}
-
-    def v2_runner_on_ok(self, result):
-        self._store(result)
-
-    def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._store(result, failed=True)
-
-    def v2_runner_on_unreachable(self, result):
-        self._store(result, failed=True)
-
-
 class _Quiet(TaskQueueManager):
-    """Loads none of the user's callbacks, which would report the task as part of the user's play."""
+    """Calls no callback plugins: they would report the task as part of the user's play."""
 
     def load_callbacks(self):
-        self.collector = _Collector()
-        if hasattr(self.collector, "_init_callback_methods"):  # Since ansible-core 2.19.
-            self.collector._init_callback_methods()
-        self._callback_plugins = [self.collector]
+        pass
+
+    def send_callback(self, method_name, *args, **kwargs):
+        pass
 
 
 def run_task(loader, inventory, path, host, module, arguments, seconds):
@@ -66,10 +47,10 @@ def run_task(loader, inventory, path, host, module, arguments, seconds):
     the host, ``path`` the inventory file, next to which its ``host_vars`` are.
     """
     _reset_command_line()
-    manager = InventoryManager(loader=loader, parse=False)
     inventory.reconcile_inventory()
-    # Private attributes: there is no public way to use inventory data that is still being read.
-    manager._inventory, manager._sources = inventory, [path]
+    manager = InventoryManager(loader=loader, sources=[path], parse=False)
+    manager.groups.update(inventory.groups)
+    manager.hosts.update(inventory.hosts)
     variables = VariableManager(loader=loader, inventory=manager)
     play = Play.load(_play(host, module, arguments, seconds), variable_manager=variables, loader=loader)
     queue = _Quiet(inventory=manager, variable_manager=variables, loader=loader, passwords={}, forks=1)
@@ -77,14 +58,16 @@ def run_task(loader, inventory, path, host, module, arguments, seconds):
         queue.run(play)
     finally:
         queue.cleanup()
+    found = variables.get_vars(play=play, host=manager.get_host(host))
+    templar = Templar(loader=loader, variables=found)
     return {
-        "result": _checked(queue.collector.result, host, seconds),
-        "reached_by": _reached_by(manager, variables, play, host),
+        "result": _checked(found.get(_RESULT), host, seconds),
+        "reached_by": {name: templar.template(found[name]) for name in _REACHED_BY if name in found},
     }
 
 
 def _play(host, module, arguments, seconds):
-    task = {"name": module, module: arguments, "timeout": seconds}
+    task = {"name": module, module: arguments, "timeout": seconds, "register": _RESULT}
     strategy = "ansible.builtin.linear"
     return {"name": module, "hosts": [host], "gather_facts": False, "strategy": strategy, "tasks": [task]}
 
@@ -120,12 +103,7 @@ def _checked(result, host, seconds):
         raise TaskFailed(f"{host}: the task was not run.")
     if result.get("timedout"):
         raise TaskFailed(f"No answer within {seconds} s.")
-    if result.get("failed"):
+    if result.get("failed") or result.get("unreachable"):
         raise TaskFailed(str(result.get("msg") or "The task failed without a message."))
-    return result
-
-
-def _reached_by(manager, variables, play, host):
-    found = variables.get_vars(play=play, host=manager.get_host(host))
-    templar = Templar(loader=variables._loader, variables=found)
-    return {name: templar.template(found[name]) for name in _REACHED_BY if name in found}
+    # Through JSON: plain values, whatever types this version of Ansible has for them.
+    return json.loads(json.dumps(result, default=str))

@@ -110,7 +110,7 @@ def _joined(given, options):
     options = _dictionary("options", options, "Set options of the platform's own module.")
     twice = sorted(set(given) & set(options))
     if twice:
-        raise InvalidInput(f"options: {twice[0]} is set beside it, too.", f"Set {twice[0]} once.")
+        raise InvalidInput(f"options: {twice[0]} is set in the task, too.", f"Set {twice[0]} once.")
     return {**given, **options}
 
 

@@ -228,6 +228,7 @@ class Libvirt(Adapter):
             "boot_order": ((["cdrom", "disk"], ["cdrom", "hd"]), (["network", "disk"], ["network", "hd"])),
             "max_cpus": ((3, 3), (4, 4)),
             "max_memory": (("128M", 128 << 20), ("160M", 160 << 20)),
+            "watchdog": (({"action": "pause"}, ("i6300esb", "pause")), ({"action": "none"}, ("i6300esb", "none"))),
         }
 
     def changes_while_running(self):

@@ -146,6 +146,12 @@ class Platform(Libvirt):
             Refused(
                 "no display", {**change, "display": {"video_memory": "16M"}}, (known, "video_memory", "vnc or spice")
             ),
+            Refused("no itco", {**made, "watchdog": {"model": "itco"}}, (new, "libvirt 9.1", "i6300esb")),
+            Refused(
+                "native watchdog",
+                {**change, "native": {"devices/watchdog@action": "none"}},
+                (known, "option watchdog"),
+            ),
             Refused("boot twice", {**change, "boot_order": ["disk", "disk"]}, ("boot_order", "disk", "twice", "once")),
             Refused("another's log", {**made, "serial_log": str(self._console(known))}, (new, known, "another file")),
             Refused("no folder of the log", {**change, "serial_log": "/no/log"}, (known, "serial_log", "Create it")),
@@ -176,6 +182,7 @@ class Platform(Libvirt):
             "firmware": "uefi" if is_uefi else "bios",
             "secure_boot": features.get("secure-boot") == features.get("enrolled-keys") == "yes",
             "tpm": root.find("devices/tpm/backend[@type='emulator']") is not None,
+            "watchdog": next(((one.get("model"), one.get("action")) for one in root.findall("devices/watchdog")), None),
             "display": (graphics.get("type"), int(video.get("vram")) * 1024) if graphics is not None else None,
         }
 

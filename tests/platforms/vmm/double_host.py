@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from platforms import warm
@@ -21,8 +20,6 @@ class OpenBSD:
     def __init__(self, folder, **known):
         self.folder = Path(folder)
         self.state, self.bin = State(self.folder), self.folder / "bin"
-        #: The clock with which programs that never end sleep.
-        self.clock = time
         self._write_executables()
         self.change(**known)
 
@@ -33,7 +30,7 @@ class OpenBSD:
     def call(self, *words, uid=None, patience=None):
         """Run a program without a process; returns its Answer. TimedOut if it takes more than ``patience`` seconds."""
         environment = {} if uid is None else {"POLYVIRT_VMM_UID": str(uid)}
-        return commands.call(self.folder, words, environment, str(self.folder), self.clock, patience=patience)
+        return commands.call(self.folder, words, environment, str(self.folder), patience=patience)
 
     def change(self, **values):
         """Set values of the state: release, cpu, network, status_gap, pause_hangs, guests ... (README.md)."""
@@ -75,9 +72,13 @@ class OpenBSD:
         """The arguments of all calls so far, each with the program's name first."""
         return [call["argv"] for call in self.state.calls()]
 
+    def not_recorded(self):
+        """Calls to which the double has no answer. A test with such a call fails."""
+        return [call["not_recorded"] for call in self.state.calls() if "not_recorded" in call]
+
     def _write_executables(self):
         self.bin.mkdir(exist_ok=True)
-        for name in (*commands.PROGRAMS, "doas"):
+        for name in commands.PROGRAMS:
             path = self.bin / name
             path.write_text(warm.script("platforms.vmm.double", self.folder, name), encoding="utf-8")
             os.chmod(path, 0o755)

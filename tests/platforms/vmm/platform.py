@@ -34,7 +34,6 @@ vm "{name}" {{
 \tdisk "{disk}" format qcow2
 }}
 """
-_MOVES = {RUNNING: "start", PAUSED: "pause"}
 
 
 class Platform(Adapter):

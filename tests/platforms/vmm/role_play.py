@@ -114,6 +114,7 @@ class RoleHost(OpenBSD):
             "-i", self._folder / "inventory.yml", self._folder / "play.yml", "-e", f"@{self._folder / 'variables.yml'}",
             "--diff", *words, environment={**self.environment(), "POLYVIRT_KILL": kill},
         )  # fmt: skip
+        assert not self.not_recorded(), self.not_recorded()
         return Played(code, _changed(output), " ".join(output.split()))
 
     def environment(self):

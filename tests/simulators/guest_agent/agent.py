@@ -15,20 +15,14 @@ import stat
 import subprocess
 import threading
 
+from simulators.proxmox.errors import AgentError
+
 _MOST_OUTPUT = 16 * 1024 * 1024
 _MOST_READ = 48 * 1024 * 1024
 COMMANDS = (
     "guest-ping", "guest-info", "guest-exec", "guest-exec-status", "guest-file-open", "guest-file-read",
     "guest-file-write", "guest-file-close",
 )  # fmt: skip
-
-
-class AgentError(Exception):
-    """An error as the agent returns it."""
-
-    def __init__(self, text, kind="GenericError"):
-        super().__init__(text)
-        self.kind = kind
 
 
 class Agent:

@@ -18,8 +18,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
 
-from simulators.guest_agent.agent import Agent, AgentError
+from simulators.guest_agent.agent import Agent
+from simulators.proxmox.errors import AgentError
 
 _LARGEST_ANSWER = 4 * 1024 * 1024
 #: Used instead of shlex, which takes a second for a request with a file.

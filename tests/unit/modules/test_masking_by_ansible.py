@@ -12,19 +12,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import MASK
 
 from collection_path import collections_path
-from suite.by_ansible import run_ansible
-
-#: Environments with other versions of ansible-core (scripts/lib/environments.sh), and the one of the tests.
-CORES = [Path(path) for path in os.environ.get("POLYVIRT_TEST_CORES", "").split(os.pathsep) if path]
-CORES.append(Path(sys.executable).parent.parent)
+from suite.by_ansible import CORES, run_ansible
 
 #: {secret: option that contains it}. Shown are neither they nor their lines.
 SECRETS = [

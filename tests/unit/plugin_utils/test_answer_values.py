@@ -258,7 +258,7 @@ def test_problem_is_named(installer, changes, problem):
         given = {**values(installer, **changes), "site_set": False, "mirror": ""}
         found, problem = (
             problems_of(given),
-            "late_commands: OpenBSD's installer gets them in a set of files of its own.",
+            "late_commands: OpenBSD's installer reads them from a separate set of files.",
         )
     assert len(found) == 1
     assert found[0].startswith(problem)

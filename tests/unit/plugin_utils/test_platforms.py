@@ -67,7 +67,7 @@ def test_platform_option_of_all_entries_becomes_an_option_of_the_task():
         ({"name": "a", "platform": "kvm"}, ("'kvm' is not known", "libvirt")),
         ({"name": "a", "platform": "libvirt", "cpu": 1}, ("cpu", "Did you mean cpus?")),
         ({"name": "a", "platform": "libvirt", "uri": "x"}, ("uri", "options: {uri: ...}")),
-        ({"name": "a", "platform": "libvirt", "cpus": 1, "options": {"cpus": 2}}, ("cpus", "beside it")),
+        ({"name": "a", "platform": "libvirt", "cpus": 1, "options": {"cpus": 2}}, ("cpus", "in the task, too")),
         ({"name": "a", "platform": ["kvm"]}, ("['kvm']' is not known",)),
         ({"name": "a", "platform": "libvirt", "options": "x"}, ("options: the value is not a dictionary", "module")),
         ({"platform": "libvirt", "machines": ["a"]}, ("machines[0]", "dictionary")),

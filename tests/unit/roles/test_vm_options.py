@@ -22,4 +22,4 @@ def test_text_is_not_a_list(play):
     hosts = {"localhost": {"vm_name": "web1", "vm_ssh_authorized_keys": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA me"}}
     code, output = play(hosts, {"ansible.builtin.include_role": role})
     assert code == 2
-    assert "web1: vm_ssh_authorized_keys: text is not a list. Write each entry in a line of its own" in output
+    assert "web1: vm_ssh_authorized_keys: text is not a list. Write each entry on a separate line" in output

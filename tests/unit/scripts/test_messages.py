@@ -69,3 +69,17 @@ def test_area_has_each_message_once_with_all_its_remedies(tmp_path):
     assert "| `one \\| two is <odd>` | Or not. *Or:* Use \\*one\\*. |" in lines
     assert [line[3:] for line in lines if line.startswith("## ")][:2] == ["All platforms", "libvirt"]
     assert sum(line.startswith("## ") for line in lines) == len(AREAS)
+
+
+def test_message_that_begins_with_an_option_is_not_in_the_tables(tmp_path):
+    _found(tmp_path, 'raise Refusal(f"disks.{slot}.size: it is too small.", "Set more.")')
+    assert "too small" not in "\n".join(catalogue_lines(tmp_path))
+
+
+def test_errors_of_a_platform_are_in_the_section_of_its_tool(tmp_path):
+    folder = tmp_path / "plugins/module_utils/_tools"
+    folder.mkdir(parents=True)
+    (folder / "virsh.py").write_text('REMEDIES = ((("no \'...\' here", "none"), "Make *one*."),)', encoding="utf-8")
+    lines = catalogue_lines(tmp_path)
+    place = lines.index("| `no '...' here`, `none` | Make \\*one\\*. |")
+    assert [line for line in lines[:place] if line.startswith("## ")][-1] == "## libvirt"

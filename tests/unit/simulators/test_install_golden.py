@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from platforms.vmm.double import pf
-from platforms.vmm.double.pf.install import install
+from collection_path import CHECKOUT
+from platforms.vmm.double.response_file import install
 
-_GOLDEN = Path(pf.__file__).parents[2] / "golden" / "install.json"
-GOLDEN = json.loads(_GOLDEN.read_text(encoding="utf-8"))
+GOLDEN = json.loads((CHECKOUT / "tests/platforms/vmm/golden/install.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["id"])

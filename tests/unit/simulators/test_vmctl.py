@@ -13,7 +13,7 @@ import pytest
 
 from platforms.vmm.double import images, vmctl
 from platforms.vmm.double.host import Host
-from platforms.vmm.double.options import Hang
+from platforms.vmm.double.options import Hang, NotRecorded
 
 GOLDEN = json.loads((Path(vmctl.__file__).parents[1] / "golden" / "vmctl.json").read_text(encoding="utf-8"))
 KINDS = sorted({case["id"].rpartition("-")[0] for case in GOLDEN["cases"]})
@@ -23,6 +23,9 @@ _USERS = {"root": 0, "alice": 1000, "bob": 1001, "verylongusername": 1002, "a-fi
 _GROUPS = {"wheel": 0, "alice": 1000, "vmusers": 2000, "verylonggroupname": 2001, "g": 2002, "fourteenchars1": 2003}
 _SOCKETS = {"absent": FileNotFoundError(2, "No such file or directory"),
             "socket file present, nobody listens": ConnectionRefusedError(61, "Connection refused")}  # fmt: skip
+#: {kind: the number of recorded calls with commands or options that no test of the product uses}.
+_UNKNOWN = {"connect": 6, "console": 7, "control": 7, "create": 3, "names": 14, "protocol": 1, "send": 5, "start": 44,
+            "start-answer": 1, "status": 19, "stop": 5, "usage": 73, "wait": 9}  # fmt: skip
 
 
 class RecordedVmd:
@@ -30,7 +33,6 @@ class RecordedVmd:
 
     def __init__(self, case):
         self.answers, self.requests, self.socket = list(case.get("vmd_answers", [])), [], case.get("socket")
-        self.has_console = ["/usr/bin/cu is absent"] not in case.get("setup", [])
 
     def connect(self):
         if self.socket:
@@ -40,17 +42,11 @@ class RecordedVmd:
         self.requests.append(message)
         yield from self.answers.pop(0)
 
-    def console(self, call, tty):
-        if not self.has_console:
-            return None
-        call.out.append(f"EXEC [-r] [-l] [{tty}] [-s] [115200]\n")
-        return 7
-
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_recorded_call_is_answered_as_openbsd_answers_it(kind, release, tmp_path):
-    wrong = {}
+    wrong, unknown = {}, 0
     for number, case in enumerate(case for case in GOLDEN["cases"] if case["id"].rpartition("-")[0] == kind):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -58,12 +54,16 @@ def test_every_recorded_call_is_answered_as_openbsd_answers_it(kind, release, tm
         if expected.pop("hangs", False):
             # The file of a call that was ended is not recorded.
             expected = {"exit": None, **{key: expected[key] for key in expected if key not in ("exit", "files")}}
-        found = _answer(case, folder, release, expected)
+        try:
+            found = _answer(case, folder, release, expected)
+        except NotRecorded:
+            unknown += 1
+            continue
         if found != expected:
             wrong[case["id"]] = {
                 key: (found[key], expected.get(key)) for key in found if found[key] != expected.get(key)
             }
-    assert wrong == {}
+    assert (wrong, unknown) == ({}, _UNKNOWN.get(kind, 0))
 
 
 def _answer(case, folder, release, expected):

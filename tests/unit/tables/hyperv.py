@@ -15,7 +15,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     File,
     Snapshot,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.observe import Found, Host
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.hyperv_vm import Found, Host
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.settings.disks import slot_name
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 

@@ -15,12 +15,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Snapshot,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import read_disks, read_iso
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import (
-    read_networks,
-    starting_effects,
-)
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.networks import starting_effects
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 
 from unit.module_utils._drivers.virsh.answers import MAC, machine_xml
@@ -33,12 +29,7 @@ row = rows_of(replace(TRAITS, side_effects=starting_effects(frozenset({"lan"})))
 def _recorded_config():
     """The config that the driver reports of the recorded VM: one virtio disk, one NIC in the network default."""
     stored = Definition(machine_xml())
-    devices = {
-        "disks": read_disks(stored, {"vda": 6 * G}),
-        "networks": read_networks(stored),
-        "iso": read_iso(stored, ()),
-    }
-    return {**read_settings(stored), **devices, "description": "", "tags": (), "autostart": False}
+    return {**config_of(stored, {"vda": 6 * G}), "description": "", "tags": (), "autostart": False}
 
 
 CONFIG = _recorded_config()

@@ -15,7 +15,7 @@ from unit.tables.rows import Elsewhere, G, absent, ask, ask_snapshot, found, row
 #: A host on which someone has stopped the VM mail, which is enabled in vm.conf.
 READER = SimpleNamespace(options={}, found=SimpleNamespace(others_started=lambda names: ["mail"]))
 TRAITS = vmm_traits(READER)
-RELOAD = "mail: vmd starts it when it reads vm.conf again; it is stopped at once"
+RELOAD = "mail: vmd starts it when it reads vm.conf again; it is stopped immediately"
 row = rows_of(TRAITS)
 
 NEW = {

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, POWER_OFF, File
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.reader import Host
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.distro import Host
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.traits import wsl_traits
 
 from unit.tables.rows import Elsewhere, G, absent, ask, found, rows_of

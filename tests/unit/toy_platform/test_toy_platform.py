@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import VERBS
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.driver import HyperVDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.driver import WslDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.wsl.traits import wsl_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 
 from collection_path import CHECKOUT
@@ -90,15 +93,25 @@ def test_files_are_those_of_the_guide_and_few():
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= LINES
 
 
-@pytest.mark.parametrize("kind", [VBoxDriver, ProxmoxDriver, toy.ToyDriver])
-def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(kind):
-    for verb in TRAITS.verbs if kind is toy.ToyDriver else VERBS:
+@pytest.mark.parametrize(
+    ("kind", "verbs"),
+    [
+        (VBoxDriver, VERBS),
+        (VirshDriver, VERBS),
+        (ProxmoxDriver, VERBS),
+        (HyperVDriver, VERBS),
+        (WslDriver, wsl_traits(None).verbs),
+        (toy.ToyDriver, TRAITS.verbs),
+    ],
+)
+def test_every_verb_has_a_function_of_its_name_in_the_file_of_the_guide(kind, verbs):
+    for verb in verbs:
         function = kind.verbs.func(object.__new__(kind))[verb]
         assert list(inspect.signature(function).parameters) == ["driver", "vm", "step"]
         assert f"`{function.__module__.split('.')[-1]}.py`" in GUIDE
 
 
-@pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver, ProxmoxDriver])
+@pytest.mark.parametrize("kind", [VirshDriver, VBoxDriver, ProxmoxDriver, HyperVDriver])
 def test_platforms_name_their_files_alike(kind):
     package = kind.__module__.rpartition(".")[0]
     for name in ("traits", "observe", "checks", "settings.disks", "settings.networks", "settings.native"):

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from ..._core.claims import FILE
 from ..._core.errors import NotFound, PolyvirtError, Refused
+from ..._core.model import STOPPED
 from ..._core.planned import deleted_files, planned
 from ..._core.units import human_size
 from ..._ports.windows_request import Chain, Joined, Ref, call, pick, properties
@@ -16,17 +17,13 @@ from ..._tools.hyperv import VHD_IN_USE, controllers_chain, disks_chain, hyperv,
 from ..._tools.windows_files import file_command, key_of, windows_path
 from .clone import source_files
 from .mark import own_mark, temporary_name
+from .observe import all_disks
+from .power import check_shutdown
 from .settings.disk_space import bytes_of_new, drive_of, growth, reserve_growth
 from .settings.disks import file_name, folder_of, path_in, seed_name
 from .settings.seed import check_seed
 from .settings.slot_checks import OF_NEW_VM, check_slots, controllers_of, is_new, needed_controllers
-from .snapshot_checks import (
-    all_disks,
-    check_cluster,
-    check_shutdown,
-    has_checkpoint_with,
-    starts_vm,
-)
+from .snapshots import check_production
 
 #: Verbs of steps that attach disks or an ISO image.
 _ATTACHING_VERBS = ("create", "clone", "configure")
@@ -39,8 +36,9 @@ def check_plan(driver, plan, host_files, released=frozenset()):
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
-    check_cluster(driver, plan)
+    _check_cluster(driver, plan)
     check_shutdown(driver, plan)
+    check_production(driver, plan)
     for one in planned(plan):
         _check_cpus(driver, one)
     needed = _NeededFiles(host_files, plan)
@@ -48,6 +46,15 @@ def check_plan(driver, plan, host_files, released=frozenset()):
     needed.check({identity[1] for kind, identity in released if kind == FILE})
     for one, raw in needed.slots:
         check_slots(needed.name, one, raw, host_files.controllers_of(raw))
+
+
+def _check_cluster(driver, plan):
+    raw = driver.found.raw(plan.before.id)
+    if raw and raw.get("IsClustered"):
+        raise Refused(
+            f"{plan.before.name}: the VM is managed by a failover cluster, which would undo the change.",
+            "Use the tools of the cluster, or remove the VM from it first.",
+        )
 
 
 def _check_cpus(driver, one):
@@ -241,7 +248,8 @@ class _NeededFiles:
         slots = {change.key for one in steps for change in one.changes if change.kind == "disks.size"}
         present = plan.before.config.get("disks") or {}
         #: Slots of present disks that will be written to.
-        self.written = [slot for slot in present if starts_vm(plan) or slot in slots]
+        starts = plan.before.power == STOPPED and any(one.step.verb == "start" for one in steps)
+        self.written = [slot for slot in present if starts or slot in slots]
         self._attached = [path for path, option in self.disks.items() if option.startswith("disks.")]
         self._parents = [path for path, (_slot, _size, is_linked) in self._image_disks.items() if is_linked]
         self.needs_users = bool(self.written or self._attached or self._parents)
@@ -353,7 +361,7 @@ class _NeededFiles:
     def _check_checkpoints(self):
         """Reject a disk that a checkpoint of the VM has."""
         for path in self._attached:
-            if not self._deletes and has_checkpoint_with(self._host_files.users, self.plan.before, path):
+            if not self._deletes and self._host_files.users.has_checkpoint_with(self.plan.before, path):
                 raise Refused(
                     f"{self.name}: {self.disks[path]}: {path} belongs to a checkpoint of the VM.",
                     "The VM would change it: delete or restore the checkpoint first, or copy the file.",

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from ..._core.mark import IN_MARK, with_settings
-from ..._ports.windows_request import Ref, pick
-from ..._tools.hyperv import VM, hyperv, the_vm
+from ..._ports.windows_request import pick
+from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import file_command, key_of
 from .mark import notes_call, notes_of, own_mark, split_notes
+from .settings.actions import service_calls
 from .settings.disks import (
     attach_call,
     detach_calls,
@@ -21,10 +22,10 @@ from .settings.disks import (
     new_disk_call,
     path_in,
 )
+from .settings.firmware import BOOT_DEVICES, bios_order_call, first_boot_call, tpm_calls
+from .settings.memory_cpus import with_current_sizes
 from .settings.networks import add_nic_calls, change_calls, pick_nic, remove_calls, spoofing_calls
-from .settings.table import bios_order_call, service_calls, setting_calls, tpm_calls
-
-_DEVICES = {"disk": "HardDrives", "cdrom": "DVDDrives", "network": "NetworkAdapters"}
+from .settings.table import setting_calls
 
 
 def configure(driver, vm, step):
@@ -89,7 +90,7 @@ def _new_files(driver, vm, raw, changes):
 def _value_calls(vm, raw, changes):
     values = {change.field: change.new for change in changes if change.key is None and change.attribute is None}
     native = {change.key: change.new for change in changes if change.field == "native"}
-    calls = setting_calls({**_memory(raw, values), "native": native})
+    calls = setting_calls({**with_current_sizes(raw, values), "native": native})
     if "tpm" in values:
         calls += tpm_calls(values["tpm"])
     services = {change.attribute: change.new for change in changes if change.field == "integration_services"}
@@ -102,15 +103,6 @@ def _value_calls(vm, raw, changes):
     return calls
 
 
-def _memory(raw, values):
-    """Add the current sizes of dynamic memory: Hyper-V compares them, so one call has to set all of them."""
-    sizes = {"memory": "MemoryStartup", "minimum_memory": "MemoryMinimum", "maximum_memory": "MemoryMaximum"}
-    is_dynamic = values.get("dynamic_memory", raw.get("DynamicMemoryEnabled"))
-    if not is_dynamic or not set(sizes) & set(values):
-        return values
-    return {**{name: raw[property_] for name, property_ in sizes.items() if raw.get(property_)}, **values}
-
-
 def _boot_calls(raw, changes):
     order = next((change.new for change in changes if change.field == "boot_order"), None)
     if order is None:
@@ -119,15 +111,10 @@ def _boot_calls(raw, changes):
         return [bios_order_call(order)]
     calls = []
     for kind in reversed(order):
-        for device in reversed(raw.get(_DEVICES[kind]) or ()):
-            calls.append(pick("vm", "device", path=[_DEVICES[kind]], conditions={"Id": device["Id"]}))
+        for device in reversed(raw.get(BOOT_DEVICES[kind]) or ()):
+            calls.append(pick("vm", "device", path=[BOOT_DEVICES[kind]], conditions={"Id": device["Id"]}))
             calls.append(first_boot_call("device"))
     return calls
-
-
-def first_boot_call(device_ref):
-    """Return the call that moves a device to the front of the boot order; the order of the others stays the same."""
-    return hyperv("Set-VMFirmware", {"VM": VM, "FirstBootDevice": Ref(device_ref)})
 
 
 # Disks and NICs -------------------------------------------------------------------------------------------------------
@@ -174,14 +161,14 @@ def _is_nested(raw, changes):
 
 def _nic_calls(driver, observed, raw, changes):
     nics = {str(index): nic for index, nic in enumerate(observed.get("NetworkAdapters") or ())}
-    calls, switches, wanted = [], driver.host.switches, {}
+    calls, switches, requested = [], driver.host.switches, {}
     for change in (change for change in changes if change.field == "networks" and change.new is not None):
         if change.attribute is not None:
-            wanted.setdefault(change.key, {"beside": change.beside})[change.attribute] = change.new
+            requested.setdefault(change.key, {"beside": change.beside})[change.attribute] = change.new
         elif int(change.key) >= len(raw.get("NetworkAdapters") or ()):
             calls += add_nic_calls(change.key, change.new, switches)
             calls += spoofing_calls([change.key]) if _is_nested(raw, changes) else []
-    for index, entry in wanted.items():
+    for index, entry in requested.items():
         attributes = set(entry) - {"beside"}
         calls += change_calls(index, nics[index], {**entry.pop("beside"), **entry}, attributes, switches)
     return calls

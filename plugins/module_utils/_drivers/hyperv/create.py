@@ -17,9 +17,9 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import key_of
-from .configure import first_boot_call
 from .delete import remove_unfinished
 from .mark import notes_call, notes_of, notes_on_host, temporary_name
+from .settings.actions import service_calls
 from .settings.disks import (
     FORMATS,
     attach_call,
@@ -32,9 +32,10 @@ from .settings.disks import (
     path_in,
     seed_call,
 )
+from .settings.firmware import bios_order_call, first_boot_call, tpm_calls
 from .settings.networks import add_nic_calls, spoofing_calls
 from .settings.seed import build_seed
-from .settings.table import bios_order_call, service_calls, setting_calls, tpm_calls
+from .settings.table import setting_calls
 
 #: Seconds that requests wait after the start of a copy, and for its end: short, so that a lost connection does not end
 #: the copy.

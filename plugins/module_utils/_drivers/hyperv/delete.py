@@ -10,8 +10,8 @@ from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
 from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
 from ..._tools.windows_files import file_command
+from .hyperv_vm import is_checkpoint_file
 from .mark import own_mark
-from .observe import is_checkpoint_file
 
 #: Seconds for which one request waits for a merge to end.
 _WAIT_PER_REQUEST = 10

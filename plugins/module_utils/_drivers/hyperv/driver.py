@@ -1,28 +1,52 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Hyper-V driver: translates the steps of the core into calls for the host."""
+"""The Hyper-V driver: translates the steps of the core into calls for the host.
+
+A step is a generator that yields lists of calls (see ``in_rounds``), so that one request can contain the calls of all
+VMs of a task.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property, partial
+
+from ..._core.errors import NotFound, PolyvirtError
+from ..._core.model import Target
+from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
+from ..._kit.verbs import functions_of
 from ..._ports.ceiling import call_timeout
-from .snapshot_driver import HyperVSnapshotDriver
+from ..._ports.windows import side_by_side
+from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
+from .observe import HyperVObserver, all_disks, check_parts
+from .settings.native import native_properties
 
 
 def make_driver(params):
-    """Return the driver for the parameters of ``hyperv_vm``."""
+    """Return the driver for the parameters of a module."""
     return HyperVDriver(params, native_keys=params.get("native") or ())
 
 
-class HyperVDriver(HyperVSnapshotDriver):
+class HyperVDriver(HyperVObserver):
     """Hyper-V on one host, for one task."""
 
     def __init__(self, options, native_keys=()):
         super().__init__(options, native_keys)
-        self.call_timeout = call_timeout(options.get("call_timeout"))
-        self.space = ReservedSpace()
-        self._host_files = None
+        self.call_timeout, self.space = call_timeout(options.get("call_timeout")), ReservedSpace()
+        #: {name: id} of the VMs that this task has created, because a step may be sent twice.
+        self.created = {}
+        #: Ids of VMs that were changed since they were observed.
+        self._changed = set()
+        #: The VMs as read at the end of the last request that changed them.
+        self._last_read = None
+        self._targets, self._host_files = (), None
+
+    @cached_property
+    def claims(self):
+        from .claims import HyperVClaims
+
+        return HyperVClaims(self)
 
     @property
     def host_files(self):
@@ -40,16 +64,6 @@ class HyperVDriver(HyperVSnapshotDriver):
         """Read what all plans need from the host in one request."""
         self.host_files.read(plans)
 
-    def all_disks(self):
-        self.host_files.users = self.host_files.users or super().all_disks()
-        return self.host_files.users
-
-    def preflight(self, plan, released=frozenset()):
-        """Raise if the plan would fail half-way; only reads."""
-        from .checks import check_plan
-
-        check_plan(self, plan, self.host_files, released)
-
     def expected_calls(self, targets):
         return self._host_files.expected_calls(targets) if self._host_files else ()
 
@@ -57,20 +71,105 @@ class HyperVDriver(HyperVSnapshotDriver):
         if self._host_files:
             self._host_files.take_expected(answers)
 
+    def all_disks(self):
+        """Return all VMs with their disks as Found."""
+        files = self.host_files
+        files.users = files.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
+        return files.users
+
+    def preflight(self, plan, released=frozenset()):
+        """Raise if the plan would fail half-way; only reads."""
+        from .checks import check_plan
+
+        check_plan(self, plan, self.host_files, released)
+
+    def observe(self, targets, facets):
+        observation = super().observe(targets, facets)
+        if "config" in facets:
+            self._changed.clear()
+        return observation
+
+    def read(self, targets=None):
+        return (targets and self._found_after_change(targets)) or super().read(targets)
+
+    def read_power(self, targets):
+        found = self._found_after_change(targets)
+        if found is None:
+            return super().read_power(targets)
+        ids = {target.id.lower() for target in targets}
+        return [raw for vm_id, raw in found.vms.items() if vm_id in ids]
+
+    def _found_after_change(self, targets):
+        """Return the Found of the last change if it is new and has all ``targets``, else None."""
+        last_read = self._last_read  # A local variable, because another thread may send the next request.
+        try:
+            return last_read and last_read.found_of(targets)
+        except PolyvirtError:
+            return None  # The observation reads the VMs again, and reports the error if it persists.
+
+    # Acting -----------------------------------------------------------------------------------------------------------
+
+    def send(self, chains, about=False):
+        self._last_read = None
+        return super().send(chains, about)
+
     def apply(self, batch):
         self._host_files = None  # The steps make it out of date.
-        return super().apply(batch)
+        self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
+        send = partial(side_by_side, self._send_and_read)
+        return in_rounds(lambda vm, step: self.verbs[step.verb](self, vm, step), send, batch)
 
-    def file_of(self, verb):
-        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
-        if verb == "create":
-            from . import create as file
-        elif verb == "clone":
-            from . import clone as file
-        elif verb == "configure":
-            from . import configure as file
-        elif verb == "delete":
-            from . import delete as file
-        else:
-            return super().file_of(verb)
-        return file
+    @cached_property
+    def verbs(self):
+        """The functions for the steps of plans."""
+        from . import clone, configure, create, delete, power, snapshots
+
+        return functions_of(power, snapshots, create, clone, configure, delete)
+
+    def _send_and_read(self, chains):
+        """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""
+        read_chains = [] if all(chain.reads_only for chain in chains) else self.chains_of(self._targets)
+        results = add_remedies(self.send([*chains, *read_chains]))
+        if read_chains:
+            self._last_read = LastRead(self._targets, results[len(chains) :], self)
+        return results[: len(chains)]
+
+    def current(self, vm):
+        """Return the raw VM as it is now: as observed, or read again if this task has changed it since.
+
+        Yields calls like a step, which is about to change the VM.
+        """
+        raw = self.found.raw(vm.id)
+        if raw is None or vm.id.lower() in self._changed:
+            result = yield list(vms_chain("", {"Id": [vm.id]}, native_properties(self._native_keys)).calls)
+            check_parts(result.answers)
+            _known, vms, snapshots, disks = read_vms(result.answers)
+            if not vms:
+                raise NotFound(f"{vm.name}: the VM no longer exists: it was deleted in the meantime.", "Run it again.")
+            self.found.add((), vms, snapshots, disks)
+            raw = vms[0]
+        self._changed.add(vm.id.lower())
+        return raw
+
+
+class LastRead:
+    """The VMs as read at the end of a request, for an observation that follows immediately."""
+
+    _MAX_AGE_SECONDS = 1
+
+    def __init__(self, targets, results, driver):
+        self._names = {target.name.casefold() for target in targets if not target.id}
+        self._ids = {target.id.lower() for target in targets if target.id}
+        self._results, self._driver, self._clock = results, driver, driver.windows.clock
+        self._end, self._found = self._clock.now() + self._MAX_AGE_SECONDS, None
+
+    def found_of(self, targets):
+        """Return the VMs as Found if they include all ``targets`` and were read just now, else None."""
+        if self._clock.now() > self._end:
+            return None
+        self._found = self._found or self._driver.found_by(self._results)
+        ids = self._ids | set(self._found.vms)
+        is_known = all(
+            target.id.lower() in ids if target.id else target.name.casefold() in self._names for target in targets
+        )
+        return self._found if is_known and self._found.is_complete() else None

@@ -17,7 +17,7 @@ from ..._tools import hyperv_host, windows_features
 from ..._tools.windows_files import check_folder, parents_of
 from .host_plan import needs_restart, plan_host, root_of, wanted_features
 from .host_switches import TYPES
-from .reader import cannot_be_read
+from .observe import cannot_be_read
 
 _SWITCH = {
     "name": Option(required=True),

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 
+from ..._core.errors import Refused
 from ..._core.mark import empty_mark, parsed, printed
 from ..._core.texts import with_plain_line_ends
 from ..._ports.windows_request import Joined
 from ..._tools.hyperv import VM, hyperv
 
 #: The beginning of the line that contains the mark.
-MARK_LINE = "#polyvirt "
+_MARK_LINE = "#polyvirt "
 _TEMPORARY_PREFIX = "polyvirt~"
 
 
@@ -25,16 +26,16 @@ def split_notes(notes):
     """Return (description, mark or None) from the notes of a VM."""
     # Hyper-V Manager stores the line ends of Windows.
     lines = with_plain_line_ends(notes or "").split("\n")
-    index = next((number for number, line in enumerate(lines) if line.startswith(MARK_LINE)), None)
+    index = next((number for number, line in enumerate(lines) if line.startswith(_MARK_LINE)), None)
     if index is None:
         return "\n".join(lines), None
-    mark = parsed(lines[index][len(MARK_LINE) :])
+    mark = parsed(lines[index][len(_MARK_LINE) :])
     return "\n".join([*lines[:index], *lines[index + 1 :]]), mark
 
 
 def notes_of(description, mark):
     """Return notes with a description and a mark."""
-    line = f"{MARK_LINE}{printed(mark)}"
+    line = f"{_MARK_LINE}{printed(mark)}"
     return f"{description}\n{line}" if description else line
 
 
@@ -73,3 +74,13 @@ def temporary_name(name):
 def is_temporary(name):
     """Return whether a VM with this name is still being created, or its creation was interrupted."""
     return name.startswith(_TEMPORARY_PREFIX)
+
+
+def normalized_description(vm, description, *_known):
+    lines = (description or "").splitlines()
+    if any(line.startswith(_MARK_LINE) for line in lines):
+        raise Refused(
+            f"{vm.name}: description: lines that begin with '{_MARK_LINE.strip()}' are reserved for this collection.",
+            "Remove the line.",
+        )
+    return description

@@ -1,253 +1,230 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Convert the objects that Hyper-V reports to the Vms of the core."""
+"""Read Hyper-V: all VMs of an observation, with all their settings, in one request."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from ..._core.errors import Unavailable
+from ..._core.identity import spellings
+from ..._core.model import Observation
+from ..._kit.light import KnownSettings, is_light
+from ..._ports.windows import CallFailed, OnWindows
+from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, read_disks, read_vms, vms_chain
+from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
+from .mark import is_temporary, mark_of, temporary_name
+from .settings.disks import slot_name
+from .settings.native import STATUS, native_properties
+from .traits import hyperv_traits
 
-from ..._core.mark import UNFINISHED, marked_settings
-from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
-from ..._tools.hyperv import DEFAULT_SWITCH, state_of
-from ..._tools.windows_files import key_of
-from .mark import is_temporary, mark_of, split_notes
-from .settings.disks import disks_of, dvd_drives
-from .settings.networks import networks_of
-from .settings.table import read_settings
-
-_LOCAL_ADDRESSES = ("fe80:", "169.254.")
-_KINDS = {"disabled": "", "production": "production", "production_only": "production", "standard": "standard"}
-
-
-@dataclass(frozen=True)
-class Host:
-    """What plans need to know about the host. ``switches`` are raw; ``build`` is the build number of Windows."""
-
-    disk_folder: str = ""
-    cpus: int | None = None
-    switches: tuple = ()
-    build: int | None = None
-    computer: str = ""
+#: How often the VMs are read again if some of them are deleted meanwhile.
+_TRIES = 3
+#: The name of the chain that reads all VMs.
+_ALL = "all"
+_NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on clients the feature Hyper-V."
 
 
-@dataclass
-class Found:
-    """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
-
-    ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
-    ``switches`` are raw, those of the host.
-    """
-
-    known: list = field(default_factory=list)
-    vms: Mapping = field(default_factory=dict)
-    snapshots: Mapping = field(default_factory=dict)
-    disks: Mapping = field(default_factory=dict)
-    switches: tuple = ()
-
-    def add(self, known, vms, snapshots, disks):
-        """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
-        self.known = known or self.known
-        ids = {one.lower() for one, _name in self.known}
-        read = {raw["Id"].lower(): raw for raw in vms}
-        self.vms = {one: raw for one, raw in {**self.vms, **read}.items() if one in ids}
-        self.disks = {**self.disks, **{key_of(one["Path"]): one for one in disks}}
-        grouped = {}
-        for one in snapshots:
-            grouped.setdefault(one["VMId"].lower(), []).append(one)
-        self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
-
-    def is_complete(self):
-        """Return whether all VMs were read completely; they were not if one was deleted meanwhile."""
-        return all(raw.get("Security") for raw in self.vms.values() if raw.get("Generation") == 2)
-
-    def names(self):
-        """Return the names of all VMs, without those that are being created."""
-        return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
-
-    def all_snapshots(self):
-        return [one for snapshots in self.snapshots.values() for one in snapshots]
-
-    def raw(self, vm_id):
-        """Return the raw VM with this id, or None."""
-        return self.vms.get((vm_id or "").lower())
-
-    def is_merging(self, raw):
-        """Return whether Hyper-V still has to merge files of checkpoints that were deleted."""
-        paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
-        return any(map(is_checkpoint_file, paths)) and not self.snapshots.get(raw["Id"].lower())
-
-    def chain(self, path):
-        """Return the files of a disk, from the attached one to the last of its parents."""
-        chain = []
-        while path and key_of(path) not in map(key_of, chain):
-            chain.append(path)
-            path = (self.disks.get(key_of(path)) or {}).get("ParentPath")
-        return chain
-
-    def file_without_checkpoints(self, path):
-        """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""
-        return next((one for one in self.chain(path) if not is_checkpoint_file(one)), path)
+def make_observer(params):
+    """Return the observer for the parameters of an info module."""
+    return HyperVObserver(params, native_keys=STATUS if "facets" in params else ())
 
 
-def is_checkpoint_file(path):
-    """Return whether Hyper-V has created a file for a checkpoint."""
-    return path.lower().endswith((".avhdx", ".avhd"))
+class HyperVObserver(OnWindows):
+    """Hyper-V on one host, for one task. ``options`` are those of the task."""
+
+    def __init__(self, options, native_keys=()):
+        self.options, self._native_keys = options, tuple(native_keys)
+        self._settings, self._warnings = KnownSettings(), []
+        #: The last observation with settings, and the Host; plans are based on them.
+        self.found, self.host, self.has_all = Found(), None, False
+
+    def traits(self):
+        return hyperv_traits(self)
+
+    def slot(self, index):
+        """Return the slot of disk number ``index`` if the task sets none; it depends on the generation of the VMs."""
+        firmware = self.options.get("firmware")
+        if firmware is None and self.found.vms:
+            return slot_name(index, all(raw.get("Generation") == 1 for raw in self.found.vms.values()))
+        return slot_name(index, firmware == "bios")
+
+    def observe(self, targets, facets):
+        if is_light(targets, facets):
+            return self._observe_power(targets)
+        found = self.read(None if "files" in facets else targets)
+        self.has_all = targets is None or "files" in facets
+        selected = list(self._select(found, targets, "unfinished" in facets))
+        vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
+        if "files" in facets:
+            vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
+        if targets is not None:
+            self._warnings += [f"{vm.name}: {vm.reason}." for vm in vms if vm.reported]
+        self._settings.remember(vms)
+        self.found.known = found.known
+        self.found.add(found.known, list(found.vms.values()), found.all_snapshots(), list(found.disks.values()))
+        return Observation(vms=vms, known=found.names(), warnings=tuple(self._warnings))
+
+    def read(self, targets=None):
+        """Read the VMs now, and return them as Found: all, or those of ``targets``."""
+        earlier = {}
+        for _try in range(_TRIES):
+            chains = [*([] if self.host else [host_chain()]), *self.chains_of(targets, self.expected_calls(targets))]
+            results = self.send(chains, about=not self.host)
+            if not self.host:
+                self.host = _host(results.pop(0), self.about)
+            self.take_expected(results[0].answers[PARTS:] if targets is not None else ())
+            found = self.found_by(results)
+            if found.is_complete():
+                self._warn_of_deleted(raw for vm_id, raw in earlier.items() if vm_id not in found.vms)
+                return found
+            earlier = found.vms
+        raise Unavailable("VMs were deleted each time they were read.", "not_responding", "Run the task again.")
+
+    def chains_of(self, targets, then=()):
+        """Return the chains that read VMs: all, or those of ``targets``. ``then`` are added to the first chain."""
+        native = native_properties(key for key in self._native_keys if "." in key)
+        chains = _conditions_of(targets).items()
+        return [vms_chain(name, where, native, () if index else then) for index, (name, where) in enumerate(chains)]
+
+    def expected_calls(self, targets):
+        """Return calls to send together with those that read ``targets``; the driver overrides this."""
+        return ()
+
+    def take_expected(self, answers):
+        """Receive the answers to ``expected_calls``; those of calls that were not carried out are missing."""
+
+    def found_by(self, results):
+        """Return the answers to ``chains_of`` as Found."""
+        found = Found(switches=self.host.switches if self.host else ())
+        for result in results:
+            answers = result.answers if result.name == _ALL else result.answers[:PARTS]
+            self._check(answers[0])
+            check_parts(answers)
+            self._warn_of_deleted(one for one in answers[1].objects if is_gone(one))
+            found.add(*read_vms(answers))
+        return found
+
+    def _warn_of_deleted(self, vms):
+        self._warnings += [f"{one.get('Name', one.get('Id'))}: the VM was deleted while it was read." for one in vms]
+
+    def send(self, chains, about=False):
+        """Send chains of calls, and return their Results. Raises Unavailable."""
+        try:
+            return self.windows.call(chains, modules=[MODULE], about=about)
+        except Unavailable as error:
+            remedy = _NO_ROLE if error.why == "missing" else error.remedy
+            raise Unavailable(error.message, error.why, remedy) from error
+
+    def host_facts(self):
+        """Return further keys of ``host`` for the info module."""
+        about = (self.windows.about if self._windows else None) or {}
+        build = about.get("build")
+        return {"version": f"10.0.{build}" if build else None}
+
+    def _check(self, answer):
+        if answer.error is not None:
+            raise cannot_be_read(answer.error)
+
+    def _observe_power(self, targets):
+        ids = {target.id.lower(): target.id for target in targets}
+        vms = []
+        for raw in self.read_power(targets):
+            if is_gone(raw):
+                continue
+            vm_id = ids[raw["Id"].lower()]
+            name = next((one.name for one in targets if one.id == vm_id and one.name), raw["Name"])
+            vms.append(power_of_vm(raw, name, vm_id, self._settings.of(vm_id)))
+        return Observation(vms=vms, known=self.found.names())
+
+    def read_power(self, targets):
+        """Return raw VMs with what can change while the task waits; all targets have an id."""
+        (result,) = self.send([power_chain([target.id for target in targets])])
+        self._check(result.answers[0])
+        return result.answers[1].objects
+
+    def _select(self, found, targets, with_unfinished):
+        """Yield (raw VM, name, id or None) of the VMs to report. Name and id are as the task writes them."""
+        named = spellings(targets, str.casefold)
+        named_by_id = {target.id.lower(): target for target in targets or () if target.id}
+        unfinished = {temporary_name(name): name for names in named.values() for name in names}
+        for raw in found.vms.values():
+            name, target = raw["Name"], named_by_id.get(raw["Id"].lower())
+            vm_id = target.id if target else None
+            if is_temporary(name):
+                name = unfinished.get(name) or (mark_of(raw) or {}).get("name") or name
+                if not with_unfinished or (targets is not None and raw["Name"] not in unfinished):
+                    continue
+            elif targets is not None and target is None and name.casefold() not in named:
+                continue
+            yield from ((raw, one, vm_id) for one in self._as_written(name, named, target))
+
+    @staticmethod
+    def _as_written(name, named, target):
+        if target is not None and target.name and target.name.casefold() == name.casefold():
+            return [target.name]
+        return named.get(name.casefold(), [name])
 
 
-def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
-    """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: Hyper-V ignores the case of both."""
-    vm_id, mark = vm_id or raw["Id"], mark_of(raw)
-    if mark and mark.get("id") == raw["Id"]:
-        mark = {**mark, "id": vm_id}
-    vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
-    busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
-    reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason
-    snapshots, counters = tuple(snapshots_of(found, raw)), _counters(found, raw, vm.power)
-    return vm.having(busy=busy, reason=reason, snapshots=snapshots, mark=mark, counters=counters)
+def _conditions_of(targets):
+    """Return {name of a chain: conditions that its VMs meet, or None for all VMs}."""
+    if targets is None:
+        return {_ALL: None}
+    names = [target.name for target in targets if target.name and not target.id]
+    ids = [target.id for target in targets if target.id]
+    by_name = {"names": {"Name": [*names, *map(temporary_name, names)]}} if names else {}
+    return {**by_name, **({"ids": {"Id": ids}} if ids else {})} or {"none": {"Id": [""]}}
 
 
-def _counters(found, raw, power):
-    """Return the Counters of a VM. Disk space includes checkpoints, but not parents that other VMs may share."""
-    is_on = power in (RUNNING, PAUSED)
-    sizes = [size for drive in raw.get("HardDrives") or () for size in _file_sizes(found, drive.get("Path"))]
-    return Counters(
-        memory_used=raw.get("MemoryAssigned") if is_on else None,
-        disk_used=sum(sizes) if sizes and None not in sizes else None,
-        uptime=raw.get("Uptime") if is_on else None,
+def _host(result, about):
+    for answer in result.answers:
+        if answer.error is not None:
+            raise cannot_be_read(answer.error)
+    host, switches = result.answers
+    about_host = host.objects[0] if host.objects else {}
+    return Host(
+        disk_folder=about_host.get("VirtualHardDiskPath") or "",
+        cpus=about_host.get("LogicalProcessorCount"),
+        switches=switches.objects,
+        build=about.get("build"),
+        computer=about.get("computer") or "",
     )
 
 
-def _file_sizes(found, path):
-    """Yield the size of each file of a disk down to the attached one, in bytes; None if it is unknown."""
-    attached = found.file_without_checkpoints(path)
-    for file in found.chain(path):
-        yield (found.disks.get(key_of(file)) or {}).get("FileSize")
-        if file == attached:
-            return
+def check_parts(answers):
+    """Raise the first error that leaves settings unknown. Single disks may be unreadable: this is no error."""
+    for answer in answers[1:]:
+        # NothingKept: there are no VMs of this kind, such as of generation 1.
+        if answer.error is not None and answer.error.id != "NothingKept":
+            raise answer.error
+    for answer in answers[1 : PARTS - 2]:  # The others are about disks.
+        for error in answer.errors:
+            if error.category != "ObjectNotFound":  # That means that a VM was deleted meanwhile.
+                raise error
 
 
-def power_of_vm(raw, name, vm_id, config):
-    """Return a Vm with the power state and the addresses in ``raw``, and the settings in ``config``."""
-    state = state_of(raw["State"], raw.get("OperationalStatus"))
-    addresses, ssh = addresses_of(raw, state)
-    return Vm(
-        name=name,
-        id=vm_id,
-        power=state.power,
-        busy=state.busy,
-        reason=state.reason,
-        reported=state.reported,
-        config=config,
-        active=config if state.power in ON else None,
-        addresses=addresses,
-        ssh=ssh,
-    )
+def all_disks(answers):
+    """Return all VMs with their disks as Found, from the answers to ``disks_chain``."""
+    if answers[0].error is not None:
+        raise cannot_be_read(answers[0].error)
+    check_parts(answers[:2])  # Single disks may be unreadable.
+    vms, snapshots, disks = read_disks(answers)
+    found = Found()
+    found.add([(raw["Id"], raw["Name"]) for raw in vms], vms, snapshots, disks)
+    return found
 
 
-def config_of(found, raw, native_keys=()):
-    """Return the settings of a VM, or of a checkpoint as far as Hyper-V reports them."""
-    description, mark = split_notes(raw.get("Notes"))
-    drives = dvd_drives(raw, (mark or {}).get("files", ()))
-    return {
-        **read_settings(raw, native_keys),
-        "description": description,
-        **marked_settings(mark_of(raw), raw.get("Id")),
-        "disks": disks_of(found, raw),
-        "networks": networks_of(raw, found.switches),
-        "iso": (drives[0].get("Path") or "") if drives else None,
-    }
-
-
-def addresses_of(raw, state):
-    """Return (addresses, SSH connection or None), as the integration services of the guest report them."""
-    if state.power != RUNNING:
-        return (), None
-    found = [
-        (Address(address, "agent", _mac(nic)), nic)
-        for nic in raw.get("NetworkAdapters") or ()
-        for address in nic.get("IPAddresses") or ()
-        if not address.lower().startswith(_LOCAL_ADDRESSES)
-    ]
-    if not found:
-        return (), None
-    first, nic = next(((one, nic) for one, nic in found if ":" not in one.address), found[0])
-    scope = "host" if (nic.get("SwitchId") or "").lower() == DEFAULT_SWITCH else "network"
-    ssh = {"host": first.address, "port": 22, "user": None, "scope": scope}
-    return tuple(address for address, _nic in found), ssh
-
-
-def _mac(nic):
-    return ":".join(re.findall("..", nic["MacAddress"])).lower() if nic.get("MacAddress") else None
-
-
-# Checkpoints ----------------------------------------------------------------------------------------------------------
-
-
-def snapshots_of(found, raw):
-    """Yield the checkpoints of a VM, without the temporary ones of backups and replication."""
-    notes = (mark_of(raw) or {}).get("checkpoints") or {}
-    for one in found.snapshots.get(raw["Id"].lower(), ()):
-        if one.get("SnapshotType") != "Standard":
-            continue
-        yield Snapshot(
-            name=one["Name"],
-            id=one["Id"],
-            parent=one.get("ParentSnapshotId"),
-            power=power_of_snapshot(one["State"]),
-            description=notes.get(one["Name"], ""),
-            config=snapshot_config(found, raw, one),
-            kind="automatic" if one.get("IsAutomaticCheckpoint") else "",
-            created=_timestamp(one.get("CreationTime")),
-            current=one["Id"] == raw.get("ParentSnapshotId"),
+def cannot_be_read(error: CallFailed):
+    """Return Unavailable with the reason why VMs cannot be listed, such as missing rights or a stopped service."""
+    if error.category == "PermissionDenied":
+        return Unavailable(
+            f"The user has no right to manage Hyper-V ({error}).",
+            "not_responding",
+            "Use a user of the group Administrators or Hyper-V Administrators.",
         )
-
-
-def power_of_snapshot(state):
-    """Return the power state that a checkpoint contains: with memory it is running, without memory it is stopped."""
-    return STOPPED if state_of(state).power == STOPPED else RUNNING
-
-
-def snapshot_config(found, raw, snapshot):
-    """Return the settings after a restore. What Hyper-V does not report of a checkpoint is taken from the VM."""
-    merged = {**raw, **{name: one for name, one in snapshot.items() if name not in ("Id", "Name", "State")}}
-    return {**config_of(found, merged), **marked_settings(mark_of(raw), raw["Id"])}
-
-
-def _timestamp(text):
-    """Return a time of Hyper-V (UTC) as seconds since 1970, or None."""
-    if not text:
-        return None
-    whole = text.partition(".")[0].rstrip("Z")
-    return datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
-
-
-# Files ----------------------------------------------------------------------------------------------------------------
-
-
-def files_of(found, raw):
-    """Return the files of one VM."""
-    mark = mark_of(raw) or {}
-    mark = mark if mark.get("id") == raw["Id"] else {}
-    ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
-    paths = {key_of(path): path for path in attached_files(found, raw)}
-    # Detached disks, and files that an interrupted task has created.
-    paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
-    files = [File(path, "disk", key in ours) for key, path in paths.items() if path]
-    seeds = mark.get("files", ())
-    media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
-    return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
-
-
-def attached_files(found, raw):
-    """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
-    paths = [drive["Path"] for drive in _drives_with_checkpoints(found, raw) if drive.get("Path")]
-    return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
-
-
-def _drives_with_checkpoints(found, raw):
-    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
-    return [drive for owner in owners for drive in owner.get("HardDrives") or ()]
+    if error.category == "ObjectNotFound":
+        return Unavailable(
+            f"Hyper-V does not answer ({error}).",
+            "not_responding",
+            "Start the Virtual Machine Management service: Start-Service vmms.",
+        )
+    return Unavailable(f"Hyper-V cannot be read ({error}).", "not_responding", "Check Get-VM on the host.")

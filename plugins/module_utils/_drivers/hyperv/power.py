@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from ..._core.errors import Refused
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import in_background, pick
 from ..._tools.hyperv import VM, hyperv, properties_of_power, service_id, state_of, the_vm
-from .snapshot_checks import may_not_force, no_shutdown_service
+from .settings.actions import service_responds
 from .traits import PowerOffRejected
 
 #: Seconds until the request to the guest is left running in the background, because the command waits for the guest.
@@ -29,11 +30,11 @@ def stop(driver, vm, step):
         yield [the_vm(vm.id), service, request]
     except CallFailed as error:
         power, busy = yield from _current_power(vm.id)
-        if power == STOPPED or busy or not may_not_force(driver):
+        if power == STOPPED or busy or not _may_not_force(driver):
             return
         if error.id != "NotOne":
             raise
-        raise no_shutdown_service(vm.name) from error
+        raise _no_shutdown_service(vm.name) from error
 
 
 def kill(driver, vm, step):
@@ -83,3 +84,23 @@ def _current_power(vm_id):
     (raw,) = result.answers[0].objects
     state = state_of(raw["State"], raw.get("OperationalStatus"))
     return state.power, state.busy
+
+
+def check_shutdown(driver, plan):
+    """Raise Refused if the plan begins with a shutdown for which the guest cannot be asked."""
+    raw, verbs = driver.found.raw(plan.before.id), [step.verb for step in plan.steps]
+    is_asked = plan.before.power == RUNNING and verbs[:1] == ["stop"]
+    if raw and is_asked and _may_not_force(driver) and not service_responds(raw, "shutdown"):
+        raise _no_shutdown_service(plan.before.name)
+
+
+def _may_not_force(driver):
+    """Return whether the power may not be cut if the guest cannot shut down."""
+    return driver.options.get("stop_mode") != "graceful_then_force"
+
+
+def _no_shutdown_service(name):
+    return Refused(
+        f"{name}: the guest cannot be asked to shut down: its shutdown service does not answer.",
+        "Start the integration services in the guest, or set stop_mode: force.",
+    )

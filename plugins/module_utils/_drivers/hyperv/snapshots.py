@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from ..._core.errors import Stale
+from ..._core.errors import Refused, Stale
 from ..._core.model import PAUSED, RUNNING
 from ..._ports.windows_request import Ref, pick
 from ..._tools.hyperv import VM, hyperv, the_vm
 from .mark import notes_call, own_mark, split_notes
+from .settings.actions import service_responds
 
 
 def snapshot(driver, vm, step):
@@ -75,3 +76,15 @@ def restore(driver, vm, step):
 
 def _pick_snapshot(key):
     return pick("snapshots", "snapshot", conditions={"Id": key})
+
+
+def check_production(driver, plan):
+    """Raise Refused for a checkpoint that only the guest can prepare, which does not answer."""
+    raw, vm = driver.found.raw(plan.before.id), plan.before
+    is_taken = vm.power == RUNNING and [step.verb for step in plan.steps][-1:] == ["snapshot"]
+    is_only = vm.config.get("checkpoint_type") == "production_only"
+    if raw and is_taken and is_only and not service_responds(raw, "vss"):
+        raise Refused(
+            f"{vm.name}: the guest cannot prepare a production checkpoint: its service vss does not answer.",
+            "Start the integration services in the guest, or set checkpoint_type: production with hyperv_vm.",
+        )

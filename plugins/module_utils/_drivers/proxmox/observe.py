@@ -292,7 +292,7 @@ class ProxmoxObserver:
             recorded = ", ".join(f"{key}: {value}" for key, value in sorted(found.items())) or "nothing"
             raise Refused(
                 f"{name}: VM {vm_options.vmid} has this name and is unfinished: a task started to create it"
-                f" from something else ({recorded}).",
+                f" from another source ({recorded}).",
                 "Remove it first (state: absent), or finish it with the task that started to create it.",
             )
         if self.is_running(vm_options):

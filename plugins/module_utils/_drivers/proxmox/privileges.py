@@ -116,8 +116,8 @@ def _parents(path):
 
 def grant_remedy(path):
     return (
-        f"Give it a role that has it: pveum acl modify {path}; a token needs it beside its user, unless it was created"
-        " without privilege separation."
+        f"Give it a role that has it: pveum acl modify {path}; a token needs it in addition to its user, unless it was"
+        " created without privilege separation."
     )
 
 

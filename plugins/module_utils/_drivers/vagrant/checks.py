@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import os
 
-from ..._core.errors import PolyvirtError, Refused, Unsupported
+from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
+from ..._core.model import PAUSED, SUSPENDED
 from ..._ports import files
-from ..._tools import ruby, vagrant_folder
 from ..._tools import vagrant as tool
+from ..._tools import vagrant_folder
+from . import in_vagrant
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
 from .settings.provisioners import check_scripts
 from .settings.shared_folders import check_folders
 from .settings.table import description_of
-from .snapshot_checks import check_name, check_steps
+from .traits import power_when_suspended
 
+#: Verbs for which Vagrant is called with the name of the VM. A delete needs no call if the VM is not created yet.
+_BY_NAME = ("start", "kill", "pause", "suspend", "resume", "delete")
+#: Verbs with different effects in Vagrant and in the tool of a provider.
+_BY_TOOL = frozenset({"snapshot", "restore"})
+_NEEDS = {"pause": PAUSED, "suspend": SUSPENDED}
 _WRITING = ("create", "configure")
 _PRIVATE = 0o600
 
@@ -30,11 +37,11 @@ def check_plan(driver, plan, released=frozenset()):
     verbs, managed = [step.verb for step in plan.steps], driver.project.managed
     created = driver.project_vm(plan.before.name).created
     _check_disks(driver, plan, verbs, created)
-    check_steps(driver, plan)
+    _check_steps(driver, plan)
     if "create" in verbs and not managed:
         driver.check_version()
     if any(verb in _WRITING for verb in verbs):
-        check_name(driver, plan)
+        _check_name(driver, plan)
     if managed and any(verb in _WRITING for verb in verbs):
         _check_description(driver, plan)
     if managed and "start" in verbs:
@@ -87,17 +94,124 @@ def _check_unique(plan):
 
 
 def _check_file(driver, plan):
-    """Render the Vagrantfile, which raises if a provider does not support a setting; then check its syntax."""
+    """Render the Vagrantfile, which raises if a provider does not support a setting."""
     name, contents = plan.after.name, driver.project.read()
     described = description_of(name, plan.after.config)
     others = [one for one in contents.descriptions() if one["name"] != name]
     try:
-        text = driver.project.text([*others, described], plan.after.config.get("environment") or {})
+        driver.project.text([*others, described], plan.after.config.get("environment") or {})
     except PolyvirtError as error:
         raise type(error)(f"{name}: {error.message}", error.remedy) from error
-    fault = ruby.syntax_error(driver.commands, text)
-    if fault:
-        raise Refused(f"{name}: Ruby rejects the Vagrantfile that would be written: {fault}.", "Correct native.")
+
+
+# Steps --------------------------------------------------------------------------------------------------------------
+
+
+def _check_steps(driver, plan):
+    """Check what Vagrant, and the tool of the VM's provider, need for these steps."""
+    verbs = [step.verb for step in plan.steps]
+    _check_suspending(plan, verbs)
+    _check_restoring(driver, plan, verbs)
+    _check_tool(driver, plan, verbs)
+    if "start" in verbs:
+        driver.check_version()
+        _check_name(driver, plan)
+    if _is_vagrant_called(driver, plan, verbs):
+        driver.check_name_is_unambiguous(plan.before.name)
+        _check_described(driver, plan.before.name, driver.project_vm(plan.before.name).created)
+
+
+def _is_vagrant_called(driver, plan, verbs):
+    by_name = set(_BY_NAME)
+    if not driver.project.managed:
+        by_name.add("create")
+    elif plan.before.id is None:
+        by_name.discard("delete")
+    return not by_name.isdisjoint(verbs)
+
+
+def _check_suspending(plan, verbs):
+    """Reject a power state that the VM's provider does not have; VMs of one task may have different providers."""
+    provider = plan.before.config.get("provider")
+    for verb, power in _NEEDS.items():
+        if verb in verbs and provider and power_when_suspended(provider) != power:
+            supported = power_when_suspended(provider)
+            raise Unsupported(
+                f"{plan.before.name}: with the provider {provider} a VM of Vagrant cannot be {power}.",
+                f"Use state: {supported}." if supported else "Use state: stopped.",
+            )
+
+
+def _check_restoring(driver, plan, verbs):
+    """Reject a restore of VMs with several providers: the power state after it depends on the provider."""
+    if "restore" in verbs and len(driver.providers) > 1:
+        several = ", ".join(sorted(driver.providers))
+        raise Refused(
+            f"{plan.before.name}: the VMs of this task have several providers: {several}.",
+            "Restore the VMs of one provider at a time.",
+        )
+
+
+def _check_tool(driver, plan, verbs):
+    """Reject steps that need the tool of the VM's provider if this host has it, but it does not know the VM."""
+    project_vm = driver.project.read().vms.get(plan.before.name)
+    if not driver.has_tools or project_vm is None or project_vm.created is None:
+        return
+    if driver.provider_tool_of(project_vm) is not None:
+        return
+    is_graceful = "stop" in verbs and driver.options.get("stop_mode") in (None, "graceful")
+    if is_graceful or not _BY_TOOL.isdisjoint(verbs):
+        raise Unsupported(
+            f"{plan.before.name}: it is not on the connection that was used: the tool of"
+            f" {project_vm.created.provider} does not know {project_vm.created.id}.",
+            "Set the connection in native: uri or qemu_use_session, for an adopted VM in the environment variable"
+            " LIBVIRT_DEFAULT_URI. Without it, use stop_mode: graceful_then_force.",
+        )
+
+
+def _check_name(driver, plan):
+    """Raise Refused if a VM of this name belongs to another project or Vagrantfile."""
+    contents, project = driver.project.read(), driver.project
+    original = contents.copied.get(plan.after.name)
+    if original is not None:
+        folder = os.path.join(project.dotfile, "machines", plan.after.name)
+        raise Refused(
+            f"{plan.after.name}: {project.folder} is a copy of {original}: {folder} still belongs to the VM of that"
+            " project, and Vagrant would change that VM.",
+            f"Set project_dir: {original}, or remove {folder} to create a separate VM for this project.",
+        )
+    if plan.after.name in contents.foreign:
+        raise Refused(
+            f"{plan.after.name}: {project.folder} has a VM of this name already, which another Vagrantfile describes.",
+            "Choose another name or project_dir, or manage it by its own file (vagrantfile, managed).",
+        )
+
+
+def check_vagrantfile_exists(driver, contents):
+    """Raise NotFound if the user's own Vagrantfile is missing, unless the task only reads or deletes VMs."""
+    project, options = driver.project, driver.options
+    is_needed = "snapshot" in options or options.get("state", "absent") != "absent"
+    if is_needed and not (project.managed or project.exists() or contents.vms):
+        raise NotFound(
+            f"vagrantfile: {project.path} does not exist.",
+            "Correct project_dir or vagrantfile, or remove managed: false to describe VMs by this task.",
+        )
+
+
+def _check_described(driver, name, created):
+    """Raise NotFound if the user's own Vagrantfile has no such VM: Vagrant works only with VMs in it."""
+    project = driver.project
+    if project.managed:
+        return
+    if project.described is None:
+        project.described = frozenset(in_vagrant.observe(driver.vagrant_on, project.dotfile, frozenset())[0])
+    if project.describes(name):
+        return
+    remedy = "Add it there, or name a VM that it describes."
+    if created is not None:
+        folder = os.path.join(project.dotfile, "machines", name)
+        remedy = f"Put it back, or delete {created.id} with the tools of {created.provider}, and then {folder}."
+    raise NotFound(f"{name}: {project.path} does not describe it.", remedy)
 
 
 # What only Vagrant knows ----------------------------------------------------------------------------------------------

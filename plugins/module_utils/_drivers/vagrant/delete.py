@@ -14,6 +14,8 @@ def delete(driver, vm, step):
         driver.vagrant_for(vm.name).run("destroy", "-f", vm.name, timeout=LONG)
         created = driver.project_vm(vm.name).created
         if created is not None:
-            raise PartlyApplied(f"{vm.name}: Vagrant has not deleted it.", f"See what remains in {created.folder}.")
+            raise PartlyApplied(
+                f"{vm.name}: Vagrant has not deleted it.", f"Check the remaining files in {created.folder}."
+            )
     if driver.project.managed:
         driver.project.remove(vm.name)

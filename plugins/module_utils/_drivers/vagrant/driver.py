@@ -1,31 +1,90 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vagrant's driver: translates the core's requests to calls of Vagrant and of the tools of its providers."""
+"""Vagrant's driver: translates the core's requests to calls of Vagrant and of the tools of its providers.
+
+Vagrant starts and suspends VMs. If this host has the tool of the provider, that tool shuts VMs down and manages their
+snapshots, by the id of the VM.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
+from ..._core.errors import Refused
+from ..._core.model import STOP_TIMEOUT
+from ..._kit.one_by_one import one_by_one
+from ..._kit.verbs import functions_of
+from ..._ports import writes
 from ..._ports.clock import today
-from .reader import connected
+from .in_vagrant import InVagrant
+from .observe import VagrantObserver, connected
+from .project import ProjectVm
 from .settings.box import end_of_life_warning
-from .snapshot_driver import VagrantSnapshotDriver
 
 
 def make_driver(params):
-    """The driver for the parameters of ``vagrant_instance``."""
+    """The driver for the parameters of a module."""
     return connected(VagrantDriver, params)
 
 
-class VagrantDriver(VagrantSnapshotDriver):
+class VagrantDriver(VagrantObserver):
     """One project, for one task."""
 
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self._version = None
+        #: {(name, snapshot): time} of the first request of each new snapshot: a step may be sent twice.
+        self.snapshot_times = {}
+
     def observe(self, targets, facets):
+        if not self.project.managed:
+            from .checks import check_vagrantfile_exists
+
+            check_vagrantfile_exists(self, self.project.read())
         observation = super().observe(targets, facets)
         os_type = self.options.get("os_type") if self.options.get("state") != "absent" else None
         warning = end_of_life_warning(os_type, today()) if os_type else None
         return replace(observation, warnings=(*observation.warnings, warning)) if warning else observation
+
+    def project_vm(self, name):
+        """The current ProjectVm of this name."""
+        return self.project.read().vms.get(name, ProjectVm(name))
+
+    def tool_for(self, vm):
+        """The tool that shuts a VM down and manages its snapshots: the provider's, or Vagrant if there is none."""
+        stop_timeout = self.options.get("stop_timeout") or STOP_TIMEOUT
+        return self.provider_tool_of(self.project_vm(vm.name)) or InVagrant(self.vagrant_for(vm.name), stop_timeout)
+
+    def vagrant_for(self, name):
+        """Vagrant for changing this VM."""
+        self.check_name_is_unambiguous(name)
+        self.project.restore_lost()
+        return self.vagrant_in()
+
+    def check_name_is_unambiguous(self, name):
+        """Raise Refused if Vagrant would interpret the name as the id of another VM."""
+        other = self.project.vm_mistaken_for(name)
+        if other is not None:
+            raise Refused(
+                f"{name}: Vagrant takes this name for the beginning of the id that it gave {other.name} in"
+                f" {other.folder}, and would change that VM instead.",
+                "Choose a name that contains a letter after f.",
+            )
+
+    def check_version(self):
+        """Raise an error if Vagrant is too old, or does not answer."""
+        self._version = self._version or self.vagrant_in().version()
+
+    @cached_property
+    def claims(self):
+        from .claims import VagrantClaims
+
+        return VagrantClaims(self)
+
+    def lane(self, vm):
+        return self.project.folder
 
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
@@ -33,14 +92,12 @@ class VagrantDriver(VagrantSnapshotDriver):
 
         check_plan(self, plan, released)
 
-    def file_of(self, verb):
-        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
-        if verb == "create":
-            from . import create as file
-        elif verb == "configure":
-            from . import configure as file
-        elif verb == "delete":
-            from . import delete as file
-        else:
-            return super().file_of(verb)
-        return file
+    def apply(self, batch):
+        return one_by_one(lambda vm, step: self.verbs[step.verb](self, vm, step), batch, writes.count)
+
+    @cached_property
+    def verbs(self):
+        """The functions for the steps of plans."""
+        from . import configure, create, delete, power, snapshots
+
+        return functions_of(power, snapshots, create, configure, delete)

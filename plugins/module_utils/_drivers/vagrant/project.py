@@ -176,8 +176,8 @@ class Project:
         if described is None:
             raise Refused(
                 f"{self.path} was not written by this collection, or was changed since.",
-                "Move its changes to a Vagrantfile of your own and remove this one, set another in vagrantfile, or"
-                " manage its VMs as they are with managed: false.",
+                "Move its changes to your own Vagrantfile and remove this one, set another in vagrantfile, or"
+                " set managed: false to use its VMs without changing the file.",
             )
         return described
 

@@ -12,24 +12,10 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from ..._core.errors import Refused, Unsupported
-from ..._core.model import (
-    DESTRUCTIVE,
-    LIVE,
-    NEVER,
-    NEXT_BOOT,
-    PAUSED,
-    POWER_OFF,
-    RUNNING,
-    STOPPED,
-    SUSPENDED,
-    UNKNOWN,
-    VERBS,
-    Field,
-    Traits,
-)
-from ..._core.units import GIB, MIB, human_size
+from ..._core.errors import Unsupported
+from ..._core.model import LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, VERBS, Field, Traits
 from ..._kit.forwards import check_host_ports
+from ..._kit.settings import normalized, supported
 from ..._tools.vagrant import is_locked
 from ..._tools.vagrantfile_provider import PROVIDERS
 from ..._tools.vboxmanage import is_locked as is_locked_in_virtualbox
@@ -37,10 +23,8 @@ from ..._tools.virsh import may_pass as may_pass_in_libvirt
 from .options import VAGRANT
 from .project import Busy
 from .settings.box import box_of, kept_box
-from .settings.disks import PRIMARY, check_slots
-from .settings.networks import normalized_nic
-from .settings.provisioners import automatic, checked_variables, normalized
-from .settings.shared_folders import normalized_folders
+from .settings.disks import PRIMARY
+from .settings.table import SETTINGS
 
 #: The power state after `vagrant suspend`.
 _POWER_WHEN_SUSPENDED = {
@@ -57,7 +41,6 @@ _NO_VMS = {
 #: Providers with a tool that can shut down a guest without ever powering it off.
 _WITH_TOOL = ("libvirt", "virtualbox")
 _VERBS = {PAUSED: {"pause", "resume"}, SUSPENDED: {"suspend"}}
-_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 # A VM's name is also a folder's, and an argument of commands, where a leading slash would make it a pattern.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _ADOPTED = "With managed: false the Vagrantfile is your own; set it there."
@@ -67,24 +50,6 @@ _NO_SUCH = {
     "disks.remove": VAGRANT.lacks["disks.state=absent"],
     "disks": VAGRANT.lacks["disks.format"],
 }
-#: Settings that these providers apply to a created VM; all other providers apply everything. Also in docs/vagrant.md.
-_APPLIED_BY = {
-    "libvirt": {"cpus", "memory", "port_forwards", "shared_folders", "provisioners"},
-    "proxmox": {"shared_folders", "provisioners"},
-}
-#: Types of shared folders that are devices of the VM.
-_SHARED_BY_DEVICES = ("9p", "virtiofs")
-#: Settings in native that vagrant-libvirt compares, and applies, at each start.
-_LIBVIRT_COMPARES = frozenset((
-    "clock_offset", "clock_timer", "cmd_line", "cpu_fallback", "cpu_mode", "cpu_model", "disk_bus", "dtb",
-    "graphics_autoport", "graphics_gl", "graphics_ip", "graphics_passwd", "graphics_port", "graphics_type",
-    "graphics_websocket", "initrd", "kernel", "keymap", "loader", "nested", "nic_model_type", "nvram", "sound_type",
-    "tpm_model", "tpm_path", "tpm_type", "tpm_version", "video_accel3d", "video_type", "video_vram",
-))  # fmt: skip
-#: Vagrant's own settings that are used only when a VM is created.
-_AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
-_OTHERS = "Manage VMs of other providers by a Vagrantfile of your own, with managed: false."
-_UNSIZED = "It can be set before the VM's first start; grow this one with the provider's own tool."
 
 
 def power_when_suspended(provider):
@@ -101,18 +66,18 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
     by_tool = has_tools and all(provider in _WITH_TOOL for provider in providers)
     verbs = set(VERBS) - {"clone", "reset", "suspend", "pause", "resume"}
     snapshots = _fields_of_snapshots(by_tool, "virtualbox" in providers)
-    own = {"fields": {**_fields_of_vm(), **snapshots}, "instead": _NO_SUCH}
+    own = {"fields": {**supported(SETTINGS), **snapshots}, "instead": _NO_SUCH}
     adopted = {"fields": snapshots, "instead": dict.fromkeys(_options_with_fields(), _ADOPTED)}
-    supported = own if managed else adopted
+    kind_of_file = own if managed else adopted
     return Traits(
         platform=VAGRANT.name,
         powers=frozenset({STOPPED, RUNNING, *kept}),
         verbs=frozenset(verbs.union(*(_VERBS[power] for power in kept))),
-        fields=supported["fields"],
+        fields=kind_of_file["fields"],
         sources=("box",) if managed else (),
         defaults={"provider": default_provider} if managed else {},
         stop_modes=("graceful", "force", "graceful_then_force") if by_tool else ("graceful_then_force", "force"),
-        instead={**supported["instead"], **_instead_of_powers(providers)},
+        instead={**kind_of_file["instead"], **_instead_of_powers(providers)},
         slot=lambda number: f"disk {number}" if number else PRIMARY,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,
@@ -120,13 +85,13 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         restored_as=_restored_as(providers, has_tools),
         power_after_create=STOPPED if managed else RUNNING,
         transient=_is_transient,
-        normalize=partial(_adjusted, default_provider, os_boxes) if managed else lambda vm, config: config,
+        normalize=partial(_normalized, default_provider, os_boxes) if managed else lambda vm, config: config,
     )
 
 
 def _options_with_fields():
     """The options with fields, and those that are not supported."""
-    return {kind.split(".")[0] for kind in (*_fields_of_vm(), *_NO_SUCH)}
+    return {kind.split(".")[0] for kind in (*SETTINGS, *_NO_SUCH)}
 
 
 def _instead_of_powers(providers):
@@ -173,37 +138,6 @@ def _snapshot_name_fault(name):
 # Costs and limits -----------------------------------------------------------------------------------------------------
 
 
-def _at_creation(vm, change):
-    return NEXT_BOOT if vm.id is None else DESTRUCTIVE
-
-
-def _as_applied(vm, change):
-    """At the next start; for some settings only if the VM is not created yet."""
-    provider = vm.config.get("provider")
-    applied = _APPLIED_BY.get(provider)
-    is_device = provider in _APPLIED_BY and change.field == "shared_folders" and _shared_by_device(vm, change)
-    return NEXT_BOOT if vm.id is None or applied is None or (change.field in applied and not is_device) else DESTRUCTIVE
-
-
-def _shared_by_device(vm, change):
-    found = (vm.config.get("shared_folders") or {}).get(change.key) or {}
-    requested = {change.attribute: change.new} if change.attribute else change.new or {}
-    return bool({found.get("type"), requested.get("type")} & set(_SHARED_BY_DEVICES))
-
-
-def _of_provisioners(vm, change):
-    return LIVE if automatic(change.old) == automatic(change.new) else _as_applied(vm, change)
-
-
-def _of_native(vm, change):
-    if vm.id is None or vm.config.get("provider") not in _APPLIED_BY:
-        return NEXT_BOOT
-    if "." in change.key:
-        return DESTRUCTIVE if change.key in _AT_CREATION else NEXT_BOOT
-    is_compared = vm.config["provider"] == "libvirt" and change.key in _LIBVIRT_COMPARES
-    return NEXT_BOOT if is_compared else DESTRUCTIVE
-
-
 def _of_taking(has_description, vm, change):
     without_memory = change.new.include_memory is False and vm.power != STOPPED
     is_described = bool(change.new.description) and not has_description
@@ -217,32 +151,6 @@ def _of_dropping(has_tree, vm, change):
 
 def _while_off(vm, change):
     return LIVE if vm.power in (STOPPED, SUSPENDED) else POWER_OFF
-
-
-def _fields_of_vm():
-    """{kind of change: Field} of a VM that the managed file describes."""
-    creation, applied, stored = Field(cost=_at_creation), Field(cost=_as_applied), Field(cost=LIVE)
-    supported = f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}"
-    return {
-        "provider": Field(cost=_at_creation, choices=PROVIDERS, instead=supported),
-        **dict.fromkeys(("box", "box_version", "linked_clone"), creation),
-        **dict.fromkeys(("description", "tags", "fleet", "os_type", "box_url", "box_checksum", "environment"), stored),
-        **dict.fromkeys(("cpus", "hostname", "gui"), applied),
-        "provisioners": Field(cost=_of_provisioners),
-        "memory": Field(cost=_as_applied, minimum=16 * MIB),
-        "disks.add": applied,
-        "disks.size": Field(cost=_as_applied, minimum=GIB, instead=_UNSIZED, free_before_creation=True),
-        **dict.fromkeys(("networks.add", "networks.remove", "networks.source", "networks.mac"), applied),
-        "networks.type": Field(
-            cost=_as_applied, choices=("nat", "hostonly", "bridged"), instead="Set it through native, as vm.network."
-        ),
-        "networks.address": applied,
-        **{f"port_forwards.{part}": applied for part in ("add", "remove", "protocol", "host_address", "host_port")},
-        "port_forwards.guest_port": applied,
-        **{f"shared_folders.{part}": applied for part in ("add", "remove", "host_path", "guest_path", "read_only")},
-        "shared_folders.type": applied,
-        "native": Field(cost=_of_native),
-    }
 
 
 def _fields_of_snapshots(by_tool, is_virtualbox):
@@ -267,49 +175,19 @@ def _fields_of_snapshots(by_tool, is_virtualbox):
 # Options in Vagrant's terms ------------------------------------------------------------------------------------------
 
 
-def _adjusted(default_provider, os_boxes, vm, config):
-    adjusted = dict(config)
-    _check_whole_mib(vm, config)
-    check_slots(vm, config.get("disks") or {})
-    _check_hostname(vm, config.get("hostname"))
+def _normalized(default_provider, os_boxes, vm, config):
     _check_provider(vm, config.get("provider"))
+    result = normalized(SETTINGS, vm, config)
     provider = config.get("provider") or vm.config.get("provider") or default_provider
     if config.get("os_type") and provider in PROVIDERS:  # The core rejects any other.
         kept = kept_box(vm, config["os_type"], provider, os_boxes)
-        adjusted["box"] = config.get("box") or kept or box_of(vm, config["os_type"], provider, os_boxes)
+        result["box"] = config.get("box") or kept or box_of(vm, config["os_type"], provider, os_boxes)
     elif config and vm.config.get("box"):
-        adjusted.setdefault("box", vm.config["box"])  # A task that recreates a VM need not repeat its box.
-    if "networks" in config:
-        adjusted["networks"] = {place: normalized_nic(vm, place, nic) for place, nic in config["networks"].items()}
-    if "provisioners" in config:
-        adjusted["provisioners"] = tuple(normalized(vm, one) for one in config["provisioners"])
-    if "shared_folders" in config:
-        adjusted["shared_folders"] = normalized_folders(vm, config["shared_folders"])
-    if "environment" in config:
-        adjusted["environment"] = checked_variables(vm, "environment", config["environment"])
+        result.setdefault("box", vm.config["box"])  # A task that recreates a VM need not repeat its box.
     check_host_ports(vm, config.get("port_forwards") or {})
-    return adjusted
+    return result
 
 
 def _check_provider(vm, provider):
     if provider in _NO_VMS:
         raise Unsupported(f"{vm.name}: provider: {provider} is not supported.", _NO_VMS[provider])
-
-
-def _check_whole_mib(vm, config):
-    sizes = {"memory": config.get("memory")}
-    sizes.update({f"disks.{slot}.size": (disk or {}).get("size") for slot, disk in (config.get("disks") or {}).items()})
-    for option, size in sizes.items():
-        if size and size % MIB:
-            raise Refused(
-                f"{vm.name}: {option}: {human_size(size)} is not a whole number of MiB.",
-                "Vagrant supports only whole MiB; set such a size.",
-            )
-
-
-def _check_hostname(vm, hostname):
-    if hostname is not None and not _HOSTNAME.fullmatch(hostname):
-        raise Refused(
-            f"{vm.name}: hostname: '{hostname}' is not a valid host name for Vagrant.",
-            "Use letters, digits, '-' and '.', beginning with a letter or a digit; or remove the option.",
-        )

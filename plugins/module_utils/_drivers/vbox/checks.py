@@ -113,7 +113,7 @@ def _check_unfinished(name, unfinished, verb):
     """
     if verb != "clone" and unfinished and unfinished.disks and not unfinished.has_own_mark:
         raise Refused(
-            f"{name}: a VM with this name exists. It has disks, but the mark of this collection was removed from it,"
+            f"{name}: a VM with this name exists. It has disks, but its ownership record was removed,"
             " and it was never started.",
             f"To use it, start it once: VBoxManage startvm {unfinished.uuid} --type headless. Otherwise use another"
             " name, or delete it.",

@@ -156,7 +156,7 @@ def _unregister(driver, vm, folder):
             raise
         raise PartlyApplied(
             f"{vm.name}: the VM is unregistered, but VirtualBox could not delete all of its files: {error.message}.",
-            f"Delete what remains in {folder}, and check the output of VBoxManage list hdds.",
+            f"Delete the remaining files in {folder}, and check the output of VBoxManage list hdds.",
         ) from error
 
 

@@ -87,7 +87,7 @@ class VBoxDriver(VBoxObserver):
             return self.tool.run(*words, timeout=timeout)
         except CommandFailed as error:
             if is_locked(error.stderr) and not (is_held(error.stderr) and self._is_on(uuid)):
-                raise Busy(error.argv, error.rc, error.stderr, error.message) from error
+                raise Busy(error.argv, error.rc, error.stderr, error.message, error.remedy) from error
             raise
 
     def _is_on(self, uuid):

@@ -108,28 +108,6 @@ def _power(driver, vm):
     return state.power if state else None
 
 
-#: Text in VirtualBox's error when a VM does not start -> remedy.
-_REMEDIES = (
-    ("VERR_VM_DRIVER_NOT_INSTALLED", "Load the kernel module vboxdrv; it must be built for the running kernel."),
-    ("VERR_SUPDRV", "Load the kernel module vboxdrv; it must be built for the running kernel."),
-    ("terminated unexpectedly", "Check Logs/VBox.log and VBoxHardening.log in the VM's directory."),
-    (
-        "VERR_VMX_IN_VMX_ROOT_MODE",
-        "Another hypervisor (KVM) uses the CPU's virtualization: stop its VMs, or unload its kernel module.",
-    ),
-    (
-        "VERR_SVM_IN_USE",
-        "Another hypervisor (KVM) uses the CPU's virtualization: stop its VMs, or unload its kernel module.",
-    ),
-    ("Nonexistent host networking interface", "Set networks[].source to an existing interface."),
-    ("Locking of attached media failed", "Another running VM uses one of its disks; stop that VM."),
-    ("VERR_FILE_NOT_FOUND", "A required file is missing: check Logs/VBox.log in the VM's directory."),
-    (
-        "Cannot enable nested",
-        "This host's CPU does not support nested virtualization: set nested_virtualization: false.",
-    ),
-    ("VERR_SUP_DRIVERLESS", "Without the kernel module vboxdrv, a VM can only have NICs of type nat."),
-)
 #: Text in the error when a VM cannot open its window; the remedy is _WINDOW_REMEDY.
 _WINDOW_ERRORS = ("VERR_FILE_NOT_FOUND", "terminated unexpectedly")
 _WINDOW_REMEDY = (
@@ -139,10 +117,11 @@ _WINDOW_REMEDY = (
 
 
 def _explained(vm, error, start_type):
-    remedy = next((remedy for text, remedy in _REMEDIES if text in error.stderr), None)
+    remedy = error.remedy or "Check Logs/VBox.log in the VM's directory."
     if start_type != "headless" and any(text in error.stderr for text in _WINDOW_ERRORS):
         remedy = _WINDOW_REMEDY
-    remedy = remedy or "Check Logs/VBox.log in the VM's directory."
     if vm.power == SUSPENDED:
         remedy += " If its saved memory cannot be restored, discard it: state: stopped with stop_mode: force."
-    return CommandFailed(error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message}.", remedy=remedy)
+    return CommandFailed(
+        error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message.rstrip('.')}.", remedy=remedy
+    )

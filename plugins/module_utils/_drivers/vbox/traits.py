@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from functools import partial
 
 from ..._core.errors import Refused
@@ -17,7 +16,6 @@ from ..._kit.settings import defaults, normalized, supported
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
 from .options import VIRTUALBOX
-from .settings.media import cost_of_adding_disk
 from .settings.port_forwards import check_forwards
 from .settings.table import SETTINGS
 
@@ -133,10 +131,8 @@ def _cost_of_restoring(vm, change):
 
 def _fields(version, known):
     """{kind of change or creation option: Field} of one version."""
-    settings = supported(SETTINGS, version)
     return {
-        **settings,
-        "disks.add": replace(settings["disks.add"], cost=partial(cost_of_adding_disk, known)),
+        **supported(SETTINGS, version, known),
         "image": Field(),
         "image.linked": Field(choices=(False,), instead=VIRTUALBOX.lacks["image.linked=true"]),
         "clone": Field(

@@ -12,7 +12,7 @@ from ..._core.mark import IN_MARK, empty_mark, with_settings
 from ..._core.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
-from .settings.firmware import FIRMWARE_FIELDS, nvram_of, place_nvram
+from .settings.firmware import FIRMWARE, nvram_of, place_nvram
 from .settings.networks import add_nic, remove_nic, set_nic
 from .settings.table import SETTINGS, write_setting
 
@@ -45,7 +45,7 @@ def _set_nvram_path(driver, vm, definition):
 
 
 def _changes_firmware(changes):
-    return any(change.field in FIRMWARE_FIELDS for change in changes)
+    return any(change.field in FIRMWARE for change in changes)
 
 
 def _last_nics_first(change):
@@ -54,16 +54,11 @@ def _last_nics_first(change):
 
 
 def _set_field(driver, vm, definition, running, change, created):
-    """Change a setting of the table, the description or a ``native`` value."""
-    if change.field in SETTINGS:
-        setting = SETTINGS[change.field]
-        if running is not None and setting.write_live is not None:
-            setting.write_live(driver, vm, running, change)
+    setting = SETTINGS[change.field]
+    if running is not None and setting.write_live is not None:
+        setting.write_live(driver, vm, running, change)
+    if setting.write is not None:
         write_setting(driver, definition, change)
-    elif change.kind == "description":
-        definition.set("description", change.new)
-    elif change.kind == "native":
-        definition.set_native(change.key, change.new)
 
 
 def _set_autostart(driver, vm, definition, running, change, created):

@@ -12,12 +12,14 @@ from xml.sax.saxutils import quoteattr
 from ..._core.differences import additions
 from ..._core.errors import CommandFailed, PolyvirtError, Unsupported
 from ..._core.mark import empty_mark, with_settings
+from ..._kit.settings import in_order
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.firmware import place_nvram
+from .settings.native import same_native
 from .settings.networks import is_bridge, new_mac, nic_element
 from .settings.table import SETTINGS, write_setting
 from .storage import bases_of, remove_unused
@@ -121,8 +123,6 @@ def make_seed(driver, name, vm_id, creation, macs):
 
 
 def _write_settings(driver, definition, config, disks, seeds):
-    if config.get("description"):
-        definition.set("description", config["description"])
     for slot, path, image_format, _ours in disks:
         bus = bus_of(slot, config["disks"][slot])
         insert_disk(definition, disk_element(slot, path, image_format, bus))
@@ -131,11 +131,9 @@ def _write_settings(driver, definition, config, disks, seeds):
     for _position, entry in sorted((config.get("networks") or {}).items(), key=lambda item: int(item[0])):
         definition.devices.append(nic_element(entry, is_bridge))
     # After the NICs, because some settings are part of NICs.
-    settings = {name: value for name, value in config.items() if name in SETTINGS and value is not None}
-    for change in additions(settings):
+    settings = {name: value for name, value in config.items() if value not in (None, "")}
+    for _row, change in in_order(SETTINGS, additions(settings)):
         write_setting(driver, definition, change)
-    for path, value in (config.get("native") or {}).items():
-        definition.set_native(path, value)
 
 
 def _inputs(driver, creation, disks):
@@ -149,8 +147,6 @@ def mark_of_new_vm(vm_id, config, disks, own_files, inputs):
     return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
 
 
-#: Prefix of the versioned names of the machine type q35.
-_VERSIONED_Q35 = "pc-q35-"
 #: Each hot-plugged disk or NIC needs a free port, and libvirt itself adds hardly any spare ones to a q35 VM.
 _ROOT_PORTS = 14
 _TEMPLATE = """\
@@ -195,7 +191,6 @@ def _test_driver_xml(uuid):
 
 
 def _qemu_xml(uuid, virt_type, machine):
-    has_ports = machine == DEFAULT_MACHINE_TYPE or machine.startswith(_VERSIONED_Q35)
     return _TEMPLATE.format(
         type=virt_type,
         uuid=uuid,
@@ -203,7 +198,7 @@ def _qemu_xml(uuid, virt_type, machine):
         machine=f" machine={quoteattr(machine)}",
         features="<acpi/><apic/>",
         cpu="<cpu mode='host-passthrough'/>" if virt_type == "kvm" else "",
-        devices=_DEVICES + (_root_ports() if has_ports else ""),
+        devices=_DEVICES + (_root_ports() if same_native(machine, DEFAULT_MACHINE_TYPE) else ""),
     )
 
 

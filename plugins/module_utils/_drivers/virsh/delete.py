@@ -11,7 +11,7 @@ from ..._core.errors import CommandFailed
 from ..._core.model import Change
 from ..._ports import files
 from ..._tools import virsh as tool
-from .settings.firmware import read_tpm, write_tpm
+from .settings.hardware import read_tpm, write_tpm
 
 
 def delete(driver, vm, step):

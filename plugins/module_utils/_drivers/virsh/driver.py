@@ -6,24 +6,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from uuid import uuid4
 
+from ..._core.errors import CommandFailed
+from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from .reader import connected
-from .snapshot_driver import VirshSnapshotDriver
+from ..._kit.verbs import functions_of
+from ..._ports import writes
+from .observe import VirshObserver, connected
 
 
 def make_driver(params):
-    """The driver for the parameters of ``virsh_vm``."""
-    return connected(VirshDriver, params, virt_type=params.get("virt_type"))
+    """The driver for the parameters of a module."""
+    return connected(VirshDriver, params)
 
 
-class VirshDriver(VirshSnapshotDriver):
+class VirshDriver(VirshObserver):
     """One connection to libvirt, for one task."""
 
-    def __init__(self, *arguments, virt_type=None, **options):
-        super().__init__(*arguments, **options)
-        self.virt_type = virt_type
+    def __init__(self, virsh, commands, options):
+        super().__init__(virsh, commands, options)
+        self.virt_type = options.get("virt_type")
         self.space = ReservedSpace()
         #: Sizes of these copies: {(image, internal snapshot or None): bytes}.
         self.copy_sizes = {}
@@ -31,15 +35,15 @@ class VirshDriver(VirshSnapshotDriver):
         #: sent twice, if the answer to the first request was lost.
         self._new_ids, self._sent = {}, {}
 
+    @cached_property
+    def claims(self):
+        from .claims import VirshClaims
+
+        return VirshClaims(self)
+
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)
         return self._with_files(observation) if "files" in facets and observation.vms else observation
-
-    def virt_type_for_new_vm(self):
-        """The virtualization type of a new VM: the requested one, else kvm if libvirt supports it, else qemu."""
-        if self.virt_type:
-            return self.virt_type
-        return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
 
     def _with_files(self, observation):
         from .own_files import files_of, snapshot_files
@@ -51,25 +55,44 @@ class VirshDriver(VirshSnapshotDriver):
         ]
         return replace(observation, vms=[vm.having(files=found) for vm, found in zip(observation.vms, files)])
 
+    # Acting ---------------------------------------------------------------------------------------------------------
+
+    def lane(self, vm):
+        return vm.id or vm.name
+
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way. Only reads."""
         from .checks import check_plan
 
         check_plan(self, plan, released)
 
-    def file_of(self, verb):
-        """See the base class. The files that create, change and delete VMs are shipped only with this driver."""
-        if verb == "create":
-            from . import create as file
-        elif verb == "clone":
-            from . import clone as file
-        elif verb == "configure":
-            from . import configure as file
-        elif verb == "delete":
-            from . import delete as file
-        else:
-            return super().file_of(verb)
-        return file
+    def apply(self, batch):
+        self._definitions = None
+        return one_by_one(self._carry_out, batch, writes.count)
+
+    @cached_property
+    def verbs(self):
+        """The functions for the steps of plans."""
+        from . import clone, configure, create, delete, power, snapshots
+
+        return functions_of(power, snapshots, create, clone, configure, delete)
+
+    def _carry_out(self, vm, step):
+        try:
+            self.verbs[step.verb](self, vm, step)
+        except CommandFailed as error:
+            if vm.id:
+                error.message = error.message.replace(vm.id, vm.name)
+            raise
+
+    def define(self, definition):
+        self.virsh.run("define", "/dev/stdin", stdin=definition.text())
+
+    def virt_type_for_new_vm(self):
+        """The virtualization type of a new VM: the requested one, else kvm if libvirt supports it, else qemu."""
+        if self.virt_type:
+            return self.virt_type
+        return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
 
     def new_id(self, name):
         """(UUID of the VM to create, whether it exists already). A creation that is sent again gets the same UUID."""

@@ -35,6 +35,10 @@ LIBVIRT = Platform(
     },
 )
 
+WATCHDOG = {
+    "model": Option(choices=("i6300esb", "itco")),
+    "action": Option(choices=("reset", "shutdown", "poweroff", "pause", "dump", "inject-nmi", "none")),
+}
 CONNECTION = {"uri": Connection(), "executable": Connection(default="virsh")}
 VM = {
     **CONNECTION,
@@ -42,6 +46,7 @@ VM = {
     "virt_type": Connection(choices=("kvm", "qemu")),
     "storage_path": Connection("path"),
     "boot_order": BootOrder(choices=("disk", "cdrom", "network")),
+    "watchdog": Option("dict", options=WATCHDOG),
     "serial_log": Option("path", unique="file", absolute=True),
     "reset_nvram": Consent(role=AT_START, only_with="restarted"),
     "max_cpus": Option("int"),

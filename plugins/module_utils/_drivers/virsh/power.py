@@ -89,36 +89,8 @@ def _state(driver, vm):
     return driver.virsh.run("domstate", vm.id).strip()
 
 
-_NO_KVM = "KVM does not work on this host, for example because it is a VM itself: create the VM with virt_type: qemu."
-#: (text in libvirt's error, remedy) for a VM that does not start or continue.
-_REMEDIES = (
-    (
-        "Cannot access storage file",
-        "Check that the file exists, and that the hypervisor's user can read it and enter its directories.",
-    ),
-    ("network '", "Start the network (virsh net-start NAME), or set allow_network_start: true."),
-    ("Network not found", "Set networks[].source to an existing network (virsh net-list --all)."),
-    (
-        "Is another process using the image",
-        "Another VM uses this disk; stop that VM, or use a separate disk for each VM.",
-    ),
-    ("Cannot open log file", "Another VM writes to the same log file; set a different serial_log for each VM."),
-    (
-        "Resetting the Virtual Machine is required",
-        "The hypervisor cannot run this guest; the reason is in /var/log/libvirt/qemu. If it is a KVM internal error,"
-        " create the VM with virt_type: qemu. To try again, set state: restarted and stop_mode: force.",
-    ),
-    ("swtpm", "Check /var/log/swtpm/libvirt/qemu, and that the user of swtpm can enter libvirt's directory in /run."),
-    ("failed to set MSR", _NO_KVM),
-    ("kvm_init_vcpu", _NO_KVM),
-    ("KVM", _NO_KVM),
-)
-
-
 def _with_remedy(vm, error):
-    remedy = next(
-        (remedy for text, remedy in _REMEDIES if text in error.stderr), "Check its log in /var/log/libvirt/qemu."
-    )
-    return CommandFailed(
-        error.argv, error.rc, error.stderr, message=f"{vm.name}: {error.message.rstrip('.')}.", remedy=remedy
-    )
+    """Return the error with the VM's name; one that virsh has no remedy for refers to the log."""
+    remedy = error.remedy or "Check its log in /var/log/libvirt/qemu."
+    message = f"{vm.name}: {error.message.rstrip('.')}."
+    return CommandFailed(error.argv, error.rc, error.stderr, message=message, remedy=remedy)

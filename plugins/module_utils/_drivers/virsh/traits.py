@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from ..._core.mark import IN_MARK
 from ..._core.model import (
-    ABSENT,
     FAILED,
     LIVE,
     NEVER,
@@ -24,26 +22,27 @@ from ..._core.model import (
     Field,
     Traits,
 )
-from ..._core.units import GIB, MIB
+from ..._core.units import GIB
+from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
-from .settings.disks import BUS, cost_of_hot_plug, normalize_slots, slot_name
-from .settings.display import normalize_display
-from .settings.firmware import normalize_firmware
-from .settings.memory_cpus import MEMORY_CPUS_DEFAULTS, MEMORY_CPUS_FIELDS, normalize_maxima
-from .settings.native import check_native, same_native
-from .settings.networks import DEFAULT_NETWORK, NETWORK_FIELDS, normalize_nic
-from .settings.port_forwards import INSTEAD_OF_FORWARDS, forwarding_fields, with_forward_checks
-from .settings.shared_folders import SHARED_FOLDER_FIELDS, check_share_names
+from .settings.disks import DISKS, slot_name
+from .settings.display import DISPLAY
+from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
+from .settings.hardware import HARDWARE
+from .settings.memory_cpus import MEMORY_CPUS, NESTED, normalize_maxima
+from .settings.native import check_native
+from .settings.networks import DEFAULT_NETWORK, NICS
+from .settings.port_forwards import FORWARDS, INSTEAD_OF_FORWARDS, check_forwards
+from .settings.shared_folders import SHARES
+from .settings.table import SETTINGS
 
 
 def virsh_traits(hypervisor, version, local):
     """Traits of one connection. ``hypervisor`` is QEMU, TEST ...; ``local``: files of VMs can be created and read."""
     can_save = hypervisor != "TEST"  # virsh managedsave never returns there (libvirt 9.0.0).
-    forwards = forwarding_fields(hypervisor, version)
-    fields = {**fields_of(hypervisor, version, local), **forwards}
-    normalize = partial(_normalize, fields)
+    fields = _fields_of(hypervisor, version, local)
     return Traits(
         platform=LIBVIRT.name,
         version=version,
@@ -53,7 +52,7 @@ def virsh_traits(hypervisor, version, local):
         sources=("image", "clone", "iso", "disks"),
         linked_format="qcow2",
         defaults={
-            **MEMORY_CPUS_DEFAULTS,
+            **defaults(SETTINGS),
             "disk_size": 32 * GIB,
             "networks": {"0": {"type": "network", "source": DEFAULT_NETWORK}},
         },
@@ -65,25 +64,20 @@ def virsh_traits(hypervisor, version, local):
         taken_as=taken_as,
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
-        normalize=with_forward_checks(normalize) if forwards else normalize,
+        normalize=partial(_normalized, fields),
     )
 
 
-_LOCAL = ", with a uri such as qemu:///system."
+_LOCAL = "Run the task on the hypervisor itself, with a uri such as qemu:///system."
 
 
 def _instead(hypervisor, local):
     """{field or power state that this connection does not support: alternative}."""
     return {
         **LIBVIRT.lacks,
-        "image": f"Run the task on the hypervisor itself{_LOCAL}",
-        "cloud_init": f"Run the task on the hypervisor itself{_LOCAL}",
-        "disks": f"Run the task on the hypervisor itself{_LOCAL}",
-        "iso": f"Run the task on the hypervisor itself{_LOCAL}",
-        "clone": f"Run the task on the hypervisor itself{_LOCAL}",
+        **dict.fromkeys((kind.partition(".")[0] for kind in (*DISKS, *SHARES, *_FROM_FILES)), _LOCAL),
+        "snapshot.content": _LOCAL,
         "port_forwards": INSTEAD_OF_FORWARDS,
-        "shared_folders": f"Run the task on the hypervisor itself{_LOCAL}",
-        "snapshot.content": f"Run the task on the hypervisor itself{_LOCAL}",
         SUSPENDED: "This connection can pause VMs, but cannot save them to disk.",
         **_instead_of_hardware(hypervisor, local),
     }
@@ -103,11 +97,10 @@ def _instead_of_hardware(hypervisor, local):
     if hypervisor == "TEST":
         alternative = "VMs of this connection are only simulated; use a uri such as qemu:///system."
     elif not local:
-        alternative = f"Run the task on the hypervisor itself{_LOCAL}"
+        alternative = _LOCAL
     else:
         alternative = f"It requires libvirt {'.'.join(map(str, FIRMWARE_SINCE))} or later."
-    hardware = ("firmware", "secure_boot", "nested_virtualization", "tpm", "display", "serial_log")
-    return dict.fromkeys(hardware, alternative)
+    return dict.fromkeys((kind.partition(".")[0] for kind in _NOT_SIMULATED), alternative)
 
 
 def _name_fault(name):
@@ -116,136 +109,48 @@ def _name_fault(name):
     return None
 
 
-def _normalize(fields, vm, config):
+def _normalized(fields, vm, config):
     """``config`` in libvirt's terms. Raises Refused for values that libvirt does not support."""
-    adjusted = normalize_maxima(vm, normalize_firmware(vm, config) if "firmware" in fields else config)
-    check_native(vm, config)
-    if "disks" in config:
-        adjusted["disks"] = normalize_slots(vm, config["disks"])
-    check_share_names(vm, config.get("shared_folders") or {})
-    if "display" in config:
-        adjusted["display"] = normalize_display(vm, config["display"])
-    if config.get("iso") == "" and vm.power != ABSENT and vm.config.get("iso") is None:
-        del adjusted["iso"]  # Without a drive there is nothing to eject.
-    if config.get("networks"):
-        adjusted["networks"] = {
-            position: entry if entry is None else normalize_nic(vm, position, entry)
-            for position, entry in config["networks"].items()
-        }
-    return adjusted
+    check_native(vm, config, options_of_native(SETTINGS))
+    result = normalize_firmware(vm, config) if "firmware" in fields else config
+    result = normalize_maxima(vm, normalized(SETTINGS, vm, result))
+    if "port_forwards.add" in fields:
+        check_forwards(vm, result)
+    return result
 
 
 #: Kinds of snapshots: stored in the disk images, or as frozen files below new overlays.
 INTERNAL, EXTERNAL = "internal", "external"
 #: First libvirt versions that can delete and restore external snapshots.
 EXTERNAL_DELETED_SINCE, EXTERNAL_RESTORED_SINCE = (9, 0), (9, 9)
-#: First libvirt version that selects firmware by requested features.
-FIRMWARE_SINCE = (7, 2)
-
-
-def fields_of(hypervisor, version, local):
-    """{kind of change: Field} of one connection."""
-    fields = _fields_of(hypervisor, version, local)
-    return {kind: field if kind in _NO_SETTINGS else _not_live_if_suspended(field) for kind, field in fields.items()}
-
-
-def _not_live_if_suspended(field):
-    """The field with the cost NEXT_BOOT instead of LIVE for a suspended or failed VM.
-
-    A suspended VM continues as it was saved, and a failed one must be restarted: the change takes effect at the next
-    cold start.
-    """
-    if not callable(field.cost) and field.cost != LIVE:
-        return field
-
-    def cost(vm, change):
-        cost_of_field = field.cost_of(vm, change)
-        return NEXT_BOOT if cost_of_field == LIVE and vm.power in (SUSPENDED, FAILED) else cost_of_field
-
-    return replace(field, cost=cost)
+#: What libvirt's test driver would store without any effect, and what needs access to the files of the host.
+_NOT_SIMULATED = {*FIRMWARE, *NESTED, *HARDWARE, *DISPLAY}
+_FROM_FILES = ("image", "clone", "cloud_init")
+_ON_HOST_ONLY = {*FIRMWARE, *NESTED, *DISKS, *SHARES, *_FROM_FILES, "snapshot.content"}
 
 
 def _fields_of(hypervisor, version, local):
-    is_test = hypervisor == "TEST"
-    fields = {**_fields(), **_snapshot_fields(version), **({} if is_test else _hardware_fields())}
+    """{kind of change or creation option: Field} of one connection."""
+    fields = {**supported(SETTINGS, version_numbers(version)), **_other_fields(version)}
+    lacking = set() if hypervisor == "QEMU" else {*FORWARDS}
+    if hypervisor == "TEST":
+        fields.update(_fields_of_test(fields))
+        lacking |= {*_NOT_SIMULATED, "snapshot.content"}
     if not local:
+        lacking |= _ON_HOST_ONLY
         # Bridges of a remote host cannot be checked from here.
         instead = "Run the task on the hypervisor itself."
-        return {**fields, "networks.type": Field(choices=("network", "user"), instead=instead)}
-    if is_test:
-        return {**fields, **_file_fields(), **_FIELDS_OF_TEST}
-    has_firmware = version_numbers(version) >= FIRMWARE_SINCE
-    firmware = {"firmware": Field(), "secure_boot": Field()} if has_firmware else {}
-    return {**fields, **_file_fields(), **firmware, "nested_virtualization": Field(), "snapshot.content": Field()}
+        fields["networks.type"] = replace(fields["networks.type"], choices=("network", "user"), instead=instead)
+    return {kind: field for kind, field in fields.items() if kind not in lacking}
 
 
-#: Fields that are not settings of a VM.
-_NO_SETTINGS = frozenset(
-    {"image", "clone", "cloud_init", "snapshot.take", "snapshot.drop", "snapshot.restore", "snapshot.content"}
-)
-
-
-def _fields():
+def _fields_of_test(fields):
+    """Other costs: libvirt's test driver cannot change a running VM, and its disk sizes are invented."""
+    at_next_boot = {*MEMORY_CPUS, *NICS, "iso", "disks.add", "disks.remove"}
     return {
-        **MEMORY_CPUS_FIELDS,
-        **NETWORK_FIELDS,
-        "description": Field(cost=LIVE),
-        **dict.fromkeys(IN_MARK, Field(cost=LIVE)),
-        "autostart": Field(cost=LIVE),
-        "native": Field(same=same_native),
-        "networks.type": Field(
-            choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
-        ),
-        "boot_order": Field(),
+        **{kind: replace(field, cost=NEXT_BOOT) for kind, field in fields.items() if kind in at_next_boot},
+        "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),
     }
-
-
-def _hardware_fields():
-    """Fields that are not offered on libvirt's test driver, which would store them without any effect."""
-    return {
-        "tpm": Field(),
-        "display.type": Field(),
-        "display.video_memory": Field(minimum=MIB),
-        "serial_log": Field(),
-    }
-
-
-def _file_fields():
-    """Fields that need access to files, and so are supported only if libvirt runs on this host."""
-    instead = "Detach it (state: absent) and attach another."
-    return {
-        "image": Field(),
-        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
-        "cloud_init": Field(),
-        "iso": Field(cost=_cost_of_iso),
-        **SHARED_FOLDER_FIELDS,
-        "disks.add": Field(cost=cost_of_hot_plug),
-        "disks.remove": Field(cost=cost_of_hot_plug),
-        "disks.bus": BUS,
-        "disks.size": Field(cost=_cost_of_disk_size),
-        "disks.format": Field(cost=NEVER, choices=("qcow2", "raw"), instead=instead),
-        "disks.source": Field(cost=NEVER, instead=instead),
-    }
-
-
-#: Fields with other costs on libvirt's test driver: it cannot change a running VM, and its disk sizes are invented.
-_FIELDS_OF_TEST = {
-    **{name: replace(field, cost=NEXT_BOOT) for name, field in {**MEMORY_CPUS_FIELDS, **NETWORK_FIELDS}.items()},
-    "iso": Field(cost=NEXT_BOOT),
-    "disks.add": Field(cost=NEXT_BOOT),
-    "disks.remove": Field(cost=NEXT_BOOT),
-    "disks.size": Field(cost=NEVER, instead="This connection only simulates disks and their sizes."),
-}
-
-
-def _cost_of_iso(vm, change):
-    # If it is None, the VM has no optical drive, and drives cannot be added to a running VM.
-    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
-
-
-def _cost_of_disk_size(vm, change):
-    # The guest in the saved memory would continue with the old size.
-    return POWER_OFF if vm.power == SUSPENDED else LIVE
 
 
 def _cost_of_cloning(source, change):
@@ -253,12 +158,13 @@ def _cost_of_cloning(source, change):
     return LIVE if source.power == STOPPED or change.new.get("snapshot") else NEVER
 
 
-# Snapshots ------------------------------------------------------------------------------------------------------------
-
-
-def _snapshot_fields(version):
-    instead = "Restoring an external snapshot requires libvirt 9.9. Create a clone of it instead (clone.snapshot)."
+def _other_fields(version):
+    """Creation options and snapshots."""
     return {
+        "image": Field(),
+        "clone": Field(cost=_cost_of_cloning, instead="Stop it first, or set clone.snapshot."),
+        "cloud_init": Field(),
+        "snapshot.content": Field(),
         "snapshot.take": Field(
             cost=_cost_of_taking,
             instead="Stop the VM first. A suspended VM can also be started; for a running VM with UEFI, an external"
@@ -269,9 +175,14 @@ def _snapshot_fields(version):
             instead="Deleting an external snapshot requires libvirt 9.0. Commit it manually: virsh blockcommit.",
         ),
         "snapshot.restore": Field(
-            cost=partial(_cost_of_restoring, version_numbers(version) >= EXTERNAL_RESTORED_SINCE), instead=instead
+            cost=partial(_cost_of_restoring, version_numbers(version) >= EXTERNAL_RESTORED_SINCE),
+            instead="Restoring an external snapshot requires libvirt 9.9. Create a clone of it instead"
+            " (clone.snapshot).",
         ),
     }
+
+
+# Snapshots ------------------------------------------------------------------------------------------------------------
 
 
 def kind_for(vm, requested):

@@ -16,9 +16,9 @@ from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.optical import is_iso
-from .definition import config_inherited
 from .edit import INCOMPLETE, invalid
 from .settings.disk_checks import check_disks, check_start
+from .settings.table import config_inherited
 from .traits import MOST_DISKS, MOST_NICS, READ_AGAIN, UNREAD
 
 _FIRMWARE = "/etc/firmware/vmm-bios"
@@ -103,7 +103,7 @@ def _check_is_ours(driver, found, name, steps):
     if block is None or found.is_ours(name) or driver.options.get("allow_foreign_edit") or not changes_block:
         return
     raise Refused(
-        f"{name}: the VM is defined in {block.file}, outside of the lines that this collection manages.",
+        f"{name}: the VM is defined in {block.file}, outside of the block that this collection manages.",
         "Set allow_foreign_edit: true to change it there.",
     )
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from ..._core.claims import NAME, NEW, READ, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
-from .definition import config_of
 from .observe import bases_of
 from .settings.disks import new_disks, seed_path
+from .settings.table import config_of
 
 
 class VmmClaims(HoldsClaims):

@@ -10,9 +10,9 @@ from ..._core.mark import with_settings
 from ..._core.model import STOPPED
 from ..._core.simulate import changed_config
 from ..._core.units import human_size
-from .definition import config_of, with_config
 from .observe import image_of
 from .settings.disks import create_disks, disk_path, grow_disk, with_macs
+from .settings.table import config_of, with_config
 from .traits import UNREAD
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from ..._core.errors import CommandFailed
 from ..._core.mark import empty_mark, with_settings
 from ..._core.model import ABSENT
-from .definition import Definition, with_config
+from .definition import Definition
 from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
+from .settings.table import with_config
 
 
 def create(driver, vm, step):

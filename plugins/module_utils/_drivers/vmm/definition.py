@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Definition of a VM in vm.conf, and its conversion to and from the options of this collection."""
+"""The Definition of a VM in vm.conf."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from ..._core.mark import marked_settings
 from ..._core.units import MIB
 from ..._tools import vm_conf, vmctl
 from .marked_block import printed, quoted
 
 #: Defaults of vmd for a VM, from its sources.
-_DEFAULT_MEMORY = 512 * MIB
-_CPUS = 1
+DEFAULT_MEMORY = 512 * MIB
 LOCAL, SWITCH = "nat", "network"
 NATIVE_FLAGS = ("sev", "seves")
 NATIVE = (*NATIVE_FLAGS, "allow")
@@ -74,7 +72,7 @@ class Definition:
             return self
         while count and self.nics[count - 1 : count] == template.nics[count - 1 : count]:
             count -= 1
-        same_memory = (self.memory or _DEFAULT_MEMORY) == (template.memory or _DEFAULT_MEMORY)
+        same_memory = (self.memory or DEFAULT_MEMORY) == (template.memory or DEFAULT_MEMORY)
         return replace(
             self,
             template=None,
@@ -176,78 +174,6 @@ def _native(block):
     allowed = [word for words in block.all("allow") for word in words]
     flags = {flag: True for flag in NATIVE_FLAGS if block.last(flag)}
     return {**({"allow": tuple(allowed)} if allowed else {}), **flags}
-
-
-# Options --------------------------------------------------------------------------------------------------------------
-
-
-def config_of(definition, mark, image_of, native_keys=()):
-    """Return {option: value} of a VM, without its cloud-init seed.
-
-    ``image_of(path)`` returns the (size, format) of a disk image.
-    """
-    seeds = set((mark or {}).get("files", ()))
-    disks = [disk for disk in definition.disks if disk[0] not in seeds]
-    return {
-        "cpus": _CPUS,
-        "memory": definition.memory or _DEFAULT_MEMORY,
-        "description": (mark or {}).get("description", ""),
-        **marked_settings(mark, definition.name),
-        "autostart": definition.enabled,
-        "iso": definition.cdrom,
-        "disks": {slot_name(number): _disk(disk, image_of) for number, disk in enumerate(disks)},
-        "networks": {str(number): _network(nic) for number, nic in enumerate(definition.nics)},
-        "boot": definition.boot,
-        "boot_device": definition.boot_device or "default",
-        "owner": definition.owner,
-        "native": {key: _native_value(dict(definition.native), key) for key in native_keys},
-    }
-
-
-def config_inherited(template):
-    """Return {option: value} that an instance of a template has without setting it."""
-    config = config_of(template, None, lambda _path: (None, None))
-    return {option: config[option] for option in ("memory", "iso", "owner", "networks")}
-
-
-def _native_value(native, key):
-    return native.get(key, () if key == "allow" else False)
-
-
-def _disk(disk, image_of):
-    path, kind = disk
-    size, detected = image_of(path)
-    entry = {"source": path, "format": kind or detected, "size": size}
-    return {name: value for name, value in entry.items() if value is not None}
-
-
-def _network(nic):
-    entry = {"type": LOCAL} if nic.switch is None else {"type": SWITCH, "source": nic.switch}
-    return {**entry, "mac": nic.mac.lower()} if nic.mac else entry
-
-
-def with_config(definition, config, disks, seeds):
-    """Return ``definition`` with the settings in ``config``. ``disks`` are (path, format) in order, then ``seeds``."""
-    nics = []
-    networks = config.get("networks") or {}
-    for number, key in enumerate(sorted(networks, key=int)):
-        current = definition.nics[number] if number < len(definition.nics) else Nic()
-        entry = networks[key]
-        switch = entry.get("source", "") if entry.get("type") == SWITCH else None
-        nics.append(replace(current, switch=switch, mac=entry.get("mac")))
-    device = config.get("boot_device") or "default"
-    return replace(
-        definition,
-        enabled=bool(config.get("autostart")),
-        memory=config["memory"],
-        disks=(*disks, *((path, "raw") for path in seeds)),
-        cdrom=config.get("iso") or "",
-        boot=config.get("boot") or "",
-        boot_device="" if device == "default" else device,
-        nics=tuple(nics),
-        owner=config.get("owner") or "",
-        native={**dict(definition.native), **(config.get("native") or {})},
-    )
 
 
 def fixed_mac(name, index):

@@ -12,9 +12,10 @@ from ..._core.errors import PolyvirtError, SomeFailed
 from ..._core.model import POWER_VERBS
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
+from ..._kit.verbs import functions_of
 from ..._ports import files, writes
 from ..._tools.vmctl import Busy
-from .reader import VmmReader, connected
+from .observe import VmmObserver, connected
 
 
 def make_driver(params):
@@ -22,7 +23,7 @@ def make_driver(params):
     return connected(VmmDriver, params)
 
 
-class VmmDriver(VmmReader):
+class VmmDriver(VmmObserver):
     """vmd on this host, for one task."""
 
     def __init__(self, *arguments):
@@ -58,6 +59,13 @@ class VmmDriver(VmmReader):
                 raise Busy(["vmctl"], 1, "held", f"Another task is changing {self.config_file}.")
             return _InTwoPhases(self, batch).run()
 
+    @cached_property
+    def verbs(self):
+        """Return the functions for the steps of plans."""
+        from . import configure, create, delete, power
+
+        return functions_of(power, create, configure, delete)
+
 
 class _InTwoPhases:
     """A batch of (VM, steps). Only the first step of a VM can change vm.conf, because the core observes after each."""
@@ -67,7 +75,9 @@ class _InTwoPhases:
         self._errors, self._wrote = {}, dict.fromkeys(range(len(batch)), False)
 
     def run(self):
-        first = {index: [steps[0]] for index, (_vm, steps) in enumerate(self._batch) if _file_of(steps[0].verb)}
+        first = {
+            index: [steps[0]] for index, (_vm, steps) in enumerate(self._batch) if steps[0].verb not in POWER_VERBS
+        }
         if first:
             self._edit(first)
         rest = {index: steps[len(first.get(index, ())) :] for index, (_vm, steps) in enumerate(self._batch)}
@@ -125,24 +135,4 @@ class _InTwoPhases:
                 self._errors[index] = failed[number]
 
     def _call(self, vm, step):
-        file = _file_of(step.verb) or _power()
-        getattr(file, step.verb)(self._driver, vm, step)
-
-
-def _power():
-    from . import power as file
-
-    return file
-
-
-def _file_of(verb):
-    """Return the Python module with the function for a verb that changes vm.conf; None for a power verb."""
-    if verb in POWER_VERBS:
-        return None
-    if verb == "configure":
-        from . import configure as file
-    elif verb == "delete":
-        from . import delete as file
-    else:
-        from . import create as file
-    return file
+        self._driver.verbs[step.verb](self._driver, vm, step)

@@ -23,7 +23,6 @@ from ..._ports import files
 from ..._ports.clock import Clock
 from ..._tools import vm_conf
 from .marked_block import Entry, changed_block, joined, merged, replaced, split
-from .reader import read_text
 
 #: Keys of a mark until vmd has read the change.
 INCOMPLETE = frozenset({"making", "adding", "in_force"})
@@ -201,7 +200,7 @@ class Edit:
 
         path, known = self.driver.config_file, dict(self.found.configuration.texts)
         known[path] = self._text
-        if not self._needs_reload and all(read_text(file) == text for file, text in known.items()):
+        if not self._needs_reload and all(files.read_latin1(file) == text for file, text in known.items()):
             return
         current, base = self.driver.read_found(), split(self._text or "", path)
         texts = current.configuration.texts
@@ -242,7 +241,7 @@ class Edit:
 
     def _with_others_changes(self, parts):
         """Return Parts with what others have changed in vm.conf since this edit has written it."""
-        path, text = self.driver.config_file, read_text(self.driver.config_file)
+        path, text = self.driver.config_file, files.read_latin1(self.driver.config_file)
         if text == self._text:
             return parts
         self._elsewhere.pop(path, None)  # This edit has written them already.
@@ -346,9 +345,9 @@ class Edit:
             text = joined(merged(self.found.parts, parts, split(self._text_elsewhere(path), path))[0])
         if not text and path not in self.found.configuration.texts:
             files.remove(path)
-        elif text != read_text(path):
+        elif text != files.read_latin1(path):
             _replace(path, text, self._validate)
-        self._text = read_text(path)
+        self._text = files.read_latin1(path)
 
     def _validate(self, candidate):
         errors = self.driver.tool.validate(candidate)

@@ -44,8 +44,8 @@ def cut_out(text, path, name=""):
         return text, None, ""
     if len(first) != 1 or len(last) != 1 or first > last:
         raise Refused(
-            f"{path}: the lines '{begin}' and '{end}' must both be there once, in this order.",
-            "Restore them around the lines of this collection, or remove what is left of them.",
+            f"{path}: the lines '{begin}' and '{end}' must both exist once, in this order.",
+            "Restore them around the lines of this collection, or remove both.",
         )
     before, added = "".join(lines[: first[0]]), int(begins.fullmatch(lines[first[0]])[1] or 0)
     before = before[:-added] if added and before.endswith("\n" * added) else before

@@ -19,7 +19,6 @@ from ..._ports.clock import Clock
 from ..._ports.command import Commands
 from ..._tools.vm_conf import decoded, encoded
 from .marked_block import cut_out, put_in
-from .reader import read_text
 
 #: A line that is a comment in all files with marked lines.
 _PENDING = "# These lines are not in force yet."
@@ -69,7 +68,7 @@ class _Lines:
         self._wanted = [encoded(line) for line in params["lines"]]
         self._validate, self._apply, self._defer = params["validate"], params["apply"], params["defer"]
         self._commands = Commands()
-        self._text = read_text(self._path)
+        self._text = files.read_latin1(self._path)
         self._before, lines, self._after = cut_out(self._text or "", self._path, self._name)
         self._current = None if lines is None else [line.rstrip("\n") for line in lines]
         self._pending = bool(self._current and _PENDING in self._current) or not params["in_force"]
@@ -139,7 +138,7 @@ class _Lines:
             )
 
     def _write(self, text, validated=False):
-        if text == (read_text(self._path) or ""):
+        if text == (files.read_latin1(self._path) or ""):
             return
         if not text.strip():
             files.remove(self._path)

@@ -19,7 +19,6 @@ from ..._tools.vmctl import Vmctl
 from .marked_block import cut_out
 from .network_problems import problems
 from .options import CONNECTION
-from .reader import read_text
 
 ANCHOR = "polyvirt_vmm"
 #: The first line of files that belong to the role vmm_network as a whole.
@@ -67,7 +66,7 @@ class HostNetwork:
         self._commands, self._tool, self._params = commands, tool, params
         self.interfaces = net.interfaces(self._output("ifconfig"))
         self.routes = net.routes(self._output("netstat", "-rnf", "inet"))
-        self.configuration = vm_conf.read(params["config_file"], read_text)
+        self.configuration = vm_conf.read(params["config_file"], files.read_latin1)
         self.hostname_files = self._hostname_files()
 
     def _output(self, *words):
@@ -79,7 +78,7 @@ class HostNetwork:
     def _hostname_files(self):
         """Return {interface: text} of the files from which netstart creates interfaces."""
         names = [name for name in files.entries(self._params["etc"]) if name.startswith("hostname.")]
-        texts = {name.partition(".")[2]: read_text(self.file(name)) for name in names}
+        texts = {name.partition(".")[2]: files.read_latin1(self.file(name)) for name in names}
         return {name: text for name, text in texts.items() if re.fullmatch(r"[a-z]+[0-9]+", name)}
 
     @property
@@ -128,14 +127,14 @@ class HostNetwork:
     def _stored_forwarding(self):
         """Return whether sysctl.conf has lines of the role, and whether other lines of it turn on forwarding."""
         path = self.file("sysctl.conf")
-        before, own, after = cut_out(read_text(path) or "", path, "network")
+        before, own, after = cut_out(files.read_latin1(path) or "", path, "network")
         values = re.findall(r"^\s*net\.inet\.ip\.forwarding\s*=\s*(\d+)", before + after, re.MULTILINE)
         return {"own_forwarding": own is not None, "forwarding_elsewhere": values[-1:] == ["1"]}
 
     def _serves_others(self):
         """Return whether dhcpd.conf has subnets outside of the lines of the role."""
         path = self.file("dhcpd.conf")
-        before, _own, after = cut_out(read_text(path) or "", path, "network")
+        before, _own, after = cut_out(files.read_latin1(path) or "", path, "network")
         return re.search(r"^\s*(subnet|shared-network)\s", before + after, re.MULTILINE) is not None
 
     def file(self, name):

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Convert the content of vm.conf and the output of vmctl to the Vms of the core."""
+"""Observe vmd: vm.conf defines the VMs, and vmctl status lists those that vmd knows.
+
+vmd renumbers its VMs whenever it starts, so the id of a VM is its name, which is unique.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..._core.errors import PolyvirtError
-from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Vm
+from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Observation, Vm
 from ..._core.units import MIB
 from ..._ports import files
+from ..._ports.ceiling import call_timeout
 from ..._ports.clock import epoch
+from ..._ports.command import Commands
 from ..._tools import disk_header, vm_conf, vmctl
 from ..._tools.vm_conf import Configuration
-from .definition import LOCAL, config_of, definition_of
-from .marked_block import Parts
+from ..._tools.vmctl import Vmctl
+from .definition import LOCAL, definition_of
+from .marked_block import Parts, split
+from .settings.table import config_of
+from .traits import vmm_traits
 
 LEASES = "/var/db/dhcpd.leases"
 
@@ -216,3 +224,57 @@ def _ssh(vm, addresses):
         return None
     first = addresses[0]
     return {"host": first.address, "port": 22, "user": None, "scope": "host" if first.source == "vmd" else "network"}
+
+
+def make_observer(params):
+    """Return the observer for the parameters of an info module."""
+    return connected(VmmObserver, params)
+
+
+def connected(kind, params):
+    """Return an observer, or the driver (``kind``), for the parameters of a module."""
+    commands = Commands(call_timeout(params.get("call_timeout")))
+    return kind(Vmctl(commands, params["executable"]), commands, params)
+
+
+class VmmObserver:
+    """vmd on this host, for one task that only reads. ``options`` are those of the task."""
+
+    def __init__(self, tool, commands, options):
+        self.tool, self.commands, self.options = tool, commands, options
+        self.config_file, self._native_keys = options["config_file"], tuple(options.get("native") or ())
+        #: The Found of the last observation; plans are based on it.
+        self.found = None
+        #: Names of the VMs that this task has started, until vmctl lists them.
+        self.starting = set()
+
+    def traits(self):
+        return vmm_traits(self)
+
+    def observe(self, targets, facets):
+        self.found = found = self.read_found()
+        names = [name for name in found.names("unfinished" in facets) if _is_wanted(name, targets)]
+        vms = [observed_vm(found, name, self._native_keys) for name in names]
+        if "addresses" in facets:
+            vms = with_addresses(self, found, vms)
+        return Observation(vms=vms, known=tuple(found.names()))
+
+    def host_facts(self):
+        from .host import host_facts
+
+        return host_facts(self.commands, self.tool, self.config_file)
+
+    def read_found(self):
+        """Read vm.conf and vmctl status; return them as Found."""
+        rows = self.tool.status()
+        configuration = vm_conf.read(self.config_file, files.read_latin1)
+        parts = split(configuration.texts.get(self.config_file, ""), self.config_file)
+        if set(configuration.blocks) - set(rows):
+            # vmctl does not list a VM for a moment while it starts or stops.
+            rows = {**rows, **self.tool.status()}
+        self.starting -= set(rows)
+        return Found(configuration, parts, rows, frozenset(self.starting))
+
+
+def _is_wanted(name, targets):
+    return targets is None or any(name == (target.id or target.name) for target in targets)

@@ -16,7 +16,8 @@ from ..._tools.windows_files import check_no_file, file_command, files_test, key
 from ..._tools.wsl import disk_of, online_call, read_online
 from .configure import EXPORTS
 from .create import is_path
-from .traits import FORMATS, MANAGE, check_version
+from .settings.storage import FORMATS, MANAGE
+from .traits import check_version
 
 _ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".vhdx")
 

@@ -23,7 +23,7 @@ class WslClaims(HoldsClaims):
         self._driver = driver
 
     def read_place(self):
-        return (self._driver.windows.about or {}).get("computer") or "", "wsl"
+        return self._driver.about.get("computer") or "", "wsl"
 
     def owner_id(self, own):
         return super().owner_id(own.casefold())  # WSL ignores the case of names and ids.

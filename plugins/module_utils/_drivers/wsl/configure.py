@@ -8,16 +8,18 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
-from ..._core.mark import IN_MARK, own_mark, parsed, printed, with_settings
-from ..._core.model import Vm
-from ..._core.units import GIB, MIB
+from ..._core.mark import IN_MARK
+from ..._kit.settings import in_order
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, properties
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
-from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, is_vm, set_value, wsl
+from ..._tools.wsl import check, check_optional, export_file, folder_of, guard, in_shell, set_value, wsl
+from .distro import Distro
 from .power import keep_calls, remove_task
-from .reader import CONF, GUEST_OPTIONS, STARTED_WITH, if_small
+from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, write_conf_script
+from .settings.storage import STORAGE
+from .settings.table import mark_call
 
 #: HRESULTs of Windows for a file that exists already.
 _EXISTS = {0x80070050, 0x800700B7}
@@ -32,63 +34,33 @@ def configure(driver, vm, step):
 
 def apply_changes(driver, vm, raw, changes):
     """Apply changes to a distribution; ``raw`` is its current state."""
+    distro = Distro(driver.host, raw, driver.options)
     values = {change.field: change.new for change in changes if change.key is None}
-    size = next((change.new if change.attribute else change.new.get("size") for change in changes
-                 if change.field == "disks"), None)  # fmt: skip
-    for arguments, folder in _commands_when_stopped(driver, raw, values, size):
-        if folder:
-            yield from driver.create_folder(vm, folder)
-        yield from driver.run(vm.name, arguments, guard(vm.id, raw["DistributionName"]))
-    native = {change.key: change.new for change in changes if change.field == "native"}
-    if native or set(GUEST_OPTIONS) & set(values):
-        yield from _change_guest(driver, vm, raw, values, native)
-    calls = [*_mark_calls(vm, raw, values), *_default_calls(driver, raw, values)]
+    for row, change in in_order(STORAGE, changes):
+        arguments = row.write(distro, change)
+        if arguments and change.field == "install_location":
+            yield from driver.create_folder(vm, ntpath.dirname(change.new))
+        if arguments:
+            yield from driver.run(vm.name, arguments, guard(vm.id, distro.name))
+    conf = {key: value for row, change in in_order(GUEST, changes) for key, value in row.write(distro, change).items()}
+    if conf:
+        yield from _change_guest(driver, vm, distro, values.get("default_user"), conf)
+    is_marked = {"description", *IN_MARK} & set(values)
+    calls = [mark_call(distro.id, distro.mark, values)] if is_marked else []
+    calls += [wsl(driver.host.file, ["--set-default", distro.name])] if values.get("default") else []
     if "keep_running" in values:
         calls += keep_calls(driver, vm, values["keep_running"], driver.host.runs(raw))
     if calls:
-        result = yield [*guard(vm.id, raw["DistributionName"]), *calls]
-        _check_exit_codes(vm, result)
+        result = yield [*guard(vm.id, distro.name), *calls]
+        for answer in result.answers:
+            if "exit_code" in answer.details:
+                check(answer, vm.name, "--set-default")
         check_optional(result.answers)
     if values.get("export"):
-        yield from _export(driver, vm, raw, values["export"])
+        yield from _export(driver, vm, distro, values["export"])
 
 
-def _check_exit_codes(vm, result):
-    for answer in result.answers:
-        if "exit_code" in answer.details:
-            check(answer, vm.name, "--set-default")
-
-
-def _commands_when_stopped(driver, raw, values, size):
-    """Yield (arguments of wsl.exe, directory to create first or None) of changes that need a stopped distribution."""
-    name, version = raw["DistributionName"], values.get("version")
-    if version and version != (2 if is_vm(raw) else 1):
-        yield ["--set-version", name, str(version)], None
-    folder = values.get("install_location")
-    if folder and key_of(folder) != key_of(folder_of(raw)):
-        yield ["--manage", name, "--move", folder], ntpath.dirname(folder)
-    if size:
-        text = f"{size // GIB}GB" if size % GIB == 0 else f"{size // MIB}MB"
-        yield ["--manage", name, "--resize", text], None
-    if values.get("sparse") is not None:
-        unsafe = ["--allow-unsafe"] if values["sparse"] and driver.host.version >= (2, 5) else []
-        yield ["--manage", name, "--set-sparse", "true" if values["sparse"] else "false", *unsafe], None
-
-
-def _mark_calls(vm, raw, values):
-    if not {"description", *IN_MARK} & set(values):
-        return []
-    mark = own_mark(Vm(vm.name, id=raw["PSChildName"], mark=parsed(raw.get(MARK))))
-    mark = with_settings(mark, values)
-    mark["description"] = values.get("description", mark.get("description", ""))
-    return [set_value(raw["PSChildName"], MARK, printed(mark))]
-
-
-def _default_calls(driver, raw, values):
-    return [wsl(driver.host.file, ["--set-default", raw["DistributionName"]])] if values.get("default") else []
-
-
-def _export(driver, vm, raw, path):
+def _export(driver, vm, distro, path):
     """Export the distribution to a temporary file, which is then renamed: WSL overwrites an existing file.
 
     So the file is complete if it exists, and a file that somebody else creates meanwhile is not touched.
@@ -100,8 +72,7 @@ def _export(driver, vm, raw, path):
     if result.answers[0].objects[0]:
         return
     try:
-        name, format_ = raw["DistributionName"], EXPORTS[extension.lower()]
-        yield from driver.run(vm.name, ["--export", name, temporary, *format_])
+        yield from driver.run(vm.name, ["--export", distro.name, temporary, *EXPORTS[extension.lower()]])
         renaming = {"LiteralPath": [temporary], "Destination": path}
         yield [call("Microsoft.PowerShell.Management\\Move-Item", renaming)]
     except PolyvirtError as error:
@@ -115,61 +86,34 @@ def _export(driver, vm, raw, path):
 # Files in the distribution --------------------------------------------------------------------------------------------
 
 
-def _change_guest(driver, vm, raw, values, native):
+def _change_guest(driver, vm, distro, user, conf):
     """Change users and wsl.conf. A distribution that was stopped is stopped again; its next start reads them."""
-    name = raw["DistributionName"]
-    if driver.host.runs(raw):
-        yield from _write_guest_files(driver, vm, raw, values, native)
+    if driver.host.runs(distro.raw):
+        yield from _write_guest_files(driver, vm, distro, user, conf)
         return
-    driver.to_stop_again.add(name)
-    stopping = [wsl(driver.host.file, ["--terminate", name])]
+    driver.to_stop_again.add(distro.name)
+    stopping = [wsl(driver.host.file, ["--terminate", distro.name])]
     try:
-        yield from _write_guest_files(driver, vm, raw, values, native)
+        yield from _write_guest_files(driver, vm, distro, user, conf)
     except PolyvirtError:
         yield stopping
         raise
     yield stopping
-    driver.to_stop_again.discard(name)
+    driver.to_stop_again.discard(distro.name)
 
 
-def _write_guest_files(driver, vm, raw, values, native):
-    name, file, user = raw["DistributionName"], driver.host.file, values.get("default_user")
+def _write_guest_files(driver, vm, distro, user, conf):
+    """``user`` is the new default user, or None; ``conf`` are the new values of wsl.conf."""
     if user:
-        add_user = f"id -u {user} || useradd -m -s /bin/bash {user} || adduser -D {user}"
-        yield from _run_in_guest(driver, vm, name, add_user)
-    read_conf = if_small([CONF], f"if test -e {CONF}; then cat {CONF}; fi")
-    result = yield [in_shell(file, name, read_conf, reads=True)]
+        yield from _run_in_guest(driver, vm, distro.name, add_user_script(user))
+    result = yield [in_shell(driver.host.file, distro.name, READ_CONF, reads=True)]
     check(result.answers[0], vm.name, f"cat {CONF}")
     old = result.answers[0].bytes("stdout").decode("latin-1")
-    new = wsl_conf.edit(old, _conf_values(values, native))
+    new = wsl_conf.edit(old, conf)
     if new != old:
-        yield from _run_in_guest(driver, vm, name, _write_script(len(new)), new.encode("latin-1"))
-    if user and raw.get("RunOOBE"):
-        yield [set_value(raw["PSChildName"], "RunOOBE", 0)]
-
-
-def _conf_values(values, native):
-    """Return {key of wsl.conf: value, or None to remove it}."""
-    own = {}
-    if "systemd" in values:
-        own["boot.systemd"] = "true" if values["systemd"] else "false"
-    if values.get("default_user"):
-        own["user.default"] = values["default_user"]
-    return {**own, **native}
-
-
-def _write_script(length):
-    """Return a script that replaces wsl.conf with its input, unless that is incomplete.
-
-    Before the first change after a start, it copies wsl.conf, so that the settings in effect remain known. If wsl.conf
-    is a symbolic link, its target is replaced. Without field separators and patterns, no path needs quotes.
-    """
-    return (
-        f"umask 022; IFS=; set -f; conf=$(readlink -f {CONF}); conf=${{conf:-{CONF}}}; new=$conf.polyvirt;"
-        f" if ! test -e {STARTED_WITH}; then if test -e {CONF}; then cp {CONF} {STARTED_WITH};"
-        f" else touch {STARTED_WITH}; fi; fi; if test -e {CONF}; then cp -p $conf $new; fi;"
-        f" cat > $new && wc -c < $new | grep -qx {length} && mv -f $new $conf || {{ rm -f $new; exit 1; }}"
-    )
+        yield from _run_in_guest(driver, vm, distro.name, write_conf_script(len(new)), new.encode("latin-1"))
+    if user and distro.raw.get("RunOOBE"):
+        yield [set_value(distro.id, "RunOOBE", 0)]
 
 
 def _run_in_guest(driver, vm, name, script, stdin=None):

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from ..._core.differences import additions
 from ..._core.errors import PolyvirtError, Refused, Timeout
-from ..._core.mark import IN_MARK, empty_mark, parsed, printed, with_settings
+from ..._core.mark import IN_MARK, empty_mark, parsed, printed
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call
 from ..._tools.windows_files import file_command, key_of
@@ -38,10 +38,11 @@ from ..._tools.wsl import (
 )
 from .configure import apply_changes
 from .power import pause_source, remove_task, resume_source
-from .traits import MANAGE
+from .settings.storage import MANAGE
+from .settings.table import mark_call
 
 #: Options that the registration and the mark take.
-_SET_AT_CREATION = ("version", "install_location", *IN_MARK, "description")
+_SET_AT_CREATION = ("version", "install_location", "description", *IN_MARK)
 #: Seconds between two checks whether WSL has registered a distribution.
 _PAUSE = 1
 
@@ -142,12 +143,10 @@ def _complete(driver, vm, step, raw, inputs):
     yield from apply_changes(driver, vm.having(id=vm_id), raw, _remaining_changes(driver, step))
     if step.verb == "clone":
         yield from resume_source(driver, step.arguments["source"])
-    mark = with_settings({**empty_mark(vm_id), "inputs": inputs}, config)
-    mark["description"] = config.get("description") or ""
     remove_export = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)
     result = yield [remove_export]
     check_optional(result.answers)
-    yield [*checks, set_value(vm_id, MARK, printed(mark))]
+    yield [*checks, mark_call(vm_id, {**empty_mark(vm_id), "inputs": inputs}, config)]
 
 
 def _undo(driver, vm, step):

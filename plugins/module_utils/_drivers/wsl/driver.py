@@ -12,14 +12,14 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ..._core.errors import NotFound
-from ..._core.model import POWER_VERBS
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
+from ..._kit.verbs import functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.windows_files import check_folder, folder_call
 from ..._tools.wsl import check, check_optional, named_in, registry_calls, wsl
-from .reader import WslReader
+from .observe import WslObserver
 
 
 def make_driver(params):
@@ -27,7 +27,7 @@ def make_driver(params):
     return WslDriver(params)
 
 
-class WslDriver(WslReader):
+class WslDriver(WslObserver):
     """The WSL of one user, for one task."""
 
     def __init__(self, options):
@@ -51,10 +51,6 @@ class WslDriver(WslReader):
 
         return WslClaims(self)
 
-    def lane(self, _vm):
-        """Return the same lane for all distributions: one request contains the calls of all that are ready."""
-        return "wsl"
-
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""
         from .checks import check_plan
@@ -62,29 +58,19 @@ class WslDriver(WslReader):
         check_plan(self, plan, released)
 
     def apply(self, batch):
-        return in_rounds(self._step, partial(side_by_side, self.send), batch)
+        send = partial(side_by_side, self.send)
+        return in_rounds(lambda vm, step: self.verbs[step.verb](self, vm, step), send, batch)
 
-    def _step(self, vm, step):
-        return getattr(self.file_of(step.verb), step.verb)(self, vm, step)
+    @cached_property
+    def verbs(self):
+        """The functions for the steps of plans."""
+        from . import configure, create, power
 
-    def file_of(self, verb):
-        """Return the Python module with the function for a verb; the function has the name of the verb.
+        return functions_of(power, create, configure)
 
-        It is imported when it is first needed. Each import is written out, because Ansible ships only files that it
-        finds in import statements.
-        """
-        if verb in POWER_VERBS:
-            from . import power as file
-        elif verb in ("create", "clone"):
-            from . import create as file
-        else:
-            from . import configure as file
-        return file
-
-    def run(self, label, arguments, before=(), **more):
+    def run(self, label, arguments, before=()):
         """Run wsl.exe after the calls ``before``, like a step. Raises WslFailed."""
-        run_wsl = wsl(self.host.file, arguments, more.pop("seconds", self.call_timeout), **more)
-        result = yield [*before, run_wsl]
+        result = yield [*before, wsl(self.host.file, arguments, self.call_timeout)]
         check(result.answers[-1], label, " ".join(arguments[:2]))
         check_optional(result.answers)
 

@@ -1,167 +1,297 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Convert what the registry, wsl.exe and the scheduled tasks report to the Vms of the core."""
+"""Read WSL: all distributions of the user in one request.
+
+Files in a distribution (wsl.conf, users) can be read only while it runs. So they are read only if the task sets one of
+their options, or if the distribution runs; a distribution that was stopped is stopped again.
+"""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-
-from ..._core.mark import marked_settings, own_mark, parsed
-from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
+from ..._core.errors import Unavailable
+from ..._core.identity import spellings
+from ..._core.mark import parsed
+from ..._core.model import Observation, Vm
+from ..._kit.light import KnownSettings, is_light
+from ..._ports.windows import OnWindows
+from ..._ports.windows_request import Chain, call, properties, read
+from ..._tools import wsl as tool
 from ..._tools import wsl_conf
-from ..._tools.windows_files import key_of
-from ..._tools.wsl import (
-    INSTALLED,
-    INSTALLING,
-    MARK,
-    PACKAGED,
-    UNINSTALLING,
-    disk_of,
-    folder_of,
-    is_vm,
-    kept_by,
-    number_of,
+from ..._tools.windows_files import file_command, key_of
+from ..._tools.wsl import MARK, folder_of
+from .distro import Distro, Host, files_of, observed_vm, plain_path
+from .settings.guest_files import GUEST, READ_FILES, GuestFiles
+from .settings.storage import FOLDER
+from .settings.table import config_of
+from .traits import wsl_traits
+
+#: Options for which the virtual disk is read.
+_DISK_OPTIONS = ("disks", "sparse")
+_FEATURES = ("Microsoft-Windows-Subsystem-Linux", "VirtualMachinePlatform")
+#: The error id if a program does not exist.
+_NO_PROGRAM = "Win32Exception"
+_SESSION = (
+    "Install the MSI package of WSL (wsl --update in a session with a desktop), or use become with become_method runas"
+    " and logon_type interactive."
 )
-from .traits import DISK, NATIVE_KEYS
-
-_STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
 
 
-@dataclass(frozen=True)
-class GuestFiles:
-    """The files that were read in a distribution: wsl.conf now and as at its start, and {user: uid} of its users."""
-
-    conf: str
-    started_with: str
-    users: dict
+def make_observer(params):
+    """Return the observer for the parameters of an info module."""
+    return WslObserver(params, reports_all="config" in (params.get("facets") or ()))
 
 
-@dataclass
-class Host:
-    """The host and its distributions, as read last. ``file`` is the wsl.exe to call.
+class WslObserver(OnWindows):
+    """WSL of one user, for one task. ``options`` are those of the task; ``reports_all``: report all settings."""
 
-    ``root`` are the settings of the user in the registry, ``settings`` those in .wslconfig. The keys of ``distros``
-    (raw), ``tasks`` and ``guests`` (GuestFiles) are ids in lower case; those of ``files`` and ``sizes`` are ``key_of``
-    the paths of virtual disks.
-    """
+    def __init__(self, options, reports_all=False):
+        self.options, self._reports_all = options, reports_all
+        self._settings, self.host, self._warnings = KnownSettings(), None, []
+        #: {name in lower case: directory} of distributions that this task has had registered, unless wsl.exe failed.
+        self.creating = {}
+        #: Names of stopped distributions that this task has started only to read or change files in them.
+        self.to_stop_again = set()
+        #: Names of distributions that a step of this task has started.
+        self.started = set()
+        #: Names, in lower case, for which an interrupted task has left the temporary file of a clone.
+        self.leftovers = set()
 
-    file: str = PACKAGED
-    versions: tuple = ()
-    about: dict = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
-    root: dict = field(default_factory=dict)
-    distros: dict = field(default_factory=dict)
-    running: set = field(default_factory=set)
-    tasks: dict = field(default_factory=dict)
-    files: dict = field(default_factory=dict)
-    sizes: dict = field(default_factory=dict)
-    guests: dict = field(default_factory=dict)
-    #: Whether the file that the task exports to exists.
-    exported: bool = False
+    def traits(self):
+        return wsl_traits(self)
 
-    @property
-    def version(self):
-        """Return the version of the package as numbers; (0,) for an inbox version."""
-        return number_of(self.versions[0]) if self.versions else (0,)
+    def send(self, chains, about=False):
+        return self.windows.call(chains, about=about)
 
-    def named(self, name):
-        """Return the raw distribution with this name, in any case, or None."""
-        return next((raw for raw in self.distros.values() if raw["DistributionName"].lower() == name.lower()), None)
+    def observe(self, targets, facets):
+        light = is_light(targets, facets)
+        # The source of a clone is not started just to read its files.
+        is_read_inside = not light and "snapshot_configs" not in facets and self._sets(GUEST)
+        names = [target.name for target in targets or () if target.name] if is_read_inside else []
+        with_disks = not light and (self._reports_all or self._sets(_DISK_OPTIONS))
+        self._read(names, () if light else targets or (), with_disks)
+        selected = list(self._select(targets, "unfinished" in facets))
+        if not light:
+            self._read_guests([raw for raw, _name, _id in selected if self._needs_guest_files(raw, names, facets)])
+        vms = [self._observed(raw, name, vm_id, light) for raw, name, vm_id in selected]
+        if "files" in facets:
+            vms = [vm.having(files=files_of(raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
+        if not light:
+            self._settings.remember(vms)
+        if "unfinished" in facets:
+            vms += self._unregistered_clones(targets)
+        known = sorted(raw["DistributionName"] for raw in self.host.distros.values() if not self.is_unfinished(raw))
+        return Observation(vms=vms, known=tuple(known), warnings=tuple(self._warnings))
 
-    def raw(self, vm_id):
-        return self.distros.get((vm_id or "").lower())
+    def is_unfinished(self, raw):
+        """Return whether a task has begun to create the distribution, and has not completed it.
 
-    def runs(self, raw):
-        return raw["DistributionName"] in self.running
+        Without a mark, it must be in the directory of that task: others may have registered the name meanwhile.
+        """
+        mark, name = parsed(raw.get(MARK)), raw["DistributionName"].lower()
+        if mark:
+            return bool(mark.get("making"))
+        folder = self.creating.get(name) or (self.folder(name) if name in self.leftovers else None)
+        return folder is not None and key_of(folder_of(raw)) == key_of(folder)
 
-    def idle_seconds(self):
-        """Return the seconds after which WSL stops an unused distribution; None for never."""
-        if self.version < (2, 5, 10):
-            return 8
-        timeout = self.settings.get("general.instanceidletimeout", "")
-        milliseconds = int(timeout) if re.fullmatch(r"-?[0-9]+", timeout) else 15000
-        return None if milliseconds < 0 else milliseconds // 1000
+    def _unregistered_clones(self, targets):
+        """Return the Vms of interrupted clones that have only a temporary file, and are not registered."""
+        names = [target.name for target in targets or () if target.name and target.name.lower() in self.leftovers]
+        return [Vm(name) for name in names if self.host.named(name) is None]
 
-    def keep_running(self, raw):
-        """Return the value of keep_running; "disabled" for a distribution that runs, but not by its scheduled task."""
-        task = self.tasks.get(raw["PSChildName"].lower())
-        if task and self.runs(raw) and task.get("State") in ("Ready", "Disabled"):
-            return "disabled"
-        return kept_by(task, self.file, raw["DistributionName"]) if task else "false"
+    def folder(self, name):
+        """Return the directory of a new distribution."""
+        return self.options.get("install_location") or f"{FOLDER}\\{name}"
 
+    # Reading ----------------------------------------------------------------------------------------------------------
 
-def observed_vm(host, raw, name, vm_id, config, active):
-    """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: WSL ignores the case of both."""
-    state, is_running = raw.get("State"), host.runs(raw)
-    power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
-    mark = parsed(raw.get(MARK))
-    if mark and (mark.get("new") or str(mark.get("id")).lower() == vm_id.lower()):
-        mark = {**mark, "id": vm_id}
-    return Vm(
-        name=name,
-        id=vm_id,
-        power=power,
-        busy=_STATES.get(state),
-        reason="" if power != UNKNOWN else f"State {state} in the registry",
-        config=config,
-        active=active if is_running else None,
-        mark=mark,
-    )
+    def _sets(self, options):
+        """Return whether the task sets one of ``options`` of distributions that it does not delete."""
+        is_present = self.options.get("state") != "absent"
+        return is_present and any(self.options.get(option) is not None for option in options)
 
+    def _needs_guest_files(self, raw, names, facets):
+        """Return whether the files of a distribution are needed, and were not read by the first request."""
+        if raw["PSChildName"].lower() in self.host.guests or raw.get("State") != tool.INSTALLED:
+            return False
+        reports = self._reports_all and self.host.runs(raw)
+        return reports or ("snapshot_configs" not in facets and self._sets(GUEST))
 
-def config_of(host, raw, options, started_with=False):
-    """Return the settings of a distribution, or those with which it was started. ``options`` are those of the task."""
-    vm_id = raw["PSChildName"]
-    mark = own_mark(Vm(raw["DistributionName"], id=vm_id, mark=parsed(raw.get(MARK))))
-    config = {
-        "description": mark.get("description", ""),
-        **marked_settings(mark, vm_id),
-        "version": 2 if is_vm(raw) else 1,
-        "install_location": folder_of(raw),
-        "default": host.root.get("DefaultDistribution", "").lower() == vm_id.lower(),
-        "keep_running": host.keep_running(raw),
-        "export": options.get("export") if host.exported else None,
-        **_disk(host, raw),
-    }
-    guest = host.guests.get(vm_id.lower())
-    return {**config, **(_guest_config(raw, guest, options, started_with) if guest else {})}
+    def _read(self, names, targets, with_disks):
+        """Read the registry, running distributions, scheduled tasks, and files of the named distributions, at once."""
+        before, file = self.host, self.host.file if self.host else tool.PACKAGED
+        calls = [
+            *tool.registry_calls(),
+            tool.tasks_call(),
+            read(tool.SETTINGS_FILE, 1 << 16, go_on=True),
+            tool.running_call(file),
+        ]
+        chains = [Chain("all", tuple(calls + (tool.disk_calls() if with_disks else [])))]
+        if before is None:
+            host_calls = (
+                tool.version_call(tool.PACKAGED),
+                tool.version_call(tool.INBOX),
+                tool.running_call(tool.INBOX),
+            )
+            chains.append(Chain("host", host_calls))
+        target_names = [target.name for target in targets if target.name]
+        paths = [tool.export_file(self.folder(name), name) for name in target_names]
+        paths += [self.options["export"]] if self.options.get("export") and targets else []
+        if paths:
+            chains.append(Chain("files", (file_command("Test-Path", paths, show=properties("Length"), go_on=True),)))
+        chains += self._guest_chains(file, names)
+        repeats = self.windows.repeats
+        results = {result.name: result.answers for result in self.send(chains, about=before is None)}
+        if self.windows.repeats > repeats and before is not None:
+            # The request was sent twice: the first one may have started distributions that were stopped before.
+            known = {raw["DistributionName"] for raw in map(before.named, names) if raw}
+            self.to_stop_again |= known - before.running - self.started
+        self.host = self._host_of(results, before)
+        exist = list(results["files"][0].objects) if paths else []
+        if targets:
+            found = {name.lower() for name, exists in zip(target_names, exist) if exists}
+            self.leftovers = self.leftovers - set(map(str.lower, target_names)) | found
+            self.host.exported = len(exist) > len(target_names) and bool(exist[-1])
+        for name in names:
+            self._add_guest_files(self.host.named(name), results[f"in {name}"][0])
 
+    def _host_of(self, results, before):
+        root, distros, tasks, settings, running, *disks = results["all"]
+        host = Host(about=self.about)
+        if before is not None:
+            host.file, host.versions = before.file, before.versions
+        else:
+            packaged, inbox, running_of_inbox = results["host"]
+            if packaged.error is not None and packaged.error.id != _NO_PROGRAM:
+                raise Unavailable(f"wsl.exe cannot be started ({packaged.error}).", "not_responding", "Run it again.")
+            host.file = tool.PACKAGED if packaged.error is None else tool.INBOX
+            host.versions = tool.read_versions(packaged) or tool.read_versions(inbox)
+            running = running if packaged.error is None else running_of_inbox
+        self._check_read(distros, "The registry of WSL")
+        self._check_read(tasks, "The scheduled tasks of WSL")
+        found = tool.read_distros(distros)
+        host.root = root.objects[0] if root.error is None and root.objects else {}
+        host.distros = {raw["PSChildName"].lower(): raw for raw in found}
+        self._check_running(running, host)
+        # Distributions that run only because their files were read count as stopped; they are stopped again.
+        host.running = tool.read_running(running) - self.to_stop_again
+        host.tasks = {one["TaskName"].lower(): one for one in tasks.objects}
+        if settings.error is None and settings.details.get("exists"):
+            host.settings = wsl_conf.parse(wsl_conf.decoded(settings.bytes())[1])
+        if disks:
+            _folders, files, _paths, images = [*disks, *[None] * (4 - len(disks))]
+            host.files = {key_of(plain_path(one["FullName"])): one for one in files.objects} if files else {}
+            host.sizes = {key_of(plain_path(one["ImagePath"])): one["Size"] for one in images.objects} if images else {}
+        return host
 
-def _disk(host, raw):
-    if not is_vm(raw):
-        return {}
-    path, key = disk_of(raw), key_of(disk_of(raw))
-    entry = {"source": path, **({"size": host.sizes[key]} if key in host.sizes else {})}
-    file = host.files.get(key)
-    attributes = {} if file is None else {"sparse": "SparseFile" in str(file.get("Attributes"))}
-    return {"disks": {DISK: entry}, **attributes}
+    def _check_read(self, answer, what):
+        # The key or folder does not exist before the first distribution or task.
+        if answer.error is not None and answer.error.category != "ObjectNotFound":
+            raise Unavailable(f"{what} cannot be read ({answer.error}).", "not_responding")
 
+    def _check_running(self, answer, host):
+        if host.about.get("local_system"):
+            raise Unavailable(
+                "WSL cannot be used as the local system: distributions belong to a user.",
+                "wrong_system",
+                "Connect as the user who owns the distributions.",
+            )
+        if answer.error is not None:
+            message = f"wsl.exe cannot be started ({answer.error})."
+            raise Unavailable(message, "missing", "Install WSL with the role wsl_host.")
+        if answer.details.get("exit_code") == 0:
+            return
+        failed = tool.WslFailed(host.about.get("computer") or "WSL", "--list --running --quiet", answer)
+        if host.distros or (failed.code and failed.code != "WSL_E_DEFAULT_DISTRO_NOT_FOUND"):
+            remedy = failed.remedy or (_SESSION if host.about.get("session") == 0 else "Check wsl.exe --status.")
+            raise Unavailable(failed.message, "not_responding", remedy)
 
-def _guest_config(raw, guest, options, started_with):
-    conf = wsl_conf.parse(guest.started_with if started_with else guest.conf)
-    keys = [NATIVE_KEYS.get(key.lower(), key) for key in options.get("native") or ()]
-    return {
-        "systemd": wsl_conf.boolean(conf.get("boot.systemd"), False),
-        "default_user": default_user(conf, guest.users, raw.get("DefaultUid") or 0),
-        **({"native": {key: conf.get(key.lower()) for key in keys}} if keys else {}),
-    }
+    # Files in distributions -------------------------------------------------------------------------------------------
 
+    def _guest_chains(self, file, names):
+        return [Chain(f"in {name}", (tool.in_shell(file, name, READ_FILES, reads=True, go_on=True),)) for name in names]
 
-def default_user(conf, users, uid):
-    """Return the user of new sessions: the one in wsl.conf if it exists, else the one with ``uid`` (registry)."""
-    name_in_conf = conf.get("user.default", "")
-    if name_in_conf in users:
-        return name_in_conf
-    return next((name for name, user_id in users.items() if user_id == uid), "root")
+    def _read_guests(self, raws):
+        """Read the files of distributions that the first request did not read, and stop those that were stopped."""
+        if raws:
+            chains = self._guest_chains(self.host.file, [raw["DistributionName"] for raw in raws])
+            for raw, result in zip(raws, self.send(chains)):
+                self._add_guest_files(raw, result.answers[0])
+        were_read = [self.host.distros[key] for key in self.host.guests]
+        self.to_stop_again |= {raw["DistributionName"] for raw in were_read if not self.host.runs(raw)}
+        if self.to_stop_again:
+            file, names = self.host.file, sorted(self.to_stop_again)
+            self.send([Chain(name, (tool.wsl(file, ["--terminate", name], reads=True),)) for name in names])
+            self.to_stop_again.clear()
 
+    def _add_guest_files(self, raw, answer):
+        if raw is None or answer.error is not None or raw.get("State") != tool.INSTALLED:
+            return
+        name = raw["DistributionName"]
+        try:
+            tool.check(answer, name, "--exec /bin/sh")
+        except tool.WslFailed as error:
+            if self._sets(GUEST):
+                raise
+            # Distributions of container tools run without a shell, or without users.
+            self._warnings.append(f"{error.message}. So default_user and systemd are not reported.")
+            return
+        self.host.guests[raw["PSChildName"].lower()] = GuestFiles.parsed(answer.bytes("stdout"))
 
-def plain_path(path):
-    """Return a path without the prefix of long paths."""
-    return path.removeprefix("\\\\?\\")
+    # Reporting --------------------------------------------------------------------------------------------------------
 
+    def _select(self, targets, with_unfinished):
+        """Yield (raw distribution, name, id) to report. Name and id are as the task writes them."""
+        named = spellings(targets, str.lower)
+        ids = {target.id.lower(): target for target in targets or () if target.id}
+        for key, raw in self.host.distros.items():
+            name, target = raw["DistributionName"], ids.get(key)
+            if self.is_unfinished(raw) and not with_unfinished:
+                continue
+            names = named.get(name.lower(), [name])
+            if target is not None:
+                is_same = target.name and target.name.lower() == name.lower()
+                yield from ((raw, one, target.id) for one in ([target.name] if is_same else names))
+            elif targets is None or name.lower() in named:
+                yield from ((raw, one, raw["PSChildName"]) for one in names)
 
-def files_of(raw):
-    """Return the virtual disk, which WSL deletes with its distribution."""
-    return (File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()
+    def _observed(self, raw, name, vm_id, light):
+        if light:
+            config = active = self._settings.of(vm_id)
+        else:
+            config, active = (config_of(Distro(self.host, raw, self.options, started)) for started in (False, True))
+        return observed_vm(self.host, raw, name, vm_id, config, active)
+
+    def host_facts(self):
+        """Return further keys of ``host`` for the info module."""
+        host = self.host or Host(about=self.about)
+        versions = dict(zip(("version", "kernel", "wslg"), host.versions))
+        build = host.about.get("build")
+        return {
+            "version": versions.get("version") or ("inbox" if self.host else None),
+            "kernel": versions.get("kernel"),
+            "wslg": versions.get("wslg"),
+            "windows": f"10.0.{build}" if build else None,
+            "default_version": host.root.get("DefaultVersion") or (2 if self.host else None),
+            "idle_timeout": host.idle_seconds() if self.host else None,
+            **self._features(),
+        }
+
+    def _features(self):
+        """Return which Windows features are missing, and whether a restart is required; None if they cannot be read."""
+        unknown = {"features_missing": None, "reboot_required": None}
+        if not self.about:
+            return unknown
+        command, shown = "Dism\\Get-WindowsOptionalFeature", properties("FeatureName", "State")
+        calls = [call(command, {"Online": True, "FeatureName": name}, show=shown, go_on=True) for name in _FEATURES]
+        try:
+            (result,) = self.send([Chain("features", tuple(calls))])
+        except Unavailable:
+            return unknown
+        if any(answer.error is not None for answer in result.answers):
+            return unknown
+        states = {one["FeatureName"]: one["State"] for answer in result.answers for one in answer.objects}
+        return {
+            "features_missing": sorted(name for name, state in states.items() if not state.startswith("Enable")),
+            "reboot_required": any(state.endswith("Pending") for state in states.values()),
+        }

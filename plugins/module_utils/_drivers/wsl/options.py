@@ -9,7 +9,7 @@ from ..._core.options import Connection, Option, Platform
 
 _SHARED = "All distributions share one virtual machine. Set it in .wslconfig with the role wsl_host."
 _NETWORK = "All distributions share the network of one virtual machine. Set networkingMode with the role wsl_host."
-_NO_MACHINE = "A distribution has no firmware and no devices of its own."
+_NO_MACHINE = "A distribution has no firmware and no devices."
 _END = "WSL ends a distribution without asking it. Set stop_mode: force, or omit it."
 _NO_SNAPSHOT = "WSL has no snapshots. Save the distribution with export, and create another one with image."
 _ONE_DISK = "A distribution has one disk. Only its size can be set."
@@ -42,8 +42,8 @@ WSL = Platform(
         "port_forwards": _NETWORK,
         "shared_folders": "Drives of Windows are mounted below /mnt. Set automount.enabled with native.",
         "cloud_init": "Set default_user, systemd and native. To run cloud-init, use an image that has it.",
-        "image.linked=true": "Each distribution has a disk of its own.",
-        "clone.linked=true": "Each distribution has a disk of its own.",
+        "image.linked=true": "Each distribution has a separate disk.",
+        "clone.linked=true": "Each distribution has a separate disk.",
         "clone.snapshot": _NO_SNAPSHOT,
         "disks.format": _ONE_DISK,
         "disks.storage": "Set install_location.",

@@ -65,7 +65,7 @@ def keep_calls(driver, vm, keep_running, is_running):
     """Return the calls that create or remove the task; it is disabled while the distribution is stopped."""
     if keep_running == "false":
         return remove_task(driver, vm)
-    sid = (driver.windows.about or {}).get("sid")
+    sid = driver.about.get("sid")
     definition = task_definition(driver.host.file, _name(driver, vm), sid, keep_running == "at_logon", is_running)
     driver.registered[vm.id.lower()] = keep_running
     calls = [task_call("Register", vm.id, Xml=definition, Force=True)]

@@ -42,7 +42,7 @@ def not_undone(error, last_error):
     """An unfinished creation could not be undone; ``error`` is why it is unfinished."""
     failed = _sentence(error)
     message = f"{failed} Undoing the creation failed too: {last_error}"
-    return _traced(PolyvirtError(message, "Remove what remains by hand."), error)
+    return _traced(PolyvirtError(message, "Remove its remaining files by hand."), error)
 
 
 def power_not_back(progress, last_error):

@@ -9,6 +9,7 @@ import os
 import sys
 
 from .commands import call
+from .options import NotRecorded
 
 
 def _announce(text):
@@ -16,7 +17,11 @@ def _announce(text):
     sys.stderr.flush()
 
 
-answer = call(sys.argv[1], sys.argv[2:], os.environ, announce=_announce)
+try:
+    answer = call(sys.argv[1], sys.argv[2:], os.environ, announce=_announce)
+except NotRecorded as error:
+    _announce(f"{error}\n")
+    sys.exit(error.code)
 for stream, text in ((sys.stdout, answer.stdout), (sys.stderr, answer.stderr)):
     stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
     stream.write(text)

@@ -10,9 +10,9 @@ import time
 from typing import NamedTuple
 
 from . import media, network, services, system, vmctl, vmd
-from .options import Failure, Hang, TimedOut
+from .options import Failure, Hang, NotRecorded, TimedOut
 from .peer import Peer
-from .pf.pfctl import Pfctl
+from .pfctl import pfctl
 from .state import State
 from .world import World
 
@@ -35,24 +35,18 @@ def _vmctl(world, words):
     return code, "".join(call.out), "".join(call.err)
 
 
-def _pfctl(world, words):
-    with world.state.open() as state:
-        return Pfctl(state, world.host.read, "", world.host.uid).run(words)
-
-
 #: {program: function(world, words) that returns (exit code, stdout, stderr)}.
 PROGRAMS = {
     "arp": network.arp,
     "dhcpd": services.dhcpd,
     "dmesg": system.dmesg,
     "fw_update": system.fw_update,
-    "id": system.identity,
     "ifconfig": network.ifconfig,
     "makefs": media.makefs,
     "mount": media.mount,
     "netstart": network.netstart,
     "netstat": network.netstat,
-    "pfctl": _pfctl,
+    "pfctl": pfctl,
     "rcctl": services.rcctl,
     "rdsetroot": media.rdsetroot,
     "stty": media.stty,
@@ -65,28 +59,36 @@ PROGRAMS = {
 }
 
 
-def call(folder, argv, environment=None, cwd="", clock=time, announce=str, patience=None):
+def call(folder, argv, environment=None, cwd="", announce=str, patience=None):
     """Run a program on the host with its state in ``folder``; returns an Answer.
 
-    A program that never ends passes its stderr to ``announce`` and sleeps with ``clock``. With ``patience``, it raises
+    A program that never ends passes its stderr to ``announce`` and sleeps. With ``patience``, it raises
     TimedOut instead after so many seconds of the host's time.
     """
     environment = os.environ if environment is None else environment
     state = State(folder, environment)
-    world = World(state, cwd or os.getcwd(), clock, patience)
+    world = World(state, cwd or os.getcwd(), patience)
     program, *words = [str(word) for word in argv]
     program = os.path.basename(program)
     if program == "sh" and words[:1] == ["/etc/netstart"]:
         program, words = "netstart", words[1:]
-    if program == "doas":
-        return _doas(folder, world, words, environment, cwd, clock, announce, patience)
     order = world.take_order(program, words)
-    answer = Answer(*_run(world, program, words, order, clock, announce))
+    try:
+        answer = Answer(*_run(world, program, words, order, announce))
+    except NotRecorded as error:
+        state.note(
+            time=state.look()["now"],
+            uid=world.host.uid,
+            argv=[program, *words],
+            returncode=error.code,
+            not_recorded=str(error),
+        )
+        raise
     state.note(time=state.look()["now"], uid=world.host.uid, argv=[program, *words], **answer._asdict())
     return answer
 
 
-def _run(world, program, words, order, clock, announce):
+def _run(world, program, words, order, announce):
     world.pass_time(world.state.look()["tick"])
     if order and not order.get("lost"):
         return order.get("code", 1), "", order.get("stderr", "")
@@ -100,15 +102,6 @@ def _run(world, program, words, order, clock, announce):
             world.state.note(time=world.deadline, uid=world.host.uid, argv=[program, *words], returncode=None)
             raise TimedOut(hang.stderr) from None
         announce(hang.stderr)
-        clock.sleep(_FOR_EVER)
+        time.sleep(_FOR_EVER)
         return 1, "", hang.stderr
     return (order.get("code", 1), "", order.get("stderr", "")) if order else answer
-
-
-def _doas(folder, world, words, environment, cwd, clock, announce, patience):
-    """Run another program as root, if doas allows it."""
-    failure, words = system.doas(world, words)
-    if failure:
-        world.state.note(time=0, uid=world.host.uid, argv=["doas", *words], returncode=1, stdout="", stderr=failure)
-        return Answer(1, "", failure)
-    return call(folder, words, {**environment, "POLYVIRT_VMM_UID": "0"}, cwd, clock, announce, patience)

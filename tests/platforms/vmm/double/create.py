@@ -28,7 +28,7 @@ def run(call, words):
     if "b" in values and kind != "qcow2":
         raise Failure("vmctl: base images require qcow2 disk format\n")
     if not size and "b" not in values:
-        raise Misuse(f"could not create {path}: missing size argument")
+        raise Misuse
     base = values.get("b", "")
     size = _base_size(call, base, size) if base else size
     try:

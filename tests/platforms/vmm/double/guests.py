@@ -27,7 +27,7 @@ _LEASE = """lease {address} {{
 """
 _STARTS, _ENDS = "5 2026/11/20 06:00:00 UTC", "5 2099/11/20 18:00:00 UTC"
 LEASES = "/var/db/dhcpd.leases"
-GUEST = {"vmmci": True, "shutdown": 2, "hangs": False, "boot": 5, "dhcp": True, "ssh": True, "on_end": "", "ends": None}
+GUEST = {"vmmci": True, "shutdown": 2, "hangs": False, "boot": 5, "dhcp": True, "ssh": True, "ends": None}
 #: For a guest that starts an installer: the seconds of writing to the disk, whether its last script fails, and an
 #: additional question.
 GUEST.update(install=5, site_fails=False, asks="")
@@ -89,12 +89,9 @@ class Guests:
 
     def _finish(self, vm):
         """The guest ends on its own, or its time to stop is over."""
-        wants = self.guest(vm)["on_end"] == "reboot" or vm.pop("is_installed", False)
-        if not wants or vm.get("stopping") or vm.get("boot_device"):
+        if not vm.pop("is_installed", False) or vm.get("stopping") or vm.get("boot_device"):
             self.end(vm)
             return
-        # A kernel from the command line is used only for the first start.
-        vm.pop("kernel_once", None)
         vm["booted_at"] = self.now + self.guest(vm)["boot"]
 
     def _start_waiting(self, vm):
@@ -108,10 +105,10 @@ class Guests:
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
-    def start(self, vm, kernel=""):
+    def start(self, vm):
         """Start a VM. If this raises Refused, the VM does not run."""
         self._check_rate(vm)
-        if not (kernel or vm.get("boot")) and not self.host.exists("/etc/firmware/vmm-bios"):
+        if not vm.get("boot") and not self.host.exists("/etc/firmware/vmm-bios"):
             raise Refused("VMD_BIOS_MISSING")
         if vm.get("cdrom") and not self.host.exists(vm["cdrom"]):
             raise Refused("VMD_CDROM_MISSING")
@@ -119,10 +116,7 @@ class Guests:
             raise Refused("VMD_CDROM_INVALID")
         self._check_disks(vm)
         taps = self._free_taps(len(vm["interfaces"]))
-        if vm["memory"] > self.state["memory_limit"]:
-            self.log("could not allocate guest memory (data limit)")
-            raise Refused("ENOMEM")
-        self._run(vm, kernel, taps)
+        self._run(vm, taps)
 
     def _check_rate(self, vm):
         """Raise Refused if three starts follow each other, each within 6 seconds of the one before."""
@@ -154,13 +148,13 @@ class Guests:
                 taps.append(f"tap{unit}")
         return taps
 
-    def _run(self, vm, kernel, taps):
+    def _run(self, vm, taps):
         used = {other["tty"] for other in self.running()}
         vmd, guest = self.state["vmd"], self.guest(vm)
         vmd["next_pid"] += 1
         vm.update(running=True, state="", stopping=False, paused=False, pid=vmd["next_pid"], taps=taps)
         vm["tty"] = next(f"/dev/ttyp{unit}" for unit in range(256) if f"/dev/ttyp{unit}" not in used)
-        vm.update(kernel_once=kernel, started_at=self.now, described_at=self.now + _DESCRIBED)
+        vm.update(started_at=self.now, described_at=self.now + _DESCRIBED)
         vm["booted_at"] = self.now + guest["boot"]
         vm["ends_at"] = None if guest["ends"] is None else self.now + guest["ends"]
         for tap, nic in zip(taps, vm["interfaces"]):
@@ -267,7 +261,6 @@ class Guests:
             self.end(vm)
         elif not guest["vmmci"]:
             # The guest has no vmmci driver: the VM ends at once, and unwritten data is lost.
-            self.state.setdefault("dirty", []).extend(disk[0] for disk in vm["disks"])
             self.end(vm)
         elif guest["hangs"] or vm.get("paused"):
             # The guest does not acknowledge the request.
@@ -286,7 +279,7 @@ class Guests:
         if vm.pop("prints", False):
             self.host.remove(vm["tty"])
         vm.update(running=False, stopping=False, paused=False, pid=0, tty="", taps=[], state="", ended_at=self.now)
-        vm.update(dict.fromkeys(_EVENTS), kernel_once="")
+        vm.update(dict.fromkeys(_EVENTS))
         if not vm.get("from_config"):
             self.state["vms"].remove(vm)
 

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from . import media
-from .pf.install import Answers, Unanswered
+from .response_file import Answers, Unanswered
 
 _MENU = "(I)nstall, (U)pgrade, (A)utoinstall or (S)hell? "
 _FAILED = f"failed; check /tmp/ai/ai.log\r\n{_MENU}"

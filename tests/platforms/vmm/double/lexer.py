@@ -14,6 +14,8 @@ import os
 import string
 from dataclasses import dataclass, field
 
+from .options import NotRecorded
+
 END, ERROR, NUMBER, STRING = "$end", "ERROR", "NUMBER", "STRING"
 #: Characters that mark the beginning and end of a macro's text, in which no macro is replaced.
 _BEGIN_TEXT, _END_TEXT = "\x01", "\x02"
@@ -32,6 +34,8 @@ class Dialect:
     """The lexical rules of one file: ``first`` may begin a word without quotes, ``excluded`` may not be in one."""
 
     keywords: frozenset
+    #: Tokens of statements that the double does not know. They may be valid where the parser expects others.
+    others: frozenset
     first: frozenset
     excluded: frozenset
 
@@ -39,8 +43,10 @@ class Dialect:
         return "!" <= character <= "~" and character not in self.excluded
 
 
-def dialect(keywords, first=":_/", excluded="(){}!=#,"):
-    return Dialect(frozenset(keywords.split()), _LETTERS | _DIGITS | frozenset(first), frozenset(excluded))
+def dialect(keywords, others, first=":_/", excluded="(){}!=#,", symbols=""):
+    words = frozenset(f"{keywords} {others}".split())
+    unknown = frozenset([*others.upper().split(), *symbols])
+    return Dialect(words, unknown, _LETTERS | _DIGITS | frozenset(first), frozenset(excluded))
 
 
 @dataclass
@@ -71,7 +77,7 @@ class Lexer:
         self.sources, self.messages, self.macros = [], [], []
         #: The line of the last token, for messages.
         self.line = 0
-        self._is_expanding = False
+        self._is_expanding, self._kind = False, ""
 
     # Files and messages -----------------------------------------------------------------------------------------------
 
@@ -95,8 +101,14 @@ class Lexer:
         return sum(source.errors for source in self.sources)
 
     def error(self, text):
+        if text == "syntax error" and self._kind in self.dialect.others:
+            self.unknown(self._kind.lower())
         self.source.errors += 1
         self.messages.append(f"{self.source.name}:{self.line}: {text}")
+
+    def unknown(self, what):
+        """End the test: OpenBSD's answer to this statement is unknown here."""
+        raise NotRecorded(f"{self.source.name}:{self.line}: {what}")
 
     def remark(self, text):
         """Add a message without file and line."""
@@ -201,6 +213,11 @@ class Lexer:
 
     def token(self):
         """The next (kind, value); the kind is STRING, NUMBER, a keyword in capitals, or the character itself."""
+        found = self._read_token()
+        self._kind = found[0]
+        return found
+
+    def _read_token(self):
         while True:
             while (character := self._next()) in (" ", "\t"):
                 pass

@@ -28,6 +28,15 @@ class Hang(Exception):
     stderr = ""
 
 
+class NotRecorded(Exception):
+    """The double does not know what OpenBSD answers to ``what``, and makes no assumption. The test fails."""
+
+    code = 70
+
+    def __init__(self, what):
+        super().__init__(f"The double has no recorded answer, and makes no assumption: {what}")
+
+
 class TimedOut(Exception):
     """The caller's patience ended a call in process; the argument is the call's stderr."""
 

@@ -41,29 +41,27 @@ class Peer:
             with self.world.vmd() as vmd:
                 answer = vmd.start(message)
             yield {"type": "IMSG_VMDOP_START_VM_RESPONSE", **answer}
-        elif kind in ("IMSG_VMDOP_TERMINATE_VM_REQUEST", "IMSG_VMDOP_WAIT_VM_REQUEST"):
-            yield from self._terminate(message, kind == "IMSG_VMDOP_WAIT_VM_REQUEST")
+        elif kind == "IMSG_VMDOP_TERMINATE_VM_REQUEST":
+            yield from self._terminate(message)
         elif kind in ("IMSG_VMDOP_PAUSE_VM", "IMSG_VMDOP_UNPAUSE_VM"):
             with self.world.vmd() as vmd:
                 answer, never_comes = vmd.pause(message, kind == "IMSG_VMDOP_PAUSE_VM")
             yield {"type": "hang"} if never_comes else {"type": f"{kind}_RESPONSE", **answer}
-        elif kind in ("IMSG_VMDOP_SEND_VM_REQUEST", "IMSG_VMDOP_RECEIVE_VM_REQUEST"):
-            yield {"type": "close"}
         else:
             yield self._control(message)
 
-    def _terminate(self, message, only_waits):
+    def _terminate(self, message):
         by_force = "FORCE" in message["vid_flags"]
         with self.world.vmd() as vmd:
             vm = vmd.find(message)
-            refusal = vmd.refusal(vm, by_force, only_waits)
+            refusal = vmd.refusal(vm, by_force)
             number = vm["id"] if vm else 0
-            if not refusal and not only_waits:
+            if not refusal:
                 vmd.guests.stop(vm, by_force)
         if refusal:
             yield self._terminated("RESPONSE", number, {"vmr_result": {"name": refusal, "number": 1}})
             return
-        if only_waits or "WAIT" in message["vid_flags"]:
+        if "WAIT" in message["vid_flags"]:
             if not self.world.wait_for_end(number):
                 yield {"type": "hang"}
             yield self._terminated("EVENT", number)
@@ -89,8 +87,3 @@ class Peer:
             if not vmd.daemon["running"]:
                 return {"type": "close"}
         return {"type": "IMSG_CTL_OK" if is_good else "IMSG_CTL_FAIL"}
-
-    def console(self, call, tty):
-        """The exit code of a console that shows nothing and ends at once."""
-        call.out.append(f"Connected to {tty} (speed 115200)\n")
-        return 0

@@ -27,10 +27,7 @@ NEW = {
     "guests": {},
     "status_gap": 0,
     "pause_hangs": False,
-    "memory_limit": 128 << 30,
-    "doas": "permit",
     "fail": [],
-    "waits": "virtual",
     "users": {name: list(ids) for name, ids in USERS.items()},
     "groups": GROUPS,
     # State.

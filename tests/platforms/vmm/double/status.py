@@ -32,18 +32,17 @@ def listed(call):
     return None
 
 
-def show(call, wanted, only_running):
+def show(call, wanted):
     """Print the list. The exit code depends on the number of VMs before those with another name are left out."""
     vms = listed(call)
     if vms is None:
         return 1
-    shown = [vm for vm in vms if not only_running or (vm["creator_pid"] and vm["id"])]
     call.out.append(_HEADER)
-    for vm in shown:
+    for vm in vms:
         is_wanted = vm["id"] == wanted.id if wanted.id else wanted.name in ("", vm["name"])
         if is_wanted:
             call.out.append(_row(call.host, vm))
-    return 0 if shown or call.is_old else 1
+    return 0 if vms or call.is_old else 1
 
 
 def _row(host, vm):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small programs that report properties of the host, ``fw_update`` and ``doas``."""
+"""Small programs that report properties of the host, and ``fw_update``."""
 
 from __future__ import annotations
 
@@ -81,20 +81,6 @@ def uname(world, words):
     return 0, " ".join(values[key] for key in values if key in letters or "a" in letters) + "\n", ""
 
 
-def identity(world, words):
-    host = world.host
-    letters = {letter for letter, _value in options.parse(words, "Ggnpru")[0]}
-    user, ids = next(
-        ((name, ids) for name, ids in host.users.items() if ids[0] == host.uid), ("?", (host.uid, host.uid))
-    )
-    group = next((name for name, number in host.groups.items() if number == ids[1]), str(ids[1]))
-    if "u" in letters:
-        return 0, f"{user if 'n' in letters else host.uid}\n", ""
-    if letters & {"g", "G"}:
-        return 0, f"{group if 'n' in letters else ids[1]}\n", ""
-    return 0, f"uid={host.uid}({user}) gid={ids[1]}({group}) groups={ids[1]}({group})\n", ""
-
-
 def fw_update(world, words):
     found, names = options.parse(words, "adFlnp:v")
     state = world.state.look()
@@ -113,21 +99,3 @@ def fw_update(world, words):
     if ("n", None) not in found:
         world.host.write(FIRMWARE, "firmware\n")
     return 0, "fw_update: add vmm; update none\n", ""
-
-
-_DOAS = {
-    "password": "doas: Authentication required\n",
-    "deny": "doas: Operation not permitted\n",
-    "none": "doas: doas is not enabled, /etc/doas.conf: No such file or directory\n",
-}
-
-
-def doas(world, words):
-    """(error message, or an empty text if doas permits the call; the arguments of the other program)."""
-    found, words = options.parse(words, "a:C:Lnsu:")
-    rule = world.state.look()["doas"]
-    if rule == "permit" or (world.host.uid == 0 and rule != "none"):
-        return "", words
-    if rule == "password" and ("n", None) not in found:
-        return "doas: a tty is required\n", words
-    return _DOAS[rule], words

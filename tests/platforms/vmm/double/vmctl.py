@@ -15,31 +15,12 @@ from typing import NamedTuple
 
 from . import create, options, status
 from .host import Host, text_of
-from .options import Failure, Misuse
+from .options import Failure, Misuse, NotRecorded
 from .start import Start
 from .vmconf import LONGEST_NAME
 
 SOCKET = "/var/run/vmd.sock"
 _UNSIGNED = 2**32
-_USAGE = {
-    "console": "id",
-    "create": "[-b base | -i disk] [-s size] disk",
-    "load": "filename",
-    "log": "[brief | verbose]",
-    "pause": "id",
-    "receive": "name",
-    "reload": "",
-    "reset": "[all | switches | vms]",
-    "send": "id",
-    "show": "[id]",
-    "start": (
-        "[-cL] [-B device] [-b path] [-d disk] [-i count]\n\t\t[-m size] [-n switch] [-r path] [-t name] id | name"
-    ),
-    "status": "[-r] [id]",
-    "stop": "[-fw] [id | -a]",
-    "unpause": "id",
-    "wait": "id",
-}
 _MODES = {"all": "ALL", "switches": "SWITCHES", "vms": "VMS"}
 
 
@@ -78,27 +59,10 @@ class Call:
         if len(data) >= 16:
             raise Failure("vmctl: imsg_get error\n" if self.is_old else "vmctl: read error: Result too large\n")
 
-    def console(self, tty):
-        """The exit code of the program that shows a console."""
-        code = self.peer.console(self, tty)
-        if code is None:
-            raise Failure("vmctl: failed to open the console: No such file or directory\n")
-        return code
-
     @property
     def is_old(self):
         """Whether the release is older than 7.5, so that it behaves like 7.4."""
         return self.release < "7.5"
-
-    @property
-    def can_send(self):
-        return self.release < "7.8"
-
-    def usage(self, command):
-        text = _USAGE[command]
-        if self.is_old and command == "status":
-            text = "[id]"
-        return f"usage:\tvmctl [-v] {command} {text}\n"
 
 
 def error_text(error):
@@ -107,36 +71,17 @@ def error_text(error):
 
 
 def run(call, words):
-    """The exit code of ``vmctl WORDS``."""
+    """The exit code of ``vmctl WORDS``; only the commands that modules, roles and their tests use are known."""
+    command = _COMMANDS.get(words[0] if words else "")
     try:
-        try:
-            _found, words = options.parse(words, "v")
-        except Misuse as misuse:
-            raise Failure(f"vmctl: {misuse.line}\n{_GENERAL}") from None
-        if not words:
-            raise Failure(_GENERAL)
-        command = _command(call, words[0])
-        try:
-            return _COMMANDS[command](call, words[1:])
-        except Misuse as misuse:
-            line = f"{misuse.line}\n" if misuse.line.startswith("could not") else f"vmctl: {misuse.line}\n"
-            raise Failure((line if misuse.line else "") + call.usage(command)) from None
+        if command:
+            return command(call, words[1:])
     except Failure as failure:
         call.err.append(failure.text)
         return failure.code
-
-
-_GENERAL = "usage:\tvmctl [-v] command [arg ...]\n"
-
-
-def _command(call, word):
-    """The only command that begins with this word."""
-    found = [name for name in _COMMANDS if name.startswith(word)]
-    if not call.can_send:
-        found = [name for name in found if name not in ("send", "receive")]
-    if len(found) == 1:
-        return found[0]
-    raise Failure(f"{'ambiguous' if found else 'unknown'} argument: {word}\n{_GENERAL}")
+    except Misuse:
+        pass
+    raise NotRecorded(f"vmctl {' '.join(words)}")
 
 
 class Target(NamedTuple):
@@ -148,15 +93,12 @@ class Target(NamedTuple):
     is_named: bool = True
 
 
-def target(call, word, needs_name=False):
+def target(call, word):
     """The Target of a word on the command line; a number is always an id."""
     if word.startswith("-"):
         raise Failure(f"vmctl: invalid id: {word}\n")
     found = re.fullmatch(r"[ \t\n\v\f\r]*\+?([0-9]+)", word)
     if found and int(found.group(1)) < _UNSIGNED:
-        if needs_name:
-            call.warn("invalid vm name")
-            raise Failure(f"vmctl: invalid id: {word}\n")
         return Target(int(found.group(1)), "", is_named=False)
     if len(word.encode()) > LONGEST_NAME:
         call.warn("name too long")
@@ -185,7 +127,7 @@ def _signed(number):
 
 
 def _start(call, words):
-    found, operands = options.parse(words, "B:b:cd:i:Lm:n:r:t:")
+    found, operands = options.parse(words, "d:m:")
     start = Start(call, found)
     wanted = target(call, _one(operands))
     _connect(call)
@@ -200,16 +142,6 @@ def _start(call, words):
 
 def _about(request, wanted, flags=()):
     return {"type": request, "vid_id": wanted.id, "vid_name": wanted.name, "vid_flags": list(flags)}
-
-
-def _terminate(call, request, wanted, flags, title, waits=False):
-    """Stop a VM or wait for its end. The message is written in two parts: before the request and after the answer."""
-    call.err.append(f"{title} {wanted.name}: " if wanted.is_named else f"{title}: ")
-    for answer in call.ask(_about(request, wanted, flags)):
-        text, code = _terminated(answer, [*flags, *(["WAIT"] if waits else [])])
-        call.err.append(text)
-        return code
-    return 1
 
 
 _STOP_ERRORS = {
@@ -235,30 +167,18 @@ def _terminated(answer, flags):
 
 
 def _stop(call, words):
-    found, operands = options.parse(words, "afw")
+    """The message is written in two parts: before the request and after the answer."""
+    found, operands = options.parse(words, "fw")
     letters = [letter for letter, _value in found]
     flags = [name for letter, name in (("f", "FORCE"), ("w", "WAIT")) if letter in letters]
-    if "a" not in letters:
-        wanted = target(call, _one(operands))
-        _connect(call)
-        return _terminate(call, "IMSG_VMDOP_TERMINATE_VM_REQUEST", wanted, flags, "stopping vm")
-    if operands:
-        raise Misuse
+    wanted = target(call, _one(operands))
     _connect(call)
-    vms = status.listed(call)
-    if vms is None:
-        return 1
-    for vm in vms:
-        if vm["creator_pid"] and vm["id"]:
-            _terminate(call, "IMSG_VMDOP_TERMINATE_VM_REQUEST", Target(0, vm["name"]), flags, "stopping vm")
-    # Errors of single VMs do not change the exit code.
-    return 0
-
-
-def _wait(call, words):
-    wanted = target(call, _one(words))
-    _connect(call)
-    return _terminate(call, "IMSG_VMDOP_WAIT_VM_REQUEST", wanted, [], "waiting for vm", waits=True)
+    call.err.append(f"stopping vm {wanted.name}: " if wanted.is_named else "stopping vm: ")
+    for answer in call.ask(_about("IMSG_VMDOP_TERMINATE_VM_REQUEST", wanted, flags)):
+        text, code = _terminated(answer, flags)
+        call.err.append(text)
+        return code
+    return 1
 
 
 def _pause(call, words):
@@ -278,7 +198,7 @@ def _change(call, words, verb):
             return 1
         error = answer.get("vmr_result")
         if "short_int" in answer:
-            if not call.can_send:
+            if call.release >= "7.8":
                 raise Failure("vmctl: vmctl: vmop_result_read: Bad message\n")
             error = answer["short_int"]
         if error and error.get("number"):
@@ -290,25 +210,11 @@ def _change(call, words, verb):
 
 
 def _status(call, words):
-    found, operands = ([], words) if call.is_old else options.parse(words, "r")
-    if len(operands) > 1:
+    if len(words) > 1 or "".join(words).startswith("-"):
         raise Misuse
-    wanted = target(call, operands[0]) if operands else Target(0, "")
+    wanted = target(call, words[0]) if words else Target(0, "")
     _connect(call)
-    return status.show(call, wanted, only_running=bool(found))
-
-
-def _console(call, words):
-    wanted = target(call, _one(words))
-    _connect(call)
-    vms = status.listed(call)
-    if vms is None:
-        return 1
-    for vm in vms:
-        matches = vm["id"] == wanted.id if wanted.id else vm["name"] == wanted.name != ""
-        if matches and vm["creator_pid"] and vm["ttyname"]:
-            return call.console(vm["ttyname"])
-    raise Failure("vmctl: console not found\n")
+    return status.show(call, wanted)
 
 
 # Commands about vmd ---------------------------------------------------------------------------------------------------
@@ -331,40 +237,10 @@ def _reload(call, words):
     return _control(call, {"type": "IMSG_VMDOP_RELOAD"})
 
 
-def _log(call, words):
-    word = _one(words).lower()
-    level = next((level for name, level in (("brief", 0), ("verbose", 2)) if name.startswith(word)), None)
-    if level is None:
-        raise Misuse
-    return _control(call, {"type": "IMSG_CTL_VERBOSE", "verbose": level})
-
-
 def _reset(call, words):
     if len(words) > 1 or (words and words[0].lower() not in _MODES):
         raise Misuse
     return _control(call, {"type": "IMSG_CTL_RESET", "mode": _MODES[words[0].lower() if words else "all"]})
-
-
-# Older releases -------------------------------------------------------------------------------------------------------
-
-
-def _send(call, words):
-    """``vmctl send``: it always reports success, because it only notices that vmd closed the file."""
-    wanted = target(call, _one(words))
-    _connect(call)
-    for answer in call.peer.request(_about("IMSG_VMDOP_SEND_VM_REQUEST", wanted)):
-        if answer["type"] == "fd_write":
-            call.out.append(answer["data"])
-    call.warn(f"sent vm {wanted.name or wanted.id} successfully")
-    return 0
-
-
-def _receive(call, words):
-    wanted = target(call, _one(words), needs_name=True)
-    _connect(call)
-    for answer in call.ask(_about("IMSG_VMDOP_RECEIVE_VM_REQUEST", wanted)):
-        return Start(call, []).complete(answer)
-    return 1
 
 
 def _create(call, words):
@@ -372,19 +248,13 @@ def _create(call, words):
 
 
 _COMMANDS = {
-    "console": _console,
     "create": _create,
     "load": _load,
-    "log": _log,
     "pause": _pause,
-    "receive": _receive,
     "reload": _reload,
     "reset": _reset,
-    "send": _send,
-    "show": _status,
     "start": _start,
     "status": _status,
     "stop": _stop,
     "unpause": _unpause,
-    "wait": _wait,
 }

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from . import options, vmconf
+from . import vmconf
 from .guests import Guests, Refused
+from .options import NotRecorded
 from .registration import Registry
 
 DEFAULT_FILE = "/etc/vm.conf"
 _BITS = (("running", "RUNNING"), ("stopping", "SHUTDOWN"), ("paused", "PAUSED"))
 #: The error number of all failures: any except 0. The name of an error determines its text.
 _FAILED = 1
-_DELAY, _PARALLEL = 30, 4
+_PARALLEL = 4
 _PAGE = 4096
 
 
@@ -23,23 +24,17 @@ def _resident(memory):
 
 
 def check(world, words):
-    """The program ``vmd``: ``-n`` checks a file; without it, start the daemon."""
-    try:
-        found, rest = options.parse(words, "dD:f:nv")
-    except options.Misuse as misuse:
-        return 1, "", f"vmd: {misuse.line}\nusage: vmd [-dnv] [-D macro=value] [-f file]\n"
-    if rest:
-        return 1, "", "usage: vmd [-dnv] [-D macro=value] [-f file]\n"
-    path = dict(found).get("f", DEFAULT_FILE)
-    if "n" not in dict(found):
-        return world.start_daemon()
+    """``vmd -n``, with ``-f FILE``: check a file."""
+    if words[:1] != ["-n"] or (words[1:] and (len(words) != 3 or words[1] != "-f")):
+        raise NotRecorded(f"vmd {' '.join(words)}")
+    path = words[2] if words[1:] else DEFAULT_FILE
     release = world.state.look()["release"]
     limit = vmconf.LARGEST_MEMORY.get(release, vmconf.DEFAULT_LARGEST_MEMORY)
     try:
         verdict = vmconf.read(path, world.host, None, limit, release)
     except FileNotFoundError as reason:
         # There is no warning if the default file is missing.
-        warning = f"vmd: failed to open {path}: {reason.strerror}\n" if "f" in dict(found) else ""
+        warning = f"vmd: failed to open {path}: {reason.strerror}\n" if words[1:] else ""
         return 0, "", f"{warning}configuration OK\n"
     except OSError as reason:
         return 1, "", f"vmd: failed to open {path}: {reason.strerror}\n"
@@ -103,13 +98,11 @@ class Vmd:
     def start(self, message):
         try:
             vm = self._startable(message)
-            self.guests.start(vm, "command line" if message["kernel_fd_passed"] else "")
+            self.guests.start(vm)
         except Refused as reason:
             self.state["vms"] = [vm for vm in self.state["vms"] if vm.get("from_config") or vm.get("running")]
             return {"vmr_result": {"name": str(reason), "number": _FAILED}}
         vm["run_uid"] = self.host.uid
-        if message["bootdevice"] != "auto":
-            vm["boot_device"] = message["bootdevice"]
         return {"vmr_id": vm["id"], "vmr_pid": vm["pid"], "vmr_ttyname": vm["tty"]}
 
     def _startable(self, message):
@@ -118,7 +111,7 @@ class Vmd:
             return self._new(message)
         if not self.may(vm):
             raise Refused("EPERM")
-        if vm.get("running") or set(message["vmc_flags"]) - {"KERNEL"}:
+        if vm.get("running") or message["vmc_flags"]:
             raise Refused("EALREADY")
         return vm
 
@@ -126,35 +119,26 @@ class Vmd:
         """Register a VM that is not in vm.conf, from the options of ``vmctl start``."""
         if not message["vmc_flags"]:
             raise Refused("EPERM" if self.host.uid else "VMD_DISK_MISSING")
-        if self.host.uid and "INSTANCE" not in message["vmc_flags"]:
+        if self.host.uid:
             raise Refused("EPERM")
-        block = vmconf.Block(message["name"], message["instance"], has_devices=True)
-        block.memory, block.cdrom = message["memory"], message["cdrom"]
+        block = vmconf.Block(message["name"], has_devices=True, memory=message["memory"])
         block.disks = [[path, kind] for kind, path in message["disks"]]
-        block.owner = (self.host.uid, -1)
-        for nic in message["nics"]:
-            block.nics.append({"local": "LOCAL" in nic["flags"], "up": True, "locked": False, "lladdr": ""})
-            block.nics[-1].update({"switch": nic["switch"]} if nic["switch"] else {})
-        registry = self.registry()
-        needs_parent = message["instance"] and registry.find(message["instance"]) is None
-        if needs_parent:
-            raise Refused("VMD_PARENT_INVALID")
-        if registry.add_vm(block, None, self.guests.log, is_diskless=message["kernel_fd_passed"]):
-            raise Refused("EPERM" if message["instance"] else "EINVAL")
+        if self.registry().add_vm(block, None, self.guests.log):
+            raise Refused("EINVAL")
         self.state["vms"][-1]["state"] = ""
         return self.state["vms"][-1]
 
     # Stop and pause ---------------------------------------------------------------------------------------------------
 
-    def refusal(self, vm, by_force=False, waits=False):
-        """The name of the error if the VM cannot be stopped (or waited for), else an empty text."""
+    def refusal(self, vm, by_force):
+        """The name of the error if the VM cannot be stopped, else an empty text."""
         if vm is None:
             return "ENOENT"
         if vm.get("stopping") and not by_force:
             return "EALREADY"
         if not vm.get("running"):
             return "EINVAL"
-        return "" if waits or self.may(vm) else "EPERM"
+        return "" if self.may(vm) else "EPERM"
 
     def pause(self, message, is_paused):
         """(the answer, whether it never arrives)."""
@@ -197,7 +181,6 @@ class Vmd:
 
     def load(self, path):
         switches, registry = len(self.state["switches"]), self.registry()
-        self.daemon["settings"].pop("agentx", None)
         limit = vmconf.LARGEST_MEMORY.get(self.state["release"], vmconf.DEFAULT_LARGEST_MEMORY)
         try:
             verdict = vmconf.read(path, self.host, registry, limit, self.state["release"])

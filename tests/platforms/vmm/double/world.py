@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 
 from .vmd import Vmd
@@ -14,8 +13,8 @@ from .vmd import Vmd
 class World:
     """The state for one caller, who ends the call after ``patience`` seconds of the host's time."""
 
-    def __init__(self, state, cwd="", clock=time, patience=None):
-        self.state, self._clock = state, clock
+    def __init__(self, state, cwd="", patience=None):
+        self.state = state
         #: The host's time at which the caller ends this call, or None.
         self.deadline = None if patience is None else state.look()["now"] + patience
         self.host = state.host(state.look(), cwd)
@@ -48,18 +47,7 @@ class World:
             with self.vmd() as vmd:
                 if number not in [vm["id"] for vm in vmd.guests.running()]:
                     return True
-                due, is_real = vmd.guests.next_event(), vmd.state["waits"] == "real"
+                due = vmd.guests.next_event()
                 if due is None or (self.deadline is not None and due > self.deadline):
                     return False
-                pause = due - vmd.state["now"]
-                if not is_real:
-                    vmd.guests.advance(due)
-            if is_real:
-                self._clock.sleep(pause)
-                self.pass_time(pause)
-
-    def start_daemon(self):
-        if self.host.uid:
-            return 1, "", "vmd: need root privileges\n"
-        with self.vmd() as vmd:
-            return (0 if vmd.boot() else 1), "", ""
+                vmd.guests.advance(due)

@@ -110,7 +110,7 @@ def test_wrong_checksum_is_an_error_and_nothing_is_kept(cache, server):
     server.files["/r/SUMS"] = f"{checksum(b'?')}  {NAME}\n".encode()
     error = cache.error()
     assert (
-        f"{server.url}/r/{NAME}: its sha256 is {checksum(ISO + b'!')}, and the vendor's list has {checksum(b'?')}."
+        f"{server.url}/r/{NAME}: its sha256 is {checksum(ISO + b'!')}, but the vendor's list has {checksum(b'?')}."
         in error
     )
     assert cache.files() == [NAME]

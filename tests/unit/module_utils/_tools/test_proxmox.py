@@ -49,7 +49,7 @@ _TWO = {"net0": "invalid format - x\n", "cpu": "y"}
 @pytest.mark.parametrize(
     ("answer", "kind", "texts"),
     [
-        ((401, "Authentication failed!"), ApiError, (WHO, "Authentication failed. See", "api_token_secret")),
+        ((401, "Authentication failed!"), ApiError, (WHO, "Authentication failed. Check", "api_token_secret")),
         ((403, f"{_RIGHTS} (/vms/1, VM.PowerMgmt)"), Refused, (WHO, "VM.PowerMgmt on /vms/1", "pveum")),
         ((403, f"{_RIGHTS} (/vms/1, VM.Config.Disk|VM.Config.CDROM)"), Refused, ("VM.Config.Disk or VM.Config.",)),
         ((403, _RIGHTS), Refused, (WHO, "GET /nodes/pve2/qemu", "docs/proxmox.md")),

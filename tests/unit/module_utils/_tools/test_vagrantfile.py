@@ -62,6 +62,12 @@ def _read_by_ruby(tmp_path_factory):
 
 
 READ_ONLY = [{"host_path": "/a", "guest_path": "/b", "read_only": True}]
+#: Words of Ruby that may be names, too. No name can make the syntax invalid, so it is not checked before it is written.
+RESERVED = (
+    "alias", "and", "begin", "break", "case", "class", "def", "do", "else", "elsif", "end", "ensure", "false", "for",
+    "if", "in", "module", "next", "nil", "not", "or", "redo", "rescue", "retry", "return", "self", "super", "then",
+    "true", "undef", "unless", "until", "when", "while", "yield",
+)  # fmt: skip
 FORWARD = [{"name": "http", "host_port": 8080, "guest_port": 80}]
 BRIDGED = {"type": "public", "bridge": "br0"}
 
@@ -192,11 +198,11 @@ def test_empty_settings_are_not_written():
     ("machine", "message"),
     [
         ({"provider": "wsl"}, "provider wsl is not known.*virtualbox, libvirt"),
-        ({"provider": "libvirt", "gui": True}, "libvirt of Vagrant cannot be told gui.*virtualbox, vmware_desktop"),
-        ({"provider": "proxmox", "linked_clone": True}, "cannot be told linked_clone"),
+        ({"provider": "libvirt", "gui": True}, "libvirt of Vagrant does not support gui.*virtualbox, vmware_desktop"),
+        ({"provider": "proxmox", "linked_clone": True}, "does not support linked_clone"),
         ({"provider": "libvirt", "linked_clone": False}, "always links"),
-        ({"provider": "libvirt", "disk": 1000}, "1000 MiB is no whole number of GiB"),
-        ({"box_checksum": "0a1b"}, "'0a1b' does not say its kind"),
+        ({"provider": "libvirt", "disk": 1000}, "1000 MiB is not a whole number of GiB"),
+        ({"box_checksum": "0a1b"}, "'0a1b' has no algorithm in front"),
         (
             {"shared_folders": [{"host_path": "/a", "guest_path": "/b", "type": "rsync", "read_only": True}]},
             "/b is a copy",
@@ -211,17 +217,17 @@ def test_empty_settings_are_not_written():
         ({"provider": "proxmox", "networks": [{**BRIDGED, "mac": "08:00:27:aa:bb:cc"}]}, "nothing with.* mac.*native"),
         ({"provider": "hyperv", "networks": [BRIDGED, BRIDGED]}, "nothing with more than one card"),
         ({"provider": "libvirt", "native": {"vm.cloud_init": []}}, "nothing with native: vm.cloud_init"),
-        ({"native": {"a b": 1}}, "'a b' is no setting's name"),
-        ({"native": {"x = exit\ny": 1}}, "no setting's name"),
-        ({"native": {"x[1]; exit": 1}}, "no setting's name"),
-        ({"native": {"a.b.c": 1}}, "no setting's name"),
-        ({"native": {"customize": ["modifyvm"]}}, "no list of calls"),
-        ({"native": {"customize": [[]]}}, "no command of VBoxManage"),
-        ({"native": {"customize": [["post-boot"]]}}, "no command of VBoxManage"),
-        ({"native": {"customize": [["post-bot", ["modifyvm", ":id"]]]}}, "no command of VBoxManage.*pre-boot"),
-        ({"native": {"vm.disk": [[":disk", {"size: exit, x": 1}]]}}, "no name of a keyword"),
-        ({"networks": [{"type": "private", "options": {"a, b": 1}}]}, "no name of a keyword"),
-        ({"hostname": "caf\udce9"}, "not UTF-8"),
+        ({"native": {"a b": 1}}, "'a b' is not the name of a setting"),
+        ({"native": {"x = exit\ny": 1}}, "not the name of a setting"),
+        ({"native": {"x[1]; exit": 1}}, "not the name of a setting"),
+        ({"native": {"a.b.c": 1}}, "not the name of a setting"),
+        ({"native": {"customize": ["modifyvm"]}}, "not a list of calls"),
+        ({"native": {"customize": [[]]}}, "not a command of VBoxManage"),
+        ({"native": {"customize": [["post-boot"]]}}, "not a command of VBoxManage"),
+        ({"native": {"customize": [["post-bot", ["modifyvm", ":id"]]]}}, "not a command of VBoxManage.*pre-boot"),
+        ({"native": {"vm.disk": [[":disk", {"size: exit, x": 1}]]}}, "is not a keyword in Ruby"),
+        ({"networks": [{"type": "private", "options": {"a, b": 1}}]}, "is not a keyword in Ruby"),
+        ({"hostname": "caf\udce9"}, "not in UTF-8"),
     ],
 )
 def test_unsupported_settings_are_rejected(machine, message):
@@ -231,18 +237,18 @@ def test_unsupported_settings_are_rejected(machine, message):
 
 @pytest.mark.parametrize("name", ["", "/", "a/b", "../a", "-f", "/web/", 'a"; exit; "', "a b", "a\n", "ü"])
 def test_invalid_vm_name_is_rejected(name):
-    with pytest.raises(errors.InvalidInput, match="cannot be the name of a machine"):
+    with pytest.raises(errors.InvalidInput, match="cannot be the name of a VM"):
         lines_of(name=name)
 
 
 def test_variable_that_vagrant_reads_too_early_is_rejected():
-    with pytest.raises(errors.InvalidInput, match="has read VAGRANT_HOME before"):
+    with pytest.raises(errors.InvalidInput, match="reads VAGRANT_HOME before"):
         vagrantfile.render({"machines": [], "environment": {"VAGRANT_HOME": "/v"}})
 
 
 @pytest.mark.parametrize("variables", [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"A\n": "x"}])
 def test_invalid_environment_variable_is_rejected(variables):
-    with pytest.raises(errors.InvalidInput, match="cannot be a variable"):
+    with pytest.raises(errors.InvalidInput, match="is not a valid name or value of a variable"):
         vagrantfile.render({"machines": [], "environment": variables})
 
 
@@ -283,6 +289,16 @@ def test_values_and_keys_of_native_are_never_executed(read_by_ruby):
     assert environment == project["environment"]
     assert [call[1][0] for call in calls if call[0].endswith(".box=")] == list(HOSTILE)
     assert [call[1][0] for call in calls if call[0].endswith(".usb")] == list(HOSTILE)
+
+
+def test_names_may_be_reserved_words_of_ruby(read_by_ruby):
+    native = {key: f":{word}" for word in RESERVED for key in (word, f"{word}[{word}]", f"{word}.{word}")}
+    named = {name: 1 for word in RESERVED for name in (word, f"{word}_", word.upper())}
+    machine = {"name": "if", "provider": "libvirt", "native": {**native, "usb": [[":end", named]]}}
+    ((_environment, calls),) = read_by_ruby([vagrantfile.render({"machines": [machine]})])
+    called = {call[0].rpartition("]")[2] for call in calls}
+    assert {f".{word}.{word}=" for word in RESERVED} | {f".{word}=" for word in RESERVED} <= called
+    assert [call[1:] for call in calls if call[0].endswith(".usb")] == [[["end"], named]]
 
 
 def test_ruby_ignores_magic_comments_in_the_description():

@@ -142,7 +142,7 @@ def test_error_contains_a_name_with_a_line_break():
         "VBoxManage: error: Could not find a registered machine named 'a\nb'\n"
         "VBoxManage: error: Details: code VBOX_E_OBJECT_NOT_FOUND (0x80bb0001), component VirtualBoxWrap\n"
     )
-    assert failure(Completed(("VBoxManage", "x"), 1, "", stderr)).message.endswith("named 'a; b'")
+    assert failure(Completed(("VBoxManage", "x"), 1, "", stderr)).message.endswith("named 'a; b'.")
 
 
 def test_failure_without_output_reports_the_exit_code():

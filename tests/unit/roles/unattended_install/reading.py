@@ -14,7 +14,7 @@ import yaml
 from pykickstart.parser import KickstartParser
 from pykickstart.version import makeVersion
 
-from platforms.vmm.double.pf.install import lines
+from platforms.vmm.double.response_file import lines
 
 UNATTEND = "{urn:schemas-microsoft-com:unattend}"
 _ENCODED = re.compile(r"echo ([A-Za-z0-9+/=]+) \| base64 -d")

@@ -16,15 +16,14 @@ import pytest
 import yaml
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.answer_values import problems_of
 
-from collection_path import cache
-from platforms.vmm.double import pf
-from platforms.vmm.double.pf.install import install
+from collection_path import CHECKOUT, cache
+from platforms.vmm.double.response_file import install
 from unit.roles.unattended_install import reading
 from unit.roles.unattended_install.rendering import FILES, catalogue, rendered, script
 from unit.roles.unattended_install.samples import LARGE, SMALL, samples
 
 CASES = [(installer, name, *case) for installer in sorted(FILES) for name, case in samples(installer)]
-GOLDEN = json.loads((Path(pf.__file__).parents[2] / "golden" / "install.json").read_text(encoding="utf-8"))["profiles"]
+GOLDEN = json.loads((CHECKOUT / "tests/platforms/vmm/golden/install.json").read_text(encoding="utf-8"))["profiles"]
 CLOUD_INIT = cache() / "cloud-init"
 _SCHEMA = Path(__file__).with_name("autoinstall_schema.yml")
 

@@ -16,6 +16,7 @@ from simulators.proxmox.access import User
 from simulators.proxmox.errors import Unauthorized
 from simulators.proxmox.gateway import Gateway
 from simulators.proxmox.server import Server
+from unit.simulators.proxmox import covered
 
 CLUSTER = {
     "nodes": {"a1": {"cpus": 2}, "a2": {}},
@@ -113,6 +114,10 @@ def test_command_passes_a_change_to_a_running_simulator(world, monkeypatch, caps
         assert main(["--behind", "--port", str(server.port)]) == code
     assert (100 in world.cluster.machines) == bool(code)
     assert ("explode" in str(change)) == ("delete-volume" in capsys.readouterr().err)
+
+
+def test_simulator_knows_what_the_recordings_cover():
+    assert json.loads(covered.FILE.read_text(encoding="utf-8")) == covered.covered(), covered.__doc__
 
 
 def test_it_lists_what_it_assumes(world, gateway, capsys):

@@ -206,7 +206,7 @@ def test_a_port_that_is_taken_is_told(server, capsys):
 def test_it_runs_alone_with_its_own_clock(checkout, tmp_path):
     command = [sys.executable, "-m", "simulators.proxmox", "--port", "0", "--machines", "20", "--speed", "200"]
     command += ["--certificates", str(tmp_path)]
-    with subprocess.Popen(command, cwd=checkout / "tests", stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=checkout / "extensions", stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = (process.stdout.readline().removeprefix("export ").strip() for _line in range(6))
             told = dict(line.split("=", 1) for line in lines)

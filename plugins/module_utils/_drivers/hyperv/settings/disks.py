@@ -10,10 +10,13 @@ import re
 import zlib
 
 from ...._core.errors import Refused
-from ...._core.units import GIB, MIB
+from ...._core.model import LIVE, NEVER, POWER_OFF
+from ...._core.units import GIB, MIB, human_size
+from ...._kit.settings import Setting
 from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
-from ...._tools.windows_files import key_of
+from ...._tools.windows_files import key_of, windows_path
+from ..mark import split_notes
 
 _SLOT = re.compile(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
 #: IDE slots for disks; the DVD drive of a new generation 1 VM has IDE 1:0.
@@ -27,8 +30,8 @@ FORMATS = {
     "vhd-fixed": ("VHD", "Fixed"),
 }
 #: The maximum size of a disk, and the minimum of all formats.
-LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
-SMALLEST = 3 * MIB
+_LARGEST = {"vhd": 2040 * GIB, "vhdx": 64 << 40}
+_SMALLEST = 3 * MIB
 _UNSAFE = re.compile(r"[^\w .()+,=@#~-]")
 
 
@@ -43,7 +46,39 @@ def drive_slot(drive):
     return f"{drive['ControllerType']} {drive['ControllerNumber']}:{drive['ControllerLocation']}"
 
 
-def normalized_slot(vm, slot, is_bios):
+def _disks_of(raw, found):
+    """Return {slot: disk} of a raw VM. ``source`` is the attached file, below those of checkpoints."""
+    disks = {}
+    for drive in raw.get("HardDrives") or ():
+        path = drive.get("Path") or ""
+        raw_disk = found.disks.get(key_of(path)) if path else None
+        disk = {"source": found.file_without_checkpoints(path)} if path else {}
+        if raw_disk:
+            disk.update(size=raw_disk["Size"], format=format_of(raw_disk))
+        disks[drive_slot(drive)] = disk
+    return disks
+
+
+def format_of(raw_disk):
+    suffix = "-fixed" if raw_disk.get("VhdType") == "Fixed" else ""
+    return f"{(raw_disk.get('VhdFormat') or 'VHDX').lower()}{suffix}"
+
+
+def dvd_drives(raw, seeds):
+    """Return the DVD drives of a VM except those with a cloud-init seed; ``seeds`` are the paths of the seeds."""
+    seeds = {key_of(path) for path in seeds}
+    return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
+
+
+def _iso_of(raw, _found):
+    drives = dvd_drives(raw, (split_notes(raw.get("Notes"))[1] or {}).get("files", ()))
+    return (drives[0].get("Path") or "") if drives else None
+
+
+# Normalizing ----------------------------------------------------------------------------------------------------------
+
+
+def _normalized_slot(vm, slot, is_bios):
     """Return a slot in the format of ``slot_name``, such as SCSI 0:1. Raises Refused."""
     match = _SLOT.fullmatch(slot)
     if match is None:
@@ -62,22 +97,62 @@ def normalized_slot(vm, slot, is_bios):
     return f"{kind} {controller}:{location}"
 
 
-def disks_of(found, raw):
-    """Return {slot: disk} of a raw VM. ``source`` is the attached file, below those of checkpoints."""
-    disks = {}
-    for drive in raw.get("HardDrives") or ():
-        path = drive.get("Path") or ""
-        raw_disk = found.disks.get(key_of(path)) if path else None
-        disk = {"source": found.file_without_checkpoints(path)} if path else {}
-        if raw_disk:
-            disk.update(size=raw_disk["Size"], format=format_of(raw_disk))
-        disks[drive_slot(drive)] = disk
-    return disks
+def _normalized_disks(vm, disks, is_bios, _switches):
+    result, present = {}, vm.config.get("disks") or {}
+    for slot, disk in disks.items():
+        slot = _normalized_slot(vm, slot, is_bios)
+        if slot in result:
+            raise Refused(f"{vm.name}: disks: slot {slot} is used twice.", "Use each slot once.")
+        if disk and disk.get("source"):
+            disk = {**disk, "source": windows_path(vm, f"disks.{slot}.source", disk["source"])}
+            if disk.get("size") and slot not in present:
+                raise Refused(
+                    f"{vm.name}: disks.{slot}.size: a disk that is attached from a file has the size of the file.",
+                    "Omit size, and change it in a later task.",
+                )
+        _check_size(vm, slot, disk or {}, present.get(slot) or {})
+        result[slot] = disk
+    return result
 
 
-def format_of(raw_disk):
-    suffix = "-fixed" if raw_disk.get("VhdType") == "Fixed" else ""
-    return f"{(raw_disk.get('VhdFormat') or 'VHDX').lower()}{suffix}"
+def _check_size(vm, slot, disk, present):
+    kind = (present.get("format") or disk.get("format") or "vhdx").partition("-")[0]
+    most = _LARGEST.get(kind, _LARGEST["vhdx"])
+    if disk.get("size") is not None and not _SMALLEST <= disk["size"] <= most:
+        smallest, largest = human_size(_SMALLEST), human_size(most)
+        raise Refused(
+            f"{vm.name}: disks.{slot}.size: a {kind} cannot have {human_size(disk['size'])}.",
+            f"Set a size from {smallest} to {largest}.",
+        )
+
+
+def _normalized_iso(vm, path, *_known):
+    return windows_path(vm, "iso", path) if path else path
+
+
+# Costs ----------------------------------------------------------------------------------------------------------------
+
+
+def _cost_of_disk(vm, change):
+    return LIVE if change.key.startswith("SCSI") else POWER_OFF
+
+
+def _cost_of_size(vm, change):
+    disk = (vm.config.get("disks") or {}).get(change.key) or {}
+    is_live = change.key.startswith("SCSI") and (disk.get("format") or "vhdx").startswith("vhdx")
+    return NEVER if vm.snapshots else LIVE if is_live else POWER_OFF
+
+
+def _cost_of_iso(vm, change):
+    # iso None: the VM has no DVD drive. While it runs, a drive can be added only to a SCSI controller.
+    return LIVE if vm.config.get("firmware") != "bios" or vm.config.get("iso") is not None else POWER_OFF
+
+
+def _is_same_path(found, requested):
+    return bool(found) == bool(requested) and (not found or key_of(found) == key_of(requested))
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
 
 
 def file_name(name, slot, kind):
@@ -129,12 +204,6 @@ def grow_call(path, size):
     return hyperv("Resize-VHD", {"Path": [path], "SizeBytes": size})
 
 
-def dvd_drives(raw, seeds):
-    """Return the DVD drives of a VM except those with a cloud-init seed; ``seeds`` are the paths of the seeds."""
-    seeds = {key_of(path) for path in seeds}
-    return [one for one in raw.get("DVDDrives") or () if not one.get("Path") or key_of(one["Path"]) not in seeds]
-
-
 def seed_name(name):
     return f"{_safe(name)}-seed.iso"
 
@@ -162,3 +231,17 @@ def iso_calls(raw, path, seeds=()):
     if (raw or {}).get("Generation") == 1:
         position = {"ControllerNumber": 1, "ControllerLocation": 0}
     return [hyperv("Add-VMDvdDrive", {"VM": VM, **position, "Path": path, "Passthru": True}, keep="dvd")]
+
+
+_DETACH = "Detach it (state: absent), and attach another."
+DISKS = {
+    "disks": Setting(read=_disks_of, normalize=_normalized_disks),
+    "disks.add": Setting(_cost_of_disk, while_suspended=POWER_OFF),
+    "disks.remove": Setting(_cost_of_disk, while_suspended=POWER_OFF),
+    "disks.size": Setting(_cost_of_size, while_suspended=POWER_OFF, instead="Remove the checkpoints first."),
+    "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
+    "disks.source": Setting(NEVER, same=_is_same_path, instead=_DETACH),
+    "iso": Setting(
+        _cost_of_iso, while_suspended=POWER_OFF, same=_is_same_path, read=_iso_of, normalize=_normalized_iso
+    ),
+}

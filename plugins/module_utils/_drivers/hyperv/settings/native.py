@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
+from ...._kit.settings import Setting
 
 _COMMANDS = {
     "VM": "Set-VM",
@@ -106,13 +107,13 @@ def native_arguments(key, value):
     return {NATIVE[key].parameter: value}
 
 
-def cost_of_native(vm, change):
+def _cost(vm, change):
     if change.key not in NATIVE:
         return NEVER
     return NATIVE[change.key].cost if vm.power != STOPPED else LIVE
 
 
-def normalized_native(vm, given):
+def _normalized_all(vm, given, *_known):
     """Return the settings with values of the right types. Raises Refused for unknown keys and invalid values."""
     return {key: _normalized(vm, key, value) for key, value in given.items()}
 
@@ -141,3 +142,6 @@ def _normalized(vm, key, value):
 def _number(value):
     is_number = isinstance(value, (int, str)) and not isinstance(value, bool) and _NUMBER.fullmatch(str(value))
     return int(value) if is_number else None
+
+
+NATIVE_ROW = Setting(cost=_cost, normalize=_normalized_all)

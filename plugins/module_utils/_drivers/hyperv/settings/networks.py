@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import NotFound, Refused
+from ...._core.model import LIVE, POWER_OFF
+from ...._kit.settings import Setting
 from ...._ports.windows_request import Ref, pick
 from ...._tools.hyperv import DEFAULT_SWITCH, NO_MAC, VM, hyperv
 
@@ -15,9 +17,9 @@ from ...._tools.hyperv import DEFAULT_SWITCH, NO_MAC, VM, hyperv
 NAT, SWITCH = "nat", "network"
 
 
-def networks_of(raw, switches):
-    """Return {number: NIC} of a raw VM. ``switches`` are those of the host, raw."""
-    return {str(index): _network(nic, switches) for index, nic in enumerate(raw.get("NetworkAdapters") or ())}
+def _networks_of(raw, found):
+    """Return {number: NIC} of a raw VM."""
+    return {str(index): _network(nic, found.switches) for index, nic in enumerate(raw.get("NetworkAdapters") or ())}
 
 
 def _network(nic, switches):
@@ -32,7 +34,7 @@ def _network(nic, switches):
     return {**found, "mac": ":".join(re.findall("..", mac)).lower()} if mac != NO_MAC else found
 
 
-def normalized_networks(vm, networks, switches):
+def _normalized_all(vm, networks, _is_bios, switches):
     """Return the requested NICs in Hyper-V's terms. ``switches`` are raw; None if they were not read yet."""
     return {
         index: None if entry is None else _normalized(vm, index, entry, switches) for index, entry in networks.items()
@@ -90,8 +92,12 @@ def find_switch(switches, name_or_id):
     return next((one for one in switches if name_or_id.lower() in (one["Id"].lower(), one["Name"].lower())), None)
 
 
-def same_source(found, requested):
+def _is_same_source(found, requested):
     return (found or "").lower() == (requested or "").lower()
+
+
+def _cost_of_nic(vm, change):
+    return POWER_OFF if vm.config.get("firmware") == "bios" else LIVE
 
 
 # Calls ----------------------------------------------------------------------------------------------------------------
@@ -133,15 +139,15 @@ def vlan_calls(nic_ref, vlan):
     return [hyperv("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": Ref(nic_ref), **mode})]
 
 
-def change_calls(index, nic, wanted, attributes, switches):
-    """Return the calls that change ``attributes`` of a NIC to the values in ``wanted``."""
+def change_calls(index, nic, requested, attributes, switches):
+    """Return the calls that change ``attributes`` of a NIC to the values in ``requested``."""
     nic_ref, calls = f"nic{index}", [pick_nic(index, nic)]
     if {"type", "source"} & set(attributes):
-        calls += connect_calls(nic_ref, wanted, switches)
+        calls += connect_calls(nic_ref, requested, switches)
     if "vlan" in attributes:
-        calls += vlan_calls(nic_ref, wanted.get("vlan"))
+        calls += vlan_calls(nic_ref, requested.get("vlan"))
     if "mac" in attributes:
-        static = {"StaticMacAddress": wanted["mac"].replace(":", "").upper()}
+        static = {"StaticMacAddress": requested["mac"].replace(":", "").upper()}
         calls.append(hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(nic_ref), **static}))
     return calls
 
@@ -159,3 +165,14 @@ def spoofing_calls(indexes):
         hyperv("Set-VMNetworkAdapter", {"VMNetworkAdapter": Ref(f"nic{index}"), "MacAddressSpoofing": "On"})
         for index in indexes
     ]
+
+
+NICS = {
+    "networks": Setting(read=_networks_of, normalize=_normalized_all),
+    "networks.add": Setting(_cost_of_nic, while_suspended=POWER_OFF),
+    "networks.remove": Setting(_cost_of_nic, while_suspended=POWER_OFF),
+    "networks.type": Setting(LIVE, choices=(NAT, SWITCH), while_suspended=POWER_OFF),
+    "networks.source": Setting(LIVE, same=_is_same_source, while_suspended=POWER_OFF),
+    "networks.vlan": Setting(LIVE, while_suspended=POWER_OFF),
+    "networks.mac": Setting(POWER_OFF),
+}

@@ -29,3 +29,4 @@ def check_slots(vm, disks):
                 " set.",
                 "Add other disks with native: vm.disk, or storage for libvirt.",
             )
+    return disks

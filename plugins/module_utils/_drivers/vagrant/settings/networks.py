@@ -44,7 +44,11 @@ def _network(nic):
     }
 
 
-def normalized_nic(vm, place, nic):
+def normalized_networks(vm, networks):
+    return {place: _normalized(vm, place, nic) for place, nic in networks.items()}
+
+
+def _normalized(vm, place, nic):
     """A requested NIC with its type, which decides what else it may have."""
     if nic is None:
         return None

@@ -30,7 +30,11 @@ def masked(variables):
     return {name: Secret(value) for name, value in variables.items()}
 
 
-def normalized(vm, provisioner):
+def normalized_provisioners(vm, provisioners):
+    return tuple(_normalized(vm, one) for one in provisioners)
+
+
+def _normalized(vm, provisioner):
     """A requested provisioner without empty values, which a description does not have either."""
     given = {key: value for key, value in provisioner.items() if value not in (None, [], {})}
     return {**given, **({"env": checked_variables(vm, "provisioners.env", given["env"])} if given.get("env") else {})}

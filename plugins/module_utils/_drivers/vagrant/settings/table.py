@@ -5,35 +5,104 @@
 
 from __future__ import annotations
 
-from ...._core.model import EMPTY
-from ...._core.units import MIB
-from ...._kit.settings import Setting, read_all
-from .disks import read_disks, write_disks
-from .networks import read_networks, write_networks
-from .provisioners import masked, read_provisioners
+import re
+from functools import partial
 
-#: Settings with the same name and value in a description.
-_PLAIN = (
-    "provider", "box", "box_version", "box_url", "box_checksum", "os_type", "hostname", "cpus", "gui", "linked_clone",
-)  # fmt: skip
+from ...._core.errors import Refused
+from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT
+from ...._core.units import GIB, MIB
+from ...._kit.settings import Setting, read_all
+from ...._tools.vagrantfile_provider import PROVIDERS
+from .disks import check_slots, read_disks, write_disks
+from .networks import normalized_networks, read_networks, write_networks
+from .provisioners import automatic, checked_variables, masked, normalized_provisioners, read_provisioners
+from .shared_folders import normalized_folders
+
 #: Settings that only describe a VM and do not affect how it runs.
 DESCRIPTIVE = ("description", "tags", "fleet", "os_type", "box_url", "box_checksum")
 #: Settings with another name in a description.
 _KEYS = {"disks": "disk"}
+#: Settings that these providers apply to a created VM; all other providers apply everything. Also in docs/vagrant.md.
+_APPLIED_BY = {
+    "libvirt": {"cpus", "memory", "port_forwards", "shared_folders", "provisioners"},
+    "proxmox": {"shared_folders", "provisioners"},
+}
+#: Types of shared folders that are devices of the VM.
+_SHARED_BY_DEVICES = ("9p", "virtiofs")
+#: Settings in native that vagrant-libvirt compares, and applies, at each start.
+_LIBVIRT_COMPARES = frozenset((
+    "clock_offset", "clock_timer", "cmd_line", "cpu_fallback", "cpu_mode", "cpu_model", "disk_bus", "dtb",
+    "graphics_autoport", "graphics_gl", "graphics_ip", "graphics_passwd", "graphics_port", "graphics_type",
+    "graphics_websocket", "initrd", "kernel", "keymap", "loader", "nested", "nic_model_type", "nvram", "sound_type",
+    "tpm_model", "tpm_path", "tpm_type", "tpm_version", "video_accel3d", "video_type", "video_vram",
+))  # fmt: skip
+#: Vagrant's own settings that are used only when a VM is created.
+_AT_CREATION = ("vm.base_mac", "vm.box", "vm.cloud_init", "vm.clone", "vm.disk", "vm.network")
+_HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_OTHERS = "Manage VMs of other providers by a Vagrantfile of your own, with managed: false."
+_UNSIZED = "It can be set before the VM's first start; grow this one with the provider's own tool."
 
 
-def _plain(name):
-    return Setting(read=lambda described: described.get(name), write=lambda value: value)
+# Costs --------------------------------------------------------------------------------------------------------------
 
 
-def _by_name(key):
-    """A setting that is {name: entry}, and a list of entries with the key ``name`` in a description."""
+def _at_creation(vm, change):
+    return NEXT_BOOT if vm.id is None else DESTRUCTIVE
+
+
+def _as_applied(vm, change):
+    """At the next start; for some settings only if the VM is not created yet."""
+    provider = vm.config.get("provider")
+    applied = _APPLIED_BY.get(provider)
+    is_device = provider in _APPLIED_BY and change.field == "shared_folders" and _shared_by_device(vm, change)
+    return NEXT_BOOT if vm.id is None or applied is None or (change.field in applied and not is_device) else DESTRUCTIVE
+
+
+def _shared_by_device(vm, change):
+    found = (vm.config.get("shared_folders") or {}).get(change.key) or {}
+    requested = {change.attribute: change.new} if change.attribute else change.new or {}
+    return bool({found.get("type"), requested.get("type")} & set(_SHARED_BY_DEVICES))
+
+
+def _of_provisioners(vm, change):
+    return LIVE if automatic(change.old) == automatic(change.new) else _as_applied(vm, change)
+
+
+def _of_native(vm, change):
+    if vm.id is None or vm.config.get("provider") not in _APPLIED_BY:
+        return NEXT_BOOT
+    if "." in change.key:
+        return DESTRUCTIVE if change.key in _AT_CREATION else NEXT_BOOT
+    is_compared = vm.config["provider"] == "libvirt" and change.key in _LIBVIRT_COMPARES
+    return NEXT_BOOT if is_compared else DESTRUCTIVE
+
+
+# Values -------------------------------------------------------------------------------------------------------------
+
+
+def _hostname(vm, hostname):
+    if hostname is not None and not _HOSTNAME.fullmatch(hostname):
+        raise Refused(
+            f"{vm.name}: hostname: '{hostname}' is not a valid host name for Vagrant.",
+            "Use letters, digits, '-' and '.', beginning with a letter or a digit; or remove the option.",
+        )
+    return hostname
+
+
+def _plain(name, **more):
+    """A row of a setting with the same name and value in a description."""
+    return Setting(read=lambda described: described.get(name), write=lambda value: value, **more)
+
+
+def _by_name(key, **more):
+    """A row of a setting that is {name: entry}, and a list of entries with the key ``name`` in a description."""
     return Setting(
         read=lambda described: {
             one["name"]: {part: value for part, value in one.items() if part != "name"}
             for one in described.get(key) or ()
         },
         write=lambda entries: [{"name": name, **entry} for name, entry in sorted((entries or {}).items())],
+        **more,
     )
 
 
@@ -41,26 +110,67 @@ def _read_memory(described):
     return described["memory"] * MIB if described.get("memory") else None
 
 
-#: {option: Setting}. ``read(described)`` returns the value, ``write(value)`` the value in the description.
+_Applied = partial(Setting, cost=_as_applied)
+
+
+def _applied(field, *attributes):
+    return {f"{field}.{attribute}": _Applied() for attribute in attributes}
+
+
+#: {kind of change: Setting}. ``read(described)`` returns the value, ``write(value)`` the value in the description.
 SETTINGS = {
-    **{name: _plain(name) for name in _PLAIN},
-    "description": Setting(read=lambda described: described.get("description", ""), write=lambda text: text),
-    "native": Setting(read=lambda described: dict(described.get("native") or {}), write=lambda native: native),
-    "tags": Setting(read=lambda described: tuple(described.get("tags") or ()), write=lambda tags: list(tags or ())),
-    "fleet": Setting(read=lambda described: described.get("fleet", ""), write=lambda fleet: fleet or None),
-    "memory": Setting(read=_read_memory, write=lambda size: size // MIB if size else None),
-    "disks": Setting(read=read_disks, write=write_disks),
-    "networks": Setting(read=read_networks, write=write_networks),
+    "provider": _plain(
+        "provider",
+        cost=_at_creation,
+        choices=PROVIDERS,
+        instead=f"Supported are {', '.join(PROVIDERS)}. {_OTHERS}",
+    ),
+    "box": _plain("box", cost=_at_creation),
+    "box_version": _plain("box_version", cost=_at_creation),
+    "box_url": _plain("box_url", cost=LIVE),
+    "box_checksum": _plain("box_checksum", cost=LIVE),
+    "os_type": _plain("os_type", cost=LIVE),
+    "hostname": _plain("hostname", cost=_as_applied, normalize=_hostname),
+    "cpus": _plain("cpus", cost=_as_applied),
+    "gui": _plain("gui", cost=_as_applied),
+    "linked_clone": _plain("linked_clone", cost=_at_creation),
+    "description": Setting(cost=LIVE, read=lambda described: described.get("description", ""), write=lambda text: text),
+    "native": Setting(
+        cost=_of_native, read=lambda described: dict(described.get("native") or {}), write=lambda native: native
+    ),
+    "tags": Setting(
+        cost=LIVE, read=lambda described: tuple(described.get("tags") or ()), write=lambda tags: list(tags or ())
+    ),
+    "fleet": Setting(cost=LIVE, read=lambda described: described.get("fleet", ""), write=lambda fleet: fleet or None),
+    "memory": _Applied(
+        minimum=16 * MIB, whole=MIB, read=_read_memory, write=lambda size: size // MIB if size else None
+    ),
+    "disks": Setting(read=read_disks, write=write_disks, normalize=check_slots),
+    "disks.add": _Applied(),
+    "disks.size": _Applied(minimum=GIB, whole=MIB, instead=_UNSIZED, free_before_creation=True),
+    "networks": Setting(read=read_networks, write=write_networks, normalize=normalized_networks),
+    "networks.type": _Applied(choices=("nat", "hostonly", "bridged"), instead="Set it through native, as vm.network."),
+    **_applied("networks", "add", "remove", "source", "mac", "address"),
     "port_forwards": _by_name("port_forwards"),
-    "shared_folders": _by_name("shared_folders"),
-    "provisioners": Setting(read=read_provisioners, write=lambda entries: list(entries or ())),
+    **_applied("port_forwards", "add", "remove", "protocol", "host_address", "host_port", "guest_port"),
+    "shared_folders": _by_name("shared_folders", normalize=normalized_folders),
+    **_applied("shared_folders", "add", "remove", "host_path", "guest_path", "read_only", "type"),
+    "provisioners": Setting(
+        cost=_of_provisioners,
+        read=read_provisioners,
+        write=lambda entries: list(entries or ()),
+        normalize=normalized_provisioners,
+    ),
+    # The project's, not in the description of a VM.
+    "environment": Setting(cost=LIVE, normalize=lambda vm, values: checked_variables(vm, "environment", values)),
 }
 
 
 def description_of(name, config):
     """A VM's description from its settings."""
-    described = {_KEYS.get(field, field): setting.write(config.get(field)) for field, setting in SETTINGS.items()}
-    return {"name": name, **{key: value for key, value in described.items() if value not in (None, [], {})}}
+    written = {kind: row.write(config.get(kind)) for kind, row in SETTINGS.items() if row.write}
+    described = {_KEYS.get(kind, kind): value for kind, value in written.items() if value not in (None, [], {})}
+    return {"name": name, **described}
 
 
 def config_of(described, environment=EMPTY):

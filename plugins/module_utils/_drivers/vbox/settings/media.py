@@ -104,7 +104,7 @@ def _cost_of_medium(vm, change):
     return POWER_OFF if vm.config.get("iso") is None else while_on(vm, change)
 
 
-def cost_of_adding_disk(known, vm, change):
+def _cost_of_adding_disk(known, vm, change):
     """A disk can be added to the SATA controller of a running VM, if it has one."""
     bus = known.controllers.get(vm.id, {}).get(parse_slot(change.key)[0])
     return while_on(vm, change) if bus == "sata" else POWER_OFF
@@ -113,7 +113,7 @@ def cost_of_adding_disk(known, vm, change):
 MEDIA = {
     "iso": Setting(cost=_cost_of_medium, read=_iso, normalize=lambda vm, path, known: plain_path(path)),
     "disks": Setting(read=disks_of, normalize=_normalized),
-    "disks.add": Setting(),  # traits.py adds its cost, which depends on the controllers of the VM.
+    "disks.add": Setting(cost_with=_cost_of_adding_disk),
     "disks.remove": Setting(cost=POWER_OFF),
     "disks.size": Setting(cost=POWER_OFF, whole=MIB),
     "disks.format": Setting(cost=NEVER, choices=tuple(FORMATS), instead=_DETACH),

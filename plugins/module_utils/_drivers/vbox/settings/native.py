@@ -79,7 +79,7 @@ def _checked(vm, key):
     if name not in NATIVE_NAMES and not _OF_NIC.fullmatch(name):
         raise Refused(
             f"{vm.name}: native: '{key}' is not an option of modifyvm, or its value cannot be read back.",
-            "Set it with VBoxManage modifyvm in a task of its own; this module would report a change on every run.",
+            "Set it with VBoxManage modifyvm in a separate task; this module would report a change on every run.",
         )
     return name
 

@@ -228,9 +228,7 @@ class HostPorts:
                 if port not in taken and net.is_free(rule.host_address, port, rule.protocol):
                     self._chosen[own] = port
                     return port
-        raise Refused(
-            f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no free host port was found.", "Set host_port."
-        )
+        raise Refused(f"{vbox_vm.values['name']}: port_forwards.{rule.name}: no host port is free.", "Set host_port.")
 
 
 def forwards_of(vbox_vm, with_ssh=False):

@@ -10,8 +10,9 @@ import xml.etree.ElementTree as ET
 from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
-from ...._core.model import LIVE, NEVER, NEXT_BOOT, Field
+from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
 from ...._core.units import human_size
+from ...._kit.settings import Setting
 from ...._ports import files, writes
 from ..definition import file_of, file_or_device_of, find_or_add_child, source_of, target_of
 
@@ -72,14 +73,34 @@ def _target(vm, slot):
     return slot
 
 
-def cost_of_hot_plug(vm, change):
+def _cost_of_hot_plug(vm, change):
     return LIVE if bus_of(change.key, change.new or change.old) in _HOT_PLUGGABLE else NEXT_BOOT
 
 
-BUS = Field(
-    cost=NEVER,
-    instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
-)
+def _cost_of_iso(vm, change):
+    # If it is None, the VM has no optical drive, and drives cannot be added to a running VM.
+    return NEXT_BOOT if vm.config.get("iso") is None else LIVE
+
+
+def _cost_of_size(vm, change):
+    # The guest in the saved memory would continue with the old size.
+    return POWER_OFF if vm.power == SUSPENDED else LIVE
+
+
+_DETACH = "Detach it (state: absent) and attach another."
+DISKS = {
+    "disks": Setting(normalize=normalize_slots),
+    "disks.add": Setting(cost=_cost_of_hot_plug),
+    "disks.remove": Setting(cost=_cost_of_hot_plug),
+    "disks.size": Setting(cost=_cost_of_size),
+    "disks.format": Setting(cost=NEVER, choices=("qcow2", "raw"), instead=_DETACH),
+    "disks.source": Setting(cost=NEVER, instead=_DETACH),
+    "disks.bus": Setting(
+        cost=NEVER,
+        instead="SATA and SCSI disks share their slots: sata0 is sda. Use another slot, or detach the disk first.",
+    ),
+    "iso": Setting(cost=_cost_of_iso),
+}
 
 
 # Disks --------------------------------------------------------------------------------------------------------------

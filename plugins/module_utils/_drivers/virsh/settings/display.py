@@ -9,7 +9,8 @@ import os
 import xml.etree.ElementTree as ET
 
 from ...._core.errors import NotFound, Refused
-from ...._core.units import KIB
+from ...._core.units import KIB, MIB
+from ...._kit.settings import Setting
 from ...._ports import files
 
 #: This type only renders for another display, so it is not counted as a display.
@@ -137,3 +138,17 @@ def log_files(definition):
     logs = [log.get("file") for log in definition.devices.iter("log")]
     ports = [source.get("path") for source in definition.root.findall("devices/*[@type='file']/source")]
     return [path for path in (*logs, *ports) if path]
+
+
+#: The option ``display`` sets only a part of both elements; ``native`` can set the rest, such as an address.
+DISPLAY = {
+    "display": Setting(
+        read=read_display,
+        normalize=normalize_display,
+        write=write_display,
+        native=(r"devices/graphics(@type)?$", r"devices/video(/model@vram)?$"),
+    ),
+    "display.type": Setting(),
+    "display.video_memory": Setting(minimum=MIB),
+    "serial_log": Setting(read=read_serial_log, write=write_serial_log, native=(r"devices/serial/log\b",)),
+}

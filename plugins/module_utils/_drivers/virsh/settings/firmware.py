@@ -1,25 +1,17 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware, secure boot, TPM and boot order, and checks whether the host supports the requested hardware."""
+"""Firmware with secure boot, and the boot order."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
-from functools import partial
-from typing import Optional
 
-from ...._core.errors import CommandFailed, Refused, Unsupported
-from ...._core.planned import planned
-from ...._tools import virsh as tool
-from ...._tools import virsh_output as output
-from ..definition import ARCHITECTURE, machine_type
-from .display import MODELS_WITHOUT_MEMORY
-from .memory_cpus import check_nested
+from ...._core.errors import Refused
+from ...._kit.settings import Setting
 
-#: A change of one of these fields selects another firmware, and so another NVRAM file.
-FIRMWARE_FIELDS = frozenset({"firmware", "secure_boot"})
+#: First libvirt version that selects firmware by requested features.
+FIRMWARE_SINCE = (7, 2)
 
 
 def read_firmware(definition):
@@ -30,7 +22,7 @@ def read_firmware(definition):
 def read_secure_boot(definition):
     """Whether the firmware starts only signed boot loaders; None if the definition does not say it.
 
-    This needed_checks both features: without enrolled keys, firmware with secure boot checks no signatures.
+    This needs both features: without enrolled keys, firmware with secure boot checks no signatures.
     """
     if read_firmware(definition) == "bios":
         return False
@@ -116,19 +108,6 @@ def normalize_firmware(vm, config):
     return dict(config)
 
 
-def read_tpm(definition):
-    return definition.root.find("devices/tpm") is not None
-
-
-def write_tpm(definition, change):
-    for tpm in definition.root.findall("devices/tpm"):
-        definition.devices.remove(tpm)
-    if change.new:
-        is_pc = definition.native("os/type@arch") in ("x86_64", "i686")
-        tpm = ET.SubElement(definition.devices, "tpm", {"model": "tpm-crb"} if is_pc else {})
-        ET.SubElement(tpm, "backend", {"type": "emulator", "version": "2.0"})
-
-
 #: libvirt's boot devices by the choices of ``boot_order``, and the reverse.
 _BOOT_DEVICES = {"disk": "hd", "cdrom": "cdrom", "network": "network"}
 _BOOT_CHOICES = {device: choice for choice, device in _BOOT_DEVICES.items()}
@@ -160,136 +139,17 @@ def write_boot_order(definition, change):
         ET.SubElement(definition.root.find("os"), "boot", {"dev": _BOOT_DEVICES[kind]})
 
 
-#: First libvirt version that can reset the NVRAM.
-_RESET_SINCE = (8, 1)
-_OVMF = "ovmf (Debian, Ubuntu), edk2-ovmf (Fedora, RHEL) or qemu-ovmf-x86_64 (SUSE)"
-
-
-@dataclass(frozen=True)
-class _Hardware:
-    """What determines the available hardware of a VM: virtualization type, architecture and machine type."""
-
-    name: str
-    virt_type: str
-    architecture: str
-    model: str
-    video: Optional[str] = None
-
-
-def check_hardware(driver, plan):
-    """Raise Refused or Unsupported if the host does not support hardware that the plan adds."""
-    for one in planned(plan):
-        if one.step.verb == "create":
-            config = one.step.arguments["config"]
-            _check_requested(driver, one.changes, partial(_new_hardware, driver, plan.after.name, config))
-        elif one.step.verb == "configure":
-            _check_requested(driver, one.changes, partial(_existing_hardware, driver, one.vm, plan.after.name))
-        elif one.step.arguments.get("reset_nvram"):
-            _check_reset(driver, plan)
-
-
-def _new_hardware(driver, name, config):
-    return _Hardware(name, driver.virt_type_for_new_vm(), ARCHITECTURE, machine_type(config))
-
-
-def _existing_hardware(driver, vm, name):
-    """The hardware of ``vm``, which a clone of it will have too; ``name`` is for errors."""
-    definition = driver.definition(vm.id)
-    return _Hardware(
-        name=name,
-        virt_type=definition.root.get("type"),
-        architecture=definition.native("os/type@arch"),
-        model=definition.native("os/type@machine"),
-        video=definition.native("devices/video[1]/model@type"),
-    )
-
-
-def _check_requested(driver, changes, read_hardware):
-    """Check changes of hardware. ``read_hardware()`` returns a _Hardware; it is called only if it is needed."""
-    requested = {change.kind: change.new for change in changes}
-    needed_checks = {kind: check for kind, check in _CHECKS.items() if requested.get(kind) not in _SUPPORTED_EVERYWHERE}
-    nested = requested.get("nested_virtualization")
-    if not needed_checks and nested is None and "display.video_memory" not in requested:
-        return
-    machine = read_hardware()
-    if nested is not None:
-        check_nested(machine.name, machine.virt_type, nested)
-    if "display.video_memory" in requested and machine.video in MODELS_WITHOUT_MEMORY:
-        raise Refused(
-            f"{machine.name}: display.video_memory is not supported by the video model '{machine.video}'.",
-            "Set the model to vga first (native: devices/video/model@type).",
-        )
-    host = _capabilities(driver, machine) if needed_checks else None
-    if host is None:
-        return
-    for kind, check in needed_checks.items():
-        check(machine, host, requested[kind])
-
-
-def _capabilities(driver, machine):
-    """What QEMU supports for such a VM according to libvirt; None if the connection cannot report it."""
-    options = ("--virttype", machine.virt_type, "--arch", machine.architecture, "--machine", machine.model)
-    try:
-        return output.domain_capabilities(driver.virsh.run("domcapabilities", *options))
-    except CommandFailed as error:
-        if tool.is_unsupported(error.stderr):
-            return None
-        raise
-
-
-def _check_firmware(machine, host, wanted):
-    if "efi" not in host.firmwares:
-        raise Unsupported(
-            f"{machine.name}: firmware: the hypervisor has no UEFI firmware for the machine type {machine.model}.",
-            f"Install {_OVMF} on the hypervisor.",
-        )
-
-
-def _check_secure_boot(machine, host, wanted):
-    if not host.secure_boot:
-        raise Unsupported(
-            f"{machine.name}: secure_boot: the hypervisor has no UEFI firmware with Secure Boot for the machine type"
-            f" {machine.model}.",
-            f"Use the machine type q35 (native: os/type@machine), and install {_OVMF} on the hypervisor.",
-        )
-
-
-def _check_tpm(machine, host, wanted):
-    if "emulator" not in host.tpm_backends:
-        raise Unsupported(
-            f"{machine.name}: tpm: the hypervisor has no TPM emulator.",
-            "Install swtpm and swtpm-tools on the hypervisor.",
-        )
-
-
-def _check_display(machine, host, wanted):
-    if wanted not in host.displays:
-        known = ", ".join(kind for kind in ("vnc", "spice") if kind in host.displays) or "none"
-        raise Unsupported(
-            f"{machine.name}: display.type: QEMU on the hypervisor does not support {wanted}.", f"Supported: {known}."
-        )
-
-
-#: Values that every host supports.
-_SUPPORTED_EVERYWHERE = (None, False, "bios", "none")
-#: Checks of the host by kind of change: functions of (_Hardware, DomainCapabilities, requested value).
-_CHECKS = {
-    "firmware": _check_firmware,
-    "secure_boot": _check_secure_boot,
-    "tpm": _check_tpm,
-    "display.type": _check_display,
+#: A change of one of these settings selects another firmware, and so another NVRAM file.
+FIRMWARE = {
+    "firmware": Setting(read=read_firmware, write=write_firmware, native=(r"os@firmware$",), since=FIRMWARE_SINCE),
+    "secure_boot": Setting(
+        read=read_secure_boot, write=write_secure_boot, native=(r"os/firmware\b",), since=FIRMWARE_SINCE
+    ),
 }
-
-
-def _check_reset(driver, plan):
-    name = plan.before.name
-    if output.version_numbers(driver.library) < _RESET_SINCE:
-        raise Unsupported(
-            f"{name}: reset_nvram requires libvirt {'.'.join(map(str, _RESET_SINCE))} or later, and this is"
-            f" {driver.library}.",
-            "Update libvirt, or omit reset_nvram.",
-        )
-    if plan.after.config.get("firmware") != "uefi":
-        raise Refused(
-            f"{name}: reset_nvram: the VM has no NVRAM, because its firmware is not UEFI.", "Omit reset_nvram."
-        )
+BOOT_ORDER = {
+    "boot_order": Setting(
+        read=read_boot_order,
+        write=write_boot_order,
+        native=(r"os/boot(?![\w])", r"devices/[\w-]+/boot(?![\w])"),
+    )
+}

@@ -12,36 +12,34 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from ...._core.errors import Refused
-from ...._core.model import LIVE, NEXT_BOOT, Field
+from ...._core.model import LIVE, NEXT_BOOT
 from ...._core.units import GIB, KIB, MIB, human_size
+from ...._kit.settings import Setting
 from ...._ports import files
 
 #: {option: option for its maximum}, and the reverse.
 _MAXIMUM_OF = {"cpus": "max_cpus", "memory": "max_memory"}
 _VALUE_OF = {maximum: value for value, maximum in _MAXIMUM_OF.items()}
-#: Defaults of a new VM.
-MEMORY_CPUS_DEFAULTS = {"cpus": 2, "memory": 2 * GIB}
-
 
 # Normalizing --------------------------------------------------------------------------------------------------------
 
 
+def _in_kib(vm, size):
+    """Memory in bytes, rounded up to KiB, as libvirt stores it."""
+    return -(-size // KIB) * KIB
+
+
 def normalize_maxima(vm, config):
-    """``config`` with memory in whole KiB as libvirt stores it, and each maximum None if it equals the value."""
-    normalized = {name: _in_kib(name, value) for name, value in config.items()}
+    """``config`` with each maximum None if it equals the value."""
+    normalized = dict(config)
     for name, maximum in _MAXIMUM_OF.items():
-        value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS_DEFAULTS[name]
+        value = normalized.get(name) or vm.config.get(name) or MEMORY_CPUS[name].default
         requested, present = normalized.get(maximum), vm.config.get(maximum)
         if requested is not None and requested < value:
             raise _maximum_too_low(vm, name, requested, value)
         if requested == value or (requested is None and present is not None and value >= present):
             normalized[maximum] = None
     return normalized
-
-
-def _in_kib(name, value):
-    """The value in bytes, rounded up to KiB, for memory; other values are unchanged."""
-    return -(-value // KIB) * KIB if name in ("memory", "max_memory") else value
 
 
 def _maximum_too_low(vm, name, requested, value):
@@ -82,14 +80,6 @@ def _running_maximum(vm, name):
     """The maximum with which the VM runs, or None if it does not run."""
     running = vm.active or {}
     return running.get(_MAXIMUM_OF[name]) or running.get(name)
-
-
-MEMORY_CPUS_FIELDS = {
-    "cpus": Field(cost=_cost_of_value, minimum=1),
-    "memory": Field(cost=_cost_of_value, minimum=MIB),
-    "max_cpus": Field(cost=_cost_of_maximum),
-    "max_memory": Field(cost=_cost_of_maximum),
-}
 
 
 # Reading ------------------------------------------------------------------------------------------------------------
@@ -222,6 +212,34 @@ def write_live_memory(driver, vm, running, change):
     driver.virsh.run("setmem", vm.id, f"{change.new // KIB}KiB", "--live")
 
 
+#: A maximum comes after the value that it limits.
+MEMORY_CPUS = {
+    "cpus": Setting(
+        cost=_cost_of_value,
+        minimum=1,
+        default=2,
+        read=lambda definition: definition.cpus,
+        write=write_cpus,
+        write_live=write_live_cpus,
+        native=(r"vcpu(?![\w])",),
+    ),
+    "memory": Setting(
+        cost=_cost_of_value,
+        minimum=MIB,
+        default=2 * GIB,
+        read=lambda definition: definition.memory,
+        normalize=_in_kib,
+        write=write_memory,
+        write_live=write_live_memory,
+        native=(r"(memory|currentMemory)(?![\w])",),
+    ),
+    "max_cpus": Setting(cost=_cost_of_maximum, read=read_max_cpus, write=write_max_cpus),
+    "max_memory": Setting(cost=_cost_of_maximum, read=read_max_memory, normalize=_in_kib, write=write_max_memory),
+}
+
+
+# Nested virtualization ------------------------------------------------------------------------------------------------
+
 #: The CPU feature for virtualization, by kernel module of KVM.
 _FEATURES = {"kvm_amd": "svm", "kvm_intel": "vmx"}
 _MODULES = "/sys/module"
@@ -257,7 +275,7 @@ def _module():
     return next((module for module in _FEATURES if files.exists(f"{_MODULES}/{module}")), None)
 
 
-def check_nested(name, virt_type, wanted):
+def check_nested(name, virt_type, requested):
     """Reject nested virtualization if the VM's type or the host's kernel does not support it."""
     if virt_type != "kvm":
         raise Refused(
@@ -271,8 +289,15 @@ def check_nested(name, virt_type, wanted):
             " host.",
             "Omit the option.",
         )
-    if wanted and files.read(f"{_MODULES}/{module}/parameters/nested").strip() not in (b"1", b"Y"):
+    if requested and files.read(f"{_MODULES}/{module}/parameters/nested").strip() not in (b"1", b"Y"):
         raise Refused(
             f"{name}: nested_virtualization is disabled in the kernel module {module} of this host.",
             f"Write 'options {module} nested=1' to a file in /etc/modprobe.d, and reload the module.",
         )
+
+
+NESTED = {
+    "nested_virtualization": Setting(
+        read=read_nested, write=write_nested, native=(r"cpu/feature\[@name=.(svm|vmx).\]",)
+    )
+}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ...._core.errors import Refused
+from ...._kit.settings import Setting
 
 #: Names of QEMU's versioned machine types without the version, by their alias.
 _VERSIONED_MACHINE_TYPES = {
@@ -19,37 +20,22 @@ _VERSIONED_MACHINE_TYPES = {
 }
 _CONDITION = r"(\[[^\]]+\])?"
 _NATIVE_PATH = re.compile(rf"([\w:.-]+{_CONDITION}(/[\w:.-]+{_CONDITION})*)?(@[\w:.-]+)?")
-#: (pattern for the beginning of a path without conditions, option that sets it). If the option sets only a part of an
-#: element, native can still set the rest (the model of a TPM, the address that a display listens on).
-_SET_BY_OPTIONS = (
-    (r"name\b", "name"),
-    (r"uuid\b", "id"),
-    (r"(memory|currentMemory)(?![\w])", "memory"),
-    (r"vcpu(?![\w])", "cpus"),
-    (r"description\b", "description"),
-    (r"metadata\b", "tags"),
-    (r"os@firmware$", "firmware"),
-    (r"os/firmware\b", "secure_boot"),
-    (r"os/boot(?![\w])", "boot_order"),
-    (r"devices/[\w-]+/boot(?![\w])", "boot_order"),
-    (r"devices/tpm$", "tpm"),
-    (r"devices/graphics(@type)?$", "display"),
-    (r"devices/video(/model@vram)?$", "display"),
-    (r"devices/serial/log\b", "serial_log"),
-)
-#: CPU features set by the option nested_virtualization, with the condition that selects the feature.
-_NESTED = re.compile(r"cpu/feature\[@name=.(svm|vmx).\]")
+#: Patterns like those of the settings, for what is no setting of a VM.
+_NO_SETTINGS = {r"name\b": "name", r"uuid\b": "id", r"metadata\b": "tags"}
 #: Paths that libvirt sets itself if the firmware is selected by the option firmware.
 _FIRMWARE_FILES = re.compile(r"os/(loader|nvram)(?![\w])")
 
 
 def same_native(found, requested):
-    """Whether two values are equal. libvirt stores machine types with a version: pc-q35-7.2 for the requested q35."""
+    """Whether two values are equal. libvirt stores machine types with a version: pc-q35-7.2 for the requested q35.
+
+    Distributions have versions of their own, such as pc-q35-rhel9.4.0 and pc-q35-noble.
+    """
     found, requested = _text(found), _text(requested)
     if found == requested:
         return True
     versioned = _VERSIONED_MACHINE_TYPES.get(requested)
-    return versioned is not None and bool(re.fullmatch(rf"{versioned}-\d[\w.]*", found))
+    return versioned is not None and bool(re.fullmatch(rf"{versioned}-[\w.-]+", found))
 
 
 def _text(value):
@@ -58,10 +44,13 @@ def _text(value):
     return "" if value is None else str(value)
 
 
-def check_native(vm, config):
-    """Reject keys that are not paths, that contain a secret, or that belong to an option."""
+def check_native(vm, config, options):
+    """Reject keys that are not paths, that contain a secret, or that belong to an option.
+
+    ``options`` is {pattern for the beginning of a path: option that sets it}, for paths with and without conditions.
+    """
     for key, value in (config.get("native") or {}).items():
-        option = _option_for(key)
+        option = _option_for(key, {**_NO_SETTINGS, **options})
         if option:
             raise Refused(
                 f"{vm.name}: native: '{key}' cannot be set through native.", f"Use the option {option} instead."
@@ -87,9 +76,12 @@ def check_native(vm, config):
             )
 
 
-def _option_for(key):
+def _option_for(key, options):
     """The option that sets the value at the path ``key``, or None."""
-    if _NESTED.match(key):
-        return "nested_virtualization"
-    plain = re.sub(r"\[[^\]]*\]", "", key)
-    return next((option for pattern, option in _SET_BY_OPTIONS if re.match(pattern, plain)), None)
+    paths = (key, re.sub(r"\[[^\]]*\]", "", key))
+    return next((option for pattern, option in options.items() if any(re.match(pattern, path) for path in paths)), None)
+
+
+NATIVE = {
+    "native": Setting(same=same_native, write=lambda definition, change: definition.set_native(change.key, change.new))
+}

@@ -13,7 +13,8 @@ import os
 import xml.etree.ElementTree as ET
 
 from ...._core.errors import CommandFailed, NotFound, Refused
-from ...._core.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED, Field
+from ...._core.model import LIVE, NEXT_BOOT, PAUSED, STOPPED, SUSPENDED
+from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output
 from ..definition import find_or_add_child, source_of
@@ -226,15 +227,6 @@ def _same_nics_up_to(position, stored, running):
     return stored[: position + 1] == running[: position + 1]
 
 
-NETWORK_FIELDS = {
-    "networks.add": Field(cost=_cost_of_adding),
-    "networks.remove": Field(cost=_cost_of_removing),
-    "networks.source": Field(cost=_cost_of_moving),
-    "networks.mac": Field(),
-    "networks.model": Field(),
-}
-
-
 # Changes ------------------------------------------------------------------------------------------------------------
 
 
@@ -314,24 +306,28 @@ def _run_on_nic(driver, command, vm, nic, tolerated_errors):
 DEFAULT_NETWORK = "default"
 
 
-def normalize_nic(vm, position, entry):
+def _normalized(vm, nics):
+    return {place: nic if nic is None else _normalized_nic(vm, place, nic) for place, nic in nics.items()}
+
+
+def _normalized_nic(vm, position, entry):
     """An entry of ``networks`` with the types that libvirt has (nat and internal become network) and its defaults."""
     kind = entry.get("type")
     existing = (vm.config.get("networks") or {}).get(position)
-    adjusted = dict(entry)
+    normalized = dict(entry)
     if kind == "user" and entry.get("source"):
         raise Refused(f"{vm.name}: networks: source is not supported for a NIC of type user.", "Omit source.")
     if kind == "nat":
-        adjusted["source"] = entry.get("source", DEFAULT_NETWORK)
+        normalized["source"] = entry.get("source", DEFAULT_NETWORK)
     if kind in ("nat", "internal"):
-        adjusted["type"] = "network"
+        normalized["type"] = "network"
     if kind in _NEED_SOURCE and not entry.get("source") and (existing or {}).get("type") != kind:
         raise Refused(f"{vm.name}: networks: source is required for a NIC of type {kind}.", _NEED_SOURCE[kind])
     if existing is None:
-        adjusted.setdefault("type", "network")
-        if adjusted["type"] == "network":
-            adjusted.setdefault("source", DEFAULT_NETWORK)
-    return adjusted
+        normalized.setdefault("type", "network")
+        if normalized["type"] == "network":
+            normalized.setdefault("source", DEFAULT_NETWORK)
+    return normalized
 
 
 #: {type that needs a source: remedy}.
@@ -339,4 +335,17 @@ _NEED_SOURCE = {
     "internal": "Set source to an isolated network (virsh net-list --all).",
     "network": "Set source to a network (virsh net-list --all), or use type nat.",
     "bridged": "Set source to a bridge or an interface of the host.",
+}
+
+
+NICS = {
+    "networks": Setting(read=read_networks, normalize=_normalized),
+    "networks.add": Setting(cost=_cost_of_adding),
+    "networks.remove": Setting(cost=_cost_of_removing),
+    "networks.type": Setting(
+        choices=("network", "bridged", "user"), instead="Use nat, network, internal, bridged or user."
+    ),
+    "networks.source": Setting(cost=_cost_of_moving),
+    "networks.mac": Setting(),
+    "networks.model": Setting(),
 }

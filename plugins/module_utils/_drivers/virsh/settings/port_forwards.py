@@ -13,10 +13,9 @@ import json
 import xml.etree.ElementTree as ET
 
 from ...._core.errors import Refused
-from ...._core.model import Field
 from ...._core.simulate import changed_config
 from ...._kit.forwards import check_host_ports
-from ...._tools.virsh_output import version_numbers
+from ...._kit.settings import Setting
 
 #: libvirt 9.0 supports passt too, but not with SELinux or AppArmor, nor in every build (Debian's rejects it).
 _SINCE = (9, 2)
@@ -27,36 +26,13 @@ _INSTALL = "Install passt on the hypervisor; it is required for port_forwards."
 INSTEAD_OF_FORWARDS = (
     "Connect to the guest by its address on its network; port_forwards requires passt and libvirt 9.2 or later."
 )
-_FIELDS = {
-    "port_forwards.add": Field(),
-    "port_forwards.remove": Field(),
-    "port_forwards.protocol": Field(),
-    "port_forwards.host_address": Field(),
-    "port_forwards.host_port": Field(),
-    "port_forwards.guest_port": Field(),
-}
-
-
-def forwarding_fields(hypervisor, version):
-    """The fields of port forwards; none if this libvirt does not support them."""
-    return _FIELDS if hypervisor == "QEMU" and version_numbers(version) >= _SINCE else {}
 
 
 # Checking -----------------------------------------------------------------------------------------------------------
 
 
-def with_forward_checks(normalize):
-    """``normalize`` with an additional check that rejects incomplete port forwards."""
-
-    def adjust_and_check(vm, config):
-        adjusted = normalize(vm, config)
-        _check_forwards(vm, adjusted)
-        return adjusted
-
-    return adjust_and_check
-
-
-def _check_forwards(vm, config):
+def check_forwards(vm, config):
+    """Reject incomplete port forwards, and any without a NIC that can have them."""
     requested = {name: entry for name, entry in (config.get("port_forwards") or {}).items() if entry is not None}
     check_host_ports(vm, requested)
     if requested and "user" not in _nic_types(vm, config.get("networks") or {}):
@@ -169,3 +145,19 @@ def _store_names(definition, names):
         ET.register_namespace("polyvirt-forwards", _NAMESPACE)
         element = ET.SubElement(metadata, _NAMES)
     element.text = json.dumps(names, sort_keys=True)
+
+
+FORWARDS = {
+    "port_forwards": Setting(read=read_forwards, write=write_forward),
+    **dict.fromkeys(
+        (
+            "port_forwards.add",
+            "port_forwards.remove",
+            "port_forwards.protocol",
+            "port_forwards.host_address",
+            "port_forwards.host_port",
+            "port_forwards.guest_port",
+        ),
+        Setting(since=_SINCE),
+    ),
+}

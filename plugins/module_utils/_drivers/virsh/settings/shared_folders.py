@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 from ...._core.errors import NotFound, PolyvirtError, Refused, Unsupported
-from ...._core.model import Field
+from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output
 from ..definition import Definition
@@ -30,14 +30,6 @@ _SESSION_SINCE = (10, 0)
 _SAVED_SINCE = (10, 0)
 #: Longest tag of QEMU's 9p; virtiofs allows a little more.
 _LONGEST_TAG = 31
-SHARED_FOLDER_FIELDS = {
-    "shared_folders.add": Field(),
-    "shared_folders.remove": Field(),
-    "shared_folders.host_path": Field(
-        same=lambda found, requested: os.path.normpath(found) == os.path.normpath(requested)
-    ),
-    "shared_folders.read_only": Field(),
-}
 
 
 # Reading ------------------------------------------------------------------------------------------------------------
@@ -72,13 +64,14 @@ def _driver_of(element):
 # Checking -----------------------------------------------------------------------------------------------------------
 
 
-def check_share_names(vm, shares):
+def _normalized(vm, shares):
     for name in shares:
         if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_TAG:
             raise Refused(
                 f"{vm.name}: shared_folders: '{name}' is not a valid mount tag.",
                 f"Use a name of at most {_LONGEST_TAG} bytes.",
             )
+    return shares
 
 
 def check_shares(driver, plan):
@@ -253,3 +246,14 @@ def _share_memory(definition):
         ET.SubElement(backing, "source", {"type": "memfd"})
     if backing.find("access") is None:
         ET.SubElement(backing, "access", {"mode": "shared"})
+
+
+SHARES = {
+    "shared_folders": Setting(read=read_shares, normalize=_normalized, write=write_share, on_host=with_share_driver),
+    "shared_folders.add": Setting(),
+    "shared_folders.remove": Setting(),
+    "shared_folders.host_path": Setting(
+        same=lambda found, requested: os.path.normpath(found) == os.path.normpath(requested)
+    ),
+    "shared_folders.read_only": Setting(),
+}

@@ -9,7 +9,7 @@ import os
 
 from ...._core.errors import NotFound, Refused
 from ...._core.planned import deleted_files
-from ...._core.units import MIB, human_size
+from ...._core.units import human_size
 from ...._ports import files
 from ...._tools import disk_header
 from ..observe import bases_of
@@ -98,9 +98,6 @@ def _check_new_files(driver, found, name, one, deleted):
             raise Refused(f"{name}: {path} already exists.", "Move it, or attach it with disks[].source.")
     if paths:
         _check_folder(name, driver.options["storage_path"])
-    for slot, _path, entry in new_disks(driver, one.vm, one.step):
-        if entry.get("size") and entry["size"] % MIB:
-            raise Refused(f"{name}: disks.{slot}.size: it is not a whole number of MiB.", "Round it to whole MiB.")
 
 
 def _check_folder(name, folder):
@@ -125,8 +122,6 @@ def _check_growth(plan, vm, change):
             f"{vm.name}: {change.path}: the disk is linked to {linked[0]}, and vmctl cannot enlarge such a disk.",
             "Omit the size, or create the VM without linked: true.",
         )
-    if change.new % MIB:
-        raise Refused(f"{vm.name}: {change.path}: it is not a whole number of MiB.", "Round it to whole MiB.")
     if path and files.is_file(path) and disk_header.is_qcow(path):
         _check_space_of_copy(vm.name, change.path, os.path.realpath(path))
 

@@ -121,7 +121,7 @@ def test_unfinished_vm_from_another_source_is_not_completed(begun, requested):
     world = worlds.with_cases()
     with pytest.raises(Killed):
         do(world, api=KilledBeforeFinish(world), name="web3", **begun)
-    rejected(world, "web3", "102", "from something else", "state: absent", name="web3", **requested)
+    rejected(world, "web3", "102", "from another source", "state: absent", name="web3", **requested)
     assert do(world, name="web3", state="absent").changed
     assert not do(world, name="web3", **requested).failed
 

@@ -13,7 +13,7 @@ from unittest import mock
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Timeout, Unavailable
 from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests, snapshot_requests
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, reader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import driver, observe
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import together
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_snapshots, report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
@@ -132,7 +132,7 @@ class World:
             self.port.programs["VBoxManage"] = self.vagrant.run
 
     def driver(self, **params):
-        with mock.patch.object(reader, "Commands", lambda _ceiling: self.port):
+        with mock.patch.object(observe, "Commands", lambda _ceiling: self.port):
             return driver.make_driver({"project_dir": str(self.project), **params})
 
     def run(self, name="web", about="vm", check=False, **options):
@@ -158,7 +158,7 @@ class World:
         assert validated.error_messages == []
         self.port.calls = []
         with (
-            mock.patch.object(reader, "Commands", lambda _ceiling: self.port),
+            mock.patch.object(observe, "Commands", lambda _ceiling: self.port),
             mock.patch.object(together, "Clock", lambda: self.clock),
         ):
             done = module.result(validated.validated_parameters, SimpleNamespace(check_mode=check))

@@ -61,14 +61,6 @@ def test_unsupported_option_fails_before_anything_is_written(world, check, optio
     assert world.files() == {}
 
 
-def test_syntax_error_of_native_fails_before_anything_is_written(world):
-    world.port.programs["ruby"] = lambda argv, environment: (1, "", "-:9: syntax error\n")
-    assert world.create().error.startswith("web: Ruby rejects the Vagrantfile that would be written: -:9: syntax error")
-    assert world.files() == {}
-    world.port.programs["ruby"] = lambda argv, environment: (0, "Syntax OK\n", "")
-    assert world.create().vm["changed"]
-
-
 def test_two_entries_that_vagrant_would_merge_are_rejected(world):
     scripts = [{"name": "a", "inline": "true"}, {"name": "a", "inline": "false"}]
     folders = [{"name": one, "host_path": str(world.project), "guest_path": "/srv"} for one in ("a", "b")]

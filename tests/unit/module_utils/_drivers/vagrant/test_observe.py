@@ -10,7 +10,7 @@ import json
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import pending
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Target
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import reader
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant import observe as observing
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.in_libvirt import InLibvirt
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.project import ssh_record
@@ -169,7 +169,7 @@ def test_libvirt_vms_are_read_at_their_connection(tmp_path, monkeypatch, native,
             error = "failed to get domain 'x'" if self.uri == "unknown" else None
             return [Answer("running (booted)\n" if command[0] == "domstate" else "", error) for command in requests]
 
-    monkeypatch.setattr(reader, "Virsh", Virsh)
+    monkeypatch.setattr(observing, "Virsh", Virsh)
     world = World(tmp_path, "libvirt")
     world.port.programs["virsh"] = None
     world.variables.update(variables)
@@ -205,4 +205,4 @@ def test_experimental_features_are_added_to_those_of_the_user(world, user_featur
     world.create(state="started")
     lines = (world.vagrant.folder / "known" / "calls").read_text(encoding="utf-8").splitlines()
     found = {json.loads(line)["environment"]["VAGRANT_EXPERIMENTAL"] for line in lines}
-    assert found == {passed.format(reader.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}
+    assert found == {passed.format(observing.EXPERIMENTS["VAGRANT_EXPERIMENTAL"])}

@@ -72,8 +72,8 @@ def test_power_state_after_a_restore_depends_on_the_provider(provider, restored_
 @pytest.mark.parametrize(
     ("config", "texts"),
     [
-        ({"memory": (1 << 30) + 1}, ("memory", "MiB")),
-        ({"disks": {"primary": {"size": (1 << 30) + 1}}}, ("disks", "MiB")),
+        ({"memory": (1 << 30) + 1}, ("memory", "multiple of 1M")),
+        ({"disks": {"primary": {"size": (1 << 30) + 1}}}, ("disks", "multiple of 1M")),
         ({"disks": {"disk 1": {"size": 1 << 30}}}, ("disk 1", "primary", "native")),
         ({"networks": {"0": {"type": "hostonly"}}}, ("NIC 0", "hostonly", "nat")),
         ({"networks": {"0": {}, "1": {"type": "nat"}}}, ("NIC 1", "nat")),

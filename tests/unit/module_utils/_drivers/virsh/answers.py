@@ -12,7 +12,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition, target_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.remedies import remedy_for
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh_remedies import REMEDIES
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "virsh" / "9.0.0"
 UUID = "d7188e7f-d4e4-48f6-9735-fb974a8262cf"
@@ -65,7 +67,8 @@ class FakeVirsh:
             self.sent.append(stdin)
         answer = self._answer(words) if words in self.answers or _reads(words) else Answer("", None)
         if answer.error:
-            raise CommandFailed(("virsh", *words), 1, answer.error)
+            remedy = remedy_for(REMEDIES, answer.error)
+            raise CommandFailed(("virsh", *words), 1, answer.error, remedy=remedy)
         return answer.stdout
 
     def _answer(self, words):
@@ -127,7 +130,7 @@ def failed(text):
 
 
 def driver_of(virsh, folder, **options):
-    return VirshDriver(virsh, str(folder), Commands(), **options)
+    return VirshDriver(virsh, Commands(), {"storage_path": str(folder), **options})
 
 
 def chain(images, folder, *names):

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_tpm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import config_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.qemu_img import QemuImg
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import ConnectionLost
@@ -259,7 +259,7 @@ def test_new_vm_has_shared_folders_and_maxima(virsh, tmp_path):
     virsh.answers[("domcapabilities",)] = failed("not supported")
     config = {**CONFIG, "max_cpus": 4, "max_memory": 512 * MIB, "shared_folders": {"data": {"host_path": "/srv"}}}
     _create(driver(virsh, tmp_path), config, {})
-    found = read_settings(virsh.defined())
+    found = config_of(virsh.defined(), {})
     assert (found["cpus"], found["max_cpus"]) == (2, 4)
     assert (found["memory"], found["max_memory"]) == (256 * MIB, 512 * MIB)
     assert found["shared_folders"] == {"data": {"host_path": "/srv", "read_only": False}}

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Snapshot, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshot_checks import check_snapshot
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.checks import check_snapshot
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.snapshots import (
     leftovers,
     with_leftover_snapshots,

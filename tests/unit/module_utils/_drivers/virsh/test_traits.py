@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.differences import normalize
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     FAILED,
@@ -21,7 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.reader import is_local
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.observe import is_local
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 
@@ -100,7 +101,7 @@ def test_default_directory_of_a_connection(monkeypatch, uri, user, folder):
     monkeypatch.setattr("os.geteuid", lambda: user)
     virsh = FakeVirsh()
     virsh.uri = uri
-    assert VirshDriver(virsh, None, Commands()).storage.folder == folder
+    assert VirshDriver(virsh, Commands(), {}).storage.folder == folder
 
 
 FIRMWARE = {"firmware", "secure_boot"}
@@ -166,8 +167,8 @@ def test_unsupported_values_are_rejected(config, word):
 
 
 def test_empty_iso_without_drive_is_no_change():
-    assert TRAITS.normalize(Vm("a", config={"iso": None}), {"iso": ""}) == {}
-    assert TRAITS.normalize(Vm.absent("a"), {"iso": ""}) == {"iso": ""}
+    assert normalize(Vm("a", config={"iso": None}), {"iso": ""}, TRAITS) == {}
+    assert normalize(Vm.absent("a"), {"iso": ""}, TRAITS) == {"iso": ""}
 
 
 # Snapshots ------------------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_vm_of_this_collection_is_read_after_any_text(pieces):
 
 @pytest.mark.parametrize("text", [f"{BEGIN}\n", f"{END}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}\n{BEGIN}\n{END}\n"])
 def test_marked_lines_that_are_not_a_pair_are_an_error(text):
-    with pytest.raises(Refused, match="must both be there once"):
+    with pytest.raises(Refused, match="must both exist once"):
         split(text, "/etc/vm.conf")
 
 

@@ -146,7 +146,7 @@ def test_lines_that_are_not_in_force_are_applied_again(file, tmp_path):
 @pytest.mark.parametrize("text", [BEGIN, END, END + BEGIN, BEGIN + BEGIN + END], ids=["begin", "end", "order", "twice"])
 def test_damaged_marks_are_reported(file, text):
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(Refused, match="must both be there once"):
+    with pytest.raises(Refused, match="must both exist once"):
         edit(file, "x")
     assert file.read_text(encoding="utf-8") == text
 

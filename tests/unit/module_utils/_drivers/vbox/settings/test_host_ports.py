@@ -51,7 +51,7 @@ def test_two_vms_of_one_task_have_two_ports():
 def test_port_of_another_rule_is_not_chosen():
     last = max(ALL_PORTS)
     assert HostPorts().choose(_Vm("any"), RULE, ALL_PORTS - {last}) == last
-    with pytest.raises(Refused, match=r"web: port_forwards\.web: no free host port was found"):
+    with pytest.raises(Refused, match=r"web: port_forwards\.web: no host port is free"):
         HostPorts().choose(_Vm("any"), RULE, ALL_PORTS)
 
 

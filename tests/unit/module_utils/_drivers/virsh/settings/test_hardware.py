@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import check_hardware
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import check_hardware
 
 from unit.module_utils._drivers.virsh.answers import (
     UUID,

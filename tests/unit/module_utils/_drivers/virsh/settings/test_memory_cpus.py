@@ -10,13 +10,15 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings import memory_cpus
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS, read_settings
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.table import SETTINGS, config_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 
 from unit.module_utils._drivers.virsh.answers import UUID, machine_xml
 from unit.module_utils._drivers.virsh.test_configure import change, virsh_with, written
 from unit.module_utils._drivers.virsh.test_definition import edited
 
 MIB, GIB = 1 << 20, 1 << 30
+TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 ONE_OF_ONE = "<vcpu placement='static'>1<"
 FOUR = (ONE_OF_ONE, "<vcpu placement='static'>4<")
 TWO_OF_FOUR = (ONE_OF_ONE, "<vcpu placement='static' current='2'>4<")
@@ -59,15 +61,15 @@ def running(stored, active):
 def test_maximum_is_normalized_to_form_in_which_it_is_read(found, requested, normalized):
     if "refused" in normalized.values():
         with pytest.raises(Refused):
-            memory_cpus.normalize_maxima(off(**found), requested)
+            TRAITS.normalize(off(**found), requested)
     else:
-        assert memory_cpus.normalize_maxima(off(**found), requested) == normalized
+        assert TRAITS.normalize(off(**found), requested) == normalized
 
 
 def test_maximum_of_new_vm_is_compared_with_default_value():
-    assert memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
+    assert TRAITS.normalize(Vm.absent("web"), {"max_cpus": 4}) == {"max_cpus": 4}
     with pytest.raises(Refused, match="max_cpus: 1 is less than cpus, which is 2"):
-        memory_cpus.normalize_maxima(Vm.absent("web"), {"max_cpus": 1})
+        TRAITS.normalize(Vm.absent("web"), {"max_cpus": 1})
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_maximum_of_new_vm_is_compared_with_default_value():
 )
 def test_maximum_below_value_is_rejected(requested, error):
     with pytest.raises(Refused) as caught:
-        memory_cpus.normalize_maxima(off(cpus=2, memory=GIB), requested)
+        TRAITS.normalize(off(cpus=2, memory=GIB), requested)
     assert str(caught.value).startswith(error)
 
 
@@ -94,9 +96,9 @@ def test_maximum_below_value_is_rejected(requested, error):
 
 def costs(vm, **requested):
     """{field: cost} of all requested changes."""
-    normalized = memory_cpus.normalize_maxima(vm, requested)
+    normalized = TRAITS.normalize(vm, requested)
     changes = [Change(field, vm.config.get(field), new, beside=normalized) for field, new in normalized.items()]
-    return {one.field: memory_cpus.MEMORY_CPUS_FIELDS[one.field].cost_of(vm, one) for one in changes}
+    return {one.field: memory_cpus.MEMORY_CPUS[one.field].cost_of(vm, one) for one in changes}
 
 
 ROOM = {"cpus": 2, "max_cpus": 4, "memory": GIB, "max_memory": 4 * GIB}
@@ -148,7 +150,7 @@ def test_cost_for_stopped_vm():
 
 
 def read(*replacements):
-    found = read_settings(Definition(machine_xml(*replacements)))
+    found = config_of(Definition(machine_xml(*replacements)), {})
     return {name: found[name] for name in ("cpus", "max_cpus", "memory", "max_memory")}
 
 

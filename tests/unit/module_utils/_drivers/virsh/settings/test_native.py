@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import (
-    check_native,
-    same_native,
-)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.native import same_native
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+
+TRAITS = virsh_traits("QEMU", "9.0.0", local=True)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.setti
     [
         ("pc-q35-7.2", "q35", True),
         ("pc-q35-7.2", "pc-q35-7.2", True),
+        ("pc-q35-rhel9.4.0", "q35", True),
+        ("pc-q35-noble", "q35", True),
         ("pc-i440fx-7.2", "q35", False),
         ("pc-q35-7.2", "pc-q35-6.0", False),
         ("yes", True, True),
@@ -65,7 +67,7 @@ def test_equality_of_native_values(found, requested, same):
 )
 def test_path_of_an_option_is_rejected(key, option):
     with pytest.raises(Refused, match=f"a: native: .* Use the option {option}"):
-        check_native(Vm("a"), {"native": {key: "x"}})
+        TRAITS.normalize(Vm("a"), {"native": {key: "x"}})
 
 
 @pytest.mark.parametrize(
@@ -89,14 +91,14 @@ def test_path_of_an_option_is_rejected(key, option):
     ],
 )
 def test_path_without_option_is_accepted(key):
-    check_native(Vm("a"), {"native": {key: "x"}})
+    TRAITS.normalize(Vm("a"), {"native": {key: "x"}})
 
 
 @pytest.mark.parametrize("key", ["os/loader", "os/loader@type", "os/nvram@template"])
 @pytest.mark.parametrize("firmware", ["uefi", "bios"])
 def test_firmware_files_cannot_be_combined_with_option(key, firmware):
     with pytest.raises(Refused, match=f"a: native: '{key}' and the option firmware cannot be combined"):
-        check_native(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
+        TRAITS.normalize(Vm("a"), {"native": {key: "x"}, "firmware": firmware})
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,4 @@ def test_firmware_files_cannot_be_combined_with_option(key, firmware):
 )
 def test_unsupported_values_are_rejected(native, word):
     with pytest.raises(Refused, match=f"a: native: .*{word}"):
-        check_native(Vm("a"), {"native": native})
+        TRAITS.normalize(Vm("a"), {"native": native})

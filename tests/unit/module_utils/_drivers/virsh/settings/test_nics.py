@@ -45,7 +45,7 @@ def vm(stored, running, power="running"):
 
 def cost(machine, *words, **more):
     one = Change("networks", *words, **more)
-    return networks.NETWORK_FIELDS[one.kind].cost_of(machine, one)
+    return networks.NICS[one.kind].cost_of(machine, one)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_nic_is_moved_live_only_within_its_type(stored, running, beside, wanted)
     ],
 )
 def test_changes_of_stopped_vm_take_effect_at_next_start(one):
-    assert networks.NETWORK_FIELDS[one.kind].cost_of(Vm("web", config={"networks": {"0": A}}), one) == NEXT_BOOT
+    assert networks.NICS[one.kind].cost_of(Vm("web", config={"networks": {"0": A}}), one) == NEXT_BOOT
 
 
 # Attaching ------------------------------------------------------------------------------------------------------------

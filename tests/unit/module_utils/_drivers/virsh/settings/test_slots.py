@@ -10,8 +10,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import LIVE, NEXT_BOOT, Change, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.disks import (
+    DISKS,
     bus_of,
-    cost_of_hot_plug,
     normalize_slots,
     slot_name,
 )
@@ -102,7 +102,7 @@ def test_sata_disk_is_found_by_both_names():
     ],
 )
 def test_cost_of_adding_and_removing_disks(key, old, new, cost):
-    assert cost_of_hot_plug(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
+    assert DISKS["disks.add"].cost_of(Vm("web", power="running"), Change("disks", old, new, key=key)) == cost
 
 
 @pytest.mark.parametrize(("given", "whole"), [("1000000B", 1000448), ("1M", 1 << 20), ("512B", 512), ("513B", 1024)])

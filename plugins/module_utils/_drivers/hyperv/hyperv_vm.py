@@ -1,0 +1,244 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs, as the objects that Hyper-V reports, and as the Vms of the core."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ..._core.mark import UNFINISHED, marked_settings
+from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
+from ..._tools.hyperv import DEFAULT_SWITCH, state_of
+from ..._tools.windows_files import key_of
+from .mark import is_temporary, mark_of
+from .settings.disks import dvd_drives
+from .settings.table import config_of
+
+_LOCAL_ADDRESSES = ("fe80:", "169.254.")
+_KINDS = {"disabled": "", "production": "production", "production_only": "production", "standard": "standard"}
+
+
+@dataclass(frozen=True)
+class Host:
+    """What plans need to know about the host. ``switches`` are raw; ``build`` is the build number of Windows."""
+
+    disk_folder: str = ""
+    cpus: int | None = None
+    switches: tuple = ()
+    build: int | None = None
+    computer: str = ""
+
+
+@dataclass
+class Found:
+    """One observation as raw objects. ``known`` are all VMs as (id, name), also those that were not read.
+
+    ``vms`` and ``snapshots`` ({VM id: [snapshot]}) have ids in lower case, ``disks`` have ``key_of`` their paths.
+    ``switches`` are raw, those of the host.
+    """
+
+    known: list = field(default_factory=list)
+    vms: Mapping = field(default_factory=dict)
+    snapshots: Mapping = field(default_factory=dict)
+    disks: Mapping = field(default_factory=dict)
+    switches: tuple = ()
+
+    def add(self, known, vms, snapshots, disks):
+        """Add newly read objects, which replace older ones, and forget VMs that do not exist any more."""
+        self.known = known or self.known
+        ids = {one.lower() for one, _name in self.known}
+        read = {raw["Id"].lower(): raw for raw in vms}
+        self.vms = {one: raw for one, raw in {**self.vms, **read}.items() if one in ids}
+        self.disks = {**self.disks, **{key_of(one["Path"]): one for one in disks}}
+        grouped = {}
+        for one in snapshots:
+            grouped.setdefault(one["VMId"].lower(), []).append(one)
+        self.snapshots = {**self.snapshots, **dict.fromkeys(read, ()), **grouped}
+
+    def is_complete(self):
+        """Return whether all VMs were read completely; they were not if one was deleted meanwhile."""
+        return all(raw.get("Security") for raw in self.vms.values() if raw.get("Generation") == 2)
+
+    def names(self):
+        """Return the names of all VMs, without those that are being created."""
+        return tuple(sorted({name for _id, name in self.known if not is_temporary(name)}))
+
+    def all_snapshots(self):
+        return [one for snapshots in self.snapshots.values() for one in snapshots]
+
+    def raw(self, vm_id):
+        """Return the raw VM with this id, or None."""
+        return self.vms.get((vm_id or "").lower())
+
+    def is_merging(self, raw):
+        """Return whether Hyper-V still has to merge files of checkpoints that were deleted."""
+        paths = [drive.get("Path") or "" for drive in raw.get("HardDrives") or ()]
+        return any(map(is_checkpoint_file, paths)) and not self.snapshots.get(raw["Id"].lower())
+
+    def chain(self, path):
+        """Return the files of a disk, from the attached one to the last of its parents."""
+        chain = []
+        while path and key_of(path) not in map(key_of, chain):
+            chain.append(path)
+            path = (self.disks.get(key_of(path)) or {}).get("ParentPath")
+        return chain
+
+    def file_without_checkpoints(self, path):
+        """Return the file that was attached to the VM. Checkpoints have created their own files on top of it."""
+        return next((one for one in self.chain(path) if not is_checkpoint_file(one)), path)
+
+    def has_checkpoint_with(self, vm, path):
+        """Return whether a checkpoint of ``vm`` needs a file."""
+        checkpoints = self.snapshots.get((vm.id or "").lower(), ())
+        drives = [drive for one in checkpoints for drive in one.get("HardDrives") or ()]
+        return any(key_of(path) in map(key_of, self.chain(drive.get("Path"))) for drive in drives)
+
+
+def is_checkpoint_file(path):
+    """Return whether Hyper-V has created a file for a checkpoint."""
+    return path.lower().endswith((".avhdx", ".avhd"))
+
+
+def observed_vm(found, raw, native_keys=(), name=None, vm_id=None):
+    """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: Hyper-V ignores the case of both."""
+    vm_id, mark = vm_id or raw["Id"], mark_of(raw)
+    if mark and mark.get("id") == raw["Id"]:
+        mark = {**mark, "id": vm_id}
+    vm = power_of_vm(raw, name or raw["Name"], vm_id, config_of(found, raw, native_keys))
+    busy = vm.busy or ("merging disks" if found.is_merging(raw) else None)
+    reason = UNFINISHED if is_temporary(raw["Name"]) else vm.reason
+    snapshots, counters = tuple(snapshots_of(found, raw)), _counters(found, raw, vm.power)
+    return vm.having(busy=busy, reason=reason, snapshots=snapshots, mark=mark, counters=counters)
+
+
+def _counters(found, raw, power):
+    """Return the Counters of a VM. Disk space includes checkpoints, but not parents that other VMs may share."""
+    is_on = power in (RUNNING, PAUSED)
+    sizes = [size for drive in raw.get("HardDrives") or () for size in _file_sizes(found, drive.get("Path"))]
+    return Counters(
+        memory_used=raw.get("MemoryAssigned") if is_on else None,
+        disk_used=sum(sizes) if sizes and None not in sizes else None,
+        uptime=raw.get("Uptime") if is_on else None,
+    )
+
+
+def _file_sizes(found, path):
+    """Yield the size of each file of a disk down to the attached one, in bytes; None if it is unknown."""
+    attached = found.file_without_checkpoints(path)
+    for file in found.chain(path):
+        yield (found.disks.get(key_of(file)) or {}).get("FileSize")
+        if file == attached:
+            return
+
+
+def power_of_vm(raw, name, vm_id, config):
+    """Return a Vm with the power state and the addresses in ``raw``, and the settings in ``config``."""
+    state = state_of(raw["State"], raw.get("OperationalStatus"))
+    addresses, ssh = addresses_of(raw, state)
+    return Vm(
+        name=name,
+        id=vm_id,
+        power=state.power,
+        busy=state.busy,
+        reason=state.reason,
+        reported=state.reported,
+        config=config,
+        active=config if state.power in ON else None,
+        addresses=addresses,
+        ssh=ssh,
+    )
+
+
+def addresses_of(raw, state):
+    """Return (addresses, SSH connection or None), as the integration services of the guest report them."""
+    if state.power != RUNNING:
+        return (), None
+    found = [
+        (Address(address, "agent", _mac(nic)), nic)
+        for nic in raw.get("NetworkAdapters") or ()
+        for address in nic.get("IPAddresses") or ()
+        if not address.lower().startswith(_LOCAL_ADDRESSES)
+    ]
+    if not found:
+        return (), None
+    first, nic = next(((one, nic) for one, nic in found if ":" not in one.address), found[0])
+    scope = "host" if (nic.get("SwitchId") or "").lower() == DEFAULT_SWITCH else "network"
+    ssh = {"host": first.address, "port": 22, "user": None, "scope": scope}
+    return tuple(address for address, _nic in found), ssh
+
+
+def _mac(nic):
+    return ":".join(re.findall("..", nic["MacAddress"])).lower() if nic.get("MacAddress") else None
+
+
+# Checkpoints ----------------------------------------------------------------------------------------------------------
+
+
+def snapshots_of(found, raw):
+    """Yield the checkpoints of a VM, without the temporary ones of backups and replication."""
+    notes = (mark_of(raw) or {}).get("checkpoints") or {}
+    for one in found.snapshots.get(raw["Id"].lower(), ()):
+        if one.get("SnapshotType") != "Standard":
+            continue
+        yield Snapshot(
+            name=one["Name"],
+            id=one["Id"],
+            parent=one.get("ParentSnapshotId"),
+            power=power_of_snapshot(one["State"]),
+            description=notes.get(one["Name"], ""),
+            config=snapshot_config(found, raw, one),
+            kind="automatic" if one.get("IsAutomaticCheckpoint") else "",
+            created=_timestamp(one.get("CreationTime")),
+            current=one["Id"] == raw.get("ParentSnapshotId"),
+        )
+
+
+def power_of_snapshot(state):
+    """Return the power state that a checkpoint contains: with memory it is running, without memory it is stopped."""
+    return STOPPED if state_of(state).power == STOPPED else RUNNING
+
+
+def snapshot_config(found, raw, snapshot):
+    """Return the settings after a restore. What Hyper-V does not report of a checkpoint is taken from the VM."""
+    merged = {**raw, **{name: one for name, one in snapshot.items() if name not in ("Id", "Name", "State")}}
+    return {**config_of(found, merged), **marked_settings(mark_of(raw), raw["Id"])}
+
+
+def _timestamp(text):
+    """Return a time of Hyper-V (UTC) as seconds since 1970, or None."""
+    if not text:
+        return None
+    whole = text.partition(".")[0].rstrip("Z")
+    return datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def files_of(found, raw):
+    """Return the files of one VM."""
+    mark = mark_of(raw) or {}
+    mark = mark if mark.get("id") == raw["Id"] else {}
+    ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
+    paths = {key_of(path): path for path in attached_files(found, raw)}
+    # Detached disks, and files that an interrupted task has created.
+    paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
+    files = [File(path, "disk", key in ours) for key, path in paths.items() if path]
+    seeds = mark.get("files", ())
+    media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
+    return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
+
+
+def attached_files(found, raw):
+    """Return the disk files of a VM and of its checkpoints, without those that Hyper-V has created for checkpoints."""
+    paths = [drive["Path"] for drive in _drives_with_checkpoints(found, raw) if drive.get("Path")]
+    return list(dict.fromkeys(found.file_without_checkpoints(path) for path in paths))
+
+
+def _drives_with_checkpoints(found, raw):
+    owners = [raw, *found.snapshots.get(raw["Id"].lower(), ())]
+    return [drive for owner in owners for drive in owner.get("HardDrives") or ()]

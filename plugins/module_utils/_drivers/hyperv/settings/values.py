@@ -1,0 +1,42 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows of settings with a single value. Settings with the same command are set in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ...._kit.settings import Setting
+
+
+@dataclass(frozen=True)
+class ValueSetting(Setting):
+    """``read(raw, found)`` returns the value of a raw VM; ``write(value)`` returns arguments of ``command``."""
+
+    command: str = ""
+
+
+def value(command, parameter, object_="VM", property_="", names=None, **more):
+    """Return the row of a setting that is read from one property of Hyper-V and written with one parameter.
+
+    ``object_`` is the object that has the property: the VM itself, or such as its Firmware. ``property_`` is empty if
+    it has the name of the parameter. ``names`` is {value of the option: value in Hyper-V}, if they differ.
+    """
+    options = {name: option for option, name in (names or {}).items()}
+    read = partial(_read, object_, property_ or parameter, options)
+    return ValueSetting(read=read, write=partial(_write, parameter, names), command=command, **more)
+
+
+def part(raw, object_):
+    return raw if object_ == "VM" else raw.get(object_) or {}
+
+
+def _read(object_, property_, options, raw, _found):
+    found = part(raw, object_).get(property_)
+    return options.get(found, found)
+
+
+def _write(parameter, names, new):
+    return {parameter: names[new] if names else new}

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of virsh about one VM, and the Vm that results from the answers."""
+
+from __future__ import annotations
+
+from ..._core.errors import CommandFailed
+from ..._core.mark import marked_settings
+from ..._core.model import RUNNING, Address, Counters, Vm
+from ..._kit.forwards import ssh_through
+from ..._tools import virsh_addresses
+from ..._tools import virsh_output as output
+from ..._tools.virsh_states import state
+from .definition import Definition
+from .settings.firmware import runs_with_stored_firmware
+from .settings.memory_cpus import align_maxima
+from .settings.port_forwards import read_forwards
+from .settings.table import config_of
+
+
+def vm_commands(uuid, active, saved, facets):
+    """{key: virsh command} for a full observation of one VM; ``active``: it runs, ``saved``: it is suspended."""
+    commands = {
+        "power": ("domstate", uuid, "--reason"),
+        "inactive": ("dumpxml", uuid, "--inactive"),
+        "sizes": ("domblkinfo", uuid, "--all"),
+    }
+    if active:
+        commands["active"] = ("dumpxml", uuid)
+        commands.update(virsh_addresses.questions(uuid, thoroughly="addresses" in facets))
+        if "counters" in facets:
+            commands["counters"] = ("domstats", uuid, "--cpu-total", "--balloon")
+    if saved:
+        commands["active"] = ("managedsave-dumpxml", uuid)
+    if "snapshots" in facets:
+        commands["snapshots"] = ("snapshot-list", uuid, "--name")
+        commands["current"] = ("snapshot-current", uuid, "--name")
+    return commands
+
+
+def light_commands(uuid, facets):
+    """{key: virsh command} for a light observation of one VM."""
+    commands = {"power": ("domstate", uuid, "--reason"), "info": ("dominfo", uuid)}
+    if "addresses" in facets:
+        commands["active"] = ("dumpxml", uuid)
+        commands.update(virsh_addresses.questions(uuid, thoroughly=True))
+    return commands
+
+
+def _sizes(answers):
+    """{slot: bytes} of the disks that can be read."""
+    sizes = output.block_sizes(answers["sizes"].stdout)
+    separate = {key[1]: answer.stdout for key, answer in answers.items() if key[0] == "size" and not answer.error}
+    capacities = {target: output.key_values(text).get("Capacity", "") for target, text in separate.items()}
+    return {**sizes, **{target: int(size) for target, size in capacities.items() if size.isdigit()}}
+
+
+def vm_of(uuid, listing, answers, native_keys):
+    """The Vm from the answers to vm_commands, still without snapshots."""
+    if answers["inactive"].error:
+        raise CommandFailed(("virsh", "dumpxml", uuid, "--inactive"), 1, answers["inactive"].error)
+    definition = Definition(answers["inactive"].stdout)
+    sizes = _sizes(answers)
+    power, busy, reason = state(answers["power"], uuid in listing.saved)
+    mark = definition.mark
+    own_files = frozenset((mark or {}).get("files", ()))
+    descriptive = {
+        "description": definition.get("description") or "",
+        **marked_settings(mark, uuid),
+        "autostart": uuid in listing.autostarted,
+    }
+    config = {**config_of(definition, sizes, own_files, native_keys), **descriptive}
+    active = None
+    if "active" in answers and not answers["active"].error:
+        # These settings have no separate values for the running VM.
+        running = Definition(answers["active"].stdout)
+        active = {**config_of(running, sizes, own_files, native_keys), **descriptive}
+        _ignore_rewritten_settings(config, active, definition, running)
+    vm = Vm(
+        name=definition.name,
+        id=uuid,
+        power=power,
+        reason=reason,
+        busy=busy,
+        persistent=uuid not in listing.transient,
+        config=config,
+        active=active,
+        mark=mark,
+        counters=_counters(answers),
+    )
+    return with_addresses(vm, answers, power)
+
+
+def _counters(answers):
+    """Counters that the hypervisor driver reports; ``disk_used`` is the space of all disks that can be read."""
+    statistics = output.statistics(answers["counters"].stdout) if "counters" in answers else {}
+    space = output.allocated_sizes(answers["sizes"].stdout)
+    return Counters(
+        cpu_time=statistics["cpu.time"] / 10**9 if "cpu.time" in statistics else None,
+        memory_used=statistics["balloon.rss"] * 1024 if "balloon.rss" in statistics else None,
+        disk_used=sum(space.values()) if space else None,
+    )
+
+
+def _ignore_rewritten_settings(config, active, stored, running):
+    """Set values in ``active`` that libvirt itself rewrote in the running definition to those in ``config``.
+
+    Such a difference is not a change that takes effect at the next start.
+    """
+    for name in ("secure_boot", "nested_virtualization"):
+        if config[name] is None:
+            active[name] = None  # The definition does not set it, so libvirt chose a value for the running VM.
+    if active["secure_boot"] is None and runs_with_stored_firmware(stored, running, config["secure_boot"]):
+        active["secure_boot"] = config["secure_boot"]
+    align_maxima(config, active, stored, running)
+    native = config.get("native", {})
+    if native.get("cpu@mode") == "host-model" and active["native"].get("cpu@mode") == "custom":
+        active["native"] = {**active["native"], "cpu@mode": "host-model"}
+
+
+def with_addresses(vm, answers, power):
+    if power != RUNNING:
+        return vm
+    addresses = tuple(Address(*row) for row in virsh_addresses.reported(answers))
+    return vm.having(addresses=addresses, ssh=_ssh_through_forward(answers) or _ssh(vm, addresses))
+
+
+def _ssh_through_forward(answers):
+    """How to connect through a port forward of the running VM, as on VirtualBox; None without one."""
+    text = answers["active"].stdout if "active" in answers else ""
+    return ssh_through(read_forwards(Definition(text)).values()) if "<portForward" in text else None
+
+
+def _ssh(vm, addresses):
+    """How to connect with SSH; ``scope`` is network if the address can be reached from other hosts, else host."""
+    if not addresses:
+        return None
+    nics = (vm.config.get("networks") or {}).values()
+    bridged = any(nic.get("type") == "bridged" for nic in nics)
+    return {"host": addresses[0].address, "port": 22, "user": None, "scope": "network" if bridged else "host"}
+
+
+def snapshot_config(vm, native_keys, definition):
+    """The settings in a snapshot's definition. It has no disk sizes, so the present ones are used."""
+    sizes = {slot: disk.get("size") for slot, disk in (vm.config.get("disks") or {}).items()}
+    mark = definition.mark or {}
+    descriptive = {
+        "description": definition.get("description") or "",
+        **marked_settings(mark, vm.id),
+        "autostart": vm.config["autostart"],
+    }
+    return {**config_of(definition, sizes, frozenset(mark.get("files", ())), native_keys), **descriptive}

@@ -1,0 +1,130 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Distributions, as the registry, wsl.exe and the scheduled tasks report them, and as the Vms of the core."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ..._core.mark import own_mark, parsed
+from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
+from ..._tools import wsl_conf
+from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, disk_of, is_vm, kept_by, number_of
+
+_STATES = {INSTALLING: "being installed", UNINSTALLING: "being removed"}
+
+
+@dataclass
+class Host:
+    """The host and its distributions, as read last. ``file`` is the wsl.exe to call.
+
+    ``root`` are the settings of the user in the registry, ``settings`` those in .wslconfig. The keys of ``distros``
+    (raw), ``tasks`` and ``guests`` (GuestFiles) are ids in lower case; those of ``files`` and ``sizes`` are ``key_of``
+    the paths of virtual disks.
+    """
+
+    file: str = PACKAGED
+    versions: tuple = ()
+    about: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    root: dict = field(default_factory=dict)
+    distros: dict = field(default_factory=dict)
+    running: set = field(default_factory=set)
+    tasks: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    sizes: dict = field(default_factory=dict)
+    guests: dict = field(default_factory=dict)
+    #: Whether the file that the task exports to exists.
+    exported: bool = False
+
+    @property
+    def version(self):
+        """Return the version of the package as numbers; (0,) for an inbox version."""
+        return number_of(self.versions[0]) if self.versions else (0,)
+
+    def named(self, name):
+        """Return the raw distribution with this name, in any case, or None."""
+        return next((raw for raw in self.distros.values() if raw["DistributionName"].lower() == name.lower()), None)
+
+    def raw(self, vm_id):
+        return self.distros.get((vm_id or "").lower())
+
+    def runs(self, raw):
+        return raw["DistributionName"] in self.running
+
+    def idle_seconds(self):
+        """Return the seconds after which WSL stops an unused distribution; None for never."""
+        if self.version < (2, 5, 10):
+            return 8
+        timeout = self.settings.get("general.instanceidletimeout", "")
+        milliseconds = int(timeout) if re.fullmatch(r"-?[0-9]+", timeout) else 15000
+        return None if milliseconds < 0 else milliseconds // 1000
+
+    def keep_running(self, raw):
+        """Return the value of keep_running; "disabled" for a distribution that runs, but not by its scheduled task."""
+        task = self.tasks.get(raw["PSChildName"].lower())
+        if task and self.runs(raw) and task.get("State") in ("Ready", "Disabled"):
+            return "disabled"
+        return kept_by(task, self.file, raw["DistributionName"]) if task else "false"
+
+
+@dataclass(frozen=True)
+class Distro:
+    """A registered distribution of a Host. ``options`` are those of the task; ``started_with``: as it was started."""
+
+    host: Host
+    raw: dict
+    options: dict
+    started_with: bool = False
+
+    @property
+    def name(self):
+        return self.raw["DistributionName"]
+
+    @property
+    def id(self):
+        return self.raw["PSChildName"]
+
+    @property
+    def mark(self):
+        return own_mark(Vm(self.name, id=self.id, mark=parsed(self.raw.get(MARK))))
+
+    @property
+    def guest(self):
+        """The GuestFiles, or None if they were not read."""
+        return self.host.guests.get(self.id.lower())
+
+    @property
+    def conf(self):
+        return wsl_conf.parse(self.guest.started_with if self.started_with else self.guest.conf)
+
+
+def observed_vm(host, raw, name, vm_id, config, active):
+    """Return one Vm. ``name`` and ``vm_id`` are as the task writes them: WSL ignores the case of both."""
+    state, is_running = raw.get("State"), host.runs(raw)
+    power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
+    mark = parsed(raw.get(MARK))
+    if mark and (mark.get("new") or str(mark.get("id")).lower() == vm_id.lower()):
+        mark = {**mark, "id": vm_id}
+    return Vm(
+        name=name,
+        id=vm_id,
+        power=power,
+        busy=_STATES.get(state),
+        reason="" if power != UNKNOWN else f"State {state} in the registry",
+        config=config,
+        active=active if is_running else None,
+        mark=mark,
+    )
+
+
+def plain_path(path):
+    """Return a path without the prefix of long paths."""
+    return path.removeprefix("\\\\?\\")
+
+
+def files_of(raw):
+    """Return the virtual disk, which WSL deletes with its distribution."""
+    return (File(disk_of(raw), "disk", ours=True, bound=True),) if is_vm(raw) else ()

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The watchdog: one that is set counts before the one of the machine type, and both have the same action."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import (
+    read_watchdog,
+    write_watchdog,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
+
+from unit.module_utils._drivers.virsh.answers import machine_xml, with_devices
+from unit.module_utils._drivers.virsh.settings.test_hardware import changing, check, creating
+
+ITCO, OTHER = "<watchdog model='itco' action='reset'/>", "<watchdog model='i6300esb' action='pause'/>"
+NORMALIZE = virsh_traits("QEMU", "9.0.0", local=True).normalize
+
+
+def change(attribute, new):
+    return Change("watchdog", None, new, attribute=attribute)
+
+
+@pytest.mark.parametrize(
+    ("present", "model", "action", "written"),
+    [
+        ("", "i6300esb", "pause", {"i6300esb": "pause"}),
+        (OTHER, "i6300esb", "none", {"i6300esb": "none"}),
+        ("<watchdog model='ib700'/>", "i6300esb", "reset", {"i6300esb": "reset"}),
+        (ITCO, "itco", "dump", {"itco": "dump"}),
+        (ITCO, "i6300esb", "dump", {"itco": "dump", "i6300esb": "dump"}),
+        (ITCO + OTHER, "itco", "pause", {"itco": "pause"}),
+    ],
+)
+def test_watchdog_is_written_and_read_again(present, model, action, written):
+    definition = Definition(machine_xml(with_devices(present)))
+    write_watchdog(definition, change("model", model))
+    write_watchdog(definition, change("action", action))
+    assert {one.get("model"): one.get("action") for one in definition.devices.findall("watchdog")} == written
+    assert read_watchdog(definition) == {"model": model, "action": action}
+
+
+def test_one_value_keeps_the_other():
+    definition = Definition(machine_xml(with_devices(OTHER)))
+    write_watchdog(definition, change("model", "itco"))
+    assert read_watchdog(definition) == {"model": "itco", "action": "pause"}
+    assert read_watchdog(Definition(machine_xml())) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "normalized"),
+    [({}, {"model": "i6300esb", "action": "none"}), ({"model": "itco", "action": "reset"}, {"action": "none"})],
+)
+def test_new_watchdog_has_defaults(found, normalized):
+    assert NORMALIZE(Vm("a", config={"watchdog": found}), {"watchdog": {"action": "none"}})["watchdog"] == normalized
+
+
+def test_itco_needs_libvirt_9_1_and_q35(tmp_path):
+    itco = changing(change("model", "itco"))
+    check(tmp_path, changing(change("model", "i6300esb")))
+    check(tmp_path, itco, library="9.1.0")
+    of_distribution = {"os/type@machine": "pc-q35-rhel9.4.0"}
+    check(tmp_path, creating(watchdog={"model": "itco"}, native=of_distribution), library="9.1.0")
+    with pytest.raises(Unsupported, match=r"web: watchdog.model: itco requires libvirt 9\.1 or later. Use .* i6300esb"):
+        check(tmp_path, itco)
+    with pytest.raises(Refused, match=r"web: watchdog.model: itco is part of the machine type q35, and the VM has pc"):
+        check(tmp_path, itco, more=[("pc-q35-7.2", "pc-i440fx-7.2")], library="9.1.0")
+
+
+@pytest.mark.parametrize("key", ["devices/watchdog", "devices/watchdog@action", "devices/watchdog[1]@model"])
+def test_native_path_of_watchdog_is_rejected(key):
+    with pytest.raises(Refused, match="Use the option watchdog"):
+        NORMALIZE(Vm("a"), {"native": {key: "none"}})
