@@ -91,8 +91,8 @@ MUTATIONS = (
     Mutation(
         "volume-of-a-template-is-another-one",
         "_drivers/proxmox",
-        "Field(same=values.is_same_volume, **_)",
-        "Field(**_)",
+        "Setting(same=values.is_same_volume, **_)",
+        "Setting(**_)",
         [f"{_UNIT}/test_several_vms.py"],
     ),
     Mutation(

@@ -23,17 +23,17 @@ SHOWN_BY = {
         f"{_CASES}::test_power_state_is_read_from_the_node_not_from_the_cluster"
     ),
     "a creation with a start ends with OK although the start fails later": (
-        f"{_CASES}::test_new_vm_that_does_not_start_is_removed"
+        f"{_DRIVER}/test_undoing.py::test_failed_creation_is_undone_even_if_protected"
     ),
     "a change that takes effect at the next start is answered with OK": (
-        f"{_CASES}::test_memory_change_waits_for_next_start"
+        f"{_DRIVER}/test_native.py::test_setting_of_a_running_vm_waits_for_its_next_start"
     ),
     "a hotplug that fails leaves the change stored": f"{_RACES}::test_failed_hotplug_is_a_warning",
     "only the end of a task's log has its error": f"{_TOOL}::test_error_of_a_failed_task_has_the_end_of_its_log",
     "a task that ends with warnings does not end with OK": f"{_TOOL}::test_warnings_of_a_task_are_not_a_failure",
     "for a moment, a task that ends has no exit status": f"{_TOOL}::test_unexpected_status_is_read_twice",
     "the work of a request continues after the client's timeout": (
-        f"{_LOST}::test_request_carried_out_after_a_timeout_is_not_an_error"
+        f"{_LOST}::test_result_of_a_write_is_checked_after_a_gateway_error"
     ),
     "two VMs may have the same name": f"{_RACES}::test_two_tasks_in_turns_leave_one_vm",
     "the next free VM id is not reserved": f"{_RACES}::test_vm_id_that_others_take_at_any_moment",

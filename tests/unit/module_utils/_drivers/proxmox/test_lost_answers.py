@@ -112,15 +112,3 @@ def test_list_that_never_succeeds_is_an_error(world):
     world.faults.request("reply", method="GET", path="/nodes/pve2/qemu", status=500, reason=reason, times=10**6)
     with pytest.raises(ApiError, match="104"):
         do(world, name="web2")
-
-
-@pytest.mark.parametrize("state", ["present", "started"])
-def test_vm_is_running_again_if_its_change_is_rejected(world, state):
-    assert do(world, name="web2", state="started").vms[0]["state"] == "running"
-    world.faults.request("reply", method="PUT", path=".*/101/config", status=500, reason="unable to write")
-    change = {"name": "web2", "memory": "4096", "state": state, "allow_restart": True, "stop_mode": "force"}
-    outcome = do(world, **change)
-    assert (outcome.failed, outcome.changed, outcome.vms[0]["state"]) == (True, True, "running")
-    assert "unable to write" in outcome.msg and world.cluster.machines[101].running
-    assert not do(world, **change).failed
-    assert world.cluster.machines[101].config.current["memory"] == "4096"

@@ -10,7 +10,7 @@ import pytest
 from simulators.proxmox import behind, worlds
 from simulators.proxmox.access import Account, Token, User
 from unit.module_utils._drivers.proxmox.simulated import Api, do, driver_of, rejected
-from unit.module_utils._drivers.proxmox.test_cases import DISK, _writes
+from unit.module_utils._drivers.proxmox.test_cases import DISK
 
 
 def _token_without_role(world):
@@ -82,18 +82,6 @@ def test_role_no_access_on_one_vm_id_does_not_affect_others(world):
 
 def test_cluster_without_vms_is_not_a_missing_privilege():
     assert not do(worlds.cluster(), name="web2", state="absent").failed
-
-
-@pytest.mark.parametrize("more", [{}, {"allow_restart": True}])
-def test_hibernated_vm_counts_as_stopped_and_is_not_started(world, more):
-    assert do(world, name="web1", state="suspended").changed
-    world.journal.clear()
-    outcome = do(world, name="web1", state="stopped", **more)
-    assert (outcome.failed, outcome.changed) == (False, False), outcome.msg
-    assert outcome.vms[0]["state"] == "suspended"
-    assert _writes(world) == []
-    assert do(world, name="web1", state="stopped", stop_mode="force").changed
-    assert do(world, name="web1").vms[0]["state"] == "stopped"
 
 
 @pytest.mark.parametrize(
