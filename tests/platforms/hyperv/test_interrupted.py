@@ -13,7 +13,7 @@ from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Switch
 from platforms.hyperv.tasks import run
-from platforms.windows.failures import Failed
+from platforms.windows.failures import Failed, interruptions
 from suite.depth import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -54,12 +54,7 @@ TASKS = {
         ("vm", {"name": ["web"], "state": "absent"}),
     ),
 }
-FAULTS = {
-    "lose": {"kind": "lose"},
-    "kill before": {"kind": "kill", "before": True},
-    "kill after": {"kind": "kill"},
-    "fail": {"kind": "fail", "error": Failed("ObjectInUse,Microsoft.HyperV", "ResourceBusy", "in Verwendung")},
-}
+FAULTS = interruptions(Failed("ObjectInUse,Microsoft.HyperV", "ResourceBusy", "in Verwendung"))
 
 
 def _host():
