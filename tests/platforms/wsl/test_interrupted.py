@@ -90,14 +90,18 @@ def _stands(host):
     return distros, tasks, sorted(host.files.contents), sorted(folders), default
 
 
+def _calls_of(host, options):
+    """Run a task that changes something; returns the number of its calls."""
+    first = host.windows.faults.calls
+    assert run(host, **options)["changed"]
+    return host.windows.faults.calls - first
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("label", TASKS)
 def test_task_that_is_interrupted_converges(request, label, fault):
     before, options = TASKS[label]
-    undisturbed = _prepared(before)
-    first = undisturbed.windows.faults.calls
-    assert run(undisturbed, **options)["changed"]
-    calls = undisturbed.windows.faults.calls - first
+    calls = _calls_of(undisturbed := _prepared(before), options)
     expected = _stands(undisturbed)
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
@@ -114,10 +118,7 @@ def test_task_that_is_interrupted_converges(request, label, fault):
 def test_clone_whose_controller_ends_is_deleted_with_its_file(request):
     """The next task finds no half-created distribution, and removes the exported file."""
     before, options = TASKS["clone of one that runs"]
-    undisturbed = _prepared(before)
-    first = undisturbed.windows.faults.calls
-    run(undisturbed, **options)
-    calls = undisturbed.windows.faults.calls - first
+    calls = _calls_of(_prepared(before), options)
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
         host.windows.faults.plan(call=place, kind="kill")
