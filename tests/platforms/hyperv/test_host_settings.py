@@ -10,7 +10,7 @@ import pytest
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import DEFAULT_SWITCH, Address, Knobs, Switch
 from platforms.hyperv.tasks import run
-from platforms.windows.failures import Failed
+from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
 from suite.depth import share
 
@@ -292,12 +292,7 @@ def test_restart_that_does_not_end_is_reported_with_what_was_changed():
     assert list(done["diff"]["after"]) == ["features"]
 
 
-FAULTS = {
-    "lose": {"kind": "lose"},
-    "kill before": {"kind": "kill", "before": True},
-    "kill after": {"kind": "kill"},
-    "fail": {"kind": "fail", "error": Failed("InvalidOperation,x", "InvalidOperation", "Fehlgeschlagen")},
-}
+FAULTS = interruptions(Failed("InvalidOperation,x", "InvalidOperation", "Fehlgeschlagen"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -13,7 +13,7 @@ from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Switch
 from platforms.hyperv.tasks import run
-from platforms.windows.failures import Failed
+from platforms.windows.failures import Failed, interruptions
 from suite.depth import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -54,12 +54,7 @@ TASKS = {
         ("vm", {"name": ["web"], "state": "absent"}),
     ),
 }
-FAULTS = {
-    "lose": {"kind": "lose"},
-    "kill before": {"kind": "kill", "before": True},
-    "kill after": {"kind": "kill"},
-    "fail": {"kind": "fail", "error": Failed("ObjectInUse,Microsoft.HyperV", "ResourceBusy", "in Verwendung")},
-}
+FAULTS = interruptions(Failed("ObjectInUse,Microsoft.HyperV", "ResourceBusy", "in Verwendung"))
 
 
 def _host():
@@ -96,14 +91,18 @@ def _without_ids(stands):
     return vms, snapshots, [file for file in files if not file.endswith((".avhdx", ".vmcx", ".vmrs", ".vmgs"))]
 
 
+def _calls_of(host, about, options):
+    """Run a task that changes something; returns the number of its calls."""
+    first = host.windows.faults.calls
+    assert run(host, about, **options)["changed"]
+    return host.windows.faults.calls - first
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("label", TASKS)
 def test_task_that_is_interrupted_converges(request, label, fault):
     before, (about, options) = TASKS[label]
-    undisturbed = _prepared(before)
-    first = undisturbed.windows.faults.calls
-    assert run(undisturbed, about, **options)["changed"]
-    calls = undisturbed.windows.faults.calls - first
+    calls = _calls_of(undisturbed := _prepared(before), about, options)
     expected = _without_ids(_stands(undisturbed))
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
@@ -116,19 +115,13 @@ def test_task_that_is_interrupted_converges(request, label, fault):
         assert not run(host, about, **options)["changed"], place
 
 
-def _calls_of(host, run_task):
-    """(result of the task, the number of its calls)."""
-    first = host.windows.faults.calls
-    return run_task(), host.windows.faults.calls - first
-
-
 @pytest.mark.parametrize("label", ["create from a copy", "clone"])
 def test_what_a_killed_creation_has_left_is_removed_with_the_vm(request, label):
     """The VM does not have its final name yet, and its mark has no id: only its temporary name identifies it."""
     before, (about, options) = TASKS[label]
     name = options["name"]
     expected = _without_ids(_stands(_prepared(before)))
-    _result, calls = _calls_of(host := _prepared(before), lambda: run(host, about, **options))
+    calls = _calls_of(_prepared(before), about, options)
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
         # All further requests fail, too, so the task cannot recover.
@@ -142,20 +135,6 @@ def test_what_a_killed_creation_has_left_is_removed_with_the_vm(request, label):
         result = run(host, name=name, state="absent", stop_mode="force")
         assert not result["failed"], (place, result["msg"])
         assert _without_ids(_stands(host)) == expected, place
-
-
-@pytest.mark.parametrize("fault", ["lose", "kill before", "kill after"])
-@pytest.mark.parametrize("label", TASKS)
-def test_check_mode_reads_again_after_a_lost_connection(request, label, fault):
-    before, (about, options) = TASKS[label]
-    host = _prepared(before)
-    undisturbed, calls = _calls_of(host, lambda: run(host, about, check=True, **options))
-    stands, written = _stands(host), len(host.writes())
-    assert undisturbed["changed"]
-    for place in share(request.config, range(1, calls + 1), _PLACES):
-        host.windows.faults.plan(call=place, **FAULTS[fault])
-        assert run(host, about, check=True, **options) == undisturbed, place
-    assert (_stands(host), len(host.writes())) == (stands, written)
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -9,7 +9,6 @@ import pytest
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import Knobs
-from platforms.hyperv.tasks import run as run_task
 from platforms.windows.winrm_play import winrm_play
 from platforms.windows.winrm_server import WinRMServer, through
 
@@ -40,29 +39,4 @@ def test_life_of_a_vm(play):
     assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True, True]
     (vm,) = done["info"]["vms"]
     assert (vm["state"], vm["description"], len(vm["snapshots"])) == ("stopped", NEW["description"], 1)
-    assert host.vms == []
-
-
-@pytest.mark.parametrize("lost", [{"Create": False, "Send": True}, {"Command": False, "Receive": True}], ids=str)
-def test_check_mode_with_connections_that_break_off(play, lost):
-    """The connection breaks before, during and after a read: the read is repeated, and nothing is changed."""
-    host = HyperV(knobs=Knobs(seconds=_AT_ONCE))
-    assert not run_task(host, **NEW)["failed"]
-    before = host.writes()
-    host.windows.faults.plan(kind="kill", call=40)
-    with WinRMServer(through(host.windows)) as server:
-        for action, is_carried_out in lost.items():
-            server.lose(action, is_carried_out)
-        done = play(server, "--check")
-    assert [label for label in TASKS if done[label]["changed"]] == ["take", "kill", "remove"]
-    assert host.writes() == before
-
-
-def test_life_of_a_vm_with_lost_connections(play):
-    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
-    for call in (5, 45, 100, 150):
-        host.windows.faults.plan(kind="lose", call=call)
-    with WinRMServer(through(host.windows)) as server:
-        done = play(server)
-    assert not any(done[label].get("failed") for label in TASKS)
     assert host.vms == []

@@ -122,3 +122,13 @@ class Faults:
         if any(fault.kind == "kill" for fault in due):
             raise Killed
         return answer
+
+
+def interruptions(error):
+    """What can interrupt a task at a call, as {label: arguments of ``faults.plan``}; ``error`` is that of the call."""
+    return {
+        "lose": {"kind": "lose"},
+        "kill before": {"kind": "kill", "before": True},
+        "kill after": {"kind": "kill"},
+        "fail": {"kind": "fail", "error": error},
+    }

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from platforms.windows.tasks import run_module
 from platforms.wsl import reading
 from platforms.wsl.double.distro import FILES, packed
@@ -48,3 +50,23 @@ def state_of(host):
     """All values of a host that tasks can change."""
     found = {one.name: (reading.vm_state(host, one), one.base, one.version) for one in host.distros.values()}
     return found, sorted(host.files.contents), sorted(host.files.folders), sorted(host.tasks), host.default
+
+
+class _Gone(Exception):
+    """The controller's process has ended."""
+
+
+@contextmanager
+def controller_ends(host):
+    """During the block, the controller's process ends with its connection: the task is not continued."""
+    answer = host.windows.answer
+
+    def end(text):
+        try:
+            return answer(text)
+        except ConnectionError:
+            raise _Gone from None
+
+    host.windows.answer = end
+    yield
+    host.windows.answer = answer

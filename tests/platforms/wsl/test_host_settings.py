@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.windows.failures import Failed
+from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
 from platforms.windows.tasks import run_module
 from platforms.wsl.host_setup import SetupHost
@@ -211,12 +211,7 @@ def test_refusals(prepare, options, message):
     assert done.get("changed", False) == (look(host) != before)
 
 
-FAULTS = {
-    "lose": {"kind": "lose"},
-    "kill before": {"kind": "kill", "before": True},
-    "kill after": {"kind": "kill"},
-    "fail": {"kind": "fail", "error": Failed("InvalidOperation,x", "InvalidOperation", "Fehlgeschlagen")},
-}
+FAULTS = interruptions(Failed("InvalidOperation,x", "InvalidOperation", "Fehlgeschlagen"))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.windows.failures import Failed
+from platforms.windows.failures import Failed, interruptions
 from platforms.wsl import reading
 from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost
-from platforms.wsl.tasks import run
+from platforms.wsl.tasks import controller_ends, run
 from suite.depth import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -62,12 +62,7 @@ TASKS = {
     "stop": ([NEW], {"name": ["web"], "state": "stopped"}),
     "delete": ([NEW], {"name": ["web"], "state": "absent"}),
 }
-FAULTS = {
-    "lose": {"kind": "lose"},
-    "kill before": {"kind": "kill", "before": True},
-    "kill after": {"kind": "kill"},
-    "fail": {"kind": "fail", "error": Failed("OperationTimeout,Register", "OperationTimeout", "Zeitüberschreitung")},
-}
+FAULTS = interruptions(Failed("OperationTimeout,Register", "OperationTimeout", "Zeitüberschreitung"))
 
 
 def _prepared(tasks):
@@ -95,14 +90,18 @@ def _stands(host):
     return distros, tasks, sorted(host.files.contents), sorted(folders), default
 
 
+def _calls_of(host, options):
+    """Run a task that changes something; returns the number of its calls."""
+    first = host.windows.faults.calls
+    assert run(host, **options)["changed"]
+    return host.windows.faults.calls - first
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("label", TASKS)
 def test_task_that_is_interrupted_converges(request, label, fault):
     before, options = TASKS[label]
-    undisturbed = _prepared(before)
-    first = undisturbed.windows.faults.calls
-    assert run(undisturbed, **options)["changed"]
-    calls = undisturbed.windows.faults.calls - first
+    calls = _calls_of(undisturbed := _prepared(before), options)
     expected = _stands(undisturbed)
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
@@ -116,33 +115,16 @@ def test_task_that_is_interrupted_converges(request, label, fault):
         assert not run(host, **options)["changed"], place
 
 
-class _Gone(Exception):
-    """The controller's process has ended, too."""
-
-
-@pytest.mark.parametrize("then", ["again", "absent"])
-def test_clone_leaves_nothing_if_its_controller_ends(request, then):
-    """The task is not continued. The next task finds no half-created distribution, and removes the exported file."""
+def test_clone_whose_controller_ends_is_deleted_with_its_file(request):
+    """The next task finds no half-created distribution, and removes the exported file."""
     before, options = TASKS["clone of one that runs"]
-    undisturbed = _prepared(before)
-    first = undisturbed.windows.faults.calls
-    run(undisturbed, **options)
-    calls = undisturbed.windows.faults.calls - first
+    calls = _calls_of(_prepared(before), options)
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = _prepared(before)
         host.windows.faults.plan(call=place, kind="kill")
-        answer = host.windows.answer
-
-        def end(text, host=host, answer=answer):
-            try:
-                return answer(text)
-            except ConnectionError:
-                raise _Gone from None
-
-        host.windows.answer = end
-        run(host, **options)
-        host.windows.answer = answer
-        result = run(host, **(options if then == "again" else {"name": ["copy"], "state": "absent"}))
+        with controller_ends(host):
+            run(host, **options)
+        result = run(host, name=["copy"], state="absent")
         assert not result["failed"], (place, result["msg"])
         assert not [path for path in host.files.contents if path.endswith(".tar") and path != TAR.lower()], place
-        assert (host.find("copy") is not None) == (then == "again"), place
+        assert host.find("copy") is None, place

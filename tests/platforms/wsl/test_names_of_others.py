@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pytest
 
+from platforms.windows.failures import interruptions
 from platforms.wsl import reading
 from platforms.wsl.double import program
 from platforms.wsl.double.distro import FILES, disk_with, packed
-from platforms.wsl.tasks import TAR, host_with_image, run, run_ok
+from platforms.wsl.tasks import TAR, controller_ends, host_with_image, run, run_ok
 from suite.depth import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -149,16 +150,13 @@ def _places(request, source):
     return share(request.config, range(1, host.windows.faults.calls - first + 1), _PLACES)
 
 
-FAULTS = {"lose": {"kind": "lose"}, "kill before": {"kind": "kill", "before": True}, "kill after": {"kind": "kill"}}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["lose", "kill before", "kill after"])
 @pytest.mark.parametrize("source", ["tarball", "online", "clone"])
 def test_distribution_that_is_registered_first_is_left_alone_if_the_connection_is_lost(request, source, fault):
     for place in _places(request, source):
         host, (word, options) = _host(), SOURCES[source]
         host.before(word, lambda host=host: _register(host, OTHER))
-        host.windows.faults.plan(call=place, **FAULTS[fault])
+        host.windows.faults.plan(call=place, **interruptions(None)[fault])
         run(host, **WANTED, **options, state="started" if place % 2 else "present")
         # If the answer to its registration is lost, the task finds it, and may apply options as to any existing one.
         found = host.find("dev")
@@ -305,10 +303,6 @@ def test_file_of_an_interrupted_export_is_no_sign_of_a_clone():
     assert host.find("dev").uid == 0
 
 
-class _Gone(Exception):
-    """The controller's process has ended, too."""
-
-
 @pytest.mark.parametrize("source", ["tarball", "online", "clone"])
 def test_creation_whose_controller_ends_is_completed_by_the_same_task(request, source):
     options = {**WANTED, **SOURCES[source][1]}
@@ -317,17 +311,8 @@ def test_creation_whose_controller_ends_is_completed_by_the_same_task(request, s
     for place in _places(request, source):
         host = _host()
         host.windows.faults.plan(call=place, kind="kill")
-        answer = host.windows.answer
-
-        def end(text, host=host, answer=answer):
-            try:
-                return answer(text)
-            except ConnectionError:
-                raise _Gone from None
-
-        host.windows.answer = end
-        run(host, **options)
-        host.windows.answer = answer
+        with controller_ends(host):
+            run(host, **options)
         run_ok(host, **options)
         host.tick(20)
         assert reading.vm_state(host, host.find("dev")) == {**expected, "id": host.find("dev").guid}, place

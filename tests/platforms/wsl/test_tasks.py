@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from platforms.windows.failures import Failed
 from platforms.wsl import reading
 from platforms.wsl.double.distro import FILES, PASSWD, disk_with, packed
 from platforms.wsl.double.host import is_write
@@ -107,12 +106,6 @@ def test_sources():
         assert reading.vm_state(host, host.find(name))["power"] == "stopped"
     # The first start does not ask for a user name.
     assert host.find("b").values["RunOOBE"] == host.find("c").values["RunOOBE"] == 0
-
-
-def test_directories_above_the_location_are_created():
-    host = host_with_image()
-    run_ok(host, **NEW, install_location="D:\\a\\b\\web")
-    assert host.find("web").disk == "D:\\a\\b\\web\\ext4.vhdx"
 
 
 @pytest.mark.parametrize(
@@ -249,12 +242,6 @@ def test_deletion_reports_files_that_this_collection_did_not_create():
             assert [step["also"] for step in vm["steps"] if step["verb"] == "delete"] == [also]
 
 
-def test_default_distribution_is_chosen_by_another_one():
-    host = host_with_image()
-    run_ok(host, **NEW, default=True)
-    run_rejected(host, "web: default is true and cannot be changed to false.", name=["web"], default=False)
-
-
 def test_another_distribution_of_the_same_name_is_not_deleted():
     host = host_with_image()
     old = run_ok(host, **NEW)["vms"][0]["id"]
@@ -373,16 +360,6 @@ def test_host_that_cannot_be_used_is_explained(prepare, words):
     assert [word for word in words if word not in result["msg"]] == [], result["msg"]
     assert "Unexpected" not in result["msg"]
     assert sorted(before[0]) == sorted(state_of(host)[0])
-
-
-def test_error_of_a_command_is_no_traceback():
-    host = host_with_image()
-    run_ok(host, **NEW)
-    for call in range(1, 8):
-        host.windows.faults.plan("fail", call, error=Failed("AccessDenied,x", "PermissionDenied", "verweigert"))
-        result = run(host, name=["web"], description=f"{call}", systemd=True)
-        assert "Unexpected" not in result["msg"] if result["failed"] else True
-        host.windows.faults.planned.clear()
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -29,19 +29,14 @@ def play(tmp_path, ansible_playbook):
     return winrm_play(tmp_path, ansible_playbook, tasks)
 
 
-@pytest.mark.parametrize("lost", [(), (12, 40, 70)], ids=["", "lost"])
-def test_life_of_a_distribution(play, lost):
+def test_life_of_a_distribution(play):
     host = WslHost(knobs=Knobs(idle_seconds=1e9))
     host.files.put(NEW["image"], packed(FILES))
-    for call in lost:
-        host.windows.faults.plan(kind="lose", call=call)
     # Nothing advances the host's clock while a playbook waits, so scheduled tasks start at once.
     host.start_task = lambda task: host._begin(_started(task), host.find("web"))
     with WinRMServer(through(host.windows)) as server:
         done = play(server)
-    assert not any(done[label].get("failed") for label in TASKS)
-    if not lost:
-        assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True]
+    assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True]
     settings = {vm["name"]: vm["settings"] for vm in done["info"]["vms"]}
     assert (settings["web"]["keep_running"], settings["web"]["default_user"]) == ("true", "anna")
     assert (host.distros, host.tasks) == ({}, {})

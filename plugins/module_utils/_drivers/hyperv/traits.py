@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core.errors import PolyvirtError
-from ..._core.model import LIVE, NEVER, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
+from ..._core.model import ABSENT, LIVE, NEVER, PAUSED, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
 from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
 from ..._ports.windows import CallFailed, ConnectionLost
@@ -104,7 +104,10 @@ def _normalized(observer, vm, config):
     config = with_minimum(vm, config)
     check_memory(vm, config)
     switches = observer.host.switches if observer and observer.host else None
-    return normalized(SETTINGS, vm, config, is_bios, switches)
+    result = normalized(SETTINGS, vm, config, is_bios, switches)
+    if vm.power == ABSENT and result.get("iso") == "":
+        del result["iso"]  # No drive is added to a new VM without an image.
+    return result
 
 
 def _cost_of_cloning(source, change):
