@@ -167,7 +167,7 @@ options:
   default:
     description:
       - Whether it is the distribution that C(wsl.exe) starts without a name. V(true) makes it the default one.
-        V(false) is an error if it is the default one.
+        V(false) fails for the distribution that is the default.
     type: bool
   default_user:
     description:

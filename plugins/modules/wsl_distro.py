@@ -62,8 +62,8 @@ options:
   image:
     description:
       - Source of the distribution. Used only when it is created, and not compared later.
-      - A path on the host of a tarball, of a C(.vhdx) file, which is copied, or of a C(.wsl) file; or a name of the
-        list C(wsl --list --online), such as V(Debian). The last two need WSL 2.4.4 or later.
+      - The path on the host of a tarball, a C(.vhdx) file (which is copied) or a C(.wsl) file; or a name in the list
+        C(wsl --list --online), such as V(Debian). A C(.wsl) file and a name need WSL 2.4.4 or later.
   clone:
     description:
       - Another distribution to create this one from. Used only when it is created.
