@@ -13,6 +13,7 @@ import cluster
 import contestants
 import machines_of_vagrant
 import reading
+import roles
 from measure import Bench, interleaved, ratios, summary
 
 import guests
@@ -82,6 +83,7 @@ COMPARISONS = {
     "cluster-20": lambda bench: cluster.against_loop(bench, 20),
     "cluster-200": lambda bench: cluster.against_loop(bench, 200),
     "guests": guests.against_raw,
+    "roles": roles.against_limit,
 }
 
 
@@ -126,7 +128,8 @@ def main(words):
         found = COMPARISONS[word](bench)
         path = folder / f"result-{word}.json"
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        print("\n".join([*table(word, found), f"  all figures: {path}"]), flush=True)
+        lines = roles.table(found) if word == "roles" else table(word, found)
+        print("\n".join([*lines, f"  all figures: {path}"]), flush=True)
 
 
 if __name__ == "__main__":

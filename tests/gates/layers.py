@@ -84,7 +84,13 @@ LAYERS = {
     ),
     "inventory": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
-    "lookup": Layer(("plugin_utils",), ("ansible.errors", "ansible.plugins.lookup", "ansible.utils.display")),
+    "lookup": Layer(
+        ("plugin_utils",),
+        (
+            *("ansible.errors", "ansible.module_utils.common.arg_spec", "ansible.plugins.loader"),
+            *("ansible.plugins.lookup", "ansible.utils.display"),
+        ),
+    ),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),
     # How Ansible reads a dictionary that is written as a text is pure, too.

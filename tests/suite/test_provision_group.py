@@ -16,7 +16,7 @@ from suite.ssh import Key
 _PLAYBOOK = "polyvirt.core.provision_group"
 _SCRIPT = {"name": "count", "script": "echo once >>/root/count\n"}
 _FAILING = {"name": "fail", "script": "echo not today >&2\nexit 3\n"}
-_CREATION = "TASK [polyvirt.core.vm : Call the module of the platform]"
+_CREATION = "TASK [polyvirt.core.vm : Call the module of the platform"
 
 
 class Group:

@@ -90,8 +90,7 @@ def test_run_that_was_killed_after_any_task_is_completed(provision):
     code, output, names = provision.run()
     assert code == 0, output
     # Before the VM is created, nothing can be left behind.
-    first = next(place for place, name in enumerate(names) if "Create the VM" in name)
-    for place in range(first + 1, len(names)):
+    for place in range(names.index(_CREATION) + 1, len(names)):
         provision.forget()
         code, output, done = provision.run(kill_after=place)
         assert (code < 0, len(done)) == (True, place), output

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class CallbackModule(CallbackBase):
         self._names = Path(os.environ["POLYVIRT_KILL_NAMES"])
 
     def v2_runner_on_ok(self, result):
-        name = result._task.get_name()
+        # Without the announcement at its end, which is a template in some versions of ansible-core, and text in others.
+        name = re.split("[{]{2}|;", result._task.get_name())[0]
         with self._names.open("a", encoding="utf-8") as file:
             file.write(f"{name}\n")
         self._left -= 1

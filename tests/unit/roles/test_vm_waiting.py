@@ -38,27 +38,32 @@ def test_long_wait_is_announced_before_it_begins(play):
     }
     code, output = play({"one": variables}, {"ansible.builtin.include_role": {"name": "polyvirt.core.vm"}})
     assert code != 0
-    announced, _announcement, after = output.partition("waits until SSH answers, for 1 s at most.")
-    assert "virsh" not in announced.rpartition("TASK")[2]
-    assert "Call the module of the platform" in after
+    announced, _announcement, after = output.partition("this waits until SSH answers, for 1 s at most: test")
+    assert announced.rpartition("TASK")[2] == " [polyvirt.core.vm : Call the module of the platform; then "
+    assert "fatal" in after
 
 
-def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout):
+def test_login_that_is_not_accepted_is_reported_with_its_reason(play, checkout, tmp_path):
     # Port 9 of this host has no SSH server.
-    command = "ssh -F none -o BatchMode=yes -p 9 admin@127.0.0.1"
-    found = {"ssh_command": command, "ssh": {"host": "127.0.0.1", "user": None}}
+    ssh = {"host": "127.0.0.1", "port": 9, "user": None, "scope": "lan"}
+    web, db = (
+        {"name": name, "id": name, "failed": False, "msg": "", "steps": [], "ssh": ssh} for name in ("web", "db")
+    )
+    login = {"user": "admin", "timeout": 3, "state": "started", "key_path": "", "groups": []}
     variables = {
-        "vm_name": "web",
-        "vm_user": "admin",
-        "vm_timeout": 3,
-        "vm_result": found,
-        "__vm_pair": [{"name": "web", "user": "admin", "timeout": 3}, found],
-        "vm_platform": "libvirt",
-        "vm_module_options": {},
+        "__vm_logins": [
+            {**login, "name": "web", "has_cloud_init": True},
+            {**login, "name": "db", "has_cloud_init": False},
+        ],
+        "__vm_module_result": {"vms": [web, {**db, "id": None}]},
+        "vm_known_hosts_folder": str(tmp_path),
     }
-    tasks = {"ansible.builtin.include_tasks": str(checkout / "roles" / "vm" / "tasks" / "login.yml")}
+    files = [checkout / "roles" / "vm" / "tasks" / name for name in ("login.yml", "results.yml")]
+    login, results = ({"ansible.builtin.import_tasks": str(file)} for file in files)
+    shown = {"ansible.builtin.debug": {"msg": "{{ vm_failed.web }} {{ vm_failed | list }} {{ vm_hosts | list }}"}}
     more = {"vars_files": [str(checkout / "roles" / "vm" / "vars" / "main.yml")]}
-    code, output = play({"one": variables}, tasks, **more)
+    code, output = play({"one": {}}, {"block": [login], "always": [results, shown], "vars": variables}, **more)
     assert code != 0
     assert "web: SSH as admin at 127.0.0.1 did not work within 3 s: ssh: connect to host 127.0.0.1 port 9:" in output
-    assert f"Try it with: {command}" in output
+    assert "Try it with: ssh -p 9 -o UserKnownHostsFile" in output
+    assert "['web'] ['db']" in output

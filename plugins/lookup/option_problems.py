@@ -1,0 +1,99 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: option_problems
+short_description: Check the options of roles of this collection
+version_added: 0.1.0
+description:
+  - Checks the variables of a host that are options of roles, and returns a text that names each problem, or an empty
+    text. So one task checks the options of several roles before the first change, without running the roles.
+  - Names are checked first. A variable that begins with the name of a role and an underscore is misspelt if it is not
+    an option of the role, but is spelt nearly like one. Other names are variables of the user.
+  - Then the values are checked by the C(meta/argument_specs.yml) of the role, and by further rules of the role.
+author:
+  - polyvirt contributors (@polyvirt)
+options:
+  _terms:
+    description: Names of roles of this collection, such as V(vm). Names and values of their options are checked.
+    type: list
+    elements: str
+  names:
+    description: Names of roles of which only the names of variables are checked.
+    type: list
+    elements: str
+    default: []
+notes:
+  - The variable C(polyvirt_own_variables) lists names that are correct although they are spelt nearly like an option.
+seealso:
+  - plugin: polyvirt.core.misspelt
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Check the options
+  ansible.builtin.assert:
+    that: problems == ''
+    fail_msg: "{{ problems }}"
+  vars:
+    problems: "{{ lookup('polyvirt.core.option_problems', 'vm', 'guest_image', names=['agent']) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One text, which is empty if there is no problem.
+  type: list
+  elements: str
+  sample: ["vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_memory? Nothing was changed."]
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+
+_ROLES = Path(__file__).parents[2] / "roles"
+_CORRECT_NAME = "Correct it, or add your own variable to polyvirt_own_variables."
+
+
+class LookupModule(LookupBase):
+    """Lookup plugin ``polyvirt.core.option_problems``."""
+
+    def run(self, terms, variables=None, **kwargs):
+        self.set_options(var_options=variables, direct=kwargs)
+        variables = dict(variables or {})
+        names = lookup_loader.get("polyvirt.core.misspelt", loader=self._loader, templar=self._templar)
+        own = self._templar.template(variables.get("polyvirt_own_variables", []))
+        found = names.run([*terms, *self.get_option("names")], variables, own=own)
+        if found:
+            found.append(_CORRECT_NAME)
+        else:
+            found = [problem for role in terms for problem in self._problems(role, variables)]
+        return [" ".join([*found, "Nothing was changed."]) if found else ""]
+
+    def _problems(self, role, variables):
+        """Return the messages of the specification, or [the variable ``__ROLE_problem`` of the role] if it is set."""
+        folder = _ROLES / role
+        scope = {**self._content(folder / "defaults"), **self._content(folder / "vars"), **variables}
+        scope["role_path"] = str(folder)
+        scope["ansible_search_path"] = [str(folder), *variables.get("ansible_search_path", [])]
+        templar = self._templar.copy_with_new_env(available_variables=scope)
+        spec = self._content(folder / "meta", "argument_specs.yml")["argument_specs"]["main"]["options"]
+        values = {name: templar.template(scope[name]) for name in spec if name in scope}
+        problems = ArgumentSpecValidator(spec).validate(values).error_messages
+        problems = problems or [str(templar.template(scope.get(f"__{role}_problem", "")) or "").strip()]
+        return list(filter(None, problems))
+
+    def _content(self, folder, name="main.yml"):
+        """Return a file of variables as the role itself gets it: with templates."""
+        path = folder / name
+        if not path.exists():
+            return {}
+        try:
+            return self._loader.load_from_file(str(path), trusted_as_template=True)
+        except TypeError:  # Before ansible-core 2.19, each text is a template.
+            return self._loader.load_from_file(str(path))

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup that checks the options of roles outside of these: misspelt names, values, and the rules of a role."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+#: {label: (variables, the problem)}; {{ ... }} is the user's own template.
+VALUES = {
+    "misspelt": (
+        {"vm_memroy": "1G", "vm_platform": "xen"},
+        "vm_memroy is not an option of role polyvirt.core.vm; did you mean vm_memory? Correct it, or add",
+    ),
+    "own name": ({"vm_name": "web", "vm_memroy": "1G", "polyvirt_own_variables": ["vm_memroy"]}, ""),
+    "none": ({"vm_name": "web", "vm_state": "{{ 'stopped' }}"}, ""),
+    "choice": ({"vm_name": "web", "vm_platform": "xen"}, "value of vm_platform must be one of: libvirt, virtualbox"),
+    "type": ({"vm_name": "web", "vm_cpus": "{{ 'two' }}"}, "argument 'vm_cpus' is of type"),
+    "rule of the role": ({"vm_machines": [{"memory": "1G"}], "vm_name": ""}, "vm_machines has 1 entries"),
+    "default": ({"vm_name": "web", "vm_ssh_key_file": "/nowhere/key"}, "the controller has no file /nowhere/key.pub"),
+    "two roles": (
+        {"vm_name": "", "guest_image_path": "image"},
+        "list several VMs in vm_machines, each with a name. guest_image_path is 'image'; set the absolute path",
+    ),
+}
+
+
+@pytest.mark.parametrize("label", VALUES)
+def test_value_is_checked_outside_of_the_role(ansible_playbook, tmp_path, label):
+    variables, problem = VALUES[label]
+    roles = "'vm', 'guest_image'" if "guest_image_path" in variables else "'vm'"
+    found = f"{{{{ lookup('polyvirt.core.option_problems', {roles}) }}}}"
+    task = {"ansible.builtin.copy": {"content": found, "dest": str(tmp_path / "found")}}
+    play = {"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": [task]}
+    (tmp_path / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    code, output = ansible_playbook("-i", "localhost,", tmp_path / "play.yml", "-e", json.dumps(variables))
+    assert code == 0, output
+    text = (tmp_path / "found").read_text(encoding="utf-8")
+    assert (problem in text, text.endswith("Nothing was changed.")) == (True, problem != ""), text
