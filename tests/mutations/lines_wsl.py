@@ -104,7 +104,7 @@ MUTATIONS = (
     Mutation(
         "stopped-distribution-keeps-running",
         "_drivers/wsl",
-        '[wsl(driver.host.file, ["--terminate", name])]',
+        '[wsl(driver.host.file, ["--terminate", _])]',
         "[]",
         _TASKS,
     ),

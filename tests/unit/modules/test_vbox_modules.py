@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import yaml
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.vbox_vm import OS_TYPES
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.settings.hardware import OS_TYPES
 from ansible_collections.polyvirt.core.plugins.modules import vbox_vm
 
 

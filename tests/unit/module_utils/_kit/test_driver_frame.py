@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import mark as marks
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, SomeFailed
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused, SomeFailed
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Target, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.planned import (
     deleted_files,
     planned,
     planned_changes,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.units import MIB
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.light import KnownSettings, is_light
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.settings import Setting, in_order, read_all
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.settings import (
+    Setting,
+    defaults,
+    in_order,
+    normalized,
+    options_of_native,
+    read_all,
+    supported,
+)
 
 
 def test_printed_mark_can_be_parsed():
@@ -92,20 +101,47 @@ def test_light_observation_keeps_the_settings():
 
 def test_settings_are_read_by_kind_and_written_in_the_order_of_their_table():
     table = {
-        "memory": Setting(lambda found: found["m"], None),
-        "display.type": Setting(lambda found: found["t"], None),
-        "cpus": Setting(lambda found: found["c"], None),
-        "display.video_memory": Setting(lambda found: found["v"], None),
+        "memory": Setting(read=lambda found: found["m"], write=str),
+        "display.type": Setting(read=lambda found: found["t"], write=str),
+        "cpus": Setting(read=lambda found: found["c"], write=str),
+        "display.video_memory": Setting(read=lambda found: found["v"], write=str),
+        "disks": Setting(write=str),
+        "disks.size": Setting(),
     }
     config = read_all(table, {"m": 1, "t": "vnc", "c": 2, "v": 3})
     assert config == {"memory": 1, "cpus": 2, "display": {"type": "vnc", "video_memory": 3}}
     video = Change("display", 1, 3, attribute="video_memory")
     memory, other = Change("memory", 1, 2), Change("tags", (), ("a",))
-    assert in_order(table, [CPUS, other, video, memory]) == [
+    disk = Change("disks", 1, 2, key="SATA 0", attribute="size")
+    assert in_order(table, [CPUS, disk, other, video, memory]) == [
         (table["memory"], memory),
         (table["cpus"], CPUS),
         (table["display.video_memory"], video),
+        (table["disks"], disk),  # The row of the whole collection writes for its attributes.
     ]
+
+
+def test_rows_say_what_is_supported_default_and_owned():
+    table = {
+        "disks": Setting(read=len),
+        "disks.size": Setting(whole=MIB),
+        "display.video_memory": Setting(default=16 * MIB, native=("vram",)),
+        "tpm": Setting(since=(7, 0)),
+    }
+    assert [set(supported(table, version)) for version in ((6, 1), (7, 0))] == [
+        {"disks.size", "display.video_memory"},
+        {"disks.size", "display.video_memory", "tpm"},
+    ]
+    assert defaults(table) == {"display": {"video_memory": 16 * MIB}}
+    assert options_of_native(table) == {"vram": "display.video_memory"}
+
+
+def test_requested_values_are_normalized_by_their_rows():
+    table = {"os_type": Setting(normalize=lambda vm, value, known: known[value]), "disks.size": Setting(whole=MIB)}
+    config = {"os_type": "linux", "cpus": 2, "disks": {"SATA 0": {"size": MIB}, "SATA 1": None}}
+    assert normalized(table, Vm("web"), config, {"linux": "Linux26"}) == {**config, "os_type": "Linux26"}
+    with pytest.raises(Refused, match=r"web: disks.SATA 0.size: .* is not a multiple of 1M"):
+        normalized(table, Vm("web"), {"disks": {"SATA 0": {"size": MIB + 1}}})
 
 
 def test_error_of_one_vm_does_not_stop_the_others():
