@@ -18,7 +18,7 @@ from markdown_it.tree import SyntaxTreeNode
 REPOSITORY = "https://github.com/polyvirt/polyvirt.core"
 PREFIX = "ansible_collections.polyvirt.core.docsite"
 #: Guides for developers of the collection, which are not part of the site.
-FOR_DEVELOPERS = ("architecture", "testing")
+FOR_DEVELOPERS = ("architecture", "decisions", "testing")
 _UNDERLINES = {"h1": "=", "h2": "-", "h3": "~", "h4": "^"}
 _ALLOWED_BEFORE_MARKUP, _ALLOWED_AFTER_MARKUP = " \n'\"([{<-/:", " \n'\")]}>-/\\:.,;!?"
 
