@@ -28,7 +28,7 @@ def rows(checkout):
 
 
 def _patterns(text):
-    """The patterns of the names in a cell: a name without a directory is in that of the name before it, or a driver's."""
+    """The patterns of the names in a cell: a name without a directory has that of the name before it, or a driver's."""
     patterns, folder = [], "<d>"
     for name in re.findall(r"`([^` ]+)`", text):
         if "/" in name:
