@@ -33,15 +33,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 ANY_PLATFORM = "vm"
 #: Runs in guests and has no platform options, so it is not in the action group ``all``.
 GUEST_MODULE = "guest_status"
-PLATFORM_OF_PREFIX = {
-    "virsh": "libvirt",
-    "vbox": "virtualbox",
-    "vagrant": "vagrant",
-    "proxmox": "proxmox",
-    "vmm": "vmd",
-    "hyperv": "hyperv",
-    "wsl": "wsl",
-}
 #: Modules for all platforms, without a group of a platform.
 PLATFORM_INDEPENDENT = {"install_medium", "install_wait"}
 
@@ -60,17 +51,18 @@ class Generator(NamedTuple):
 
 def action_groups(checkout):
     """Return ``action_groups`` of meta/runtime.yml: a group for each platform that has modules, and ``all``."""
-    groups = {platform: [] for platform in PLATFORM_OF_PREFIX.values()}
+    groups = {platform: [] for platform in _registry()}
+    drivers = {registered.driver: platform for platform, registered in _registry().items()}
     stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
     modules = sorted(stem for stem in stems if stem != GUEST_MODULE)
     for module in sorted({*modules} - PLATFORM_INDEPENDENT):
         prefix = module.split("_")[0]
         if prefix == ANY_PLATFORM:
             continue
-        if prefix not in PLATFORM_OF_PREFIX:
-            known = ", ".join(f"{one}_" for one in PLATFORM_OF_PREFIX)
+        if prefix not in drivers:
+            known = ", ".join(f"{one}_" for one in drivers)
             raise CannotGenerate(f"plugins/modules/{module}.py belongs to no platform: names begin with one of {known}")
-        groups[PLATFORM_OF_PREFIX[prefix]].append(module)
+        groups[drivers[prefix]].append(module)
     groups = {"all": modules, **{platform: names for platform, names in groups.items() if names}}
     lines = ["action_groups:"]
     for group, names in groups.items():
@@ -132,6 +124,11 @@ def _import(module):
 def _import_plugin(module):
     sys.path.insert(0, str(collections_path()))
     return importlib.import_module(f"ansible_collections.polyvirt.core.plugins.{module}")
+
+
+def _registry():
+    """The table of all platforms."""
+    return _import_plugin("plugin_utils.tasks.registry").PLATFORMS
 
 
 def _cell(traits, option, is_creation):
@@ -209,14 +206,12 @@ def options_of(fragment):
 
 def platforms_of_role(checkout):
     """Return the lines with the platforms that role vm accepts."""
-    return choices(_import_plugin("plugin_utils.tasks.platforms").MODULES)
+    return choices(_registry())
 
 
 def connections_of_role(checkout):
     """Return the lines with the connection options of each platform, which role vm passes to all modules."""
-    return connection_options(
-        _import_plugin("plugin_utils.tasks.platforms").MODULES, _import_plugin, _import("_core.options").VM_INFO
-    )
+    return connection_options(_registry(), _import_plugin, _import("_core.options").VM_INFO)
 
 
 def guide(name):

@@ -162,14 +162,14 @@ from ..module_utils._core.errors import PolyvirtError
 from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task
-from ..plugin_utils.tasks.platforms import MODULES
+from ..plugin_utils.tasks.registry import PLATFORMS
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]
 #: Seconds added to a task's own timeout before its process is ended.
 _GRACE = 5
 SOURCE = {
-    "platform": {"required": True, "choices": list(MODULES)},
+    "platform": {"required": True, "choices": list(PLATFORMS)},
     "name": {},
     "host": {"type": "raw"},
     "options": {"type": "dict", "default": {}},
@@ -241,7 +241,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _query(self, source):
         """Run the info module (in a child process) and return {vms, reached_by, warnings}, or {problem}."""
         host = self._host_of(source)
-        module = f"polyvirt.core.{MODULES[source.platform]['vm_info']}"
+        module = f"polyvirt.core.{PLATFORMS[source.platform].vm_info}"
         arguments = {"facets": _FACETS, **source.options}
         answer = run_task(self.loader, self.inventory, self._path, host, module, arguments, source.timeout)
         result = answer["result"]

@@ -14,8 +14,8 @@ def choices(platforms):
 def connection_options(platforms, import_module, shared):
     """Return {platform: names of connection options} as lines: options that the vm and the info module both have."""
     lines = ["__vm_connection_options:"]
-    for platform, modules in platforms.items():
-        vm, info = (import_module(f"modules.{modules[about]}").MODULE.options for about in ("vm", "vm_info"))
+    for platform, registered in platforms.items():
+        vm, info = (import_module(f"modules.{name}").MODULE.options for name in (registered.vm, registered.vm_info))
         names = sorted(name for name in set(vm) & set(info) - set(shared) for name in (name, *vm[name].aliases))
         lines += [f"  {platform}:", *(f"    - {name}" for name in names)] if names else [f"  {platform}: []"]
     return lines

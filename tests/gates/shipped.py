@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
+
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
 from collection_path import CHECKOUT
 
 PLUGINS = CHECKOUT / "plugins"
-#: A platform's word, and what the names of its modules end in.
-PLATFORMS = ("virsh", "vbox", "vagrant", "proxmox", "hyperv", "vmm", "wsl")
-KINDS = {
-    "vm": ("vm", "instance", "distro"),
-    "snapshot": ("snapshot",),
-    "info": ("vm_info", "instance_info", "distro_info"),
-}
+#: {column of the table: module for all platforms}
+KINDS = {"vm": "vm", "snapshot": "vm_snapshot", "info": "vm_info"}
 
 
 def shipped_with(module):
@@ -51,8 +47,7 @@ def size(files):
 
 def module_of(platform, kind):
     """The name of a platform's module of a kind; None if it has none."""
-    names = (f"{platform}_{end}" for end in KINDS[kind])
-    return next((name for name in names if Path(PLUGINS, "modules", f"{name}.py").is_file()), None)
+    return PLATFORMS[platform].modules.get(KINDS[kind])
 
 
 def table():

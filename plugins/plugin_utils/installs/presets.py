@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..tasks.platforms import MODULES
+from ..tasks.registry import PLATFORMS
 
 _KEYS = {"title": str, "platform": str, "distribution": str, "vm": dict}
 
@@ -24,8 +24,8 @@ def checked(document, source):
     unknown = sorted(set(document) - set(_KEYS))
     if unknown:
         raise InvalidPreset(f"{source}: unknown key '{unknown[0]}' (known: {', '.join(_KEYS)}).")
-    if document["platform"] not in MODULES:
-        raise InvalidPreset(f"{source}: platform '{document['platform']}' is unknown (known: {', '.join(MODULES)}).")
+    if document["platform"] not in PLATFORMS:
+        raise InvalidPreset(f"{source}: platform '{document['platform']}' is unknown (known: {', '.join(PLATFORMS)}).")
     return document
 
 

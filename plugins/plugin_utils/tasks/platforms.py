@@ -11,22 +11,8 @@ from difflib import get_close_matches
 from ansible.module_utils.common.validation import check_type_dict
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
+from .registry import PLATFORMS
 
-#: {platform: {module for all platforms: module of this platform}}
-MODULES = {
-    "libvirt": {"vm": "virsh_vm", "vm_info": "virsh_vm_info", "vm_snapshot": "virsh_snapshot"},
-    "virtualbox": {"vm": "vbox_vm", "vm_info": "vbox_vm_info", "vm_snapshot": "vbox_snapshot"},
-    "vagrant": {"vm": "vagrant_instance", "vm_info": "vagrant_instance_info", "vm_snapshot": "vagrant_snapshot"},
-    "proxmox": {"vm": "proxmox_vm", "vm_info": "proxmox_vm_info", "vm_snapshot": "proxmox_snapshot"},
-    "vmd": {"vm": "vmm_vm", "vm_info": "vmm_vm_info"},
-    "hyperv": {"vm": "hyperv_vm", "vm_info": "hyperv_vm_info", "vm_snapshot": "hyperv_snapshot"},
-    "wsl": {"vm": "wsl_distro", "vm_info": "wsl_distro_info"},
-}
-#: Platforms without snapshots: what to do instead.
-_INSTEAD_OF_SNAPSHOTS = {
-    "vmd": "Stop the VM, and create a clone of it.",
-    "wsl": "Save the distribution to a file (option export), and create another one from that file.",
-}
 #: Options that select VMs.
 _WHICH = ("name", "id")
 #: Values of a VM that are known even if it is not observed.
@@ -138,13 +124,14 @@ def _part(about, platform, arguments):
         raise InvalidInput(
             "platform is not set.",
             f"Set platform, the variable vm_platform or the environment variable POLYVIRT_PLATFORM to one of"
-            f" {', '.join(MODULES)}.",
+            f" {', '.join(PLATFORMS)}.",
         )
-    if platform not in MODULES:
-        raise InvalidInput(f"platform: '{platform}' is not known.", f"Set one of {', '.join(MODULES)}.")
-    if about not in MODULES[platform]:
-        raise Unsupported(f"Snapshots are not supported on {platform}.", _INSTEAD_OF_SNAPSHOTS[platform])
-    return Part(platform, MODULES[platform][about], arguments)
+    registered = PLATFORMS.get(platform)
+    if registered is None:
+        raise InvalidInput(f"platform: '{platform}' is not known.", f"Set one of {', '.join(PLATFORMS)}.")
+    if about not in registered.modules:
+        raise Unsupported(f"Snapshots are not supported on {platform}.", registered.instead_of_snapshots)
+    return Part(platform, registered.modules[about], arguments)
 
 
 def joined(results, order, is_refused):

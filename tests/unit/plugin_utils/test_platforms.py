@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
-from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import MODULES, joined, parts_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import joined, parts_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
 
 def _parts(about="vm", default=None, **given):
@@ -16,10 +17,10 @@ def _parts(about="vm", default=None, **given):
     return [(part.platform, part.module, part.arguments) for part in parts], order
 
 
-@pytest.mark.parametrize("platform", MODULES)
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_task_of_one_platform_is_a_task_of_its_module(platform):
     given = {"name": "web1", "cpus": 2, "options": {"executable": "/x"}}
-    expected = [(platform, MODULES[platform]["vm"], {"name": "web1", "cpus": 2, "executable": "/x"})]
+    expected = [(platform, PLATFORMS[platform].vm, {"name": "web1", "cpus": 2, "executable": "/x"})]
     assert _parts(platform=platform, **given) == (expected, [])
     assert _parts(default=platform, **given) == (expected, [])
 
