@@ -97,7 +97,8 @@ def test_default_distribution():
         host.add(name)
     run_ok(host, name=["two"], default=True)
     assert host.default == host.find("two").guid
-    run_rejected(host, "default", "another distribution", name=["two"], default=False)
+    words = ("default is true and cannot be changed to false", "another distribution")
+    run_rejected(host, *words, name=["two"], default=False)
 
 
 def test_export_is_done_once_and_imports_again():
