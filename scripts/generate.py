@@ -138,7 +138,8 @@ def _cell(traits, option, is_creation):
     if is_creation and option in traits.fields:
         return COST_NAMES["never"]
     fields = [traits.fields[kind] for kind in kinds]
-    if any(callable(one.cost) or one.cost == "live" != one.while_suspended for one in fields):
+    rank = list(COST_NAMES).index
+    if any(callable(one.cost) or rank(one.cost) < max(map(rank, one.least.values()), default=0) for one in fields):
         return "depends"
     costs = {one.cost for one in fields} - {"never"}
     return ", ".join(word for cost, word in COST_NAMES.items() if cost in costs)

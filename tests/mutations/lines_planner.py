@@ -139,9 +139,9 @@ MUTATIONS = (
     ),
     Mutation(
         "suspended-vm-is-changed-live",
-        "_core",
-        "vm.power in (SUSPENDED, FAILED)",
-        "vm.power == FAILED",
+        "_drivers/virsh",
+        "{SUSPENDED: NEXT_BOOT, FAILED: NEXT_BOOT}",
+        "{FAILED: NEXT_BOOT}",
         ["tests/unit/module_utils/_drivers/virsh/test_traits.py"],
     ),
     Mutation(

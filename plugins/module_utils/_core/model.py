@@ -342,8 +342,8 @@ class Field:
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
     if ``==`` is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
     ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
-    if a restart does not help because the VM stays off after the change. ``while_suspended``: the least cost for a
-    suspended or failed VM.
+    if a restart does not help because the VM stays off after the change. ``least`` is {power state: least cost
+    in it}: a suspended VM may be locked, or goes on as it was saved.
     """
 
     cost: Any = NEXT_BOOT
@@ -355,11 +355,11 @@ class Field:
     instead: str = ""
     free_before_creation: bool = False
     while_on: str = ""
-    while_suspended: str = LIVE
+    least: Mapping[str, str] = field(default_factory=dict)
 
     def cost_of(self, vm, change):
         cost = self.cost(vm, change) if callable(self.cost) else self.cost
-        return max(cost, self.while_suspended, key=COSTS.index) if vm.power in (SUSPENDED, FAILED) else cost
+        return max(cost, self.least.get(vm.power, LIVE), key=COSTS.index)
 
 
 @dataclass(frozen=True)

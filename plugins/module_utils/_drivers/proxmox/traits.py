@@ -12,7 +12,6 @@ from typing import Optional
 
 from ..._core.model import (
     ABSENT,
-    COSTS,
     LIVE,
     NEVER,
     PAUSED,
@@ -140,20 +139,12 @@ def taken_as(vm, requested):
     return "", RUNNING if with_memory else STOPPED
 
 
-def _locked(row):
-    """The row with its cost for a suspended VM, which is locked: nothing but its pool can be changed.
-
-    ``while_suspended`` would hold for a failed VM too, which is not locked.
-    """
-
-    def cost(vm, change):
-        return max(row.cost_of(vm, change), POWER_OFF if vm.power == SUSPENDED else LIVE, key=COSTS.index)
-
-    return replace(row, cost=cost)
-
-
 _FIELDS = {
-    **{kind: row if kind == "pool" else _locked(row) for kind, row in supported(SETTINGS).items()},
+    # A suspended VM is locked: nothing but its pool can be changed.
+    **{
+        kind: row if kind == "pool" else replace(row, least={SUSPENDED: POWER_OFF})
+        for kind, row in supported(SETTINGS).items()
+    },
     "image": Field(),
     "image.linked": Field(choices=(False,), instead=PROXMOX.lacks["image.linked=true"]),
     "clone": Field(

@@ -17,6 +17,7 @@ from ...._ports.windows_request import NULL, Ref, pick
 from ...._tools.hyperv import VM, hyperv
 from ...._tools.windows_files import key_of, windows_path
 from ..mark import split_notes
+from .values import WHILE_SAVED
 
 _SLOT = re.compile(r"(IDE|SCSI) ?(\d):(\d{1,2})", re.IGNORECASE | re.ASCII)
 #: IDE slots for disks; the DVD drive of a new generation 1 VM has IDE 1:0.
@@ -236,12 +237,10 @@ def iso_calls(raw, path, seeds=()):
 _DETACH = "Detach it (state: absent), and attach another."
 DISKS = {
     "disks": Setting(read=_disks_of, normalize=_normalized_disks),
-    "disks.add": Setting(_cost_of_disk, while_suspended=POWER_OFF),
-    "disks.remove": Setting(_cost_of_disk, while_suspended=POWER_OFF),
-    "disks.size": Setting(_cost_of_size, while_suspended=POWER_OFF, instead="Remove the checkpoints first."),
+    "disks.add": Setting(_cost_of_disk, least=WHILE_SAVED),
+    "disks.remove": Setting(_cost_of_disk, least=WHILE_SAVED),
+    "disks.size": Setting(_cost_of_size, least=WHILE_SAVED, instead="Remove the checkpoints first."),
     "disks.format": Setting(NEVER, choices=tuple(FORMATS), instead=_DETACH),
     "disks.source": Setting(NEVER, same=_is_same_path, instead=_DETACH),
-    "iso": Setting(
-        _cost_of_iso, while_suspended=POWER_OFF, same=_is_same_path, read=_iso_of, normalize=_normalized_iso
-    ),
+    "iso": Setting(_cost_of_iso, least=WHILE_SAVED, same=_is_same_path, read=_iso_of, normalize=_normalized_iso),
 }

@@ -12,6 +12,7 @@ from ...._core.model import LIVE, POWER_OFF
 from ...._kit.settings import Setting
 from ...._ports.windows_request import Ref, pick
 from ...._tools.hyperv import DEFAULT_SWITCH, NO_MAC, VM, hyperv
+from .values import WHILE_SAVED
 
 #: Types of NICs: connected to the default switch, or to the switch in ``source``; an empty ``source`` is not connected.
 NAT, SWITCH = "nat", "network"
@@ -169,10 +170,10 @@ def spoofing_calls(indexes):
 
 NICS = {
     "networks": Setting(read=_networks_of, normalize=_normalized_all),
-    "networks.add": Setting(_cost_of_nic, while_suspended=POWER_OFF),
-    "networks.remove": Setting(_cost_of_nic, while_suspended=POWER_OFF),
-    "networks.type": Setting(LIVE, choices=(NAT, SWITCH), while_suspended=POWER_OFF),
-    "networks.source": Setting(LIVE, same=_is_same_source, while_suspended=POWER_OFF),
-    "networks.vlan": Setting(LIVE, while_suspended=POWER_OFF),
+    "networks.add": Setting(_cost_of_nic, least=WHILE_SAVED),
+    "networks.remove": Setting(_cost_of_nic, least=WHILE_SAVED),
+    "networks.type": Setting(LIVE, choices=(NAT, SWITCH), least=WHILE_SAVED),
+    "networks.source": Setting(LIVE, same=_is_same_source, least=WHILE_SAVED),
+    "networks.vlan": Setting(LIVE, least=WHILE_SAVED),
     "networks.mac": Setting(POWER_OFF),
 }

@@ -1,14 +1,18 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows of settings with a single value. Settings with the same command are set in one call."""
+"""Rows of settings with a single value (those with the same command are set in one call), and a cost of devices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 
+from ...._core.model import FAILED, POWER_OFF, SUSPENDED
 from ...._kit.settings import Setting
+
+#: The least cost of changing devices: a VM with saved memory, or one that failed, has to be off.
+WHILE_SAVED = {SUSPENDED: POWER_OFF, FAILED: POWER_OFF}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...._core.mark import IN_MARK
-from ...._core.model import LIVE, NEXT_BOOT
+from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
 from ...._kit.settings import Setting, read_all
 from .disks import DISKS, read_disks, read_iso
 from .display import DISPLAY
@@ -47,7 +47,7 @@ _ROWS = {
     **NATIVE,
 }
 #: A suspended VM continues as it was saved, and a failed one must be restarted: nothing changes before its cold start.
-SETTINGS = {kind: replace(row, while_suspended=NEXT_BOOT) for kind, row in _ROWS.items()}
+SETTINGS = {kind: replace(row, least={SUSPENDED: NEXT_BOOT, FAILED: NEXT_BOOT}) for kind, row in _ROWS.items()}
 
 
 def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
