@@ -14,3 +14,8 @@ def functions_of(*files):
     A driver imports the modules when its first step is carried out, because a shipped module compiles what it imports.
     """
     return {verb: getattr(file, verb) for file in files for verb in VERBS if hasattr(file, verb)}
+
+
+def carry_out(driver, vm, step):
+    """Call the driver's function for the verb of a step; for ``in_rounds``, that returns a generator."""
+    return driver.verbs[step.verb](driver, vm, step)

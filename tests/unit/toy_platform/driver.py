@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
-from ansible_collections.polyvirt.core.plugins.module_utils._kit.verbs import functions_of
+from ansible_collections.polyvirt.core.plugins.module_utils._kit.verbs import carry_out, functions_of
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 
 from unit.toy_platform.observe import observe
@@ -36,7 +36,7 @@ class ToyDriver:
         check_plan(self, plan)
 
     def apply(self, batch):
-        return one_by_one(lambda vm, step: self.verbs[step.verb](self, vm, step), batch, writes.count)
+        return one_by_one(partial(carry_out, self), batch, writes.count)
 
     @cached_property
     def verbs(self):

@@ -15,7 +15,7 @@ from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
@@ -117,7 +117,7 @@ class HyperVDriver(HyperVObserver):
         self._host_files = None  # The steps make it out of date.
         self._targets = [Target(vm.name, vm.id) for vm, _steps in batch]
         send = partial(side_by_side, self._send_and_read)
-        return in_rounds(lambda vm, step: self.verbs[step.verb](self, vm, step), send, batch)
+        return in_rounds(partial(carry_out, self), send, batch)
 
     @cached_property
     def verbs(self):

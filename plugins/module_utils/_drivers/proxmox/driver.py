@@ -12,7 +12,7 @@ from ..._core import options as shared
 from ..._core.errors import ApiError, Refused
 from ..._core.options import CREATION, SETTING
 from ..._kit.one_by_one import one_by_one
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports import writes
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
@@ -131,11 +131,11 @@ class ProxmoxDriver(ProxmoxObserver):
 
     def _carry_out(self, vm, step):
         if step.verb in _CREATING:
-            self.verbs[step.verb](self, vm, step)
+            carry_out(self, vm, step)
             return
         node = self.node_of(vm.id)
         try:
-            self.verbs[step.verb](self, vm, step)
+            carry_out(self, vm, step)
         except ApiError as error:
             if not is_gone(error):
                 raise

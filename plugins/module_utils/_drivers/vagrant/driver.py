@@ -10,12 +10,12 @@ snapshots, by the id of the VM.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..._core.errors import Refused
 from ..._core.model import STOP_TIMEOUT
 from ..._kit.one_by_one import one_by_one
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports import writes
 from ..._ports.clock import today
 from .in_vagrant import InVagrant
@@ -93,7 +93,7 @@ class VagrantDriver(VagrantObserver):
         check_plan(self, plan, released)
 
     def apply(self, batch):
-        return one_by_one(lambda vm, step: self.verbs[step.verb](self, vm, step), batch, writes.count)
+        return one_by_one(partial(carry_out, self), batch, writes.count)
 
     @cached_property
     def verbs(self):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed
 from ..._core.model import ON, SUSPENDED
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports import files, writes
 from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
@@ -72,7 +72,7 @@ class VBoxDriver(VBoxObserver):
 
     def apply(self, batch):
         self._first = self._listing = None
-        return one_by_one(lambda vm, step: self.verbs[step.verb](self, vm, step), batch, writes.count)
+        return one_by_one(partial(carry_out, self), batch, writes.count)
 
     @cached_property
     def verbs(self):

@@ -12,7 +12,7 @@ from uuid import uuid4
 from ..._core.errors import CommandFailed
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports import writes
 from .observe import VirshObserver, connected
 
@@ -79,7 +79,7 @@ class VirshDriver(VirshObserver):
 
     def _carry_out(self, vm, step):
         try:
-            self.verbs[step.verb](self, vm, step)
+            carry_out(self, vm, step)
         except CommandFailed as error:
             if vm.id:
                 error.message = error.message.replace(vm.id, vm.name)

@@ -109,9 +109,13 @@ def _name_fault(name):
     return None
 
 
+#: {key of native: option that sets the same}
+_NATIVE_WITH_OPTION = options_of_native(SETTINGS)
+
+
 def _normalized(fields, vm, config):
     """``config`` in libvirt's terms. Raises Refused for values that libvirt does not support."""
-    check_native(vm, config, options_of_native(SETTINGS))
+    check_native(vm, config, _NATIVE_WITH_OPTION)
     result = normalize_firmware(vm, config) if "firmware" in fields else config
     result = normalize_maxima(vm, normalized(SETTINGS, vm, result))
     if "port_forwards.add" in fields:

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..._core.errors import PolyvirtError, SomeFailed
 from ..._core.model import POWER_VERBS
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports import files, writes
 from ..._tools.vmctl import Busy
 from .observe import VmmObserver, connected
@@ -120,7 +120,7 @@ class _InTwoPhases:
         indexes = [index for index, steps in steps_of.items() if steps]
         batch = [(self._batch[index][0], steps_of[index]) for index in indexes]
         try:
-            wrote = dict(enumerate(one_by_one(self._call, batch, writes.count))) if batch else {}
+            wrote = dict(enumerate(one_by_one(partial(carry_out, self._driver), batch, writes.count))) if batch else {}
         except SomeFailed as error:
             wrote, failed = error.wrote, error.by_index
         except PolyvirtError as error:
@@ -133,6 +133,3 @@ class _InTwoPhases:
                 failed[number].steps_done += len(done.get(index, ()))
                 failed[number].wrote = self._wrote[index]
                 self._errors[index] = failed[number]
-
-    def _call(self, vm, step):
-        self._driver.verbs[step.verb](self._driver, vm, step)

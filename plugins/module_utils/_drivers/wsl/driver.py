@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from ..._core.errors import NotFound
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
-from ..._kit.verbs import functions_of
+from ..._kit.verbs import carry_out, functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.windows_files import check_folder, folder_call
@@ -59,7 +59,7 @@ class WslDriver(WslObserver):
 
     def apply(self, batch):
         send = partial(side_by_side, self.send)
-        return in_rounds(lambda vm, step: self.verbs[step.verb](self, vm, step), send, batch)
+        return in_rounds(partial(carry_out, self), send, batch)
 
     @cached_property
     def verbs(self):
