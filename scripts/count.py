@@ -9,11 +9,14 @@ Comments, documentation strings and blank lines are not counted. The budgets are
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 import tokenize
 from collections import Counter
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from gates.shape import documentation_lines, files_of
 
 _NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
@@ -23,32 +26,12 @@ def code_lines(path):
     with open(path, "rb") as file:
         tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in _NO_CODE]
     lines = {line for token in tokens[1:] for line in range(token.start[0], token.end[0] + 1)}
-    return len(lines - _documentation(path.read_text(encoding="utf-8")))
-
-
-def _documentation(source):
-    """The lines of all strings that are no part of an expression, and of the documentation of a plugin."""
-    lines = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Expr, ast.Assign)) and _is_text(node.value) and _is_documented(node):
-            lines.update(range(node.lineno, node.end_lineno + 1))
-    return lines
-
-
-def _is_text(node):
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _is_documented(node):
-    names = {getattr(target, "id", "") for target in getattr(node, "targets", ())}
-    return isinstance(node, ast.Expr) or bool(names & {"DOCUMENTATION", "EXAMPLES", "RETURN"})
+    return len(lines - documentation_lines(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def counted(checkout):
-    """{path: code lines} of all Python files that git lists."""
-    command = ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "*.py"]
-    listed = subprocess.run(command, cwd=checkout, check=True, capture_output=True, text=True).stdout.split()
-    return {name: code_lines(checkout / name) for name in sorted(set(listed)) if (checkout / name).is_file()}
+    """{path: code lines} of all Python files."""
+    return {name: code_lines(checkout / name) for name in files_of(checkout) if name.endswith(".py")}
 
 
 def rooms(lines):

@@ -36,7 +36,7 @@ def files_of(checkout):
 def function_lengths(source):
     """{name: lines} of all functions, their documentation strings not counted."""
     return {
-        node.name: node.end_lineno - node.lineno + 1 - len(_documentation_lines(node))
+        node.name: node.end_lineno - node.lineno + 1 - len(documentation_lines(node))
         for node in ast.walk(ast.parse(source))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
@@ -44,10 +44,11 @@ def function_lengths(source):
 
 def file_length(source):
     """Lines outside of documentation strings."""
-    return len(source.splitlines()) - len(_documentation_lines(ast.parse(source)))
+    return len(source.splitlines()) - len(documentation_lines(ast.parse(source)))
 
 
-def _documentation_lines(tree):
+def documentation_lines(tree):
+    """The numbers of the lines of all documentation strings, those of plugins among them."""
     lines = set()
     for node in ast.walk(tree):
         if _is_documentation(node):
