@@ -72,7 +72,7 @@ PLAY = {"hosts": "near", "gather_facts": False, "tasks": [TASK]}
 
 @pytest.fixture(scope="module", params=CORES, ids=lambda path: path.name)
 def run(request, tmp_path_factory):
-    """({host: answer}, output, names of the tasks that a callback plugin of the user was told of)."""
+    """({host: answer}, output, names of the tasks for which a callback plugin of the user was called)."""
     folder = tmp_path_factory.mktemp("tasks")
     written = {f"{name}.json": json.dumps(one) for name, one in VARIABLES.items()}
     written |= {"plugins/tasks.py": PLUGIN, "callbacks/noisy.py": CALLBACK, "hosts.tasks": ""}
