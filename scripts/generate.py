@@ -23,6 +23,7 @@ import yaml
 from lib.collection_path import collections_path
 from lib.error_catalogue import catalogue_lines
 from lib.guides import guide_lines, guides
+from lib.image_table import image_lines
 from lib.option_docs import option_lines
 from lib.returns import return_lines
 from lib.role_platforms import choices, connection_options
@@ -34,7 +35,7 @@ ANY_PLATFORM = "vm"
 #: Runs in guests and has no platform options, so it is not in the action group ``all``.
 GUEST_MODULE = "guest_status"
 #: Modules for all platforms, without a group of a platform.
-PLATFORM_INDEPENDENT = {"install_medium", "install_wait"}
+PLATFORM_INDEPENDENT = {"image", "image_info", "install_medium", "install_wait"}
 
 
 class CannotGenerate(Exception):
@@ -165,6 +166,16 @@ def _short(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def images(checkout):
+    """Return the table of all images of the catalogue, by platform and architecture."""
+    catalogue, needs = (_import_plugin(f"plugin_utils.installs.{name}") for name in ("catalogue", "image_needs"))
+    files = sorted((checkout / "templates" / "catalogue").glob("*.yml"))
+    groups = [catalogue.entries_of(yaml.safe_load(file.read_text(encoding="utf-8")), file) for file in files]
+    resolve = _import("_media.resolve")
+    entries = catalogue.merged(groups).values()
+    return image_lines(entries, needs.NEEDS, catalogue.media_for, resolve.resolve, resolve.Refused)
+
+
 def returns_of(path):
     """Return the function for ``RETURN`` of the module at ``path``, from the table of all platforms."""
     return lambda checkout: return_lines(Path(path).stem)
@@ -223,6 +234,8 @@ def guide(name):
 #: Modules that do not return VMs: their RETURN is written by hand.
 WITHOUT_VMS = (
     "hyperv_host_settings",
+    "image",
+    "image_info",
     "install_medium",
     "install_wait",
     "vmm_marked_lines",
@@ -236,6 +249,7 @@ GENERATORS = [
     Generator("action_groups", "meta/runtime.yml", action_groups),
     Generator("capabilities", "README.md", capabilities),
     Generator("presets", "docs/installs.md", presets),
+    Generator("images", "docs/installs.md", images),
     Generator("platforms", "roles/vm/meta/argument_specs.yml", platforms_of_role),
     Generator("connections", "roles/vm/vars/main.yml", connections_of_role),
     *(Generator("options", f"plugins/doc_fragments/{name}.py", options_of(name)) for name in FRAGMENTS),

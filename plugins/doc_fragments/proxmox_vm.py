@@ -75,7 +75,7 @@ options:
     description:
       - Maximum number of seconds that the task waits for one VM in total.
       - It waits until another client releases its lock, until a change of the power state is complete, and
-        until the guest has an address or answers by SSH (O(wait_for)).
+        until the guest fulfils the condition of O(wait_for).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
         guest gets to shut down (O(stop_timeout)).
     type: int
@@ -84,10 +84,36 @@ options:
     description:
       - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
+        V(winrm) - WinRM answers at port 5985 or 5986.
+      - V(cloud_init) - cloud-init is done, as the guest agent reports (O(wait_for.condition=cloud_init)).
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
-    type: str
+      - A dictionary, or only the value of O(wait_for.condition).
+    type: raw
     default: state
-    choices: [state, address, ssh]
+    suboptions:
+      condition:
+        description:
+          - Condition that needs no further value.
+          - V(cloud_init) asks the QEMU guest agent for C(cloud-init status). If a stage failed, the task fails with
+            the stage and its errors; problems from which cloud-init has recovered are a warning. If no agent
+            answers for half of O(timeout), or if it does not permit C(guest-exec), the task fails, and says that
+            the end of cloud-init is not known.
+        type: str
+        choices: [state, address, ssh, winrm, cloud_init]
+      port:
+        description:
+          - TCP port of the guest on which a server accepts connections.
+          - If the port is reached through a forwarded port of the host, the server must also send something,
+            unasked or to a line of HTTP, because a forwarded port is open without a server.
+        type: int
+      http:
+        description:
+          - Page of the guest that a GET request returns with a status below 400. Redirects are not followed, and
+            the certificate of HTTPS is not verified.
+          - Port and path, such as C(:8080/health), or an address with C({address}) as its host, such as
+            C(https://{address}:8443/health). C({address}) is the address of the VM, or the host address of a
+            forwarded port.
+        type: str
   allow_restart:
     description:
       - Permission to stop and start the VM for changes that are possible only while it is off, and for those
@@ -273,12 +299,17 @@ options:
   image:
     description:
       - Disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - If an existing VM was created from another image than the task names, the task warns.
       - A dictionary, or only the value of O(image.source).
     type: raw
     suboptions:
       source:
         description:
-          - Path of the image on the hypervisor. It is never written to, moved or deleted.
+          - A name of the catalogue such as V(debian-13), the address of an image (V(https://...)), or the path of
+            an image on the hypervisor. Unlike an O(iso), an image contains an installed system.
+          - Instead of a path, a volume (V(STORAGE:import/NAME)). The node downloads names and addresses once to
+            O(image_storage), and verifies the vendor's checksum. Later VMs use the stored image without a request.
+          - An image at a path is never written to, moved or deleted. The same is true for an O(iso).
         type: str
         required: true
       linked:
@@ -287,6 +318,24 @@ options:
         type: bool
         default: false
         choices: [false]
+      checksum:
+        description:
+          - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
+            a list of checksums. Without it, the task warns that nothing was verified.
+        type: str
+      refresh:
+        description:
+          - Ask the vendor for the newest image of this name or address, even if one is stored.
+        type: bool
+      require_signature:
+        description:
+          - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always
+            checked.
+        type: bool
+      catalogue:
+        description:
+          - Set by this collection only. What the catalogue on the controller has for a name.
+        type: dict
   clone:
     description:
       - Another VM to create this VM from. Used only when the VM is created.
@@ -313,6 +362,9 @@ options:
       - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
         The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
         hypervisor.
+      - Proxmox VE itself stores and compares them, unless user data, meta data or a network configuration is
+        set; then the seed ISO is created on the host of the task, and uploaded. On WSL they are files in the
+        profile of the user.
     type: dict
     suboptions:
       user:
@@ -348,6 +400,21 @@ options:
           - DNS search domains.
         type: list
         elements: str
+      user_data:
+        description:
+          - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+          - A mapping is merged with O(cloud_init.user), O(cloud_init.password) and
+            O(cloud_init.ssh_authorized_keys). Text cannot be combined with them.
+        type: raw
+      meta_data:
+        description:
+          - Meta data. V(instance-id) and V(local-hostname) are filled in if missing.
+        type: dict
+      network_config:
+        description:
+          - Network configuration, version 1 or 2. Cannot be combined with O(cloud_init.ip_config),
+            O(cloud_init.nameservers) and O(cloud_init.search_domains).
+        type: dict
   # end generated
   node:
     description:
@@ -371,6 +438,12 @@ options:
       - The disks of a linked clone are on the storage of their source; the task fails if nothing else is created here.
       - If omitted, V(local-lvm), V(local-zfs) or V(local) if the node has it for disks, else the storage with the most
         free space. Disks of a clone are created on the storage of their source.
+    type: str
+  image_storage:
+    description:
+      - Storage for images that the node downloads by name or address (O(image.source)). It must have files and the
+        content Import.
+      - If omitted, the first active one of the node, in the order of their names.
     type: str
   bridge:
     description: Bridge (or VNet) of NICs without O(networks[].source).

@@ -66,17 +66,31 @@ options:
     description:
       - Condition to wait for with O(state=restored), checked from the hypervisor's host.
       - V(state) - the VM has its final power state. V(address) - it has an address that answers. V(ssh) - an SSH server
-        answers. There is no waiting in check mode.
-      - If the VM will not run after the restore, for example because it was off when the snapshot was taken, V(address)
-        and V(ssh) are rejected, and nothing is restored.
-    type: str
-    choices: [state, address, ssh]
+        answers. V(winrm) - WinRM answers at port 5985 or 5986. There is no waiting in check mode.
+      - If the VM will not run after the restore, for example because it was off when the snapshot was taken, all
+        conditions but V(state) are rejected, and nothing is restored.
+      - A dictionary, or only the value of O(wait_for.condition).
+    type: raw
     default: state
+    suboptions:
+      condition:
+        description: Condition that needs no further value.
+        type: str
+        choices: [state, address, ssh, winrm]
+      port:
+        description:
+          - TCP port of the guest on which a server accepts connections. Through a forwarded port of the host, the
+            server must also send something, unasked or to a line of HTTP.
+        type: int
+      http:
+        description:
+          - Page of the guest that a GET request returns with a status below 400, such as C(:8080/health) or
+            C(https://{address}:8443/health). Redirects are not followed, and certificates are not verified.
+        type: str
   timeout:
     description:
       - Maximum number of seconds that the task waits for one VM in total - until another client releases its lock,
-        until a change of its power state is complete, and until its guest has an address or answers by SSH
-        (O(wait_for)).
+        until a change of its power state is complete, and until its guest fulfils the condition of O(wait_for).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a guest
         gets to shut down.
     type: int

@@ -70,7 +70,7 @@ options:
     description:
       - Maximum number of seconds that the task waits for one VM in total.
       - It waits until another client releases its lock, until a change of the power state is complete, and
-        until the guest has an address or answers by SSH (O(wait_for)).
+        until the guest fulfils the condition of O(wait_for).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
         guest gets to shut down (O(stop_timeout)).
     type: int
@@ -79,10 +79,31 @@ options:
     description:
       - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
+        V(winrm) - WinRM answers at port 5985 or 5986.
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
-    type: str
+      - A dictionary, or only the value of O(wait_for.condition).
+    type: raw
     default: state
-    choices: [state, address, ssh]
+    suboptions:
+      condition:
+        description:
+          - Condition that needs no further value.
+        type: str
+        choices: [state, address, ssh, winrm]
+      port:
+        description:
+          - TCP port of the guest on which a server accepts connections.
+          - If the port is reached through a forwarded port of the host, the server must also send something,
+            unasked or to a line of HTTP, because a forwarded port is open without a server.
+        type: int
+      http:
+        description:
+          - Page of the guest that a GET request returns with a status below 400. Redirects are not followed, and
+            the certificate of HTTPS is not verified.
+          - Port and path, such as C(:8080/health), or an address with C({address}) as its host, such as
+            C(https://{address}:8443/health). C({address}) is the address of the VM, or the host address of a
+            forwarded port.
+        type: str
   allow_restart:
     description:
       - Permission to stop and start the VM for changes that are possible only while it is off, and for those
@@ -204,7 +225,7 @@ options:
         type: str
       address:
         description:
-          - Fixed IP address of the NIC in its network.
+          - Fixed IP address of the NIC in its network, without a prefix length.
         type: str
   port_forwards:
     description:
@@ -265,6 +286,29 @@ options:
         description:
           - Whether the guest has read-only access.
         type: bool
+  image:
+    description:
+      - Disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - If an existing VM was created from another image than the task names, the task warns.
+      - A dictionary, or only the value of O(image.source).
+    type: raw
+    suboptions:
+      source:
+        description:
+          - A name of the catalogue such as V(debian-13), which is the box of this system for the O(provider), or
+            the name of a box such as V(debian/trixie64). O(box) does the same.
+        type: str
+        required: true
+      linked:
+        description:
+          - V(false) - create a full copy.
+        type: bool
+        default: false
+        choices: [false]
+      catalogue:
+        description:
+          - Set by this collection only. What the catalogue on the controller has for a name.
+        type: dict
   # end generated
   provider:
     description:

@@ -74,7 +74,7 @@ options:
     description:
       - Maximum number of seconds that the task waits for one VM in total.
       - It waits until another client releases its lock, until a change of the power state is complete, and
-        until the guest has an address or answers by SSH (O(wait_for)).
+        until the guest fulfils the condition of O(wait_for).
       - Not counted - the platform's own work, such as copying a disk (see O(call_timeout)), and the time that a
         guest gets to shut down (O(stop_timeout)).
     type: int
@@ -83,10 +83,31 @@ options:
     description:
       - Condition to wait for with O(state=started) and O(state=restarted), checked from the hypervisor's host.
       - V(state) - the VM runs. V(address) - it has an address that answers. V(ssh) - an SSH server answers.
+        V(winrm) - WinRM answers at port 5985 or 5986.
       - A VM that already runs is checked, too. There is no waiting in check mode and with any other O(state).
-    type: str
+      - A dictionary, or only the value of O(wait_for.condition).
+    type: raw
     default: state
-    choices: [state, address, ssh]
+    suboptions:
+      condition:
+        description:
+          - Condition that needs no further value.
+        type: str
+        choices: [state, address, ssh, winrm]
+      port:
+        description:
+          - TCP port of the guest on which a server accepts connections.
+          - If the port is reached through a forwarded port of the host, the server must also send something,
+            unasked or to a line of HTTP, because a forwarded port is open without a server.
+        type: int
+      http:
+        description:
+          - Page of the guest that a GET request returns with a status below 400. Redirects are not followed, and
+            the certificate of HTTPS is not verified.
+          - Port and path, such as C(:8080/health), or an address with C({address}) as its host, such as
+            C(https://{address}:8443/health). C({address}) is the address of the VM, or the host address of a
+            forwarded port.
+        type: str
   allow_restart:
     description:
       - Permission to stop and start the VM for changes that are possible only while it is off, and for those
@@ -317,12 +338,17 @@ options:
   image:
     description:
       - Disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - If an existing VM was created from another image than the task names, the task warns.
       - A dictionary, or only the value of O(image.source).
     type: raw
     suboptions:
       source:
         description:
-          - Path of the image on the hypervisor. It is never written to, moved or deleted.
+          - A name of the catalogue such as V(debian-13), the address of an image (V(https://...)), or the path of
+            an image on the hypervisor. Unlike an O(iso), an image contains an installed system.
+          - Names and addresses are downloaded once to O(image_directory), and verified with the vendor's checksums.
+            Later VMs use the stored image without a request.
+          - An image at a path is never written to, moved or deleted. The same is true for an O(iso).
         type: str
         required: true
       linked:
@@ -331,6 +357,28 @@ options:
         type: bool
         default: false
         choices: [false]
+      checksum:
+        description:
+          - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
+            a list of checksums. Without it, the task warns that nothing was verified.
+        type: str
+      refresh:
+        description:
+          - Ask the vendor for the newest image of this name or address, even if one is stored.
+        type: bool
+      headers:
+        description:
+          - HTTP headers that the server of an address requires, such as C(Authorization).
+        type: dict
+      require_signature:
+        description:
+          - Fail if the vendor's signature cannot be checked. Otherwise, the task warns. The checksum is always
+            checked.
+        type: bool
+      catalogue:
+        description:
+          - Set by this collection only. What the catalogue on the controller has for a name.
+        type: dict
   clone:
     description:
       - Another VM to create this VM from. Used only when the VM is created.
@@ -357,6 +405,9 @@ options:
       - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
         The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
         hypervisor.
+      - Proxmox VE itself stores and compares them, unless user data, meta data or a network configuration is
+        set; then the seed ISO is created on the host of the task, and uploaded. On WSL they are files in the
+        profile of the user.
     type: dict
     suboptions:
       user:
@@ -408,6 +459,12 @@ options:
             O(cloud_init.nameservers) and O(cloud_init.search_domains).
         type: dict
   # end generated
+  image_directory:
+    description:
+      - Directory on the host for images that were downloaded by name or address. It is created if it does not exist.
+      - If omitted, the variable C(polyvirt_image_directory) or the environment variable E(POLYVIRT_IMAGE_DIRECTORY) of
+        the controller, else V(~/.local/share/polyvirt/images), and for root V(/var/lib/polyvirt/images).
+    type: path
   storage_path:
     description:
       - Directory on the host in which a directory is created for a new VM, with its settings and its new disks.

@@ -120,12 +120,17 @@ options:
   image:
     description:
       - Disk image to create the VM from. Used only when the VM is created, and not compared later.
+      - If an existing VM was created from another image than the task names, the task warns.
       - A dictionary, or only the value of O(image.source).
     type: raw
     suboptions:
       source:
         description:
-          - Path of the image on the hypervisor. It is never written to, moved or deleted.
+          - A name of the catalogue such as V(debian-13), a name of the online list of WSL such as V(Ubuntu), or the
+            path of an archive or VHDX file on Windows, which is only read. The new files are in
+            O(install_location).
+          - If the online list does not say which version a name is, the version of the new system is compared with
+            that of O(image.source). Another version is removed from O(install_location), and the task fails.
         type: str
         required: true
       linked:
@@ -134,6 +139,10 @@ options:
         type: bool
         default: false
         choices: [false]
+      catalogue:
+        description:
+          - Set by this collection only. What the catalogue on the controller has for a name.
+        type: dict
   clone:
     description:
       - Another VM to create this VM from. Used only when the VM is created.
@@ -151,6 +160,41 @@ options:
         type: bool
         default: false
         choices: [false]
+  cloud_init:
+    description:
+      - Settings for cloud-init in the guest.
+      - They are written to a cloud-init seed ISO (NoCloud) when the VM is created, and never compared later.
+        The seed is readable by its owner only. This needs C(xorriso), C(genisoimage) or C(mkisofs) on the
+        hypervisor.
+      - Proxmox VE itself stores and compares them, unless user data, meta data or a network configuration is
+        set; then the seed ISO is created on the host of the task, and uploaded. On WSL they are files in the
+        profile of the user.
+    type: dict
+    suboptions:
+      user:
+        description:
+          - Name of the default user, V(root) included. If omitted, the default user of the image.
+        type: str
+      password:
+        description:
+          - Password of the default user, as plain text or as a hash such as V($6$...). It is never shown.
+          - Whether it is accepted for logins over SSH depends on the image.
+        type: str
+      ssh_authorized_keys:
+        description:
+          - Public keys that may log in as the default user, each a whole line of a C(.pub) file.
+        type: list
+        elements: str
+      user_data:
+        description:
+          - User data, as a mapping (a cloud-config) or as text. It is treated as a secret.
+          - A mapping is merged with O(cloud_init.user), O(cloud_init.password) and
+            O(cloud_init.ssh_authorized_keys). Text cannot be combined with them.
+        type: raw
+      meta_data:
+        description:
+          - Meta data. V(instance-id) and V(local-hostname) are filled in if missing.
+        type: dict
   # end generated
   version:
     description:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: distribution
-short_description: Look up operating systems that this collection can install
+short_description: Look up operating systems, their installers and images
 version_added: 0.1.0
 description:
   - Returns entries of the catalogue of distributions, with the addresses of their installation media and images.
   - Without names, all entries are returned that are enabled, have not reached the end of their life, and match the
     filters.
   - The entries contain no checksums. They name the checksum file and the signature of the vendor.
+  - An entry without an installer has images only. A rolling release has no version and no end of life.
 author:
   - polyvirt contributors (@polyvirt)
 options:
@@ -24,13 +25,13 @@ options:
     elements: str
     default: []
   platform:
-    description: Only entries that can be installed on this platform.
+    description: Only entries with media that this platform can use. That is an installer or an image.
     type: str
-    choices: [hyperv, libvirt, proxmox, virtualbox, vmd]
+    choices: [hyperv, libvirt, proxmox, vagrant, virtualbox, vmd, wsl]
   type:
     description: Only entries that have media of this type.
     type: str
-    choices: [cloud, disk, iso, netboot]
+    choices: [box, cloud, disk, iso, netboot, wsl]
   hidden:
     description: Also return entries that are disabled or have reached the end of their life.
     type: bool
@@ -67,14 +68,14 @@ _raw:
   elements: dict
   contains:
     name:
-      description: The distribution and its version.
+      description: The distribution and its version. A rolling release has no version in its name.
       type: str
       sample: debian-13
     distribution:
       description: The distribution.
       type: str
     version:
-      description: The version.
+      description: The version, or an empty string for a rolling release.
       type: str
     title:
       description: Name for people.
@@ -87,18 +88,18 @@ _raw:
       type: bool
     installer:
       description:
-        - Kind of answer file that its installer reads.
+        - Kind of answer file that its installer reads, or null if there is no installer.
         - One of V(alpine), V(autoinstall), V(kickstart), V(openbsd), V(preseed) and V(windows).
       type: str
     platforms:
-      description: Platforms on which it can be installed.
+      description: Platforms that can use at least one of its media, unless the entry limits them.
       type: list
       elements: str
     enabled:
       description: Whether it is listed without being requested by name.
       type: bool
     end_of_life:
-      description: The last day of support by the vendor, or null.
+      description: The last day of support by the vendor, or null for a rolling release.
       type: str
       sample: "2030-06-30"
     end_of_life_source:
@@ -135,6 +136,10 @@ _raw:
     package_mirror:
       description: Address of its packages, or an empty string.
       type: str
+    unverified:
+      description: Keys of the entry with facts that nobody has verified.
+      type: list
+      elements: str
     media:
       description:
         - Installation media and images. Each has a C(type), a C(file) and C(bases), the addresses where it may be.
@@ -142,20 +147,22 @@ _raw:
         - C(checksums) is the checksum file at the same address. C(signature) has the tool (V(gpg) or V(signify)), the
           C(file) of a detached signature, and the C(key) with its C(key_url).
         - Media with C(manual) can only be downloaded by hand, at that address.
+        - Media of the types V(box), V(cloud) and V(wsl) have C(image), a description of their contents. It has the
+          C(format), the C(compression), the C(firmware), the C(login_user), and more.
+        - C(unverified) of a medium lists keys with facts that nobody has verified.
       type: list
       elements: dict
 """
 
 from datetime import date
-from pathlib import Path
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ..plugin_utils.installs.catalogue import InvalidCatalogue, as_result, entries_of, merged, selected
-
-_SHIPPED = Path(__file__).parents[2] / "templates" / "catalogue"
+from ..plugin_utils.installs.catalogue import as_result, selected
+from ..plugin_utils.installs.catalogue_files import CatalogueFiles
+from ..plugin_utils.installs.catalogue_media import InvalidCatalogue
 
 
 class LookupModule(LookupBase):
@@ -164,7 +171,7 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(var_options=variables, direct=kwargs)
         try:
-            entries = merged(map(self._entries_in, [_SHIPPED, *map(Path, self.get_option("directories"))]))
+            entries = CatalogueFiles(self._loader.load_from_file, self.get_option("directories")).entries()
         except InvalidCatalogue as error:
             raise AnsibleLookupError(str(error)) from None
         platform, media_type = self.get_option("platform"), self.get_option("type")
@@ -172,12 +179,6 @@ class LookupModule(LookupBase):
             entries = {name: self._named(entries, name) for name in terms}
             return selected(entries, date.today(), platform, media_type, hidden=True)
         return selected(entries, date.today(), platform, media_type, self.get_option("hidden"))
-
-    def _entries_in(self, directory):
-        if not directory.is_dir():
-            raise InvalidCatalogue(f"{directory} is not a directory; correct 'directories'.")
-        files = sorted([*directory.glob("*.yml"), *directory.glob("*.yaml")])
-        return [entry for file in files for entry in entries_of(self._loader.load_from_file(str(file)), file)]
 
     def _named(self, entries, name):
         if name not in entries:

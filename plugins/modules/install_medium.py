@@ -89,6 +89,28 @@ options:
       manual:
         description: Address where users can download the medium by hand. The module fails and reports it.
         type: str
+      architecture:
+        description: Architecture of the medium. The module does not use it.
+        type: str
+      unverified:
+        description:
+          - Keys of the medium with facts that nobody has verified.
+          - With V(signature), a signature that is missing or wrong is only a warning.
+        type: list
+        elements: str
+      image:
+        description: What an image contains, such as its format. The module does not use it.
+        type: dict
+      url:
+        description:
+          - Address of any other file, with O(medium.checksum), instead of the suboptions that describe a file in a
+            vendor's list. The file gets the name that it has in the address.
+        type: str
+      checksum:
+        description:
+          - Checksum of the file at O(medium.url), such as V(sha256:4f1c...), or V(sha512:) followed by the address of a
+            list of checksums.
+        type: str
   directory:
     description: Directory for the files on the host. It is created if it does not exist.
     type: path
@@ -97,7 +119,8 @@ options:
     description:
       - Whether the task fails if the signature cannot be checked, because the vendor publishes none, or because the
         program that checks it is not installed on the host.
-      - A wrong signature is an error in any case.
+      - A wrong signature is an error in any case, unless O(medium.unverified) contains V(signature). Then it is a
+        warning, and an error only with this option.
     type: bool
     default: false
   key_file:
@@ -123,6 +146,13 @@ EXAMPLES = r"""
     directory: /var/lib/libvirt/images/iso
     require_signature: true
   register: iso
+
+- name: Download an image from your own server
+  polyvirt.core.install_medium:
+    medium:
+      url: https://images.example.com/appliance.qcow2
+      checksum: sha256:https://images.example.com/SHA256SUMS
+    directory: /var/lib/libvirt/images
 """
 
 RETURN = r"""
@@ -146,8 +176,9 @@ url:
   type: str
 signature:
   description:
-    - V(verified), V(not_checked) because the program for it is not installed, or V(none) because the vendor publishes
-      none.
+    - V(verified), V(not_checked), or V(none) because the vendor publishes none.
+    - V(not_checked) if the program for it is not installed, or if the signature is not valid and unverified in the
+      catalogue.
   returned: success
   type: str
 diff:

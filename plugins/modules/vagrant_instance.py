@@ -59,8 +59,8 @@ options:
       - V(paused) - the VM is frozen in memory, which Vagrant does with V(libvirt) and V(hyperv). V(suspended) - its
         memory is saved to disk, with V(virtualbox) and V(vmware_desktop).
       - V(absent) - the VM and its definition do not exist, nor files that only this VM needed.
-      - A new VM needs O(box) or O(os_type). With O(managed=false), a VM that is defined but not created is created by
-        every state but V(absent).
+      - A new VM needs O(image), O(box) or O(os_type). With O(managed=false), a VM that is defined but not created is
+        created by every state but V(absent).
   stop_mode:
     description:
       - V(graceful) presses the power button of VMs of libvirt and VirtualBox, again every ten seconds, and fails after
@@ -254,6 +254,23 @@ vms:
     iso:
       description: Always null; a box has no optical drive.
       type: str
+    image:
+      description: The image that the VM was created from, or null if that is not known.
+      type: dict
+      contains:
+        name:
+          description: Name of the catalogue, address, path or volume, as the task has set it.
+          type: str
+        digest:
+          description: Checksum of the vendor's file, or null if none is known.
+          type: str
+        fetched:
+          description: Date of the download, or null if it was not downloaded by this collection.
+          type: str
+      sample:
+        name: debian-13
+        digest: sha512:4f1c09ab12cd
+        fetched: '2026-11-25'
     addresses:
       description: IP addresses of the VM.
       type: list
@@ -398,7 +415,7 @@ vms:
       elements: dict
       contains:
         verb:
-          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          description: Action, such as V(fetch), V(create), V(configure), V(start) or V(stop).
           type: str
         changes:
           description: Changes to settings that are part of the step.

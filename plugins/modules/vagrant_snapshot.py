@@ -136,7 +136,7 @@ vms:
       elements: dict
       contains:
         verb:
-          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          description: Action, such as V(fetch), V(create), V(configure), V(start) or V(stop).
           type: str
         changes:
           description: Changes to settings that are part of the step.

@@ -172,6 +172,23 @@ vms:
     iso:
       description: Always null.
       type: str
+    image:
+      description: The image that the VM was created from, or null if that is not known.
+      type: dict
+      contains:
+        name:
+          description: Name of the catalogue, address, path or volume, as the task has set it.
+          type: str
+        digest:
+          description: Checksum of the vendor's file, or null if none is known.
+          type: str
+        fetched:
+          description: Date of the download, or null if it was not downloaded by this collection.
+          type: str
+      sample:
+        name: debian-13
+        digest: sha512:4f1c09ab12cd
+        fetched: '2026-11-25'
     addresses:
       description: Always empty; a distribution is reached through its host.
       type: list
@@ -303,7 +320,7 @@ vms:
       elements: dict
       contains:
         verb:
-          description: Action, such as V(create), V(configure), V(start) or V(stop).
+          description: Action, such as V(fetch), V(create), V(configure), V(start) or V(stop).
           type: str
         changes:
           description: Changes to settings that are part of the step.

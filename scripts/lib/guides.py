@@ -132,8 +132,8 @@ class _Guide:
 
     def _code(self, code):
         name = code.removeprefix("polyvirt.core.")
-        # "vm" alone may mean the role, which has the same name as the module.
-        if name in self._plugins and (name != code or name != "vm"):
+        # Alone, "vm" may mean the role and "image" the option, which have the same name as a module.
+        if name in self._plugins and (name != code or name not in ("vm", "image")):
             return f":ansplugin:`{code} <polyvirt.core.{name}#{self._plugins[name]}>`"
         return f"``{code}``"
 

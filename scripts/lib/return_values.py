@@ -61,6 +61,16 @@ VM = {
     "fleet": _value("str", "The group of VMs to which it belongs; null if to none."),
     "autostart": _value("bool", "Whether the VM starts with the host."),
     "iso": _value("str", "ISO image in the first optical drive; empty for none, null if there is no drive."),
+    "image": _value(
+        "dict",
+        "The image that the VM was created from, or null if that is not known.",
+        contains={
+            "name": _value("str", "Name of the catalogue, address, path or volume, as the task has set it."),
+            "digest": _value("str", "Checksum of the vendor's file, or null if none is known."),
+            "fetched": _value("str", "Date of the download, or null if it was not downloaded by this collection."),
+        },
+        sample={"name": "debian-13", "digest": "sha512:4f1c09ab12cd", "fetched": "2026-11-25"},
+    ),
     "addresses": _values(
         "IP addresses of the VM.",
         {
@@ -161,7 +171,7 @@ TASK = {
     "steps": _values(
         "Steps of the task, in order.",
         {
-            "verb": _value("str", "Action, such as V(create), V(configure), V(start) or V(stop)."),
+            "verb": _value("str", "Action, such as V(fetch), V(create), V(configure), V(start) or V(stop)."),
             "changes": _values("Changes to settings that are part of the step.", _CHANGES),
             "cost": _value("str", "The highest cost of its changes."),
             "also": _texts("Effects on anything other than this VM."),

@@ -17,15 +17,17 @@ _pytest() {
 readonly _ROLES=(roles plugins/lookup 'playbooks/*agent*' 'playbooks/molecule_*' tests/conftest.py tests/requirements.txt
     tests/constraints.txt)
 
-# The same for the roles of OpenBSD's vmd, which use modules, and run on a double of the host.
-readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/_drivers/vmm plugins/module_utils/_tools
-    plugins/module_utils/_ports plugins/module_utils/_front plugins/lookup tests/platforms/vmm tests/platforms/warm.py
-    tests/conftest.py tests/requirements.txt tests/constraints.txt)
+# The same for the roles of OpenBSD's vmd, which use modules, and run on a double of the host. What all modules share has
+# tests of its own.
+readonly _VMM_ROLES=('roles/vmm_*' 'plugins/modules/vmm_*' plugins/module_utils/_drivers/vmm
+    'plugins/module_utils/_tools/vm*' 'plugins/module_utils/_tools/openbsd_*' plugins/lookup tests/platforms/vmm
+    tests/platforms/warm.py tests/conftest.py tests/requirements.txt tests/constraints.txt)
 
 # The same for the roles of Windows hosts.
 readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*host_settings*' 'plugins/modules/windows_*'
-    plugins/module_utils plugins/plugin_utils plugins/lookup tests/platforms/windows tests/platforms/hyperv
-    tests/platforms/wsl tests/conftest.py tests/requirements.txt tests/constraints.txt)
+    'plugins/module_utils/*host*' 'plugins/module_utils/_ports/windows*' 'plugins/module_utils/_tools/windows*'
+    plugins/module_utils/_windows_calls.psm1 plugins/lookup tests/platforms/windows tests/conftest.py tests/requirements.txt
+    tests/constraints.txt)
 
 # turn_of_day NAME...: one of the names, in turn by day: that of today, or of the day that POLYVIRT_TEST_SEED repeats.
 turn_of_day() {

@@ -14,6 +14,7 @@ import contestants
 import machines_of_vagrant
 import reading
 import roles
+import stored_images
 from measure import Bench, interleaved, ratios, summary
 
 import guests
@@ -84,9 +85,12 @@ COMPARISONS = {
     "cluster-200": lambda bench: cluster.against_loop(bench, 200),
     "guests": guests.against_raw,
     "roles": roles.against_limit,
+    "images": stored_images.against_path,
 }
 
 
+#: Comparisons of tests of the suite, which have other figures.
+OWN_TABLES = {"roles": roles.table, "images": stored_images.table}
 TITLES = {
     "ping": "1 machine, against ping",
     "cluster-20": "20 machines on three nodes of Proxmox VE, against a loop",
@@ -128,7 +132,7 @@ def main(words):
         found = COMPARISONS[word](bench)
         path = folder / f"result-{word}.json"
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        lines = roles.table(found) if word == "roles" else table(word, found)
+        lines = OWN_TABLES[word](found) if word in OWN_TABLES else table(word, found)
         print("\n".join([*lines, f"  all figures: {path}"]), flush=True)
 
 

@@ -5,8 +5,9 @@
 #
 # Compares a task of virsh_vm that has nothing to change with community.libvirt.virt in a loop, and with ping; reading
 # all VMs of VirtualBox with community.general's inventory plugin; a task for VMs of Vagrant with the module of
-# molecule-plugins; proxmox_vm with community.proxmox in a loop; and the tasks and seconds of playbooks.
-# Usage: tests/bench/run.sh [ping] [20] [100] [reading] [vagrant] [cluster-20] [cluster-200] [guests] [roles]
+# molecule-plugins; proxmox_vm with community.proxmox in a loop; the tasks and seconds of
+# playbooks; and VMs from a stored image by its name and by its path.
+# Usage: tests/bench/run.sh [ping] [20] [100] [reading] [vagrant] [cluster-20] [cluster-200] [guests] [roles] [images]
 # Default: all of them. README.md describes how to read the output.
 
 set -euo pipefail

@@ -15,8 +15,9 @@ def ages(entries, today):
     """Return (warnings, errors) for entries of the catalogue.
 
     A warning names a release at the end of its support, an error a distribution without a supported release. The two
-    together ask for the next release in time.
+    together ask for the next release in time. A rolling release has no end.
     """
+    entries = [entry for entry in entries if entry.get("end_of_life")]
     soon = [
         f"{entry['name']}: support ends on {entry['end_of_life']}. Is there a newer release for the catalogue?"
         for entry in entries

@@ -80,7 +80,17 @@ LAYERS = {
     "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/account")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
     "plugin_utils": Layer(
-        ("plugin_utils", f"{_PORTS}/windows", f"{_CORE}/errors"), ("ansible",), forbidden=frozenset()
+        # Which medium fits is decided in one place, for tasks and for the catalogue.
+        (
+            "plugin_utils",
+            f"{_PORTS}/windows",
+            f"{_CORE}/errors",
+            f"{_CORE}/image_names",
+            f"{_CORE}/cloud_init",
+            f"{_MEDIA}/resolve",
+        ),
+        ("ansible",),
+        forbidden=frozenset(),
     ),
     "inventory": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
     "connection": Layer(("plugin_utils", f"{_CORE}/errors"), ("ansible",)),
@@ -95,12 +105,13 @@ LAYERS = {
     "doc_fragments": Layer(()),
     # How Ansible reads a dictionary that is written as a text is pure, too.
     _MASKING: Layer(
-        (_CORE, f"{_FRONT}/document_secrets"),
+        (_CORE,),
         ("ansible.module_utils.common.validation",),
         forbidden=frozenset(IMPURE),
         forbidden_calls=frozenset(IMPURE_CALLS),
     ),
-    f"{_FRONT}/document_secrets": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
+    # The modules about the images of a host are those of several platforms.
+    f"{_FRONT}/image_store": Layer((_FRONT, _CORE, _MEDIA, "module_utils/_drivers")),
     _FRONT: Layer((_FRONT, _ENGINE, _CORE, _PORTS), ("ansible.module_utils",)),
     # These are pure as the core is.
     **{
@@ -111,8 +122,11 @@ LAYERS = {
     },
     _ENGINE: Layer((_CORE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
-    _MEDIA: Layer((_MEDIA, _CORE, _PORTS)),
-    "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS)),
+    f"{_MEDIA}/resolve": Layer(
+        (f"{_CORE}/errors",), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)
+    ),
+    _MEDIA: Layer((_MEDIA, _CORE, _PORTS, f"{_TOOLS}/qemu_img")),
+    "module_utils/_drivers": Layer((_OWN_DRIVER, _CORE, _KIT, _TOOLS, _PORTS, _MEDIA)),
     _KIT: Layer((_CORE, _KIT), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     # The grammar of addresses is that of an option, and what a seed is written from.
     "module_utils/_tools": Layer((f"{_CORE}/errors", f"{_CORE}/ip_config", _PORTS, _TOOLS)),

@@ -29,7 +29,15 @@ MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules")
 #: Modules about VMs, which have one shape of result.
 OF_VMS = [name for name in MODULES if name not in generate.WITHOUT_VMS]
 #: Modules without the fragment of a connection. Their own documentation names their groups; guest_status has none.
-WITHOUT_FRAGMENT = ("guest_status", "hyperv_host_settings", "install_medium", "vmm_marked_lines", "wsl_host_settings")
+WITHOUT_FRAGMENT = (
+    "guest_status",
+    "hyperv_host_settings",
+    "image",
+    "image_info",
+    "install_medium",
+    "vmm_marked_lines",
+    "wsl_host_settings",
+)
 #: {module: its fragment}, if the fragment is not named after the first word of the module.
 _FRAGMENTS = {"install_wait": "vm"}
 _STEP = Step("configure", (Change("memory", 1, 2),))

@@ -12,7 +12,37 @@ _MODULES = "tests/unit/modules/test_virsh_modules.py"
 _MASKING = "tests/unit/modules/test_masking.py"
 _IN_PROCESS = "tests/unit/plugin_utils/test_in_process.py"
 
+_KIT = "tests/unit/module_utils/_kit"
+
 MUTATIONS = (
+    Mutation(
+        "failed-creation-is-not-undone",
+        "_kit::undone_on_failure",
+        "undo(_shown(error))",
+        "None",
+        [f"{_KIT}/test_creation.py"],
+    ),
+    Mutation(
+        "creation-in-rounds-is-not-undone",
+        "_kit::undone_in_rounds",
+        "yield from undo(_shown(error))",
+        "None",
+        [f"{_KIT}/test_creation.py"],
+    ),
+    Mutation(
+        "vm-of-another-task-counts-as-created",
+        "_kit",
+        "self._ids.get(name) != vm_id",
+        "False",
+        [f"{_KIT}/test_creation.py"],
+    ),
+    Mutation(
+        "step-that-was-sent-before-is-complete-at-once",
+        "_kit",
+        "name in self._ids and bool(is_finished(self._ids[name]))",
+        "name in self._ids",
+        [f"{_KIT}/test_creation.py"],
+    ),
     Mutation(
         "confirm-forgets-restart",
         "_engine",
@@ -118,7 +148,7 @@ MUTATIONS = (
     Mutation(
         "existing-vm-is-created-again",
         "_engine",
-        "_after_creation(progress) if _is_created(progress) else progress",
+        "_after_next(progress) if _is_next_done(progress) else progress",
         "progress",
         [f"{_TESTS}/test_creations.py"],
     ),
@@ -188,7 +218,7 @@ MUTATIONS = (
     Mutation(
         "open-forward-passes-for-a-guest",
         "_engine",
-        '"ssh" if endpoint.source == "forward" else wanted',
+        '_THROUGH_FORWARD.get(wanted, wanted) if source == "forward" else wanted',
         "wanted",
         [f"{_TESTS}/test_waits.py"],
     ),

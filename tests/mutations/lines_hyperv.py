@@ -84,8 +84,8 @@ MUTATIONS = (
     Mutation(
         "mark-has-no-id",
         "_drivers/hyperv",
-        'notes_on_host(config.get("description") or "", mark, Ref("id"))',
-        'notes_of(config.get("description") or "", mark)',
+        'notes_on_host(config.get("description") or "", finished_mark(mark, "name"), Ref("id"))',
+        'notes_of(config.get("description") or "", finished_mark(mark, "name"))',
         _TASKS,
     ),
     Mutation(
@@ -115,8 +115,8 @@ MUTATIONS = (
     Mutation(
         "files-of-another-task-are-removed",
         "_drivers/hyperv",
-        '_remove(unfinished, own_mark(raw).get("making", ()), only_while=unfinished)',
-        '_remove(unfinished, own_mark(raw).get("making", ()))',
+        "_remove(unfinished, making_of(own_mark(raw)), only_while=unfinished)",
+        "_remove(unfinished, making_of(own_mark(raw)))",
         (f"{_TESTS}/test_names_of_others.py",),
     ),
 )

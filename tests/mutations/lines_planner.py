@@ -13,6 +13,13 @@ _CASES = "tests/unit/tables/test_driver_cases.py"
 
 MUTATIONS = (
     Mutation(
+        "mark-of-an-earlier-version-is-finished",
+        "_core",
+        '"new" in mark',
+        "False",
+        ["tests/unit/module_utils/_core/test_mark.py"],
+    ),
+    Mutation(
         "restart-without-permission",
         "_core",
         "needs_off and not task.policy.allow_restart",
@@ -74,8 +81,8 @@ MUTATIONS = (
     Mutation(
         "stop-is-not-waited-for",
         "_core",
-        '{"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"}',
-        '{"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"}',
+        '{"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "fetch"}',
+        '{"create", "clone", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "fetch"}',
         ["tests/unit/module_utils/_engine/test_task.py"],
     ),
     Mutation(
@@ -102,8 +109,8 @@ MUTATIONS = (
     Mutation(
         "clone-keeps-mac-of-source",
         "_core",
-        '(("disks", "source"), ("networks", "mac"))',
-        '(("disks", "source"),)',
+        '(("disks", "source"), ("networks", "mac"), ("networks", "address"))',
+        '(("disks", "source"), ("networks", "address"))',
         [f"{_UNIT}/test_plan_clone.py"],
     ),
     Mutation(
@@ -202,8 +209,8 @@ MUTATIONS = (
     Mutation(
         "other-image-is-no-warning",
         "_core",
-        'not asked or not created_from or asked["source"] == created_from',
-        "True",
+        'name != known["name"]',
+        "False",
         [f"{_UNIT}/test_results.py"],
     ),
     Mutation(

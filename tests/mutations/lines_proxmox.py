@@ -8,13 +8,14 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
+_IMAGES = "_drivers/proxmox/images.py"
 
 MUTATIONS = (
     Mutation(
         "second-vm-of-one-name",
         "_drivers/proxmox",
-        "not other.is_unfinished or _is_lower(other, vm_options)",
-        "_is_lower(other, vm_options)",
+        "all(other.is_unfinished for other in others)",
+        "True",
         [f"{_UNIT}/test_undoing.py::test_vm_that_gives_way_is_not_kept"],
     ),
     Mutation(
@@ -161,7 +162,7 @@ MUTATIONS = (
     Mutation(
         "upload-of-an-iso-image-is-not-checked",
         "_drivers/proxmox",
-        "_check_upload_privileges(driver, label, node, storage, iso)",
+        'driver.permissions.check_upload(label, storage, None if iso.startswith("/") else node)',
         "pass",
         [f"{_UNIT}/test_privileges.py"],
     ),
@@ -178,5 +179,61 @@ MUTATIONS = (
         "_call(*_, at_most=_FIRST_ERRORS, **_)",
         "_call(*_, **_)",
         [f"{_UNIT}/test_cases.py"],
+    ),
+    Mutation(
+        "running-download-is-started-again",
+        _IMAGES,
+        '_await_download(driver, node, file, image["fetch"].patience)',
+        "pass",
+        [f"{_UNIT}/test_images.py::test_download_that_runs_already_is_waited_for"],
+    ),
+    Mutation(
+        "download-that-another-task-has-made-fails",
+        _IMAGES,
+        "path not in store.volumes()",
+        "True",
+        [f"{_UNIT}/test_images.py::test_two_tasks_at_the_same_moment_end_with_one_file"],
+    ),
+    Mutation(
+        "unfinished-vm-gets-a-newer-image",
+        _IMAGES,
+        'unfinished is not None and unfinished.inputs.get("image") == name',
+        "False",
+        [f"{_UNIT}/test_images.py::test_unfinished_vm_keeps_its_image_when_the_vendor_has_a_newer_one"],
+    ),
+    Mutation(
+        "image-on-a-storage-without-files",
+        _IMAGES,
+        "resources.type_of(one) in _WITH_FILES",
+        "True",
+        [f"{_UNIT}/test_images.py::test_storage_of_the_task_is_used"],
+    ),
+    Mutation(
+        "password-in-the-log-of-a-node",
+        _IMAGES,
+        "any(download.shown(address) != address for address in addresses)",
+        "False",
+        [f"{_UNIT}/test_images.py::test_password_in_an_address_is_rejected"],
+    ),
+    Mutation(
+        "old-version-downloads-images",
+        _IMAGES,
+        "driver.release() < _SINCE",
+        "False",
+        [f"{_UNIT}/test_images.py::test_version_that_cannot_download_images_is_rejected"],
+    ),
+    Mutation(
+        "file-of-another-image",
+        _IMAGES,
+        "bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[1], wanted.format)",
+        "bool(found)",
+        [f"{_UNIT}/test_images.py::test_newest_file_of_the_name_is_used_and_an_old_one_warns"],
+    ),
+    Mutation(
+        "signature-of-a-file-passes-as-checked",
+        _IMAGES,
+        '(medium.get("signature") or {}).get("signs") != "file" or asked.get("checksum")',
+        "True",
+        [f"{_UNIT}/test_images.py::test_signature_of_the_file_cannot_be_checked"],
     ),
 )

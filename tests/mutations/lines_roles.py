@@ -104,4 +104,11 @@ MUTATIONS = (
         "False",
         [f"{_ANSWERS}::test_no_secret_is_shown"],
     ),
+    Mutation(
+        "failed-cloud-init-is-installed-on",
+        "playbooks/tasks/wait_for_cloud_init.yml",
+        "failed_when: wait_for_cloud_init_report.problem != ''",
+        "failed_when: false",
+        ["tests/unit/playbooks/test_wait_for_cloud_init.py::test_failed_stage_fails_the_playbook"],
+    ),
 )

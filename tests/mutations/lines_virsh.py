@@ -160,4 +160,25 @@ MUTATIONS = (
         "_ssh(vm, addresses)",
         [f"{_UNIT}/test_observe_ssh.py"],
     ),
+    Mutation(
+        "reservation-of-somebody-else-is-recorded",
+        "_drivers/virsh",
+        "wanted - foreign",
+        "wanted",
+        [f"{_UNIT}/settings/test_addresses.py"],
+    ),
+    Mutation(
+        "address-outlives-its-vm",
+        "_drivers/virsh",
+        "update(driver, reserved, set())",
+        "update(driver, set(), set())",
+        [f"{_UNIT}/settings/test_addresses.py"],
+    ),
+    Mutation(
+        "two-nics-get-one-address",
+        "_core",
+        "new.is_added and claim.where == other.where",
+        "False",
+        [f"{_UNIT}/settings/test_addresses.py"],
+    ),
 )

@@ -18,7 +18,7 @@ MUTATIONS = (
     Mutation(
         "own-enabled-vm-starts-at-reload", "_drivers/vmm", "self._disable_others(self._parts)", "self._parts", _CHANGES
     ),
-    Mutation("edit-of-others-is-overwritten", "_drivers/vmm", "self._take_over_changes()", "pass", _OTHERS),
+    Mutation("edit-of-others-is-overwritten", "_drivers/vmm", "self._check_unchanged()", "pass", _OTHERS),
     Mutation("block-of-others-is-deleted", "_drivers/vmm", "self.text[:start] + new + self.text[end:]", "new", _OTHERS),
     Mutation(
         "broken-file-is-written", "_drivers/vmm::_validate", "if errors:\n    ...", "if not errors:\n    ...", _CHANGES

@@ -8,8 +8,12 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _TASKS = ("tests/platforms/wsl/test_tasks.py",)
-_INTERRUPTED = ("tests/platforms/wsl/test_interrupted.py",)
+_INTERRUPTED = (
+    "tests/suite/test_generated_pairs.py::test_check_mode_predicts_the_real_run[wsl]",
+    "tests/suite/test_killed.py::test_story_that_is_killed[wsl]",
+)
 _DIRECTORIES = ("tests/platforms/wsl/test_directories.py",)
+_IMAGES = ("tests/platforms/wsl/test_images.py",)
 _OTHERS = ("tests/platforms/wsl/test_names_of_others.py",)
 
 MUTATIONS = (
@@ -39,8 +43,8 @@ MUTATIONS = (
     ),
     Mutation(
         "distribution-of-a-killed-creation-counts",
-        "_drivers/wsl",
-        'bool(mark.get("making"))',
+        "_drivers/wsl/observe.py",
+        "is_unfinished(mark)",
         "False",
         (*_TASKS, *_INTERRUPTED),
     ),
@@ -61,7 +65,7 @@ MUTATIONS = (
     Mutation(
         "distribution-of-others-is-unregistered",
         "_drivers/wsl",
-        "raw is None or other or vm.name.lower() in driver.registered_here",
+        "raw is None or other or driver.creations.id_of(vm.name.lower())",
         "True",
         _OTHERS,
     ),
@@ -72,7 +76,7 @@ MUTATIONS = (
         "True",
         _OTHERS,
     ),
-    Mutation("virtual-disk-is-overwritten", "_drivers/wsl", "has_disk and key_of(folder) not in left", "False", _TASKS),
+    Mutation("virtual-disk-is-overwritten", "_drivers/wsl::is_leftover", "item.option == _EXPORT", "True", _TASKS),
     Mutation(
         "clone-stops-a-source-that-was-started",
         "_drivers/wsl",
@@ -90,8 +94,8 @@ MUTATIONS = (
     Mutation(
         "space-is-not-checked",
         "_drivers/wsl",
-        "driver.space.reserve(*_)",
-        "pass",
+        "self._sizes.get(item.path, 0) * (2 if item.purpose == COPIED else 1)",
+        "0",
         _TASKS,
     ),
     Mutation(
@@ -124,5 +128,33 @@ MUTATIONS = (
         'file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)',
         'file_command("Test-Path", [config["install_location"]], go_on=True)',
         (*_TASKS, *_INTERRUPTED),
+    ),
+    Mutation(
+        "version-of-an-online-name-is-not-compared",
+        "_drivers/wsl",
+        "if not version:\n    ...",
+        "if True:\n    ...",
+        _IMAGES,
+    ),
+    Mutation(
+        "version-is-compared-as-a-prefix",
+        "_drivers/wsl",
+        'f"{found}.".startswith(f"{version}.")',
+        "found.startswith(version)",
+        _IMAGES,
+    ),
+    Mutation(
+        "stated-version-is-compared",
+        "_drivers/wsl",
+        'None if is_stated else catalogue.get("version")',
+        'catalogue.get("version")',
+        _IMAGES,
+    ),
+    Mutation(
+        "name-that-the-online-list-lacks-is-installed",
+        "_drivers/wsl",
+        "names and online_name.lower() not in map(str.lower, names)",
+        "False",
+        _IMAGES,
     ),
 )

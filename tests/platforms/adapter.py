@@ -52,6 +52,12 @@ class Adapter:
     snapshots_hold_disks = True
     #: Whether images, ISO images and disks are files of the host on which the task runs.
     handles_files = True
+    #: The firmware that an image must support unless a task sets another one.
+    image_firmware = "bios"
+    #: Whether a download of an image that broke off is continued.
+    resumes_downloads = True
+    #: The number of calls that find a stored image by its name, and set what follows from it.
+    calls_to_find_an_image = 0
     #: A format that the disk of a new VM does not have.
     other_format = "raw"
     #: Whether a disk on top of another one can be enlarged.
@@ -95,10 +101,6 @@ class Adapter:
         """Options of tasks with changes of a running VM that only this platform supports."""
         return []
 
-    def changes_while_stopped(self):
-        """The same for a stopped VM."""
-        return []
-
     def hurried(self):
         """A context for modules that sleep in real time instead of advancing a double's clock: the double is faster."""
         return nullcontext()
@@ -124,6 +126,18 @@ class Adapter:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         image_format = {".raw": "raw", ".vdi": "vdi"}.get(Path(path).suffix, "qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", image_format, path, "16M"], check=True)
+
+    def published_image(self):
+        """A small image for a vendor's server; None if images of this platform can only be paths, or it has none."""
+        return self.base_image() if hasattr(self, "base_image") else None
+
+    def image_options(self, folder):
+        """Options of a VM from an image by name; ``folder`` is a directory for images."""
+        return {"image_directory": str(folder)}
+
+    def stored_images(self, folder):
+        """The images in the directory; the others are the records of this collection."""
+        return [path for path in folder.glob("*") if path.suffix != ".json"]
 
     def define_network(self):
         """Create a network that is not active, if a scenario uses one on this platform."""

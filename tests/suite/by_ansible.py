@@ -20,6 +20,8 @@ _HERE = Path(__file__).resolve().parent
 #: Environments with other versions of ansible-core (scripts/lib/environments.sh), and the one of the tests.
 CORES = [Path(path) for path in os.environ.get("POLYVIRT_TEST_CORES", "").split(os.pathsep) if path]
 CORES.append(Path(sys.executable).parent.parent)
+#: Modules that serve several platforms: their option ``platform`` is that of a task.
+_OF_SEVERAL_PLATFORMS = ("image", "image_info")
 
 
 def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, reach=()):
@@ -53,6 +55,8 @@ def _assert_shipped(output, least, rejected):
 
 def module_of(platform, about):
     """The name of the platform's module ``about`` something; some platforms have another word for a VM."""
+    if about in _OF_SEVERAL_PLATFORMS:
+        return f"polyvirt.core.{about}"
     return f"{platform.family}_{about.replace('vm', platform.word)}"
 
 

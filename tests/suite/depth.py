@@ -4,8 +4,9 @@
 """Which tests run: all but those marked ``deep``, with ``--turns`` also without those of other days; with --deep all.
 
 A daily run chooses a part of the generated cases and of the calls at which a task is killed. The day is the seed of
-this choice, so a week covers most of them. The scenarios of the platforms are distributed over two days, except those
-of the slowest. ``POLYVIRT_TEST_SEED`` repeats another day.
+this choice, so a week covers most of them. The scenarios of all platforms but one are distributed over six days, those
+of the slowest over twelve.
+``POLYVIRT_TEST_SEED`` repeats another day.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def pytest_report_header(config):
 
 
 #: The platform with scenarios that run every day; {slowest platform: number of days for its scenarios}.
-EVERY_DAY, SLOWEST = "libvirt_test", {"virtualbox": 6}
+EVERY_DAY, SLOWEST = "libvirt_test", {"virtualbox": 12}
 #: The number of days for the scenarios of each other platform.
-DAYS = 2
+DAYS = 6
 
 
 @pytest.hookimpl(trylast=True)

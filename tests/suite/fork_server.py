@@ -73,7 +73,13 @@ def _connect_windows(url):
         except OSError as error:
             raise windows.Lost(str(error)) from error
 
-    windows._task.windows = windows.Windows(send, reset=lambda: None)
+    def put(local, remote):
+        try:
+            requests.post(f"{url}/put", data=Path(local).read_bytes(), headers={"Path": remote}, timeout=scaled(60))
+        except OSError as error:
+            raise windows.Lost(str(error)) from error
+
+    windows._task.windows = windows.Windows(send, reset=lambda: None, put=put)
 
 
 def _send_twice():

@@ -4,7 +4,7 @@
 """Generated tasks with two to five VMs that share sources, files, MAC addresses, ports, names and ids.
 
 Entries are options of a module, so they are the same on every platform. What is right follows from the state that the
-backend reports, never from the plans. Each platform has a subclass of ``Platform`` and a ``Vocabulary``.
+backend reports, never from the plans. Each Bench has a ``Vocabulary``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
+from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
 from suite import depth
 
@@ -116,38 +116,6 @@ class Found:
             users = [name for other, name in every if other == one]
             if len(users) > 1:
                 yield f"{' and '.join(users)} have {one}"
-
-
-class Platform:
-    """One platform in which tasks are carried out; ``words`` is its Vocabulary."""
-
-    words = None
-
-    def run(self, entries, check=False):
-        """Carry out a task with ``machines: entries``; returns its Outcome."""
-        raise NotImplementedError
-
-    def id_of(self, name):
-        """The ID of an existing VM in one of its spellings, or None."""
-        raise NotImplementedError
-
-    def state(self):
-        """Everything that exists, as the backend reports it, to be compared."""
-        raise NotImplementedError
-
-    def found(self):
-        """The same as Found."""
-        raise NotImplementedError
-
-    def label(self, entry):
-        """How messages name the VM of an entry."""
-        return entry.get("name") or entry["id"]
-
-    def compared(self, entries):
-        """Names of the VMs whose MACs a task compares, None: all VMs."""
-
-    def share(self, first, second):
-        """Give the second VM what the first one has, as a user can do with the platform's own tools."""
 
 
 # What is generated ----------------------------------------------------------------------------------------------------
@@ -299,7 +267,7 @@ _MISSING = re.compile(r"there is no VM '(\S+)'.* Existing VMs: (.*)\.$", re.M)
 def assert_all_true(number, opened):
     """Carry out ``number`` generated tasks, each day others; returns {result of ``assert_true``: number}.
 
-    ``opened(place)`` is a context with an empty Platform for one of them. A third of many tasks must be accepted and
+    ``opened(place)`` is a context with an empty Bench for one of them. A third of many tasks must be accepted and
     change something: lists that are all rejected would show nothing.
     """
     counts = Counter()
@@ -320,7 +288,7 @@ def assert_all_true(number, opened):
 def assert_true(platform, task):
     """Carry out a task and assert everything that must hold; returns "rejected", "changed" or "unchanged"."""
     for entry in task.before:
-        platform.run([entry])
+        platform.run([{**platform.common, **entry}])
     for pair in task.shared:
         platform.share(*pair)
     entries = [_selected(platform, entry, place in task.by_id) for place, entry in enumerate(task.entries)]
@@ -348,7 +316,8 @@ def assert_true(platform, task):
 
 
 def _selected(platform, entry, by_id):
-    """An entry that selects its VM by name, or by ID if the VM exists."""
+    """An entry that selects its VM by name, or by ID if the VM exists, and has the options that all have."""
+    entry = {**platform.common, **entry}
     vm_id = platform.id_of(entry["name"]) if by_id else None
     return entry if vm_id is None else {"id": vm_id, **{key: entry[key] for key in entry if key != "name"}}
 

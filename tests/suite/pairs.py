@@ -4,21 +4,23 @@
 """Generated pairs of an existing VM and a task about it, on any platform: check mode predicts the run.
 
 A third of the runs is disturbed: one call fails, or its answer is lost or late. The reported result must be true
-nevertheless, and a second run of the task must complete it. Each platform has a subclass of ``Pair`` and its own
-strategies. POLYVIRT_PAIRS is the number of pairs for each platform; ``--deep`` sets it to 10,000.
+nevertheless, and a second run of the task must complete it. POLYVIRT_PAIRS is the number of pairs for each platform;
+``--deep`` sets it to 10,000.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import STATES
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from suite import depth
+from suite.disturbances import FAILS, LATE, LOST, UNDISTURBED, Disturbance
 
-#: Disturbances of a call that writes: it fails and changes nothing, or it succeeds and its answer is lost or late.
-FAILS, LOST, LATE = "fails", "lost", "late"
 _DISTURBED = st.tuples(st.sampled_from([FAILS, LOST, LATE]), st.integers(1, 6))
 
 
@@ -26,38 +28,55 @@ _DISTURBED = st.tuples(st.sampled_from([FAILS, LOST, LATE]), st.integers(1, 6))
 _STATES_OF_VMS_THAT_ARE_ON = ("paused", "suspended", "restarted")
 
 
-class Disturbance:
-    """The ``number``-th call that writes is disturbed by ``kind``; None: no call is disturbed."""
+@dataclass(frozen=True)
+class Case:
+    """A VM in the state ``power`` with the options ``found``, and the options ``asked`` of a task about it."""
 
-    def __init__(self, kind=None, number=0):
-        self._kind, self._left = kind, number
-
-    def at_this_call(self, is_write):
-        """The kind of disturbance of this call, or None."""
-        self._left -= is_write
-        return self._kind if is_write and self._left == 0 else None
+    power: str
+    found: dict
+    asked: dict
 
 
-UNDISTURBED = Disturbance()
+@st.composite
+def cases(draw, found, powers=(ABSENT, STOPPED, RUNNING, PAUSED), states=STATES, purge=("networks", "disks"), **more):
+    """A Case of ``found``: {option: strategy of its values}; the task may also set those of ``more``."""
+    # Always set: by default, a task waits for a guest that may not obey.
+    stops = {"stop_mode": more.pop("stop_mode")}
+    asked = draw(st.fixed_dictionaries(stops, optional={**found, **more}))
+    asked |= {"state": draw(st.sampled_from(states)), "allow_restart": draw(st.booleans())}
+    purged = [name for name in purge if name in asked]
+    if purged and draw(st.booleans()):
+        asked["purge"] = [draw(st.sampled_from(purged))]
+    return Case(draw(st.sampled_from(powers)), draw(st.fixed_dictionaries(found)), asked)
+
+
+#: How a task stops VMs, for ``more`` of ``cases``.
+STOPS = st.sampled_from(["graceful", "force"])
 
 
 class Pair:
-    """One platform with a VM, and one task that requests ``state``."""
+    """A Bench with a VM, and one task."""
 
-    state = "present"
     #: Paths of ``restart_required`` that check mode does not know.
     not_foretold = frozenset()
 
+    def __init__(self, bench, task):
+        self._bench, (self._about, self._options) = bench, task
+        self.state = self._options.get("state", "present")
+
     def run(self, check=False, disturbance=UNDISTURBED, again=False):
         """Run the task; returns its Outcome. ``again``: without actions that each run repeats, such as a restart."""
-        raise NotImplementedError
+        restarts = again and self.state == "restarted"
+        options = {**self._options, "state": "started"} if restarts else self._options
+        return self._bench.task((self._about, options), check, disturbance)
 
     def platform_state(self):
         """Everything that exists, as the platform itself reports it."""
-        raise NotImplementedError
+        return self._bench.state()
 
     def assert_sound(self):
         """Assert that the platform itself reports no inconsistency."""
+        self._bench.assert_sound()
 
     def assert_same(self, foretold, found):
         """Assert that check mode predicts other values of a VM that it must know on this platform."""
@@ -74,6 +93,11 @@ def pairs(daily, *strategies, at_most=None):
 
     ``at_most`` limits the number of pairs for platforms on which a pair takes seconds.
     """
+    return generated(daily, *strategies, st.none() | st.none() | _DISTURBED, at_most=at_most)
+
+
+def generated(daily, *strategies, at_most=None):
+    """A decorator for a test of values that are generated, each day others."""
 
     def decorate(test):
         count = number_of_pairs(daily, at_most)
@@ -85,7 +109,7 @@ def pairs(daily, *strategies, at_most=None):
             phases=[Phase.generate],
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         )
-        return seed(depth.seed())(limits(given(*strategies, st.none() | st.none() | _DISTURBED)(test)))
+        return seed(depth.seed())(limits(given(*strategies)(test)))
 
     return decorate
 

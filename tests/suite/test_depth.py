@@ -67,11 +67,10 @@ class _Item:
     [
         (_Item(), 1),
         (_Item("libvirt_test"), 1),
-        (_Item("proxmox"), 2),
-        (_Item("virtualbox"), 6),
-        (_Item(days=6), 6),
+        (_Item("proxmox"), 6),
+        (_Item(days=2), 2),
         (_Item("libvirt_test", days=3), 3),
-        (_Item("virtualbox", days=3), 6),
+        (_Item("proxmox", days=3), 6),
     ],
 )
 def test_every_test_has_its_turn_once(item, days):

@@ -19,6 +19,7 @@ from collection_path import CHECKOUT
 from gates.promises import documents, promises, read_answers
 from suite.by_ansible import run_ansible
 from suite.carry import carry_one
+from suite.media_server import vendor_of
 
 #: Options with which a task changes something whenever it runs.
 _ALWAYS_CHANGES = [("state", "restored"), ("state", "restarted")]
@@ -81,6 +82,7 @@ def test_code_in_documents_runs_as_written(run, block, ground, shim, tmp_path, r
         _list_inventory(platform, block, shim, tmp_path)
         return
     platform.clean()
+    vendor = vendor_of(platform, run.get("images", ()), tmp_path)
     for path in run.get("files", ()):
         platform.put_image(path)
     platform.bring(run.get("vms", {}))
@@ -88,6 +90,8 @@ def test_code_in_documents_runs_as_written(run, block, ground, shim, tmp_path, r
     try:
         for about, options in _tasks(block, platform.family.rpartition(".")[2]):
             options = render({**options, **run.get("options", {}).get(about, {})}, run.get("variables", {}))
+            if "images" in run:
+                options = vendor.completed({"image_directory": str(tmp_path / "images"), **options})
             made |= _names(options)
             foreseen = carry_one(platform, shim, tmp_path, options, about, check=True)
             answer = carry_one(platform, shim, tmp_path, options, about)
@@ -96,6 +100,7 @@ def test_code_in_documents_runs_as_written(run, block, ground, shim, tmp_path, r
             assert (foreseen.changed, foreseen.diff) == (answer.changed, answer.diff), options
             assert again.changed == any(options.get(name) == value for name, value in _ALWAYS_CHANGES), options
     finally:
+        vendor.close()
         gone = {**run.get("remove", {}), "name": sorted(made), "state": "absent", "stop_mode": "force"}
         carry_one(platform, shim, tmp_path, gone)
         for path in run.get("files", ()):

@@ -16,6 +16,8 @@ from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import ansible_playbook, module_of, run_playbook
 from suite.node_count import nodes_of
 
+pytestmark = pytest.mark.rotated(2)
+
 WEB, DB = "pvc-front-web", "pvc-front-db"
 BOTH = [WEB, DB]
 #: One that runs on the controller, one without snapshots, and one on Windows.

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Generated pairs of state and request on a platform in memory: check mode predicts the run.
+"""Generated pairs of state and request on every platform: check mode predicts the run.
 
-The platform has a state machine of its own. It shares nothing with the core's ``simulate``, or the two would agree in
-their mistakes.
+The platform in memory has a state machine of its own. It shares nothing with the core's ``simulate``, or the two would
+agree in their mistakes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     ABSENT,
@@ -32,7 +33,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one impo
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from hypothesis import strategies as st
 
-from suite.pairs import FAILS, LATE, UNDISTURBED, Pair, assert_true, pairs
+from platforms.benches import WITH_PAIRS
+from suite.disturbances import FAILS, LATE, UNDISTURBED
+from suite.pairs import Pair, assert_true, pairs
 from unit.module_utils._engine.world import FakeClock
 
 GIB = 1 << 30
@@ -70,6 +73,8 @@ class Machine:
     stored: dict
     running: dict | None = None
     mark: str | None = "u-web"
+    #: The path of the image that it was created from.
+    image: str | None = None
 
 
 @dataclass
@@ -94,7 +99,7 @@ class InMemory:
             power=machine.power,
             config={**machine.stored, "disks": dict(machine.stored["disks"])},
             active=None if machine.running is None else {**machine.running, "disks": dict(machine.running["disks"])},
-            mark={"id": machine.mark},
+            mark={"id": machine.mark, "inputs": {"image": machine.image}},
         )
 
     def preflight(self, plan, released=frozenset()):
@@ -119,7 +124,9 @@ class InMemory:
 
     def _do(self, vm, step):
         if step.verb == "create":
-            self.machines[vm.name] = Machine(STOPPED, _stored(step.arguments["config"]), mark=f"u-{vm.name}")
+            image = step.arguments["creation"].get("image", {}).get("source")
+            stored = _stored(step.arguments["config"])
+            self.machines[vm.name] = Machine(STOPPED, stored, mark=f"u-{vm.name}", image=image)
         elif step.verb == "delete":
             if self.machines.pop(vm.name).power != STOPPED:
                 raise CommandFailed(["delete"], 1, "it is on")
@@ -225,6 +232,9 @@ class _OnMemory(Pair):
     def platform_state(self):
         return deepcopy(self._driver.machines)
 
+    def assert_sound(self):
+        """It has no state that could be inconsistent."""
+
     def assert_same(self, foretold, found):
         """All but the id of a VM that is yet to be created, and the sizes that the platform chooses."""
         promised = {disk["slot"]: disk.get("size") for disk in foretold.get("disks", ())}
@@ -238,5 +248,16 @@ class _OnMemory(Pair):
 
 
 @pairs(2000, platforms(), requests())
-def test_check_mode_predicts_the_real_run(platform, request, disturbance):
+def test_core_on_a_platform_in_memory(platform, request, disturbance):
     assert_true(_OnMemory(platform, request), disturbance)
+
+
+@pytest.mark.parametrize("bench", WITH_PAIRS)
+def test_check_mode_predicts_the_real_run(ground, bench):
+    @pairs(bench.daily_pairs, bench.cases, at_most=bench.at_most)
+    def holds(case, disturbance):
+        with bench.opened(ground=ground) as platform:
+            platform.prepare(case)
+            assert_true(Pair(platform, platform.asked(case)), disturbance)
+
+    holds()

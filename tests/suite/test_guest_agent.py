@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Unavailable
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING
 from ansible_collections.polyvirt.core.plugins.plugin_utils.guests.guest_agents import agent_of
 
 from suite.answer import Task
@@ -31,3 +32,15 @@ def test_real_virsh_reports_why_no_agent_answers(qemu, carry):
             agent.start(["/bin/sh", "-c", "echo 'it''s' \"\\ $HOME; #\tü"], b"x" * 100_000)
     finally:
         agent.close()
+    _end_of_cloud_init_is_not_known(qemu, carry)
+
+
+def _end_of_cloud_init_is_not_known(qemu, carry):
+    """A guest without an agent fails the task with a message of its own, long before the end of ``timeout``."""
+    waiting = Task("wait", {"name": [VM], "state": "started", "wait_for": "cloud_init", "timeout": 6})
+    answer = carry(qemu, [waiting], [VM])["wait"]
+    assert answer.failed
+    assert f"{VM}: the end of cloud-init is not known, because no guest agent answered for" in answer.msg
+    assert "QEMU guest agent is not connected" in answer.msg
+    assert "packages: [qemu-guest-agent]" in answer.msg
+    assert answer.truth[VM]["power"] == RUNNING

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
 from suite.limits import scaled
+
+pytestmark = pytest.mark.rotated(2)
 
 GUEST, DEAF, SLOW = "pvg-guest", "pvg-deaf", "pvg-slow"
 
@@ -31,6 +34,7 @@ def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
             Task("make", made),
             Task("again", made),
             Task("address", {"name": [GUEST], "state": "started", "wait_for": "address"}),
+            Task("port", {"name": [GUEST], "state": "started", "wait_for": {"port": 22}}),
             Task("grow", grown),
         ],
         [GUEST],
@@ -40,6 +44,7 @@ def test_life_of_a_guest_from_cloud_init_to_absent(qemu, carry, key):
     ssh = answers["make"].vm(GUEST)["ssh"]
     assert not answers["again"].changed
     assert not answers["address"].changed
+    assert (answers["port"].changed, answers["port"].vm(GUEST)["ssh"]) == (False, ssh)
     assert key.say(ssh["host"], "hostname").strip() == GUEST
     assert int(key.say(ssh["host"], "cat /sys/block/vdb/size")) * 512 == 24 << 20
     _an_old_lease_is_not_believed(qemu, carry, ssh["host"])

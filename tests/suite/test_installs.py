@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.rotated(6)
+
 _INIT = Path(__file__).resolve().parent / "installer"
 #: {distribution: paths of the kernel and the initial RAM disk on its ISO image}
 _ON_ISO = {

@@ -15,6 +15,8 @@ import pytest
 
 from platforms.vmm.double import media
 
+pytestmark = pytest.mark.rotated(6)
+
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
 _PASSWORD = "s3cret phrase"
 _NOTHING = (False, {}, [], {})

@@ -9,13 +9,21 @@ changes by its calls alone, and files are looked at around each. Else all stands
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from suite.depth import share
+from platforms.benches import DOUBLES
+from suite.depth import seed, share
+from suite.disturbances import KILLED, Disturbance, Killed
+from suite.pairs import generated
 from suite.scenarios.interrupted import CASES, Interrupted
+from suite.stories import stories, story_task
 
-#: The number of calls of a scenario at which it is killed each day; doubles in process are killed at all, every day.
-EVERY_DAY = 2
+#: The number of calls of a scenario at which it is killed each day, and of a story on a double in process.
+EVERY_DAY, EVERY_DAY_IN_PROCESS = 2, 6
+#: States that a run can reach whatever an earlier run has left.
+_REACHED_FROM_ANYWHERE = ("started", "stopped", "absent")
 
 
 @pytest.mark.parametrize(("aside", "scenario"), CASES, indirect=["aside"])
@@ -42,3 +50,73 @@ def _points(platform, calls):
         if platform.is_write(call):
             yield "kill-after", call.number
             seen = call.left
+
+
+@pytest.mark.parametrize("bench", DOUBLES)
+def test_generated_task_that_is_killed(bench):
+    killed = []
+
+    @generated(bench.daily_pairs // 6, bench.cases, at_most=1000)
+    def holds(case):
+        calls, end = _undisturbed(bench, lambda platform: _prepared(platform, case))
+        if end is None or not calls:
+            return
+        place = Random(f"{seed()} {case}").randrange(calls)
+        for kind in KILLED:
+            with bench.opened() as platform:
+                killed.append(_assert_completed(platform, _prepared(platform, case), Disturbance(kind, place + 1), end))
+
+    holds()
+    assert sum(killed) * 2 > len(killed)
+
+
+def _prepared(platform, case):
+    platform.prepare(case)
+    return platform.asked(case)
+
+
+@pytest.mark.parametrize("bench", DOUBLES)
+def test_story_that_is_killed(bench, pytestconfig):
+    with bench.opened() as platform:
+        labels = list(stories(platform))
+    for label in labels:
+        calls, end = _undisturbed(bench, lambda platform, label=label: story_task(platform, label))
+        points = [(kind, place) for place in range(1, calls + 1) for kind in KILLED]
+        for kind, place in share(pytestconfig, points, EVERY_DAY_IN_PROCESS):
+            with bench.opened() as platform:
+                _assert_completed(platform, story_task(platform, label), Disturbance(kind, place), end)
+
+
+def _undisturbed(bench, prepare):
+    """(number of calls that write, the state after a task), or (0, None) if it fails."""
+    with bench.opened() as platform:
+        task, counting = prepare(platform), Disturbance()
+        outcome = platform.task(task, disturbance=counting)
+        return (0, None) if outcome.failed else (counting.calls, platform.end_state())
+
+
+def _assert_completed(platform, task, disturbance, end):
+    """Assert that the task, killed and run again, ends as undisturbed, and that a third run has nothing to do.
+
+    Returns whether it was killed.
+    """
+    state = task[1].get("state")
+    try:
+        platform.task(task, disturbance=disturbance)
+    except Killed:
+        pass
+    else:
+        return False  # It has made fewer calls this time: WSL's answers depend on the time.
+    platform.after_kill()
+    again = platform.task(task)
+    if again.failed and state in ("paused", "suspended", "restarted"):
+        # It was stopped for a change, and these states need a VM that is on.
+        assert "is not possible" in again.msg, again.msg
+        return True
+    assert not again.failed, again.msg
+    platform.assert_sound()
+    if state in _REACHED_FROM_ANYWHERE:
+        assert platform.end_state() == end
+    if state not in ("restarted", "restored"):
+        assert not platform.task(task).changed
+    return True

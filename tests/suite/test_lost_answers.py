@@ -17,6 +17,8 @@ import pytest
 from suite.depth import share
 from suite.scenarios.interrupted import CASES, NAME, Interrupted
 
+pytestmark = pytest.mark.rotated(3)
+
 #: The number of calls of a scenario that are disturbed each day.
 EVERY_DAY = 2
 #: The time limit of a call in seconds; the late answer never comes. If the host is so slow that other calls reach the

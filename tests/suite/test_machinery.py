@@ -8,10 +8,13 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from platforms.libvirt.qemu import TPM_STATES
 from suite.answer import Task
+
+pytestmark = pytest.mark.rotated(3)
 
 #: A part of the certificates that are enrolled for secure boot.
 ENROLLED = b"Microsoft"

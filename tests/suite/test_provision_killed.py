@@ -14,6 +14,8 @@ import pytest
 from suite.provisioning import variables_of_guest
 from suite.ssh import Key
 
+pytestmark = pytest.mark.rotated(3)
+
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 _PLAYBOOK = "polyvirt.core.provision"
 _CREATION = "polyvirt.core.vm : Call the module of the platform"

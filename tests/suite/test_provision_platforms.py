@@ -18,6 +18,8 @@ from platforms.known import PLATFORMS
 from suite.by_ansible import run_ansible
 from suite.test_role_vm import inventory_of
 
+pytestmark = pytest.mark.rotated(6)
+
 NAMES = ["pvc-same-web", "pvc-same-db"]
 #: The fastest platform on this host.
 DAILY = ("vmm",)

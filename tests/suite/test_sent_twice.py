@@ -3,29 +3,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each step sent twice ends as if it had been sent once: a step is sent again when its answer was lost.
 
-A VM lives the same life two times, the second time with each step sent twice. After each task it is the same.
+On the doubles in process, generated pairs are asked. With the real tool, a VM lives the same life two times, the second
+time with each step sent twice. After each task it is the same.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, SUSPENDED
 
+from platforms.benches import DOUBLES
 from suite.answer import Task
 from suite.fork_server import TWICE
+from suite.pairs import generated
 from suite.rerun import proofs
 from suite.scenarios.options import has, rejection, settings
-from suite.sent_twice import comparable
+from suite.sent_twice import comparable, each_step_twice
+from suite.stories import stories, story_task
 
 NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 #: Options that are also changed back, while the VM is stopped.
 BACK = {"cpus", "memory", "description", "tags", "autostart", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
-_DEEP = pytest.mark.deep("libvirt's test driver and Proxmox VE; unit belt, test_sent_twice.py of the drivers")
-_SELDOM = [pytest.param(name, marks=_DEEP) for name in ("virtualbox_double", "vagrant", "libvirt_qemu", "virtualbox")]
+_DEEP = pytest.mark.deep("libvirt's test driver, and the doubles in process, below")
+_SELDOM = [pytest.param(name, marks=_DEEP) for name in ("vagrant", "libvirt_qemu", "virtualbox")]
 
 
-@pytest.fixture(params=["libvirt_test", "proxmox", "vmm", "hyperv", "wsl", *_SELDOM])
+@pytest.fixture(params=["libvirt_test", *_SELDOM])
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")
@@ -68,8 +74,6 @@ def _life(platform):
     yield "vm", {"state": "stopped", **FORCE}
     for option in sorted(BACK & known.keys()):
         yield "vm", {option: known[option][0]}
-    for change in platform.changes_while_stopped():
-        yield "vm", change
     yield from _snapshots() if platform.has_snapshots else ()
     all_disks = {"delete_disks": "all"}
     yield "vm", {"state": "absent", **({} if rejection(platform.traits(), all_disks) else all_disks), **FORCE}
@@ -145,3 +149,37 @@ def _end(platform, carry, about, asked):
         # Of what runs only the settings: addresses on its buses depend on the way it got there.
         truth = {**truth, "running": platform.settings(truth, "running") if truth["running"] else None}
     return answer.changed, *(comparable(str(one), platform.storage) for one in (truth, platform.files()))
+
+
+@pytest.mark.parametrize("bench", DOUBLES)
+def test_generated_task_may_be_sent_twice(bench):
+    @generated(bench.daily_pairs // 6, bench.cases, at_most=1000)
+    def holds(case):
+        def prepare(platform):
+            platform.prepare(case)
+            return platform.asked(case)
+
+        _assert_same_end(bench, prepare)
+
+    holds()
+
+
+@pytest.mark.parametrize("bench", DOUBLES)
+def test_story_may_be_sent_twice(bench):
+    with bench.opened() as platform:
+        labels = list(stories(platform))
+    for label in labels:
+        _assert_same_end(bench, lambda platform, label=label: story_task(platform, label))
+
+
+def _assert_same_end(bench, prepare):
+    ends = []
+    for times in (nullcontext, each_step_twice):
+        with bench.opened() as platform:
+            task = prepare(platform)
+            with times():
+                outcome = platform.task(task)
+            platform.assert_sound()
+            reported = comparable(repr((outcome.failed, outcome.msg, outcome.changed, outcome.diff)), platform.folder)
+            ends.append((reported, platform.end_state()))
+    assert ends[0] == ends[1]

@@ -16,6 +16,8 @@ import pytest
 from suite.provisioning import variables_of_guest
 from suite.ssh import Key
 
+pytestmark = pytest.mark.rotated(3)
+
 MOST = 12
 _CALLBACKS = Path(__file__).resolve().parent / "callback_plugins"
 #: The bench runs a playbook more often.

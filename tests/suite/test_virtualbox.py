@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import parse_size
 
@@ -15,6 +16,8 @@ from platforms.virtualbox.double import vdi
 from suite.answer import Task
 from suite.carry import carry_one
 from suite.scenarios.snapshots import snapshot
+
+pytestmark = pytest.mark.rotated(3)
 
 WRITTEN = 0x44
 #: The slot of a second disk, from which the VM does not boot.

@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import re
+import time
 from urllib.parse import unquote, urlsplit
 
 from . import web
 from .errors import ApiError, ParameterError
 from .storage import Volume
 
-_ENDINGS = {"iso": r"\.(?:iso|img)", "vztmpl": r"\.tar\.(?:gz|xz|zst|bz2)", "import": r"\.(?:ova|ovf|qcow2|raw|vmdk)"}
+_ENDINGS = {
+    "iso": r"(?i:\.(?:iso|img))", "vztmpl": r"(?i:\.tar\.(?:gz|xz|zst|bz2))", "import": r"\.(?:ova|qcow2|raw|vmdk)",
+}  # fmt: skip
+#: The version that takes disk images for the content import; before, it took only OVA files, and only by upload.
+_IMAGES_SINCE = (8, 4)
 #: How files of a format begin; others are not verified.
 _MAGIC = {"qcow2": b"QFI\xfb", "vmdk": b"KDMV"}
 
@@ -41,17 +46,15 @@ def upload(call):
 
 def download(call):
     storage, name = _target(call)
+    if call.get("content") == "import" and call.world.schema.version < _IMAGES_SINCE:
+        # That the content is missing in the list of values is ASSUMED.
+        raise ParameterError(content="value 'import' does not have a value in the enumeration 'iso, vztmpl'")
     path, url = storage.path_of(f"{call.get('content')}/{name}"), call.get("url")
 
     def work(task):
         task.say(f"downloading {url} to {path}")
-        there = storage.get(call.node, f"{call.get('content')}/{name}")
-        if there and not call.get("checksum"):
-            raise ApiError(f"refusing to override existing file '{path}'")
-        if there and there.sums.get(call.get("checksum-algorithm")) in (None, call.get("checksum").lower()):
-            task.say("calculating checksum of existing file...OK, got correct file already, no need to download")
+        if _is_there(call, task, storage.get(call.node, f"{call.get('content')}/{name}"), path):
             return
-        # Another file of this name is overwritten (ASSUMED).
         yield call.world.timing.upload
         file, temporary = _fetched(call), f"{path}.tmp_dwnl.{task.pid}"
         _check_sum(call, task, file)
@@ -63,11 +66,28 @@ def download(call):
     return call.task("download", work, name)
 
 
+def _is_there(call, task, file, path):
+    """Whether the storage has the file already; another file of this name is never replaced."""
+    if file is None:
+        return False
+    if not call.get("checksum"):
+        raise ApiError(f"refusing to override existing file '{path}'")
+    expected, got = call.get("checksum"), file.sums.get(call.get("checksum-algorithm"))
+    if got not in (None, expected.lower()):
+        task.say("calculating checksum of existing file...")
+        raise ApiError(f"checksum mismatch: got '{got}' != expect '{expected}', aborting")
+    task.say("calculating checksum of existing file...OK, got correct file already, no need to download")
+    return True
+
+
 def _fetched(call):
     try:
         return call.world.web(call.get("url"))
     except web.Missing:
         raise ApiError("download failed: exit code 8") from None
+    except web.Broken:
+        # wget reports 4 for errors of the network; that it does not try again is ASSUMED.
+        raise ApiError("download failed: exit code 4") from None
     except web.Refused as refused:
         raise ApiError(f"download failed: Connecting to {refused}... failed: Connection refused.") from None
 
@@ -90,7 +110,8 @@ def _target(call):
     if not storage.has_files:
         raise ApiError(f"can't upload to storage type '{storage.type}', not a file based storage!")
     name = re.sub(r"[^a-zA-Z0-9_.-]", "_", re.split(r"[/\\]", call.get("filename"))[-1])
-    if not re.search(f".{_ENDINGS[kind]}$", name, re.IGNORECASE):
+    is_old = kind == "import" and call.world.schema.version < _IMAGES_SINCE
+    if not re.search(f".{_ENDINGS[kind]}$", name) or (is_old and not name.endswith(".ova")):
         why = "invalid filename or wrong extension" if kind == "import" else "wrong file extension"
         raise ParameterError(filename=why)
     if kind not in storage.content:
@@ -111,6 +132,8 @@ def _unpack(call, task, file, path, temporary):
     """Compressed files are not really unpacked; anything else cannot be."""
     if call.get("compression") is None:
         return
+    if call.get("content") == "import":
+        raise ApiError("decompression not supported for import")
     task.say(f"decompressing {temporary} to {path}.tmp_dcom.{task.pid}")
     if call.get("compression") == "gz" and file.real and not file.head.startswith(b"\x1f\x8b"):
         task.say(f"gzip: {temporary}: not in gzip format")
@@ -126,6 +149,6 @@ def _verify(name, file, temporary, prefix=""):
 def _keep(call, storage, name, file):
     kind, ending = call.get("content"), name.rpartition(".")[2].lower()
     format_ = ending if ending in ("qcow2", "vmdk") else "raw"
-    kept = Volume(file.virtual_size, format_, kind, file_size=file.size, sums=file.checksums)
+    kept = Volume(file.virtual_size, format_, kind, file_size=file.size, sums=file.checksums, created=int(time.time()))
     storage.volumes[storage.key(call.node, f"{kind}/{name}")] = kept
     call.world.effect(None, f"STORED {storage.id}:{kind}/{name}")

@@ -96,7 +96,7 @@ def _entry(storage, name, volume):
         "volid": f"{storage.id}:{name}",
         "format": "iso" if volume.content == "iso" else volume.format,
         "size": volume.size if volume.file_size is None else volume.file_size,
-        "ctime": 1_790_000_000,
+        "ctime": volume.created,
         "content": volume.content,
     }
     if storage.has_files and volume.content == "images":

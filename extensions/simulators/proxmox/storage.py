@@ -54,6 +54,8 @@ class Volume:
     #: Of an ISO image or an image to import: the size of its file, and its checksums if they are known.
     file_size: int | None = None
     sums: dict = field(default_factory=dict)
+    #: When the file was stored, in seconds since 1970.
+    created: int = 1_790_000_000
     #: The byte with which a guest filled the volume, and {snapshot: the byte at that time}.
     written: int | None = None
     kept: dict = field(default_factory=dict)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import mimetypes
 import urllib.error
 import urllib.request
@@ -67,6 +68,10 @@ class Missing(ApiError):
     """The web server answers with an error; the message is its status line."""
 
 
+class Broken(ApiError):
+    """The connection broke off."""
+
+
 class Refused(ApiError):
     """Nothing listens there; the message is HOST:PORT."""
 
@@ -81,6 +86,8 @@ def fetch(url):
             return File(answer.read(), answer.headers.get_content_type())
     except urllib.error.HTTPError as error:
         raise Missing(f"{error.code} {error.reason}") from None
+    except http.client.HTTPException:
+        raise Broken("the connection broke off") from None
     except OSError:
         raise Refused(_address(parts)) from None
 

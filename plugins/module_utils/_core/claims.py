@@ -15,7 +15,7 @@ from typing import Any, Optional
 from .errors import PolyvirtError
 from .model import ABSENT, LIVE, ON, UNKNOWN, Plan, Step
 from .plan_create import find_snapshot, known_settings
-from .planned import planned
+from .planned import added_disks, planned
 from .simulate import simulate
 
 #: Kinds of claims.
@@ -118,9 +118,21 @@ class HoldsClaims:
         """Return the backing and data files below an image."""
         return ()
 
+    def new_disk(self, plan: Plan, step: Step, slot: str, disk) -> Optional[str]:
+        """Return the path of the file that a step creates for a disk; None: the platform names it."""
+        return None
+
+    def new_seed(self, plan: Plan, step: Step) -> Optional[str]:
+        """Return the path of the cloud-init seed ISO that a step creates."""
+        return None
+
     def step_files(self, plan: Plan, step: Step) -> Sequence[tuple]:
         """Return (mode, option, path) of what the settings of a step do not name: NEW files, MERGE, SNAPSHOT ..."""
-        return ()
+        disks = [(slot, disk) for slot, disk in added_disks(step).items() if not disk.get("source")]
+        found = [(f"disks.{slot}", self.new_disk(plan, step, slot, disk)) for slot, disk in disks]
+        if (step.arguments.get("creation") or {}).get("cloud_init") is not None:
+            found.append(("cloud_init", self.new_seed(plan, step)))
+        return [(NEW, option, path) for option, path in found if path]
 
     def network(self, nic) -> Hashable:
         """Return what identifies the network of an entry of ``networks``; None: no other VM is on it."""

@@ -117,7 +117,7 @@ def differences(vm, wanted, purge, traits):
     changes, not_compared = [], []
     for change in _changes(vm.config, wanted, purge, traits.records):
         field = _require(vm.name, change.kind, change.path, traits)
-        if not field.readable:
+        if not field.can_compare(change):
             not_compared.append(change.path)
         elif _is_added_or_removed(change) or not field.same(change.old, change.new):
             changes.append(_with_cost(vm, change, traits))

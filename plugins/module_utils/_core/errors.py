@@ -32,6 +32,16 @@ class Refused(PolyvirtError):
     """The task is valid, but cannot be carried out on this VM, or would do harm."""
 
 
+class CreatedMeanwhile(Refused):
+    """Another task, or a user, created a VM with the name of a new VM; that VM is left alone."""
+
+    def __init__(self, name):
+        super().__init__(
+            f"{name}: another task created a VM with this name at the same time.",
+            "Run the task again to apply its options to that VM.",
+        )
+
+
 class Unsupported(Refused):
     """The platform (or this version of it) does not support the option or the operation."""
 

@@ -4,18 +4,23 @@
 """The mark that this collection stores on a VM: JSON text with the files created for it, to delete them with it.
 
 Each driver decides where the platform stores the text. A mark is valid only if its ``id`` is the id of the VM.
+
+Two keys say what is not complete, so that the next task can complete or undo what a killed one has left: ``making``
+are the files that a step is about to create, and ``unfinished`` is true until the VM itself is complete.
 """
 
 from __future__ import annotations
 
 import json
 
+from .texts import without_credentials
+
 VERSION = 1
 #: Options that are stored in the mark on platforms that cannot store them otherwise.
 IN_MARK = ("tags", "fleet")
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
-_LISTS = ("disks", "files", "tags", "nvram", "making")
+_LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations")
 
 
 def new_mark(vm_id, **parts):
@@ -26,6 +31,95 @@ def new_mark(vm_id, **parts):
 def empty_mark(vm_id):
     """Return the mark of a VM for which no file was created yet. ``inputs`` is what the VM is created from."""
     return new_mark(vm_id, disks=[], files=[], tags=[], inputs={})
+
+
+def inputs_of_image(image):
+    """Return what the mark of a VM records of its image: its name or address (or path), its checksum and its date."""
+    recorded = {"image": name_of_image(image), **{key: image.get(key) for key in ("digest", "fetched")}}
+    return {key: value for key, value in recorded.items() if value}
+
+
+def name_of_image(image):
+    """Return the name, address or path of the image that a task sets, without the password in an address."""
+    return image.get("name") or without_credentials(image["source"])
+
+
+def image_in(inputs):
+    """Return {name, digest, fetched} of the image in the ``inputs`` of a mark, or None."""
+    if not inputs.get("image"):
+        return None
+    return {"name": inputs["image"], "digest": inputs.get("digest"), "fetched": inputs.get("fetched")}
+
+
+def recorded_inputs(vm):
+    """Return the ``inputs`` in the mark of a VM; empty if they are not known."""
+    mark = vm.mark or {}
+    return mark.get("inputs", {}) if mark.get("id") in (None, vm.id) else {}
+
+
+def image_of(vm):
+    """Return {name, digest, fetched} of the image that a VM was created from, or None if it is not known."""
+    return image_in(recorded_inputs(vm))
+
+
+def inputs_of_cloud_init(cloud_init):
+    """Return what the mark of a VM records of cloud_init, where it is used at creation only."""
+    if not cloud_init:
+        return {}
+    # Most tasks do not set it.
+    from .seed_digests import digests_of
+
+    return {"cloud_init": digests_of(cloud_init)}
+
+
+def inputs_of(arguments):
+    """Return what a step creates a VM from, as ``inputs`` of its mark; ``arguments`` are those of the step."""
+    creation = arguments["creation"]
+    inputs = inputs_of_cloud_init(creation.get("cloud_init"))
+    if creation.get("clone"):
+        return {"clone": arguments["source"].id, **inputs}
+    return {**(inputs_of_image(creation["image"]) if creation.get("image") else {}), **inputs}
+
+
+def sources_in(inputs):
+    """Return the ``inputs`` of a mark that say what the VM was created from; the rest is what it was created with."""
+    return {key: value for key, value in inputs.items() if key != "cloud_init"}
+
+
+def mark_for(vm_id, mark):
+    """Return ``mark`` to add to; an empty one if it is of another VM, because that names files of the other VM."""
+    return {**empty_mark(vm_id), **(mark if mark and mark.get("id") == vm_id else {})}
+
+
+def own_mark(vm):
+    """Return the mark of ``vm`` to add to."""
+    return mark_for(vm.id, vm.mark)
+
+
+def unfinished_mark(mark, making=()):
+    """Return the mark of a VM that a task begins to create; ``making`` are the files that it will create."""
+    return making_mark({**mark, "unfinished": True}, making)
+
+
+def making_mark(mark, making):
+    """Return the mark that says which files a step is about to create."""
+    kept = {key: value for key, value in mark.items() if key != "making"}
+    return {**kept, "making": list(making)} if making else kept
+
+
+def finished_mark(mark, *keys):
+    """Return the mark of a VM after its creation, or a change, is complete: without ``keys`` of its platform too."""
+    return {key: value for key, value in mark.items() if key not in ("unfinished", "making", *keys)}
+
+
+def is_unfinished(mark):
+    """Return whether the VM with this mark is not completely created: a task creates it still, or was interrupted."""
+    return bool(mark and mark.get("unfinished"))
+
+
+def making_of(mark):
+    """Return the files that an interrupted task may have created, and that the VM may not use."""
+    return tuple((mark or {}).get("making", ()))
 
 
 def marked_settings(mark, vm_id):
@@ -54,7 +148,16 @@ def parsed(text):
         mark = json.loads(text or "null")
     except ValueError:
         return None
-    return mark if _is_mark(mark) else None
+    return _with_todays_keys(mark) if _is_mark(mark) else None
+
+
+def _with_todays_keys(mark):
+    """Return a mark of an earlier version with the keys of today: ``new``, and ``adding`` to an existing VM."""
+    if "new" in mark:
+        mark["unfinished"] = mark.pop("new")
+    if "adding" in mark:
+        mark.update(making=mark.pop("adding"), unfinished=False)
+    return mark
 
 
 def _is_mark(value):
@@ -75,8 +178,3 @@ def _unordered(value):
     if isinstance(value, dict):
         return {key: _unordered(one) for key, one in value.items()}
     return sorted(value) if isinstance(value, list) else value
-
-
-def own_mark(vm):
-    """Return the mark of ``vm`` to add to; a foreign mark is replaced, as it names the files of another VM."""
-    return {**empty_mark(vm.id), **(vm.mark if vm.owned else {})}

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Callable, Optional
 
+from .guest_conditions import described, services
 from .options import VM
 
 ABSENT, STOPPED, RUNNING, PAUSED = "absent", "stopped", "running", "paused"
@@ -35,7 +36,7 @@ COSTS = (LIVE, NEXT_BOOT, POWER_OFF, DESTRUCTIVE, NEVER)
 
 VERBS = (
     "create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "suspend", "reset", "delete",
-    "snapshot", "restore", "drop_snapshot",
+    "snapshot", "restore", "drop_snapshot", "fetch",
 )  # fmt: skip
 
 #: Default time for a guest to shut down, in seconds.
@@ -43,6 +44,8 @@ STOP_TIMEOUT = 120
 
 #: The functions for these verbs are in power.py and snapshots.py of a driver. Other verbs have a file of the same name.
 POWER_VERBS = frozenset({"start", "stop", "kill", "pause", "resume", "suspend", "reset"})
+#: Verbs after which a VM is running.
+STARTING = frozenset({"start", "resume"})
 SNAPSHOT_VERBS = frozenset({"snapshot", "drop_snapshot", "restore"})
 
 #: The facets for an info module that reads only the platform's list of all VMs.
@@ -202,19 +205,31 @@ class Comparison:
 class Policy:
     """Options that control how changes are made. ``stop_mode`` None: the most graceful mode of the platform.
 
-    ``at_start`` are arguments of the last start of the task, which is a cold start.
+    ``wait_detail`` is the port or the Page (guest_conditions.py) that ``wait_for`` names. ``at_start`` are arguments of
+    the last start of the task, which is a cold start.
     """
 
     stop_mode: Optional[str] = None
     stop_timeout: Optional[int] = None
     timeout: int = 300
     wait_for: str = "state"
+    wait_detail: Any = None
     allow_restart: bool = False
     allow_recreate: bool = False
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
     at_start: Mapping = field(default_factory=dict)
+
+    @property
+    def awaited(self):
+        """The condition to wait for, as messages name it."""
+        return described(self.wait_for, self.wait_detail)
+
+    @property
+    def services(self):
+        """What to request of the guest, by its ports (``services`` of guest_conditions.py)."""
+        return services(self.wait_for, self.wait_detail)
 
 
 @dataclass(frozen=True)
@@ -340,14 +355,15 @@ class Field:
     """What a platform supports for one field, as data.
 
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
-    if ``==`` is too strict. ``readable`` False: the value cannot be read back and is reported as not compared.
+    if ``==`` is too strict. ``readable`` False, or a pure function of the change that returns it: the value
+    cannot be read back and is reported as not compared.
     ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
     if a restart does not help because the VM stays off after the change. ``least`` is {power state: least cost
     in it}: a suspended VM may be locked, or goes on as it was saved.
     """
 
     cost: Any = NEXT_BOOT
-    readable: bool = True
+    readable: Any = True
     choices: Optional[Sequence] = None
     minimum: Optional[int] = None
     maximum: Optional[int] = None
@@ -356,6 +372,9 @@ class Field:
     free_before_creation: bool = False
     while_on: str = ""
     least: Mapping[str, str] = field(default_factory=dict)
+
+    def can_compare(self, change):
+        return self.readable(change) if callable(self.readable) else self.readable
 
     def cost_of(self, vm, change):
         cost = self.cost(vm, change) if callable(self.cost) else self.cost

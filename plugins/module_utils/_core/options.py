@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from .errors import InvalidInput, Unsupported
+from .guest_conditions import page
 from .ip_config import has_fixed_address
 from .public_keys import public_keys
 from .texts import one_line_each, printable
@@ -40,6 +41,7 @@ class Option:
     ``absolute``: it must be an absolute path. ``filled``: it must not be an empty string or list, which would mean
     nothing on any platform. ``distinct``: no value of the list may occur more than once. ``secret``: no output shows
     the value, or the secrets in it if it is a document; False: it only has a name like that of a secret.
+    ``has_password``: it may be an address with a password. ``hidden``: set by this collection only, and never shown.
     ``normalize(value, option)`` returns the canonical form of the value.
     """
 
@@ -65,6 +67,8 @@ class Option:
     absolute: bool = False
     filled: bool = False
     distinct: bool = False
+    has_password: bool = False
+    hidden: bool = False
     normalize: Callable = lambda value, option: value
 
     def spec(self, in_full=False):
@@ -148,7 +152,9 @@ class Platform:
             entries = [params] if not suboption else value if isinstance(value, list) else [value]
             given = [one[suboption or name] for one in entries if isinstance(one, dict) and (suboption or name) in one]
             if choice in [str(one).lower() for one in given] if choice else given:
-                return Unsupported(f"{where}{choice and ': '}{choice} is not supported on {self.name}.", instead)
+                # In the short form, the user has written no suboption.
+                shown = name if name in options and suboption and suboption == options[name].short else where
+                return Unsupported(f"{shown}{choice and ': '}{choice} is not supported on {self.name}.", instead)
         problems = (_misshapen(name, option, params.get(name)) for name, option in options.items())
         return next(filter(None, problems), None)
 
@@ -226,7 +232,15 @@ SHARED_FOLDER = {
 }
 DISPLAY = {"type": Option(choices=("none", "vnc", "spice")), "video_memory": Size()}
 LINKED = Option("bool", default=False)
-IMAGE = {"source": Filled(required=True), "linked": LINKED}
+#: How an image is found and verified; ``catalogue`` is what the action plugin knows of its name.
+LOOKED_UP = {
+    "checksum": Filled(has_password=True),
+    "refresh": Option("bool"),
+    "headers": Option("dict", secret=True),
+    "require_signature": Option("bool"),
+    "catalogue": Option("dict", hidden=True),
+}
+IMAGE = {"source": Filled(required=True, has_password=True), "linked": LINKED, **LOOKED_UP}
 CLONE = {"source": Filled(required=True), "snapshot": Filled(), "linked": LINKED}
 CLOUD_INIT = {
     "user": Option(),
@@ -246,7 +260,15 @@ OF_TASK = ("machines", "fleet", "prune", "call_timeout")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
-WAIT_FOR = Policy(choices=("state", "address", "ssh"), default="state")
+_CONDITIONS = ("state", "address", "ssh", "winrm")
+AWAITED = {"condition": Option(choices=_CONDITIONS), "port": Port(), "http": Option(normalize=page)}
+WAIT_FOR_RESTORED = Policy("dict", options=AWAITED, short="condition", default="state")
+WAIT_FOR = with_suboption(WAIT_FOR_RESTORED, "condition", choices=(*_CONDITIONS, "cloud_init"))
+#: What a platform lacks if it has no channel to an agent in the guest.
+NO_AGENT = {
+    "wait_for.condition=cloud_init": "Only libvirt and Proxmox VE reach an agent in the guest. Use wait_for: ssh, then"
+    " run cloud-init status --wait in the guest, as the playbook polyvirt.core.provision does."
+}
 
 #: A plan makes changes in the order of these settings.
 VM = {
@@ -314,7 +336,7 @@ SNAPSHOT = {
     "keep_last": Policy("int", limits=(1, None), only_with="present"),
     "children": Consent(only_with="absent"),
     "power": Policy(choices=("snapshot", "keep"), default="snapshot", only_with="restored"),
-    "wait_for": WAIT_FOR,
+    "wait_for": WAIT_FOR_RESTORED,
     "timeout": TIMEOUT,
     **CALL_TIMEOUT,
 }

@@ -33,6 +33,7 @@ from .plan_create import (
     config_to_recreate,
     content_sources,
     create_step,
+    fetch_steps,
     is_cloned,
     known_settings,
     overlay,
@@ -156,7 +157,7 @@ def _snapshot_steps(task):
     from .plan_snapshot import snapshot_steps
 
     asked = task.request.snapshot
-    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy.wait_for)
+    steps = snapshot_steps(task.vm, asked, task.traits, task.forced, task.known, task.policy.awaited)
     if steps and task.vm.power == UNKNOWN:
         raise _unknown(task.vm, task.traits)
     is_there = asked.state == "present" and not any(step.verb == "snapshot" for step in steps)
@@ -171,7 +172,8 @@ def _create_steps(task):
         return []
     check_creatable(task.vm, task.request, task.traits, task.known, task.source)
     create = create_step(task.vm, task.request, task.traits, _inherited(task), task.source)
-    return _create_and_configure(task, [create], task.request.config, ENDS_IN[task.request.state] or STOPPED)
+    steps = [*fetch_steps(task.request), create]
+    return _create_and_configure(task, steps, task.request.config, ENDS_IN[task.request.state] or STOPPED)
 
 
 def _check_clone(task, changes):
@@ -389,7 +391,9 @@ def _recreate_steps(task, changes):
     create = create_step(simulate(vm, [delete]), request, task.traits, config, task.source, DESTRUCTIVE)
     wanted = overlay(known_settings(config), request.config, task.traits)
     end = ENDS_IN[request.state] or vm.power
-    return [*_power_steps(task, off), *_create_and_configure(task, [delete, create], wanted, end)]
+    # If the image cannot be downloaded, the VM must still be there.
+    before = [*fetch_steps(request), *_power_steps(task, off)]
+    return [*before, *_create_and_configure(task, [delete, create], wanted, end)]
 
 
 def _check_not_its_own_source(task):

@@ -32,6 +32,24 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
     )
 
 
+def fetch_steps(request):
+    """Return the step that downloads the image, if the host has to."""
+    image = request.creation.get("image") or {}
+    fetch = image.get("fetch")
+    return [Step("fetch", arguments={"image": image}, note=fetch.note)] if fetch else []
+
+
+def creates_from_image(plan):
+    """Return whether a plan creates its VM from an image of which the file on the host is not known yet."""
+    images = [step.arguments["creation"].get("image") for step in plan.steps if step.verb == "create"]
+    return any(image and "fetch" not in image for image in images)
+
+
+def warnings_of_image(request):
+    """Return the warnings about an image that was looked up."""
+    return (request.creation.get("image") or {}).get("warnings") or ()
+
+
 def is_cloned(request):
     return "clone" in request.creation
 
@@ -50,7 +68,7 @@ def config_of_clone(request, source, traits):
     for name, value in _OWN.items():
         if config.get(name):
             config[name] = value
-    for name, own in (("disks", "source"), ("networks", "mac")):
+    for name, own in (("disks", "source"), ("networks", "mac"), ("networks", "address")):
         if config.get(name):
             config[name] = {key: _without(own, entry) for key, entry in config[name].items()}
     if traits.linked_format and request.creation["clone"].get("linked") and config.get("disks"):

@@ -43,6 +43,13 @@ def planned_changes(plan):
     return [(one.vm, change) for one in planned(plan) for change in one.changes]
 
 
+def added_disks(step):
+    """Return {slot: requested disk} of the disks that a step creates or attaches."""
+    if step.verb in ("create", "clone"):
+        return {slot: disk or {} for slot, disk in (step.arguments["config"].get("disks") or {}).items()}
+    return {change.key: change.new for change in step.changes if change.kind == "disks.add"}
+
+
 def deleted_files(plan):
     """Return the files that ``plan`` deletes; a VM that is recreated can use their names again."""
     return [path for step in plan.steps if step.verb == "delete" for path in step.arguments.get("files", ())]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from .errors import InvalidInput
+from .guest_conditions import condition
 from .model import Comparison, Policy, Request, SnapshotRequest
 from .options import AT_START, CREATION, PLACE, SETTING
 from .texts import check_printable
@@ -51,7 +52,8 @@ def snapshot_requests(params, options):
     asked = {field.name: given[field.name] for field in fields(SnapshotRequest) if field.name in given}
     asked["name"] = given["snapshot"]
     is_restored = given["state"] == "restored"
-    policy = Policy(timeout=given["timeout"], wait_for=given["wait_for"] if is_restored else "state")
+    awaited = _awaited(given)
+    policy = Policy(timeout=given["timeout"], **(awaited if is_restored else {}))
     return [Request(name=name, id=given.get("id"), snapshot=SnapshotRequest(**asked), policy=policy) for name in names]
 
 
@@ -130,9 +132,16 @@ def _policy(given, config, at_start):
             "Set it to the complete list, [] for none.",
         )
     policy = {field.name: given[field.name] for field in fields(Policy) if field.name in given}
+    policy.update(_awaited(given))
     if given["state"] not in ("started", "restarted"):
-        policy["wait_for"] = "state"  # Ignored instead of rejected, so that wait_for can be set in module_defaults.
+        # Ignored instead of rejected, so that wait_for can be set in module_defaults.
+        policy.update(wait_for="state", wait_detail=None)
     return Policy(**{**policy, "purge": purge, "at_start": {name: value for name, value in at_start.items() if value}})
+
+
+def _awaited(given):
+    """Return the arguments of Policy for ``wait_for``, which some platforms do not have."""
+    return dict(zip(("wait_for", "wait_detail"), condition(given.get("wait_for", "state"))))
 
 
 # Values ---------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .differences import pending
+from .mark import image_of, name_of_image, recorded_inputs
 from .model import ABSENT, COLLECTIONS, Secret
 from .units import MIB, human_size, is_size
 
@@ -33,6 +34,7 @@ def describe(vm, platform):
         "fleet": config.get("fleet") or None,
         "autostart": config.get("autostart"),
         "iso": config.get("iso"),
+        "image": image_of(vm),
         "addresses": [{"address": one.address, "source": one.source} for one in vm.addresses],
         "mac_addresses": [entry["mac"] for _position, entry in in_nic_order(networks) if entry.get("mac")],
         "ssh": dict(vm.ssh) if vm.ssh else None,
@@ -151,12 +153,34 @@ def not_in_force(vm, request):
 
 def from_another_image(vm, request):
     """Return the warning about a VM that was created from another image than the task names, or None."""
-    asked, created_from = request.creation.get("image"), (vm.mark or {}).get("inputs", {}).get("image")
-    if not asked or not created_from or asked["source"] == created_from:
+    asked, created_from = request.creation.get("image"), image_of(vm)
+    if not asked or not created_from:
+        return None
+    name, known, checksum = name_of_image(asked), created_from, asked.get("checksum") or ""
+    if name != known["name"]:
+        differs = f"the VM was created from '{known['name']}', and the task names '{name}'"
+    elif "://" not in checksum and known["digest"] and checksum and checksum.lower() != known["digest"]:
+        differs = f"the VM was created from an image with the checksum {known['digest']}, and the task sets {checksum}"
+    else:
+        return None
+    return f"{vm.name}: image: {differs}. Its disks were not changed; to create it again, delete it first."
+
+
+def other_cloud_init(vm, request):
+    """Return the warning about a VM that was created with other values of cloud_init than the task sets, or None."""
+    asked = request.creation.get("cloud_init") or request.config.get("cloud_init")
+    recorded = recorded_inputs(vm).get("cloud_init")
+    if not asked or not isinstance(recorded, dict):
+        return None
+    # Most tasks do not set it.
+    from .seed_digests import digests_of
+
+    changed = [name for name, digest in digests_of(asked).items() if recorded.get(name) != digest]
+    if not changed:
         return None
     return (
-        f"{vm.name}: image: the VM was created from '{created_from}', and the task names '{asked['source']}'. Its disks"
-        " were not changed; to create it again, delete it first."
+        f"{vm.name}: cloud_init: {', '.join(changed)}: the VM was created with other values. They are used at creation"
+        " only, so the guest was not changed; to apply them, delete the VM first."
     )
 
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 #: The next step can begin only when an observation has shown that one of these has ended.
-_OBSERVED = frozenset({"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot"})
+_OBSERVED = frozenset(
+    {"create", "clone", "stop", "kill", "suspend", "delete", "snapshot", "restore", "drop_snapshot", "fetch"}
+)
 
 
 def into_segments(steps, synchronous_verbs=frozenset()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .mark import inputs_of_image
 from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 
 
@@ -41,7 +42,9 @@ def changed_config(config, changes):
 
 def _create(vm, step):
     config, power = step.arguments["config"], step.arguments["power"]
-    return Vm(name=vm.name, power=power, config=config, active=config if power == RUNNING else None, mark={"id": None})
+    image = step.arguments.get("creation", {}).get("image")
+    mark = {"id": None, **({"inputs": inputs_of_image(image)} if image else {})}
+    return Vm(name=vm.name, power=power, config=config, active=config if power == RUNNING else None, mark=mark)
 
 
 def _configure(vm, step):
@@ -134,4 +137,5 @@ _AFTER = {
     "create": _create, "clone": _create, "configure": _configure, "start": _start, "stop": _stop, "kill": _stop,
     "pause": _to(PAUSED), "resume": _to(RUNNING), "suspend": _to(SUSPENDED), "reset": _reset, "delete": _delete,
     "snapshot": _snapshot, "restore": _restore, "drop_snapshot": _drop_snapshot,
+    "fetch": lambda vm, step: vm,
 }  # fmt: skip

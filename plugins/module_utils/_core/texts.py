@@ -9,6 +9,8 @@ import re
 
 from .errors import InvalidInput
 
+#: The scheme of an address, and the user name and password in it. A checksum can be sha256: and an address.
+_CREDENTIALS = re.compile("((?:sha[0-9]+:)?[A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
 #: Everything that XML 1.0 cannot contain: VirtualBox and libvirt store texts in it.
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UUID = re.compile(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?", re.IGNORECASE | re.ASCII)
@@ -42,6 +44,18 @@ def one_line_each(texts, option):
         if not text.strip() or text.splitlines() != [text]:
             raise InvalidInput(f"{option}: {text!r} is not one line of text.", "Set one line of text for each.")
     return texts
+
+
+def without_credentials(address):
+    """Return an address without user name and password; any other text as it is."""
+    match = _CREDENTIALS.match(address)
+    return match[1] + address[match.end() :] if match else address
+
+
+def password_in(address):
+    """Return the password in an address as it is written, or an empty string."""
+    match = _CREDENTIALS.match(address)
+    return match[2].partition(":")[2] if match else ""
 
 
 def bare_uuid(text):

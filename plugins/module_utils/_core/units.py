@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from .errors import InvalidInput
+from .errors import InvalidInput, Refused
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
@@ -51,6 +51,34 @@ def human_size(size):
         if size and size % unit == 0:
             return f"{size // unit}{prefix}"
     return f"{size}B"
+
+
+def rounded_up(size):
+    """Return the text for a number of bytes in a unit in which it has few digits: 412M."""
+    unit = _few_digits(size)
+    return human_size(-(-size // unit) * unit)
+
+
+def rounded_down(size):
+    unit = _few_digits(size)
+    return human_size(size // unit * unit)
+
+
+def _few_digits(size):
+    return GIB if size >= 10 * GIB else MIB if size >= MIB else 1
+
+
+def too_little_space(about, needed, place, free, alternative, purpose="", others=""):
+    """Return the error if ``place`` has only ``free`` of the ``needed`` bytes.
+
+    ``alternative`` is what the user can do instead of freeing space. ``purpose`` and ``others`` are further parts of
+    the sentence: for what they are needed, and what takes space, too.
+    """
+    return Refused(
+        f"{about}: {rounded_up(needed)} are needed{purpose}, but {place} has only {rounded_down(free)} of free"
+        f" space{others}.",
+        f"Free some space there, or {alternative}.",
+    )
 
 
 def is_size(path):

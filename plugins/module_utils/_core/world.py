@@ -132,6 +132,8 @@ def _excludes_in_one_vm(new, other):
         of_snapshot = any(one.option.startswith(SNAPSHOTS) for one in (claim, other))
         is_read = claim.is_new and other.mode == READ
         return is_read or ((claim.mode, other.mode) in _EXCLUDES_IN_ONE_VM and not of_snapshot)
+    if claim.kind == ADDRESS:
+        return new.is_added and claim.where == other.where
     return (claim.kind == MAC and new.is_added) or (claim.kind == PORT and overlap(claim.where, other.where))
 
 
@@ -209,6 +211,7 @@ _WHAT = {WRITE: "a disk of", SHARED: "a shared disk of", READ: "a read-only disk
 _REMEDY_IN_ONE_VM = {
     FILE: "Use each file for one disk only.",
     MAC: "Set a different MAC for each NIC.",
+    ADDRESS: "Set a different address for each NIC.",
     PORT: "Set another host_port for one of them.",
 }
 _DELETE_FIRST = "Delete those VMs or snapshots first, or work with a full clone of this VM."

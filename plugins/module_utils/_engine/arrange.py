@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from .._core.claims import FILE, OWN, READ, WRITE, Claim, Held, can_claim, claims_of_plan
-from .._core.errors import PolyvirtError
+from .._core.errors import CreatedMeanwhile, PolyvirtError
 from .._core.model import ABSENT
 from .._core.planned import deleted_files
 from .._core.world import World, is_started
@@ -142,8 +142,8 @@ class _Arrangement:
         """Return (message, remedy): another order, if that helps; ``conflicts`` are all of them, None to skip that."""
         label = work.request.label
         if _is_created_meanwhile(work, conflict.holder):
-            message = f"{label}: another task created a VM with this name at the same time."
-            return message, "Run the task again to apply its options to that VM."
+            error = CreatedMeanwhile(label)
+            return error.message, error.remedy
         message, remedy = conflict.message(label), conflict.remedy
         other = next((one for one in self._works if one.owner_id == conflict.holder.owner_id and one is not work), None)
         if other is None or not other.plan.changed or conflicts is None:

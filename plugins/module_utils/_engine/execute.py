@@ -11,8 +11,7 @@ from dataclasses import replace
 from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
 from .progress.advance import advance
 from .progress.ending import fail
-from .progress.guests import what_to_probe
-from .progress.state import CONFIRMING, OVER, READY, Observe, Probe, Probed, Send, Sent
+from .progress.state import CONFIRMING, OVER, READY, Answered, Ask, Observe, Probe, Probed, Send, Sent
 
 _PROBES_AT_ONCE = 32
 _SENDERS, _PROBERS = 0, 1
@@ -151,11 +150,12 @@ class Execution:
     def _start_probes(self):
         for work in self._with_wish(Probe):
             self._submit(_PROBERS, [work], lambda work=work: [self._probed(work)])
+        for work in self._with_wish(Ask):
+            self._submit(_PROBERS, [work], lambda work=work: [_answered(work)])
 
     def _probed(self, work):
-        wanted = work.progress.policy.wait_for
         for one in work.progress.wish.endpoints:
-            if self._probe(one.host, one.port, what_to_probe(one, wanted)):
+            if self._probe(one.host, one.port, one.what):
                 return Probed(one)
         return Probed()
 
@@ -189,6 +189,14 @@ class Execution:
         for future in self.clock.wait(list(self._running), pause):
             works, _lane = self._running.pop(future)
             self._finish(works, future.result)
+
+
+def _answered(work):
+    """Run a command in the guest by its agent."""
+    try:
+        return Answered(*work.task.driver.run_in_guest(work.progress.vm, work.progress.wish.command))
+    except PolyvirtError as error:
+        return Answered(error=error)
 
 
 def _failed(error):

@@ -104,4 +104,6 @@ def planning_facets(requests, traits):
             facets.add("unfinished")
         if request.policy.wait_for != "state":
             facets.add("addresses")
+        if any(nic and nic.get("address") for nic in (request.config.get("networks") or {}).values()):
+            facets.add("fixed_addresses")
     return frozenset(facets)

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.model import ABSENT
-
-#: Steps of a source that a clone listed before it need not wait for: the clone is created first.
-_STARTING = frozenset({"start", "resume"})
+from .._core.model import ABSENT, STARTING
 
 
 def source_of(work):
@@ -79,7 +76,7 @@ def _find_source(work, works):
     found = _find_work(source_of(work), at_place, work.task.traits.folded)
     if found is None or works.index(found) < works.index(work) or found.plan.refusal:
         return found
-    is_only_started = {step.verb for step in found.plan.steps} <= _STARTING
+    is_only_started = {step.verb for step in found.plan.steps} <= STARTING
     return None if is_only_started else found
 
 

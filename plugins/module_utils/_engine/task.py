@@ -12,7 +12,8 @@ from .._core.errors import NotFound, PolyvirtError, Unsupported
 from .._core.mark import same
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
 from .._core.plan import plan
-from .._core.results import difference, entry, from_another_image, not_in_force
+from .._core.plan_create import creates_from_image, warnings_of_image
+from .._core.results import difference, entry, from_another_image, not_in_force, other_cloud_init
 from .._core.simulate import simulate
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -263,6 +264,20 @@ class Task:
         for work in works:
             error = observed[id(work)].error
             work.plan = work.refused(str(error)) if error else self.planned(work)
+            self._resolve_image(work)
+
+    def _resolve_image(self, work):
+        """Plan a creation again with the file that the named image is on this host."""
+        if not hasattr(self.driver, "resolve_image") or not creates_from_image(work.plan):
+            return
+        try:
+            resolved = self.driver.resolve_image(work.request)
+        except PolyvirtError as error:
+            work.plan = work.refused(work.labelled(error.message), error.remedy or "")
+            return
+        if resolved is not work.request:
+            work.request = resolved
+            work.plan = self.planned(work)
 
     def planned(self, work, found=None):
         """Return the plan of a work, for the VM as it is, or as ``found``; a changed source is as planned."""
@@ -281,6 +296,8 @@ class Task:
         error = None
         try:
             self.driver.preflight(work.plan, work.released)
+            if work.request.policy.wait_for == "cloud_init" and hasattr(self.driver, "check_agent"):
+                self.driver.check_agent(work.plan)
         except PolyvirtError as found:
             error = found
         if work.conflict is not None and not isinstance(error, (NotFound, Unsupported)):
@@ -297,8 +314,9 @@ class Task:
         diffs = [difference(work.plan) if predicted else work.difference for work in changed]
         errors = [work for work in self.works if work.error]
         ends = [(self._end(work, predicted), work.request) for work in self.works if not work.error]
-        warnings = [text for end in ends for text in (not_in_force(*end), from_another_image(*end))]
-        warnings += [_crashed(work) for work in self.works if work.progress]
+        warnings = [text for end in ends for text in _warnings_about(*end)]
+        warnings += [text for work in self.works if work.plan.changed for text in warnings_of_image(work.request)]
+        warnings += [one for work in self.works if work.progress for one in (_crashed(work), work.progress.warning)]
         return Outcome(
             vms=vms,
             diff=[one for one in diffs if one],
@@ -322,6 +340,10 @@ class Task:
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
         return entry(end, platform, work.plan, done, work.error, notes, changed)
+
+
+def _warnings_about(vm, request):
+    return (not_in_force(vm, request), from_another_image(vm, request), other_cloud_init(vm, request))
 
 
 def _crashed(work):

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import unquote
 
 from ansible.module_utils.common.validation import check_type_dict
 
+from .._core.document_secrets import secrets_in_document, texts_of
 from .._core.results import MASK
-from .document_secrets import secrets_in_document, texts_of
+from .._core.texts import password_in
 
 #: Each entry of this option has the options of the task.
 MACHINES = "machines"
@@ -36,9 +38,17 @@ def secrets_of(options, params):
                 found |= _secrets_of_entries(options, value)
             elif option.secret:
                 found |= secrets_in_document(value) if option.is_document else set(texts_of(value))
+            elif option.has_password:
+                found |= {part for text in texts_of(value) for part in _forms_of(password_in(text))}
             elif option.options:
-                found |= _secrets_of_entries(option.options, value)
+                is_short = option.short and isinstance(value, str)
+                found |= _secrets_of_entries(option.options, {option.short: value} if is_short else value)
     return found - {""}
+
+
+def _forms_of(password):
+    """Return the password of an address as written, and without its escapes."""
+    return {password, unquote(password)}
 
 
 def _secrets_of_entries(options, value):
@@ -48,7 +58,8 @@ def _secrets_of_entries(options, value):
 def masked_options(options, params):
     """Return ``params`` with MASK for the values of secret options, and for those of unknown (misspelt) ones."""
     known = {alias: name for name, option in options.items() for alias in (name, *option.aliases)}
-    return {name: _masked_option(known.get(name), options, value) for name, value in params.items()}
+    shown = {name: value for name, value in params.items() if not (name in options and options[name].hidden)}
+    return {name: _masked_option(known.get(name), options, value) for name, value in shown.items()}
 
 
 def _masked_option(name, options, value):
@@ -59,12 +70,14 @@ def _masked_option(name, options, value):
     option = options.get(name)
     if option is None or option.secret:
         return MASK
+    if option.short and isinstance(value, str):
+        return value
     return _masked_entries(option.options, value) if has_secrets(option) else value
 
 
 def has_secrets(option):
-    """Whether the option or one of its suboptions is secret."""
-    return bool(option.secret) or any(map(has_secrets, option.options.values()))
+    """Whether the option or one of its suboptions is secret, or not shown at all."""
+    return bool(option.secret or option.hidden) or any(map(has_secrets, option.options.values()))
 
 
 def _masked_entries(options, value):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional, Protocol
 
-from .._core.model import Observation, Plan, Snapshot, Target, Traits, Vm
+from .._core.model import Observation, Plan, Request, Snapshot, Target, Traits, Vm
 
 
 class Driver(Protocol):
@@ -50,6 +50,30 @@ class ComparesContent(Protocol):
 
     def compare_content(self, vm: Vm, before: Snapshot, after: Optional[Snapshot]) -> Sequence[Mapping]:
         """Return the files that differ (``after`` None: from the current VM): change, path, type, mode, size, text."""
+
+
+class HasGuestAgents(Protocol):
+    """Implemented by drivers of platforms with a channel to an agent in the guest."""
+
+    def check_agent(self, plan: Plan) -> None:
+        """Raise Unsupported if the VM will have no channel after ``plan``. Optional: where not all new VMs have one."""
+
+    def run_in_guest(self, vm: Vm, command: str) -> tuple:
+        """Run a shell command in the guest; returns (exit code, standard output).
+
+        Raises Refused if no wait helps, such as for an agent that permits no commands, and any other PolyvirtError if
+        the agent does not answer now.
+        """
+
+
+class ResolvesImages(Protocol):
+    """Implemented by drivers if images can be names of the catalogue or addresses."""
+
+    def resolve_image(self, request: Request) -> Request:
+        """Return the request with the file on the host as its image (``Images.resolved``). Only reads.
+
+        A path is returned as it is. Raises PolyvirtError if there is no image for this host and VM.
+        """
 
 
 class ReadsAhead(Protocol):

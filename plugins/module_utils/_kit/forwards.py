@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from .._core.errors import Refused
+from .._core.guest_conditions import forwarded
 
 
 def check_host_ports(vm, forwards):
@@ -26,10 +25,5 @@ def check_host_ports(vm, forwards):
 
 def ssh_through(forwards):
     """The connection to the guest's SSH port as {host, port, user, scope}; None if no forward leads there."""
-    forward = next((one for one in forwards if one["guest_port"] == 22 and one.get("protocol", "tcp") == "tcp"), None)
-    if forward is None:
-        return None
-    address = forward.get("host_address")
-    everywhere = not address or ipaddress.ip_address(address).is_unspecified
-    host = "127.0.0.1" if everywhere else address
-    return {"host": host, "port": forward["host_port"], "user": None, "scope": "host"}
+    found = forwarded(forwards, 22)
+    return None if found is None else {"host": found[0], "port": found[1], "user": None, "scope": "host"}

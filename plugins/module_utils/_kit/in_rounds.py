@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carry out steps for drivers with a backend that takes the calls of several VMs in one request.
 
-A step is a generator: it yields lists of calls and receives their results; an error is thrown into it.
+A step is a generator: it yields lists of calls and receives their results; an error is thrown into it. It returns
+True if it has changed something in another way.
 """
 
 from __future__ import annotations
@@ -83,8 +84,9 @@ class _VmRun:
         self._calls = None
         try:
             self._calls = resume()
-        except StopIteration:
+        except StopIteration as end:
             self._done += 1
+            self.wrote = self.wrote or bool(end.value)
         except PolyvirtError as error:
             self._fail(error)
         except Exception as error:  # A bug here must not lose the results of the other VMs of the batch.

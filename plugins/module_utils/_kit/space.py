@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from .._core.errors import Refused
-from .._core.units import GIB, MIB, human_size
+from .._core.units import too_little_space
 
 
 class ReservedSpace:
@@ -25,26 +24,7 @@ class ReservedSpace:
         reserved = self._needed.setdefault(place, {})
         others = sum(size for key, size in reserved.items() if key != (name, option))
         if needed and free is not None and others + needed > free:
-            left = max(free - others, 0)
             shared = " left by other disks of this task" if others else ""
-            raise Refused(
-                f"{name}: {option}: {_rounded_up(needed)} are needed, but {place} has only"
-                f" {_rounded_down(left)} of free space{shared}.",
-                f"Free some space there, or {alternative}.",
-            )
+            left = max(free - others, 0)
+            raise too_little_space(f"{name}: {option}", needed, place, left, alternative, others=shared)
         reserved[name, option] = needed
-
-
-def _unit(size):
-    """Return a unit in which a size has few digits."""
-    return GIB if size >= 10 * GIB else MIB if size >= MIB else 1
-
-
-def _rounded_up(size):
-    unit = _unit(size)
-    return human_size(-(-size // unit) * unit)
-
-
-def _rounded_down(size):
-    unit = _unit(size)
-    return human_size(size // unit * unit)

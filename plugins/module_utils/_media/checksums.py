@@ -68,3 +68,9 @@ def _age(name):
 
 def _numbers(name):
     return [int(part) for part in re.findall("[0-9]+", name)]
+
+
+def checksum_of(kind, digits, file):
+    """Return the Checksum of a file that a task sets, or None if it has another form."""
+    bare = _BARE.fullmatch(digits)
+    return Checksum(file, kind, digits.lower()) if bare and _KINDS[len(digits)] == kind else None

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from dataclasses import dataclass
-from urllib.parse import quote
 
-from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
+from .._core.errors import InvalidInput, Refused
 from .._core.options import Option
-from .._ports import download, files
+from .._ports import download, files, incoming
 from .._ports.clock import Clock
-from . import checksums, signatures
+from . import fetching, signatures
+from .fetching import Line
 
 _SIGNATURE = {
     "tool": Option(choices=("gpg", "signify"), required=True),
@@ -31,6 +29,11 @@ _MEDIUM = {
     "checksums": Option(),
     "signature": Option("dict", options=_SIGNATURE),
     "manual": Option(),
+    "architecture": Option(),
+    "unverified": Option("list", elements="str"),
+    "image": Option("dict"),
+    "url": Option(has_password=True),
+    "checksum": Option(has_password=True),
 }
 OPTIONS = {
     "medium": Option("dict", options=_MEDIUM, required=True),
@@ -39,35 +42,39 @@ OPTIONS = {
     "key_file": Option("path", secret=False),
     "timeout": Option("int", default=60),
 }
-#: How often a connection may break off without a single byte received, and seconds between two attempts.
-_ATTEMPTS, _PAUSE = 3, 2
-_WAIT, _WAITS = 1, 3600
-#: Characters that servers expect as they are.
-_SAFE = "/+~:,"
-
-
-@dataclass
-class _Found:
-    """A file in a vendor's list."""
-
-    base: str
-    checksum: checksums.Checksum
-    verdict: signatures.Verdict
+#: Suboptions about a file in a vendor's list of checksums.
+_OF_VENDOR = {"initrd", "checksums", "signature"}
+#: Seconds to wait for another task that downloads the same file.
+_LONGEST_WAIT = 3600
 
 
 def answer(params, check):
     """What the module install_medium returns."""
-    medium = {name: value for name, value in params["medium"].items() if value is not None}
+    medium = _with_parts({name: value for name, value in params["medium"].items() if value is not None})
     _check_form(medium, params)
     names = [medium[name] for name in ("file", "initrd") if name in medium]
-    verifier = signatures.Verifier(medium.get("signature"), params["key_file"], params["timeout"])
+    verifier = fetching.verifier_of(medium, params["require_signature"], params["timeout"], params["key_file"])
     if params["require_signature"] and verifier.missing:
         raise Refused(
             f"{medium['file']}: its signature cannot be checked. {verifier.missing.note}", "Nothing was changed."
         )
-    wanted = [_find(medium, name, verifier, params["timeout"]) for name in names]
-    changes = _changed(wanted, medium, verifier, params, check)
-    return _result(wanted, changes, params["directory"])
+    wanted = [_found(medium, name, verifier, Line(params["timeout"])) for name in names]
+    changes, outcomes = _changed(wanted, medium, verifier, params, check)
+    return _result(wanted, changes, outcomes, params["directory"])
+
+
+def _with_parts(medium):
+    """Return the medium; one that has a whole address gets the address of the directory and the name of the file."""
+    if "url" not in medium:
+        return medium
+    base, file = fetching.parts_of(medium["url"])
+    return {**medium, "bases": [base], "file": file, "address": medium["url"]}
+
+
+def _found(medium, name, verifier, line):
+    if "checksum" in medium:
+        return fetching.with_checksum(medium["checksum"], medium, line, f"medium: {medium['file']}")
+    return fetching.find(medium, name, verifier, line)
 
 
 def _check_form(medium, params):
@@ -75,7 +82,11 @@ def _check_form(medium, params):
         raise InvalidInput(
             f"medium: this one is not published for download. Get it from {medium['manual']}, and use its path.",
         )
-    missing = [name for name in ("bases", "file", "checksums") if not medium.get(name)]
+    if ("url" in medium) != ("checksum" in medium) or ("url" in medium and set(medium) & _OF_VENDOR):
+        raise InvalidInput("medium: url and checksum are set together, and without the other suboptions.")
+    missing = [
+        name for name in ("bases", "file", "checksum" if "url" in medium else "checksums") if not medium.get(name)
+    ]
     if missing:
         raise InvalidInput(
             f"medium: {', '.join(missing)} required. The lookup polyvirt.core.distribution returns media."
@@ -86,48 +97,24 @@ def _check_form(medium, params):
         raise InvalidInput(f"directory: {params['directory']} is not an absolute path.")
 
 
-def _find(medium, pattern, verifier, timeout):
-    """The first address with a list that has the file; raises what the addresses answered if none has."""
-    problems = []
-    for base in (base.rstrip("/") for base in medium["bases"]):
-        try:
-            text, verdict = _list(medium, base, verifier, timeout)
-        except (NotFound, Unavailable) as error:
-            problems.append(error.message)
-            continue
-        found = checksums.find(text, pattern)
-        if found:
-            return _Found(base, found, verdict)
-        problems.append(f"{download.shown(base)}/{medium['checksums']}: has no {pattern}.")
-    raise NotFound(f"{pattern} was not found. {' '.join(problems)}", "Check the addresses and the network of the host.")
-
-
-def _list(medium, base, verifier, timeout):
-    """(list of checksums, Verdict). A list without a checked signature is used as it is."""
-    signs_list = medium.get("signature", {}).get("signs", "checksums") == "checksums"
-    if verifier.missing is None and signs_list:
-        return verifier.verified_list(base, medium["checksums"]), signatures.Verdict(signatures.VERIFIED)
-    text = download.fetch(f"{base}/{medium['checksums']}", timeout).decode("utf-8", "replace")
-    # The signature of the file itself is checked when it is downloaded.
-    return text, verifier.missing or signatures.Verdict(signatures.VERIFIED)
-
-
 def _changed(wanted, medium, verifier, params, check):
-    """The files that are missing in the cache or have another content; not in check mode, they are replaced."""
+    """Return the files that are missing in the cache or have another content; not in check mode, they are replaced.
+
+    Also returns {file: (address that it came from, Verdict of its own signature)}, with None where neither is known.
+    """
     directory = params["directory"]
     missing = [found for found in wanted if not _is_cached(found, directory)]
-    if not check:
-        for found in (one for one in wanted if one not in missing):
-            _check_signature(found, _path(found, directory), medium, verifier)
-    if not missing or check:
-        return missing
-    files.make_folder(directory)
-    with _locked(directory):
-        # Another task may have had the lock, and the same file.
-        missing = [found for found in missing if not _is_cached(found, directory)]
-        for found in missing:
-            _download(found, medium, verifier, params)
-    return missing
+    if check:
+        return missing, {}
+    outcomes = {
+        found.file: (None, fetching.check_signature(found.base, _path(found, directory), medium, verifier))
+        for found in wanted
+        if found not in missing
+    }
+    if missing:
+        files.make_folder(directory)
+        outcomes.update({found.file: _download(found, medium, verifier, params) for found in missing})
+    return [found for found in missing if outcomes[found.file][0]], outcomes
 
 
 def _is_cached(found, directory):
@@ -136,107 +123,46 @@ def _is_cached(found, directory):
 
 
 def _path(found, directory):
-    return os.path.join(directory, os.path.basename(found.checksum.file))
-
-
-@contextmanager
-def _locked(directory):
-    for _again in range(_WAITS):
-        with files.held(directory) as free:
-            if free:
-                yield
-                return
-        Clock().sleep(_WAIT)
-    raise Refused(f"Another task is downloading to {directory}.", "Run the task again when it has ended.")
+    return os.path.join(directory, os.path.basename(found.file))
 
 
 def _download(found, medium, verifier, params):
-    path = _path(found, params["directory"])
-    part = _part(path, found)
-    _fetch_from_any(found, medium["bases"], part, params["timeout"])
-    digits = download.digest(part, found.checksum.kind)
-    if digits != found.checksum.digits:
-        files.remove(part)
-        raise Refused(
-            f"{found.base}/{found.checksum.file}: its {found.checksum.kind} is {digits}, but the vendor's list has "
-            f"{found.checksum.digits}.",
-            "The file was not kept. Run the task again, or use another mirror.",
-        )
-    _check_signature(found, part, medium, verifier)
-    files.replace_file(part, path)
+    """Return the address that the file came from, and the Verdict of its own signature.
+
+    Both are None if another task has downloaded it meanwhile.
+    """
+    path, key = _path(found, params["directory"]), found.checksum.digits[:16]
+    fetching.remove_other_parts(path, key)
+    with fetching.downloading(path, key, Clock().now() + _LONGEST_WAIT) as part:
+        if _is_cached(found, params["directory"]):
+            return None, None
+        base = fetching.fetch(found, medium["bases"], part, Line(params["timeout"]))
+        verdict = fetching.check_signature(base, part, medium, verifier)
+        # Hypervisors read it with their own permissions.
+        incoming.make_readable(part)
+        files.replace_file(part, path)
+    return base, verdict
 
 
-def _check_signature(found, path, medium, verifier):
-    """Check a signature of the file itself. A file that came when the tool was missing is checked later, too."""
-    if verifier.missing is not None or medium["signature"].get("signs") != "file":
-        return
-    try:
-        verifier.verify_file(found.base, path)
-    except Refused:
-        files.remove(path)
-        raise
-
-
-def _part(path, found):
-    """The name of an incomplete file: it has the checksum, so that a part of another version is never completed."""
-    folder, name = os.path.split(path)
-    beginning, ending = f".{name}.", ".part"
-    mine = f"{beginning}{found.checksum.digits[:16]}{ending}"
-    for other in files.entries(folder):
-        if other.startswith(beginning) and other.endswith(ending) and other != mine:
-            files.remove(os.path.join(folder, other))
-    return os.path.join(folder, mine)
-
-
-def _fetch_from_any(found, bases, part, timeout):
-    """Download from the address that has the list, else from another one: the checksum is the same everywhere."""
-    problems = []
-    for base in dict.fromkeys([found.base, *(one.rstrip("/") for one in bases)]):
-        try:
-            _fetch_all(f"{base}/{quote(found.checksum.file, _SAFE)}", part, timeout)
-        except (NotFound, Unavailable) as error:
-            problems.append(error)
-        else:
-            found.base = base
-            return
-    messages, remedy = " ".join(error.message for error in problems), problems[-1].remedy
-    raise Unavailable(messages, why="not_responding", remedy=remedy or "Check the addresses, or add another mirror.")
-
-
-def _fetch_all(url, part, timeout):
-    """Download what is missing; a connection that breaks off is opened again as long as something arrives."""
-    failures = 0
-    while True:
-        before = files.size(part) if files.exists(part) else 0
-        if download.fetch_onto(url, part, timeout):
-            return
-        failures = 0 if files.size(part) > before else failures + 1
-        if failures >= _ATTEMPTS:
-            raise Unavailable(
-                f"{download.shown(url)}: the connection broke off after {files.size(part)} bytes.",
-                why="not_responding",
-                remedy="Run the task again. If the server supports ranges, it continues there.",
-            )
-        Clock().sleep(_PAUSE)
-
-
-def _result(wanted, changes, directory):
+def _result(wanted, changes, outcomes, directory):
     medium, *others = wanted
-    names = [os.path.basename(found.checksum.file) for found in changes]
+    base, verdict = outcomes.get(medium.file, (None, None))
+    verdict = verdict or medium.verdict
+    names = [os.path.basename(found.file) for found in changes]
     return {
         "changed": bool(changes),
         "path": _path(medium, directory),
         "initrd": _path(others[0], directory) if others else None,
-        "checksum": f"{medium.checksum.kind}:{medium.checksum.digits}",
-        "url": f"{download.shown(medium.base)}/{medium.checksum.file}",
-        "signature": medium.verdict.state,
+        "checksum": medium.digest,
+        "url": f"{download.shown(base or medium.base)}/{medium.file}",
+        "signature": verdict.state,
         "diff": {
             "before_header": directory,
             "after_header": directory,
             "before": "",
             "after": "".join(f"{name}\n" for name in names),
         },
-        "warnings": [f"The signature of {medium.checksum.file} was not checked. {medium.verdict.note}"]
-        if medium.verdict.state == signatures.NOT_CHECKED
+        "warnings": [f"The signature of {medium.file} was not checked. {verdict.note}"]
+        if verdict.state == signatures.NOT_CHECKED
         else [],
     }

@@ -28,10 +28,14 @@ class Verdict:
 
 
 class Verifier:
-    """Checks what a medium's ``signature`` describes (its suboptions are those of the module install_medium)."""
+    """Checks what a medium's ``signature`` describes (its suboptions are those of the module install_medium).
 
-    def __init__(self, signature, key_file, timeout):
+    ``only_warns``: nobody has verified that the vendor signs in this way, so a failure is no error.
+    """
+
+    def __init__(self, signature, key_file, timeout, only_warns=False):
         self._signature, self._key_file, self._timeout = signature, key_file, timeout
+        self.only_warns = only_warns
         self._commands = Commands()
 
     @property
@@ -43,6 +47,12 @@ class Verifier:
         if self._program() is None:
             return Verdict(NOT_CHECKED, f"{tool} is not installed on this host (package {_PACKAGES[tool]}).")
         return None
+
+    def tolerated(self, error):
+        """The Verdict of a signature that could not be verified; raises the error unless it is only a warning."""
+        if not self.only_warns:
+            raise error
+        return Verdict(NOT_CHECKED, f"{error.message} The catalogue marks this signature as unverified.")
 
     def _program(self):
         for name in _PROGRAMS[self._signature["tool"]]:

@@ -23,9 +23,9 @@ _BLOCK = 1 << 20
 _LIST_LIMIT = 16 << 20
 
 
-def fetch(url, timeout):
+def fetch(url, timeout, headers=None):
     """Return the content of a small file, all of it; raises NotFound (404, 410) or Unavailable."""
-    with _opened(url, timeout) as response:
+    with _opened(url, timeout, secret=headers) as response:
         try:
             content = response.read(_LIST_LIMIT + 1)
         except (OSError, HTTPException):
@@ -38,16 +38,31 @@ def fetch(url, timeout):
     return content
 
 
-def fetch_onto(url, path, timeout):
+def beginning(url, timeout, count, headers=None):
+    """Return (the first ``count`` bytes of a file, its size in bytes or None). Raises NotFound or Unavailable.
+
+    A server that does not support ranges sends the whole file; then the connection is closed after these bytes.
+    """
+    with _opened(url, timeout, {"Range": f"bytes=0-{count - 1}"}, headers) as response:
+        try:
+            content = response.read(count)
+        except (OSError, HTTPException) as error:
+            raise errors.Unavailable(f"{shown(url)}: the connection broke off.", why="not_responding") from error
+        _unit, _slash, total = (response.headers.get("Content-Range") or "").partition("/")
+        total = total if response.status == 206 else response.headers.get("Content-Length") or ""
+    return content, int(total) if total.isdigit() else None
+
+
+def fetch_onto(url, path, timeout, headers=None):
     """Download ``url`` to ``path`` or resume the download; returns whether the server has sent all of it.
 
     False: the connection was lost, and the file contains what was received. If the server does not support ranges, the
     download starts from the beginning.
     """
     offset = os.path.getsize(path) if os.path.exists(path) else 0
-    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    wanted = {"Range": f"bytes={offset}-"} if offset else {}
     try:
-        with _opened(url, timeout, headers) as response:
+        with _opened(url, timeout, wanted, headers) as response:
             is_resumed = response.status == 206 and _starts_at(response, offset)
             return _write(response, path, offset if is_resumed else 0)
     except _RangeRejected:
@@ -84,11 +99,21 @@ def _write(response, path, offset):
 
 
 @contextmanager
-def _opened(url, timeout, headers=None):
-    """Yield the response; errors of the libraries are converted to errors of this collection."""
-    headers = {"Accept-Encoding": "identity", **(headers or {})}
+def _opened(url, timeout, headers=None, secret=None):
+    """Yield the response; errors of the libraries are converted to errors of this collection.
+
+    The ``secret`` headers are those of the user, such as a password. They are not sent where a server redirects to.
+    """
+    headers = {"Accept-Encoding": "identity", **(headers or {}), **(secret or {})}
     try:
-        response = open_url(url, timeout=timeout, headers=headers, decompress=False, http_agent="polyvirt.core")
+        response = open_url(
+            url,
+            timeout=timeout,
+            headers=headers,
+            decompress=False,
+            http_agent="polyvirt.core",
+            unredirected_headers=sorted(secret or ()),
+        )
     except HTTPError as error:
         error.close()
         if error.code == 416:
@@ -119,3 +144,7 @@ def digest(path, kind):
         for block in iter(lambda: file.read(_BLOCK), b""):
             checksum.update(block)
     return checksum.hexdigest()
+
+
+def digest_of_text(text):
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

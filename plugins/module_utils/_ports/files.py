@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import grp
+import gzip
 import os
 import pwd
 import shutil
@@ -27,7 +28,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 def read(path):
-    with _explained("read", path), open(path, "rb") as file:
+    with explained("read", path), open(path, "rb") as file:
         return file.read()
 
 
@@ -53,9 +54,16 @@ def read_latin1(path):
 
 def read_part(path, offset, length):
     """Return at most ``length`` bytes, from ``offset`` on."""
-    with _explained("read", path), open(path, "rb") as file:
+    with explained("read", path), open(path, "rb") as file:
         file.seek(offset)
         return file.read(length)
+
+
+def write_packed(path, source, offset, length):
+    """Write ``length`` bytes of the file ``source`` to a new gzip file."""
+    content = read_part(source, offset, length)
+    with explained("write", path), gzip.open(path, "wb", compresslevel=6) as file:
+        file.write(content)
 
 
 @contextmanager
@@ -80,7 +88,7 @@ def partial(path):
 def remove_whole(path):
     """Remove a file, or a directory with its content, if it exists."""
     if os.path.isdir(path) and not os.path.islink(path):
-        with _explained("remove", path):
+        with explained("remove", path):
             shutil.rmtree(path)
     else:
         remove(path)
@@ -100,7 +108,7 @@ def _remove_stale_partials(folder, base):
 
 def write_atomically(path, data, mode=0o644):
     """Write ``data`` (bytes) to ``path``: the file always has either the old or the complete new content."""
-    with _explained("write", path), partial(path) as temporary:
+    with explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: os.fchmod(handle, mode))
         os.replace(temporary, path)
         writes.note()
@@ -122,7 +130,7 @@ def rename_into_place(temporary, final):
     A plain rename would silently replace an existing file. A hard link fails if the name exists, in one atomic step.
     If the process is killed before the old name is removed, the file has both names, which does no harm.
     """
-    with _explained("rename", temporary):
+    with explained("rename", temporary):
         try:
             os.link(temporary, final)
         except FileExistsError:
@@ -138,7 +146,7 @@ def rename_into_place(temporary, final):
 
 def remove(path):
     """Remove a file; returns whether it existed."""
-    with _explained("remove", path):
+    with explained("remove", path):
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -150,7 +158,7 @@ def remove(path):
 def entries(folder):
     """Return the sorted names in a directory; empty if it does not exist."""
     try:
-        with _explained("list", folder):
+        with explained("list", folder):
             return sorted(os.listdir(folder))
     except errors.NotFound:
         return []
@@ -194,7 +202,7 @@ def holds_files(folder):
 
 def make_folder(path):
     """Create a directory and its parents if they are missing."""
-    with _explained("create", path):
+    with explained("create", path):
         os.makedirs(path, mode=0o711, exist_ok=True)
 
 
@@ -229,13 +237,13 @@ def is_writable(path):
 
 
 def size(path):
-    with _explained("access", path):
+    with explained("access", path):
         return os.stat(path).st_size
 
 
 def allocated(path):
     """Return the allocated size of a file in bytes, without holes."""
-    with _explained("access", path):
+    with explained("access", path):
         return os.stat(path).st_blocks * 512
 
 
@@ -243,7 +251,7 @@ def free_space(folder):
     """Return the free bytes for an unprivileged user where a directory is, or would be created."""
     while not is_folder(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
-    with _explained("access", folder):
+    with explained("access", folder):
         system = os.statvfs(folder)
         return system.f_bavail * system.f_frsize
 
@@ -300,7 +308,7 @@ def private_folder(parent=None):
         with tempfile.TemporaryDirectory(prefix="polyvirt-") as folder:
             yield folder
         return
-    with _explained("write to", parent), partial(os.path.join(parent, "polyvirt")) as folder:
+    with explained("write to", parent), partial(os.path.join(parent, "polyvirt")) as folder:
         os.mkdir(folder, 0o700)
         yield folder
 
@@ -351,7 +359,7 @@ def _taken(final):
 
 
 @contextmanager
-def _explained(action, path):
+def explained(action, path):
     """Convert errors of the operating system into errors of this collection."""
     try:
         yield
@@ -369,7 +377,7 @@ def replace_content(path, data, validate=None, mode=0o600):
     that has the new content; if it raises, nothing is changed.
     """
     path = os.path.realpath(path)
-    with _explained("write", path), partial(path) as temporary:
+    with explained("write", path), partial(path) as temporary:
         _write_new(temporary, data, lambda handle: _copy_owner_and_mode(handle, path, mode))
         if validate is not None:
             validate(temporary)
@@ -390,7 +398,7 @@ def _copy_owner_and_mode(handle, path, mode):
 
 def replace_file(temporary, final, keep_mode=False):
     """Replace ``final`` with a complete file; with ``keep_mode``, it gets the mode and owner of the former file."""
-    with _explained("rename", temporary):
+    with explained("rename", temporary):
         if keep_mode:
             with open(temporary, "rb") as file:
                 _copy_owner_and_mode(file.fileno(), final, stat.S_IMODE(os.fstat(file.fileno()).st_mode))
@@ -400,7 +408,7 @@ def replace_file(temporary, final, keep_mode=False):
 
 def grow(path, size):
     """Enlarge a file to ``size`` bytes; the added part is a hole."""
-    with _explained("enlarge", path):
+    with explained("enlarge", path):
         if os.stat(path).st_size < size:
             os.truncate(path, size)
             writes.note()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -45,11 +46,20 @@ def _read_banner(connection, deadline):
 
 def is_alive(host, port=22, timeout=3.0):
     """Return whether ``host`` accepts or refuses a connection: both prove that a host has the address."""
+    return _connects(host, port, timeout, if_refused=True)
+
+
+def is_open(host, port, timeout=3.0):
+    """Return whether a server accepts connections there."""
+    return _connects(host, port, timeout, if_refused=False)
+
+
+def _connects(host, port, timeout, if_refused):
     try:
         with socket.create_connection((host, port), timeout):
             return True
     except ConnectionRefusedError:
-        return True
+        return if_refused
     except (OSError, ValueError, OverflowError):
         return False
 
@@ -66,6 +76,63 @@ def is_free(host, port, protocol="tcp"):
         return False
 
 
+def sends_something(host, port, timeout=3.0):
+    """Return whether a server there sends anything, unasked or to a line of HTTP.
+
+    NAT accepts connections to a forwarded port also if no server listens in the guest, so only data prove one.
+    """
+    try:
+        with socket.create_connection((host, port), timeout) as connection:
+            connection.settimeout(timeout / 3)
+            try:
+                return bool(connection.recv(1))
+            except socket.timeout:
+                connection.settimeout(timeout)
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                return bool(connection.recv(1))
+    except (OSError, ValueError, OverflowError):
+        return False
+
+
+def http_status(host, port, scheme, path, timeout=5.0):
+    """Return the status of the answer to a GET request, None if there is none. Redirects are not followed.
+
+    The certificate is not verified: it is that of a name, and the request is sent to an address.
+    """
+    import http.client
+
+    try:
+        if scheme == "https":
+            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=_without_verification())
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            return connection.getresponse().status
+    except (OSError, ValueError, OverflowError, http.client.HTTPException):
+        return None
+
+
+def _without_verification():
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def guest_answers(host, port, what):
-    """Return whether a guest answers: ``what`` is "ssh" (its banner) or "address" (any answer to a connection)."""
-    return is_alive(host, port) if what == "address" else ssh_banner(host, port) is not None
+    """Return whether a guest answers: ``what`` is "ssh" (its banner), "address" (any answer to a connection), "port" (a
+    server accepts it), "answer" (a server sends something) or an Http (guest_conditions.py).
+    """
+    if not isinstance(what, str):
+        return http_status(host, port, what.scheme, what.path) in what.statuses
+    return _PROBES[what](host, port)
+
+
+_PROBES = {
+    "address": is_alive,
+    "ssh": lambda host, port: ssh_banner(host, port) is not None,
+    "port": is_open,
+    "answer": sends_something,
+}

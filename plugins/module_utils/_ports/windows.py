@@ -91,11 +91,13 @@ class Result:
 
 class Windows:
     """One host for one task. ``send(text)`` returns the answer of windows_calls as an object, or raises Lost;
-    ``reset()`` makes the next request use a new connection.
+    ``reset()`` makes the next request use a new connection. ``put(local, remote)`` copies a file to the host, or raises
+    Lost. ``show(text)`` shows the user how far a long operation is.
     """
 
-    def __init__(self, send, reset, clock=None):
+    def __init__(self, send, reset, clock=None, put=None, show=lambda _text: None):
         self._send, self._reset, self.clock = send, reset, clock or Clock()
+        self._put, self.show = put, show
         # A connection carries out one request at a time.
         self._one_at_a_time = threading.Lock()
         #: How many requests that only read were retried: they may read effects of their own first try.
@@ -112,6 +114,17 @@ class Windows:
             self.about = answer.get("about", self.about)
             results += map(_result, group, answer["chains"])
         return results
+
+    def put(self, local, remote):
+        """Copy a file to the host. Raises ConnectionLost, and Unavailable if the connection cannot write it there."""
+        with self._one_at_a_time:
+            try:
+                self._put(local, remote)
+            except Lost as lost:
+                if not lost.again:
+                    raise errors.Unavailable(f"{remote} could not be written: {lost}", "not_responding") from None
+                self._reset()
+                raise _broken_off(lost) from None
 
     def poll(self, one, conditions, seconds, modules=()):
         """Repeat a call that reads until a condition is met; returns the last Answer, with ``met`` in its details.
@@ -149,8 +162,7 @@ class Windows:
                     if not tries:
                         if not reads_only and not lost.before:
                             writes.note(doubtful=True)
-                        message = f"The connection to the Windows host broke off ({lost})."
-                        raise ConnectionLost(message, "Run the task again.") from None
+                        raise _broken_off(lost) from None
                     self.repeats += 1
 
     def _check(self, answer):
@@ -166,6 +178,10 @@ class Windows:
                 )
             message = f"PowerShell cannot load the module {one['name']} ({failed})."
             raise errors.Unavailable(message, "missing", "Install the Windows feature that has this module.")
+
+
+def _broken_off(lost):
+    return ConnectionLost(f"The connection to the Windows host broke off ({lost}).", "Run the task again.")
 
 
 def side_by_side(send, calls):

@@ -137,6 +137,14 @@ def write(path, content):
     return {"op": "write", "path": value(path), "base64": base64.b64encode(content).decode()}
 
 
+def append(path, piece, at, size):
+    """Return a call that unpacks the gzip file ``piece`` onto a file, and deletes it.
+
+    The file is cut at ``at`` first, so a piece may be sent again; ``size`` is that of the unpacked piece.
+    """
+    return {"op": "append", "path": value(path), "piece": value(piece), "at": at, "size": size, "gzip": True}
+
+
 def properties(*names, **inner):
     """Return a tree of properties: ``properties("Name", HardDrives=properties("Path"))``."""
     return {**dict.fromkeys(names, True), **inner}

@@ -9,10 +9,11 @@ https://www.qemu.org/docs/master/interop/qemu-ga-ref.html.
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
-from .._core.errors import PolyvirtError, Unavailable
+from .._core.errors import PolyvirtError, Unavailable, Unsupported
 
 #: Commands of the agent that a connection needs. Some distributions disable some of them.
 NEEDED = ("guest-exec", "guest-exec-status", "guest-file-open", "guest-file-write", "guest-file-close")
@@ -24,8 +25,18 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _RETRY = 1.0
 
 
+#: What libvirt and Proxmox VE report about a VM that the agent cannot be reached through.
+_NO_CHANNEL = re.compile(r"QEMU guest agent (is not )?configured")
+#: Those that are enough to run a command.
+_TO_RUN = ("guest-exec", "guest-exec-status")
+
+
 class NoAnswer(PolyvirtError):
     """The agent did not answer: it is not installed, not running yet, or too busy."""
+
+
+class NotPermitted(Unavailable):
+    """The agent answers, but its configuration turns off what is needed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,8 @@ class GuestAgent:
 
     #: The largest input of a command in bytes; a larger one is passed in a file.
     most_input = 0
+    #: How a VM gets a channel for its agent.
+    add_channel = ""
 
     def __init__(self, vm, clock, timeout):
         self.vm, self.timeout = vm, timeout
@@ -66,15 +79,27 @@ class GuestAgent:
                     ) from None
             self._clock.sleep(_RETRY)
 
-    def _check(self, commands):
-        missing = [name for name in NEEDED if not commands.get(name)]
+    def _check(self, commands, needed=NEEDED):
+        missing = [name for name in needed if not commands.get(name)]
         if missing:
-            raise Unavailable(
+            raise NotPermitted(
                 f"{self.vm}: the guest agent does not permit {', '.join(missing)}.",
                 "not_responding",
                 "Permit these commands in the guest: in /etc/sysconfig/qemu-ga (Fedora, RHEL), or"
                 " /etc/qemu/qemu-ga.conf; then restart the service qemu-guest-agent.",
             )
+
+    def ask(self, command):
+        """Run a command without waiting for an agent that does not answer now. Raises NoAnswer and Unsupported."""
+        try:
+            self._check(self.commands(), _TO_RUN)
+        except NoAnswer as error:
+            if not _NO_CHANNEL.search(error.message):
+                raise
+            raise Unsupported("the VM has no channel for a guest agent.", self.add_channel) from None
+        except NotPermitted as error:
+            raise Unsupported(error.message.removeprefix(f"{self.vm}: "), error.remedy) from None
+        return self.run(command)
 
     def run(self, command, stdin=b""):
         """Run a shell command in the home directory, as with SSH, and return its result (Ended)."""
@@ -121,6 +146,15 @@ class GuestAgent:
                 )
         rc = 128 + status["signal"] if "signal" in status else status["exitcode"]
         return Ended(rc, self.output(status.get("out-data", "")), self.output(status.get("err-data", "")))
+
+
+def result_of(agent, command):
+    """Run a command, close the agent, and return (exit code, standard output). Raises as ``GuestAgent.ask``."""
+    try:
+        ended = agent.ask(command)
+    finally:
+        agent.close()
+    return ended.rc, ended.stdout.decode("utf-8", "replace")
 
 
 def pieces(parts, size):

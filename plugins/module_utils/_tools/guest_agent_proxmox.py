@@ -41,13 +41,14 @@ def path_of(tool, vm):
 
 
 class AgentByApi(GuestAgent):
-    """``tool`` is a Proxmox (proxmox.py), which makes the calls."""
+    """``tool`` is a Proxmox (proxmox.py), which makes the calls; ``path`` that of the agent, if it is known."""
 
     most_input = 65_536
+    add_channel = 'Set native: {agent: "1"}; a VM that runs must be restarted.'
 
-    def __init__(self, vm, clock, timeout, tool):
+    def __init__(self, vm, clock, timeout, tool, path=None):
         super().__init__(str(vm), clock, timeout)
-        self._tool, self._path = tool, None
+        self._tool, self._path = tool, path
 
     def close(self):
         """Nothing to close: each API call is independent."""

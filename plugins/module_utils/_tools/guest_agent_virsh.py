@@ -31,6 +31,10 @@ class AgentByVirsh(GuestAgent):
 
     most_input = 512 * 1024
     environment = _ENVIRONMENT
+    add_channel = (
+        "Add it (virsh edit: <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>), and"
+        " restart the VM."
+    )
 
     def __init__(self, vm, clock, timeout, dialogue):
         super().__init__(vm, clock, timeout)

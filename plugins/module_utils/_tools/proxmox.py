@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._core.errors import ApiError, Timeout, Unavailable
+from .._core.errors import ApiError, Refused, Timeout, Unavailable
 from .._ports import writes
 from .._ports.ceiling import RAISE_CALL_TIMEOUT
 from .._ports.proxmox_api import ConnectionLost
@@ -123,6 +123,18 @@ class Proxmox:
         # The call that started the task was counted, but some tasks fail before they change anything.
         writes.take_back(doubtful=_NOTHING_DONE.search(end) is None)
         raise _failed(upid, end, lines)
+
+    def wait(self, upid, at_most):
+        """Wait for a task that this process did not start, whatever its result; returns whether it has ended."""
+        return self._ended(upid, at_most) is not None
+
+    def running_tasks(self, node, kind):
+        """Return the tasks of a type that a node carries out now; none if the account may not read them."""
+        try:
+            tasks = self.get(f"/nodes/{node}/tasks", source="active", typefilter=kind)
+        except (ApiError, Refused):
+            return []
+        return [task for task in tasks if not task.get("endtime")]
 
     def _ended(self, upid, at_most=None):
         """Wait for a task, and return its exit status; None if it still runs after ``at_most`` seconds."""

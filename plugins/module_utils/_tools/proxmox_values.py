@@ -226,6 +226,11 @@ def is_seed(drive):
     return name == "cloudinit" or re.fullmatch(r"vm-\d+-cloudinit(\.\w+)?", name) is not None
 
 
+def is_seed_iso(volume, vmid=r"\d+"):
+    """Whether a volume is a seed ISO that this collection has created for a VM, or for any VM."""
+    return re.search(rf":iso/polyvirt-seed-{vmid}-[0-9a-f]{{8}}[.]iso$", volume) is not None
+
+
 def owner_of(volume):
     """The ID of the VM that a volume belongs to; None for ISO images and paths."""
     found = re.search(r"(?:^|[:/])(?:vm|base)-(\d+)-[^/]*$", volume)

@@ -22,8 +22,18 @@ _HEADER = "#cloud-config"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./@+-]*\Z")
 _MEANS_SOMETHING_ELSE = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _INSTANCE_ID = re.compile(r"""(?m)(^|[{,\s"'])instance-id["']?\s*:""")
+#: Names of hosts with a domain; the last part is not only digits, as in the name of a version.
+_WITH_DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?[.])+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]\Z")
 # Characters that YAML parsers reject, or read as a line break within a JSON text.
 _NOT_IN_YAML = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+def check(plan, commands):
+    """Raise if a plan creates a seed, and that would fail."""
+    for step in plan.steps:
+        if (step.arguments.get("creation") or {}).get("cloud_init") is not None:
+            check_documents(step.arguments, plan.after.name)
+            find_tool(commands)
 
 
 def check_documents(arguments, name):
@@ -36,13 +46,23 @@ def check_documents(arguments, name):
 def nocloud_documents(cloud_init, name, instance_id, macs=()):
     """The seed's files as {file name: text}, from the option ``cloud_init`` of the VM ``name`` with these MACs."""
     documents = {
-        "user-data": _user_data(cloud_init),
+        "user-data": _user_data(cloud_init, {} if _names_host(cloud_init) else _host_names(name)),
         "meta-data": _meta_data(cloud_init.get("meta_data"), name, instance_id),
     }
     network = network_config(cloud_init, macs) or cloud_init.get("network_config")
     if network:
         documents["network-config"] = network if isinstance(network, str) else _emit(network)
     return documents
+
+
+def files_for_wsl(cloud_init, name):
+    """The files of WSL as {ending: text}. There, cloud-init has neither a network configuration nor a host name."""
+    given = cloud_init.get("meta_data")
+    meta_data = _meta_data(given, name, name) if isinstance(given, str) and given else None
+    return {
+        "user-data": _user_data(cloud_init, {}),
+        "meta-data": meta_data or _emit({"instance-id": name, **(given or {})}),
+    }
 
 
 def make_seed(commands, files, path, documents):
@@ -72,7 +92,7 @@ def find_tool(commands):
     raise errors.NotFound("cloud_init: no program to create ISO images was found.", _INSTALL)
 
 
-def _user_data(cloud_init):
+def _user_data(cloud_init, host_names):
     given = cloud_init.get("user_data") or {}
     user, keys = cloud_init.get("user"), cloud_init.get("ssh_authorized_keys") or []
     password = cloud_init.get("password")
@@ -86,6 +106,8 @@ def _user_data(cloud_init):
         return given
     config = dict(given)
     _refuse_conflicts(config, user, keys, password)
+    if not {"hostname", "fqdn"} & set(config):
+        config.update(host_names)
     if password:
         config.update(password=password, chpasswd={"expire": False})  # Otherwise it must be changed at the first login.
     if user:
@@ -148,6 +170,19 @@ def _meta_data(given, name, instance_id):
 def _host_name(name):
     """The host name for a VM name: characters that are invalid in host names become a dash."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "vm"
+
+
+def _names_host(cloud_init):
+    """Whether the task itself sets the host name in meta_data; a text may do so."""
+    given = cloud_init.get("meta_data") or {}
+    return isinstance(given, str) or bool({"local-hostname", "hostname"} & set(given))
+
+
+def _host_names(name):
+    """The short host name and the full name, if the name of the VM has a domain: web1.example.com."""
+    if not _WITH_DOMAIN.match(name):
+        return {}
+    return {"hostname": name.partition(".")[0], "fqdn": name}
 
 
 def _key(key):

@@ -88,6 +88,11 @@ class Virsh:
         self._executable = executable
         self.uri = uri
 
+    @property
+    def argv(self):
+        """The command line of virsh on this connection, without a command."""
+        return [self._commands.find(self._executable, INSTALL), "-q", "-c", self.uri]
+
     def batch(self, requests, timeout=_READ):
         """The answers to many read commands, each a sequence of words, in the same order.
 
@@ -111,8 +116,7 @@ class Virsh:
         return completed.stdout
 
     def _execute(self, words, stdin=None, timeout=_READ, writes=False):
-        argv = [self._commands.find(self._executable, INSTALL), "-q", "-c", self.uri, *words]
-        completed = self._commands.run(argv, stdin=stdin, timeout=timeout, writes=writes)
+        completed = self._commands.run([*self.argv, *words], stdin=stdin, timeout=timeout, writes=writes)
         lost = None if writes and completed.rc == 0 else _how_lost(completed)
         if lost:
             if writes and completed.rc > 0:  # The port has counted the call if it was killed.

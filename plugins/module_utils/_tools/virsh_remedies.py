@@ -41,8 +41,23 @@ REMEDIES = (
         " create the VM with virt_type: qemu.",
     ),
     (
+        ("kvm version too old", "Inappropriate ioctl for device"),
+        "/dev/kvm on this host is not the device of KVM: correct it (in a container, its device mapping), or create the"
+        " VM with virt_type: qemu.",
+    ),
+    (
+        ("KVM_CREATE_VM...Device or resource busy",),
+        "Another hypervisor, such as VirtualBox or VMware, uses the virtualization of the CPU: stop its VMs, or create"
+        " this VM with virt_type: qemu.",
+    ),
+    (
+        ("host doesn't support requested feature", "guest CPU doesn't match specification: missing features"),
+        "The CPU model of the VM needs features that the CPU of this host does not have: use an older CPU model.",
+    ),
+    (
         ("failed to set MSR", "kvm_init_vcpu", "kvm_buf_set_msrs", "KVM"),
-        "KVM does not work on this host, for example because it is a VM itself: create the VM with virt_type: qemu.",
+        "KVM does not work on this host, although /dev/kvm exists, for example because the host is a VM itself: create"
+        " the VM with virt_type: qemu and cpus: 1.",
     ),
     (("Unable to find any firmware",), "Install UEFI firmware on the host: package ovmf or edk2-ovmf."),
     (

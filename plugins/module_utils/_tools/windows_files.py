@@ -21,12 +21,14 @@ def key_of(path):
 
 def windows_path(vm, option, path):
     """An absolute path on the host, with backslashes. Raises Refused for any other."""
+    return absolute_path(f"{vm.name}: {option}", path, "C:\\VMs\\disk.vhdx")
+
+
+def absolute_path(about, path, example):
+    """An absolute path on the host, with backslashes; ``about`` begins the message about any other."""
     path = ntpath.normpath(path)
     if not _PATH.match(path):
-        raise Refused(
-            f"{vm.name}: {option}: '{path}' is not an absolute path on Windows.",
-            "Set a path such as C:\\VMs\\disk.vhdx.",
-        )
+        raise Refused(f"{about}: '{path}' is not an absolute path on Windows.", f"Set a path such as {example}.")
     return path
 
 
@@ -34,6 +36,11 @@ def file_command(command, paths, **more):
     """A call of one of PowerShell's commands for files; file names are not interpreted as patterns."""
     force = {"Force": True} if command == "Remove-Item" else {}
     return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)
+
+
+def environment_call(name, **more):
+    """A call that reads a variable of the environment; its object has the property Value."""
+    return file_command("Get-Item", [f"Env:{name}"], show=properties("Value"), **more)
 
 
 def parents_of(folder):
@@ -69,3 +76,13 @@ def check_folder(label, folder, answer):
     if answer.error is None and not answer.objects:
         message = f"{label}: Windows cannot create the directory {folder}."
         raise PolyvirtError(message, "Check whether a file has this name, the name is too long, or a right is missing.")
+
+
+def volume_call(path):
+    """A call that reads the free space of the volume that has a path; ``free_bytes`` reads the answer."""
+    return call("Storage\\Get-Volume", {"FilePath": path}, show=properties("SizeRemaining"), go_on=True)
+
+
+def free_bytes(answer):
+    """Return None if the path is not on a volume of this host, such as on a file server."""
+    return answer.objects[0].get("SizeRemaining") if answer.error is None and answer.objects else None

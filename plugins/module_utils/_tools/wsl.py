@@ -128,6 +128,11 @@ def check_optional(answers):
             raise answer.error
 
 
+def is_path(source):
+    """Return whether an image is a file; otherwise it is a name in the online list."""
+    return any(char in source for char in ("\\", "/", ":"))
+
+
 # Reading --------------------------------------------------------------------------------------------------------------
 
 

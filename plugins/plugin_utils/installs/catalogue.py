@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The catalogue of distributions: each file has one distribution, and becomes one entry per version.
 
-Keys next to ``versions`` are the defaults of all versions. A placeholder such as ``{version}`` is replaced by the value
-of this key of the entry. Media have a file name and a list of addresses where it may be found; their checksums are read
-from the vendor's checksum file during the download, and are not part of the catalogue.
+Keys next to ``versions`` are the defaults of all versions. A rolling release has no versions, and is one entry. A
+placeholder such as ``{version}`` is replaced by the value of this key of the entry. Media have a file name and a list
+of addresses where it may be found; their checksums are read from the vendor's checksum file during the download, and
+are not part of the catalogue. What an image contains is in ``image`` (catalogue_media.py).
 """
 
 from __future__ import annotations
@@ -13,18 +14,11 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from . import image_needs
+from .catalogue_media import InvalidCatalogue, checked, checked_medium, expanded, text, texts
 
 INSTALLERS = ("alpine", "autoinstall", "kickstart", "openbsd", "preseed", "windows")
-PLATFORMS = ("hyperv", "libvirt", "proxmox", "virtualbox", "vmd")
-MEDIA_TYPES = ("cloud", "disk", "iso", "netboot")
-
-
-def text(value):
-    """Type of an option. Ansible's own type of text accepts numbers, and would read version 1.10 as 1.1."""
-    if not isinstance(value, str):
-        raise TypeError(f"put {value} in quotes")
-    return value
+PLATFORMS = ("hyperv", "libvirt", "proxmox", "vagrant", "virtualbox", "vmd", "wsl")
 
 
 def day(value):
@@ -34,91 +28,68 @@ def day(value):
     return value
 
 
-def _texts(*names, **more):
-    return {name: {"type": text, **more} for name in names}
-
-
-#: The options of an entry, of what a VM needs, of a medium and of its signature.
+#: The options of an entry, and of what a VM needs.
 _ENTRY = {
-    **_texts("distribution", "version", "title", required=True),
-    "installer": {"choices": INSTALLERS, "required": True},
-    "platforms": {"type": "list", "elements": "str", "choices": PLATFORMS, "required": True},
-    "minimum": {"type": "dict", "required": True},
+    **texts("distribution", "title", required=True),
+    "installer": {"choices": INSTALLERS},
+    "platforms": {"type": "list", "elements": "str", "choices": PLATFORMS},
+    "minimum": {"type": "dict"},
     "recommended": {"type": "dict", "default": {}},
     "media": {"type": "list", "elements": "dict", "required": True},
     "enabled": {"type": "bool", "default": True},
     "btrfs": {"type": "bool", "default": True},
     "end_of_life": {"type": day},
-    **_texts("end_of_life_source", "login_user", "codename", "package_mirror", "serial_console", default=""),
-    **_texts("start_arguments", "install_arguments", "iso_kernel", "iso_initrd", default=""),
-    **_texts("point", "signing_key", "kickstart"),
+    "unverified": {"type": "list", "elements": text, "default": []},
+    **texts("end_of_life_source", "login_user", "codename", "package_mirror", "serial_console", default=""),
+    **texts("start_arguments", "install_arguments", "iso_kernel", "iso_initrd", default=""),
+    # level: the CPU level that the release needs, for media.
+    **texts("version", "point", "signing_key", "kickstart", "level"),
 }
-_RESOURCES = _texts("memory", "disk", "cpu")
-_MEDIUM = {
-    "type": {"choices": MEDIA_TYPES, "required": True},
-    **_texts("file", "initrd", "checksums", "manual"),
-    "bases": {"type": "list", "elements": text},
-    "signature": {"type": "dict"},
-}
-#: What a medium needs, unless it can only be downloaded by hand.
-_DOWNLOADED = [("manual", key) for key in ("file", "bases", "checksums")]
-_SIGNATURE = {
-    "tool": {"choices": ("gpg", "signify"), "required": True},
-    **_texts("key", required=True),
-    **_texts("file", "key_url"),
-    "signs": {"choices": ("checksums", "file")},
-}
+_RESOURCES = texts("memory", "disk", "cpu")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PLACEHOLDER = re.compile(r"[{]([a-z_]+)[}]")
 #: How often placeholders are replaced: the value of a placeholder may itself contain placeholders.
 _MAX_NESTING = 4
-
-
-class InvalidCatalogue(Exception):
-    """A file of the catalogue is invalid; the message names the file and the key."""
+_AMOUNTS = ("minimum", "recommended")
 
 
 def entries_of(document, source):
     """Return the entries of one file; ``document`` is its content, ``source`` its path (for messages)."""
-    if not isinstance(document, dict) or not isinstance(document.get("versions"), list):
-        raise InvalidCatalogue(f"{source}: must be a mapping with a list 'versions'.")
+    if not isinstance(document, dict) or not isinstance(document.get("versions", []), list):
+        raise InvalidCatalogue(f"{source}: must be a mapping, with a list 'versions' unless it is a rolling release.")
+    if "versions" not in document:
+        return [_entry(document, str(source))]
     shared = {key: value for key, value in document.items() if key != "versions"}
     entries = []
     for place, version in enumerate(document["versions"]):
         where = f"{source}: versions[{place}]"
         if not isinstance(version, dict):
             raise InvalidCatalogue(f"{where}: must be a mapping.")
+        if version.get("version") is None:
+            raise InvalidCatalogue(f"{where}: missing required arguments: version")
         entries.append(_entry({**shared, **version}, where))
     return entries
 
 
 def _entry(raw, where):
-    entry = _substituted(_checked(raw, _ENTRY, where), {}, where)
-    entry["name"] = f"{entry['distribution']}-{entry['version']}"
+    entry = checked(raw, _ENTRY, where, required_by={"installer": ("minimum",)})
+    media = expanded(entry.pop("media"), entry.get("version"), where)
+    outer = _others(entry, None)
+    entry = _substituted(entry, {}, where)
+    entry["name"] = "-".join(filter(None, (entry["distribution"], entry.setdefault("version", ""))))
     if not _NAME.fullmatch(entry["name"]):
         raise InvalidCatalogue(f"{where}: '{entry['name']}' must be lower-case letters, digits, dots and dashes.")
-    minimum, recommended = (_checked(entry[key], _RESOURCES, f"{where}.{key}") for key in ("minimum", "recommended"))
-    media = [_medium(medium, f"{where}.media[{place}]") for place, medium in enumerate(entry["media"])]
-    return {**entry, "minimum": minimum, "recommended": {**minimum, **recommended}, "media": media}
+    minimum, recommended = (checked(entry.get(key, {}), _RESOURCES, f"{where}.{key}") for key in _AMOUNTS)
+    media = [checked_medium(_substituted(one, outer, at), at, entry["login_user"]) for at, one in media]
+    _check_unverified(entry, where)
+    entry = {**entry, "minimum": minimum, "recommended": {**minimum, **recommended}, "media": media}
+    return {**entry, "platforms": entry.get("platforms") or image_needs.platforms_of(media)}
 
 
-def _medium(raw, where):
-    medium = _checked(raw, _MEDIUM, where, required_one_of=_DOWNLOADED)
-    if "signature" in medium:
-        medium["signature"] = _checked(medium["signature"], _SIGNATURE, f"{where}.signature")
-    return medium
-
-
-def _checked(raw, spec, where, **rules):
-    """Return the values of ``raw`` with defaults, without those that are None. Raises InvalidCatalogue."""
-    given = {key: value for key, value in raw.items() if value is not None}
-    result = ArgumentSpecValidator(spec, **rules).validate(given)
-    problems = result.error_messages
-    if result.unsupported_parameters:  # Its message is the last one, and a bare list.
-        problems[-1] = f"unknown keys: {problems[-1]}"
-    if problems:
-        raise InvalidCatalogue(f"{where}: {'; '.join(problems)}")
-    return {key: value for key, value in result.validated_parameters.items() if value is not None}
+def _check_unverified(entry, where):
+    unknown = [key for key in entry["unverified"] if key not in entry]
+    if unknown:
+        raise InvalidCatalogue(f"{where}.unverified: {', '.join(unknown)}: no such key in this entry.")
 
 
 def _substituted(value, replacements, where):
@@ -129,7 +100,7 @@ def _substituted(value, replacements, where):
             for key, one in value.items()
         }
     if isinstance(value, list):
-        return [_substituted(one, replacements, where) for one in value]
+        return [_substituted(one, replacements, f"{where}[{place}]") for place, one in enumerate(value)]
     if not isinstance(value, str):
         return value
     for _again in range(_MAX_NESTING):
@@ -157,10 +128,17 @@ def as_result(entry, today):
     """Return the entry as the lookup plugin returns it."""
     end = entry.get("end_of_life")
     return {
+        "installer": None,
         **entry,
         "end_of_life": end.isoformat() if end else None,
         "end_of_life_reached": bool(end and end < today),
     }
+
+
+def media_for(entry, platform):
+    """Return the media that a platform may choose from: none with an image if the entry leaves this platform out."""
+    is_left_out = platform not in entry["platforms"] and platform in image_needs.platforms_of(entry["media"])
+    return [medium for medium in entry["media"] if not (is_left_out and "image" in medium)]
 
 
 def selected(entries, today, platform=None, media_type=None, hidden=False):
@@ -179,5 +157,5 @@ def selected(entries, today, platform=None, media_type=None, hidden=False):
 
 
 def _order(entry):
-    """Sort key: distribution, then the version as numbers (3.9 before 3.20)."""
+    """Sort key: distribution, then the version as numbers (3.9 before 3.20); a rolling release has none."""
     return entry["distribution"], [int(part) for part in re.findall("[0-9]+", entry["version"])], entry["version"]

@@ -12,11 +12,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import date
+from functools import cache
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
+from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress
 
 #: Values of ansible_python_interpreter that leave the choice to Ansible.
@@ -41,11 +44,39 @@ class InProcess(ActionBase):
             return self._result()
 
     def _result(self):
+        self._add_knowledge_of_images()
         if self._runs_here(self._task_vars or {}):
             params = self._validated()
             if params is not None:
                 return self._run_here(params)
         return self._run_as_module(self._task_vars)
+
+    def _add_knowledge_of_images(self):
+        """Add what the catalogue knows of an image that the task names, and the directory for images."""
+        # The same name may be that of many VMs.
+        knowledge_of = cache(self._knowledge_of)
+        if OPTION in self.module.options:
+            self._task.args = with_catalogue(self._task.args, knowledge_of)
+        elif ADDED in self.module.options:
+            self._task.args = with_catalogue_of_names(self._task.args, knowledge_of)
+        if DIRECTORY in self.module.options and DIRECTORY not in self._task.args:
+            found = self._image_directory()
+            self._task.args = {**self._task.args, **({DIRECTORY: found} if found else {})}
+
+    def _image_directory(self):
+        """The directory for images if the task sets none; None: the default of the platform."""
+        return self._variable("polyvirt_image_directory") or os.environ.get("POLYVIRT_IMAGE_DIRECTORY")
+
+    def _knowledge_of(self, name):
+        # Few tasks name an image, and the catalogue costs an import.
+        from ..installs.catalogue_files import CatalogueFiles, knowledge_of
+
+        files = CatalogueFiles(self._loader.load_from_file, self._variable("polyvirt_catalogue_directories") or ())
+        mirrors = self._variable("polyvirt_mirrors") or json.loads(os.environ.get("POLYVIRT_MIRRORS") or "{}")
+        return knowledge_of(name, files, date.today(), mirrors)
+
+    def _variable(self, name):
+        return self._templar.template((self._task_vars or {}).get(name))
 
     def _runs_here(self, task_vars):
         """Return whether the module would run with the same user, environment and Python, and its libraries exist."""

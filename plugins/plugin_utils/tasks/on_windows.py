@@ -12,6 +12,7 @@ from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailur
 from ...module_utils._core.errors import Unavailable
 from ...module_utils._ports.windows import Lost, Windows, connected
 from .in_process import InProcess
+from .progress_messages import Progress
 
 _MODULE = "polyvirt.core.windows_calls"
 #: Libraries of connection plugins. Not all plugins turn the exceptions of these libraries into Ansible's own.
@@ -52,7 +53,8 @@ class OnWindows(InProcess):
 
     def _run_here(self, params):
         self._failure, self._has_answered = None, False
-        with connected(Windows(self._send, self._reset)):
+        show = Progress((self._task_vars or {}).get("inventory_hostname", "localhost")).show
+        with connected(Windows(self._send, self._reset, put=self._put, show=show)):
             result = super()._run_here(params)
         if result.get("failed") and self._failure and not self._has_answered:
             # As for any other module, Ansible itself reports a host that cannot be reached.
@@ -75,6 +77,19 @@ class OnWindows(InProcess):
         self._has_answered = True
         # Through JSON: plain values, without the types with which Ansible marks them as untrusted.
         return json.loads(json.dumps(result["answer"]))
+
+    def _put(self, local, remote):
+        """Copy a file to the host. Raises Lost like ``_send``."""
+        try:
+            self._connection.put_file(local, remote)
+        except Exception as error:
+            if not _is_lost(error) and not isinstance(error, AnsibleError):
+                raise
+            raise Lost(str(error), again=_is_lost(error)) from error
+
+    def _image_directory(self):
+        """The directory on the host. The environment variable is that of the controller's own directory."""
+        return self._variable("polyvirt_image_directory")
 
     def _reset(self):
         try:

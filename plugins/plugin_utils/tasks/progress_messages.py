@@ -6,12 +6,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 
 from ansible.utils.display import Display
 
 _SECONDS = 30
-_GOALS = {"address": "an address", "ssh": "SSH"}
+#: Seconds between two messages about how far a task is.
+_BETWEEN = 10
+_GOALS = {
+    "address": "an address",
+    "ssh": "SSH",
+    "winrm": "WinRM",
+    "cloud_init": "cloud-init, which the guest agent reports",
+}
 
 
 @contextmanager
@@ -33,13 +41,34 @@ def _show(text, pause):
         Display().display(f"{text} ({waited} s)")
 
 
+class Progress:
+    """Shows how far a task on ``host`` is, but not too often."""
+
+    def __init__(self, host, now=time.monotonic):
+        self._host, self._now, self._next = host, now, 0
+
+    def show(self, text):
+        if self._now() >= self._next:
+            self._next = self._now() + _BETWEEN
+            Display().display(f"{self._host}: {text}")
+
+
 def describe(host, module, arguments):
     """Return the message for the user: host, module and VMs of the task, and what it waits for."""
     names = arguments.get("name") or []
     named = ", ".join(map(str, names)) if isinstance(names, (list, tuple)) else str(names)
-    goal = _GOALS.get(arguments.get("wait_for"))
+    goal = _goal(arguments.get("wait_for"))
     limit = f" for at most {arguments['timeout']} s" if goal and arguments.get("timeout") else ""
     about = f" ({named})" if named else ""
     return f"{host}: {module.rpartition('.')[2]}{about} is still running" + (
         f"; it waits for {goal}{limit}" if goal else ""
     )
+
+
+def _goal(wait_for):
+    """Return what the task waits for, None for nothing; ``wait_for`` is as the task has it, perhaps invalid."""
+    if not isinstance(wait_for, dict):
+        return _GOALS.get(str(wait_for))
+    named = ((name, wait_for[name]) for name in ("port", "http") if wait_for.get(name))
+    name, value = next(named, ("", ""))
+    return f"{name} {value}" if name else _GOALS.get(str(wait_for.get("condition")))

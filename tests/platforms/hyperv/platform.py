@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
+import subprocess
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
@@ -27,6 +32,7 @@ from platforms.windows.adapter import WindowsAdapter
 _READS = ("Get", "Test", "Measure", "Wait")
 _FOLDER, _MEDIUM = "C:\\Hyper-V\\Disks", "C:\\media\\medium.iso"
 _SIZE = 16 << 20
+_IMAGES = "C:\\pvc-images"
 _MOVES = {
     (STOPPED, RUNNING): ("Start-VM",),
     (SUSPENDED, RUNNING): ("Start-VM",),
@@ -41,6 +47,9 @@ class Platform(WindowsAdapter):
 
     name = "hyperv"
     family = "polyvirt.core.hyperv"
+    image_firmware = "uefi"
+    #: Processor, directory and free space in one request, and the template of Secure Boot.
+    calls_to_find_an_image = 4
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)
     disk_size = "16M"
     creation: ClassVar = {"cpus": 1, "memory": "128M", "disks": [{"size": disk_size}], "networks": []}
@@ -67,6 +76,22 @@ class Platform(WindowsAdapter):
             yield
         finally:
             self.host.knobs = knobs
+
+    def published_image(self):
+        """A small image for a vendor's server; it cannot be booted."""
+        path = Path(tempfile.gettempdir()) / f"pvc-published-{os.getpid()}.qcow2"
+        if not path.exists():
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
+            atexit.register(path.unlink)
+        return str(path)
+
+    def image_options(self, folder):
+        """Options of a VM from an image by name; the controller has its own directory."""
+        return {"image_directory": _IMAGES}
+
+    def stored_images(self, folder):
+        paths = [path for path in self.host.files.contents if path.startswith(f"{_IMAGES}\\".lower())]
+        return [path for path in paths if not path.endswith(".json")]
 
     def new_host(self):
         host = HyperV()

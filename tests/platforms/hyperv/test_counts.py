@@ -58,7 +58,7 @@ def test_what_a_creation_needs_is_not_read_for_vms_that_exist():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "web: disks.SCSI 0:0: the file C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx exists"),
+        ({}, "web: disks.SCSI 0:0: C:\\Hyper-V\\Disks\\web-scsi0-0.vhdx already exists"),
         ({"storage_path": "E:\\no"}, "web: storage_path: the directory E:\\no does not exist"),
         ({"image": {"source": "C:\\no.vhdx"}}, "web: image.source: C:\\no.vhdx does not exist"),
         (
@@ -87,7 +87,7 @@ def test_what_was_read_with_the_vms_is_read_again_with_them():
     host.clock.at(20, host.vm("busy").busy.clear)
     result = run(host, name=["busy", "web"], **{**NEW, "networks": []})
     assert result["failed"]
-    assert "web-scsi0-0.vhdx exists" in result["msg"]
+    assert "web-scsi0-0.vhdx already exists" in result["msg"]
 
 
 def test_number_of_requests_does_not_depend_on_the_number_of_vms():

@@ -13,7 +13,6 @@ from platforms.hyperv import reading
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.double.records import GIB, Switch
 from platforms.hyperv.tasks import run
-from platforms.windows.failures import Failed, interruptions
 from suite.depth import share
 
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
@@ -32,29 +31,11 @@ NEW = {
     "tpm": True,
     "secure_boot_template": "linux",
 }
-LINKED = {**NEW, "image": {"source": BASE, "linked": True}}
-CHANGE = {
-    "name": ["web"],
-    "cpus": 2,
-    "memory": "2G",
-    "disks": [{"size": "30G"}, {"size": "2G"}, {"size": "3G"}],
-    "networks": [{"vlan": 0}, {"type": "network", "source": "lan"}],
-    "description": "changed",
-    "tags": ["a", "b"],
-}
 #: {label: (tasks before, the task that is interrupted)}; a task is (module, options).
 TASKS = {
     "create from a copy": ([], ("vm", NEW)),
-    "create linked and start": ([], ("vm", {**LINKED, "state": "started"})),
     "clone": ([("vm", NEW)], ("vm", {"name": ["copy"], "clone": "web"})),
-    "change": ([("vm", LINKED)], ("vm", CHANGE)),
-    "take a checkpoint": ([("vm", LINKED)], ("snapshot", {"name": ["web"], "snapshot": "s", "description": "d"})),
-    "delete with checkpoints": (
-        [("vm", LINKED), ("snapshot", {"name": ["web"], "snapshot": "s"})],
-        ("vm", {"name": ["web"], "state": "absent"}),
-    ),
 }
-FAULTS = interruptions(Failed("ObjectInUse,Microsoft.HyperV", "ResourceBusy", "in Verwendung"))
 
 
 def _host():
@@ -98,24 +79,7 @@ def _calls_of(host, about, options):
     return host.windows.faults.calls - first
 
 
-@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("label", TASKS)
-def test_task_that_is_interrupted_converges(request, label, fault):
-    before, (about, options) = TASKS[label]
-    calls = _calls_of(undisturbed := _prepared(before), about, options)
-    expected = _without_ids(_stands(undisturbed))
-    for place in share(request.config, range(1, calls + 1), _PLACES):
-        host = _prepared(before)
-        host.windows.faults.plan(call=place, **FAULTS[fault])
-        result = run(host, about, **options)
-        if result["failed"]:
-            again = run(host, about, **options)
-            assert not again["failed"], (place, result["msg"], again["msg"])
-        assert _without_ids(_stands(host)) == expected, place
-        assert not run(host, about, **options)["changed"], place
-
-
-@pytest.mark.parametrize("label", ["create from a copy", "clone"])
 def test_what_a_killed_creation_has_left_is_removed_with_the_vm(request, label):
     """The VM does not have its final name yet, and its mark has no id: only its temporary name identifies it."""
     before, (about, options) = TASKS[label]

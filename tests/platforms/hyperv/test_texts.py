@@ -22,6 +22,8 @@ from platforms.windows.objects import like
 from platforms.windows.tasks import windows_of
 from suite.pairs import number_of_pairs
 
+pytestmark = pytest.mark.rotated(3)
+
 
 def _is_control(character):
     return unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"

@@ -117,7 +117,7 @@ class Platform(Libvirt):
             *super().own_refusals(known, new),
             *self._machinery_refusals(known, {**self.creation, "name": [new]}, new),
             Refused("shrink", shrunk, (known, "16M", "8M", "at least 16M")),
-            Refused("too small for the image", small, (new, "8M", "16M", "or more")),
+            Refused("too small for the image", small, (new, "8M", "at least 16M")),
             Refused("inactive network", off, (new, self.network, "net-start", "allow_network_start")),
             Refused("maximum too low", {"name": [known], "cpus": 3, "max_cpus": 2}, (known, "max_cpus", "reduce cpus")),
             Refused("maximum is no size", {"name": [known], "max_memory": "2X"}, ("max_memory", "512M")),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ PREFIX = "pvc-"
 _TICK, _HURRIED = 0.25, 2
 _NODES = ("pve1", "pve2", "pve3")
 _MEDIUM = "nfs:iso/medium.iso"
+#: The image that all nodes of the simulated cluster have.
+_OWN_IMAGE = "local:import/x.qcow2"
 #: The call that changes a VM to each power state.
 _WORDS = {STOPPED: "stop", PAUSED: "suspend", SUSPENDED: "suspend", RUNNING: "start"}
 
@@ -52,6 +55,9 @@ class Platform(Client, Adapter):
     nic: ClassVar = {"type": "bridged"}
     cloneable_nic: ClassVar = {"type": "bridged"}
     handles_files = False
+    resumes_downloads = False
+    #: The content of the storage.
+    calls_to_find_an_image = 1
     other_format = "qcow2"
     linked_needs = "template"
     native_values = (({"numa": True, "scsi0": "ssd=1"}, "1"), ({"numa": False, "hookscript": ""}, "0"))
@@ -150,6 +156,28 @@ class Platform(Client, Adapter):
         """{name: {parent, state, description, current}} of a VM's snapshots."""
         return reading.snapshots(next(one for one in self.simulator("machines") if one["current"].get("name") == name))
 
+    # Images -----------------------------------------------------------------------------------------------------------
+
+    def published_image(self):
+        """A small image for a vendor's server; it cannot be booted."""
+        path = self.folder / "base.qcow2"
+        if not path.exists():
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
+        return str(path)
+
+    def image_options(self, _folder):
+        """Options of a VM from an image by name."""
+        return {"node": _NODES[0], "image_storage": "local"}
+
+    def stored_images(self, _folder):
+        """The images that the nodes have downloaded."""
+        return [one for one in self.files() if one.startswith("local:import/") and one != _OWN_IMAGE]
+
+    def _remove_images(self):
+        local = self.world.storages.get("local")
+        for key in [key for key in local.volumes if f"local:{key[1]}" in self.stored_images(None)]:
+            del local.volumes[key]
+
     # Disks and their content ------------------------------------------------------------------------------------------
 
     def disk_of(self, name):
@@ -210,10 +238,6 @@ class Platform(Client, Adapter):
 
     # Only on this platform --------------------------------------------------------------------------------------------
 
-    def changes_while_stopped(self):
-        # Only this value, because a protected VM could not be deleted afterwards.
-        return [{"protection": False}]
-
     def own_refusals(self, known, new):
         return own.refusals(self, known, new)
 
@@ -240,6 +264,7 @@ class Platform(Client, Adapter):
         """Delete all VMs of the cluster, templates last."""
         for one in sorted(self.simulator("machines"), key=lambda one: one["current"].get("template", "0")):
             self._remove(one)
+        self._remove_images()
 
     def _remove(self, machine):
         path = f"/nodes/{machine['node']}/qemu/{machine['vmid']}"

@@ -24,6 +24,8 @@ from suite import depth
 from suite.by_ansible import ansible_playbook
 from unit.module_utils._drivers.proxmox.pairs import ASKED, machines, options_of, world_with
 
+pytestmark = pytest.mark.rotated(3)
+
 #: The number of generated pairs for whole modules; many more run in process (unit belt).
 PAIRS = int(os.environ.get("POLYVIRT_PLAYED", "30"))
 PASSWORD, CLOUDINIT_PASSWORD = "a-password-of-the-api", "a-password-of-the-guest"
@@ -132,3 +134,41 @@ def test_no_secret_is_shown(tmp_path, outcome):
         assert secret not in output
         assert secret not in json.dumps(results)
         assert not [line for line in watch.seen if secret in line]
+
+
+def test_documents_of_cloud_init_are_a_seed_iso_as_long_as_the_vm_exists(tmp_path):
+    world = worlds.with_cases(DrivenClock())
+    world.access.accounts["root@pam"] = Account(PASSWORD, tokens=world.access.accounts["root@pam"].tokens)
+    user_data = {"packages": ["nginx"], "chpasswd": {"users": [{"name": "a", "password": CLOUDINIT_PASSWORD}]}}
+    options = {
+        "name": ["web1.example.com"],
+        "clone": {"source": "tmpl"},
+        "cloud_init": {"user": "me", "user_data": user_data},
+        "state": "started",
+    }
+    other = {**options, "cloud_init": {**options["cloud_init"], "user": "you"}}
+    with Server(world, tick=1) as server:
+        tasks = [
+            ("foreseen", {**options, "check": True}),
+            ("created", dict(options)),
+            ("again", dict(options)),
+            ("another user", other),
+        ]
+        output, results = _play(tmp_path, server, tasks, PROXMOX_PASSWORD=PASSWORD)
+        seeds = _seeds_of(world)
+        _output, ended = _play(
+            tmp_path, server, [("deleted", {"name": options["name"], "state": "absent"})], PROXMOX_PASSWORD=PASSWORD
+        )
+    assert [(results[one]["failed"], results[one]["changed"]) for one in results] == [
+        (False, True), (False, True), (False, False), (False, False),
+    ]  # fmt: skip
+    assert results["foreseen"]["diff"] == results["created"]["diff"]
+    assert [text for text in results["another user"]["warnings"] if "cloud_init: user:" in text]
+    assert not [text for text in results["again"].get("warnings", ()) if "cloud_init" in text]
+    assert CLOUDINIT_PASSWORD not in output and CLOUDINIT_PASSWORD not in json.dumps(results)
+    assert len(seeds) == 1
+    assert ended["deleted"]["changed"] and _seeds_of(world) == []
+
+
+def _seeds_of(world):
+    return [name for one in world.storages.by_id.values() for _node, name in one.volumes if "polyvirt-seed" in name]

@@ -20,6 +20,7 @@ from unittest import mock
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.driver import make_driver
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import host
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagrantfile
 
 from platforms import images
@@ -90,6 +91,11 @@ class Platform(Adapter):
     def creation(self):
         """Options of a new VM: its box, its provider, and what the provider needs."""
         return {"box": real.BOX, "provider": self.machines.provider, **self.machines.machine}
+
+    @property
+    def own_medium(self):
+        """A medium of the catalogue from which Vagrant itself creates a VM."""
+        return {"type": "box", "architecture": host.architecture(), "image": {"format": "box", "box": real.BOX}}
 
     def secret_options(self, secret):
         """Options of a new VM that hold a secret."""

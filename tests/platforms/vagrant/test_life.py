@@ -13,6 +13,8 @@ from suite.carry import carry_one
 from suite.limits import scaled
 from suite.shim import Shim
 
+pytestmark = pytest.mark.rotated(6)
+
 NAME = "web"
 READS = {"status", "--version", "ssh-config", "validate", "global-status"}
 

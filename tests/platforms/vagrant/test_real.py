@@ -24,6 +24,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_p
 from platforms.vagrant.session import PROJECT
 from unit.module_utils._tools.vagrant_projects import rich
 
+pytestmark = pytest.mark.rotated(3)
+
 FILE = "Vagrantfile.polyvirt"
 
 

@@ -40,14 +40,6 @@ class Disks:
         """Whether ``write`` filled the disk with this byte; ``machine`` is from ``truth``, and must be off."""
         return self._beginning(self.disks_of(machine)[slot]) == bytes([byte]) * _BEGINNING
 
-    def write_to_disk(self, name, letter):
-        """Write a letter to the first disk of a VM that is off."""
-        self.write(name, ord(letter))
-
-    def read_from_disk(self, name):
-        """The letter at the beginning of the first disk."""
-        return self._beginning(self.disks_of(self.truth([name])[name])["SATA 0"])[:1].decode()
-
     def _beginning(self, path):
         """The beginning of a disk, read through its backing images."""
         parents = reading.parents(self.box.run("list", "hdds"))

@@ -33,7 +33,8 @@ def refusals(platform, known, new):
     """Tasks that fail on this platform only; the VM ``known`` exists, ``new`` does not."""
     change, made = {"name": [known]}, {**platform.creation, "name": [new]}
     qcow2 = platform.storage / "image.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", qcow2, platform.disk_size], check=True)
+    words = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", "compression_type=zstd", qcow2, platform.disk_size]
+    subprocess.run(words, check=True)
     nothing, linked = {"name": "src", "host_path": "/nonexistent"}, {"source": platform.base_image(), "linked": True}
     return [
         Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "at least 16M")),

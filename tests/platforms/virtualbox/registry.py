@@ -9,9 +9,12 @@ import os
 import subprocess
 from pathlib import Path
 
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.clock import Clock
+
 from suite.limits import wait_until
 
 from .guests import disk_image
+from .recording import RecordingCommands
 
 #: Without this setting, a VM needs the kernel driver.
 ENGINE = {"vm-execution-engine": "interpreter"}
@@ -19,6 +22,9 @@ ENGINE = {"vm-execution-engine": "interpreter"}
 
 class Registry:
     """The operations of tests on a VirtualBox. Its processes end with the ``with`` block."""
+
+    #: With which tasks wait.
+    clock = Clock()
 
     def __init__(self, folder):
         self.folder = Path(folder).resolve()
@@ -37,6 +43,10 @@ class Registry:
     def processes(self, program=""):
         """The process ids of this registry; the double has no processes."""
         return []
+
+    def commands(self, before=None, after=None, fails=None):
+        """The port to programs of a task: see RecordingCommands."""
+        return RecordingCommands(before, after, fails)
 
     def end_daemon(self):
         """End VBoxSVC, so that the next call reads changed settings files again."""
@@ -85,6 +95,42 @@ class Registry:
         raw.write_bytes(disk_image(guest))
         self.run("convertfromraw", raw, disk, "--format", "VDI")
         return disk
+
+    def image(self, guest="obeys"):
+        """A raw disk image; VMs created from it have this guest."""
+        path = self.folder / f"{guest}.img"
+        path.write_bytes(disk_image(guest))
+        return {"source": str(path), "linked": False}
+
+    def iso(self, name="a.iso"):
+        """The path of a file that VirtualBox accepts as an ISO image."""
+        path = self.folder / name
+        path.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+        return str(path)
+
+    def disk(self, name="user.vdi", size=2):
+        """The path of a disk image that no task has created and VirtualBox does not know."""
+        path = str(self.folder / name)
+        if not os.path.exists(path):
+            image_format = os.path.splitext(name)[1][1:].upper()
+            self.run("createmedium", "disk", "--filename", path, "--size", size, "--format", image_format)
+            self.run("closemedium", "disk", path)
+        return path
+
+    def files(self):
+        """Paths of all files in the folder of VMs."""
+        return sorted(str(path.relative_to(self.machines)) for path in self.machines.rglob("*") if path.is_file())
+
+    def registered(self, kind="hdds"):
+        """Paths of the images that VirtualBox knows."""
+        lines = self.run("list", kind).splitlines()
+        return sorted(line.partition(":")[2].strip() for line in lines if line.startswith("Location:"))
+
+    def values(self, name="web"):
+        """What showvminfo reports about a VM: {key: value}."""
+        lines = self.run("showvminfo", name, "--machinereadable").splitlines()
+        pairs = (line.partition("=") for line in lines)
+        return {key.strip('"'): value.strip('"') for key, _equals, value in pairs}
 
     def state(self, uuid):
         """VMState of a VM, or an empty string if showvminfo fails, as in the moment in which the VM's process dies."""

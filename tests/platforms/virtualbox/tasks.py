@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, SnapshotRequest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    Policy,
+    Request,
+    SnapshotRequest,
+    Target,
+)
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 
 from .registry import ENGINE
@@ -21,20 +26,6 @@ SMALL = {"cpus": 1, "memory": 16 * MIB, "disks": {"#0": {"size": 2 * MIB}}, "nat
 #: Any of these words marks a call that changes nothing.
 _READING = {"--version", "list", "showvminfo", "showmediuminfo", "guestproperty"}
 _READS = ("--version", "list", "showvminfo", "showmediuminfo", "guestproperty enumerate")
-
-
-class RecordingCommands(Commands):
-    """Records the calls of VBoxManage. ``before`` is {word: function to run just before the first call with it}."""
-
-    def __init__(self, before=None):
-        self.before, self.calls = dict(before or {}), []
-
-    def run(self, argv, **options):
-        if argv[0].endswith("VBoxManage"):
-            self.calls.append(tuple(argv[1:]))
-            for word in self.before.keys() & set(argv):
-                self.before.pop(word)()
-        return super().run(argv, **options)
 
 
 class Killed(BaseException):
@@ -107,15 +98,16 @@ class TaskResult:
 
 
 def task(box, *names, state="present", config=None, check=False, commands=None, **more):
-    """Run one task. ``more`` contains fields of its Policy, ``snapshot`` (fields of SnapshotRequest), ``before`` (see
-    RecordingCommands), ``start_type``, ``storage_path``, ``executable`` (instead of the box's own), ``clock`` (with
-    which the task waits) and ``id``; everything else is passed as ``creation``.
+    """Run one task. ``more`` contains fields of its Policy, ``snapshot`` (fields of SnapshotRequest), ``before``,
+    ``after`` and ``fails`` (see RecordingCommands), ``start_type``, ``storage_path``, ``executable`` (instead of the
+    box's own) and ``id``; everything else is passed as ``creation``.
     """
     policy = {key: more.pop(key) for key in list(more) if key in Policy.__dataclass_fields__}
     snapshot = more.pop("snapshot", None)
     config = (SMALL if config is None and state != "absent" and not snapshot else config) or {}
-    commands = commands or RecordingCommands(more.pop("before", None))
-    clock = more.pop("clock", None)
+    others = {key: more.pop(key, None) for key in ("before", "after", "fails")}
+    commands = commands or box.commands(**others)
+    clock = box.clock
     tool = VBoxManage(commands, str(more.pop("executable", box.executable)), clock=clock)
     settings = {key: more.pop(key) for key in ("start_type", "storage_path") if key in more}
     driver = VBoxDriver(tool, commands, {"native": config.get("native"), **settings})
@@ -135,15 +127,32 @@ def task(box, *names, state="present", config=None, check=False, commands=None, 
     return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)
 
 
-def several(box, *entries, check=False, commands=None, clock=None):
+def several(box, *entries, check=False):
     """Run one task with an entry for each VM: (name, state, other fields of its Request)."""
-    commands = commands or RecordingCommands()
-    driver = VBoxDriver(VBoxManage(commands, str(box.executable), clock=clock), commands, {"native": ENGINE})
+    commands = box.commands()
+    driver = VBoxDriver(VBoxManage(commands, str(box.executable), clock=box.clock), commands, {"native": ENGINE})
     policy = Policy(stop_mode="force", timeout=30)
     requests = [Request(**{"policy": policy, **more}, name=name, state=state) for name, state, more in entries]
-    return TaskResult(run(driver, requests, check=check, clock=clock), commands.calls)
+    return TaskResult(run(driver, requests, check=check, clock=box.clock), commands.calls)
 
 
-def snapshot(box, name, snapshot_name, state="present", **more):
-    """Run one task about a snapshot; ``more`` are other fields of SnapshotRequest."""
-    return task(box, name, snapshot={"name": snapshot_name, "state": state, **more})
+def snapshot(box, snapshot_name, name="web", state="present", **more):
+    """Run one task about a snapshot; ``more`` as in ``task``, and ``children``, ``description``, ``power``."""
+    fields = {key: more.pop(key) for key in ("children", "description", "power") if key in more}
+    return task(box, name, snapshot={"name": snapshot_name, "state": state, **fields}, **more)
+
+
+def driver_of(box, commands=None, **settings):
+    commands = commands or box.commands()
+    return VBoxDriver(VBoxManage(commands, str(box.executable), clock=box.clock), commands, settings)
+
+
+def observed(box, *facets, name="web", **settings):
+    """One VM as the driver observes it."""
+    (vm,) = driver_of(box, **settings).observe([Target(name=name)], frozenset({"power", "config", *facets})).vms
+    return vm
+
+
+def info(box, *names, commands=None):
+    """What ``vbox_vm_info`` returns."""
+    return report_vms(driver_of(box, commands), {"name": list(names) or None})

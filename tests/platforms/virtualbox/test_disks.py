@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
+from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
 from platforms.virtualbox.tasks import MIB, SMALL, task
 
@@ -59,45 +59,6 @@ def test_disk_is_created_and_grown(box, image_format):
     assert (disk["format"], disk["size"]) == (image_format, "2M")
     unchanged(task(box, config=wanted))
     grown(box, image_format, disk)
-
-
-@pytest.mark.parametrize("image_format", FORMATS)
-def test_disk_is_attached_and_grown(box, image_format):
-    path = box.folder / f"data.{image_format}"
-    box.run("createmedium", "disk", "--filename", path, "--size", 2, "--format", image_format.upper())
-    box.run("closemedium", "disk", path)
-    wanted = with_disk(source=str(path))
-    disk = disk_of(task(box, config=wanted))
-    assert (disk["source"], disk["format"], disk["size"]) == (str(path), image_format, "2M")
-    unchanged(task(box, config=wanted))
-    grown(box, image_format, disk)
-
-
-@pytest.mark.parametrize("source", ("raw", *FORMATS))
-@pytest.mark.parametrize("image_format", FORMATS)
-def test_disk_larger_than_its_image(box, source, image_format):
-    raw, path = box.folder / "base.raw", box.folder / f"image.{source}"
-    raw.write_bytes(b"\1" * 2 * MIB)
-    if source == "raw":
-        path = raw
-    else:
-        box.run("convertfromraw", raw, path, "--format", source.upper())
-    image = {"source": str(path), "linked": False}
-    done = task(box, config=with_disk(size=3 * MIB, format=image_format), image=image)
-    if image_format == "vmdk":
-        done.refused("web", str(path), "cannot enlarge", "vdi")
-        assert box.run("list", "vms") == ""
-        done = task(box, config=with_disk(format=image_format), image=image)
-    assert disk_of(done)["size"] == ("2M" if image_format == "vmdk" else "3M")
-    task(box, config={}, state="started").succeeded()
-
-
-def test_a_larger_clone_of_a_vmdk(box):
-    task(box, config=with_disk(size=2 * MIB, format="vmdk")).succeeded()
-    disks = {"disks": {"#0": {"size": 4 * MIB}}}
-    clone = {"source": "web", "linked": False}
-    task(box, "copy", config=disks, clone=clone).refused("copy", "cannot enlarge", "--format VDI")
-    assert disk_of(task(box, "copy", config={}, clone=clone))["size"] == "2M"
 
 
 @pytest.mark.parametrize(("slot", "kind"), CONTROLLERS.items())

@@ -18,6 +18,8 @@ import pytest
 from platforms.virtualbox.registry import ENGINE
 from suite.by_ansible import run_ansible
 
+pytestmark = pytest.mark.rotated(6)
+
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO test"
 
 

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from platforms.virtualbox.tasks import SMALL, task
 from suite.by_ansible import ansible_playbook
+
+pytestmark = pytest.mark.rotated(6)
 
 
 def play(box, *roles, debug=None, **variables):

@@ -92,17 +92,6 @@ def test_drives_and_media_of_a_slot(tool, box):
     check_drives(box, image)
 
 
-def test_descriptions_and_snapshots_are_read_back(tool, box):
-    uuid = box.make("web", "ignores")
-    text = 'one "two" \\three\\\n\nSnapshotName="x"\nfour ü"'
-    tool.run("modifyvm", uuid, "--description", text)
-    assert tool.read("snapshot", uuid, "list", "--machinereadable") == ""
-    tool.run("snapshot", uuid, "take", 's "1"', "--description", text)
-    found = vboxmanage_machine.machine(tool.read("showvminfo", uuid, "--machinereadable"))
-    assert found.values["description"] == text
-    assert [(one.name, one.description, one.is_current) for one in found.snapshots] == [('s "1"', text, True)]
-
-
 def test_unreadable_vm_does_not_hide_the_others(tool, box):
     web, lost = box.make("web"), box.make("lost")
     box.close()

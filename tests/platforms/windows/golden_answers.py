@@ -19,7 +19,7 @@ def load(name):
 
 def recorded_requests():
     """All recorded requests of windows_calls, with their answers: [{"name", "request", "answer"}]."""
-    return load("calls") + load("calls_more")
+    return load("calls") + load("calls_more") + load("calls_append")
 
 
 def comparable(answer, replaced=()):

@@ -97,6 +97,19 @@ class WindowsHost:
             raise ConnectionError("the answer is lost")
         return answer
 
+    def put(self, path, content):
+        """Receive a file of the connection. Raises ConnectionError like ``answer``, and Failed."""
+        encoded = base64.b64encode(content).decode()
+        try:
+            answer = self.faults.around(lambda: self.files.write(path, encoded))
+        except Killed:
+            raise ConnectionError("the process has ended") from None
+        if self.faults.is_lost:
+            self.faults.is_lost = False
+            raise ConnectionError("the answer is lost")
+        if not answer["ok"]:
+            raise Failed(**{**answer["error"], "hresult": int(answer["error"]["hresult"], 16)})
+
     def _answered(self, request):
         missing = [found for found in map(self._missing, request.get("modules") or ()) if found]
         chains = [] if missing else [self._chain(chain) for chain in request.get("chains") or ()]
@@ -130,6 +143,7 @@ class WindowsHost:
     def _answer(self, call, kept):
         operation = as_text(call.get("op"))
         act = {"call": self._call, "pick": _pick, "run": self._run, "read": self._read, "write": self._write}
+        act["append"] = self._append
         try:
             if operation.lower() not in act:
                 raise call_error("UnknownOp", f"no operation '{operation}'")
@@ -223,6 +237,10 @@ class WindowsHost:
 
     def _write(self, call, kept):
         return self.files.write(self.files.expand(kept.text(call.get("path"))), call.get("base64"))
+
+    def _append(self, call, kept):
+        path, piece = (self.files.expand(kept.text(call.get(name))) for name in ("path", "piece"))
+        return self.files.append(path, piece, call)
 
 
 class Kept:

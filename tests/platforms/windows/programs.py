@@ -10,6 +10,7 @@ import binascii
 import ntpath
 import re
 import uuid
+import zlib
 from dataclasses import dataclass
 
 from platforms.windows.failures import call_error, exception
@@ -100,6 +101,48 @@ class Files:
             raise exception("System.IO.IOException", f"The target '{path}' is a directory.", 0x80131620)
         self.contents[self._key(path)] = decoded(content)
         return {"ok": True}
+
+    def append(self, path, piece, call):
+        """Write the file ``piece`` to ``path`` at an offset, and delete it."""
+        found, offset = self.contents.get(self._key(piece)), call.get("at") or 0
+        if found is None:
+            raise call_error("NoPiece", f"{piece} does not exist")
+        self._check_writable(path, piece)
+        before = self.contents.setdefault(self._key(path), b"")
+        if len(before) < offset:
+            raise call_error("TooShort", f"{path} has {len(before)} bytes, fewer than {offset}")
+        self.contents[self._key(path)] = before[:offset]
+        content = _unpacked(found) if call.get("gzip") else found
+        if len(content) != call.get("size"):
+            size = "" if call.get("size") is None else call["size"]
+            raise call_error("WrongSize", f"{piece} has {len(content)} bytes instead of {size}")
+        self.put(path, before[:offset] + content)
+        del self.contents[self._key(piece)]
+        return {"ok": True, "length": offset + len(content)}
+
+    def put(self, path, content):
+        """Write a file."""
+        self.contents[self._key(path)] = content
+
+    def _check_writable(self, path, piece):
+        if self._key(path) in self.folders:
+            message = f"Access to the path '{path}' is denied."
+            raise exception("System.UnauthorizedAccessException", message, 0x80070005)
+        if self._key(path).rpartition("\\")[0] not in self.folders:
+            message = f"Could not find a part of the path '{path}'."
+            raise exception("System.IO.DirectoryNotFoundException", message, 0x80070003)
+        if self._key(path) == self._key(piece):
+            message = f"The process cannot access the file '{path}' because it is being used by another process."
+            raise exception("System.IO.IOException", message, 0x0000000B)
+
+
+def _unpacked(content):
+    """The content of a gzip file. As .NET, it ignores what follows, and does not notice that a file was cut off."""
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(content)
+    except zlib.error:
+        message = "The archive entry was compressed using an unsupported compression method."
+        raise exception("System.IO.InvalidDataException", message, 0x80131501) from None
 
 
 def decoded(text):

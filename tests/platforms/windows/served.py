@@ -18,22 +18,26 @@ def served(find):
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            host = find()
+            body = self.rfile.read(int(self.headers["Content-Length"]))
             with one_at_a_time:
-                if self.path == "/sleep":
-                    host.clock.sleep(json.loads(body)["seconds"])
-                    answer = "{}"
-                else:
-                    try:
-                        answer = host.answer(body)
-                    except ConnectionError:
-                        self.close_connection = True
-                        return
+                try:
+                    answer = self._answer(find(), body)
+                except ConnectionError:
+                    self.close_connection = True
+                    return
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer.encode())
+
+        def _answer(self, host, body):
+            if self.path == "/sleep":
+                host.clock.sleep(json.loads(body)["seconds"])
+            elif self.path == "/put":
+                host.put(self.headers["Path"], body)
+            else:
+                return host.answer(body.decode())
+            return "{}"
 
         def log_message(self, format, *arguments):
             """Log nothing: the host itself records requests."""

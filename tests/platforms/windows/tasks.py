@@ -8,12 +8,15 @@ from __future__ import annotations
 import importlib
 import json
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task, together
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Lost, Windows, connected
+
+from platforms.windows.failures import Failed
 
 _MODULES = "ansible_collections.polyvirt.core.plugins.modules."
 
@@ -27,7 +30,15 @@ def windows_of(host):
         except ConnectionError as error:
             raise Lost(str(error)) from error
 
-    return Windows(send, reset=lambda: None, clock=host.clock)
+    def put(local, remote):
+        try:
+            host.windows.put(remote, Path(local).read_bytes())
+        except ConnectionError as error:
+            raise Lost(str(error)) from error
+        except Failed as failed:
+            raise Lost(failed.message, again=False) from failed
+
+    return Windows(send, reset=lambda: None, clock=host.clock, put=put)
 
 
 def run_module(host, module_name, check=False, **options):
@@ -35,7 +46,7 @@ def run_module(host, module_name, check=False, **options):
     module = importlib.import_module(_MODULES + module_name).MODULE
     validated = ArgumentSpecValidator(module.argument_spec).validate(options)
     if validated.error_messages:
-        rejected = module.platform.rejected(validated.validated_parameters)
+        rejected = module.platform.rejected(validated.validated_parameters, module.options)
         return {"failed": True, "changed": False, "msg": str(rejected or validated.error_messages[0])}
     with connected(windows_of(host)), ExitStack() as clocks:
         for engine in (task, together):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 
 
-def winrm_play(folder, ansible_playbook, tasks):
+def winrm_play(folder, ansible_playbook, tasks, variables=None, environment=()):
     """Return a function ``run(server, *words)``, which runs the tasks and returns {label: result}.
 
-    ``tasks`` is {label: (module, options)}. The files of the play are written to ``folder``.
+    ``tasks`` is {label: (module, options)}; ``variables`` are further ones of the host,
+    ``environment`` that of ansible-playbook. The files of the play are written to ``folder``.
     """
     listed = [{"name": label, module: options, "register": label} for label, (module, options) in tasks.items()]
     results = ", ".join(f"'{label}': {label}" for label in tasks)
@@ -21,9 +22,10 @@ def winrm_play(folder, ansible_playbook, tasks):
     (folder / "play.json").write_text(json.dumps(playbook), encoding="utf-8")
 
     def run(server, *words):
-        hosts = {"all": {"hosts": {"win": server.variables}}}
+        hosts = {"all": {"hosts": {"win": {**server.variables, **(variables or {})}}}}
         (folder / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
-        code, output = ansible_playbook("-i", folder / "hosts.json", *words, folder / "play.json")
+        everything = ["-i", folder / "hosts.json", *words, folder / "play.json"]
+        code, output = ansible_playbook(*everything, environment=environment)
         assert code == 0, output
         return json.loads((folder / "results").read_text(encoding="utf-8"))
 

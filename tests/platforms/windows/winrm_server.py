@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 import threading
@@ -195,9 +196,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def through(host):
-    """The function ``answer`` of a server for a WindowsHost: it carries out windows_calls, and ignores other calls."""
+    """The function ``answer`` of a server for a WindowsHost: it carries out windows_calls, and receives files."""
 
     def answer(line, stdin):
+        target, content = _sent_file(line, stdin)
+        if target:
+            return _received(host, target, content)
         if b"\0\0\0\0" not in stdin:
             return 0, b"", b""
         try:
@@ -210,17 +214,38 @@ def through(host):
     return answer
 
 
-def script_of(line):
-    """The PowerShell script in a command line with -EncodedCommand, or the line itself."""
-    found = re.search(r"-EncodedCommand\s+(\S+)", line)
-    return base64.b64decode(found[1]).decode("utf-16-le") if found else line
+def _sent_file(line, stdin):
+    """(path, base64 in lines) of a file that the connection sends; path None: it runs something else."""
+    parts = stdin.split(b"\0\0\0\0")
+    if len(parts) > 1:
+        (action, *_more) = _manifest(parts[1]).get("actions") or [{}]
+        is_file = isinstance(action, dict) and action.get("name") == "winrm_put_file.ps1"
+        return (action["params"]["Path"], parts[2]) if is_file else (None, b"")
+    # Up to ansible-core 2.18, the script is in the command line.
+    script = base64.b64decode(line.rpartition(" ")[2]).decode("utf-16-le") if "-EncodedCommand" in line else ""
+    found = re.search(r"\$path = '([^']*)'", script)
+    return found and found[1], stdin
+
+
+def _received(host, path, content):
+    """Store the file on the host; the answer of the script of Ansible's connection."""
+    content = b"".join(base64.b64decode(one) for one in content.split())
+    try:
+        host.put(path, content)
+    except ConnectionError as error:
+        return 1, b"", str(error).encode()
+    return 0, json.dumps({"sha1": hashlib.sha1(content).hexdigest()}).encode(), b""
+
+
+def _manifest(part):
+    """The manifest, which is compressed since ansible-core 2.22."""
+    text = part.strip()
+    return json.loads(text if text.startswith(b"{") else gzip.decompress(base64.b64decode(text)))
 
 
 def _module_arguments(stdin):
     """The arguments of Ansible's module; ``stdin`` is Ansible's wrapper, four NULs, and a manifest as JSON."""
-    text = stdin.split(b"\0\0\0\0", 1)[1].strip()
-    # Since ansible-core 2.22 the manifest is compressed.
-    manifest = json.loads(text if text.startswith(b"{") else gzip.decompress(base64.b64decode(text)))
+    manifest = _manifest(stdin.split(b"\0\0\0\0")[1])
     if "module_args" in manifest:
         # Up to ansible-core 2.18.
         return manifest["module_args"]

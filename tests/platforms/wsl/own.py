@@ -31,7 +31,7 @@ def refusals(platform, known, new):
         Refused("shrink", {**change, "disks": [{"size": "1G"}]}, (known, "1T", "1G", "at least 1T")),
         Refused("odd size", {**change, "disks": [{"size": 1.5}]}, ("disks",)),
         Refused("no image", {**made, "image": {"source": gone}}, (new, gone, "does not exist")),
-        Refused("relative image", {**made, "image": {"source": "x.tar"}}, (new, "x.tar", "full path")),
+        Refused("relative image", {**made, "image": {"source": "x.tar"}}, ("image.source", "x.tar", "absolute path")),
         Refused("no name of the list", {**made, "image": {"source": "Nope"}}, (new, "Nope", "Debian")),
         Refused("bad name", {"name": ["two words"], "image": {"source": tar}}, ("two words", "letters")),
         Refused("name of an option", {"name": ["-d"], "image": {"source": tar}}, ("'-'", "another name")),

@@ -29,6 +29,12 @@ class Platform(WindowsAdapter):
     finds = (ABSENT, STOPPED, RUNNING)
     disk_size = "1T"
     creation: ClassVar = {"image": {"source": _TARBALL}}
+    #: A medium of the catalogue from which WSL itself creates a VM. The double's Debian reports version 12.
+    own_medium: ClassVar = {
+        "type": "wsl",
+        "architecture": "amd64",
+        "image": {"format": "online", "online_name": "Debian", "version_stated": False},
+    }
     #: Options with their own tests: a value that only one distribution can have, or that the other settings exclude.
     unusable: ClassVar = frozenset({"version", "default", "install_location", "sparse", "export"})
     slots = ("disk0", "disk1")

@@ -77,7 +77,7 @@ def test_distribution_that_is_registered_first_is_left_alone(source, state, fold
     assert "Unexpected" not in result["msg"]
     reason = f"there is a distribution with this name in {OWN}; it was not removed"
     if folder == OTHER:
-        reason = f"somebody else registered a distribution with this name at the same time, in {OTHER}"
+        reason = "another task created a VM with this name at the same time"
     assert reason in result["msg"]
     assert _stands(host) == _theirs(folder)
     assert (_clone_files(host), host.find("src").running) == ([], True)
@@ -94,7 +94,7 @@ def test_distribution_that_replaces_a_new_one_is_left_alone(source):
     host.after(word, replace)
     result = run(host, **WANTED, **options)
     assert result["failed"]
-    assert "somebody else registered" in result["msg"]
+    assert "another task created a VM with this name" in result["msg"]
     assert _stands(host) == _theirs(OTHER)
 
 
@@ -113,13 +113,13 @@ def test_distribution_that_is_registered_after_the_timeout_is_completed_by_the_n
     result = run(host, **WANTED, **options, call_timeout=120)
     assert result["failed"]
     assert "did not end in time" in result["msg"]
-    assert "somebody else" not in result["msg"]
+    assert "another task" not in result["msg"]
     found = host.find("dev")
-    assert (found.base, reading.mark_of(found)["making"]) == (OWN, ["dev"])
+    assert (found.base, reading.mark_of(found)["unfinished"]) == (OWN, True)
     host.knobs.seconds["import"] = 5
     run_ok(host, **WANTED, **options)
     mark = reading.mark_of(host.find("dev"))
-    assert (mark.get("making"), mark["description"], bool(mark["inputs"])) == (None, "ours", True)
+    assert (mark.get("unfinished"), mark["description"], bool(mark["inputs"])) == (None, "ours", True)
     assert not run_ok(host, **WANTED, **options)["changed"]
 
 
@@ -138,7 +138,7 @@ def test_distribution_that_a_failed_program_has_registered_is_in_the_message(mon
     monkeypatch.setattr(program.WslProgram, "finished", fail_late)
     result = run(host, **WANTED, **options)
     assert f"there is a distribution with this name in {OWN}; it was not removed" in result["msg"]
-    assert "somebody else" not in result["msg"]
+    assert "at the same time" not in result["msg"]
     assert host.find("dev").values.get("polyvirt") is None
 
 
@@ -162,7 +162,7 @@ def test_distribution_that_is_registered_first_is_left_alone_if_the_connection_i
         found = host.find("dev")
         assert (found.files.get("/root/data"), found.base, found.uid) == (b"precious", OTHER, 0), place
         mark = reading.mark_of(found)
-        assert (mark.get("making"), mark.get("inputs")) in ((None, None), (None, {})), place
+        assert (mark.get("unfinished"), mark.get("inputs")) in ((None, None), (None, {})), place
 
 
 @pytest.mark.parametrize("folder", [OWN, OTHER])
@@ -199,7 +199,7 @@ def test_lost_answer_is_no_error(request, source):
         host.windows.faults.plan(call=place, kind="lose")
         result = run_ok(host, **WANTED, **SOURCES[source][1])
         assert (result["changed"], host.find("dev").users()) == (expected, undisturbed.find("dev").users()), place
-        assert not reading.mark_of(host.find("dev")).get("making"), place
+        assert not reading.mark_of(host.find("dev")).get("unfinished"), place
         assert not _clone_files(host), place
 
 
@@ -318,3 +318,13 @@ def test_creation_whose_controller_ends_is_completed_by_the_same_task(request, s
         assert reading.vm_state(host, host.find("dev")) == {**expected, "id": host.find("dev").guid}, place
         assert not _clone_files(host), place
         assert host.find("dev").uid == undisturbed.find("dev").uid, place
+
+
+def test_clone_whose_controller_ends_is_deleted_with_its_file(request):
+    for place in _places(request, "clone"):
+        host = _host()
+        host.windows.faults.plan(call=place, kind="kill")
+        with controller_ends(host):
+            run(host, **WANTED, clone="src")
+        run_ok(host, name=["dev"], state="absent")
+        assert (_clone_files(host), host.find("dev")) == ([], None), place

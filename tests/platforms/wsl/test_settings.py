@@ -91,6 +91,15 @@ def test_move_resize_and_sparse_need_a_stop_and_permission():
     assert (disk.size, disk.sparse, host.find("web").running) == (2 << 40, True, True)
 
 
+def test_disk_is_moved_before_a_conversion_to_version_1_removes_it():
+    host = host_with_image()
+    host.add("web")
+    run_ok(host, name=["web"], install_location="D:\\new\\web", version=1)
+    found = host.find("web")
+    assert (found.version, found.registry()["BasePath"]) == (1, "D:\\new\\web")
+    assert not run_ok(host, name=["web"], install_location="D:\\new\\web", version=1)["changed"]
+
+
 def test_default_distribution():
     host = host_with_image()
     for name in ("one", "two"):

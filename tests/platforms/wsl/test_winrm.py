@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from platforms.windows.winrm_play import winrm_play
@@ -13,9 +15,10 @@ from platforms.wsl.double.distro import FILES, packed
 from platforms.wsl.double.host import Knobs, WslHost
 
 NEW = {"name": "web", "image": "C:\\images\\base.tar", "description": "ä漢", "default_user": "anna", "systemd": True}
+CLOUD_INIT = {"user": "anna", "user_data": {"packages": ["vim"]}}
 TASKS = {
-    "create": ("distro", {**NEW, "state": "started"}),
-    "again": ("distro", {**NEW, "state": "started"}),
+    "create": ("distro", {**NEW, "cloud_init": CLOUD_INIT, "state": "started"}),
+    "again": ("distro", {**NEW, "cloud_init": CLOUD_INIT, "state": "started"}),
     "keep": ("distro", {"name": "web", "keep_running": True}),
     "clone": ("distro", {"name": "copy", "clone": "web"}),
     "info": ("distro_info", {}),
@@ -34,12 +37,17 @@ def test_life_of_a_distribution(play):
     host.files.put(NEW["image"], packed(FILES))
     # Nothing advances the host's clock while a playbook waits, so scheduled tasks start at once.
     host.start_task = lambda task: host._begin(_started(task), host.find("web"))
+    written, write = {}, host.files.write
+    host.files.write = lambda path, content: written.update({path: content}) or write(path, content)
     with WinRMServer(through(host.windows)) as server:
         done = play(server)
     assert [done[label]["changed"] for label in TASKS] == [True, False, True, True, False, True]
     settings = {vm["name"]: vm["settings"] for vm in done["info"]["vms"]}
     assert (settings["web"]["keep_running"], settings["web"]["default_user"]) == ("true", "anna")
+    user_data = base64.b64decode(written["C:\\Users\\admin\\.cloud-init\\web.user-data"])
+    assert user_data == b'#cloud-config\npackages: ["vim"]\nuser: anna\n'
     assert (host.distros, host.tasks) == ({}, {})
+    assert not [path for path in host.files.contents if ".cloud-init" in path]
 
 
 def _started(task):

@@ -206,10 +206,10 @@ SCENARIOS = {
     "snapshot": _snapshot,
     "restore": _restore,
 }
-#: (platform, scenario): real guests, and a double of a tool that has no other tests of interrupted tasks.
+#: (platform, scenario): real guests. Doubles are killed in the process of the test (test_killed.py).
 CASES = [
     (platform, scenario)
-    for platform in ("libvirt_qemu", "virtualbox", "vmm")
+    for platform in ("libvirt_qemu", "virtualbox")
     for scenario in SCENARIOS
     if platform in WITH_SNAPSHOTS or scenario not in ("snapshot", "restore")
 ]

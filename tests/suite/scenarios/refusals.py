@@ -110,11 +110,16 @@ def _of_files(platform):
     """Errors on platforms on which images, ISO images and directories are those of the host."""
     new, known = {**platform.creation, "name": [NEW]}, {"name": [KNOWN]}
     storage, others = platform.storage, platform.disk_of(OTHER)
-    return [
+    images = [
         Refused("no image", {**new, "image": {"source": "/nonexistent.qcow2"}}, (NEW, "/nonexistent.qcow2", "path")),
-        Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, ("image", "x.qcow2", "full path")),
+        Refused("relative image", {**new, "image": {"source": "x.qcow2"}}, ("image", "x.qcow2", "absolute path")),
         Refused("image is none", {**new, "image": {"source": str(storage / "text")}}, (NEW, "text", "disk image")),
         Refused("image of another", {**new, "image": {"source": others}}, (NEW, OTHER, "copy")),
+    ]
+    if hasattr(platform, "own_medium"):  # Its images are no files.
+        images = [Refused("path", {**new, "image": {"source": others}}, ("image.source", "it is a path", "Set box"))]
+    return [
+        *images,
         Refused("no iso", {**known, "iso": "/nonexistent.iso"}, (KNOWN, "iso", "/nonexistent.iso", "path")),
         Refused("iso is none", {**known, "iso": str(storage / "text")}, (KNOWN, "iso", "ISO 9660")),
         Refused("no folder", {**new, "storage_path": "/nonexistent"}, ("storage_path", "/nonexistent", "Create it")),

@@ -11,14 +11,15 @@ from datetime import date
 
 import pytest
 import yaml
-from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import catalogue
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import catalogue, catalogue_media
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue_media import InvalidCatalogue
 
 from collection_path import CHECKOUT
 
 SHIPPED = CHECKOUT / "templates" / "catalogue"
 FILES = sorted(SHIPPED.glob("*.yml"))
 ENTRIES = catalogue.merged(catalogue.entries_of(yaml.safe_load(path.read_text()), path.name) for path in FILES)
-TODAY = date(2026, 11, 22)
+TODAY = date(2026, 11, 25)
 
 EXPECTED = {
     *(f"openbsd-7.{minor}" for minor in (6, 7, 8, 9)),
@@ -26,7 +27,10 @@ EXPECTED = {
     *("debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04", "ubuntu-26.04"),
     *(f"{name}-{version}" for name in ("rocky", "almalinux", "centos-stream") for version in (9, 10)),
     *("fedora-42", "fedora-43", "fedora-44", "windows-server-2022", "windows-server-2025"),
+    *("opensuse-leap-16.0", "opensuse-tumbleweed", "arch"),
 }
+ROLLING = {"opensuse-tumbleweed", "arch"}
+IMAGES_ONLY = {"opensuse-leap-16.0", *ROLLING}
 OWN = {
     "distribution": "own",
     "title": "Own",
@@ -36,6 +40,16 @@ OWN = {
     "media": [{"type": "iso", "file": "{version}.iso", "bases": ["https://x.example/"], "checksums": "SHA256SUMS"}],
     "versions": [{"version": "1"}],
 }
+
+
+def medium_of(**changes):
+    """The medium of OWN, and one more with changes, so that its position counts."""
+    medium = {"type": "cloud", "file": "x.raw", "bases": ["https://x.example/"], "checksums": "SHA256SUMS"}
+    return {"media": [*OWN["media"], {**medium, **changes}]}
+
+
+def image_of(**image):
+    return medium_of(file="x.image", image=image)
 
 
 def names(**filters):
@@ -49,12 +63,17 @@ def test_catalogue_has_all_distributions():
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_entry_is_complete(name):
     entry = ENTRIES[name]
-    assert entry["end_of_life"] and entry["end_of_life_source"].startswith("https://endoflife.date/")
+    if name in ROLLING:
+        assert (entry["version"], "end_of_life" in entry) == ("", False)
+    else:
+        assert entry["end_of_life"] and entry["end_of_life_source"].startswith("https://endoflife.date/")
     assert entry["recommended"]["memory"] and entry["recommended"]["disk"]
-    assert "iso" in [medium["type"] for medium in entry["media"]]
+    types = [medium["type"] for medium in entry["media"]]
+    assert ("iso" in types, "installer" in entry) == (name not in IMAGES_ONLY,) * 2
     for medium in entry["media"]:
-        addresses = [medium["manual"]] if "manual" in medium else medium["bases"]
-        assert addresses
+        named = medium.get("image", {})
+        addresses = [medium["manual"]] if "manual" in medium else medium.get("bases", [])
+        assert addresses or "box" in named or "online_name" in named
         assert all(re.fullmatch(r"https://[a-z.-]+/\S+", address) for address in addresses)
         texts = json.dumps(medium)
         assert not re.search(r"[{]\w+[}]", texts), "a placeholder is left"
@@ -63,8 +82,133 @@ def test_entry_is_complete(name):
             assert re.fullmatch("[0-9A-F]{40}", medium["signature"]["key"])
 
 
+#: {name: cloud images for amd64 and arm64, boxes, distributions for WSL}
+COUNTS = {
+    "debian-12": (6, 6, 3, 0),
+    "debian-13": (6, 6, 3, 2),
+    "ubuntu-22.04": (4, 1, 2, 3),
+    "ubuntu-24.04": (4, 1, 2, 3),
+    "ubuntu-26.04": (5, 1, 2, 3),
+    "fedora-44": (3, 3, 3, 4),
+    "centos-stream-9": (2, 1, 2, 0),
+    "centos-stream-10": (2, 1, 2, 0),
+    "rocky-9": (3, 2, 2, 2),
+    "rocky-10": (3, 2, 2, 2),
+    "almalinux-9": (2, 1, 1, 2),
+    "almalinux-10": (3, 1, 1, 2),
+    "alpine-3.24": (3, 2, 0, 0),
+    "opensuse-leap-16.0": (3, 1, 0, 2),
+    "opensuse-tumbleweed": (3, 1, 1, 2),
+    "arch": (2, 0, 1, 1),
+    "openbsd-7.9": (0, 0, 0, 0),
+    "windows-server-2025": (0, 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_images_of_an_entry(name):
+    media = ENTRIES[name]["media"]
+    cloud = [medium["architecture"] for medium in media if medium["type"] == "cloud"]
+    others = [medium["type"] for medium in media]
+    assert (cloud.count("amd64"), cloud.count("arm64"), others.count("box"), others.count("wsl")) == COUNTS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "expected"),
+    [
+        ("debian-13", "debian-13-generic-amd64.qcow2", {"format": "qcow2", "firmware": ["bios", "uefi"]}),
+        ("debian-13", "debian-13-generic-arm64.qcow2", {"firmware": ["uefi"], "login_user": "debian"}),
+        ("debian-13", "debian-13-generic-arm64.tar.xz", {"format": "raw", "compression": "tar.xz"}),
+        ("debian-12", "debian-12-genericcloud-amd64.raw", {"format": "raw", "virtual_size": "3G"}),
+        ("ubuntu-24.04", "ubuntu-24.04-server-cloudimg-arm64.img", {"format": "qcow2", "login_user": "ubuntu"}),
+        ("fedora-44", "Fedora-Cloud-Base-Azure-44-1.7.x86_64.vhdfixed.xz", {"format": "vhd", "compression": "xz"}),
+        ("rocky-10", "Rocky-10-GenericCloud-Base.latest.x86_64.qcow2", {"cpu": "x86-64-v3"}),
+        ("almalinux-10", "AlmaLinux-10-GenericCloud-latest.x86_64_v2.qcow2", {"cpu": "x86-64-v2"}),
+        ("centos-stream-10", "CentOS-Stream-GenericCloud-10-latest.x86_64.qcow2", {"firmware": ["bios"]}),
+        ("alpine-3.23", "generic_alpine-3.23.5-aarch64-uefi-cloudinit-r0.qcow2", {"firmware": ["uefi"]}),
+        ("opensuse-leap-16.0", "Leap-16.0-Minimal-VM.x86_64-MS-HyperV.vhdx.xz", {"cloud_init": "none"}),
+        ("arch", "Arch-Linux-x86_64-cloudimg.qcow2", {"login_user": "arch", "cloud_init": "any"}),
+    ],
+)
+def test_image_is_described(name, file, expected):
+    (medium,) = [medium for medium in ENTRIES[name]["media"] if medium.get("file") == file]
+    assert {key: medium["image"].get(key) for key in expected} == expected
+
+
+def test_key_that_nobody_has_verified_is_marked():
+    unverified = {
+        (entry["distribution"], medium["type"])
+        for entry in ENTRIES.values()
+        for medium in entry["media"]
+        if "signature" in medium["unverified"]
+    }
+    assert unverified == {
+        *(("rocky", kind) for kind in ("cloud", "box", "wsl")),
+        *(("alpine", "cloud"), ("almalinux", "cloud"), ("opensuse-leap", "cloud"), ("opensuse-tumbleweed", "cloud")),
+    }
+
+
+def test_own_entries_with_the_former_keys_only_are_complete():
+    media = [{"type": "cloud", "file": "x.qcow2.xz", "bases": ["https://x.example/"], "checksums": "SHA256SUMS"}]
+    (entry,) = catalogue.entries_of({**OWN, "login_user": "me", "media": media}, "own.yml")
+    assert entry["media"][0]["image"] == {
+        "format": "qcow2",
+        "compression": "xz",
+        "login_user": "me",
+        "cloud_init": "any",
+    }
+    assert entry["media"][0]["architecture"] == "amd64"
+
+
+@pytest.mark.parametrize(
+    ("media", "platforms"),
+    [
+        ([{"type": "iso", "manual": "x"}], ["hyperv", "libvirt", "proxmox", "virtualbox"]),
+        ([{"type": "disk", "manual": "x"}], ["hyperv", "libvirt", "proxmox", "virtualbox", "vmd"]),
+        ([{"type": "netboot", "manual": "x"}], []),
+        (
+            [{"type": "cloud", "file": "x.qcow2", "bases": [], "checksums": "x"}],
+            ["hyperv", "libvirt", "proxmox", "virtualbox"],
+        ),
+        (
+            [{"type": "cloud", "file": "x.raw", "bases": [], "checksums": "x", "architecture": "arm64"}],
+            ["hyperv", "libvirt", "virtualbox"],
+        ),
+        ([{"type": "box", "image": {"box": "x/y", "providers": ["virtualbox"]}}], ["vagrant"]),
+        ([{"type": "box", "image": {"box": "x/y", "providers": ["vmware_desktop"]}}], []),
+        ([{"type": "wsl", "image": {"online_name": "X"}, "architecture": "arm64"}], ["wsl"]),
+    ],
+)
+def test_platforms_follow_from_the_media(media, platforms):
+    document = {"distribution": "own", "title": "Own", "media": media}
+    (entry,) = catalogue.entries_of(document, "own.yml")
+    assert (entry["name"], entry["platforms"]) == ("own", platforms)
+    assert catalogue.entries_of({**document, "platforms": ["vmd"]}, "own.yml")[0]["platforms"] == ["vmd"]
+
+
+def test_platform_that_an_entry_leaves_out_gets_no_image():
+    entry = ENTRIES["alpine-3.21"]
+    assert {medium["type"] for medium in catalogue.media_for(entry, "vmd")} == {"iso"}
+    # There is nothing for Vagrant, and the error of the choice says what to do.
+    for platform in ("libvirt", "vagrant"):
+        assert catalogue.media_for(entry, platform) == entry["media"]
+
+
+def test_medium_is_repeated_for_each_architecture_and_left_out_of_other_versions():
+    media = [
+        {"type": "box", "architectures": {"amd64": "x", "arm64": "a"}, "image": {"box": "o/{version}-{arch}"}},
+        {"type": "box", "versions": ["2"], "image": {"box": "only/2"}},
+    ]
+    versions = [{"version": "1"}, {"version": "2"}]
+    found = catalogue.entries_of({**OWN, "media": media, "versions": versions}, "own.yml")
+    assert [[(medium["architecture"], medium["image"]["box"]) for medium in one["media"]] for one in found] == [
+        [("amd64", "o/1-x"), ("arm64", "o/1-a")],
+        [("amd64", "o/2-x"), ("arm64", "o/2-a"), ("amd64", "only/2")],
+    ]
+
+
 def test_serial_console_is_an_argument_of_all_linux_kernels():
-    linux = [entry for entry in ENTRIES.values() if entry["installer"] not in ("openbsd", "windows")]
+    linux = [entry for entry in ENTRIES.values() if entry.get("installer") not in (None, "openbsd", "windows")]
     assert all(entry["serial_console"].startswith("console=ttyS0,115200") for entry in linux)
 
 
@@ -83,18 +227,13 @@ def test_end_of_life_is_reached_after_its_last_day():
 def test_filters():
     assert "alpine-3.21" in names(hidden=True, platform="libvirt")
     assert "alpine-3.21" not in names(hidden=True, platform="vmd")
-    assert names(platform="vmd") == [
-        "alpine-3.22",
-        "alpine-3.23",
-        "alpine-3.24",
-        "debian-12",
-        "debian-13",
-        "openbsd-7.9",
-        "ubuntu-22.04",
-        "ubuntu-24.04",
-        "ubuntu-26.04",
-    ]
-    assert names(media_type="netboot", platform="vmd") == ["debian-12", "debian-13", "openbsd-7.9"]
+    assert names(platform="vmd") == sorted(
+        {*names()} - {"windows-server-2022", "windows-server-2025", "opensuse-leap-16.0", "opensuse-tumbleweed"},
+        key=names().index,
+    )
+    assert names(platform="wsl", media_type="wsl") == names(media_type="wsl")
+    assert "openbsd-7.9" not in names(platform="vagrant")
+    assert names(media_type="disk", platform="vmd") == ["openbsd-7.9"]
 
 
 def test_btrfs_is_lacking_in_the_descendants_of_rhel_but_almalinux_10():
@@ -109,6 +248,22 @@ def test_own_catalogue_of_the_guide_is_valid():
     assert (entry["name"], entry["media"][0]["file"]) == ("company-linux-13", "company-13.*-amd64.iso")
 
 
+def test_own_images_of_the_guide_are_valid():
+    text = (CHECKOUT / "docs" / "installs.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(# catalogue/appliance[.]yml\n.*?)```", text, re.DOTALL)
+    (entry,) = catalogue.entries_of(yaml.safe_load(block), "appliance.yml")
+    files = [medium.get("file") for medium in entry["media"]]
+    assert (entry["name"], files[:2]) == ("appliance", ["appliance-x86_64.qcow2.xz", "appliance-aarch64.qcow2.xz"])
+    assert entry["platforms"] == ["hyperv", "libvirt", "vagrant", "virtualbox", "vmd", "wsl"]
+
+
+def test_keys_of_an_image_in_the_guide_are_those_of_the_catalogue():
+    text = (CHECKOUT / "docs" / "installs.md").read_text(encoding="utf-8")
+    table = text.partition("| key of `image` |")[2].partition("\n\n")[0]
+    keys = {key for line in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert keys == {*catalogue_media._IMAGE}
+
+
 def test_versions_are_ordered_as_numbers():
     assert names(hidden=True)[:2] == ["almalinux-9", "almalinux-10"]
 
@@ -116,7 +271,8 @@ def test_versions_are_ordered_as_numbers():
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"versions": None}, "must be a mapping with a list 'versions'"),
+        ({"versions": None}, "must be a mapping, with a list 'versions' unless it is a rolling release"),
+        ({"versions": [{"title": "x"}]}, "versions[0]: missing required arguments: version"),
         ({"versions": [{"version": 1.2}]}, "versions[0]: argument 'version' is of type"),
         ({"installer": "presed"}, "value of installer must be one of: alpine, autoinstall,"),
         ({"platforms": ["vmm"]}, "value of platforms must be one or more of: hyperv, "),
@@ -124,7 +280,10 @@ def test_versions_are_ordered_as_numbers():
         ({"minimum": {"memory": 1024}}, "versions[0].minimum: argument 'memory' is of type"),
         ({"title": None}, "versions[0]: missing required arguments: title"),
         ({"media": [{"type": "iso"}]}, "media[0]: one of the following is required: manual, file"),
-        ({"media": [{"type": "dvd"}]}, "media[0]: value of type must be one of: cloud, disk, iso, netboot, got: dvd"),
+        (
+            {"media": [{"type": "dvd"}]},
+            "media[0]: value of type must be one of: box, cloud, disk, iso, netboot, wsl, got: dvd",
+        ),
         ({"versions": [{"version": 1.20}]}, "and we were unable to convert to text: put 1.2 in quotes"),
         ({"end_of_life": "soon"}, "and we were unable to convert to day: write soon as 2030-06-30, without quotes"),
         ({"minimum": "1G"}, "argument 'minimum' is of type"),
@@ -136,10 +295,30 @@ def test_versions_are_ordered_as_numbers():
         ({"title": "{codenam}"}, "{codenam} stands for no other key"),
         ({"title": "{codename}", "codename": "{title}"}, "stands for no other key"),
         ({"distribution": "Own OS"}, "must be lower-case"),
+        ({"minimum": None}, "versions[0]: missing parameter(s) required by 'installer': minimum"),
+        ({"unverified": ["end_of_lif"]}, "versions[0].unverified: end_of_lif: no such key in this entry."),
+        (image_of(format="qed"), "media[1].image: value of format must be one of: box, online, qcow2, raw, vhd, vhdx,"),
+        (image_of(), "media[1].image: missing required arguments: format"),
+        (image_of(format="raw", firmware=["efi"]), "media[1].image: value of firmware must be one or more of: bios, "),
+        (image_of(format="raw", size=3), "media[1].image: unknown keys: size. Supported parameters include: box, "),
+        (
+            image_of(format="raw", compression="tar.xz"),
+            "media[1].image: compression is tar.xz but all of the following",
+        ),
+        (image_of(format="online"), "media[1].image: format is online but all of the following are missing: online_na"),
+        (medium_of(unverified=["key"]), "media[1].unverified: key: no such key in this medium."),
+        (medium_of(architecture="x86_64"), "media[1]: value of architecture must be one of: amd64, arm64, got: x86_64"),
+        (medium_of(architectures=["amd64"]), "media[1]: architectures: must be a mapping, such as {amd64: x86_64}."),
+        (medium_of(architectures={"x86_64": "x"}), "media[1]: value of architecture must be one of: amd64, arm64, got"),
+        (medium_of(architecture="amd64", architectures={"amd64": "x"}), "media[1]: architectures: must be a mapping"),
+        (medium_of(versions="1"), "media[1]: versions: must be a list of versions in quotes, but is 1."),
+        (medium_of(versions=[1]), "media[1]: versions: must be a list of versions in quotes, but is [1]."),
+        (medium_of(file="{arch}.raw"), "media[1].file: {arch} stands for no other key."),
+        ({"media": [{"type": "wsl", "image": {"box": 5}}]}, "media[0].image: argument 'box' is of type"),
     ],
 )
 def test_invalid_entry_is_named(change, error):
-    with pytest.raises(catalogue.InvalidCatalogue) as raised:
+    with pytest.raises(InvalidCatalogue) as raised:
         catalogue.entries_of({**OWN, **change}, "own.yml")
     assert error in str(raised.value)
     assert str(raised.value).startswith("own.yml")

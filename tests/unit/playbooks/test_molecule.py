@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from importlib import resources
+from pathlib import Path
 
 import pytest
+import yaml
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.catalogue_files import CatalogueFiles
+from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.image_of_host import image_of_host
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
 #: Plays take seconds each.
-pytestmark = pytest.mark.rotated(2)
+pytestmark = pytest.mark.rotated(3)
 
 SIMULATION = "vm_module_options=\"{'uri': 'test:///default'}\""
 #: The documentation promises scenarios with fewer lines.
@@ -95,6 +101,37 @@ def test_only_one_host_can_run_the_vms(play, tmp_path):
     assert not (tmp_path / "key").exists()
 
 
+def test_name_of_a_host_says_image_and_platform(play, tmp_path):
+    code, output = play("create", hosts="debian-13-web.vmd\n", folder=tmp_path)
+    assert code != 0
+    assert "Snapshots are not supported on vmd." in output
+
+
+def test_variables_win_over_the_name_of_a_host(play, tmp_path):
+    """Each VM is rejected, and its error says what it was to be created from."""
+    source = "/nonexistent.qcow2"
+    given = {
+        "debian-13-name.vmd": ({"vm_platform": "libvirt"}, "127.0.0.1:9/cloud.debian.org"),
+        "debian-13-image": ({"vm_image": source}, source),
+        "debian-13-clone": ({"vm_clone": "template"}, "template"),
+        "debian-13-nothing": ({"vm_image": ""}, "To create it, set image, clone, iso or disks."),
+        "debian-13-option-clone": ({"vm_module_options": {"clone": {"source": "template"}}}, "template"),
+        "debian-13-option-image": ({"vm_module_options": {"image": source}}, source),
+        "debian-13-option-disks": ({"vm_module_options": {"disks": [{"source": source}]}}, source),
+    }
+    hosts = {}
+    for host, (variables, _text) in given.items():
+        options = {"uri": "test:///default", **variables.get("vm_module_options", {})}
+        hosts[host] = {**variables, "vm_module_options": options}
+    everywhere = {"molecule_snapshot": False, "polyvirt_mirrors": {"https://": "http://127.0.0.1:9/"}}
+    inventory = {"all": {"hosts": hosts, "vars": everywhere}}
+    code, output = play("create", hosts=json.dumps(inventory), folder=tmp_path)
+    assert code != 0
+    found = dict(re.findall(r"molecule-[0-9a-f]{8}-(debian-13-[a-z-]+(?:[.]vmd)?): ([^\n]+)", output))
+    assert set(found) == set(given), output
+    assert [host for host, (_given, text) in given.items() if text not in found[host]] == [], output
+
+
 def test_scenarios_have_their_own_vms(play, tmp_path):
     names = set()
     for scenario in ("one", "two"):
@@ -148,3 +185,15 @@ def test_example_in_the_guide_has_eight_lines(checkout):
     assert len(lines) == 8
     assert "eight lines" in section
     assert len(lines) < LINE_LIMIT
+
+
+def test_inventory_of_the_guide_names_images_and_platforms(checkout):
+    guide = (checkout / "docs" / "molecule.md").read_text(encoding="utf-8")
+    section = re.search(r"## Several operating systems and platforms\n(.*?)\n## ", guide, re.DOTALL)[1]
+    lines = _lines(re.search(r"```ini\n(.*?)```", section, re.DOTALL)[1])
+    files = CatalogueFiles(lambda path: yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    found = [image_of_host(line.split()[0], lambda name: files.find(name) is not None, PLATFORMS) for line in lines]
+    assert len(lines) <= LINE_LIMIT
+    assert len({one["image"] for one in found} - {""}) == 4
+    assert {one["platform"] for one in found} == {"", "virtualbox"}
+    assert all(one["image"] for one in found)

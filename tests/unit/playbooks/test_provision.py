@@ -10,6 +10,8 @@ import shutil
 
 import pytest
 
+pytestmark = pytest.mark.rotated(3)
+
 # Some guests are hosts of the inventory before their VM exists, with variables of their own.
 INVENTORY = """[hypervisors]
 one

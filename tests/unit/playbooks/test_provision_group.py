@@ -10,6 +10,8 @@ import shutil
 
 import pytest
 
+pytestmark = pytest.mark.rotated(3)
+
 
 @pytest.fixture(name="play")
 def _play(ansible_playbook, tmp_path):
@@ -90,4 +92,4 @@ def test_rejected_vm_is_reported_with_its_reason(play):
     assert code != 0
     assert '"one failed - -"' in output
     _plays, _title, reasons = output.rpartition("PLAY [Report the VMs that failed]")
-    assert reasons.count("two: image.source: /nowhere/image.qcow2 does not exist on the hypervisor") >= 2
+    assert reasons.count("two: image.source: /nowhere/image.qcow2 does not exist on the host") >= 2

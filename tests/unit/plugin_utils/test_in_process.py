@@ -126,3 +126,47 @@ def test_another_name_of_the_own_python_needs_no_second_process(environments):
 def test_python_of_another_environment_is_not_the_own_one(environments):
     action = Action(variables={"ansible_python_interpreter": str(environments / "two/bin/python3")})
     assert (action.done(), action.shipped) == ({"shipped": True}, [False])
+
+
+# Images ---------------------------------------------------------------------------------------------------------------
+
+_KNOWN = {"known": True}
+
+
+def _seen(option_names, monkeypatch, args, variables=None):
+    """The parameters of an answer whose module has these options beside ``name``."""
+
+    class Images(Action):
+        module = Declaration(
+            {"name": Texts(), **{name: Option("dict" if name == "catalogue" else "str") for name in option_names}},
+            lambda params, _check: {"seen": params},
+        )
+
+        def _knowledge_of(self, name):
+            return {**_KNOWN, "of": name}
+
+    monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", "/from/environment")
+    return Images(args=args, variables=variables).done()["seen"]
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("debian-13", ["debian-13"]),
+        ("debian-13, alpine-3.23", ["debian-13", "alpine-3.23"]),
+        (["debian-13", "https://example.org/x.qcow2", "/srv/x.qcow2", "C:\\x.vhdx"], ["debian-13"]),
+        ([], []),
+    ],
+)
+def test_names_of_images_get_what_the_catalogue_knows(monkeypatch, name, known):
+    seen = _seen(["catalogue", "image_directory"], monkeypatch, {"name": name})
+    assert seen["catalogue"] == {one: {**_KNOWN, "of": one} for one in known}
+
+
+def test_module_without_names_of_images_gets_the_directory_only(monkeypatch):
+    variables = {"polyvirt_image_directory": "/from/variable"}
+    args = {"name": "debian-13"}
+    assert _seen(["image_directory"], monkeypatch, args)["image_directory"] == "/from/environment"
+    assert _seen(["image_directory"], monkeypatch, args, variables)["image_directory"] == "/from/variable"
+    args["image_directory"] = "/from/task"
+    assert _seen(["image_directory"], monkeypatch, args, variables)["image_directory"] == "/from/task"

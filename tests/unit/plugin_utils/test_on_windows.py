@@ -12,7 +12,7 @@ import pytest
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option, Platform, Texts
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import Declaration
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import connection
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows import Lost, connection
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.windows_request import Chain, call, properties
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.on_windows import OnWindows
 
@@ -152,3 +152,52 @@ def test_secret_is_masked_in_an_error_about_parameters():
     result = Action({"name": "a", "state": "topsecret", "password": "topsecret"}).run(task_vars={})
     assert result["msg"].startswith("value of state must be one of: started, stopped")
     assert "topsecret" not in str(result)
+
+
+def test_file_is_sent_by_the_connection():
+    sent, action = [], Action({})
+    action._connection.put_file = lambda *words: sent.append(words)
+    action._put("/tmp/piece", "C:\\piece")
+    assert sent == [("/tmp/piece", "C:\\piece")]
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (AnsibleConnectionFailure("lost"), True),
+        (_library_error("urllib3.exceptions"), True),
+        (ConnectionResetError("lost"), True),
+        (AnsibleError("Remote sha1 hash does not match"), False),
+        (AnsibleAuthenticationFailure("wrong password"), False),
+    ],
+)
+def test_file_that_cannot_be_sent(error, again):
+    def put_file(_local, _remote):
+        raise error
+
+    action = Action({})
+    action._connection.put_file = put_file
+    with pytest.raises(Lost) as found:
+        action._put("/tmp/piece", "C:\\piece")
+    assert found.value.again is again
+
+
+def test_bug_of_a_connection_is_not_hidden_when_a_file_is_sent():
+    def put_file(_local, _remote):
+        raise KeyError("bug")
+
+    action = Action({})
+    action._connection.put_file = put_file
+    with pytest.raises(KeyError):
+        action._put("/tmp/piece", "C:\\piece")
+
+
+def test_environment_variable_is_not_the_directory_on_the_host(monkeypatch):
+    """It is that of the controller."""
+    monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", "/srv/images")
+    action = Action({})
+    action._templar = SimpleNamespace(template=lambda value: value)
+    action._task_vars = {}
+    assert action._image_directory() is None
+    action._task_vars = {"polyvirt_image_directory": "D:\\images"}
+    assert action._image_directory() == "D:\\images"

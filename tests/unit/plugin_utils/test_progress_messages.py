@@ -20,6 +20,19 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progres
             "pve: virsh_vm (web1) is still running; it waits for SSH for at most 900 s",
         ),
         ({"machines": [{"name": "web1"}], "wait_for": "state"}, "pve: virsh_vm is still running"),
+        (
+            {"name": ["web1"], "wait_for": "cloud_init"},
+            "pve: virsh_vm (web1) is still running; it waits for cloud-init, which the guest agent reports",
+        ),
+        (
+            {"name": ["web1"], "wait_for": {"http": ":80/"}, "timeout": 9},
+            "pve: virsh_vm (web1) is still running; it waits for http :80/ for at most 9 s",
+        ),
+        (
+            {"name": ["web1"], "wait_for": {"condition": "winrm", "port": None}},
+            "pve: virsh_vm (web1) is still running; it waits for WinRM",
+        ),
+        ({"name": ["web1"], "wait_for": ["ssh"]}, "pve: virsh_vm (web1) is still running"),
     ],
 )
 def test_task_is_described(arguments, expected):
@@ -51,3 +64,12 @@ def test_nothing_is_shown_by_a_short_task(monkeypatch):
     for thread in threading.enumerate()[before:]:
         thread.join(60)
     assert shown == []
+
+
+def test_how_far_a_task_is_is_shown_not_too_often(monkeypatch):
+    shown, now = [], iter([100, 100, 105, 110.5, 110.5])
+    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
+    progress = progress_messages.Progress("win", lambda: next(now))
+    for text in ("0 of 3", "1 of 3", "2 of 3"):
+        progress.show(text)
+    assert shown == ["win: 0 of 3", "win: 2 of 3"]

@@ -14,6 +14,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.rotated(3)
+
 QEMU_IMG = shutil.which("qemu-img")
 RESULT = {"ansible.builtin.debug": {"msg": "result {{ guest_image_result | to_json }}"}}
 
@@ -85,7 +87,7 @@ def test_life_of_a_downloaded_image(images):
 @pytest.mark.parametrize("fault", ["checksum", "backing file"])
 def test_unsuitable_image_leaves_nothing(images, fault):
     if fault == "checksum":
-        more, message = {"guest_image_checksum": f"sha256:{'0' * 64}"}, "checksum"
+        more, message = {"guest_image_checksum": f"sha256:{'0' * 64}"}, f"but it must be {'0' * 64}."
     else:
         images.make("8M", "-F", "raw", "-b", "/etc/hostname", "-u")
         more, message = {}, "has a backing file (/etc/hostname)"

@@ -9,6 +9,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.rotated(3)
+
 SECRET = "secret-4711"
 INVENTORY = "guest ansible_connection=local ansible_python_interpreter=/nowhere/python3 ansible_become=false\n"
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 import shutil
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.rotated(3)
+
 #: {case: (variables of the role and the result of the check for /dev/kvm, expected timeout in seconds)}
 CASES = {
     "kvm": ({"__vm_kvm": {"stat": {"exists": True}}}, 300),

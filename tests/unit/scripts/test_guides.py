@@ -13,7 +13,7 @@ from guides import PREFIX, UnsupportedMarkdown, guide_lines
 def _converted(tmp_path, text):
     (tmp_path / "docs").mkdir()
     (tmp_path / "plugins/modules").mkdir(parents=True)
-    for module in ("vm", "virsh_vm"):
+    for module in ("vm", "virsh_vm", "image"):
         (tmp_path / f"plugins/modules/{module}.py").touch()
     for guide in ("libvirt", "architecture"):
         (tmp_path / f"docs/{guide}.md").touch()
@@ -28,6 +28,10 @@ def _converted(tmp_path, text):
         ("`a`s and x`b`", "``a``\\ s and x\\ ``b``"),
         ("pvc_* is 1*2 a|b ends_ here_", "pvc\\_\\* is 1\\*2 a\\|b ends\\_ here\\_"),
         ("`virsh_vm` or `vm`", ":ansplugin:`virsh_vm <polyvirt.core.virsh_vm#module>` or ``vm``"),
+        (
+            "`image` by `polyvirt.core.image`",
+            "``image`` by :ansplugin:`polyvirt.core.image <polyvirt.core.image#module>`",
+        ),
         ("`polyvirt.core.vm`", ":ansplugin:`polyvirt.core.vm <polyvirt.core.vm#module>`"),
         ("[a `b`](https://c.d/e_)", "`a b <https://c.d/e_>`__"),
         ("[a](libvirt.md#the-first)", f":ref:`a <{PREFIX}.libvirt.the-first>`"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import (
-    vboxmanage,
     vboxmanage_long,
     vboxmanage_machine,
     vboxmanage_output,
@@ -70,44 +69,6 @@ def test_drives_and_what_is_on_at_a_slot(box):
     image = box.machines / "seed.iso"
     image.write_bytes(b"\0" * 64 * 1024)
     check_drives(box, image)
-
-
-def test_a_guest_obeys_in_its_time(box):
-    uuid = box.make("web", "obeys")
-    box.run("startvm", uuid, "--type", "headless")
-    box.run("controlvm", uuid, "acpipowerbutton")
-    assert box.state(uuid) == "running"
-    box.wait_for(uuid, "poweroff", 5)
-
-
-def test_a_guest_ignores_the_button(box):
-    uuid = box.make("web", "ignores")
-    box.run("startvm", uuid, "--type", "headless")
-    box.run("controlvm", uuid, "acpipowerbutton")
-    with pytest.raises(AssertionError, match="the machine is poweroff"):
-        box.wait_for(uuid, "poweroff", 2)
-
-
-def test_it_is_busy_when_told_so(box, tool):
-    uuid = box.make("web")
-    box.is_busy("The machine '{}' is already locked for a session (or being unlocked)")
-    with pytest.raises(vboxmanage.errors.CommandFailed) as caught:
-        tool.read("showvminfo", uuid, "--machinereadable")
-    assert vboxmanage.is_held(caught.value.stderr)
-    assert tool.read("showvminfo", uuid, "--machinereadable").startswith('name="web"')
-
-
-def test_a_machine_without_its_file_is_inaccessible(box, tool):
-    uuid = box.make("lost")
-    (box.machines / "lost" / "lost.vbox").unlink()
-    assert vboxmanage_output.vms(tool.read("list", "vms")) == [(uuid, vboxmanage_output.INACCESSIBLE)]
-    assert vboxmanage_long.vms(tool.read("list", "--long", "vms"))[0].name is None
-    with pytest.raises(vboxmanage.errors.CommandFailed) as caught:
-        tool.read("showvminfo", uuid, "--machinereadable")
-    assert vboxmanage.is_inaccessible(caught.value.stderr)
-    with pytest.raises(vboxmanage.errors.CommandFailed, match="not ready"):
-        tool.run("unregistervm", uuid, "--delete")
-    assert tool.read("list", "vms") == ""
 
 
 def older(tmp_path, version):

@@ -97,7 +97,7 @@ def ask(state="present", name="web", own=(), **options):
     unknown = {option: Option() for option in set(options) - set(VM) - set(_OWN)}
     known = {**unknown, **_OWN, **VM, **{option: replace(VM[option], role=SETTING) for option in own}}
     values = {**_defaults(VM), "name": [name], "state": state, **options}
-    for option in (one for one, its in VM.items() if its.options and values[one] is not None):
+    for option in (one for one, its in VM.items() if its.options and isinstance(values[one], (dict, list))):
         defaults, value = _defaults(VM[option].options), values[option]
         values[option] = {**defaults, **value} if isinstance(value, dict) else [{**defaults, **one} for one in value]
     return requests(values, known)[0]

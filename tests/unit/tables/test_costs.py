@@ -80,7 +80,7 @@ NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
 
 LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
     lllnn description tags fleet autostart
-    lllll snapshot.drop
+    lllll snapshot.drop networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
     nnnnn networks.type networks.mac networks.model watchdog.model watchdog.action
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.read_only
@@ -153,7 +153,8 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
     lllxl snapshot.take snapshot.drop
-    nnnpn cloud_init.password cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
+    nnnpn cloud_init.password cloud_init.user_data cloud_init.meta_data cloud_init.network_config
+    nnnpn cpus memory firmware tpm nested_virtualization os_type display.type display.video_memory
     xxxxx disks.format disks.source
 """, (
     *(("nnnpn", f"networks.{part}", *values, "0", {"hotplug": ("disk",)}) for part, values in {

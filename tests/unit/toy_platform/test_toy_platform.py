@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import VERBS
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.driver import HyperVDriver
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv.traits import hyperv_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.driver import ProxmoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.driver import VirshDriver
@@ -99,7 +100,7 @@ def test_files_are_those_of_the_guide_and_few():
         (VBoxDriver, VERBS),
         (VirshDriver, VERBS),
         (ProxmoxDriver, VERBS),
-        (HyperVDriver, VERBS),
+        (HyperVDriver, hyperv_traits(None).verbs),
         (WslDriver, wsl_traits(None).verbs),
         (toy.ToyDriver, TRAITS.verbs),
     ],

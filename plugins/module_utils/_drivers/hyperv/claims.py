@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.claims import BASE, COPY, FILE, NEW, OWN, READ, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from ..._core.claims import BASE, COPY, FILE, OWN, READ, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .mark import is_temporary, mark_of
@@ -57,17 +57,16 @@ class HyperVClaims(HoldsClaims):
     def _claim(self, path, mode, option):
         return Claim(FILE, self.identity(path), mode, option, path)
 
-    def step_files(self, plan, step):
-        name, folder = plan.after.name, folder_of(self._driver)
-        if step.verb in ("create", "clone"):
-            disks = step.arguments["config"].get("disks") or {}
-            if step.arguments["creation"].get("cloud_init") is not None:
-                yield NEW, "cloud_init", path_in(folder, seed_name(name))
-        else:
-            disks = {change.key: change.new for change in step.changes if change.kind == "disks.add"}
-        for slot, disk in disks.items():
-            if disk and not disk.get("source"):
-                yield NEW, f"disks.{slot}", path_in(folder, file_name(name, slot, disk.get("format") or "vhdx"))
+    @property
+    def folder(self):
+        """The directory of new disks; empty while the host has not been read."""
+        return folder_of(self._driver) if self._driver.host else ""
+
+    def new_disk(self, plan, step, slot, disk):
+        return path_in(self.folder, file_name(plan.after.name, slot, disk.get("format") or "vhdx"))
+
+    def new_seed(self, plan, step):
+        return path_in(self.folder, seed_name(plan.after.name))
 
     def _concerns_others(self, claim):
         """No other VM has a new file, and an image can be copied while no VM that is on has it."""

@@ -14,7 +14,7 @@ def clone(driver, vm, step):
     source, requested = step.arguments["source"], step.arguments["creation"]["clone"]
     files = source_files(driver, source, requested.get("snapshot"))
     content = {slot: (path, requested["linked"]) for slot, path in files.items()}
-    yield from create_vm(driver, vm, step, content, {"clone": source.id})
+    yield from create_vm(driver, vm, step, content)
 
 
 def source_files(driver, source, snapshot=None):

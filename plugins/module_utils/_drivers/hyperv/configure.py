@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.mark import IN_MARK, with_settings
+from ..._core.mark import IN_MARK, finished_mark, making_mark, making_of, mark_for, with_settings
 from ..._ports.windows_request import pick
 from ..._tools.hyperv import the_vm
 from ..._tools.windows_files import file_command, key_of
@@ -54,9 +54,8 @@ def _final_notes(raw, changes, files):
     values = {change.kind: change.new for change in changes}
     is_ours = mark is not None and mark.get("id") == raw["Id"]
     if is_ours or files or set(values) & set(IN_MARK):
-        mark = with_settings(own_mark(raw), values)
+        mark = finished_mark(with_settings(own_mark(raw), values))
         mark["disks"] = list(dict.fromkeys([*mark["disks"], *files.values()]))
-        mark.pop("making", None)
     return values.get("description", description), mark
 
 
@@ -67,7 +66,7 @@ def _notes_calls(raw, changes, paths):
     """
     description, mark = _final_notes(raw, changes, {})
     if paths:
-        mark = {**own_mark(raw), **(mark or {}), "making": paths}
+        mark = making_mark(mark_for(raw["Id"], mark), paths)
     notes = notes_of(description, mark) if mark else description
     return [] if notes == (raw.get("Notes") or "") else [notes_call(description, mark)]
 
@@ -137,7 +136,7 @@ def _removal_calls(observed, raw, changes):
 def _disk_calls(raw, changes, files, driver):
     calls, drives = [], {drive_slot(drive): drive for drive in raw.get("HardDrives") or ()}
     removed = {change.key for change in changes if change.kind == "disks.remove"}
-    leftovers = {key_of(path) for path in own_mark(raw).get("making", ())}
+    leftovers = {key_of(path) for path in making_of(own_mark(raw))}
     for change in changes:
         if change.kind == "disks.size":
             known = driver.found.disks.get(key_of(drives[change.key]["Path"])) or {}

@@ -10,10 +10,11 @@ request then completes the VM.
 
 from __future__ import annotations
 
-from ..._core.errors import PolyvirtError, Refused, Timeout
-from ..._core.mark import empty_mark, with_settings
+from ..._core.errors import CreatedMeanwhile, Timeout
+from ..._core.mark import empty_mark, finished_mark, inputs_of, unfinished_mark, with_settings
+from ..._kit.creation import undone_in_rounds
 from ..._kit.in_rounds import Last
-from ..._ports.windows import CallFailed
+from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Ref, call, in_background, pick, properties, repeated, write
 from ..._tools.hyperv import VM, hyperv, the_vm
 from ..._tools.windows_files import key_of
@@ -46,20 +47,20 @@ def create(driver, vm, step):
     image = step.arguments["creation"].get("image")
     first = min(step.arguments["config"].get("disks") or {}, default=None)
     content = {first: (image["source"], image["linked"])} if image else {}
-    yield from create_vm(driver, vm, step, content, {"image": image["source"]} if image else {})
+    yield from create_vm(driver, vm, step, content)
 
 
-def create_vm(driver, vm, step, content, inputs):
+def create_vm(driver, vm, step, content):
     """Create a VM. ``content`` is {slot: (source file, whether linked)} of disks that are not empty."""
-    if vm.name in driver.created:
+    if driver.creations.is_complete(vm.name, bool):
         return
     for raw in driver.found.vms.values():
         if raw["Name"] == temporary_name(vm.name):
             yield from _remove_leftover(vm.name, raw)
     seed = build_seed(driver, vm.name, step.arguments)
-    creation = _Creation(driver, vm.name, step.arguments["config"], content, inputs, seed)
+    creation = _Creation(driver, vm.name, step.arguments, content, seed)
     yield from creation.run()
-    driver.created[vm.name] = creation.vm_id
+    driver.creations.record(vm.name, creation.vm_id)
 
 
 def _remove_leftover(name, raw):
@@ -69,27 +70,21 @@ def _remove_leftover(name, raw):
     except CallFailed as error:
         if error.id != "NotOne":
             raise
-        raise _created_by_another(name) from error
-
-
-def _created_by_another(name):
-    return Refused(
-        f"{name}: another task created a VM with this name at the same time.",
-        "Run the task again to apply its options to that VM.",
-    )
+        raise CreatedMeanwhile(name) from error
 
 
 class _Creation:
     """One new VM: its files, and the calls that create it."""
 
-    def __init__(self, driver, name, config, content, inputs, seed):
-        self.driver, self.name, self.config, self.content, self.seed = driver, name, config, content, seed
-        self.disks = dict(sorted((config.get("disks") or {}).items()))
+    def __init__(self, driver, name, arguments, content, seed):
+        self.driver, self.name, self.content, self.seed = driver, name, content, seed
+        self.config = arguments["config"]
+        self.disks = dict(sorted((self.config.get("disks") or {}).items()))
         folder, self.paths, self.vm_id = folder_of(driver), {}, None
         for slot, disk in self.disks.items():
             if not disk.get("source"):
                 self.paths[slot] = path_in(folder, file_name(name, slot, self._format(slot)))
-        self.mark = {**empty_mark(None), "new": True, "name": name, "inputs": inputs, "files": list(seed)}
+        self.mark = {**empty_mark(None), "name": name, "inputs": inputs_of(arguments), "files": list(seed)}
         #: Paths of the files that were created.
         self._created_files = []
 
@@ -99,29 +94,27 @@ class _Creation:
         return ("vhd" if source.lower().endswith(".vhd") else "vhdx") if linked else own
 
     def run(self):
+        yield from undone_in_rounds(self._create(), self._undo, ConnectionLost)
+
+    def _create(self):
         copies = {slot: source for slot, (source, linked) in self.content.items() if not linked}
         calls, rest = [*self._begin(), *self._disks(), *self._copies(copies)], self._complete()
-        try:
-            if not copies and not self.config.get("integration_services"):
-                yield from self._send(Last([*calls, *rest]))
-                return
-            yield from self._send(calls)
-            yield from self._wait_for_copies(copies)
-            services = service_calls(self.vm_id, self.config.get("integration_services") or {})
-            yield from self._send(Last([the_vm(self.vm_id), *services, *rest]))
-        except CallFailed as error:
-            yield from self._undo()
-            raise self._explained(error) from error
-        except Timeout:
-            yield from self._undo()
-            raise
+        if not copies and not self.config.get("integration_services"):
+            yield from self._send(Last([*calls, *rest]))
+            return
+        yield from self._send(calls)
+        yield from self._wait_for_copies(copies)
+        services = service_calls(self.vm_id, self.config.get("integration_services") or {})
+        yield from self._send(Last([the_vm(self.vm_id), *services, *rest]))
 
     def _send(self, calls):
         try:
             result = yield calls
         except CallFailed as error:
-            self._record_created(calls, error.result.answers)
-            self._failed_call = calls[len(error.result.answers) - 1]
+            answers = error.result.answers
+            self._record_created(calls, answers)
+            if error.id == "NotOne" and calls[len(answers) - 1].get("keep") == "only":
+                raise CreatedMeanwhile(self.name) from error
             raise
         self._record_created(calls, result.answers)
 
@@ -137,18 +130,10 @@ class _Creation:
             if answer.error is None and call_sent["op"] == "write":
                 self._created_files.append(_text_of(call_sent["path"]))
 
-    def _undo(self):
-        if self.vm_id is None:
-            return
-        notes = notes_of("", {**self.mark, "making": self._created_files})
-        try:
+    def _undo(self, _error):
+        if self.vm_id is not None:
+            notes = notes_of("", unfinished_mark(self.mark, self._created_files))
             yield from remove_unfinished({"Id": self.vm_id, "Name": temporary_name(self.name), "Notes": notes})
-        except PolyvirtError:
-            return  # The next task recognizes and removes the rest.
-
-    def _explained(self, error):
-        is_found = error.id == "NotOne" and self._failed_call.get("keep") == "only"
-        return _created_by_another(self.name) if is_found else error
 
     # Calls ------------------------------------------------------------------------------------------------------------
 
@@ -160,7 +145,7 @@ class _Creation:
             "MemoryStartupBytes": config["memory"],
             "NoVHD": True,
         }
-        mark = {**self.mark, "making": [*self.paths.values(), *self.seed]}
+        mark = unfinished_mark(self.mark, [*self.paths.values(), *self.seed])
         return [
             hyperv("New-VM", new, keep="vm", show=properties("Id")),
             notes_call(config.get("description") or "", mark),
@@ -230,8 +215,7 @@ class _Creation:
             calls += spoofing_calls([index for index, _entry in networks])
         calls += self._boot_calls(generation)
         mark = with_settings({**self.mark, "disks": list(self.paths.values())}, config)
-        mark = {key: one for key, one in mark.items() if key not in ("name", "new")}
-        notes = notes_on_host(config.get("description") or "", mark, Ref("id"))
+        notes = notes_on_host(config.get("description") or "", finished_mark(mark, "name"), Ref("id"))
         rename = hyperv("Set-VM", {"VM": VM, "NewVMName": self.name, "Notes": notes})
         return [*calls, pick("vm", "id", path=["Id"]), rename]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import NotFound, Timeout
+from ..._core.mark import making_of
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import Ref, pick, repeated
 from ..._tools.hyperv import VM, WORK, hyperv, properties_of_power, the_vm
@@ -40,7 +41,7 @@ def remove_unfinished(raw):
     """
     unfinished = [the_vm(raw["Id"]), pick("vm", "unfinished", conditions={"Name": raw["Name"]})]
     try:
-        yield from _remove(unfinished, own_mark(raw).get("making", ()), only_while=unfinished)
+        yield from _remove(unfinished, making_of(own_mark(raw)), only_while=unfinished)
     except CallFailed as error:
         if error.id == "NotOne" or not (yield from _is_gone(raw["Id"])):
             raise error

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 
 from ..._core.errors import NotFound, PolyvirtError
 from ..._core.model import Target
+from ..._kit.creation import Creations
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
@@ -34,8 +35,7 @@ class HyperVDriver(HyperVObserver):
     def __init__(self, options, native_keys=()):
         super().__init__(options, native_keys)
         self.call_timeout, self.space = call_timeout(options.get("call_timeout")), ReservedSpace()
-        #: {name: id} of the VMs that this task has created, because a step may be sent twice.
-        self.created = {}
+        self.creations = Creations()
         #: Ids of VMs that were changed since they were observed.
         self._changed = set()
         #: The VMs as read at the end of the last request that changed them.
@@ -48,10 +48,23 @@ class HyperVDriver(HyperVObserver):
 
         return HyperVClaims(self)
 
+    @cached_property
+    def images(self):
+        """The HostImages."""
+        from .images import images_of
+
+        return images_of(self)
+
+    def resolve_image(self, request):
+        """Return the request with the file on the host as its image."""
+        from .images import resolved
+
+        return resolved(self, request)
+
     @property
     def host_files(self):
         """The files and disks that plans need, created on first use."""
-        from .checks import HostFiles
+        from .needed import HostFiles
 
         self._host_files = self._host_files or HostFiles(self)
         return self._host_files
@@ -122,9 +135,9 @@ class HyperVDriver(HyperVObserver):
     @cached_property
     def verbs(self):
         """The functions for the steps of plans."""
-        from . import clone, configure, create, delete, power, snapshots
+        from . import clone, configure, create, delete, images, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete)
+        return functions_of(power, snapshots, create, clone, configure, delete, images)
 
     def _send_and_read(self, chains):
         """Send chains. If they change VMs, read the VMs in the same request, because the engine observes them next."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..._core.mark import UNFINISHED, marked_settings
+from ..._core.mark import UNFINISHED, making_of, mark_for, marked_settings
 from ..._core.model import ON, PAUSED, RUNNING, STOPPED, Address, Counters, File, Snapshot, Vm
 from ..._tools.hyperv import DEFAULT_SWITCH, state_of
 from ..._tools.windows_files import key_of
@@ -221,14 +221,12 @@ def _timestamp(text):
 
 def files_of(found, raw):
     """Return the files of one VM."""
-    mark = mark_of(raw) or {}
-    mark = mark if mark.get("id") == raw["Id"] else {}
-    ours = {key_of(path) for path in (*mark.get("disks", ()), *mark.get("making", ()))}
-    paths = {key_of(path): path for path in attached_files(found, raw)}
+    mark = mark_for(raw["Id"], mark_of(raw))
     # Detached disks, and files that an interrupted task has created.
-    paths.update({key_of(path): path for path in (*mark.get("disks", ()), *mark.get("making", ()))})
-    files = [File(path, "disk", key in ours) for key, path in paths.items() if path]
-    seeds = mark.get("files", ())
+    own = {key_of(path): path for path in (*mark["disks"], *making_of(mark))}
+    paths = {**{key_of(path): path for path in attached_files(found, raw)}, **own}
+    files = [File(path, "disk", key in own) for key, path in paths.items() if path]
+    seeds = mark["files"]
     media = [drive["Path"] for drive in dvd_drives(raw, seeds) if drive.get("Path")]
     return (*files, *(File(path, "support", True) for path in seeds), *(File(path, "medium") for path in media))
 

@@ -4,7 +4,7 @@
 """The mark of this collection in the last line of a VM's notes, and temporary names of VMs that are being created.
 
 Hyper-V chooses the id of a VM in the same request in which the mark is written. So the mark of a VM that is being
-created has no id, but the key ``new``; it is valid if the VM has a temporary name.
+created has no id; it is valid if the VM has a temporary name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 
 from ..._core.errors import Refused
-from ..._core.mark import empty_mark, parsed, printed
+from ..._core.mark import is_unfinished, mark_for, parsed, printed
 from ..._core.texts import with_plain_line_ends
 from ..._ports.windows_request import Joined
 from ..._tools.hyperv import VM, hyperv
@@ -54,15 +54,13 @@ def notes_on_host(description, mark, vm_id):
 def mark_of(raw):
     """Return the mark of a VM, or None. The mark of a VM that is being created gets the id of the VM."""
     _description, mark = split_notes(raw.get("Notes"))
-    is_new = bool(mark) and mark.get("new") and is_temporary(raw["Name"])
+    is_new = is_unfinished(mark) and is_temporary(raw["Name"])
     return {**mark, "id": raw["Id"]} if is_new else mark
 
 
 def own_mark(raw):
-    """Return the mark of a VM to add to, with the id of the VM; a mark with another id is replaced by an empty one."""
-    mark = mark_of(raw) or {}
-    own = mark if mark.get("id") == raw["Id"] else {}
-    return {**empty_mark(raw["Id"]), **{name: one for name, one in own.items() if name != "new"}}
+    """Return the mark of a VM to add to."""
+    return mark_for(raw["Id"], mark_of(raw))
 
 
 def temporary_name(name):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core import options
+from ..._core.image_names import normalized_source
 from ..._core.options import BootOrder, Connection, Option, Platform, Size, with_suboption
 from ..._core.texts import bare_uuid
 from ..._tools.hyperv import SERVICES
@@ -22,6 +23,7 @@ HYPERV = Platform(
     per_driver=("native", "firmware", "stop_mode"),
     canonical_id=bare_uuid,
     lacks={
+        **options.NO_AGENT,
         "os_type": "Hyper-V has the same devices for all guests. Set secure_boot_template.",
         "display": _DISPLAY,
         "port_forwards": _FORWARD,
@@ -42,6 +44,8 @@ VM = {
     # Paths of Windows: the type path and the check for absolute paths are for POSIX.
     "iso": replace(options.VM["iso"], type="str", absolute=False),
     "disks": with_suboption(options.VM["disks"], "source", type="str", absolute=False),
+    "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
+    "image_directory": Connection(),
     "storage_path": Connection(),
     "secure_boot_template": Option(choices=("windows", "linux", "shielded")),
     "boot_order": BootOrder(choices=("disk", "cdrom", "network")),

@@ -68,12 +68,12 @@ def reset(driver, vm, step):
 
 def _change_power(driver, vm, power, call):
     """Send a call that changes the power state. An error is ignored if the VM has the power state ``power``."""
-    vm_id = vm.id or driver.created.get(vm.name)
+    vm_id = vm.id or driver.creations.id_of(vm.name)
     try:
         # Without an id, earlier calls of the same request create the VM and store it under the same name.
         yield [*([the_vm(vm_id)] if vm_id else ()), call]
     except CallFailed as error:
-        current, busy = yield from _current_power(vm_id or driver.created[vm.name])
+        current, busy = yield from _current_power(vm_id or driver.creations.id_of(vm.name))
         if current != power or busy:
             raise error
 

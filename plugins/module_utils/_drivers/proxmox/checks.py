@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from ..._core.errors import ApiError, Refused
+from ..._core.file_checks import check_not_smaller
 from ..._core.units import MIB, human_size
 from ..._tools import proxmox_values as values
 from .clone import check_copy, check_new_source, check_shared_storages, node_of_source, options_of_clone
@@ -20,6 +21,7 @@ from .moving import check_move, check_moving_disk, check_pool, check_pool_change
 from .power import check_power
 from .privileges import ExistingVmPrivileges, NewVmPrivileges, check_options, check_verb
 from .resources import check_quorum, check_space
+from .seed_iso import check_deletion, check_new_seed, check_one_seed
 from .settings import native
 from .settings.cloud_init import free_seed_slot, is_for_guest, password_option, seed_slot
 from .settings.disks import FIRST_SLOT, check_formats, check_slot, check_source, size_of_volume, volumes_of
@@ -60,6 +62,8 @@ def check_plan(driver, plan):
             _check_changes(driver, label, clone or _existing_vm(driver, vm, is_on), step.changes)
         elif step.verb == "delete" and vm.config.get("protection"):
             raise Refused(f"{label}: it is protected against being removed.", "Set protection: false first.")
+        elif step.verb == "delete" and vm.id and (vm.mark or {}).get("files"):
+            check_deletion(driver, label, driver.last_options(vm.id))
 
 
 def _existing_vm(driver, vm, is_on=False):
@@ -77,7 +81,7 @@ def _check_cpus(driver, plan, node):
 def _check_creation(driver, plan, arguments):
     label, vm = plan.after.name, plan.before
     config, creation = arguments["config"], arguments["creation"]
-    unfinished, node = driver.unfinished(label, inputs_of(creation)), config.get("node", AUTO)
+    unfinished, node = driver.unfinished(label, inputs_of(arguments)), config.get("node", AUTO)
     _check_new_place(driver, label, arguments)
     check_slots(driver, config, creation)
     if creation.get("image"):
@@ -112,15 +116,14 @@ def _check_new_on_node(driver, label, vm, arguments, node):
     before = _existing_vm(driver, vm) if vm.id else VmBefore(_NO_OPTIONS, node, is_protected=False)
     for slot, disk in (config.get("disks") or {}).items():
         check_source(driver, label, before, node, slot, disk)
-    image = (creation.get("image") or {}).get("source")
-    if image:
-        check_image(driver, label, node, image, (config.get("disks") or {}).get(FIRST_SLOT, {}).get("size"))
+    check_image(driver, label, node, creation.get("image") or {}, (config.get("disks") or {}).get(FIRST_SLOT, {}))
     check_formats(driver, label, node, config.get("disks") or {})
     privileges = NewVmPrivileges(driver, config, arguments.get("id"))
     privileges.check(label, "VM.Allocate")
     options = options_of_new(driver, storage, config, creation, "none")
     check_options(driver, label, privileges, node, {"name": label, **options})
     native.check_values(driver, label, node, config.get("native") or (), options)
+    check_new_seed(driver, label, privileges, arguments, node)
     needed = {}
     for disk in (config.get("disks") or {}).values():
         own = disk.get("storage")
@@ -137,10 +140,12 @@ def _check_cloning(driver, label, arguments):
     If the same task creates the source first, its options are not known yet.
     """
     config, creation, source = (arguments[name] for name in ("config", "creation", "source"))
-    driver.unfinished(label, inputs_of(creation, source))
+    driver.unfinished(label, inputs_of(arguments))
     node = config.get("node")
     node = node_of_source(driver, source) if node in (None, AUTO) else node
     driver.resources.assigned.nodes[label] = node
+    if node:
+        check_new_seed(driver, label, NewVmPrivileges(driver, config, arguments.get("id")), arguments, node)
     if source.id is None:
         _check_new_place(driver, label, arguments)
         check_new_source(driver, label, node, source)
@@ -187,6 +192,7 @@ def _check_changes(driver, label, before, changes):
         return
     vm_options, node = before.vm_options, next((change.new for change in changes if change.kind == "node"), before.node)
     _check_memory(label, changes, vm_options)
+    check_one_seed(label, vm_options, changes)
     if before.is_protected:
         _check_nothing_removed(label, changes)
     if node != before.node:
@@ -335,19 +341,25 @@ def check_imports(driver, label, image):
         )
 
 
-def check_image(driver, label, node, image, size):
+def check_image(driver, label, node, image, disk):
+    """Check the image that the first disk of a new VM is created from."""
+    if image.get("fetch"):
+        storage = image["source"].partition(":")[0]
+        driver.permissions.check_upload(label, storage, node)
+        if image["size"] is not None:
+            check_not_smaller(label, FIRST_SLOT, disk.get("size"), image["name"], image["size"])
+    elif image and not image.get("is_imported"):
+        _check_volume(driver, label, node, image["source"], disk.get("size"))
+
+
+def _check_volume(driver, label, node, image, size):
     if ":" not in image or image.startswith("/"):
         raise Refused(
             f"{label}: image '{image}' is not a volume.",
             "Put it on a storage with the content Import (before Proxmox VE 8.3: Disk image), and write it as"
             " pvesm list shows it, such as STORAGE:import/NAME.",
         )
-    found = size_of_volume(driver, label, node, image)
-    if size and size < found:
-        raise Refused(
-            f"{label}: disk {FIRST_SLOT} has size {human_size(size)}, but the image has {human_size(found)}.",
-            "Set at least the size of the image.",
-        )
+    check_not_smaller(label, FIRST_SLOT, size, image, size_of_volume(driver, label, node, image))
 
 
 def _check_slots_and_formats(driver, label, node, options, changes):

@@ -11,9 +11,10 @@ from ..._core.errors import Refused
 from ..._core.plan_create import find_snapshot
 from ..._tools import proxmox_values as values
 from . import mark
-from .create import create_with_vmid, finish_vm, inputs_of, is_created_by_task, removed_on_failure
+from .create import create_once, create_with_vmid, finish_vm, inputs_of
 from .privileges import NewVmPrivileges, check_mapping
 from .resources import check_space, storage_for
+from .seed_iso import new_mark, with_seed, without_seed_iso
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import STATE_VOLUMES, disks_of, drives_of, storage_of, volumes_of
 from .settings.networks import check_bridge_privilege, nics_of
@@ -26,20 +27,21 @@ _CLONES_ANY_VOLUME = frozenset({"btrfs"})
 
 def clone(driver, vm, step):
     """Create a clone that is off, with the id of the step (None: the next free one)."""
-    name = vm.name
-    if is_created_by_task(driver, name):
-        return
-    inputs = inputs_of(step.arguments["creation"], step.arguments["source"])
-    vm_options = driver.unfinished(name, inputs) or _copy(driver, name, step.arguments, inputs)
-    options = {"onboot": 0} if vm_options.stored.get("onboot") == "1" else {}
-    with removed_on_failure(driver, vm_options, name, options):
-        seed_options = password_option(driver)
-        if seed_options and seed_slot(vm_options.stored) is None:
-            seed_options[free_seed_slot(vm_options.stored)] = f"{storage_for(driver, vm_options.node, name)}:cloudinit"
-        finish_vm(driver, vm_options, name, {**options, **seed_options})
+    name, arguments = vm.name, step.arguments
+
+    def complete(vm_options):
+        vm_options = with_seed(driver, vm_options, name, arguments["networks"])
+        options, kept = password_option(driver), without_seed_iso(vm_options)
+        if options and seed_slot(kept) is None:
+            options[free_seed_slot(kept)] = f"{storage_for(driver, vm_options.node, name)}:cloudinit"
+        if not driver.has_documents:
+            options["delete"] = ",".join(key for key in vm_options.stored if key not in {**kept, **options}) or None
+        finish_vm(driver, vm_options, name, options)
+
+    create_once(driver, name, arguments, lambda: _copy(driver, name, arguments), complete)
 
 
-def _copy(driver, name, arguments, inputs):
+def _copy(driver, name, arguments):
     config, requested, source = arguments["config"], arguments["creation"]["clone"], arguments["source"]
     source_options = driver.read_options(source.id)
     node = config.get("node") if config.get("node") not in (None, AUTO) else source_options.node
@@ -50,7 +52,7 @@ def _copy(driver, name, arguments, inputs):
             f"{source_options.path}/clone",
             newid=vmid,
             name=name,
-            description=mark.notes_of("", mark.new_mark(vmid, inputs)),
+            description=mark.notes_of("", new_mark(driver, vmid, node, name, inputs_of(arguments))),
             full=not requested.get("linked"),
             snapname=snapshot.name if snapshot else None,
             storage=None if requested.get("linked") else driver.storage,
@@ -117,6 +119,7 @@ def options_of_clone(driver, source, snapshot_name):
     vm_options = driver.last_options(source.id)
     snapshot = find_snapshot(source, snapshot_name)
     stored = options_in(driver.tool, vm_options, snapshot.name) if snapshot else vm_options.stored
+    stored = without_seed_iso(replace(vm_options, stored=stored))
     return replace(vm_options, stored=stored, running=stored)
 
 

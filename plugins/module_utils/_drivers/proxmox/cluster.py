@@ -118,6 +118,11 @@ class VmOptions:
         return mark.split_notes(self.stored.get("description"))[1]
 
     @property
+    def inputs(self):
+        """What the VM was created from, as far as its mark records it."""
+        return (self.mark or {}).get("inputs") or {}
+
+    @property
     def is_unfinished(self):
         return mark.is_unfinished(self.vmid, self.mark)
 

@@ -6,20 +6,24 @@
 In Proxmox VE, several VMs can have the same name. So that two tasks do not create the same VM twice:
 
 * A task marks its new VM as unfinished.
-* It removes this mark only if no finished VM has the name, and no unfinished one with a lower VM id.
+* It removes this mark only if no finished VM has the name (``CreatedMeanwhile``), and no unfinished one with a lower VM
+  id. The latter may be of a run that was killed before its VM had a name, and is then completed.
 * Then it reads the names again, and gives way to a VM with a lower id that was created in the meantime.
 
-To give way is to delete the own VM. The next observation then finds the VM of the other task.
+To give way is to delete the own VM.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 
+from ..._core import mark as marks
 from ..._core.differences import additions, differences
-from ..._core.errors import ApiError, PartlyApplied, PolyvirtError, Refused
-from ..._core.mark import with_settings
+from ..._core.errors import ApiError, CreatedMeanwhile, PartlyApplied, PolyvirtError
+from ..._core.mark import finished_mark, with_settings
 from ..._core.model import STOPPED, Vm
+from ..._kit.creation import undone_on_failure
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import Busy, ConnectionLost
 from . import mark
@@ -27,6 +31,7 @@ from .cluster import read_listed_options
 from .configure import change_settings
 from .delete import lift_protection
 from .resources import storage_for
+from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT
 from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
@@ -47,42 +52,62 @@ _VMID_IN_USE = ("already exists", "File exists")
 _MAX_TRIES = 50
 
 
-def inputs_of(creation, source=None):
+def inputs_of(arguments):
     """What a VM is created from, as recorded in its mark: {image: ...}, {clone: source id, ...} or empty."""
-    if source is None:
-        return {"image": creation["image"]["source"]} if creation.get("image") else {}
-    requested = creation["clone"]
-    return {"clone": source.id, **{key: requested[key] for key in ("snapshot", "linked") if requested.get(key)}}
+    requested = arguments["creation"].get("clone") or {}
+    return {
+        **marks.inputs_of(arguments),
+        **{key: requested[key] for key in ("snapshot", "linked") if requested.get(key)},
+    }
 
 
 def create(driver, vm, step):
     """Create a VM that is off, with the id of the step (None: the next free one)."""
-    name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
-    vmid = step.arguments.get("id")
-    if is_created_by_task(driver, name):
+    name, config = vm.name, step.arguments["config"]
+
+    def begin():
+        return _create_new(driver, name, step.arguments)
+
+    def complete(vm_options):
+        vm_options = with_seed(driver, vm_options, name)
+        removed = {"delete": unwanted_seeds(driver, vm_options) or None}
+        finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name, removed)
+
+    create_once(driver, name, step.arguments, begin, complete)
+
+
+def create_once(driver, name, arguments, begin, complete):
+    """Call ``complete(VmOptions)`` for an unfinished VM, or for that of ``begin()``, unless this task has done so.
+
+    If that fails, the VM is deleted, or kept (on_failure: keep). After Busy and ConnectionLost, the VM is observed, and
+    the step is sent again.
+    """
+    if driver.creations.is_complete(
+        name, lambda vmid: (vmid, name) in [(vm.vmid, vm.name) for vm in driver.list_all()]
+    ):
         return
-    vm_options = driver.unfinished(name, inputs_of(creation))
-    if vm_options is None:
-        vm_options = _create_new(driver, name, config, creation, vmid)
-    with removed_on_failure(driver, vm_options, name):
-        finish_vm(driver, _with_remaining_changes(driver, name, vm_options, config), name)
+    vm_options = driver.unfinished(name, inputs_of(arguments)) or begin()
+    with undone_on_failure(partial(_undo, driver, vm_options, name), Busy, ConnectionLost):
+        complete(vm_options)
 
 
-def _create_new(driver, name, config, creation, requested_vmid):
+def _create_new(driver, name, arguments):
+    config = arguments["config"]
     node = config.get("node", AUTO)
     if node == AUTO:
         node = driver.resources.choose_node(name, driver.storage, config.get("memory", 0))
     storage = storage_for(driver, node, name)
     iso = iso_volume_for(driver, node, config["iso"]) if config.get("iso") else "none"
-    options = options_of_new(driver, storage, config, creation, iso)
+    options = options_of_new(driver, storage, config, arguments["creation"], iso)
 
     def start_task(vmid):
-        recorded = with_settings(mark.new_mark(vmid, inputs_of(creation)), {"fleet": config.get("fleet")})
+        made = new_mark(driver, vmid, node, name, inputs_of(arguments))
+        recorded = with_settings(made, {"fleet": config.get("fleet")})
         notes = mark.notes_of(config.get("description") or "", recorded)
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
-    return driver.read_options(create_with_vmid(driver, name, requested_vmid, start_task), node)
+    return driver.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
 
 
 def check_slots(driver, config, creation):
@@ -107,6 +132,8 @@ def options_of_new(driver, storage, config, creation, iso):
     else:
         base = {}
     settings.pop("description", None)
+    if driver.has_documents:
+        settings.pop("cloud_init", None)
     update = config_update(additions(settings), base, storage)
     return {
         **_DEFAULT_OPTIONS,
@@ -204,24 +231,25 @@ def _size_and_storage(disk):
 
 
 def finish_vm(driver, vm_options, name, options=None):
-    """Finish a new VM: remove the unfinished mark, and set ``options``. Raises Busy if it gave way to another VM."""
+    """Finish a new VM: remove the unfinished mark, and set ``options``; a clone does not start with its host.
+
+    Raises CreatedMeanwhile or Busy if it gives way to another VM.
+    """
     listed = driver.list_all()
     _check_nameless(driver, vm_options, name, listed)
     others = _others(driver, vm_options, name, listed)
-    if any(not other.is_unfinished or _is_lower(other, vm_options) for other in others):
-        raise _give_way(driver, vm_options, name)
+    if not all(other.is_unfinished for other in others):
+        raise CreatedMeanwhile(name)
+    if any(_is_lower(other, vm_options) for other in others):
+        remove(driver, vm_options)
+        raise Busy(f"{name}: another task is creating a VM with this name.", None)
     text, own = mark.split_notes(vm_options.stored.get("description"))
-    notes = mark.notes_of(text, mark.finished(own))
-    driver.tool.put(f"{vm_options.path}/config", description=notes, **(options or {}))
+    notes = mark.notes_of(text, finished_mark(own))
+    off = {"onboot": 0} if "clone" in own["inputs"] and vm_options.stored.get("onboot") == "1" else {}
+    driver.tool.put(f"{vm_options.path}/config", description=notes, **off, **(options or {}))
     if any(_is_lower(other, vm_options) for other in _others(driver, vm_options, name, driver.list_all())):
-        raise _give_way(driver, vm_options, name)
-    driver.created_vmids[name] = vm_options.vmid
-
-
-def is_created_by_task(driver, name):
-    """Whether this task has already created the VM: a step is sent again if its answer was lost."""
-    vmid = driver.created_vmids.get(name)
-    return vmid is not None and any(vm.vmid == vmid and vm.name == name for vm in driver.list_all())
+        raise CreatedMeanwhile(name)
+    driver.creations.record(name, vm_options.vmid)
 
 
 def _others(driver, vm_options, name, listed):
@@ -237,7 +265,7 @@ def _check_nameless(driver, vm_options, name, listed):
     An earlier run that was killed may have started this. The configuration of a clone contains neither its name nor the
     mark until its first disk is copied.
     """
-    source = ((vm_options.mark or {}).get("inputs") or {}).get("clone")
+    source = vm_options.inputs.get("clone")
     for vm in listed:
         if not vm.is_unnamed or not _is_lower(vm, vm_options) or driver.requested_vmids.get(vm.vmid, name) != name:
             continue
@@ -248,11 +276,7 @@ def _check_nameless(driver, vm_options, name, listed):
 def _is_created_by_account(driver, listed, source):
     """Whether a running task of this account creates the VM, or may create it: a clone task names only its source."""
     task_type, vmid = ("qmclone", source) if listed.lock == "clone" else ("qmcreate", listed.vmid)
-    try:
-        tasks = driver.tool.get(f"/nodes/{listed.node}/tasks", source="active", typefilter=task_type)
-    except (ApiError, Refused):
-        return False
-    running = [task for task in tasks if not task.get("endtime") and str(task.get("id")) == vmid]
+    running = [task for task in driver.tool.running_tasks(listed.node, task_type) if str(task.get("id")) == vmid]
     return any(_account(task) == driver.tool.api.who for task in running)
 
 
@@ -265,51 +289,32 @@ def _is_lower(other, vm_options):
     return int(other.vmid) < int(vm_options.vmid)
 
 
-def _give_way(driver, vm_options, name):
-    """Delete the own VM, and return the error to raise."""
-    remove(driver, vm_options)
-    return Busy(f"{name}: another task created a VM of this name at the same moment.", None)
-
-
 def remove(driver, vm_options):
     """Delete a VM that this task has created, with its volumes."""
     lift_protection(driver, vm_options)
+    remove_seed(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 
-@contextmanager
-def removed_on_failure(driver, vm_options, name, options=None):
-    """If the block fails, delete the VM, or keep it and set ``options`` (on_failure: keep).
+def _undo(driver, vm_options, name, error):
+    """Delete the VM, or keep it (on_failure: keep). Returns the error to raise instead, or None."""
+    is_kept = driver.keeps_failures and not isinstance(error, CreatedMeanwhile)
+    better = _keep(driver, vm_options, name, error) if is_kept else None
+    if not isinstance(better, PartlyApplied):
+        try:
+            remove(driver, vm_options)
+        except ApiError as left:
+            driver.tool.warn(f"The unfinished VM {vm_options.vmid} could not be removed: {left.message}")
+    return better
 
-    After Busy and ConnectionLost nothing is deleted: the VM is observed, and the step is sent again.
-    """
+
+def _keep(driver, vm_options, name, error):
+    """Finish the VM, because observations hide unfinished VMs. Returns the error to raise."""
     try:
-        yield
-    except (Busy, ConnectionLost):
-        raise
-    except PolyvirtError as error:
-        if driver.keeps_failures:
-            _keep(driver, vm_options, name, options)
-            # An ApiError would mean that nothing was created.
-            raise PartlyApplied(
-                f"{name}: it is kept as far as it was created: {error.message}", error.remedy
-            ) from error
-        _remove_or_warn(driver, vm_options)
-        raise
-
-
-def _remove_or_warn(driver, vm_options):
-    try:
-        remove(driver, vm_options)
-    except ApiError as error:
-        driver.tool.warn(f"The unfinished VM {vm_options.vmid} could not be removed: {error.message}")
-
-
-def _keep(driver, vm_options, name, options):
-    """Finish the VM, because observations hide unfinished VMs."""
-    try:
-        finish_vm(driver, driver.read_options(vm_options.vmid), name, options)
-    except (Busy, ConnectionLost):
-        raise
-    except PolyvirtError as error:
-        driver.tool.warn(f"{name}: the VM {vm_options.vmid} is kept, but unfinished: {error.message}")
+        finish_vm(driver, driver.read_options(vm_options.vmid), name)
+    except CreatedMeanwhile as other:
+        return other
+    except PolyvirtError as second:
+        driver.tool.warn(f"{name}: the VM {vm_options.vmid} is kept, but unfinished: {second.message}")
+    # An ApiError would mean that nothing was created.
+    return PartlyApplied(f"{name}: it is kept as far as it was created: {error.message}", error.remedy)

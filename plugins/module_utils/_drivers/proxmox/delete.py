@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core.errors import NotFound, Refused
+from .seed_iso import remove_seed
 
 
 def delete(driver, vm, step):
@@ -19,6 +20,7 @@ def delete(driver, vm, step):
     if vm.config.get("protection"):
         # The deletion of an existing protected VM was rejected before, so this is a new VM: its creation is undone.
         lift_protection(driver, vm_options)
+    remove_seed(driver, vm_options)
     driver.tool.run("DELETE", vm_options.path, purge=True)
 
 

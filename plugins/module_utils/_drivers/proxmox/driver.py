@@ -11,18 +11,24 @@ from functools import cached_property
 from ..._core import options as shared
 from ..._core.errors import ApiError, Refused
 from ..._core.options import CREATION, SETTING
+from ..._core.public_keys import public_keys
+from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.verbs import carry_out, functions_of
 from ..._ports import writes
+from ..._ports.ceiling import call_timeout
 from ..._tools.proxmox import Busy
 from ..._tools.proxmox_values import parse
 from . import options as own
 from .cluster import is_gone
 from .observe import ProxmoxObserver, connected
+from .settings.cloud_init import has_documents
 from .settings.iso import check_checksum
 from .traits import Known, proxmox_traits
 
 _CREATING = ("create", "clone")
+#: Verbs that are carried out before the VM has an id.
+_WITHOUT_ID = (*_CREATING, "fetch")
 
 
 def make_driver(params):
@@ -51,7 +57,12 @@ class ProxmoxDriver(ProxmoxObserver):
         super().__init__(tool, options)
         self.sees_settings = needs_settings(options)
         self.storage, self.iso_checksum = options.get("storage"), options.get("iso_checksum")
-        self.password = (options.get("cloud_init") or {}).get("password")
+        self.image_storage = options.get("image_storage")
+        #: {node: its NodeImages}.
+        self.images = {}
+        self.cloud_init = options.get("cloud_init") or {}
+        self.password, self.has_documents = self.cloud_init.get("password"), has_documents(self.cloud_init)
+        self.call_timeout = call_timeout(options.get("call_timeout"))
         self.keeps_failures = options.get("on_failure") == "keep"
         #: Seconds for a guest to shut down, as set by the task; None if not set.
         self.stop_timeout = options.get("stop_timeout")
@@ -65,8 +76,8 @@ class ProxmoxDriver(ProxmoxObserver):
         self.vmid_lock = threading.Lock()
         #: {id: name} of the VMs that this task started to create, even if the answer was lost.
         self.requested_vmids = {}
-        #: {name: id} of the VMs that this task has created and finished.
-        self.created_vmids = {}
+        #: The VMs that this task has finished.
+        self.creations = Creations()
         #: Held while an ISO image is uploaded or downloaded.
         self.upload_lock = threading.Lock()
         self._bridge = options.get("bridge") or "vmbr0"
@@ -111,6 +122,28 @@ class ProxmoxDriver(ProxmoxObserver):
         style = style if isinstance(style, dict) else parse("tag-style", style)
         return str(style.get("case-sensitive", 0)) == "1"
 
+    def resolve_image(self, request):
+        """Return the request with a volume as its image."""
+        from .images import resolved
+
+        return resolved(self, request)
+
+    def check_agent(self, plan):
+        from .guest import check_agent
+
+        check_agent(plan)
+
+    def run_in_guest(self, vm, command):
+        from .guest import run_in_guest
+
+        return run_in_guest(self, vm, command)
+
+    @property
+    def seed_input(self):
+        """The option cloud_init, for the documents of a seed ISO."""
+        keys = public_keys(self.cloud_init.get("ssh_authorized_keys") or (), "cloud_init.ssh_authorized_keys")
+        return {**self.cloud_init, "ssh_authorized_keys": keys}
+
     # Acting ---------------------------------------------------------------------------------------------------------
 
     def lane(self, vm):
@@ -130,7 +163,7 @@ class ProxmoxDriver(ProxmoxObserver):
         return one_by_one(self._carry_out, batch, writes.count)
 
     def _carry_out(self, vm, step):
-        if step.verb in _CREATING:
+        if step.verb in _WITHOUT_ID:
             carry_out(self, vm, step)
             return
         node = self.node_of(vm.id)
@@ -148,4 +181,11 @@ class ProxmoxDriver(ProxmoxObserver):
         """The functions for the steps of plans."""
         from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete)
+        return {**functions_of(power, snapshots, create, clone, configure, delete), "fetch": _fetch}
+
+
+def _fetch(driver, vm, step):
+    # Few tasks name an image that is not stored.
+    from .images import fetch
+
+    fetch(driver, vm, step)

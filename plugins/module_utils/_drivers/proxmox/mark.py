@@ -14,7 +14,7 @@ _LINE = re.compile(r"(?:^|\n)<!-- polyvirt (\{.*\}) -->\s*\Z")
 
 def new_mark(vmid, inputs):
     """The mark of a VM that a task started to create and has not finished."""
-    return marks.new_mark(str(vmid), inputs=inputs, unfinished=True)
+    return marks.unfinished_mark(marks.new_mark(str(vmid), inputs=inputs))
 
 
 def is_of(vmid, mark):
@@ -25,11 +25,6 @@ def is_of(vmid, mark):
 def own_mark(vmid, mark):
     """The mark of the VM to add to; a new one if it has none, or that of another VM."""
     return mark if is_of(vmid, mark) else marks.new_mark(str(vmid), inputs={})
-
-
-def finished(mark):
-    """The mark without the flag ``unfinished``."""
-    return {key: value for key, value in mark.items() if key != "unfinished"}
 
 
 def split_notes(notes):
@@ -50,4 +45,4 @@ def notes_of(text, mark):
 
 def is_unfinished(vmid, mark):
     """Whether a task started to create the VM and did not finish."""
-    return is_of(vmid, mark) and bool(mark.get("unfinished"))
+    return is_of(vmid, mark) and marks.is_unfinished(mark)

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 
 from ..._core.errors import ApiError, NotFound, Refused, Unavailable
+from ..._core.mark import sources_in
 from ..._core.model import LIST, RUNNING, Observation
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
@@ -67,7 +68,7 @@ class ProxmoxObserver:
         self.tool, self.permissions = tool, Permissions(tool)
         #: True after the task has carried out its first steps.
         self.is_acting = False
-        self._native_keys = tuple(options.get("native") or ())
+        self.native_keys = tuple(options.get("native") or ())
         self._version = None
         self._settings = KnownSettings()
         #: The list of the cluster from the first observation of a task that may change VMs, else None.
@@ -195,7 +196,7 @@ class ProxmoxObserver:
         vm_options = read_listed_options(self.tool, listed)
         if vm_options is None:
             return None
-        vm = vm_of(listed, vm_options, self._native_keys)
+        vm = vm_of(listed, vm_options, self.native_keys)
         self._options[vm.id] = vm_options
         self._settings.remember([vm])
         return self._with_facets(vm, vm_options, listed.uptime, facets)
@@ -213,7 +214,7 @@ class ProxmoxObserver:
         from .snapshots import snapshots_of, with_configs
 
         found = snapshots_of(self.tool, vm_options)
-        return with_configs(self.tool, vm_options, found, self._native_keys) if "snapshot_configs" in facets else found
+        return with_configs(self.tool, vm_options, found, self.native_keys) if "snapshot_configs" in facets else found
 
     def _with_addresses(self, vm, vm_options, uptime):
         if vm.power != RUNNING or (vm.busy and vm.busy not in HARMLESS_LOCKS):
@@ -279,15 +280,19 @@ class ProxmoxObserver:
             self._options[vmid] = self.read_options(vmid)
         return self._options[vmid]
 
+    def unfinished_options(self, name):
+        """The VmOptions of an unfinished VM with this name; None if there is none."""
+        return self.read_options(self._unfinished[name]) if name in self._unfinished else None
+
     def unfinished(self, name, inputs):
         """The VmOptions of an unfinished VM with this name that has the same ``inputs``; None if there is none.
 
         ``inputs`` is what it is created from. Raises Refused if they differ, or if the VM is running.
         """
-        if name not in self._unfinished:
+        vm_options = self.unfinished_options(name)
+        if vm_options is None:
             return None
-        vm_options = self.read_options(self._unfinished[name])
-        found = (vm_options.mark or {}).get("inputs") or {}
+        found = sources_in(vm_options.inputs)
         if found != inputs:
             recorded = ", ".join(f"{key}: {value}" for key, value in sorted(found.items())) or "nothing"
             raise Refused(

@@ -11,7 +11,6 @@ from ..._core import options
 from ..._core.options import SETTING, Connection, Option, Platform, with_suboption
 from ..._core.texts import decimal_id
 
-_SNIPPET = "Put the document on a storage as a snippet, and name it: native: {cicustom: '%s=local:snippets/x.yml'}."
 _BRIDGE = "Use a bridge without a port: type: bridged, with its name as source."
 _RESTORE = "Restore the snapshot into a clone, and compare its disks there."
 
@@ -20,15 +19,13 @@ PROXMOX = Platform(
     per_driver=("native", "state", "allow_restart", "stop_timeout", "on_failure", "tags", "cloud_init", "clone"),
     canonical_id=decimal_id,
     lacks={
+        "image.headers": "The node downloads the image, and shows them in its task log. Set the volume of an image.",
         "image.linked=true": "Create a template with the image, and clone that with clone.linked: true.",
         "port_forwards": "Guests are reached by their own addresses, or by a rule on the node.",
         "shared_folders": "Map a directory of the node in the datacenter, and name it: native: {virtiofs0: NAME}.",
         "networks.type=hostonly": _BRIDGE,
         "networks.type=internal": _BRIDGE,
         "networks.address": "Use cloud_init.ip_config.",
-        "cloud_init.user_data": _SNIPPET % "user",
-        "cloud_init.meta_data": _SNIPPET % "meta",
-        "cloud_init.network_config": f"{_SNIPPET % 'network'} For addresses use cloud_init.ip_config.",
         "compare.content": _RESTORE,
         "compare.text": _RESTORE,
     },
@@ -56,6 +53,7 @@ VM = {
     "node": Option(),
     "pool": Option(),
     "storage": Connection(),
+    "image_storage": Connection(),
     "bridge": Connection(default="vmbr0"),
     "template": Option("bool"),
     "protection": Option("bool"),

@@ -101,6 +101,12 @@ class Permissions:
                 grant_remedy(path),
             )
 
+    def check_upload(self, label, storage, downloading=None):
+        """Raise Refused if the account may not store a file, or let the node ``downloading`` download it."""
+        self.check(label, f"/storage/{storage}", "Datastore.AllocateTemplate")
+        if downloading and not all(self.has("/", one) for one in ("Sys.Audit", "Sys.Modify")):
+            self.check(label, f"/nodes/{downloading}", "Sys.AccessNetwork", is_visible=False)
+
 
 def _applies_to_vms(path, propagates):
     """Whether a privilege on ``path`` applies to VMs; on a path above them only if it propagates."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 
 from ..._core.errors import NotFound, PolyvirtError, Refused, Unsupported
+from ..._core.file_checks import check_files
 from ..._core.model import PAUSED, SUSPENDED
 from ..._ports import files
 from ..._tools import vagrant as tool
 from ..._tools import vagrant_folder
 from . import in_vagrant
+from .needed import VagrantFiles
 from .settings.box import check_box
 from .settings.port_forwards import check_ports_are_free, host_end
-from .settings.provisioners import check_scripts
-from .settings.shared_folders import check_folders
 from .settings.table import description_of
 from .traits import power_when_suspended
 
@@ -53,11 +53,9 @@ def check_plan(driver, plan, released=frozenset()):
 
 
 def _check_description(driver, plan):
-    config, folder = plan.after.config, driver.project.folder
     _check_unique(plan)
     _check_file(driver, plan)
-    check_folders(plan.after.name, folder, config.get("shared_folders"))
-    check_scripts(plan.after.name, folder, config.get("provisioners"))
+    check_files(VagrantFiles(driver, plan, files), None)
 
 
 def _is_file_new(plan, verbs):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._core.mark import inputs_of
 from .power import start
 from .settings.table import description_of
 
@@ -14,4 +15,5 @@ def create(driver, vm, step):
         start(driver, vm, step)
         return
     config = step.arguments["config"]
-    driver.project.define(description_of(vm.name, config), config.get("environment"))
+    described = description_of(vm.name, config, inputs_of(step.arguments))
+    driver.project.define(described, config.get("environment"), is_new=True)

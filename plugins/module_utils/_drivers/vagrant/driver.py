@@ -86,6 +86,17 @@ class VagrantDriver(VagrantObserver):
     def lane(self, vm):
         return self.project.folder
 
+    def resolve_image(self, request):
+        """Return the request with the box of its image."""
+        from .images import resolved
+
+        return resolved(self, request)
+
+    def provider_of(self, request):
+        """Return the provider of a VM that is created: that of the task, of the VM until now, or the default one."""
+        described = self.project_vm(request.name).described or {}
+        return request.config.get("provider") or described.get("provider") or self.default_provider
+
     def preflight(self, plan, released=frozenset()):
         """Raise the errors with which the plan would fail half-way; only reads."""
         from .checks import check_plan

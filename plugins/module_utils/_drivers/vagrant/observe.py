@@ -25,7 +25,7 @@ from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
 from .project import Project, default_file, ssh_record
 from .settings.provisioners import automatic
-from .settings.table import DESCRIPTIVE, config_of
+from .settings.table import DESCRIPTIVE, INPUTS, config_of
 from .traits import vagrant_traits
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
@@ -137,7 +137,7 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
         return Vm.absent(name).having(recipe=driver.project.path)
     config = config_of(project_vm.described, contents.environment) if project_vm.described else {}
     if provider_vm is None:
-        return Vm(name=name, power=STOPPED, config=config)
+        return Vm(name=name, power=STOPPED, config=config, mark=_mark(project_vm, None))
     is_on = provider_vm.power not in (STOPPED, ABSENT)
     return Vm(
         name=name,
@@ -150,10 +150,17 @@ def _vm(driver, contents, name, provider_vm, ssh_config):
         snapshots=tuple(_with_record(one, project_vm, config) for one in provider_vm.snapshots),
         addresses=_addresses(provider_vm, ssh_config),
         ssh=_ssh(project_vm, provider_vm, ssh_config) if provider_vm.power == RUNNING else None,
-        # VMs in the managed file are ours, even without a record.
-        mark={"id": project_vm.created.id} if project_vm.described else None,
+        mark=_mark(project_vm, project_vm.created.id),
         effective=provider_vm.running,
     )
+
+
+def _mark(project_vm, vm_id):
+    """The mark, with the image that the VM is created from. VMs in the managed file are ours, even without a record."""
+    if not project_vm.described:
+        return None
+    inputs = project_vm.described.get(INPUTS)
+    return {"id": vm_id, **({"inputs": dict(inputs)} if inputs else {})}
 
 
 def _active(project_vm, config, provider_vm):
@@ -252,12 +259,16 @@ class VagrantObserver:
 
     def traits(self):
         self.commands.find(self._executable, tool.INSTALL)
-        default = self.commands.environment("VAGRANT_DEFAULT_PROVIDER") or "virtualbox"
-        connections = self._connections((self.options.get("provider") or default, self.options.get("native") or {}))
+        default = self.options.get("provider") or self.default_provider
+        connections = self._connections((default, self.options.get("native") or {}))
         self.providers = frozenset(provider for provider, _native in connections)
         self.has_tools = all(self._provider_tool(*connection) for connection in connections)
         boxes = self.options.get("os_boxes")
-        return vagrant_traits(self.providers, self.project.managed, default, boxes, self.has_tools)
+        return vagrant_traits(self.providers, self.project.managed, self.default_provider, boxes, self.has_tools)
+
+    @property
+    def default_provider(self):
+        return self.commands.environment("VAGRANT_DEFAULT_PROVIDER") or "virtualbox"
 
     def _connections(self, of_new):
         """[(provider, native)] of the task's VMs, which decide about `_provider_tool`; ``of_new``: that of new VMs."""

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..._core import options
+from ..._core.image_names import PATH, REGISTRY, URL, normalized_source
 from ..._core.options import Connection, Entries, Option, Platform, Texts, with_suboption
 from ..._core.texts import bare_uuid
 
@@ -17,7 +20,12 @@ VAGRANT = Platform(
     per_driver=("native", "provider", "os_type", "state", "stop_mode", "stop_timeout", "on_failure", "delete_disks"),
     canonical_id=bare_uuid,
     lacks={
-        "image": "Use box: Vagrant creates VMs from boxes.",
+        **options.NO_AGENT,
+        "image.linked=true": "Set linked_clone.",
+        "image.checksum": "Set box_checksum.",
+        "image.refresh": "Run vagrant box update, and create the VM again.",
+        "image.headers": "Download the box, and set its path in box_url.",
+        "image.require_signature": "Download the box and verify it, then set its path in box_url.",
         "clone": "Package the VM as a box (vagrant package), and use that as box.",
         "iso": _NATIVE,
         "cloud_init": "Use provisioners; the provider virtualbox also has native: {vm.cloud_init: ...}.",
@@ -51,6 +59,8 @@ PROVISIONER = {
     "run": Option(choices=("once", "always", "never")),
 }
 _ONE_SCRIPT = {"mutually_exclusive": [["inline", "path"]], "required_one_of": [["inline", "path"]]}
+_BY_ADDRESS = "Set box and box_url."
+_source = partial(normalized_source, forms=(REGISTRY,), instead={PATH: _BY_ADDRESS, URL: _BY_ADDRESS})
 CONNECTION = {
     "project_dir": Connection("path", required=True),
     "vagrantfile": Connection(),
@@ -59,6 +69,7 @@ CONNECTION = {
 }
 VM = {
     **CONNECTION,
+    "image": with_suboption(options.VM["image"], "source", normalize=_source),
     # Paths may be relative to the project.
     "shared_folders": with_suboption(options.VM["shared_folders"], "host_path", absolute=False),
     "provider": Option(),

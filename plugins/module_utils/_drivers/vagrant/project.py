@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
+from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, PolyvirtError, Refused
 from ..._ports import files
 from ..._tools import vagrant_folder, vagrant_index, vagrantfile
 
@@ -194,20 +194,25 @@ class Project:
                 raise Busy(["vagrant"], 1, "held", f"{self.folder}: another task is writing {self.file}.")
             yield self.read()
 
-    def define(self, described, environment=None):
-        """Write the description of a new or existing VM. ``environment`` is that of the project; None keeps it."""
-        self._describe({described["name"]: described}, environment)
+    def define(self, described, environment=None, is_new=False):
+        """Write the description of a VM. ``environment`` is that of the project; None keeps it.
+
+        Raises CreatedMeanwhile if the VM ``is_new``, and has another description already.
+        """
+        self._describe({described["name"]: described}, environment, is_new)
 
     def restore_lost(self):
         """Write VMs that the managed file has lost into it again, because Vagrant knows only VMs in the file."""
         if self.managed and self.read().lost:
             self._describe({})
 
-    def _describe(self, descriptions, environment=None):
+    def _describe(self, descriptions, environment=None, is_new=False):
         owns_folder = not files.is_folder(self.folder)
         files.make_folder(self.folder)
         with self.edited() as contents:
             known = {one["name"]: one for one in contents.descriptions()}
+            for name in [name for name, one in descriptions.items() if is_new and known.get(name, one) != one]:
+                raise CreatedMeanwhile(name)
             variables = contents.environment if environment is None else environment
             text = self.text({**known, **descriptions}.values(), variables, owns_folder or contents.owns_folder)
             self._write(text)

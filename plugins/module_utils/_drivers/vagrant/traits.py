@@ -51,6 +51,11 @@ _NO_SUCH = {
     "disks": VAGRANT.lacks["disks.format"],
 }
 
+_FIELDS_OF_IMAGE = {
+    "image": Field(),
+    "image.linked": Field(choices=(False,), instead=VAGRANT.lacks["image.linked=true"]),
+}
+
 
 def power_when_suspended(provider):
     """The power state of a VM that Vagrant has suspended, or None."""
@@ -66,7 +71,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
     by_tool = has_tools and all(provider in _WITH_TOOL for provider in providers)
     verbs = set(VERBS) - {"clone", "reset", "suspend", "pause", "resume"}
     snapshots = _fields_of_snapshots(by_tool, "virtualbox" in providers)
-    own = {"fields": {**supported(SETTINGS), **snapshots}, "instead": _NO_SUCH}
+    own = {"fields": {**supported(SETTINGS), **_FIELDS_OF_IMAGE, **snapshots}, "instead": _NO_SUCH}
     adopted = {"fields": snapshots, "instead": dict.fromkeys(_options_with_fields(), _ADOPTED)}
     kind_of_file = own if managed else adopted
     return Traits(
@@ -74,7 +79,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         powers=frozenset({STOPPED, RUNNING, *kept}),
         verbs=frozenset(verbs.union(*(_VERBS[power] for power in kept))),
         fields=kind_of_file["fields"],
-        sources=("box",) if managed else (),
+        sources=("image", "box") if managed else (),
         defaults={"provider": default_provider} if managed else {},
         stop_modes=("graceful", "force", "graceful_then_force") if by_tool else ("graceful_then_force", "force"),
         instead={**kind_of_file["instead"], **_instead_of_powers(providers)},

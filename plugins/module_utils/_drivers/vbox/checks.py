@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import shlex
 
-from ..._core.claims import FILE
 from ..._core.errors import NotFound, Refused
+from ..._core.file_checks import check_files
 from ..._core.model import STOPPED
 from ..._core.plan_create import find_snapshot
 from ..._core.planned import planned_changes
 from ..._core.simulate import simulate
 from ..._core.units import MIB
-from ..._ports import files
 from ..._tools import seed
 from ..._tools import vboxmanage_output as output
-from .create import foreign_settings_file, unfinished_vm_in
+from .create import unfinished_vm_in
 from .delete import check_kept_disks
+from .needed import VBoxFiles
 from .settings.disk_checks import check_media
-from .settings.disks import base_name, disk_path, file_exists_error, folder_of_new, kept_image, seed_path_in
 from .settings.hardware import DEFAULT_OS_TYPE
-from .settings.images import check_free_space, check_image, check_iso, check_size, check_uuid
 from .settings.networks import check_networks
 from .settings.port_forwards import check_ports
-from .settings.shared_folders import check_folders
 from .snapshots import check_snapshots
-from .vbox_vm import bus_for, file_name, parse_slot, place_fault, slot_name
+from .vbox_vm import bus_for, parse_slot, place_fault, slot_name
 
 _SIMILAR = 5
 _DEFAULT_CHIPSET = "piix3"
@@ -39,12 +36,17 @@ def check_plan(driver, plan, released=frozenset()):
     ``released`` are the claims that earlier plans of the task let go of.
     """
     listing = driver.listing()
-    free = {identity[1] for kind, identity in released if kind == FILE}
+    verbs = {step.verb: step for step in plan.steps}
+    unfinished = unfinished_vm_in(listing, plan.after.name) if {"create", "clone"} & verbs.keys() else None
+    _check_unfinished(plan.after.name, unfinished, "clone" in verbs)
+    check_files(VBoxFiles(driver, plan, unfinished), driver.space, released)
+    seed.check(plan, driver.commands)
     for step in plan.steps:
-        if step.verb in ("create", "clone"):
-            _check_creation(driver, listing, plan, step, free)
+        if step.verb == "clone":
+            creation = step.arguments["creation"]
+            _check_copying(listing, plan.after.name, step.arguments["source"], creation["clone"])
         elif step.verb == "configure":
-            _check_changes(listing, plan.before, step.changes, free)
+            _check_slots(listing, plan.before, step.changes)
         elif step.verb == "delete":
             _check_deletion(listing, plan.before, step.arguments.get("files", ()))
     check_snapshots(listing, plan)
@@ -52,7 +54,6 @@ def check_plan(driver, plan, released=frozenset()):
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
     check_networks(driver, plan, _chipset(listing, plan))
-    check_folders(plan)
     check_ports(driver, plan, released)
     _check_teleporter(listing, plan)
 
@@ -68,50 +69,12 @@ def _chipset(listing, plan):
 # Making and disks -------------------------------------------------------------------------------------------------
 
 
-def _check_creation(driver, listing, plan, step, free):
-    """``free`` are the identities of files that are deleted before."""
-    name, config, creation = plan.after.name, step.arguments["config"], step.arguments["creation"]
-    base = driver.storage_path or listing.properties.get("Default machine folder", "")
-    if driver.storage_path and not files.is_folder(driver.storage_path):
-        raise NotFound(
-            f"{name}: storage_path: {driver.storage_path} is not a directory.",
-            "Create it, or set another storage_path.",
-        )
-    if not files.is_writable(base) and files.is_folder(base):
-        raise Refused(
-            f"{name}: the directory {base} is not writable.",
-            "Run the task as a user with write permission, or set storage_path to another directory.",
-        )
-    folder = folder_of_new(driver, listing, name, config)
-    unfinished = unfinished_vm_in(listing, name)
-    _check_unfinished(name, unfinished, step.verb)
-    settings_file = None if unfinished else foreign_settings_file(folder, file_name(name))
-    settings_file = None if settings_file and files.identity(settings_file) in free else settings_file
-    if settings_file and plan.before.id is None:
-        raise Refused(
-            f"{name}: {settings_file} already exists, but this VM is not registered with VirtualBox.",
-            f"Register it (VBoxManage registervm {settings_file}), or move {folder} with all its files away.",
-        )
-    if creation.get("cloud_init") is not None:
-        seed_path = seed_path_in(folder, file_name(name))
-        if unfinished is None and files.exists(seed_path) and files.identity(seed_path) not in free:
-            raise file_exists_error(seed_path)
-        seed.find_tool(driver.commands)
-        seed.check_documents(step.arguments, name)
-    if step.verb == "clone":
-        _check_copying(driver, name, step.arguments["source"], creation["clone"], base)
-    else:
-        if config.get("iso"):
-            check_iso(name, config["iso"])
-        _check_disks(driver, name, config.get("disks") or {}, creation.get("image"), unfinished, base, folder, free)
-
-
-def _check_unfinished(name, unfinished, verb):
+def _check_unfinished(name, unfinished, is_clone):
     """Reject to complete a VM with disks but without a mark of its own: an interrupted creation leaves no such VM.
 
     A clone has disks before it has a mark of its own.
     """
-    if verb != "clone" and unfinished and unfinished.disks and not unfinished.has_own_mark:
+    if not is_clone and unfinished and unfinished.disks and not unfinished.has_own_mark:
         raise Refused(
             f"{name}: a VM with this name exists. It has disks, but its ownership record was removed,"
             " and it was never started.",
@@ -120,14 +83,8 @@ def _check_unfinished(name, unfinished, verb):
         )
 
 
-def _check_copying(driver, name, source, requested, base):
-    """Check the free space, and reject disks that were enlarged after a snapshot: VirtualBox 7.2 cannot copy them."""
-    listing = driver.listing()
-    listed = next((one for one in listing.machines if one.uuid == source.id and one.machine), None)
-    if listed is not None and not requested["linked"]:
-        vbox_vm = listing.vbox_vm(listed)
-        images = [medium.location for slot in vbox_vm.disks for medium in vbox_vm.chain(slot.values.get("ImageUUID"))]
-        check_free_space(driver, name, base, "clone", images)
+def _check_copying(listing, name, source, requested):
+    """Reject disks that were enlarged after a snapshot: VirtualBox 7.2 cannot copy them."""
     snapshot = find_snapshot(source, requested.get("snapshot"))
     config = source.config if snapshot is None or snapshot.config is None else snapshot.config
     sizes = {medium.location: medium.capacity for medium in listing.media.values()}
@@ -142,49 +99,11 @@ def _check_copying(driver, name, source, requested, base):
             )
 
 
-def _check_disks(driver, name, disks, image, unfinished, base, folder, free):
-    listing, first = driver.listing(), slot_name("SATA", 0)
-    for slot, entry in disks.items():
-        if image and slot == first:
-            _found, size = check_image(name, "image.source", image["source"], raw_too=True)
-            check_size(name, image["source"], entry, size)
-            check_uuid(name, "image.source", image["source"], listing.media)
-            if unfinished is None:
-                check_free_space(driver, name, base, "image.source", [image["source"]])
-        if entry.get("source"):
-            _check_source(listing, name, slot, entry)
-        elif unfinished is None:
-            path = disk_path(folder, file_name(name), slot, entry.get("format"))
-            if files.exists(path) and files.identity(path) not in free:
-                raise file_exists_error(path)
-
-
-def _check_source(listing, name, slot, entry):
-    path = entry["source"]
-    found, _size = check_image(name, f"disks.{slot}.source", path)
-    check_uuid(name, f"disks.{slot}.source", path, listing.media)
-    if entry.get("format") and entry["format"] != found:
-        raise Refused(
-            f"{name}: disks.{slot}.format: {entry['format']} is set, but {path} is {found}.", "Omit the option format."
-        )
-
-
-def _check_changes(listing, vm, changes, free):
-    added = {change.key: change.new for change in changes if change.kind == "disks.add"}
+def _check_slots(listing, vm, changes):
     vbox_vm = next((listing.vbox_vm(one) for one in listing.machines if one.uuid == vm.id and one.machine), None)
-    for slot, entry in added.items():
-        if vbox_vm is not None:
-            _check_slot(vbox_vm, vm, slot)
-        if entry.get("source"):
-            _check_source(listing, vm.name, slot, entry)
-        elif vbox_vm is not None:
-            path = disk_path(vbox_vm.folder, base_name(vbox_vm), slot, entry.get("format"))
-            known = path in (vbox_vm.mark or {}).get("making", ()) or files.identity(path) in free
-            if files.exists(path) and not known and not kept_image(vbox_vm, slot, path, entry):
-                raise file_exists_error(path)
     for change in changes:
-        if change.kind == "iso" and change.new:
-            check_iso(vm.name, change.new)
+        if vbox_vm is not None and change.kind == "disks.add":
+            _check_slot(vbox_vm, vm, change.key)
 
 
 def _check_slot(vbox_vm, vm, slot):

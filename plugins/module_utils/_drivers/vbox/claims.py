@@ -81,22 +81,28 @@ class VBoxClaims(HoldsClaims):
     def _claim(self, path, mode, option):
         return Claim(FILE, self.identity(path), mode, option, path)
 
-    def step_files(self, plan, step):
+    def _folder(self, plan, step):
+        """(directory, name) of the files of a VM. VirtualBox replaces some characters of names."""
         name, listing = plan.after.name, self._driver.listing()
         if step.verb in ("create", "clone"):
-            # VirtualBox replaces some characters of names, so that two VMs can have the same directory.
-            config = step.arguments["config"]
-            folder = folder_of_new(self._driver, listing, name, config)
-            yield NEW, "name", os.path.join(folder, f"{file_name(name)}.vbox")
-            if step.arguments["creation"].get("cloud_init") is not None:
-                yield NEW, "cloud_init", seed_path_in(folder, file_name(name))
-            added = (config.get("disks") or {}) if step.verb == "create" else {}
-        else:
-            folder = self._driver.known.folders.get(plan.before.id, "")
-            added = {change.key: change.new for change in step.changes if change.kind == "disks.add"}
-        for slot, disk in added.items():
-            if folder and not disk.get("source"):
-                yield NEW, f"disks.{slot}", disk_path(folder, file_name(name), slot, disk.get("format"))
+            return folder_of_new(self._driver, listing, name, step.arguments["config"]), file_name(name)
+        file = next((one.file for one in listing.machines if one.uuid == plan.before.id), "")
+        return os.path.dirname(file), os.path.splitext(os.path.basename(file))[0]
+
+    def new_disk(self, plan, step, slot, disk):
+        folder, name = self._folder(plan, step)
+        return disk_path(folder, name, slot, disk.get("format")) if folder and step.verb != "clone" else None
+
+    def new_seed(self, plan, step):
+        return seed_path_in(*self._folder(plan, step))
+
+    def step_files(self, plan, step):
+        """Two VMs can have the same directory, and so the same settings file."""
+        found = super().step_files(plan, step)
+        if step.verb not in ("create", "clone"):
+            return found
+        folder, name = self._folder(plan, step)
+        return [(NEW, "name", os.path.join(folder, f"{name}.vbox")), *found]
 
 
 def _chain(media, medium):

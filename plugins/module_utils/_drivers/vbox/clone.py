@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
-from ..._core.errors import CommandFailed
-from ..._core.mark import parsed
 from ..._core.model import SUSPENDED
 from ..._core.plan_create import find_snapshot
-from ..._tools.vboxmanage_file import settings_in
-from .create import add_seed, concurrent_creation_error, finish, is_complete, undone_on_failure, unfinished_vm
-from .mark import KEY, is_created_here, new_id, write_mark
+from .create import add_seed, create_once, finish
+from .mark import write_mark
 from .settings.disks import remove_drive
 from .settings.port_forwards import fresh_ssh_arguments, taken_ports
 from .vbox_vm import SSH_RULE
@@ -27,57 +25,30 @@ def clone(driver, vm, step):
 
 def _clone(driver, name, arguments, source):
     """Create a stopped clone of ``source``."""
-    creation = arguments["creation"]
-    if is_complete(driver, name):
-        return
-    vbox_vm = unfinished_vm(driver, name) or _begin(driver, name, creation["clone"], source)
-    driver.creating[name] = vbox_vm.uuid
-    with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(driver, vbox_vm.uuid):
-        # If another task completes the clone, the source may have been moved or deleted meanwhile.
-        sources_mark = source.mark if source.owned else {}
-        _remove_identity(driver, vbox_vm, (sources_mark or {}).get("files", ()))
-        vbox_vm = driver.vbox_vm(vbox_vm.uuid)
-        if vbox_vm.unfinished_mark != vbox_vm.mark:
-            write_mark(driver, vbox_vm.uuid, vbox_vm.unfinished_mark)
-        add_seed(driver, vbox_vm.uuid, name, creation, arguments["networks"])
-        _renew_ssh(driver, vbox_vm)
-        finish(driver, vbox_vm.uuid, arguments["config"], {"clone": source.id})
-
-
-def _begin(driver, name, requested, source):
-    uuid = new_id()
-    words = ["clonevm", source.id, f"--name={name}", "--uuid", uuid, "--register"]
+    requested = arguments["creation"]["clone"]
     taken = find_snapshot(source, requested.get("snapshot"))
-    words += ["--snapshot", taken.id] if taken else []
+    words = [source.id, f"--name={name}", *(["--snapshot", taken.id] if taken else [])]
     words += ["--options", "link"] if requested.get("linked") else []
-    words += ["--basefolder", driver.storage_path] if driver.storage_path else []
-    # If the call fails, VirtualBox may have created the VM nevertheless.
-    with undone_on_failure(driver, uuid):
-        try:
-            driver.run(source.id, *words)
-        except CommandFailed as error:
-            if not _remove_leftover(driver, error):
-                raise
-            driver.run(source.id, *words)
-    vbox_vm = driver.vbox_vms().get(uuid) or unfinished_vm(driver, name)
-    if vbox_vm is None:
-        raise concurrent_creation_error(name)
-    return vbox_vm
+    complete = partial(_complete, driver, name, arguments, source)
+    create_once(driver, name, ("clonevm", *words), partial(_clone_without_leftover, source), complete, source.id)
 
 
-def _remove_leftover(driver, error):
-    """Remove a clone that an interrupted run has not registered, with its disks. Returns whether there was one."""
-    begin, end = "Machine settings file '", "' already exists"
-    path = error.stderr.partition(begin)[2].partition(end)[0] if end in error.stderr else ""
-    file = settings_in(path) if path else None
-    mark = parsed(file.extra_data.get(KEY)) if file else None
-    if file is None or not is_created_here(file.uuid) or (mark or {}).get("id") == file.uuid:
-        return False
-    if file.uuid in driver.vbox_vms():
-        return False
+def _complete(driver, name, arguments, source, vbox_vm):
+    # If another task completes the clone, the source may have been moved or deleted meanwhile.
+    _remove_identity(driver, vbox_vm, ((source.mark if source.owned else None) or {}).get("files", ()))
+    vbox_vm = driver.vbox_vm(vbox_vm.uuid)
+    if vbox_vm.unfinished_mark != vbox_vm.mark:
+        write_mark(driver, vbox_vm.uuid, vbox_vm.unfinished_mark)
+    add_seed(driver, vbox_vm.uuid, name, arguments["creation"], arguments["networks"])
+    _renew_ssh(driver, vbox_vm)
+    finish(driver, vbox_vm.uuid, arguments)
+
+
+def _clone_without_leftover(source, driver, path, file, words):
+    """Remove a clone that an interrupted run has not registered, with its disks, and clone again."""
     driver.run(None, "registervm", path)
     driver.run(None, "unregistervm", file.uuid, "--delete")
-    return True
+    driver.run(source.id, *words)
 
 
 def _remove_identity(driver, vbox_vm, sources_files):

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import re
 from dataclasses import replace
+from functools import partial
 
 from ..._core.differences import differences
-from ..._core.errors import CommandFailed, PolyvirtError, Refused
-from ..._core.mark import IN_MARK, parsed, with_settings
+from ..._core.errors import CommandFailed, CreatedMeanwhile, NotFound, Refused
+from ..._core.mark import IN_MARK, finished_mark, inputs_of, making_of, parsed, with_settings
 from ..._core.model import COLLECTIONS, STOPPED, Vm
+from ..._kit.creation import undone_on_failure
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
@@ -20,61 +22,63 @@ from ..._tools.vboxmanage import Busy
 from ..._tools.vboxmanage_file import settings_in
 from .configure import apply_changes
 from .delete import delete_vm
-from .mark import KEY, is_created_here, may_be_unfinished, new_id, resolved_mark, write_mark
+from .mark import KEY, may_be_unfinished, new_id, resolved_mark, write_mark
 from .observe import Listing
 from .settings.disks import add_disk, attach_seed, file_exists_error, seed_path, set_iso
 from .settings.networks import networks_of
 from .settings.table import config_of
 
 _FIRST = "SATA 0"
+_EXISTING_FILE = re.compile("Machine settings file '(.*?)' already exists")
 #: Settings without an option that suit every current guest.
 _BASE = ("--ioapic", "on", "--rtcuseutc", "on", "--audio", "none", "--mouse", "usbtablet")
 
 
 def create(driver, vm, step):
     """Create a stopped VM."""
-    name, config, creation = vm.name, step.arguments["config"], step.arguments["creation"]
-    if is_complete(driver, name):
+    name, config = vm.name, step.arguments["config"]
+    words = [f"--name={name}", "--ostype", config["os_type"]]
+    words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
+    complete = partial(_complete, driver, step.arguments)
+    create_once(driver, name, ("createvm", *words), _register_leftover, complete)
+
+
+def _complete(driver, arguments, vbox_vm):
+    config, creation = arguments["config"], arguments["creation"]
+    vm = _with_unfinished_mark(driver, vbox_vm)
+    disks = dict(config.get("disks") or {})
+    image = creation.get("image")
+    if image:
+        vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
+    _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
+    _set_up_drives(driver, vm, config.get("iso"), creation)
+    finish(driver, vm.id, arguments)
+
+
+def create_once(driver, name, words, resume, complete, source=None):
+    """Call ``complete(VBoxVm)`` for an unfinished VM, or a new one; not if this task has created the VM already.
+
+    ``words`` create the VM. If they fail because of a file that an interrupted run has left, ``resume(driver, path,
+    SettingsFile, words)`` uses or removes it. If something fails, the VM is deleted with its files; not if VirtualBox
+    is only Busy, because then the step is sent again.
+    """
+    vbox_vms = driver.vbox_vms() if driver.creations.id_of(name) else {}
+    if driver.creations.is_complete(name, lambda uuid: uuid in vbox_vms and not vbox_vms[uuid].is_unfinished):
         return
-    vbox_vm = unfinished_vm(driver, name) or _begin(driver, name, config)
-    driver.creating[name] = vbox_vm.uuid
-    with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(driver, vbox_vm.uuid):
-        vm = _with_unfinished_mark(driver, vbox_vm)
-        disks = dict(config.get("disks") or {})
-        image = creation.get("image")
-        if image:
-            vm = _add_first_disk(driver, vm, vbox_vm, disks.pop(_FIRST, {}), image)
-        _configure_as(driver, vm, {**config, "disks": disks, "ssh_forward": _wants_ssh(config)})
-        _set_up_drives(driver, vm, name, config.get("iso"), creation)
-        finish(driver, vm.id, config, _inputs(creation))
+    vbox_vm = unfinished_vm(driver, name) or _begin(driver, name, words, resume, source)
+    uuid = driver.creations.record(name, vbox_vm.uuid)
+    with driver.vm_lock(name, vbox_vm.folder), undone_on_failure(partial(_undo, driver, uuid), Busy):
+        complete(vbox_vm)
 
 
-def is_complete(driver, name):
-    """Whether this task has created the VM already: the answer to its last call may have been lost."""
-    vbox_vm = driver.vbox_vms().get(driver.creating[name]) if name in driver.creating else None
-    return vbox_vm is not None and not vbox_vm.is_unfinished
-
-
-@contextmanager
-def undone_on_failure(driver, uuid):
-    """If the creation fails, delete the VM with its files; not if it is only Busy, because then it is retried."""
-    try:
-        yield
-    except Busy:
-        raise
-    except PolyvirtError:
-        vbox_vm = driver.vbox_vms().get(uuid)
-        if vbox_vm is not None:
-            _undo(driver, vbox_vm)
-        raise
-
-
-def _undo(driver, vbox_vm):
+def _undo(driver, uuid, _error):
+    vbox_vm = driver.vbox_vms().get(uuid)
+    if vbox_vm is None:
+        return
     mark = vbox_vm.unfinished_mark
-    vbox_vm = replace(vbox_vm, mark=mark)
-    vm = Vm(name=vbox_vm.values["name"], id=vbox_vm.uuid, power=STOPPED, mark=mark)
+    vm = Vm(name=vbox_vm.values["name"], id=uuid, power=STOPPED, mark=mark)
     disks = {medium.location for medium in vbox_vm.media.values() if medium.uuid in mark["disks"]}
-    delete_vm(driver, vm, {*disks, *mark.get("making", ()), *vbox_vm.seed_files()})
+    delete_vm(driver, vm, {*disks, *making_of(mark), *replace(vbox_vm, mark=mark).seed_files()})
 
 
 def unfinished_vm(driver, name):
@@ -89,41 +93,39 @@ def unfinished_vm_in(listing, name):
     return None
 
 
-def _begin(driver, name, config):
+def _begin(driver, name, words, resume, source):
     uuid = new_id()
-    words = ["createvm", f"--name={name}", "--ostype", config["os_type"], "--uuid", uuid, "--register"]
-    words += ["--groups", ",".join(config["groups"])] if config.get("groups") else []
+    words = [*words, "--uuid", uuid, "--register"]
     words += ["--basefolder", driver.storage_path] if driver.storage_path else []
     # If the call fails, VirtualBox may have created the VM nevertheless.
-    with undone_on_failure(driver, uuid):
+    with undone_on_failure(partial(_undo, driver, uuid), Busy):
         try:
-            driver.run(None, *words)
+            driver.run(source, *words)
         except CommandFailed as error:
-            _register_existing_file(driver, name, error)
+            if unfinished_vm(driver, name) is None:
+                resume(driver, *_leftover(driver, name, error), words)
     # Identified by UUID if it was just created: logs in its directory may be of an earlier VM.
     vbox_vm = driver.vbox_vms().get(uuid) or unfinished_vm(driver, name)
     if vbox_vm is None:
-        raise concurrent_creation_error(name)
+        raise NotFound(f"{name}: the new VM was deleted in the meantime.", "Run the task again.")
     return vbox_vm
 
 
-def concurrent_creation_error(name):
-    return Busy(["VBoxManage"], 1, "lost", f"{name}: another task created a VM with this name at the same time.")
-
-
-def _register_existing_file(driver, name, error):
-    """Register the settings file of a run that was interrupted before that; raises ``error`` if it is not ours."""
-    path = _settings_path(error.stderr)
-    file = settings_in(path) if path else None
-    if unfinished_vm(driver, name):
-        return
-    if file is None or not is_created_here(file.uuid):
-        raise error
-    owner = driver.vbox_vms().get(file.uuid)
+def _leftover(driver, name, error):
+    """(path, SettingsFile) of a run that was interrupted before VirtualBox registered its VM; else raises an error."""
+    found = _EXISTING_FILE.search(error.stderr)
+    file = settings_in(found[1]) if found else None
+    owner = file and driver.vbox_vms().get(file.uuid)
     if owner and owner.values["name"] == name:
-        raise concurrent_creation_error(name)
+        raise CreatedMeanwhile(name)
+    if file is None or not _is_unfinished_file(file):
+        raise error
     if owner:
-        raise name_taken(name, path, owner.values["name"])
+        raise name_taken(name, found[1], owner.values["name"])
+    return found[1], file
+
+
+def _register_leftover(driver, path, _file, _words):
     driver.run(None, "registervm", path)
 
 
@@ -133,11 +135,6 @@ def name_taken(name, path, owner):
         " in file names.",
         "Use another name.",
     )
-
-
-def _settings_path(error):
-    begin, end = "Machine settings file '", "' already exists"
-    return error.partition(begin)[2].partition(end)[0] if begin in error and end in error else None
 
 
 def _with_unfinished_mark(driver, vbox_vm):
@@ -178,13 +175,13 @@ def _configure_as(driver, vm, config):
     apply_changes(driver, found, changes, vbox_vms, _BASE)
 
 
-def _set_up_drives(driver, vm, name, iso, creation):
+def _set_up_drives(driver, vm, iso, creation):
     """An empty drive is created at the start, so that an ISO image can be inserted while the VM is running."""
     vbox_vm = driver.vbox_vm(vm.id)
     drive = vbox_vm.iso_drive
     if drive is None or (iso and drive.medium != iso):
         set_iso(driver, vbox_vm, iso)
-    add_seed(driver, vm.id, name, creation)
+    add_seed(driver, vm.id, vm.name, creation)
 
 
 def add_seed(driver, uuid, name, creation, networks=None):
@@ -206,16 +203,12 @@ def add_seed(driver, uuid, name, creation, networks=None):
     attach_seed(driver, replace(vbox_vm, mark={**vbox_vm.mark, "files": [os.path.basename(path)]}), path)
 
 
-def finish(driver, uuid, config, inputs):
+def finish(driver, uuid, arguments):
     """Write the final mark, after which the VM is finished."""
     vbox_vm = driver.vbox_vm(uuid)
     mark = resolved_mark(vbox_vm.mark, vbox_vm.media.values())
-    kept = {key: value for key, value in mark.items() if key not in ("unfinished", "making", "borrowed")}
-    write_mark(driver, uuid, with_settings({**kept, "inputs": inputs}, config))
-
-
-def _inputs(creation):
-    return {"image": creation["image"]["source"]} if creation.get("image") else {}
+    mark = {**finished_mark(mark, "borrowed"), "inputs": inputs_of(arguments)}
+    write_mark(driver, uuid, with_settings(mark, arguments["config"]))
 
 
 def foreign_settings_file(folder, name):
@@ -224,4 +217,8 @@ def foreign_settings_file(folder, name):
     if not files.exists(path):
         return None
     file = settings_in(path)
-    return None if file is not None and may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY))) else path
+    return None if file is not None and _is_unfinished_file(file) else path
+
+
+def _is_unfinished_file(file):
+    return may_be_unfinished(file.uuid, parsed(file.extra_data.get(KEY)))

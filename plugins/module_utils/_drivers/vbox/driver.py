@@ -11,9 +11,11 @@ from functools import cached_property, partial
 
 from ..._core.errors import CommandFailed
 from ..._core.model import ON, SUSPENDED
+from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
+from ..._media import keeping
 from ..._ports import files, writes
 from ..._tools.vboxmanage import Busy, is_held, is_locked
 from ..._tools.vboxmanage_states import state as state_of
@@ -29,14 +31,13 @@ def make_driver(params):
     return connected(VBoxDriver, params)
 
 
-class VBoxDriver(VBoxObserver):
+class VBoxDriver(keeping.KeepsImages, VBoxObserver):
     """One user's VirtualBox, for one task."""
 
     def __init__(self, tool, commands, options):
         super().__init__(tool, commands, options)
         self.storage_path, self.start_type = options.get("storage_path"), options.get("start_type") or "headless"
-        #: {name: UUID} of the VMs that this task has started to create: a step may be sent twice.
-        self.creating = {}
+        self.creations = Creations()
         self.ports, self.space = HostPorts(), ReservedSpace()
 
     @cached_property
@@ -59,6 +60,15 @@ class VBoxDriver(VBoxObserver):
         """The VM with its current mark."""
         return vm.having(mark=self.vbox_vm(vm.id).mark)
 
+    @property
+    def default_image_directory(self):
+        return keeping.default_directory()
+
+    def image_needs(self, request):
+        from .images import image_needs
+
+        return image_needs(self, request)
+
     # Acting ---------------------------------------------------------------------------------------------------------
 
     def lane(self, vm):
@@ -79,7 +89,7 @@ class VBoxDriver(VBoxObserver):
         """The functions for the steps of plans."""
         from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete)
+        return functions_of(power, snapshots, create, clone, configure, delete, keeping)
 
     def run(self, uuid, *words, timeout=_LONG):
         """Run one command that changes something; raises Busy if a retry may succeed soon."""

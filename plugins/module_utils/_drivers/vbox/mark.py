@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import uuid as uuids
 
-from ..._core.mark import printed
+from ..._core import mark as marks
+from ..._core.mark import making_mark, making_of, printed
 from ..._ports import files
 
 KEY = "polyvirt/mark"
@@ -36,18 +37,17 @@ def resolved_mark(mark, media):
 
     The mark has the paths of new images under "making", before they are created.
     """
-    recorded = mark.get("making", ())
+    recorded = making_of(mark)
     attached = [medium for medium in media if medium.users]
     created = [medium.uuid for medium in attached if medium.location in recorded]
     missing = [path for path in recorded if path not in {medium.location for medium in attached}]
-    kept = {key: value for key, value in mark.items() if key != "making"}
     disks = list(dict.fromkeys([*mark.get("disks", ()), *created]))
-    return {**kept, "disks": disks, **({"making": missing} if missing else {})}
+    return making_mark({**mark, "disks": disks}, missing)
 
 
 def may_be_unfinished(uuid, mark):
     """Whether this collection created a VM, and did not write its final mark."""
-    return is_created_here(uuid) and not (mark and mark.get("id") == uuid and not mark.get("unfinished"))
+    return is_created_here(uuid) and not (mark and mark.get("id") == uuid and not marks.is_unfinished(mark))
 
 
 def is_unfinished(uuid, mark, log_folder):

@@ -262,7 +262,7 @@ class VBoxObserver:
     """
 
     def __init__(self, tool, commands, options):
-        self.tool, self.commands = tool, commands
+        self.tool, self.commands, self.options = tool, commands, options
         self._native_keys = tuple(options.get("native") or ())
         self._version = None
         self._settings, self.known = KnownSettings(), Known(tool)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core import options
+from ..._core.image_names import normalized_source
 from ..._core.options import BootOrder, Connection, Option, Platform, Texts, with_suboption
 from ..._core.texts import bare_uuid
 
@@ -17,6 +18,7 @@ VIRTUALBOX = Platform(
     per_driver=("native",),
     canonical_id=bare_uuid,
     lacks={
+        **options.NO_AGENT,
         "secure_boot": "Create the VM, then run VBoxManage modifynvram with inituefivarstore, enrollmssignatures and"
         " enrollorclpk.",
         "image.linked=true": _LINKED,
@@ -34,7 +36,8 @@ VIRTUALBOX = Platform(
 CONNECTION = {"executable": Connection(default="VBoxManage")}
 VM = {
     **CONNECTION,
-    "image": with_suboption(options.VM["image"], "source", absolute=True),
+    "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
+    "image_directory": Connection("path", absolute=True),
     "storage_path": Connection("path"),
     "groups": Texts(),
     "graphics_controller": Option(choices=("none", "vboxvga", "vmsvga", "vboxsvga")),

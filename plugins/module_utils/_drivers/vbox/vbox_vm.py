@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ..._core.errors import NotFound
-from ..._core.mark import empty_mark
+from ..._core.mark import empty_mark, unfinished_mark
 from ..._tools.vboxmanage_machine import Machine
 from ..._tools.vboxmanage_states import state as state_of
 from .mark import is_unfinished
@@ -82,7 +82,7 @@ class VBoxVm:
             return self.mark
         bases = [base for _attached, base in map(self.image_in, self.disks) if base]
         own = [base.uuid for base in bases if base.location.startswith(os.path.join(self.folder, ""))]
-        return {**empty_mark(self.uuid), "disks": own, "unfinished": True}
+        return unfinished_mark({**empty_mark(self.uuid), "disks": own})
 
     @property
     def is_unfinished(self):

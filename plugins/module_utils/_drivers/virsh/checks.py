@@ -18,25 +18,23 @@ from __future__ import annotations
 import os
 import shlex
 
-from ..._core.claims import FILE
 from ..._core.errors import NotFound, Refused
+from ..._core.file_checks import check_files
 from ..._core.model import PAUSED, RUNNING, SNAPSHOT_VERBS, STOPPED, SUSPENDED
-from ..._core.planned import deleted_files, planned
+from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.virsh_output import version_numbers
 from .create import check_architecture
 from .definition import Definition, file_of
 from .host_checks import check_host
-from .settings.disks import check_added_disk, check_disk, check_disk_can_grow, slot_name
-from .settings.display import check_serial_log
-from .settings.firmware import FIRMWARE
+from .needed import VirshFiles
+from .settings.disks import check_slots
 from .settings.hardware import check_hardware
 from .settings.memory_cpus import MEMORY_CPUS, check_fixed_maximum, has_added_cpus
 from .settings.port_forwards import check_passt
 from .settings.shared_folders import check_shares
 from .snapshots import check_content, disks_of, leftovers, memory_path, overlay_path, read_snapshot
-from .storage import check_iso, check_space
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: First libvirt version with another way to load the memory of an internal snapshot.
@@ -50,86 +48,21 @@ def check_plan(driver, plan, released=frozenset()):
 
     ``released`` are the claims that earlier plans of the task let go of.
     """
-    own_files = deleted_files(plan)
-    to_delete = {files.identity(path) for path in own_files}
-    to_delete |= {identity[1] for kind, identity in released if kind == FILE}
-    cloned = None
+    needed, creates = VirshFiles(driver, plan), any(step.verb == "create" for step in plan.steps)
+    if creates:
+        check_architecture(plan.after.name, driver.hypervisor)
+    check_files(needed, driver.space, released)
+    seed.check(plan, driver.commands)
     for one in planned(plan):
-        if one.step.verb == "create":
-            _check_creation(driver, plan.after.name, one.step.arguments, to_delete, own_files)
-        elif one.step.verb == "clone":
-            cloned = _check_clone(driver, plan.after.name, one.step.arguments, to_delete, own_files)
-        elif one.step.verb == "configure":
-            _check_changes(driver, one.vm, one.changes, to_delete)
-            _check_maxima(driver, one.vm, one.changes, cloned)
+        if one.step.verb == "configure":
+            check_slots(driver, one.vm, [change for change in one.changes if change.kind == "disks.add"])
+            _check_maxima(driver, one.vm, one.changes, needed.cloned)
         elif one.step.verb in SNAPSHOT_VERBS:
             check_snapshot(driver, plan.before, one.step)
     check_hardware(driver, plan)
     check_shares(driver, plan)
     check_passt(driver, plan)
-    _check_deletion(driver, plan)
-    check_host(driver, plan)
-
-
-def _check_clone(driver, name, arguments, to_delete, own_files):
-    from .clone import check_clone
-
-    definition = check_clone(driver, name, arguments["creation"], arguments["source"], to_delete, own_files)
-    _check_seed(driver, name, arguments)
-    return definition
-
-
-def _check_creation(driver, name, arguments, to_delete, own_files):
-    config, creation = arguments["config"], arguments["creation"]
-    check_architecture(name, driver.hypervisor)
-    image = creation.get("image")
-    disks = config.get("disks") or {}
-    if disks or creation.get("cloud_init"):
-        driver.storage.check_folder()
-    if config.get("firmware") == "uefi":
-        driver.storage.check_folder(written=False)
-        driver.storage.check_no_nvram(name, config["secure_boot"], to_delete)
-    if config.get("serial_log"):
-        _check_serial_log(driver, name, config["serial_log"])
-    for slot, entry in disks.items():
-        base = image if slot == slot_name(0) else None
-        if base:
-            driver.storage.check_image(name, base, entry)
-        check_disk(driver, name, slot, entry, base, to_delete)
-        if base and not entry.get("source"):
-            check_space(driver, name, [base], own_files)
-    if config.get("iso"):
-        check_iso(name, config["iso"])
-    _check_seed(driver, name, arguments)
-
-
-def _check_seed(driver, name, arguments):
-    if arguments["creation"].get("cloud_init") is not None:
-        seed.find_tool(driver.commands)
-        seed.check_documents(arguments, name)
-
-
-def _check_serial_log(driver, name, path):
-    if driver.is_local:
-        check_serial_log(name, path)
-
-
-def _check_changes(driver, vm, changes, released):
-    added = [change for change in changes if change.kind == "disks.add"]
-    if added:
-        driver.storage.check_folder()
-        for change in added:
-            check_added_disk(driver, vm, change, released)
-    after = {**vm.config, **{change.field: change.new for change in changes}}
-    if any(change.field in FIRMWARE for change in changes) and after["firmware"] == "uefi":
-        driver.storage.check_folder(written=False)
-    for change in changes:
-        if change.kind == "iso" and change.new:
-            check_iso(vm.name, change.new)
-        if change.kind == "serial_log" and change.new:
-            _check_serial_log(driver, vm.name, change.new)
-        if change.kind == "disks.size":
-            check_disk_can_grow(vm, change)
+    check_host(driver, plan, released)
 
 
 def _check_maxima(driver, vm, changes, cloned):
@@ -138,17 +71,6 @@ def _check_maxima(driver, vm, changes, cloned):
         if change.field in MEMORY_CPUS:
             for definition in driver.definitions_of(vm) if cloned is None else [cloned]:
                 check_fixed_maximum(definition, change)
-
-
-def _check_deletion(driver, plan):
-    """Reject files in a directory that is not writable, before the VM is stopped: they could not be deleted."""
-    for path in deleted_files(plan):
-        folder = os.path.dirname(path)
-        if files.exists(folder) and not files.is_writable(folder) and os.path.lexists(path):
-            raise Refused(
-                f"{plan.before.name}: {path} cannot be deleted, because its directory is not writable.",
-                "Run the task with become, or keep the disks (delete_disks: none).",
-            )
 
 
 def check_snapshot(driver, vm, step):

@@ -9,6 +9,7 @@ import os
 import re
 
 from ..._core.claims import (
+    ADDRESS,
     BASE,
     DELETE,
     FILE,
@@ -27,9 +28,10 @@ from ..._core.claims import (
 )  # fmt: skip
 from ..._core.errors import NotFound, PolyvirtError, Refused
 from ..._core.model import RUNNING, STOPPED, SUSPENDED
+from ..._media import disk_header
 from ..._ports import files
-from ..._tools import disk_header
 from .definition import backing_files, target_of
+from .settings.addresses import named_networks, with_reserved_address
 from .settings.display import log_files
 from .settings.firmware import nvram_of
 from .settings.networks import read_networks
@@ -105,8 +107,14 @@ class VirshClaims(HoldsClaims):
         # The volumes of the pools are read only if a file of another VM matters, because that needs a process.
         self._reads_volumes = any(claim.kind == FILE and not claim.is_new for claim in wanted)
         self._deletes = bool(deleted)
+        self._networks = self._read_networks(wanted)
         found = [self._of_definition(definition) for definition in self._driver.all_definitions()]
         return [*found, *self._unused_images(deleted, found)]
+
+    def _read_networks(self, wanted):
+        """The networks in which plans reserve addresses."""
+        asked = {claim.where[1][1] for claim in wanted if claim.kind == ADDRESS}
+        return named_networks(self._driver.virsh, asked) if asked else {}
 
     def _of_definition(self, definition):
         """A running VM has two definitions, which may contain different files."""
@@ -117,7 +125,7 @@ class VirshClaims(HoldsClaims):
             claims += self._of_file(nvram_of(definition), WRITE, "nvram")
         claims += [claim for path in log_files(definition) for claim in self._of_file(path, WRITE, "serial_log")]
         for key, nic in read_networks(definition).items():
-            claims += self.nic(nic, f"networks.{key}")
+            claims += self.nic(with_reserved_address(nic, self._networks), f"networks.{key}")
         for key, forward in read_forwards(definition).items():
             claims += self.forward(forward, f"port_forwards.{key}")
         mark = definition.mark or {}
@@ -201,11 +209,15 @@ class VirshClaims(HoldsClaims):
 
     # What steps do ----------------------------------------------------------------------------------------------------
 
+    def new_disk(self, plan, step, slot, disk):
+        return self._driver.storage.disk_path(plan.after.name, slot, disk.get("format") or "qcow2")
+
+    def new_seed(self, plan, step):
+        return self._driver.storage.seed_path(plan.after.name)
+
     def step_files(self, plan, step):
-        if step.verb in ("create", "clone"):
-            return self._new_files(plan.after.name, step.arguments["config"], step.arguments["creation"])
-        if step.verb == "configure":
-            return self._changed_files(plan, step)
+        if step.verb in ("create", "clone", "configure"):
+            return [*super().step_files(plan, step), *self._other_files(plan, step)]
         if step.verb == "snapshot" and step.arguments["kind"] == INTERNAL and plan.before.power == STOPPED:
             # libvirt writes it into the image, which QEMU has locked as a backing file of a running VM.
             disks = plan.before.config.get("disks") or {}
@@ -214,28 +226,13 @@ class VirshClaims(HoldsClaims):
             return self._merged_files(plan.before, step)
         return ()
 
-    def _new_files(self, name, config, creation):
-        storage = self._driver.storage
-        for slot, disk in (config.get("disks") or {}).items():
-            if not disk.get("source"):
-                yield NEW, f"disks.{slot}", storage.disk_path(name, slot, disk.get("format") or "qcow2")
-        if creation.get("cloud_init") is not None:
-            yield NEW, "cloud_init", storage.seed_path(name)
-        if config.get("firmware") == "uefi":
-            yield NEW, "firmware", storage.nvram_path(name, config.get("secure_boot"))
-        if config.get("serial_log"):
-            yield NEW, "serial_log", config["serial_log"]
-
-    def _changed_files(self, plan, step):
-        name, storage, after = plan.after.name, self._driver.storage, plan.after.config
-        for change in step.changes:
-            if change.kind == "disks.add" and not change.new.get("source"):
-                path = storage.disk_path(name, change.key, change.new.get("format") or "qcow2")
-                yield NEW, f"disks.{change.key}", path
-            elif change.kind == "serial_log" and change.new:
-                yield NEW, "serial_log", change.new
-            elif change.kind in ("firmware", "secure_boot") and after.get("firmware") == "uefi":
-                yield NEW, "firmware", storage.nvram_path(name, after.get("secure_boot"))
+    def _other_files(self, plan, step):
+        changed = step.arguments.get("config") or {change.kind: change.new for change in step.changes}
+        after = step.arguments.get("config") or plan.after.config
+        if {"firmware", "secure_boot"} & changed.keys() and after.get("firmware") == "uefi":
+            yield NEW, "firmware", self._driver.storage.nvram_path(plan.after.name, after.get("secure_boot"))
+        if changed.get("serial_log"):
+            yield NEW, "serial_log", changed["serial_log"]
 
     def _merged_files(self, vm, step):
         """The frozen files of external snapshots, to which libvirt writes what came after them."""

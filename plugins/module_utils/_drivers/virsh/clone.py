@@ -13,14 +13,13 @@ from typing import Optional
 from ..._core.errors import Refused
 from ..._ports import files
 from ..._tools.seed_network import macs_by_place
-from .create import make_seed, mark_of_new_vm, undone_on_failure
+from .create import define_once, make_seed, mark_of_new_vm
 from .definition import Definition, file_of, target_of
 from .settings.disks import add_seeds, set_disk_file
-from .settings.firmware import nvram_of, place_nvram, read_firmware, read_secure_boot
+from .settings.firmware import nvram_of, place_nvram
 from .settings.networks import is_bridge, new_mac, set_nic_element
 from .settings.port_forwards import remove_forward_names
-from .snapshots import EXTERNAL, SnapshotXml, missing_in_image
-from .storage import bases_of, check_readable, check_space
+from .snapshots import EXTERNAL, SnapshotXml
 
 
 @dataclass(frozen=True)
@@ -59,31 +58,27 @@ def disks_to_copy(definition):
 
 def clone(driver, vm, step):
     """Create a stopped VM from its source; if that fails, the created files are removed again."""
-    vm_id, is_defined = driver.new_id(vm.name)
-    if not is_defined:
-        _define_clone(driver, vm.name, vm_id, step.arguments)
+    define_once(driver, vm.name, step.arguments, _define_clone)
 
 
-def _define_clone(driver, name, vm_id, arguments):
-    config, creation, source = (arguments[key] for key in ("config", "creation", "source"))
+def _define_clone(driver, name, vm_id, arguments, created):
+    source, creation = arguments["source"], arguments["creation"]
     requested = creation["clone"]
     original = Original.read(driver, source, requested.get("snapshot"))
     definition = original.definition
-    with undone_on_failure(driver, name, creation) as created:
-        disks = _copy_disks(driver, name, original, requested["linked"], created)
-        nvram = _copy_nvram(driver, name, definition, created)
-        _remove_identity(definition)
-        seeds = make_seed(driver, name, vm_id, creation, _assign_new_macs(definition, arguments["networks"]))
-        definition.set("name", name)
-        definition.set("uuid", vm_id)
-        _remove_seed_drives(definition, (source.mark or {}).get("files", ()))
-        add_seeds(definition, seeds)
-        inputs = {"clone": source.id, "bases": bases_of(driver.storage, disks)}
-        mark = mark_of_new_vm(vm_id, config, disks, seeds, inputs)
-        definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
-        driver.define(definition)
-        if requested["linked"] and not requested.get("snapshot"):
-            _check_source_still_stopped(driver, name, vm_id, source)
+    disks = _copy_disks(driver, name, original, requested["linked"], created)
+    nvram = _copy_nvram(driver, name, definition, created)
+    _remove_identity(definition)
+    seeds = make_seed(driver, name, vm_id, creation, _assign_new_macs(definition, arguments["networks"]))
+    definition.set("name", name)
+    definition.set("uuid", vm_id)
+    _remove_seed_drives(definition, (source.mark or {}).get("files", ()))
+    add_seeds(definition, seeds)
+    mark = mark_of_new_vm(driver, vm_id, arguments, arguments["config"], disks, seeds)
+    definition.set_mark({**mark, "nvram": nvram} if nvram else mark)
+    driver.define(definition)
+    if requested["linked"] and not requested.get("snapshot"):
+        _check_source_still_stopped(driver, name, vm_id, source)
 
 
 def _check_source_still_stopped(driver, name, vm_id, source):
@@ -222,16 +217,11 @@ def _remove_children(element: ET.Element, *tags):
         element.remove(child)
 
 
-def check_clone(driver, name, creation, source, to_delete, freed):
-    """Raise NotFound or Refused if cloning would fail half-way; returns the definition of the clone before any change.
+# Checks before anything is changed ------------------------------------------------------------------------------------
 
-    ``to_delete`` are the identities of files that are deleted before, ``freed`` the paths of those of the VM itself.
-    """
-    driver.storage.check_folder()
-    if source.id is None:
-        return None  # The same task creates the source first, so there are no images to check yet.
-    requested = creation["clone"]
-    original = Original.read(driver, source, requested.get("snapshot"))
+
+def check_original(name, source, original, requested):
+    """Raise Refused if a VM or snapshot cannot be cloned at all."""
     if original.definition is None:
         raise Refused(
             f"{name}: libvirt reports no VM definition for snapshot '{requested['snapshot']}' of '{source.name}'.",
@@ -244,48 +234,14 @@ def check_clone(driver, name, creation, source, to_delete, freed):
             "Omit linked, or create an external snapshot (kind: external).",
         )
     for disk in disks_to_copy(original.definition):
-        _check_source(name, source, original, disk)
-        _check_image(driver, name, source, original, disk)
-        entry = {"format": disk_format(disk, requested["linked"])}
-        path = driver.storage.disk_path(name, target_of(disk), entry["format"])
-        if files.identity(path) not in to_delete:
-            driver.storage.check_existing_file(path, entry, original.image(disk, requested["linked"]))
-    images = [original.image(disk, requested["linked"]) for disk in disks_to_copy(original.definition)]
-    check_space(driver, name, images, freed)
-    _check_nvram(driver, name, original.definition, to_delete)
-    original.definition.set("name", name)
-    return original.definition
-
-
-def _check_source(name, source, original, disk):
-    slot = target_of(disk)
-    if not file_of(disk):
-        raise Refused(
-            f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",
-            "Convert the disk to a file first.",
-        )
-    if slot not in original.images:
-        raise Refused(
-            f"{name}: the snapshot of '{source.name}' does not include disk {slot}.",
-            "Clone another snapshot, or omit clone.snapshot.",
-        )
-
-
-def _check_image(driver, name, source, original, disk):
-    """Check that the image exists in the expected format, and contains the snapshot."""
-    path, option = original.images[target_of(disk)], f"disk {target_of(disk)} of '{source.name}'"
-    info = driver.storage.check_readable_image(name, option, path, source_format(disk))
-    if original.internal_snapshot and original.internal_snapshot not in info.snapshots:
-        raise missing_in_image(name, source.name, path, original.internal_snapshot)
-
-
-def _check_nvram(driver, name, definition, to_delete):
-    if read_firmware(definition) == "bios":
-        return
-    image, secure_boot = nvram_image(definition), read_secure_boot(definition)
-    path = driver.storage.nvram_path(name, secure_boot)
-    if image is None:
-        driver.storage.check_no_nvram(name, secure_boot, to_delete)
-    elif files.identity(path) not in to_delete:
-        check_readable(name, "firmware variables", image["source"])
-        driver.storage.check_existing_file(path, {}, image)
+        slot = target_of(disk)
+        if not file_of(disk):
+            raise Refused(
+                f"{name}: disk {slot} of '{source.name}' is not a file, and only files can be cloned.",
+                "Convert the disk to a file first.",
+            )
+        if slot not in original.images:
+            raise Refused(
+                f"{name}: the snapshot of '{source.name}' does not include disk {slot}.",
+                "Clone another snapshot, or omit clone.snapshot.",
+            )

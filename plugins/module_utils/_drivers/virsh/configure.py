@@ -8,12 +8,13 @@ If a change of the running VM fails, nothing is stored, so the next run finds th
 
 from __future__ import annotations
 
-from ..._core.mark import IN_MARK, empty_mark, with_settings
+from ..._core.mark import IN_MARK, mark_for, with_settings
 from ..._core.model import LIVE, PAUSED, RUNNING
 from .definition import Definition
+from .settings.addresses import RESERVATIONS, Following, recorded, to_record, update, with_reservations
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.firmware import FIRMWARE, nvram_of, place_nvram
-from .settings.networks import add_nic, remove_nic, set_nic
+from .settings.networks import add_nic, read_nic, remove_nic, set_nic
 from .settings.table import SETTINGS, write_setting
 
 #: Kinds of changes that do not change the XML.
@@ -24,17 +25,34 @@ def configure(driver, vm, step):
     """Apply the changes to one VM; changes of cost LIVE are also applied to the running VM."""
     changes = step.changes
     definition = driver.definition(vm.id)
-    if driver.is_already_stored(vm, changes, definition):
-        return
+    reserved = recorded(definition.mark, vm.id)
+    if not driver.is_already_stored(vm, changes, definition):
+        _store(driver, vm, changes, definition, reserved)
+    _reserve(driver, recorded(vm.mark, vm.id) | reserved, recorded(definition.mark, vm.id))
+
+
+def _reserve(driver, before, after):
+    """Also if nothing is to be stored: an earlier attempt may have ended between the definition and the networks."""
+    if before or after:
+        update(driver, before, after)
+
+
+def _store(driver, vm, changes, definition, reserved):
+    """Make the changes to the running VM and the definition, and store the latter."""
     running = Definition(driver.virsh.run("dumpxml", vm.id)) if vm.power in (RUNNING, PAUSED) else None
     created, nvram = [], nvram_of(definition)
+    addresses = Following(definition, reserved, read_nic)
     for change in sorted(changes, key=_last_nics_first):
         live = running is not None and change.cost == LIVE
         _CHANGES.get(change.kind, _set_field)(driver, vm, definition, running if live else None, change, created)
+        addresses.follow(change)
     # The mark keeps the NVRAM file of the previous firmware too, so that it is deleted with the VM.
     nvram = [nvram, _set_nvram_path(driver, vm, definition)] if _changes_firmware(changes) else []
-    if created or nvram or any(change.kind in IN_MARK for change in changes):
-        definition.set_mark(_updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path]))
+    wanted = addresses.reservations()
+    if created or nvram or wanted != reserved or any(change.kind in IN_MARK for change in changes):
+        mark = _updated_mark(vm, definition.mark, changes, created, [path for path in nvram if path])
+        texts = to_record(driver, wanted, reserved) if wanted != reserved else mark.get(RESERVATIONS, ())
+        definition.set_mark(with_reservations(mark, texts))
     if any(change.kind not in _NOT_IN_XML for change in changes):
         driver.define(definition)
 
@@ -65,6 +83,10 @@ def _set_autostart(driver, vm, definition, running, change, created):
     driver.virsh.run("autostart", vm.id, *([] if change.new else ["--disable"]))
 
 
+def _skip(driver, vm, definition, running, change, created):
+    """The address is not in the definition; see settings/addresses.py."""
+
+
 #: Functions for kinds of changes; the others are made by _set_field. ``running`` is the definition of the running VM if
 #: it must be changed too, else None. Paths of new files are added to ``created``.
 _CHANGES = {
@@ -79,15 +101,13 @@ _CHANGES = {
     "networks.source": set_nic,
     "networks.mac": set_nic,
     "networks.model": set_nic,
+    "networks.address": _skip,
 }
 
 
 def _updated_mark(vm, mark, changes, created, nvram):
-    """The VM's mark with the new files and settings.
-
-    A mark of another VM (in a copied definition) is replaced, because it lists that VM's files.
-    """
-    own = next((dict(found) for found in (mark, vm.mark) if found and found.get("id") == vm.id), empty_mark(vm.id))
+    """The VM's mark with the new files and settings."""
+    own = mark_for(vm.id, mark if mark and mark.get("id") == vm.id else vm.mark)
     own["disks"] = list(dict.fromkeys([*own.get("disks", ()), *created]))
     if nvram:
         own["nvram"] = list(dict.fromkeys([*own.get("nvram", ()), *nvram]))

@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from functools import partial
+from uuid import uuid4
 from xml.sax.saxutils import quoteattr
 
 from ..._core.differences import additions
-from ..._core.errors import CommandFailed, PolyvirtError, Unsupported
-from ..._core.mark import empty_mark, with_settings
+from ..._core.errors import CreatedMeanwhile, Unsupported
+from ..._core.mark import empty_mark, inputs_of, sources_in, with_settings
+from ..._kit.creation import undone_on_failure
 from ..._kit.settings import in_order
 from ..._ports import files
 from ..._tools import seed
 from ..._tools.seed_network import macs_by_place
+from ..._tools.virsh import ConnectionLost
 from .definition import ARCHITECTURE, DEFAULT_MACHINE_TYPE, Definition, machine_type
+from .settings.addresses import recorded, to_record, update, with_reservations
 from .settings.disks import add_seeds, bus_of, disk_element, drive_element, free_slot, insert_disk, slot_name
 from .settings.firmware import place_nvram
 from .settings.native import same_native
@@ -27,62 +31,58 @@ from .storage import bases_of, remove_unused
 
 def create(driver, vm, step):
     """Create a stopped VM; if that fails, the created files are removed again."""
-    config = step.arguments["config"]
-    vm_id, is_defined = driver.new_id(vm.name)
-    if not is_defined:
-        _define_new(driver, vm.name, vm_id, config, step.arguments["creation"])
-    if config.get("autostart"):
-        driver.virsh.run("autostart", vm_id)
+    define_once(driver, vm.name, step.arguments, _define_new)
+    if _reservations(step.arguments["config"]):
+        vm_id = driver.creations.id_of(vm.name)
+        update(driver, set(), recorded(driver.definition(vm_id).mark, vm_id))
+    if step.arguments["config"].get("autostart"):
+        driver.virsh.run("autostart", driver.creations.id_of(vm.name))
 
 
-def _define_new(driver, name, vm_id, config, creation):
-    with undone_on_failure(driver, name, creation) as created:
-        definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_for_new_vm(), machine_type(config))
-        disks = _create_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
-        config = _with_macs(config, creation)
-        seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
-        _write_settings(driver, definition, config, disks, seeds)
-        own_disks = [path for _slot, path, _format, ours in disks if ours]
-        mark = mark_of_new_vm(vm_id, config, own_disks, seeds, _inputs(driver, creation, own_disks))
-        if config.get("firmware") == "uefi":
-            driver.storage.create_default_folder()
-            mark["nvram"] = [place_nvram(definition, driver.storage, name)]
-        definition.set_mark(mark)
-        driver.define(definition)
+def define_once(driver, name, arguments, define):
+    """Call ``define(driver, name, id, arguments, created)`` unless this task has defined the VM already.
 
-
-@contextmanager
-def undone_on_failure(driver, name, creation):
-    """Yield a list for the paths of created files. If an error is raised, those that no VM uses are removed again.
-
-    Another task may have created the VM meanwhile, or libvirt stored the definition before the call failed.
+    If that fails, those of the ``created`` files that no VM uses are removed again. A step that is sent again uses the
+    same id.
     """
-    created = []
-    try:
-        yield created
-    except BaseException as error:
-        if creation.get("cloud_init") is not None:
-            # The seed ISO is removed too, whichever task created it: unlike a disk, an existing one is overwritten.
-            created.append(driver.storage.seed_path(name))
-        existing_names = {one.name for one in remove_unused(driver, created, error)}
-        if isinstance(error, PolyvirtError) and (_is_created_meanwhile(error) or name in existing_names):
-            raise _name_taken(name, error) from error
-        raise
+    if driver.creations.is_complete(name, lambda vm_id: vm_id in driver.virsh.run("list", "--all", "--uuid").split()):
+        return
+    vm_id, created = driver.creations.record(name, driver.creations.id_of(name) or str(uuid4())), []
+    with undone_on_failure(partial(_undo, driver, name, vm_id, arguments["creation"], created), ConnectionLost):
+        define(driver, name, vm_id, arguments, created)
 
 
-def _is_created_meanwhile(error):
-    return "already exists with uuid" in getattr(error, "stderr", "")
+def _undo(driver, name, vm_id, creation, created, error):
+    """Remove the new files that no VM uses. Returns CreatedMeanwhile if there is another VM with this name now."""
+    if creation.get("cloud_init") is not None:
+        # The seed ISO is removed too, whichever task created it: unlike a disk, an existing one is overwritten.
+        created.append(driver.storage.seed_path(name))
+    others = [one for one in remove_unused(driver, created, error) if one.name == name and one.uuid != vm_id]
+    is_taken = others or "already exists with uuid" in getattr(error, "stderr", "")
+    return CreatedMeanwhile(name) if is_taken else None
 
 
-def _name_taken(name, error):
-    """The error if another task created a VM with this name, whether a file or the definition existed first."""
-    return CommandFailed(
-        getattr(error, "argv", ("virsh", "define")),
-        getattr(error, "rc", 1),
-        getattr(error, "stderr", error.message),
-        message=f"{name}: another task created a VM with this name at the same time.",
-        remedy="Run the task again to apply its options to that VM.",
-    )
+def _define_new(driver, name, vm_id, arguments, created):
+    config, creation = arguments["config"], arguments["creation"]
+    definition = new_definition(name, vm_id, driver.hypervisor, driver.virt_type_for_new_vm(), machine_type(config))
+    disks = _create_disks(driver, name, config.get("disks") or {}, creation.get("image"), created)
+    config = _with_macs(config, creation)
+    seeds = make_seed(driver, name, vm_id, creation, macs_by_place(config.get("networks") or {}))
+    _write_settings(driver, definition, config, disks, seeds)
+    own_disks = [path for _slot, path, _format, ours in disks if ours]
+    mark = mark_of_new_vm(driver, vm_id, arguments, config, own_disks, seeds)
+    if config.get("firmware") == "uefi":
+        driver.storage.create_default_folder()
+        mark["nvram"] = [place_nvram(definition, driver.storage, name)]
+    wanted = _reservations(config)
+    definition.set_mark(with_reservations(mark, to_record(driver, wanted) if wanted else ()))
+    driver.define(definition)
+
+
+def _reservations(config):
+    """{(network, MAC, address)} of the NICs with a fixed address."""
+    nics = (config.get("networks") or {}).values()
+    return {(nic["source"], nic.get("mac"), nic["address"]) for nic in nics if nic.get("address")}
 
 
 def _create_disks(driver, name, requested, image, created):
@@ -104,8 +104,9 @@ def _create_disks(driver, name, requested, image, created):
 
 
 def _with_macs(config, creation):
-    """``config`` with a MAC for each NIC if a cloud-init seed is created, because the seed identifies NICs by MAC."""
-    if creation.get("cloud_init") is None or not config.get("networks"):
+    """``config`` with a MAC for each NIC if a seed or a reservation has to identify a NIC by it."""
+    is_needed = creation.get("cloud_init") is not None or _reservations(config)
+    if not is_needed or not config.get("networks"):
         return config
     networks = {key: {**entry, "mac": entry.get("mac") or new_mac()} for key, entry in config["networks"].items()}
     return {**config, "networks": networks}
@@ -136,14 +137,10 @@ def _write_settings(driver, definition, config, disks, seeds):
         write_setting(driver, definition, change)
 
 
-def _inputs(driver, creation, disks):
-    """The ``inputs`` of the mark: the image and the backing files of the disks."""
-    image = creation.get("image")
-    return {"image": image["source"], "bases": bases_of(driver.storage, disks)} if image else {}
-
-
-def mark_of_new_vm(vm_id, config, disks, own_files, inputs):
-    """The mark of a new VM. ``inputs`` is what it is created from; its ``bases`` are the backing files of its disks."""
+def mark_of_new_vm(driver, vm_id, arguments, config, disks, own_files):
+    """The mark of a new VM; ``bases`` of its inputs are the backing files of its disks."""
+    inputs = inputs_of(arguments)
+    inputs.update({"bases": bases_of(driver.storage, disks)} if sources_in(inputs) else {})
     return with_settings({**empty_mark(vm_id), "disks": disks, "files": own_files, "inputs": inputs}, config)
 
 

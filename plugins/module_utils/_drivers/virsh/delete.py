@@ -11,6 +11,7 @@ from ..._core.errors import CommandFailed
 from ..._core.model import Change
 from ..._ports import files
 from ..._tools import virsh as tool
+from .settings.addresses import recorded, update
 from .settings.hardware import read_tpm, write_tpm
 
 
@@ -20,6 +21,9 @@ def delete(driver, vm, step):
         files.remove(path)
     if vm.id is None:
         return  # A transient VM no longer exists once it is off.
+    reserved = recorded(vm.mark, vm.id)
+    if reserved:
+        update(driver, reserved, set())
     try:
         _restore_removed_tpm(driver, vm)
         _undefine(driver, vm, "--keep-nvram" if step.arguments.get("keep_nvram") else "--nvram")

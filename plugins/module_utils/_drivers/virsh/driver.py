@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cached_property
-from uuid import uuid4
 
 from ..._core.errors import CommandFailed
+from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
+from ..._media import keeping
 from ..._ports import writes
 from .observe import VirshObserver, connected
 
@@ -22,7 +24,7 @@ def make_driver(params):
     return connected(VirshDriver, params)
 
 
-class VirshDriver(VirshObserver):
+class VirshDriver(keeping.KeepsImages, VirshObserver):
     """One connection to libvirt, for one task."""
 
     def __init__(self, virsh, commands, options):
@@ -31,9 +33,9 @@ class VirshDriver(VirshObserver):
         self.space = ReservedSpace()
         #: Sizes of these copies: {(image, internal snapshot or None): bytes}.
         self.copy_sizes = {}
-        #: UUIDs of new VMs by name, and by UUID the last changes sent with the definition before them: a step may be
-        #: sent twice, if the answer to the first request was lost.
-        self._new_ids, self._sent = {}, {}
+        self.creations = Creations()
+        #: {UUID: (last changes sent, definition before them)}: a step may be sent twice.
+        self._sent = {}
 
     @cached_property
     def claims(self):
@@ -55,6 +57,22 @@ class VirshDriver(VirshObserver):
         ]
         return replace(observation, vms=[vm.having(files=found) for vm, found in zip(observation.vms, files)])
 
+    # Images ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def default_image_directory(self):
+        return os.path.join(self.default_folder, "polyvirt")
+
+    def image_needs(self, request):
+        from .images import image_needs
+
+        return image_needs(self, request)
+
+    def run_in_guest(self, vm, command):
+        from .guest import run_in_guest
+
+        return run_in_guest(self, vm, command)
+
     # Acting ---------------------------------------------------------------------------------------------------------
 
     def lane(self, vm):
@@ -75,7 +93,7 @@ class VirshDriver(VirshObserver):
         """The functions for the steps of plans."""
         from . import clone, configure, create, delete, power, snapshots
 
-        return functions_of(power, snapshots, create, clone, configure, delete)
+        return functions_of(power, snapshots, create, clone, configure, delete, keeping)
 
     def _carry_out(self, vm, step):
         try:
@@ -93,13 +111,6 @@ class VirshDriver(VirshObserver):
         if self.virt_type:
             return self.virt_type
         return "kvm" if "<domain type='kvm'" in self.capabilities() else "qemu"
-
-    def new_id(self, name):
-        """(UUID of the VM to create, whether it exists already). A creation that is sent again gets the same UUID."""
-        if name in self._new_ids:
-            return self._new_ids[name], self._new_ids[name] in self.virsh.run("list", "--all", "--uuid").split()
-        self._new_ids[name] = str(uuid4())
-        return self._new_ids[name], False
 
     def is_already_stored(self, vm, changes, definition):
         """Whether the same changes were sent before and are stored already.

@@ -14,6 +14,7 @@ from ..._core.units import GIB, MIB, human_size
 from ..._ports import files
 from ..._tools.virsh_output import qemu_owner
 from .definition import Definition, source_of, target_of
+from .settings.addresses import check_addresses
 from .settings.networks import check_networks, starts_guest
 from .settings.shared_folders import check_saving
 from .traits import EXTERNAL
@@ -23,9 +24,10 @@ _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MEMORY = re.compile(rb"^(?:MemTotal|SwapTotal): +(\d+) kB$", re.MULTILINE)
 
 
-def check_host(driver, plan):
+def check_host(driver, plan, released=frozenset()):
     """Raise NotFound or Refused if a step of the plan would fail on this host."""
     check_networks(driver, plan)
+    check_addresses(driver, plan, released)
     _check_volumes(driver, plan)
     check_host_resources(driver, plan)
     if _saves_memory(plan):

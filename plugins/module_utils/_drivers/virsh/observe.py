@@ -23,6 +23,7 @@ from ..._tools.virsh import Virsh, is_not_found, is_unsupported
 from ..._tools.virsh_states import state
 from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
+from .settings.addresses import address_effects, named_networks, recorded, sources_of, with_reserved
 from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
 from .traits import EXTERNAL, virsh_traits
@@ -201,6 +202,7 @@ class VirshObserver:
 
     def __init__(self, virsh, commands, options):
         self.virsh, self.commands = virsh, commands
+        self.options = options
         self.storage_path = options.get("storage_path")
         self.allow_network_start = bool(options.get("allow_network_start"))
         self.hypervisor = self.library = ""
@@ -210,17 +212,23 @@ class VirshObserver:
         #: UUIDs of the VMs that were suspended when VMs were observed.
         self.saved = frozenset()
         self._settings = KnownSettings()
+        #: Whether a task sets an address of a NIC. Without that, the networks are read only for VMs with reservations.
+        self._reads_addresses = False
 
     @property
     def storage(self):
         from ..._tools.qemu_img import QemuImg
         from .storage import Storage
 
+        folder = os.path.expanduser(self.storage_path or self.default_folder)
+        return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
+
+    @property
+    def default_folder(self):
+        """The directory for files, unless the task sets another one."""
         is_session = re.search(r"/session(\?|\Z)", self.virsh.uri) is not None
         # For root, the session is the system connection. Its guests run as a user who cannot enter root's home.
-        default = _SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER
-        folder = os.path.expanduser(self.storage_path or default)
-        return Storage(QemuImg(self.commands), folder, is_default=self.storage_path is None)
+        return os.path.expanduser(_SESSION_FOLDER if is_session and os.geteuid() != 0 else _SYSTEM_FOLDER)
 
     @property
     def is_local(self):
@@ -242,7 +250,12 @@ class VirshObserver:
         traits = virsh_traits(self.hypervisor, self.library, self.is_local)
         starting = starting_effects(self._listing.inactive_networks)
         return replace(
-            traits, side_effects=lambda verb, vm, changes: (*starting(verb, vm, changes), *display_effects(changes))
+            traits,
+            side_effects=lambda verb, vm, changes: (
+                *starting(verb, vm, changes),
+                *display_effects(changes),
+                *address_effects(verb, vm, changes),
+            ),
         )
 
     def observe(self, targets, facets):
@@ -257,6 +270,8 @@ class VirshObserver:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
         observation = observe_fully(self.virsh, listing, uuids, facets, self._native_keys)
         observation = replace(observation, vms=[self._with_sizes_of_waiting_disks(vm) for vm in observation.vms])
+        self._reads_addresses = self._reads_addresses or "fixed_addresses" in facets
+        observation = replace(observation, vms=self._with_reserved_addresses(observation.vms))
         self._settings.remember(observation.vms)
         if "snapshot_configs" in facets and self.is_local:
             observation = replace(observation, vms=[self._with_frozen_sizes(vm) for vm in observation.vms])
@@ -272,6 +287,12 @@ class VirshObserver:
             return vm
         waiting = {slot: disk for slot, disk in vm.config["disks"].items() if slot not in vm.active["disks"]}
         return vm.having(config={**vm.config, "disks": {**vm.config["disks"], **self._with_file_sizes(waiting)}})
+
+    def _with_reserved_addresses(self, vms):
+        concerned = [vm for vm in vms if self._reads_addresses or recorded(vm.mark, vm.id)]
+        sources = [sources_of(config) for vm in concerned for config in (vm.config, vm.active)]
+        networks = named_networks(self.virsh, frozenset().union(*sources)) if concerned else {}
+        return [with_reserved(vm, networks) if vm in concerned else vm for vm in vms] if networks else vms
 
     def _with_file_sizes(self, disks):
         """{slot: disk} with the sizes read from the files."""
@@ -332,7 +353,7 @@ class VirshObserver:
 
 def _size_within(disk, snapshot):
     """{size: bytes} that a disk has in an internal snapshot; empty if its image does not tell."""
-    from ..._tools.disk_header import is_qcow, snapshot_sizes
+    from ..._media.disk_header import is_qcow, snapshot_sizes
 
     try:
         sizes = snapshot_sizes(disk["source"]) if is_qcow(disk["source"]) else {}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core import options
+from ..._core.image_names import normalized_source
 from ..._core.options import (
     AT_START,
     BootOrder,
@@ -27,7 +28,6 @@ LIBVIRT = Platform(
         "os_type": "libvirt does not store it. Omit the option.",
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
         "networks.type=hostonly": "Use type: network with the name of an isolated network.",
-        "networks.address": "Use cloud_init.ip_config, or a reservation in the libvirt network (virsh net-update).",
         "networks.vlan": "Tag the bridge on the host, or use an openvswitch network.",
         "shared_folders.guest_path": "Mount it in the guest: mount -t virtiofs NAME FOLDER, or with 9p"
         " mount -t 9p NAME FOLDER.",
@@ -42,7 +42,8 @@ WATCHDOG = {
 CONNECTION = {"uri": Connection(), "executable": Connection(default="virsh")}
 VM = {
     **CONNECTION,
-    "image": with_suboption(options.VM["image"], "source", absolute=True),
+    "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
+    "image_directory": Connection("path", absolute=True),
     "virt_type": Connection(choices=("kvm", "qemu")),
     "storage_path": Connection("path"),
     "boot_order": BootOrder(choices=("disk", "cdrom", "network")),

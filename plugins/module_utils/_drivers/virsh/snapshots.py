@@ -21,6 +21,7 @@ from ..._ports import files, writes
 from ..._tools import virsh as tool
 from ..._tools.virsh_output import version_numbers
 from .definition import Definition, file_of, register_prefixes, target_of
+from .settings.addresses import RESERVATIONS, with_reservations
 from .traits import EXTERNAL, EXTERNAL_RESTORED_SINCE, INTERNAL
 
 #: Seconds: merging disks and writing memory may take long, but no call may hang forever.
@@ -266,6 +267,8 @@ def _edit_mark(driver, vm, edit):
     mark = found if found.get("id") == vm.id else with_settings(vm.mark, {"tags": found.get("tags", [])})
     lists = {key: list(dict.fromkeys(edit(key, mark.get(key, ())))) for key in _FILE_LISTS}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
+    # Unlike the definition, the networks are as before.
+    changed = with_reservations(changed, vm.mark.get(RESERVATIONS))
     if changed != definition.mark:
         definition.set_mark(changed)
         driver.define(definition)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating and checking the files of VMs.
+"""Creating the files of VMs.
 
 A file gets its final name only when it is complete, and existing files are never overwritten.
 """
@@ -11,10 +11,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from ..._core.errors import CommandFailed, NotFound, PolyvirtError, Refused
-from ..._core.units import human_size
+from ..._core.errors import PolyvirtError, Refused
 from ..._ports import files
-from ..._tools import optical
 from ..._tools.qemu_img import empty_image
 from ..._tools.virsh import ConnectionLost
 from .definition import backing_files, file_of
@@ -31,8 +29,7 @@ class Storage:
     """Image files in one directory of the host; ``is_default``: in libvirt's default directory."""
 
     def __init__(self, qemu_img, folder, is_default=False):
-        self.qemu_img, self.folder = qemu_img, folder
-        self._is_default = is_default
+        self.qemu_img, self.folder, self.is_default = qemu_img, folder, is_default
 
     def disk_path(self, name, slot, image_format):
         return os.path.join(self.folder, f"{name}-{slot}.{image_format}")
@@ -45,7 +42,7 @@ class Storage:
 
     def create_default_folder(self):
         """Create the directory if it is libvirt's default; a directory set with ``storage_path`` must exist."""
-        if self._is_default:
+        if self.is_default:
             files.make_folder(self.folder)
 
     def create_disk(self, path, entry, image):
@@ -86,16 +83,14 @@ class Storage:
         backing_files_equal = self.qemu_img.info(created).backing == self.qemu_img.info(found).backing
         return backing_files_equal and self.qemu_img.identical(created, found)
 
-    def check_existing_file(self, path, entry, image):
-        """Reject an existing file at the path of a new disk if its content differs. Arguments as in create_disk."""
-        if not files.exists(path) or (image and image.get("snapshot")):
-            return  # An internal snapshot can be compared only after it is copied; create_disk does that.
+    def has_content_of(self, path, entry, image):
+        """Whether an existing file at the path of a new disk has its content. Arguments as in create_disk."""
+        if image and image.get("snapshot"):
+            return True  # An internal snapshot can be compared only after it is copied; create_disk does that.
         reference = image["source"] if image else empty_image(entry["size"])
         base = reference if image and image.get("linked") else None
-        if self.qemu_img.info(path).backing != base:
-            raise _different_content(path)
-        if not self.qemu_img.same_content(reference, path, (image or {}).get("format")):
-            raise _different_content(path)
+        same_backing = self.qemu_img.info(path).backing == base
+        return same_backing and self.qemu_img.same_content(reference, path, (image or {}).get("format"))
 
     def _fill(self, path, entry, image):
         image_format, size = entry.get("format", "qcow2"), entry.get("size")
@@ -119,90 +114,12 @@ class Storage:
         except PolyvirtError:
             return None
 
-    # Checks before anything is changed ------------------------------------------------------------------------------
-
-    def check_folder(self, written=True):
-        """Reject a directory that is missing, or not writable if files are to be created in it."""
-        if self._is_default and not files.exists(self.folder):
-            return  # It is created when needed, as libvirt does itself.
-        if not files.is_folder(self.folder):
-            raise NotFound(f"storage_path: {self.folder} is not a directory.", "Create it, or use another directory.")
-        if written and not files.is_writable(self.folder):
-            raise Refused(
-                f"storage_path: {self.folder} is not writable.", "Run the task with become, or use another directory."
-            )
-
-    def check_image(self, name, image, entry):
-        """Reject a base image that is missing, unreadable, not an image, or larger than the disk."""
-        path = image["source"]
-        base = self.check_readable_image(name, "image.source", path)
-        damage = self.qemu_img.damage(path, base.format)
-        if damage:
-            raise Refused(
-                f"{name}: image.source: {path} is damaged or incomplete: {damage}.", "Download or copy it again."
-            )
-        size = entry.get("size")
-        if size and size < base.virtual_size:
-            raise Refused(
-                f"{name}: a disk of {human_size(size)} is smaller than the image {path} of"
-                f" {human_size(base.virtual_size)}.",
-                f"Set a size of {human_size(base.virtual_size)} or more, or omit the option.",
-            )
-        if image.get("linked") and entry.get("format", "qcow2") != "qcow2":
-            raise Refused(
-                f"{name}: a linked disk always has the format qcow2, not {entry['format']}.", "Omit the option format."
-            )
-
-    def check_readable_image(self, name, option, path, image_format=None, or_device=False):
-        """Read an image's properties; rejected if it is missing, unreadable, or not an image (of the given format)."""
-        check_readable(name, option, path, or_device)
-        try:
-            info = self.qemu_img.info(path, image_format)
-        except CommandFailed as error:
-            raise Refused(
-                f"{name}: {option}: {path} is not a disk image: {error.stderr}.", "Use a qcow2 or raw image."
-            ) from error
-        # Any file is probed as raw; only a file declared as raw is accepted as such.
-        is_text = info.format == "raw" and image_format is None and files.size(path) % 512
-        if info.format not in IMAGE_FORMATS or is_text:
-            raise Refused(
-                f"{name}: {option}: {path} is not a disk image.",
-                f"Use an image in one of these formats: {', '.join(IMAGE_FORMATS)}.",
-            )
-        if not info.virtual_size:
-            raise Refused(f"{name}: {option}: {path} is empty (0 bytes).", "Download, copy or create it again.")
-        return info
-
-    def check_disk_source(self, name, slot, entry):
-        """Reject an existing file or device that cannot be attached. Returns ``entry`` with its format and size."""
-        info = self.check_readable_image(
-            name, f"disks.{slot}.source", entry["source"], declared_format(entry), or_device=True
-        )
-        return {**entry, "format": entry.get("format", info.format), "size": info.virtual_size}
-
-    def check_no_nvram(self, name, secure_boot, to_delete=()):
-        """Reject an existing NVRAM file: libvirt would use it, and the VM would boot with another VM's variables."""
-        path = self.nvram_path(name, secure_boot)
-        if files.exists(path) and files.identity(path) not in to_delete:
-            raise Refused(
-                f"{name}: {path} already exists and contains the firmware variables of an earlier VM.",
-                "Delete the file or move it to another directory. To use it for the new VM, move it back after the"
-                " VM is created.",
-            )
-
 
 def _different_content(path):
     return Refused(
         f"{path} already exists and has different content.",
         "Move it to another directory, or attach it with disks[].source.",
     )
-
-
-def check_iso(name, path, option="iso"):
-    """Reject a file that is missing, unreadable, or not an ISO 9660 or UDF image."""
-    check_readable(name, option, path)
-    if not optical.is_iso(path):
-        raise Refused(f"{name}: {option}: {path} is not an ISO image.", "Use an ISO 9660 or UDF image.")
 
 
 def declared_format(entry):
@@ -212,18 +129,6 @@ def declared_format(entry):
     guest may have written.
     """
     return entry.get("format") or ("raw" if files.is_block_device(entry["source"]) else None)
-
-
-def check_readable(name, option, path, or_device=False):
-    if not files.exists(path):
-        raise NotFound(
-            f"{name}: {option}: {path} does not exist on the hypervisor.", "Correct the path, or copy the file to it."
-        )
-    if not (files.is_file(path) or (or_device and files.is_block_device(path))):
-        wanted = "file or a block device" if or_device else "file"
-        raise Refused(f"{name}: {option}: {path} is not a {wanted}.", f"Use the path of a {wanted}.")
-    if not files.is_readable(path):
-        raise Refused(f"{name}: {option}: {path} is not readable.", "Run the task with become, or make it readable.")
 
 
 def chain_of(storage, path):
@@ -265,33 +170,3 @@ def remove_unused(driver, paths, error):
         if os.path.realpath(path) not in used:
             files.remove(path)
     return definitions
-
-
-def check_space(driver, name, images, to_delete=()):
-    """Reject copies of ``images`` for which there is not enough free space, and reserve the space otherwise.
-
-    The copies need less by the space of the files in ``to_delete``, because these are deleted first.
-    """
-    copied = [image for image in images if image and not image.get("linked")]
-    needed = sum(_copy_size(driver, image) for image in copied) - sum(map(_allocated, to_delete))
-    if needed <= 0:
-        return
-    folder = driver.storage.folder
-    alternative = "set another storage_path, or linked: true"
-    driver.space.reserve(name, "storage_path", folder, needed, files.free_space(folder), alternative)
-
-
-def _copy_size(driver, image):
-    """Maximum size of a copy in bytes: the allocated data, uncompressed. Read once per image and snapshot."""
-    key = (image["source"], image.get("snapshot"))
-    if key not in driver.copy_sizes:
-        try:
-            driver.copy_sizes[key] = driver.storage.qemu_img.needed(image["source"], image.get("format"), key[1])
-        except CommandFailed:
-            # qemu-img cannot measure every format.
-            driver.copy_sizes[key] = files.allocated(image["source"])
-    return driver.copy_sizes[key]
-
-
-def _allocated(path):
-    return files.allocated(path) if files.is_file(path) else 0

@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 import re
 
-from ..._core.claims import FILE, NAME
+from ..._core.claims import NAME
 from ..._core.errors import NotFound, Refused
+from ..._core.file_checks import check_files
 from ..._core.mark import IN_MARK
 from ..._core.model import ON, STOPPED
 from ..._core.planned import planned
 from ..._ports import files
 from ..._tools import seed
-from ..._tools.optical import is_iso
 from .edit import INCOMPLETE, invalid
-from .settings.disk_checks import check_disks, check_start
+from .needed import VmmFiles
 from .settings.table import config_inherited
 from .traits import MOST_DISKS, MOST_NICS, READ_AGAIN, UNREAD
 
@@ -43,12 +43,11 @@ def check_plan(driver, plan, released=frozenset()):
         if one.step.verb == "delete":
             _check_no_instances(found, one.vm.name, {identity for kind, identity in released if kind == NAME})
         _check_switches(found, one, plan.after)
-        _check_paths(one)
-        _check_creation(driver, one.step, plan.after.name)
+        _check_owner(one)
         _check_kept_of_template(found, one.step, plan.after)
-    check_disks(driver, found, plan, steps, {identity[1] for kind, identity in released if kind == FILE})
+    check_files(VmmFiles(driver, plan), driver.space, released)
+    seed.check(plan, driver.commands)
     if any(one.step.verb == "start" for one in steps):
-        check_start(plan)
         _check_devices(found, plan)
 
 
@@ -174,30 +173,15 @@ def _check_switches(found, one, after):
             )
 
 
-def _check_paths(one):
-    for change in one.changes:
-        if change.kind in ("iso", "boot") and change.new and not files.is_file(change.new):
-            raise NotFound(f"{one.vm.name}: {change.kind}: {change.new} is not a file.", "Correct the path.")
-        if change.kind == "iso" and change.new and not is_iso(change.new):
-            raise Refused(f"{one.vm.name}: iso: {change.new} is not an ISO 9660 image.", "Correct the path.")
-        if change.kind == "owner" and change.new:
-            _check_owner(one.vm.name, change.new)
-
-
-def _check_owner(name, owner):
+def _check_owner(one):
+    owner = next((change.new for change in one.changes if change.kind == "owner"), None) or ""
     user, _colon, group = owner.partition(":")
     for kind, user_or_group, is_known in (("user", user, files.is_user), ("group", group, files.is_group)):
         if user_or_group and not user_or_group.isdigit() and not is_known(user_or_group):
             raise NotFound(
-                f"{name}: owner: there is no {kind} '{user_or_group}' on the host.", "Create it, or correct the name."
+                f"{one.vm.name}: owner: there is no {kind} '{user_or_group}' on the host.",
+                "Create it, or correct the name.",
             )
-
-
-def _check_creation(driver, step, name):
-    creation = step.arguments.get("creation") or {}
-    if creation.get("cloud_init") is not None:
-        seed.check_documents(step.arguments, name)
-        seed.find_tool(driver.commands)
 
 
 def _check_kept_of_template(found, step, after):

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ..._core.claims import NAME, NEW, READ, WRITE, Claim, Held, HoldsClaims
+from ..._core.claims import NAME, READ, WRITE, Claim, Held, HoldsClaims
 from ..._ports import files
 from .observe import bases_of
-from .settings.disks import new_disks, seed_path
+from .settings.disks import disk_path, seed_path
 from .settings.table import config_of
 
 
@@ -51,10 +51,8 @@ class VmmClaims(HoldsClaims):
         for key, nic in config["networks"].items():
             yield from self.nic(nic, f"networks.{key}")
 
-    def step_files(self, plan, step):
-        if step.verb not in ("create", "clone", "configure"):
-            return
-        for slot, path, _entry in new_disks(self._driver, plan.after, step):
-            yield NEW, f"disks.{slot}", path
-        if step.verb != "configure" and step.arguments["creation"].get("cloud_init") is not None:
-            yield NEW, "cloud_init", seed_path(self._driver, plan.after.name)
+    def new_disk(self, plan, step, slot, disk):
+        return disk_path(self._driver, plan.after.name, slot, disk.get("format"))
+
+    def new_seed(self, plan, step):
+        return seed_path(self._driver, plan.after.name)

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from ..._core.errors import CommandFailed
-from ..._core.mark import empty_mark, with_settings
+from ..._core.mark import empty_mark, inputs_of, with_settings
 from ..._core.model import ABSENT
 from .definition import Definition
 from .settings.disks import FIRST, create_disks, create_seed, disk_path, with_macs
@@ -16,19 +15,19 @@ from .settings.table import with_config
 def create(driver, vm, step):
     image = step.arguments["creation"].get("image")
     content = {FIRST: (image["source"], image["linked"])} if image else {}
-    _create(driver, vm, step, content, {"image": image["source"]} if image else {})
+    _create(driver, vm, step, content)
 
 
 def clone(driver, vm, step):
     """Create a VM with copies of all disks of the source, or with images that are based on them (linked clone)."""
     source, linked = step.arguments["source"], step.arguments["creation"]["clone"]["linked"]
     content = {slot: (disk["source"], linked) for slot, disk in (source.config.get("disks") or {}).items()}
-    _create(driver, vm, step, content, {"clone": source.name})
+    _create(driver, vm, step, content)
 
 
-def _create(driver, vm, step, content, inputs):
+def _create(driver, vm, step, content):
     if driver.edit.found.definition(vm.name) is not None and not driver.edit.found.is_unfinished(vm.name):
-        _check_is_own(driver, vm.name)
+        driver.creations.check_own(vm.name, vm.name)
         return
     config, parent = step.arguments["config"], step.arguments["creation"].get("instance_of")
     # vmd rejects an instance if its NIC has another MAC address than the NIC of the template.
@@ -44,21 +43,9 @@ def _create(driver, vm, step, content, inputs):
         "disks": created,
         "files": seeds,
         "description": config.get("description") or "",
-        "inputs": inputs,
+        "inputs": inputs_of(step.arguments),
     }
     template = driver.edit.found.definition(parent) if parent else None
     definition = with_config(Definition(vm.name, parent, template), {**config, "networks": networks}, disks, seeds)
     driver.edit.define(definition, with_settings(mark, config), ABSENT)
-    driver.created.add(vm.name)
-
-
-def _check_is_own(driver, name):
-    """Raise if another task has created the VM. If this task has, the step was sent twice, and is complete."""
-    if name not in driver.created:
-        raise CommandFailed(
-            ["vmctl", "reload"],
-            1,
-            "exists",
-            message=f"{name}: another task created a VM with this name at the same time.",
-            remedy="Run the task again to apply its options to that VM.",
-        )
+    driver.creations.record(vm.name, vm.name)

@@ -10,12 +10,18 @@ from functools import cached_property, partial
 
 from ..._core.errors import PolyvirtError, SomeFailed
 from ..._core.model import POWER_VERBS
+from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
+from ..._media import keeping
 from ..._ports import files, writes
 from ..._tools.vmctl import Busy
 from .observe import VmmObserver, connected
+from .options import STORAGE
+
+#: Verbs that change no lines of vm.conf.
+_APART = POWER_VERBS | {"fetch"}
 
 
 def make_driver(params):
@@ -23,7 +29,7 @@ def make_driver(params):
     return connected(VmmDriver, params)
 
 
-class VmmDriver(VmmObserver):
+class VmmDriver(keeping.KeepsImages, VmmObserver):
     """vmd on this host, for one task."""
 
     def __init__(self, *arguments):
@@ -32,8 +38,7 @@ class VmmDriver(VmmObserver):
         self.edit = None
         #: {name: text of its block in vm.conf} as this task has written them.
         self.written = {}
-        #: Names of the VMs that this task has created or begun to create, because a step may be sent twice.
-        self.created = set()
+        self.creations = Creations()
         self.space = ReservedSpace()
 
     @cached_property
@@ -41,6 +46,15 @@ class VmmDriver(VmmObserver):
         from .claims import VmmClaims
 
         return VmmClaims(self)
+
+    @property
+    def default_image_directory(self):
+        return os.path.join(STORAGE, "polyvirt")
+
+    def image_needs(self, request):
+        from .images import image_needs
+
+        return image_needs(self, request)
 
     def lane(self, _vm):
         """Return the same lane for all VMs: they share vm.conf, which vmd reads as a whole."""
@@ -54,6 +68,8 @@ class VmmDriver(VmmObserver):
 
     def apply(self, batch):
         """Make all changes of vm.conf in one edit, which vmd reads once; then carry out the other steps of each VM."""
+        if all(step.verb == "fetch" for _vm, steps in batch for step in steps):
+            return one_by_one(partial(carry_out, self), batch, writes.count)  # It may take minutes, and needs no lock.
         with files.held(os.path.dirname(self.config_file)) as is_locked:
             if not is_locked:
                 raise Busy(["vmctl"], 1, "held", f"Another task is changing {self.config_file}.")
@@ -64,7 +80,7 @@ class VmmDriver(VmmObserver):
         """Return the functions for the steps of plans."""
         from . import configure, create, delete, power
 
-        return functions_of(power, create, configure, delete)
+        return functions_of(power, create, configure, delete, keeping)
 
 
 class _InTwoPhases:
@@ -75,9 +91,7 @@ class _InTwoPhases:
         self._errors, self._wrote = {}, dict.fromkeys(range(len(batch)), False)
 
     def run(self):
-        first = {
-            index: [steps[0]] for index, (_vm, steps) in enumerate(self._batch) if steps[0].verb not in POWER_VERBS
-        }
+        first = {index: [steps[0]] for index, (_vm, steps) in enumerate(self._batch) if steps[0].verb not in _APART}
         if first:
             self._edit(first)
         rest = {index: steps[len(first.get(index, ())) :] for index, (_vm, steps) in enumerate(self._batch)}

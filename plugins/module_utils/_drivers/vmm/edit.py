@@ -4,11 +4,11 @@
 """One edit of vm.conf for all steps of a batch. If it is interrupted at any point, the next task can complete it.
 
 The file is written before and after vmd reads it. The first version has marks with what is not complete: the files of
-a VM that is being created or deleted (``making``), new files of another VM (``adding``), and the block that vmd still
-uses (``in_force``). The second version has marks without these keys.
+a VM that is being created or deleted (``unfinished``) or gets new disks (``making``), and the block that vmd still uses
+(``in_force``). The second version has marks without these keys.
 
 The steps can take minutes, so the files and power states are read again before the change. What others have changed
-meanwhile stays. If they have changed a VM of this edit, nothing is changed (Stale).
+meanwhile stays: nothing is changed then (Stale).
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..._core.errors import CommandFailed, PartlyApplied, PolyvirtError, Refused, Stale
-from ..._core.mark import empty_mark
+from ..._core.mark import empty_mark, finished_mark, making_mark, unfinished_mark
 from ..._core.model import ABSENT, ON, STOPPED
 from ..._ports import files
 from ..._ports.clock import Clock
-from ..._tools import vm_conf
 from .marked_block import Entry, changed_block, joined, merged, replaced, split
 
 #: Keys of a mark until vmd has read the change.
-INCOMPLETE = frozenset({"making", "adding", "in_force"})
+INCOMPLETE = frozenset({"unfinished", "making", "in_force"})
 #: The state in vmctl status of a VM that vmd will start.
 _WAITING = "waiting"
 #: Seconds between observations, and how many of them, until vmd has started the VMs that are enabled in vm.conf.
@@ -59,19 +58,20 @@ class Edit:
         """Record the files that steps are about to create, {name: paths}, before they do so."""
         announced = {name: paths for name, paths in files_of.items() if paths}
         for name, paths in announced.items():
-            entry = self._parts.entries.get(name, Entry(empty_mark(name)))
-            key = "adding" if name in self.found.configuration.blocks else "making"
-            self._stage(name, replace(entry, mark={**(entry.mark or empty_mark(name)), key: list(paths)}))
+            entry = self._entry(name)
+            self._stage(name, replace(entry, mark=self._incomplete(name, entry.mark or empty_mark(name), paths)))
         if announced:
             self._write(self._parts)
+
+    def _incomplete(self, name, mark, paths):
+        """Return the mark of a VM with files that are being created, until vmd has read its block."""
+        return {**making_mark(mark, paths), "unfinished": name not in self.found.configuration.blocks}
 
     # What the steps do ------------------------------------------------------------------------------------------------
 
     def mark(self, name):
         """Return the mark of a VM without the keys that an interrupted task has left."""
-        entry = self._parts.entries.get(name)
-        mark = dict(entry.mark) if entry and entry.mark else empty_mark(name)
-        return {key: value for key, value in mark.items() if key not in INCOMPLETE}
+        return finished_mark(self._entry(name).mark or empty_mark(name), "in_force")
 
     def check_unchanged(self, name):
         """Raise Stale if another client changed the block of a VM since it was planned."""
@@ -95,12 +95,8 @@ class Edit:
         else:
             entry = self._entry(name).with_block(name, definition.printed(), mark)
         in_force = (self.found.mark(name) or {}).get("in_force") or current
-        key = "adding" if current else "making"
-        incomplete = {
-            **mark,
-            key: list(self.created_files.get(name, ())),
-            **({"in_force": in_force} if current else {}),
-        }
+        incomplete = self._incomplete(name, mark, self.created_files.get(name, ()))
+        incomplete.update({"in_force": in_force} if current else {})
         if is_on and current:
             is_same = definition.printed().rstrip("\n") == in_force
             self._stage(name, entry if is_same else replace(entry, mark={**mark, "in_force": in_force}))
@@ -137,7 +133,7 @@ class Edit:
         if block is not None and not self.found.is_ours(name):
             self._replace_elsewhere(block, "")
         self._needs_reload = self._needs_reload or block is not None
-        mark, entry = {**empty_mark(name), "making": sorted(paths)} if paths else None, self._entry(name)
+        mark, entry = unfinished_mark(empty_mark(name), sorted(paths)) if paths else None, self._entry(name)
         self._stage(name, entry.with_block(name, "", mark), final=entry.with_block(name, "", None))
         self._after.append(lambda: [files.remove(path) for path in sorted(paths)])
 
@@ -176,7 +172,7 @@ class Edit:
     def commit(self):
         """Write vm.conf, have vmd read it, and complete what has to wait for that. On failure, restore the old file."""
         try:
-            self._take_over_changes()
+            self._check_unchanged()
             to_stop, self._was_written = self._started_by_reload(), True
             self._write(self._disable_others(self._parts))
             self._write_included()
@@ -194,41 +190,19 @@ class Edit:
         finally:  # The edit itself has succeeded, even if a VM could not be stopped again.
             self._complete()
 
-    def _take_over_changes(self):
-        """Take over what others changed since the last reading. Raises Stale if they changed a VM of this edit."""
-        from .checks import check_reload
-
-        path, known = self.driver.config_file, dict(self.found.configuration.texts)
-        known[path] = self._text
-        if not self._needs_reload and all(files.read_latin1(file) == text for file, text in known.items()):
-            return
-        current, base = self.driver.read_found(), split(self._text or "", path)
-        texts = current.configuration.texts
-        changed = {file for file in {*known, *texts} if known.get(file) != texts.get(file)}
-        parts, both = merged(base, self._parts, current.parts)
-        both |= {name for name in self._final if current.parts.entries.get(name) != base.entries.get(name)}
-        self._check_others(current, changed, both)
-        original = merged(base, self.found.parts, current.parts)[0] if changed else self.found.parts
+    def _check_unchanged(self):
+        """Raise Stale if others changed the files since the last reading, or started or stopped a VM of this edit."""
+        path, current = self.driver.config_file, self.driver.read_found()
+        known, texts = {**self.found.configuration.texts, path: self._text}, current.configuration.texts
+        changed = sorted(file for file in {*known, *texts} if known.get(file) != texts.get(file))
         if changed:
-            texts = {**texts, path: joined(original)}
-            self._parts, self._text = parts, current.configuration.texts.get(path)
-            self.found = replace(self.found, configuration=vm_conf.read(path, texts.get), parts=original)
+            raise Stale(f"{', '.join(changed)}: changed meanwhile by another client.", _AGAIN)
+        changed = sorted(
+            name for name in self._final if (self.found.power(name) == STOPPED) != (current.power(name) == STOPPED)
+        )
+        if changed:
+            raise Stale(f"{', '.join(changed)}: started or stopped meanwhile by another client.", _AGAIN)
         self.found = replace(self.found, rows=current.rows)
-        if changed and self._needs_reload:
-            name = next(iter((*self._final, *self._starting)), path)
-            check_reload(self.driver, current, name, self._starting)
-
-    def _check_others(self, current, changed, both):
-        """Raise Stale if others changed what this edit changes: ``both`` are VMs with entries that both change."""
-        blocks, names = self.found.configuration.blocks, {*both, *self._final}
-        files_of_both = sorted(changed & set(self._elsewhere))
-        added = {name for name in names if name in current.configuration.blocks and name not in blocks}
-        started = {name for name in self._final if self.found.power(name) == STOPPED != current.power(name)}
-        if both | added or files_of_both:
-            what = sorted(name or self.driver.config_file for name in both | added) + files_of_both
-            raise Stale(f"{', '.join(what)}: changed in vm.conf meanwhile by another client.", _AGAIN)
-        if started:
-            raise Stale(f"{', '.join(sorted(started))}: started meanwhile by another client.", _AGAIN)
 
     def _complete(self):
         """Do what has to wait until vmd has read the file: delete files, and write the final blocks and marks."""
@@ -245,7 +219,7 @@ class Edit:
         if text == self._text:
             return parts
         self._elsewhere.pop(path, None)  # This edit has written them already.
-        return merged(split(self._text or "", path), parts, split(text or "", path))[0]
+        return merged(split(self._text or "", path), parts, split(text or "", path))
 
     def _started_by_reload(self):
         """Return the stopped VMs outside of the marked lines that vmd will start although no step requests it."""
@@ -342,7 +316,7 @@ class Edit:
         path, text = self.driver.config_file, joined(parts)
         if path in self._elsewhere:
             # A block that is not an entry changes too, in the same file.
-            text = joined(merged(self.found.parts, parts, split(self._text_elsewhere(path), path))[0])
+            text = joined(merged(self.found.parts, parts, split(self._text_elsewhere(path), path)))
         if not text and path not in self.found.configuration.texts:
             files.remove(path)
         elif text != files.read_latin1(path):

@@ -127,16 +127,16 @@ def own_block(text, name):
 
 
 def merged(base, ours, theirs):
-    """Return (``theirs`` with the entries that ``ours`` changes, names of the VMs that both change).
+    """Return ``theirs`` with the entries that ``ours`` changes.
 
     All are Parts; ``ours`` and ``theirs`` were both made from ``base``. What both change stays as in ``theirs``.
     """
     ours = _entries(_LINE.findall(_inside(ours)))
     names = {name for name in {*base.entries, *ours} if ours.get(name) != base.entries.get(name)}
-    both = {name for name in names if theirs.entries.get(name) not in (base.entries.get(name), ours.get(name))}
-    for name in (name for name in (*base.entries, *ours) if name in names - both):
-        theirs = theirs.having(name, ours.get(name))
-    return theirs, both
+    for name in (name for name in (*base.entries, *ours) if name in names):
+        if theirs.entries.get(name) == base.entries.get(name):
+            theirs = theirs.having(name, ours.get(name))
+    return theirs
 
 
 def joined(parts):

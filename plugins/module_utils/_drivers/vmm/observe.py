@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..._core.errors import PolyvirtError
+from ..._core.mark import UNFINISHED, making_of
 from ..._core.model import RUNNING, STOPPED, Address, Counters, File, Observation, Vm
 from ..._core.units import MIB
+from ..._media import disk_header
 from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.clock import epoch
 from ..._ports.command import Commands
-from ..._tools import disk_header, vm_conf, vmctl
+from ..._tools import vm_conf, vmctl
 from ..._tools.vm_conf import Configuration
 from ..._tools.vmctl import Vmctl
 from .definition import LOCAL, definition_of
@@ -57,7 +59,9 @@ class Found:
 
     def is_unfinished(self, name):
         """Return whether a task was interrupted while it created or deleted the VM."""
-        return bool((self.mark(name) or {}).get("making")) and name not in self.rows
+        mark = self.mark(name) or {}
+        # Earlier versions stored only the files of such a VM, without the flag.
+        return mark.get("unfinished", bool(making_of(mark))) and name not in self.rows
 
     def is_ours(self, name):
         """Return whether the VM is defined between the marked lines."""
@@ -97,7 +101,7 @@ def observed_vm(found, name, native_keys=()):
         name=name,
         id=name,
         power=found.power(name),
-        reason="" if row is None else f"vmd says '{row.state}'" if row.busy or row.power == "unknown" else "",
+        reason=_reason(found, name, row),
         busy=row.busy if row else "starting" if is_on else None,
         persistent=stored is not None,
         mark=mark,
@@ -111,6 +115,12 @@ def observed_vm(found, name, native_keys=()):
     active = {**config_of(running, mark, image_of, native_keys), "autostart": config["autostart"]}
     # A change of a VM that is off is not complete until vmd has read it; so the settings that vmd uses are reported.
     return vm.having(config=config, active=active) if is_on else vm.having(config=active)
+
+
+def _reason(found, name, row):
+    if found.is_unfinished(name):
+        return UNFINISHED
+    return f"vmd says '{row.state}'" if row and (row.busy or row.power == "unknown") else ""
 
 
 def _counters(row):
@@ -150,8 +160,9 @@ def files_of(found, name, definition):
     mark = found.mark(name) or {}
     roles = {path: "disk" for path, _format in definition.disks} if definition else {}
     roles.update(dict.fromkeys(mark.get("files", ()), "support"))
-    roles.update({path: "disk" for path in (*mark.get("disks", ()), *mark.get("making", ())) if files.exists(path)})
-    ours = {*mark.get("disks", ()), *mark.get("files", ()), *mark.get("making", ())}
+    disks = (*mark.get("disks", ()), *making_of(mark))
+    roles.update({path: "disk" for path in disks if files.exists(path)})
+    ours = {*disks, *mark.get("files", ())}
     vm_files = [File(path, role, path in ours) for path, role in roles.items()]
     if definition and definition.cdrom:
         vm_files.append(File(definition.cdrom, "medium"))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..._core import options
+from ..._core.image_names import normalized_source
 from ..._core.options import CREATION, Connection, Consent, Option, Platform, with_suboption
 
 _SERIAL = "Guests of vmd have a serial console only: vmctl console NAME."
@@ -21,6 +22,7 @@ VMM = Platform(
     "vmd",
     per_driver=("native",),
     lacks={
+        **options.NO_AGENT,
         "state=suspended": "vmd cannot save memory to disk. Use paused or stopped.",
         "firmware": "Guests of vmd start by its BIOS, or by the kernel in boot.",
         "secure_boot": "Guests of vmd start by its BIOS.",
@@ -49,7 +51,8 @@ STORAGE = "/var/vmm"
 CONNECTION = {"executable": Connection(default="vmctl"), "config_file": Connection("path", default="/etc/vm.conf")}
 VM = {
     **CONNECTION,
-    "image": with_suboption(options.VM["image"], "source", absolute=True),
+    "image": with_suboption(options.VM["image"], "source", normalize=normalized_source),
+    "image_directory": Connection("path", absolute=True),
     "storage_path": Connection("path", default=STORAGE, absolute=True),
     "boot": Option("path", absolute=True),
     "boot_device": Option(choices=("default", "disk", "cdrom", "net")),

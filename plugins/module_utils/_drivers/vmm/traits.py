@@ -29,7 +29,7 @@ _CREATION = {
     "cloud_init": Field(),
     "instance_of": Field(),
 }
-_VERBS = frozenset({"create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "delete"})
+_VERBS = frozenset({"create", "clone", "configure", "start", "stop", "kill", "pause", "resume", "delete", "fetch"})
 
 
 def vmm_traits(reader):

@@ -8,8 +8,7 @@ from __future__ import annotations
 from ..._core.claims import DELETE, FILE, NEW, SNAPSHOT, WRITE, Claim, Held, HoldsClaims
 from ..._core.model import STOPPED
 from ..._tools.windows_files import key_of
-from ..._tools.wsl import folder_of
-from .create import is_path
+from ..._tools.wsl import folder_of, is_path
 
 _FOLDER = "install_location"
 

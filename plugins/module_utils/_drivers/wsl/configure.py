@@ -8,13 +8,14 @@ from __future__ import annotations
 import ntpath
 
 from ..._core.errors import NotFound, PolyvirtError, Refused
-from ..._core.mark import IN_MARK
+from ..._core.mark import IN_MARK, parsed
 from ..._kit.settings import in_order
 from ..._ports.windows import CallFailed
 from ..._ports.windows_request import call, properties
 from ..._tools import wsl_conf
 from ..._tools.windows_files import file_command, key_of
-from ..._tools.wsl import check, check_optional, export_file, folder_of, guard, in_shell, set_value, wsl
+from ..._tools.wsl import MARK, check, check_optional, export_file, folder_of, guard, in_shell, set_value, wsl
+from .cloud_init import remove_documents
 from .distro import Distro
 from .power import keep_calls, remove_task
 from .settings.guest_files import CONF, GUEST, READ_CONF, add_user_script, write_conf_script
@@ -88,18 +89,24 @@ def _export(driver, vm, distro, path):
 
 def _change_guest(driver, vm, distro, user, conf):
     """Change users and wsl.conf. A distribution that was stopped is stopped again; its next start reads them."""
-    if driver.host.runs(distro.raw):
-        yield from _write_guest_files(driver, vm, distro, user, conf)
-        return
-    driver.to_stop_again.add(distro.name)
-    stopping = [wsl(driver.host.file, ["--terminate", distro.name])]
+    yield from stopped_again(driver, distro.raw, _write_guest_files(driver, vm, distro, user, conf))
+
+
+def stopped_again(driver, raw, work):
+    """Carry out ``work``, which is like a step and starts the distribution; one that was stopped is stopped again."""
+    name = raw["DistributionName"]
+    if driver.host.runs(raw):
+        return (yield from work)
+    driver.to_stop_again.add(name)
+    stopping = [wsl(driver.host.file, ["--terminate", name])]
     try:
-        yield from _write_guest_files(driver, vm, distro, user, conf)
+        result = yield from work
     except PolyvirtError:
         yield stopping
         raise
     yield stopping
-    driver.to_stop_again.discard(distro.name)
+    driver.to_stop_again.discard(name)
+    return result
 
 
 def _write_guest_files(driver, vm, distro, user, conf):
@@ -129,6 +136,7 @@ def delete(driver, vm, step):
     name = raw["DistributionName"] if raw else vm.name
     if vm.id is not None:
         try:
+            yield from remove_documents(parsed(raw.get(MARK)) if raw else None)
             result = yield [*guard(vm.id, name), *remove_task(driver, vm)]
             check_optional(result.answers)
             yield from driver.run(vm.name, ["--unregister", name], guard(vm.id, name))

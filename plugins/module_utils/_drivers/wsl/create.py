@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import ntpath
 from contextlib import suppress
+from functools import partial
 
 from ..._core.differences import additions
-from ..._core.errors import PolyvirtError, Refused, Timeout
-from ..._core.mark import IN_MARK, empty_mark, parsed, printed
+from ..._core.errors import CreatedMeanwhile, PolyvirtError, Timeout
+from ..._core.mark import IN_MARK, empty_mark, inputs_of, parsed, printed, unfinished_mark
+from ..._kit.creation import undone_in_rounds
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import call
 from ..._tools.windows_files import file_command, key_of
@@ -30,13 +32,16 @@ from ..._tools.wsl import (
     export_file,
     folder_of,
     guard,
+    is_path,
     mark_calls,
     named_in,
     registry_calls,
     set_value,
     wsl,
 )
+from .cloud_init import marked, remove_documents, write_documents
 from .configure import apply_changes
+from .images import check_version
 from .power import pause_source, remove_task, resume_source
 from .settings.storage import MANAGE
 from .settings.table import mark_call
@@ -49,48 +54,38 @@ _PAUSE = 1
 
 def create(driver, vm, step):
     source = step.arguments["creation"]["image"]["source"]
-    yield from _create(driver, vm, step, _register_image(driver, vm, step, source), {"image": source})
+    yield from _create(driver, vm, step, _register_image(driver, vm, step, source))
 
 
 def clone(driver, vm, step):
     source = step.arguments["source"]
-    yield from _create(driver, vm, step, _register_copy(driver, vm, step, source), {"clone": source.id})
+    yield from _create(driver, vm, step, _register_copy(driver, vm, step, source))
 
 
-def is_path(source):
-    """Return whether an image is a file; otherwise it is a name in the online list."""
-    return any(char in source for char in ("\\", "/", ":"))
-
-
-def _create(driver, vm, step, registration, inputs):
+def _create(driver, vm, step, registration):
     """Register the distribution, unless an interrupted task did, and complete it; undo both if one fails.
 
     ``registration`` is a generator of calls, like a step; it returns the registered distribution.
     """
-    key, folder = vm.name.lower(), step.arguments["config"]["install_location"]
-    if key in driver.created:
-        return
     raw = yield from _found(driver, vm)
     if raw is not None and not driver.is_unfinished(raw):
-        if key not in driver.registered_here or not _is_complete(raw):
-            raise _other(vm, raw, folder)
-        driver.created.add(key)
+        # Without the final mark, somebody else has replaced the distribution of this task.
+        if not driver.creations.is_complete(vm.name.lower(), lambda _folder: _is_complete(raw)):
+            raise CreatedMeanwhile(vm.name)
         return
-    try:
-        if raw is None or raw.get("State") != INSTALLED:
-            if driver.folders.get(key):
-                yield from driver.create_folder(vm, ntpath.dirname(folder))
-            raw = yield from registration
-        yield from _complete(driver, vm, step, raw, inputs)
-    except ConnectionLost:
-        raise  # It is not known what was done; the core sends the step again.
-    except PolyvirtError as error:
-        other = yield from _undo(driver, vm, step)
-        if other is not None:
-            raise _other(vm, other, folder, error) from error
-        raise
-    driver.creating.pop(key, None)
-    driver.created.add(key)
+    creation = _registered_and_completed(driver, vm, step, raw, registration)
+    yield from undone_in_rounds(creation, partial(_undo, driver, vm, step), ConnectionLost)
+    driver.creating.pop(vm.name.lower(), None)
+
+
+def _registered_and_completed(driver, vm, step, raw, registration):
+    # First, because an interrupted task may leave a distribution that is registered and not marked.
+    yield from write_documents(driver, vm)
+    if raw is None or raw.get("State") != INSTALLED:
+        if driver.folders.get(vm.name.lower()):
+            yield from driver.create_folder(vm, ntpath.dirname(step.arguments["config"]["install_location"]))
+        raw = yield from registration
+    yield from _complete(driver, vm, step, raw)
 
 
 def _found(driver, vm):
@@ -115,55 +110,46 @@ def _is_complete(raw):
     return (parsed(raw.get(MARK)) or {}).get("id") == raw["PSChildName"]
 
 
-def _other(vm, raw, folder, error=None):
-    """Return the error if there is a distribution with this name that this task may not have registered.
-
-    ``error`` is that of the registration. Another task for the same name has the same directory.
-    """
-    if error is not None and key_of(folder_of(raw)) == key_of(folder):
-        return PolyvirtError(
-            f"{error.message.rstrip('.')}. But now there is a distribution with this name in {folder}; it was not"
-            " removed, because another task may have registered it.",
-            "Run the task again to apply its options to that distribution, or remove it (state: absent).",
-        )
-    return Refused(
-        f"{vm.name}: somebody else registered a distribution with this name at the same time, in {folder_of(raw)}.",
-        "Run the task again to apply its options to that distribution, or set another name.",
-    )
-
-
-def _complete(driver, vm, step, raw, inputs):
+def _complete(driver, vm, step, raw):
     """Copy the default user of a cloned source, apply the settings that remain, and at last write the final mark."""
     config, vm_id = step.arguments["config"], raw["PSChildName"]
     checks = guard(vm_id, raw["DistributionName"])
+    inputs = inputs_of(step.arguments)
     source = driver.host.raw(inputs.get("clone"))
     if source and source.get("DefaultUid"):
         yield [*checks, set_value(vm_id, "DefaultUid", source["DefaultUid"])]
     driver.host.distros[vm_id.lower()] = raw
+    yield from check_version(driver, vm, raw, step.arguments["creation"].get("image"))
     yield from apply_changes(driver, vm.having(id=vm_id), raw, _remaining_changes(driver, step))
     if step.verb == "clone":
         yield from resume_source(driver, step.arguments["source"])
     remove_export = file_command("Remove-Item", [export_file(config["install_location"], vm.name)], go_on=True)
     result = yield [remove_export]
     check_optional(result.answers)
-    yield [*checks, mark_call(vm_id, {**empty_mark(vm_id), "inputs": inputs}, config)]
+    made = {**empty_mark(vm_id), "inputs": inputs, **marked(driver, vm.name)}
+    yield [*checks, mark_call(vm_id, made, config)]
 
 
-def _undo(driver, vm, step):
-    """Remove what this task has created, as far as possible. Return the raw distribution if it is somebody else's.
+def _undo(driver, vm, step, error):
+    """Remove what this task has created. Returns the error to raise if the distribution may be somebody else's.
 
-    A distribution that this task may not have registered stays, with the file by which the next task recognizes it.
+    Such a distribution stays, with the file by which the next task recognizes it.
     """
-    try:
-        raw = yield from driver.named(vm.name)
-        other = None if raw is None or driver.is_unfinished(raw) else raw
-        if raw is None or other or vm.name.lower() in driver.registered_here:
-            yield from _remove(driver, vm, step, None if other else raw)
-        if step.verb == "clone":
-            yield from resume_source(driver, step.arguments["source"])
-    except PolyvirtError:
-        return None
-    return other
+    raw = yield from driver.named(vm.name)
+    other = None if raw is None or driver.is_unfinished(raw) else raw
+    if raw is None or other or driver.creations.id_of(vm.name.lower()):
+        yield from _remove(driver, vm, step, None if other else raw)
+    if step.verb == "clone":
+        yield from resume_source(driver, step.arguments["source"])
+    folder = step.arguments["config"]["install_location"]
+    if other is None or key_of(folder_of(other)) != key_of(folder):
+        return other and CreatedMeanwhile(vm.name)
+    # wsl.exe failed, and may have registered it nevertheless; another task for the same name has the same directory.
+    return PolyvirtError(
+        f"{error.message.rstrip('.')}. But now there is a distribution with this name in {folder}; it was not removed,"
+        " because another task may have registered it.",
+        "Run the task again to apply its options to that distribution, or remove it (state: absent).",
+    )
 
 
 def _remove(driver, vm, step, raw):
@@ -174,6 +160,7 @@ def _remove(driver, vm, step, raw):
         yield [*calls, wsl(driver.host.file, ["--unregister", name])]
     file = export_file(step.arguments["config"]["install_location"], vm.name)
     yield [file_command("Remove-Item", [file], go_on=True)]
+    yield from remove_documents(marked(driver, vm.name))
     # Remove-Item fails for a directory that is not empty, because it cannot prompt.
     new = sorted(driver.folders.get(vm.name.lower(), ()), key=len, reverse=True)
     yield [call("Microsoft.PowerShell.Management\\Remove-Item", {"LiteralPath": [one]}, go_on=True) for one in new]
@@ -203,17 +190,17 @@ def _run_registration(driver, vm, folder, arguments):
     elif exit_code is None:
         # The service of WSL goes on. By the mark, the next task completes what it registers in this directory.
         with suppress(PolyvirtError):
-            yield from _mark_unfinished(vm, folder)
+            yield from _mark_unfinished(driver, vm, folder)
     check(result.answers[-1], vm.name, " ".join(arguments[:2]))
-    driver.registered_here.add(key)
-    return (yield from _mark_unfinished(vm, folder))
+    driver.creations.record(key, folder)
+    return (yield from _mark_unfinished(driver, vm, folder))
 
 
-def _mark_unfinished(vm, folder):
+def _mark_unfinished(driver, vm, folder):
     """Mark a distribution in this directory as incomplete, and return it. Raises PolyvirtError if there is none."""
-    mark = {**empty_mark(None), "new": True, "making": [vm.name]}
+    mark = printed(unfinished_mark({**empty_mark(None), **marked(driver, vm.name)}))
     try:
-        result = yield [*registry_calls(), *mark_calls(vm.name, folder, printed(mark))]
+        result = yield [*registry_calls(), *mark_calls(vm.name, folder, mark)]
     except CallFailed as error:
         if error.id != "NotOne":
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ..._core.mark import own_mark, parsed
+from ..._core.mark import UNFINISHED, is_unfinished, mark_for, parsed
 from ..._core.model import RUNNING, STOPPED, UNKNOWN, File, Vm
 from ..._tools import wsl_conf
 from ..._tools.wsl import INSTALLED, INSTALLING, MARK, PACKAGED, UNINSTALLING, disk_of, is_vm, kept_by, number_of
@@ -89,7 +89,7 @@ class Distro:
 
     @property
     def mark(self):
-        return own_mark(Vm(self.name, id=self.id, mark=parsed(self.raw.get(MARK))))
+        return mark_for(self.id, parsed(self.raw.get(MARK)))
 
     @property
     def guest(self):
@@ -106,14 +106,14 @@ def observed_vm(host, raw, name, vm_id, config, active):
     state, is_running = raw.get("State"), host.runs(raw)
     power = RUNNING if is_running else STOPPED if state == INSTALLED or state in _STATES else UNKNOWN
     mark = parsed(raw.get(MARK))
-    if mark and (mark.get("new") or str(mark.get("id")).lower() == vm_id.lower()):
+    if mark and (is_unfinished(mark) or str(mark.get("id")).lower() == vm_id.lower()):
         mark = {**mark, "id": vm_id}
     return Vm(
         name=name,
         id=vm_id,
         power=power,
         busy=_STATES.get(state),
-        reason="" if power != UNKNOWN else f"State {state} in the registry",
+        reason=UNFINISHED if is_unfinished(mark) else f"State {state} in the registry" if power == UNKNOWN else "",
         config=config,
         active=active if is_running else None,
         mark=mark,

@@ -12,13 +12,24 @@ from __future__ import annotations
 from functools import cached_property, partial
 
 from ..._core.errors import NotFound
+from ..._kit.creation import Creations
 from ..._kit.in_rounds import in_rounds
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
+from ..._ports.windows_request import Chain
 from ..._tools.windows_files import check_folder, folder_call
-from ..._tools.wsl import check, check_optional, named_in, registry_calls, wsl
+from ..._tools.wsl import (
+    check,
+    check_optional,
+    is_path,
+    named_in,
+    online_call,
+    read_online,
+    registry_calls,
+    wsl,
+)
 from .observe import WslObserver
 
 
@@ -33,15 +44,16 @@ class WslDriver(WslObserver):
     def __init__(self, options):
         super().__init__(options)
         self.call_timeout = call_timeout(options.get("call_timeout"))
-        #: Names of distributions that this task has created, because a step may be sent twice.
-        self.created = set()
-        #: Names, in lower case, of distributions for which wsl.exe has reported to this task that they are registered.
-        self.registered_here = set()
+        #: {name in lower case: directory} of distributions that wsl.exe has registered for this task.
+        self.creations = Creations()
         #: Ids of sources that ran when this task began to clone them.
         self.sources_to_start = set()
         #: {name: directories to create above it}, which are removed if the distribution cannot be created.
         self.folders = {}
+        #: {name in lower case: {path: content}} of the documents for cloud-init of new distributions.
+        self.documents = {}
         self.space = ReservedSpace()
+        self._online_names = None
         #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
 
@@ -50,6 +62,21 @@ class WslDriver(WslObserver):
         from .claims import WslClaims
 
         return WslClaims(self)
+
+    def resolve_image(self, request):
+        """Return the request with the name of the online list as its image."""
+        if is_path(request.creation["image"]["source"]):
+            return request
+        from .images import resolved
+
+        return resolved(self, request)
+
+    def online_names(self):
+        """Return the names of the online list; None if it cannot be read, which the installation reports."""
+        if self._online_names is None:
+            (result,) = self.send([Chain("online", (online_call(self.host.file),))])
+            self._online_names = read_online(result.answers[0])
+        return self._online_names or None
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""

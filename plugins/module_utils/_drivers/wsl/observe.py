@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..._core.errors import Unavailable
 from ..._core.identity import spellings
-from ..._core.mark import parsed
+from ..._core.mark import is_unfinished, parsed
 from ..._core.model import Observation, Vm
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.windows import OnWindows
@@ -90,7 +90,7 @@ class WslObserver(OnWindows):
         """
         mark, name = parsed(raw.get(MARK)), raw["DistributionName"].lower()
         if mark:
-            return bool(mark.get("making"))
+            return is_unfinished(mark)
         folder = self.creating.get(name) or (self.folder(name) if name in self.leftovers else None)
         return folder is not None and key_of(folder_of(raw)) == key_of(folder)
 

@@ -13,7 +13,7 @@ from ..._core.model import ABSENT, LIVE, RUNNING, STOPPED, Field, Traits
 from ..._kit.settings import normalized, supported
 from ..._ports.windows import ConnectionLost
 from ..._tools.wsl import WslFailed
-from .options import WSL
+from .options import NO_NETWORK, WSL
 from .settings.storage import FOLDER
 from .settings.table import SETTINGS
 
@@ -43,6 +43,8 @@ def wsl_traits(observer):
             "image": Field(),
             "image.linked": Field(choices=(False,), instead=WSL.lacks["image.linked=true"]),
             "clone": Field(cost=LIVE),
+            "cloud_init": Field(),
+            **{kind: Field(choices=(), instead=WSL.lacks[kind]) for kind in NO_NETWORK},
             "clone.linked": Field(choices=(False,), instead=WSL.lacks["clone.linked=true"]),
             "clone.snapshot": Field(choices=(), instead=WSL.lacks["clone.snapshot"]),
         },

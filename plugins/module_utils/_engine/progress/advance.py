@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..._core.model import UNKNOWN
+from .cloud_init import after_answer
 from .ending import after_undoing, before_undoing, fail, fail_after, not_undone
 from .guests import after_probe, confirm_with_guest, wait_for_guest, while_guest_boots
 from .sending import after_steps, before_power_back, next_segment, while_judging, while_replanning, while_retrying
@@ -29,6 +30,7 @@ from .state import (
     STOPPING,
     UNDOING,
     WAITING,
+    Answered,
     Probed,
     Progress,
     Sent,
@@ -60,6 +62,8 @@ def advance(progress, event, now):
         return _SENT.get(progress.phase, after_steps)(progress, event)
     if isinstance(event, Probed):
         return after_probe(progress, event)
+    if isinstance(event, Answered):
+        return after_answer(progress, event)
     if event.error is not None:
         return _not_observed(progress, event.error)
     return _OBSERVED[progress.phase](replace(progress, vm=event.vm), event)

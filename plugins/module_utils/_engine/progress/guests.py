@@ -6,39 +6,66 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ..._core.cloud_init import COMMAND
 from ..._core.errors import PolyvirtError, Timeout
+from ..._core.guest_conditions import forwarded
 from ..._core.model import RUNNING
 from .ending import confirm, fail, finish
 from .state import (
     GUEST,
+    POWER_ONLY,
+    Ask,
     Observe,
     Probe,
     Probed,
 )  # fmt: skip
 
 FACETS = frozenset({"power", "addresses"})
+CLOUD_INIT = "cloud_init"
 #: Seconds between two rounds of probes.
 PAUSE = 0.5
 _SSH_PORT = 22
+_THROUGH_FORWARD = {"address": "ssh", "port": "answer"}
 
 
 class Endpoint(NamedTuple):
-    """``source`` is how the address is known (lease, agent, arp ...), or "forward" for a forwarded port."""
+    """``source`` is how the address is known (lease, agent, arp ...), or "forward" for a forwarded port.
+
+    ``what`` proves that the guest answers: "address", "ssh", "port" (it is open), "answer" (the server there sends
+    something) or Http.
+    """
 
     host: str
     port: int
     source: str
+    what: Any
 
 
-def endpoints(vm, wanted):
-    """Return the endpoints to probe for ``wanted`` (address or ssh). A forwarded port is only for SSH."""
+def endpoints(vm, policy):
+    """Return the endpoints to probe. A forwarded port is only for the port of the guest that it leads to."""
+    awaited = policy.services
+    return _of_services(vm, awaited) if awaited else _of_ssh(vm, policy.wait_for)
+
+
+def _of_ssh(vm, wanted):
+    """Return the endpoints for ``wanted``: address or ssh."""
     forward = _forward(vm)
     if forward and (wanted == "ssh" or not vm.addresses):
-        return [Endpoint(*forward, "forward")]
+        return [Endpoint(*forward, "forward", what_to_probe("forward", wanted))]
     port = _SSH_PORT if forward else (vm.ssh or {}).get("port") or _SSH_PORT
-    return [Endpoint(one.address, port, one.source) for one in vm.addresses]
+    return [Endpoint(one.address, port, one.source, what_to_probe(one.source, wanted)) for one in vm.addresses]
+
+
+def _of_services(vm, awaited):
+    """Return the endpoints for {port of the guest: what to probe}: forwarded ports, or those of its addresses."""
+    forwards = ((vm.active or vm.config or {}).get("port_forwards") or {}).values()
+    leading = {port: forwarded(forwards, port) for port in awaited}
+    found = [Endpoint(*end, "forward", what_to_probe("forward", awaited[port])) for port, end in leading.items() if end]
+    return found or [
+        Endpoint(one.address, port, one.source, what) for one in vm.addresses for port, what in awaited.items()
+    ]
 
 
 def _forward(vm):
@@ -53,9 +80,18 @@ def is_certain(endpoint, wanted):
     return wanted == "address" and endpoint.source == "agent"
 
 
-def what_to_probe(endpoint, wanted):
-    """Return "ssh" or "address". A forwarded port is open before the guest has booted, so only an SSH banner counts."""
-    return "ssh" if endpoint.source == "forward" else wanted
+def what_to_probe(source, wanted):
+    """Return what proves that the guest answers. A forwarded port is open before the guest has booted."""
+    return _THROUGH_FORWARD.get(wanted, wanted) if source == "forward" else wanted
+
+
+def _proven(progress, endpoint):
+    """Return the endpoint of SSH that the answer proves; None if it proves none."""
+    if not progress.policy.services:
+        return endpoint
+    # The guest has the address, and the answer says nothing about the port of SSH.
+    port = (progress.vm.ssh or {}).get("port") or _SSH_PORT
+    return None if endpoint.source == "forward" else endpoint._replace(port=port)
 
 
 def with_ssh(vm, endpoint):
@@ -68,7 +104,7 @@ def with_ssh(vm, endpoint):
 
 def stopped_running(request, vm):
     return PolyvirtError(
-        f"{request.label}: while waiting for its {request.policy.wait_for} it became {vm.power}"
+        f"{request.label}: while waiting for its {request.policy.awaited} it became {vm.power}"
         f" ({vm.reason or 'no reason given'}).",
         "Check its console, and its log on the hypervisor.",
     )
@@ -78,21 +114,27 @@ def no_answer(request, tried):
     seconds = request.policy.timeout
     listed = ", ".join(f"{one.host}:{one.port} ({one.source})" for one in tried) or "no address was found"
     return Timeout(
-        f"{request.label}: no {request.policy.wait_for} within {seconds} s; last tried: {listed}.",
+        f"{request.label}: no {request.policy.awaited} within {seconds} s; last tried: {listed}.",
         seconds,
         "Check its console and its network, or raise timeout.",
     )
 
 
 def wait_for_guest(progress):
-    return replace(progress, phase=GUEST, wish=Observe(FACETS), due=progress.at)
+    policy = progress.policy
+    facets = POWER_ONLY if policy.wait_for == CLOUD_INIT else FACETS
+    if policy.services and progress.plan.changed:
+        facets |= {"config"}  # The steps may have changed the forwarded ports.
+    return replace(progress, phase=GUEST, wish=Observe(facets), due=progress.at, since=progress.at)
 
 
 def while_guest_boots(progress, _event):
     if progress.vm.power != RUNNING:
         return fail(progress, stopped_running(progress.request, progress.vm))
     wanted = progress.policy.wait_for
-    found = endpoints(progress.vm, wanted)
+    if wanted == CLOUD_INIT:
+        return replace(progress, wish=Ask(COMMAND), due=progress.at)
+    found = endpoints(progress.vm, progress.policy)
     if any(is_certain(one, wanted) for one in found):
         return finish(progress)
     # Probe at least once: a task with no time left still finds a guest that answers already.
@@ -103,7 +145,9 @@ def while_guest_boots(progress, _event):
 
 def after_probe(progress, event):
     if event.endpoint is not None:
-        return finish(replace(progress, vm=with_ssh(progress.vm, event.endpoint), answered=event.endpoint))
+        proven = _proven(progress, event.endpoint)
+        vm = progress.vm if proven is None else with_ssh(progress.vm, proven)
+        return finish(replace(progress, vm=vm, answered=proven))
     if progress.patience <= 0:
         return fail(progress, no_answer(progress.request, progress.tried))
     return replace(progress, wish=Observe(FACETS), due=progress.at + min(PAUSE, progress.patience))

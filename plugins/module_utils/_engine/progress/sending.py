@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core.model import ABSENT, STOPPED
+from ..._core.model import ABSENT, RUNNING, STARTING, STOPPED
 from ..._core.simulate import simulate
 from ..observe import planning_facets
 from . import failures
@@ -91,16 +91,21 @@ def while_retrying(progress, _event):
     is_power_only = all(step.verb in SHOWN_BY_POWER for step in progress.plan.steps[first:end])
     if is_power_only and has_arrived(progress):
         return complete(progress)
-    return _resend(_after_creation(progress) if _is_created(progress) else progress)
+    return _resend(_after_next(progress) if _is_next_done(progress) else progress)
 
 
-def _is_created(progress):
-    """Return whether the next step would create a VM that already exists, and other steps of the segment follow."""
-    is_creation = progress.plan.steps[progress.done].verb in CREATING
-    return is_creation and progress.vm.power != ABSENT and progress.done + 1 < progress.segment[1]
+def _is_next_done(progress):
+    """Return whether the next step would create a VM that exists, or start one that runs, and other steps follow it.
+
+    They follow in the same segment, so the state to which the segment leads does not show it.
+    """
+    verb = progress.plan.steps[progress.done].verb
+    if progress.done + 1 == progress.segment[1]:
+        return False
+    return progress.vm.power != ABSENT if verb in CREATING else verb in STARTING and progress.vm.power == RUNNING
 
 
-def _after_creation(progress):
+def _after_next(progress):
     return replace(progress, done=progress.done + 1)
 
 
@@ -125,8 +130,8 @@ def while_judging(progress, _event):
     exists = progress.last_step.verb in CREATING and progress.vm.power != ABSENT
     if harmless and (exists or has_arrived(progress)):
         return complete(replace(progress, ignored_error=progress.last_error))
-    if harmless and _is_created(progress):
-        return _resend(_after_creation(progress))
+    if harmless and _is_next_done(progress):
+        return _resend(_after_next(progress))
     return fail(progress, progress.last_error)
 
 

@@ -31,8 +31,8 @@ CREATED = frozenset({"power", "config"})
 # Phases. READY: steps can be sent, or were sent and have not returned. RETRYING: wait before sending again, as the
 # platform was busy. WAITING: wait for the end of a segment. STOPPING: the guest was requested to shut down. KILLING: it
 # is powered off. JUDGING: steps failed, and the VM's state decides whether that is an error. REPLANNING: someone else
-# changed the VM after planning. GUEST: wait for its address or SSH. UNDOING: an unfinished creation is removed.
-# POWER_BACK: the task failed after it stopped the VM, which may have to be brought back to its previous power state.
+# changed the VM after planning. GUEST: wait for its address, a service or cloud-init. UNDOING: an unfinished creation
+# is removed. POWER_BACK: the task failed after it stopped the VM, which may have to get its previous power state back.
 # CONFIRMING: all is done or failed; only the final observation is missing. OVER: the end.
 READY, RETRYING, WAITING, STOPPING, KILLING = "ready", "retrying", "waiting", "stopping", "killing"
 JUDGING, REPLANNING, GUEST, UNDOING = "judging", "replanning", "guest", "undoing"
@@ -67,6 +67,15 @@ class Probed:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """Event: a command has ended in the guest (``rc``, ``stdout``), or ``error`` is why it could not be run."""
+
+    rc: int = 0
+    stdout: str = ""
+    error: Optional[PolyvirtError] = None
+
+
+@dataclass(frozen=True)
 class Send:
     """Wish: the driver must carry out ``steps``."""
 
@@ -86,6 +95,13 @@ class Probe:
     """Wish: probe whether one of these endpoints answers."""
 
     endpoints: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Wish: run a shell command in the guest by its agent."""
+
+    command: str
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,8 @@ class Progress:
     notes: Mapping = field(default_factory=dict)
     tried: Sequence[Any] = ()
     answered: Any = None
+    #: What the result warns of.
+    warning: str = ""
 
     @property
     def label(self):

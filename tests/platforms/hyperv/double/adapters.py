@@ -33,8 +33,6 @@ def _check_mac(call, mac):
 
 @handles("Add-VMNetworkAdapter")
 def add_nic(call):
-    if call.get("ManagementOS"):
-        raise call.failed("NotSupported", "failed")
     mac = _mac(call)
     switch = call.switch(call.get("SwitchName")) if call.get("SwitchName") else None
 
@@ -58,8 +56,7 @@ def _check_plug(call, vm, is_legacy):
     """Fail if the VM's state does not allow to add or remove NICs: generation 2 allows this while the VM runs."""
     if is_legacy and vm.hardware.generation == 2:
         raise call.failed("InvalidParameter", "generation", name=vm.name)
-    is_live = vm.hardware.generation == 2 and call.knobs.nic_hotplug
-    (call.need_live if is_live else call.need_off)(vm, "Synthetic Ethernet Port")
+    (call.need_live if vm.hardware.generation == 2 else call.need_off)(vm, "Synthetic Ethernet Port")
 
 
 def _nics(call, name_parameter="Name"):
@@ -81,20 +78,6 @@ def _nics(call, name_parameter="Name"):
             call.context.error(call.failed("ObjectNotFound", "nic"))
         for nic in found:
             yield owner, nic
-
-
-@handles("Get-VMNetworkAdapter")
-def get_nics(call):
-    views = call.host.views
-    own = call.host.switches if call.get("ManagementOS") or call.get("All") else ()
-    if call.get("ManagementOS"):
-        own = [one for one in own if call.get("SwitchName") in (None, call.host.switch_name(one))]
-    found = [views.host_nic(one) for one in own if one.type == "Internal" or (one.adapter and one.allow_management)]
-    if call.get("ManagementOS"):
-        return found
-    if call.get("All"):
-        return found + [views.nic(vm, nic) for vm in call.host.vms for nic in vm.hardware.nics]
-    return [views.nic(owner, nic) for owner, nic in _nics(call)]
 
 
 def _on_nics(call, act, name_parameter="Name"):
@@ -121,14 +104,6 @@ def set_nic(call):
         nic.bandwidth.update(call.changes({name: name for name in _BANDWIDTH}))
 
     return _on_nics(call, change)
-
-
-@handles("Rename-VMNetworkAdapter")
-def rename_nic(call):
-    def rename(_vm, nic):
-        nic.name = call.get("NewName")
-
-    return _on_nics(call, rename)
 
 
 @handles("Remove-VMNetworkAdapter")
@@ -164,13 +139,6 @@ def disconnect(call):
     return _on_nics(call, act)
 
 
-@handles("Get-VMNetworkAdapterVlan")
-def get_vlans(call):
-    if not any(name in call.given for name in ("VM", "VMName", "VMNetworkAdapter", "VMSnapshot")):
-        return [call.host.views.vlan(vm, nic) for vm in call.host.vms for nic in vm.hardware.nics]
-    return [call.host.views.vlan(owner, nic) for owner, nic in _nics(call, "VMNetworkAdapterName")]
-
-
 @handles("Set-VMNetworkAdapterVlan")
 def set_vlan(call):
     new = _vlan(call)
@@ -185,23 +153,11 @@ def set_vlan(call):
 
 
 def _vlan(call):
-    """The properties of the VLAN that result from the arguments."""
-    modes = [one for one in ("Untagged", "Access", "Trunk", "Isolated", "Community", "Promiscuous") if call.get(one)]
-    if len(modes) != 1 or modes[0] in ("Isolated", "Community", "Promiscuous"):
+    """The properties of the VLAN that result from the arguments; only the modes Untagged and Access are simulated."""
+    if bool(call.get("Untagged")) == bool(call.get("Access")):
         raise call.bad("Untagged")
-    numbers = call.changes({"VlanId": "AccessVlanId", "NativeVlanId": "NativeVlanId"})
-    allowed = [_range(call, part) for part in call.get("AllowedVlanIdList", "").split(",") if part]
-    is_whole = {"Access": "AccessVlanId" in numbers, "Trunk": bool(allowed) and "NativeVlanId" in numbers}
-    least = 0 if modes[0] == "Trunk" else 1
-    if not is_whole.get(modes[0], True) or any(not least <= one <= 4094 for one in numbers.values()):
+    if call.get("Untagged"):
+        return {"OperationMode": "Untagged"}
+    if not 1 <= call.get("VlanId", 0) <= 4094:
         raise call.bad("VlanId")
-    lists = {"AllowedVlanIdList": sorted({one for part in allowed for one in part})} if allowed else {}
-    texts = {"AllowedVlanIdListString": call.get("AllowedVlanIdList")} if allowed else {}
-    return {"OperationMode": modes[0], **numbers, **lists, **texts}
-
-
-def _range(call, part):
-    first, _dash, last = part.strip().partition("-")
-    if not first.isdigit() or not (last or first).isdigit() or not 1 <= int(first) <= int(last or first) <= 4094:
-        raise call.bad("AllowedVlanIdList")
-    return range(int(first), int(last or first) + 1)
+    return {"OperationMode": "Access", "AccessVlanId": call.get("VlanId")}

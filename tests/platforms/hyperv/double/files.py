@@ -5,10 +5,22 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.records import Exported, Vhd
+import tempfile
+from functools import cache
+
+from platforms.hyperv.double.records import Vhd
+from platforms.images import chain_info
+from platforms.windows.failures import exception
 from platforms.windows.programs import Files
 
+_VHDX = b"vhdxfile"
 GIB = 1 << 30
+_ENVIRONMENT = {
+    "SystemRoot": "C:\\Windows",
+    "TEMP": "C:\\Temp",
+    "ProgramData": "C:\\ProgramData",
+    "PROCESSOR_ARCHITECTURE": "AMD64",
+}
 
 
 def parent(path):
@@ -27,16 +39,28 @@ def extension(path):
     return "." + base(path).rpartition(".")[2].lower() if "." in base(path) else ""
 
 
+@cache
+def _size_of_vhdx(content):
+    """The size of the virtual disk in a VHDX file."""
+    with tempfile.NamedTemporaryFile(suffix=".vhdx") as file:
+        file.write(content)
+        file.flush()
+        (about,) = chain_info(file.name)
+    return about["virtual-size"]
+
+
 class FileSystem(Files):
     """Directories and files keep the case in which their names were written. ``capacity`` is {drive: bytes}."""
 
     def __init__(self):
-        super().__init__(environment={"SystemRoot": "C:\\Windows", "TEMP": "C:\\Temp"})
+        super().__init__(environment=_ENVIRONMENT)
         self.capacity = {"C": 500 * GIB, "D": 500 * GIB}
         self.written = {}
+        #: {key: (content, Vhd)} of files that were copied to the host and contain a virtual disk.
+        self._copied = {}
         #: Paths that cannot be read, and {path: reason} of the paths that something has open.
         self.denied, self.open = set(), {}
-        for folder in ("C:\\Windows", "C:\\Temp", "C:\\Users", "D:\\"):
+        for folder in ("C:\\Windows", "C:\\Temp", "C:\\Users", "C:\\ProgramData", "D:\\"):
             self.make(folder)
 
     def key(self, path):
@@ -65,6 +89,10 @@ class FileSystem(Files):
     def vhd(self, path):
         """The virtual disk with this path, or None."""
         found = self.file(path)
+        if found is not None and found.startswith(_VHDX):
+            if self._copied.get(self._key(path), (None,))[0] is not found:
+                self._copied[self._key(path)] = found, Vhd(type="Dynamic", size=_size_of_vhdx(found))
+            return self._copied[self._key(path)][1]
         return found if isinstance(found, Vhd) else None
 
     def put(self, path, content):
@@ -75,9 +103,18 @@ class FileSystem(Files):
         self.written[self._key(path)] = path
 
     def write(self, path, content):
+        if not self.has_room(path, len(content or "") * 3 // 4):
+            raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
         answer = super().write(path, content)
         self.written[self._key(path)] = path.replace("/", "\\")
         return answer
+
+    def append(self, path, piece, call):
+        if self._key(path) in map(self._key, self.open):
+            raise exception("System.IO.IOException", f"'{path}' is in use.", 0x80070020)
+        if not self.has_room(path, call.get("size") or 0):
+            raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
+        return super().append(path, piece, call)
 
     def delete(self, path):
         self.contents.pop(self._key(path), None)
@@ -90,7 +127,7 @@ class FileSystem(Files):
 
     @staticmethod
     def length(content):
-        return content.length if isinstance(content, Vhd) else 4096 if isinstance(content, Exported) else len(content)
+        return content.length if isinstance(content, Vhd) else len(content)
 
     def used(self, drive):
         start = f"{drive.lower()}:\\"

@@ -15,7 +15,6 @@ from platforms.hyperv.double import (
     snapshots,
     switches,
     system,
-    transfer,
     vhds,
     vms,
     windows,
@@ -29,7 +28,7 @@ from platforms.windows.failures import Failed
 from platforms.windows.host import WindowsHost
 
 #: The Python modules that contain the handlers of commands.
-PARTS = (adapters, devices, power, settings, snapshots, switches, system, transfer, vhds, windows, vms)
+PARTS = (adapters, devices, power, settings, snapshots, switches, system, vhds, windows, vms)
 _READS = ("Get-", "Test-", "Measure-", "Wait-", "Start-Sleep")
 _FOLDERS = {"VirtualHardDiskPath": "C:\\Hyper-V\\Disks", "VirtualMachinePath": "C:\\Hyper-V"}
 #: A PowerShell module that only servers have.
@@ -49,7 +48,7 @@ class HyperV:
         self.settings = {**_FOLDERS, "MacAddressMinimum": "00155D000000", "MacAddressMaximum": "00155D0000FF"}
         for folder in _FOLDERS.values():
             self.files.make(folder)
-        self.vms, self.switches, self.nats, self.host_addresses, self.neighbours = [], [], [], [], []
+        self.vms, self.switches, self.nats, self.host_addresses = [], [], [], []
         self.adapters = {"Ethernet": new_id(), "Ethernet 2": new_id()}
         self.guest_template = Guest()
         self.features, self.booted = system.Features(client), 0.0
@@ -209,7 +208,7 @@ class HyperV:
             return []
         vm.reads += 1
         is_first = nic is next(one for one in vm.hardware.nics if one.switch)
-        return list(vm.guest.addresses) if is_first and vm.reads > vm.guest.empty_reads else []
+        return list(vm.guest.addresses) if is_first else []
 
     def reach(self, vm, state):
         """Set a VM's state, which ends its transition."""

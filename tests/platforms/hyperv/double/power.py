@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from platforms.hyperv.double import snapshots
 from platforms.hyperv.double.calls import BROKEN, IN_USE, NO_FILE, NO_MEMORY, handles
-from platforms.hyperv.double.records import NO_MAC, Boot
+from platforms.hyperv.double.records import NO_MAC
 
 _RESTING = ("Off", "Saved", "FastSaved", "Hibernated")
 #: The seconds of operations that never end: the double ends them after a day.
 _DAY = 86400.0
+#: Seconds after a pending shutdown request in which a power-off fails.
+_TURN_OFF_REFUSED = 30.0
+#: Seconds that the shutdown of a guest takes.
+_SHUTDOWN = 2.0
 
 
 def _start(call, vm):
@@ -40,7 +44,7 @@ def _check_start(call, vm):
     on = [one for one in host.vms if one.state not in _RESTING]
     if vm.hardware.memory["Startup"] + sum(one.hardware.memory["Startup"] for one in on) > host.memory:
         details = {"details": ("memory",), "name": vm.name, "code": NO_MEMORY}
-        raise call.failed(call.knobs.out_of_memory, "start", **details)
+        raise call.failed("OutOfMemory", "start", **details)
     for drive in vm.hardware.drives:
         for path in (host.files.chain(drive.path) or [drive.path]) if drive.path else ():
             content = host.files.file(path)
@@ -74,9 +78,6 @@ def _boot(host, vm):
             nic.mac = host.new_mac()
     if vm.hardware.security["TpmEnabled"]:
         vm.hardware.is_tpm_initialised = True
-    boot = vm.hardware.boot
-    if vm.guest.boot_file and vm.hardware.generation == 2 and not any(one.kind == "File" for one in boot):
-        boot.insert(0, Boot("File", path=vm.guest.boot_file, description="Boot Manager"))
     if vm.shown["AutomaticCheckpointsEnabled"] and vm.shown["CheckpointType"] != "Disabled":
         snapshots.take(host, vm, host.text("Automatic Checkpoint"), is_automatic=True)
 
@@ -113,7 +114,7 @@ def _turn_off(call, vm):
         call.warn("already")
         return
     is_asked = vm.shutdown_asked is not None
-    is_refused = is_asked and now < vm.shutdown_asked + call.knobs.turn_off_refused
+    is_refused = is_asked and now < vm.shutdown_asked + _TURN_OFF_REFUSED
     if is_refused or (not is_asked and vm.state not in ("Running", "Paused", "Saved", "FastSaved")):
         raise call.state_error()
     call.transition(vm, "Stopping" if vm.state == "Running" else vm.state, "Off", call.knobs.seconds["turn_off"])
@@ -137,9 +138,9 @@ def _ask_guest(call, vm):
     guest, is_forced = vm.guest, bool(call.get("Force"))
     vm.shutdown_asked = call.host.clock.now()
     if guest.shutdown == "obeys" or (guest.shutdown == "locked" and is_forced):
-        call.transition(vm, "Stopping", "Off", guest.shutdown_seconds)
+        call.transition(vm, "Stopping", "Off", _SHUTDOWN)
         return
-    seconds = guest.shutdown_seconds
+    seconds = _SHUTDOWN
     if guest.shutdown == "hangs":
         seconds = _DAY if guest.hangs is None else guest.hangs
     # With Force, the command reports the error, and turns the VM off nevertheless.
@@ -168,8 +169,6 @@ def resume(call):
             call.warn("already")
         elif vm.state == "Paused":
             call.transition(vm, "Resuming", "Running", call.knobs.seconds["resume"])
-        elif vm.state == "Saved" and call.knobs.resume_saved == "resumes":
-            _start(call, vm)
         else:
             raise call.state_error()
 
@@ -199,25 +198,6 @@ def remove_saved_state(call):
     if call.get("VMSnapshot"):
         call.get("VMSnapshot").record.has_memory = False
         return ()
-    return call.on_vms(act)
-
-
-@handles("Wait-VM")
-def wait(call):
-    wanted, limit = call.get("For", "Heartbeat"), call.get("Timeout", -1)
-
-    def is_met(vm):
-        if wanted == "IPAddress":
-            return any(call.host.addresses(vm, nic) for nic in vm.hardware.nics)
-        return call.host.answers(vm)
-
-    def act(vm):
-        end = call.host.clock.now() + min(_DAY, _DAY if limit < 0 else limit)
-        while not is_met(vm):
-            if call.host.clock.now() >= end:
-                raise call.failed("OperationFailed", "wait", category="InvalidOperation")
-            call.wait(min(call.get("Delay", 5), end - call.host.clock.now()))
-
     return call.on_vms(act)
 
 

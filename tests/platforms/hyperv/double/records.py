@@ -49,20 +49,11 @@ class Knobs:
     """
 
     start_paused: str = "warns"  # or "fails"
-    resume_saved: str = "fails"  # or "resumes"
-    turn_off_refused: float = 30.0  # seconds after a pending shutdown request in which a power-off fails
-    restored_as: str = "table"  # the state after a restore: as documented, or always "Saved" or "Off"
     merge_delay: float | None = 3.0
     merge_seconds: float = 10.0
     lock_seconds: float = 0.0  # seconds for which files stay locked after the VM no longer shows the merge
     start_while_merging: bool = True
-    missing_checkpoint: str = "silent"  # Remove-VMSnapshot with an unknown name; or "fails"
     unknown_switch: str = "InvalidParameter"  # or "ObjectNotFound"
-    out_of_memory: str = "OutOfMemory"  # or "OperationFailed"
-    disk_full: str = "OperationFailed"  # or "OutOfMemory"
-    checkpoints_disabled: str = "OperationFailed"  # or "InvalidState"
-    live_changes: bool = True  # False: every change of hardware requires that the VM is off
-    nic_hotplug: bool = True  # NICs of a running VM of generation 2; False: only while it is off
     deleted_late: float = 0.0  # seconds until objects of a deleted VM show IsDeleted
     stale_objects: bool = False  # objects show the values of the moment in which they were read
     switch_cuts_connection: bool = False  # the answer is lost when an external switch is created
@@ -94,14 +85,10 @@ class Guest:
     services: bool = True  # whether the integration services answer
     boot_seconds: float = 0.0  # the seconds until they do
     shutdown: str = "obeys"
-    shutdown_seconds: float = 2.0
     hangs: float = 300.0
     hung_state: str = "Running"
     vss: bool = True
-    memory_hotplug: bool = True
     addresses: tuple = ("192.0.2.10", "fe80::10")
-    empty_reads: int = 0  # the number of reads after each start that return no address
-    boot_file: str = ""  # an entry that the guest adds to the boot order at the first start (generation 2)
 
 
 @dataclass
@@ -279,7 +266,6 @@ class Vm:
     reads: int = 0
     shutdown_asked: float | None = None
     deleted: float | None = None
-    is_metered: bool = False
     #: The present transition: its final state is set only if no newer transition has begun.
     transition: object = None
 
@@ -331,12 +317,3 @@ class Vhd(bytes):
     def minimum(self):
         """The minimum size; ``data`` is the offset at which the last partition ends."""
         return self.data or None
-
-
-class Exported(bytes):
-    """The VM's configuration file in an export."""
-
-    def __new__(cls, vm):
-        one = super().__new__(cls, b"vmcx")
-        one.vm = vm
-        return one

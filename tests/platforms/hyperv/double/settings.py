@@ -12,15 +12,13 @@ from platforms.windows.objects import like
 _STEP = 2 << 20
 
 
-@handles("Get-VMMemory", "Get-VMProcessor", "Get-VMFirmware", "Get-VMBios", "Get-VMSecurity", "Get-VMKeyProtector")
+@handles("Get-VMMemory", "Get-VMProcessor", "Get-VMFirmware", "Get-VMBios", "Get-VMSecurity")
 def get_settings(call):
     noun = call.command.name.partition("-VM")[2].lower()
 
     def get(owner):
         if noun in ("firmware", "bios"):
             _check_generation(call, owner)
-        if noun == "keyprotector":
-            return [0, 0, 0, 4] if not owner.hardware.key_protector else [0, 0, 0, 7, 1, 2, 3, 4]
         return [getattr(call.host.views, noun)(owner)]
 
     return call.each(call.owners(), get)
@@ -58,7 +56,7 @@ def change_memory(call, vm, given):
 
 def _is_live(vm, old, new, changed):
     if not old["DynamicMemoryEnabled"] and changed == {"Startup"}:
-        return vm.guest.memory_hotplug
+        return True
     is_narrower = new["Minimum"] > old["Minimum"] or new["Maximum"] < old["Maximum"]
     return not is_narrower and not changed & {"DynamicMemoryEnabled", "Startup"}
 
@@ -109,7 +107,7 @@ def set_firmware(call):
     def change(vm):
         _check_generation(call, vm)
         given = call.changes(names)
-        if call.get("SecureBootTemplate") or call.get("SecureBootTemplateId"):
+        if call.get("SecureBootTemplate"):
             given["SecureBootTemplate"] = _template(call)
             if vm.hardware.is_tpm_initialised:
                 raise call.failed("OperationFailed", "failed")
@@ -123,10 +121,10 @@ def set_firmware(call):
 
 
 def _template(call):
-    name, id_ = call.get("SecureBootTemplate", ""), call.get("SecureBootTemplateId")
-    found = [one for one, own in TEMPLATES.items() if own == id_ or (name and like(one, name))]
+    name = call.get("SecureBootTemplate")
+    found = [one for one in TEMPLATES if like(one, name)]
     if len(found) != 1:
-        raise call.failed("InvalidParameter", "template", name=name or id_)
+        raise call.failed("InvalidParameter", "template", name=name)
     return found[0]
 
 
@@ -162,38 +160,9 @@ def set_bios(call):
         call.need_off(vm, "BIOS")
         if call.get("StartupOrder"):
             vm.hardware.bios["StartupOrder"] = list(call.get("StartupOrder"))
-        if call.get("EnableNumLock") or call.get("DisableNumLock"):
-            vm.hardware.bios["NumLockEnabled"] = bool(call.get("EnableNumLock"))
         return call.passed([call.host.views.bios(vm)])
 
     return call.each(_targets(call, "VMBios"), change)
-
-
-@handles("Set-VMComPort")
-def set_com_port(call):
-    given = call.get("VMComPort")
-    found = [(one.owner, one.record) for one in given] if given else [(vm, call.get("Number")) for vm in call.vms()]
-
-    def change(one):
-        vm, number = one
-        call.need_off(vm, "Serial Port")
-        if call.get("Path") and not call.get("Path").startswith("\\\\.\\pipe\\"):
-            raise call.bad("Path")
-        if "Path" in call.given:
-            vm.hardware.com[number]["Path"] = call.get("Path", "")
-        return call.passed([call.host.views.com_port(vm, number)])
-
-    return call.each(found, change)
-
-
-@handles("Get-VMComPort")
-def get_com_ports(call):
-    return [
-        call.host.views.com_port(owner, number)
-        for owner in call.owners()
-        for number in (1, 2)
-        if call.get("Number") in (None, number)
-    ]
 
 
 @handles("Set-VMKeyProtector")
@@ -223,34 +192,10 @@ def _need_generation_2(call, vm):
         raise call.failed("NotSupported", "generation", name=vm.name)
 
 
-@handles("Set-VMSecurity")
-def set_security(call):
-    names = {name: name for name in ("EncryptStateAndVmMigrationTraffic", "VirtualizationBasedSecurityOptOut")}
-
-    def change(vm):
-        call.need_off(vm, "Security")
-        vm.hardware.security.update(call.changes(names))
-
-    return call.on_vms(change)
-
-
-@handles("Get-VMIntegrationService")
-def get_services(call):
-    wanted = call.get("Name", ["*"])
-    return [
-        call.host.views.service(owner, key)
-        for owner in call.owners()
-        for key in owner.hardware.services
-        if any(like(call.host.text(key), pattern) for pattern in wanted)
-    ]
-
-
 @handles("Enable-VMIntegrationService", "Disable-VMIntegrationService")
 def set_services(call):
     def change(found):
         vm, key = found
-        if call.is_running(vm) and not call.knobs.live_changes:
-            raise call.state_error("Integration Services")
         vm.hardware.services[key] = call.command.name.startswith("Enable")
         return call.passed([call.host.views.service(vm, key)])
 

@@ -61,8 +61,7 @@ def checkpoint(call):
             raise call.state_error()
         type_ = vm.shown["CheckpointType"]
         if type_ == "Disabled":
-            details = {"details": ("checkpoints",), "name": vm.name}
-            raise call.failed(call.knobs.checkpoints_disabled, "checkpoint", **details)
+            raise call.failed("OperationFailed", "checkpoint", details=("checkpoints",), name=vm.name)
         has_memory = vm.state in ("Running", "Paused", "Saved")
         if type_ != "Standard" and vm.state == "Running":
             has_vss = vm.guest.vss and vm.hardware.services["VSS"] and host.answers(vm)
@@ -81,7 +80,7 @@ def checkpoint(call):
 def _check_room(call, vm):
     for drive in vm.hardware.disks():
         if not call.host.files.has_room(drive.path, 4 << 20):
-            raise call.failed(call.knobs.disk_full, "checkpoint", code=0x80070070)
+            raise call.failed("OperationFailed", "checkpoint", code=0x80070070)
 
 
 def _all(call):
@@ -95,10 +94,6 @@ def get_snapshots(call):
         found = [one for one in _all(call) if one.id == call.get("Id")]
         if not found:
             call.context.error(call.failed("ObjectNotFound", "snapshot"))
-    elif call.get("ParentOf"):
-        found = [one for one in _all(call) if one.id == call.get("ParentOf").record.parent]
-    elif call.get("ChildOf"):
-        found = [one for one in _all(call) if one.parent == call.get("ChildOf").record.id]
     else:
         found = [one for vm in call.vms() for one in _named(call, vm.snapshots)]
     types = call.get("SnapshotType")
@@ -126,7 +121,7 @@ def _chosen(call):
             else:
                 call.context.error(call.failed("ObjectNotFound", "snapshot"))
         return
-    is_silent = call.command.name == "Remove-VMSnapshot" and call.knobs.missing_checkpoint == "silent"
+    is_silent = call.command.name == "Remove-VMSnapshot"
     names = call.get("Name", "*")
     for vm in call.vms():
         for name in listed(names):
@@ -134,15 +129,6 @@ def _chosen(call):
             if not found and not has_wildcards(name) and not is_silent:
                 call.context.error(call.failed("ObjectNotFound", "snapshot"))
             yield from found
-
-
-@handles("Rename-VMSnapshot")
-def rename(call):
-    def act(one):
-        one.name = call.get("NewName")
-        return call.passed([call.host.views.snapshot(one)])
-
-    return call.each(list(_chosen(call)), act)
 
 
 @handles("Remove-VMSnapshot")
@@ -199,19 +185,19 @@ def restore(call):
 
 def _apply(host, one):
     """Give the VM the hardware of the checkpoint, on new differencing disks."""
-    vm, knob = one.vm, host.knobs.restored_as
+    vm = one.vm
     left = [drive.path for drive in vm.hardware.disks() if _own(drive.path)]
     vm.hardware, vm.parent, vm.transition = copy.deepcopy(one.hardware), one.id, None
     _drop(host.files, vm, left)
     _new_disks(host, vm)
     vm.busy.append("ApplyingSnapshot")
-    vm.state = ("Saved" if one.has_memory else "Off") if knob == "table" else knob
+    vm.state = "Saved" if one.has_memory else "Off"
 
 
 def _end_restore(host, one, was_running):
     vm = one.vm
     vm.busy.remove("ApplyingSnapshot")
-    if was_running and vm.state == "Saved" and host.knobs.restored_as == "table":
+    if was_running and vm.state == "Saved":
         vm.state, vm.started, vm.reads = "Starting", host.clock.now(), 0
         host.clock.at(host.knobs.seconds["start"], lambda: host.reach(vm, "Running"))
 

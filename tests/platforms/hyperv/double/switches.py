@@ -38,8 +38,6 @@ def get_switches(call):
 def _adapter(call):
     """The name of the physical NIC that the arguments select, or None."""
     names, host = call.get("NetAdapterName"), call.host
-    if call.get("NetAdapterInterfaceDescription"):
-        names = [f"{one}".removesuffix(" device") for one in _list(call.get("NetAdapterInterfaceDescription"))]
     if not names:
         return None
     found = [one for one in host.adapters if one.lower() in [name.lower() for name in _list(names)]]
@@ -87,21 +85,6 @@ def _targets(call):
     if call.get("VMSwitch"):
         return [one.record for one in call.get("VMSwitch") if one.record in call.host.switches]
     return _named(call, call.get("Name"))
-
-
-@handles("Remove-VMSwitch")
-def remove_switch(call):
-    def remove(switch):
-        call.ask()
-        if switch.id == DEFAULT_SWITCH:
-            raise call.failed("OperationFailed", "failed")
-        host = call.host
-        host.switches.remove(switch)
-        host.host_addresses = [one for one in host.host_addresses if one.alias != _alias(host, switch)]
-        for nic in (nic for vm in host.vms for nic in vm.hardware.nics if nic.switch == switch.id):
-            nic.switch = None
-
-    return call.each(list(_targets(call)), remove)
 
 
 def _alias(host, switch):
@@ -216,22 +199,12 @@ def new_address(call):
     return [_address(call.host, one)]
 
 
-@handles("Remove-NetIPAddress")
-def remove_address(call):
-    _check_admin(call)
-    found = [one.record for one in call.get("InputObject", ())]
-    found = found or _queried(call, call.host.host_addresses, _ADDRESSES)
-    call.host.host_addresses = [one for one in call.host.host_addresses if one not in found]
-    return ()
-
-
 @handles("Get-NetAdapter")
 def get_adapters(call):
     found = []
     for name, index in interfaces(call.host).items():
         is_physical = name in call.host.adapters
-        if is_physical or not call.get("Physical"):
-            found.append((name, index, is_physical))
+        found.append((name, index, is_physical))
     found = _queried(call, found, {"Name": lambda one: one[0], "InterfaceIndex": lambda one: one[1]})
     return [_adapter_view(*one) for one in found]
 
@@ -240,13 +213,3 @@ def _adapter_view(name, index, is_physical):
     about = {"Name": name, "InterfaceIndex": index, "ifIndex": index, "HardwareInterface": is_physical}
     about |= {"InterfaceDescription": f"{name} device", "Status": "Up", "Virtual": not is_physical}
     return shown("MSFT_NetAdapter", "", name, InterfaceAlias=name, ifAlias=name, **about)
-
-
-@handles("Get-NetNeighbor")
-def get_neighbours(call):
-    """The entries of ``neighbours``, a list of (address, MAC address with dashes) of the host."""
-    fields = {"IPAddress": lambda one: one[0], "LinkLayerAddress": lambda one: one[1]}
-    return [
-        shown("MSFT_NetNeighbor", "", one, IPAddress=one[0], LinkLayerAddress=one[1], State="Reachable")
-        for one in _queried(call, call.host.neighbours, fields)
-    ]

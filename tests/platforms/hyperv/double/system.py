@@ -117,14 +117,13 @@ def get_feature(call):
         yield shown("AdvancedFeatureObject", "Microsoft.Dism.Commands.", name, **about)
 
 
-@handles("Enable-WindowsOptionalFeature", "Disable-WindowsOptionalFeature")
+@handles("Enable-WindowsOptionalFeature")
 def set_feature(call):
-    features, is_enabled = call.host.features, call.command.name.startswith("Enable")
+    features = call.host.features
     for name in list(_dism_features(call, call.get("FeatureName"))):
-        is_alone = is_enabled and not call.get("All")
-        if is_alone and any(features.states[one] != "Enabled" for one in features.parents(name)):
+        if not call.get("All") and any(features.states[one] != "Enabled" for one in features.parents(name)):
             raise _dism_error(call, 0x800F0922, call.host.text("failed"))
-        (features.enable if is_enabled else features.disable)(name)
+        features.enable(name)
     call.host.load()
     if features.is_pending and not call.get("NoRestart"):
         # The command asks whether to restart now, which nobody can answer.
@@ -146,18 +145,18 @@ def _role_error(call, id_, category):
     return Failed(f"{id_},{call.command.owner}", category, call.host.text("failed"))
 
 
-@handles("Install-WindowsFeature", "Uninstall-WindowsFeature")
+@handles("Install-WindowsFeature")
 def install_feature(call):
     host, features = call.host, call.host.features
-    is_installed, before = call.command.name.startswith("Install"), dict(features.states)
+    before = dict(features.states)
     if host.access != "full":
         raise _role_error(call, "DISMAPI_Error__Failed_To_Start_Enumeration", "PermissionDenied")
     for name in call.get("Name") or ():
         if features.find(name) is None:
             raise _role_error(call, "NameDoesNotExist", "InvalidArgument")
-        if is_installed and name.lower() == "hyper-v" and not host.firmware_allows:
+        if name.lower() == "hyper-v" and not host.firmware_allows:
             raise _role_error(call, "Alteration_PrerequisiteCheck_Failed", "InvalidOperation")
-        (features.enable if is_installed else features.disable)(features.find(name))
+        features.enable(features.find(name))
     host.load()
     about = {"Success": True, "RestartNeeded": "Yes" if features.is_pending else "No", "ExitCode": "NoChangeNeeded"}
     if features.states != before:

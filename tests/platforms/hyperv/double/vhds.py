@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.calls import BROKEN, DISK_FULL, FILE_EXISTS, IN_USE, NO_FILE, NO_PATH, handles
+from platforms.hyperv.double.calls import DISK_FULL, FILE_EXISTS, IN_USE, NO_PATH, handles
 from platforms.hyperv.double.files import extension, parent
 from platforms.hyperv.double.records import Vhd
 
@@ -26,11 +26,6 @@ def _found(call, path):
     return disk
 
 
-def _need_unlocked(call, path):
-    if call.host.is_locked(path):
-        raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
-
-
 def _need_readable(call, path):
     if call.host.is_unreadable(path):
         raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
@@ -49,21 +44,18 @@ def create(call, path, disk):
     if not files.is_folder(parent(path)):
         raise _failed(call, "create", path, NO_PATH)
     if not files.has_room(path, disk.length):
-        raise call.failed(call.knobs.disk_full, "vhd", code=DISK_FULL, details=("vhd_file",), verb="create", name=path)
+        raise call.failed("OperationFailed", "vhd", code=DISK_FULL, details=("vhd_file",), verb="create", name=path)
     files.put(path, disk)
 
 
 @handles("New-VHD")
 def new_vhd(call):
     def new(path):
-        block = {"block": call.get("BlockSizeBytes")} if call.get("BlockSizeBytes") else {}
         disk = _differencing(call, path) if call.get("ParentPath") else None
         type_ = "Fixed" if call.get("Fixed") else "Dynamic"
-        create(call, path, disk or Vhd(type=type_, size=call.get("SizeBytes"), **block))
+        create(call, path, disk or Vhd(type=type_, size=call.get("SizeBytes")))
         return [call.host.views.vhd(path)]
 
-    if call.get("SourceDisk") is not None:
-        raise call.failed("NotSupported", "failed")
     return call.each(call.get("Path"), new)
 
 
@@ -92,19 +84,6 @@ def get_vhd(call):
     return call.each(call.get("Path", ()), get)
 
 
-@handles("Test-VHD")
-def test_vhd(call):
-    def test(path):
-        disk = _found(call, path)
-        if disk.parent and call.host.files.vhd(disk.parent) is None:
-            raise call.operation("failed", NO_FILE, name=disk.parent)
-        if disk.broken:
-            raise call.operation("failed", BROKEN, name=path)
-        return [True]
-
-    return call.each(call.get("Path"), test)
-
-
 @handles("Resize-VHD")
 def resize_vhd(call):
     files = call.host.files
@@ -117,7 +96,7 @@ def resize_vhd(call):
             raise call.bad("SizeBytes")
         _check_online(call, path, size - disk.size)
         if disk.type == "Fixed" and not files.has_room(path, size - disk.size):
-            raise call.failed(call.knobs.disk_full, "failed", code=DISK_FULL, name=path)
+            raise call.failed("OperationFailed", "failed", code=DISK_FULL, name=path)
         disk.size = size
         files.change(path)
         return call.passed([call.host.views.vhd(path)])
@@ -132,7 +111,7 @@ def _check_online(call, path, more):
     for vm in call.host.users(path):
         drives = [one for one in vm.hardware.disks() if call.host.files.key(one.path) == call.host.files.key(path)]
         is_online = all(one.controller == "SCSI" for one in drives) and extension(path) in (".vhdx", ".avhdx")
-        if vm.state != "Off" and more and not (is_online and vm.state != "Saved" and call.knobs.live_changes):
+        if vm.state != "Off" and more and not (is_online and vm.state != "Saved"):
             raise call.failed("ObjectInUse", "in_use", code=IN_USE, name=path)
 
 
@@ -152,68 +131,5 @@ def convert_vhd(call):
     create(call, destination, Vhd(type=type_, size=disk.size, used=used, data=disk.data, **below))
     call.host.lock([path, destination], "convert")
     call.host.clock.at(call.knobs.seconds["convert"], lambda: call.host.unlock([path, destination]))
-    if call.get("DeleteSource"):
-        call.host.clock.at(call.knobs.seconds["convert"], lambda: call.host.files.delete(path))
     call.wait(call.knobs.seconds["convert"])
     return call.passed([call.host.views.vhd(destination)])
-
-
-@handles("Merge-VHD")
-def merge_vhd(call):
-    files, path = call.host.files, call.get("Path")
-    disk = _found(call, path)
-    target = call.get("DestinationPath", disk.parent)
-    chain = files.chain(path)
-    call.ask()
-    if files.key(target) not in map(files.key, chain[1:]):
-        raise call.bad("DestinationPath")
-    for one in chain:
-        _need_unlocked(call, one)
-    kept = files.vhd(target)
-    kept.size = disk.size
-    for one in chain:
-        if files.key(one) == files.key(target):
-            break
-        for child in files.children(one):
-            files.vhd(child).parent = target
-        files.delete(one)
-    return call.passed([call.host.views.vhd(target)])
-
-
-@handles("Set-VHD")
-def set_vhd(call):
-    disk = _found(call, call.get("Path"))
-    _need_unlocked(call, call.get("Path"))
-    if call.get("ResetDiskIdentifier"):
-        call.ask()
-        disk.id = Vhd(size=0).id
-    if call.get("ParentPath"):
-        below = _found(call, call.get("ParentPath"))
-        if disk.type != "Differencing" or (below.size != disk.size and not call.get("IgnoreIdMismatch")):
-            raise call.bad("ParentPath")
-        disk.parent, disk.broken = call.host.files.name(call.get("ParentPath")), False
-    return call.passed([call.host.views.vhd(call.get("Path"))])
-
-
-@handles("Mount-VHD", "Dismount-VHD")
-def mount_vhd(call):
-    def mount(path):
-        _found(call, path)
-        if call.command.name == "Mount-VHD":
-            _need_unlocked(call, path)
-            call.host.lock([path], "mounted")
-        else:
-            call.host.unlock([path])
-        return call.passed([call.host.views.vhd(path)])
-
-    return call.each(call.get("Path", ()), mount)
-
-
-@handles("Optimize-VHD")
-def optimize_vhd(call):
-    def optimize(path):
-        _found(call, path)
-        _need_unlocked(call, path)
-        return call.passed([call.host.views.vhd(path)])
-
-    return call.each(call.get("Path"), optimize)

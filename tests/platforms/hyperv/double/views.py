@@ -95,7 +95,7 @@ class Views:
             "Path": lambda vm: vm.folder,
             "ConfigurationLocation": lambda vm: vm.folder,
             "IsClustered": lambda vm: vm.is_clustered,
-            "ResourceMeteringEnabled": lambda vm: vm.is_metered,
+            "ResourceMeteringEnabled": lambda vm: False,
             "VirtualMachineType": lambda vm: "RealizedVirtualMachine",
             "VirtualMachineSubType": lambda vm: f"Generation{vm.hardware.generation}",
             "ReplicationState": lambda vm: "Disabled",
@@ -181,12 +181,6 @@ class Views:
             "BandwidthSetting": NetObject(f"{_SPACE}VMNetworkAdapterBandwidthSetting", **one.bandwidth),
         }
         return self._make("VMNetworkAdapter", one, owner, **{**one.shown, **about})
-
-    def host_nic(self, switch):
-        """The object of the NIC with which the host is connected to a switch."""
-        name = self.host.switch_name(switch)
-        about = {"Name": name, "SwitchName": name, "SwitchId": switch.id, "IsManagementOs": True, "Status": ["Ok"]}
-        return View(f"{_SPACE}VMInternalNetworkAdapter", switch, None, **about, **COMMON)
 
     def vlan(self, owner, one):
         parent = NetObject("Microsoft.HyperV.PowerShell.VMNetworkAdapter", Name=one.name, Id=one.id)

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double import devices, settings, snapshots, vhds
+from platforms.hyperv.double import devices, settings, snapshots
 from platforms.hyperv.double.calls import handles
-from platforms.hyperv.double.records import NO_MAC, Boot, Hardware, Nic, Vhd, Vm
-from platforms.hyperv.double.views import shown
+from platforms.hyperv.double.records import NO_MAC, Boot, Hardware, Nic, Vm
 from platforms.windows.objects import has_wildcards, like
 
 _SHOWN = (
@@ -74,50 +73,23 @@ def configuration(vm):
 @handles("New-VM")
 def new_vm(call):
     host = call.host
-    name, path = call.get("Name", "New Virtual Machine"), call.get("VHDPath") or call.get("NewVHDPath")
     switch = call.switch(call.get("SwitchName")) if call.get("SwitchName") else None
-    if path and "\\" not in path:
-        path = f"{host.settings['VirtualHardDiskPath']}\\{path}"
-    if call.get("VHDPath"):
-        devices.check_disk(call, path)
     memory = call.get("MemoryStartupBytes")
     if memory is not None and (memory <= 0 or memory % (2 << 20)):
         raise call.bad("MemoryStartupBytes")
-    vm = create(host, name, call.get("Generation", 1), call.get("Path"))
-    try:
-        if call.get("NewVHDPath"):
-            vhds.create(call, path, Vhd(type="Dynamic", size=call.get("NewVHDSizeBytes")))
-    except Exception:
-        host.files.delete(configuration(vm))
-        raise
-    if path:
-        devices.attach(vm, "disk", path)
+    vm = create(host, call.get("Name", "New Virtual Machine"), call.get("Generation", 1), call.get("Path"))
     vm.hardware.nics[0].switch = switch and switch.id
     if memory:
         vm.hardware.memory["Startup"] = memory
-    if call.get("BootDevice"):
-        _boot_first(vm, call.get("BootDevice"))
     vm.guest = type(vm.guest)(**vars(vm.guest))
     host.vms.append(vm)
     call.wait(call.knobs.seconds["create"])
     return [host.views.vm(vm)]
 
 
-def _boot_first(vm, device):
-    kind = "Network" if "Network" in device else "Drive"
-    vm.hardware.boot.sort(key=lambda one: one.kind != kind)
-    if vm.hardware.generation == 1:
-        name = {"VHD": "IDE", "NetworkAdapter": "LegacyNetworkAdapter"}.get(device, device)
-        vm.hardware.bios["StartupOrder"].sort(key=lambda one: one != name)
-
-
 @handles("Set-VM")
 def set_vm(call):
     memory = call.changes({f"Memory{name}Bytes": name for name in ("Startup", "Minimum", "Maximum")})
-    if call.get("DynamicMemory") or call.get("StaticMemory"):
-        if call.get("DynamicMemory") and call.get("StaticMemory"):
-            raise call.bad("StaticMemory")
-        memory["DynamicMemoryEnabled"] = bool(call.get("DynamicMemory"))
 
     def change(vm):
         if memory:
@@ -132,14 +104,6 @@ def set_vm(call):
     return call.on_vms(change)
 
 
-@handles("Rename-VM")
-def rename_vm(call):
-    def rename(vm):
-        vm.name = call.get("NewName")
-
-    return call.on_vms(rename)
-
-
 @handles("Remove-VM")
 def remove_vm(call):
     def remove(vm):
@@ -152,25 +116,6 @@ def remove_vm(call):
         snapshots.merge(call.host, vm)
 
     return call.on_vms(remove)
-
-
-@handles("Measure-VM")
-def measure_vm(call):
-    return call.each(call.vms(), lambda vm: _measured(call, vm))
-
-
-def _measured(call, vm):
-    if not vm.is_metered:
-        raise call.failed("InvalidState", "failed")
-    return [shown("VMMeteringReportForVirtualMachine", "Microsoft.HyperV.PowerShell.", vm, vm, VMId=vm.id)]
-
-
-@handles("Enable-VMResourceMetering")
-def enable_metering(call):
-    def enable(vm):
-        vm.is_metered = True
-
-    return call.on_vms(enable)
 
 
 @handles("Get-VMHost")

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from platforms.hyperv.double.calls import IN_USE, handles, listed
+import hashlib
+
+from platforms.hyperv.double.calls import IN_USE, handles
 from platforms.hyperv.double.files import base, parent
-from platforms.hyperv.double.records import Vhd
 from platforms.hyperv.double.views import shown
 from platforms.windows.failures import Failed
-from platforms.windows.objects import has_wildcards, like
+from platforms.windows.objects import NetObject, has_wildcards, like
+
+_ENVIRONMENT = "env:"
 
 
 def _error(call, id_, category, path, type_="System.IO.IOException", code=0x80131501):
@@ -58,7 +61,29 @@ def test_path(call):
 
 @handles("Get-Item")
 def get_items(call):
+    paths = call.get("LiteralPath", ())
+    if any(path.lower().startswith(_ENVIRONMENT) for path in paths):
+        return [_variable(call, path) for path in paths]
     return [call.host.views.item(path) for path in _paths(call)]
+
+
+def _variable(call, path):
+    known = {name.lower(): (name, value) for name, value in call.host.files.environment.items()}
+    found = known.get(path.lower().removeprefix(_ENVIRONMENT))
+    if found is None:
+        raise _no_item(call, path)
+    return NetObject("System.Collections.DictionaryEntry", Key=found[0], Value=found[1])
+
+
+@handles("Get-FileHash")
+def get_hashes(call):
+    files = call.host.files
+    for path in call.get("LiteralPath"):
+        content = files.file(path)
+        if content is None:
+            raise _error(call, "FileNotFound", "ObjectNotFound", path)
+        digits = hashlib.new(call.get("Algorithm", "SHA256").lower(), content).hexdigest().upper()
+        yield shown("FileHash", "Microsoft.PowerShell.Commands.", path, Hash=digits, Path=files.name(path))
 
 
 @handles("Get-ChildItem")
@@ -138,79 +163,40 @@ def _check_delete(call, path):
         raise _error(call, "RemoveFileSystemItemUnAuthorizedAccess", "PermissionDenied", path, type_, 0x80070005)
 
 
-@handles("Copy-Item", "Move-Item", "Rename-Item")
-def copy_items(call):
-    files, name = call.host.files, call.command.name
-    if name == "Rename-Item":
-        call.given = {**call.given, **{one: listed(call.get(one)) for one in ("Path", "LiteralPath") if call.get(one)}}
-    for path in list(_paths(call, _no_item if name == "Copy-Item" else _no_source)):
-        target = (
-            f"{parent(path)}\\{call.get('NewName')}" if name == "Rename-Item" else call.get("Destination", "C:\\Users")
-        )
+@handles("Move-Item")
+def move_items(call):
+    files = call.host.files
+    for path in list(_paths(call, _no_source)):
+        target = call.get("Destination", "C:\\Users")
         target = f"{target}\\{base(files.name(path))}" if files.is_folder(target) else target
         _check_target(call, path, target)
-        if files.is_folder(path):  # Without Recurse, the copy is empty.
-            files.make(target)
-            continue
-        content = files.file(path)
-        files.put(target, content.copy() if isinstance(content, Vhd) else content)
-        if name != "Copy-Item":
-            files.delete(path)
-        elif isinstance(content, Vhd):
-            _take_time(call, target)
+        files.put(target, files.file(path))
+        files.delete(path)
         yield from call.passed([call.host.views.item(target)])
 
 
-def _take_time(call, target):
-    """Let the time of a copy pass, during which the new disk is locked."""
-    call.host.lock([target], "copy")
-    call.host.clock.at(call.knobs.seconds["copy"], lambda: call.host.unlock([target]))
-    call.wait(call.knobs.seconds["copy"])
-
-
 def _check_target(call, path, target):
-    files, verb = call.host.files, call.command.name.partition("-")[0]
-    id_ = "RenameItemIOError" if verb == "Rename" else f"{verb}FileInfoItemIOError"
-    if files.is_folder(path) and (verb != "Copy" or call.get("Recurse")):
-        raise Failed("NotImplementedInFake,folders", "NotImplemented", f"{call.command.name} of a folder")
-    if verb == "Copy" and files.key(target) == path:
-        raise _error(call, "CopyError", "WriteError", target)
+    files, id_ = call.host.files, "MoveFileInfoItemIOError"
+    if files.is_folder(path):
+        raise Failed("NotImplementedInFake,folders", "NotImplemented", "Move-Item of a folder")
     if not files.is_folder(parent(target)):
         raise _error(call, id_, "WriteError", target, code=0x80070003)
-    if call.host.is_locked(target) or (verb != "Copy" and call.host.is_locked(path)):
+    if call.host.is_locked(target) or call.host.is_locked(path):
         raise _error(call, id_, "WriteError", target, code=IN_USE)
-    if verb != "Copy" and files.file(target) is not None and not call.get("Force"):
+    if files.file(target) is not None and not call.get("Force"):
         raise _error(call, id_, "WriteError", target, code=0x800700B7)
-    if not files.is_folder(path) and not files.has_room(target, files.length(files.file(path))):
+    if not files.has_room(target, files.length(files.file(path))):
         raise _error(call, id_, "WriteError", target, code=0x80070070)
-
-
-@handles("Get-PSDrive")
-def get_drives(call):
-    files = call.host.files
-    for name in call.get("Name", ()):
-        if not has_wildcards(name) and name.upper() not in files.capacity:
-            call.context.error(_error(call, "GetLocationNoMatchingDrive", "ObjectNotFound", name))
-    for letter in files.capacity:
-        if not call.get("Name") or any(like(letter, name) for name in call.get("Name")):
-            about = {"Free": files.free(letter), "Used": files.used(letter), "Root": f"{letter}:\\"}
-            yield shown("PSDriveInfo", "System.Management.Automation.", letter, Name=letter, **about)
 
 
 @handles("Get-Volume")
 def get_volumes(call):
     files = call.host.files
-    wanted = [one.upper() for one in call.get("DriveLetter", ())] or [call.get("FilePath", "")[:1].upper()]
+    wanted = call.get("FilePath", "")[:1].upper()
     for letter in files.capacity:
-        if wanted in ([""], [letter]) or letter in wanted:
+        if wanted in ("", letter):
             about = {"SizeRemaining": files.free(letter), "Size": files.capacity[letter], "FileSystem": "NTFS"}
             yield shown("MSFT_Volume", "", letter, DriveLetter=letter, **about)
-
-
-@handles("Get-Service")
-def get_service(call):
-    status = "Running" if call.host.is_service_running and call.host.feature == "Enabled" else "Stopped"
-    return [shown("ServiceController", "System.ServiceProcess.", "vmms", Name="vmms", Status=status)]
 
 
 @handles("Start-Service")

@@ -21,6 +21,7 @@ _MIB = 1024 * 1024
 _SECTOR = 512
 #: The position of the double's data, a JSON object.
 _DATA_START, _DATA_END = _SECTOR, 4096
+_QCOW2 = b"QFI\xfb"
 _KEPT = 64 * 1024
 #: VirtualBox accepts a file as an ISO image if it is larger than this and a multiple of the sector size.
 _LEAST_ISO, _ISO_SECTOR = 32 * 1024, 2048
@@ -62,6 +63,8 @@ def read(path, new_uuid):
     found = {"uuid": new_uuid(), "location": path, "format": "RAW", "size": 1, "parent": None}
     if begin.startswith(b"<<< "):
         return {**found, "uuid": str(vdi.uuid_of(begin)), "format": "VDI", "size": vdi.size_of(begin) // _MIB}
+    if begin.startswith(_QCOW2):
+        return {**found, "format": "QCOW", "size": _qcow2_size(path, begin) // _MIB}
     size = os.path.getsize(path)
     if size <= _LEAST_ISO or size % _ISO_SECTOR:
         raise Failure(
@@ -70,6 +73,23 @@ def read(path, new_uuid):
             part="MediumWrap",
         )
     return found
+
+
+def _qcow2_size(path, begin):
+    """The size of the disk in a qcow2 image. Raises Failure for what VirtualBox cannot read."""
+    size, _crypt, _entries, table = struct.unpack(">QIIQ", begin[24:48])
+    cluster = 1 << struct.unpack(">I", begin[20:24])[0]
+    features = struct.unpack(">Q", begin[72:80])[0]
+    reason = ""
+    if features:
+        reason = f"Image '{path}' contains unsupported incompatible features ({features:x} vs 0) (VERR_NOT_SUPPORTED)"
+    elif os.path.getsize(path) < table + cluster:
+        reason = f"Reading the L1 table for image '{path}' failed (VERR_EOF)"
+    if reason:
+        raise Failure(
+            f"Could not open the medium '{path}'.\nQCow: {reason}", code="VBOX_E_FILE_ERROR", part="MediumWrap"
+        )
+    return size
 
 
 def _stored_data(begin):

@@ -57,6 +57,8 @@ def _add_controller(config, given, existing):
     if existing:
         raise in_use(f"Storage controller named '{given['name']}' already exists")
     kind, ports, most, devices = _CONTROLLERS[given["add"]]
+    if given["add"] == "sata" and any(one["type"] == kind for one in config["controllers"]):
+        raise invalid("Too many storage controllers of this type", "StorageControllerWrap")
     controller = {"name": given["name"], "type": kind, "instance": "0", "maxportcount": str(most),
                   "portcount": str(ports), "bootable": given.get("bootable", "on"), "devices": devices}  # fmt: skip
     if "portcount" in given:

@@ -56,11 +56,10 @@ _SCHEMA = {
 _LOGONS = {"S4U": "S4U", "InteractiveToken": "Interactive", "Password": "Password"}
 HANDLERS = {
     "Test-Path": file_commands.test_path,
-    "Get-Item": file_commands.get_items,
     "Get-ChildItem": file_commands.get_children,
     "New-Item": file_commands.new_item,
     "Remove-Item": file_commands.remove_items,
-    "Move-Item": file_commands.copy_items,
+    "Move-Item": file_commands.move_items,
     "Get-Volume": file_commands.get_volumes,
 }
 
@@ -98,6 +97,17 @@ def _keys(call):
     root = {"DefaultDistribution": host.default, "DefaultVersion": host.default_version}
     found = {LXSS: {name: value for name, value in root.items() if value is not None}, f"{LXSS}\\MSI": {"Version": "2"}}
     return {**found, **{f"{LXSS}\\{guid}": distro.registry() for guid, distro in host.distros.items()}}
+
+
+@handles("Get-Item")
+def get_item(call):
+    """Files, and variables of the environment."""
+    (path,) = call.get("LiteralPath")
+    if not path.startswith("Env:"):
+        return file_commands.get_items(call)
+    name = path.partition(":")[2]
+    value = call.host.files.expand(f"%{name}%")
+    return [NetObject("System.Collections.DictionaryEntry", Name=name, Value=value)]
 
 
 @handles("Get-ItemProperty")

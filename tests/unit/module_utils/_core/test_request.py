@@ -72,7 +72,7 @@ INVALID = [
     ("a timeout of 0", {"timeout": 0}, "timeout: 0", "1 or more"),
     ("a negative stop_timeout", {"stop_timeout": -1}, "stop_timeout: -1", "1 or more"),
     ("a relative ISO image", {"iso": "x.iso"}, "iso: 'x.iso' is not an absolute path", "full path"),
-    ("a relative image", {"image": {"source": "x.img"}}, "image.source: 'x.img' is not", "full path"),
+    ("a relative image", {"image": {"source": "x.img"}}, "image.source: 'x.img' is a relative path", "absolute path"),
     ("a relative disk", {"disks": [{"slot": "vda", "source": "x.img"}]}, "disks.vda.source: 'x.img' is", "full path"),
     (
         "a relative folder",

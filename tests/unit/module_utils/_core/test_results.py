@@ -43,7 +43,7 @@ SHARED_KEYS = [
     "snapshots", "native", "changed", "failed", "msg", "steps", "restart_required", "not_compared", "kept",
 ]  # fmt: skip
 # ... and further keys for settings of a VM.
-FURTHER_KEYS = ["reason", "description", "tags", "fleet", "autostart", "iso", "settings"]
+FURTHER_KEYS = ["reason", "description", "tags", "fleet", "autostart", "iso", "image", "settings"]
 ALL_FIELDS = {"cpus": Field(), "memory": Field(), "description": Field(cost=LIVE), "disks.size": Field(cost=LIVE)}
 TRAITS = Traits(platform="any", fields={**ALL_FIELDS, "disks.add": Field(), "image": Field(), "snapshot.take": Field()})
 FULL = found(

@@ -14,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.differences im
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
+    LOOKED_UP,
     PLACE,
     POLICY,
     VM,
@@ -56,6 +57,7 @@ OWN_VALUES = {
     "model": ("virtio", "82540EM"),
     "os_type": ("linux", "debian-12"),
     "slot": (),
+    "image.source": ("debian-13",),
     "video_memory": ("16M",),
 }
 
@@ -92,18 +94,19 @@ CASES = [
 ]
 
 
-def _values(name, option):
+def _values(name, option, path=None):
     """{what is called so in ``lacks``: values to try}."""
     choices = option.choices or ((True, False) if option.type == "bool" else ())
     if choices:
         return {f"={choice}".lower(): (choice,) for choice in choices}
-    values = OWN_VALUES.get(name, (SIZE if option.unit else VALUES[option.type],))
+    values = OWN_VALUES.get(path) or OWN_VALUES.get(name, (SIZE if option.unit else VALUES[option.type],))
     return {"": values} if values else {}
 
 
 def _asked(name, option, suboption, value):
     """What a task says that sets one suboption."""
-    required = {key: VALUES[one.type] for key, one in option.options.items() if one.required}
+    parts = option.options.items()
+    required = {key: _values(key, one, f"{name}.{key}")[""][0] for key, one in parts if one.required}
     entry = {**required, suboption: value}
     if not option.key:
         return {name: entry}
@@ -121,7 +124,7 @@ def _probes():
             tried = _values(name, option).items()
             probes.update({f"{name}{choice}": [{name: value} for value in values] for choice, values in tried})
         for suboption, one in option.options.items():
-            for choice, values in _values(suboption, one).items():
+            for choice, values in _values(suboption, one, f"{name}.{suboption}").items():
                 asked = [_asked(name, option, suboption, value) for value in values]
                 probes[f"{name}.{suboption}{choice}"] = asked
     return probes
@@ -172,9 +175,10 @@ PLATFORMS = pytest.mark.parametrize("case", CASES, ids=lambda case: case.platfor
 
 @PLATFORMS
 def test_platform_lacks_what_its_traits_always_reject(case):
-    # How a task goes about it is no setting, which traits could reject.
+    # How a task goes about it, or finds an image, is no setting, which traits could reject.
     policy = {name for name, option in VM.items() if option.role == POLICY}
-    lacks = [path for path in case.platform.lacks if re.split("[.=]", path)[0] not in policy]
+    finding = {f"image.{name}" for name in LOOKED_UP}
+    lacks = [path for path in case.platform.lacks if re.split("[.=]", path)[0] not in policy and path not in finding]
     assert sorted(lacks) == sorted(_rejected_by(case))
 
 

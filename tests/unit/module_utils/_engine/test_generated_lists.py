@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._engine.together imp
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 
 from suite import lists
+from suite.bench import Bench
 from suite.pairs import number_of_pairs
 from unit.module_utils._engine.claiming import IMAGE, LINK, Claiming, Host, ports_of
 
@@ -30,7 +31,7 @@ WORDS = lists.Vocabulary(
 DRIVERS = ([0], [0, 1], [0, 1, 1], [1, 0, 0, 1])
 
 
-class InMemory(lists.Platform):
+class InMemory(Bench):
     """A Host. ``drivers`` says for each entry which of two connections to it is used."""
 
     words = WORDS

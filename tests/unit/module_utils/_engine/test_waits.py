@@ -10,22 +10,9 @@ import threading
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Address, Policy, Request
-from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
 
+from unit.module_utils._engine.waits import FORWARD, answers, ask, carry_out, running
 from unit.module_utils._engine.world import Machine, World, refusal
-
-
-def ask(name, state, **policy):
-    return Request(name, state=state, policy=Policy(**policy))
-
-
-def carry_out(world, *requests, probe=None, check=False):
-    return task.run(world, requests, check, clock=world.clock, probe=probe)
-
-
-def running(name="web", **behaviour):
-    return Machine(name, f"id-{name}", power="running", **behaviour)
-
 
 # Stopping -------------------------------------------------------------------------------------------------------------
 
@@ -144,6 +131,15 @@ def test_error_does_not_matter_if_the_vm_is_as_requested():
     assert (outcome.changed, outcome.diff) == (False, []), "somebody else changed it"
 
 
+@pytest.mark.parametrize("text", ["try later", "already active"])
+def test_start_is_not_sent_twice_before_a_stop(text):
+    """The guest of a suspended VM is started, so that it can shut down; a stopped VM does not show that it was."""
+    world = World(Machine("web", "1", power="suspended"))
+    world.inject_errors("start", refusal(text), done=True)
+    outcome = carry_out(world, ask("web", "stopped"))
+    assert (outcome.failed, world.verbs(), world.machine("web").power) == (False, ["start", "stop"], "stopped")
+
+
 def test_error_fails_the_task_if_the_vm_is_not_as_requested():
     world = World(Machine("web", "1"))
     world.inject_errors("start", refusal("no such image"))
@@ -191,18 +187,6 @@ def leases(*rows):
     return lambda now: tuple(Address(address, source) for since, address, source in rows if now >= since)
 
 
-def answers(world, *endpoints):
-    """A probe: ``endpoints`` are (host, from second)."""
-    asked = []
-
-    def probe(host, port, what):
-        asked.append((host, port, what))
-        return any(host == known and world.clock.now() >= since for known, since in endpoints)
-
-    probe.asked = asked
-    return probe
-
-
 def test_lease_does_not_prove_that_a_guest_runs():
     world = World(running(addresses=leases((0, "10.0.0.9", "lease"), (20, "10.0.0.7", "lease"))))
     probe = answers(world, ("10.0.0.7", 40))
@@ -248,9 +232,6 @@ def test_agent_proves_an_address_but_not_ssh():
     world = World(running(addresses=(Address("10.0.0.9", "agent"),)))
     assert not carry_out(world, ask("web", "started", wait_for="address"), probe=answers(world)).failed
     assert carry_out(world, ask("web", "started", wait_for="ssh", timeout=5), probe=answers(world)).failed
-
-
-FORWARD = {"host": "127.0.0.1", "port": 2222, "user": "me", "key_file": None, "scope": "host"}
 
 
 @pytest.mark.parametrize("addresses", [(), (Address("10.0.0.9", "agent"),)])

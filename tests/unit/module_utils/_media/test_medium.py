@@ -14,7 +14,7 @@ import threading
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media import medium as product
 
-from unit.module_utils._media.server import ISO, NAME, Server, checksum
+from unit.module_utils._media.server import ISO, NAME, Proxy, Server, checksum
 
 
 def test_file_is_downloaded_once(cache, server):
@@ -31,6 +31,46 @@ def test_file_is_downloaded_once(cache, server):
     assert (again["changed"], again["diff"]["after"]) == (False, "")
     assert server.fetched(f"/r/{NAME}") == [None]
     assert cache.files() == [NAME]
+
+
+@pytest.mark.parametrize("form", ["digits", "list"])
+def test_any_address_with_a_checksum(cache, server, form):
+    url = server.url.replace("//", "//reader:hidden-word@")
+    text = checksum(ISO) if form == "digits" else f"{url}/r/SUMS"
+    medium = {"url": f"{url}/r/{NAME}?version=1", "checksum": f"sha256:{text}"}
+    server.files[f"/r/{NAME}?version=1"] = ISO
+    predicted = cache(check=True, medium=medium)
+    done = cache(medium=medium)
+    assert done == predicted
+    assert (done["changed"], done["path"], done["signature"]) == (True, str(cache.folder / NAME), "none")
+    assert (done["checksum"], done["url"]) == (f"sha256:{checksum(ISO)}", f"{server.url}/r/{NAME}")
+    assert cache.read() == ISO
+    assert (cache.folder / NAME).stat().st_mode & 0o777 == 0o644
+    assert not cache(medium=medium)["changed"]
+    wrong = {**medium, "checksum": f"sha256:{checksum(b'other')}"}
+    assert f"its sha256 is {checksum(ISO)}, but it must be {checksum(b'other')}." in cache.error(medium=wrong)
+    assert cache.files() == [NAME]
+
+
+@pytest.mark.parametrize(
+    "medium,text",
+    [
+        ({"url": "http://127.0.0.1:9/x"}, "medium: url and checksum are set together"),
+        ({"checksum": "sha256:0"}, "medium: url and checksum are set together"),
+        (
+            {"url": "http://127.0.0.1:9/x", "checksum": "sha256:0", "signature": {"tool": "gpg", "key": "0"}},
+            "without the other suboptions",
+        ),
+        ({"url": "http://127.0.0.1:9/", "checksum": "sha256:0"}, "medium: file required"),
+        (
+            {"url": "http://127.0.0.1:9/x", "checksum": "sha256:0"},
+            "medium: x: checksum: sha256:0 is no checksum of x. Set sha256:DIGITS",
+        ),
+    ],
+)
+def test_address_in_another_form_is_rejected(cache, medium, text):
+    assert text in cache.error(medium=medium)
+    assert cache.files() == []
 
 
 def test_new_content_replaces_the_old_one(cache, server):
@@ -109,10 +149,7 @@ def test_wrong_checksum_is_an_error_and_nothing_is_kept(cache, server):
     server.files[f"/r/{NAME}"] = ISO + b"!"
     server.files["/r/SUMS"] = f"{checksum(b'?')}  {NAME}\n".encode()
     error = cache.error()
-    assert (
-        f"{server.url}/r/{NAME}: its sha256 is {checksum(ISO + b'!')}, but the vendor's list has {checksum(b'?')}."
-        in error
-    )
+    assert f"{server.url}/r/{NAME}: its sha256 is {checksum(ISO + b'!')}, but it must be {checksum(b'?')}." in error
     assert cache.files() == [NAME]
     assert cache.read() == ISO
 
@@ -174,46 +211,62 @@ def test_proxy_of_the_environment_is_used(cache, server, monkeypatch):
     assert cache.read() == ISO
 
 
-def test_unknown_certificate_is_an_error(cache, tmp_path):
+@pytest.fixture(name="secure")
+def _secure(server, tmp_path, monkeypatch):
+    """A server with https. The environment variable SSL_CERT_FILE makes its certificate valid."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed; it makes the certificate")
-    pem = tmp_path / "server.pem"
-    words = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
+    key, certificate = tmp_path / "server.pem", tmp_path / "c.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*words, "-keyout", pem, "-out", tmp_path / "c.pem", *names], check=True, capture_output=True)
-    pem.write_text(pem.read_text() + (tmp_path / "c.pem").read_text())
-    secure = Server(pem)
+    subprocess.run([*words, "-days", "2", "-keyout", key, "-out", certificate, *names], check=True, capture_output=True)
+    key.write_text(key.read_text() + certificate.read_text())
+    secure = Server(key)
+    secure.files = server.files
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    yield secure
+    secure.close()
+
+
+def test_unknown_certificate_is_an_error(cache, secure, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert "certificate" in cache.error(bases=[f"{secure.url}/r"]).lower()
+
+
+@pytest.mark.parametrize("without", ["", "127.0.0.1"], ids=["proxy", "no_proxy"])
+def test_proxy_for_https(cache, secure, monkeypatch, without):
+    proxy = Proxy()
+    monkeypatch.setenv("https_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", without)
     try:
-        secure.files = cache.server.files
-        assert "certificate" in cache.error(bases=[f"{secure.url}/r"]).lower()
-        os.environ["SSL_CERT_FILE"] = str(tmp_path / "c.pem")
-        assert cache(bases=[f"{secure.url}/r"])["changed"]
+        cache(bases=[f"{secure.url}/r"])
     finally:
-        os.environ.pop("SSL_CERT_FILE", None)
-        secure.close()
+        proxy.close()
+    assert cache.read() == ISO
+    assert proxy.asked == ([] if without else [secure.url.rpartition("/")[2]] * 2)
+
+
+def test_proxy_is_not_used_for_the_hosts_of_no_proxy(cache, server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    cache()
+    assert cache.read() == ISO
+    monkeypatch.setenv("no_proxy", "example.org")
+    assert "Connection refused" in cache.error()
 
 
 def test_two_tasks_download_once(cache, server, monkeypatch):
     """The second task waits for the lock of the first, and finds the file."""
     cache.folder.mkdir()
-    handle = os.open(cache.folder, os.O_RDONLY)
+    part = cache.folder / f".{NAME}.{checksum(ISO)[:16]}.part"
+    handle = os.open(part, os.O_RDWR | os.O_CREAT)
     fcntl.flock(handle, fcntl.LOCK_EX)
     waiting = threading.Event()
 
     def pause(_clock, _seconds):
         # The other task ends with the file in place.
-        (cache.folder / NAME).write_bytes(ISO)
+        part.write_bytes(ISO)
+        part.rename(cache.folder / NAME)
         os.close(handle)
         waiting.set()
 

@@ -134,6 +134,33 @@ def test_missing_signature_is_an_error(cache, signer):
     assert "SUMS.sign: the server answers 404" in cache.error(signature=signer.signature(file="SUMS.sign"))
 
 
+@with_gpg
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("signs", ["checksums", "file"])
+def test_unverified_signature_is_only_a_warning_unless_it_is_required(cache, server, signer, signs, published):
+    """The server has no signature, or one of something else."""
+    name = "SUMS.sign" if signs == "checksums" else f"{NAME}.asc"
+    signature = signer.signature(file=name, signs=signs)
+    if published:
+        server.files[f"/r/{name}"] = signer.detached(b"another")
+    found = f"{name}: has no valid signature by {signer.key}" if published else f"{name}: the server answers 404"
+    for _again in range(2):
+        done = cache(signature=signature, unverified=["signature"])
+        (warning,) = done["warnings"]
+        assert (done["signature"], cache.read()) == ("not_checked", ISO)
+        assert warning.startswith(f"The signature of {NAME} was not checked. ") and found in warning
+        assert warning.endswith("The catalogue marks this signature as unverified.")
+    assert found in cache.error(signature=signature, unverified=["signature"], require_signature=True)
+    assert found in cache.error(signature=signature, unverified=["firmware"])
+
+
+@with_gpg
+def test_unverified_signature_that_is_right_is_verified(cache, server, signer):
+    server.files["/r/SUMS.sign"] = signer.detached(server.files["/r/SUMS"])
+    done = cache(signature=signer.signature(file="SUMS.sign"), unverified=["signature"])
+    assert (done["signature"], done["warnings"]) == ("verified", [])
+
+
 @with_signify
 def test_signify(cache, server, tmp_path):
     public, secret = tmp_path / "d-1-base.pub", tmp_path / "d-1-base.sec"

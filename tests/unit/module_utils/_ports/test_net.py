@@ -1,17 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SSH banners and ports, with real sockets."""
+"""SSH banners, ports and HTTP, with real sockets."""
 
 from __future__ import annotations
 
+import http.server
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import is_free, ssh_banner
+from ansible_collections.polyvirt.core.plugins.module_utils._core.guest_conditions import Http
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import net
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.net import guest_answers, is_free, ssh_banner
 
 
 @contextmanager
@@ -76,3 +81,84 @@ def test_port_that_a_server_uses_is_not_free(protocol, kind):
         port = server.getsockname()[1]
         assert not is_free("127.0.0.1", port, protocol)
     assert is_free("127.0.0.1", port, protocol)
+
+
+def test_open_port_is_one_that_accepts_a_connection():
+    with server() as port:
+        assert guest_answers("127.0.0.1", port, "port")
+    assert not guest_answers("127.0.0.1", port, "port"), "it is closed now"
+    assert guest_answers("127.0.0.1", port, "address"), "a host that refuses a connection is there"
+
+
+@pytest.mark.parametrize(("pieces", "answers"), [((b"220 mail\r\n",), True), ((), False)])
+def test_server_behind_nat_has_to_send_something(pieces, answers):
+    """NAT accepts a connection to a forwarded port and closes it if the guest does not listen."""
+    with server(*pieces) as port:
+        assert guest_answers("127.0.0.1", port, "answer") is answers
+
+
+def test_server_behind_nat_that_is_silent_gets_a_line_of_http():
+    with web_server(400) as port:
+        assert guest_answers("127.0.0.1", port, "answer")
+    assert not guest_answers("127.0.0.1", port, "answer")
+
+
+def test_nat_that_holds_the_connection_of_a_guest_that_boots_is_no_answer():
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # Accepted by the kernel, and never read.
+        assert not net.sends_something("127.0.0.1", listening.getsockname()[1], timeout=0.3)
+        assert guest_answers("127.0.0.1", listening.getsockname()[1], "port")
+
+
+@contextmanager
+def web_server(status, tls=None):
+    """A server that answers every request with a status; a redirect leads nowhere."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Location", "http://nowhere.invalid/")
+            self.end_headers()
+
+        def log_message(self, format, *args):
+            """Print nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as serving:
+        if tls is not None:
+            serving.socket = tls.wrap_socket(serving.socket, server_side=True)
+        thread = threading.Thread(target=serving.serve_forever, args=(0.01,))
+        thread.start()
+        yield serving.server_port
+        serving.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("status", "answers"), [(200, True), (302, True), (404, False), (503, False)])
+def test_page_answers_by_its_status(status, answers):
+    with web_server(status) as port:
+        assert guest_answers("127.0.0.1", port, Http("http", "/health", range(200, 400))) is answers
+
+
+def test_certificate_of_a_page_is_not_verified(tmp_path):
+    """No certificate is that of an address which a VM has just got."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(self_signed(tmp_path))
+    with web_server(200, tls) as port:
+        assert guest_answers("127.0.0.1", port, Http("https", "/", range(200, 400)))
+        assert not guest_answers("127.0.0.1", port, Http("http", "/", range(200, 400)))
+
+
+def self_signed(folder):
+    """Return a file with a key and a certificate of another name."""
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    files = ["-subj", "/CN=elsewhere.invalid", "-keyout", "key.pem", "-out", "certificate.pem"]
+    subprocess.run([*argv, *files], cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes((folder / "key.pem").read_bytes() + (folder / "certificate.pem").read_bytes())
+    return both
+
+
+@pytest.mark.parametrize("pieces", [(), (b"SSH-2.0-OpenSSH_9.2\r\n",)])
+def test_what_is_no_web_server_has_no_page(pieces):
+    with server(*pieces) as port:
+        assert not guest_answers("127.0.0.1", port, Http("http", "/", range(200, 400)))
+    assert not guest_answers("127.0.0.1", port, Http("http", "/", range(200, 400)))

@@ -329,3 +329,35 @@ def test_driver_finds_the_connection_of_its_task(connection):
         assert windows.connection() is connection.port
     with pytest.raises(errors.Unavailable, match="needs a connection to a Windows host"):
         windows.connection()
+
+
+def _putting(error=None):
+    """A Windows with a connection that sends files, or raises the error; and the paths that were sent, and resets."""
+    done = []
+
+    def put(local, remote):
+        done.append((local, remote))
+        if error:
+            raise error
+
+    return windows.Windows(None, lambda: done.append("reset"), put=put), done
+
+
+def test_file_is_put():
+    port, done = _putting()
+    port.put("/tmp/piece", "C:\\piece")
+    assert done == [("/tmp/piece", "C:\\piece")]
+
+
+def test_connection_that_is_lost_while_a_file_is_put():
+    port, done = _putting(windows.Lost("gone"))
+    with pytest.raises(windows.ConnectionLost, match="broke off"):
+        port.put("/tmp/piece", "C:\\piece")
+    assert done[-1] == "reset"
+
+
+def test_file_that_the_connection_cannot_write():
+    port, done = _putting(windows.Lost("no space", again=False))
+    with pytest.raises(errors.Unavailable, match="could not be written: no space"):
+        port.put("/tmp/piece", "C:\\piece")
+    assert "reset" not in done

@@ -91,7 +91,12 @@ def test_each_text_finds_the_remedy_of_its_own_row(name):
             "group kvm",
         ),
         (f"{_QEMU}Could not access KVM kernel module: No such file or directory", "has no /dev/kvm"),
-        (f"{_QEMU}error: failed to set MSR 0x10a to 0x0", "virt_type: qemu"),
+        (f"{_QEMU}error: failed to set MSR 0x10a to 0x0", "virt_type: qemu and cpus: 1"),
+        (f"{_QEMU}kvm version too old\nqemu-system-x86_64: failed to initialize kvm", "not the device of KVM"),
+        (f"{_QEMU}ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy", "Another hypervisor"),
+        (f"{_QEMU}kvm_init_vcpu failed: Cannot allocate memory", "virt_type: qemu and cpus: 1"),
+        (f"{_QEMU}KVM: entry failed, hardware error 0x80000021", "virt_type: qemu and cpus: 1"),
+        (f"{_QEMU}warning: host doesn't support requested feature: CPUID.07H:EBX.hle", "older CPU model"),
         (
             "error: XML error: Invalid value for attribute 'type' in element 'backend': 'passt'.",
             "omit port_forwards",

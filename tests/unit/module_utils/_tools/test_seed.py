@@ -203,6 +203,29 @@ def test_meta_data_has_instance_id_and_host_name():
     assert yaml.safe_load(meta_data(name="my web; ü"))["local-hostname"] == "my-web"
 
 
+@pytest.mark.parametrize(
+    ("name", "cloud_init", "host_names"),
+    [
+        ("web1.example.com", {}, {"hostname": "web1", "fqdn": "web1.example.com"}),
+        ("web1", {}, {}),
+        ("debian-12.1", {}, {}),
+        ("my web.example.com", {}, {}),
+        ("web1.example.com", {"user_data": {"fqdn": "db.example.org"}}, {"fqdn": "db.example.org"}),
+        ("web1.example.com", {"user_data": {"hostname": "db"}}, {"hostname": "db"}),
+        ("web1.example.com", {"meta_data": {"local-hostname": "db"}}, {}),
+        ("web1.example.com", {"meta_data": "instance-id: a\nlocal-hostname: db"}, {}),
+    ],
+)
+def test_name_with_a_domain_sets_the_short_and_the_full_host_name(name, cloud_init, host_names):
+    documents = seed.nocloud_documents(cloud_init, name, "i-1")
+    found = yaml.safe_load(documents["user-data"]) or {}
+    assert {key: found[key] for key in ("hostname", "fqdn") if key in found} == host_names
+
+
+def test_text_of_user_data_is_not_changed_for_a_name_with_a_domain():
+    assert seed.nocloud_documents({"user_data": "#!/bin/sh"}, "web1.example.com", "i-1")["user-data"] == "#!/bin/sh"
+
+
 def test_meta_data_as_text_needs_an_instance_id():
     assert meta_data(meta_data="instance-id: x\n") == "instance-id: x\n"
     assert meta_data(meta_data=json.dumps({"instance-id": "x"})) == '{"instance-id": "x"}'

@@ -15,6 +15,8 @@ from ansible_collections.polyvirt.core.plugins.filter.password_hash_for import p
 from suite import depth
 from unit.roles.unattended_install.rendering import DISTRIBUTIONS, FILES, HASH, KEY, STATIC, layout, rendered, values
 
+pytestmark = pytest.mark.rotated(3)
+
 PASSWORD = "a$b'c secret"
 INSTALLERS = sorted(FILES)
 #: Options of the role; MEANT has the values that they mean, where these differ.
@@ -40,6 +42,11 @@ BTRFS = [{"mount": "/", "size": "4G", "filesystem": "btrfs"}]
 #: installer, options, error
 ERRORS = [
     ("preseed", {"hostnam": "x"}, "unattended_install_hostnam is not an option of role"),
+    (
+        "preseed",
+        {"distribution": "arch"},
+        "unattended_install_distribution: the catalogue has no installer of Arch Linux",
+    ),
     ("preseed", {"hostname": "web_1"}, "unattended_install_hostname: 'web_1' is invalid. Allowed: letters, digits"),
     ("preseed", {"user": "admin"}, "unattended_install_user: 'admin' is a user or group of the system."),
     ("preseed", {"ssh_keys": []}, "unattended_install_ssh_keys: nobody could log in."),

@@ -21,10 +21,8 @@ def bytes_of_new(disk, chain):
     """Return the bytes of a new disk.
 
     ``chain`` are the raw disks from which the content is copied: a file and all its parents. Empty for a new disk
-    without content, None for a linked one.
+    without content.
     """
-    if chain is None:
-        return 0
     size = max((raw.get("Size") or 0 for raw in chain), default=0)
     if is_fixed(disk):
         return max(size, disk.get("size") or 0) + _FIXED_OVERHEAD
@@ -33,23 +31,5 @@ def bytes_of_new(disk, chain):
     return min(sum(files), max([size, *files]))
 
 
-def growth(one, linked):
-    """Yield (slot, path or None, bytes) of the fixed disks that a planned step enlarges.
-
-    ``linked`` are the slots of linked disks. A disk that the task creates has no path yet.
-    """
-    for change in one.changes:
-        disk = (one.vm.config.get("disks") or {}).get(change.key) or {} if change.kind == "disks.size" else {}
-        if is_fixed(disk) and change.key not in linked:
-            yield change.key, disk.get("source"), change.new - (change.old or 0)
-
-
 def drive_of(path):
     return ntpath.splitdrive(path)[0].upper()
-
-
-def reserve_growth(space, name, grown, free):
-    """Raise Refused if fixed disks cannot grow. ``grown`` is from ``growth``; ``free``: {path: free bytes or None}."""
-    for slot, path, more in grown:
-        alternative = f"set a smaller size: {path} has a fixed size"
-        space.reserve(name, f"disks.{slot}.size", drive_of(path), more, free.get(path), alternative)

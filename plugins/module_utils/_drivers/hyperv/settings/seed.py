@@ -28,15 +28,17 @@ def build_seed(driver, name, arguments):
         return {path_in(folder_of(driver), seed_name(name)): files.read(image)}
 
 
-def check_seed(driver, name, arguments):
+def check_seed(driver, plan):
     """Raise if the seed cannot be created. Hyper-V chooses MAC addresses only at the first start."""
-    networks = arguments.get("networks") or arguments["config"].get("networks") or {}
-    without_mac = [index for index, entry in networks.items() if not entry.get("mac")]
-    if arguments["creation"]["cloud_init"].get("ip_config") and without_mac:
-        nic = without_mac[0]
-        raise Refused(
-            f"{name}: cloud_init.ip_config: the MAC address of NIC {nic} is not known before its first start.",
-            f"Set networks[{nic}].mac.",
-        )
-    seed.check_documents(arguments, name)
-    seed.find_tool(Commands(driver.call_timeout))
+    for step in plan.steps:
+        networks = step.arguments.get("networks") or (step.arguments.get("config") or {}).get("networks") or {}
+        without_mac = [index for index, entry in networks.items() if not entry.get("mac")]
+        asked = (step.arguments.get("creation") or {}).get("cloud_init") or {}
+        if asked.get("ip_config") and without_mac:
+            nic = without_mac[0]
+            raise Refused(
+                f"{plan.after.name}: cloud_init.ip_config: the MAC address of NIC {nic} is not known before its first"
+                " start.",
+                f"Set networks[{nic}].mac.",
+            )
+    seed.check(plan, Commands(driver.call_timeout))

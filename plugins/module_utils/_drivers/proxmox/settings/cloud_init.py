@@ -14,7 +14,9 @@ from ...._kit.settings import Setting
 from ...._tools import proxmox_values as values
 from .disks import drives_of, free_slot
 
-#: Shown in plans and results instead of the password; only the driver has its value.
+#: Documents for cloud-init, which Proxmox VE itself can only take from a file on the node.
+DOCUMENTS = ("user_data", "meta_data", "network_config")
+#: Shown in plans and results instead of the password and the documents; only the driver has their values.
 _HIDDEN = "set"
 #: Slots for the cloud-init drive, the usual one first.
 _SEED_SLOTS = ("ide0", "ide1", "ide2", "ide3", "sata4")
@@ -47,6 +49,21 @@ def _hide(option, value):
 def seed_slot(options):
     """The slot of the cloud-init drive, or None."""
     return next((slot for slot, drive in drives_of(options).items() if values.is_seed(drive)), None)
+
+
+def own_seed_slots(options):
+    """The slots of seed ISOs that this collection has created."""
+    return [slot for slot, drive in drives_of(options).items() if values.is_seed_iso(drive.get("file", ""))]
+
+
+def has_documents(cloud_init):
+    """Whether an option cloud_init has documents, which become a seed ISO. They are creation input."""
+    return any(cloud_init.get(name) is not None for name in DOCUMENTS)
+
+
+def _is_compared(change):
+    """Whether a field is stored by Proxmox VE: with documents, it is in the seed ISO, which cannot be read."""
+    return not has_documents(change.beside)
 
 
 def _read(options):
@@ -96,13 +113,13 @@ def regenerate_seed(driver, vm_options):
 
 def password_option(driver):
     """The option with the password, if the task sets one. It cannot be read back, so only new VMs get it."""
-    return {"cipassword": driver.password} if driver.password else {}
+    return {"cipassword": driver.password} if driver.password and not driver.has_documents else {}
 
 
-#: {suboption: function that returns its value as the server reports it}. The platform does not support user_data etc.
+#: {suboption: function that returns its value as the server reports it}.
 _NORMALIZERS = {
     "user": _strip,
-    "password": _hide,
+    **dict.fromkeys(("password", *DOCUMENTS), _hide),
     "search_domains": _split_entries,
     "nameservers": _split_entries,
     "ip_config": normalized,
@@ -111,7 +128,12 @@ _NORMALIZERS = {
 
 def _row(option, text):
     """The row of a suboption that is stored in one option; ``text`` prints its value."""
-    return Setting(cost=LIVE, write=lambda update, change: update.set(option, text(change.new)), native=(option,))
+    return Setting(
+        cost=LIVE,
+        readable=_is_compared,
+        write=lambda update, change: update.set(option, text(change.new)),
+        native=(option,),
+    )
 
 
 CLOUD_INIT = {
@@ -119,7 +141,10 @@ CLOUD_INIT = {
     "cloud_init.user": _row("ciuser", str),
     "cloud_init.password": Setting(readable=False, native=("cipassword",)),
     "cloud_init.ssh_authorized_keys": _row("sshkeys", values.keys_text),
-    "cloud_init.ip_config": Setting(cost=LIVE, same=_is_same_ip_config, write=_write_ip_config, native=("ipconfig",)),
+    "cloud_init.ip_config": Setting(
+        cost=LIVE, readable=_is_compared, same=_is_same_ip_config, write=_write_ip_config, native=("ipconfig",)
+    ),
     "cloud_init.nameservers": _row("nameserver", " ".join),
     "cloud_init.search_domains": _row("searchdomain", " ".join),
+    **{f"cloud_init.{name}": Setting(readable=False) for name in DOCUMENTS},
 }

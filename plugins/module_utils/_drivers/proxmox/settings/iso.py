@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ...._core.errors import InvalidInput, NotFound, Refused
+from ...._core.errors import InvalidInput, Refused
+from ...._core.file_checks import missing
 from ...._core.model import LIVE, NEXT_BOOT
 from ...._kit.settings import Setting
 from ...._ports import files
@@ -73,9 +74,13 @@ def check_checksum(text):
 
 
 def iso_slot(options):
-    """The slot of the option iso: the first optical drive that is not the cloud-init drive."""
-    found = drives_of(options)
-    return next((slot for slot, drive in found.items() if values.is_cdrom(drive) and not values.is_seed(drive)), None)
+    """The slot of the option iso: the first optical drive that has no seed for cloud-init."""
+    return next((slot for slot, drive in drives_of(options).items() if _is_for_iso(drive)), None)
+
+
+def _is_for_iso(drive):
+    is_seed = values.is_seed(drive) or values.is_seed_iso(drive.get("file", ""))
+    return values.is_cdrom(drive) and not is_seed
 
 
 def iso_volumes_of(options):
@@ -148,16 +153,9 @@ def check_iso(driver, label, node, iso):
             f"{label}: iso '{iso}' has a name that Proxmox VE does not accept.", "It must end with .iso or .img."
         )
     if iso.startswith("/") and not files.is_file(iso):
-        raise NotFound(f"{label}: iso: file {iso} does not exist on the host of the task.", "Correct the path.")
+        raise missing(f"{label}: iso: {iso}", "on the host of the task")
     if f"{storage}:iso/{name}" not in _iso_volumes_on(driver, node, storage):
-        _check_upload_privileges(driver, label, node, storage, iso)
-
-
-def _check_upload_privileges(driver, label, node, storage, iso):
-    permissions = driver.permissions
-    permissions.check(label, f"/storage/{storage}", "Datastore.AllocateTemplate")
-    if not iso.startswith("/") and not all(permissions.has("/", one) for one in ("Sys.Audit", "Sys.Modify")):
-        permissions.check(label, f"/nodes/{node}", "Sys.AccessNetwork", is_visible=False)
+        driver.permissions.check_upload(label, storage, None if iso.startswith("/") else node)
 
 
 def _cost_of_iso(vm, change):

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from ...._core.errors import Refused
+from ...._kit.addresses import normalized_address
 
 #: The key of the NIC through which Vagrant connects.
 FIRST_NIC = "0"
@@ -65,7 +64,7 @@ def _normalized(vm, place, nic):
         raise Refused(f"{vm.name}: networks: the first NIC is Vagrant's own.", "Set nothing but its type.")
     if nic.get("source") and kind != "bridged":
         raise Refused(f"{vm.name}: networks: a NIC of type {kind} has no source.", "Remove source.")
-    nic = {**nic, **({"address": _address(vm, nic["address"])} if "address" in nic else {})}
+    nic = {**nic, **({"address": normalized_address(vm, nic["address"])} if "address" in nic else {})}
     present = (vm.config.get("networks") or {}).get(place)
     return {"type": kind, **nic} if present is None else {**_removed_with_type(present, kind), **nic}
 
@@ -75,14 +74,3 @@ def _removed_with_type(present, kind):
     if present["type"] == kind:
         return {}
     return {key: None for key in ("address", "source") if present.get(key) is not None}
-
-
-def _address(vm, address):
-    """The address in normalized form, because an IPv6 address can be written in several ways."""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError as error:
-        raise Refused(
-            f"{vm.name}: networks: '{address}' is not an IP address.",
-            "Set one such as 192.168.56.10, without a prefix length.",
-        ) from error

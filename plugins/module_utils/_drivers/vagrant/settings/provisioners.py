@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import os
-
-from ...._core.errors import NotFound, Refused
+from ...._core.errors import Refused
 from ...._core.model import Secret
-from ...._ports import files
 
 
 def automatic(provisioners):
@@ -45,14 +42,3 @@ def checked_variables(vm, option, variables):
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise Refused(f"{vm.name}: {option}: the value of {name} is not a string.", "Quote it, or remove it.")
     return masked(variables)
-
-
-def check_scripts(name, folder, provisioners):
-    """Raise NotFound if a script does not exist; relative paths are below the project's folder."""
-    for provisioner in provisioners or ():
-        path = provisioner.get("path")
-        if path and "://" not in path and not files.is_file(os.path.join(folder, path)):
-            raise NotFound(
-                f"{name}: provisioners: the file {path} does not exist on this host.",
-                "Correct the path, or create the file.",
-            )

@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-import os
-
-from ...._core.errors import NotFound
-from ...._ports import files
-
 
 def normalized_folders(vm, folders):
     """Requested folders; the default ``guest_path`` of a new one is /NAME."""
@@ -24,13 +19,3 @@ def _folder(entry):
     """An entry without a slash at the end of guest_path: for Vagrant, /srv and /srv/ are the same."""
     path = entry.get("guest_path")
     return {**entry, "guest_path": path.rstrip("/") or "/"} if path else entry
-
-
-def check_folders(name, project_folder, folders):
-    """Raise NotFound if a host path is not a directory; relative paths are below the project's folder."""
-    for share, entry in (folders or {}).items():
-        if not files.is_folder(os.path.join(project_folder, entry["host_path"])):
-            raise NotFound(
-                f"{name}: shared_folders: {entry['host_path']} of {share} is not a directory on this host.",
-                "Create it, or correct the path.",
-            )

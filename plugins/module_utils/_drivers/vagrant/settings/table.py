@@ -20,6 +20,8 @@ from .shared_folders import normalized_folders
 
 #: Settings that only describe a VM and do not affect how it runs.
 DESCRIPTIVE = ("description", "tags", "fleet", "os_type", "box_url", "box_checksum")
+#: The key of a description with the image that the task has named, as ``inputs`` of a mark. Its box is a setting.
+INPUTS = "inputs"
 #: Settings with another name in a description.
 _KEYS = {"disks": "disk"}
 #: Settings that these providers apply to a created VM; all other providers apply everything. Also in docs/vagrant.md.
@@ -166,11 +168,11 @@ SETTINGS = {
 }
 
 
-def description_of(name, config):
-    """A VM's description from its settings."""
+def description_of(name, config, inputs=None):
+    """A VM's description from its settings; ``inputs`` are those of its mark."""
     written = {kind: row.write(config.get(kind)) for kind, row in SETTINGS.items() if row.write}
     described = {_KEYS.get(kind, kind): value for kind, value in written.items() if value not in (None, [], {})}
-    return {"name": name, **described}
+    return {"name": name, **described, **({INPUTS: inputs} if inputs else {})}
 
 
 def config_of(described, environment=EMPTY):

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 
-from ...._core.errors import NotFound, Refused
+from ...._core.errors import Refused
 from ...._core.model import PAUSED, RUNNING
-from ...._ports import files
 from ..vbox_vm import parse_slot, slot_name
 
 #: The default controller of optical drives, so that disks have another, and its (port, device) in order of use.
 _DRIVE_CONTROLLER = "IDE"
 DRIVE_SLOTS = ((0, 0), (0, 1), (1, 0), (1, 1))
 #: The format of a disk that is not a file.
-_NO_FILE = "iSCSI"
+NO_FILE = "iSCSI"
 #: The variant of an image with a fixed size begins with this.
 _FIXED = "fixed"
 
@@ -26,36 +25,23 @@ def check_media(listing, plan):
     found = {one.uuid: one for one in listing.machines if one.machine is not None}
     vm = plan.before
     for step in plan.steps:
-        if step.verb == "clone" and not step.arguments["creation"]["clone"]["linked"]:
-            source = found.get(step.arguments["source"].id)
-            if source is not None:
-                _check_growth(plan, _disks_of(listing.vbox_vm(source), base=True))
-        elif step.verb == "configure" and vm.id in found:
-            _check_growth(plan, _disks_of(listing.vbox_vm(found[vm.id])))
+        if step.verb == "configure" and vm.id in found:
             _check_drive(listing.vbox_vm(found[vm.id]), plan)
             _check_free_ports(listing.vbox_vm(found[vm.id]), plan)
-        elif step.verb == "start" and vm.id in found:
-            _check_attached(listing.vbox_vm(found[vm.id]), plan)
 
 
-def _disks_of(vbox_vm, base=False):
-    """{slot: attached image}; with ``base``, the last base of each. A full clone will have its variant."""
-    images = {slot_name(one.controller, one.port, one.device): vbox_vm.image_in(one) for one in vbox_vm.disks}
-    return {slot: image[1 if base else 0] for slot, image in images.items() if image[0] is not None}
-
-
-def _check_growth(plan, disks):
-    changes = [change for step in plan.steps for change in step.changes if change.kind == "disks.size"]
-    for change in changes:
-        image = disks.get(change.key)
-        if image is not None and (image.variant or "").startswith(_FIXED):
-            stem, ending = os.path.splitext(image.location)
-            raise Refused(
-                f"{plan.after.name}: disks.{change.key}.size: {image.location} has the variant Fixed, and VirtualBox"
-                " cannot enlarge such a disk.",
-                "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
-                f" {image.location} {stem}-standard{ending} --variant Standard.",
-            )
+def no_growth(vbox_vm, slot, is_copied=False):
+    """(why VirtualBox cannot enlarge a disk, remedy), or nothing. A full clone gets the variant of the last base."""
+    attached = next((one for one in vbox_vm.disks if slot_name(one.controller, one.port, one.device) == slot), None)
+    image = vbox_vm.image_in(attached)[1 if is_copied else 0] if attached else None
+    if image is None or not (image.variant or "").startswith(_FIXED):
+        return ()
+    stem, ending = os.path.splitext(image.location)
+    return (
+        f"{image.location} has the variant Fixed, and VirtualBox cannot enlarge such a disk",
+        "Detach it (state: absent) and attach a copy of the variant Standard: VBoxManage clonemedium disk"
+        f" {image.location} {stem}-standard{ending} --variant Standard.",
+    )
 
 
 def _check_drive(vbox_vm, plan):
@@ -84,20 +70,20 @@ def _check_free_ports(vbox_vm, plan):
             )
 
 
-def _check_attached(vbox_vm, plan):
-    """VirtualBox cannot start a VM with a missing image, but detects that only at the start."""
+def attached(vbox_vm, config):
+    """Yield (option, file, end of the remedy) of each image that will still be attached when the VM starts.
+
+    VirtualBox cannot start a VM with a missing image, but detects that only at the start.
+    """
     for slot in vbox_vm.machine.slots:
         option, name = _option_of(vbox_vm, slot), slot_name(slot.controller, slot.port, slot.device)
-        if not _stays(plan.after.config, option, name, slot):
-            continue
-        missing = next((path for path in _files_of(vbox_vm, slot) if not files.exists(path)), None)
-        if missing is not None:
-            raise NotFound(
-                f"{plan.after.name}: {option}: {missing} in slot {name} does not exist, so the VM cannot start.",
-                f"Restore the file{_REMEDIES[option].format(vbox_vm.uuid, slot)}.",
-            )
+        if _stays(config, option, name, slot):
+            for path in _files_of(vbox_vm, slot):
+                yield _LABELS[option].format(name), path, _REMEDIES[option].format(vbox_vm.uuid, slot)
 
 
+#: How messages name a slot; a drive without an option is one that the user has added.
+_LABELS = {"disks": "disks.{}", "iso": "iso", "cloud-init seed": "cloud_init", "drive": "drive {}"}
 _REMEDIES = {
     "disks": ", or detach the disk (state: absent)",
     "iso": ", or set iso: ''",
@@ -130,7 +116,7 @@ def _files_of(vbox_vm, slot):
     found = [medium]
     while found[-1].parent in vbox_vm.media:
         found.append(vbox_vm.media[found[-1].parent])
-    return [one.location for one in found if one.format != _NO_FILE]
+    return [one.location for one in found if one.format != NO_FILE]
 
 
 def drive_controller(vbox_vm):

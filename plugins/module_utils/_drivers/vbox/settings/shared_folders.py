@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 
-from ...._core.errors import NotFound, Refused
+from ...._core.errors import Refused
 from ...._core.model import POWER_OFF
 from ...._kit.settings import Setting
-from ...._ports import files
 from .media import plain_path
 
 
@@ -33,18 +32,6 @@ def shares_of(vbox_vm):
 def _share(share):
     reported = {"host_path": share.path, "read_only": bool(share.read_only)}
     return {**reported, **({"guest_path": share.mount_point} if share.mount_point else {})}
-
-
-def check_folders(plan):
-    after = plan.after.config.get("shared_folders") or {}
-    creates = any(step.verb == "create" for step in plan.steps)
-    touched = {change.key for step in plan.steps for change in step.changes if change.field == "shared_folders"}
-    for name, share in after.items():
-        if (creates or name in touched) and not files.is_folder(share["host_path"]):
-            raise NotFound(
-                f"{plan.after.name}: shared_folders.{name}.host_path: {share['host_path']} is not a directory.",
-                "Correct the path, or create the directory.",
-            )
 
 
 def write_shares(driver, vbox_vm, present, changes):

@@ -11,7 +11,6 @@ from string import ascii_lowercase
 
 from ...._core.errors import CommandFailed, Refused
 from ...._core.model import LIVE, NEVER, NEXT_BOOT, POWER_OFF, SUSPENDED
-from ...._core.units import human_size
 from ...._kit.settings import Setting
 from ...._ports import files, writes
 from ..definition import file_of, file_or_device_of, find_or_add_child, source_of, target_of
@@ -298,41 +297,15 @@ def attach(driver, vm, element):
         ) from error
 
 
-def check_disk(driver, name, slot, entry, image=None, expected=()):
-    """Check a disk to be created or attached. A new disk must have no file yet, or one with the same content.
-
-    Files with an identity in ``expected`` may have any content: they belong to this VM, or are deleted before.
-    """
-    if entry.get("source"):
-        driver.storage.check_disk_source(name, slot, entry)
-        return
-    path = driver.storage.disk_path(name, slot, entry.get("format", "qcow2"))
-    if files.identity(path) not in expected:
-        driver.storage.check_existing_file(path, entry, image)
-
-
-def check_disk_can_grow(vm, change):
-    """Reject a larger size of a block device."""
-    source = (vm.config.get("disks") or {}).get(change.key, {}).get("source") or ""
-    if files.is_block_device(source):
-        raise Refused(
-            f"{vm.name}: disks.{change.key}.size: {source} is a block device of {human_size(change.old)}, and only"
-            " files can be enlarged.",
-            "Enlarge the device on the hypervisor (lvextend), or omit size.",
-        )
-
-
-def check_added_disk(driver, vm, change, released):
-    """Check a disk to be added to an existing VM, and its slot."""
-    drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
-    if change.key in drives:
-        raise Refused(
-            f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
-            f"Use another slot, such as {_another_slot(driver, vm, change)}.",
-        )
-    # An interrupted run may have attached the file to this VM already.
-    own = {files.identity(file_of(disk)) for one in driver.definitions_of(vm) for disk in one.drives("disk")}
-    check_disk(driver, vm.name, change.key, change.new, expected=own | released)
+def check_slots(driver, vm, changes):
+    """Reject a new disk at the slot of an optical drive."""
+    for change in changes:
+        drives = {target_of(drive) for one in driver.definitions_of(vm) for drive in one.drives("cdrom", "floppy")}
+        if change.key in drives:
+            raise Refused(
+                f"{vm.name}: disks.{change.key}: the slot is used by an optical drive.",
+                f"Use another slot, such as {_another_slot(driver, vm, change)}.",
+            )
 
 
 def _another_slot(driver, vm, change):

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ET
 
-from ...._core.errors import NotFound, Refused
+from ...._core.errors import Refused
 from ...._core.units import KIB, MIB
 from ...._kit.settings import Setting
-from ...._ports import files
 
 #: This type only renders for another display, so it is not counted as a display.
 _RENDERER = "egl-headless"
@@ -117,20 +115,6 @@ def write_serial_log(definition, change):
     if log is None:
         log = ET.SubElement(port, "log", {"append": "off"})
     log.set("file", change.new)
-
-
-def check_serial_log(name, path):
-    """Reject a file that is not a log: virtlogd runs as root and would truncate it."""
-    folder = os.path.dirname(path)
-    if not files.is_folder(folder):
-        raise NotFound(f"{name}: serial_log: {folder} is not a directory.", "Create it, or use another directory.")
-    if files.exists(path) and not files.is_file(path):
-        raise Refused(f"{name}: serial_log: {path} is not a file.", "Use the path of a file.")
-    if files.holds_zeroes(path):
-        raise Refused(
-            f"{name}: serial_log: {path} already exists and is not a text file; virtlogd would truncate it.",
-            "Use another file.",
-        )
 
 
 def log_files(definition):

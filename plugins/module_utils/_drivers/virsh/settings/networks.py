@@ -18,6 +18,7 @@ from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output
 from ..definition import find_or_add_child, source_of
+from .addresses import with_address
 from .disks import attach
 
 #: The commands that list all networks, and the active ones.
@@ -202,7 +203,9 @@ def _cost_of_adding(vm, change):
         return NEXT_BOOT
     # A NIC at this position of the running VM is ours if it has the requested values: an interrupted run attached it.
     running_nic = (vm.active.get("networks") or {}).get(change.key)
-    return LIVE if running_nic is None or change.new.items() <= running_nic.items() else NEXT_BOOT
+    # Its address is reserved at the end.
+    wanted = {name: value for name, value in change.new.items() if name != "address"}
+    return LIVE if running_nic is None or wanted.items() <= running_nic.items() else NEXT_BOOT
 
 
 def _cost_of_removing(vm, change):
@@ -239,7 +242,9 @@ def add_nic(driver, vm, definition, running, change, created):
         nic = nic_element({"mac": new_mac(), **change.new}, is_bridge)
         attach(driver, vm, nic)
     else:
-        nic = nic_element(change.new, is_bridge)
+        # A reservation needs the MAC.
+        mac = {"mac": new_mac()} if change.new.get("address") else {}
+        nic = nic_element({**mac, **change.new}, is_bridge)
     definition.devices.append(nic)
 
 
@@ -327,7 +332,7 @@ def _normalized_nic(vm, position, entry):
         normalized.setdefault("type", "network")
         if normalized["type"] == "network":
             normalized.setdefault("source", DEFAULT_NETWORK)
-    return normalized
+    return with_address(vm, position, normalized, existing)
 
 
 #: {type that needs a source: remedy}.

@@ -13,7 +13,7 @@ import os
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from ...._core.errors import NotFound, PolyvirtError, Refused, Unsupported
+from ...._core.errors import PolyvirtError, Refused, Unsupported
 from ...._kit.settings import Setting
 from ...._ports import files
 from ...._tools import virsh_output as output
@@ -75,19 +75,8 @@ def _normalized(vm, shares):
 
 
 def check_shares(driver, plan):
-    """Reject new or changed shares of missing directories, and those that this host does not support."""
+    """Reject new or changed shares that this host does not support."""
     name, shares = plan.after.name, _new_shares(plan)
-    for tag, share in shares.items():
-        path = share["host_path"]
-        if not files.exists(path):
-            raise NotFound(
-                f"{name}: shared_folders.{tag}.host_path: {path} does not exist on the hypervisor.",
-                "Correct the path, or create the directory.",
-            )
-        if not files.is_folder(path):
-            raise Refused(
-                f"{name}: shared_folders.{tag}.host_path: {path} is not a directory.", "Share its parent directory."
-            )
     if shares:
         # A clone that does not exist yet will have the devices of its source.
         vm = next((step.arguments["source"] for step in plan.steps if step.verb == "clone"), plan.before)

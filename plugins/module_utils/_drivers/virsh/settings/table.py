@@ -16,6 +16,7 @@ from dataclasses import replace
 from ...._core.mark import IN_MARK
 from ...._core.model import FAILED, LIVE, NEXT_BOOT, SUSPENDED
 from ...._kit.settings import Setting, read_all
+from .addresses import ADDRESSES
 from .disks import DISKS, read_disks, read_iso
 from .display import DISPLAY
 from .firmware import BOOT_ORDER, FIRMWARE
@@ -47,7 +48,11 @@ _ROWS = {
     **NATIVE,
 }
 #: A suspended VM continues as it was saved, and a failed one must be restarted: nothing changes before its cold start.
-SETTINGS = {kind: replace(row, least={SUSPENDED: NEXT_BOOT, FAILED: NEXT_BOOT}) for kind, row in _ROWS.items()}
+#: Addresses are settings of the networks, which do not depend on the power state.
+SETTINGS = {
+    **{kind: replace(row, least={SUSPENDED: NEXT_BOOT, FAILED: NEXT_BOOT}) for kind, row in _ROWS.items()},
+    **ADDRESSES,
+}
 
 
 def config_of(definition, sizes, own_files=frozenset(), native_keys=()):

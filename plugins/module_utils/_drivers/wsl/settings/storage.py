@@ -91,6 +91,11 @@ def _is_same_path(found, requested):
     return found is not None and key_of(found) == key_of(requested)
 
 
+def _is_converted(distro):
+    """Return whether this step, sent before, has made it a distribution of version 1, which has no disk to change."""
+    return not is_vm(distro.raw)
+
+
 def _convert(distro, change):
     is_same = change.new == _version_of(distro)
     return None if is_same else ["--set-version", distro.name, str(change.new)]
@@ -103,19 +108,20 @@ def _move(distro, change):
 
 def _resize(distro, change):
     size = change.new if change.attribute else change.new.get("size")
-    if not size:
+    if not size or _is_converted(distro):
         return None
     text = f"{size // GIB}GB" if size % GIB == 0 else f"{size // MIB}MB"
     return ["--manage", distro.name, "--resize", text]
 
 
 def _make_sparse(distro, change):
+    if _is_converted(distro):
+        return None
     unsafe = ["--allow-unsafe"] if change.new and distro.host.version >= UNSAFE_SPARSE else []
     return ["--manage", distro.name, "--set-sparse", "true" if change.new else "false", *unsafe]
 
 
 STORAGE = {
-    "version": Setting(POWER_OFF, choices=(1, 2), read=_version_of, write=_convert),
     "install_location": Setting(
         cost_with=partial(_since, MANAGE),
         same=_is_same_path,
@@ -128,5 +134,7 @@ STORAGE = {
     "disks.add": Setting(NEVER, instead="Only a distribution of version 2 has a disk."),
     "disks.size": Setting(cost_with=partial(_since, MANAGE), instead=_needs(MANAGE, "resize"), whole=MIB),
     "sparse": Setting(cost_with=_cost_of_sparse, instead=_INSTEAD_OF_SPARSE, read=_read_sparse, write=_make_sparse),
+    # After those above: a distribution of version 1 has no disk that could be moved or changed.
+    "version": Setting(POWER_OFF, choices=(1, 2), read=_version_of, write=_convert),
     "export": Setting(POWER_OFF, same=_is_same_path, read=_read_export, normalize=partial(_normalized_path, "export")),
 }

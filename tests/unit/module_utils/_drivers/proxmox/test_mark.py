@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import finished_mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.cluster import power_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.traits import (
@@ -35,7 +36,7 @@ def test_damaged_mark_is_no_mark(line):
 def test_vm_is_unfinished_only_by_its_own_mark():
     assert mark.is_unfinished("105", OURS)
     assert not mark.is_unfinished("106", OURS)
-    assert not mark.is_unfinished("105", mark.finished(OURS))
+    assert not mark.is_unfinished("105", finished_mark(OURS))
     assert not mark.is_unfinished("105", None)
 
 

@@ -106,8 +106,16 @@ ROWS = {
 OTHER_ROWS = {
     "reading": READING,
     "addresses that the guest agent reports": "VM.GuestAgent.Audit VM.Monitor",
+    # test_guest.py::test_missing_privilege_is_not_waited_for
+    "`wait_for: cloud_init`, and the connection plugin `guest_agent`": (
+        "VM.GuestAgent.Audit VM.GuestAgent.Unrestricted VM.Monitor"
+    ),
     "custom CPU models, mapped PCI and USB devices, directories, `/dev/hwrng`": "Mapping.Use",
     "`node: auto`": "Sys.Audit",
+    # Each is tested with the images of a vendor's server: test_images.py.
+    "an `image` that is downloaded": "Datastore.AllocateTemplate Sys.AccessNetwork|Sys.Audit+Sys.Modify",
+    # Tested with those of a creation.
+    "documents of `cloud_init`": "VM.Config.CDROM Datastore.AllocateTemplate Datastore.Allocate",
 }
 #: Without the privilege that shows all bridges: nodes hide those on which an account has none.
 ALL = worlds.cluster().access.roles[ADMINISTRATOR] - {"SDN.Audit"}
@@ -159,6 +167,14 @@ def test_task_needs_exactly_the_privileges_in_the_guide(tmp_path, cell, task):
         _assert_done(task, {*READING.split(), *_words("+".join(chosen))})
     for words in alternatives:
         _assert_rejected(task, _words("+".join(words)))
+
+
+def test_documents_of_cloud_init_need_the_privileges_in_the_guide():
+    task = {**NEW, "cloud_init": {"user_data": {"packages": ["nginx"]}}}
+    needed = OTHER_ROWS["documents of `cloud_init`"].split()
+    _assert_done(task, {*READING.split(), *ROWS["creating"][0].split(), *needed})
+    for privilege in needed:
+        _assert_rejected(task, [privilege])
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,14 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox imp
 
 from simulators.proxmox import behind, invariants, worlds
 from simulators.proxmox.cluster import Pool
+from suite.depth import share
 from unit.module_utils._drivers.proxmox.simulated import Api, do
 
 NEW = {"name": "web3", "disks": [{"slot": "scsi0", "size": "8G"}], "node": "pve1"}
 CLONE = {"name": "web3", "clone": {"source": "tmpl"}}
 #: A clone with a large first disk; the template's first disk is its small cloud-init drive.
-LONG_CLONE = {"name": "web3", "clone": {"source": "web2"}}
+#: The number of orders of calls that are tested on one day; a deep run tests forty.
+_SEEDS = 8
 
 #: Two tasks in one process would wait for each other's properties. Ansible runs each task in a process of its own.
 in_threads = pytest.mark.skipif(sys.version_info < (3, 12), reason="cached_property locks all objects of a class")
@@ -50,6 +52,13 @@ def _calls_of(requested):
     return api.calls
 
 
+def _assert_one_succeeded(outcomes, where):
+    """Assert that of two tasks for one name at least one has created its VM, and that the other one says so."""
+    failed = [one.msg for one in outcomes if one.failed]
+    assert len(failed) < len(outcomes), (where, failed)
+    assert [msg for msg in failed if "another task created a VM with this name" not in msg] == [], where
+
+
 def _assert_one(world, name):
     """Assert that one VM with the name exists, and that no volume and no unfinished VM remain."""
     named = [one for one in world.cluster.machines.values() if one.config.current.get("name") == name]
@@ -63,8 +72,7 @@ def _assert_one(world, name):
 def test_second_task_at_any_moment_leaves_one_vm(requested):
     """The other task, with the same request, runs between any two calls of the first one."""
     for at in range(1, _calls_of(requested) + 1):
-        first, second = _both(worlds.with_cases(), requested, at)
-        assert (first.failed, second.failed) == (False, False), (at, first.msg, second.msg)
+        _assert_one_succeeded(_both(worlds.with_cases(), requested, at), at)
 
 
 def _both(world, requested, at):
@@ -130,8 +138,8 @@ class TakingTurns(Api):
 
 @in_threads
 @pytest.mark.parametrize("requested", [NEW, CLONE], ids=["create", "clone"])
-def test_two_tasks_in_turns_leave_one_vm(requested):
-    for seed in range(40):
+def test_two_tasks_in_turns_leave_one_vm(request, requested):
+    for seed in share(request.config, range(40), _SEEDS):
         world, turns = worlds.with_cases(), Turns(seed)
 
         def one(task, world=world, turns=turns):
@@ -144,7 +152,7 @@ def test_two_tasks_in_turns_leave_one_vm(requested):
             turns.join(task)
         with ThreadPoolExecutor(2) as pool:
             outcomes = list(pool.map(one, (0, 1)))
-        assert [outcome.failed for outcome in outcomes] == [False, False], (seed, [one.msg for one in outcomes])
+        _assert_one_succeeded(outcomes, seed)
         _assert_one(world, "web3")
 
 
@@ -194,7 +202,7 @@ def test_task_gives_way_to_a_late_one_with_a_lower_vm_id(world):
         second.result(20)
         low.go_on(1)
         outcomes = [first.result(20), second.result()]
-    assert [outcome.failed for outcome in outcomes] == [False, False], [one.msg for one in outcomes]
+    _assert_one_succeeded(outcomes, "late")
     _assert_one(world, "web3")
     assert 102 in world.cluster.machines
 
@@ -360,7 +368,7 @@ def test_vm_that_gives_way_is_deleted_even_if_protected(world):
         behind.edit(world, 9000, protection="1")
         api = Interrupted(world, lambda world=world, others=others: others.append(do(world, **CLONE)), at)
         outcomes = [do(world, api=api, **CLONE), *others]
-        assert [outcome.failed for outcome in outcomes] == [False, False], (at, [one.msg for one in outcomes])
+        _assert_one_succeeded(outcomes, at)
         _assert_one(world, "web3")
 
 

@@ -25,8 +25,8 @@ FORWARD = {"name": "a", "host_port": 8080, "guest_port": 80}
 
 def test_missing_paths_fail_before_anything_is_written(world):
     folder = {"name": "src", "host_path": "/nonexistent"}
-    assert "shared_folders: /nonexistent" in world.create(shared_folders=[folder]).error
-    assert "the file nosuch.sh does not exist" in world.create(provisioners=[{"path": "nosuch.sh"}]).error
+    assert "shared_folders.src.host_path: /nonexistent does not exist" in world.create(shared_folders=[folder]).error
+    assert "nosuch.sh does not exist on the host" in world.create(provisioners=[{"path": "nosuch.sh"}]).error
     assert world.files() == {}
     (world.project / "here.sh").write_text("true\n", encoding="ascii")
     for path in ("here.sh", "https://example.com/there.sh"):

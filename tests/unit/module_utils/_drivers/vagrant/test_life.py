@@ -23,17 +23,6 @@ def test_vm_that_was_never_started_is_only_described(world):
         assert not world.create(state=state).vm["changed"]
 
 
-def test_every_state_is_reached_and_then_kept(world):
-    powers = {"started": "running", "paused": "paused", "stopped": "off", "restarted": "running", "absent": None}
-    for state in ("started", "paused", "started", "stopped", "restarted", "absent"):
-        options = {"state": state, "stop_mode": "graceful_then_force"}
-        assert world.create(check=True, **options).vm["changed"]
-        assert world.create(**options).vm["changed"]
-        assert world.states().get("web") == powers[state]
-        assert state == "restarted" or not world.create(**options).vm["changed"]
-        assert state != "stopped" or world.run(cpus=3).vm["restart_required"] == []
-
-
 def test_check_mode_writes_nothing(world):
     """Not even through Vagrant, which removes the id of a VM that its provider does not have any more."""
     world.create(state="started")
@@ -44,18 +33,6 @@ def test_check_mode_writes_nothing(world):
         assert world.files() == before
     assert world.run(None, about="vm_info").vms
     assert world.files() == before
-
-
-def test_setting_of_a_running_vm_needs_permission_to_restart(virtualbox_world):
-    created, wanted = virtualbox_world.create(state="started", cpus=1).vm, {"cpus": 2, "memory": "96M"}
-    waiting = virtualbox_world.run(**wanted).vm
-    assert (waiting["restart_required"], waiting["state"]) == (["cpus", "memory"], "running")
-    restarted = virtualbox_world.run(**wanted, allow_restart=True, stop_mode="force").vm
-    assert [step["verb"] for step in restarted["steps"]] == ["kill", "start"]
-    assert (restarted["restart_required"], restarted["state"]) == ([], "running")
-    reported = virtualbox_world.virtualbox.run("showvminfo", created["id"], "--machinereadable").splitlines()
-    assert {"cpus=2", "memory=96"} <= set(reported)
-    assert not virtualbox_world.run(**wanted, allow_restart=True).changed
 
 
 def test_other_box_or_os_type_needs_permission_to_recreate(world):
@@ -236,13 +213,6 @@ def test_guest_without_an_address_does_not_hide_others(world):
     assert users == {"first": None, "second": "root", "third": "root"}
     # A guest without an address costs one more call.
     assert [call[1] for call in answer.calls] == ["status", "snapshot", "ssh-config", "ssh-config"]
-
-
-def test_task_waits_while_the_provider_is_busy_with_the_vm(world):
-    assert world.create(state="started").vm
-    ((identifier, vm),) = world.vagrant.state()["machines"].items()
-    world.vagrant.change(machines={identifier: {**vm, "state": "saving"}})
-    assert "saving" in world.run(state="stopped", stop_mode="force", timeout=2).error
 
 
 def test_addresses_and_ssh_of_virtualbox_come_from_vboxmanage(virtualbox_world):

@@ -137,11 +137,6 @@ def test_ssh_record_omits_a_forwarded_port(host, port):
     assert ssh_record(Ssh(host, 2222, "me", "/key")).get("port") == port
 
 
-def test_vm_is_found_by_its_id(driver):
-    assert [vm.name for vm in _observed(driver, _virsh_output(), id=ID)] == ["web"]
-    assert _observed(driver, _virsh_output(), id=OTHER) == []
-
-
 @pytest.mark.parametrize(
     ("native", "variables", "uri"),
     [

@@ -11,7 +11,6 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import P
 from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.traits import vbox_traits
 
-from unit.module_utils._drivers.claimed import check_claims
 from unit.module_utils._drivers.vbox.recorded_registry import driver_on, recorded_vm
 
 MIB = 1 << 20
@@ -40,87 +39,6 @@ def test_all_settings_go_into_one_call(tmp_path):
         "modifyvm --description x --firmware efi --memory 20 --cpus 2 --vram 32 --tpm-type none --boot1 net"
         " --boot2 none --boot3 none --boot4 none --nic1 intnet --intnet1 lan --nictype2 virtio"
     ]
-
-
-def test_changed_rule_is_deleted_and_added_again(tmp_path):
-    calls = changing_calls(
-        tmp_path,
-        "web",
-        port_forwards={"web": {"host_port": 18081}, "dns": {"protocol": "udp", "host_port": 53, "guest_port": 53}},
-    )
-    assert calls == ["modifyvm --natpf1 delete web --natpf1 web,tcp,,18081,,80 --natpf1 dns,udp,,53,,53"]
-
-
-def test_new_rule_goes_to_the_nic_that_will_be_nat(tmp_path):
-    calls = changing_calls(
-        tmp_path, "web", networks={"0": {"type": "internal", "source": "l"}},
-        port_forwards={"n": {"protocol": "tcp", "host_port": 1, "guest_port": 2}},
-    )  # fmt: skip
-    assert calls == ["modifyvm --nic1 intnet --intnet1 l --natpf2 n,tcp,,1,,2"]
-
-
-def test_omitted_host_port_is_chosen_and_stays_the_same(tmp_path):
-    entry = {"protocol": "tcp", "guest_port": 5000}
-    first, again = (changing_calls(tmp_path / word, "web", port_forwards={"n": entry}) for word in "ab")
-    assert first == again
-    assert 20000 <= int(first[0].split(",")[3]) < 30000
-
-
-def test_running_vm_is_changed_with_controlvm(tmp_path):
-    calls = changing_calls(
-        tmp_path, "run", native_keys=("clipboard-mode", "cableconnected1"), ssh_forward=False,
-        native={"clipboard-mode": "bidirectional", "cableconnected1": "off"},
-    )  # fmt: skip
-    assert calls == [
-        "controlvm clipboard mode bidirectional",
-        "controlvm setlinkstate1 off",
-        "controlvm natpf1 delete polyvirt-ssh",
-    ]
-
-
-def test_overlay_of_a_disk_with_snapshots_grows(tmp_path):
-    driver, _commands = driver_on(tmp_path / "observed")
-    vbox_vm = driver.vbox_vms()[recorded_vm(driver, "web").id]
-    overlay = next(slot.values["ImageUUID"] for slot in vbox_vm.disks if slot.port == 0)
-    assert changing_calls(tmp_path / "changed", "web", disks={"SATA 0": {"size": 14 * MIB}}) == [
-        f"modifymedium disk {overlay} --resize 14"
-    ]
-
-
-def test_disk_is_detached_and_share_is_changed(tmp_path):
-    calls = changing_calls(tmp_path, "web", disks={"SATA 1": None}, shared_folders={"s": {"host_path": "/var"}})
-    assert calls == [
-        "storageattach --storagectl SATA --port 1 --device 0 --type hdd --medium none",
-        "sharedfolder remove --name s",
-        "sharedfolder add --name s --hostpath /var --automount --readonly --auto-mount-point /mnt",
-    ]
-
-
-def test_autostart_is_switched_on_while_the_vm_runs(tmp_path):
-    assert changing_calls(tmp_path, "run", autostart=True) == ["controlvm autostart-enabled on"]
-
-
-def test_tags_are_stored_in_the_mark(tmp_path):
-    (call,) = changing_calls(tmp_path, "run", tags=("a", "b"))
-    assert call.startswith("setextradata polyvirt/mark ")
-    assert '"tags":["a","b"]' in call
-
-
-def test_vm_that_linked_clones_need_is_not_deleted(tmp_path):
-    driver, _commands = driver_on(tmp_path)
-    vm = recorded_vm(driver, "web", "files")
-    with pytest.raises(errors.Refused, match="needed by linked"):
-        check_claims(driver, plan(vm, Request(name="web", state="absent"), TRAITS), traits=TRAITS)
-
-
-def test_clone_is_deleted_with_its_own_images(tmp_path):
-    driver, commands = driver_on(tmp_path)
-    vm = recorded_vm(driver, "linked", "files")
-    (step,) = plan(vm, Request(name="linked", state="absent"), TRAITS).steps
-    assert all("/linked/Snapshots/" in path for path in step.arguments["files"])
-    assert len(step.arguments["files"]) == 2
-    driver.apply([(vm, (step,))])
-    assert [call[:1] + call[2:] for call in commands.calls] == [("unregistervm", "--delete")]
 
 
 @pytest.mark.parametrize(

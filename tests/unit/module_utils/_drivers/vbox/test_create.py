@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Timeout
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.units import human_size
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
+from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 
 from unit.module_utils._drivers.vbox.in_process import ENGINE, MIB, SMALL, observed, task
 
@@ -28,7 +29,7 @@ def test_new_vm_is_created_in_this_order(vbox):
     folder = f"{vbox.folder}/g/web"
     disk = f"{folder}/web-SATA-0.vdi"
     assert [line.partition(" {")[0] for line in done.writes] == [
-        f"createvm --name=web --ostype Linux26_64 --uuid --register --groups /g --basefolder {vbox.folder}",
+        f"createvm --name=web --ostype Linux26_64 --groups /g --uuid --register --basefolder {vbox.folder}",
         "setextradata polyvirt/mark",
         "modifyvm --ioapic on --rtcuseutc on --audio none --mouse usbtablet --memory 16 --graphicscontroller vmsvga"
         " --vram 16 --vm-execution-engine interpreter",
@@ -221,11 +222,12 @@ def test_lock_while_creating_does_not_undo_the_creation(vbox):
     assert "unregistervm" not in done.verbs
 
 
-def test_vm_that_another_task_creates_first_is_used(vbox):
-    done = task(vbox, before={"createvm": lambda: task(vbox).succeeded()}).succeeded()
+def test_vm_that_another_task_creates_first_is_left_alone(vbox):
+    done = task(vbox, state="started", before={"createvm": lambda: task(vbox).succeeded()})
+    assert done.outcome.failed
+    assert "web: another task created a VM with this name at the same time" in done.outcome.msg
     assert vbox.run("list", "vms").count('"web"') == 1
-    assert done.vm["id"] == observed(vbox).id
-    assert vbox.files() == ["web/web-SATA-0.vdi", "web/web.vbox"]
+    assert (observed(vbox).power, vbox.files()) == (STOPPED, ["web/web-SATA-0.vdi", "web/web.vbox"])
 
 
 def test_vm_that_another_task_begins_first_is_completed(vbox):
@@ -233,9 +235,10 @@ def test_vm_that_another_task_begins_first_is_completed(vbox):
     assert task(vbox, before={"createvm": lambda: vbox.run(*begin)}).succeeded().vm["id"] == OWN_UUID
 
 
-def test_vm_that_is_deleted_at_once_is_created_again(vbox):
-    done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")}).succeeded()
-    assert done.verbs.count("createvm") == 2
+def test_vm_that_is_deleted_at_once_is_an_error(vbox):
+    done = task(vbox, after={"createvm": lambda: vbox.run("unregistervm", "web", "--delete")})
+    assert (done.outcome.failed, vbox.files()) == (True, [])
+    assert "web: the new VM was deleted in the meantime" in done.outcome.msg
 
 
 def test_file_that_appears_during_the_task_is_not_replaced(vbox):

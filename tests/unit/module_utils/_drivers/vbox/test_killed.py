@@ -31,30 +31,9 @@ def _create(vbox):
     return {"config": TWO_DISKS, "image": image, "cloud_init": {"user": "admin"}}
 
 
-def _clone(linked):
-    return lambda vbox: {"config": LARGER, "clone": {"source": "base", "linked": linked, "snapshot": "s"}}
-
-
 def _add_disks(vbox):
     task(vbox).succeeded()
     return {"config": {**LARGER, "disks": {"SATA 1": {"size": 2 * MIB}, "NVMe 0": {"size": 2 * MIB}}}}
-
-
-def _delete(vbox):
-    """A VM with a detached disk of its own, and a foreign disk, which remains."""
-    disks = {**TWO_DISKS["disks"], "SATA 2": {"source": vbox.disk("other.vdi")}}
-    task(vbox, config={**SMALL, "disks": disks}).succeeded()
-    task(vbox, config={"disks": {"SATA 1": None}}).succeeded()
-    return {"state": "absent"}
-
-
-SCENARIOS = {
-    "create": _create,
-    "linked clone": _clone(linked=True),
-    "full clone": _clone(linked=False),
-    "add disks": _add_disks,
-    "delete": _delete,
-}
 
 
 @pytest.fixture(name="vbox")
@@ -72,48 +51,6 @@ def is_killed(vbox, number, **more):
     except Killed:
         return True
     return False
-
-
-def vms_and_files(vbox):
-    """All VMs, registered disks and files, without the foreign disk."""
-    return vbox.run("list", "vms"), [path for path in vbox.registered() if "other" not in path], vbox.files()
-
-
-def result(vbox):
-    """The state of a complete VM, without random names."""
-    config = observed(vbox).config
-    sizes = {slot: (disk["size"], disk["format"]) for slot, disk in config["disks"].items()}
-    return config["memory"], sizes, config["ssh_forward"], vbox.values()["ioapic"], len(vbox.registered())
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_task_leaves_nothing_after_state_absent(vbox, scenario):
-    before = vms_and_files(vbox)
-    for number in range(1, 99):
-        more = SCENARIOS[scenario](vbox)
-        killed = is_killed(vbox, number, **more)
-        task(vbox, state="absent").succeeded()
-        assert vms_and_files(vbox) == before, number
-        if not killed:
-            break
-    assert number > 3
-
-
-@pytest.mark.parametrize("scenario", [scenario for scenario in SCENARIOS if scenario != "delete"])
-def test_killed_task_is_completed_by_the_next_run(vbox, scenario):
-    expected = None
-    for number in range(99):  # With 0, the task is not killed.
-        more = SCENARIOS[scenario](vbox)
-        killed = is_killed(vbox, number, **more)
-        if number and not killed:
-            break
-        again = task(vbox, **more).succeeded()
-        expected = expected or result(vbox)
-        assert result(vbox) == expected, number
-        assert info(vbox, "web")["vms"][0]["reason"] == ""
-        assert (again.vm["id"], task(vbox, **more).succeeded().writes) == (observed(vbox).id, [])
-        task(vbox, state="absent").succeeded()
-    assert number > 3
 
 
 def test_disk_of_a_killed_task_that_another_vm_uses_is_kept(vbox):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 
@@ -24,22 +25,22 @@ def test_vm_that_was_unregistered_can_be_registered_again(vbox):
     vbox.run("unregistervm", uuid)
     register = f"VBoxManage registervm {vbox.machines}/web/web.vbox"
     for check in (True, False):
-        task(vbox, check=check).refused(register, f"or move {vbox.machines}/web with all its files away")
+        task(vbox, check=check).refused(register, "move its directory with all its files away")
     vbox.run(*register.split()[1:])
     assert task(vbox).succeeded().writes == []
 
 
 def test_missing_image_in_a_drive_of_the_user_is_ejected(vbox):
     """Only the first drive is that of the option iso, and the VM has no seed."""
-    uuid, path = vbox.make("web", "ignores"), vbox.folder / "a.iso"
-    path.write_bytes((b"\0" * 32769 + b"CD001").ljust(65536, b"\0"))
+    uuid, path = vbox.make("web", "ignores"), vbox.iso()
+
     vbox.run("storagectl", uuid, "--name", "IDE", "--add", "ide")
     for port, medium in enumerate(("emptydrive", path)):
         slot = ("--storagectl", "IDE", "--port", port, "--device", 0, "--type", "dvddrive")
         vbox.run("storageattach", uuid, *slot, "--medium", medium)
-    path.unlink()
+    os.unlink(path)
     eject = f"VBoxManage storageattach {uuid} --storagectl 'IDE' --port 1 --device 0 --medium emptydrive"
-    task(vbox, state="started", config={}).refused(f"web: drive: {path} in slot IDE 1 does not exist", eject)
+    task(vbox, state="started", config={}).refused(f"web: drive IDE 1: {path} does not exist", eject)
     vbox.run(*shlex.split(eject)[1:])
     task(vbox, state="started", config={}).succeeded()
 
@@ -58,7 +59,7 @@ def test_vm_with_an_iscsi_disk_can_be_started(tmp_path):
     vm = recorded_vm(driver, "linked")
     started = plan(vm, Request(name="linked", state="started"), vbox_traits((7, 2, 22)))
     (tmp_path / "m.iso").touch()
-    with pytest.raises(NotFound, match=r"linked: disks: .* does not exist, so the VM cannot start"):
+    with pytest.raises(NotFound, match=r"linked: disks\.SATA 0: .* does not exist, so the VM cannot start"):
         driver.preflight(started)
     media = driver.listing().media
     media.update({uuid: replace(one, format="iSCSI", location="10.0.0.9|iqn|1") for uuid, one in media.items()})
@@ -72,8 +73,8 @@ def test_unreadable_vm_may_be_of_a_newer_version(vbox):
 
 
 def test_vm_in_a_guru_meditation_is_stopped_with_any_stop_mode(vbox):
-    task(vbox, image=vbox.image("crashes"), state="started").succeeded()
-    vbox.clock.sleep(5)
+    vm = task(vbox, image=vbox.image("crashes"), state="started").succeeded().vm
+    vbox.wait_for(vm["id"], "gurumeditation")
     assert info(vbox)["vms"][0]["reason"] == "gurumeditation"
     task(vbox, state="started", config={}, stop_mode="graceful").refused("state: stopped", "stop_mode: force")
     done = task(vbox, state="stopped", config={}, stop_mode="graceful").succeeded()

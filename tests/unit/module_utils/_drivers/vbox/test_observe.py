@@ -112,21 +112,6 @@ def test_vm_with_the_mark_of_another_vm_is_not_owned(tmp_path):
     assert not linked.having(mark=recorded_vm(driver, "web").mark).owned
 
 
-def test_observation_is_one_process_and_one_for_each_running_vm(tmp_path):
-    driver, commands = driver_on(tmp_path)
-    driver.observe(None, frozenset({"power", "config", "snapshots", "files"}))
-    assert [command[0] for command in commands.reads] == ["list", "guestproperty"]
-
-
-def test_light_observation_keeps_the_known_settings(tmp_path):
-    driver, commands = driver_on(tmp_path)
-    vm = recorded_vm(driver, "web")
-    (again,) = driver.observe([Target(id=vm.id)], frozenset({"power"})).vms
-    assert (again.power, again.config) == (STOPPED, vm.config)
-    assert commands.reads[-1] == ("list", "--long", "vms")
-    assert commands.calls == []
-
-
 def test_ssh_of_a_running_vm_uses_its_port_forward(tmp_path):
     driver, _commands = driver_on(tmp_path)
     ssh = recorded_vm(driver, "run").ssh

@@ -48,8 +48,8 @@ REJECTED = [
     (disk(source="{}/a.qcow"), "qemu-img convert -f qcow -O vdi {}/a.qcow {}/a.vdi"),
     (disk(source="{}/small.img"), "qemu-img convert -f raw -O vdi {}/small.img {}/small.vdi"),
     (disk(source="{}/a.odd"), "is not a disk image"),
-    (disk(source="{}/a.empty"), "is not a disk image"),
-    (disk(source="{}/bad.vdi"), "the disk size of the"),
+    (disk(source="{}/a.empty"), "is empty (0 bytes)"),
+    (disk(source="{}/bad.vdi"), "is a damaged vdi image"),
     (disk(source="{}/user.vdi", format="vmdk"), "disks.SATA 0.format: vmdk is set, but "),
     (disk(source="{}/others.vdi"), "is a disk of other"),
     (disk(source="{}/machines/../others.vdi"), "is a disk of other"),
@@ -59,7 +59,7 @@ REJECTED = [
     ({"os_type": "Debian13_65"}, "Similar: Debian"),
     ({"autostart": True}, "setproperty autostartdbpath"),
     ({"native": {"autostop-type": "savestate"}}, "setproperty autostartdbpath"),
-    ({"shared_folders": {"s": {"host_path": "{}/none"}}}, "is not a directory"),
+    ({"shared_folders": {"s": {"host_path": "{}/none"}}}, "s.host_path: {}/none does not exist"),
     ({"networks": {"0": {"type": "bridged", "source": "none"}}}, "Available: none"),
 ]
 
@@ -94,8 +94,8 @@ IMAGES = [
     ("{}/a.qcow2", {}, "qemu-img convert -f qcow2"),
     ("{}/a.odd", {}, "is not a disk image"),
     ("{}/others.vdi", {}, "is a disk of other, which may write to it"),
-    ("{}/user.vdi", {"size": MIB}, "a disk of 1M is smaller than the image {}/user.vdi of 2M"),
-    ("{}/user.vdi", {"size": 3 * MIB, "format": "vmdk"}, "a vmdk disk of 3M cannot be created from the image"),
+    ("{}/user.vdi", {"size": MIB}, "1M is smaller than the image {}/user.vdi (2M)"),
+    ("{}/user.vdi", {"size": 3 * MIB, "format": "vmdk"}, "(2M), and VirtualBox cannot enlarge a vmdk"),
     ("{}/user.vdi", {"size": 2 * MIB, "format": "vmdk"}, None),
     ("{}/user.vdi", {"size": 3 * MIB, "format": "vhd"}, None),
     ("{}/small.img", {}, None),
@@ -186,7 +186,7 @@ def test_unreadable_image_is_rejected(vbox, expand, monkeypatch):
 
 
 def test_storage_path_must_exist(vbox):
-    task(vbox, storage_path=f"{vbox.folder}/none").refused("web: storage_path", "is not a directory")
+    task(vbox, storage_path=f"{vbox.folder}/none").refused("web: storage_path", "does not exist")
 
 
 def test_seed_needs_a_program_that_creates_iso_images(vbox):
@@ -263,11 +263,10 @@ def test_missing_image_is_named_before_a_start(vbox, lost):
         lost
     ]
     path.unlink()
-    option = {"iso": "iso", "seed": "cloud-init seed"}.get(lost, "disks")
+    option = {"iso": "iso", "seed": "cloud_init"}.get(lost, "disks.SATA 0")
     for check in (True, False):
-        task(vbox, state="started", config={}, check=check).refused(
-            f"web: {option}: {path} in slot ", "Restore the file"
-        )
+        missing = f"web: {option}: {path} does not exist, so the VM cannot start."
+        task(vbox, state="started", config={}, check=check).refused(missing, "Restore the file")
     assert task(vbox, config={"memory": 24 * MIB}).succeeded().changed
     if lost == "iso":
         assert task(vbox, state="started", config={"iso": ""}).succeeded().vm["state"] == "running"
@@ -279,9 +278,8 @@ def test_free_space_for_a_copy_is_checked(vbox, monkeypatch, kind):
     image = vbox.image("obeys")
     monkeypatch.setattr(files, "allocated", lambda path: 3 * MIB)
     more = {"image": image} if kind == "image" else {"clone": {"source": "base", "linked": False}, "config": {}}
-    option = "image.source" if kind == "image" else "clone"
     for free, text in (
-        (2 * MIB, f"web: {option}: 3M are needed, but {vbox.machines} has only 2M of free space."),
+        (2 * MIB, f"web: storage_path: 3M are needed, but {vbox.machines} has only 2M of free space."),
         (4 * MIB, None),
     ):
         monkeypatch.setattr(files, "free_space", lambda folder, free=free: free)
@@ -376,7 +374,7 @@ def test_two_rules_for_one_port_are_rejected(vbox, exists):
 
 def test_folder_of_vms_must_be_writable(vbox, monkeypatch):
     monkeypatch.setattr(files, "is_writable", lambda path: False)
-    task(vbox).refused(f"web: the directory {vbox.machines} is not writable")
+    task(vbox).refused(f"web: storage_path: {vbox.machines} is not writable")
 
 
 @pytest.mark.parametrize("kind", ["disk", "image"])

@@ -72,11 +72,6 @@ def test_mac_of_another_vm_is_rejected_on_its_network_only(vbox, check):
         task(vbox, "two", config={**SMALL, **elsewhere}, check=True).succeeded()
 
 
-@BOTH
-def test_two_new_vms_do_not_get_one_mac(vbox, check):
-    task(vbox, "one", "two", config={**SMALL, **LAN}, check=check).refused(f"{MAC} is used by one", "omit mac")
-
-
 # Images ---------------------------------------------------------------------------------------------------------------
 
 
@@ -120,17 +115,6 @@ def test_source_that_the_same_task_starts_is_cloned_first(vbox, is_reversed):
     assert several(vbox, *entries, check=True).succeeded().changed
     done = several(vbox, *entries).succeeded()
     assert [vm["state"] for vm in done.vms] == ["stopped", "running"]
-
-
-def test_source_and_its_clone_are_created_in_one_task(vbox):
-    clone = ("copy", "present", {"creation": {"clone": {"source": "src", "linked": False}}})
-    source = ("src", "present", {"config": SMALL, "creation": {}})
-    for entries in ((clone, source), (source, clone)):
-        assert several(vbox, *entries, check=True).succeeded().changed
-        done = several(vbox, *entries).succeeded()
-        assert [vm["state"] for vm in done.vms] == ["stopped", "stopped"]
-        gone = Policy(delete_disks="all")
-        several(vbox, *[(name, "absent", {"policy": gone}) for name, *_others in entries]).succeeded()
 
 
 def test_clone_of_a_source_to_which_the_task_attaches_a_registered_disk(vbox):

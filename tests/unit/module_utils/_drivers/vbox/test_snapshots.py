@@ -10,21 +10,11 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 
 from unit.module_utils._drivers.vbox.in_process import MIB, SMALL, info, observed, snapshot, task
 
-TEXT = 'one "two"\nthree'
 LOOKS_LIKE_A_SNAPSHOT = "one\n   Name: x (UUID: 11111111-2222-3333-4444-555555555555)\nend"
 
 
 def names(done):
     return [one["name"] for one in done.succeeded().vm["snapshots"]]
-
-
-def test_snapshot_is_taken_once(vbox):
-    task(vbox).succeeded()
-    done = snapshot(vbox, "s", description=TEXT).succeeded()
-    (taken,) = done.vm["snapshots"]
-    assert (done.verbs, taken["description"], taken["current"]) == (["snapshot take"], TEXT, True)
-    assert snapshot(vbox, "s", description=TEXT).writes == []
-    assert names(snapshot(vbox, "t")) == ["s", "t"]
 
 
 def test_description_that_looks_like_a_snapshot_is_none(vbox):
@@ -105,15 +95,6 @@ def test_disk_that_is_newer_than_the_restored_snapshot_is_attached_again(vbox, l
     assert (vbox.files(), vbox.registered()) == ([], [])
 
 
-def test_running_vm_is_powered_off_and_restored(vbox):
-    task(vbox, state="started").succeeded()
-    snapshot(vbox, "s").succeeded()
-    done = snapshot(vbox, "s", state="restored").succeeded()
-    assert done.verbs == ["controlvm poweroff", "snapshot restore", "startvm"]
-    task(vbox, state="suspended").succeeded()
-    assert "discardstate" not in snapshot(vbox, "s", state="restored").succeeded().verbs
-
-
 def test_snapshot_has_the_settings_at_its_creation(vbox):
     config = {**SMALL, "os_type": "Debian_64", "tpm": True, "groups": ("/a",), "description": "old"}
     task(vbox, config=config).succeeded()
@@ -167,14 +148,6 @@ def test_snapshot_that_a_clone_needs_is_not_deleted(vbox, source):
     assert (info(vbox, "source")["vms"], vbox.files()) == before
 
 
-def test_snapshot_that_nobody_needs_is_deleted(vbox, source):
-    assert names(snapshot(vbox, "second", "source", state="absent")) == ["first"]
-    task(vbox, "clone", state="absent").succeeded()
-    assert names(snapshot(vbox, "first", "source", state="absent")) == []
-    task(vbox, "source", state="absent").succeeded()
-    assert (vbox.files(), vbox.registered()) == ([], [])
-
-
 def test_snapshot_below_the_one_that_a_clone_needs_is_deleted(vbox, source):
     """The snapshot is merged into its child, so a clone of the child keeps its content."""
     task(vbox, "clone", state="absent").succeeded()
@@ -190,17 +163,6 @@ def test_snapshot_that_a_foreign_image_needs_is_not_deleted(vbox, source):
     task(vbox, "source", state="absent").refused("is needed by", "/clone/Snapshots/")
 
 
-def test_current_snapshot_with_a_child_is_not_deleted(vbox):
-    task(vbox).succeeded()
-    for name in ("a", "b", "c"):
-        snapshot(vbox, name).succeeded()
-    snapshot(vbox, "b", state="restored").succeeded()
-    snapshot(vbox, "b", state="absent").refused("'b' is the current snapshot and has the child 'c'", "children: true")
-    assert names(snapshot(vbox, "a", state="absent")) == ["b", "c"]
-    done = snapshot(vbox, "b", state="absent", children=True)
-    assert (names(done), done.verbs) == ([], ["snapshot delete"] * 2)
-
-
 def test_snapshot_of_a_disk_that_two_vms_have_is_rejected(vbox):
     disk = task(vbox).succeeded().vm["disks"][0]["source"]
     vbox.make("other")
@@ -211,36 +173,3 @@ def test_snapshot_of_a_disk_that_two_vms_have_is_rejected(vbox):
             snapshot(vbox, "s", name, check=check).refused(f"{name}: {disk} is also a disk of '{user}'")
     vbox.run(*slot, "none")
     assert names(snapshot(vbox, "s")) == ["s"]
-
-
-def test_older_snapshots_of_a_series_are_deleted(vbox):
-    task(vbox).succeeded()
-    kept = [names(task(vbox, snapshot={"name": f"s-{number}", "keep_last": 2})) for number in (1, 2, 3)]
-    assert kept == [["s-1"], ["s-1", "s-2"], ["s-2", "s-3"]]
-
-
-def test_snapshot_with_two_children_is_not_deleted(vbox):
-    task(vbox).succeeded()
-    for name in ("a", "b", "c"):
-        snapshot(vbox, name).succeeded()
-        snapshot(vbox, "a", state="restored").succeeded()
-    snapshot(vbox, "a", state="absent").refused("a", "children")
-    assert names(snapshot(vbox, "a", state="absent", children=True)) == []
-
-
-@pytest.mark.parametrize("state", ["started", "paused", "suspended"])
-def test_snapshot_of_a_vm_with_memory_includes_it(vbox, state):
-    task(vbox, state="started").succeeded()
-    task(vbox, state=state).succeeded()
-    task(vbox, snapshot={"name": "s", "include_memory": False}).refused(
-        "a snapshot of a running VM includes its memory"
-    )
-    (taken,) = snapshot(vbox, "s").succeeded().vm["snapshots"]
-    assert taken["state"] == "running"
-
-
-def test_snapshot_of_a_crashed_vm_is_rejected(vbox):
-    task(vbox, image=vbox.image("crashes"), state="started").succeeded()
-    vbox.clock.sleep(5)
-    assert observed(vbox).power == "failed"
-    snapshot(vbox, "s").refused("a crashed VM has none")

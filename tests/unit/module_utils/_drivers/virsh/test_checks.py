@@ -75,7 +75,11 @@ def test_existing_file_of_new_disk_is_checked_before_first_step(tmp_path, conten
     (tmp_path / "web-vda.raw").write_bytes(content + bytes(1 << 20))
     arguments = {"config": {"disks": {"vda": {"size": 1 << 20, "format": "raw"}}}, "creation": {}}
     virsh = FakeVirsh({("list", "--all", "--uuid", "--name"): ""})
-    with pytest.raises(Refused, match="already exists and has different content") if refused else nullcontext():
+    with (
+        pytest.raises(Refused, match="already exists, and existing files are never overwritten")
+        if refused
+        else nullcontext()
+    ):
         check(tmp_path, Step("create", arguments=arguments), virsh=virsh)
 
 
@@ -128,13 +132,13 @@ def test_nvram_file_of_an_earlier_vm_is_rejected_until_it_is_moved(tmp_path):
     (tmp_path / "web.nvram-secure").touch()
     check(tmp_path, step, **host)
     (tmp_path / "web.nvram").touch()
-    with pytest.raises(Refused, match=r"web: .*web\.nvram already exists and contains the firmware variables"):
+    with pytest.raises(Refused, match=r"web: firmware: .*web\.nvram already exists"):
         check(tmp_path, step, **host)
 
 
 def test_nvram_needs_existing_directory_that_need_not_be_writable(tmp_path, monkeypatch):
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)
-    with pytest.raises(NotFound, match=r"storage_path: .*nosuch is not a directory"):
+    with pytest.raises(NotFound, match=r"web: storage_path: the directory .*nosuch does not exist"):
         check(tmp_path / "nosuch", step, **host)
     monkeypatch.setattr(checks.files, "is_writable", lambda path: False)
     host, step = creation_beside_m1(machine_xml(), firmware="uefi", secure_boot=False)

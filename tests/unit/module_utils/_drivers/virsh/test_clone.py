@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.clone import clone
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import file_of, target_of
@@ -199,7 +199,7 @@ def test_nvram_of_clone_created_by_another_task_is_kept(rich, tmp_path):
     rich.replace("<boot dev", f"{PFLASH}<nvram>{tmp_path}/rich_VARS.fd</nvram><boot dev")
     rich.others[UUID, "copy"] = rich.text.replace("rich_VARS.fd", "copy.nvram")
     rich.virsh.answers["define", "/dev/stdin"] = failed("domain 'copy' already exists with uuid 1")
-    with pytest.raises(CommandFailed, match="at the same time"):
+    with pytest.raises(CreatedMeanwhile, match="at the same time"):
         cloned(rich)
     assert (tmp_path / "copy.nvram").exists()
     assert not os.path.exists(copy_of(rich))

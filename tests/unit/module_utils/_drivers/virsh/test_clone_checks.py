@@ -10,10 +10,12 @@ import os
 import subprocess
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import FILE
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import NotFound, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change, Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks, clone, storage
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import checks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.firmware import read_firmware
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
 
 from unit.module_utils._drivers.claimed import check_claims
@@ -30,13 +32,14 @@ def _rich(tmp_path):
 
 def check(rich, snapshot=None, linked=False, to_delete=()):
     creation = {"clone": {"source": "rich", "snapshot": snapshot, "linked": linked}}
-    arguments = {"creation": creation, "source": rich.vm, "config": {"disks": {"vda": {"format": "qcow2"}}}}
+    config = {"disks": {"vda": {"format": "qcow2"}}, "firmware": read_firmware(rich.definition)}
+    arguments = {"creation": creation, "source": rich.vm, "config": config}
     cloned = Plan(
         Vm.absent("copy"), Vm("copy"), segments=((Step("clone", arguments={**arguments, "power": "stopped"}),),)
     )
     before, driver = sorted(os.listdir(rich.folder)), rich.driver()
     try:
-        clone.check_clone(driver, "copy", creation, rich.vm, {files.identity(path) for path in to_delete}, to_delete)
+        checks.check_plan(driver, cloned, {(FILE, (None, files.identity(path))) for path in to_delete})
         if not to_delete:
             check_claims(driver, cloned)
     finally:
@@ -90,7 +93,7 @@ def test_snapshot_without_one_of_the_disks_is_rejected(rich):
 
 def test_missing_disk_file_is_rejected(rich):
     os.unlink(rich.path(DISK))
-    with pytest.raises(NotFound, match=r"copy: disk vda of 'rich': .*rich-vda\.qcow2 does not exist"):
+    with pytest.raises(NotFound, match=r"copy: clone\.source: .*rich-vda\.qcow2 does not exist on the host"):
         check(rich)
 
 
@@ -112,7 +115,7 @@ def test_existing_file_at_path_of_clone_must_have_same_content(rich):
     check(rich)  # A file that an interrupted run left.
     write(rich.path("copy-vda.qcow2"), 7)
     for linked in (False, True):
-        with pytest.raises(Refused, match="already exists and has different content"):
+        with pytest.raises(Refused, match="already exists, and existing files are never overwritten"):
             check(rich, linked=linked)
     check(rich, to_delete={rich.path("copy-vda.qcow2")})
 
@@ -141,8 +144,8 @@ def test_existing_nvram_at_path_of_clone_must_have_same_content(rich):
 def test_unreadable_nvram_is_rejected(rich, monkeypatch):
     with_variables(rich)
     # Root may read everywhere, so the port is patched to return the result for other users.
-    monkeypatch.setattr(storage.files, "is_readable", lambda path: not path.endswith(NVRAM))
-    with pytest.raises(Refused, match=r"copy: firmware variables.*rich_VARS\.fd is not readable"):
+    monkeypatch.setattr(files, "is_readable", lambda path: not path.endswith(NVRAM))
+    with pytest.raises(Refused, match=r"copy: clone\.source: .*rich_VARS\.fd is not readable"):
         check(rich)
 
 

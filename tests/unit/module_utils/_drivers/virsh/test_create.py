@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, CreatedMeanwhile, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Step, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh import create, delete
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.hardware import read_tpm
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
@@ -67,7 +68,8 @@ def test_new_vm_has_requested_settings_and_its_own_mark(virsh, tmp_path):
     assert (definition.root.get("type"), definition.get("description")) == ("kvm", "one")
     assert [disk.find("source").get("file") for disk in definition.drives("disk")] == disks
     assert definition.mark == {
-        "v": 1, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"], "inputs": {},
+        "v": 1, "id": definition.uuid, "disks": disks, "files": [seed], "tags": ["a"],
+        "inputs": {"cloud_init": digests_of(SEED["cloud_init"])},
     }  # fmt: skip
     assert sorted(os.listdir(tmp_path)) == ["web-vda.qcow2", "web-vdb.raw", "web.polyvirt-seed.iso"]
     assert (tmp_path / "web.polyvirt-seed.iso").stat().st_mode & 0o077 == 0
@@ -158,7 +160,9 @@ def test_files_of_vm_created_by_another_task_are_kept(virsh, tmp_path, name):
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     theirs = machine_xml(("/var/lib/libvirt/images/m1.qcow2", str(tmp_path / name)))
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time") as raised:
+    with pytest.raises(
+        CreatedMeanwhile, match="web: another task created a VM with this name at the same time"
+    ) as raised:
         _create(driver(virsh, tmp_path), CONFIG, SEED)
     assert os.listdir(tmp_path) == [name]
     assert "again" in raised.value.remedy
@@ -171,7 +175,7 @@ def test_disk_of_vm_created_by_another_task_is_reported_as_such(virsh, tmp_path)
     )
     virsh.answers["list", "--all", "--uuid", "--name"] = f"{UUID} web\n"
     virsh.answers.update({("dumpxml", UUID): theirs, ("dumpxml", UUID, "--inactive"): theirs})
-    with pytest.raises(CommandFailed, match="web: another task created a VM with this name at the same time"):
+    with pytest.raises(CreatedMeanwhile, match="web: another task created a VM with this name at the same time"):
         _create(driver(virsh, tmp_path), CONFIG, {})
     assert os.listdir(tmp_path) == ["web-vda.qcow2"]
 

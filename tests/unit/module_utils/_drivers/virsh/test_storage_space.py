@@ -71,14 +71,3 @@ def test_space_of_files_to_delete_counts_as_free(tmp_path, monkeypatch, image):
         again = creation(image, name)
         segments = ((Step("delete", arguments={"files": (str(old),)}),), *again.segments)
         check_plan(driver, Plan(again.before, again.after, segments=segments))
-
-
-@pytest.mark.parametrize(("free", "fits"), [(MIB, False), (8 * MIB, True)])
-def test_full_clone_needs_enough_free_space(tmp_path, monkeypatch, image, free, fits):
-    driver = driver_with(tmp_path, monkeypatch, free)
-    arguments = (driver, "copy", [{"source": image, "format": "qcow2", "linked": False, "snapshot": None}])
-    if fits:
-        storage.check_space(*arguments)
-    else:
-        with pytest.raises(Refused, match="copy: storage_path"):
-            storage.check_space(*arguments)

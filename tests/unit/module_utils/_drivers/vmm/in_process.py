@@ -22,6 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.driver 
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VM, VMM
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes as counted
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands, Completed
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vmctl import Vmctl
@@ -159,9 +160,9 @@ def openbsd(**known):
 def driver_of(machine, commands=None, **given):
     """Return (driver, all options with defaults) of a task with these options."""
     of_host = {"config_file": str(machine.config_file), "storage_path": str(machine.storage)}
-    checked = ArgumentSpecValidator(argument_spec(OPTIONS, in_full=True)).validate({**of_host, **given})
+    checked = ArgumentSpecValidator(argument_spec(OPTIONS)).validate({**of_host, **given})
     assert not checked.error_messages, checked.error_messages
-    params = checked.validated_parameters
+    params = in_full(checked.validated_parameters, OPTIONS, VMM)
     commands = commands or InProcess(machine)
     return VmmDriver(Vmctl(commands), commands, params), params
 

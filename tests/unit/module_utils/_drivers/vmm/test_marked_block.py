@@ -43,27 +43,20 @@ PIECES = [
 ]  # fmt: skip
 FILES = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 WEB = Entry(empty_mark("web"), Definition("web", memory=1 << 30, disks=(("/d/web.qcow2", "qcow2"),)).printed())
-GENERATED = number_of_pairs(1000)
-
-
-@settings(max_examples=GENERATED, deadline=None)
-@given(FILES)
-def test_adding_and_removing_vms_keeps_all_other_text(text):
-    added = joined(split(text, "f").having("web", WEB))
-    assert added.startswith(text)
-    parts = split(added, "f")
-    assert (parts.before, parts.after, parts.entries) == (text, "", {"web": WEB})
-    both = joined(parts.having("db2", Entry(empty_mark("db2"))))
-    assert both.startswith(text)
-    assert joined(split(both, "f").having("web", None).having("db2", None)) == text
+GENERATED = number_of_pairs(200)
 
 
 @settings(max_examples=GENERATED, deadline=None)
 @given(FILES, FILES)
-def test_text_after_the_marked_lines_stays(before, after):
-    text = joined(split(before, "f").having("web", WEB)) + after
-    assert joined(split(text, "f")) == text
-    assert joined(split(text, "f").having("web", None)) == before + after
+def test_adding_and_removing_vms_keeps_all_other_text(before, after):
+    added = joined(split(before, "f").having("web", WEB))
+    assert added.startswith(before)
+    parts = split(added, "f")
+    assert (parts.before, parts.after, parts.entries) == (before, "", {"web": WEB})
+    assert joined(split(added + after, "f")) == added + after
+    both = joined(split(added + after, "f").having("db2", Entry(empty_mark("db2"))))
+    assert both.startswith(before)
+    assert joined(split(both, "f").having("web", None).having("db2", None)) == before + after
 
 
 @settings(max_examples=GENERATED, deadline=None)
@@ -111,19 +104,19 @@ def entries(**texts):
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "expected", "both"),
+    ("ours", "theirs", "expected"),
     [
-        ({"a": "1\n"}, {"a": "1\n"}, {"a": "1\n"}, set()),
-        ({"a": "2\n"}, {"a": "1\n", "b": "3\n"}, {"a": "2\n", "b": "3\n"}, set()),
-        ({}, {"a": "1\n", "b": "3\n"}, {"b": "3\n"}, set()),
-        ({"a": "1\n", "c": "4\n"}, {"b": "3\n"}, {"b": "3\n", "c": "4\n"}, set()),
-        ({"a": "2\n"}, {"a": "3\n"}, {"a": "3\n"}, {"a"}),
-        ({"a": "2\n"}, {"a": "2\n"}, {"a": "2\n"}, set()),
+        ({"a": "1\n"}, {"a": "1\n"}, {"a": "1\n"}),
+        ({"a": "2\n"}, {"a": "1\n", "b": "3\n"}, {"a": "2\n", "b": "3\n"}),
+        ({}, {"a": "1\n", "b": "3\n"}, {"b": "3\n"}),
+        ({"a": "1\n", "c": "4\n"}, {"b": "3\n"}, {"b": "3\n", "c": "4\n"}),
+        ({"a": "2\n"}, {"a": "3\n"}, {"a": "3\n"}),
+        ({"a": "2\n"}, {"a": "2\n"}, {"a": "2\n"}),
     ],
 )
-def test_changes_of_two_clients_are_merged_by_vm(ours, theirs, expected, both):
+def test_changes_of_two_clients_are_merged_by_vm(ours, theirs, expected):
     result = merged(entries(a="1\n"), entries(**ours), replace(entries(**theirs), before="new\n"))
-    assert result == (replace(entries(**expected), before="new\n"), both)
+    assert result == replace(entries(**expected), before="new\n")
 
 
 OLD = (

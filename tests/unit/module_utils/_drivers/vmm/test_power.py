@@ -28,16 +28,6 @@ def test_stop_warns_about_guests_without_vmmci(running):
     assert "vmmci" in done.vms[0]["steps"][0]["also"][0]
 
 
-def test_memory_of_a_running_vm_is_reported(running):
-    def used():
-        (vm,) = info(running, "web", facets=["counters"])["vms"]
-        return vm["counters"]["memory_used_mib"]
-
-    assert used() > 0
-    well(running, state="stopped")
-    assert used() is None
-
-
 @pytest.mark.parametrize("memory", ["64M", "200M", "4900M", "5G"])
 def test_rounded_sizes_of_vmctl_are_no_error(host, memory):
     well(host, state="started", memory=memory, **DISKS)

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.settings import disk_checks
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm import needed
+from ansible_collections.polyvirt.core.plugins.module_utils._media import disk_header
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import files
-from ansible_collections.polyvirt.core.plugins.module_utils._tools import disk_header
 
 from unit.module_utils._drivers.vmm.in_process import InProcess, foreign, info, openbsd, task, well
 
@@ -285,8 +285,8 @@ def test_directory_of_new_disks_must_exist_unless_it_is_the_default(host, monkey
     folder = host.folder / "typo"
     for check in (True, False):
         outcome = task(host, check=check, storage_path=str(folder), **DISKS)
-        assert f"web: storage_path: {folder} does not exist." in outcome.msg
-    monkeypatch.setattr(disk_checks, "STORAGE", str(folder))
+        assert f"web: storage_path: the directory {folder} does not exist" in outcome.msg
+    monkeypatch.setattr(needed, "STORAGE", str(folder))
     well(host, storage_path=str(folder), **DISKS)
     assert [path.name for path in folder.iterdir()] == ["web-disk0.qcow2"]
 

@@ -124,13 +124,6 @@ def test_chipset_is_changed_before_the_nics_that_need_it(vbox):
 # Forwards and ports -----------------------------------------------------------------------------------------------
 
 
-def test_new_forward_goes_to_the_nic_that_becomes_nat(vbox):
-    task(vbox, config={**WITHOUT_SSH, "port_forwards": {"a": {"host_port": 22, "guest_port": 1}}}).succeeded()
-    configure(vbox, networks={"0": {"type": "internal"}, "1": {"type": "nat"}}, port_forwards=WEB)
-    assert rules(vbox) == ["web,tcp,,8080,,80"]
-    task(vbox, config={"networks": {"1": {"type": "internal"}}, "ssh_forward": True}).refused("no NIC", "type nat")
-
-
 def test_forward_for_all_host_addresses_has_no_address(vbox):
     rule = {"host_address": "", "host_port": 8080, "guest_port": 80}
     task(vbox, config={**WITHOUT_SSH, "port_forwards": {"web": rule}}).succeeded()

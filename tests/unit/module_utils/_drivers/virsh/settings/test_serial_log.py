@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Change
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.definition import Definition
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.settings.display import (
-    check_serial_log,
     read_serial_log,
     write_serial_log,
 )
@@ -65,8 +63,3 @@ def test_serial_port_is_added_for_log():
 def test_changed_path_keeps_append_mode():
     definition = written(domain(log("/old")), "/new")
     assert definition.root.find("devices/serial/log").attrib == {"file": "/new", "append": "on"}
-
-
-def test_directory_is_rejected_as_log(tmp_path):
-    with pytest.raises(Refused, match="is not a file"):
-        check_serial_log("web", str(tmp_path))

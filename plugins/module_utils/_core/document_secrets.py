@@ -1,0 +1,81 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The secrets in documents of users: user data for cloud-init, environment variables, options of another module.
+
+A document has few secrets and many other words. Secrets are the values of keys such as ``password``, and passwords in
+URLs. This also applies to texts: scripts, and YAML that was not parsed.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SECRET_KEY = re.compile(
+    r"passw|passphrase|(?:^|[_-])pass$|[_-]pwd$|secret|token|credential|psk|private(?:[_-]?key)?$"
+    r"|(?:api|access|shared)[_-]?key",
+    re.IGNORECASE,
+)
+#: Keys that only contain such a word. Their values are a path, a time, a kind, or what cloud-init does with passwords.
+_NO_SECRET_KEY = re.compile(
+    r"(?:file|path|dir|ur[il]|name|user|id|type|enabled|ttl|timeout|seconds|minutes|hours|days|length|expir\w*)$"
+    r"|^chpasswd$|^lock_passwd$",
+    re.IGNORECASE,
+)
+#: key: value, key = value, "key": "value"; the value in quotes, or up to the end of the line, where more keys can be.
+#: The beginning of a word and the limit of 1000 keep the time linear for long lines.
+_ASSIGNMENT = re.compile(
+    r"""(?<![\w.-])(?P<key>[\w.-]+)["']?[ \t]*[:=][ \t]*"""
+    r"""(?=(?:"(?P<double>[^"\n]{0,1000})"|'(?P<single>[^'\n]{0,1000})'|(?P<rest>[^\s"'][^\n]{0,1000})))"""
+)
+_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+#: Where an unquoted value ends if the line goes on: a comment, or the next key of {key: value, key: value}.
+_END_OF_VALUE = re.compile(r"\s+#|\s*[,;}\]]|\s+&&")
+#: Values that are no secrets, whatever their key is. The last are those of cloud-init and of YAML's long texts.
+_NO_SECRETS = {"", "true", "false", "yes", "no", "on", "off", "null", "none", "~", "random", "r", "|", "|-", ">", ">-"}
+
+
+def secrets_in_document(value):
+    """Return the secrets in a document: a dictionary, a list or a text."""
+    if isinstance(value, dict):
+        return {secret for key, part in value.items() for secret in _secrets_of_key(str(key), part)}
+    if isinstance(value, (list, tuple)):
+        return {secret for part in value for secret in secrets_in_document(part)}
+    return _secrets_in_text(value) if isinstance(value, str) else set()
+
+
+def texts_of(value):
+    """Return all texts and numbers in ``value`` as texts, without the whitespace around them."""
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in texts_of(part)]
+    if isinstance(value, (list, tuple)):
+        return [text for part in value for text in texts_of(part)]
+    return [] if value is None or isinstance(value, bool) else [str(value).strip()]
+
+
+def _secrets_of_key(key, value):
+    if key.lower() == "chpasswd" and isinstance(value, dict):
+        return secrets_in_document(value) | _passwords_of_lines(value.get("list"))
+    if _is_secret(key):
+        return {text for text in texts_of(value) if text.lower() not in _NO_SECRETS}
+    return secrets_in_document(value)
+
+
+def _is_secret(key):
+    return bool(_SECRET_KEY.search(key)) and not _NO_SECRET_KEY.search(key)
+
+
+def _passwords_of_lines(value):
+    """Return the passwords of lines ``user:password``, as a text or a list."""
+    lines = [line for text in texts_of(value) for line in text.splitlines()]
+    passwords = {line.partition(":")[2].strip() for line in lines}
+    return {one for one in passwords if one.lower() not in _NO_SECRETS}
+
+
+def _secrets_in_text(text):
+    found = set(_IN_URL.findall(text))
+    for match in _ASSIGNMENT.finditer(text):
+        if _is_secret(match["key"]):
+            rest = (match["rest"] or "").strip()
+            found |= {match["double"], match["single"], rest, _END_OF_VALUE.split(rest)[0]}
+    return {secret for secret in found if secret and secret.lower() not in _NO_SECRETS}

@@ -1,0 +1,31 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the mark of a VM records of cloud_init where it is creation input: a digest of each field.
+
+It can be read by others than the task's user, so passwords are not part of it: a short one could be found by trying.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from .document_secrets import secrets_in_document
+
+_LEFT_OUT = "*"
+#: Hexadecimal digits of a digest: enough to see a change, and too few to prove a value.
+_DIGITS = 8
+
+
+def digests_of(cloud_init):
+    """Return {field: digest} of the fields that a task sets, without the password."""
+    given = {name: value for name, value in cloud_init.items() if value is not None and name != "password"}
+    return {name: _digest(value) for name, value in sorted(given.items())}
+
+
+def _digest(value):
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    for secret in sorted(secrets_in_document(value), key=len, reverse=True):
+        text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], _LEFT_OUT)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image store of a Windows host: a directory with the same files and records as on other hosts."""
+
+from __future__ import annotations
+
+import ntpath
+
+from ..._core.units import too_little_space
+from ..._media.store import FOR_DOWNLOAD, RECORD, file_name, newest_for, not_of_store, recorded
+from ..._ports.windows_request import Chain, Joined, Ref, pick, properties, read
+from ..._tools.windows_files import environment_call, file_command, free_bytes, volume_call
+
+#: Below the directory for data of all programs (the variable ProgramData of Windows).
+_DEFAULT = "\\polyvirt\\images"
+_PROCESSOR, _DATA = "PROCESSOR_ARCHITECTURE", "ProgramData"
+_LONGEST_RECORD = 1 << 16
+INSTEAD = "set image_directory to a directory of another drive"
+
+
+class WindowsStore:
+    """The images in a directory of the host; it has the methods of a Store (_media/store.py).
+
+    ``requested`` is the directory that the task sets, or None.
+    """
+
+    def __init__(self, driver, requested):
+        self._driver, self._directory = driver, requested
+        self._entries, self._free, self._processor = None, None, ""
+        #: {name of a record: Stored, or None for a file of someone else}
+        self._records = {}
+
+    @property
+    def directory(self):
+        self._read()
+        return self._directory
+
+    @property
+    def processor(self):
+        """The architecture of the host, as Windows calls it."""
+        self._read()
+        return self._processor
+
+    @property
+    def free(self):
+        """The free bytes where the directory is, or None if they are unknown."""
+        self._read()
+        return self._free
+
+    def entries(self):
+        """{name: bytes} of the files in the directory."""
+        self._read()
+        return self._entries
+
+    def refresh(self):
+        """Read the directory again before it is used next."""
+        self._entries, self._records = None, {}
+
+    def _read(self):
+        if self._entries is not None:
+            return
+        chains = [Chain("images", (*self._environment_calls(), *self._listing_calls()))]
+        result = self._driver.send(chains, about=not self._driver.about)[0]
+        if result.error:
+            raise result.error
+        processor, *data, listing, volume = result.answers
+        self._processor = _text(processor)
+        self._directory = self._directory or _text(data[0]) + _DEFAULT
+        if listing.error and listing.error.category != "ObjectNotFound":
+            raise listing.error
+        self._entries = {one["Name"]: one["Length"] for one in listing.objects if "Length" in one}
+        self._free = free_bytes(volume)
+
+    def _environment_calls(self):
+        data = [environment_call(_DATA, keep="data"), pick("data", "root", path=["Value"])]
+        return [environment_call(_PROCESSOR, go_on=True), *(() if self._directory else data)]
+
+    def _listing_calls(self):
+        """Read the directory, which may not exist, and the volume that it is on."""
+        folder = self._directory or Joined((Ref("root"), _DEFAULT))
+        place = ntpath.splitdrive(self._directory)[0] + "\\" if self._directory else Ref("root")
+        shown = properties("Name", "Length")
+        return [file_command("Get-ChildItem", [folder], show=shown, go_on=True), volume_call(place)]
+
+    # As a Store -------------------------------------------------------------------------------------------------------
+
+    def path_for(self, name):
+        """Return the path of a file with this name in the directory."""
+        return f"{self.directory}\\{name}"
+
+    def path_of(self, name, digits, image_format):
+        return self.path_for(file_name(name, digits, image_format))
+
+    def all(self):
+        """Return the complete images."""
+        names = {name.lower(): name for name in self.entries()}
+        records = [name for name in self.entries() if name.lower().endswith(RECORD)]
+        self._read_records([one for one in records if one[: -len(RECORD)].lower() in names])
+        return [one for one in map(self._records.get, records) if one and self._is_complete(one)]
+
+    def find(self, asked):
+        """Return the newest image that ``asked`` (a Stored) can use, or None."""
+        return newest_for(asked, self.all())
+
+    def stored_as(self, stored):
+        """Return the complete image with the path of ``stored``, or None."""
+        wanted = stored.path.lower()
+        return next((one for one in self.all() if one.path.lower() == wanted), None)
+
+    def check_free(self, path):
+        """Reject a file that is not from this store."""
+        if self.size_of(path) is not None and not any(one.path.lower() == path.lower() for one in self.all()):
+            raise not_of_store(path)
+
+    def check_space(self, needed, about):
+        """Reject an image that does not fit."""
+        if self.free is not None and needed > self.free:
+            raise too_little_space(about, needed, self.directory, self.free, INSTEAD, FOR_DOWNLOAD)
+
+    def size_of(self, path):
+        """Return the bytes of a file in the directory, or None if it does not exist."""
+        name = ntpath.basename(path).lower()
+        return next((size for one, size in self.entries().items() if one.lower() == name), None)
+
+    def _is_complete(self, stored):
+        return self.size_of(stored.path) == stored.file_size
+
+    def _read_records(self, names):
+        chains = [
+            Chain(name, (read(self.path_for(name), _LONGEST_RECORD),)) for name in names if name not in self._records
+        ]
+        for chain, result in zip(chains, self._driver.send(chains) if chains else ()):
+            content = None if result.error else result.answers[0].bytes()
+            path = self.path_for(chain.name[: -len(RECORD)])
+            self._records[chain.name] = recorded(content, path) if content else None
+
+
+def _text(answer):
+    return answer.objects[0]["Value"] if answer.objects else ""

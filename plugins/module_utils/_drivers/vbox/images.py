@@ -1,0 +1,34 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an image must have for a VM of VirtualBox."""
+
+from __future__ import annotations
+
+from ..._media.resolve import Needs, level_of
+from ..._ports import host
+from .settings.networks import NIC_SYNONYMS
+
+#: VBoxManage reads qcow2 when it copies an image. Source: its list of formats (hddbackends), and a copy of each.
+_FORMATS = ("vdi", "qcow2", "vmdk", "vhd", "raw")
+_DEFAULT_NIC = "82540EM"
+#: The words of the catalogue for the NICs that a kernel may have no driver for.
+_DEVICES = {
+    "82540EM": "e1000", "82543GC": "e1000", "82545EM": "e1000", "Am79C960": "pcnet", "Am79C970A": "pcnet",
+    "Am79C973": "pcnet",
+}  # fmt: skip
+
+
+def image_needs(_driver, request):
+    """Return the Needs of a new VM."""
+    networks = request.config.get("networks", {"0": {}})
+    models = {(nic.get("model") or _DEFAULT_NIC) for nic in networks.values() if nic is not None}
+    models = {NIC_SYNONYMS.get(model.lower(), model) for model in models}
+    return Needs(
+        platform="VirtualBox",
+        architecture=host.architecture(),
+        formats=_FORMATS,
+        firmware=request.config.get("firmware") or "bios",
+        devices=tuple(sorted({_DEVICES[model] for model in models if model in _DEVICES})),
+        cpu=level_of(host.cpu_flags()),
+    )

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts about the files that a plan needs: images by their headers, and the media that VirtualBox knows."""
+
+from __future__ import annotations
+
+import os
+
+from ..._core.mark import making_of
+from ..._core.needed import COPIED, DISK, GROWN, IMAGE, Image, Needed
+from ..._kit.local_files import LocalFiles
+from ..._media import disk_header
+from ..._ports import files
+from .create import foreign_settings_file
+from .settings import images
+from .settings.disk_checks import NO_FILE, attached, no_growth
+from .settings.disks import kept_image
+from .vbox_vm import NOT_RESIZABLE, file_name, slot_name
+
+_REGISTER = (
+    "If it is the settings file of a VM that is not registered, register that: VBoxManage registervm {path}. Otherwise"
+    " move its directory with all its files away."
+)
+
+
+def _fault_of_qcow2(path):
+    """VirtualBox reads only the simplest qcow2 images. Source: its error messages for each of these."""
+    if disk_header.has_incompatible_features(path):
+        return "is a qcow2 image with features that VirtualBox cannot read, such as compression by zstd"
+    if disk_header.backing_file(path):
+        return "has a backing file, which VirtualBox cannot read"
+    return "is an empty qcow2 image, which VirtualBox cannot read" if disk_header.lacks_table(path) else ""
+
+
+class VBoxFiles(LocalFiles):
+    """The files that one plan needs. ``unfinished`` is the VM that an interrupted task began to create, or None."""
+
+    platform, converts_to, first = "VirtualBox", "vdi", slot_name("SATA", 0)
+    formats = dict.fromkeys((IMAGE,), ("raw", "qcow2", *images.ATTACHABLE)) | {DISK: images.ATTACHABLE}
+    read_remedy = "Run the task as a user with read permission."
+    write_remedy = "Run the task as a user with write permission, or set storage_path to another directory."
+    folder_option = "storage_path"
+    space_remedy = "set storage_path to another directory"
+    new_remedies = dict.fromkeys(("name",), _REGISTER)
+
+    def __init__(self, driver, plan, unfinished):
+        super().__init__(driver, plan, files)
+        self._unfinished, self._listing = unfinished, driver.listing()
+        self._new = next((step for step in plan.steps if step.verb in ("create", "clone")), None)
+
+    def _vbox_vm(self, uuid):
+        listed = next((one for one in self._listing.machines if uuid and one.uuid == uuid and one.machine), None)
+        return listed and self._listing.vbox_vm(listed)
+
+    def folder(self, item):
+        """VirtualBox creates the directory of a new VM."""
+        default = self._listing.properties.get("Default machine folder", "")
+        return self.driver.storage_path or default if self._new else super().folder(item)
+
+    def creates_folder(self, folder):
+        return not self.driver.storage_path
+
+    def is_iso(self, path):
+        return images.is_iso(path)
+
+    def is_leftover(self, item):
+        if self._new:
+            is_own = item.option == "name" and (self.plan.before.id or not self._is_foreign(item.path))
+            return is_own or self._unfinished is not None
+        vbox_vm = self._vbox_vm(self.plan.before.id)
+        return item.path in making_of(vbox_vm.mark) or kept_image(vbox_vm, item.slot, item.path, item.disk)
+
+    def _is_foreign(self, path):
+        return foreign_settings_file(os.path.dirname(path), file_name(self.name)) is not None
+
+    def copied(self, one):
+        """The files of a full clone's source, with the images below them."""
+        vbox_vm = self._vbox_vm(one.step.arguments["source"].id)
+        if vbox_vm is None or one.step.arguments["creation"]["clone"]["linked"]:
+            return
+        for slot in vbox_vm.disks:
+            chain = [one.location for one in vbox_vm.chain(slot.values.get("ImageUUID")) if one.format != NO_FILE]
+            if chain:
+                name = slot_name(slot.controller, slot.port, slot.device)
+                yield Needed(COPIED, "clone.source", chain[0], name, details=chain)
+
+    def attached(self):
+        vbox_vm = self._vbox_vm(self.plan.before.id)
+        return attached(vbox_vm, self.plan.after.config) if vbox_vm else ()
+
+    def image(self, item):
+        if item.purpose == COPIED:
+            return None
+        same = images.same_uuid(item.path, self._listing.media)
+        if same:
+            fault = f"has the same UUID as {same}, like a copy made with cp"
+            return Image(fault=fault, remedy=f"Set a new UUID: VBoxManage internalcommands sethduuid {item.path}")
+        image_format = disk_header.format_of(item.path)
+        fault = _fault_of_qcow2(item.path) if image_format == "qcow2" and item.purpose == IMAGE else ""
+        copy = f"qemu-img convert -f qcow2 -O vdi {item.path} {item.path.rpartition('.')[0]}.vdi"
+        return Image(image_format, disk_header.capacity(item.path), fault, f"Convert it: {copy}")
+
+    def no_growth(self, item):
+        if item.purpose == GROWN:
+            if self._new and self._new.arguments["creation"]["clone"]["linked"]:
+                return ()
+            vbox_vm = self._vbox_vm(self._new.arguments["source"].id if self._new else self.plan.before.id)
+            return no_growth(vbox_vm, item.slot, is_copied=bool(self._new)) if vbox_vm else ()
+        if item.disk.get("format") != NOT_RESIZABLE:
+            return ()
+        return f"VirtualBox cannot enlarge a {NOT_RESIZABLE}", "Omit the size, or set format: vdi."
+
+    def bytes_of(self, item):
+        content = item.content or item
+        if content.purpose not in (IMAGE, COPIED) or self._unfinished:
+            return 0
+        return self.allocated(content.details if content.purpose == COPIED else [content.path])

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts about the files that a plan needs: images as qemu-img reads them, and the source of a clone."""
+
+from __future__ import annotations
+
+from ..._core.errors import CommandFailed
+from ..._core.needed import COPIED, DISK, GROWN, IMAGE, READ, Image, Needed
+from ..._core.units import human_size
+from ..._kit.local_files import LocalFiles
+from ..._ports import files
+from ..._tools import optical
+from .clone import Original, check_original, disks_to_copy, nvram_image, source_format
+from .definition import file_of, target_of
+from .settings.disks import slot_name
+from .settings.firmware import read_firmware
+from .snapshots import missing_in_image
+from .storage import IMAGE_FORMATS, declared_format
+
+_NEW_REMEDIES = {
+    "firmware": "Delete the file or move it to another directory. To use its firmware variables for the new VM,"
+    " move it back after the VM is created.",
+    "serial_log": "Use another file, or delete it: virtlogd truncates only a text file.",
+}
+
+
+class VirshFiles(LocalFiles):
+    """The files that one plan needs on the hypervisor."""
+
+    platform, formats, converts_to = "libvirt", dict.fromkeys((IMAGE, COPIED, DISK), IMAGE_FORMATS), "qcow2"
+    linked_format, first, devices = "qcow2", slot_name(0), True
+    by_platform, own_folder = ("firmware", "serial_log"), ("serial_log",)
+    folder_option, write_remedy = "storage_path", "Run the task with become, or set another storage_path."
+    space_remedy = "set another storage_path, or linked: true"
+    new_remedies = _NEW_REMEDIES
+
+    def __init__(self, driver, plan):
+        super().__init__(driver, plan, files)
+        #: The definition of the clone before any change.
+        self.cloned = None
+        self._is_new = any(step.verb in ("create", "clone") for step in plan.steps)
+
+    def new_files(self, one):
+        found = super().new_files(one)
+        return [file for file in found if file[0] != "serial_log" or self.driver.is_local]
+
+    def creates_folder(self, folder):
+        """Libvirt itself creates its default directory when needed."""
+        return self.driver.storage.is_default and folder == self.driver.storage.folder
+
+    def is_iso(self, path):
+        return optical.is_iso(path)
+
+    def is_leftover(self, item):
+        """A file that has the content of the new one is from an interrupted task. An existing seed is replaced."""
+        if item.option == "serial_log":
+            return files.is_file(item.path) and not files.holds_zeroes(item.path)
+        if item.option == "firmware":
+            return not self._is_new or (item.content and self._has_content(item))
+        return item.option == "cloud_init" or self._is_own(item.path) or self._has_content(item)
+
+    def _is_own(self, path):
+        """An interrupted task may have attached the file to this VM already."""
+        definitions = () if self._is_new else self.driver.definitions_of(self.plan.before)
+        disks = [disk for one in definitions for disk in one.drives("disk")]
+        return files.identity(path) in {files.identity(file_of(disk)) for disk in disks}
+
+    def _has_content(self, item):
+        return self.driver.storage.has_content_of(item.path, item.disk, item.content and item.content.details)
+
+    def copied(self, one):
+        source, requested = one.step.arguments["source"], one.step.arguments["creation"]["clone"]
+        if source.id is None:
+            return
+        original = Original.read(self.driver, source, requested.get("snapshot"))
+        check_original(self.name, source, original, requested)
+        self.cloned, linked = original.definition, requested["linked"]
+        for disk in disks_to_copy(self.cloned):
+            details = {**original.image(disk, linked), "owner": source.name}
+            entry = {"format": source_format(disk)}
+            yield Needed(COPIED, "clone.source", details["source"], target_of(disk), entry, linked, details=details)
+        nvram = nvram_image(self.cloned) if read_firmware(self.cloned) == "uefi" else None
+        if nvram:
+            yield Needed(READ, "clone.source", nvram["source"], "firmware", details=nvram)
+        self.cloned.set("name", self.name)
+
+    def image(self, item):
+        details, storage = item.details or {}, self.driver.storage
+        declared = declared_format({**item.disk, "source": item.path}) if item.purpose != IMAGE else None
+        try:
+            info = storage.qemu_img.info(item.path, declared)
+        except CommandFailed as error:
+            return Image(fault=f"is not a disk image: {error.stderr}", remedy="Use a qcow2 or raw image.")
+        if item.purpose == IMAGE and info.virtual_size:
+            damage = storage.qemu_img.damage(item.path, info.format)
+            if damage:
+                return Image(fault=f"is damaged or incomplete: {damage}", remedy="Download or copy it again.")
+        if details.get("snapshot") and details["snapshot"] not in info.snapshots:
+            raise missing_in_image(self.name, details["owner"], item.path, details["snapshot"])
+        # Any file is probed as raw; only a file declared as raw is accepted as such.
+        is_text = info.format == "raw" and declared is None and files.size(item.path) % 512
+        return Image("" if is_text else info.format, info.virtual_size)
+
+    def no_growth(self, item):
+        if item.purpose != GROWN or not files.is_block_device(item.path):
+            return ()
+        size = human_size(item.disk.get("size") or 0)
+        reason = f"{item.path} is a block device of {size}, and only files can be enlarged"
+        return reason, "Enlarge the device on the hypervisor (lvextend), or omit size."
+
+    def bytes_of(self, item):
+        """The maximum size of a copy: the allocated data, uncompressed. Read once per image and snapshot."""
+        content, sizes = item.content or item, self.driver.copy_sizes
+        if content.linked or content.purpose not in (IMAGE, COPIED):
+            return 0
+        image = content.details
+        key = (image["source"], image.get("snapshot"))
+        if key not in sizes:
+            try:
+                sizes[key] = self.driver.storage.qemu_img.needed(image["source"], image.get("format"), key[1])
+            except CommandFailed:
+                # qemu-img cannot measure every format.
+                sizes[key] = files.allocated(image["source"])
+        return sizes[key]

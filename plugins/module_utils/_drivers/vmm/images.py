@@ -1,0 +1,25 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an image must have for a VM of vmd."""
+
+from __future__ import annotations
+
+from ..._media import unpacking
+from ..._media.resolve import QEMU_IMG, Needs
+from ..._ports import host
+
+
+def image_needs(driver, _request):
+    """Return the Needs of a new VM.
+
+    vmd cannot read the compressed qcow2 images of vendors (vioqcow2.c), and raw ones are several times as large.
+    """
+    return Needs(
+        platform="vmd",
+        architecture=host.architecture(),
+        formats=() if unpacking.converters(driver.commands, QEMU_IMG) else ("raw",),
+        target="qcow2",
+        firmware="bios",
+        serial_console=True,
+    )

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts about the files and directories that a plan needs, read in one request."""
+
+from __future__ import annotations
+
+import ntpath
+
+from ..._core.claims import NEW
+from ..._core.needed import COPIED, FILE, FOLDER, IMAGE, FileFacts, Needed, needed_files
+from ..._core.planned import planned
+from ..._ports.windows_request import Chain, properties
+from ..._tools.windows_files import (
+    check_no_file,
+    file_command,
+    files_test,
+    free_bytes,
+    key_of,
+    parents_of,
+    volume_call,
+    windows_path,
+)
+from ..._tools.wsl import disk_of, is_path, is_vm
+from .settings.storage import DISK
+
+_LOCATION, _EXPORT = "install_location", "export"
+_SHOWN = properties("Length")
+
+
+class WslFiles(FileFacts):
+    """The files that one plan needs: its image, the virtual disk in a new directory, and the file of an export."""
+
+    platform, first = "WSL", DISK
+    folder_option, own_folder = _LOCATION, (_EXPORT,)
+    space_remedy = "set install_location to a directory of another drive"
+
+    def __init__(self, driver, plan):
+        super().__init__(driver.claims, plan)
+        self._driver, self._steps = driver, list(planned(plan))
+        self._creates = any(one.step.verb in ("create", "clone") for one in self._steps)
+        existing = driver.host.named(self.name)
+        #: Whether an interrupted task has registered the distribution already; it is only completed.
+        self.is_begun = self._creates and existing is not None and driver.is_unfinished(existing)
+        self._exists, self._are_files, self._sizes, self._folders, self._free = {}, {}, {}, (), None
+
+    def read(self):
+        items = [item for one in self._steps for item in needed_files(one, self)]
+        disk = next((item.path for item in items if item.option == _LOCATION), None)
+        parents = [ntpath.dirname(disk), *parents_of(ntpath.dirname(disk))] if disk else []
+        sources = [item.path for item in items if item.purpose in (IMAGE, COPIED)]
+        self._folders = folders = [self.folder(item) for item in items if item.purpose == NEW]
+        paths = list(dict.fromkeys([*(item.path for item in items if item.path), *folders, *parents]))
+        if not paths:
+            return
+        calls = [file_command("Test-Path", paths, show=_SHOWN)]
+        calls += [file_command("Get-Item", [path], show=_SHOWN, go_on=True) for path in sources]
+        calls += [files_test(parents)] if disk else []
+        calls += [volume_call(disk[:3])] if disk else []
+        (result,) = self._driver.send([Chain(self.name, tuple(calls))])
+        if result.answers[0].error is not None:
+            raise result.answers[0].error
+        self._exists = dict(zip(paths, result.answers[0].objects))
+        lengths = [
+            sum(one.get("Length") or 0 for one in answer.objects) for answer in result.answers[1 : 1 + len(sources)]
+        ]
+        self._sizes = dict(zip(sources, lengths))
+        if disk:
+            self._are_files = dict(zip(parents, result.answers[-2].objects))
+            self._free = free_bytes(result.answers[-1])
+            if self._creates:
+                self._driver.folders[self.name.lower()] = [path for path in parents[1:] if not self._exists[path]]
+
+    def check_parents(self):
+        """Raise Refused if the directory of the distribution cannot be created."""
+        for folder in [*self._are_files][:1]:
+            check_no_file(f"{self.name}: {_LOCATION}", folder, self._are_files)
+
+    # Facts ------------------------------------------------------------------------------------------------------------
+
+    def normalized(self, option, path):
+        return windows_path(self.plan.after, option, path) if is_path(path) else ""
+
+    def new_files(self, one):
+        if self.is_begun and one.step.verb in ("create", "clone"):
+            return
+        for option, path in super().new_files(one):
+            name = "ext4.vhdx" if self._creates else ntpath.basename(disk_of(self._driver.host.raw(one.vm.id)))
+            yield option, f"{path}\\{name}" if option == _LOCATION else path
+
+    def copied(self, one):
+        """The same task may create the source first. A source of version 1 has no virtual disk, but a directory."""
+        source = self._driver.host.raw(one.step.arguments["source"].id) if one.step.arguments["source"].id else None
+        if self.is_begun or source is None or not is_vm(source):
+            return []
+        return [Needed(COPIED, "clone.source", disk_of(source), DISK)]
+
+    def identity(self, path):
+        """The identity of a virtual disk is that of its directory."""
+        return key_of(ntpath.dirname(path) if path.lower().endswith(".vhdx") else path)
+
+    def kind(self, path):
+        return (FOLDER if path in self._folders else FILE) if self._exists.get(path) else ""
+
+    def folder(self, item):
+        """The driver creates the directory of a distribution, with those above it, if the host has the drive."""
+        if item.option == _EXPORT:
+            return ntpath.dirname(item.path)
+        return ntpath.splitdrive(self.plan.after.config.get(_LOCATION) or item.path)[0] + "\\"
+
+    def creates_folder(self, folder):
+        """Whether a file server has its root directory is not known."""
+        return folder.startswith("\\\\") and folder.endswith("\\")
+
+    def is_leftover(self, item):
+        """An export replaces its file."""
+        return item.option == _EXPORT
+
+    def bytes_of(self, item):
+        """A clone needs a file for the export, and the disk."""
+        return self._sizes.get(item.path, 0) * (2 if item.purpose == COPIED else 1)
+
+    def place(self, folder):
+        return ntpath.splitdrive(folder)[0].upper()
+
+    def free(self, folder):
+        return self._free

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a driver finds out about files on the host on which the task runs, with the port for files."""
+
+from __future__ import annotations
+
+from posixpath import dirname
+
+from .._core.needed import DEVICE, FILE, FOLDER, FileFacts
+from .._core.planned import deleted_files
+
+
+class LocalFiles(FileFacts):
+    """Files on this host; ``files`` is the port."""
+
+    def __init__(self, driver, plan, files):
+        super().__init__(driver.claims, plan)
+        self.driver, self.files = driver, files
+
+    def kind(self, path):
+        tests = {FILE: self.files.is_file, DEVICE: self.files.is_block_device, FOLDER: self.files.is_folder}
+        if not self.files.exists(path):
+            return ""
+        return next((kind for kind, test in tests.items() if test(path)), "special file")
+
+    def may_read(self, path):
+        return self.files.is_readable(path)
+
+    def may_write(self, folder):
+        return self.files.is_writable(folder)
+
+    def folder(self, item):
+        return dirname(item.path)
+
+    def free(self, folder):
+        return self.files.free_space(folder)
+
+    def allocated(self, paths):
+        return sum(self.files.allocated(path) for path in paths if self.files.is_file(path))
+
+    def freed(self):
+        return self.allocated(deleted_files(self.plan))

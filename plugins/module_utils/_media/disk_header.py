@@ -1,0 +1,202 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Format, size and backing file of a disk image, from its header.
+
+VirtualBox would register a file when queried about it, which an observation must not do. A header can be read even if
+the image cannot be opened because its backing file is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import uuid
+
+from .._ports import files
+
+#: The other form of a VMDK is a text that names the files with the data.
+_SPARSE_VMDK = b"KDMV"
+#: (first bytes of an image, format).
+_SIGNATURES = (
+    (b"QFI\xfb\0\0\0\1", "qcow"), (b"QFI\xfb", "qcow2"), (b"<<< ", "vdi"),
+    (_SPARSE_VMDK, "vmdk"), (b"# Disk Descriptor", "vmdk"), (b"conectix", "vhd"),
+    (b"vhdxfile", "vhdx"), (b"QED\0", "qed"),
+)  # fmt: skip
+_LONGEST_SIGNATURE = 32
+#: Bytes that contain the capacity: of a VMDK, it may be anywhere in its description.
+_BEGINNING = 64 * 1024
+_SECTOR = 512
+_VHD = b"conectix"
+#: qcow and qcow2 store the position and length of the backing file's name at the same offset.
+_QCOW, _QCOW_BACKING, _LONGEST_NAME = b"QFI\xfb", 8, 1023
+_FILE_IN_JSON = re.compile(r'"(?:[\w.]+\.)?filename"\s*:\s*"([^"]+)"')
+_PROTOCOL = re.compile(r"[\w.+-]+:")
+_EXTENT = re.compile(rb"^RW (\d+) ", re.MULTILINE)
+
+
+def format_in(begin):
+    """The format of an image with these first bytes, or None if they have no signature."""
+    return next((kind for signature, kind in _SIGNATURES if begin.startswith(signature)), None)
+
+
+def format_of(path):
+    """The format of an image; raw if the first bytes are unknown."""
+    found = format_in(files.read_part(path, 0, _LONGEST_SIGNATURE))
+    return found or ("vhd" if _footer(path).startswith(_VHD) else "raw")
+
+
+def _footer(path):
+    """A VHD of fixed size has its signature only at its end."""
+    size = files.size(path)
+    return files.read_part(path, size - _SECTOR, _SECTOR) if size > _SECTOR else b""
+
+
+def capacity(path):
+    """Size of the disk in bytes, or None if the header does not contain it."""
+    kind = format_of(path)
+    if kind == "raw":
+        return files.size(path)
+    return _of_vhd(path) if kind == "vhd" else capacity_in(files.read_part(path, 0, _BEGINNING), kind)
+
+
+def capacity_in(begin, kind):
+    """Size of the disk in bytes by the first bytes of an image, or None if they do not contain it."""
+    reader = {"qcow": _of_qcow, "qcow2": _of_qcow, "vdi": _of_vdi, "vmdk": _of_vmdk}.get(kind)
+    return reader(begin) if reader else None
+
+
+def _of_qcow(begin):
+    return _number(">Q", begin[24:32])
+
+
+def _of_vdi(begin):
+    return _number("<Q", begin[0x170:0x178])
+
+
+def _of_vmdk(begin):
+    if begin.startswith(_SPARSE_VMDK):
+        sectors = _number("<Q", begin[12:20])
+    else:
+        sectors = sum(int(count) for count in _EXTENT.findall(begin))
+    return sectors * _SECTOR if sectors else None
+
+
+def _of_vhd(path):
+    return _number(">Q", _footer(path)[48:56])
+
+
+def names_other_files(begin):
+    """Whether an image with these first bytes names a file with its data, or one that it is based on."""
+    kind = format_in(begin)
+    if kind == "vmdk":
+        return not begin.startswith(_SPARSE_VMDK)
+    if kind not in ("qcow", "qcow2"):
+        return False
+    has_features = begin[4:8] not in (b"\0\0\0\1", b"\0\0\0\2")
+    features = _number(">Q", begin[_FEATURES : _FEATURES + 8]) if has_features else 0
+    return bool(_number(">Q", begin[_QCOW_BACKING : _QCOW_BACKING + 8]) or (features or 0) & _EXTERNAL_DATA)
+
+
+def uuid_of(path):
+    """The UUID by which VirtualBox identifies a VDI; None for other files."""
+    reported = files.read_part(path, 0x188, 16) if format_of(path) == "vdi" else b""
+    return str(uuid.UUID(bytes_le=reported)) if len(reported) == 16 else None
+
+
+def _number(form, data):
+    return struct.unpack(form, data)[0] if len(data) == struct.calcsize(form) else None
+
+
+def is_qcow(path):
+    """Whether a file is a qcow or qcow2 image. The header of such an image contains the backing file."""
+    return files.read_part(path, 0, len(_QCOW)) == _QCOW
+
+
+def backing_file(path):
+    """The local backing file of a qcow or qcow2 image, existing or not; None if it has none.
+
+    An image that is too short to contain the name cannot be opened at all.
+    """
+    place, length = (_number(form, files.read_part(path, _QCOW_BACKING + at, size)) for form, at, size in _NAME_AT)
+    if not place or not length or length > _LONGEST_NAME:
+        return None
+    name = files.read_part(path, place, length)
+    return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path)) if len(name) == length else None
+
+
+_NAME_AT = ((">Q", 0, 8), (">I", 8, 4))
+
+
+def _local_file(name, folder):
+    name = name.partition("\0")[0]  # For QEMU and vmd, a name ends there.
+    if name.startswith("json:"):
+        found = _FILE_IN_JSON.search(name)
+        name = found[1] if found else ""
+    name = name.removeprefix("file:")
+    return os.path.join(folder, name) if name and not _PROTOCOL.match(name) else None
+
+
+#: Where a qcow2 image of version 3 stores its incompatible features and the length of its header.
+def has_incompatible_features(path):
+    """Whether a qcow2 image has features that a reader must know, such as compression by zstd or a data file."""
+    version = files.read_part(path, 4, 4)
+    return version != b"\0\0\0\2" and bool(_number(">Q", files.read_part(path, _FEATURES, 8)))
+
+
+def lacks_table(path):
+    """Whether the file of a qcow2 image ends before its first table does: it is an empty image."""
+    bits, table = _number(">I", files.read_part(path, 20, 4)), _number(">Q", files.read_part(path, 40, 8))
+    return bits is None or table is None or files.size(path) < table + (1 << bits)
+
+
+_FEATURES, _HEADER_LENGTH, _EXTERNAL_DATA = 72, 100, 1 << 2
+#: The type of the header extension with the name of the data file; extensions are padded to multiples of 8 bytes.
+_DATA_FILE, _EXTENSION = 0x44415441, 8
+
+
+def data_file(path):
+    """The local file with the data of a qcow2 image, if that is another file, else None.
+
+    Source: the header of version 3 in QEMU's specification of qcow2.
+    """
+    version, features = files.read_part(path, 4, 4), _number(">Q", files.read_part(path, _FEATURES, 8))
+    place = _number(">I", files.read_part(path, _HEADER_LENGTH, 4))
+    if version != b"\0\0\0\3" or not place or not (features or 0) & _EXTERNAL_DATA:
+        return None
+    while True:
+        head = files.read_part(path, place, _EXTENSION)
+        kind, length = struct.unpack(">II", head) if len(head) == _EXTENSION else (0, 0)
+        if not kind or length > _LONGEST_NAME:
+            return None
+        if kind == _DATA_FILE:
+            name = files.read_part(path, place + _EXTENSION, length)
+            return _local_file(name.decode("utf-8", "surrogateescape"), os.path.dirname(path))
+        place += _EXTENSION + -(-length // _EXTENSION) * _EXTENSION
+
+
+#: The part of a qcow2 image's header about its snapshots; the fixed part of an entry of their table, up to the size of
+#: the disk, in which entries are padded to multiples of 8 bytes.
+_SNAPSHOTS_AT, _SNAPSHOTS, _ENTRY = 60, ">IQ", ">12xHH20xI8xQ"
+
+
+def snapshot_sizes(path):
+    """{name: size of the disk in bytes} of the internal snapshots of a qcow2 image of version 3.
+
+    qemu-img does not report these sizes. Source: the snapshot table in QEMU's specification of qcow2.
+    """
+    sizes, length = {}, struct.calcsize(_ENTRY)
+    header = files.read_part(path, _SNAPSHOTS_AT, struct.calcsize(_SNAPSHOTS))
+    count, place = struct.unpack(_SNAPSHOTS, header) if len(header) == struct.calcsize(_SNAPSHOTS) else (0, 0)
+    for _number_of_entry in range(count):
+        entry = files.read_part(path, place, length)
+        if len(entry) < length:
+            break
+        id_length, name_length, extra, size = struct.unpack(_ENTRY, entry)
+        place += length - 16 + extra + id_length
+        name = files.read_part(path, place, name_length).decode("utf-8", "surrogateescape")
+        if extra >= 16:
+            sizes[name] = size
+        place += name_length + -(length - 16 + extra + id_length + name_length) % 8
+    return sizes

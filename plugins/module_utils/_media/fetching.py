@@ -1,0 +1,240 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find a medium in a vendor's list of checksums, download it, and verify it. Used for installers and images alike.
+
+A medium is a mapping with ``bases`` (addresses of directories), ``file`` (name or pattern), ``checksums`` (name of the
+list in the same directory) and ``signature``, as the lookup polyvirt.core.distribution returns it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Optional
+from urllib.parse import quote, unquote
+
+from .._core.errors import InvalidInput, NotFound, Refused, Unavailable
+from .._core.texts import without_credentials
+from .._ports import download, files, incoming
+from .._ports.clock import Clock
+from . import checksums, signatures
+
+#: How often a connection may break off without a single byte received, and seconds between two attempts.
+_ATTEMPTS, _PAUSE = 3, 2
+#: Seconds between two attempts to get the lock of a file.
+_WAIT = 1
+#: Characters that servers expect as they are.
+_SAFE = "/+~:,"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of a vendor: the address of its directory, and what is known of its content.
+
+    ``checksum`` None: the vendor publishes none, so ``file`` is its name. ``verdict``: of the signature. ``address``:
+    as the user has written it, if that is the whole address.
+    """
+
+    base: str
+    file: str
+    checksum: Optional[checksums.Checksum]
+    verdict: signatures.Verdict
+    address: Optional[str] = None
+
+    @property
+    def url(self):
+        return self.address or self.url_at(self.base)
+
+    def url_at(self, base):
+        """Return the address of the file in another directory."""
+        return f"{base}/{quote(self.file, _SAFE)}"
+
+    @property
+    def digest(self):
+        """The checksum as text, such as sha512:4f1c..., or None."""
+        return f"{self.checksum.kind}:{self.checksum.digits}" if self.checksum else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """How to download: seconds without an answer, and secret headers of the user."""
+
+    timeout: int
+    headers: Optional[dict] = None
+
+
+def verifier_of(medium, is_required, timeout, key_file=None):
+    """Return the Verifier of a medium. A signature that the catalogue marks as unverified only warns, unless required.
+
+    ``key_file``: the user's own file with the vendor's key.
+    """
+    only_warns = "signature" in medium.get("unverified", ()) and not is_required
+    return signatures.Verifier(medium.get("signature"), key_file, timeout, only_warns)
+
+
+def find(medium, pattern, verifier, line):
+    """Return the Found at the first address with a list that has the file; raises NotFound if none has."""
+    problems = []
+    for base in (base.rstrip("/") for base in medium["bases"]):
+        try:
+            text, verdict = _list(medium, base, verifier, line)
+        except (NotFound, Unavailable) as error:
+            problems.append(error.message)
+            continue
+        found = checksums.find(text, pattern)
+        if found:
+            return Found(base, found.file, found, verdict)
+        problems.append(f"{download.shown(base)}/{medium['checksums']}: has no {pattern}.")
+    raise NotFound(f"{pattern} was not found. {' '.join(problems)}", "Check the addresses and the network of the host.")
+
+
+def parts_of(address):
+    """Return (address of the directory, name of the file) of the address of a file."""
+    base, _slash, file = address.partition("?")[0].rpartition("/")
+    return base, unquote(file)
+
+
+def with_checksum(text, medium, line, about):
+    """Return the Found of an address with ``text``: digits, or the address of a list of checksums."""
+    kind, _colon, rest = text.partition(":")
+    if "://" not in rest:
+        checksum = checksums.checksum_of(kind, rest, medium["file"])
+    else:
+        content = download.fetch(rest, line.timeout, line.headers).decode("utf-8", "replace")
+        checksum = checksums.find(content, medium["file"])
+        if checksum and checksum.kind != kind:
+            checksum = None
+    if checksum is None:
+        raise InvalidInput(
+            f"{about}: checksum: {without_credentials(text)} is no checksum of {medium['file']}.",
+            "Set sha256:DIGITS, sha512:DIGITS, or sha512: followed by the address of a list that has the file.",
+        )
+    return found_at(medium, checksum)
+
+
+def found_at(medium, checksum):
+    """Return the Found of a file without a list of checksums next to it."""
+    base, verdict = medium["bases"][0].rstrip("/"), signatures.Verdict(signatures.NONE)
+    return Found(base, medium["file"], checksum, verdict, medium.get("address"))
+
+
+def _list(medium, base, verifier, line):
+    """Return (list of checksums, Verdict). A list without a checked signature is used as it is."""
+    signs_list = (medium.get("signature") or {}).get("signs", "checksums") == "checksums"
+    verdict = verifier.missing
+    if verdict is None and signs_list:
+        try:
+            return verifier.verified_list(base, medium["checksums"]), signatures.Verdict(signatures.VERIFIED)
+        except (NotFound, Refused, Unavailable) as error:
+            verdict = verifier.tolerated(error)
+    text = download.fetch(f"{base}/{medium['checksums']}", line.timeout, line.headers).decode("utf-8", "replace")
+    # The signature of the file itself is checked when it is downloaded.
+    return text, verdict or signatures.Verdict(signatures.VERIFIED)
+
+
+@contextmanager
+def downloading(path, key, deadline):
+    """Yield the name for the incomplete file of ``path``; only one process downloads it at a time.
+
+    The name contains ``key``, so that a part of another version is never completed. It is kept when a download fails,
+    so that the next run resumes there. Waits until ``deadline`` (see Clock) for another process.
+    """
+    folder, name = os.path.split(path)
+    part = os.path.join(folder, f".{name}.{key}.part")
+    clock = Clock()
+    while True:
+        with incoming.held_file(part) as is_free:
+            if is_free:
+                yield part
+                _remove_empty(part)
+                return
+        if clock.now() >= deadline:
+            raise Refused(f"{path}: another task is still downloading it.", "Run the task again when it has ended.")
+        clock.sleep(_WAIT)
+
+
+def _remove_empty(part):
+    """The file may exist only because it was the lock: another process has completed the download meanwhile."""
+    if files.exists(part) and not files.size(part):
+        files.remove(part)
+
+
+def remove_other_parts(path, key):
+    """Remove incomplete files of other versions of ``path``, which nothing completes any more."""
+    folder, name = os.path.split(path)
+    beginning, ending = f".{name}.", ".part"
+    for other in files.entries(folder):
+        if other.startswith(beginning) and other.endswith(ending) and other != f"{beginning}{key}{ending}":
+            files.remove(os.path.join(folder, other))
+
+
+def fetch(found, bases, part, line):
+    """Download ``found`` to ``part``, verify its checksum, and return the address that it came from.
+
+    ``bases`` are further addresses: the checksum is the same everywhere. A file with another content is not kept.
+    """
+    base = _from_any(found, bases, part, line)
+    if found.checksum is None:
+        return base
+    digits = download.digest(part, found.checksum.kind)
+    if digits != found.checksum.digits:
+        files.remove(part)
+        raise Refused(
+            f"{download.shown(base)}/{found.file}: its {found.checksum.kind} is {digits}, but it must be"
+            f" {found.checksum.digits}.",
+            "The file was not kept. Run the task again, or use another mirror.",
+        )
+    return base
+
+
+def _from_any(found, bases, part, line):
+    problems = []
+    for base in dict.fromkeys([found.base, *(one.rstrip("/") for one in bases)]):
+        url = found.url if base == found.base else found.url_at(base)
+        try:
+            _all(url, part, line, is_resumed=found.checksum is not None)
+        except (NotFound, Unavailable) as error:
+            problems.append(error)
+        else:
+            return base
+    messages, remedy = " ".join(error.message for error in problems), problems[-1].remedy
+    raise Unavailable(messages, why="not_responding", remedy=remedy or "Check the addresses, or add another mirror.")
+
+
+def _all(url, part, line, is_resumed):
+    """Download what is missing; a connection that breaks off is opened again as long as something arrives."""
+    failures = 0
+    while True:
+        if not is_resumed and files.exists(part):
+            # Without a checksum, nothing would detect that the rest belongs to another version.
+            incoming.truncate(part)
+        before = files.size(part) if files.exists(part) else 0
+        if download.fetch_onto(url, part, line.timeout, line.headers):
+            return
+        failures = 0 if files.size(part) > before else failures + 1
+        if failures >= _ATTEMPTS:
+            raise Unavailable(
+                f"{download.shown(url)}: the connection broke off after {files.size(part)} bytes.",
+                why="not_responding",
+                remedy="Run the task again. If the server supports ranges, it continues there.",
+            )
+        Clock().sleep(_PAUSE)
+
+
+def check_signature(base, path, medium, verifier):
+    """Check a signature of the file itself, and remove the file if it is wrong.
+
+    Returns a Verdict if the signature could not be verified and that is only a warning, else None. A file that came
+    when the tool was missing is checked later, too.
+    """
+    if verifier.missing is not None or medium["signature"].get("signs") != "file":
+        return None
+    try:
+        verifier.verify_file(base, path)
+    except (NotFound, Refused, Unavailable) as error:
+        if isinstance(error, Refused) and not verifier.only_warns:
+            files.remove(path)
+        return verifier.tolerated(error)
+    return None

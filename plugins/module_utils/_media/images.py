@@ -1,0 +1,311 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images by name or address, for VMs that are created: which file it will be, and its way into the store of the host.
+
+``Lookup.resolved`` only reads, and runs in check mode too: the list of checksums, its signature, the size of the file
+and its first bytes. If the store has the image, it makes no request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Optional
+
+from .._core.errors import InvalidInput, Refused
+from .._core.image_names import NAME, PATH, names_of, read_image
+from .._core.mark import name_of_image
+from .._core.texts import without_credentials
+from .._core.units import rounded_up
+from .._ports import download, files
+from .._ports.clock import Clock, today
+from .._ports.command import Commands
+from . import disk_header, fetching, signatures, unpacking
+from .resolve import QEMU_IMG, Choice, resolve
+from .store import Store, Stored
+
+#: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
+_BEGINNING = 4096
+#: Seconds without an answer of a server.
+_TIMEOUT = 60
+_OLD = timedelta(days=90)
+#: Of an address: what ends a path, and the format that it has.
+_ENDINGS = {
+    ".qcow2": "qcow2", ".img": "qcow2", ".raw": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhd": "vhd",
+    ".vhdx": "vhdx", ".vhdfixed": "vhd",
+}  # fmt: skip
+_COMPRESSIONS = ("xz", "gz", "zst", "bz2")
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """The download of an image that the store does not have. ``stored`` is the result; ``found`` is the vendor's file.
+
+    ``extent`` is the size of the download in bytes, None if the server does not report it.
+    """
+
+    stored: Stored
+    found: fetching.Found
+    choice: Choice
+    line: fetching.Line
+    extent: Optional[int]
+    patience: int
+    requires_signature: bool = False
+
+    @property
+    def note(self):
+        size = f"{rounded_up(self.extent)} " if self.extent else ""
+        return f"{self.stored.name}: {size}from {download.shown(self.found.base)}"
+
+
+class Lookup:
+    """The images of one store, for one task.
+
+    ``store`` has ``find``, ``stored_as``, ``path_of``, ``check_free`` and ``check_space``, as Store has them.
+    """
+
+    def __init__(self, store):
+        self.store = store
+        #: {what was asked: result of _find}, so that several VMs of a task cost one request.
+        self._found = {}
+
+    def completed(self, needs):
+        """Return the Needs with what can be unpacked and converted."""
+        return needs
+
+    def adapted(self, asked, choice, about):
+        """Return (Choice, warnings), for a store that cannot verify all that the medium has."""
+        return choice, []
+
+    def beginning(self, asked, found, line):
+        """Return (first bytes of the vendor's file or None, its size or None)."""
+        return download.beginning(found.url, line.timeout, _BEGINNING, line.headers)
+
+    def resolved(self, request, needs):
+        """Return ``request`` with the file in the store as its image; raises PolyvirtError.
+
+        ``needs()`` returns the Needs of the VM (resolve.py). A path is left as it is.
+        """
+        image = self.image(request.creation["image"], needs, f"{request.label}: image", request.policy.timeout)
+        return replace(request, creation={**request.creation, "image": image}) if image else request
+
+    def image(self, asked, needs, option, patience):
+        """Return the suboptions ``asked`` of an image with its file in the store; None if it is a path.
+
+        ``option`` begins messages. ``patience``: seconds to wait for another task that downloads the same image.
+        """
+        image = read_image(asked["source"], (), option, names_of(asked))
+        if image.form == PATH:
+            return None
+        needs = self.completed(needs())
+        name = name_of_image(asked)
+        about = f"{option}: {name}"
+        media = _media(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
+        choice, more = self.adapted(asked, resolve(media, needs, about), about)
+        stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
+        return {
+            **asked,
+            "source": stored.path,
+            "format": stored.format,
+            "name": name,
+            "digest": stored.digest,
+            "fetched": stored.fetched,
+            "size": stored.size,
+            "fetch": fetch,
+            "warnings": [*more, *warnings, *(asked.get("catalogue") or {}).get("warnings", ())],
+        }
+
+    def located(self, asked, wanted, choice, about, patience):
+        """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
+        stored = self.store.find(wanted)
+        if stored and not asked.get("refresh"):
+            return stored, None, warnings_of_stored(stored, about)
+        key = (wanted.name, choice.medium["file"], choice.format, asked.get("checksum"))
+        if key not in self._found:
+            self._found[key] = self._find(asked, wanted, choice, about, patience)
+        fetch, warnings = self._found[key]
+        # It may have been stored for a task with another checksum of the same content.
+        stored = self.store.stored_as(fetch.stored)
+        if stored:
+            return stored, None, warnings
+        self.store.check_free(fetch.stored.path)
+        return fetch.stored, fetch, warnings
+
+    def _find(self, asked, wanted, choice, about, patience):
+        """Ask the vendor. Returns (Fetch, warnings); raises PolyvirtError for everything that can be read before."""
+        line = fetching.Line(_TIMEOUT, asked.get("headers"))
+        found, warnings = _of_vendor(asked, choice.medium, line, about)
+        content, extent = self.beginning(asked, found, line)
+        image_format, size = choice.medium["image"]["format"], None
+        if content is not None and not choice.medium["image"].get("compression"):
+            _check_beginning(content, image_format, found, about)
+            size = extent if image_format == "raw" else disk_header.capacity_in(content, image_format)
+        stored = replace(
+            wanted,
+            path=self.store.path_of(base_of(wanted.name), _digits(found), choice.format),
+            digest=found.digest,
+            size=size,
+            fetched=today().isoformat(),
+            checked=_checked_by(found),
+        )
+        self.store.check_space((extent or 0) * (2 if choice.chain else 1), about)
+        return Fetch(stored, found, choice, line, extent, patience, bool(asked.get("require_signature"))), warnings
+
+
+class Images(Lookup):
+    """The images that a host keeps in a directory."""
+
+    def __init__(self, directory):
+        super().__init__(Store(directory))
+
+    def completed(self, needs):
+        commands = Commands()
+        return replace(
+            needs,
+            converters=unpacking.converters(commands, QEMU_IMG),
+            decompressors=unpacking.unpackers(commands),
+        )
+
+    def fetch(self, image):
+        """Download, verify, unpack and store an image; another task may have done so meanwhile."""
+        fetch = image["fetch"]
+        found, stored, medium = fetch.found, fetch.stored, fetch.choice.medium
+        files.make_folder(self.store.directory)
+        key = _digits(found)[:16]
+        self.store.remove_former(stored.path, base_of(stored.name), key)
+        with fetching.downloading(stored.path, key, Clock().now() + fetch.patience) as part:
+            if self.store.at(stored.path):
+                return
+            self.store.check_free(stored.path)
+            base = fetching.fetch(found, medium["bases"], part, fetch.line)
+            verifier = fetching.verifier_of(medium, fetch.requires_signature, fetch.line.timeout)
+            fetching.check_signature(base, part, medium, verifier)
+            complete = unpacking.unpack(part, fetch.choice.chain, medium["image"]["format"])
+            self.store.add(complete, replace(stored, file_size=files.size(complete)))
+            files.remove(part)
+
+
+def _wanted(asked, name, choice):
+    """The Stored that would serve a task."""
+    return Stored(
+        path="",
+        name=name,
+        architecture=choice.medium["architecture"],
+        file=choice.medium["file"],
+        format=choice.format,
+        address=download.shown(choice.medium["bases"][0]),
+        fetched="",
+        checked="",
+        file_size=0,
+        asked_checksum=without_credentials(asked["checksum"]) if asked.get("checksum") else None,
+    )
+
+
+# What a task asks for -------------------------------------------------------------------------------------------------
+
+
+def _media(asked):
+    """The media of a name, from the user's mirrors."""
+    catalogue = asked["catalogue"]
+    return [_mirrored(one, catalogue.get("mirrors") or {}) for one in catalogue["media"]]
+
+
+def _mirrored(medium, mirrors):
+    """Return the medium with its addresses replaced: the longest prefix that fits counts."""
+    if not medium.get("bases"):
+        return medium
+    signature = medium.get("signature")
+    if signature and signature.get("key_url"):
+        signature = {**signature, "key_url": _replaced(signature["key_url"], mirrors)}
+    return {**medium, "bases": [_replaced(base, mirrors) for base in medium["bases"]], "signature": signature}
+
+
+def _replaced(address, mirrors):
+    prefix = max((one for one in mirrors if address.startswith(one)), key=len, default="")
+    return mirrors[prefix] + address[len(prefix) :] if prefix else address
+
+
+def _medium_of_address(asked, architecture, about):
+    """Return the medium that an address is, in the form of the catalogue."""
+    base, file = fetching.parts_of(asked["source"])
+    name, compression = file.lower(), None
+    if name.rpartition(".")[2] in _COMPRESSIONS:
+        name, _dot, compression = name.rpartition(".")
+    image_format = next((one for ending, one in _ENDINGS.items() if name.endswith(ending)), None)
+    if image_format is None or name.endswith(".tar"):
+        raise InvalidInput(
+            f"{about}: the name of the file does not tell its format.",
+            f"Use an address that ends in {', '.join(_ENDINGS)}, optionally followed by {', '.join(_COMPRESSIONS)}.",
+        )
+    # Nobody knows whether it has a serial console, so that does not rule it out.
+    image = {"format": image_format, "serial_console": True, **({"compression": compression} if compression else {})}
+    return {
+        "type": "cloud",
+        "architecture": architecture,
+        "bases": [base],
+        "file": file,
+        "address": asked["source"],
+        "image": image,
+    }
+
+
+def base_of(name):
+    """The name of a stored file: that of the catalogue, or of the vendor's file."""
+    return name.rpartition("/")[2].partition(".")[0] if "://" in name else name
+
+
+# What the vendor says -------------------------------------------------------------------------------------------------
+
+
+def _of_vendor(asked, medium, line, about):
+    """Return (Found, warnings)."""
+    is_required = bool(asked.get("require_signature"))
+    if asked.get("checksum"):
+        return fetching.with_checksum(asked["checksum"], medium, line, about), []
+    if not medium.get("checksums"):
+        if is_required:
+            raise Refused(f"{about}: the vendor publishes no signature.", "Omit require_signature, or set checksum.")
+        warning = f"{about}: nothing was verified, because no checksum is known. Set image.checksum."
+        return fetching.found_at(medium, None), [warning]
+    verifier = fetching.verifier_of(medium, is_required, line.timeout)
+    if is_required and verifier.missing:
+        raise Refused(f"{about}: its signature cannot be checked. {verifier.missing.note}", "Omit require_signature.")
+    found = fetching.find(medium, medium["file"], verifier, line)
+    is_unchecked = found.verdict.state == signatures.NOT_CHECKED
+    return found, [f"{about}: the signature was not checked. {found.verdict.note}"] if is_unchecked else []
+
+
+def _digits(found):
+    """Return the digits that name a file: those of its checksum, or of its address if the vendor publishes none."""
+    return found.checksum.digits if found.checksum else digits_of_address(found.url)
+
+
+def digits_of_address(url):
+    return download.digest_of_text(download.shown(url))
+
+
+def _checked_by(found):
+    if found.verdict.state == signatures.VERIFIED:
+        return "signature"
+    return "checksum" if found.digest else "none"
+
+
+def _check_beginning(content, image_format, found, about):
+    where, kind = f"{download.shown(found.base)}/{found.file}", disk_header.format_in(content)
+    # A VHD of fixed size has its signature at its end, and a raw image has none. The first qcow has the same name.
+    names = {"raw": (None,), "vhd": ("vhd", None), "qcow2": ("qcow2", "qcow")}.get(image_format, (image_format,))
+    if kind not in names:
+        raise Refused(f"{about}: {where} is not an image in the format {image_format}.", "Check the address.")
+    if disk_header.names_other_files(content):
+        raise Refused(
+            f"{about}: {where} names another file that it is based on, which a host must not read.",
+            "Use an image without a backing or data file.",
+        )
+
+
+def warnings_of_stored(stored, about):
+    age = today() - date.fromisoformat(stored.fetched)
+    if age <= _OLD:
+        return []
+    return [f"{about}: the stored image is {age.days} days old. Set image.refresh: true for the newest one."]

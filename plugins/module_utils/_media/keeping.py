@@ -1,0 +1,42 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of a driver for a host that keeps images in a directory. What only some tasks need is imported there."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property, partial
+
+
+class KeepsImages:
+    """A driver has ``default_image_directory``, and ``image_needs(request)``, which returns the Needs of a new VM."""
+
+    @property
+    def image_directory(self):
+        return self.options.get("image_directory") or self.default_image_directory
+
+    @cached_property
+    def images(self):
+        from .images import Images
+
+        return Images(self.image_directory)
+
+    def resolve_image(self, request):
+        """Return the request with the file on the host as its image."""
+        return self.images.resolved(request, partial(self.image_needs, request))
+
+
+def default_directory():
+    """Return where a host keeps images for a platform that has no directory for the files of all users."""
+    return "/var/lib/polyvirt/images" if os.geteuid() == 0 else os.path.expanduser("~/.local/share/polyvirt/images")
+
+
+def on_controller():
+    """Return where a controller keeps images on their way to hosts that cannot fetch them."""
+    return os.environ.get("POLYVIRT_IMAGE_DIRECTORY") or default_directory()
+
+
+def fetch(driver, vm, step):
+    """Carry out the verb ``fetch``."""
+    driver.images.fetch(step.arguments["image"])

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PURE: names of the catalogue on platforms that download images themselves: a box, or a name of the online list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._core.errors import Refused
+from .._core.image_names import NAME, names_of, read_image
+from .resolve import name_of, resolve
+
+
+def medium_of(request, needs, form, online_names=None):
+    """Return the medium of the image that a new VM is created from; None if the task sets no name of the catalogue.
+
+    ``form`` is what the platform calls its own images (``_core/image_names.py``). Raises PolyvirtError for unknown
+    names, and for files of the vendor: these platforms download none.
+    """
+    asked, about = request.creation["image"], f"{request.label}: image"
+    image = read_image(asked["source"], (form,), about, names_of(asked), online_names)
+    if image.form != NAME:
+        return None
+    about = f"{about}: {image.value}"
+    medium = resolve(asked["catalogue"]["media"], needs, about).medium
+    if medium.get("file"):
+        raise Refused(
+            f"{about}: the vendor publishes it only as the file {name_of(medium)}, which is not downloaded for"
+            f" {needs.platform}.",
+            f"{needs.alternative} The file is in {' or '.join(medium['bases'])}.",
+        )
+    return medium
+
+
+def created_from(request, source, **more):
+    """Return the request with ``source``, from which the platform creates the VM; the name remains the task's."""
+    asked = request.creation["image"]
+    warnings = (asked.get("catalogue") or {}).get("warnings", ())
+    image = {**asked, "source": source, "name": asked["source"], "fetch": None, "warnings": warnings, **more}
+    return replace(request, creation={**request.creation, "image": image})

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image store of a host: a directory with images named by their content, and a record (.json) next to each.
+
+The record is written first, so that a killed task leaves no image without one: other files are never overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields
+from typing import Optional
+
+from .._core.errors import Refused
+from .._core.units import too_little_space
+from .._ports import files, incoming
+
+_VERSION = 1
+RECORD = ".json"
+#: For what space is needed.
+FOR_DOWNLOAD = " for the download"
+#: Digits of the checksum in the name of a file.
+DIGITS = 12
+#: An incomplete download (fetching.py), which is the lock of the task, and what is unpacked from it (unpacking.py).
+_PART = re.compile(r"([.].+[.]part)([.].+)?")
+_ODD = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One image. ``name`` is its name in the catalogue, or the address that a task has set.
+
+    ``file``: name or pattern of the vendor's file. ``digest``: the vendor's checksum of that file, None if there is
+    none. ``asked_checksum``: as a task has set it. ``size`` is the size of the disk (None: unknown), ``file_size`` that
+    of the stored file, both in bytes. ``fetched`` is a date, ``checked`` one of signature, checksum and none.
+    """
+
+    path: str
+    name: str
+    architecture: str
+    file: str
+    format: str
+    address: str
+    fetched: str
+    checked: str
+    file_size: int
+    digest: Optional[str] = None
+    asked_checksum: Optional[str] = None
+    size: Optional[int] = None
+
+    def serves(self, other):
+        """Whether a task that asks for ``other`` can use it without a request to the vendor."""
+        return all(getattr(self, key) == getattr(other, key) for key in _ASKED)
+
+
+_ASKED = ("name", "architecture", "file", "format", "asked_checksum")
+_KEYS = frozenset(field.name for field in fields(Stored)) - {"path"}
+
+
+def record_of(stored):
+    """Return the content of the record of an image."""
+    content = {"v": _VERSION, **{key: value for key, value in asdict(stored).items() if key != "path"}}
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def recorded(content, path):
+    """Return the image with this record, or None if the file is of someone else."""
+    try:
+        known = json.loads(content)
+        return Stored(path=path, **{key: known[key] for key in _KEYS})
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def newest_for(asked, stored):
+    """Return the newest of several images that ``asked`` (a Stored) can use, or None."""
+    return max((one for one in stored if one.serves(asked)), key=_age, default=None)
+
+
+def not_of_store(path):
+    """Return the error about a file that is not from a store, or is damaged: it may be somebody's disk."""
+    return Refused(
+        f"{path} exists, and is not a complete image of this store.", "Check what it is, then move or delete it."
+    )
+
+
+def _age(stored):
+    return stored.fetched, stored.path
+
+
+class Store:
+    """The images in one directory, which need not exist."""
+
+    #: What to do if there is too little space.
+    instead = "set image_directory to another directory"
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def all(self):
+        """Return the complete images, the newest one last."""
+        names = [name for name in files.entries(self.directory) if name.endswith(RECORD)]
+        found = [self._read(os.path.join(self.directory, name)) for name in names]
+        return sorted(filter(None, found), key=_age)
+
+    def find(self, asked):
+        """Return the newest image that ``asked`` (a Stored) can use, or None."""
+        return newest_for(asked, self.all())
+
+    def at(self, path):
+        """Return the image with this path, or None."""
+        return self._read(path + RECORD) if files.exists(path + RECORD) else None
+
+    def _read(self, record):
+        path = record[: -len(RECORD)]
+        stored = recorded(files.read(record), path)
+        is_complete = stored and files.is_file(path) and files.size(path) == stored.file_size
+        return stored if is_complete else None
+
+    def path_of(self, name, digits, image_format):
+        """Return the path of an image: its name, the first digits of its checksum, and its format."""
+        return os.path.join(self.directory, file_name(name, digits, image_format))
+
+    def stored_as(self, stored):
+        """Return the image that was stored meanwhile as the path of ``stored``, or None."""
+        return self.at(stored.path)
+
+    def check_space(self, needed, about):
+        """Reject an image that does not fit: the download, and beside it what is unpacked or converted from it."""
+        # The directory itself may not exist yet.
+        free = files.free_space(files.folders_above(os.path.join(self.directory, ""))[-1])
+        if needed > free:
+            raise too_little_space(about, needed, self.directory, free, self.instead, FOR_DOWNLOAD)
+
+    def check_free(self, path):
+        """Reject a file that is not from this store."""
+        if files.exists(path):
+            raise not_of_store(path)
+
+    def add(self, temporary, stored):
+        """Give a complete file its name and its record."""
+        self.check_free(stored.path)
+        files.write_atomically(stored.path + RECORD, record_of(stored), 0o644)
+        incoming.make_readable(temporary)
+        files.replace_file(temporary, stored.path)
+
+    def remove(self, stored):
+        """Delete an image, then its record."""
+        files.remove(stored.path)
+        files.remove(stored.path + RECORD)
+
+    def leftovers(self):
+        """Return the paths of incomplete downloads, and of what was unpacked from them, that no task holds."""
+        found = [os.path.join(self.directory, name) for name in files.entries(self.directory) if _PART.fullmatch(name)]
+        return [path for path in found if _is_abandoned(path)]
+
+    def remove_former(self, path, name, key):
+        """Remove incomplete downloads of other versions of an image, which nothing completes any more.
+
+        ``path`` is where the image called ``name`` will be, and ``key`` is that of its download (fetching.downloading).
+        """
+        kind, own = path.rpartition(".")[2], f".{os.path.basename(path)}.{key}."
+        former = re.compile(rf"[.]{re.escape(_plain(name))}-[0-9a-f]{{{DIGITS}}}[.]{kind}[.].+")
+        for leftover in self.leftovers():
+            file = os.path.basename(leftover)
+            if former.fullmatch(file) and not file.startswith(own):
+                self.remove_leftover(leftover)
+
+    def remove_leftover(self, path):
+        """Remove one of ``leftovers``, unless a task has continued it meanwhile."""
+        with _held(path) as is_free:
+            if is_free:
+                files.remove(path)
+
+
+def file_name(name, digits, image_format):
+    """Return the name of a stored file: that of the image, the first digits of its checksum, and its format."""
+    return f"{_plain(name)}-{digits[:DIGITS]}.{image_format}"
+
+
+def _plain(name):
+    return _ODD.sub("-", name).strip("-")
+
+
+def _is_abandoned(path):
+    with _held(path) as is_free:
+        return is_free
+
+
+def _held(path):
+    """Hold the download that a leftover belongs to (fetching.downloading); without its file, nobody does."""
+    folder, name = os.path.split(path)
+    part = os.path.join(folder, _PART.fullmatch(name)[1])
+    return incoming.held_file(part) if files.exists(part) else nullcontext(True)

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules image and image_info do: fetch images before a VM needs them, remove them, and list them.
+
+``driver`` is that of a platform with images on its host (keeping.py): an image is fetched as for a new VM, and the VMs
+that need it for their disks are those that hold its file.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+
+from .._core.claims import BASE, DELETE, FILE, UNREADABLE, Claim
+from .._core.errors import InvalidInput, PolyvirtError, Refused
+from .._core.identity import listed
+from .._core.model import Request
+from .._core.texts import without_credentials
+from .._core.world import World
+from .._ports.clock import today
+
+_SHOWN = ("name", "path", "digest", "size", "format", "fetched", "checked")
+
+
+class _Users:
+    """The VMs that need images of the store for their disks; ``mode`` of the claims: DELETE reads more than BASE."""
+
+    def __init__(self, driver, stored, mode):
+        self._claims, held = driver.claims, ()
+        if stored:
+            # As in a task about VMs: what all VMs hold is read after an observation.
+            driver.traits()
+            driver.observe([], frozenset({"power"}))
+            held = self._claims.held([self._claim(one.path, mode) for one in stored])
+        self._world = World(held)
+
+    def _claim(self, path, mode):
+        return Claim(FILE, self._claims.identity(path), mode, "image", path)
+
+    def of(self, path):
+        return list(self._world.users("", self._claims.identity(path)))
+
+    def unreadable(self):
+        """Return the Claim of a disk that may need any file, or None."""
+        holders = self._world.holders("", FILE, UNREADABLE)
+        return next((claim for one in holders for claim in one.claims if claim.mode == UNREADABLE), None)
+
+
+# Fetching -------------------------------------------------------------------------------------------------------------
+
+
+def present(driver, params, check):
+    """Have the images of all names in the store; returns the result of the module."""
+    config = {"firmware": params["firmware"]} if params["firmware"] else {}
+    images = [_resolved(driver, name, params, config) for name in params["name"]]
+    done = []
+    if not check:
+        for image in filter(_is_missing, images):
+            try:
+                driver.images.fetch(image)
+            except PolyvirtError as error:
+                if not done:
+                    raise
+                return {**_fetched(driver, done), "failed": True, "msg": str(error)}
+            done.append(image)
+    return _fetched(driver, images)
+
+
+def _resolved(driver, name, params, config):
+    asked = {key: params[key] for key in ("checksum", "refresh", "headers", "require_signature")}
+    asked = {**asked, "source": name, "catalogue": (params["catalogue"] or {}).get(name)}
+    needs = partial(driver.image_needs, Request(name=name, config=config))
+    image = driver.images.image(asked, needs, "name", params["timeout"])
+    if image is None:
+        raise InvalidInput(
+            f"name: {name} is a path, so it exists already.", "Set names of the catalogue, or addresses (https://...)."
+        )
+    return image
+
+
+def _is_missing(image):
+    return image["fetch"] is not None
+
+
+def _fetched(driver, images):
+    """The result of a task that has fetched, or in check mode would fetch, what is missing of ``images``."""
+    stored = {image["source"]: _stored(driver, image) for image in images}
+    new = {image["source"] for image in images if _is_missing(image)}
+    users, problem = _users_if_known(driver, [one for path, one in stored.items() if path not in new])
+    warnings = [warning for image in images for warning in image["warnings"]]
+    return {
+        "changed": bool(new),
+        "images": [_shown(one, [] if path in new else users(path)) for path, one in stored.items()],
+        "diff": _diff(driver, [path for path in stored if path not in new], stored),
+        "warnings": list(dict.fromkeys([*warnings, *problem])),
+    }
+
+
+def _stored(driver, image):
+    return image["fetch"].stored if _is_missing(image) else driver.images.store.at(image["source"])
+
+
+# Removing -------------------------------------------------------------------------------------------------------------
+
+
+def absent(driver, params, check):
+    """Remove all versions of the named images, and what killed downloads have left; returns the module's result."""
+    store, names = driver.images.store, set(map(without_credentials, params["name"]))
+    stored = [one for one in store.all() if one.name in names]
+    _check_unused(_Users(driver, stored, DELETE), stored)
+    leftovers = store.leftovers()
+    if not check:
+        for one in stored:
+            store.remove(one)
+        for path in leftovers:
+            store.remove_leftover(path)
+    paths = [*(one.path for one in stored), *leftovers]
+    return {
+        "changed": bool(paths),
+        "images": [_shown(one, []) for one in stored],
+        "diff": _diff(driver, paths, []),
+        "warnings": [],
+    }
+
+
+def _check_unused(users, stored):
+    for one in stored:
+        names = users.of(one.path)
+        if names:
+            raise Refused(
+                f"name: {one.name}: disks of {listed(names)} need {one.path}.",
+                "Delete these VMs first. Nothing was removed.",
+            )
+    unreadable = users.unreadable()
+    if unreadable is not None:
+        raise Refused(f"name: {unreadable.text.rstrip('.')}.", f"{unreadable.remedy} Nothing was removed.".lstrip())
+
+
+# Listing --------------------------------------------------------------------------------------------------------------
+
+
+def report(driver):
+    """Return the images of the store; a platform that is missing or does not answer is a warning."""
+    stored = driver.images.store.all()
+    users, problem = _users_if_known(driver, stored)
+    return {
+        "changed": False,
+        "directory": driver.image_directory,
+        "images": [
+            {**_shown(one, users(one.path)), "file_size": one.file_size, "age": _days_since(one.fetched)}
+            for one in stored
+        ],
+        "warnings": problem,
+    }
+
+
+def _days_since(day):
+    return (today() - date.fromisoformat(day)).days
+
+
+def _users_if_known(driver, stored):
+    """Return (function from a path to the names of its users, or None if they are unknown; [] or a warning)."""
+    try:
+        return _Users(driver, stored, BASE).of, []
+    except PolyvirtError as error:
+        return (lambda _path: None), [f"It is not known which VMs use the images: {error}"]
+
+
+def _shown(stored, users):
+    return {**{key: getattr(stored, key) for key in _SHOWN}, "users": users}
+
+
+def _diff(driver, before, after):
+    before, after = ("".join(f"{path}\n" for path in sorted(paths)) for paths in (before, after))
+    header = driver.image_directory
+    return {"before_header": header, "after_header": header, "before": before, "after": after}

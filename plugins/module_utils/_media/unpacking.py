@@ -1,0 +1,84 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unpack and convert a downloaded image by the steps of a Choice (resolve.py)."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+from contextlib import contextmanager
+
+from .._core.errors import CommandFailed, Refused, Unavailable
+from .._ports import files, incoming
+from .._ports.command import Commands
+from .._tools.qemu_img import QemuImg
+
+_OPEN = {"xz": lzma.open, "gz": gzip.open, "bz2": bz2.open}
+_ERRORS = (EOFError, OSError, lzma.LZMAError, tarfile.TarError)
+#: qemu-img has another name for this format. Without force_size, it would change the size of the disk.
+_NAMES = {"vhd": "vpc"}
+
+
+def unpackers(commands):
+    """Return what can be unpacked on this host; zstd needs its program."""
+    return (*_OPEN, "tar", *(("zst",) if _has(commands, "zstd") else ()))
+
+
+def converters(commands, converter):
+    return (converter,) if _has(commands, converter.tool) else ()
+
+
+def _has(commands, program):
+    try:
+        commands.find(program)
+    except Unavailable:
+        return False
+    return True
+
+
+def unpack(source, chain, image_format):
+    """Carry out ``chain`` on the file ``source`` with content in ``image_format``; returns the path of the result.
+
+    ``source`` is kept: it is the lock of the download. Other inputs of steps are removed.
+    """
+    downloaded = source
+    for step in chain:
+        target = f"{source}.{step.what.replace('/', '-')}"
+        files.remove(target)
+        if step.verb == "convert":
+            QemuImg(Commands()).convert(source, _NAMES.get(image_format, image_format), target, step.what)
+        elif step.tool == "zst":
+            _run_zstd(source, target)
+        else:
+            with _opened(source, step) as stream:
+                incoming.write_sparse(target, stream)
+        if source != downloaded:
+            files.remove(source)
+        source = target
+    return source
+
+
+def _run_zstd(source, target):
+    commands = Commands()
+    argv = [commands.find("zstd"), "-d", "-q", "-f", "-o", target, source]
+    completed = commands.run(argv, timeout=None, writes=True)
+    if completed.rc != 0:
+        raise CommandFailed(argv, completed.rc, completed.stderr)
+
+
+@contextmanager
+def _opened(source, step):
+    try:
+        if step.verb == "extract":
+            with tarfile.open(source) as archive:
+                yield archive.extractfile(archive.getmember(step.what))
+        else:
+            with _OPEN[step.tool](source) as stream:
+                yield stream
+    except KeyError:
+        raise Refused(f"{source}: the archive has no file {step.what}.", "Use another image.") from None
+    except _ERRORS as error:
+        raise Refused(f"{source} cannot be unpacked: {error}.", "Delete it, and run the task again.") from error

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are downloaded and unpacked: their locks, and how they are written."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import contextmanager
+
+from . import writes
+from .files import explained
+
+#: Bytes of zeroes that are skipped when a sparse file is written.
+_SPARSE_BLOCK = 1 << 16
+
+
+@contextmanager
+def held_file(path):
+    """Lock a file during the block, which is created if it does not exist; yields whether that succeeded.
+
+    A file that another process has renamed or removed meanwhile counts as locked: the caller tries again.
+    """
+    with explained("create", path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _is_locked(handle) and _is_at(handle, path)
+    finally:
+        os.close(handle)
+
+
+def _is_locked(handle):
+    """Whether the lock was free; a file system without locks has none that another process could hold."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
+
+
+def _is_at(handle, path):
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except OSError:
+        return False
+
+
+def write_sparse(path, stream):
+    """Write what ``stream`` contains to a new file; blocks of zeroes need no space on the disk."""
+    with explained("write", path), open(path, "wb") as file:
+        writes.note()
+        while True:
+            block = stream.read(_SPARSE_BLOCK)
+            if not block:
+                file.truncate()
+                return
+            if block.count(0) == len(block):
+                file.seek(len(block), os.SEEK_CUR)
+            else:
+                file.write(block)
+
+
+def truncate(path):
+    with explained("write", path):
+        os.truncate(path, 0)
+
+
+def make_readable(path):
+    """Allow all users to read a file."""
+    with explained("change the mode of", path):
+        os.chmod(path, 0o644)

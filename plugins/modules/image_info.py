@@ -1,0 +1,136 @@
+#!/usr/bin/python
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_info
+short_description: List the images of operating systems that a host keeps for VMs
+version_added: 0.1.0
+description:
+  - Lists the images in the image directory of a host, with their age and the VMs that use them.
+  - Other files of the directory, such as incomplete downloads, are not listed.
+  - A directory that does not exist has no images. If the platform is missing or does not answer, the images are listed,
+    the VMs that use them are unknown, and a warning contains the reason.
+author:
+  - polyvirt contributors (@polyvirt)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+  - polyvirt.core.image_store
+attributes:
+  action_group:
+    description: Use C(group/polyvirt.core.all) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - polyvirt.core.all
+  check_mode:
+    support: full
+    details: Only reads.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  platform:
+    platforms: posix
+options:
+  platform:
+    description: Platform of the VMs that use the images. It decides which directory is the default.
+    type: str
+    choices: [libvirt, virtualbox, vmd]
+    required: true
+  image_directory:
+    description:
+      - Absolute path of the directory for images on the host.
+      - If omitted, the variable C(polyvirt_image_directory), then the environment variable C(POLYVIRT_IMAGE_DIRECTORY)
+        of the controller, then the default of the platform, which O(polyvirt.core.image#module:image_directory)
+        describes.
+    type: path
+seealso:
+  - module: polyvirt.core.image
+"""
+
+EXAMPLES = r"""
+- name: List the images for VMs of libvirt
+  polyvirt.core.image_info:
+    platform: libvirt
+  register: store
+
+- name: Remove the images that no VM uses
+  polyvirt.core.image:
+    platform: libvirt
+    name: "{{ store.images | map(attribute='name') | difference(used) }}"
+    state: absent
+  vars:
+    used: "{{ store.images | selectattr('users') | map(attribute='name') }}"
+"""
+
+RETURN = r"""
+directory:
+  description: The directory for images on the host.
+  returned: success
+  type: str
+  sample: /var/lib/libvirt/images/polyvirt
+images:
+  description: The stored images, the newest one last. Several can have the same name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name in the catalogue, or address without credentials.
+      type: str
+      sample: debian-13
+    path:
+      description: Path of the image on the host.
+      type: str
+      sample: /var/lib/libvirt/images/polyvirt/debian-13-4f1c09ab12cd.qcow2
+    digest:
+      description: The vendor's checksum of the downloaded file. Null if none is known.
+      type: str
+      sample: sha512:4f1c09ab12cd...
+    size:
+      description: Size of the disk in the image in bytes. Null if it is not known, as for compressed files.
+      type: int
+      sample: 3221225472
+    file_size:
+      description: Size of the stored file in bytes.
+      type: int
+      sample: 431947776
+    format:
+      description: Format of the stored file.
+      type: str
+      sample: qcow2
+    fetched:
+      description: Date of the download.
+      type: str
+      sample: '2026-07-01'
+    age:
+      description: Days since the download.
+      type: int
+      sample: 12
+    checked:
+      description: How the image was verified. V(signature) and checksum, V(checksum) only, or V(none).
+      type: str
+      sample: signature
+    users:
+      description:
+        - Names of the VMs of the platform that use the image as a disk, or as the backing file of a disk (linked).
+        - Null if they are not known, because the platform does not answer.
+      type: list
+      elements: str
+      sample: [web1]
+"""
+
+from ..module_utils._front.declaration import run_module
+from ..module_utils._front.image_store import image_info_module
+
+MODULE = image_info_module()
+
+
+def main():
+    run_module(MODULE)
+
+
+if __name__ == "__main__":
+    main()

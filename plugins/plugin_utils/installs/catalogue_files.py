@@ -1,0 +1,60 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of the catalogue: those of this collection, and the user's directories, which take precedence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .catalogue import as_result, entries_of, merged
+from .catalogue_media import InvalidCatalogue
+
+_SHIPPED = Path(__file__).parents[3] / "templates" / "catalogue"
+#: Types of media from which VMs are created; of the others, errors need to know only that they exist.
+_IMAGES = ("cloud", "box", "wsl")
+
+
+class CatalogueFiles:
+    """``load(path)`` parses a YAML file. Raises InvalidCatalogue."""
+
+    def __init__(self, load, directories=()):
+        self._load, self._directories = load, [Path(one) for one in directories]
+
+    def entries(self):
+        """Return {name: entry} of the whole catalogue."""
+        return merged(self._entries_of(self._files_in(one)) for one in [_SHIPPED, *self._directories])
+
+    def find(self, name):
+        """Return the entry with this name, or None. Of this collection, only the file of its distribution is read."""
+        own = merged(self._entries_of(self._files_in(one)) for one in self._directories)
+        if name in own:
+            return own[name]
+        words = name.split("-")
+        prefixes = ["-".join(words[:count]) for count in range(len(words), 0, -1)]
+        files = [path for path in (_SHIPPED / f"{prefix}.yml" for prefix in prefixes) if path.is_file()]
+        return merged([self._entries_of(files)]).get(name)
+
+    @staticmethod
+    def _files_in(directory):
+        if not directory.is_dir():
+            raise InvalidCatalogue(f"{directory} is not a directory; correct 'directories'.")
+        return sorted([*directory.glob("*.yml"), *directory.glob("*.yaml")])
+
+    def _entries_of(self, files):
+        return [entry for file in files for entry in entries_of(self._load(str(file)), file)]
+
+
+def knowledge_of(name, catalogue, today, mirrors):
+    """Return the suboption ``catalogue`` of an image with this name, see plugin_utils/tasks/image_names.py."""
+    entry = catalogue.find(name.lower())
+    if entry is None:
+        return {"names": sorted(catalogue.entries())}
+    known = as_result(entry, today)
+    ended = f"{entry['name']} has had no support by its vendor since {known['end_of_life']}."
+    return {
+        "media": [one if one["type"] in _IMAGES else {"type": one["type"]} for one in entry["media"]],
+        "version": entry["version"],
+        "mirrors": mirrors,
+        "warnings": [ended] if known["end_of_life_reached"] else [],
+    }

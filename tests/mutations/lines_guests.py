@@ -1,0 +1,56 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of the wait for a guest: its services, and the end of cloud-init."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_TESTS = "tests/unit/module_utils/_engine"
+_CLOUD_INIT = "tests/unit/module_utils/_core/test_cloud_init.py"
+
+MUTATIONS = (
+    Mutation(
+        "page-is-ssh",
+        "_engine",
+        'None if endpoint.source == "forward" else endpoint._replace(port=port)',
+        "endpoint",
+        [f"{_TESTS}/test_guest_services.py"],
+    ),
+    Mutation(
+        "forward-of-another-port-is-used",
+        "_core",
+        'one["guest_port"] == port and one.get("protocol", "tcp") == "tcp"',
+        'one.get("protocol", "tcp") == "tcp"',
+        ["tests/unit/module_utils/_core/test_guest_conditions.py"],
+    ),
+    Mutation(
+        "failed-cloud-init-passes-by-its-exit-code",
+        "_core",
+        "state == FAILED or (texts and state == DONE)",
+        "rc and (state == FAILED or (texts and state == DONE))",
+        [_CLOUD_INIT],
+    ),
+    Mutation(
+        "seed-that-was-not-read-passes",
+        "_core",
+        'found.state == DISABLED or (found.state in (DONE, DEGRADED) and found.datasource == "none")',
+        "False",
+        [_CLOUD_INIT],
+    ),
+    Mutation(
+        "absent-agent-is-waited-for-until-the-end",
+        "_engine",
+        "progress.policy.timeout / 2",
+        "progress.policy.timeout",
+        [f"{_TESTS}/test_end_of_cloud_init.py"],
+    ),
+    Mutation(
+        "agent-that-permits-nothing-is-waited-for",
+        "_engine::_without_answer",
+        "isinstance(error, Refused)",
+        "False",
+        [f"{_TESTS}/test_end_of_cloud_init.py"],
+    ),
+)

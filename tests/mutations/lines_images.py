@@ -1,0 +1,250 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of what an image is: names, media, and the catalogue."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_NAMES = ["tests/unit/module_utils/_core/test_image_names.py"]
+_RESOLVE = ["tests/unit/module_utils/_media/test_resolve.py"]
+_NAMES_FILE, _RESOLVE_FILE = "_core/image_names.py", "_media/resolve.py"
+
+_TASKS, _TASKS_FILE = ["tests/unit/module_utils/_media/test_store_tasks.py"], "_media/store_tasks.py"
+_CATALOGUE = ["tests/unit/lookup/test_distribution.py"]
+_CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
+_SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
+
+_STORED = ["tests/unit/module_utils/_media/test_images.py"]
+_STORE, _IMAGES, _FETCHING = "_media/store.py", "_media/images.py", "_media/fetching.py"
+
+MUTATIONS = (
+    Mutation(
+        "required-signature-only-warns",
+        "_media/fetching.py",
+        '"signature" in medium.get("unverified", ()) and not is_required',
+        '"signature" in medium.get("unverified", ())',
+        _SIGNATURES,
+    ),
+    Mutation(
+        "any-unverified-fact-excuses-the-signature",
+        "_media/fetching.py",
+        '"signature" in medium.get("unverified", ()) and _1',
+        'medium.get("unverified", ()) and _1',
+        _SIGNATURES,
+    ),
+    Mutation(
+        "drive-letter-is-a-storage",
+        _NAMES_FILE,
+        're.compile(r"/.*|[A-Za-z]:.+|\\\\\\\\.+", re.DOTALL)',
+        're.compile(r"/.*|\\\\\\\\.+", re.DOTALL)',
+        _NAMES,
+    ),
+    Mutation("foreign-form-is-accepted", _NAMES_FILE, "form in (PATH, URL) or form in forms", "form != NAME", _NAMES),
+    Mutation(
+        "catalogue-wins-over-exact-online-name",
+        _NAMES_FILE,
+        "ONLINE in forms and text in (online_names or ())",
+        "False",
+        _NAMES,
+    ),
+    Mutation(
+        "file-name-passes-for-a-name", _NAMES_FILE, "form != NAME or _RELATIVE.search(text)", "form != NAME", _NAMES
+    ),
+    Mutation("unknown-name-passes", _NAMES_FILE, "names is None or text.lower() in known", "True", _NAMES),
+    Mutation(
+        "unknown-online-list-rejects-its-names",
+        _NAMES_FILE,
+        "online_names is None or text.lower() in online",
+        "text.lower() in online",
+        _NAMES,
+    ),
+    Mutation(
+        "medium-of-another-architecture",
+        _RESOLVE_FILE,
+        "[one for one in of_kind if _architecture(one) == needs.architecture]",
+        "of_kind",
+        _RESOLVE,
+    ),
+    Mutation("installer-passes-for-an-image", _RESOLVE_FILE, 'one["type"] == needs.kind', "True", _RESOLVE),
+    Mutation("image-for-azure-is-used", _RESOLVE_FILE, "cloud_init in _CLOUD_INIT", "False", _RESOLVE),
+    Mutation(
+        "box-of-another-provider",
+        _RESOLVE_FILE,
+        'needs.provider and needs.provider not in image.get("providers", [needs.provider])',
+        "False",
+        _RESOLVE,
+    ),
+    Mutation(
+        "firmware-does-not-count",
+        _RESOLVE_FILE,
+        "needs.firmware and firmware and needs.firmware not in firmware",
+        "False",
+        _RESOLVE,
+    ),
+    Mutation(
+        "missing-driver-does-not-count", _RESOLVE_FILE, 'device in image.get("missing_drivers", ())', "False", _RESOLVE
+    ),
+    Mutation(
+        "cpu-level-must-be-exceeded",
+        _RESOLVE_FILE,
+        '_level(image["cpu"]) > _level(needs.cpu)',
+        '_level(image["cpu"]) >= _level(needs.cpu)',
+        _RESOLVE,
+    ),
+    Mutation(
+        "vm-without-any-console",
+        _RESOLVE_FILE,
+        'needs.serial_console and not image.get("serial_console")',
+        "False",
+        _RESOLVE,
+    ),
+    Mutation(
+        "compressed-image-cannot-be-unpacked", _RESOLVE_FILE, "tool not in needs.decompressors", "False", _RESOLVE
+    ),
+    Mutation(
+        "archive-is-extracted-before-it-is-decompressed",
+        _RESOLVE_FILE,
+        '[*reversed(image["compression"].split("."))]',
+        'image["compression"].split(".")',
+        _RESOLVE,
+    ),
+    Mutation(
+        "converter-that-cannot-read-is-used", _RESOLVE_FILE, 'image["format"] in one.reads and _1', "_1", _RESOLVE
+    ),
+    Mutation("target-of-the-conversion-is-ignored", _RESOLVE_FILE, "needs.target or _1", "_1", _RESOLVE),
+    Mutation(
+        "conversion-is-preferred",
+        _RESOLVE_FILE,
+        "return is_converted, _1",
+        "return not is_converted, _1",
+        _RESOLVE,
+    ),
+    Mutation(
+        "better-format-is-ignored",
+        _RESOLVE_FILE,
+        "0 if is_converted else needs.formats.index(choice.format)",
+        "0",
+        _RESOLVE,
+    ),
+    Mutation(
+        "installer-of-another-architecture-is-proposed",
+        _RESOLVE_FILE,
+        'one["type"] in _INSTALLERS and _architecture(one) == needs.architecture',
+        'one["type"] in _INSTALLERS',
+        _RESOLVE,
+    ),
+    Mutation(
+        "medium-of-another-version",
+        _CATALOGUE_MEDIA,
+        "version not in _versions_of(medium, version, at)",
+        "False",
+        _CATALOGUE,
+    ),
+    Mutation(
+        "arm64-image-for-bios",
+        _CATALOGUE_MEDIA,
+        'medium["type"] == "cloud" and medium["architecture"] == "arm64"',
+        "False",
+        _CATALOGUE,
+    ),
+    Mutation(
+        "misspelt-unverified-fact-is-accepted",
+        _CATALOGUE_MEDIA,
+        'key not in medium and key not in medium.get("image", {})',
+        "False",
+        _CATALOGUE,
+    ),
+    Mutation(
+        "limit-of-platforms-is-ignored",
+        "plugins/plugin_utils/installs/catalogue.py",
+        'entry.get("platforms") or image_needs.platforms_of(media)',
+        "image_needs.platforms_of(media)",
+        _CATALOGUE,
+    ),
+    Mutation(
+        "platform-that-is-left-out-gets-an-image",
+        "plugins/plugin_utils/installs/catalogue.py",
+        'not (is_left_out and "image" in medium)',
+        "True",
+        _CATALOGUE,
+    ),
+    Mutation(
+        "file-of-a-vendor-passes-for-a-box",
+        "_media/named.py",
+        'medium.get("file")',
+        "False",
+        ["tests/unit/module_utils/_drivers/vagrant/test_images.py"],
+    ),
+    Mutation("form-that-the-platform-lacks-is-accepted", _NAMES_FILE, "form in (instead or {})", "False", _NAMES),
+    Mutation("image-of-another-name-is-removed", _TASKS_FILE, "one.name in names", "True", _TASKS),
+    Mutation(
+        "removal-reads-no-more-than-a-list",
+        _TASKS_FILE,
+        "_Users(driver, stored, DELETE)",
+        "_Users(driver, stored, BASE)",
+        _TASKS,
+    ),
+    Mutation("used-image-is-removed", _TASKS_FILE, "names = users.of(one.path)", "names = []", _TASKS),
+    Mutation("unreadable-disk-permits-a-removal", _TASKS_FILE, "unreadable is not None", "False", _TASKS),
+    Mutation("leftovers-alone-are-no-change", _TASKS_FILE, "bool(paths)", "bool(stored)", _TASKS),
+    Mutation(
+        "failure-hides-what-was-fetched-before",
+        _TASKS_FILE,
+        "if not done:\n    raise",
+        "raise",
+        _TASKS,
+    ),
+    Mutation(
+        "running-download-is-a-leftover",
+        "_media/store.py",
+        "incoming.held_file(part) if files.exists(part) else nullcontext(True)",
+        "nullcontext(True)",
+        _TASKS,
+    ),
+    Mutation("unpacked-leftover-is-kept", "_media/store.py", "'([.].+[.]part)([.].+)?'", "'([.].+[.]part)()'", _TASKS),
+    Mutation(
+        "address-is-looked-up-in-the-catalogue",
+        "plugins/plugin_utils/tasks/image_names.py::with_catalogue_of_names",
+        "{name: catalogue(name) for name in named if _may_be_name(name)}",
+        "{name: catalogue(name) for name in named}",
+        ["tests/unit/plugin_utils/test_in_process.py"],
+    ),
+    Mutation(
+        "option-of-another-platform-is-ignored",
+        "_front/image_store.py",
+        "name in given and name not in keeper.connection",
+        "False",
+        ["tests/unit/modules/test_image.py"],
+    ),
+    # The store, and what is asked of a vendor's server.
+    Mutation(
+        "image-of-another-name-is-used",
+        _STORE,
+        "all(getattr(self, key) == getattr(other, key) for key in _ASKED)",
+        "True",
+        _STORED,
+    ),
+    Mutation("truncated-image-is-complete", _STORE, "files.size(path) == stored.file_size", "True", _STORED),
+    Mutation("file-of-others-is-an-image", _STORE, "files.exists(path)", "False", _STORED),
+    Mutation("stored-image-is-asked-for-again", _IMAGES, 'stored and not asked.get("refresh")', "False", _STORED),
+    Mutation("refresh-takes-the-stored-image", _IMAGES, 'stored and not asked.get("refresh")', "stored", _STORED),
+    Mutation("each-vm-asks-the-vendor", _IMAGES, "key not in self._found", "True", _STORED),
+    Mutation("space-of-the-store-is-not-checked", _STORE, "needed > free", "False", _STORED),
+    Mutation("page-is-an-image", _IMAGES, "kind not in names", "False", _STORED),
+    Mutation(
+        "image-with-a-backing-file-is-stored", _IMAGES, "disk_header.names_other_files(content)", "False", _STORED
+    ),
+    Mutation(
+        "download-without-checksum-is-resumed", _FETCHING, "not is_resumed and files.exists(part)", "False", _STORED
+    ),
+    Mutation("wrong-checksum-is-kept", _FETCHING, "digits != found.checksum.digits", "False", _STORED),
+    Mutation(
+        "shortest-mirror-counts",
+        _IMAGES,
+        'max((one for one in mirrors if address.startswith(one)), key=len, default="")',
+        'min((one for one in mirrors if address.startswith(one)), key=len, default="")',
+        _STORED,
+    ),
+)

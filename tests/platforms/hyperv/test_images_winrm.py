@@ -1,0 +1,54 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image by name as users run it: ansible-playbook sends the pieces with its winrm connection to a simulated host."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.double.records import Knobs
+from platforms.windows.winrm_play import winrm_play
+from platforms.windows.winrm_server import WinRMServer, through
+from suite.media_server import Vendor, as_published
+
+pytestmark = pytest.mark.rotated(3)
+
+_AT_ONCE = dict.fromkeys(Knobs().seconds, 0.0)
+_FOLDER = "D:\\images"
+NEW = {"name": "web", "memory": "1G", "image": "tests-1"}
+
+
+@pytest.fixture(name="vendor")
+def _vendor(tmp_path):
+    source = tmp_path / "source.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", source, "16M"], check=True)
+    vendor = Vendor()
+    vendor.publish(as_published(str(source), tmp_path / "published.qcow2"))
+    vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
+    yield vendor
+    vendor.close()
+
+
+def test_image_by_name(vendor, tmp_path, ansible_playbook):
+    """The environment variable is the directory of the controller, and the variable that of the host."""
+    host = HyperV(knobs=Knobs(merge_delay=0.0, merge_seconds=0.0, seconds=_AT_ONCE))
+    tasks = dict.fromkeys(("make", "again"), ("polyvirt.core.hyperv_vm", NEW))
+    own = {
+        "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],
+        "polyvirt_image_directory": _FOLDER,
+    }
+    environment = {"POLYVIRT_IMAGE_DIRECTORY": str(tmp_path / "controller"), "no_proxy": "127.0.0.1"}
+    play = winrm_play(tmp_path, ansible_playbook, tasks, own, environment)
+    with WinRMServer(through(host.windows)) as server:
+        server.lose("Send")
+        done = play(server)
+    assert [done[label]["changed"] for label in tasks] == [True, False]
+    name = f"tests-1-{vendor.digest[:12]}.vhdx"
+    found = sorted(path for path in host.files.contents if path.startswith(f"{_FOLDER}\\".lower()))
+    assert found == [f"{_FOLDER}\\{name}".lower(), f"{_FOLDER}\\{name}.json".lower()]
+    assert host.files.file(f"{_FOLDER}\\{name}") == (tmp_path / "controller" / name).read_bytes()
+    assert [vm.name for vm in host.vms] == ["web"]

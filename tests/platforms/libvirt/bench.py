@@ -1,0 +1,130 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real libvirt for generated tasks: the test driver for pairs, QEMU for lists.
+
+A pair needs some 40 processes, which makes about 900 in an hour.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from contextlib import nullcontext
+from functools import cached_property
+from types import SimpleNamespace
+from typing import ClassVar
+from unittest import mock
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._engine import task, together
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.modules.virsh_vm import MODULE
+from hypothesis import strategies as st
+
+from platforms.libvirt.testdriver import Platform
+from suite import lists
+from suite.bench import Bench
+from suite.disturbances import disturbed
+from suite.pairs import STOPS, cases
+from unit.module_utils._engine.world import FakeClock
+
+FILES = ("one.qcow2", "two.qcow2")
+_PREFIX = "pvg-"
+_DISK = {"size": Platform.disk_size}
+_SETTINGS = {
+    "cpus": st.integers(1, 2),
+    "memory": st.sampled_from(["64M", "96M"]),
+    "description": st.sampled_from(["", "one <two>\nthree"]),
+    "tags": st.sampled_from([[], ["a"], ["a", "b"]]),
+    "autostart": st.booleans(),
+    "disks": st.sampled_from([[_DISK], [_DISK, _DISK]]),
+    "networks": st.lists(st.just({"type": "user"}), max_size=2),
+    "boot_order": st.sampled_from([["disk"], ["cdrom", "disk"]]),
+    "max_cpus": st.integers(2, 3),
+    "native": st.fixed_dictionaries({"on_reboot": st.sampled_from(["restart", "destroy"])}),
+}
+
+
+class _Libvirt(Bench):
+    """VMs and files of a namespace, which is empty at the begin."""
+
+    platform = ""
+    clock = None
+
+    def __init__(self, platform):
+        self._platform, self.folder = platform, platform.storage
+        platform.clean()
+
+    @classmethod
+    def opened(cls, place=0, ground=None):
+        return nullcontext(cls(ground.open(cls.platform, _PREFIX)))
+
+    def run(self, entries, check=False):
+        entries = [{**one, "name": f"{_PREFIX}web"} if one.get("name") == "web" else one for one in entries]
+        given = {**self._platform.options("vm"), "machines": entries, "timeout": 60}
+        params = ArgumentSpecValidator(MODULE.argument_spec).validate(given)
+        assert params.error_messages == []
+        real = Commands.run
+
+        def run(port, argv, writes=False, **more):
+            return disturbed(self.disturbance, argv, writes, lambda counted: real(port, argv, writes=counted, **more))
+
+        with mock.patch.object(Commands, "run", run):
+            result = MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=check))
+        assert "exception" not in result, result["exception"]
+        return SimpleNamespace(**{"failed": False, "changed": False, "msg": "", "vms": [], "diff": [], **result})
+
+    def _names(self):
+        return [f"{_PREFIX}{name}" for name in ("web", *"abcde")]
+
+    def state(self):
+        return self._platform.truth(self._names()), self._platform.files()
+
+
+class TestDriver(_Libvirt):
+    """libvirt's test driver, whose guests need no time."""
+
+    name, platform = "libvirt", "libvirt_test"
+    daily_pairs, at_most = 20, 500
+    cases = cases(_SETTINGS, (ABSENT, STOPPED, RUNNING, PAUSED), stop_mode=STOPS)
+    creation: ClassVar = {"disks": [_DISK]}
+
+    def run(self, entries, check=False):
+        with mock.patch.object(task, "Clock", FakeClock), mock.patch.object(together, "Clock", FakeClock):
+            return super().run(entries, check)
+
+
+class Qemu(_Libvirt):
+    """Emulated guests, and files with several names."""
+
+    name, platform = "libvirt with QEMU", "libvirt_qemu"
+    daily_lists, at_most = 6, 300
+    common: ClassVar = {"stop_mode": "force", "cpus": 1, "memory": "64M", "networks": []}
+
+    @cached_property
+    def words(self):
+        files = [lists.spellings(self._platform.make_image(name)) for name in FILES]
+        return lists.Vocabulary(
+            image=(*[self._platform.base_image()] * 3, files[0][0]),
+            files=tuple(files),
+            slots=("vda", "vdb", "vdc"),
+            sizes=("16M", "24M"),
+            nic=("network", "default"),
+            ports=(),
+            names=tuple(f"{_PREFIX}{name}" for name in "abcde"),
+        )
+
+    def id_of(self, name):
+        return self._platform.ids().get(name)
+
+    def found(self):
+        vms = {name: vm for name, vm in self._platform.truth(self._names()).items() if vm is not None}
+        return lists.Found(
+            {name: self._seen(vm) for name, vm in vms.items()}, lists.qcow2_files(self._platform.storage)
+        )
+
+    def _seen(self, vm):
+        nics = ET.fromstring(vm["stored"]).findall("devices/interface[@type='network']")
+        macs = tuple((nic.find("source").get("network"), nic.find("mac").get("address")) for nic in nics)
+        return lists.Seen(vm["power"], tuple(map(lists.one_name, self._platform.disks_of(vm).values())), macs)

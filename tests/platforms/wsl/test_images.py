@@ -1,0 +1,114 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of the catalogue on WSL: the name of the online list, and the version that is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from platforms.wsl.tasks import host_with_image, run, run_ok, run_rejected, state_of
+
+#: The distributions of the double's list report version 12.
+STATED = {"type": "wsl", "architecture": "amd64", "image": {"format": "online", "online_name": "Ubuntu"}}
+UNSTATED = {**STATED, "image": {"format": "online", "online_name": "Debian", "version_stated": False}}
+FILE = {**STATED, "file": "x-1.wsl", "bases": ["https://vendor.example/x"], "image": {"format": "wsl"}}
+
+
+def named(name, *media, version="12"):
+    return {"source": name, "catalogue": {"media": list(media), "version": version}}
+
+
+def test_name_whose_version_is_stated_is_installed_without_a_start():
+    host = host_with_image()
+    for version in ("12", "24.04"):
+        run_ok(host, name=[f"web{version}"], image=named("ubuntu-24.04", STATED, version=version))
+    result = run_ok(host, name=["web12"], image="debian-13")
+    assert host.find("web12").values["Flavor"] == "ubuntu"
+    assert result["vms"][0]["image"] == {"name": "ubuntu-24.04", "digest": None, "fetched": None}
+    assert host.find("web12").uses == 0
+
+
+@pytest.mark.parametrize(("version", "reported"), [("12", b"12"), ("9", b"9.6"), ("13", b'"13"')])
+def test_version_of_a_name_without_one_is_read_from_the_system(version, reported):
+    host = host_with_image()
+    host.online["Debian"]["/etc/os-release"] = b"ID=x\nVERSION_ID=" + reported + b"\n"
+    image = named(f"debian-{version}", UNSTATED, version=version)
+    check = run(host, check=True, name=["web"], image=image)
+    result = run_ok(host, name=["web"], image=image)
+    assert (check["diff"], check["vms"][0]["image"]) == (result["diff"], result["vms"][0]["image"])
+    assert (host.find("web").values["Flavor"], host.find("web").running) == ("debian", False)
+    assert not run_ok(host, name=["web"], image=image)["changed"]
+
+
+@pytest.mark.parametrize(
+    "reported", [b"VERSION_ID=13\n", b"VERSION_ID=120\n", b"ID=debian\n"], ids=["other", "longer", "none"]
+)
+@pytest.mark.parametrize("on_failure", ["rollback", "keep"])
+def test_another_version_is_removed(reported, on_failure):
+    host = host_with_image()
+    host.online["Debian"]["/etc/os-release"] = reported
+    found = reported.partition(b"VERSION_ID=")[2].decode().strip() or "unknown"
+    new = {"name": ["web"], "image": named("debian-12", UNSTATED), "install_location": "D:\\x\\y\\web"}
+    words = ("web: image: debian-12", f"it has installed version {found}.", "image: Debian for any version")
+    result = run_rejected(host, *words, **new, on_failure=on_failure)
+    assert not result["changed"]
+
+
+def test_exact_name_of_the_list_is_taken_in_any_version():
+    host = host_with_image()
+    host.online["Debian"]["/etc/os-release"] = b"VERSION_ID=99\n"
+    result = run_ok(host, name=["web"], image={"source": "Debian", "catalogue": {"names": ["debian-13"]}})
+    assert result["vms"][0]["image"]["name"] == "Debian"
+
+
+@pytest.mark.parametrize("state", ["present", "started", "stopped"])
+def test_unknown_name_is_rejected_with_near_ones(state):
+    host = host_with_image()
+    image = {"source": "debian", "catalogue": {"names": ["debian-12", "debian-13", "rocky-10"]}}
+    del host.online["Debian"]
+    run_rejected(host, "web: image: ", "'debian'. Did you mean debian-12 or debian-13?", name=["web"], image=image,
+                 state=state)  # fmt: skip
+    assert not run_ok(host, name=["web"], image=image, state="absent")["changed"]
+
+
+def test_name_that_the_list_of_this_host_lacks_is_rejected():
+    host = host_with_image()
+    del host.online["Ubuntu"]
+    words = ("web: image: ubuntu-24.04: the online list of this host has no 'Ubuntu'", "It has Debian.", ".wsl")
+    run_rejected(host, *words, name=["web"], image=named("ubuntu-24.04", STATED))
+
+
+def test_file_of_a_vendor_is_rejected_with_its_address():
+    words = (
+        "web: image: rocky-10",
+        "only as the file x-1.wsl",
+        "set its path. The file is in https://vendor.example/x.",
+    )
+    run_rejected(host_with_image(), *words, name=["web"], image=named("rocky-10", FILE))
+
+
+def test_name_that_is_in_the_list_and_a_file_is_installed_from_the_list():
+    host = host_with_image()
+    run_ok(host, name=["web"], image=named("ubuntu-24.04", FILE, STATED))
+    assert host.find("web").values["Flavor"] == "ubuntu"
+
+
+@pytest.mark.parametrize("image", [named("ubuntu-24.04", STATED), {"source": "Ubuntu"}], ids=["name", "exact"])
+def test_list_that_cannot_be_read_leaves_the_error_to_the_installation(image):
+    host = host_with_image()
+    host.online.clear()
+    before = state_of(host)
+    assert "WSL_E_DISTRO_NOT_FOUND" in run(host, name=["web"], image=image)["msg"]
+    assert state_of(host) == before
+
+
+def test_list_is_read_once_for_all_distributions_of_a_task():
+    host = host_with_image()
+    run_ok(host, name=["a", "b", "c"], image=named("ubuntu-24.04", STATED))
+    assert str(host.log).count("--online") == 1
+
+
+def test_address_is_rejected():
+    words = ("image.source: it is an address", "Windows host, and set its path")
+    run_rejected(host_with_image(), *words, name=["web"], image="https://vendor.example/x.wsl")

@@ -1,0 +1,394 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs from images by name: downloaded once, the same in check mode, completed after an interruption."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from collection_path import CHECKOUT
+from suite.answer import Task
+from suite.limits import wait_until
+from suite.media_server import vendor_of
+
+VM, SECOND = "pvc-named", "pvc-second"
+#: Platforms with images that the controller copies to the host.
+_BY_CONTROLLER = {"polyvirt.core.hyperv"}
+_PLATFORMS = {"virsh": "libvirt", "vbox": "virtualbox", "vmm": "vmd"}
+
+
+@pytest.fixture(name="vendor")
+def _vendor(platform, monkeypatch, tmp_path):
+    if platform.published_image() is None:
+        pytest.skip("images of this platform can only be paths, or it has none")
+    platform.clean()
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    vendor = vendor_of(platform, ["debian-13"], tmp_path)
+    yield vendor
+    vendor.close()
+
+
+@pytest.fixture(name="store")
+def _store(platform, tmp_path, monkeypatch):
+    """A directory for images; VirtualBox's server has a /tmp of its own. Of Windows, it is that of the controller."""
+    store = Path(getattr(platform, "storage", tmp_path) if platform.handles_files else tmp_path) / "pvc-images"
+    if platform.family in _BY_CONTROLLER:
+        monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(store))
+    yield store
+    shutil.rmtree(store, ignore_errors=True)
+
+
+@pytest.fixture(name="made")
+def _made(platform, vendor, store):
+    """Options of a VM from the image."""
+    creation = {key: value for key, value in platform.creation.items() if key not in ("disks", "image", "iso")}
+    return {**creation, "name": [VM], "image": vendor.image(), **platform.image_options(store)}
+
+
+def test_check_mode_predicts_the_run_and_the_second_run_does_nothing(platform, vendor, made, carry, store):
+    answers = carry(platform, [Task("check", made, check=True), Task("make", made), Task("again", made)], [VM])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    check, run, again = answers["check"], answers["make"], answers["again"]
+    assert check.truth[VM] is None
+    assert vendor.downloads() == 1
+    assert (check.result["diff"], check.vm(VM)["image"]) == (run.result["diff"], run.vm(VM)["image"])
+    assert [step["verb"] for step in run.vm(VM)["steps"]][:2] == ["fetch", "create"]
+    assert run.vm(VM)["image"]["digest"] == f"sha256:{vendor.digest}"
+    assert (again.changed, again.vm(VM)["image"]) == (False, run.vm(VM)["image"])
+    assert len(platform.stored_images(store)) == 1
+
+
+def test_second_vm_needs_no_request(platform, vendor, made, carry):
+    carry(platform, [Task("make", made)], [VM])
+    vendor.server.requests.clear()
+    answer = carry(platform, [Task("second", {**made, "name": [SECOND]})], [SECOND])["second"]
+    assert not answer.failed, answer.msg
+    assert (vendor.server.requests, "fetch" in [one["verb"] for one in answer.vm(SECOND)["steps"]]) == ([], False)
+
+
+def test_several_vms_of_a_task_fetch_once(platform, vendor, made, carry):
+    names = [VM, SECOND]
+    answer = carry(platform, [Task("make", {**made, "name": names})], names)["make"]
+    assert not answer.failed, answer.msg
+    assert vendor.downloads() == 1
+
+
+def test_newer_image_of_the_name_is_no_difference(platform, vendor, made, carry):
+    carry(platform, [Task("make", made)], [VM])
+    vendor.publish(vendor.content + bytes(512))
+    answer = carry(platform, [Task("again", {**made, "image": vendor.image(refresh=True)})], [VM])["again"]
+    assert (answer.failed, answer.changed, answer.result.get("warnings", [])) == (False, False, [])
+
+
+def test_another_name_warns(platform, vendor, made, carry):
+    carry(platform, [Task("make", made)], [VM])
+    other = {**vendor.image(), "source": "tests-2"}
+    answer = carry(platform, [Task("again", {**made, "image": other})], [VM])["again"]
+    assert not answer.changed
+    assert "the VM was created from 'tests-1', and the task names 'tests-2'" in str(answer.result["warnings"])
+
+
+def test_interrupted_download_is_completed(platform, vendor, made, carry):
+    path = f"/latest/{vendor.file}"
+    vendor.server.cuts[path] = [None, 5000, 0, 0, 0] if platform.resumes_downloads else [None, 5000]
+    first = carry(platform, [Task("make", made)], [VM])["make"]
+    assert first.failed
+    assert (first.changed, first.truth[VM]) == (False, None)
+    second = carry(platform, [Task("make", made)], [VM])["make"]
+    assert not second.failed, second.msg
+    assert vendor.server.fetched(path)[-1] == ("bytes=5000-" if platform.resumes_downloads else None)
+
+
+@pytest.mark.parametrize(
+    "change,text",
+    [
+        ({"architecture": "arm64"}, "is published for arm64"),
+        ({"file": "other.qcow2"}, "has no other.qcow2"),
+        ({"image": {"format": "qcow2", "firmware": ["other"], "serial_console": True}}, "firmware"),
+    ],
+    ids=["architecture", "file", "firmware"],
+)
+def test_image_that_does_not_fit_is_rejected(platform, vendor, made, carry, store, change, text):
+    image, other = vendor.image(), {"bios": "uefi", "uefi": "bios"}[platform.image_firmware]
+    if "image" in change:
+        change = {"image": {**change["image"], "firmware": [other]}}
+    image["catalogue"] = {"media": [{**image["catalogue"]["media"][0], **change}]}
+    answer = carry(platform, [Task("make", {**made, "image": image})], [VM])["make"]
+    assert answer.failed
+    assert text in answer.msg
+    assert (answer.truth[VM], platform.stored_images(store)) == (None, [])
+
+
+def test_unknown_name_is_rejected(platform, made, carry):
+    image = {"source": "tests-l", "catalogue": {"names": ["tests-1", "debian-13"]}}
+    answer = carry(platform, [Task("make", {**made, "image": image})], [VM])["make"]
+    assert "there is no image named 'tests-l'. Did you mean tests-1?" in answer.msg
+
+
+def test_name_of_the_users_catalogue_by_ansible(platform, vendor, made, carry, tmp_path):
+    """By ansible-playbook: the name is in a directory of the user, and the vendor is replaced by a mirror."""
+    if platform.family in _BY_CONTROLLER:
+        pytest.skip("it needs a connection to Windows: tests/platforms/hyperv/test_images_winrm.py")
+    vendor.write_catalogue(tmp_path / "catalogue", "https://vendor.example.org/images")
+    own = {
+        "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],
+        "polyvirt_mirrors": {"https://vendor.example.org/images": f"{vendor.server.url}/latest"},
+        **({"polyvirt_image_directory": made["image_directory"]} if "image_directory" in made else {}),
+    }
+    named = {**{key: value for key, value in made.items() if key != "image_directory"}, "image": "tests-1"}
+    tasks = [Task("check", named, check=True), Task("make", named), Task("again", named)]
+    tasks.append(Task("unknown", {**named, "name": [SECOND], "image": "tests-2"}))
+    answers = carry(platform, tasks, [VM], by="in_process", reach={"vars": own})
+    unknown = answers.pop("unknown")
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    assert [one.changed for one in answers.values()] == [True, True, False]
+    assert answers["check"].vm(VM)["image"] == answers["make"].vm(VM)["image"]
+    assert "image: there is no image named 'tests-2'. Did you mean tests-1?" in unknown.msg
+    shown = answers["make"].result["invocation"]["module_args"]["image"]
+    assert "catalogue" not in shown
+
+
+def test_first_task_of_the_readme(platform, vendor, made, carry, store):
+    """The first task, as README.md has it; only its directory and the hardware are those of the tests."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (block,) = [one for one in text.split("```yaml\n")[1:] if "name: Create a web server" in one]
+    options = yaml.safe_load(block.split("```")[0])[0]["tasks"][0]["polyvirt.core.vm"]
+    assert options == {"name": "web1", "state": "started", "image": "debian-13"}
+    small = {key: value for key, value in made.items() if key not in ("name", "image")}
+    options = vendor.completed({**small, **options, "name": [VM]})
+    answers = carry(platform, [Task("check", options, check=True), Task("make", options), Task("again", options)], [VM])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    check, run, again = answers["check"], answers["make"], answers["again"]
+    assert (check.changed, run.changed, again.changed) == (True, True, False)
+    assert check.result["diff"] == run.result["diff"]
+    assert run.vm(VM)["image"]["name"] == "debian-13"
+
+
+# Images that the platform itself downloads ----------------------------------------------------------------------------
+
+
+@pytest.fixture(name="named")
+def _named(platform):
+    """Options of a VM from a name of the catalogue."""
+    if not hasattr(platform, "own_medium"):
+        pytest.skip("the images of this platform are files")
+    platform.clean()
+    creation = {key: value for key, value in platform.creation.items() if key not in ("box", "image")}
+    catalogue = {"media": [platform.own_medium], "version": "12", "warnings": ["old"]}
+    return {**creation, "name": [VM], "image": {"source": "tests-12", "catalogue": catalogue}}
+
+
+def test_name_that_the_platform_downloads(platform, named, carry):
+    tasks = [Task("check", named, check=True), Task("make", named), Task("again", named)]
+    answers = carry(platform, tasks, [VM])
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    check, run, again = answers["check"], answers["make"], answers["again"]
+    assert (check.truth[VM], run.truth[VM] is None) == (None, False)
+    assert (check.result["diff"], check.result["warnings"]) == (run.result["diff"], run.result["warnings"])
+    assert [one.vm(VM)["image"]["name"] for one in answers.values()] == ["tests-12"] * 3
+    assert (again.changed, again.result.get("warnings", [])) == (False, [])
+    assert "old" in str(run.result["warnings"])
+
+
+def test_another_name_that_the_platform_downloads_only_warns(platform, named, carry):
+    other = {**named, "image": {**named["image"], "source": "tests-13"}, "allow_recreate": True}
+    if "allow_recreate" in platform.traits().instead:
+        del other["allow_recreate"]
+    answers = carry(platform, [Task("make", named), Task("other", other)], [VM])
+    assert answers["other"].truth == answers["make"].truth
+    assert "the VM was created from 'tests-12', and the task names 'tests-13'" in str(
+        answers["other"].result["warnings"]
+    )
+
+
+@pytest.mark.parametrize("state", ["present", "started", "stopped"])
+def test_unknown_name_on_a_platform_that_downloads(platform, named, carry, state):
+    image = {"source": "tests-l2", "catalogue": {"names": ["tests-12", "debian-13"]}}
+    task = {**named, "image": image, "state": state}
+    answers = carry(platform, [Task("make", task), Task("absent", {**task, "state": "absent"})], [VM])
+    assert "there is no image named 'tests-l2'. Did you mean tests-12?" in answers["make"].msg
+    assert answers["make"].truth[VM] is None
+    assert not answers["absent"].failed
+
+
+# Without a VM ---------------------------------------------------------------------------------------------------------
+
+
+def _task(label, platform, store, about="image", check=False, **options):
+    """A task of the module image or image_info."""
+    family = platform.family.rpartition(".")[2]
+    if family not in _PLATFORMS:
+        pytest.skip("the modules image and image_info are for platforms whose host keeps images in a directory")
+    return Task(label, {"platform": _PLATFORMS[family], "image_directory": str(store), **options}, check, about)
+
+
+def _knowing(vendor):
+    """Options of the module image, as its action plugin completes them."""
+    image = vendor.image()
+    return {"name": [image["source"]], "catalogue": {image["source"]: image["catalogue"]}}
+
+
+def test_image_is_fetched_ahead_of_the_vm(platform, vendor, made, carry, store):
+    named = _knowing(vendor)
+    tasks = [
+        _task("check", platform, store, check=True, **named),
+        _task("fetch", platform, store, **named),
+        _task("again", platform, store, **named),
+    ]
+    answers = carry(platform, tasks)
+    for answer in answers.values():
+        assert not answer.failed, answer.msg
+    assert [answer.changed for answer in answers.values()] == [True, True, False]
+    assert answers["check"].result["images"] == answers["fetch"].result["images"] == answers["again"].result["images"]
+    assert (answers["check"].result["diff"], vendor.downloads()) == (answers["fetch"].result["diff"], 1)
+    vendor.server.requests.clear()
+    answer = carry(platform, [Task("make", made)], [VM])["make"]
+    assert not answer.failed, answer.msg
+    assert (vendor.server.requests, answer.vm(VM)["steps"][0]["verb"]) == ([], "create")
+
+
+def test_image_is_removed_when_no_vm_uses_it(platform, vendor, made, carry, store):
+    linked = {**made, "image": vendor.image(linked=True)}
+    named = {"name": [vendor.name], "state": "absent"}
+    first = carry(platform, [Task("make", linked), _task("list", platform, store, "image_info")], [VM])
+    if first["make"].failed and "image.linked" in first["make"].msg:
+        pytest.skip("images of this platform are always copied")
+    (image,) = first["list"].result["images"]
+    assert (image["name"], image["users"], image["age"]) == (vendor.name, [VM], 0)
+    tasks = [_task("check", platform, store, check=True, **named), _task("used", platform, store, **named)]
+    for answer in carry(platform, tasks).values():
+        assert f"name: {vendor.name}: disks of {VM} need {image['path']}." in answer.msg
+    assert len(list(store.iterdir())) == 2
+    carry(platform, [Task("delete", {"name": [VM], "state": "absent"})], [VM])
+    (store / ".tests-1-old.qcow2.0123.part").write_bytes(b"of a killed download")
+    tasks = [
+        _task("check", platform, store, check=True, **named),
+        _task("remove", platform, store, **named),
+        _task("again", platform, store, **named),
+        _task("list", platform, store, "image_info"),
+    ]
+    answers = carry(platform, tasks)
+    assert [answer.changed for answer in answers.values()] == [True, True, False, False]
+    assert answers["check"].result["diff"] == answers["remove"].result["diff"]
+    assert (list(store.iterdir()), answers["list"].result["images"]) == ([], [])
+
+
+def test_image_remains_when_its_vm_is_deleted(platform, made, carry, store):
+    carry(platform, [Task("make", made)], [VM])
+    before = sorted(platform.stored_images(store))
+    answer = carry(platform, [Task("delete", {"name": [VM], "state": "absent", "delete_disks": "all"})], [VM])["delete"]
+    assert not answer.failed, answer.msg
+    assert (answer.truth[VM], sorted(platform.stored_images(store)), len(before)) == (None, before, 1)
+
+
+def test_names_of_the_users_catalogue_are_fetched_by_ansible(platform, vendor, carry, store, tmp_path):
+    vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
+    own = {
+        "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],
+        "polyvirt_image_directory": str(store),
+    }
+    tasks = [
+        _task("fetch", platform, store, name="tests-1"),
+        _task("unknown", platform, store, name="tests-2"),
+        _task("list", platform, store, "image_info"),
+    ]
+    for task in tasks:
+        del task.options["image_directory"]
+    answers = carry(platform, tasks, by="in_process", reach={"vars": own})
+    assert not answers["fetch"].failed, answers["fetch"].msg
+    assert "name: there is no image named 'tests-2'. Did you mean tests-1?" in answers["unknown"].msg
+    assert answers["list"].result["directory"] == str(store)
+    assert [one["name"] for one in answers["list"].result["images"]] == ["tests-1"]
+    assert "catalogue" not in answers["fetch"].result["invocation"]["module_args"]
+
+
+# Interruptions, several tasks, secrets, costs -------------------------------------------------------------------------
+
+#: A download is written in blocks of this size.
+_BLOCK = 1 << 20
+
+
+def _kill_downloader(folder, size):
+    """Kill the process that downloads to ``folder``, as soon as the incomplete file has this size."""
+    wait_until(lambda: [path for path in folder.glob(".*.part") if path.stat().st_size >= size], lambda: "a download")
+    (part,) = folder.glob(".*.part")
+    for handle in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if handle.samefile(part):
+                os.kill(int(handle.parts[2]), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("is_republished", [False, True], ids=["same", "republished"])
+def test_killed_download_is_completed(platform, vendor, made, carry, store, is_republished):
+    if not platform.resumes_downloads:
+        pytest.skip("the platform itself downloads the image")
+    path = f"/latest/{vendor.file}"
+    vendor.publish(vendor.content + bytes(3 * _BLOCK))
+    vendor.server.pauses[path] = (5 * _BLOCK // 2, lambda: _kill_downloader(store, 2 * _BLOCK))
+    killed = carry(platform, [Task("make", made)], [VM])["make"]
+    assert (killed.rc, killed.truth[VM]) == (-9, None)
+    (left,) = store.iterdir()
+    if is_republished:
+        vendor.publish(vendor.content + bytes(512))
+    again = carry(platform, [Task("make", made)], [VM])["make"]
+    assert not again.failed, again.msg
+    assert again.vm(VM)["image"]["digest"] == f"sha256:{vendor.digest}"
+    assert vendor.server.fetched(path)[-1] == (None if is_republished else f"bytes={2 * _BLOCK}-")
+    assert (left.exists(), len(platform.stored_images(store))) == (False, 1)
+
+
+def test_credentials_are_stored_and_shown_nowhere(platform, vendor, made, carry, store):
+    if not platform.resumes_downloads:
+        pytest.skip("the platform itself downloads the image, and gets its address")
+    url = vendor.server.url.replace("//", "//reader:hidden-word@") + "/latest"
+    image = {"source": f"{url}/{vendor.file}", "checksum": f"sha256:{url}/SHA256SUMS"}
+    image["headers"] = {"X-Token": "hidden-token"}
+    tasks = [Task("check", {**made, "image": image}, check=True), Task("make", {**made, "image": image})]
+    answers = carry(platform, tasks, [VM])
+    assert [answer.msg for answer in answers.values() if answer.failed] == []
+    records = "".join(path.read_text(encoding="utf-8") for path in store.glob("*.json"))
+    assert f"{vendor.server.url}/latest" in records
+    assert {one.get("X-Token") for one in vendor.server.headers} == {"hidden-token"}
+    for answer in answers.values():
+        calls = [" ".join(call.argv) for call in answer.calls]
+        assert "hidden-" not in f"{answer.result}{answer.truth}{calls}{records}"
+
+
+def test_second_vm_costs_no_more_than_one_from_a_path(platform, vendor, made, carry, store, record_property):
+    """The image is stored. A VM from its name makes no request, and no more calls than a VM from the path.
+
+    A store that is not on the host of the task is read by calls, too: their number is known.
+    """
+    carry(platform, [Task("make", made)], [VM])
+    vendor.server.requests.clear()
+    if not platform.stored_images(store):
+        pytest.skip("the host of this platform keeps no images")
+    (path,) = map(str, platform.stored_images(store))
+    by_path = {key: value for key, value in made.items() if key != "image_directory"}
+    ways = {"name": made, "path": {**by_path, "image": path}}
+    calls = {}
+    for way, options in ways.items():
+        began = time.monotonic()
+        answer = carry(platform, [Task(way, {**options, "name": [f"pvc-by-{way}"]})])[way]
+        record_property(f"seconds by {way}", f"{time.monotonic() - began:.3f}")
+        assert not answer.failed, answer.msg
+        calls[way] = [call.argv[0] for call in answer.calls]
+        record_property(f"calls by {way}", len(calls[way]))
+    record_property("requests", len(vendor.server.requests))
+    record_property("platform", platform.family.rpartition(".")[2])
+    assert vendor.server.requests == []
+    assert 0 < len(calls["name"]) <= len(calls["path"]) + platform.calls_to_find_an_image, calls

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keys of the ownership record that say what is not complete, also as earlier versions have written them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core import mark as marks
+
+OWN = marks.empty_mark("1")
+
+
+def test_vm_is_unfinished_until_its_mark_is_finished():
+    begun = marks.unfinished_mark(OWN, ["/a", "/b"])
+    assert (marks.is_unfinished(begun), marks.making_of(begun)) == (True, ("/a", "/b"))
+    assert marks.finished_mark({**begun, "name": "web"}, "name") == OWN
+    assert not marks.is_unfinished(OWN) and not marks.is_unfinished(None)
+
+
+def test_files_that_a_step_creates_for_an_existing_vm_do_not_make_it_unfinished():
+    changed = marks.making_mark(OWN, ["/c"])
+    assert (marks.is_unfinished(changed), marks.making_of(changed)) == (False, ("/c",))
+    assert marks.making_mark(changed, []) == OWN
+    assert marks.making_of(None) == ()
+
+
+@pytest.mark.parametrize("mark", [None, marks.empty_mark("2"), {**marks.empty_mark(None), "disks": ["/theirs"]}])
+def test_mark_of_another_vm_is_replaced(mark):
+    assert marks.mark_for("1", mark) == OWN
+    assert marks.mark_for("1", {**OWN, "disks": ["/own"]})["disks"] == ["/own"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"id":null,"new":true,"making":["/a"]}', {"id": None, "unfinished": True, "making": ["/a"]}),
+        ('{"id":"web","adding":["/a"]}', {"id": "web", "unfinished": False, "making": ["/a"]}),
+        ('{"id":"1","unfinished":true}', {"id": "1", "unfinished": True}),
+    ],
+    ids=["Hyper-V and WSL", "vmd", "VirtualBox and Proxmox VE"],
+)
+def test_keys_of_earlier_versions_are_read(text, expected):
+    assert marks.parsed(text) == expected
+
+
+@pytest.mark.parametrize("key", ["making", "adding"])
+def test_mark_with_a_wrong_list_is_not_valid(key):
+    assert marks.parsed(f'{{"id":"1","{key}":[1]}}') is None

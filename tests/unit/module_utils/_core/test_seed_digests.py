@@ -1,0 +1,59 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Digests of cloud_init in the mark: a changed value is a warning, and no secret is part of a digest."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import inputs_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import other_cloud_init
+from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of
+
+GIVEN = {"user": "me", "password": "abc", "nameservers": ("10.0.0.1",), "user_data": {"packages": ["vim"]}}
+
+
+def warning(asked, recorded=None, vm_id="1", **request):
+    recorded = inputs_of({"creation": {"cloud_init": GIVEN}}) if recorded is None else recorded
+    vm = Vm("web1", id="1", mark={"id": vm_id, "inputs": recorded})
+    return other_cloud_init(vm, Request(name="web1", **(request or {"creation": {"cloud_init": asked}})))
+
+
+@pytest.mark.parametrize(
+    ("changed", "fields"),
+    [
+        ({}, None),
+        ({"password": "another"}, None),
+        ({"user": "you"}, "cloud_init: user:"),
+        ({"user": None}, None),
+        ({"nameservers": ("10.0.0.2",), "user_data": "#!/bin/sh"}, "cloud_init: nameservers, user_data:"),
+        ({"meta_data": {"a": "b"}}, "cloud_init: meta_data:"),
+    ],
+)
+def test_changed_field_of_an_existing_vm_is_a_warning(changed, fields):
+    found = warning({**GIVEN, **changed})
+    assert (found or "").startswith(f"web1: {fields}" if fields else "") and bool(found) == bool(fields)
+
+
+def test_omitted_fields_are_not_compared():
+    assert warning({"user": "me"}) is None
+
+
+def test_vm_without_a_record_or_with_that_of_another_vm_causes_no_warning():
+    assert warning({"user": "you"}, recorded={}) is None
+    assert warning({"user": "you"}, recorded={"cloud_init": "edited"}) is None
+    assert warning({"user": "you"}, vm_id="2") is None
+    assert warning(None, creation={"image": {"source": "/a"}}) is None
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        ({"users": [{"name": "a", "passwd": "0000"}]}, {"users": [{"name": "a", "passwd": "1111"}]}),
+        ("#cloud-config\npassword: 0000\n", "#cloud-config\npassword: 1111\n"),
+    ],
+)
+def test_passwords_are_not_part_of_a_digest(documents):
+    assert len({str(digests_of({"user_data": one})) for one in documents}) == 1
+    assert "password" not in digests_of(GIVEN)

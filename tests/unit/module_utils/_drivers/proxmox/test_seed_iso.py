@@ -1,0 +1,189 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documents of cloud-init: a seed ISO in place of the cloud-init drive, which is deleted with the VM."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from unit.module_utils._drivers.proxmox.simulated import Api, applied, do, machine_of, rejected, unchanged
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+DOCUMENTS = {"user_data": {"packages": ["nginx"]}, "user": "admin", "ssh_authorized_keys": [KEY]}
+STORED_FIELDS = {"ciuser", "sshkeys", "cipassword", "ipconfig0", "nameserver", "searchdomain"}
+
+
+class Reading(Api):
+    """Keeps the documents of the seed ISOs that are uploaded, as {file name: {document: text}}."""
+
+    def __init__(self, world, folder, **more):
+        super().__init__(world, **more)
+        self.seeds, self._folder = {}, folder
+
+    def upload(self, path, parameters, file):
+        target = self._folder / file.rpartition("/")[2]
+        command = ["xorriso", "-osirrox", "on", "-indev", file, "-extract", "/", str(target)]
+        subprocess.run(command, check=True, capture_output=True)
+        self.seeds[target.name] = {one.name: one.read_text(encoding="utf-8") for one in target.iterdir()}
+        return super().upload(path, parameters, file)
+
+
+def seeds_of(world):
+    """The names of the seed ISOs on the storages of all nodes."""
+    names = {name for storage in world.storages.by_id.values() for _node, name in storage.volumes}
+    return sorted(name for name in names if "polyvirt-seed" in name)
+
+
+def seed_drive(options):
+    drives = [text for text in options.values() if "polyvirt-seed" in text and "media=cdrom" in text]
+    return drives[0].partition(",")[0] if drives else None
+
+
+def test_documents_become_a_seed_iso_instead_of_the_cloud_init_drive(world, tmp_path):
+    api = Reading(world, tmp_path)
+    requested = {"name": "new", "node": "pve1", "disks": [{"slot": None, "size": 1}], "cloud_init": {
+        **DOCUMENTS, "ip_config": ["ip=10.0.0.5/24"], "nameservers": ["10.0.0.2"], "password": "a secret",
+    }}  # fmt: skip
+    check = do(world, check=True, api=api, **requested)
+    assert api.seeds == {}
+    real = do(world, api=api, **requested)
+    assert (real.failed, real.diff) == (False, check.diff), real.msg
+    options = machine_of(world, "new").config.current
+    assert not STORED_FIELDS & set(options)
+    assert not any("cloudinit" in text for text in options.values())
+    volume = seed_drive(options)
+    assert f'"files":["{volume}"]' in options["description"]
+    (documents,) = api.seeds.values()
+    assert documents["user-data"].startswith("#cloud-config\npackages: ")
+    assert "user: admin\n" in documents["user-data"] and KEY in documents["user-data"]
+    mac = options["net0"].partition("=")[2].partition(",")[0].lower()
+    assert mac in documents["network-config"] and "10.0.0.5/24" in documents["network-config"]
+    assert "a secret" not in str(real.vms) + str(real.diff) + str(options)
+    unchanged(world, **requested)
+    assert do(world, **requested).vms[0]["not_compared"]
+
+
+def test_the_seed_iso_is_deleted_with_the_vm(world):
+    applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
+    assert len(seeds_of(world)) == 1
+    assert not do(world, name="new", state="absent").failed
+    assert seeds_of(world) == []
+
+
+def test_a_clone_gets_the_seed_iso_in_place_of_the_cloud_init_drive_of_its_source(world):
+    options = applied(world, name="copy", clone={"source": "tmpl", "linked": False}, cloud_init=DOCUMENTS)
+    assert seed_drive(options) and not STORED_FIELDS & set(options)
+    assert not any("cloudinit" in text for text in options.values())
+
+
+def test_a_clone_does_not_have_the_seed_iso_of_its_source(world):
+    applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
+    options = applied(world, name="copy", clone={"source": "new", "linked": False})
+    assert seed_drive(options) is None
+    options = applied(world, name="other", clone={"source": "new", "linked": False}, cloud_init={"user": "me"})
+    assert seed_drive(options) is None and options["ciuser"] == "me"
+    assert not do(world, name="copy", state="absent").failed
+    assert len(seeds_of(world)) == 1
+
+
+def test_a_vm_never_gets_two_seeds(world):
+    applied(world, name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS)
+    rejected(world, "new: cloud_init.user", "only one seed", name="new", cloud_init={"user": "me"})
+    unchanged(world, name="web2", cloud_init=DOCUMENTS)
+
+
+def test_the_option_iso_keeps_its_own_drive(world):
+    requested = {"name": "new", "node": "pve1", "iso": "local:iso/debian.iso", "cloud_init": DOCUMENTS}
+    options = applied(world, **requested, disks=[{"slot": None, "size": 1}])
+    assert options["ide2"].startswith("local:iso/debian.iso")
+    assert not do(world, name="new", iso="").failed
+    assert seed_drive(machine_of(world, "new").config.current)
+
+
+@pytest.mark.parametrize(
+    ("requested", "words"),
+    [
+        ({"cloud_init": {"user_data": "#!/bin/sh", "user": "me"}}, ("cannot be merged", "require a cloud-config")),
+        ({"cloud_init": {"user_data": {"password": "x"}, "password": "y"}}, ("cannot be combined",)),
+        ({"cloud_init": {"network_config": {"version": 2}, "ip_config": ["ip=dhcp"]}}, ("cannot be combined",)),
+        ({"cloud_init": DOCUMENTS, "native": {"cicustom": "user=local:snippets/x.yml"}}, ("native: cicustom",)),
+    ],
+)
+def test_what_cannot_be_merged_is_rejected_before_anything_is_written(world, requested, words):
+    with_words = words if len(words) == 1 else words[1:]
+    rejected(world, *with_words, name="new", disks=[{"slot": None, "size": 1}], **requested)
+
+
+def test_without_a_storage_for_iso_images_nothing_is_created(world):
+    for storage in world.storages.by_id.values():
+        storage.content = storage.content - {"iso"}
+    rejected(
+        world, "no storage for iso", name="new", node="pve1", disks=[{"slot": None, "size": 1}], cloud_init=DOCUMENTS
+    )
+
+
+class Killed(BaseException):
+    """The task's process was killed."""
+
+
+class KilledAfter(Api):
+    """The process is killed after a number of writing calls and uploads."""
+
+    def __init__(self, world, number):
+        super().__init__(world)
+        self._left = number
+
+    def call(self, method, path, parameters=None):
+        answer = super().call(method, path, parameters)
+        self._left -= method != "GET"
+        if not self._left:
+            raise Killed
+        return answer
+
+
+@pytest.mark.parametrize("then", ["completed", "deleted"])
+@pytest.mark.parametrize("source", [{"disks": [{"size": 1}], "node": "pve1"}, {"clone": {"source": "tmpl"}}])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_killed_task_leaves_nothing_that_the_next_one_does_not_complete_or_remove(world, number, source, then):
+    requested = {"name": "new", **source, "cloud_init": DOCUMENTS}
+    try:
+        do(world, api=KilledAfter(world, number), **requested)
+    except Killed:
+        was_killed = True
+    else:
+        was_killed = False
+    assert was_killed or number > 3
+    if then == "completed":
+        outcome = do(world, **requested)
+        assert not outcome.failed, outcome.msg
+        assert [f"local:{name}" for name in seeds_of(world)] == [seed_drive(machine_of(world, "new").config.current)]
+    outcome = do(world, name="new", state="absent")
+    assert not outcome.failed, outcome.msg
+    assert seeds_of(world) == []
+
+
+def test_unfinished_vm_with_a_seed_iso_is_completed_without_it_if_the_task_has_no_documents(world):
+    requested = {"name": "new", "node": "pve1", "disks": [{"size": 1}]}
+    with pytest.raises(Killed):
+        do(world, api=KilledAfter(world, 3), **requested, cloud_init=DOCUMENTS)
+    outcome = do(world, **requested, cloud_init={"user": "me"})
+    assert not outcome.failed, outcome.msg
+    options = machine_of(world, "new").config.current
+    assert seed_drive(options) is None and options["ciuser"] == "me"
+    assert not do(world, name="new", state="absent").failed
+    assert seeds_of(world) == []
+
+
+def test_a_failed_upload_is_undone(world):
+    class Failing(Api):
+        def upload(self, path, parameters, file):
+            return self.call(
+                "POST", path, {**parameters, "filename": "x.iso", "tmpfilename": f"/var/tmp/pveupload-{9:032x}"}
+            )
+
+    outcome = do(world, api=Failing(world), name="new", disks=[{"size": 1}], cloud_init=DOCUMENTS)
+    assert outcome.failed and "missing file" in outcome.msg
+    assert not any(one.config.current.get("name") == "new" for one in world.cluster.machines.values())
