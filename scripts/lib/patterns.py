@@ -96,7 +96,8 @@ def _for_controller(name, template, project, organization):
     """Return a job template of a pattern as AWX's own: the playbook is a path in the project."""
     kept = {key: value for key, value in template.items() if key not in ("primary", "survey")}
     place = {"playbook": f"{FOLDER}/{name}/playbooks/{template['playbook']}", "project": project["name"]}
-    return {**kept, **place, "organization": organization, "survey_spec": template["survey"]}
+    survey = {"survey_spec": template["survey"]} if "survey" in template else {}
+    return {**kept, **place, "organization": organization, **survey}
 
 
 def _source(checkout, name):
@@ -108,11 +109,11 @@ def _source(checkout, name):
 
 
 def _template(checkout, pattern_name, source, resources):
-    """Return a job template: every prompt is explicit, so that nothing depends on a default of AWX."""
-    playbook = source["playbook"]
+    """Return a job template: every prompt is explicit, so that nothing depends on a default of AWX.
+
+    Without a survey, nothing but the prompts is asked.
+    """
     asked = source.get("prompts", resources["prompts"])
-    survey = source["survey"]
-    options = spec_of(checkout, f"{FOLDER}/{pattern_name}/playbooks/{playbook.removesuffix('.yml')}")
     return {
         **{key: source[key] for key in ("name", "description", "playbook")},
         **({"primary": True} if source.get("primary") else {}),
@@ -121,13 +122,17 @@ def _template(checkout, pattern_name, source, resources):
         **resources["template"],
         **source.get("template", {}),
         **{f"ask_{prompt}_on_launch": prompt in asked for prompt in PROMPTS},
-        "survey_enabled": True,
-        "survey": {
-            "name": source["name"],
-            "description": survey["description"],
-            "spec": questions(options, survey, f"{pattern_name}: {playbook}"),
-        },
+        "survey_enabled": "survey" in source,
+        **({"survey": _survey(checkout, pattern_name, source)} if "survey" in source else {}),
     }
+
+
+def _survey(checkout, pattern_name, source):
+    """Return the survey of a job template, with questions about the options of its playbook."""
+    playbook, survey = source["playbook"], source["survey"]
+    options = spec_of(checkout, f"{FOLDER}/{pattern_name}/playbooks/{playbook.removesuffix('.yml')}")
+    spec = questions(options, survey, f"{pattern_name}: {playbook}")
+    return {"name": source["name"], "description": survey["description"], "spec": spec}
 
 
 def questions(options, survey, place):

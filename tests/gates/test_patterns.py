@@ -26,6 +26,7 @@ TEMPLATES = [
     for name, pattern in PATTERNS.items()
     for template in pattern["aap_resources"]["controller_job_templates"]
 ]
+WITH_SURVEY = [one for one in TEMPLATES if "survey" in one.values[1]]
 #: Variables that decide what may be done must not come from a form, or from whoever starts a job.
 _NEVER_ASKED = {"polyvirt_approved_plans", "expect_plan"}
 
@@ -61,20 +62,19 @@ def test_everything_that_the_loader_reads_is_given(name):
 
 
 @pytest.mark.parametrize(("name", "template"), TEMPLATES)
-def test_awx_accepts_template_and_survey(name, template):
+def test_awx_accepts_job_template(name, template):
     assert template_problems(template) == []
-    assert survey_problems(template["survey"]) == []
     assert {f"ask_{prompt}_on_launch" for prompt in patterns.PROMPTS} <= set(template)
-    assert (template["ask_inventory_on_launch"], template["ask_variables_on_launch"]) == (True, False)
-    assert template["job_slice_count"] == 1
-    assert not _NEVER_ASKED & {question["variable"] for question in template["survey"]["spec"]}
+    assert (template["ask_variables_on_launch"], template["job_slice_count"]) == (False, 1)
     path = FOLDER / name / "playbooks" / template["playbook"]
     assert is_listed(path.relative_to(CHECKOUT), path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("name", "template"), TEMPLATES)
+@pytest.mark.parametrize(("name", "template"), WITH_SURVEY)
 def test_required_answers_are_enough(name, template):
     survey = template["survey"]
+    assert survey_problems(survey) == []
+    assert not _NEVER_ASKED & {question["variable"] for question in survey["spec"]}
     required = {one["variable"]: "name" for one in survey["spec"] if one["required"]}
     assert required
     variables, errors = launched(survey, untouched(survey, required))
@@ -95,7 +95,8 @@ def test_creating_cannot_remove():
 def test_controller_file_has_the_same_templates(name):
     variables = yaml.safe_load((FOLDER / name / "meta/controller.yml").read_text(encoding="utf-8"))
     templates = PATTERNS[name]["aap_resources"]["controller_job_templates"]
-    assert [one["survey_spec"] for one in variables["controller_templates"]] == [one["survey"] for one in templates]
+    surveys = [one.get("survey_spec") for one in variables["controller_templates"]]
+    assert surveys == [one.get("survey") for one in templates]
     for template in variables["controller_templates"]:
         assert template_problems(template) == []
         assert (CHECKOUT / template["playbook"]).is_file()
@@ -173,6 +174,35 @@ def test_new_option_of_a_role_must_be_asked_or_left_out():
         "Name.",
         "vm_name, such as us(intl). Default: 2.",
     ]
+
+
+_SOURCE = """
+title: Try
+description: Tries.
+short_description: Try
+tags: []
+job_templates:
+  - {name: Apply, description: Apply, playbook: apply.yml, prompts: [], template: {extra_vars: "plans: []"}}
+workflows:
+  - {name: Check and apply}
+"""
+
+
+def test_template_without_a_survey_asks_nothing_and_workflows_are_data(tmp_path):
+    folder = tmp_path / "scripts" / "patterns"
+    (folder / "shared").mkdir(parents=True)
+    shared = (CHECKOUT / "scripts/patterns/shared/resources.yml").read_text(encoding="utf-8")
+    (folder / "shared" / "resources.yml").write_text(shared, encoding="utf-8")
+    (folder / "try.yml").write_text(_SOURCE, encoding="utf-8")
+    pattern = patterns.pattern(tmp_path, "try")
+    assert _schema_errors(pattern) == []
+    (template,) = pattern["aap_resources"]["controller_job_templates"]
+    assert template_problems(template) == []
+    assert [key for key, value in template.items() if key.startswith("ask_") and value] == []
+    assert (template["survey_enabled"], "survey" in template, template["extra_vars"]) == (False, False, "plans: []")
+    controller = yaml.safe_load("\n".join(patterns.controller_lines(tmp_path, "try")))
+    assert controller["controller_workflows"] == [{"name": "Check and apply"}]
+    assert controller["controller_templates"][0]["playbook"] == "extensions/patterns/try/playbooks/apply.yml"
 
 
 def test_list_cannot_be_asked():

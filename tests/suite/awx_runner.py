@@ -69,7 +69,9 @@ def run(project, playbook, inventory, extravars, check=False, env=(), *, awx=(),
 
     ``project``: a directory; ``playbook``: a path in it, or the full name of a playbook of a collection.
     ``inventory``: a dictionary as ``ansible-inventory --list`` prints it.
-    ``extravars``: survey answers, launch variables and artifacts; no text in them is a template.
+    ``extravars``: survey answers, launch variables and artifacts; no text in them is a template. As in AWX, they are
+    written as ``!unsafe 'text'``, which ansible-core 2.19 and later read by the rules for plain YAML: an empty text
+    becomes null, ``007`` a number, ``on`` a boolean and ``2026-01-31`` a date.
     ``env``: what credentials inject. Nothing in it can replace what AWX itself sets.
     ``awx``: other values for the variables that AWX adds (``awx_variables``), such as those of a workflow.
     ``template``: the variables of the job template itself; their texts may be templates, unless ``extravars`` has them.
