@@ -36,7 +36,7 @@ _HEADER = """\
 # Written by scripts/generate.py from scripts/patterns/{name}.yml: do not edit.
 #
 # The resources of the pattern {name} for AWX, as variables of the collection infra.aap_configuration. Set
-# polyvirt_organization, polyvirt_project_url and polyvirt_image to your own values.
+# polyvirt_organization, polyvirt_project_url, polyvirt_image and polyvirt_inventory to your own values.
 ---"""
 
 
@@ -97,7 +97,8 @@ def _for_controller(name, template, project, organization):
     kept = {key: value for key, value in template.items() if key not in ("primary", "survey")}
     place = {"playbook": f"{FOLDER}/{name}/playbooks/{template['playbook']}", "project": project["name"]}
     survey = {"survey_spec": template["survey"]} if "survey" in template else {}
-    return {**kept, **place, "organization": organization, **survey}
+    inventory = {} if template["ask_inventory_on_launch"] else {"inventory": "{{ polyvirt_inventory }}"}
+    return {**kept, **place, "organization": organization, **inventory, **survey}
 
 
 def _source(checkout, name):

@@ -210,3 +210,32 @@ def test_list_cannot_be_asked():
         patterns.questions(
             {"vm_tags": {"description": "Tags.", "type": "list"}}, {"ask": {"vm_tags": "Tags"}, "left_out": {}}, "place"
         )
+
+
+def _approving():
+    return PATTERNS["approved_change"]["aap_resources"]["controller_job_templates"]
+
+
+def test_nobody_can_bring_his_own_approval():
+    check, apply = _approving()
+    for template in (check, apply):
+        assert [key for key, value in template.items() if key.startswith("ask_") and value] == []
+        assert (template["survey_enabled"], template["job_slice_count"]) == (False, 1)
+    assert (check["job_type"], apply["job_type"]) == ("check", "run")
+    assert ("extra_vars" in check, yaml.safe_load(apply["extra_vars"])) == (False, {"polyvirt_approved_plans": []})
+    variables = yaml.safe_load((FOLDER / "approved_change/meta/controller.yml").read_text(encoding="utf-8"))
+    (workflow,) = variables["controller_workflows"]
+    assert [key for key, value in workflow.items() if key.startswith(("ask_", "survey")) and value] == []
+    jobs = [node["unified_job_template"] for node in workflow["workflow_nodes"]]
+    assert [job["name"] for job in jobs if job["type"] == "job_template"] == [check["name"], apply["name"]]
+    follows = {one["identifier"]: one.get("related", {}) for one in workflow["workflow_nodes"]}
+    assert follows["check"] == {"success_nodes": [{"identifier": "approve"}]}
+    assert follows["approve"] == {"success_nodes": [{"identifier": "apply"}]}
+
+
+def test_playbook_of_approved_changes_has_only_tasks_that_need_an_approval():
+    plays = yaml.safe_load((FOLDER / "approved_change/playbooks/approved_change.yml").read_text(encoding="utf-8"))
+    assert [set(play) for play in plays] == [{"name", "hosts", "gather_facts", "tasks"}]
+    change, show = plays[0]["tasks"]
+    assert set(change) == {"name", "polyvirt.core.vm", "register", "when"}
+    assert set(show) == {"name", "ansible.builtin.debug", "when"}
