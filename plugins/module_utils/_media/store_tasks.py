@@ -4,11 +4,12 @@
 """What the modules image and image_info do: fetch images before a VM needs them, remove them, and list them.
 
 ``driver`` is that of a platform with images on its host (keeping.py): an image is fetched as for a new VM, and the VMs
-that need it for their disks are those that hold its file.
+that need it for their disks are those that hold its file. Its ``claims`` are None if VMs only have copies of images.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -16,7 +17,6 @@ from .._core.claims import BASE, DELETE, FILE, UNREADABLE, Claim
 from .._core.errors import InvalidInput, PolyvirtError, Refused
 from .._core.identity import listed
 from .._core.model import Request
-from .._core.texts import without_credentials
 from .._core.world import World
 from .._ports.clock import today
 
@@ -28,7 +28,7 @@ class _Users:
 
     def __init__(self, driver, stored, mode):
         self._claims, held = driver.claims, ()
-        if stored:
+        if stored and self._claims:
             # As in a task about VMs: what all VMs hold is read after an observation.
             driver.traits()
             driver.observe([], frozenset({"power"}))
@@ -39,7 +39,7 @@ class _Users:
         return Claim(FILE, self._claims.identity(path), mode, "image", path)
 
     def of(self, path):
-        return list(self._world.users("", self._claims.identity(path)))
+        return list(self._world.users("", self._claims.identity(path))) if self._claims else []
 
     def unreadable(self):
         """Return the Claim of a disk that may need any file, or None."""
@@ -54,6 +54,8 @@ def present(driver, params, check):
     """Have the images of all names in the store; returns the result of the module."""
     config = {"firmware": params["firmware"]} if params["firmware"] else {}
     images = [_resolved(driver, name, params, config) for name in params["name"]]
+    for image in filter(_is_missing, images):
+        driver.images.check_fetch(image, f"name: {image['name']}")
     done = []
     if not check:
         for image in filter(_is_missing, images):
@@ -98,7 +100,10 @@ def _fetched(driver, images):
 
 
 def _stored(driver, image):
-    return image["fetch"].stored if _is_missing(image) else driver.images.store.at(image["source"])
+    """The Stored of an image. A store may not record all that the task knows."""
+    if _is_missing(image):
+        return image["fetch"].stored
+    return replace(driver.images.store.at(image["source"]), name=image["name"], digest=image["digest"])
 
 
 # Removing -------------------------------------------------------------------------------------------------------------
@@ -106,15 +111,14 @@ def _stored(driver, image):
 
 def absent(driver, params, check):
     """Remove all versions of the named images, and what killed downloads have left; returns the module's result."""
-    store, names = driver.images.store, set(map(without_credentials, params["name"]))
-    stored = [one for one in store.all() if one.name in names]
+    images = driver.images
+    names = set(map(images.store.recorded_name, params["name"]))
+    stored = [one for one in images.store.all() if one.name in names]
+    images.check_removal(stored)
     _check_unused(_Users(driver, stored, DELETE), stored)
-    leftovers = store.leftovers()
+    leftovers = images.leftovers()
     if not check:
-        for one in stored:
-            store.remove(one)
-        for path in leftovers:
-            store.remove_leftover(path)
+        images.store.remove(stored, leftovers)
     paths = [*(one.path for one in stored), *leftovers]
     return {
         "changed": bool(paths),

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import image_copy
+from ansible_collections.polyvirt.core.plugins.module_utils._media.fetching import downloading
 
 from platforms.hyperv.double.host import HyperV
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed, interruptions
+from platforms.windows.tasks import run_module
 from suite.depth import share
 from suite.media_server import Vendor, as_published
 
@@ -290,3 +292,155 @@ def test_directory_of_the_task(world):
     assert len([path for path in world.host.files.contents if path.startswith("d:\\vm\\images\\tests-1-")]) == 2
     result = run(world.host, **_task(world, "other", image_directory="images"))
     assert "image_directory: 'images' is not an absolute path on Windows." in result["msg"]
+
+
+# Without a VM: the modules image and image_info -----------------------------------------------------------------------
+
+_OTHER = "C:\\ProgramData\\polyvirt\\images\\other.txt"
+
+
+def _image(world, check=False, **options):
+    """Run one task of the module image that names the image of the vendor."""
+    name = world.vendor.name
+    named = {"name": [name], "catalogue": {name: world.vendor.image()["catalogue"]}}
+    return run_module(world.host, "image", check, platform="hyperv", **named, **options)
+
+
+def _info(world):
+    return run_module(world.host, "image_info", platform="hyperv")
+
+
+def test_image_is_fetched_ahead_of_the_vm(world):
+    check, run_, again = _image(world, check=True), _image(world), _image(world)
+    for result in (check, run_, again):
+        assert not result["failed"], result["msg"]
+    assert (check["images"], check["diff"]) == (run_["images"], run_["diff"])
+    assert [one["changed"] for one in (check, run_, again)] == [True, True, False]
+    assert again["images"] == run_["images"]
+    (image,) = run_["images"]
+    assert (image["name"], image["path"].lower(), image["format"]) == ("tests-1", _stored(world)[0], "vhdx")
+    assert (image["digest"], image["size"], image["users"]) == (f"sha256:{world.vendor.digest}", 16 << 20, [])
+    world.vendor.server.requests.clear()
+    assert _steps(done(world.host, **_task(world))) == ["create"]
+    assert world.vendor.server.requests == []
+
+
+def test_check_mode_writes_nothing(world):
+    _image(world, check=True)
+    assert (_images(world.host), world.store.exists()) == ([], False)
+
+
+def test_used_image_is_kept(world):
+    image = world.vendor.image(linked=True)
+    done(world.host, **_task(world, image=image))
+    done(world.host, **_task(world, "copied"))
+    (listed,) = _info(world)["images"]
+    assert (listed["users"], listed["age"], listed["file_size"]) == (
+        ["web"],
+        0,
+        len(world.host.files.file(_stored(world)[0])),
+    )
+    for check in (True, False):
+        result = _image(world, check, state="absent")
+        assert f"name: tests-1: disks of web need {listed['path']}. Delete these VMs first." in result["msg"]
+    assert _images(world.host) == _stored(world)
+
+
+def test_image_below_a_checkpoint_is_kept(world):
+    done(world.host, **_task(world, image=world.vendor.image(linked=True)))
+    done(world.host, "snapshot", name="web", snapshot="first")
+    assert "disks of web need" in _image(world, state="absent")["msg"]
+
+
+def test_absent_removes_the_image_and_what_interrupted_copies_have_left(world):
+    _image(world)
+    host, name = world.host, f"tests-1-{world.vendor.digest[:12]}.vhdx"
+    part = f"{_FOLDER}\\old-{'0' * 12}.vhdx.{'1' * 12}.{'2' * 8}"
+    left = [f"{part}.part", f"{part}.part.3.gz", f"{part}.whole.part"]
+    kept = [f"{_FOLDER}\\mine.part", f"{_FOLDER}\\mine.vhdx"]
+    for path in (*left, *kept):
+        host.files.put(path, b"bytes")
+    check, run_ = _image(world, check=True, state="absent"), _image(world, state="absent")
+    assert not run_["failed"], run_["msg"]
+    assert (check["diff"], check["images"]) == (run_["diff"], run_["images"])
+    assert sorted(run_["diff"]["before"].split("\n")) == sorted(["", f"{_FOLDER}\\{name}", *left])
+    assert _images(host) == sorted(path.lower() for path in kept)
+    assert (world.store / name).exists()
+    again = _image(world, state="absent")
+    assert (again["changed"], _info(world)["images"]) == (False, [])
+
+
+def test_copy_that_a_task_of_this_controller_makes_is_kept(world):
+    _image(world)
+    name = f"old-{'0' * 12}.vhdx"
+    part = f"{_FOLDER}\\{name}.{'1' * 12}.{'2' * 8}.part"
+    world.host.files.put(part, b"bytes")
+    with downloading(str(world.store / f"to-{world.host.name}-{name}"), "copy", 0):
+        result = _image(world, state="absent")
+        assert (result["failed"], _images(world.host)) == (False, [part.lower()])
+
+
+def test_leftover_that_something_has_open_is_kept(world):
+    part = f"{_FOLDER}\\old-{'0' * 12}.vhdx.{'1' * 12}.{'2' * 8}.part"
+    world.host.files.put(part, b"bytes")
+    world.host.files.open[part.lower()] = "another controller appends to it"
+    assert not _image(world, state="absent")["failed"]
+    assert _images(world.host) == [part.lower()]
+
+
+def test_image_that_cannot_be_removed_keeps_its_record(world):
+    _image(world)
+    path = _stored(world)[0]
+    world.host.files.open[path] = "scanned"
+    result = _image(world, state="absent")
+    assert "Windows did not remove it" in result["msg"]
+    assert "Close the program that has it open" in result["msg"]
+    assert _images(world.host) == _stored(world)
+    world.host.files.open.clear()
+    assert not _image(world, state="absent")["failed"]
+    assert _images(world.host) == []
+
+
+def test_disk_that_cannot_be_read_keeps_all_images(world):
+    """The image may be below it."""
+    _image(world)
+    done(world.host, name=["web"], memory="1G", disks=[{"size": "1G"}])
+    (drive,) = world.host.vms[0].hardware.disks()
+    world.host.files.delete(drive.path)
+    for check in (True, False):
+        result = _image(world, check, state="absent")
+        assert f"name: a disk of web needs {drive.path}, which cannot be read. Detach the disk" in result["msg"]
+    assert _images(world.host) == _stored(world)
+    # A deletion of a VM is not rejected.
+    assert done(world.host, name=["web"], state="absent")["changed"]
+    assert _image(world, state="absent")["changed"]
+
+
+def test_images_are_listed_if_the_vms_are_not_known(world):
+    _image(world)
+    world.host.before("Get-VM", _fail)
+    result = _info(world)
+    assert ([one["users"] for one in result["images"]], len(result["warnings"])) == ([None], 1)
+    assert "It is not known which VMs use the images" in result["warnings"][0]
+
+
+def _fail():
+    raise Failed("AccessDenied,Test", "PermissionDenied", "No.")
+
+
+@pytest.mark.parametrize("label", interruptions(_ERROR))
+def test_removal_that_was_interrupted_at_any_call_is_completed(world, label):
+    _image(world)
+    before = dict(world.host.files.contents)
+    calls = world.host.windows.faults.calls
+    _image(world, state="absent")
+    count = world.host.windows.faults.calls - calls
+    assert count > 2
+    for place in range(1, count + 1):
+        world.host.files.contents = dict(before)
+        world.host.windows.faults.plan(call=place, **interruptions(_ERROR)[label])
+        first = _image(world, state="absent")
+        assert "exception" not in first, (place, first["exception"])
+        second = _image(world, state="absent")
+        assert not second["failed"], (place, second["msg"])
+        assert [path for path in _images(world.host) if not path.endswith(".json")] == [], place
