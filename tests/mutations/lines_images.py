@@ -16,7 +16,7 @@ _CATALOGUE = ["tests/unit/lookup/test_distribution.py"]
 _CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
 _SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
 
-_HYPERV = ["tests/platforms/hyperv/test_images.py"]
+_HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
 _HYPERV_STORE, _HYPERV_CLAIMS = "_drivers/hyperv/store.py", "_drivers/hyperv/claims.py"
 _PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
 _PROXMOX_STORE, _PROXMOX_IMAGES = "_drivers/proxmox/store.py", "_drivers/proxmox/images.py"

@@ -58,6 +58,8 @@ class Adapter:
     resumes_downloads = True
     #: Whether a disk can be an overlay of an image, and whether nobody records what a stored image is.
     links_images, forgets_images = True, False
+    #: Whether the controller copies images to the host.
+    images_by_controller = False
     #: The number of calls that find a stored image by its name, and set what follows from it.
     calls_to_find_an_image = 0
     #: A format that the disk of a new VM does not have.

@@ -48,6 +48,7 @@ class Platform(WindowsAdapter):
     name = "hyperv"
     family = "polyvirt.core.hyperv"
     image_firmware = "uefi"
+    images_by_controller = True
     #: Processor, directory and free space in one request, and the template of Secure Boot.
     calls_to_find_an_image = 4
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)

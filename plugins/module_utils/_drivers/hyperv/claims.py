@@ -102,6 +102,9 @@ def _unreadable(found, held):
         last = found.chain(claim.text)[-1]
         # A physical disk has no files below it.
         if key_of(last) not in found.disks and last.lower().endswith(_DISK_FILES):
-            message = f"a disk of {held.name} needs {last}, which cannot be read"
-            remedy = "Detach the disk, or delete the VM, if the file is lost."
+            message = f"{last}, a disk file of {held.name}, cannot be read, so it may need the image"
+            remedy = (
+                "If the file is lost, detach the disk. If it is on a share, use a connection that delegates"
+                " credentials, such as CredSSP."
+            )
             yield replace(claim, identity=UNREADABLE, mode=UNREADABLE, text=message, remedy=remedy)

@@ -40,7 +40,7 @@ def resolved(driver, request):
     unfinished = driver.unfinished_options(label)
     if unfinished is not None and unfinished.inputs.get("image") == name:
         return _with_image(request, _as_recorded(asked, unfinished.inputs))
-    _check_release(driver, f"{label}: image '{name}'")
+    _check_release(driver, f"{label}: image '{name}': ")
     node = _node_for(driver, request)
     found = images_on(driver, node, f"{label}: ").resolved(request, lambda: _needs(request))
     # The file is on this node only, unless the storage is shared.
@@ -48,10 +48,10 @@ def resolved(driver, request):
     return _with_image(found, {**found.creation["image"], "node": node})
 
 
-def _check_release(driver, about):
+def _check_release(driver, where):
     if driver.release() < _SINCE:
         raise Refused(
-            f"{about}: this is Proxmox VE {driver.version()}, but names and addresses of images need 8.4 or later.",
+            f"{where}this is Proxmox VE {driver.version()}, but names and addresses of images need 8.4 or later.",
             "Set the volume of an image that is on a storage, or clone a template.",
         )
 
@@ -105,7 +105,7 @@ class HostOfImages:
     claims = None
 
     def __init__(self, driver):
-        _check_release(driver, "platform: proxmox")
+        _check_release(driver, "platform: proxmox: ")
         self.node = node_with_storage(driver, driver.options.get("node"))
         self.images = images_on(driver, self.node)
 
