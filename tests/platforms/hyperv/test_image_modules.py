@@ -12,7 +12,10 @@ from platforms.hyperv.stored_images import FOLDER, images_of, steps_of, stored_i
 from platforms.hyperv.tasks import done
 from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
+from suite.depth import share
 
+#: The number of places of an interruption that are tested on one day; a deep run tests all.
+_PLACES = 2
 _ERROR = Failed("Test,Test", "NotSpecified", "Es ging schief.")
 
 
@@ -148,14 +151,14 @@ def _fail():
 
 
 @pytest.mark.parametrize("label", interruptions(_ERROR))
-def test_removal_that_was_interrupted_at_any_call_is_completed(world, label):
+def test_removal_that_was_interrupted_at_any_call_is_completed(request, world, label):
     _image(world)
     before = dict(world.host.files.contents)
     calls = world.host.windows.faults.calls
     _image(world, state="absent")
     count = world.host.windows.faults.calls - calls
     assert count > 2
-    for place in range(1, count + 1):
+    for place in share(request.config, range(1, count + 1), _PLACES):
         world.host.files.contents = dict(before)
         world.host.windows.faults.plan(call=place, **interruptions(_ERROR)[label])
         first = _image(world, state="absent")
