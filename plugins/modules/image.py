@@ -119,7 +119,10 @@ options:
     description: Set by this collection only. What the catalogue on the controller has for each name.
     type: dict
   timeout:
-    description: Maximum number of seconds to wait for another task that downloads or copies the same image.
+    description:
+      - Maximum number of seconds to wait for another task that downloads or copies the same image.
+      - The download itself is not limited by it. On Proxmox VE, it may take as many seconds as the environment variable
+        E(POLYVIRT_CALL_TIMEOUT) sets, by default 3600.
     type: int
     default: 300
 requirements:
