@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from ..modules.image_info import MODULE
-from ..plugin_utils.tasks.in_process import InProcess
+from ..plugin_utils.tasks.of_images import ImageAction
 
 
-class ActionModule(InProcess):
+class ActionModule(ImageAction):
     module = MODULE

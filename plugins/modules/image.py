@@ -10,13 +10,15 @@ module: image
 short_description: Download images of operating systems to a host before VMs need them, or remove them
 version_added: 0.1.0
 description:
-  - Downloads and verifies images, and keeps them in the image directory of a host. VMs that are created there from the
-    same name or address use the stored image without a request to the vendor.
+  - Downloads and verifies images, and keeps them in the image directory of a host, or on a storage of a Proxmox VE
+    node. VMs that are created there from the same name or address use the stored image without a request to the vendor.
   - An image is selected, downloaded, verified, unpacked and converted as for a new VM of the platform with default
     settings. You do not need this module to create a VM, because the modules for VMs download missing images, too. Use
     it on slow lines, and for hosts that have no network later.
   - Removes images that no VM uses.
-  - Supported are libvirt, VirtualBox and OpenBSD vmd, because their hosts keep images in a directory.
+  - Supported are libvirt, VirtualBox, OpenBSD vmd, Hyper-V and Proxmox VE.
+  - On Hyper-V, the controller downloads and converts an image, then copies it to the host in pieces. On Proxmox VE, the
+    node downloads it.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -27,6 +29,9 @@ attributes:
   action_group:
     description: Use C(group/polyvirt.core.all) in C(module_defaults) to set defaults for this module.
     support: full
+    details:
+      - Defaults of the group of the platform apply, too, such as C(group/polyvirt.core.proxmox). Options of the group
+        that this module does not have are ignored.
     membership:
       - polyvirt.core.all
   check_mode:
@@ -39,7 +44,7 @@ attributes:
     support: full
     details: Shows the paths of the files that are added or removed.
   platform:
-    platforms: posix
+    platforms: posix, windows
 options:
   name:
     description:
@@ -56,6 +61,11 @@ options:
       - V(absent) - no version of these images is stored. The task fails and removes nothing if a VM of the platform
         uses one of them as a disk or as the backing file of a disk. Incomplete files of downloads that were interrupted
         are removed as well, whatever their name is.
+      - On Hyper-V, V(absent) also fails if a disk of a VM cannot be read, because it may need the image. It removes
+        incomplete copies on the host. If another controller is making such a copy, that copy starts again. Images that
+        the controller keeps are not removed.
+      - On Proxmox VE, VMs have copies of images, so V(absent) does not check VMs. A node records only the name of a
+        file. So an address stands for all images with the same file name, from any server.
     type: str
     choices: [present, absent]
     default: present
@@ -63,23 +73,27 @@ options:
     description:
       - Platform of the VMs that use the images. It decides which formats are suitable, which directory is the default,
         and which VMs are checked with O(state=absent).
+      - With V(hyperv), the task needs the same connection to the Windows host as M(polyvirt.core.hyperv_vm).
     type: str
-    choices: [libvirt, virtualbox, vmd]
+    choices: [libvirt, virtualbox, vmd, hyperv, proxmox]
     required: true
   image_directory:
     description:
-      - Absolute path of the directory for images on the host. It is created if it does not exist.
+      - Absolute path of the directory for images on the host. It is created if it does not exist. Not supported on
+        Proxmox VE; set O(image_storage) there.
       - If omitted, the variable C(polyvirt_image_directory), then the environment variable C(POLYVIRT_IMAGE_DIRECTORY)
         of the controller, then the default of the platform.
       - The default of libvirt is C(/var/lib/libvirt/images/polyvirt), or C(~/.local/share/libvirt/images/polyvirt) with
         a session connection of a user. That of VirtualBox is C(~/.local/share/polyvirt/images), or
         C(/var/lib/polyvirt/images) for root. That of vmd is C(/var/vmm/polyvirt).
+      - On Hyper-V, the default is V(C:\\ProgramData\\polyvirt\\images), and the environment variable sets the directory
+        on the controller instead, where downloaded images are kept.
     type: path
   firmware:
     description:
       - Firmware of the VMs that are created from the image. It matters for operating systems with a separate image for
         each firmware, such as Alpine.
-      - If omitted, V(bios). Not supported on vmd.
+      - If omitted, V(bios); on Hyper-V V(uefi). Not supported on vmd.
     type: str
     choices: [bios, uefi]
   checksum:
@@ -94,7 +108,9 @@ options:
         to the old one, which O(state=absent) removes.
     type: bool
   headers:
-    description: HTTP headers that the server of an address requires, such as C(Authorization).
+    description:
+      - HTTP headers that the server of an address requires, such as C(Authorization).
+      - Not supported on Proxmox VE, because the node would show them in its task log.
     type: dict
   require_signature:
     description:
@@ -104,15 +120,25 @@ options:
     description: Set by this collection only. What the catalogue on the controller has for each name.
     type: dict
   timeout:
-    description: Maximum number of seconds to wait for another task that downloads the same image.
+    description:
+      - Maximum number of seconds to wait for another task that downloads or copies the same image.
+      - The download itself is not limited by it. On Proxmox VE, it may take as many seconds as the environment variable
+        E(POLYVIRT_CALL_TIMEOUT) sets, by default 3600.
     type: int
     default: 300
 requirements:
   - On the host, the platform and its program
-  - C(qemu-img) and C(zstd) for images that must be converted or unpacked with them
+  - C(qemu-img) and C(zstd) for images that must be converted or unpacked with them. For Hyper-V, they are needed on the
+    controller. On Proxmox VE, such images are rejected.
   - C(gpg) or C(signify) (C(signify-openbsd) on Debian) to check signatures
+  - For Proxmox VE, version 8.4 or later, an active storage with files and the content Import, and the Python libraries
+    proxmoxer (2.1 or later) and requests on the host where the task runs
 notes:
-  - Proxies are taken from the environment of the task, such as C(https_proxy).
+  - Proxies are taken from the environment of the task, such as C(https_proxy). For Hyper-V, those of the controller
+    apply. A Proxmox VE node uses the proxy of the datacenter.
+  - On Proxmox VE, the privilege C(Datastore.AllocateTemplate) on the storage is needed to download an image, with
+    C(Sys.AccessNetwork) on the node, or C(Sys.Audit) and C(Sys.Modify) on C(/). C(Datastore.Allocate) is needed to
+    remove it.
   - The variable C(polyvirt_mirrors), or the environment variable C(POLYVIRT_MIRRORS) of the controller as JSON, is a
     dictionary that replaces the beginnings of addresses of the catalogue with those of your mirrors.
 seealso:
@@ -141,6 +167,23 @@ EXAMPLES = r"""
     name: https://images.example.com/appliance.qcow2
     checksum: sha256:https://images.example.com/SHA256SUMS
 
+- name: Copy an image to a Windows host with Hyper-V
+  polyvirt.core.image:
+    platform: hyperv
+    name: debian-13
+    image_directory: D:\images
+
+- name: Let a node of Proxmox VE download an image to its storage
+  polyvirt.core.image:
+    platform: proxmox
+    api_host: pve1.example.com
+    api_user: ansible@pve
+    api_token_id: ci
+    api_token_secret: "{{ vault_token }}"
+    node: pve1
+    image_storage: local
+    name: debian-13
+
 - name: Remove all versions of an image that no VM uses
   polyvirt.core.image:
     platform: libvirt
@@ -160,15 +203,20 @@ images:
       type: str
       sample: debian-13
     path:
-      description: Path of the image on the host.
+      description: Path of the image on the host; on Proxmox VE the volume, such as C(local:import/NAME).
       type: str
       sample: /var/lib/libvirt/images/polyvirt/debian-13-4f1c09ab12cd.qcow2
     digest:
-      description: The vendor's checksum of the downloaded file. Null if none is known.
+      description:
+        - The vendor's checksum of the downloaded file. Null if none is known.
+        - Proxmox VE does not record it. It is null there for an image that was stored already, unless the task sets
+          O(checksum).
       type: str
       sample: sha512:4f1c09ab12cd...
     size:
-      description: Size of the disk in the image in bytes. Null if it is not known, as for compressed files.
+      description:
+        - Size of the disk in the image in bytes. Null if it is not known, as for compressed files, and on Proxmox VE
+          for images that were stored already.
       type: int
       sample: 3221225472
     format:
@@ -180,13 +228,15 @@ images:
       type: str
       sample: '2026-07-01'
     checked:
-      description: How the image was verified. V(signature) and checksum, V(checksum) only, or V(none).
+      description:
+        - How the image was verified. V(signature) and checksum, V(checksum) only, or V(none).
+        - Null on Proxmox VE for images that were stored already, because a node does not record it.
       type: str
       sample: signature
     users:
       description:
         - Names of the VMs of the platform that use the image as a disk, or as the backing file of a disk (linked).
-        - Null if they are not known, because the platform does not answer.
+        - Null if they are not known, because the platform does not answer. Always empty on Proxmox VE.
       type: list
       elements: str
       sample: [web1]
@@ -197,6 +247,11 @@ plan:
   returned: unless the options are wrong in form
   type: str
   sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+node:
+  description: Node that has the images.
+  returned: on Proxmox VE
+  type: str
+  sample: pve1
 diff:
   description: The files before and after the task.
   returned: success
@@ -209,10 +264,10 @@ diff:
       description: With O(state=present) the paths of the named images that are stored, else empty.
       type: str
     before_header:
-      description: The directory for images.
+      description: The directory for images; on Proxmox VE the storage with its content, such as V(local:import).
       type: str
     after_header:
-      description: The directory for images.
+      description: The same as RV(diff.before_header).
       type: str
 """
 

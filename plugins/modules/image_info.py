@@ -10,10 +10,13 @@ module: image_info
 short_description: List the images of operating systems that a host keeps for VMs
 version_added: 0.1.0
 description:
-  - Lists the images in the image directory of a host, with their age and the VMs that use them.
-  - Other files of the directory, such as incomplete downloads, are not listed.
+  - Lists the images in the image directory of a host, or on a storage of a Proxmox VE node, with their age and the VMs
+    that use them.
+  - Other files of the directory, such as incomplete downloads, are not listed. On Proxmox VE, images are recognized by
+    the names of their files, which end in 12 digits of the checksum.
   - A directory that does not exist has no images. If the platform is missing or does not answer, the images are listed,
-    the VMs that use them are unknown, and a warning contains the reason.
+    the VMs that use them are unknown, and a warning contains the reason. Without a connection to a Windows host with
+    Hyper-V, or to the cluster, the task fails.
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -23,6 +26,9 @@ attributes:
   action_group:
     description: Use C(group/polyvirt.core.all) in C(module_defaults) to set defaults for this module.
     support: full
+    details:
+      - Defaults of the group of the platform apply, too, such as C(group/polyvirt.core.proxmox). Options of the group
+        that this module does not have are ignored.
     membership:
       - polyvirt.core.all
   check_mode:
@@ -32,19 +38,19 @@ attributes:
     support: N/A
     details: Changes nothing.
   platform:
-    platforms: posix
+    platforms: posix, windows
 options:
   platform:
     description: Platform of the VMs that use the images. It decides which directory is the default.
     type: str
-    choices: [libvirt, virtualbox, vmd]
+    choices: [libvirt, virtualbox, vmd, hyperv, proxmox]
     required: true
   image_directory:
     description:
-      - Absolute path of the directory for images on the host.
+      - Absolute path of the directory for images on the host. Not supported on Proxmox VE; set O(image_storage) there.
       - If omitted, the variable C(polyvirt_image_directory), then the environment variable C(POLYVIRT_IMAGE_DIRECTORY)
-        of the controller, then the default of the platform, which O(polyvirt.core.image#module:image_directory)
-        describes.
+        of the controller (not for Hyper-V), then the default of the platform, which
+        O(polyvirt.core.image#module:image_directory) describes.
     type: path
 seealso:
   - module: polyvirt.core.image
@@ -55,6 +61,12 @@ EXAMPLES = r"""
   polyvirt.core.image_info:
     platform: libvirt
   register: store
+
+- name: List the images on a storage of Proxmox VE
+  polyvirt.core.image_info:
+    platform: proxmox
+    node: pve1
+    image_storage: local
 
 - name: Remove the images that no VM uses
   polyvirt.core.image:
@@ -67,10 +79,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 directory:
-  description: The directory for images on the host.
+  description:
+    - The directory for images on the host; on Proxmox VE the storage with its content, such as V(local:import).
   returned: success
   type: str
   sample: /var/lib/libvirt/images/polyvirt
+node:
+  description: Node that has the images.
+  returned: on Proxmox VE
+  type: str
+  sample: pve1
 images:
   description: The stored images, the newest one last. Several can have the same name.
   returned: success
@@ -78,19 +96,22 @@ images:
   elements: dict
   contains:
     name:
-      description: Name in the catalogue, or address without credentials.
+      description: Name in the catalogue, or address without credentials; on Proxmox VE the name of the file.
       type: str
       sample: debian-13
     path:
-      description: Path of the image on the host.
+      description: Path of the image on the host; on Proxmox VE the volume, such as C(local:import/NAME).
       type: str
       sample: /var/lib/libvirt/images/polyvirt/debian-13-4f1c09ab12cd.qcow2
     digest:
-      description: The vendor's checksum of the downloaded file. Null if none is known.
+      description:
+        - The vendor's checksum of the downloaded file. Null if none is known, and on Proxmox VE, where only its first
+          digits are in the name of the file.
       type: str
       sample: sha512:4f1c09ab12cd...
     size:
-      description: Size of the disk in the image in bytes. Null if it is not known, as for compressed files.
+      description:
+        - Size of the disk in the image in bytes. Null if it is not known, as for compressed files, and on Proxmox VE.
       type: int
       sample: 3221225472
     file_size:
@@ -110,13 +131,15 @@ images:
       type: int
       sample: 12
     checked:
-      description: How the image was verified. V(signature) and checksum, V(checksum) only, or V(none).
+      description:
+        - How the image was verified. V(signature) and checksum, V(checksum) only, or V(none). Null on Proxmox VE.
       type: str
       sample: signature
     users:
       description:
         - Names of the VMs of the platform that use the image as a disk, or as the backing file of a disk (linked).
-        - Null if they are not known, because the platform does not answer.
+        - Null if they are not known, because the platform does not answer. Always empty on Proxmox VE, where VMs have
+          copies of images.
       type: list
       elements: str
       sample: [web1]

@@ -16,6 +16,12 @@ _CATALOGUE = ["tests/unit/lookup/test_distribution.py"]
 _CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
 _SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
 
+_HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
+_HYPERV_STORE, _HYPERV_CLAIMS = "_drivers/hyperv/store.py", "_drivers/hyperv/claims.py"
+_PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
+_PROXMOX_STORE, _PROXMOX_IMAGES = "_drivers/proxmox/store.py", "_drivers/proxmox/images.py"
+_ACTION, _ACTION_FILE = ["tests/unit/plugin_utils/test_of_images.py"], "plugins/plugin_utils/tasks/of_images.py"
+
 _STORED = ["tests/unit/module_utils/_media/test_images.py"]
 _STORE, _IMAGES, _FETCHING = "_media/store.py", "_media/images.py", "_media/fetching.py"
 
@@ -217,6 +223,107 @@ MUTATIONS = (
         "name in given and name not in keeper.connection",
         "False",
         ["tests/unit/modules/test_image.py"],
+    ),
+    # The modules image and image_info on Hyper-V and Proxmox VE.
+    Mutation(
+        "copy-that-a-task-makes-is-removed",
+        "_drivers/hyperv/images.py",
+        "is_unlocked(self._part_of(path))",
+        "True",
+        [f"{_HYPERV[0]}::test_copy_that_a_task_of_this_controller_makes_is_kept"],
+    ),
+    Mutation(
+        "file-of-others-is-an-unfinished-copy",
+        _HYPERV_STORE,
+        "found and found[1]",
+        "name.endswith('.part') and name",
+        [f"{_HYPERV[0]}::test_absent_removes_the_image_and_what_interrupted_copies_have_left"],
+    ),
+    Mutation(
+        "record-is-removed-before-its-image",
+        _HYPERV_STORE,
+        "[one.path, one.path + RECORD]",
+        "[one.path + RECORD, one.path]",
+        [f"{_HYPERV[0]}::test_image_that_cannot_be_removed_keeps_its_record"],
+    ),
+    Mutation(
+        "copy-in-use-fails-the-removal",
+        _HYPERV_STORE,
+        "not is_in_use",
+        "True",
+        [f"{_HYPERV[0]}::test_leftover_that_something_has_open_is_kept"],
+    ),
+    Mutation(
+        "image-in-use-passes-for-removed",
+        _HYPERV_STORE,
+        "chain.name in leftovers",
+        "True",
+        [f"{_HYPERV[0]}::test_image_that_cannot_be_removed_keeps_its_record"],
+    ),
+    Mutation(
+        "unreadable-disk-permits-a-removal-on-hyper-v",
+        _HYPERV_CLAIMS,
+        "key_of(last) not in found.disks",
+        "False",
+        [f"{_HYPERV[0]}::test_disk_that_cannot_be_read_keeps_all_images"],
+    ),
+    Mutation(
+        "unreadable-disk-keeps-vms",
+        _HYPERV_CLAIMS,
+        'any(claim.mode == DELETE and claim.option == "image" for claim in wanted)',
+        "True",
+        [f"{_HYPERV[0]}::test_disk_that_cannot_be_read_keeps_all_images"],
+    ),
+    Mutation(
+        "node-of-separate-storages-is-chosen",
+        _PROXMOX_STORE,
+        "len(names) > 1 or not resources.is_shared(*names)",
+        "len(names) > 1",
+        _PROXMOX,
+    ),
+    Mutation(
+        "shared-storage-needs-a-node",
+        _PROXMOX_STORE,
+        "len(names) > 1 or not resources.is_shared(*names)",
+        "True",
+        _PROXMOX,
+    ),
+    Mutation("node-auto-is-a-name", _PROXMOX_STORE, "requested not in (None, AUTO)", "requested is not None", _PROXMOX),
+    Mutation("any-volume-is-an-image", _PROXMOX_STORE, "not found or entry is None", "entry is None", _PROXMOX),
+    Mutation(
+        "image-that-another-task-has-deleted-fails", _PROXMOX_STORE, "one.path in self.volumes()", "True", _PROXMOX
+    ),
+    Mutation("failed-deletion-is-ignored", _PROXMOX_STORE, "one.path in self.volumes()", "False", _PROXMOX),
+    Mutation(
+        "download-without-a-privilege-is-predicted",
+        _PROXMOX_IMAGES,
+        "self._driver.permissions.check_upload(about, self.store.name, self._node)",
+        "pass",
+        _PROXMOX,
+    ),
+    Mutation(
+        "privilege-is-needed-to-remove-nothing", _PROXMOX_IMAGES, "if stored:\n    ...", "if True:\n    ...", _PROXMOX
+    ),
+    Mutation(
+        "digest-of-the-task-is-forgotten",
+        _TASKS_FILE,
+        "replace(_1, name=image['name'], digest=image['digest'])",
+        "replace(_1, name=image['name'])",
+        _PROXMOX,
+    ),
+    Mutation(
+        "options-of-vms-reach-the-module-image",
+        _ACTION_FILE,
+        "{name: value for name, value in defaults.items() if name in self.module.options}",
+        "defaults",
+        _ACTION,
+    ),
+    Mutation(
+        "cluster-gets-a-directory",
+        _ACTION_FILE,
+        "self._task.args.get('platform') in _WITHOUT_DIRECTORY",
+        "False",
+        _ACTION,
     ),
     # The store, and what is asked of a vendor's server.
     Mutation(

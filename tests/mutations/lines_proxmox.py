@@ -8,7 +8,7 @@ from __future__ import annotations
 from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/proxmox"
-_IMAGES = "_drivers/proxmox/images.py"
+_IMAGES, _STORE = "_drivers/proxmox/images.py", "_drivers/proxmox/store.py"
 
 MUTATIONS = (
     Mutation(
@@ -183,14 +183,14 @@ MUTATIONS = (
     Mutation(
         "running-download-is-started-again",
         _IMAGES,
-        '_await_download(driver, node, file, image["fetch"].patience)',
+        'self._await_download(file, image["fetch"].patience)',
         "pass",
         [f"{_UNIT}/test_images.py::test_download_that_runs_already_is_waited_for"],
     ),
     Mutation(
         "download-that-another-task-has-made-fails",
-        _IMAGES,
-        "path not in store.volumes()",
+        _STORE,
+        "path not in self.volumes()",
         "True",
         [f"{_UNIT}/test_images.py::test_two_tasks_at_the_same_moment_end_with_one_file"],
     ),
@@ -203,7 +203,7 @@ MUTATIONS = (
     ),
     Mutation(
         "image-on-a-storage-without-files",
-        _IMAGES,
+        _STORE,
         "resources.type_of(one) in _WITH_FILES",
         "True",
         [f"{_UNIT}/test_images.py::test_storage_of_the_task_is_used"],
@@ -224,8 +224,8 @@ MUTATIONS = (
     ),
     Mutation(
         "file-of-another-image",
-        _IMAGES,
-        "bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[1], wanted.format)",
+        _STORE,
+        "bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[2], wanted.format)",
         "bool(found)",
         [f"{_UNIT}/test_images.py::test_newest_file_of_the_name_is_used_and_an_old_one_warns"],
     ),

@@ -56,6 +56,10 @@ class Adapter:
     image_firmware = "bios"
     #: Whether a download of an image that broke off is continued.
     resumes_downloads = True
+    #: Whether a disk can be an overlay of an image, and whether nobody records what a stored image is.
+    links_images, forgets_images = True, False
+    #: Whether the controller copies images to the host.
+    images_by_controller = False
     #: The number of calls that find a stored image by its name, and set what follows from it.
     calls_to_find_an_image = 0
     #: A format that the disk of a new VM does not have.
@@ -138,6 +142,10 @@ class Adapter:
     def stored_images(self, folder):
         """The images in the directory; the others are the records of this collection."""
         return [path for path in folder.glob("*") if path.suffix != ".json"]
+
+    def leave_unfinished(self, folder):
+        """Leave the file of a task that was killed while it fetched an image."""
+        (folder / ".tests-1-old.qcow2.0123.part").write_bytes(b"of a killed download")
 
     def define_network(self):
         """Create a network that is not active, if a scenario uses one on this platform."""

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from host_state import host_state, left_behind
 from platforms.known import PLATFORMS
 from suite.carry import carry as carry_tasks
+from suite.media_server import vendor_of
 from suite.own_world import require_world
 from suite.shim import Shim
 from suite.ssh import Key
@@ -105,3 +108,35 @@ def carry(shim, tmp_path):
         return carry_tasks(platform, shim, tmp_path, tasks, machines, **ways)
 
     return run
+
+
+# Images ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="vendor")
+def _vendor(platform, monkeypatch, tmp_path):
+    if platform.published_image() is None:
+        pytest.skip("images of this platform can only be paths, or it has none")
+    platform.clean()
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    vendor = vendor_of(platform, ["debian-13"], tmp_path)
+    yield vendor
+    vendor.close()
+
+
+@pytest.fixture(name="store")
+def _store(platform, tmp_path, monkeypatch):
+    """A directory for images; VirtualBox's server has a /tmp of its own. Of Windows, it is that of the controller."""
+    store = Path(getattr(platform, "storage", tmp_path) if platform.handles_files else tmp_path) / "pvc-images"
+    if platform.images_by_controller:
+        monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(store))
+    yield store
+    shutil.rmtree(store, ignore_errors=True)
+
+
+@pytest.fixture(name="made")
+def _made(platform, vendor, store):
+    """Options of a VM from the image."""
+    creation = {key: value for key, value in platform.creation.items() if key not in ("disks", "image", "iso")}
+    return {**creation, "name": ["pvc-named"], "image": vendor.image(), **platform.image_options(store)}

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from contextlib import suppress
@@ -18,41 +17,8 @@ import yaml
 from collection_path import CHECKOUT
 from suite.answer import Task
 from suite.limits import wait_until
-from suite.media_server import vendor_of
 
 VM, SECOND = "pvc-named", "pvc-second"
-#: Platforms with images that the controller copies to the host.
-_BY_CONTROLLER = {"polyvirt.core.hyperv"}
-_PLATFORMS = {"virsh": "libvirt", "vbox": "virtualbox", "vmm": "vmd"}
-
-
-@pytest.fixture(name="vendor")
-def _vendor(platform, monkeypatch, tmp_path):
-    if platform.published_image() is None:
-        pytest.skip("images of this platform can only be paths, or it has none")
-    platform.clean()
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    vendor = vendor_of(platform, ["debian-13"], tmp_path)
-    yield vendor
-    vendor.close()
-
-
-@pytest.fixture(name="store")
-def _store(platform, tmp_path, monkeypatch):
-    """A directory for images; VirtualBox's server has a /tmp of its own. Of Windows, it is that of the controller."""
-    store = Path(getattr(platform, "storage", tmp_path) if platform.handles_files else tmp_path) / "pvc-images"
-    if platform.family in _BY_CONTROLLER:
-        monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(store))
-    yield store
-    shutil.rmtree(store, ignore_errors=True)
-
-
-@pytest.fixture(name="made")
-def _made(platform, vendor, store):
-    """Options of a VM from the image."""
-    creation = {key: value for key, value in platform.creation.items() if key not in ("disks", "image", "iso")}
-    return {**creation, "name": [VM], "image": vendor.image(), **platform.image_options(store)}
 
 
 def test_check_mode_predicts_the_run_and_the_second_run_does_nothing(platform, vendor, made, carry, store):
@@ -138,7 +104,7 @@ def test_unknown_name_is_rejected(platform, made, carry):
 
 def test_name_of_the_users_catalogue_by_ansible(platform, vendor, made, carry, tmp_path):
     """By ansible-playbook: the name is in a directory of the user, and the vendor is replaced by a mirror."""
-    if platform.family in _BY_CONTROLLER:
+    if platform.images_by_controller:
         pytest.skip("it needs a connection to Windows: tests/platforms/hyperv/test_images_winrm.py")
     vendor.write_catalogue(tmp_path / "catalogue", "https://vendor.example.org/images")
     own = {
@@ -223,97 +189,6 @@ def test_unknown_name_on_a_platform_that_downloads(platform, named, carry, state
     assert "there is no image named 'tests-l2'. Did you mean tests-12?" in answers["make"].msg
     assert answers["make"].truth[VM] is None
     assert not answers["absent"].failed
-
-
-# Without a VM ---------------------------------------------------------------------------------------------------------
-
-
-def _task(label, platform, store, about="image", check=False, **options):
-    """A task of the module image or image_info."""
-    family = platform.family.rpartition(".")[2]
-    if family not in _PLATFORMS:
-        pytest.skip("the modules image and image_info are for platforms whose host keeps images in a directory")
-    return Task(label, {"platform": _PLATFORMS[family], "image_directory": str(store), **options}, check, about)
-
-
-def _knowing(vendor):
-    """Options of the module image, as its action plugin completes them."""
-    image = vendor.image()
-    return {"name": [image["source"]], "catalogue": {image["source"]: image["catalogue"]}}
-
-
-def test_image_is_fetched_ahead_of_the_vm(platform, vendor, made, carry, store):
-    named = _knowing(vendor)
-    tasks = [
-        _task("check", platform, store, check=True, **named),
-        _task("fetch", platform, store, **named),
-        _task("again", platform, store, **named),
-    ]
-    answers = carry(platform, tasks)
-    for answer in answers.values():
-        assert not answer.failed, answer.msg
-    assert [answer.changed for answer in answers.values()] == [True, True, False]
-    assert answers["check"].result["images"] == answers["fetch"].result["images"] == answers["again"].result["images"]
-    assert (answers["check"].result["diff"], vendor.downloads()) == (answers["fetch"].result["diff"], 1)
-    vendor.server.requests.clear()
-    answer = carry(platform, [Task("make", made)], [VM])["make"]
-    assert not answer.failed, answer.msg
-    assert (vendor.server.requests, answer.vm(VM)["steps"][0]["verb"]) == ([], "create")
-
-
-def test_image_is_removed_when_no_vm_uses_it(platform, vendor, made, carry, store):
-    linked = {**made, "image": vendor.image(linked=True)}
-    named = {"name": [vendor.name], "state": "absent"}
-    first = carry(platform, [Task("make", linked), _task("list", platform, store, "image_info")], [VM])
-    if first["make"].failed and "image.linked" in first["make"].msg:
-        pytest.skip("images of this platform are always copied")
-    (image,) = first["list"].result["images"]
-    assert (image["name"], image["users"], image["age"]) == (vendor.name, [VM], 0)
-    tasks = [_task("check", platform, store, check=True, **named), _task("used", platform, store, **named)]
-    for answer in carry(platform, tasks).values():
-        assert f"name: {vendor.name}: disks of {VM} need {image['path']}." in answer.msg
-    assert len(list(store.iterdir())) == 2
-    carry(platform, [Task("delete", {"name": [VM], "state": "absent"})], [VM])
-    (store / ".tests-1-old.qcow2.0123.part").write_bytes(b"of a killed download")
-    tasks = [
-        _task("check", platform, store, check=True, **named),
-        _task("remove", platform, store, **named),
-        _task("again", platform, store, **named),
-        _task("list", platform, store, "image_info"),
-    ]
-    answers = carry(platform, tasks)
-    assert [answer.changed for answer in answers.values()] == [True, True, False, False]
-    assert answers["check"].result["diff"] == answers["remove"].result["diff"]
-    assert (list(store.iterdir()), answers["list"].result["images"]) == ([], [])
-
-
-def test_image_remains_when_its_vm_is_deleted(platform, made, carry, store):
-    carry(platform, [Task("make", made)], [VM])
-    before = sorted(platform.stored_images(store))
-    answer = carry(platform, [Task("delete", {"name": [VM], "state": "absent", "delete_disks": "all"})], [VM])["delete"]
-    assert not answer.failed, answer.msg
-    assert (answer.truth[VM], sorted(platform.stored_images(store)), len(before)) == (None, before, 1)
-
-
-def test_names_of_the_users_catalogue_are_fetched_by_ansible(platform, vendor, carry, store, tmp_path):
-    vendor.write_catalogue(tmp_path / "catalogue", f"{vendor.server.url}/latest")
-    own = {
-        "polyvirt_catalogue_directories": [str(tmp_path / "catalogue")],
-        "polyvirt_image_directory": str(store),
-    }
-    tasks = [
-        _task("fetch", platform, store, name="tests-1"),
-        _task("unknown", platform, store, name="tests-2"),
-        _task("list", platform, store, "image_info"),
-    ]
-    for task in tasks:
-        del task.options["image_directory"]
-    answers = carry(platform, tasks, by="in_process", reach={"vars": own})
-    assert not answers["fetch"].failed, answers["fetch"].msg
-    assert "name: there is no image named 'tests-2'. Did you mean tests-1?" in answers["unknown"].msg
-    assert answers["list"].result["directory"] == str(store)
-    assert [one["name"] for one in answers["list"].result["images"]] == ["tests-1"]
-    assert "catalogue" not in answers["fetch"].result["invocation"]["module_args"]
 
 
 # Interruptions, several tasks, secrets, costs -------------------------------------------------------------------------

@@ -6,41 +6,89 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Callable, NamedTuple
 
 from .._core.errors import InvalidInput
-from .._core.options import LOOKED_UP, TIMEOUT, Option, Platform
-from .._drivers.vbox import driver as vbox
+from .._core.options import LOOKED_UP, TIMEOUT, Connection, Option, Platform
+from .._drivers.hyperv.options import HYPERV
+from .._drivers.proxmox.options import CONNECTION as PROXMOX_CONNECTION
+from .._drivers.proxmox.options import PROXMOX
 from .._drivers.vbox.options import CONNECTION as VBOX_CONNECTION
 from .._drivers.vbox.options import VIRTUALBOX
-from .._drivers.virsh import driver as virsh
 from .._drivers.virsh.options import CONNECTION as VIRSH_CONNECTION
 from .._drivers.virsh.options import LIBVIRT
-from .._drivers.vmm import driver as vmm
 from .._drivers.vmm.options import CONNECTION as VMM_CONNECTION
 from .._drivers.vmm.options import VMM
 from .._media import store_tasks
 from .declaration import Declaration, changing
 
+# A driver is imported when its platform is used.
+
+
+def _hyperv(params):
+    from .._drivers.hyperv.driver import make_driver
+
+    return make_driver(params)
+
+
+def _proxmox(params):
+    from .._drivers.proxmox.driver import make_driver
+    from .._drivers.proxmox.images import HostOfImages
+
+    return HostOfImages(make_driver(params))
+
+
+def _vbox(params):
+    from .._drivers.vbox.driver import make_driver
+
+    return make_driver(params)
+
+
+def _virsh(params):
+    from .._drivers.virsh.driver import make_driver
+
+    return make_driver(params)
+
+
+def _vmm(params):
+    from .._drivers.vmm.driver import make_driver
+
+    return make_driver(params)
+
 
 class _Keeper(NamedTuple):
-    """A platform that keeps images in a directory of its host."""
+    """A platform that keeps images on its hosts. ``make_driver(params)`` returns what store_tasks.py needs of it.
+
+    ``checks_directory``: the driver checks image_directory, which is no path of the host where the task runs.
+    """
 
     platform: Platform
     connection: dict
     make_driver: Callable
+    checks_directory: bool = False
 
 
+_OF_NODE = {"node": Connection(), "image_storage": Connection()}
+_LACKED_BY_NODES = {**PROXMOX.lacks, "image_directory": "Set image_storage to a storage with the content Import."}
 _KEEPERS = {
-    "libvirt": _Keeper(LIBVIRT, VIRSH_CONNECTION, virsh.make_driver),
-    "virtualbox": _Keeper(VIRTUALBOX, VBOX_CONNECTION, vbox.make_driver),
-    "vmd": _Keeper(VMM, VMM_CONNECTION, vmm.make_driver),
+    "libvirt": _Keeper(LIBVIRT, VIRSH_CONNECTION, _virsh),
+    "virtualbox": _Keeper(VIRTUALBOX, VBOX_CONNECTION, _vbox),
+    "vmd": _Keeper(VMM, VMM_CONNECTION, _vmm),
+    "hyperv": _Keeper(HYPERV, {}, _hyperv, checks_directory=True),
+    "proxmox": _Keeper(replace(PROXMOX, lacks=_LACKED_BY_NODES), {**PROXMOX_CONNECTION, **_OF_NODE}, _proxmox),
 }
 #: Options of connections that not all of these platforms have; their defaults are those of the platform.
-_CONNECTION = {"uri": Option(), "executable": Option(), "config_file": Option("path")}
+_CONNECTION = {
+    "uri": Connection(),
+    "executable": Connection(),
+    "config_file": Connection("path"),
+    **PROXMOX_CONNECTION,
+    **_OF_NODE,
+}
 INFO_OPTIONS = {
-    "platform": Option(choices=tuple(_KEEPERS), required=True),
-    "image_directory": Option("path"),
+    "platform": Connection(choices=tuple(_KEEPERS), required=True),
+    "image_directory": Connection("path"),
     **_CONNECTION,
 }
 OPTIONS = {
@@ -60,16 +108,26 @@ def image_module():
 
 def image_info_module():
     """The module ``image_info``."""
-    return Declaration(INFO_OPTIONS, lambda params, _check: store_tasks.report(_driver(params, INFO_OPTIONS)))
+    return Declaration(INFO_OPTIONS, _report)
 
 
 def _answer(params, check, approval):
     driver = _driver(params, OPTIONS)
     if params["state"] == "absent":
-        return store_tasks.absent(driver, params, check, approval)
+        return _with_node(driver, store_tasks.absent(driver, params, check, approval))
     if params["checksum"] and len(params["name"]) > 1:
         raise InvalidInput("checksum: it is that of a single image, but name has several.", "Use a task for each.")
-    return store_tasks.present(driver, params, check, approval)
+    return _with_node(driver, store_tasks.present(driver, params, check, approval))
+
+
+def _report(params, _check):
+    driver = _driver(params, INFO_OPTIONS)
+    return _with_node(driver, store_tasks.report(driver))
+
+
+def _with_node(driver, result):
+    """The result with the node of a cluster that has the images."""
+    return {**result, "node": driver.node} if hasattr(driver, "node") else result
 
 
 def _driver(params, options):
@@ -78,10 +136,12 @@ def _driver(params, options):
     for name in _CONNECTION:
         if name in given and name not in keeper.connection:
             raise InvalidInput(f"{name}: {params['platform']} has no such option.", "Omit it.")
-    rejected = keeper.platform.rejected(given, options)
+    # The suboptions of the option image are options here.
+    lacks = {path.removeprefix("image."): instead for path, instead in keeper.platform.lacks.items()}
+    rejected = replace(keeper.platform, lacks=lacks).rejected(given, options)
     if rejected:
         raise rejected
-    if not os.path.isabs(given.get("image_directory", "/")):
+    if not keeper.checks_directory and not os.path.isabs(given.get("image_directory", "/")):
         raise InvalidInput(f"image_directory: {given['image_directory']} is not an absolute path.")
     defaults = {name: option.default for name, option in keeper.connection.items()}
     return keeper.make_driver({**defaults, **given})

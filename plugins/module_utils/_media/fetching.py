@@ -134,6 +134,12 @@ def _list(medium, base, verifier, line):
     return text, verdict or signatures.Verdict(signatures.VERIFIED)
 
 
+def part_of(path, key):
+    """Return the incomplete file of ``path``, which is also the lock of the task that writes it."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{key}.part")
+
+
 @contextmanager
 def downloading(path, key, deadline):
     """Yield the name for the incomplete file of ``path``; only one process downloads it at a time.
@@ -141,9 +147,7 @@ def downloading(path, key, deadline):
     The name contains ``key``, so that a part of another version is never completed. It is kept when a download fails,
     so that the next run resumes there. Waits until ``deadline`` (see Clock) for another process.
     """
-    folder, name = os.path.split(path)
-    part = os.path.join(folder, f".{name}.{key}.part")
-    clock = Clock()
+    part, clock = part_of(path, key), Clock()
     while True:
         with incoming.held_file(part) as is_free:
             if is_free:

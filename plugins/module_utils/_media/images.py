@@ -62,7 +62,8 @@ class Fetch:
 class Lookup:
     """The images of one store, for one task.
 
-    ``store`` has ``find``, ``stored_as``, ``path_of``, ``check_free`` and ``check_space``, as Store has them.
+    ``store`` has ``find``, ``stored_as``, ``path_of``, ``check_free`` and ``check_space``, as Store has them. The
+    modules image and image_info also need ``all``, ``at``, ``recorded_name``, ``leftovers`` and ``remove``.
     """
 
     def __init__(self, store):
@@ -77,6 +78,16 @@ class Lookup:
     def adapted(self, asked, choice, about):
         """Return (Choice, warnings), for a store that cannot verify all that the medium has."""
         return choice, []
+
+    def check_fetch(self, image, about):
+        """Raise if an image cannot be fetched, for what is otherwise checked as part of a plan; only reads."""
+
+    def check_removal(self, stored):
+        """Raise if the images ``stored`` cannot be removed; only reads."""
+
+    def leftovers(self):
+        """Return the paths of incomplete files in the store that no task holds."""
+        return self.store.leftovers()
 
     def beginning(self, asked, found, line):
         """Return (first bytes of the vendor's file or None, its size or None)."""

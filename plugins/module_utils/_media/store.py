@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Optional
 
 from .._core.errors import Refused
+from .._core.texts import without_credentials
 from .._core.units import too_little_space
 from .._ports import files, incoming
 
@@ -36,7 +37,8 @@ class Stored:
 
     ``file``: name or pattern of the vendor's file. ``digest``: the vendor's checksum of that file, None if there is
     none. ``asked_checksum``: as a task has set it. ``size`` is the size of the disk (None: unknown), ``file_size`` that
-    of the stored file, both in bytes. ``fetched`` is a date, ``checked`` one of signature, checksum and none.
+    of the stored file, both in bytes. ``fetched`` is a date, ``checked`` one of signature, checksum and none, or None
+    if nobody has recorded it.
     """
 
     path: str
@@ -46,7 +48,7 @@ class Stored:
     format: str
     address: str
     fetched: str
-    checked: str
+    checked: Optional[str]
     file_size: int
     digest: Optional[str] = None
     asked_checksum: Optional[str] = None
@@ -76,9 +78,15 @@ def recorded(content, path):
         return None
 
 
+def by_age(stored):
+    """Return images in the order of their download, the newest one last."""
+    return sorted(stored, key=lambda one: (one.fetched, one.path))
+
+
 def newest_for(asked, stored):
     """Return the newest of several images that ``asked`` (a Stored) can use, or None."""
-    return max((one for one in stored if one.serves(asked)), key=_age, default=None)
+    found = by_age(one for one in stored if one.serves(asked))
+    return found[-1] if found else None
 
 
 def not_of_store(path):
@@ -88,15 +96,13 @@ def not_of_store(path):
     )
 
 
-def _age(stored):
-    return stored.fetched, stored.path
-
-
 class Store:
     """The images in one directory, which need not exist."""
 
     #: What to do if there is too little space.
     instead = "set image_directory to another directory"
+    #: Returns what an image with this name or address is called in its record.
+    recorded_name = staticmethod(without_credentials)
 
     def __init__(self, directory):
         self.directory = directory
@@ -105,7 +111,7 @@ class Store:
         """Return the complete images, the newest one last."""
         names = [name for name in files.entries(self.directory) if name.endswith(RECORD)]
         found = [self._read(os.path.join(self.directory, name)) for name in names]
-        return sorted(filter(None, found), key=_age)
+        return by_age(filter(None, found))
 
     def find(self, asked):
         """Return the newest image that ``asked`` (a Stored) can use, or None."""
@@ -148,15 +154,18 @@ class Store:
         incoming.make_readable(temporary)
         files.replace_file(temporary, stored.path)
 
-    def remove(self, stored):
-        """Delete an image, then its record."""
-        files.remove(stored.path)
-        files.remove(stored.path + RECORD)
+    def remove(self, stored, leftovers):
+        """Delete images, each before its record, and some of ``leftovers``."""
+        for one in stored:
+            files.remove(one.path)
+            files.remove(one.path + RECORD)
+        for path in leftovers:
+            self.remove_leftover(path)
 
     def leftovers(self):
         """Return the paths of incomplete downloads, and of what was unpacked from them, that no task holds."""
         found = [os.path.join(self.directory, name) for name in files.entries(self.directory) if _PART.fullmatch(name)]
-        return [path for path in found if _is_abandoned(path)]
+        return [path for path in found if is_unlocked(_part_of(path))]
 
     def remove_former(self, path, name, key):
         """Remove incomplete downloads of other versions of an image, which nothing completes any more.
@@ -164,7 +173,7 @@ class Store:
         ``path`` is where the image called ``name`` will be, and ``key`` is that of its download (fetching.downloading).
         """
         kind, own = path.rpartition(".")[2], f".{os.path.basename(path)}.{key}."
-        former = re.compile(rf"[.]{re.escape(_plain(name))}-[0-9a-f]{{{DIGITS}}}[.]{kind}[.].+")
+        former = re.compile(rf"[.]{re.escape(plain_name(name))}-[0-9a-f]{{{DIGITS}}}[.]{kind}[.].+")
         for leftover in self.leftovers():
             file = os.path.basename(leftover)
             if former.fullmatch(file) and not file.startswith(own):
@@ -179,20 +188,30 @@ class Store:
 
 def file_name(name, digits, image_format):
     """Return the name of a stored file: that of the image, the first digits of its checksum, and its format."""
-    return f"{_plain(name)}-{digits[:DIGITS]}.{image_format}"
+    return f"{plain_name(name)}-{digits[:DIGITS]}.{image_format}"
 
 
-def _plain(name):
+def plain_name(name):
+    """Return the name of an image as names of files begin with it."""
     return _ODD.sub("-", name).strip("-")
 
 
-def _is_abandoned(path):
-    with _held(path) as is_free:
+def is_unlocked(part):
+    """Return whether no task holds the lock ``part`` (fetching.downloading)."""
+    with _locked(part) as is_free:
         return is_free
 
 
 def _held(path):
-    """Hold the download that a leftover belongs to (fetching.downloading); without its file, nobody does."""
+    """Hold the download that a leftover belongs to."""
+    return _locked(_part_of(path))
+
+
+def _part_of(path):
     folder, name = os.path.split(path)
-    part = os.path.join(folder, _PART.fullmatch(name)[1])
+    return os.path.join(folder, _PART.fullmatch(name)[1])
+
+
+def _locked(part):
+    """Lock an incomplete download; without its file, nobody holds it."""
     return incoming.held_file(part) if files.exists(part) else nullcontext(True)

@@ -4,11 +4,12 @@
 """What the modules image and image_info do: fetch images before a VM needs them, remove them, and list them.
 
 ``driver`` is that of a platform with images on its host (keeping.py): an image is fetched as for a new VM, and the VMs
-that need it for their disks are those that hold its file.
+that need it for their disks are those that hold its file. Its ``claims`` are None if VMs only have copies of images.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -17,7 +18,6 @@ from .._core.errors import InvalidInput, PolyvirtError, Refused
 from .._core.identity import listed
 from .._core.mark import name_of_image
 from .._core.model import Request
-from .._core.texts import without_credentials
 from .._core.world import World
 from .._ports.clock import today
 
@@ -29,7 +29,7 @@ class _Users:
 
     def __init__(self, driver, stored, mode):
         self._claims, held = driver.claims, ()
-        if stored:
+        if stored and self._claims:
             # As in a task about VMs: what all VMs hold is read after an observation.
             driver.traits()
             driver.observe([], frozenset({"power"}))
@@ -40,7 +40,7 @@ class _Users:
         return Claim(FILE, self._claims.identity(path), mode, "image", path)
 
     def of(self, path):
-        return list(self._world.users("", self._claims.identity(path)))
+        return list(self._world.users("", self._claims.identity(path))) if self._claims else []
 
     def unreadable(self):
         """Return the Claim of a disk that may need any file, or None."""
@@ -56,8 +56,9 @@ def present(driver, params, check, approval):
     config = {"firmware": params["firmware"]} if params["firmware"] else {}
     images = [_resolved(driver, name, params, config) for name in params["name"]]
     missing = [image for image in images if _is_missing(image)]
-    plan = [{"fetch": name_of_image(image), "digest": image.get("digest")} for image in missing]
-    _permit(approval, plan, [f"fetch {one['fetch']}" for one in plan], _without_checksum(plan))
+    for image in missing:
+        driver.images.check_fetch(image, f"name: {image['name']}")
+    _permit(approval, [_fetch(image) for image in missing])
     done = []
     if not check:
         for image in missing:
@@ -102,7 +103,10 @@ def _fetched(driver, images):
 
 
 def _stored(driver, image):
-    return image["fetch"].stored if _is_missing(image) else driver.images.store.at(image["source"])
+    """The Stored of an image. A store may not record all that the task knows."""
+    if _is_missing(image):
+        return image["fetch"].stored
+    return replace(driver.images.store.at(image["source"]), name=image["name"], digest=image["digest"])
 
 
 # Removing -------------------------------------------------------------------------------------------------------------
@@ -110,17 +114,16 @@ def _stored(driver, image):
 
 def absent(driver, params, check, approval):
     """Remove all versions of the named images, and what killed downloads have left; returns the module's result."""
-    store, names = driver.images.store, set(map(without_credentials, params["name"]))
-    stored = [one for one in store.all() if one.name in names]
+    images = driver.images
+    names = set(map(images.store.recorded_name, params["name"]))
+    stored = [one for one in images.store.all() if one.name in names]
+    images.check_removal(stored)
     _check_unused(_Users(driver, stored, DELETE), stored)
-    leftovers = store.leftovers()
+    leftovers = images.leftovers()
     paths = [*(one.path for one in stored), *leftovers]
-    _permit(approval, [{"delete": path} for path in paths], [f"delete {path}" for path in paths])
+    _permit(approval, [("delete", path) for path in paths])
     if not check:
-        for one in stored:
-            store.remove(one)
-        for path in leftovers:
-            store.remove_leftover(path)
+        images.store.remove(stored, leftovers)
     return {
         "changed": bool(paths),
         "images": [_shown(one, []) for one in stored],
@@ -129,17 +132,17 @@ def absent(driver, params, check, approval):
     }
 
 
-def _permit(approval, plan, lines, obstacle=""):
+def _fetch(image):
+    return "fetch", name_of_image(image), image["source"], image.get("digest")
+
+
+def _permit(approval, plan):
     """Let the approval of the task permit its plan, before anything is done."""
-    if plan:
-        approval.permit(plan, [(None, lines)], obstacle)
-    else:
-        approval.nothing_to_do()
-
-
-def _without_checksum(plan):
-    names = [one["fetch"] for one in plan if not one["digest"]]
-    return f"{listed(names)}: it has no checksum, so its content can be another one later." if names else ""
+    if not plan:
+        return approval.nothing_to_do()
+    names = [name for verb, name, *_details in plan if verb == "fetch" and not _details[-1]]
+    obstacle = f"{listed(names)}: without a checksum, its content can be another one later." if names else ""
+    return approval.permit(plan, [(None, [f"{verb} {name}" for verb, name, *_details in plan])], obstacle)
 
 
 def _check_unused(users, stored):

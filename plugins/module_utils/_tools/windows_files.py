@@ -11,6 +11,8 @@ import re
 from .._core.errors import PolyvirtError, Refused
 from .._ports.windows_request import call, properties
 
+#: The HRESULT of an error about a file that something else has open.
+SHARING_VIOLATION = 0x80070020
 _PATH = re.compile(r"[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+")
 
 

@@ -47,11 +47,16 @@ class PlatformAction(ActionBase):
 
     def _defaults(self, platform, name):
         """Return the module_defaults for the platform's module, so that one task can be used on all platforms."""
-        merged = {}
-        for defaults in self._task.module_defaults or ():
-            for key in (f"group/polyvirt.core.{platform}", name):
-                merged.update(self._templar.template(defaults.get(key) or {}))
-        return merged
+        return defaults_of(self._task, self._templar, f"group/polyvirt.core.{platform}", name)
+
+
+def defaults_of(task, templar, *keys):
+    """Return the module_defaults of a task for modules and groups; the last key takes precedence."""
+    merged = {}
+    for defaults in task.module_defaults or ():
+        for key in keys:
+            merged.update(templar.template(defaults.get(key) or {}))
+    return merged
 
 
 class OverPlatforms(PlatformAction):

@@ -48,6 +48,7 @@ class Platform(WindowsAdapter):
     name = "hyperv"
     family = "polyvirt.core.hyperv"
     image_firmware = "uefi"
+    images_by_controller = True
     #: Processor, directory and free space in one request, and the template of Secure Boot.
     calls_to_find_an_image = 4
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED)
@@ -92,6 +93,10 @@ class Platform(WindowsAdapter):
     def stored_images(self, folder):
         paths = [path for path in self.host.files.contents if path.startswith(f"{_IMAGES}\\".lower())]
         return [path for path in paths if not path.endswith(".json")]
+
+    def leave_unfinished(self, folder):
+        name = f"tests-1-{'0' * 12}.vhdx.{'0' * 12}.{'0' * 8}.part"
+        self.host.files.put(f"{_IMAGES}\\{name}", b"of a killed copy")
 
     def new_host(self):
         host = HyperV()

@@ -5,92 +5,52 @@
 
 from __future__ import annotations
 
-import subprocess
-from types import SimpleNamespace
-
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._drivers.hyperv import image_copy
 
 from platforms.hyperv.double.host import HyperV
+from platforms.hyperv.stored_images import FOLDER, PIECE, images_of, steps_of, stored_in, vm_task
 from platforms.hyperv.tasks import done, run
 from platforms.windows.failures import Failed, interruptions
 from suite.depth import share
-from suite.media_server import Vendor, as_published
 
-_FOLDER = "C:\\ProgramData\\polyvirt\\images"
-#: Small pieces: the converted image has several.
-_PIECE = 3 << 20
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 8
 
 
-@pytest.fixture(name="vendor")
-def _vendor(tmp_path):
-    source = tmp_path / "source.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", source, "16M"], check=True)
-    vendor = Vendor()
-    vendor.publish(as_published(str(source), tmp_path / "published.qcow2"))
-    yield vendor
-    vendor.close()
-
-
-@pytest.fixture(name="world")
-def _world(vendor, tmp_path, monkeypatch):
-    """A host, a vendor, and the directory of the controller."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    store = tmp_path / "controller"
-    monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(store))
-    monkeypatch.setattr(image_copy, "PIECE", _PIECE)
-    return SimpleNamespace(host=HyperV(), vendor=vendor, store=store)
-
-
-def _task(world, name="web", **more):
-    return {"name": [name], "memory": "1G", "image": world.vendor.image(), **more}
-
-
-def _images(host):
-    return sorted(path for path in host.files.contents if path.startswith(_FOLDER.lower()))
-
-
 def test_image_is_copied_once_and_the_vm_is_created_from_it(world):
-    check = run(world.host, check=True, **_task(world))
+    check = run(world.host, check=True, **vm_task(world))
     assert not check["failed"], check["msg"]
-    assert (_images(world.host), world.store.exists()) == ([], False)
-    result = done(world.host, **_task(world))
+    assert (images_of(world.host), world.store.exists()) == ([], False)
+    result = done(world.host, **vm_task(world))
     assert (check["diff"], check["vms"][0]["image"]) == (result["diff"], result["vms"][0]["image"])
     assert [step["verb"] for step in result["vms"][0]["steps"]] == ["fetch", "create"]
     digits = world.vendor.digest[:12]
-    path = f"{_FOLDER}\\tests-1-{digits}.vhdx".lower()
-    assert _images(world.host) == [path, f"{path}.json"]
+    path = f"{FOLDER}\\tests-1-{digits}.vhdx".lower()
+    assert images_of(world.host) == [path, f"{path}.json"]
     assert world.host.files.file(path) == (world.store / f"tests-1-{digits}.vhdx").read_bytes()
-    assert not done(world.host, **_task(world))["changed"]
+    assert not done(world.host, **vm_task(world))["changed"]
     world.vendor.server.requests.clear()
-    second = done(world.host, **_task(world, "second"))
+    second = done(world.host, **vm_task(world, "second"))
     assert [step["verb"] for step in second["vms"][0]["steps"]] == ["create"]
     assert world.vendor.server.requests == []
 
 
-def _steps(result, name="web"):
-    return [step["verb"] for vm in result["vms"] if vm["name"] == name for step in vm["steps"]]
-
-
 def test_image_that_only_the_controller_has_is_not_downloaded_again(world):
-    done(world.host, **_task(world))
+    done(world.host, **vm_task(world))
     world.vendor.server.requests.clear()
     world.host = HyperV()
-    check = run(world.host, check=True, **_task(world))
-    result = done(world.host, **_task(world))
-    assert (_steps(result), world.vendor.server.requests) == (["fetch", "create"], [])
+    check = run(world.host, check=True, **vm_task(world))
+    result = done(world.host, **vm_task(world))
+    assert (steps_of(result), world.vendor.server.requests) == (["fetch", "create"], [])
     assert check["diff"] == result["diff"]
     assert "from the controller" in str(result["vms"][0]["steps"][0])
 
 
 def test_several_vms_of_a_task_copy_the_image_once(world):
     puts = _watch_puts(world.host)
-    done(world.host, **{**_task(world), "name": ["web", "second"]})
+    done(world.host, **{**vm_task(world), "name": ["web", "second"]})
     size = (world.store / f"tests-1-{world.vendor.digest[:12]}.vhdx").stat().st_size
-    assert len(puts) == -(-size // _PIECE)
+    assert len(puts) == -(-size // PIECE)
     assert {vm.name for vm in world.host.vms} == {"web", "second"}
 
 
@@ -106,20 +66,15 @@ def _watch_puts(host):
     return puts
 
 
-def _stored(world):
-    path = f"{_FOLDER}\\tests-1-{world.vendor.digest[:12]}.vhdx".lower()
-    return [path, f"{path}.json"]
-
-
 def _fetched_before(world):
     """Have the controller download the image, so that only the copy is left.
 
     Returns the number of calls of an undisturbed task up to the creation of the VM.
     """
-    done(HyperV(), **_task(world))
+    done(HyperV(), **vm_task(world))
     host, before = HyperV(), []
     host.before("New-VM", lambda: before.append(host.windows.faults.calls))
-    done(host, **_task(world))
+    done(host, **vm_task(world))
     return before[0]
 
 
@@ -134,12 +89,12 @@ def test_copy_that_was_interrupted_at_any_call_is_completed(request, world, labe
     for place in share(request.config, range(1, calls + 1), _PLACES):
         host = HyperV()
         host.windows.faults.plan(call=place, **interruptions(_ERROR)[label])
-        first = run(host, **_task(world))
+        first = run(host, **vm_task(world))
         assert "exception" not in first, (place, first["exception"])
         assert label == "fail" or not first["failed"], (place, first["msg"])
-        second = run(host, **_task(world))
+        second = run(host, **vm_task(world))
         assert not second["failed"], (place, second["msg"])
-        assert (_images(host), host.files.file(_stored(world)[0])) == (_stored(world), expected), place
+        assert (images_of(host), host.files.file(stored_in(world)[0])) == (stored_in(world), expected), place
         assert [vm.name for vm in host.vms] == ["web"], place
 
 
@@ -149,16 +104,16 @@ def test_killed_copy_is_continued_by_the_next_task(request, world):
         host = HyperV()
         for one in range(place, place + 999):
             host.windows.faults.plan(call=one, kind="kill", before=True)
-        first = run(host, **_task(world))
+        first = run(host, **vm_task(world))
         assert first["failed"], place
         assert "The connection to the Windows host broke off" in first["msg"]
         host.windows.faults.planned.clear()
-        parts = [path for path in _images(host) if path.endswith(".part")]
+        parts = [path for path in images_of(host) if path.endswith(".part")]
         sent = sum(len(host.files.file(path)) for path in parts)
         puts = _watch_puts(host)
-        done(host, **_task(world))
-        assert len(puts) == -(-(len(host.files.file(_stored(world)[0])) - sent) // _PIECE) if parts else True
-        assert _images(host) == _stored(world), place
+        done(host, **vm_task(world))
+        assert len(puts) == -(-(len(host.files.file(stored_in(world)[0])) - sent) // PIECE) if parts else True
+        assert images_of(host) == stored_in(world), place
 
 
 # Errors ---------------------------------------------------------------------------------------------------------------
@@ -166,9 +121,9 @@ def test_killed_copy_is_continued_by_the_next_task(request, world):
 
 def test_image_of_the_catalogue_can_start_with_secure_boot(world):
     """Unless the task sets how: only systems of Microsoft start with the default template."""
-    done(world.host, **_task(world))
-    done(world.host, **_task(world, "own", secure_boot_template="windows"))
-    done(world.host, **_task(world, "without", secure_boot=False))
+    done(world.host, **vm_task(world))
+    done(world.host, **vm_task(world, "own", secure_boot_template="windows"))
+    done(world.host, **vm_task(world, "without", secure_boot=False))
     found = {vm["name"]: vm["settings"] for vm in done(world.host, "vm_info")["vms"]}
     templates = {name: (one["secure_boot"], one["secure_boot_template"]) for name, one in found.items()}
     assert templates["web"] == (True, "linux")
@@ -179,25 +134,25 @@ def test_image_of_the_catalogue_can_start_with_secure_boot(world):
 @pytest.mark.parametrize("check", [True, False])
 def test_without_qemu_img_on_the_controller(world, monkeypatch, check):
     monkeypatch.setenv("PATH", "/nowhere")
-    result = run(world.host, check=check, **_task(world))
+    result = run(world.host, check=check, **vm_task(world))
     assert "its format qcow2 cannot be read on Hyper-V. Install qemu-img on the controller (package" in result["msg"]
-    assert (_images(world.host), world.store.exists(), world.host.vms) == ([], False, [])
+    assert (images_of(world.host), world.store.exists(), world.host.vms) == ([], False, [])
 
 
 @pytest.mark.parametrize("check", [True, False])
 def test_too_little_space_for_the_download(world, check):
     world.host.files.capacity["C"] = 100_000
-    result = run(world.host, check=check, **_task(world))
+    result = run(world.host, check=check, **vm_task(world))
     assert "are needed for the download, but C:\\ProgramData\\polyvirt\\images has only" in result["msg"]
-    assert (_images(world.host), world.store.exists()) == ([], False)
+    assert (images_of(world.host), world.store.exists()) == ([], False)
 
 
 def test_too_little_space_for_the_converted_image(world):
     """The size is known before the first piece; what was sent before the drive became full is removed."""
     world.host.files.capacity["C"] = 6 << 20
-    result = run(world.host, **_task(world))
+    result = run(world.host, **vm_task(world))
     assert "are needed for the copy, but C:\\ProgramData\\polyvirt\\images has only" in result["msg"]
-    assert (_images(world.host), result["changed"]) == ([], False)
+    assert (images_of(world.host), result["changed"]) == ([], False)
 
 
 def test_drive_that_becomes_full_during_the_copy(world):
@@ -211,9 +166,9 @@ def test_drive_that_becomes_full_during_the_copy(world):
             world.host.files.capacity["C"] = world.host.files.used("C") + 4096
 
     world.host.windows.put = filling
-    result = run(world.host, **_task(world))
+    result = run(world.host, **vm_task(world))
     assert "are needed for the copy" in result["msg"]
-    assert _images(world.host) == []
+    assert images_of(world.host) == []
 
 
 def test_copy_that_was_damaged_is_sent_again_once(world):
@@ -221,7 +176,7 @@ def test_copy_that_was_damaged_is_sent_again_once(world):
 
     def damage(times):
         def change():
-            (path,) = [one for one in _images(world.host) if one.endswith(".whole.part")]
+            (path,) = [one for one in images_of(world.host) if one.endswith(".whole.part")]
             if len(damaged) < times:
                 damaged.append(path)
                 world.host.files.contents[path] = b"x" + world.host.files.contents[path][1:]
@@ -230,36 +185,36 @@ def test_copy_that_was_damaged_is_sent_again_once(world):
 
     for call in (1, 2):
         world.host.before("Get-FileHash", damage(1), call)
-    done(world.host, **_task(world))
-    assert (len(damaged), _images(world.host)) == (1, _stored(world))
+    done(world.host, **vm_task(world))
+    assert (len(damaged), images_of(world.host)) == (1, stored_in(world))
     world.host, damaged[:] = HyperV(), []
     for call in (1, 2):
         world.host.before("Get-FileHash", damage(2), call)
-    result = run(world.host, **_task(world))
+    result = run(world.host, **vm_task(world))
     assert "its copy on the host was damaged twice" in result["msg"]
-    assert (_images(world.host), world.host.vms) == ([], [])
+    assert (images_of(world.host), world.host.vms) == ([], [])
 
 
 def test_file_of_somebody_else_is_never_replaced(world):
-    path = f"{_FOLDER}\\tests-1-{world.vendor.digest[:12]}.vhdx"
+    path = f"{FOLDER}\\tests-1-{world.vendor.digest[:12]}.vhdx"
     world.host.files.put(path, b"precious")
     for check in (True, False):
-        result = run(world.host, check=check, **_task(world))
+        result = run(world.host, check=check, **vm_task(world))
         assert f"{path} exists, and is not a complete image of this store." in result["msg"]
     assert world.host.files.file(path) == b"precious"
 
 
 def test_file_that_another_task_has_put_there_meanwhile_is_used(world):
     other = HyperV()
-    done(other, **_task(world))
+    done(other, **vm_task(world))
 
     def published():
-        for path in _stored(world):
+        for path in stored_in(world):
             world.host.files.put(path, other.files.file(path))
 
     world.host.after("Get-FileHash", published)
-    done(world.host, **_task(world))
-    assert _images(world.host) == _stored(world)
+    done(world.host, **vm_task(world))
+    assert images_of(world.host) == stored_in(world)
 
 
 def test_file_that_is_in_use_for_a_while(world):
@@ -267,7 +222,7 @@ def test_file_that_is_in_use_for_a_while(world):
     opened = []
 
     def scan():
-        parts = [path for path in _images(world.host) if path.endswith(".part")]
+        parts = [path for path in images_of(world.host) if path.endswith(".part")]
         if parts and not opened:
             opened.extend(parts)
             world.host.files.open[parts[0]] = "scanned"
@@ -280,13 +235,13 @@ def test_file_that_is_in_use_for_a_while(world):
         put(path, content)
 
     world.host.windows.put = scanned
-    done(world.host, **_task(world))
+    done(world.host, **vm_task(world))
     assert opened
-    assert _images(world.host) == _stored(world)
+    assert images_of(world.host) == stored_in(world)
 
 
 def test_directory_of_the_task(world):
-    done(world.host, **_task(world, image_directory="D:/vm/images"))
+    done(world.host, **vm_task(world, image_directory="D:/vm/images"))
     assert len([path for path in world.host.files.contents if path.startswith("d:\\vm\\images\\tests-1-")]) == 2
-    result = run(world.host, **_task(world, "other", image_directory="images"))
+    result = run(world.host, **vm_task(world, "other", image_directory="images"))
     assert "image_directory: 'images' is not an absolute path on Windows." in result["msg"]

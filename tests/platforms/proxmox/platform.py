@@ -55,7 +55,8 @@ class Platform(Client, Adapter):
     nic: ClassVar = {"type": "bridged"}
     cloneable_nic: ClassVar = {"type": "bridged"}
     handles_files = False
-    resumes_downloads = False
+    resumes_downloads = links_images = False
+    forgets_images = True
     #: The content of the storage.
     calls_to_find_an_image = 1
     other_format = "qcow2"

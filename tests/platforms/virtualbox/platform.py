@@ -42,6 +42,7 @@ class Platform(Disks, VmSetup, Adapter):
     """A registry with VMs that have a common name prefix."""
 
     name = "virtualbox"
+    links_images = False
     family = "polyvirt.core.vbox"
     commands = ("VBoxManage", "xorriso")
     finds = (ABSENT, STOPPED, RUNNING, PAUSED, SUSPENDED, FAILED)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.polyvirt.core.plugins.modules import image, image_info
 
+_WITH_PROGRAM = ("libvirt", "virtualbox", "vmd")
 _TASK = SimpleNamespace(check_mode=False)
 
 
@@ -27,6 +28,19 @@ def _result(module, **params):
         ({"platform": "libvirt", "config_file": "/etc/vm.conf"}, "config_file: libvirt has no such option."),
         ({"platform": "vmd", "firmware": "uefi"}, "firmware is not supported on vmd."),
         ({"platform": "libvirt", "image_directory": "images"}, "image_directory: images is not an absolute path."),
+        ({"platform": "libvirt", "api_host": "pve1"}, "api_host: libvirt has no such option. Omit it."),
+        ({"platform": "hyperv", "node": "pve1"}, "node: hyperv has no such option. Omit it."),
+        ({"platform": "hyperv", "image_directory": "images"}, "image_directory: 'images' is not an absolute path on W"),
+        (
+            {"platform": "proxmox", "image_directory": "/srv"},
+            "image_directory is not supported on proxmox. Set image_storage to a storage with the content Import.",
+        ),
+        (
+            {"platform": "proxmox", "headers": {"Authorization": "x"}},
+            "headers is not supported on proxmox. The node downloads the image",
+        ),
+        ({"platform": "proxmox", "uri": "qemu:///system"}, "uri: proxmox has no such option. Omit it."),
+        ({"platform": "proxmox", "name": ["debian-13"]}, "api_host is not set."),
         (
             {"platform": "libvirt", "name": ["a", "b"], "checksum": "sha256:00"},
             "checksum: it is that of a single image, but name has several.",
@@ -37,13 +51,15 @@ def _result(module, **params):
         ),
     ],
 )
-def test_wrong_options_are_rejected(params, message):
-    result = _result(image, **{"name": ["debian-13"], "executable": "/nowhere", **params})
+def test_wrong_options_are_rejected(params, message, monkeypatch):
+    monkeypatch.delenv("PROXMOX_HOST", raising=False)
+    own = {"executable": "/nowhere"} if params["platform"] in _WITH_PROGRAM else {}
+    result = _result(image, **{"name": ["debian-13"], **own, **params})
     assert result["failed"]
     assert result["msg"].startswith(message)
 
 
-@pytest.mark.parametrize("platform", ["libvirt", "virtualbox", "vmd"])
+@pytest.mark.parametrize("platform", _WITH_PROGRAM)
 def test_missing_platform_does_not_hide_the_images(platform, tmp_path):
     (tmp_path / "tests-1-00.qcow2").write_bytes(b"12345")
     record = {"name": "tests-1", "architecture": "amd64", "file": "x", "format": "qcow2", "address": "https://example"}
@@ -63,6 +79,14 @@ def test_missing_platform_does_not_hide_the_images(platform, tmp_path):
     )
     assert removed["failed"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_secret_of_the_cluster_is_not_shown():
+    secret = "very-hidden-word"
+    account = {"api_host": "127.0.0.1:1/x", "api_user": "me@pve", "api_token_id": "ci", "api_token_secret": secret}
+    result = _result(image_info, platform="proxmox", **account)
+    assert "is not a host name" in result["msg"]
+    assert secret not in json.dumps(result)
 
 
 def test_password_in_an_address_is_not_shown():

@@ -5,11 +5,28 @@
 
 from __future__ import annotations
 
-from ..._core.claims import BASE, COPY, FILE, OWN, READ, SNAPSHOTS, WRITE, Claim, Held, HoldsClaims
+from dataclasses import replace
+
+from ..._core.claims import (
+    BASE,
+    COPY,
+    DELETE,
+    FILE,
+    OWN,
+    READ,
+    SNAPSHOTS,
+    UNREADABLE,
+    WRITE,
+    Claim,
+    Held,
+    HoldsClaims,
+)
 from ..._tools.hyperv import state_of
 from ..._tools.windows_files import key_of
 from .mark import is_temporary, mark_of
 from .settings.disks import drive_slot, file_name, folder_of, path_in, seed_name
+
+_DISK_FILES = (".vhd", ".vhdx", ".avhd", ".avhdx", ".vhds")
 
 
 class HyperVClaims(HoldsClaims):
@@ -34,7 +51,11 @@ class HyperVClaims(HoldsClaims):
         if not any(map(self._concerns_others, wanted)):
             return []
         found = self._driver.all_disks()
-        return [self._of_vm(found, raw) for raw in found.vms.values()]
+        held = [self._of_vm(found, raw) for raw in found.vms.values()]
+        # Which disks could not be read matters only before an image is removed.
+        if not any(claim.mode == DELETE and claim.option == "image" for claim in wanted):
+            return held
+        return [replace(one, claims=(*one.claims, *_unreadable(found, one))) for one in held]
 
     def _of_vm(self, found, raw):
         claims = [claim for drive in raw.get("HardDrives") or () for claim in self._of_drive(found, drive)]
@@ -73,3 +94,17 @@ class HyperVClaims(HoldsClaims):
         if claim.kind != FILE or claim.is_new:
             return claim.kind == OWN
         return self._driver.host_files.is_attached(claim.text) if claim.mode == COPY else claim.mode != READ
+
+
+def _unreadable(found, held):
+    """Yield claims of any file, for disks of a VM of which it is not known which files are below them."""
+    for claim in held.claims:
+        last = found.chain(claim.text)[-1]
+        # A physical disk has no files below it.
+        if key_of(last) not in found.disks and last.lower().endswith(_DISK_FILES):
+            message = f"{last}, a disk file of {held.name}, cannot be read, so it may need the image"
+            remedy = (
+                "If the file is lost, detach the disk. If it is on a share, use a connection that delegates"
+                " credentials, such as CredSSP."
+            )
+            yield replace(claim, identity=UNREADABLE, mode=UNREADABLE, text=message, remedy=remedy)

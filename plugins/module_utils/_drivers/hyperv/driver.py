@@ -62,6 +62,17 @@ class HyperVDriver(HyperVObserver):
         return resolved(self, request)
 
     @property
+    def image_directory(self):
+        """The directory for images on the host."""
+        return self.images.store.directory
+
+    def image_needs(self, request):
+        """Return the Needs of a new VM."""
+        from .images import image_needs
+
+        return image_needs(self, request)
+
+    @property
     def host_files(self):
         """The files and disks that plans need, created on first use."""
         from .needed import HostFiles

@@ -18,15 +18,22 @@ from ..._media.store import RECORD, record_of
 from ..._ports import download, files
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Chain, append, call, properties, write
-from ..._tools.windows_files import check_folder, check_no_file, file_command, files_test, folder_call, parents_of
-from .store import INSTEAD
+from ..._tools.windows_files import (
+    SHARING_VIOLATION,
+    check_folder,
+    check_no_file,
+    file_command,
+    files_test,
+    folder_call,
+    parents_of,
+)
+from .store import INSTEAD, PART, WHOLE
 
 #: Bytes of one piece, before it is packed.
 PIECE = 64 * MIB
 #: Attempts without progress, and seconds between two.
 _TRIES, _PAUSE = 5, 2
-_PART, _WHOLE = ".part", ".whole.part"
-_SHARING_VIOLATION, _FULL = 0x80070020, {0x80070070, 0x80070027}
+_FULL = {0x80070070, 0x80070027}
 #: Errors about a piece that did not arrive as it was sent, or was appended already. Others are not repeated.
 _OF_PIECES = frozenset({"InvalidDataException", "NoPiece", "TooShort", "WrongSize"})
 _FOR_COPY = " for the copy"
@@ -73,7 +80,7 @@ class ImageCopy:
         """Raise unless the copy can be continued after this error of a call."""
         if _FULL & error.codes:
             raise self._no_space() from error
-        if _SHARING_VIOLATION in error.codes and self._clock.now() < self._deadline:
+        if SHARING_VIOLATION in error.codes and self._clock.now() < self._deadline:
             return
         if error.id not in _OF_PIECES or not tries:
             raise error
@@ -85,12 +92,12 @@ class ImageCopy:
             self._remove_unfinished()
             return self._is_own
         names = [name for name in self._store.entries() if name.startswith(self._prefix)]
-        whole = next((name for name in names if name.endswith(_WHOLE)), None)
+        whole = next((name for name in names if name.endswith(WHOLE)), None)
         if not whole:
-            parts = [name for name in names if name.endswith(_PART)]
-            part = max(parts, key=self._store.size_of, default=f"{self._prefix}{uuid.uuid4().hex[:8]}{_PART}")
+            parts = [name for name in names if name.endswith(PART)]
+            part = max(parts, key=self._store.size_of, default=f"{self._prefix}{uuid.uuid4().hex[:8]}{PART}")
             self._send_rest(part)
-            whole = f"{part[: -len(_PART)]}{_WHOLE}"
+            whole = f"{part[: -len(PART)]}{WHOLE}"
             self._move(part, whole)
         self._verify(whole)
         return self._publish(whole)

@@ -8,6 +8,7 @@ Windows has no program that reads the images of vendors.
 
 from __future__ import annotations
 
+import ntpath
 import os
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,15 +17,17 @@ from typing import Optional
 from ..._core.errors import Refused
 from ..._core.image_names import NAME, read_image
 from ..._core.units import rounded_up
-from ..._media import disk_header, fetching, keeping
+from ..._media import fetching, keeping
 from ..._media.images import Fetch, Images, Lookup, warnings_of_stored
 from ..._media.resolve import Needs
-from ..._media.store import Stored
+from ..._media.store import Stored, is_unlocked
 from ..._ports.clock import Clock
 from ..._tools.windows_files import absolute_path, key_of
 from .image_copy import ImageCopy
-from .store import WindowsStore
+from .store import WindowsStore, image_of_copy
 
+#: The key of the lock while an image is copied (fetching.downloading).
+_COPY = "copy"
 _EXAMPLE = "D:\\\\images"
 #: The words of the catalogue for the values of PROCESSOR_ARCHITECTURE.
 _ARCHITECTURES = {"AMD64": "amd64", "ARM64": "arm64"}
@@ -37,7 +40,7 @@ def resolved(driver, request):
     contain none. The setting of an existing VM is not compared unless the task sets it.
     """
     asked = request.creation["image"]
-    found = driver.images.resolved(request, partial(image_needs, driver, request))
+    found = driver.images.resolved(request, partial(driver.image_needs, request))
     is_name = read_image(asked["source"], (), "image").form == NAME
     set_by_task = {key: request.config.get(key) for key in ("secure_boot", "secure_boot_template")}
     if not is_name or request.config.get("firmware") == "bios" or set(set_by_task.values()) != {None}:
@@ -121,13 +124,21 @@ class HostImages(Lookup):
         local = self._controller.store.at(copy.local)
         if local is None:
             raise Refused(f"{copy.local}: the image was removed from the controller meanwhile.", "Run the task again.")
-        size = disk_header.capacity(copy.local)
-        stored = replace(local, path=copy.stored.path, size=size)
-        with fetching.downloading(self._lock(copy.local), "copy", Clock().now() + copy.patience):
+        stored = replace(local, path=copy.stored.path)
+        with fetching.downloading(self._lock(copy.local), _COPY, Clock().now() + copy.patience):
             is_new = ImageCopy(self._driver, self.store, copy.local, stored, copy.patience).run()
         found = self._driver.found
-        found.disks = {**found.disks, key_of(stored.path): {"Path": stored.path, "Size": size}}
+        found.disks = {**found.disks, key_of(stored.path): {"Path": stored.path, "Size": stored.size}}
         return is_new
+
+    def leftovers(self):
+        """Return the paths of unfinished copies on the host, without those that a task on this controller makes."""
+        return [path for path in super().leftovers() if is_unlocked(self._part_of(path))]
+
+    def _part_of(self, leftover):
+        """The file of the controller that a task locks while it makes this copy."""
+        local = os.path.join(self._controller.store.directory, image_of_copy(ntpath.basename(leftover)))
+        return fetching.part_of(self._lock(local), _COPY)
 
     def _lock(self, local):
         """The name that is locked while a task copies an image to this host; that of no download begins with it."""

@@ -6,17 +6,24 @@
 from __future__ import annotations
 
 import ntpath
+import re
 
+from ..._core.errors import PolyvirtError
+from ..._core.texts import without_credentials
 from ..._core.units import too_little_space
-from ..._media.store import FOR_DOWNLOAD, RECORD, file_name, newest_for, not_of_store, recorded
+from ..._media.store import FOR_DOWNLOAD, RECORD, by_age, file_name, newest_for, not_of_store, recorded
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties, read
-from ..._tools.windows_files import environment_call, file_command, free_bytes, volume_call
+from ..._tools.windows_files import SHARING_VIOLATION, environment_call, file_command, free_bytes, volume_call
 
 #: Below the directory for data of all programs (the variable ProgramData of Windows).
 _DEFAULT = "\\polyvirt\\images"
 _PROCESSOR, _DATA = "PROCESSOR_ARCHITECTURE", "ProgramData"
 _LONGEST_RECORD = 1 << 16
 INSTEAD = "set image_directory to a directory of another drive"
+#: Endings of a file that is not complete, and of a complete one that has to be verified.
+PART, WHOLE = ".part", ".whole.part"
+#: An unfinished copy (image_copy.py): the file that it is of, its digest and id; or a piece of it.
+_UNFINISHED = re.compile(r"(.+)[.][0-9a-f]{12}[.][0-9a-f]{8}(?:[.]whole)?[.]part(?:[.][0-9]+[.]gz)?", re.IGNORECASE)
 
 
 class WindowsStore:
@@ -24,6 +31,8 @@ class WindowsStore:
 
     ``requested`` is the directory that the task sets, or None.
     """
+
+    recorded_name = staticmethod(without_credentials)
 
     def __init__(self, driver, requested):
         self._driver, self._directory = driver, requested
@@ -93,11 +102,11 @@ class WindowsStore:
         return self.path_for(file_name(name, digits, image_format))
 
     def all(self):
-        """Return the complete images."""
+        """Return the complete images, the newest one last."""
         names = {name.lower(): name for name in self.entries()}
         records = [name for name in self.entries() if name.lower().endswith(RECORD)]
         self._read_records([one for one in records if one[: -len(RECORD)].lower() in names])
-        return [one for one in map(self._records.get, records) if one and self._is_complete(one)]
+        return by_age(one for one in map(self._records.get, records) if one and self._is_complete(one))
 
     def find(self, asked):
         """Return the newest image that ``asked`` (a Stored) can use, or None."""
@@ -105,18 +114,37 @@ class WindowsStore:
 
     def stored_as(self, stored):
         """Return the complete image with the path of ``stored``, or None."""
-        wanted = stored.path.lower()
-        return next((one for one in self.all() if one.path.lower() == wanted), None)
+        return self.at(stored.path)
+
+    def at(self, path):
+        """Return the complete image with this path, or None."""
+        return next((one for one in self.all() if one.path.lower() == path.lower()), None)
 
     def check_free(self, path):
         """Reject a file that is not from this store."""
-        if self.size_of(path) is not None and not any(one.path.lower() == path.lower() for one in self.all()):
+        if self.size_of(path) is not None and self.at(path) is None:
             raise not_of_store(path)
 
     def check_space(self, needed, about):
         """Reject an image that does not fit."""
         if self.free is not None and needed > self.free:
             raise too_little_space(about, needed, self.directory, self.free, INSTEAD, FOR_DOWNLOAD)
+
+    def leftovers(self):
+        """Return the paths of unfinished copies, and of pieces of them."""
+        return [self.path_for(name) for name in sorted(self.entries()) if image_of_copy(name)]
+
+    def remove(self, stored, leftovers):
+        """Delete images, each before its record, and ``leftovers`` that nothing has open."""
+        chains = [Chain(one.path, _removal([one.path, one.path + RECORD])) for one in stored]
+        chains += [Chain(path, _removal([path])) for path in leftovers]
+        results = self._driver.send(chains) if chains else ()
+        self.refresh()
+        for chain, result in zip(chains, results):
+            is_in_use = result.error and SHARING_VIOLATION in result.error.codes and chain.name in leftovers
+            # Another task may have removed it.
+            if result.error and result.error.category != "ObjectNotFound" and not is_in_use:
+                raise _not_removed(chain.name, result.error)
 
     def size_of(self, path):
         """Return the bytes of a file in the directory, or None if it does not exist."""
@@ -134,6 +162,22 @@ class WindowsStore:
             content = None if result.error else result.answers[0].bytes()
             path = self.path_for(chain.name[: -len(RECORD)])
             self._records[chain.name] = recorded(content, path) if content else None
+
+
+def image_of_copy(name):
+    """Return the name of the file that an unfinished copy is of; None if ``name`` is not that of such a copy."""
+    found = _UNFINISHED.fullmatch(name)
+    return found and found[1]
+
+
+def _removal(paths):
+    return tuple(file_command("Remove-Item", [path]) for path in paths)
+
+
+def _not_removed(path, error):
+    return PolyvirtError(
+        f"{path}: Windows did not remove it ({error}).", "Close the program that has it open, then run the task again."
+    )
 
 
 def _text(answer):

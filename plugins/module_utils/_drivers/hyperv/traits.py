@@ -13,6 +13,7 @@ from ..._core.units import GIB
 from ..._kit.settings import defaults, normalized, supported
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._tools.hyperv import HARMLESS
+from ..._tools.windows_files import SHARING_VIOLATION
 from .options import HYPERV
 from .settings.actions import service_responds
 from .settings.disks import slot_name
@@ -23,7 +24,6 @@ from .settings.table import SETTINGS
 _LONGEST_NAME = 100
 #: Error ids of temporary problems: another operation uses the VM or its files, or the service is busy.
 _TRANSIENT_IDS = ("ObjectInUse", "OperationTimeout", "StatusUnavailable")
-_SHARING_VIOLATION = 0x80070020
 
 
 class PowerOffRejected(PolyvirtError):
@@ -32,7 +32,7 @@ class PowerOffRejected(PolyvirtError):
 
 def is_transient(error):
     if isinstance(error, CallFailed):
-        return error.id in _TRANSIENT_IDS or error.category == "ResourceBusy" or _SHARING_VIOLATION in error.codes
+        return error.id in _TRANSIENT_IDS or error.category == "ResourceBusy" or SHARING_VIOLATION in error.codes
     return isinstance(error, (ConnectionLost, PowerOffRejected))
 
 

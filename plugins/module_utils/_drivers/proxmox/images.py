@@ -8,27 +8,20 @@ The host of the task reads and verifies the vendor's list of checksums, and the 
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from datetime import date
 
-from ..._core.errors import ApiError, NotFound, Refused, Unavailable
+from ..._core.errors import Refused, Unavailable
 from ..._core.image_names import PATH, VOLUME, names_of, read_image
 from ..._core.mark import image_in, name_of_image
-from ..._core.units import too_little_space
-from ..._media.images import Lookup, base_of, digits_of_address
+from ..._media.images import Lookup
 from ..._media.resolve import Needs
-from ..._media.store import DIGITS, FOR_DOWNLOAD, file_name
 from ..._ports import download
 from .settings.place import AUTO
+from .store import ARCHITECTURE, CONTENT, NodeStore, node_with_storage, storage_on
 
 #: The first version that downloads disk images to a storage. Source: changelog of pve-storage, 8.3.6.
 _SINCE = (8, 4)
-CONTENT = "import"
-#: Types of storages that have a directory. Others may have the content Import, too, such as that of an ESXi host.
-_WITH_FILES = frozenset({"btrfs", "cephfs", "cifs", "dir", "nfs"})
 _SET_VOLUME = "put it on a storage with the content Import, and set its volume (STORAGE:import/NAME)."
-_DIGITS = re.compile(rf"-([0-9a-f]{{{DIGITS}}})[.][a-z0-9]+$")
 #: The words of the catalogue for devices that a kernel may have no driver for.
 _NICS = {
     "e1000": "e1000", "e1000-82540em": "e1000", "e1000-82544gc": "e1000", "e1000-82545em": "e1000",
@@ -47,17 +40,20 @@ def resolved(driver, request):
     unfinished = driver.unfinished_options(label)
     if unfinished is not None and unfinished.inputs.get("image") == name:
         return _with_image(request, _as_recorded(asked, unfinished.inputs))
-    if driver.release() < _SINCE:
-        raise Refused(
-            f"{label}: image '{name}': this is Proxmox VE {driver.version()}, but names and addresses of images need"
-            " 8.4 or later.",
-            "Set the volume of an image that is on a storage, or clone a template.",
-        )
+    _check_release(driver, f"{label}: image '{name}': ")
     node = _node_for(driver, request)
-    found = images_on(driver, node, label).resolved(request, lambda: _needs(request))
+    found = images_on(driver, node, f"{label}: ").resolved(request, lambda: _needs(request))
     # The file is on this node only, unless the storage is shared.
     found = replace(found, config={**found.config, "node": node})
     return _with_image(found, {**found.creation["image"], "node": node})
+
+
+def _check_release(driver, where):
+    if driver.release() < _SINCE:
+        raise Refused(
+            f"{where}this is Proxmox VE {driver.version()}, but names and addresses of images need 8.4 or later.",
+            "Set the volume of an image that is on a storage, or clone a template.",
+        )
 
 
 def _with_image(request, image):
@@ -76,7 +72,7 @@ def _node_for(driver, request):
         resources.check_node(label, node)
         return node
     memory = request.config.get("memory") or driver.traits().defaults.get("memory") or 0
-    return resources.choose_node(label, driver.storage, memory, lambda one: _storage_on(driver, one, label))
+    return resources.choose_node(label, driver.storage, memory, lambda one: storage_on(driver, one, f"{label}: "))
 
 
 def _needs(request):
@@ -86,7 +82,7 @@ def _needs(request):
     devices.add(_CONTROLLERS.get((config.get("native") or {}).get("scsihw")))
     return Needs(
         platform="Proxmox VE",
-        architecture="amd64",
+        architecture=ARCHITECTURE,
         formats=("qcow2", "raw", "vmdk"),
         firmware=config.get("firmware") or "bios",
         devices=tuple(sorted(devices - {None})),
@@ -94,33 +90,39 @@ def _needs(request):
     )
 
 
-def images_on(driver, node, label):
-    """The NodeImages of a node."""
+def images_on(driver, node, where=""):
+    """The NodeImages of a node; ``where`` begins messages."""
     if node not in driver.images:
-        driver.images[node] = NodeImages(NodeStore(driver, node, _storage_on(driver, node, label)))
+        store = NodeStore(driver, node, storage_on(driver, node, where))
+        driver.images[node] = NodeImages(driver, node, store)
     return driver.images[node]
 
 
-def _storage_on(driver, node, label):
-    """The storage of a node for images."""
-    resources, requested = driver.resources, driver.image_storage
-    found = sorted(one for one in resources.storages(node, CONTENT) if resources.type_of(one) in _WITH_FILES)
-    if requested and requested not in found:
-        raise NotFound(
-            f"{label}: image_storage: node '{node}' has no active storage '{requested}' with files and the content"
-            " Import.",
-            f"It has: {', '.join(found) or 'none'}.",
-        )
-    if not found:
-        raise NotFound(
-            f"{label}: image: node '{node}' has no active storage with files and the content Import.",
-            "Add this content to one: pvesm set local --content iso,vztmpl,backup,import (with all that it has now).",
-        )
-    return requested or found[0]
+class HostOfImages:
+    """A node for the modules image and image_info (_media/store_tasks.py)."""
+
+    #: Images are imported, so no VM needs the file.
+    claims = None
+
+    def __init__(self, driver):
+        _check_release(driver, "platform: proxmox: ")
+        self.node = node_with_storage(driver, driver.options.get("node"))
+        self.images = images_on(driver, self.node)
+
+    @property
+    def image_directory(self):
+        return f"{self.images.store.name}:{CONTENT}"
+
+    def image_needs(self, request):
+        return _needs(request)
 
 
 class NodeImages(Lookup):
     """The images on a storage. The node only verifies a checksum; it sends no headers, and unpacks nothing."""
+
+    def __init__(self, driver, node, store):
+        super().__init__(store)
+        self._driver, self._node = driver, node
 
     def adapted(self, asked, choice, about):
         medium = choice.medium
@@ -149,91 +151,38 @@ class NodeImages(Lookup):
                 raise
             return None, None
 
+    def check_fetch(self, image, about):
+        self._driver.permissions.check_upload(about, self.store.name, self._node)
 
-class NodeStore:
-    """A storage of a node, with the methods of a Store (_media/store.py)."""
+    def check_removal(self, stored):
+        if stored:
+            names = ", ".join(sorted({one.name for one in stored}))
+            self._driver.permissions.check(f"name: {names}", f"/storage/{self.store.name}", "Datastore.Allocate")
 
-    def __init__(self, driver, node, name):
-        self._driver, self._node, self.name = driver, node, name
-        self.path = f"/nodes/{node}/storage/{name}"
-        #: {volume: entry} as the node listed them first.
-        self._listed = None
+    def fetch(self, image):
+        """Let the node download an image, unless it has it already, or is downloading it for another task."""
+        path, found = image["source"], image["fetch"].found
+        file, checksum = path.rpartition("/")[2], {}
+        if found.checksum:
+            checksum = {"checksum": found.checksum.digits, "checksum-algorithm": found.checksum.kind}
+        # Several VMs of a task may need the same image at the same time.
+        with self._driver.upload_lock:
+            self._await_download(file, image["fetch"].patience)
+            if path in self.store.volumes():
+                return
+            self.store.download(found.url, file, checksum)
 
-    def volumes(self):
-        """{volume: entry} of the images that the storage has now."""
-        listed = self._driver.tool.get(f"{self.path}/content", content=CONTENT)
-        return {entry["volid"]: entry for entry in listed}
-
-    def _known(self):
-        if self._listed is None:
-            self._listed = self.volumes()
-        return self._listed
-
-    def path_of(self, name, digits, image_format):
-        return f"{self.name}:{CONTENT}/{file_name(name, digits, image_format)}"
-
-    def find(self, wanted):
-        """Return the newest image that serves ``wanted``, or None. Of a file, only its name and date are known."""
-        checksum = wanted.asked_checksum or ""
-        if "://" in checksum:
-            return None  # Only the list at this address tells the name of the file.
-        digits = checksum.partition(":")[2].lower()
-        if not digits and "://" in wanted.name:
-            digits = digits_of_address(wanted.name)
-        found = [entry for volume, entry in self._known().items() if self._is_of(volume, wanted, digits)]
-        newest = max(found, key=lambda entry: (entry.get("ctime", 0), entry["volid"]), default=None)
-        return newest and _stored(replace(wanted, digest=checksum.lower() or None), newest)
-
-    def _is_of(self, volume, wanted, digits):
-        """Whether a volume has the name of an image, with these digits if they are known (else: any)."""
-        found = _DIGITS.search(volume)
-        return bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[1], wanted.format)
-
-    def stored_as(self, stored):
-        entry = self._known().get(stored.path)
-        return entry and _stored(stored, entry)
-
-    def check_free(self, path):
-        """The node itself never replaces a file."""
-
-    def check_space(self, needed, about):
-        free = self._driver.resources.free_bytes(self._node, self.name)
-        if free is not None and needed > free:
-            place, alternative = f"storage '{self.name}' on node '{self._node}'", "set image_storage to another storage"
-            raise too_little_space(about, needed, place, max(free, 0), alternative, FOR_DOWNLOAD)
-
-
-def _stored(stored, entry):
-    """``stored`` as an entry of the storage's list."""
-    fetched = date.fromtimestamp(entry.get("ctime", 0)).isoformat()
-    return replace(stored, path=entry["volid"], fetched=fetched, file_size=entry.get("size", 0), size=None)
+    def _await_download(self, file, patience):
+        """Wait for a task of the node that downloads this file: of another task, or of an interrupted run."""
+        tool = self._driver.tool
+        for task in tool.running_tasks(self._node, "download"):
+            if task.get("id") == file and not tool.wait(task["upid"], patience):
+                raise Refused(
+                    f"{file}: node '{self._node}' is still downloading it.", "Run the task again when it has ended."
+                )
 
 
 def fetch(driver, vm, step):
-    """Let the node download an image, unless it has it already, or is downloading it for another task."""
+    """Carry out the verb ``fetch``."""
     image = step.arguments["image"]
-    node, store, path = image["node"], images_on(driver, image["node"], vm.name).store, image["source"]
-    file, found = path.rpartition("/")[2], image["fetch"].found
-    checksum = {}
-    if found.checksum:
-        checksum = {"checksum": found.checksum.digits, "checksum-algorithm": found.checksum.kind}
-    # Several VMs of a task may need the same image at the same time.
-    with driver.upload_lock:
-        _await_download(driver, node, file, image["fetch"].patience)
-        if path in store.volumes():
-            return
-        try:
-            driver.tool.run(
-                "POST", f"{store.path}/download-url", content=CONTENT, url=found.url, filename=file, **checksum
-            )
-        except ApiError:
-            # Another task may have downloaded it at the same moment.
-            if path not in store.volumes():
-                raise
-
-
-def _await_download(driver, node, file, patience):
-    """Wait for a task of the node that downloads this file: of another task, or of an interrupted run."""
-    for task in driver.tool.running_tasks(node, "download"):
-        if task.get("id") == file and not driver.tool.wait(task["upid"], patience):
-            raise Refused(f"{file}: node '{node}' is still downloading it.", "Run the task again when it has ended.")
+    images_on(driver, image["node"], f"{vm.name}: ").fetch(image)

@@ -65,7 +65,7 @@ class ProxmoxObserver:
     sees_settings = True
 
     def __init__(self, tool, options):
-        self.tool, self.permissions = tool, Permissions(tool)
+        self.tool, self.options, self.permissions = tool, options, Permissions(tool)
         #: True after the task has carried out its first steps.
         self.is_acting = False
         self.native_keys = tuple(options.get("native") or ())

@@ -1,13 +1,14 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fixture with the cluster of the driver's tests."""
+"""Fixtures with the cluster of the driver's tests, and with a vendor of images."""
 
 from __future__ import annotations
 
 import pytest
 
 from simulators.proxmox import invariants, worlds
+from unit.module_utils._drivers.proxmox.vendor import Vendor
 
 
 @pytest.fixture(name="world")
@@ -17,3 +18,13 @@ def _world():
     yield world
     assert world.tasks.crashes == []
     assert invariants.violations(world) == []
+
+
+@pytest.fixture(name="vendor")
+def _vendor(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server = Vendor()
+    server.publish()
+    yield server
+    server.close()

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox import mark
 
@@ -15,63 +13,18 @@ from simulators.proxmox.access import Account, User
 from simulators.proxmox.storage import GIB, MIB, Storage, Volume
 from simulators.proxmox.web import File as _File
 from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
-from unit.module_utils._media.server import Server, checksum
-
-_FILE = "debian-13-generic-amd64.qcow2"
-_IMAGE, _SUMS = f"/latest/{_FILE}", "/latest/SHA256SUMS"
-_DOWNLOAD = "/nodes/pve1/storage/local/download-url"
-
-
-def _qcow2(size=GIB, content=b"data"):
-    begin = b"QFI\xfb" + struct.pack(">IQIIQ", 3, 0, 0, 16, size) + bytes(40) + bytes(8)
-    return begin.ljust(4096, b"\0") + content * 10_000
-
-
-QCOW2 = _qcow2()
-
-
-class Vendor(Server):
-    """A vendor's server with one image."""
-
-    def publish(self, content=QCOW2):
-        self.files[_IMAGE] = content
-        self.files[_SUMS] = f"{checksum(content)} *{_FILE}\n".encode()
-
-    def medium(self, **changes):
-        image = {"format": "qcow2", **changes.pop("image", {})}
-        medium = {"type": "cloud", "architecture": "amd64", "file": _FILE, "checksums": "SHA256SUMS", "image": image}
-        return {**medium, "bases": [f"{self.url}/latest"], **changes}
-
-    def vm(self, name="web3", image=None, **options):
-        """Options of a VM from an image, by default from that of this vendor by its name."""
-        named = {"source": "debian-13", "catalogue": {"media": [self.medium()]}}
-        return {"name": name, "node": "pve1", "image": {"linked": False, **(image or named)}, "networks": [], **options}
-
-    def address(self, **more):
-        return {"source": f"{self.url}{_IMAGE}", **more}
-
-
-@pytest.fixture(name="vendor")
-def _vendor(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    server = Vendor()
-    server.publish()
-    yield server
-    server.close()
-
-
-def _volume(content=QCOW2, name="debian-13"):
-    return f"local:import/{name}-{checksum(content)[:12]}.qcow2"
-
-
-def _images(world, node="pve1"):
-    local = world.storages.get("local")
-    return sorted(f"local:{name}" for name, one in local.on(node).items() if one.content == "import")[:-1]
-
-
-def _downloads(world):
-    return [one for one in world.journal.requests if one.path.endswith("download-url")]
+from unit.module_utils._drivers.proxmox.vendor import (
+    DOWNLOAD,
+    FILE,
+    IMAGE,
+    QCOW2,
+    SUMS,
+    downloads,
+    images,
+    qcow2,
+    volume_of,
+)
+from unit.module_utils._media.server import checksum
 
 
 def _image_of(world, name="web3"):
@@ -84,16 +37,16 @@ def test_node_downloads_the_image_and_imports_it(world, vendor):
     assert not run.failed, run.msg
     assert check.diff == run.diff
     assert check.vms[0]["image"] == run.vms[0]["image"]
-    (sent,) = _downloads(world)
-    assert (sent.method, sent.path) == ("POST", _DOWNLOAD)
+    (sent,) = downloads(world)
+    assert (sent.method, sent.path) == ("POST", DOWNLOAD)
     assert sent.params == {
         "content": "import",
-        "url": f"{vendor.url}{_IMAGE}",
-        "filename": _volume().rpartition("/")[2],
+        "url": f"{vendor.url}{IMAGE}",
+        "filename": volume_of().rpartition("/")[2],
         "checksum": checksum(QCOW2),
         "checksum-algorithm": "sha256",
     }
-    assert _images(world) == [_volume()]
+    assert images(world) == [volume_of()]
     assert run.vms[0]["image"]["digest"] == f"sha256:{checksum(QCOW2)}"
     assert machine_of(world, "web3").config.current["scsi0"].endswith("size=1G")
     unchanged(world, **vendor.vm())
@@ -102,36 +55,36 @@ def test_node_downloads_the_image_and_imports_it(world, vendor):
 def test_check_mode_lets_the_node_download_nothing(world, vendor):
     outcome = do(world, check=True, **vendor.vm())
     assert [step["verb"] for step in outcome.vms[0]["steps"]] == ["fetch", "create"]
-    assert (world.journal.writes(), _images(world)) == ([], [])
+    assert (world.journal.writes(), images(world)) == ([], [])
 
 
 def test_second_vm_takes_the_stored_image_without_a_request(world, vendor):
     do(world, **vendor.vm())
     vendor.requests.clear()
     outcome = do(world, **vendor.vm("web4"))
-    assert (outcome.failed, outcome.warnings, vendor.requests, len(_downloads(world))) == (False, [], [], 1)
+    assert (outcome.failed, outcome.warnings, vendor.requests, len(downloads(world))) == (False, [], [], 1)
     assert outcome.vms[0]["image"]["name"] == "debian-13"
 
 
 def test_vms_of_one_task_need_one_download(world, vendor):
     outcome = do(world, **vendor.vm(["web3", "web4"]))
     assert not outcome.failed, outcome.msg
-    assert len(_downloads(world)) == 1
+    assert len(downloads(world)) == 1
 
 
 def test_download_that_runs_already_is_waited_for(world, vendor):
     api = Api(world)
-    file = _volume().rpartition("/")[2]
-    api.call("POST", _DOWNLOAD, {"content": "import", "url": f"{vendor.url}{_IMAGE}", "filename": file})
+    file = volume_of().rpartition("/")[2]
+    api.call("POST", DOWNLOAD, {"content": "import", "url": f"{vendor.url}{IMAGE}", "filename": file})
     outcome = do(world, **vendor.vm())
     assert not outcome.failed, outcome.msg
-    assert len(_downloads(world)) == 1
+    assert len(downloads(world)) == 1
 
 
 def test_download_that_runs_for_too_long_is_an_error(world, vendor):
     world.timing.upload = 10_000
-    file = _volume().rpartition("/")[2]
-    Api(world).call("POST", _DOWNLOAD, {"content": "import", "url": f"{vendor.url}{_IMAGE}", "filename": file})
+    file = volume_of().rpartition("/")[2]
+    Api(world).call("POST", DOWNLOAD, {"content": "import", "url": f"{vendor.url}{IMAGE}", "filename": file})
     outcome = do(world, **vendor.vm(timeout=20))
     assert f"{file}: node 'pve1' is still downloading it. Run the task again" in outcome.msg
 
@@ -139,26 +92,26 @@ def test_download_that_runs_for_too_long_is_an_error(world, vendor):
 def test_two_tasks_at_the_same_moment_end_with_one_file(world, vendor):
     """Another task stores the file between this task's look and its download."""
     address = vendor.address()
-    vendor.files[_SUMS] = b""
+    vendor.files[SUMS] = b""
     api = Api(world)
     call, others = api.call, []
 
     def raced(method, path, parameters=None):
-        if path == _DOWNLOAD and not others:
+        if path == DOWNLOAD and not others:
             others.append(call(method, path, parameters))
             world.engine.advance(5)
         return call(method, path, parameters)
 
     api.call = raced
     outcome = do(world, api=api, **vendor.vm(image=address))
-    assert (outcome.failed, len(_downloads(world)), len(_images(world))) == (False, 2, 1), outcome.msg
+    assert (outcome.failed, len(downloads(world)), len(images(world))) == (False, 2, 1), outcome.msg
 
 
 def test_file_that_is_not_the_vendors_is_not_kept(world, vendor):
-    vendor.files[_SUMS] = f"{'0' * 64} *{_FILE}\n".encode()
+    vendor.files[SUMS] = f"{'0' * 64} *{FILE}\n".encode()
     outcome = do(world, **vendor.vm())
     assert "checksum mismatch" in outcome.msg
-    assert (outcome.changed, _images(world)) == (False, [])
+    assert (outcome.changed, images(world)) == (False, [])
     assert "web3" not in [one.config.current.get("name") for one in world.cluster.machines.values()]
 
 
@@ -167,8 +120,8 @@ def test_address_without_a_checksum_warns_and_is_stored_by_the_address(world, ve
     assert "nothing was verified" in str(outcome.warnings)
     vendor.requests.clear()
     assert not do(world, **vendor.vm("web4", image=vendor.address())).failed
-    assert (vendor.requests, len(_images(world)), len(_downloads(world))) == ([], 1, 1)
-    assert "checksum" not in _downloads(world)[0].params
+    assert (vendor.requests, len(images(world)), len(downloads(world))) == ([], 1, 1)
+    assert "checksum" not in downloads(world)[0].params
 
 
 def test_checksum_in_the_task_needs_no_connection_of_the_controller(world, vendor):
@@ -177,7 +130,7 @@ def test_checksum_in_the_task_needs_no_connection_of_the_controller(world, vendo
     address = {"source": "http://127.0.0.1:1/x.qcow2", "checksum": f"sha256:{checksum(QCOW2)}"}
     outcome = do(world, **vendor.vm(image=address))
     assert not outcome.failed, outcome.msg
-    assert _images(world) == [_volume(name="x")]
+    assert images(world) == [volume_of(name="x")]
     rejected(world, "127.0.0.1:1", **vendor.vm("web4", image={"source": "http://127.0.0.1:1/y.qcow2"}))
 
 
@@ -196,12 +149,12 @@ def test_newest_file_of_the_name_is_used_and_an_old_one_warns(world, vendor):
 
 def test_refresh_asks_the_vendor(world, vendor):
     do(world, **vendor.vm())
-    newer = _qcow2(content=b"more")
+    newer = qcow2(content=b"more")
     vendor.publish(newer)
     image = {**vendor.vm()["image"], "refresh": True}
     outcome = do(world, **vendor.vm("web4", image=image))
     assert outcome.vms[0]["image"]["digest"] == f"sha256:{checksum(newer)}"
-    assert _images(world) == sorted([_volume(), _volume(newer)])
+    assert images(world) == sorted([volume_of(), volume_of(newer)])
 
 
 def test_unfinished_vm_keeps_its_image_when_the_vendor_has_a_newer_one(world, vendor):
@@ -211,7 +164,7 @@ def test_unfinished_vm_keeps_its_image_when_the_vendor_has_a_newer_one(world, ve
     outcome = do(world, **{**vendor.vm(), "node": None})
     assert not outcome.failed, outcome.msg
     assert outcome.vms[0]["image"] == {"name": "debian-13", "digest": "sha256:1234", "fetched": "2026-01-02"}
-    assert (vendor.requests, _downloads(world)) == ([], [])
+    assert (vendor.requests, downloads(world)) == ([], [])
     assert "unfinished" not in machine_of(world, "web3").config.current["description"]
 
 
@@ -226,7 +179,7 @@ def test_storage_of_the_task_is_used(world, vendor):
     world.storages.add(Storage("images", "nfs", frozenset({"import"}), shared=True))
     world.storages.add(Storage("esx", "esxi", frozenset({"import"})))
     assert not do(world, **vendor.vm(image_storage="images")).failed
-    assert _downloads(world)[0].path == "/nodes/pve1/storage/images/download-url"
+    assert downloads(world)[0].path == "/nodes/pve1/storage/images/download-url"
     words = ("image_storage: node 'pve1' has no active storage 'esx'", "It has: images, local.")
     rejected(world, *words, **vendor.vm("web4", image_storage="esx"))
 
@@ -291,7 +244,7 @@ def test_password_in_an_address_is_rejected(world, vendor):
 
 
 def test_signature_of_the_file_cannot_be_checked(world, vendor):
-    signature = {"tool": "gpg", "key": "A" * 40, "file": f"{_FILE}.sig", "signs": "file"}
+    signature = {"tool": "gpg", "key": "A" * 40, "file": f"{FILE}.sig", "signs": "file"}
     image = {"source": "debian-13", "catalogue": {"media": [vendor.medium(signature=signature)]}}
     words = ("its signature cannot be checked", "Omit require_signature")
     rejected(world, *words, **vendor.vm(image={**image, "require_signature": True}))
@@ -326,10 +279,10 @@ def test_privileges_to_download(world, vendor, held, missing):
     outcome = do(world, api=api, **vendor.vm())
     assert outcome.failed == (missing is not None), outcome.msg
     assert f"lacks the privilege {missing}" in outcome.msg if missing else not outcome.msg
-    assert bool(_downloads(world)) == (missing is None)
+    assert bool(downloads(world)) == (missing is None)
 
 
 def test_image_remains_when_its_vm_is_deleted(world, vendor):
     do(world, **vendor.vm())
     assert do(world, name="web3", state="absent").changed
-    assert _images(world) == [_volume()]
+    assert images(world) == [volume_of()]

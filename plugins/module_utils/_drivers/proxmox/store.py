@@ -1,0 +1,167 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image store of a node: a storage with the content Import. It has no records, only the names of its files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+
+from ..._core.errors import ApiError, InvalidInput, NotFound, Refused
+from ..._core.units import too_little_space
+from ..._media.images import base_of, digits_of_address
+from ..._media.store import DIGITS, FOR_DOWNLOAD, Stored, by_age, file_name, plain_name
+from .settings.place import AUTO
+
+CONTENT = "import"
+#: Types of storages that have a directory. Others may have the content Import, too, such as that of an ESXi host.
+_WITH_FILES = frozenset({"btrfs", "cephfs", "cifs", "dir", "nfs"})
+#: The architecture of all nodes.
+ARCHITECTURE = "amd64"
+_VOLUME = re.compile(rf"[^:]+:{CONTENT}/(.+)-([0-9a-f]{{{DIGITS}}})[.]([a-z0-9]+)")
+
+
+def storage_on(driver, node, where=""):
+    """Return the storage of a node for images; ``where`` begins messages."""
+    resources, requested = driver.resources, driver.image_storage
+    found = sorted(one for one in resources.storages(node, CONTENT) if resources.type_of(one) in _WITH_FILES)
+    if requested and requested not in found:
+        raise NotFound(
+            f"{where}image_storage: node '{node}' has no active storage '{requested}' with files and the content"
+            " Import.",
+            f"It has: {', '.join(found) or 'none'}.",
+        )
+    if not found:
+        raise NotFound(
+            f"{where}image: node '{node}' has no active storage with files and the content Import.",
+            "Add this content to one: pvesm set local --content iso,vztmpl,backup,import (with all that it has now).",
+        )
+    return requested or found[0]
+
+
+def node_with_storage(driver, requested):
+    """Return the node with the images of a task without VMs; raises if the task must choose between several."""
+    resources = driver.resources
+    if requested not in (None, AUTO):
+        resources.check_node("node", requested)
+        return requested
+    storages, problems = {}, []
+    for node in sorted(one.name for one in resources.nodes.values() if one.online):
+        try:
+            storages[node] = storage_on(driver, node)
+        except NotFound as error:
+            problems.append(error)
+    if not storages:
+        raise problems[0] if problems else Refused("node: no node is online.", "Start one, then run the task again.")
+    names = set(storages.values())
+    if len(storages) > 1 and (len(names) > 1 or not resources.is_shared(*names)):
+        raise InvalidInput(
+            f"node: the nodes {', '.join(storages)} have separate storages for images.",
+            "Set node, or set image_storage to a storage that they share.",
+        )
+    return next(iter(storages))
+
+
+class NodeStore:
+    """A storage of a node, with the methods of a Store (_media/store.py)."""
+
+    def __init__(self, driver, node, name):
+        self._driver, self._node, self.name = driver, node, name
+        self.path = f"/nodes/{node}/storage/{name}"
+        #: {volume: entry} as the node listed them first.
+        self._listed = None
+
+    def volumes(self):
+        """{volume: entry} of the images that the storage has now."""
+        listed = self._driver.tool.get(f"{self.path}/content", content=CONTENT)
+        return {entry["volid"]: entry for entry in listed}
+
+    def _known(self):
+        if self._listed is None:
+            self._listed = self.volumes()
+        return self._listed
+
+    def all(self):
+        """Return the images, the newest one last. Nobody has recorded where they come from, and their digest."""
+        return by_age(filter(None, map(self.at, self._known())))
+
+    def at(self, path):
+        """Return the image that is this volume, or None."""
+        found, entry = _VOLUME.fullmatch(path), self._known().get(path)
+        if not found or entry is None:
+            return None
+        unknown = dict.fromkeys(("file", "address", "fetched"), "")
+        image = Stored(path, found[1], ARCHITECTURE, format=found[3], checked=None, file_size=0, **unknown)
+        return _stored(image, entry)
+
+    def recorded_name(self, name):
+        """Return what an image with this name or address is called here: by the name of its file."""
+        return plain_name(base_of(name))
+
+    def leftovers(self):
+        """A node lists no incomplete downloads."""
+        return []
+
+    def download(self, url, file, checksum):
+        """Let the node download a file."""
+        path = f"{self.name}:{CONTENT}/{file}"
+        try:
+            self._run("POST", "download-url", content=CONTENT, url=url, filename=file, **checksum)
+        except ApiError:
+            # Another task may have downloaded it at the same moment.
+            if path not in self.volumes():
+                raise
+
+    def remove(self, stored, leftovers):
+        """Delete images."""
+        for one in stored:
+            try:
+                self._run("DELETE", f"content/{one.path}")
+            except ApiError:
+                # Another task may have deleted it meanwhile.
+                if one.path in self.volumes():
+                    raise
+
+    def _run(self, method, path, **parameters):
+        self._driver.tool.run(method, f"{self.path}/{path}", **parameters)
+
+    def path_of(self, name, digits, image_format):
+        return f"{self.name}:{CONTENT}/{file_name(name, digits, image_format)}"
+
+    def find(self, wanted):
+        """Return the newest image that serves ``wanted``, or None. Of a file, only its name and date are known."""
+        checksum = wanted.asked_checksum or ""
+        if "://" in checksum:
+            return None  # Only the list at this address tells the name of the file.
+        digits = checksum.partition(":")[2].lower()
+        if not digits and "://" in wanted.name:
+            digits = digits_of_address(wanted.name)
+        found = [entry for volume, entry in self._known().items() if self._is_of(volume, wanted, digits)]
+        newest = max(found, key=lambda entry: (entry.get("ctime", 0), entry["volid"]), default=None)
+        return newest and _stored(replace(wanted, digest=checksum.lower() or None), newest)
+
+    def _is_of(self, volume, wanted, digits):
+        """Whether a volume has the name of an image, with these digits if they are known (else: any)."""
+        found = _VOLUME.fullmatch(volume)
+        return bool(found) and volume == self.path_of(base_of(wanted.name), digits or found[2], wanted.format)
+
+    def stored_as(self, stored):
+        entry = self._known().get(stored.path)
+        return entry and _stored(stored, entry)
+
+    def check_free(self, path):
+        """The node itself never replaces a file."""
+
+    def check_space(self, needed, about):
+        free = self._driver.resources.free_bytes(self._node, self.name)
+        if free is not None and needed > free:
+            place, alternative = f"storage '{self.name}' on node '{self._node}'", "set image_storage to another storage"
+            raise too_little_space(about, needed, place, max(free, 0), alternative, FOR_DOWNLOAD)
+
+
+def _stored(stored, entry):
+    """``stored`` as an entry of the storage's list."""
+    fetched = date.fromtimestamp(entry.get("ctime", 0)).isoformat()
+    return replace(stored, path=entry["volid"], fetched=fetched, file_size=entry.get("size", 0), size=None)
