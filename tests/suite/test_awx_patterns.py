@@ -88,15 +88,12 @@ def test_check_of_a_template_shows_what_its_run_does(launch, platform):
 def test_answers_that_were_not_given_change_nothing(launch, platform):
     created = launch("create_vm.yml", **_ANSWERS)
     assert (created.rc, _of(created)[0]["tags"]) == (0, ["of the inventory"]), created.stdout
-    for touched in (True, False):
-        again = launch("create_vm.yml", touched=touched, **_ANSWERS)
-        assert (again.rc, again.changed) == (0, 0), again.stdout
+    again = launch("create_vm.yml", touched=True, **_ANSWERS)
+    assert (again.rc, again.changed) == (0, 0), again.stdout
     changed = launch("create_vm.yml", touched=True, vm_autostart="true", **_ANSWERS)
     assert (changed.rc, changed.changed, _of(changed)[0]["autostart"]) == (0, 1, True), changed.stdout
-    removed = {key: value for key, value in _ANSWERS.items() if key != "vm_state"}
-    checked = launch("remove_vm.yml", check=True, touched=True, **removed)
-    assert (checked.rc, checked.changed > 0, platform.truth([WEB])[WEB] is None) == (0, True, False), checked.stdout
-    gone = launch("remove_vm.yml", touched=True, **removed)
+    named = {key: value for key, value in _ANSWERS.items() if key != "vm_state"}
+    gone = launch("remove_vm.yml", touched=True, **named)
     assert (gone.rc, platform.truth([WEB])) == (0, {WEB: None}), gone.stdout
 
 
