@@ -67,8 +67,11 @@ options:
         default: 60
       required:
         description:
-          - Whether the whole inventory fails if this source cannot be read. Set it if hosts that are missing would be
-            deleted, as AWX does with C(Overwrite).
+          - Whether this file fails as a whole if the source cannot be read, so that none of its hosts is listed. Set it
+            if hosts that are missing would be deleted, as AWX does with C(Overwrite).
+          - By default, C(ansible-playbook) and C(ansible-inventory) continue without a file that fails, and so does an
+            import of AWX from a directory with other files. All of them stop if the environment variable
+            E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is V(true).
         type: bool
         default: false
   hostname:
