@@ -12,10 +12,12 @@ import json
 
 _TEXT, _FLAG, _LIST, _DICT, _NUMBER = ({"type": kind} for kind in ("str", "bool", "list", "dict", "int"))
 _NAME = {"name": {"required": True, **_TEXT}, "organization": _TEXT, "description": _TEXT}
-_PROMPTS = (
+#: What a job template can ask at its launch, and a workflow.
+PROMPTS = (
     "scm_branch", "diff_mode", "variables", "limit", "tags", "skip_tags", "job_type", "verbosity", "inventory",
     "credential", "execution_environment", "labels", "forks", "job_slice_count", "timeout", "instance_groups",
 )  # fmt: skip
+WORKFLOW_PROMPTS = ("inventory", "labels", "limit", "scm_branch", "skip_tags", "tags", "variables")
 OPTIONS = {
     "execution_environment": {**_NAME, "image": {"required": True, **_TEXT}, "credential": _TEXT, "pull": _TEXT},
     "credential_type": {
@@ -46,7 +48,7 @@ OPTIONS = {
     "job_template": {
         **_NAME,
         **dict.fromkeys(("project", "inventory", "playbook", "execution_environment"), _TEXT),
-        **{f"ask_{name}_on_launch": _FLAG for name in _PROMPTS},
+        **{f"ask_{name}_on_launch": _FLAG for name in PROMPTS},
         "job_type": {"choices": ["run", "check"], **_TEXT},
         "credentials": _LIST,
         "extra_vars": _DICT,
@@ -55,7 +57,7 @@ OPTIONS = {
     },
     "workflow_job_template": {
         **_NAME,
-        "ask_variables_on_launch": _FLAG,
+        **{f"ask_{name}_on_launch": _FLAG for name in WORKFLOW_PROMPTS},
         "survey_enabled": _FLAG,
         "workflow_nodes": _LIST,
     },

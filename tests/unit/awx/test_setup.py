@@ -13,11 +13,17 @@ import yaml
 
 from suite.by_ansible import CORES, run_ansible
 from unit.awx.guide import FOLDER, TYPES, block, data
-from unit.awx.stand_in import install
+from unit.awx.stand_in import PROMPTS, WORKFLOW_PROMPTS, install
 
 pytestmark = pytest.mark.rotated(6)
 
 SECRET = "a-token-that-nobody-may-see"
+_DEEP = pytest.mark.deep("test_variable_for_infra_aap_configuration_is_not_templated, with each ansible-core")
+_OTHER_CORES = [pytest.param(core, marks=_DEEP) for core in CORES[:-1]]
+
+
+def _name(core):
+    return core.name.partition("-")[0]
 
 
 @pytest.fixture
@@ -47,7 +53,7 @@ def _copied(folder):
     return folder / "awx" / "setup.yml", "-e", f"@{folder / 'awx' / 'settings.yml'}"
 
 
-@pytest.mark.parametrize("core", CORES, ids=lambda path: path.name.split("-")[0])
+@pytest.mark.parametrize("core", [*_OTHER_CORES, CORES[-1]], ids=_name)
 def test_settings_of_the_guide_set_up_an_awx(play, tmp_path, core):
     calls = play(core / "bin", *_copied(tmp_path))
     of = {name: [given for module, given in calls if module == name] for name, _given in calls}
@@ -64,28 +70,36 @@ def test_settings_of_the_guide_set_up_an_awx(play, tmp_path, core):
     assert [one.pop("name") for one in (check, run)] == ["polyvirt check", "polyvirt run"]
     assert check == run
     assert (check["job_slice_count"], check["credentials"]) == (1, ["production"])
-    assert {value for name, value in check.items() if name.startswith("ask_")} == {False}
+    (workflow,) = of["workflow_job_template"]
+    assert_nothing_is_asked(check, PROMPTS)
+    assert_nothing_is_asked(workflow, WORKFLOW_PROMPTS)
+    assert_run_follows_approval(workflow["workflow_nodes"])
 
 
-@pytest.mark.parametrize("core", CORES[-1:], ids=lambda path: path.name.split("-")[0])
-def test_workflow_applies_only_after_approval(play, tmp_path, core):
-    calls = play(core / "bin", *_copied(tmp_path))
-    ((_module, workflow),) = [call for call in calls if call[0] == "workflow_job_template"]
-    nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
-    led_to = {name: node.get("related", {}) for name, node in nodes.items()}
-    assert led_to == {
+def assert_nothing_is_asked(template, prompts):
+    """Who launches it cannot change what it does: variables of a launch would win over those of the template."""
+    asked = {name: value for name, value in template.items() if name.startswith("ask_")}
+    assert asked == {f"ask_{name}_on_launch": False for name in prompts}
+    assert template["survey_enabled"] is False
+
+
+def assert_run_follows_approval(listed):
+    """The nodes of the workflow: check, approval, run; a job that fails ends it."""
+    nodes = {node["identifier"]: node for node in listed}
+    assert {name: node.get("related", {}) for name, node in nodes.items()} == {
         "check": {"success_nodes": [{"identifier": "approve"}]},
         "approve": {"success_nodes": [{"identifier": "run"}]},
         "run": {},
     }
-    kinds = {name: node["unified_job_template"]["type"] for name, node in nodes.items()}
-    assert kinds == {"check": "job_template", "approve": "workflow_approval", "run": "job_template"}
-    templates = [given["name"] for module, given in calls if module == "job_template"]
-    assert [nodes[name]["unified_job_template"]["name"] for name in ("check", "run")] == templates
-    assert workflow["ask_variables_on_launch"] is False
+    described = [(node["unified_job_template"]["type"], node["unified_job_template"]["name"]) for node in listed]
+    assert described == [
+        ("job_template", "polyvirt check"),
+        ("workflow_approval", "polyvirt approve"),
+        ("job_template", "polyvirt run"),
+    ]
 
 
-@pytest.mark.parametrize("core", CORES, ids=lambda path: path.name.split("-")[0])
+@pytest.mark.parametrize("core", CORES, ids=_name)
 def test_variable_for_infra_aap_configuration_is_not_templated(play, tmp_path, core):
     """Its role passes the injectors through filters that remove ``{  {``, which return a text."""
     copied, *_words = _copied(tmp_path)
