@@ -167,6 +167,15 @@ from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task
 from ..plugin_utils.tasks.registry import PLATFORMS
 
+try:
+    from ansible.template import trust_as_template
+except ImportError:
+
+    def trust_as_template(text):
+        """Before ansible-core 2.19, every text is trusted."""
+        return text
+
+
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]
 #: Seconds added to a task's own timeout before its process is ended.
@@ -292,12 +301,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _marked_unsafe(value):
-    """Return ``value`` with strings marked as unsafe that Ansible might render as templates: they come from VMs."""
+    """Return ``value`` with strings marked as unsafe that Ansible might render as templates: they come from VMs.
+
+    All others are marked as trusted: ansible-inventory would print them as dictionaries otherwise, which AWX compares
+    with ``enabled_value``.
+    """
     if isinstance(value, dict):
         return {key: _marked_unsafe(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_marked_unsafe(one) for one in value]
-    return wrap_var(value) if isinstance(value, str) and "{" in value else value
+    if isinstance(value, str):
+        return wrap_var(value) if "{" in value else trust_as_template(value)
+    return value
 
 
 def _cache_key(source):

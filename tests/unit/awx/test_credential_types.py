@@ -26,6 +26,8 @@ from unit.awx.injector import inject, problems
 
 PROXMOX, WINDOWS, LIBVIRT = (TYPES[name] for name in ("proxmox", "windows", "libvirt_ssh"))
 _TOKEN = {"api_host": "pve1", "api_user": "ci@pve", "api_token_id": "t", "api_token_secret": "hidden"}
+#: How ansible-inventory prints a text that must not be taken as a template.
+UNSAFE = {"__ansible_unsafe": "{{ lookup('pipe', 'echo executed') }}"}
 _WINDOWS = {"windows_user": USER, "windows_password": PASSWORD, "windows_authentication": "basic"}
 
 
@@ -197,12 +199,15 @@ def test_inventory_of_the_guide_is_imported_with_the_credential(ansible_environm
     """As an inventory source of AWX: environment variables alone."""
     path = tmp_path / "awx.polyvirt.yml"
     path.write_text(block("platform: proxmox"), encoding="utf-8")
-    with Server(worlds.with_cases()) as server:
+    world = worlds.with_cases()
+    worlds.add_machine(world, 120, "pve1", {"name": "odd", "description": UNSAFE["__ansible_unsafe"]})
+    with Server(world) as server:
         injected = inject(PROXMOX, _token_of(server), tmp_path, is_inventory_update=True)
         environment = {**ansible_environment, **injected.environment, "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True"}
         words = ["ansible-inventory", "--list", "--export", "-i", path]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    listed = json.loads(done.stdout, object_hook=lambda one: one.get("__ansible_unsafe", one))
-    variables = listed["_meta"]["hostvars"]
-    assert {one["ansible_user"] for one in variables.values()} == {"debian"}
+    variables = json.loads(done.stdout)["_meta"]["hostvars"].values()
+    # AWX compares the values that it imports with those of the inventory source (enabled_var, enabled_value).
+    assert {one["polyvirt_state"] for one in variables} == {"running", "stopped"}
+    assert [one["polyvirt_name"] for one in variables if one["polyvirt_description"] == UNSAFE] == ["odd"]
