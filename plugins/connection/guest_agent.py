@@ -51,70 +51,58 @@ options:
     vars:
       - name: ansible_guest_agent_timeout
   uri:
-    description: Connection to libvirt, such as V(qemu:///system) or V(qemu+ssh://root@hv1.example.com/system).
+    description:
+      - Connection to libvirt, such as V(qemu:///system) or V(qemu+ssh://root@hv1.example.com/system).
+      - If omitted, the environment variable E(LIBVIRT_DEFAULT_URI), else V(qemu:///system).
     type: str
-    default: qemu:///system
-    env:
-      - name: LIBVIRT_DEFAULT_URI
     vars:
       - name: ansible_guest_agent_uri
   api_host:
-    description: Name or address of one node of the Proxmox VE cluster, without C(https://).
+    description:
+      - Name or address of one node of the Proxmox VE cluster, without C(https://).
+      - If omitted, E(PROXMOX_HOST) in the environment of Ansible.
     type: str
-    env:
-      - name: PROXMOX_HOST
     vars:
       - name: ansible_guest_agent_api_host
   api_port:
-    description: Port of the API. If omitted, 8006.
+    description: Port of the API. If omitted, E(PROXMOX_PORT), else 8006.
     type: int
-    env:
-      - name: PROXMOX_PORT
     vars:
       - name: ansible_guest_agent_api_port
   api_user:
-    description: User with its realm, such as V(ansible@pve).
+    description: User with its realm, such as V(ansible@pve). If omitted, E(PROXMOX_USER).
     type: str
-    env:
-      - name: PROXMOX_USER
     vars:
       - name: ansible_guest_agent_api_user
   api_password:
-    description: Password of the user. A token is recommended instead.
+    description: Password of the user. If omitted, E(PROXMOX_PASSWORD). A token is recommended instead.
     type: str
-    env:
-      - name: PROXMOX_PASSWORD
     vars:
       - name: ansible_guest_agent_api_password
   api_token_id:
-    description: Name of an API token of the user, such as V(ci), or with the user, such as V(ansible@pve!ci).
+    description:
+      - Name of an API token of the user, such as V(ci), or with the user, such as V(ansible@pve!ci).
+      - If omitted, E(PROXMOX_TOKEN_ID).
     type: str
-    env:
-      - name: PROXMOX_TOKEN_ID
     vars:
       - name: ansible_guest_agent_api_token_id
   api_token_secret:
-    description: Secret of the token.
+    description: Secret of the token. If omitted, E(PROXMOX_TOKEN_SECRET).
     type: str
-    env:
-      - name: PROXMOX_TOKEN_SECRET
     vars:
       - name: ansible_guest_agent_api_token_secret
   verify_ssl:
-    description: Whether the certificate of the server is verified.
+    description:
+      - Whether the certificate of the server is verified.
+      - If omitted, E(PROXMOX_VERIFY_SSL) or E(PROXMOX_VALIDATE_CERTS), else V(true).
     type: bool
-    default: true
-    env:
-      - name: PROXMOX_VALIDATE_CERTS
-      - name: PROXMOX_VERIFY_SSL
     vars:
       - name: ansible_guest_agent_verify_ssl
   ca_path:
     description:
-      - File with the certificate authority of the server. If omitted, the authorities that the controller trusts.
+      - File with the certificate authority of the server. If omitted, E(PROXMOX_CA_PATH), else the authorities that the
+        controller trusts.
     type: path
-    env:
-      - name: PROXMOX_CA_PATH
     vars:
       - name: ansible_guest_agent_ca_path
 requirements:

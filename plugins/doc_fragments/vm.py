@@ -17,7 +17,7 @@ options:
   platform:
     description:
       - Platform of the VMs - V(libvirt), V(virtualbox), V(vagrant), V(proxmox), V(vmd), V(hyperv) or V(wsl).
-      - If omitted, the variable C(vm_platform), else the environment variable E(POLYVIRT_PLATFORM).
+      - If omitted or empty, the variable C(vm_platform), else the environment variable E(POLYVIRT_PLATFORM).
     type: str
   options:
     description:

@@ -67,8 +67,11 @@ options:
         default: 60
       required:
         description:
-          - Whether the whole inventory fails if this source cannot be read. Set it if hosts that are missing would be
-            deleted, as AWX does with C(Overwrite).
+          - Whether this file fails as a whole if the source cannot be read, so that none of its hosts is listed. Set it
+            if hosts that are missing would be deleted, as AWX does with C(Overwrite).
+          - By default, C(ansible-playbook) and C(ansible-inventory) continue without a file that fails, and so does an
+            import of AWX from a directory with other files. All of them stop if the environment variable
+            E(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is V(true).
         type: bool
         default: false
   hostname:
@@ -163,6 +166,15 @@ from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
 from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task
 from ..plugin_utils.tasks.registry import PLATFORMS
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:
+
+    def trust_as_template(text):
+        """Before ansible-core 2.19, every text is trusted."""
+        return text
+
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]
@@ -289,12 +301,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _marked_unsafe(value):
-    """Return ``value`` with strings marked as unsafe that Ansible might render as templates: they come from VMs."""
+    """Return ``value`` with strings marked as unsafe that Ansible might render as templates: they come from VMs.
+
+    All others are marked as trusted: ansible-inventory would print them as dictionaries otherwise, which AWX compares
+    with ``enabled_value``.
+    """
     if isinstance(value, dict):
         return {key: _marked_unsafe(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_marked_unsafe(one) for one in value]
-    return wrap_var(value) if isinstance(value, str) and "{" in value else value
+    if isinstance(value, str):
+        return wrap_var(value) if "{" in value else trust_as_template(value)
+    return value
 
 
 def _cache_key(source):

@@ -17,7 +17,7 @@ from collection_path import CHECKOUT
     ("folder", "published"),
     [
         ("tests", {"tests/config.yml"}),
-        ("extensions", {"extensions/audit", "extensions/patterns", "extensions/simulators"}),
+        ("extensions", {f"extensions/{name}" for name in ("audit", "awx", "eda", "patterns", "simulators")}),
     ],
 )
 def test_tests_and_molecule_scenarios_are_not_published(folder, published):

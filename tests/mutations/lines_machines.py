@@ -80,4 +80,11 @@ MUTATIONS = (
         "[one for one in results.values() if not failed]",
         _TABLE,
     ),
+    Mutation(
+        "empty-platform-is-a-platform",
+        "plugins/plugin_utils",
+        'given.pop("platform", None) or default',
+        'given.pop("platform", default)',
+        _TABLE,
+    ),
 )

@@ -236,4 +236,11 @@ MUTATIONS = (
         "True",
         [f"{_UNIT}/test_images.py::test_signature_of_the_file_cannot_be_checked"],
     ),
+    Mutation(
+        "empty-field-of-a-credential-is-a-value",
+        "_ports/proxmox_api.py",
+        "os.environ.get(name) or None",
+        "os.environ.get(name)",
+        ["tests/unit/awx/test_credential_types.py::test_empty_fields_of_proxmox_are_not_set"],
+    ),
 )

@@ -151,4 +151,11 @@ MUTATIONS = (
         '("private_key",)',
         [f"{_UNIT_TOOLS}/test_vagrant_folder.py"],
     ),
+    Mutation(
+        "connection-of-the-environment-beats-the-task",
+        "_tools",
+        'requested or commands.environment("LIBVIRT_DEFAULT_URI") or default',
+        'commands.environment("LIBVIRT_DEFAULT_URI") or requested or default',
+        ["tests/unit/awx/test_credential_types.py::test_connection_of_virsh"],
+    ),
 )

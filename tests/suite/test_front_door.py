@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
@@ -127,9 +129,12 @@ def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
         ({}, {"vm_platform": ""}, "libvirt"),
     ],
 )
-def test_option_beats_the_variable_and_that_the_environment(options, variables, environment, tmp_path):
+def test_option_beats_the_variable_of_a_host_and_that_the_environment(options, variables, environment, tmp_path):
+    hosts = tmp_path / "hosts.json"
+    hosts.write_text(json.dumps({"all": {"hosts": {"web": variables}}}), encoding="utf-8")
     task = {"name": "info", INFO: options, "register": "found"}
     shown = {"ansible.builtin.assert": {"that": "found.vms | map(attribute='platform') | unique == ['libvirt']"}}
-    play = {"hosts": "all", "gather_facts": False, "tasks": [task, shown], "vars": variables}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [task, shown]}
     defaults = {"polyvirt.core.virsh_vm_info": {"uri": "test:///default"}}
-    ansible_playbook(tmp_path, {**play, "module_defaults": defaults}, environment={"POLYVIRT_PLATFORM": environment})
+    words = ("-i", str(hosts))
+    ansible_playbook(tmp_path, {**play, "module_defaults": defaults}, words, {"POLYVIRT_PLATFORM": environment})

@@ -15,7 +15,7 @@ RAISE_CALL_TIMEOUT = "Check why the platform is slow; if the operation needs mor
 
 def call_timeout(requested):
     """Return the time limit of a call in seconds: ``requested``, else the environment variable, else an hour."""
-    text = os.environ.get(_VARIABLE)
+    text = os.environ.get(_VARIABLE) or ""
     if requested or not text:
         return requested or _SECONDS
     if not text.isdigit() or not int(text):

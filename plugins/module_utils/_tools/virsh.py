@@ -20,6 +20,7 @@ from .remedies import remedy_for
 from .virsh_remedies import REMEDIES, UNREACHABLE
 
 INSTALL = "Install virsh: package libvirt-clients (Debian, Ubuntu) or libvirt-client (Fedora, RHEL, SUSE)."
+SYSTEM_URI = "qemu:///system"
 # Linux rejects an argument of 128 KiB or more, and a batch is a single argument.
 _LARGEST_BATCH = 120 * 1024
 _PREFIX = "error: "
@@ -63,6 +64,11 @@ _NOT_FOUND = {
 }
 _CHECK_DAEMON = "Check the uri, and that the libvirt daemon is running (libvirtd or virtqemud)."
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
+
+
+def connection_uri(commands, requested=None, default=SYSTEM_URI):
+    """Return the URI of a connection: the requested one, else that of the environment, else ``default``."""
+    return requested or commands.environment("LIBVIRT_DEFAULT_URI") or default
 
 
 @dataclass(frozen=True)

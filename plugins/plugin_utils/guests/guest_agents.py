@@ -13,7 +13,7 @@ from ...module_utils._ports.proxmox_api import ProxmoxApi
 from ...module_utils._tools.guest_agent_proxmox import AgentByApi
 from ...module_utils._tools.guest_agent_virsh import AgentByVirsh
 from ...module_utils._tools.proxmox import Proxmox
-from ...module_utils._tools.virsh import INSTALL
+from ...module_utils._tools.virsh import INSTALL, connection_uri
 
 #: Options of the connection to Proxmox VE.
 API_OPTIONS = (
@@ -34,5 +34,6 @@ def agent_of(option):
     if option("platform") == "proxmox":
         api = ProxmoxApi(account({name: option(name) for name in API_OPTIONS}))
         return AgentByApi(vm, clock, timeout, Proxmox(api, clock))
-    virsh = [Commands().find("virsh", INSTALL), "-q", "-c", option("uri")]
+    commands = Commands()
+    virsh = [commands.find("virsh", INSTALL), "-q", "-c", connection_uri(commands, option("uri"))]
     return AgentByVirsh(vm, clock, timeout, Dialogue(virsh, AgentByVirsh.environment))

@@ -70,7 +70,7 @@ class InProcess(ActionBase):
 
     def _image_directory(self):
         """The directory for images if the task sets none; None: the default of the platform."""
-        return self._variable("polyvirt_image_directory") or os.environ.get("POLYVIRT_IMAGE_DIRECTORY")
+        return self._variable("polyvirt_image_directory") or os.environ.get("POLYVIRT_IMAGE_DIRECTORY") or None
 
     def _knowledge_of(self, name):
         # Few tasks name an image, and the catalogue costs an import.

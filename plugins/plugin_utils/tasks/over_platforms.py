@@ -24,8 +24,11 @@ class PlatformAction(ActionBase):
     module = None
 
     def _default_platform(self, task_vars):
-        """Return the platform of a task that names none. As everywhere in Ansible, a variable beats the environment."""
-        return self._templar.template(task_vars.get("vm_platform")) or os.environ.get("POLYVIRT_PLATFORM")
+        """Return the platform of a task that names none, or None.
+
+        As everywhere in Ansible, a variable beats the environment, and an empty one is not set.
+        """
+        return self._templar.template(task_vars.get("vm_platform")) or os.environ.get("POLYVIRT_PLATFORM") or None
 
     def _result(self, part, task_vars, in_check_mode=False):
         name = f"polyvirt.core.{part.module}"

@@ -65,8 +65,9 @@ def _entry(place, entry, own, known):
 
 
 def _platform(given, default):
-    platform = given.pop("platform", default)
-    return None if platform is None else str(platform)
+    """The platform of a task or an entry of ``machines``; an empty text is no platform, as the answer to a survey."""
+    platform = given.pop("platform", None) or default
+    return str(platform) if platform else None
 
 
 def _of_task(arguments, known):

@@ -33,12 +33,12 @@ def opened(tmp_path, monkeypatch):
     """``with opened(kind) as (agent, platform)``: the agent of web1, before it is connected."""
 
     @contextmanager
-    def open_agent(kind, vm="web1", timeout=3, **settings):
+    def open_agent(kind, vm="web1", timeout=3, uri="qemu:///system", **settings):
         with KINDS[kind](tmp_path, **settings) as platform:
             for name, value in platform.environment.items():
                 monkeypatch.setenv(name, value)
             given = {name.removeprefix("ansible_guest_agent_"): value for name, value in platform.variables.items()}
-            options = {"platform": "libvirt", "vm": vm, "timeout": timeout, "uri": "qemu:///system", **given}
+            options = {"platform": "libvirt", "vm": vm, "timeout": timeout, "uri": uri, **given}
             agent = agent_of(options.get)
             try:
                 yield agent, platform
@@ -50,6 +50,16 @@ def opened(tmp_path, monkeypatch):
 
 def _mode(path):
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_empty_environment_variables_are_not_set(opened, kind, monkeypatch):
+    """AWX injects an empty optional field of a credential as an empty variable."""
+    for name in ("LIBVIRT_DEFAULT_URI", "PROXMOX_PASSWORD", "PROXMOX_VERIFY_SSL", "PROXMOX_VALIDATE_CERTS"):
+        monkeypatch.setenv(name, "")
+    with opened(kind, uri=None) as (agent, platform):
+        agent.connect()
+        assert agent.run("echo done", b"").stdout == b"done\n"
+        assert ("-c qemu:///system" in platform.shown()) is (kind == "libvirt")
 
 
 def test_file_of_any_size_is_written_and_read(opened, kind, tmp_path, monkeypatch):

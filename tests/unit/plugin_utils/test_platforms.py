@@ -23,6 +23,7 @@ def test_task_of_one_platform_is_a_task_of_its_module(platform):
     expected = [(platform, PLATFORMS[platform].vm, {"name": "web1", "cpus": 2, "executable": "/x"})]
     assert _parts(platform=platform, **given) == (expected, [])
     assert _parts(default=platform, **given) == (expected, [])
+    assert _parts(platform="", default=platform, **given) == (expected, [])
 
 
 def test_entries_of_one_platform_stay_one_task_with_their_own_options():
@@ -65,6 +66,10 @@ def test_platform_option_of_all_entries_becomes_an_option_of_the_task():
     ("given", "words"),
     [
         ({"name": "a"}, ("platform is not set", "vm_platform", "POLYVIRT_PLATFORM", "hyperv")),
+        (
+            {"name": "a", "platform": "", "default": ""},
+            ("platform is not set", "vm_platform", "POLYVIRT_PLATFORM", "hyperv"),
+        ),
         ({"name": "a", "platform": "kvm"}, ("'kvm' is not known", "libvirt")),
         ({"name": "a", "platform": "libvirt", "cpu": 1}, ("cpu", "Did you mean cpus?")),
         ({"name": "a", "platform": "libvirt", "uri": "x"}, ("uri", "options: {uri: ...}")),

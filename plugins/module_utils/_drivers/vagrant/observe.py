@@ -19,7 +19,7 @@ from ..._ports.command import Commands
 from ..._tools import vagrant as tool
 from ..._tools.vagrantfile_provider import EXPERIMENTS
 from ..._tools.vboxmanage import VBoxManage
-from ..._tools.virsh import Virsh
+from ..._tools.virsh import SYSTEM_URI, Virsh, connection_uri
 from . import in_vagrant
 from .in_libvirt import InLibvirt
 from .in_virtualbox import InVirtualBox
@@ -30,7 +30,7 @@ from .traits import vagrant_traits
 
 MANAGED_FILE = "Vagrantfile.polyvirt"
 _VIRSH, _VBOXMANAGE = "virsh", "VBoxManage"
-_DEFAULT_URI, _SESSION_URI = "qemu:///system", "qemu:///session"
+_SESSION_URI = "qemu:///session"
 #: Keys of native that select the libvirt of another host.
 _REMOTE = ("connect_via_ssh", "host", "socket")
 #: Settings that a running VM does not use: a change is in force at once.
@@ -296,8 +296,8 @@ class VagrantObserver:
 
     def _provider_tool(self, provider, native):
         if provider == "libvirt" and not any(native.get(key) for key in _REMOTE):
-            default = _SESSION_URI if native.get("qemu_use_session") else _DEFAULT_URI
-            uri = native.get("uri") or self.commands.environment("LIBVIRT_DEFAULT_URI") or default
+            default = _SESSION_URI if native.get("qemu_use_session") else SYSTEM_URI
+            uri = connection_uri(self.commands, native.get("uri"), default)
             return self._cached(_VIRSH, uri, lambda: InLibvirt(Virsh(self.commands, _VIRSH, uri)))
         if provider == "virtualbox":
             return self._cached(_VBOXMANAGE, "", lambda: InVirtualBox(VBoxManage(self.commands, _VBOXMANAGE)))

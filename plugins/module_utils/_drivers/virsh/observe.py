@@ -19,7 +19,7 @@ from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.virsh import Virsh, is_not_found, is_unsupported
+from ..._tools.virsh import Virsh, connection_uri, is_not_found, is_unsupported
 from ..._tools.virsh_states import state
 from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
@@ -28,7 +28,6 @@ from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
 from .traits import EXTERNAL, virsh_traits
 
-_DEFAULT_URI = "qemu:///system"
 _SYSTEM_FOLDER = "/var/lib/libvirt/images"
 _SESSION_FOLDER = "~/.local/share/libvirt/images"
 
@@ -185,7 +184,7 @@ def make_observer(params):
 def connected(kind, params):
     """An observer, or the driver (``kind``), for the parameters of a module."""
     commands = Commands(call_timeout(params.get("call_timeout")))
-    uri = params["uri"] or commands.environment("LIBVIRT_DEFAULT_URI") or _DEFAULT_URI
+    uri = connection_uri(commands, params["uri"])
     return kind(Virsh(commands, params["executable"], uri), commands, params)
 
 
