@@ -10,7 +10,7 @@ import os
 from ansible.plugins.action import ActionBase
 
 from ...module_utils._core.errors import PolyvirtError
-from .platforms import joined, parts_of
+from .platforms import check_pruning, joined, parts_of
 
 
 class PlatformAction(ActionBase):
@@ -74,4 +74,8 @@ class OverPlatforms(PlatformAction):
         planned = {part.platform: self._result(part, task_vars, in_check_mode=True) for part in parts}
         if any(result.get("failed") for result in planned.values()):
             return joined(planned, order, is_refused=True)
+        try:
+            check_pruning(planned, order, self._task.args)
+        except PolyvirtError as error:
+            return {**joined(planned, order, is_refused=True), "failed": True, "msg": str(error)}
         return joined({part.platform: self._result(part, task_vars) for part in parts}, order, is_refused=False)
