@@ -11,6 +11,8 @@ import logging
 import os
 import runpy
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -115,7 +117,7 @@ def test_event_has_the_identity_of_the_vm_and_no_secrets(programs):
     event = asyncio.run(watch())
     vm = {"name": "web", "id": "id-web", "source": "hv", "state": "failed", "host": "web"}
     assert event.pop("time").endswith("+00:00")
-    unset = dict.fromkeys(("platform", "fleet", "tags", "owned"))
+    unset = dict.fromkeys(("platform", "fleet", "tags"))
     assert event == {"event": "vm.crashed", "vm": {**vm, **unset}, "previous_state": "running", "reason": None}
     assert _WORD not in json.dumps(event)
 
@@ -257,3 +259,10 @@ def test_arguments_and_their_defaults():
     settings_of = runpy.run_path(str(PATH))["settings_of"]
     found = settings_of({"inventory": "x", "interval": "5", "eda_feedback_queue": object()})
     assert (found.inventory, found.interval, found.timeout, found.libvirt_uris) == (["x"], 5, 120, {})
+
+
+def test_source_finds_the_collection_without_a_path_of_the_user():
+    """As in ansible-rulebook, which knows no collections path."""
+    code = f"import runpy; print(runpy.run_path({str(PATH)!r})['main'].__name__)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("main\n", "")

@@ -87,7 +87,7 @@ from pathlib import Path
 from typing import Any
 
 # ansible-rulebook runs this file alone, without the collection's packages.
-sys.path.insert(0, str(Path(__file__).absolute().parents[6]))
+sys.path.insert(0, str(Path(__file__).absolute().parents[7]))
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._core.vm_events import KnownVms
@@ -96,7 +96,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh,
 
 LOGGER = logging.getLogger("polyvirt.core.vms")
 #: Options of a VM in its events: {name in the event: variable of the inventory}. Nothing else, so no secrets.
-_FACTS = {name: f"polyvirt_{name}" for name in ("name", "id", "platform", "source", "state", "fleet", "tags", "owned")}
+_FACTS = {name: f"polyvirt_{name}" for name in ("name", "id", "platform", "source", "state", "fleet", "tags")}
 #: Sources that the inventory plugin could not read.
 _UNREAD = "polyvirt_unread_sources"
 _INSTALL = "Install ansible-core where ansible-rulebook runs."
@@ -221,6 +221,7 @@ class Source:
                 vms, unread = await self._read()
                 self._log("inventory", f"these sources cannot be read: {', '.join(unread)}" if unread else None)
                 self._add(self._known.observed(vms, unread, frozenset(self._reported)))
+                LOGGER.info("inventory: %s VMs are known.", len(vms))
             except Unreadable as error:
                 self._log("inventory", str(error))
             with suppress(asyncio.TimeoutError):
