@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from suite.answer import Task
-from suite.by_ansible import configured
+from suite.by_ansible import configured, run_ansible
 from suite.event_source import running
 
 #: A reading takes seconds of the processor. tests/unit/eda runs every day, with programs in place of these.
@@ -86,7 +86,8 @@ def test_changes_by_tasks_are_events_once(platform, inventory_of, carry, caplog)
 
 
 @pytest.mark.parametrize("platform_name", ["proxmox"], indirect=True, scope="session")
-def test_crash_and_a_cluster_that_is_down_for_a_while(platform, inventory_of, caplog):
+def test_crash_is_repaired_and_a_cluster_is_down_for_a_while(platform, inventory_of, caplog, tmp_path):
+    """The playbook of the rulebook runs with the event, as ansible-rulebook passes it."""
     platform.clean()
     platform.bring({WEB: RUNNING, DB: RUNNING})
 
@@ -94,7 +95,9 @@ def test_crash_and_a_cluster_that_is_down_for_a_while(platform, inventory_of, ca
         async with running(inventory=inventory_of(platform), interval=1) as source:
             await Watched(source, caplog, platform, None).readings(1)
             platform.simulator("fail", vmid=int(platform.ids()[WEB]), state="internal-error")
-            told = [await source.sent(1)]
+            await source.until(lambda: source.events)
+            _restart(platform, tmp_path, source.events[0])
+            told = [await source.sent(2)]
             platform.world.faults.request("reply", status=595, reason="No route to host", times=10_000)
             await source.until(lambda: "cannot be read: here" in caplog.text)
             platform.simulator("power", vmid=int(platform.ids()[DB]), on=False)
@@ -102,7 +105,14 @@ def test_crash_and_a_cluster_that_is_down_for_a_while(platform, inventory_of, ca
             told.append(await source.sent(1))
             return told
 
-    assert asyncio.run(watch()) == [[("vm.crashed", WEB)], [("vm.stopped", DB)]]
+    assert asyncio.run(watch()) == [[("vm.crashed", WEB), ("vm.started", WEB)], [("vm.stopped", DB)]]
+
+
+def _restart(platform, folder, event):
+    variables = {"ansible_eda": {"event": event}, "restart_options": {"here": platform.options("vm")}}
+    words = ["-i", "localhost,", "-c", "local", "polyvirt.core.restart_vm", "-e", json.dumps(variables)]
+    done = run_ansible(folder, "ansible-playbook", words)
+    assert done.returncode == 0 and "changed=1" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
