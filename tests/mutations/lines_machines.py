@@ -59,8 +59,8 @@ MUTATIONS = (
     Mutation(
         "prune-max-of-the-task-is-ignored",
         "_front",
-        "pruning_policy(params, options), prune_max(params, options)",
-        "pruning_policy(params, options), None",
+        'Pruning(params["fleet"], pruning_policy(params, options), prune_max(params, options))',
+        'Pruning(params["fleet"], pruning_policy(params, options), None)',
         _MACHINES,
     ),
     Mutation(

@@ -9,6 +9,7 @@ from mutations import (
     lines_acting,
     lines_arrange,
     lines_claims,
+    lines_events,
     lines_guests,
     lines_hyperv,
     lines_images,
@@ -45,4 +46,5 @@ MUTATIONS = (
     *lines_roles.MUTATIONS,
     *lines_images.MUTATIONS,
     *lines_seeds.MUTATIONS,
+    *lines_events.MUTATIONS,
 )
