@@ -18,9 +18,9 @@ description:
   - The first reading sends no events. A source of the inventory that cannot be read sends none until it can be read
     again; then what changed in the meantime is sent. Nothing is sent twice.
   - With O(libvirt_uris), the libvirt daemon reports changes of power states immediately (C(virsh event)), also those
-    that are over before the next reading, and the reason of a stop. Only so is a crash of the emulator known from a
+    that are over before the next reading, and the reason of a stop. Without it, a crash of the emulator looks like a
     normal stop.
-  - Events have no options of the VMs, so no secrets.
+  - Events contain no settings of the VMs, and therefore no secrets.
 author:
   - polyvirt contributors (@polyvirt)
 options:
