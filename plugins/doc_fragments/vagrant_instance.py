@@ -21,7 +21,7 @@ options:
       - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module,
         which replace those of the task. VMs that O(name) lists have the options of the task.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
-      - O(machines), O(fleet), O(prune) and O(call_timeout) cannot be in an entry.
+      - O(machines), O(fleet), O(prune), O(prune_max) and O(call_timeout) cannot be in an entry.
     type: list
     elements: dict
   prune:
@@ -33,8 +33,17 @@ options:
         in entries of O(machines). If entries connect to several hosts, VMs are deleted on each of them.
       - With O(state=absent), the whole fleet is deleted, the listed VMs and all others.
       - Check mode lists what would be deleted.
+      - List the VMs as data. A list that is computed from hosts or groups of an inventory is incomplete where a
+        run has only a part of them (C(--limit), a slice of an AWX job), and the other VMs would be deleted.
     type: bool
     default: false
+  prune_max:
+    description:
+      - The highest number of VMs that O(prune) may delete. If more are not listed, the task fails, in check
+        mode too, and changes nothing.
+      - If omitted, half of the VMs that are in the fleet before the task, rounded down, but at least one.
+      - VMs that the task lists, with O(state=absent) too, are not counted.
+    type: int
   id:
     description:
       - ID of one VM on the platform.

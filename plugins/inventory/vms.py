@@ -106,6 +106,8 @@ notes:
     C(os_<os_type>), see O(default_groups). Characters that the name of a group cannot have are replaced by an
     underscore.
   - Files are accepted if their names end in C(polyvirt.yml) or C(polyvirt.yaml).
+  - If sources cannot be read, the group C(all) has the variable C(polyvirt_unread_sources), a list of their names.
+    The VMs of these sources are not listed, which does not mean that they were deleted.
   - With O(cache), only sources that could be read are stored.
 seealso:
   - module: polyvirt.core.vm_info
@@ -178,6 +180,7 @@ except ImportError:
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
 _FACETS = ["power", "config", "addresses"]
+_UNREAD = "polyvirt_unread_sources"
 #: Seconds added to a task's own timeout before its process is ended.
 _GRACE = 5
 SOURCE = {
@@ -203,6 +206,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._path = path
         sources = self._sources()
         found = self._found(sources, cache)
+        self._name_unread([one.name for one in sources if one.name not in found])
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
         entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
         described = [_marked_unsafe(hosts.variables_of(one, vm, found[one.name]["reached_by"])) for one, vm in entries]
@@ -278,6 +282,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return source.name
 
     # Filling the inventory ------------------------------------------------------------------------------------------
+
+    def _name_unread(self, names):
+        """Whoever compares two inventories must know that the VMs of these sources are not deleted, but not listed."""
+        if names:
+            others = self.inventory.groups["all"].vars.get(_UNREAD, [])  # Of other files of the inventory.
+            self.inventory.set_variable("all", _UNREAD, [*others, *names])
 
     def _hostname(self, variables):
         expression, found = self.get_option("hostname"), None

@@ -86,6 +86,7 @@ LAYERS = {
             f"{_PORTS}/windows",
             f"{_CORE}/errors",
             f"{_CORE}/approval",
+            f"{_CORE}/fleet",
             f"{_CORE}/image_names",
             f"{_CORE}/cloud_init",
             f"{_MEDIA}/resolve",

@@ -10,6 +10,7 @@ from mutations import (
     lines_approvals,
     lines_arrange,
     lines_claims,
+    lines_events,
     lines_guests,
     lines_hyperv,
     lines_images,
@@ -47,4 +48,5 @@ MUTATIONS = (
     *lines_images.MUTATIONS,
     *lines_seeds.MUTATIONS,
     *lines_approvals.MUTATIONS,
+    *lines_events.MUTATIONS,
 )

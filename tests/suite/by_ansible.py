@@ -93,29 +93,32 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), p
 
 def run_ansible(folder, program, words, environment=(), programs=None, cwd=None):
     """Run one of Ansible's programs; ``programs`` is the bin directory of another Python environment."""
-    configuration = Path(folder) / "ansible.cfg"
-    # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
-    configuration.touch()
     return subprocess.run(
         [Path(programs or Path(sys.executable).parent) / program, *words],
         cwd=cwd,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(configuration),
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_HOME": str(Path(folder) / "ansible"),
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_NOCOLOR": "1",
-            "LC_ALL": "C.UTF-8",
-            **dict(environment),
-        },
+        env={**os.environ, **configured(folder), **dict(environment)},
         capture_output=True,
         text=True,
         timeout=scaled(600),
         check=False,
     )
+
+
+def configured(folder):
+    """The environment of Ansible with this checkout as the collection and nothing of the user's."""
+    configuration = Path(folder) / "ansible.cfg"
+    # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
+    configuration.touch()
+    return {
+        "ANSIBLE_CONFIG": str(configuration),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_HOME": str(Path(folder) / "ansible"),
+        "ANSIBLE_PIPELINING": "true",
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 def _as_task(platform, shim, task, shipped):

@@ -54,6 +54,7 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
         Task("without a fleet", {"name": [ONE], "prune": True}),
         *_runs("another fleet", {"name": [ONE], "fleet": "db", "prune": True}),
         Task("back", {"name": [ONE], "fleet": "web"}),
+        *_runs("too many", {"name": [ONE], "fleet": "web", "prune": True, "description": "of a part of the fleet"}),
         *_runs("prune", kept),
         *_runs("whole fleet", {"name": [ONE], "fleet": "web", "prune": True, "state": "absent"}),
     ]
@@ -64,6 +65,10 @@ def test_prune_deletes_what_the_task_does_not_list_and_nothing_else(platform, ca
     moved = answers["another fleet real"]
     assert [vm["name"] for vm in moved.vms] == [ONE]
     assert not answers["another fleet again"].changed
+    for run in RUNS:
+        refused = answers[f"too many {run}"]
+        assert (refused.failed, refused.truth) == (True, answers["back"].truth), refused.msg
+        assert f"({TWO}, {THREE})" in refused.msg and "set prune_max: 2" in refused.msg
     check, real, again = (answers[f"prune {run}"] for run in RUNS)
     assert (real.failed, check.changed, check.diff) == (False, True, real.diff), real.msg
     assert [vm["name"] for vm in check.vms] == [ONE, TWO, THREE]

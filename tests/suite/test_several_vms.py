@@ -283,7 +283,7 @@ def test_fleet_with_linked_clones_is_pruned_at_once(qemu, carry):
     for options in (source, clone):
         made = carry(qemu, [Task("made", options)])["made"]
         assert not made.failed, made.msg
-    kept = {**qemu.creation, "name": [names.other], "fleet": "lab", "prune": True}
+    kept = {**qemu.creation, "name": [names.other], "fleet": "lab", "prune": True, "prune_max": 2}
     answers = carry(qemu, [Task(one, kept, one == "check") for one in RUNS], names.all)
     assert_done(answers)
     assert [answers["real"].truth[name] for name in (names.one, names.two)] == [None, None]

@@ -1,23 +1,43 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Find the VMs of a fleet that a task with ``prune`` has to delete. Pure."""
+"""Find the VMs of a fleet that a task with ``prune`` has to delete, and limit their number. Pure."""
 
 from __future__ import annotations
 
+from .errors import Refused
+from .identity import listed
 
-def surplus_vms(vms, requests, fleet, folded=str):
-    """Return the VMs of ``fleet`` that no request selects, by name or by id; ``folded`` is that of the Traits.
 
-    A VM belongs to the fleet only if the mark is its own: a copy made by a user has the mark of the original VM.
-    """
+def surplus_vms(members, requests, folded=str):
+    """Return the ``members`` of a fleet that no request selects, by name or by id; ``folded`` is that of the Traits."""
     names = {folded(request.name) for request in requests if request.name}
     ids = {folded(request.id) for request in requests if request.id}
-    others = [vm for vm in vms if folded(vm.name) not in names and (vm.id is None or folded(vm.id) not in ids)]
-    return [vm for vm in others if belongs_to(vm, fleet)]
+    return [vm for vm in members if folded(vm.name) not in names and (vm.id is None or folded(vm.id) not in ids)]
 
 
 def belongs_to(vm, fleet):
-    """Return whether a VM belongs to a fleet."""
+    """Return whether a VM belongs to a fleet.
+
+    The mark must be its own: a copy made by a user has the mark of the original VM.
+    """
     # A VM without an id is not created yet; this collection has only written its definition (Vagrantfile).
     return (vm.owned or vm.id is None) and bool(fleet) and vm.config.get("fleet") == fleet
+
+
+def check_prune_max(surplus, members, fleet, prune_max=None):
+    """Raise Refused if ``surplus``, the names of the VMs to delete, are too many; ``members`` is the size of the fleet.
+
+    A list that was computed from a part of an inventory, such as a slice of an AWX job, must not delete the rest.
+    """
+    limit = max(members // 2, 1) if prune_max is None else prune_max
+    if len(surplus) <= limit:
+        return
+    reason = f"prune_max is {limit}"
+    if prune_max is None:
+        reason = f"without prune_max at most half of the {members} VMs of a fleet are deleted"
+    raise Refused(
+        f"prune: {len(surplus)} VMs of the fleet {fleet} are not listed in the task and would be deleted"
+        f" ({listed(sorted(surplus))}), but {reason}.",
+        f"List the VMs that must remain. To delete all of these, set prune_max: {len(surplus)}.",
+    )

@@ -256,7 +256,7 @@ CLOUD_INIT = {
 
 NAMES = Texts(role=POLICY)
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = ("machines", "fleet", "prune", "call_timeout")
+OF_TASK = ("machines", "fleet", "prune", "prune_max", "call_timeout")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
@@ -275,6 +275,7 @@ VM = {
     "name": NAMES,
     "machines": Entries(role=POLICY, secret=True),
     "prune": Consent(),
+    "prune_max": Policy("int", limits=(0, None)),
     "id": ID,
     "state": Policy(choices=STATES, default="present"),
     "stop_mode": Policy(choices=("graceful", "force", "graceful_then_force")),

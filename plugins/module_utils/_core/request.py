@@ -45,6 +45,11 @@ def pruning_policy(params, options):
     return Policy(**{**given, "wait_for": "state", "purge": frozenset()})
 
 
+def prune_max(params, options):
+    """Return how many surplus VMs of a fleet may be deleted, or None if the task does not set it."""
+    return _given(params, {"prune_max": options["prune_max"]}).get("prune_max")
+
+
 def snapshot_requests(params, options):
     """Return the requests of a snapshot task, in the order of its VM names."""
     names, given = _names(params), _given(params, options)

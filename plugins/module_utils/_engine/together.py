@@ -5,51 +5,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Optional
+
 from .._core.approval import Approval
-from .._core.fleet import surplus_vms
-from .._core.model import Request
+from .._core.fleet import belongs_to, check_prune_max, surplus_vms
+from .._core.model import Policy, Request
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
 from .task import Outcome, Task, carry_out, find_places
 
 
-def run_together(parts, asked, check=False, fleet="", policy=None, approval=None, clock=None, probe=guest_answers):
+@dataclass(frozen=True)
+class Pruning:
+    """VMs of ``fleet`` that no request selects are deleted with ``policy``, at most ``most`` (None: the default)."""
+
+    fleet: str
+    policy: Policy
+    most: Optional[int] = None
+
+
+def run_together(parts, asked, check=False, pruning=None, approval=None, clock=None, probe=guest_answers):
     """Carry out ``parts``, which are (driver, requests, whether to prune); ``vms`` are in the order of ``asked``.
 
-    ``fleet``: VMs of this fleet that a driver with pruning finds are deleted with ``policy`` unless a request selects
-    them; they are last in ``vms``. If one plan is rejected, nothing is done.
+    ``pruning`` applies to the VMs that the drivers with pruning find; they are last in ``vms``. If one plan is
+    rejected, nothing is done. Raises Refused if too many VMs would be pruned.
     """
     clock = clock or Clock()
     tasks = [Task(driver, requests, clock, probe) for driver, requests, _prunes in parts]
     by_request = {id(work.request): work for task in tasks for work in task.works}
     works = [by_request[id(request)] for request in asked]
-    pruning = [task for task, part in zip(tasks, parts) if part[2]]
-    works += _add_pruned(pruning, asked, fleet, policy)
+    if pruning is not None:
+        works += _add_pruned([task for task, part in zip(tasks, parts) if part[2]], asked, pruning)
     is_refused = carry_out(tasks, works, check, approval or Approval())
     return _joined(tasks, [task.outcome(check and not is_refused) for task in tasks], works)
 
 
-def _add_pruned(tasks, asked, fleet, policy):
+def _add_pruned(tasks, asked, pruning):
     """Add the requests to delete the surplus VMs of the fleet to ``tasks``; return their works."""
-    surplus = [(task, vm) for task in tasks for vm in _surplus(task, asked, fleet)]
-    if len({(vm.id, vm.name) for _task, vm in surplus}) < len(surplus):
+    members = _distinct([(task, vm) for task in tasks for vm in _members(task, pruning.fleet)], tasks)
+    surplus = [
+        (task, vm)
+        for task in tasks
+        for vm in surplus_vms([vm for found_by, vm in members if found_by is task], asked, task.traits.folded)
+    ]
+    check_prune_max([vm.name for _task, vm in surplus], len(members), pruning.fleet, pruning.most)
+    requests = [(task, Request(name=vm.name, id=vm.id, state="absent", policy=pruning.policy)) for task, vm in surplus]
+    return [task.add([request], is_pruned=True)[0] for task, request in requests]
+
+
+def _distinct(members, tasks):
+    """Return ``members`` without VMs that are found twice: two connections can lead to the same host."""
+    if len({(vm.id, vm.name) for _task, vm in members}) < len(members):
         find_places(tasks)
-    works = {}
-    for task, vm in surplus:
-        # Two connections can lead to the same host: a VM that both find is deleted once.
-        place = task.claims and task.claims.place
-        if (place, vm.id, vm.name) not in works:
-            request = Request(name=vm.name, id=vm.id, state="absent", policy=policy)
-            works[place, vm.id, vm.name] = task.add([request], is_pruned=True)[0]
-    return list(works.values())
+    distinct = {}
+    for task, vm in members:
+        distinct.setdefault((task.claims and task.claims.place, vm.id, vm.name), (task, vm))
+    return list(distinct.values())
 
 
-def _surplus(task, asked, fleet):
+def _members(task, fleet):
     observation = task.observer.observe(None, frozenset({"power", "config"}))
     task.observer.warnings += [
         f"{label}: it cannot be read, so it is not pruned: {error}" for label, error in observation.errors.items()
     ]
-    return surplus_vms(observation.vms, asked, fleet, task.traits.folded)
+    return [vm for vm in observation.vms if belongs_to(vm, fleet)]
 
 
 def _joined(tasks, outcomes, works):

@@ -9,8 +9,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.errors import InvalidInput, PolyvirtError
 from .._core.options import CONNECTION, OF_TASK, argument_spec
-from .._core.request import check_unique, pruning_policy, requests
-from .._engine.together import run_together
+from .._core.request import check_unique, prune_max, pruning_policy, requests
+from .._engine.together import Pruning, run_together
 from .declaration import in_full
 
 
@@ -19,17 +19,16 @@ def run_machines(params, options, platform, make_driver, check, approval):
     described = list(_each(params, options, platform))
     asked = [request for _params, wanted in described for request in wanted]
     check_unique(asked, options)
-    fleet = _fleet(params)
-    pruning = _pruning(params, described, options) if fleet else []
-    groups = _grouped([*described, *((of_task, None) for of_task in pruning)], options, platform)
+    pruning = _pruning(params, options)
+    of_tasks = _of_connections(params, described, options) if pruning else []
+    groups = _grouped([*described, *((of_task, None) for of_task in of_tasks)], options, platform)
     parts = [(make_driver(of_group), wanted, prunes) for of_group, wanted, prunes in groups]
-    policy = pruning_policy(params, options) if fleet else None
-    return run_together(parts, asked, check, fleet, policy, approval)
+    return run_together(parts, asked, check, pruning, approval)
 
 
 def _each(params, options, platform):
     """(parameters in full, requests) of each entry, after those of the task itself if it names a VM."""
-    task = {name: params.get(name) for name in options if name not in ("machines", "prune")}
+    task = {name: params.get(name) for name in options if name not in ("machines", "prune", "prune_max")}
     entries = params.get("machines") or ()
     if task.get("name") or task.get("id") or not entries:
         yield task, requests(task, options)
@@ -61,7 +60,7 @@ def _entry(shared, entry, options, platform):
     return in_full(validated.validated_parameters, options, platform)
 
 
-def _pruning(params, described, options):
+def _of_connections(params, described, options):
     """The parameters of the task itself with each of the connections of its VMs: a fleet may be on several hosts."""
     connections = [{name: of_vm.get(name) for name in _of_connection(options)} for of_vm, _requests in described]
     different = [one for place, one in enumerate(connections) if one not in connections[:place]]
@@ -100,8 +99,10 @@ def _of_driver(options, platform):
     return sorted(_of_connection(options) | set(platform.per_driver))
 
 
-def _fleet(params):
-    """The name of the fleet, if all other VMs of it are to be deleted; else empty."""
-    if params.get("prune") and not params.get("fleet"):
+def _pruning(params, options):
+    """The Pruning, if all other VMs of the fleet are to be deleted; else None."""
+    if not params.get("prune"):
+        return None
+    if not params.get("fleet"):
         raise InvalidInput("prune: true deletes VMs of a fleet, but fleet is not set.", "Set fleet.")
-    return params["fleet"] if params.get("prune") else ""
+    return Pruning(params["fleet"], pruning_policy(params, options), prune_max(params, options))

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ...module_utils._core.approval import TEXTS, VARIABLE, Approval
 from ...module_utils._core.errors import PolyvirtError
 from .approvals import EXPECTED, approval_of
-from .platforms import joined, parts_of
+from .platforms import check_pruning, joined, parts_of
 
 
 class PlatformAction(ActionBase):
@@ -90,6 +90,7 @@ class OverPlatforms(PlatformAction):
             return joined(planned, order, is_refused=True)
         plans = {name: _plan_of(result) for name, result in planned.items()}
         try:
+            check_pruning(planned, order, self._task.args)
             approval = self._approval(task_vars)
             approval.permit_parts(plans, _shown(planned))
         except PolyvirtError as error:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ansible.module_utils.common.validation import check_type_dict
 
 from ...module_utils._core.errors import InvalidInput, Unsupported
+from ...module_utils._core.fleet import check_prune_max
 from .registry import PLATFORMS
 
 #: Options that select VMs.
@@ -133,6 +135,18 @@ def _part(about, platform, arguments):
     if about not in registered.modules:
         raise Unsupported(f"Snapshots are not supported on {platform}.", registered.instead_of_snapshots)
     return Part(platform, registered.modules[about], arguments)
+
+
+def check_pruning(results, order, arguments):
+    """Raise Refused if the platforms would delete more VMs together than ``prune_max``; each has checked its own."""
+    if arguments.get("prune_max") is not None:
+        prune_max, fleet = int(arguments["prune_max"]), arguments.get("fleet")
+        check_prune_max(_pruned_names(results, order), 0, fleet, prune_max)
+
+
+def _pruned_names(results, order):
+    listed = Counter(order)
+    return [vm["name"] for platform, result in results.items() for vm in result["vms"][listed[platform] :]]
 
 
 def joined(results, order, is_refused):

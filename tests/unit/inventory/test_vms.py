@@ -124,6 +124,7 @@ def test_unreadable_sources_do_not_affect_others(inventory, server):
         code, listed, said = inventory(*sources)
     assert code == 0, said
     assert set(_hosts(listed)) == {"web1", "web2", "tmpl", "app"}, said
+    assert {tuple(host["polyvirt_unread_sources"]) for host in _hosts(listed).values()} == {tuple(bad)}
     warnings = {name: [line for line in said.splitlines() if f"source {name}:" in line] for name in (*bad, "good")}
     assert {name: len(lines) for name, lines in warnings.items()} == {**dict.fromkeys(bad, 1), "good": 0}, said
     said_of = {name: lines[0] for name, lines in warnings.items() if lines}

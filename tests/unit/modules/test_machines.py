@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import deepcopy
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import options as shared
 from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
     Connection,
     Platform,
@@ -103,6 +104,8 @@ def test_driver_gets_options_that_any_vm_uses(run_task):
         ({"machines": [{"name": "a", "image": {"sauce": "x"}}]}, ("machines[0] (a)", "source")),
         ({"name": ["a"], "machines": [{"name": "a"}]}, ("a is listed twice",)),
         ({"machines": [{"name": "a"}], "prune": True}, ("prune", "fleet is not set")),
+        ({"machines": [{"name": "a"}], "prune": True, "fleet": "web", "prune_max": -1}, ("prune_max", "-1")),
+        ({"machines": [{"name": "a", "prune_max": 1}]}, ("machines[0] (a)", "prune_max", "next to machines")),
         (
             {"machines": [{"name": name, "networks": [{"type": "nat", "address": "10.0.0.2"}]} for name in "ab"]},
             ("b: networks[0].address", "10.0.0.2", "also that of a: networks[0].address"),
@@ -163,3 +166,28 @@ def test_surplus_vm_that_two_connections_find_is_deleted_once(run_task):
     pruned = run_task(fleet="web", prune=True, folder="x", machines=[{"name": "a"}, {"name": "b", "folder": "y"}])
     assert (pruned.failed, run_task.names("x")) == (False, ["a", "b"])
     assert [vm["name"] for vm in pruned.vms] == ["a", "b", "c"]
+
+
+def _refused(run_task, **options):
+    with pytest.raises(Refused) as caught:
+        run_task(fleet="web", prune=True, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_more_surplus_vms_than_prune_max_are_rejected_before_anything_is_changed(run_task, check):
+    run_task(name=["a", "b", "c"], fleet="web")
+    before = deepcopy(run_task.platform)
+    message = _refused(run_task, check=check, machines=[{"name": "a", "cpus": 2}, {"name": "new"}])
+    assert "2 VMs of the fleet web are not listed" in message and "(b, c)" in message
+    assert _refused(run_task, check=check, name=["a", "b"], prune_max=0).endswith("set prune_max: 1.")
+    assert run_task.platform == before
+    assert not run_task(name=["a"], fleet="web", prune=True, prune_max=2).failed
+    assert run_task.names() == ["a"]
+
+
+def test_vm_that_two_connections_find_counts_once_for_the_default_of_prune_max(run_task):
+    run_task.folders["x"] = run_task.folders["y"]
+    run_task(name=["a", "b", "c"], fleet="web", folder="x")
+    assert "the 3 VMs" in _refused(run_task, folder="x", machines=[{"name": "a"}, {"name": "a2", "folder": "y"}])
+    assert run_task.names("x") == ["a", "b", "c"]

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Unsupported
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused, Unsupported
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import VM
-from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import joined, parts_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import (
+    check_pruning,
+    joined,
+    parts_of,
+)
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS
 
 
@@ -140,3 +144,12 @@ def test_rejection_on_one_platform_reports_no_changes():
     assert "another VM was rejected" in result["vms"][1]["msg"]
     predicted = {key: result["vms"][1][key] for key in ("id", "platform", "state", "disks", "native")}
     assert predicted == {"id": "id-a", "platform": "x", "state": None, "disks": [], "native": {}}
+
+
+def test_prune_max_counts_the_vms_of_all_platforms():
+    results = {"libvirt": {"vms": [_vm("a"), _vm("old1")]}, "vmd": {"vms": [_vm("b"), _vm("old2"), _vm("old3")]}}
+    order = ["vmd", "libvirt"]
+    for accepted in ({}, {"prune_max": "3"}):
+        check_pruning(results, order, {"fleet": "web", **accepted})
+    with pytest.raises(Refused, match=r"3 VMs of the fleet web .*\(old1, old2, old3\), but prune_max is 2\."):
+        check_pruning(results, order, {"fleet": "web", "prune_max": "2"})

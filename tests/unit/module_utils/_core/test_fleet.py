@@ -1,13 +1,15 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Surplus VMs of a fleet in 10,000 random cases: never a VM without its own mark."""
+"""Surplus VMs of a fleet in 10,000 random cases: never a VM without its own mark. And how many may be deleted."""
 
 from __future__ import annotations
 
 import random
 
-from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import surplus_vms
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.fleet import belongs_to, check_prune_max, surplus_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Vm
 
 from suite.depth import seed
@@ -43,7 +45,32 @@ def test_only_own_vms_of_the_fleet_that_are_not_listed_are_surplus():
         vms = [_vm(chance, number) for number in range(chance.randint(0, 6))]
         requests = [_request(chance, vms) for _one in range(chance.randint(1, 3))]
         fleet = chance.choice(("web", "db", ""))
-        found = surplus_vms(vms, requests, fleet)
+        found = surplus_vms([vm for vm in vms if belongs_to(vm, fleet)], requests)
         deleted += len(found)
         assert found == [vm for vm in vms if _may_be_deleted(vm, requests, fleet)], (vms, requests, fleet)
     assert deleted > WORLDS / 10
+
+
+@pytest.mark.parametrize(
+    ("members", "prune_max", "most"),
+    [(1, None, 1), (2, None, 1), (3, None, 1), (4, None, 2), (9, None, 4), (10, None, 5), (4, 0, 0), (4, 3, 3)],
+)
+def test_prune_deletes_at_most_prune_max_vms_or_half_of_the_fleet(members, prune_max, most):
+    names = [f"web{number}" for number in range(1, members + 1)]
+    check_prune_max(names[:most], members, "web", prune_max)
+    if most < members:
+        with pytest.raises(Refused):
+            check_prune_max(names[: most + 1], members, "web", prune_max)
+
+
+@pytest.mark.parametrize(
+    ("prune_max", "reason"),
+    [(None, "without prune_max at most half of the 4 VMs of a fleet are deleted"), (1, "prune_max is 1")],
+)
+def test_error_names_the_vms_the_limit_and_what_to_set(prune_max, reason):
+    with pytest.raises(Refused) as caught:
+        check_prune_max(["web3", "web1", "web2"], 4, "web", prune_max)
+    assert str(caught.value) == (
+        "prune: 3 VMs of the fleet web are not listed in the task and would be deleted (web1, web2, web3), but"
+        f" {reason}. List the VMs that must remain. To delete all of these, set prune_max: 3."
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task
-from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import run_together
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.together import Pruning, run_together
 
 from unit.module_utils._engine.claiming import IMAGE, Claiming, Host
 
@@ -74,17 +74,18 @@ def in_both_orders(make_host, *requests, **options):
     return [carried_out(make_host, *order, **options) for order in (requests, requests[::-1])]
 
 
-def together(parts, *requests, check=False, fleet=""):
+def together(parts, *requests, check=False, fleet="", prune_max=None):
     """Carry out a task with several drivers; ``parts`` are (driver, requests, whether to prune)."""
-    clock = parts[0][0].clock
-    return run_together(parts, requests, check, fleet, Policy(), clock=clock, probe=None)
+    pruning = Pruning(fleet, Policy(), prune_max) if fleet else None
+    return run_together(parts, requests, check, pruning, clock=parts[0][0].clock, probe=None)
 
 
-def pruned(make_host, *requests):
+def pruned(make_host, *requests, prune_max=9):
     """Carry out a task of one driver that deletes the other VMs of the fleet."""
 
     def carry_out(host, check):
-        return together([(Claiming(host), list(requests), True)], *requests, check=check, fleet=FLEET)
+        parts = [(Claiming(host), list(requests), True)]
+        return together(parts, *requests, check=check, fleet=FLEET, prune_max=prune_max)
 
     return carried_out(make_host, *requests, carry_out=carry_out)
 

@@ -121,7 +121,7 @@ def test_source_on_another_host_is_not_found():
 def test_surplus_vms_of_two_hosts_are_pruned_although_they_have_one_id_and_name():
     hosts = [Host([owned("old", fleet="lab")], name=name) for name in ("host1", "host2")]
     parts = [(Claiming(one), [], True) for one in hosts]
-    outcome = together(parts, fleet="lab")
+    outcome = together(parts, fleet="lab", prune_max=2)
     assert (outcome.failed, [one.machines for one in hosts]) == (False, [[], []])
 
 
