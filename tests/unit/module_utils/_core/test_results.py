@@ -40,7 +40,8 @@ from unit.tables.rows import G, absent, ask, ask_snapshot, found
 # Keys of the shared vocabulary ...
 SHARED_KEYS = [
     "name", "id", "platform", "state", "cpus", "memory_mib", "addresses", "mac_addresses", "ssh", "disks", "networks",
-    "snapshots", "native", "changed", "failed", "msg", "steps", "restart_required", "not_compared", "kept",
+    "snapshots", "native", "changed", "failed", "msg", "steps", "restart_required", "plan", "not_compared",
+    "kept",
 ]  # fmt: skip
 # ... and further keys for settings of a VM.
 FURTHER_KEYS = ["reason", "description", "tags", "fleet", "autostart", "iso", "image", "settings"]
