@@ -161,7 +161,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ..module_utils._core.errors import PolyvirtError
 from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
-from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task
+from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task, run_tasks
 from ..plugin_utils.tasks.registry import PLATFORMS
 
 _ENDINGS = ("polyvirt.yml", "polyvirt.yaml")
@@ -186,10 +186,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return super().verify_file(path) and path.endswith(_ENDINGS)
 
     def parse(self, inventory, loader, path, cache=True):
-        super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
-        self._path = path
-        sources = self._sources()
+        sources = self.sources_in(inventory, loader, path, cache)
         found = self._found(sources, cache)
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
         entries = [(one, vm) for one, vm in entries if vm["state"] != "absent"]
@@ -198,6 +195,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
         for (_one, vm), variables, name in zip(entries, described, hosts.names_of(preferred, taken)):
             self._add(name, vm, variables)
+
+    def sources_in(self, inventory, loader, path, cache=True):
+        """Return the [Source] that a file defines. None of them is read; ``run`` runs tasks on one."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        self._path = path
+        return self._sources()
+
+    def run(self, source, tasks, seconds):
+        """Run tasks where the VMs of a source are managed, in a process that then exits: see ``run_tasks``."""
+        return run_tasks(self.loader, self.inventory, self._path, self._host_of(source), tasks, seconds)["results"]
 
     def _sources(self):
         spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}

@@ -93,29 +93,36 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), p
 
 def run_ansible(folder, program, words, environment=(), programs=None, cwd=None):
     """Run one of Ansible's programs; ``programs`` is the bin directory of another Python environment."""
+    invoked, around = _invocation(folder, program, words, environment, programs)
+    return subprocess.run(
+        invoked, cwd=cwd, env=around, capture_output=True, text=True, timeout=scaled(600), check=False
+    )
+
+
+def start_ansible(folder, program, words, environment=(), cwd=None):
+    """Start one of Ansible's programs in a process group of its own, and return the process."""
+    invoked, around = _invocation(folder, program, words, environment)
+    output = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(invoked, cwd=cwd, env=around, start_new_session=True, text=True, **output)
+
+
+def _invocation(folder, program, words, environment, programs=None):
+    """(arguments, environment) of a program."""
     configuration = Path(folder) / "ansible.cfg"
     # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
     configuration.touch()
-    return subprocess.run(
-        [Path(programs or Path(sys.executable).parent) / program, *words],
-        cwd=cwd,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(configuration),
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_HOME": str(Path(folder) / "ansible"),
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_NOCOLOR": "1",
-            "LC_ALL": "C.UTF-8",
-            **dict(environment),
-        },
-        capture_output=True,
-        text=True,
-        timeout=scaled(600),
-        check=False,
-    )
+    return [Path(programs or Path(sys.executable).parent) / program, *words], {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(configuration),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_HOME": str(Path(folder) / "ansible"),
+        "ANSIBLE_PIPELINING": "true",
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+        **dict(environment),
+    }
 
 
 def _as_task(platform, shim, task, shipped):

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook guarded: snapshots of exactly the VMs of its hosts, which are restored where the playbook fails."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS as REGISTERED
+
+from platforms.known import PLATFORMS
+from platforms.windows.winrm_server import WinRMServer, through
+from suite.by_ansible import run_ansible, start_ansible
+from suite.limits import wait_until
+
+WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
+NAMES = (WEB, DB, OTHER)
+PATCHED = "patched"
+_SNAPSHOT = re.compile(r"guarded-patch-\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+class Guarded:
+    """VMs, an inventory file with their source, and a playbook that changes the description of each VM."""
+
+    def __init__(self, platform, shim, folder):
+        self.platform, self.shim, self.folder = platform, shim, folder
+        self.name = platform.traits().platform
+        self.connection = dict(platform.options("vm_info"))
+
+    def prepare(self):
+        self.platform.clean()
+        self.platform.bring(dict.fromkeys(NAMES, STOPPED))
+
+    def write(self, host):
+        """Write the inventory and the playbook; ``host`` are the variables of the hypervisor's connection."""
+        source = {"platform": self.name, "options": self.connection, "host": "hypervisor"}
+        compose = {"ansible_connection": "'local'"}
+        (self.folder / "lab").mkdir()
+        self._write("lab/1-hosts.json", {"all": {"hosts": {"hypervisor": host}}})
+        self._write("lab/2.polyvirt.yml", {"plugin": "polyvirt.core.vms", "sources": [source], "compose": compose})
+        self.write_playbook(self.tasks())
+
+    def write_playbook(self, tasks):
+        self._write("patch.yml", [{"hosts": f"{WEB}:{DB}", "gather_facts": False, "tasks": tasks}])
+
+    def tasks(self):
+        vm = {"platform": "{{ polyvirt_platform }}", "name": "{{ polyvirt_name }}", "options": self.connection}
+        return [
+            {"polyvirt.core.vm": {**vm, "description": PATCHED}, "delegate_to": "hypervisor"},
+            {"ansible.builtin.file": {"path": str(self.reached), "state": "touch"}, "check_mode": False},
+            {"ansible.builtin.fail": {"msg": "it broke"}, "when": "inventory_hostname in broken | default([])"},
+            {"ansible.builtin.pause": {"seconds": 600}, "when": "waits | default(false)"},
+        ]
+
+    @property
+    def reached(self):
+        """The file that exists as soon as the playbook has changed all VMs."""
+        return self.folder / "reached"
+
+    def _write(self, name, content):
+        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+    def run(self, *words, playbook=None, **variables):
+        """Run the playbook ``guarded``, or the plays ``playbook``: (exit code, output)."""
+        with self.platform.hurried():
+            done = run_ansible(*self._invocation(words, playbook, variables), cwd=self.folder)
+        return done.returncode, done.stdout + done.stderr
+
+    def kill(self):
+        """Run it, kill ansible-playbook while the playbook waits, and delete its files, as AWX does."""
+        private = self.folder / "private"
+        private.mkdir()
+        *invocation, around = self._invocation((), None, {"waits": True})
+        process = start_ansible(*invocation, {**around, "ANSIBLE_LOCAL_TEMP": str(private)}, cwd=self.folder)
+        try:
+            wait_until(self.reached.exists, "the playbook has changed the VMs")
+        finally:
+            process.kill()
+            process.communicate()
+        wait_until(lambda: not _processes_with(str(private)), lambda: _processes_with(str(private)))
+        shutil.rmtree(private)
+
+    def _invocation(self, words, playbook, variables):
+        given = {"guarded_playbook": "patch.yml", "guarded_hosts": f"{WEB},{DB}", **variables}
+        given = {name: value for name, value in given.items() if value is not None}
+        around = {**self.shim.environment(programs=self.platform.programs), "COLUMNS": "1000"}
+        if playbook:
+            self._write("site.yml", playbook)
+        target = "site.yml" if playbook else "polyvirt.core.guarded"
+        return self.folder, "ansible-playbook", ["-i", "lab", target, "-e", json.dumps(given), *words], around
+
+    def descriptions(self):
+        found = self.platform.truth(NAMES)
+        return [self.platform.settings(found[name])["description"] for name in NAMES]
+
+    def snapshots(self):
+        return [sorted(self.platform.snapshots(name)) for name in NAMES]
+
+
+def _processes_with(text):
+    """The command lines with this text: the playbook's variables are in a file of the private directory."""
+    found = [_command_line(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+    return [line for line in found if text in line]
+
+
+def _command_line(path):
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""  # The process has ended.
+
+
+@contextmanager
+def _host_of(platform):
+    """The variables of the connection to the platform's host."""
+    windows = getattr(getattr(platform, "host", None), "windows", None)
+    if windows is None:
+        yield {"ansible_connection": "local"}
+        return
+    with WinRMServer(through(windows)) as server:
+        yield dict(server.variables)
+
+
+@pytest.fixture
+def guarded(platform, shim, tmp_path):
+    found = Guarded(platform, shim, tmp_path)
+    found.prepare()
+    found.write({"ansible_connection": "local"})
+    return found
+
+
+#: The daily platform; its snapshots have the settings of a VM.
+DAILY = ("libvirt_test",)
+_DEEP = pytest.mark.deep("test_failed_host_is_restored_and_others_keep_their_changes[libvirt_test]")
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+on_test_driver = pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+
+
+@on_test_driver
+def test_failed_host_is_restored_and_others_keep_their_changes(guarded):
+    code, output = guarded.run(broken=[WEB])
+    assert code == 2, output
+    assert guarded.descriptions() == ["", PATCHED, ""], output
+    assert guarded.snapshots() == [[], [], []], output
+    assert f"Restored: {WEB}.\nKept: {DB}." in output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_check_mode_writes_nothing_and_a_run_without_failures_leaves_no_snapshot(guarded):
+    code, output = guarded.run("--check", "--limit", WEB)
+    assert (code, "changed: [" in output) == (0, True), output
+    assert (guarded.descriptions(), guarded.snapshots()) == (["", "", ""], [[], [], []]), output
+    code, output = guarded.run("--limit", WEB)
+    assert code == 0, output
+    assert (guarded.descriptions(), guarded.snapshots()) == ([PATCHED, "", ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
+    code, output = guarded.run(broken=[WEB, DB])
+    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    code, output = guarded.run(broken=[WEB], guarded_restore="all")
+    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
+    guarded.kill()
+    first = guarded.snapshots()
+    assert [len(some) for some in first] == [1, 1, 0]
+    assert _SNAPSHOT.fullmatch(first[0][0])
+    assert (guarded.descriptions(), first[0]) == ([PATCHED, PATCHED, ""], first[1])
+    # Without an answer, nothing happens.
+    code, output = guarded.run()
+    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], first), output
+    for part in (f"{WEB}: the snapshot {first[0][0]} was taken", f"{DB}: the", "before patch.yml", "guarded_finish"):
+        assert part in output
+    code, output = guarded.run("--check", guarded_finish="restore", guarded_playbook=None)
+    assert (code, guarded.descriptions(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], first), output
+    code, output = guarded.run("--limit", WEB, guarded_finish="restore", guarded_playbook=None)
+    assert (code, guarded.descriptions()) == (0, ["", PATCHED, ""]), output
+    # And go on.
+    code, output = guarded.run(guarded_finish="keep", broken=[WEB])
+    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
+    def fails(*parts, **variables):
+        guarded.reached.unlink(missing_ok=True)
+        code, output = guarded.run(**variables)
+        assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+        assert not guarded.reached.exists()
+        assert all(part in output for part in parts), output
+
+    fails("no-such-group", "matches no host", guarded_hosts="no-such-group")
+    fails("guarded_playbook is not set", guarded_playbook="")
+    fails("nowhere.yml is not a file", guarded_playbook="nowhere.yml")
+    (guarded.folder / "lab" / "others").write_text("router\n", encoding="utf-8")
+    fails("router: no VM is known", guarded_hosts=f"{WEB},router")
+    # The format of its disk permits no internal snapshots.
+    definition = guarded.platform.virsh("dumpxml", DB)
+    guarded.platform.virsh("define", "/dev/stdin", stdin=definition.replace("type='qcow2'", "type='raw'"))
+    fails(f"{DB}: no snapshot can be taken of it", "was not run")
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_unreachable_host_is_restored_and_approved_plans_of_a_play_are_passed_on(guarded):
+    tasks = [
+        *guarded.tasks(),
+        {"ansible.builtin.debug": {"msg": "plans: {{ polyvirt_approved_plans }}"}},
+        {
+            "ansible.builtin.ping": {},
+            "when": f"inventory_hostname == '{WEB}'",
+            "vars": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
+        },
+    ]
+    guarded.write_playbook(tasks)
+    imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": ["abc"]}}
+    code, output = guarded.run(playbook=[imported])
+    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
+    assert re.search(r"plans: \[['\"]abc['\"]\]", output), output
+
+
+@pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")
+def test_failed_host_is_restored_on_every_platform(platform, shim, tmp_path):
+    found = Guarded(platform, shim, tmp_path)
+    found.prepare()
+    with _host_of(platform) as host:
+        found.write(host)
+        before, others = found.descriptions(), [[], [], []]
+        code, output = found.run(broken=[WEB])
+    if REGISTERED[found.name].vm_snapshot:
+        assert (code, found.snapshots()) == (2, others), output
+        assert f"Restored: {WEB}.\nKept: {DB}." in output
+        if found.name != "vagrant":
+            assert found.descriptions() == [before[0], PATCHED, before[2]], output
+    else:
+        assert (code, found.descriptions()) == (2, before), output
+        assert "no snapshot can be taken of it" in output
+        assert "Snapshots are not supported" in output
