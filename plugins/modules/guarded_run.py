@@ -79,8 +79,8 @@ options:
     choices: [restore, keep]
   sources:
     description:
-      - Inventory files of P(polyvirt.core.vms#inventory), or directories with such files, that define the sources of the
-        VMs.
+      - Inventory files of P(polyvirt.core.vms#inventory), or directories with such files, that define the sources of
+        the VMs.
       - If omitted, those of the inventory of this run. AWX needs it, because a job has only the hosts of the inventory.
     type: list
     elements: path

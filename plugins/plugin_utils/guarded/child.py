@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -30,8 +29,15 @@ _CALLBACK = "polyvirt.core.guarded_outcome"
 OUTCOME_FILE = "POLYVIRT_GUARDED_OUTCOME"
 #: Of ansible-runner: the directory for the events of this process, which the other one must not write to.
 _OF_PARENT_ONLY = ("AWX_ISOLATED_DATA_DIR",)
-#: prctl(2): the signal that a process gets when its parent ends.
-_SET_DEATH_SIGNAL = 1
+#: ansible-playbook, which ends with the process that started it: on Linux, prctl(2) has it sent a SIGTERM then.
+_PROGRAM = """
+import ctypes, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
+sys.argv[0] = "ansible-playbook"
+from ansible.cli.playbook import main
+main()
+"""
 _INTERVAL = 1
 #: Options of the command line that are passed on as they are, by their names in Ansible's parsed command line.
 _VALUES = {
@@ -158,13 +164,12 @@ def _run(words, environment):
     """Run ansible-playbook, and return its exit code. It ends if this process or the ansible-playbook above it does."""
     parent = os.getppid()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ansible.cli.playbook", *words],
+        [sys.executable, "-c", _PROGRAM, *words],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_end_with_parent,
     )
     try:
         for line in _lines(process):
@@ -175,11 +180,6 @@ def _run(words, environment):
         return process.wait()
     finally:
         _end(process)
-
-
-def _end_with_parent():
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 def _lines(process):

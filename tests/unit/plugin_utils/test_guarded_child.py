@@ -54,7 +54,9 @@ def run(tmp_path, monkeypatch):
 
     def start(playbook, given, passwords=None, vaults=(), variables=None, extra=()):
         (tmp_path / "play.yml").write_text(playbook, encoding="utf-8")
-        monkeypatch.setattr(context, "CLIARGS", ImmutableDict({"inventory": ["web,db,"], "connection": "local", **given}))
+        monkeypatch.setattr(
+            context, "CLIARGS", ImmutableDict({"inventory": ["web,db,"], "connection": "local", **given})
+        )
         return Child(passwords or {}, vaults, variables or {}, list(extra)).run("play.yml")
 
     return start
@@ -103,7 +105,9 @@ def test_hosts_that_failed_are_reported(run):
 
 @pytest.mark.rotated(6)
 def test_unreachable_host_is_reported(run):
-    outcome = run(PING, {"subset": "web", "connection": "ssh", "extra_vars": ("ansible_host=127.0.0.1 ansible_port=1",)})
+    outcome = run(
+        PING, {"subset": "web", "connection": "ssh", "extra_vars": ("ansible_host=127.0.0.1 ansible_port=1",)}
+    )
     assert (outcome.code, outcome.failed, outcome.is_complete) == (4, ("web",), True)
 
 

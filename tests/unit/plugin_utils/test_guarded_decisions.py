@@ -39,7 +39,12 @@ def _variables(name, vm_id="1", source="lab"):
 
 
 def test_hosts_of_one_vm_are_one_vm_and_vms_with_one_name_are_two():
-    hosts = {"a": _variables("web"), "b": _variables("web"), "c": _variables("web", "2"), "d": _variables("web", "1", "x")}
+    hosts = {
+        "a": _variables("web"),
+        "b": _variables("web"),
+        "c": _variables("web", "2"),
+        "d": _variables("web", "1", "x"),
+    }
     found = vms_of(hosts, hosts.get)
     assert [(vm.source, vm.id, vm.hosts) for vm in found] == [
         ("lab", "1", ("a", "b")),
@@ -53,7 +58,7 @@ def test_hosts_of_one_vm_are_one_vm_and_vms_with_one_name_are_two():
 @pytest.mark.parametrize("lacks", ["polyvirt_source", "polyvirt_name"])
 def test_host_without_vm_is_refused_by_name(lacks):
     hosts = {"web1": _variables("web"), "router": {**_variables("r"), lacks: None}}
-    with pytest.raises(Refused, match="^router: no VM is known.*Nothing was changed"):
+    with pytest.raises(Refused, match=r"^router: no VM is known.*Nothing was changed"):
         vms_of(hosts, hosts.get)
 
 
