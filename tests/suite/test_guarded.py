@@ -206,6 +206,7 @@ def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
 
     fails("no-such-group", "matches no host", guarded_hosts="no-such-group")
     fails("guarded_playbook is not set", guarded_playbook="")
+    fails("guarded_restor: the playbook has no such variable", guarded_restor="all")
     fails("nowhere.yml is not a file", guarded_playbook="nowhere.yml")
     (guarded.folder / "lab" / "others").write_text("router\n", encoding="utf-8")
     fails("router: no VM is known", guarded_hosts=f"{WEB},router")

@@ -120,6 +120,8 @@ class GuardedRun(ActionBase):
         plans = self._snapshots.plan(vms, name, playbook)
         finished = self._finish({vm: self._owed(result, name) for vm, result in plans.items()})
         if not self._options["playbook"]:
+            unknown = {vm: result for vm, result in plans.items() if vm not in finished}
+            _fail_if_any(unknown, "its snapshots cannot be read", "Nothing was done with it.")
             return {"changed": bool(finished), "run": run, "vms": _vms(vms, finished), "warnings": []}
         if finished and not self._check:
             # A restored VM may have another power state.
@@ -148,8 +150,10 @@ class GuardedRun(ActionBase):
         deleted = self._snapshots.delete({vm: [one.snapshot for one in some] for vm, some in debts.items()})
         _fail_if_any(deleted, "a snapshot of an earlier run was not deleted", "The playbook was not run.")
         done = "restored" if self._options["finish"] == decisions.RESTORE else "kept"
+        start = "Check mode: " if self._check else ""
         for vm, some in debts.items():
-            _show(f"{vm.label}: {done}; deleted the snapshot {', '.join(one.snapshot for one in some)}.")
+            names = ", ".join(one.snapshot for one in some)
+            _show(f"{start}{vm.label} was {done}, and the snapshot {names} was deleted.")
         return dict.fromkeys(debts, done)
 
     def _take(self, plans, name):
