@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS as REGISTERED
 
 from platforms.known import PLATFORMS
@@ -23,20 +23,23 @@ from suite.limits import wait_until
 WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
 NAMES = (WEB, DB, OTHER)
 PATCHED = "patched"
+#: Connection options of platforms that are secrets.
+SECRETS = {"api_token_secret", "api_password"}
 _SNAPSHOT = re.compile(r"guarded-patch-\d{8}-\d{6}-[0-9a-f]{4}")
 
 
 class Guarded:
-    """VMs, an inventory file with their source, and a playbook that changes the description of each VM."""
+    """VMs, an inventory file with their source, and a playbook that changes a setting of each VM."""
 
-    def __init__(self, platform, shim, folder):
+    def __init__(self, platform, shim, folder, setting="description", value=PATCHED):
+        self.setting, self.value = setting, value
         self.platform, self.shim, self.folder = platform, shim, folder
         self.name = platform.traits().platform
         self.connection = dict(platform.options("vm_info"))
 
-    def prepare(self):
+    def prepare(self, **states):
         self.platform.clean()
-        self.platform.bring(dict.fromkeys(NAMES, STOPPED))
+        self.platform.bring({**dict.fromkeys(NAMES, STOPPED), **states})
 
     def write(self, host):
         """Write the inventory and the playbook; ``host`` are the variables of the hypervisor's connection."""
@@ -48,12 +51,12 @@ class Guarded:
         self.write_playbook(self.tasks())
 
     def write_playbook(self, tasks):
-        self._write("patch.yml", [{"hosts": f"{WEB}:{DB}", "gather_facts": False, "tasks": tasks}])
+        self._write("patch.yml", [{"hosts": "{{ guarded_hosts }}", "gather_facts": False, "tasks": tasks}])
 
     def tasks(self):
         vm = {"platform": "{{ polyvirt_platform }}", "name": "{{ polyvirt_name }}", "options": self.connection}
         return [
-            {"polyvirt.core.vm": {**vm, "description": PATCHED}, "delegate_to": "hypervisor"},
+            {"polyvirt.core.vm": {**vm, self.setting: self.value}, "delegate_to": "hypervisor"},
             {"ansible.builtin.file": {"path": str(self.reached), "state": "touch"}, "check_mode": False},
             {"ansible.builtin.fail": {"msg": "it broke"}, "when": "inventory_hostname in broken | default([])"},
             {"ansible.builtin.pause": {"seconds": 600}, "when": "waits | default(false)"},
@@ -96,9 +99,10 @@ class Guarded:
         target = "site.yml" if playbook else "polyvirt.core.guarded"
         return self.folder, "ansible-playbook", ["-i", "lab", target, "-e", json.dumps(given), *words], around
 
-    def descriptions(self):
+    def values(self):
+        """The setting of each VM, as the platform itself reports it."""
         found = self.platform.truth(NAMES)
-        return [self.platform.settings(found[name])["description"] for name in NAMES]
+        return [self.platform.settings(found[name])[self.setting] for name in NAMES]
 
     def snapshots(self):
         return [sorted(self.platform.snapshots(name)) for name in NAMES]
@@ -147,7 +151,7 @@ on_test_driver = pytest.mark.parametrize("platform_name", DAILY, indirect=True, 
 def test_failed_host_is_restored_and_others_keep_their_changes(guarded):
     code, output = guarded.run(broken=[WEB])
     assert code == 2, output
-    assert guarded.descriptions() == ["", PATCHED, ""], output
+    assert guarded.values() == ["", PATCHED, ""], output
     assert guarded.snapshots() == [[], [], []], output
     assert f"Restored: {WEB}.\nKept: {DB}." in output
 
@@ -157,19 +161,19 @@ def test_failed_host_is_restored_and_others_keep_their_changes(guarded):
 def test_check_mode_writes_nothing_and_a_run_without_failures_leaves_no_snapshot(guarded):
     code, output = guarded.run("--check", "--limit", WEB)
     assert (code, "changed: [" in output) == (0, True), output
-    assert (guarded.descriptions(), guarded.snapshots()) == (["", "", ""], [[], [], []]), output
+    assert (guarded.values(), guarded.snapshots()) == (["", "", ""], [[], [], []]), output
     code, output = guarded.run("--limit", WEB)
     assert code == 0, output
-    assert (guarded.descriptions(), guarded.snapshots()) == ([PATCHED, "", ""], [[], [], []]), output
+    assert (guarded.values(), guarded.snapshots()) == ([PATCHED, "", ""], [[], [], []]), output
 
 
 @pytest.mark.rotated(6)
 @on_test_driver
 def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
     code, output = guarded.run(broken=[WEB, DB])
-    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
     code, output = guarded.run(broken=[WEB], guarded_restore="all")
-    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
 
 
 @pytest.mark.rotated(6)
@@ -179,19 +183,19 @@ def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
     first = guarded.snapshots()
     assert [len(some) for some in first] == [1, 1, 0]
     assert _SNAPSHOT.fullmatch(first[0][0])
-    assert (guarded.descriptions(), first[0]) == ([PATCHED, PATCHED, ""], first[1])
+    assert (guarded.values(), first[0]) == ([PATCHED, PATCHED, ""], first[1])
     # Without an answer, nothing happens.
     code, output = guarded.run()
-    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], first), output
+    assert (code, guarded.values(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], first), output
     for part in (f"{WEB}: the snapshot {first[0][0]} was taken", f"{DB}: the", "before patch.yml", "guarded_finish"):
         assert part in output
     code, output = guarded.run("--check", guarded_finish="restore", guarded_playbook=None)
-    assert (code, guarded.descriptions(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], first), output
+    assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], first), output
     code, output = guarded.run("--limit", WEB, guarded_finish="restore", guarded_playbook=None)
-    assert (code, guarded.descriptions()) == (0, ["", PATCHED, ""]), output
+    assert (code, guarded.values()) == (0, ["", PATCHED, ""]), output
     # And go on.
     code, output = guarded.run(guarded_finish="keep", broken=[WEB])
-    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
 
 
 @pytest.mark.rotated(6)
@@ -200,7 +204,7 @@ def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
     def fails(*parts, **variables):
         guarded.reached.unlink(missing_ok=True)
         code, output = guarded.run(**variables)
-        assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+        assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
         assert not guarded.reached.exists()
         assert all(part in output for part in parts), output
 
@@ -231,24 +235,27 @@ def test_unreachable_host_is_restored_and_approved_plans_of_a_play_are_passed_on
     guarded.write_playbook(tasks)
     imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": ["abc"]}}
     code, output = guarded.run(playbook=[imported])
-    assert (code, guarded.descriptions(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
     assert re.search(r"plans: \[['\"]abc['\"]\]", output), output
 
 
 @pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")
-def test_failed_host_is_restored_on_every_platform(platform, shim, tmp_path):
-    found = Guarded(platform, shim, tmp_path)
-    found.prepare()
+def test_failed_hosts_are_restored_on_every_platform(platform, shim, tmp_path):
+    found = Guarded(platform, shim, tmp_path, "memory", "192M")
+    found.prepare(**{WEB: RUNNING})
     with _host_of(platform) as host:
         found.write(host)
-        before, others = found.descriptions(), [[], [], []]
-        code, output = found.run(broken=[WEB])
-    if REGISTERED[found.name].vm_snapshot:
-        assert (code, found.snapshots()) == (2, others), output
-        assert f"Restored: {WEB}.\nKept: {DB}." in output
-        if found.name != "vagrant":
-            assert found.descriptions() == [before[0], PATCHED, before[2]], output
-    else:
-        assert (code, found.descriptions()) == (2, before), output
-        assert "no snapshot can be taken of it" in output
-        assert "Snapshots are not supported" in output
+        before = found.values()
+        code, output = found.run("-vvv", guarded_hosts=",".join(NAMES), broken=[WEB, DB])
+    for secret in SECRETS & set(found.connection):
+        assert found.connection[secret] not in output
+    after = found.values()
+    if not REGISTERED[found.name].vm_snapshot:
+        assert (code, after) == (2, before), output
+        assert "no snapshot can be taken of it: Snapshots are not supported" in output
+        return
+    assert (code, found.snapshots()) == (2, [[], [], []]), output
+    assert f"Restored: {WEB}, {DB}.\\nKept: {OTHER}." in output
+    assert platform.truth([WEB])[WEB]["power"] == RUNNING, output
+    if found.name != "vagrant":  # Its settings are those of the Vagrantfile, which no snapshot has.
+        assert (after[1], after[2] != before[2]) == (before[1], True), output
