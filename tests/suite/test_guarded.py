@@ -70,17 +70,27 @@ class Guarded:
     def _write(self, name, content):
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
 
-    def run(self, *words, playbook=None, **variables):
+    def write_awx_inventory(self):
+        """Write an inventory as AWX gives it to a job: hosts with their variables, but no sources."""
+        ids = {name: vm["id"] for name, vm in self.platform.truth(NAMES).items()}
+        own = {"polyvirt_source": f"{self.name}-hypervisor", "polyvirt_platform": self.name}
+        hosts = {
+            name: {**own, "polyvirt_name": name, "polyvirt_id": vm_id, "ansible_connection": "local"}
+            for name, vm_id in ids.items()
+        }
+        self._write("awx.json", {"all": {"hosts": {**hosts, "hypervisor": {"ansible_connection": "local"}}}})
+
+    def run(self, *words, playbook=None, inventory="lab", **variables):
         """Run the playbook ``guarded``, or the plays ``playbook``: (exit code, output)."""
         with self.platform.hurried():
-            done = run_ansible(*self._invocation(words, playbook, variables), cwd=self.folder)
+            done = run_ansible(*self._invocation(("-i", inventory, *words), playbook, variables), cwd=self.folder)
         return done.returncode, done.stdout + done.stderr
 
     def kill(self):
         """Run it, kill ansible-playbook while the playbook waits, and delete its files, as AWX does."""
         private = self.folder / "private"
         private.mkdir()
-        *invocation, around = self._invocation((), None, {"waits": True})
+        *invocation, around = self._invocation(("-i", "lab"), None, {"waits": True})
         process = start_ansible(*invocation, {**around, "ANSIBLE_LOCAL_TEMP": str(private)}, cwd=self.folder)
         try:
             wait_until(self.reached.exists, "the playbook has changed the VMs")
@@ -97,7 +107,7 @@ class Guarded:
         if playbook:
             self._write("site.yml", playbook)
         target = "site.yml" if playbook else "polyvirt.core.guarded"
-        return self.folder, "ansible-playbook", ["-i", "lab", target, "-e", json.dumps(given), *words], around
+        return self.folder, "ansible-playbook", [target, "-e", json.dumps(given), *words], around
 
     def values(self):
         """The setting of each VM, as the platform itself reports it."""
@@ -237,6 +247,19 @@ def test_unreachable_host_is_restored_and_approved_plans_of_a_play_are_passed_on
     code, output = guarded.run(playbook=[imported])
     assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
     assert re.search(r"plans: \[['\"]abc['\"]\]", output), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_job_of_awx_reads_the_sources_from_the_project(guarded):
+    guarded.write_awx_inventory()
+    guarded.write_playbook([*guarded.tasks(), {"ansible.builtin.fail": {}, "when": "true"}])
+    code, output = guarded.run(inventory="awx.json")
+    assert (code, guarded.values()) == (2, ["", "", ""]), output
+    assert "Set guarded_sources to the file" in output
+    code, output = guarded.run(inventory="awx.json", guarded_sources=["lab/2.polyvirt.yml"], awx_job_id=42)
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    assert "Snapshots guarded-patch-job42 were taken" in output, output
 
 
 @pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.plugins.loader import action_loader, inventory_loader
 
@@ -43,7 +44,11 @@ class Sources:
 
     def _add(self, path, names):
         plugin, inventory = inventory_loader.get(_PLUGIN), InventoryData()
-        for source in plugin.sources_in(inventory, self._loader, path):
+        try:
+            defined = plugin.sources_in(inventory, self._loader, path)
+        except AnsibleError as error:
+            raise InvalidInput(str(error), "Nothing was changed.") from error
+        for source in defined:
             if source.name not in names:
                 continue
             if source.name in self._found:
@@ -108,10 +113,14 @@ def _failed(problem):
 
 
 def files_of(paths):
-    """Return the files of ``polyvirt.core.vms`` among ``paths``: files, directories and lists of hosts."""
+    """Return the files of ``polyvirt.core.vms`` among ``paths``: files, directories and lists of hosts.
+
+    Relative ones are relative to the current directory, as on the command line; for Ansible, they would be relative to
+    the playbook.
+    """
     is_source = inventory_loader.get(_PLUGIN).verify_file
     found = []
-    for path in paths:
+    for path in map(os.path.abspath, paths):
         if os.path.isdir(path):
             found += [os.path.join(at, name) for at, _names, files in os.walk(path) for name in files]
         else:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -54,6 +55,8 @@ def found(tmp_path_factory):
     for name, source in sources.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps({"plugin": "polyvirt.core.vms", "sources": [source]}), encoding="utf-8")
+    broken = {"plugin": "polyvirt.core.vms", "sources": [{"platform": "nowhere"}]}
+    (folder / "broken.polyvirt.yml").write_text(json.dumps(broken), encoding="utf-8")
     (folder / "a" / "hosts").write_text("web1\n", encoding="utf-8")
     a, b, c = str(folder / "a"), *(str(folder / name) for name in ("b.polyvirt.yaml", "c.polyvirt.yml"))
     cases = {
@@ -61,10 +64,11 @@ def found(tmp_path_factory):
         "missing": {"paths": [b], "names": ["libvirt", "lab", "old"]},
         "no file": {"paths": ["web1,"], "names": ["lab"]},
         "two": {"paths": [a, b], "names": ["libvirt"]},
+        "broken": {"paths": [str(folder / "broken.polyvirt.yml")], "names": ["lab"]},
         "others": {"paths": [a, b, c], "names": ["lab"]},
         "no host": {"paths": [c], "names": ["lab"], "source": "lab", "tasks": [{"ansible.builtin.ping": {}}]},
     }
-    given = {"cases": cases, "files": [a, b, "web1,web2,", str(folder / "missing.polyvirt.yml")]}
+    given = {"cases": cases, "files": [a, os.path.relpath(b), "web1,web2,", str(folder / "missing.polyvirt.yml")]}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(collections_path())],
         input=json.dumps(given),
@@ -92,12 +96,13 @@ def test_connection_options_are_those_of_the_file_without_what_only_info_modules
     [
         ("missing", r"NotFound: .*source lab, old is defined in no.*b\.polyvirt\.yaml.*guarded_sources"),
         ("no file", r"NotFound: .*there is no file of polyvirt\.core\.vms"),
+        ("broken", r"InvalidInput: .*broken\.polyvirt\.yml: .*platform.*nowhere.*Nothing was changed"),
         ("two", r"InvalidInput: .*b\.polyvirt\.yaml: another.*named libvirt"),
     ],
 )
 def test_sources_that_are_not_clear_are_errors(found, case, error):
     answers, _folder = found
-    assert re.match(error, answers[case])
+    assert re.match(error, answers[case], re.DOTALL), answers[case]
 
 
 def test_source_on_a_host_that_is_not_in_the_inventory_is_an_error_of_its_vms(found):
