@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS as REGISTERED
 
 from platforms.known import PLATFORMS
 from platforms.windows.winrm_server import WinRMServer, through
-from suite.by_ansible import run_ansible, start_ansible
+from suite.by_ansible import CORES, run_ansible, start_ansible
 from suite.limits import wait_until
 
 WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
@@ -70,6 +71,15 @@ class Guarded:
     def _write(self, name, content):
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
 
+    def write_vault(self, text):
+        """Write encrypted variables of all hosts, and return the words of the command line that open them."""
+        secret = VaultSecret(b"password of the vault")
+        encrypted = VaultLib([("lab", secret)]).encrypt(text, secret, "lab")
+        (self.folder / "lab" / "group_vars").mkdir()
+        (self.folder / "lab" / "group_vars" / "all.yml").write_bytes(encrypted)
+        (self.folder / "password").write_bytes(secret.bytes)
+        return "--vault-id", "lab@password"
+
     def write_awx_inventory(self):
         """Write an inventory as AWX gives it to a job: hosts with their variables, but no sources."""
         ids = {name: vm["id"] for name, vm in self.platform.truth(NAMES).items()}
@@ -80,10 +90,11 @@ class Guarded:
         }
         self._write("awx.json", {"all": {"hosts": {**hosts, "hypervisor": {"ansible_connection": "local"}}}})
 
-    def run(self, *words, playbook=None, inventory="lab", **variables):
-        """Run the playbook ``guarded``, or the plays ``playbook``: (exit code, output)."""
+    def run(self, *words, playbook=None, inventory="lab", core=CORES[-1], **variables):
+        """Run the playbook ``guarded``, or the plays ``playbook``, by the ansible-core of ``core``: (code, output)."""
+        invocation = self._invocation(("-i", inventory, *words), playbook, variables)
         with self.platform.hurried():
-            done = run_ansible(*self._invocation(("-i", inventory, *words), playbook, variables), cwd=self.folder)
+            done = run_ansible(*invocation, programs=core / "bin", cwd=self.folder)
         return done.returncode, done.stdout + done.stderr
 
     def kill(self):
@@ -180,10 +191,13 @@ def test_check_mode_writes_nothing_and_a_run_without_failures_leaves_no_snapshot
 @pytest.mark.rotated(6)
 @on_test_driver
 def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
-    code, output = guarded.run(broken=[WEB, DB])
-    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
-    code, output = guarded.run(broken=[WEB], guarded_restore="all")
-    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    """With the oldest and with the next ansible-core. The playbook has the vaults of the command line."""
+    vault = guarded.write_vault("opened: by the password")
+    guarded.write_playbook([{"ansible.builtin.debug": {"msg": "{{ opened | length }} characters"}}, *guarded.tasks()])
+    for core, variables in ((CORES[0], {"broken": [WEB, DB]}), (CORES[:2][-1], {"guarded_restore": "all"})):
+        code, output = guarded.run(*vault, core=core, **{"broken": [WEB], **variables})
+        assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+        assert "15 characters" in output, output
 
 
 @pytest.mark.rotated(6)
