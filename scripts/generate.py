@@ -25,6 +25,10 @@ from lib.error_catalogue import catalogue_lines
 from lib.guides import guide_lines, guides
 from lib.image_table import image_lines
 from lib.option_docs import option_lines
+from lib.patterns import FOLDER as PATTERNS
+from lib.patterns import InvalidPattern, controller_lines, pattern_lines, pattern_names
+from lib.play_specs import ROLES as PLAYBOOKS
+from lib.play_specs import role_option_lines
 from lib.returns import return_lines
 from lib.role_platforms import choices, connection_options
 
@@ -44,9 +48,12 @@ class CannotGenerate(Exception):
 
 
 class Generator(NamedTuple):
-    """One generated part: ``lines(checkout)`` returns its lines; ``checkout`` is the root directory."""
+    """One generated part: ``lines(checkout)`` returns its lines; ``checkout`` is the root directory.
 
-    name: str
+    Without a name, the whole file is generated.
+    """
+
+    name: str | None
     path: str
     lines: Callable[[Path], list[str]]
 
@@ -232,6 +239,23 @@ def guide(name):
     return lambda checkout: ["", *guide_lines(checkout, name), ""]
 
 
+def play_options(playbook):
+    """Return the function for the argument specification of a playbook: the options of its roles."""
+    return lambda checkout: role_option_lines(checkout, playbook)
+
+
+def of_pattern(name, function):
+    """Return the function for a file of the pattern ``name``."""
+
+    def lines(checkout):
+        try:
+            return function(checkout, name)
+        except InvalidPattern as problem:
+            raise CannotGenerate(f"scripts/patterns/{name}.yml: {problem}") from problem
+
+    return lines
+
+
 #: Modules that do not return VMs: their RETURN is written by hand.
 WITHOUT_VMS = (
     "hyperv_host_settings",
@@ -260,19 +284,27 @@ GENERATORS = [
         if Path(path).stem not in WITHOUT_VMS
     ),
     Generator("errors", "docs/errors.md", catalogue_lines),
+    *(Generator("options", f"{playbook}.meta.yml", play_options(playbook)) for playbook in PLAYBOOKS),
+    *(
+        Generator(None, f"{PATTERNS}/{name}/meta/{file}", of_pattern(name, function))
+        for name in pattern_names(CHECKOUT)
+        for file, function in (("pattern.json", pattern_lines), ("controller.yml", controller_lines))
+    ),
     *(Generator("guide", f"docs/docsite/rst/{name}.rst", guide(name)) for name in guides(CHECKOUT)),
 ]
 
 
 def replace_block(text, name, lines):
     """Return ``text`` with ``lines`` between the two comment lines of the block; any comment syntax is possible."""
+    body = "".join(f"{line}\n" for line in lines)
+    if name is None:
+        return body
     block = re.compile(
         rf"(?P<begin>^[^\n]*begin generated: {re.escape(name)}\b[^\n]*\n)"
         rf".*?"
         rf"(?P<end>^[^\n]*end generated\b[^\n]*$)",
         re.MULTILINE | re.DOTALL,
     )
-    body = "".join(f"{line}\n" for line in lines)
     result, found = block.subn(lambda match: match["begin"] + body + match["end"], text)
     if found != 1:
         raise CannotGenerate(
@@ -286,7 +318,8 @@ def outdated(checkout, generators):
     texts = {}
     for generator in generators:
         path = checkout / generator.path
-        old, new = texts.get(path) or (path.read_text(encoding="utf-8"),) * 2
+        found = path.exists() or generator.name is not None
+        old, new = texts.get(path) or (path.read_text(encoding="utf-8") if found else "",) * 2
         try:
             texts[path] = (old, replace_block(new, generator.name, generator.lines(checkout)))
         except CannotGenerate as problem:

@@ -20,6 +20,7 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - polyvirt.core.approval
 attributes:
   action_group:
     description: Use C(group/polyvirt.core.hyperv) or C(group/polyvirt.core.all) in C(module_defaults) to set
@@ -128,6 +129,13 @@ pending:
   type: list
   elements: str
   sample: [disk_path, switches.nat]
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  returned: unless the options are wrong in form
+  type: str
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 diff:
   description: Each setting that differs, before and after the task.
   returned: success

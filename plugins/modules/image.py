@@ -21,6 +21,7 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - polyvirt.core.approval
   - polyvirt.core.image_store
 attributes:
   action_group:
@@ -189,6 +190,13 @@ images:
       type: list
       elements: str
       sample: [web1]
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  returned: unless the options are wrong in form
+  type: str
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 diff:
   description: The files before and after the task.
   returned: success

@@ -20,6 +20,7 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - polyvirt.core.approval
 attributes:
   action_group:
     description: Use C(group/polyvirt.core.all) in C(module_defaults) to set defaults for this module.
@@ -181,6 +182,13 @@ signature:
       catalogue.
   returned: success
   type: str
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  returned: unless the options are wrong in form
+  type: str
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 diff:
   description: The names of the files that were downloaded.
   returned: success
@@ -200,10 +208,10 @@ diff:
       type: str
 """
 
-from ..module_utils._front.declaration import Declaration, run_module
+from ..module_utils._front.declaration import changing, run_module
 from ..module_utils._media.medium import OPTIONS, answer
 
-MODULE = Declaration(OPTIONS, answer)
+MODULE = changing(OPTIONS, answer)
 
 
 def main():

@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.conn
   - ansible.builtin.action_common_attributes.flow
+  - polyvirt.core.approval
   - polyvirt.core.call_timeout
   - polyvirt.core.vm
   - polyvirt.core.vm_options
@@ -371,6 +372,11 @@ vms:
       elements: str
       sample:
         - image
+    plan:
+      description: Digest of what the task does to this VM; empty if nothing is to be done, null if the task was
+        rejected.
+      type: str
+      sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
     kept:
       description: Files that were not deleted with the VM.
       type: list
@@ -385,6 +391,13 @@ vms:
       sample:
         - path: /srv/iso/debian.iso
           reason: an ISO image is never deleted
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  type: str
+  returned: unless the options are wrong in form
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 diff:
   description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
@@ -414,10 +427,10 @@ diff:
 """
 
 from ..module_utils._core.options import VM
-from ..module_utils._front.any_platform import declaration
+from ..module_utils._front.any_platform import changing_declaration
 from ..module_utils._front.declaration import run_module
 
-MODULE = declaration(VM)
+MODULE = changing_declaration(VM)
 
 
 def main():

@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.conn
   - ansible.builtin.action_common_attributes.flow
+  - polyvirt.core.approval
   - polyvirt.core.call_timeout
   - polyvirt.core.vm
   - polyvirt.core.snapshot
@@ -176,6 +177,18 @@ vms:
       elements: str
       sample:
         - description
+    plan:
+      description: Digest of what the task does to this VM; empty if nothing is to be done, null if the task was
+        rejected.
+      type: str
+      sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  type: str
+  returned: unless the options are wrong in form
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 diff:
   description: Differences before and after the task. One entry for each VM that was changed, or would be in check
     mode.
@@ -205,10 +218,10 @@ diff:
 """
 
 from ..module_utils._core.options import SNAPSHOT
-from ..module_utils._front.any_platform import declaration
+from ..module_utils._front.any_platform import changing_declaration
 from ..module_utils._front.declaration import run_module
 
-MODULE = declaration(SNAPSHOT)
+MODULE = changing_declaration(SNAPSHOT)
 
 
 def main():

@@ -21,6 +21,7 @@ author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
+  - polyvirt.core.approval
 attributes:
   action_group:
     description: Use C(group/polyvirt.core.vmd) or C(group/polyvirt.core.all) in C(module_defaults) to set
@@ -99,6 +100,13 @@ pending:
   description: Whether the lines are in the file, but O(apply) was deferred.
   returned: success
   type: bool
+plan:
+  description:
+    - Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be done.
+    - Null if the task was rejected, or if its plan cannot be approved. A warning says why.
+  returned: unless the options are wrong in form
+  type: str
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 diff:
   description: The lines of the block, before and after the task.
   returned: success
@@ -119,9 +127,9 @@ diff:
 """
 
 from ..module_utils._drivers.vmm.marked_lines import OPTIONS, answer
-from ..module_utils._front.declaration import Declaration, run_module
+from ..module_utils._front.declaration import changing, run_module
 
-MODULE = Declaration(OPTIONS, answer)
+MODULE = changing(OPTIONS, answer)
 
 
 def main():

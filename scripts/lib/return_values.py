@@ -18,6 +18,7 @@ def _texts(description, **more):
     return {"description": description, "type": "list", "elements": "str", **more}
 
 
+PLAN = "plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst"
 VMS = {
     "description": [
         "One entry for each name, in the order of O(name); in check mode, as it would be after the task.",
@@ -187,12 +188,31 @@ TASK = {
     "not_compared": _texts(
         "Options that are used only when a VM is created, and had no effect on the existing one.", sample=["image"]
     ),
+    "plan": _value(
+        "str",
+        "Digest of what the task does to this VM; empty if nothing is to be done, null if the task was rejected.",
+        sample=PLAN,
+    ),
     "kept": _values(
         "Files that were not deleted with the VM.",
         {"path": _value("str", "File."), "reason": _value("str", "Why it was not deleted.")},
         sample=[{"path": "/srv/iso/debian.iso", "reason": "an ISO image is never deleted"}],
     ),
 }
+
+
+def plan():
+    """Return ``plan`` of the modules that change something."""
+    return _value(
+        "str",
+        [
+            "Digest of what the task does, or would do in check mode, for O(expect_plan). Empty if nothing is to be"
+            " done.",
+            "Null if the task was rejected, or if its plan cannot be approved. A warning says why.",
+        ],
+        returned="unless the options are wrong in form",
+        sample=PLAN,
+    )
 
 
 def diff():

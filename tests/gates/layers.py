@@ -85,6 +85,7 @@ LAYERS = {
             "plugin_utils",
             f"{_PORTS}/windows",
             f"{_CORE}/errors",
+            f"{_CORE}/approval",
             f"{_CORE}/image_names",
             f"{_CORE}/cloud_init",
             f"{_MEDIA}/resolve",

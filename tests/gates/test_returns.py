@@ -46,7 +46,7 @@ _BEFORE = Vm("web", config={"memory": 1}, snapshots=(Snapshot("s1"),), addresses
 _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))
 _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
-_TASK = {"changed", "failed", "msg", "steps", "not_compared", "kept"}
+_TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "kept"}
 #: Keys that differ from VM to VM, so that no list of them is complete.
 _OPEN = {"settings", "native", "host.features", "diff.before", "diff.after"}
 

@@ -15,7 +15,10 @@ from collection_path import CHECKOUT
 
 @pytest.mark.parametrize(
     ("folder", "published"),
-    [("tests", {"tests/config.yml"}), ("extensions", {"extensions/audit", "extensions/simulators"})],
+    [
+        ("tests", {"tests/config.yml"}),
+        ("extensions", {"extensions/audit", "extensions/patterns", "extensions/simulators"}),
+    ],
 )
 def test_tests_and_molecule_scenarios_are_not_published(folder, published):
     ignored = yaml.safe_load((CHECKOUT / "galaxy.yml").read_text(encoding="utf-8"))["build_ignore"]

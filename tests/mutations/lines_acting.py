@@ -237,7 +237,7 @@ MUTATIONS = (
         "value",
         [_MODULES],
     ),
-    Mutation("secret-in-an-error-is-shown", "_front", "return masked(whole, secrets)", "return whole", [_IN_PROCESS]),
+    Mutation("secret-in-an-error-is-shown", "_front", "masked(whole, secrets)", "whole", [_IN_PROCESS]),
     Mutation(
         "every-word-of-a-document-is-masked",
         "_core",

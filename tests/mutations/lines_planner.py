@@ -195,8 +195,8 @@ MUTATIONS = (
     Mutation(
         "snapshot-task-rejects-other-spellings-of-an-id",
         "_front::snapshot_module",
-        "Declaration(options, answer, platform)",
-        "Declaration(options, answer)",
+        "changing(options, answer, platform)",
+        "changing(options, answer)",
         ["tests/unit/modules/test_ids.py"],
     ),
     Mutation(

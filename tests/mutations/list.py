@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mutations import (
     lines_acting,
+    lines_approvals,
     lines_arrange,
     lines_claims,
     lines_guests,
@@ -45,4 +46,5 @@ MUTATIONS = (
     *lines_roles.MUTATIONS,
     *lines_images.MUTATIONS,
     *lines_seeds.MUTATIONS,
+    *lines_approvals.MUTATIONS,
 )

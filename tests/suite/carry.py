@@ -26,8 +26,24 @@ def carry(platform, shim, folder, tasks, machines=(), by="forked", secrets=(), r
     that connects in another way than locally.
     """
     if by != "forked":
-        return by_ansible.play(platform, shim, folder, tasks, machines, secrets, by == "shipped", reach)
-    return {task.label: _carry(platform, shim, folder, task, machines) for task in tasks}
+        answers = by_ansible.play(platform, shim, folder, tasks, machines, secrets, by == "shipped", reach)
+    else:
+        answers = {task.label: _carry(platform, shim, folder, task, machines) for task in tasks}
+    assert_same_plans(tasks, answers)
+    return answers
+
+
+def assert_same_plans(tasks, answers):
+    """Assert that a task has the digest that it had in check mode just before, and one only if it changes something."""
+    for check, real in zip(tasks, tasks[1:]):
+        is_pair = (check.check, real.check) == (True, False)
+        if is_pair and replace(check, label="", check=False) == replace(real, label=""):
+            plans = [answers[task.label].result.get("plan") for task in (check, real) if not answers[task.label].failed]
+            assert len(set(plans)) < 2, f"{real.label}: the plans {plans} differ"
+    for task in tasks:
+        answer = answers[task.label]
+        if "plan" in answer.result and not answer.failed:
+            assert bool(answer.result["plan"]) == answer.changed, f"{task.label}: the plan is {answer.result['plan']}"
 
 
 def carry_one(platform, shim, folder, options, about="vm", check=False):

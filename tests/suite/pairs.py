@@ -152,6 +152,8 @@ def _assert_predicted(pair, check, real, begin, end):
     assert real.changed == (begin != end) or (real.changed and pair.state == "restarted")
     if check.failed:
         return
+    plans = [[vm["plan"] for vm in outcome.vms] for outcome in (check, real)]
+    assert plans[0] == plans[1] and None not in plans[0], "the digest of the plan"
     for foretold, found in zip(check.vms, real.vms):
         for key in ("name", "state", "changed", "cpus", "memory_mib"):
             # Check mode cannot know values that the platform chooses.

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
-
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
 from platforms.known import PLATFORMS
-from platforms.windows.winrm_server import WinRMServer, through
-from suite.by_ansible import ansible_playbook, module_of, run_playbook
+from suite import front_door
+from suite.by_ansible import ansible_playbook
+from suite.front_door import INFO, SNAPSHOT, VM
 from suite.node_count import nodes_of
 
 pytestmark = pytest.mark.rotated(2)
@@ -24,21 +22,20 @@ BOTH = [WEB, DB]
 DAILY = ("libvirt_test", "vmm", "hyperv")
 _DEEP = pytest.mark.deep("tests/suite/test_tour.py; the front door only passes tasks on")
 _OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
-_VM, _INFO, _SNAPSHOT = "polyvirt.core.vm", "polyvirt.core.vm_info", "polyvirt.core.vm_snapshot"
 _TWO = {"name": [WEB], "fleet": "front", "machines": [{"name": DB, "description": "second"}]}
 #: (label, module, options, whether in check mode): the playbook.
 TASKS = [
-    ("foretold", _VM, {**_TWO, "state": "started"}, True),
-    ("create", _VM, {**_TWO, "state": "started"}, False),
-    ("again", _VM, {**_TWO, "state": "started"}, False),
-    ("change", _VM, {"name": WEB, "tags": ["changed"]}, False),
-    ("stop", _VM, {"name": BOTH, "state": "stopped", "stop_mode": "force"}, False),
-    ("snapshot", _SNAPSHOT, {"name": WEB, "snapshot": "one"}, False),
-    ("info", _INFO, {"name": BOTH}, False),
-    ("wrong option", _VM, {"name": WEB, "cpu": 2}, False),
-    ("drop", _SNAPSHOT, {"name": WEB, "snapshot": "one", "state": "absent"}, False),
-    ("prune", _VM, {"name": WEB, "fleet": "front", "prune": True, "stop_mode": "force"}, False),
-    ("remove", _VM, {"name": WEB, "state": "absent", "stop_mode": "force"}, False),
+    ("foretold", VM, {**_TWO, "state": "started"}, True),
+    ("create", VM, {**_TWO, "state": "started"}, False),
+    ("again", VM, {**_TWO, "state": "started"}, False),
+    ("change", VM, {"name": WEB, "tags": ["changed"]}, False),
+    ("stop", VM, {"name": BOTH, "state": "stopped", "stop_mode": "force"}, False),
+    ("snapshot", SNAPSHOT, {"name": WEB, "snapshot": "one"}, False),
+    ("info", INFO, {"name": BOTH}, False),
+    ("wrong option", VM, {"name": WEB, "cpu": 2}, False),
+    ("drop", SNAPSHOT, {"name": WEB, "snapshot": "one", "state": "absent"}, False),
+    ("prune", VM, {"name": WEB, "fleet": "front", "prune": True, "stop_mode": "force"}, False),
+    ("remove", VM, {"name": WEB, "state": "absent", "stop_mode": "force"}, False),
 ]
 
 
@@ -49,44 +46,16 @@ def _tasks():
     ]
 
 
-@contextmanager
-def _reached(platform):
-    """The connection keywords of a play: local, unless the platform runs on Windows."""
-    windows = getattr(getattr(platform, "host", None), "windows", None)
-    if windows is None:
-        yield {"vars": {}}
-        return
-    with WinRMServer(through(windows)) as server:
-        yield {"vars": dict(server.variables), "connection": "winrm"}
-
-
-def _modules(platform):
-    """The options that differ between platforms: how each is reached, and what its VMs are created from."""
-    vm, info = (module_of(platform, about) for about in ("vm", "vm_info"))
-    defaults = {vm: {**platform.options("vm"), **platform.creation}, info: platform.options("vm_info")}
-    if platform.has_snapshots:
-        defaults[module_of(platform, "snapshot")] = platform.options("snapshot")
-    names = {name if "." in name else f"polyvirt.core.{name}": given for name, given in defaults.items()}
-    return {name: given for name, given in names.items() if given}
-
-
-def _play(platform, shim, folder, tasks, reach):
-    """{label: (failed, result)} of a play."""
-    around = shim.environment(programs=platform.programs)
-    output = run_playbook(platform, folder, tasks, around=around, reach=reach)
-    assert (folder / "results.jsonl").exists(), output
-    lines = map(json.loads, (folder / "results.jsonl").read_text(encoding="utf-8").splitlines())
-    return {line["task"]: (line["failed"], line["result"]) for line in lines}
-
-
 @pytest.fixture
 def results(platform, shim, tmp_path):
     """{label: (failed, result)} of the playbook."""
     platform.clean()
     shim.forget()
-    with _reached(platform) as reach, platform.hurried():
+    with front_door.reached(platform) as reach, platform.hurried():
         play = {**reach, "vars": {**reach["vars"], "vm_platform": platform.traits().platform}}
-        return _play(platform, shim, tmp_path, _tasks(), {**play, "module_defaults": _modules(platform)})
+        return front_door.play(
+            platform, shim, tmp_path, _tasks(), {**play, "module_defaults": front_door.modules(platform)}
+        )
 
 
 @pytest.mark.parametrize("platform_name", [*DAILY, *_OTHERS], indirect=True, scope="session")
@@ -122,17 +91,20 @@ def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
     machines = [{"name": DB, "platform": "proxmox"}, {"name": WEB}]
     refused = [{"name": DB, "platform": "proxmox", "state": "suspended"}, {"name": WEB}]
     tasks = [
-        {"name": "refused", _VM: {"state": "started", "machines": refused}},
-        {"name": "foretold", _VM: {"state": "started", "machines": machines}, "check_mode": True},
-        {"name": "create", _VM: {"state": "started", "machines": machines}},
-        {"name": "again", _VM: {"state": "started", "machines": machines}},
-        {"name": "remove", _VM: {"name": WEB, "state": "absent", "stop_mode": "force", "machines": [machines[0]]}},
+        {"name": "refused", VM: {"state": "started", "machines": refused}},
+        {"name": "foretold", VM: {"state": "started", "machines": machines}, "check_mode": True},
+        {"name": "create", VM: {"state": "started", "machines": machines}},
+        {"name": "again", VM: {"state": "started", "machines": machines}},
+        {"name": "remove", VM: {"name": WEB, "state": "absent", "stop_mode": "force", "machines": [machines[0]]}},
     ]
     tasks = [{**task, "ignore_errors": True, "diff": True} for task in tasks]
     with other.kept():
         other.clean()
-        play = {"vars": {"vm_platform": "libvirt"}, "module_defaults": {**_modules(platform), **_modules(other)}}
-        results = _play(platform, shim, tmp_path, tasks, play)
+        play = {
+            "vars": {"vm_platform": "libvirt"},
+            "module_defaults": {**front_door.modules(platform), **front_door.modules(other)},
+        }
+        results = front_door.play(platform, shim, tmp_path, tasks, play)
         assert other.truth([DB]) == {DB: None}
     assert platform.truth([WEB]) == {WEB: None}
     assert [failed for failed, _result in results.values()] == [True, False, False, False, False], results
@@ -156,7 +128,7 @@ def test_vms_of_two_platforms_are_one_task(platform, shim, tmp_path):
     ],
 )
 def test_option_beats_the_variable_and_that_the_environment(options, variables, environment, tmp_path):
-    task = {"name": "info", _INFO: options, "register": "found"}
+    task = {"name": "info", INFO: options, "register": "found"}
     shown = {"ansible.builtin.assert": {"that": "found.vms | map(attribute='platform') | unique == ['libvirt']"}}
     play = {"hosts": "all", "gather_facts": False, "tasks": [task, shown], "vars": variables}
     defaults = {"polyvirt.core.virsh_vm_info": {"uri": "test:///default"}}

@@ -310,6 +310,9 @@ VM = {
     "cloud_init": Option("dict", options=CLOUD_INIT, role=CREATION),
 }
 
+#: Options of each module that can change anything (approval.py); the action plugin sets the second one.
+APPROVAL = {"expect_plan": Policy(), "approval": Policy("dict", hidden=True)}
+
 VM_INFO = {"name": NAMES, "id": ID}
 
 _FACETS = ("power", "config", "addresses", "snapshots")

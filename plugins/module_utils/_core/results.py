@@ -120,12 +120,12 @@ def _snapshot(snapshot):
     }
 
 
-def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
+def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None, digest=""):
     """Return one entry of ``vms``: the VM and what the task did. ``done`` are the numbers of the complete steps.
 
     The keys are always the same, also of a VM that does not exist, so that a template can use each of them.
     ``changed`` does not follow from ``done``: half a step changes a VM, and a step is also complete if someone else did
-    the same.
+    the same. ``digest`` is that of the plan (plan_content.py).
     """
     notes = notes or {}
     kept = {}
@@ -137,6 +137,7 @@ def entry(vm, platform, plan, done=(), error=None, notes=None, changed=None):
         "failed": error is not None,
         "msg": str(error) if error else "",
         "steps": [_step(step, number in done, notes.get(number)) for number, step in enumerate(plan.steps)],
+        "plan": digest,
         "not_compared": list(plan.not_compared),
         "kept": [{"path": path, "reason": why} for path, why in sorted(kept.items())],
     }

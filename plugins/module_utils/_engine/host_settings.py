@@ -16,20 +16,21 @@ from .._core.host_settings import difference, next_round
 _RECONNECTS = 5
 
 
-def run(host, check):
+def run(host, check, approval):
     """Return the result of the task. If it fails, ``changed`` and ``diff`` show what was changed until then."""
-    return _Task(host).run(check)
+    return _Task(host, approval).run(check)
 
 
 class _Task:
-    def __init__(self, host):
-        self._host = host
+    def __init__(self, host, approval):
+        self._host, self._approval = host, approval
         #: {key: (before, after)} of all planned steps, and the keys of those that were (or may have been) carried out.
         self._planned, self._done = {}, set()
 
     def run(self, check):
         state = self._host.read()
         steps = self._plan(state)
+        self._permit(self._planned)
         error = None
         if not check:
             try:
@@ -39,6 +40,13 @@ class _Task:
         if error is not None:
             return self._failed(state, error)
         return self._result(state, steps, self._planned)
+
+    def _permit(self, planned):
+        """Compare the plan with what was approved; what only waits for a restart changes nothing."""
+        if not planned:
+            return self._approval.nothing_to_do()
+        shown = [f"{key}: {before} -> {after}" for key, (before, after) in sorted(planned.items())]
+        return self._approval.permit([[key, *values] for key, values in sorted(planned.items())], [(None, shown)])
 
     def _plan(self, state):
         steps = self._host.plan(state)
@@ -67,7 +75,10 @@ class _Task:
                 self._host.reconnect()
             self._done |= confirmed
             state = self._host.read()
+            planned = dict(self._planned)
             steps = self._plan(state)
+            if self._approval.is_limited and self._planned != planned:
+                self._permit(self._planned)
         return state, steps
 
     def _failed(self, state, error):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
+from .._core.approval import Approval
 from .._core.errors import NotFound, PolyvirtError, Unsupported
 from .._core.mark import same
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
@@ -29,7 +30,7 @@ class Work:
     ``after`` are the works that must be complete before this one begins, ``source`` is that of the source of a clone.
     ``conflict`` is (message, remedy) if other VMs hold what the plan claims; ``released`` is what earlier plans let go
     of. ``place`` is where the VM is, None if all VMs of the task are at the same place. A driver without claims is a
-    place of its own.
+    place of its own. ``digest`` is that of the plan; None if the task was rejected.
     """
 
     request: Any
@@ -42,6 +43,7 @@ class Work:
     conflict: Any = None
     released: frozenset = frozenset()
     is_pruned: bool = False
+    digest: Optional[str] = ""
 
     @property
     def place(self):
@@ -86,6 +88,16 @@ class Work:
             return Target(name=self.name, id=self.vm.id)
         is_recreated = self.progress is not None and self.progress.is_recreated
         return Target(name=self.name) if is_recreated else Target(name=self.request.name, id=self.request.id)
+
+    def versions(self):
+        """Return {path: version} of the files whose content the plan uses, as far as the driver can tell."""
+        from .._core.plan_content import used_files
+
+        driver = self.task.driver
+        if not hasattr(driver, "file_version"):
+            return {}
+        others = driver.used_files(self.plan) if hasattr(driver, "used_files") else ()
+        return {path: driver.file_version(path) for path in (*used_files(self.plan), *others)}
 
     @property
     def error(self):
@@ -140,17 +152,18 @@ class Outcome:
         return result
 
 
-def run(driver, requests, check=False, clock=None, probe=guest_answers):
+def run(driver, requests, check=False, approval=None, clock=None, probe=guest_answers):
     """Carry out ``requests`` (or only predict the result, in check mode) and return the Outcome.
 
-    All VMs are planned before the first step: if one plan is rejected, the task fails and nothing is done.
+    All VMs are planned before the first step: if one plan is rejected, or their plan as a whole is not permitted by
+    ``approval``, the task fails and nothing is done.
     """
     task = Task(driver, requests, clock or Clock(), probe)
-    is_refused = carry_out([task], task.works, check)
+    is_refused = carry_out([task], task.works, check, approval or Approval())
     return task.outcome(check and not is_refused)
 
 
-def carry_out(tasks, works, check):
+def carry_out(tasks, works, check, approval):
     """Plan ``works``, which are those of all ``tasks`` as they are listed, and carry out their plans.
 
     Returns whether a plan was rejected: nothing is done then.
@@ -161,10 +174,34 @@ def carry_out(tasks, works, check):
         _prepare(tasks, works)
     else:
         order.reject_twice_listed(works)
+    if not any(work.plan.refusal for work in works):
+        _approve(works, approval)
     is_refused = any(work.plan.refusal for work in works)
+    if is_refused:
+        for work in works:
+            work.digest = None
     if not (check or is_refused):
-        _execute(works)
+        _execute(works, approval.is_limited)
     return is_refused
+
+
+def _approve(works, approval):
+    """Compare the plan of the whole task with those that were approved; if it is none of them, reject it."""
+    changing = [work for work in works if work.plan.changed]
+    if not changing:
+        approval.nothing_to_do()
+        return
+    from .._core.plan_content import content_of, digest, lines_of, obstacle_of
+
+    contents = [content_of(work.plan, work.request.policy, work.versions()) for work in changing]
+    for work, content in zip(changing, contents):
+        work.digest = digest(content)
+    shown = [(work.name, lines_of(work.plan)) for work in changing]
+    obstacle = next(filter(None, (obstacle_of(work.plan) for work in changing)), "")
+    try:
+        approval.permit(contents, shown, obstacle)
+    except PolyvirtError as error:
+        changing[0].plan = changing[0].refused(changing[0].labelled(error.message), error.remedy)
 
 
 def _prepare(tasks, works):
@@ -190,7 +227,7 @@ def find_places(tasks):
             task.driver.space = spaces.setdefault(place[0], task.driver.space)
 
 
-def _execute(works):
+def _execute(works, is_limited):
     """Carry out the plans and wait for guests; a task without changes saves the time of the imports."""
     works = [work for work in works if work.plan.changed or work.request.policy.wait_for != "state"]
     if not works:
@@ -200,7 +237,8 @@ def _execute(works):
 
     for work in works:
         task = work.task
-        work.progress = begin(work.request, task.traits, work.plan, task.patience(work), task.clock.now())
+        progress = begin(work.request, task.traits, work.plan, task.patience(work), task.clock.now())
+        work.progress = replace(progress, is_limited=is_limited)
     Execution(works).run()
     for work in works:
         work.plan = work.progress.plan  # It may have been planned again.
@@ -339,7 +377,7 @@ class Task:
         changed = work.plan.changed if predicted else work.changed
         notes = progress.notes if progress else {}
         end, platform = self._end(work, predicted), self.traits.platform
-        return entry(end, platform, work.plan, done, work.error, notes, changed)
+        return entry(end, platform, work.plan, done, work.error, notes, changed, work.digest)
 
 
 def _warnings_about(vm, request):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._core.approval import Approval
 from .._core.fleet import surplus_vms
 from .._core.model import Request
 from .._ports.clock import Clock
@@ -12,7 +13,7 @@ from .._ports.net import guest_answers
 from .task import Outcome, Task, carry_out, find_places
 
 
-def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, probe=guest_answers):
+def run_together(parts, asked, check=False, fleet="", policy=None, approval=None, clock=None, probe=guest_answers):
     """Carry out ``parts``, which are (driver, requests, whether to prune); ``vms`` are in the order of ``asked``.
 
     ``fleet``: VMs of this fleet that a driver with pruning finds are deleted with ``policy`` unless a request selects
@@ -24,7 +25,7 @@ def run_together(parts, asked, check=False, fleet="", policy=None, clock=None, p
     works = [by_request[id(request)] for request in asked]
     pruning = [task for task, part in zip(tasks, parts) if part[2]]
     works += _add_pruned(pruning, asked, fleet, policy)
-    is_refused = carry_out(tasks, works, check)
+    is_refused = carry_out(tasks, works, check, approval or Approval())
     return _joined(tasks, [task.outcome(check and not is_refused) for task in tasks], works)
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .._core.errors import InvalidInput
-from .._core.options import CONNECTION, Option
+from .._core.options import APPROVAL, CONNECTION, Option
 from .declaration import Declaration
 
 OPTIONS = {"platform": Option(role=CONNECTION), "options": Option("dict", role=CONNECTION, secret=True)}
@@ -17,10 +19,15 @@ def declaration(shared):
     return on_controller({**OPTIONS, **shared})
 
 
+def changing_declaration(shared):
+    """The Declaration of such a module that can change something."""
+    return replace(declaration({**shared, **APPROVAL}), can_change=True)
+
+
 def on_controller(options):
     """The Declaration of a module with these options that its action plugin carries out. It never runs as a module."""
     return Declaration(options, _answer)
 
 
-def _answer(params, check):
+def _answer(_params, _check, _approval=None):
     raise InvalidInput("This module runs on the controller only.", "Call it by its full name, as a task of a playbook.")

@@ -8,18 +8,18 @@ from __future__ import annotations
 from .._core.options import VM
 from .._core.request import requests
 from .._engine.task import run
-from .declaration import Declaration
+from .declaration import changing
 
 
 def vm_module(platform, own_options, make_driver):
     """A ``<platform>_vm`` module: ``make_driver`` turns its parameters into a driver."""
     options = platform.supported({**VM, **own_options})
 
-    def answer(params, check):
+    def answer(params, check, approval):
         if params.get("machines") is None and not params.get("prune"):
-            return run(make_driver(params), requests(params, options), check).result()
+            return run(make_driver(params), requests(params, options), check, approval).result()
         from .machines import run_machines  # Most tasks need none of it.
 
-        return run_machines(params, options, platform, make_driver, check).result()
+        return run_machines(params, options, platform, make_driver, check, approval).result()
 
-    return Declaration(options, answer, platform)
+    return changing(options, answer, platform)

@@ -16,8 +16,10 @@ from typing import Callable
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._core.approval import Approval
 from .._core.errors import InvalidInput, PolyvirtError, unexpected
-from .._core.options import Platform, argument_spec
+from .._core.options import APPROVAL, CONNECTION, Platform, argument_spec
+from .._core.texts import without_credentials
 from .masking import long_secrets, masked, masked_options, secrets_of
 
 try:
@@ -33,11 +35,15 @@ _ANY = Platform("this platform")
 
 @dataclass(frozen=True)
 class Declaration:
-    """A module: its options, and ``answer(params, check)``, which returns its result or raises."""
+    """A module: its options, and ``answer(params, check)``, which returns its result or raises.
+
+    ``can_change``: it may change something, so its plan may need an approval: ``answer(params, check, approval)``.
+    """
 
     options: Mapping
     answer: Callable
     platform: Platform = _ANY
+    can_change: bool = False
 
     @property
     def argument_spec(self):
@@ -49,13 +55,24 @@ class Declaration:
         ``asked`` is what knows whether this is check mode: the module, or the task of an action plugin.
         """
         try:
-            answer = self.answer(in_full(params, self.options, self.platform), asked.check_mode)
+            answer = (self._approved_answer if self.can_change else self.answer)(
+                in_full(params, self.options, self.platform), asked.check_mode
+            )
         except PolyvirtError as error:
             answer = {"failed": True, "msg": str(error), "warnings": []}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
             fault = unexpected(error)
             answer = {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": []}
         return self.shown(answer, params)
+
+    def _approved_answer(self, params, check):
+        """The answer with the digest of its plan. In check mode, AWX passes the plan on to the next job."""
+        approval = Approval(params["approval"], params["expect_plan"], connections(params, self.options))
+        answer = self.answer(params, check, approval)
+        has_plan = check and not answer.get("failed") and approval.plan is not None
+        artifacts = {"ansible_stats": approval.artifacts()} if has_plan else {}
+        warnings = [*answer["warnings"], *approval.warnings]
+        return {**answer, "plan": approval.plan, **artifacts, "warnings": warnings}
 
     def shown(self, answer, params):
         """The only place where results are masked: ``answer`` without the secrets of ``params``, which can be invalid.
@@ -66,7 +83,28 @@ class Declaration:
         # Ansible itself masks the values of options that are nothing but a secret.
         register_secrets(sorted(long_secrets(secrets)))
         whole = {**answer, "invocation": {"module_args": masked_options(self.options, params)}}
-        return masked(whole, secrets)
+        result = masked(whole, secrets)
+        return result if result.get("plan") == answer.get("plan") else without_plan(result)
+
+
+def changing(options, answer, platform=_ANY):
+    """The Declaration of a module that can change something: ``answer(params, check, approval)``."""
+    return Declaration({**options, **APPROVAL}, answer, platform, can_change=True)
+
+
+def connections(params, options):
+    """What a task and its ``machines`` set to say where the VMs are, without secrets."""
+    names = [name for name, one in options.items() if one.role == CONNECTION and not (one.secret or one.hidden)]
+    tasks = [params, *(one for one in params.get("machines") or () if isinstance(one, dict))]
+    set_options = [{name: without_credentials(str(one[name])) for name in names if one.get(name)} for one in tasks]
+    return [one for place, one in enumerate(set_options) if one not in set_options[:place]]
+
+
+def without_plan(result):
+    """A result in which the digest of the plan was masked: nobody can read it, so nobody can approve it."""
+    kept = {name: value for name, value in result.items() if name != "ansible_stats"}
+    warning = "The plan of this task cannot be approved: a secret of the task is a part of its digest."
+    return {**kept, "plan": None, "warnings": [*result.get("warnings", ()), warning]}
 
 
 def in_full(params, options, platform):

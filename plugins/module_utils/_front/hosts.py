@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from .._engine.host_settings import run
-from .declaration import Declaration
+from .declaration import changing
 
 
 def host_module(options, make_host):
     """A module about a host: ``make_host`` turns its parameters into one, or raises for a wrong form."""
 
-    def answer(params, check):
-        return run(make_host(params), check)
+    def answer(params, check, approval):
+        return run(make_host(params), check, approval)
 
-    return Declaration(options, answer)
+    return changing(options, answer)

@@ -20,7 +20,7 @@ from .._drivers.vmm import driver as vmm
 from .._drivers.vmm.options import CONNECTION as VMM_CONNECTION
 from .._drivers.vmm.options import VMM
 from .._media import store_tasks
-from .declaration import Declaration
+from .declaration import Declaration, changing
 
 
 class _Keeper(NamedTuple):
@@ -55,7 +55,7 @@ OPTIONS = {
 
 def image_module():
     """The module ``image``."""
-    return Declaration(OPTIONS, _answer)
+    return changing(OPTIONS, _answer)
 
 
 def image_info_module():
@@ -63,13 +63,13 @@ def image_info_module():
     return Declaration(INFO_OPTIONS, lambda params, _check: store_tasks.report(_driver(params, INFO_OPTIONS)))
 
 
-def _answer(params, check):
+def _answer(params, check, approval):
     driver = _driver(params, OPTIONS)
     if params["state"] == "absent":
-        return store_tasks.absent(driver, params, check)
+        return store_tasks.absent(driver, params, check, approval)
     if params["checksum"] and len(params["name"]) > 1:
         raise InvalidInput("checksum: it is that of a single image, but name has several.", "Use a task for each.")
-    return store_tasks.present(driver, params, check)
+    return store_tasks.present(driver, params, check, approval)
 
 
 def _driver(params, options):

@@ -14,7 +14,7 @@ from .._engine.together import run_together
 from .declaration import in_full
 
 
-def run_machines(params, options, platform, make_driver, check):
+def run_machines(params, options, platform, make_driver, check, approval):
     """The Outcome of a task with ``machines`` or ``prune``. Raises InvalidInput."""
     described = list(_each(params, options, platform))
     asked = [request for _params, wanted in described for request in wanted]
@@ -23,7 +23,8 @@ def run_machines(params, options, platform, make_driver, check):
     pruning = _pruning(params, described, options) if fleet else []
     groups = _grouped([*described, *((of_task, None) for of_task in pruning)], options, platform)
     parts = [(make_driver(of_group), wanted, prunes) for of_group, wanted, prunes in groups]
-    return run_together(parts, asked, check, fleet, pruning_policy(params, options) if fleet else None)
+    policy = pruning_policy(params, options) if fleet else None
+    return run_together(parts, asked, check, fleet, policy, approval)
 
 
 def _each(params, options, platform):

@@ -8,14 +8,14 @@ from __future__ import annotations
 from .._core.options import SNAPSHOT
 from .._core.request import snapshot_requests
 from .._engine.task import run
-from .declaration import Declaration
+from .declaration import changing
 
 
 def snapshot_module(platform, own_options, make_driver):
     """A ``<platform>_snapshot`` module: ``make_driver`` turns its parameters into a driver."""
     options = platform.supported({**SNAPSHOT, **own_options})
 
-    def answer(params, check):
-        return run(make_driver(params), snapshot_requests(params, options), check).result()
+    def answer(params, check, approval):
+        return run(make_driver(params), snapshot_requests(params, options), check, approval).result()
 
-    return Declaration(options, answer, platform)
+    return changing(options, answer, platform)

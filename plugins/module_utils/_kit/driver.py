@@ -89,6 +89,16 @@ class ReadsAhead(Protocol):
         """Read what ``preflight`` needs for these plans; it is called next for each of them."""
 
 
+class KnowsVersions(Protocol):
+    """Implemented by drivers that can see whether a file was replaced since its plan was approved."""
+
+    def file_version(self, path: str) -> Optional[Sequence]:
+        """Return plain data that changes with the content of a file; None if there is none. Never raises."""
+
+    def used_files(self, plan: Plan) -> Sequence[str]:
+        """Return further files whose content a plan uses, besides those that the planner knows. Optional."""
+
+
 class HasLeftovers(Protocol):
     """Implemented by drivers if disk images can contain snapshots that the platform itself does not know."""
 

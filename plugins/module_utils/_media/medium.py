@@ -48,7 +48,7 @@ _OF_VENDOR = {"initrd", "checksums", "signature"}
 _LONGEST_WAIT = 3600
 
 
-def answer(params, check):
+def answer(params, check, approval):
     """What the module install_medium returns."""
     medium = _with_parts({name: value for name, value in params["medium"].items() if value is not None})
     _check_form(medium, params)
@@ -59,7 +59,9 @@ def answer(params, check):
             f"{medium['file']}: its signature cannot be checked. {verifier.missing.note}", "Nothing was changed."
         )
     wanted = [_found(medium, name, verifier, Line(params["timeout"])) for name in names]
-    changes, outcomes = _changed(wanted, medium, verifier, params, check)
+    missing = [found for found in wanted if not _is_cached(found, params["directory"])]
+    _permit(missing, params["directory"], approval)
+    changes, outcomes = _changed(wanted, missing, medium, verifier, params, check)
     return _result(wanted, changes, outcomes, params["directory"])
 
 
@@ -97,13 +99,12 @@ def _check_form(medium, params):
         raise InvalidInput(f"directory: {params['directory']} is not an absolute path.")
 
 
-def _changed(wanted, medium, verifier, params, check):
+def _changed(wanted, missing, medium, verifier, params, check):
     """Return the files that are missing in the cache or have another content; not in check mode, they are replaced.
 
     Also returns {file: (address that it came from, Verdict of its own signature)}, with None where neither is known.
     """
     directory = params["directory"]
-    missing = [found for found in wanted if not _is_cached(found, directory)]
     if check:
         return missing, {}
     outcomes = {
@@ -115,6 +116,14 @@ def _changed(wanted, medium, verifier, params, check):
         files.make_folder(directory)
         outcomes.update({found.file: _download(found, medium, verifier, params) for found in missing})
     return [found for found in missing if outcomes[found.file][0]], outcomes
+
+
+def _permit(missing, directory, approval):
+    """Let the approval of the task permit its plan, before anything is done."""
+    if not missing:
+        return approval.nothing_to_do()
+    plan = [{"path": _path(found, directory), "digest": found.digest} for found in missing]
+    return approval.permit(plan, [(None, [f"download {one['path']} ({one['digest']})" for one in plan])])
 
 
 def _is_cached(found, directory):

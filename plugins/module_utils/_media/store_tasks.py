@@ -15,6 +15,7 @@ from functools import partial
 from .._core.claims import BASE, DELETE, FILE, UNREADABLE, Claim
 from .._core.errors import InvalidInput, PolyvirtError, Refused
 from .._core.identity import listed
+from .._core.mark import name_of_image
 from .._core.model import Request
 from .._core.texts import without_credentials
 from .._core.world import World
@@ -50,13 +51,16 @@ class _Users:
 # Fetching -------------------------------------------------------------------------------------------------------------
 
 
-def present(driver, params, check):
+def present(driver, params, check, approval):
     """Have the images of all names in the store; returns the result of the module."""
     config = {"firmware": params["firmware"]} if params["firmware"] else {}
     images = [_resolved(driver, name, params, config) for name in params["name"]]
+    missing = [image for image in images if _is_missing(image)]
+    plan = [{"fetch": name_of_image(image), "digest": image.get("digest")} for image in missing]
+    _permit(approval, plan, [f"fetch {one['fetch']}" for one in plan], _without_checksum(plan))
     done = []
     if not check:
-        for image in filter(_is_missing, images):
+        for image in missing:
             try:
                 driver.images.fetch(image)
             except PolyvirtError as error:
@@ -104,24 +108,38 @@ def _stored(driver, image):
 # Removing -------------------------------------------------------------------------------------------------------------
 
 
-def absent(driver, params, check):
+def absent(driver, params, check, approval):
     """Remove all versions of the named images, and what killed downloads have left; returns the module's result."""
     store, names = driver.images.store, set(map(without_credentials, params["name"]))
     stored = [one for one in store.all() if one.name in names]
     _check_unused(_Users(driver, stored, DELETE), stored)
     leftovers = store.leftovers()
+    paths = [*(one.path for one in stored), *leftovers]
+    _permit(approval, [{"delete": path} for path in paths], [f"delete {path}" for path in paths])
     if not check:
         for one in stored:
             store.remove(one)
         for path in leftovers:
             store.remove_leftover(path)
-    paths = [*(one.path for one in stored), *leftovers]
     return {
         "changed": bool(paths),
         "images": [_shown(one, []) for one in stored],
         "diff": _diff(driver, paths, []),
         "warnings": [],
     }
+
+
+def _permit(approval, plan, lines, obstacle=""):
+    """Let the approval of the task permit its plan, before anything is done."""
+    if plan:
+        approval.permit(plan, [(None, lines)], obstacle)
+    else:
+        approval.nothing_to_do()
+
+
+def _without_checksum(plan):
+    names = [one["fetch"] for one in plan if not one["digest"]]
+    return f"{listed(names)}: it has no checksum, so its content can be another one later." if names else ""
 
 
 def _check_unused(users, stored):

@@ -224,6 +224,15 @@ def identity(path):
     return ("device", found.st_rdev) if stat.S_ISBLK(found.st_mode) else (found.st_dev, found.st_ino)
 
 
+def version(path):
+    """Return what changes with the content of a file: [size, time of the last change in ns, inode], or None."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns, found.st_ino]
+
+
 def is_block_device(path):
     return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
 

@@ -19,6 +19,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.ajson import AnsibleJSONEncoder
 from ansible.plugins.action import ActionBase
 
+from .approvals import OPTION as APPROVAL
+from .approvals import approval_of
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress
 
@@ -45,6 +47,9 @@ class InProcess(ActionBase):
 
     def _result(self):
         self._add_knowledge_of_images()
+        if APPROVAL in self.module.options:
+            approval = approval_of(self._task, self._task_vars or {}, self._templar)
+            self._task.args = {**self._task.args, APPROVAL: approval}
         if self._runs_here(self._task_vars or {}):
             params = self._validated()
             if params is not None:

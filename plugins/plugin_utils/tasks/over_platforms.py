@@ -9,7 +9,9 @@ import os
 
 from ansible.plugins.action import ActionBase
 
+from ...module_utils._core.approval import TEXTS, VARIABLE, Approval
 from ...module_utils._core.errors import PolyvirtError
+from .approvals import EXPECTED, approval_of
 from .platforms import joined, parts_of
 
 
@@ -67,11 +69,51 @@ class OverPlatforms(PlatformAction):
             return {"failed": True, "msg": str(error)}
         if len(parts) == 1:
             return self._result(parts[0], task_vars)
-        return self._together(parts, order, task_vars)
+        for part in parts:
+            # The plan of the whole task is expected.
+            part.arguments.pop(EXPECTED, None)
+        return self._together(parts, order, task_vars or {})
 
     def _together(self, parts, order, task_vars):
         """Run all modules in check mode first; only if none fails, run them to make the changes."""
-        planned = {part.platform: self._result(part, task_vars, in_check_mode=True) for part in parts}
+        free = {name: value for name, value in task_vars.items() if name != VARIABLE}
+        planned = {part.platform: self._result(part, free, in_check_mode=True) for part in parts}
         if any(result.get("failed") for result in planned.values()):
             return joined(planned, order, is_refused=True)
-        return joined({part.platform: self._result(part, task_vars) for part in parts}, order, is_refused=False)
+        plans = {name: _plan_of(result) for name, result in planned.items()}
+        try:
+            approval = self._approval(task_vars)
+            approval.permit_parts(plans, _shown(planned))
+        except PolyvirtError as error:
+            return {**joined(planned, order, is_refused=True), "failed": True, "msg": str(error), "plan": None}
+        # Between check mode and the run, an approved part must not become another one.
+        limits = {name: {**free, VARIABLE: [plan]} if approval.is_limited else free for name, plan in plans.items()}
+        results = {part.platform: self._result(part, limits[part.platform]) for part in parts}
+        return with_approval(joined(results, order, is_refused=False), results.values(), approval)
+
+    def _approval(self, task_vars):
+        expected = self._task.args.get(EXPECTED)
+        return Approval(approval_of(self._task, task_vars, self._templar), expected)
+
+
+def _plan_of(result):
+    """Return the digest of a part; None if it has no text: nobody can approve what is too long to be shown."""
+    plan = result.get("plan")
+    return None if plan and not _artifacts(result).get(TEXTS) else plan
+
+
+def _shown(planned):
+    """Return [(VM, lines)] of results of check mode."""
+    texts = [one for result in planned.values() for one in _artifacts(result).get(TEXTS, ())]
+    return [(one["vm"], one["lines"]) for one in texts]
+
+
+def _artifacts(result):
+    return result.get("ansible_stats", {}).get("data", {})
+
+
+def with_approval(whole, results, approval):
+    """Return the result of the whole task, with the digest of its plan; in check mode, AWX passes that on."""
+    is_predicted = any(_artifacts(result) for result in results) and not whole.get("failed")
+    stats = {"ansible_stats": approval.artifacts()} if is_predicted else {}
+    return {**whole, "plan": approval.plan, **stats, "warnings": [*whole["warnings"], *approval.warnings]}

@@ -94,7 +94,7 @@ class VirtualBox(Bench):
         asked = [_request(entry) for entry in entries]
         native = next((entry["native"] for entry in entries if "native" in entry), None)
         driver = driver_of(self._box, _Port(self._box, self.disturbance), native=native)
-        return run(driver, asked, check, self._box.clock, lambda *_probed: True)
+        return run(driver, asked, check, clock=self._box.clock, probe=lambda *_probed: True)
 
     def run_snapshot(self, options, check):
         more = {"commands": _Port(self._box, self.disturbance), "check": check}

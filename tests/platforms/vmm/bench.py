@@ -88,7 +88,7 @@ class Vmd(Bench):
         native = [{"native": entry["native"]} for entry in entries if "native" in entry]
         driver, _params = driver_of(self._host, _Port(self._host, self.disturbance), name=["a"], **dict(*native[:1]))
         asked = [self._request(entry) for entry in entries]
-        return run(driver, asked, check, self._host.timer, lambda *_probed: True)
+        return run(driver, asked, check, clock=self._host.timer, probe=lambda *_probed: True)
 
     def _request(self, entry):
         given = {**entry, "disks": _without_gap(entry["disks"])} if "disks" in entry else entry

@@ -9,6 +9,7 @@ from collections import defaultdict
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import options as shared
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import (
     Connection,
@@ -40,7 +41,7 @@ class Tasks:
     def __call__(self, check=False, **options):
         defaults = {name: option.default for name, option in OPTIONS.items()}
         self.driver_params = []
-        return run_machines({**defaults, "image": IMAGE, **options}, OPTIONS, TOY, self._driver, check)
+        return run_machines({**defaults, "image": IMAGE, **options}, OPTIONS, TOY, self._driver, check, Approval())
 
     def _driver(self, params):
         self.driver_params.append(params)

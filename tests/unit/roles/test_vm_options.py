@@ -23,3 +23,23 @@ def test_text_is_not_a_list(play):
     code, output = play(hosts, {"ansible.builtin.include_role": role})
     assert code == 2
     assert "web1: vm_ssh_authorized_keys: text is not a list. Write each entry on a separate line" in output
+
+
+def test_empty_image_is_the_one_that_the_play_has_created(play):
+    role = {"name": "polyvirt.core.vm", "tasks_from": "describe"}
+    created = {"guest_image_result": {"path": "/images/new.qcow2"}}
+    hosts = {
+        "localhost": {"vm_name": "web1", "vm_image": "", **created},
+        "null": {"vm_name": "web2", "vm_image": None, "vm_memory": None, "vm_description": None, **created},
+        "clone": {"vm_name": "web3", "vm_image": "", "vm_clone": "golden", **created},
+    }
+    image = "(vm_machine.arguments.image | default({})).source | default('none')"
+    code, output = play(
+        hosts,
+        {"ansible.builtin.include_role": role},
+        {"ansible.builtin.debug": {"msg": f"{{{{ inventory_hostname }}}}={{{{ {image} }}}}"}},
+    )
+    assert code == 0, output
+    assert "localhost=/images/new.qcow2" in output
+    assert "null=/images/new.qcow2" in output
+    assert "clone=none" in output

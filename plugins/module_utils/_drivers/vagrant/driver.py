@@ -9,6 +9,7 @@ snapshots, by the id of the VM.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -16,7 +17,7 @@ from ..._core.errors import Refused
 from ..._core.model import STOP_TIMEOUT
 from ..._kit.one_by_one import one_by_one
 from ..._kit.verbs import carry_out, functions_of
-from ..._ports import writes
+from ..._ports import files, writes
 from ..._ports.clock import today
 from .in_vagrant import InVagrant
 from .observe import VagrantObserver, connected
@@ -31,6 +32,8 @@ def make_driver(params):
 
 class VagrantDriver(VagrantObserver):
     """One project, for one task."""
+
+    file_version = staticmethod(files.version)
 
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
@@ -47,6 +50,13 @@ class VagrantDriver(VagrantObserver):
         os_type = self.options.get("os_type") if self.options.get("state") != "absent" else None
         warning = end_of_life_warning(os_type, today()) if os_type else None
         return replace(observation, warnings=(*observation.warnings, warning)) if warning else observation
+
+    def used_files(self, plan):
+        """The user's own Vagrantfile, and scripts; relative paths are below the project's folder."""
+        folder, config = self.project.folder, plan.after.config
+        scripts = [one.get("path") for one in config.get("provisioners") or ()]
+        found = [*([] if self.project.managed else [self.project.path]), *filter(None, scripts)]
+        return [os.path.join(folder, path) for path in found]
 
     def project_vm(self, name):
         """The current ProjectVm of this name."""

@@ -38,14 +38,14 @@ OPTIONS = {
 }
 
 
-def answer(params, check):
+def answer(params, check, approval):
     """Return the result of the module vmm_marked_lines."""
     try:
         mode = int(params["mode"], 8)
     except ValueError:
         raise InvalidInput(f"mode: {params['mode']} is not an octal number such as 0600.") from None
     with _locked(os.path.dirname(params["path"])):
-        return _Lines(params, mode).answer(check)
+        return _Lines(params, mode).answer(check, approval)
 
 
 @contextmanager
@@ -73,13 +73,16 @@ class _Lines:
         self._current = None if lines is None else [line.rstrip("\n") for line in lines]
         self._pending = bool(self._current and _PENDING in self._current) or not params["in_force"]
 
-    def answer(self, check):
+    def answer(self, check, approval):
         before = [line for line in self._current or () if line != _PENDING]
         differs = before != self._wanted or (self._current is not None and not self._wanted)
         is_applied = bool(self._apply) and not self._defer and (differs or self._pending)
         changed = differs or is_applied or (self._pending and not self._apply and _PENDING in (self._current or ()))
-        if changed:
+        if not changed:
+            approval.nothing_to_do()
+        else:
             self._check_current()
+            self._permit(approval, before, is_applied)
             if not check:
                 self._change(is_applied)
         return {
@@ -93,6 +96,11 @@ class _Lines:
             },
             "warnings": [],
         }
+
+    def _permit(self, approval, before, is_applied):
+        plan = {"path": self._path, "before": before, "after": self._wanted, "is_applied": is_applied}
+        lines = [*(f"- {one}" for one in before), *(f"+ {one}" for one in self._wanted)]
+        approval.permit(plan, [(None, [f"{self._path}:", *map(decoded, lines)])])
 
     def _text_with(self, lines):
         """Return the text of the file with these lines; without lines, there are no marked lines either."""

@@ -136,6 +136,8 @@ class Progress:
     #: An error after which the VM had the expected state; the final check reports it if the VM is not as requested.
     ignored_error: Optional[PolyvirtError] = None
     replanned: bool = False
+    #: Whether only the plan that was approved may be carried out.
+    is_limited: bool = False
     notes: Mapping = field(default_factory=dict)
     tried: Sequence[Any] = ()
     answered: Any = None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.host_settings import Step
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.host_settings import run
@@ -55,35 +56,35 @@ class Host:
 
 def test_check_mode_and_run_report_the_same():
     host = Host({"a": 1, "b": 2}, ends_round=["a"])
-    predicted = run(host, check=True)
+    predicted = run(host, True, Approval())
     assert (host.applied, host.values) == ([], {"a": None, "b": None})
-    done = run(host, check=False)
+    done = run(host, False, Approval())
     assert host.applied == [["a"], ["b"]]
     assert done["diff"] == predicted["diff"] == {"before": {"a": None, "b": None}, "after": {"a": 1, "b": 2}}
-    assert run(host, check=False)["changed"] is False
+    assert run(host, False, Approval())["changed"] is False
 
 
 def test_host_is_read_again_after_a_lost_connection():
     host = Host({"a": 1, "b": 2})
     host.events = [None, Lost("lost"), Lost("lost")]
-    done = run(host, check=False)
+    done = run(host, False, Approval())
     assert (done["changed"], host.reconnects, host.values) == (True, 1, {"a": 1, "b": 2})
     host = Host({"a": 1})
     host.stubborn, host.events = {"a"}, [Lost("lost")] * 9
-    done = run(host, check=False)
+    done = run(host, False, Approval())
     assert (done["failed"], done["changed"], host.reconnects) == (True, False, 5)
 
 
 def test_failed_task_reports_what_was_changed():
     host = Host({"a": 1, "b": 2})
     host.events = [None, Refused("b cannot be set.")]
-    done = run(host, check=False)
+    done = run(host, False, Approval())
     assert (done["failed"], done["msg"], done["changed"]) == (True, "b cannot be set.", True)
     assert done["diff"] == {"before": {"a": None}, "after": {"a": 1}}
 
 
 def test_setting_that_does_not_change_is_an_error():
-    done = run(Host({"a": 1, "b": 2}, stubborn=["b"]), check=False)
+    done = run(Host({"a": 1, "b": 2}, stubborn=["b"]), False, Approval())
     assert done["msg"] == "b: the host accepted the change, but has not made it."
     assert done["diff"]["after"] == {"a": 1}
 
@@ -92,7 +93,7 @@ def test_value_that_changed_to_another_one_is_reported():
     host = Host({"a": 3}, stubborn=["a"])
     host.reconnect = lambda: host.values.update(a=2)
     host.events = [Lost("lost"), Refused("a cannot be set.")]
-    done = run(host, check=False)
+    done = run(host, False, Approval())
     assert (done["changed"], done["diff"]["after"]) == (True, {"a": 2})
 
 
@@ -100,5 +101,5 @@ def test_value_that_changed_to_another_one_is_reported():
 def test_steps_that_wait_are_listed_and_not_carried_out(check):
     host = Host({"a": 1})
     host.plan = lambda state: [Step("a", None, 1, waits=True)]
-    done = run(host, check)
+    done = run(host, check, Approval())
     assert (done["changed"], done["pending"], host.applied) == (False, ["a"], [])

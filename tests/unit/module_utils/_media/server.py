@@ -13,6 +13,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.modules.install_medium import MODULE
 
@@ -162,7 +163,7 @@ class Cache:
             medium["signature"] = {"signs": "checksums", **signature}
         medium = options.pop("medium", medium)
         params = {"medium": medium, "directory": str(self.folder), "key_file": None, "require_signature": False}
-        return MODULE.answer({**params, "timeout": 20, **options}, check)
+        return MODULE.answer({**params, "timeout": 20, **options}, check, Approval())
 
     def error(self, **options):
         with pytest.raises(PolyvirtError) as raised:

@@ -10,6 +10,7 @@ import shutil
 from datetime import date, timedelta
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.claims import (
     BASE,
     DELETE,
@@ -88,10 +89,10 @@ class _Host:
         return {"name": list(names), "timeout": 300, "catalogue": catalogue, **defaults, **more}
 
     def present(self, *names, check=False, **more):
-        return store_tasks.present(self.driver(), self._params(names or (NAME,), more), check)
+        return store_tasks.present(self.driver(), self._params(names or (NAME,), more), check, Approval())
 
     def absent(self, *names, check=False):
-        return store_tasks.absent(self.driver(), self._params(names or (NAME,), {}), check)
+        return store_tasks.absent(self.driver(), self._params(names or (NAME,), {}), check, Approval())
 
     def report(self):
         return store_tasks.report(self.driver())

@@ -77,7 +77,7 @@ def driver_of(world, api=None, params=None, kind=ProxmoxDriver):
 def do(world, check=False, api=None, probe=lambda host, port, kind: True, **options):
     """Run a task of ``proxmox_vm`` with these options; returns its Outcome."""
     driver, asked = asked_of(world, api, **options)
-    return run(driver, asked, check, SimulatedClock(world), probe)
+    return run(driver, asked, check, clock=SimulatedClock(world), probe=probe)
 
 
 def asked_of(world, api=None, **options):

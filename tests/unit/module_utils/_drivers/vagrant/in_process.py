@@ -170,7 +170,7 @@ class World:
             return _REPORTS[about](self.driver(**params), params)
         to_requests = requests if about == "vm" else snapshot_requests
         requested = to_requests(params, _MODULES[about].MODULE.options)
-        return vars(run(self.driver(**params), requested, check, self.clock))
+        return vars(run(self.driver(**params), requested, check, clock=self.clock))
 
     def create(self, name="web", **options):
         return self.run(name, **{"box": BOX, **options})

@@ -170,7 +170,7 @@ def driver_of(machine, commands=None, **given):
 def task(machine, check=False, commands=None, probe=lambda *_probed: True, **given):
     """Return the Outcome of a task about the VM web, or about those in ``name``."""
     driver, params = driver_of(machine, commands, **{"name": ["web"], **given})
-    return run(driver, requests(params, OPTIONS), check, machine.timer, probe)
+    return run(driver, requests(params, OPTIONS), check, clock=machine.timer, probe=probe)
 
 
 def well(machine, **given):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import CommandFailed, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.marked_lines import answer
 from hypothesis import given, settings
@@ -42,7 +43,7 @@ def _file(tmp_path):
 
 
 def edit(file, *lines, check=False, **more):
-    return answer({**NOTHING, "path": str(file), "lines": list(lines), **more}, check)
+    return answer({**NOTHING, "path": str(file), "lines": list(lines), **more}, check, Approval())
 
 
 @settings(max_examples=number_of_pairs(200), deadline=None)

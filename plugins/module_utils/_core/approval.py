@@ -1,0 +1,138 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the plan of a task was approved: its digest is compared with those that the user permits.
+
+The action plugin passes what a module cannot know in the hidden option ``approval`` (plugin_utils/tasks/approvals.py).
+Whatever is not understood here permits nothing.
+"""
+
+from __future__ import annotations
+
+from .errors import InvalidInput, Refused
+
+#: The variable with the digests that a play or job permits, and the one with the texts of these plans.
+VARIABLE, TEXTS = "polyvirt_approved_plans", "polyvirt_plans"
+#: Keys of the hidden option. WORKFLOW is the ID of AWX's workflow job.
+HOST, TASK, REVISION, WORKFLOW = "host", "task", "revision", "workflow"
+#: The longest text of the plans of one task. Each later job of a workflow gets it as a variable.
+_LONGEST = 4096
+_REMEDY = "Run the task in check mode again, and have the new plan approved. Nothing was changed."
+
+
+class Approval:
+    """What a task permits, and after ``permit`` the digest of its plan.
+
+    ``given`` is the value of the hidden option, ``expected`` the digest that the task itself sets. ``connections`` are
+    the options that say where the VMs are. Raises InvalidInput.
+    """
+
+    def __init__(self, given=None, expected=None, connections=()):
+        given = given or {}
+        self._context = {"host": given.get(HOST), "revision": given.get(REVISION), "connections": list(connections)}
+        self._task, self._workflow, self._expected = given.get(TASK), given.get(WORKFLOW), expected
+        self._approved = _entries(given[VARIABLE]) if VARIABLE in given else None
+        self._texts = [one for one in given.get(TEXTS) or () if isinstance(one, dict)]
+        #: The digest of the plan; empty if nothing is to be done, None if it is not known or was not permitted.
+        self.plan = None
+        self._shown = []
+        self.warnings = []
+
+    @property
+    def is_limited(self):
+        """Whether only plans that were approved may be carried out."""
+        return self._approved is not None or self._expected is not None
+
+    def nothing_to_do(self):
+        """A task that changes nothing is always permitted."""
+        self.plan = ""
+
+    def permit(self, parts, shown, obstacle=""):
+        """Permit the plan of a task before its first step, or raise Refused.
+
+        ``parts`` is the content of the plan as data (plan_content.py), ``shown`` [(name of the VM or None, lines)], and
+        ``obstacle`` why it cannot be approved.
+        """
+        # Most tasks change nothing.
+        from .plan_content import digest
+
+        plan = digest({**self._context, "parts": parts})
+        if self.is_limited and (obstacle or not self._permits(plan)):
+            raise Refused(self._message(plan, shown, obstacle), _REMEDY)
+        if obstacle:
+            self.warnings.append(f"The plan of this task cannot be approved: {obstacle}")
+            return
+        self.plan, self._shown = plan, shown
+
+    def permit_parts(self, plans, shown):
+        """Permit a task of several parts with their own digests (``plans``: {name of the part: digest})."""
+        missing = [name for name, plan in plans.items() if plan is None]
+        if not any(plans.values()) and not missing:
+            return self.nothing_to_do()
+        return self.permit(plans, shown, f"{', '.join(missing)}: its part has no digest." if missing else "")
+
+    def _permits(self, plan):
+        is_expected = self._expected in (None, plan)
+        return is_expected and (self._approved is None or any(self._is_valid(one, plan) for one in self._approved))
+
+    def _is_valid(self, entry, plan):
+        approved, workflow = entry
+        return approved == plan and (workflow is None or str(workflow) == str(self._workflow))
+
+    def _message(self, plan, shown, obstacle):
+        if obstacle:
+            return f"This plan cannot be approved: {obstacle}"
+        lines = [f"This plan was not approved: {plan}", *_text(shown)]
+        if self._is_of_another_workflow(plan):
+            lines = [f"This plan was approved in another workflow job, which does not count here: {plan}"]
+        for entry in self._known():
+            lines += [f"Approved for this task was: {entry.get('plan')}", *map(str, entry.get("lines") or ())]
+        if not self._known():
+            lines.append("The text of no approved plan of this task is known.")
+        return "\n".join(lines) + "\n"
+
+    def _is_of_another_workflow(self, plan):
+        return any(approved == plan for approved, _workflow in self._approved or ())
+
+    def _known(self):
+        here = {HOST: self._context["host"], TASK: self._task}
+        return [one for one in self._texts if all(one.get(key) == value for key, value in here.items())]
+
+    def artifacts(self):
+        """What the result of check mode hands to the next job of a workflow, as ``ansible_stats``."""
+        entries = [
+            {"plan": self.plan, HOST: self._context["host"], TASK: self._task, "vm": name, "lines": lines}
+            for name, lines in self._shown
+        ]
+        if sum(len(repr(one)) for one in entries) > _LONGEST:
+            self.warnings.append(
+                f"The plan of this task cannot be approved: its text is longer than {_LONGEST} characters. Divide the"
+                " task."
+            )
+            entries = []
+        approved = [{"plan": self.plan, WORKFLOW: self._workflow}] if entries else []
+        return {"data": {VARIABLE: approved, TEXTS: entries}, "per_host": False, "aggregate": True}
+
+
+def _text(shown):
+    return [line for _name, lines in shown for line in lines]
+
+
+def _entries(value):
+    """Return [(digest, workflow or None)] of the variable."""
+    if not isinstance(value, list):
+        raise InvalidInput(
+            f"{VARIABLE}: it is {'not set' if value is None else 'no list'}.",
+            "Set a list of digests; an empty list permits no change. Nothing was changed.",
+        )
+    return [_entry(one) for one in value]
+
+
+def _entry(value):
+    if isinstance(value, str):
+        return value, None
+    if isinstance(value, dict) and isinstance(value.get("plan"), str) and set(value) <= {"plan", WORKFLOW}:
+        return value["plan"], value.get(WORKFLOW)
+    raise InvalidInput(
+        f"{VARIABLE}: an entry is neither a digest nor {{plan: ..., workflow: ...}}.", "Nothing was changed."
+    )

@@ -1,0 +1,181 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan as data for its digest, and as lines for people. Pure.
+
+The table in docs/approvals.md says what is part of the digest and what is not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+
+from .mark import name_of_image
+from .model import SNAPSHOT_VERBS, Secret, Vm
+from .results import difference
+from .seed_digests import digests_of
+
+#: Letters without vowels and numbers, in groups: hardly a password is part of such a text, which would be masked.
+_LETTERS = "bcdfghjklmnpqrst"
+_GROUP, _LENGTH = 4, 32
+#: The fields of a Policy that change what is done to a VM; the others are about waiting and permission.
+_POLICY = ("stop_mode", "stop_timeout", "delete_disks", "purge", "on_failure", "at_start")
+_CLOUD_INIT, _IMAGE = "cloud_init", "image"
+#: A step that only makes the content of an image available; which content is part of the creation.
+_FETCH = "fetch"
+
+
+def digest(content):
+    """Return the digest of plain data, such as plan-bcdf-ghjk-..."""
+    text = json.dumps(canonical(content), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    letters = "".join(_LETTERS[number] for number in _nibbles(hashlib.sha256(text.encode()).digest()))[:_LENGTH]
+    return "-".join(["plan", *(letters[place : place + _GROUP] for place in range(0, _LENGTH, _GROUP))])
+
+
+def _nibbles(data):
+    return [half for byte in data for half in (byte >> 4, byte & 15)]
+
+
+def canonical(value):
+    """Return a value as plain data that is the same for the same meaning, with any version of Python and Ansible."""
+    if isinstance(value, Secret):
+        return {"secret": True}
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return int(value) if value == int(value) else value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, Vm):
+        return {"name": canonical(value.name), "id": canonical(value.id)}
+    if dataclasses.is_dataclass(value):
+        return {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(canonical(key)): canonical(one) for key, one in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted((canonical(one) for one in value), key=json.dumps)
+    return [canonical(one) for one in value]
+
+
+def content_of(plan, policy, versions=()):
+    """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files."""
+    before = plan.before
+    return {
+        "vm": {"name": plan.after.name, "id": before.id, "power": before.power},
+        "steps": [_step(step, before) for step in plan.steps if step.verb != _FETCH],
+        "policy": {name: getattr(policy, name) for name in _POLICY},
+        "versions": dict(versions),
+    }
+
+
+def _step(step, before):
+    return {
+        "verb": step.verb,
+        "changes": [_change(change) for change in step.changes],
+        "arguments": _arguments(step.arguments),
+        "snapshots": [
+            {"id": one.id, "name": one.name, "created": one.created}
+            for one in before.snapshots
+            if {one.id, one.name} & _selected(step)
+        ],
+    }
+
+
+def _selected(step):
+    """Return the IDs of the snapshots that a step restores or deletes."""
+    if step.verb not in SNAPSHOT_VERBS:
+        return set()
+    return {step.arguments.get("id"), *step.arguments.get("ids", ())} - {None}
+
+
+def _change(change):
+    values = {"old": change.old, "new": change.new}
+    if change.field == _CLOUD_INIT:
+        values = {key: _seed({change.attribute: value}) for key, value in values.items()}
+    return {"path": [change.field, change.key, change.attribute], "cost": change.cost, **values}
+
+
+def _arguments(arguments):
+    return {name: _ARGUMENTS.get(name, _as_is)(value) for name, value in arguments.items()}
+
+
+def _as_is(value):
+    return value
+
+
+def _creation(creation):
+    parts = {_IMAGE: _image, _CLOUD_INIT: _seed}
+    return {name: parts.get(name, _as_is)(value) for name, value in creation.items() if value is not None}
+
+
+def _config(config):
+    return {name: _seed(value) if name == _CLOUD_INIT else value for name, value in config.items()}
+
+
+def _image(image):
+    return {"name": name_of_image(image), "digest": image.get("digest"), "linked": bool(image.get("linked"))}
+
+
+def _seed(cloud_init):
+    """Return the fields of cloud_init as digests, and whether there is a password."""
+    given = dict(cloud_init or {})
+    return {**digests_of(given), "password": given.get("password") is not None}
+
+
+_ARGUMENTS = {"creation": _creation, "config": _config, "kept": sorted}
+
+
+def used_files(plan):
+    """Return the files whose content a plan uses: an image by its path, an ISO image, existing disks."""
+    paths = [path for step in plan.steps for path in (*_of_creation(step), *_of_changes(step))]
+    return sorted({path for path in paths if path})
+
+
+def _of_creation(step):
+    """Return the files that a VM is created with; an image with a digest is what that says."""
+    config, image = step.arguments.get("config") or {}, (step.arguments.get("creation") or {}).get(_IMAGE) or {}
+    yield None if image.get("digest") else image.get("source")
+    yield config.get("iso")
+    for disk in (config.get("disks") or {}).values():
+        yield (disk or {}).get("source")
+
+
+def _of_changes(step):
+    for change in step.changes:
+        if change.kind in ("iso", "disks.source"):
+            yield change.new
+        elif change.kind == "disks.add":
+            yield change.new.get("source")
+
+
+def obstacle_of(plan):
+    """Return why a plan cannot be approved, or an empty string: nobody knows what an address will answer."""
+    for step in plan.steps:
+        image = (step.arguments.get("creation") or {}).get(_IMAGE) if step.verb == "create" else None
+        name = name_of_image(image) if image else ""
+        if "://" in name and not image.get("digest"):
+            return f"image: {name}: an address without a checksum can have another content later. Set its checksum."
+    return ""
+
+
+def lines_of(plan):
+    """Return a plan as lines, without secrets: the steps, and what they change."""
+    differs = difference(plan) or {"before": {}, "after": {}}
+    before, after = differs["before"], differs["after"]
+    verbs = ", ".join(step.verb for step in plan.steps)
+    deleted = [path for step in plan.steps if step.verb == "delete" for path in step.arguments["files"]]
+    return [
+        f"{plan.after.name}: {verbs}",
+        *(f"  {key}: {_shown(before, key)} -> {_shown(after, key)}" for key in sorted({*before, *after})),
+        *(f"  deletes {path}" for path in deleted),
+    ]
+
+
+def _shown(values, key):
+    return json.dumps(values[key], sort_keys=True, default=str) if key in values else "-"

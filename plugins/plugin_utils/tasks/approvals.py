@@ -1,0 +1,34 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module has to know of the play, so that it carries out only a plan that was approved."""
+
+from __future__ import annotations
+
+from ...module_utils._core.approval import HOST, REVISION, TASK, TEXTS, VARIABLE, WORKFLOW
+
+#: The hidden option of the module.
+OPTION, EXPECTED = "approval", "expect_plan"
+#: {key: names of the variable}; AWX sets each with both of its prefixes.
+_OF_JOB = {
+    REVISION: ("awx_project_revision", "tower_project_revision"),
+    WORKFLOW: ("awx_workflow_job_id", "tower_workflow_job_id"),
+}
+
+
+def approval_of(task, task_vars, templar):
+    """Return the value of the option ``approval``. A variable that cannot be read is an error, never a permission."""
+    host = task.delegate_to or task_vars.get("inventory_hostname")
+    given = {HOST: host, TASK: task.get_name()}
+    for key, names in _OF_JOB.items():
+        given[key] = next((templar.template(task_vars[name]) for name in names if name in task_vars), None)
+    if VARIABLE in task_vars:
+        given[VARIABLE] = templar.template(task_vars[VARIABLE])
+        given[TEXTS] = _texts(templar.template(task_vars.get(TEXTS)), given)
+    return given
+
+
+def _texts(value, given):
+    """Return the texts of plans of this task: the plans of others are of no use here, and may be many."""
+    texts = value if isinstance(value, list) else []
+    return [one for one in texts if isinstance(one, dict) and all(one.get(key) == given[key] for key in (HOST, TASK))]

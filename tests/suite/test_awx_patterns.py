@@ -1,0 +1,119 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job templates of the patterns, launched as AWX does it: answers of the survey, then a check and a run.
+
+Guests of libvirt's test driver have no SSH server, so the VMs remain stopped.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
+
+from collection_path import CHECKOUT
+from gates.awx_rules import launched, untouched
+from suite.awx_runner import inventory_of, run
+
+WEB, DB = "pvc-awx-web", "pvc-awx-db"
+_ONLY = pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
+_FOLDER = "extensions/patterns"
+
+
+class Launch:
+    """Launches job templates of one pattern on the platform."""
+
+    def __init__(self, platform, shim, name, inventory):
+        text = (CHECKOUT / _FOLDER / name / "meta" / "pattern.json").read_text(encoding="utf-8")
+        templates = json.loads(text)["aap_resources"]["controller_job_templates"]
+        self._templates = {one["playbook"]: one for one in templates}
+        self._platform, self._shim, self._name, self._inventory = platform, shim, name, inventory
+
+    def __call__(self, playbook, check=False, touched=False, **answers):
+        """The job. ``touched``: all texts of the form are sent, those without an answer as empty texts."""
+        survey = self._templates[playbook]["survey"]
+        variables, errors = launched(survey, untouched(survey, answers) if touched else answers)
+        assert errors == []
+        around = self._shim.environment(programs=self._platform.programs)
+        path = f"{_FOLDER}/{self._name}/playbooks/{playbook}"
+        return run(CHECKOUT, path, self._inventory, variables, check=check, env=around)
+
+
+def _reach(platform):
+    """The variables of the hypervisor: how the platform is reached, and the smallest VM."""
+    return {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "vm_module_options": {**platform.options("vm"), **platform.creation},
+        "vm_tags": ["of the inventory"],
+    }
+
+
+@pytest.fixture
+def launch(platform, shim):
+    platform.clean()
+    shim.forget()
+    with platform.hurried():
+        yield Launch(platform, shim, "create_vm", inventory_of({"kvm1": _reach(platform)}))
+
+
+_ANSWERS = {"vm_name": WEB, "provision_hypervisor": "kvm1", "vm_platform": "libvirt", "vm_state": "stopped"}
+
+
+def _of(job):
+    """What the module of the platform reported in a job."""
+    results = [one for one in job.results("polyvirt.core.vm") if "vms" in one]
+    return [vm for one in results for vm in one["vms"]]
+
+
+@_ONLY
+def test_check_of_a_template_shows_what_its_run_does(launch, platform):
+    answers = {**_ANSWERS, "vm_description": "{{ not a template }}", "create_vm_tags": "awx\n web \n\n"}
+    checked = launch("create_vm.yml", check=True, touched=True, **answers)
+    assert (checked.rc, checked.changed > 0) == (0, True), checked.stdout
+    assert platform.truth([WEB]) == {WEB: None}
+    done = launch("create_vm.yml", touched=True, **answers)
+    assert (done.rc, done.changed) == (0, checked.changed), done.stdout
+    assert platform.truth([WEB])[WEB]["power"] == STOPPED
+    ((planned,), (created,)) = _of(checked), _of(done)
+    assert [one["verb"] for one in planned["steps"]] == [one["verb"] for one in created["steps"]]
+    assert created["description"] == "{{ not a template }}"
+    assert sorted(created["tags"]) == ["awx", "web"]
+
+
+@_ONLY
+@pytest.mark.rotated(6)
+def test_answers_that_were_not_given_change_nothing(launch, platform):
+    created = launch("create_vm.yml", **_ANSWERS)
+    assert (created.rc, _of(created)[0]["tags"]) == (0, ["of the inventory"]), created.stdout
+    for touched in (True, False):
+        again = launch("create_vm.yml", touched=touched, **_ANSWERS)
+        assert (again.rc, again.changed) == (0, 0), again.stdout
+    changed = launch("create_vm.yml", touched=True, vm_autostart="true", **_ANSWERS)
+    assert (changed.rc, changed.changed, _of(changed)[0]["autostart"]) == (0, 1, True), changed.stdout
+    removed = {key: value for key, value in _ANSWERS.items() if key != "vm_state"}
+    checked = launch("remove_vm.yml", check=True, touched=True, **removed)
+    assert (checked.rc, checked.changed > 0, platform.truth([WEB])[WEB] is None) == (0, True, False), checked.stdout
+    gone = launch("remove_vm.yml", touched=True, **removed)
+    assert (gone.rc, platform.truth([WEB])) == (0, {WEB: None}), gone.stdout
+
+
+@_ONLY
+@pytest.mark.deep("tests/suite/test_provision_platforms.py; the template only passes its answers on")
+def test_group_of_the_inventory_is_created_and_removed(platform, shim):
+    platform.clean()
+    shim.forget()
+    vms = {name: {"provision_hypervisor": "kvm1", "vm_state": "stopped", **_reach(platform)} for name in (WEB, DB)}
+    inventory = inventory_of({"kvm1": _reach(platform), **vms}, web=[WEB, DB])
+    launch = Launch(platform, shim, "provision_group", inventory)
+    with platform.hurried():
+        checked = launch("provision_group.yml", check=True, touched=True, provision_group="web")
+        assert (checked.rc, platform.truth([WEB, DB])) == (0, {WEB: None, DB: None}), checked.stdout
+        done = launch("provision_group.yml", touched=True, provision_group="web")
+        assert (done.rc, [vm["power"] for vm in platform.truth([WEB, DB]).values()]) == (0, [STOPPED] * 2), done.stdout
+        again = launch("provision_group.yml", touched=True, provision_group="web")
+        assert (again.rc, again.changed) == (0, 0), again.stdout
+        gone = launch("remove_group.yml", touched=True, provision_group="web")
+        assert (gone.rc, platform.truth([WEB, DB])) == (0, {WEB: None, DB: None}), gone.stdout

@@ -1,0 +1,220 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is part of the digest of a plan and what is not: each row of the table in docs/approvals.md."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timezone
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
+    STOPPED,
+    Address,
+    Change,
+    Counters,
+    Plan,
+    Policy,
+    Secret,
+    Snapshot,
+    Step,
+    Vm,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan_content import (
+    canonical,
+    content_of,
+    digest,
+    lines_of,
+    obstacle_of,
+    used_files,
+)
+from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collection_path import CHECKOUT
+
+VM = Vm("web", "u-web", STOPPED, config={"cpus": 2, "memory": 2048, "description": "mine"})
+CHANGE = Change("cpus", 2, 4)
+CONFIGURE = Step("configure", (CHANGE,))
+TAKEN = Snapshot("clean", "s1", created=1000.0)
+SEED = {"user": "admin", "password": Secret("long-and-secret"), "user_data": {"packages": ["nginx"]}}
+IMAGE = {"source": "/store/debian-13-4f1c.qcow2", "name": "debian-13", "digest": "sha256:4f1c", "linked": False}
+
+
+def plan(*steps, vm=VM):
+    return Plan(vm, simulate(vm, steps), (tuple(steps),))
+
+
+def create(**creation):
+    arguments = {"creation": {"image": IMAGE, "cloud_init": SEED, **creation}, "power": STOPPED, "config": {"cpus": 2}}
+    return plan(Step("create", arguments=arguments), vm=Vm.absent("web"))
+
+
+def of(planned, policy=None, **more):
+    return digest(content_of(planned, policy or Policy(), **more))
+
+
+def restore(**taken):
+    vm = VM.having(snapshots=(replace(TAKEN, **taken), Snapshot("other", "s2", created=5.0)))
+    step = Step("restore", arguments={"name": "clean", "id": vm.snapshots[0].id, "power": STOPPED})
+    return plan(step, vm=vm)
+
+
+def delete(*files):
+    return plan(Step("delete", arguments={"files": files, "kept": {"/iso": "an ISO image is never deleted"}}))
+
+
+BASE = of(plan(CONFIGURE))
+CREATED = of(create())
+#: {row of the table: [pairs of digests that have to differ]}
+PART = {
+    "name, ID and power state of the VM": [
+        (BASE, of(plan(CONFIGURE, vm=VM.having(id="u-2")))),
+        (BASE, of(plan(CONFIGURE, vm=VM.having(power="running")))),
+        (BASE, of(plan(CONFIGURE, vm=VM.having(name="db")))),
+    ],
+    "all steps, with the values that they replace": [
+        (BASE, of(plan(Step("configure", (replace(CHANGE, old=1),))))),
+        (BASE, of(plan(Step("configure", (replace(CHANGE, new=8),))))),
+        (BASE, of(plan(CONFIGURE, Step("start")))),
+        (BASE, of(plan(Step("configure", (replace(CHANGE, cost="power_off"),))))),
+    ],
+    "files that are deleted": [(of(delete("/a")), of(delete("/a", "/b")))],
+    "snapshots that are restored or deleted, by their ID and their time": [
+        (of(restore()), of(restore(created=2000.0))),
+        (of(restore()), of(restore(id="s9"))),
+    ],
+    "the digest of an image": [(CREATED, of(create(image={**IMAGE, "digest": "sha256:9999"})))],
+    "the values of cloud_init, without the secrets in them": [
+        (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["apache2"]}}))),
+        (CREATED, of(create(cloud_init={**SEED, "user": "root"}))),
+    ],
+    "that a secret is set or changed": [
+        (CREATED, of(create(cloud_init={**SEED, "password": None}))),
+        (
+            BASE,
+            of(plan(Step("configure", (CHANGE, Change("display", Secret("a"), Secret("b"), attribute="password"))))),
+        ),
+    ],
+    "size, time and inode of the files whose content is used": [
+        (of(plan(CONFIGURE), versions={"/x.iso": [1, 2, 3]}), of(plan(CONFIGURE), versions={"/x.iso": [1, 9, 3]}))
+    ],
+    "how VMs are stopped, and which disks are deleted": [
+        (BASE, of(plan(CONFIGURE), Policy(stop_mode="force"))),
+        (BASE, of(plan(CONFIGURE), Policy(delete_disks="all"))),
+    ],
+}
+#: {row of the table: [pairs of digests that have to be the same]}
+NO_PART = {
+    "addresses, uptime and usage": [
+        (
+            BASE,
+            of(plan(CONFIGURE, vm=VM.having(addresses=(Address("10.0.0.5", "lease"),), counters=Counters(uptime=9)))),
+        )
+    ],
+    "settings and snapshots that the task does not use": [
+        (BASE, of(plan(CONFIGURE, vm=VM.having(config={**VM.config, "memory": 1, "description": "x"})))),
+        (BASE, of(plan(CONFIGURE, vm=VM.having(snapshots=(TAKEN,))))),
+    ],
+    "that an image has to be downloaded first": [
+        (CREATED, of(replace(create(), segments=((Step("fetch", arguments={"image": IMAGE}), *create().steps),))))
+    ],
+    "the value of a secret": [
+        (CREATED, of(create(cloud_init={**SEED, "password": Secret("another")}))),
+        (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["nginx"]}}))),
+    ],
+    "texts about steps": [(BASE, of(plan(replace(CONFIGURE, note="n", also=("the network is restarted",)))))],
+    "how long the task waits, and for what": [(BASE, of(plan(CONFIGURE), Policy(timeout=9, wait_for="ssh")))],
+}
+
+
+@pytest.mark.parametrize("row", PART)
+def test_part_of_the_digest(row):
+    for one, other in PART[row]:
+        assert one != other
+
+
+@pytest.mark.parametrize("row", NO_PART)
+def test_no_part_of_the_digest(row):
+    for one, other in NO_PART[row]:
+        assert one == other
+
+
+def test_guide_has_these_rows_and_those_of_the_task():
+    guide = (CHECKOUT / "docs/approvals.md").read_text(encoding="utf-8")
+    lines = [line for line in guide.splitlines() if line.startswith("| ") and "---" not in line]
+    cells = [cell.strip() for line in lines for cell in line.strip("|").split("|")]
+    assert set(PART) | set(NO_PART) <= set(cells)
+
+
+def test_digest_is_spelled_in_groups_of_letters_that_no_word_has():
+    frame, *groups = BASE.split("-")
+    assert (frame, {len(one) for one in groups}, len(groups)) == ("plan", {4}, 8)
+    assert not set("".join(groups)) & set("aeiou0123456789")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1.0, 1),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ({1: "x"}, {"1": "x"}),
+        ((1, 2), [1, 2]),
+        ({"b", "a"}, ["a", "b"]),
+        ("e\u0301", "\u00e9"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, tzinfo=timezone.utc), "2026-01-02T00:00:00+00:00"),
+        (Secret("a"), Secret("b")),
+        (Vm("web", "1", power="running"), Vm("web", "1")),
+    ],
+)
+def test_same_meaning_is_the_same_data(one, other):
+    assert digest(one) == digest(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, "1"), (True, 1), ([1, 2], [2, 1]), (None, ""), (1.5, 1), ({"a": 1}, {"a": 2})]
+)
+def test_another_meaning_is_other_data(one, other):
+    assert digest([one, "end"]) != digest([other, "end"])
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_plain_data_is_stable(value):
+    assert canonical(canonical(value)) == canonical(value)
+    assert digest(value) == digest(canonical(value))
+
+
+def test_address_without_a_checksum_cannot_be_approved():
+    address = {"source": "https://example.com/a.qcow2", "digest": None}
+    assert "checksum" in obstacle_of(create(image=address))
+    assert obstacle_of(create(image={**address, "digest": "sha256:1"})) == ""
+    assert obstacle_of(create()) == ""
+
+
+def test_used_files_are_those_whose_content_counts():
+    disks = {"vdb": {"source": "/d.qcow2"}, "vda": {"size": 1}}
+    arguments = {
+        "creation": {"image": {"source": "/i.qcow2"}},
+        "power": STOPPED,
+        "config": {"iso": "/x.iso", "disks": disks},
+    }
+    planned = plan(Step("create", arguments=arguments), vm=Vm.absent("web"))
+    assert used_files(planned) == ["/d.qcow2", "/i.qcow2", "/x.iso"]
+    changes = (Change("iso", "", "/y.iso"), Change("disks", None, {"source": "/e.qcow2"}, key="vdc"))
+    assert used_files(plan(Step("configure", changes))) == ["/e.qcow2", "/y.iso"]
+    assert used_files(create()) == []
+
+
+def test_lines_show_steps_changes_and_deleted_files_without_secrets():
+    assert lines_of(plan(CONFIGURE)) == ["web: configure", "  cpus: 2 -> 4"]
+    assert lines_of(delete("/a.qcow2"))[-1] == "  deletes /a.qcow2"
+    secret = plan(Step("configure", (Change("native", Secret("old-secret"), Secret("new-secret"), key="x"),)))
+    assert "secret" not in "".join(lines_of(secret)).replace("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "")

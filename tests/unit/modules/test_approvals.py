@@ -1,0 +1,111 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each module that can change something needs an approval of its plan, and none but the action plugin can give it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from ansible_collections.polyvirt.core.plugins import modules
+from ansible_collections.polyvirt.core.plugins.module_utils._core.options import Option
+from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import changing, connections
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.approvals import approval_of
+
+from collection_path import CHECKOUT
+
+#: Modules that change nothing, and the calls on a Windows host that the others send.
+_READ_ONLY = {"guest_status", "install_wait", "vmm_network_info", "image_info", "windows_calls"}
+NAMES = sorted(path.stem for path in (CHECKOUT / "plugins/modules").glob("*.py"))
+TOKEN = "ghjk"
+
+
+class Templar:
+    def template(self, value):
+        return value
+
+
+class Task:
+    delegate_to = None
+    check_mode = False
+
+    def get_name(self):
+        return "Make it"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "windows_calls"])
+def test_modules_that_can_change_something_need_an_approval(name):
+    module = import_module(f"{modules.__name__}.{name}").MODULE
+    assert module.can_change is not (name in _READ_ONLY or name.endswith("_info"))
+    assert ({"approval", "expect_plan"} <= set(module.options)) is module.can_change
+
+
+def _answer(params, check, approval):
+    approval.permit([params["name"]], [("web", ["web: start"])])
+    return {"changed": True, "warnings": []}
+
+
+def _result(check=True, **params):
+    module = changing({"name": Option(), "token": Option(secret=True)}, _answer)
+    task = Task()
+    task.check_mode = check
+    given = dict.fromkeys(module.options)
+    return module.result({**given, "name": "web", **params}, task)
+
+
+def test_result_has_the_digest_and_only_check_mode_passes_it_on():
+    check, real = _result(), _result(check=False)
+    assert check["plan"] == real["plan"]
+    assert check["ansible_stats"]["data"]["polyvirt_approved_plans"] == [{"plan": check["plan"], "workflow": None}]
+    assert "ansible_stats" not in real
+
+
+def test_refused_task_has_no_digest_and_passes_nothing_on():
+    result = _result(expect_plan="plan-other")
+    assert (result["failed"], result.get("plan"), "ansible_stats" in result) == (True, None, False)
+
+
+def test_digest_that_was_masked_cannot_be_approved():
+    part = _result()["plan"].split("-")[3]
+    result = _result(token=part)
+    assert (result["plan"], "ansible_stats" in result) == (None, False)
+    assert "secret of the task is a part of its digest" in result["warnings"][0]
+    assert part not in str(result)
+
+
+@pytest.mark.parametrize("prefix", ["awx", "tower"])
+def test_action_plugin_passes_what_the_play_permits(prefix):
+    texts = [{"plan": "p", "host": "hv1", "task": "Make it"}, {"plan": "q", "host": "hv1", "task": "Another"}]
+    variables = {
+        "inventory_hostname": "hv1",
+        f"{prefix}_workflow_job_id": 7,
+        f"{prefix}_project_revision": "4f1c",
+        "polyvirt_approved_plans": [],
+        "polyvirt_plans": texts,
+    }
+    given = {"host": "hv1", "task": "Make it", "revision": "4f1c", "workflow": 7}
+    assert approval_of(Task(), variables, Templar()) == {
+        **given,
+        "polyvirt_approved_plans": [],
+        "polyvirt_plans": texts[:1],
+    }
+    assert "polyvirt_approved_plans" not in approval_of(Task(), {"inventory_hostname": "hv1"}, Templar())
+
+
+def test_host_is_the_one_that_the_task_is_delegated_to():
+    task = Task()
+    task.delegate_to = "hv2"
+    assert approval_of(task, {"inventory_hostname": "hv1"}, Templar())["host"] == "hv2"
+
+
+def test_connections_are_those_of_all_vms_without_secrets():
+    options = {
+        "uri": Option(role="connection"),
+        "port": Option("int", role="connection"),
+        "password": Option(secret=True, role="connection"),
+        "cpus": Option("int"),
+    }
+    entries = [{"name": "a", "uri": "qemu:///session", "cpus": 2}, {"name": "b"}, "no dictionary"]
+    params = {"uri": "https://root:secret@host", "port": 8006, "password": "x", "cpus": 2, "machines": entries}
+    assert connections(params, options) == [{"uri": "https://host", "port": "8006"}, {"uri": "qemu:///session"}, {}]
