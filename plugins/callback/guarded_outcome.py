@@ -45,6 +45,8 @@ class CallbackModule(CallbackBase):
                 "failures": [host for host, count in stats.failures.items() if count],
                 "unreachable": [host for host, count in stats.dark.items() if count],
                 "changed": any(stats.changed.values()),
+                # What tasks pass on to the next job of a workflow.
+                "stats": stats.custom.get("_run", {}),
             }
         )
 
@@ -52,5 +54,5 @@ class CallbackModule(CallbackBase):
         path = self.get_option("path")
         if path:
             with open(f"{path}.new", "w", encoding="utf-8") as file:
-                json.dump(outcome, file)
+                json.dump(outcome, file, default=str)
             os.replace(f"{path}.new", path)

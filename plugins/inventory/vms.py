@@ -203,9 +203,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._path = path
         return self._sources()
 
-    def run(self, source, tasks, seconds):
+    def run(self, source, tasks, seconds, without=()):
         """Run tasks where the VMs of a source are managed, in a process that then exits: see ``run_tasks``."""
-        return run_tasks(self.loader, self.inventory, self._path, self._host_of(source), tasks, seconds)["results"]
+        host = self._host_of(source)
+        return run_tasks(self.loader, self.inventory, self._path, host, tasks, seconds, without)["results"]
 
     def _sources(self):
         spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}

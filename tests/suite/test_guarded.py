@@ -114,7 +114,11 @@ class Guarded:
     def _invocation(self, words, playbook, variables):
         given = {"guarded_playbook": "patch.yml", "guarded_hosts": f"{WEB},{DB}", **variables}
         given = {name: value for name, value in given.items() if value is not None}
-        around = {**self.shim.environment(programs=self.platform.programs), "COLUMNS": "1000"}
+        around = {
+            **self.shim.environment(programs=self.platform.programs),
+            "COLUMNS": "1000",
+            "ANSIBLE_SHOW_CUSTOM_STATS": "true",
+        }
         if playbook:
             self._write("site.yml", playbook)
         target = "site.yml" if playbook else "polyvirt.core.guarded"
@@ -246,21 +250,31 @@ def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
 
 @pytest.mark.rotated(6)
 @on_test_driver
-def test_unreachable_host_is_restored_and_approved_plans_of_a_play_are_passed_on(guarded):
-    tasks = [
-        *guarded.tasks(),
-        {"ansible.builtin.debug": {"msg": "plans: {{ polyvirt_approved_plans }}"}},
-        {
-            "ansible.builtin.ping": {},
-            "when": f"inventory_hostname == '{WEB}'",
-            "vars": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1},
-        },
-    ]
-    guarded.write_playbook(tasks)
-    imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": ["abc"]}}
-    code, output = guarded.run(playbook=[imported])
+def test_unreachable_host_is_restored(guarded):
+    lost = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    ping = {"ansible.builtin.ping": {}, "when": f"inventory_hostname == '{WEB}'", "vars": lost}
+    guarded.write_playbook([*guarded.tasks(), ping])
+    code, output = guarded.run()
     assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
-    assert re.search(r"plans: \[['\"]abc['\"]\]", output), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_approved_plans_limit_the_playbook_and_not_its_snapshots(guarded):
+    code, output = guarded.run("--check")
+    # That of the playbook, and that of the run above it.
+    _own, text = re.findall(r"RUN: (\{.*\})", output)
+    plans = [one["plan"] for one in json.loads(text)["polyvirt_approved_plans"]]
+    assert (code, len(plans), guarded.values()) == (0, 2, ["", "", ""]), output
+    # A variable of a play would not reach the other ansible-playbook by itself.
+    imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": plans[:1]}}
+    code, output = guarded.run(playbook=[imported], guarded_restore="all")
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    assert "failed on" in output
+    code, output = guarded.run(polyvirt_approved_plans=plans, guarded_finish="restore")
+    assert (code, "guarded_finish changes VMs without a plan" in output) == (2, True), output
+    code, output = guarded.run(polyvirt_approved_plans=plans)
+    assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], [[], [], []]), output
 
 
 @pytest.mark.rotated(6)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Optional
 
+from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, Refused
 
 #: Proxmox VE permits 40 characters: letters, digits, - and _.
@@ -131,7 +132,10 @@ def question(debts):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the playbook ended. ``failed``: hosts that failed or were unreachable; ``is_complete``: these are all."""
+    """How the playbook ended. ``failed``: hosts that failed or were unreachable; ``is_complete``: these are all.
+
+    ``stats``: what its tasks pass on to the next job of a workflow (``set_stats``, plans of check mode).
+    """
 
     code: int
     has_started: bool = True
@@ -139,6 +143,7 @@ class Outcome:
     failed: tuple = ()
     changed: bool = False
     processed: tuple = ()
+    stats: Mapping = field(default_factory=dict)
 
 
 def outcome_of(code, written):
@@ -148,7 +153,8 @@ def outcome_of(code, written):
     if "processed" not in written:
         return Outcome(code, is_complete=False, changed=True)
     failed = sorted({*written["failures"], *written["unreachable"]})
-    return Outcome(code, True, True, tuple(failed), bool(written["changed"]), tuple(sorted(written["processed"])))
+    processed, stats = tuple(sorted(written["processed"])), written.get("stats") or {}
+    return Outcome(code, True, True, tuple(failed), bool(written["changed"]), processed, stats)
 
 
 def to_restore(vms, outcome, restore):
@@ -190,7 +196,7 @@ def one_approval(effective, of_hosts):
         return {}
     if not effective or any(one != values[0] for one in values):
         raise InvalidInput(
-            "polyvirt_approved_plans differs between the guarded hosts, or between them and the play.",
+            f"{VARIABLE} differs between the guarded hosts, or between them and the play.",
             "Set it for all hosts, such as with -e. Nothing was changed.",
         )
-    return {"polyvirt_approved_plans": values[0]}
+    return {VARIABLE: values[0]}

@@ -14,13 +14,13 @@ from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
 from . import decisions
 from .child import Child
 from .snapshots import Snapshots, snapshots_of, state_of
 from .sources import Sources
 
-_APPROVED = "polyvirt_approved_plans"
 #: Variables of a host that replace a password that was asked for.
 _PASSWORDS = {
     "conn_pass": ("ask_pass", "password", ("ansible_ssh_pass", "ansible_password")),
@@ -52,6 +52,11 @@ class GuardedRun(ActionBase):
         hosts = list(dict.fromkeys(options["hosts"]))
         vms = decisions.vms_of(hosts, self._variables_of)
         approved = self._approved(hosts)
+        if approved and options["finish"]:
+            raise InvalidInput(
+                f"guarded_finish changes VMs without a plan, so it is not permitted while {VARIABLE} is defined.",
+                "Finish the interrupted run alone, in a run without that variable. Nothing was changed.",
+            )
         paths = options["sources"] or context.CLIARGS.get("inventory") or ()
         sources = Sources(self._loader, paths, {vm.source for vm in vms}, self._raw_variables_of, self.own)
         self._snapshots = Snapshots(sources, options["timeout"], check)
@@ -106,9 +111,9 @@ class GuardedRun(ActionBase):
 
     def _approved(self, hosts):
         """{} or the variable with approved plans, for all hosts of the playbook."""
-        own = {"value": self._templar.template(self._task_vars[_APPROVED])} if _APPROVED in self._task_vars else {}
+        own = {"value": self._templar.template(self._task_vars[VARIABLE])} if VARIABLE in self._task_vars else {}
         variables = {host: self._variables_of(host) for host in hosts}
-        return decisions.one_approval(own, {host: of[_APPROVED] for host, of in variables.items() if _APPROVED in of})
+        return decisions.one_approval(own, {host: of[VARIABLE] for host, of in variables.items() if VARIABLE in of})
 
     # The run --------------------------------------------------------------------------------------------------------
 
@@ -183,7 +188,11 @@ class GuardedRun(ActionBase):
             "warnings": [f"The playbook also ran on {', '.join(unguarded)}, without a snapshot."] if unguarded else [],
         }
         reasons = self._reasons(outcome, done, unsafe, deleted, name)
-        return {**result, "failed": True, "msg": "\n".join(reasons)} if reasons else result
+        if reasons:
+            # A failed run approves no plans for the next job.
+            return {**result, "failed": True, "msg": "\n".join(reasons)}
+        stats = {"data": dict(outcome.stats), "per_host": False, "aggregate": True}
+        return {**result, **({"ansible_stats": stats} if outcome.stats else {})}
 
     def _reasons(self, outcome, done, unsafe, deleted, name):
         """What the user must know about a run that did not end well; empty if it did."""

@@ -12,11 +12,14 @@ from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.plugins.loader import action_loader, inventory_loader
 
+from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound
 from ..tasks.child_processes import answers
 from ..tasks.registry import PLATFORMS
 
 _PLUGIN = "polyvirt.core.vms"
+#: Approved plans limit the tasks of the playbook. Those of snapshots cannot be approved: each run has new names.
+_WITHOUT = (VARIABLE,)
 #: Seconds for the start of Ansible and for the connection, in addition to the limits of the tasks.
 _GRACE = 60
 
@@ -67,7 +70,8 @@ class Sources:
         if variables is not None:
             inventory.add_host(name)
             for key, value in variables.items():
-                inventory.set_variable(name, key, value)
+                if key not in _WITHOUT:
+                    inventory.set_variable(name, key, value)
 
     def connection(self, name):
         """Return the connection options of a source, for all modules of its platform."""
@@ -87,7 +91,7 @@ class Sources:
 
     def _run(self, name, tasks, seconds):
         plugin, source = self._found[name]
-        return plugin.run(source, tasks, seconds)
+        return plugin.run(source, tasks, seconds, _WITHOUT)
 
 
 def _import_actions(platform):

@@ -49,12 +49,13 @@ def run_task(loader, inventory, path, host, module, arguments, seconds):
     return {"result": _checked(ran["results"][0], host, seconds), "reached_by": ran["reached_by"]}
 
 
-def run_tasks(loader, inventory, path, host, tasks, seconds):
+def run_tasks(loader, inventory, path, host, tasks, seconds, without=()):
     """Run ``tasks`` (each with its module and keywords) on ``host``, each for at most ``seconds``.
 
     Returns {"results": [result of each task; None if it was not run], "reached_by": the host's connection variables}.
     Changes the state of Ansible, so it must run in a process that then exits. ``inventory`` is the InventoryData with
-    the host, ``path`` the inventory file, next to which its ``host_vars`` are.
+    the host, ``path`` the inventory file, next to which its ``host_vars`` are. The extra variables of the command line
+    apply, except for those in ``without``.
     """
     _reset_command_line()
     inventory.reconcile_inventory()
@@ -62,6 +63,8 @@ def run_tasks(loader, inventory, path, host, tasks, seconds):
     manager.groups.update(inventory.groups)
     manager.hosts.update(inventory.hosts)
     variables = VariableManager(loader=loader, inventory=manager)
+    for name in without:
+        variables.extra_vars.pop(name, None)
     play = Play.load(_play(host, tasks, seconds), variable_manager=variables, loader=loader)
     queue = _Quiet(inventory=manager, variable_manager=variables, loader=loader, passwords={}, forks=1)
     try:
