@@ -36,8 +36,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
 ANY_PLATFORM = "vm"
-#: Runs in guests and has no platform options, so it is not in the action group ``all``.
-GUEST_MODULE = "guest_status"
+#: They have no options of platforms, so they are not in the action group ``all``: one runs in guests, and one gets the
+#: options from the inventory.
+WITHOUT_PLATFORM = ("guarded_run", "guest_status")
 #: Modules for all platforms, without a group of a platform.
 PLATFORM_INDEPENDENT = {"image", "image_info", "install_medium", "install_wait"}
 
@@ -62,7 +63,7 @@ def action_groups(checkout):
     groups = {platform: [] for platform in _registry()}
     drivers = {registered.driver: platform for platform, registered in _registry().items()}
     stems = (path.stem for path in (checkout / "plugins" / "modules").glob("*.py"))
-    modules = sorted(stem for stem in stems if stem != GUEST_MODULE)
+    modules = sorted(stem for stem in stems if stem not in WITHOUT_PLATFORM)
     for module in sorted({*modules} - PLATFORM_INDEPENDENT):
         prefix = module.split("_")[0]
         if prefix == ANY_PLATFORM:
@@ -265,7 +266,7 @@ WITHOUT_VMS = (
     "vmm_marked_lines",
     "vmm_network_info",
     "wsl_host_settings",
-    GUEST_MODULE,
+    *WITHOUT_PLATFORM,
 )
 
 

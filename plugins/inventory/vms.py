@@ -166,7 +166,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ..module_utils._core.errors import PolyvirtError
 from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
-from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task
+from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task, run_tasks
 from ..plugin_utils.tasks.registry import PLATFORMS
 
 try:
@@ -201,10 +201,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return super().verify_file(path) and path.endswith(_ENDINGS)
 
     def parse(self, inventory, loader, path, cache=True):
-        super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
-        self._path = path
-        sources = self._sources()
+        sources = self.sources_in(inventory, loader, path, cache)
         found = self._found(sources, cache)
         self._name_unread([one.name for one in sources if one.name not in found])
         entries = [(one, vm) for one in sources for vm in found.get(one.name, {}).get("vms", ())]
@@ -214,6 +211,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         taken = {LOCAL, *(str(one.host) for one in sources if isinstance(one.host, str))}
         for (_one, vm), variables, name in zip(entries, described, hosts.names_of(preferred, taken)):
             self._add(name, vm, variables)
+
+    def sources_in(self, inventory, loader, path, cache=True):
+        """Return the [Source] that a file defines. None of them is read; ``run`` runs tasks on one."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        self._path = path
+        return self._sources()
+
+    def run(self, source, tasks, seconds, without=()):
+        """Run tasks where the VMs of a source are managed, in a process that then exits: see ``run_tasks``."""
+        host = self._host_of(source)
+        return run_tasks(self.loader, self.inventory, self._path, host, tasks, seconds, without)["results"]
 
     def _sources(self):
         spec = {"sources": {"type": "list", "elements": "dict", "required": True, "options": SOURCE}}

@@ -28,8 +28,9 @@ from gates.fragments import assigned
 MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules").glob("*.py"))}
 #: Modules about VMs, which have one shape of result.
 OF_VMS = [name for name in MODULES if name not in generate.WITHOUT_VMS]
-#: Modules without the fragment of a connection. Their own documentation names their groups; guest_status has none.
+#: Modules without the fragment of a connection. Their own documentation names their groups, if they are in any.
 WITHOUT_FRAGMENT = (
+    "guarded_run",
     "guest_status",
     "hyperv_host_settings",
     "image",

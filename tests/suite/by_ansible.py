@@ -93,15 +93,23 @@ def ansible_playbook(folder, play, words=("-i", "localhost,"), environment=(), p
 
 def run_ansible(folder, program, words, environment=(), programs=None, cwd=None):
     """Run one of Ansible's programs; ``programs`` is the bin directory of another Python environment."""
+    invoked, around = _invocation(folder, program, words, environment, programs)
     return subprocess.run(
-        [Path(programs or Path(sys.executable).parent) / program, *words],
-        cwd=cwd,
-        env={**os.environ, **configured(folder), **dict(environment)},
-        capture_output=True,
-        text=True,
-        timeout=scaled(600),
-        check=False,
+        invoked, cwd=cwd, env=around, capture_output=True, text=True, timeout=scaled(600), check=False
     )
+
+
+def start_ansible(folder, program, words, environment=(), cwd=None):
+    """Start one of Ansible's programs in a process group of its own, and return the process."""
+    invoked, around = _invocation(folder, program, words, environment)
+    output = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(invoked, cwd=cwd, env=around, start_new_session=True, text=True, **output)
+
+
+def _invocation(folder, program, words, environment, programs=None):
+    """(arguments, environment) of a program."""
+    around = {**os.environ, **configured(folder), **dict(environment)}
+    return [Path(programs or Path(sys.executable).parent) / program, *words], around
 
 
 def configured(folder):

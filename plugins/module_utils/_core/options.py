@@ -362,3 +362,12 @@ INSTALL_WAIT = {
     "console_log": Policy("path"),
     "timeout": Seconds(default=7200),
 }
+
+GUARDED_RUN = {
+    "playbook": Policy(),
+    "hosts": Texts(role=POLICY, required=True),
+    "restore": Policy(choices=("failed", "all"), default="failed"),
+    "finish": Policy(choices=("restore", "keep")),
+    "sources": Option("list", elements="path", role=POLICY),
+    "timeout": Seconds(default=1800),
+}

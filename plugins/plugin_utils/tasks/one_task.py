@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run one task on one host through Ansible, with its connection, become and variables."""
+"""Run tasks on one host through Ansible, with its connection, become and variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 
 LOCAL = "localhost"
-#: The variable with the result of the task.
+#: The variables with the results of the tasks begin with this.
 _RESULT = "__polyvirt_result"
 #: Variables that another host needs to connect to the host by SSH.
 _REACHED_BY = (
@@ -43,8 +43,19 @@ class _Quiet(TaskQueueManager):
 def run_task(loader, inventory, path, host, module, arguments, seconds):
     """Run a task on ``host`` and return {"result": ..., "reached_by": its connection variables}. Raises TaskFailed.
 
+    The other parameters, and what the process must do then, are those of ``run_tasks``.
+    """
+    ran = run_tasks(loader, inventory, path, host, [{module: arguments}], seconds)
+    return {"result": _checked(ran["results"][0], host, seconds), "reached_by": ran["reached_by"]}
+
+
+def run_tasks(loader, inventory, path, host, tasks, seconds, without=()):
+    """Run ``tasks`` (each with its module and keywords) on ``host``, each for at most ``seconds``.
+
+    Returns {"results": [result of each task; None if it was not run], "reached_by": the host's connection variables}.
     Changes the state of Ansible, so it must run in a process that then exits. ``inventory`` is the InventoryData with
-    the host, ``path`` the inventory file, next to which its ``host_vars`` are.
+    the host, ``path`` the inventory file, next to which its ``host_vars`` are. The extra variables of the command line
+    apply, except for those in ``without``.
     """
     _reset_command_line()
     inventory.reconcile_inventory()
@@ -52,7 +63,9 @@ def run_task(loader, inventory, path, host, module, arguments, seconds):
     manager.groups.update(inventory.groups)
     manager.hosts.update(inventory.hosts)
     variables = VariableManager(loader=loader, inventory=manager)
-    play = Play.load(_play(host, module, arguments, seconds), variable_manager=variables, loader=loader)
+    for name in without:
+        variables.extra_vars.pop(name, None)
+    play = Play.load(_play(host, tasks, seconds), variable_manager=variables, loader=loader)
     queue = _Quiet(inventory=manager, variable_manager=variables, loader=loader, passwords={}, forks=1)
     try:
         queue.run(play)
@@ -61,15 +74,15 @@ def run_task(loader, inventory, path, host, module, arguments, seconds):
     found = variables.get_vars(play=play, host=manager.get_host(host))
     templar = Templar(loader=loader, variables=found)
     return {
-        "result": _checked(found.get(_RESULT), host, seconds),
+        "results": [_plain(found.get(f"{_RESULT}_{place}")) for place, _task in enumerate(tasks)],
         "reached_by": {name: templar.template(found[name]) for name in _REACHED_BY if name in found},
     }
 
 
-def _play(host, module, arguments, seconds):
-    task = {"name": module, module: arguments, "timeout": seconds, "register": _RESULT}
+def _play(host, tasks, seconds):
+    listed = [{"timeout": seconds, "register": f"{_RESULT}_{place}", **task} for place, task in enumerate(tasks)]
     strategy = "ansible.builtin.linear"
-    return {"name": module, "hosts": [host], "gather_facts": False, "strategy": strategy, "tasks": [task]}
+    return {"name": "polyvirt.core", "hosts": [host], "gather_facts": False, "strategy": strategy, "tasks": listed}
 
 
 def add_local(inventory):
@@ -105,5 +118,9 @@ def _checked(result, host, seconds):
         raise TaskFailed(f"No answer within {seconds} s.")
     if result.get("failed") or result.get("unreachable"):
         raise TaskFailed(str(result.get("msg") or "The task failed without a message."))
-    # Through JSON: plain values, whatever types this version of Ansible has for them.
+    return result
+
+
+def _plain(result):
+    """The result through JSON: plain values, whatever types this version of Ansible has for them."""
     return json.loads(json.dumps(result, default=str))

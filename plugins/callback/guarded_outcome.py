@@ -1,0 +1,58 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: guarded_outcome
+type: notification
+short_description: Hosts on which a guarded playbook failed
+version_added: 0.1.0
+description:
+  - Writes how a playbook ended, and on which hosts it failed, to a file that M(polyvirt.core.guarded_run) reads.
+  - M(polyvirt.core.guarded_run) enables it for the playbook that it runs. Do not enable it yourself.
+author:
+  - polyvirt contributors (@polyvirt)
+options:
+  path:
+    description: File to write. If omitted, nothing is written.
+    type: path
+    env:
+      - name: POLYVIRT_GUARDED_OUTCOME
+"""
+
+import json
+import os
+
+from ansible.plugins.callback import CallbackBase
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "polyvirt.core.guarded_outcome"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_play_start(self, play):
+        # If the run is killed, only this is written.
+        self._write({"started": True})
+
+    def v2_playbook_on_stats(self, stats):
+        self._write(
+            {
+                "started": True,
+                "processed": list(stats.processed),
+                "failures": [host for host, count in stats.failures.items() if count],
+                "unreachable": [host for host, count in stats.dark.items() if count],
+                "changed": any(stats.changed.values()),
+                # What tasks pass on to the next job of a workflow.
+                "stats": stats.custom.get("_run", {}),
+            }
+        )
+
+    def _write(self, outcome):
+        path = self.get_option("path")
+        if path:
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                json.dump(outcome, file, default=str)
+            os.replace(f"{path}.new", path)

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guarded run decides: the VMs behind hosts, names of snapshots, and which VMs are restored. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Optional
+
+from ...module_utils._core.approval import VARIABLE
+from ...module_utils._core.errors import InvalidInput, Refused
+
+#: Proxmox VE permits 40 characters: letters, digits, - and _.
+_PURPOSE_LENGTH = 11
+_SNAPSHOT = re.compile(rf"guarded-([a-z0-9-]{{1,{_PURPOSE_LENGTH}}})-(?:job\d+|\d{{8}}-\d{{6}}-[0-9a-f]{{4}})")
+_DESCRIPTION = re.compile(r"Taken by polyvirt\.core\.guarded before (.+)\. State of the VM: (\w+)\.")
+RESTORE, KEEP = "restore", "keep"
+FAILED, ALL = "failed", "all"
+
+
+@dataclass(frozen=True)
+class GuardedVm:
+    """A VM, as the inventory knows it. Several ``hosts`` can be the same VM."""
+
+    source: str
+    platform: str
+    name: str
+    id: Optional[str]
+    hosts: tuple = field(default=(), compare=False)
+
+    @property
+    def label(self):
+        """The names of the hosts, with that of the VM if it is another one."""
+        hosts = ", ".join(self.hosts)
+        return hosts if hosts == self.name else f"{hosts} (VM {self.name})"
+
+    @property
+    def which(self):
+        """The options with which a module finds this VM, and no other with the same name."""
+        return {"name": [self.name], **({"id": self.id} if self.id else {})}
+
+
+def vms_of(hosts, variables_of):
+    """Return [GuardedVm] of inventory hosts; ``variables_of(host)`` are a host's variables. Raises Refused."""
+    found, missing = {}, []
+    for host in hosts:
+        variables = variables_of(host)
+        source, name = variables.get("polyvirt_source"), variables.get("polyvirt_name")
+        if not source or not name:
+            missing.append(host)
+            continue
+        vm_id = variables.get("polyvirt_id")
+        key = (str(source), str(variables.get("polyvirt_platform")), str(name), None if vm_id is None else str(vm_id))
+        found.setdefault(key, []).append(host)
+    if missing:
+        raise Refused(
+            f"{', '.join(missing)}: no VM is known for this host, so no snapshot can be taken. It has no variables"
+            " polyvirt_source and polyvirt_name, which the inventory plugin polyvirt.core.vms sets.",
+            "Add the hypervisor to the inventory, or leave the host out of guarded_hosts. Nothing was changed.",
+        )
+    return [GuardedVm(*key, hosts=tuple(names)) for key, names in found.items()]
+
+
+def new_run(job, now, random_digits):
+    """Return the ID of a run: that of the AWX job, else the time (UTC) with four random hexadecimal digits."""
+    return f"job{job}" if job else f"{now.strftime('%Y%m%d-%H%M%S')}-{random_digits}"
+
+
+def snapshot_name(playbook, run):
+    """Return the name of the snapshots of a run. It tells what they are for on platforms without descriptions."""
+    stem = playbook.replace("\\", "/").rpartition("/")[2]
+    stem = re.sub(r"\.(ya?ml|json)$", "", stem).rpartition(".")[2]
+    purpose = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_PURPOSE_LENGTH].strip("-")
+    return f"guarded-{purpose or 'run'}-{run}"
+
+
+def description(playbook, state):
+    """Return the description of a snapshot, from which a later run learns what happened."""
+    return f"Taken by polyvirt.core.guarded before {playbook}. State of the VM: {state}."
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A snapshot that an earlier run took and did not delete. ``state`` is that of the VM then; None if unknown."""
+
+    snapshot: str
+    playbook: str
+    state: Optional[str] = None
+    created: Optional[int] = None
+
+    @property
+    def when(self):
+        if not self.created:
+            return ""
+        return datetime.fromtimestamp(self.created, timezone.utc).strftime(" at %Y-%m-%d %H:%M:%S UTC")
+
+
+def owed(snapshots):
+    """Return [Owed] of a VM's ``snapshots``, as the modules report them; the oldest first."""
+    found = []
+    for one in snapshots:
+        name = _SNAPSHOT.fullmatch(one["name"])
+        if name is None:
+            continue
+        described = _DESCRIPTION.fullmatch(one.get("description") or "")
+        playbook, state = described.groups() if described else (name.group(1), one.get("state"))
+        found.append(Owed(one["name"], playbook, state, one.get("created")))
+    # Where creation times are unknown, parents are listed before their children.
+    return sorted(found, key=lambda one: one.created or 0)
+
+
+def question(debts):
+    """Return what happened to VMs with snapshots of earlier runs, and what can be done. ``debts``: {vm: [Owed]}."""
+    lines = [
+        f"{vm.label}: the snapshot {one.snapshot} was taken{one.when} by a guarded run before {one.playbook}. That run"
+        f" was interrupted or is still running, so {one.playbook} may have changed the VM completely, in part or not"
+        " at all."
+        for vm, some in debts.items()
+        for one in some
+    ]
+    return Refused(
+        "\n".join(lines),
+        "\nIf the run is not active any more, set guarded_finish: with restore, these VMs are restored to their"
+        " snapshots, and everything written to them since then is lost; with keep, they stay as they are. Both delete"
+        " the snapshots. Nothing was changed.",
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the playbook ended. ``failed``: hosts that failed or were unreachable; ``is_complete``: these are all.
+
+    ``stats``: what its tasks pass on to the next job of a workflow (``set_stats``, plans of check mode).
+    """
+
+    code: int
+    has_started: bool = True
+    is_complete: bool = True
+    failed: tuple = ()
+    changed: bool = False
+    processed: tuple = ()
+    stats: Mapping = field(default_factory=dict)
+
+
+def outcome_of(code, written):
+    """Return the Outcome from the exit code and from what the callback plugin wrote; None if it wrote nothing."""
+    if not isinstance(written, Mapping):
+        return Outcome(code, has_started=False, is_complete=False)
+    if "processed" not in written:
+        return Outcome(code, is_complete=False, changed=True)
+    failed = sorted({*written["failures"], *written["unreachable"]})
+    processed, stats = tuple(sorted(written["processed"])), written.get("stats") or {}
+    return Outcome(code, True, True, tuple(failed), bool(written["changed"]), processed, stats)
+
+
+def to_restore(vms, outcome, restore):
+    """Return the VMs of ``vms`` that are restored after the playbook; ``restore`` is FAILED or ALL."""
+    if outcome.code == 0 or not outcome.has_started:
+        return []
+    if restore == ALL or not outcome.is_complete:
+        # Killed, or ended by an error of Ansible itself: it is unknown which hosts it had changed.
+        return list(vms)
+    return [vm for vm in vms if set(vm.hosts) & set(outcome.failed)]
+
+
+def without_snapshot(outcome, vms):
+    """Return the hosts on which the playbook ran although they have no snapshot."""
+    guarded = {host for vm in vms for host in vm.hosts}
+    return [host for host in outcome.processed if host not in guarded and host != "localhost"]
+
+
+def ended(playbook, outcome):
+    """Return the sentence about how the playbook failed."""
+    if not outcome.has_started:
+        return f"{playbook} was not started (exit code {outcome.code}); its output names the reason."
+    if not outcome.is_complete:
+        return f"{playbook} was interrupted (exit code {outcome.code}), so it is unknown which hosts it changed."
+    if outcome.failed:
+        return f"{playbook} failed on {', '.join(outcome.failed)} (exit code {outcome.code})."
+    return f"{playbook} failed (exit code {outcome.code}), but on no host."
+
+
+def one_approval(effective, of_hosts):
+    """Return {} or the variable with approved plans for the playbook.
+
+    ``effective`` is {} or {"value": ...}, what holds for this task, where a play's variable counts too; ``of_hosts``
+    {host: value} of hosts that have the variable. As an extra variable, the value holds for all hosts. So it must be
+    the same everywhere: else a host would be permitted the plans of another.
+    """
+    values = [*effective.values(), *of_hosts.values()]
+    if not values:
+        return {}
+    if not effective or any(one != values[0] for one in values):
+        raise InvalidInput(
+            f"{VARIABLE} differs between the guarded hosts, or between them and the play.",
+            "Set it for all hosts, such as with -e. Nothing was changed.",
+        )
+    return {VARIABLE: values[0]}

@@ -1,0 +1,235 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of ``guarded_run``: a playbook between a snapshot of each VM and its deletion."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ...module_utils._core.approval import VARIABLE
+from ...module_utils._core.errors import InvalidInput, NotFound, Refused
+from . import decisions
+from .child import Child
+from .snapshots import Snapshots, snapshots_of, state_of
+from .sources import Sources
+
+#: Variables of a host that replace a password that was asked for.
+_PASSWORDS = {
+    "conn_pass": ("ask_pass", "password", ("ansible_ssh_pass", "ansible_password")),
+    "become_pass": ("become_ask_pass", "become_pass", ("ansible_become_pass", "ansible_become_password")),
+}
+
+
+class GuardedRun(ActionBase):
+    """Subclasses set ``module``, the declaration of the options, and ``own``: options of the module vm_info."""
+
+    TRANSFERS_FILES = False
+    #: One task for all hosts of the play.
+    BYPASS_HOST_LOOP = True
+    _supports_check_mode = True
+    _supports_async = False
+    module = None
+    own = frozenset()
+
+    def run(self, tmp=None, task_vars=None):
+        del tmp  # Of no effect since ansible-core 2.3.
+        super().run(None, task_vars)
+        self._task_vars = task_vars or {}
+        _valid, options = self.validate_argument_spec(self.module.argument_spec)
+        return replace(self.module, answer=self._answer).result(options, self._task)
+
+    def _answer(self, options, check):
+        self._options, self._check = options, check
+        self._check_options()
+        hosts = list(dict.fromkeys(options["hosts"]))
+        vms = decisions.vms_of(hosts, self._variables_of)
+        approved = self._approved(hosts)
+        if approved and options["finish"]:
+            raise InvalidInput(
+                f"guarded_finish changes VMs without a plan, so it is not permitted while {VARIABLE} is defined.",
+                "Finish the interrupted run alone, in a run without that variable. Nothing was changed.",
+            )
+        paths = options["sources"] or context.CLIARGS.get("inventory") or ()
+        sources = Sources(self._loader, paths, {vm.source for vm in vms}, self._raw_variables_of, self.own)
+        self._snapshots = Snapshots(sources, options["timeout"], check)
+        child = Child(self._asked_passwords(), self._vault_secrets(), approved, self._flags())
+        return self._run(vms, child)
+
+    # Before the first change ----------------------------------------------------------------------------------------
+
+    def _check_options(self):
+        playbook = self._options["playbook"]
+        if not playbook and not self._options["finish"]:
+            raise InvalidInput("guarded_playbook is not set.", "Set it to the playbook that is to be run.")
+        is_name = playbook and playbook.count(".") >= 2 and "/" not in playbook
+        if playbook and not is_name and not os.path.isfile(playbook):
+            raise NotFound(
+                f"guarded_playbook: {playbook} is not a file in {os.getcwd()}.",
+                "Set the path of a playbook, or the name of one in a collection. Nothing was changed.",
+            )
+        if not self._options["hosts"]:
+            raise InvalidInput("guarded_hosts matches no host.", "Set it to hosts or groups of the inventory.")
+
+    def _variables_of(self, host):
+        return self._task_vars["hostvars"][host]
+
+    def _raw_variables_of(self, host):
+        """The variables of a host with templates, None if there is no such host. Ansible renders them for its task."""
+        hostvars = self._task_vars["hostvars"]
+        return dict(hostvars.raw_get(host)) if host in hostvars else None
+
+    def _asked_passwords(self):
+        """The passwords that Ansible asked for at its start. No public attribute has them without a host's own."""
+        asked = {}
+        for name, (option, attribute, variables) in _PASSWORDS.items():
+            if not context.CLIARGS.get(option):
+                continue
+            if any(variable in self._task_vars for variable in variables):
+                raise Refused(
+                    f"The password of the option --{option.replace('_', '-')} cannot be passed to the playbook, because"
+                    f" {self._task_vars['inventory_hostname']} has {' or '.join(variables)}.",
+                    "Use a file (--connection-password-file, --become-password-file). Nothing was changed.",
+                )
+            asked[name] = getattr(self._play_context, attribute)
+        return asked
+
+    def _vault_secrets(self):
+        """[(ID, password)] of all vaults, also of those that Ansible asked for at its start."""
+        found = getattr(getattr(self._loader, "_vault", None), "secrets", None) or ()
+        return [(name, bytes(secret.bytes)) for name, secret in found]
+
+    def _flags(self):
+        return [*(["--check"] if self._check else []), *(["--diff"] if self._task.diff else [])]
+
+    def _approved(self, hosts):
+        """{} or the variable with approved plans, for all hosts of the playbook."""
+        own = {"value": self._templar.template(self._task_vars[VARIABLE])} if VARIABLE in self._task_vars else {}
+        variables = {host: self._variables_of(host) for host in hosts}
+        return decisions.one_approval(own, {host: of[VARIABLE] for host, of in variables.items() if VARIABLE in of})
+
+    # The run --------------------------------------------------------------------------------------------------------
+
+    def _run(self, vms, child):
+        playbook = self._options["playbook"] or "nothing"
+        now = datetime.now(timezone.utc)
+        run = decisions.new_run(self._task_vars.get("awx_job_id"), now, secrets.token_hex(2))
+        name = decisions.snapshot_name(playbook, run)
+        plans = self._snapshots.plan(vms, name, playbook)
+        finished = self._finish({vm: self._owed(result, name) for vm, result in plans.items()})
+        if not self._options["playbook"]:
+            unknown = {vm: result for vm, result in plans.items() if vm not in finished}
+            _fail_if_any(unknown, "its snapshots cannot be read", "Nothing was done with it.")
+            return {"changed": bool(finished), "run": run, "vms": _vms(vms, finished), "warnings": []}
+        if finished and not self._check:
+            # A restored VM may have another power state.
+            plans = self._snapshots.plan(vms, name, playbook)
+        _fail_if_any(plans, "no snapshot can be taken of it", "The playbook was not run.")
+        self._take(plans, name)
+        taken = "Check mode: no snapshot was taken" if self._check else f"Snapshots {name} were taken"
+        _show(f"{taken} of {', '.join(vm.label for vm in vms)}. Running {playbook}:")
+        return self._after(vms, name, plans, child.run(playbook), run, bool(finished))
+
+    def _owed(self, result, name):
+        """The snapshots of earlier runs. The plan has the new one, too, unless it exists already."""
+        is_new = result.get("changed") or result.get("failed")
+        return [one for one in decisions.owed(snapshots_of(result)) if not (is_new and one.snapshot == name)]
+
+    def _finish(self, debts):
+        """Finish what earlier runs have left: {vm: what was done}."""
+        debts = {vm: some for vm, some in debts.items() if some}
+        if not debts:
+            return {}
+        if not self._options["finish"]:
+            raise decisions.question(debts)
+        if self._options["finish"] == decisions.RESTORE:
+            oldest = {vm: (some[0].snapshot, some[0].state) for vm, some in debts.items()}
+            _fail_if_any(self._snapshots.restore(oldest), "the snapshot was not restored", "It was not deleted.")
+        deleted = self._snapshots.delete({vm: [one.snapshot for one in some] for vm, some in debts.items()})
+        _fail_if_any(deleted, "a snapshot of an earlier run was not deleted", "The playbook was not run.")
+        done = "restored" if self._options["finish"] == decisions.RESTORE else "kept"
+        start = "Check mode: " if self._check else ""
+        for vm, some in debts.items():
+            names = ", ".join(one.snapshot for one in some)
+            _show(f"{start}{vm.label} was {done}, and the snapshot {names} was deleted.")
+        return dict.fromkeys(debts, done)
+
+    def _take(self, plans, name):
+        states = {vm: state_of(result) for vm, result in plans.items()}
+        taken = self._snapshots.take(states, name, self._options["playbook"])
+        try:
+            _fail_if_any(taken, "the snapshot was not taken", "The playbook was not run.")
+        except Refused:
+            # One that was given up after its time may exist all the same.
+            self._snapshots.delete({vm: [name] for vm in plans})
+            raise
+
+    def _after(self, vms, name, plans, outcome, run, finished):
+        back = decisions.to_restore(vms, outcome, self._options["restore"])
+        back = [] if self._check else back
+        restored = self._snapshots.restore({vm: (name, state_of(plans[vm])) for vm in back})
+        unsafe = {vm: result for vm, result in restored.items() if result.get("failed")}
+        deleted = self._snapshots.delete({vm: [name] for vm in vms if vm not in unsafe})
+        done = {vm: "restored" if vm in back else "kept" for vm in vms}
+        unguarded = decisions.without_snapshot(outcome, vms)
+        result = {
+            "changed": outcome.changed or finished,
+            "run": run,
+            "exit_code": outcome.code,
+            "failed_hosts": list(outcome.failed),
+            "vms": _vms(vms, {**done, **dict.fromkeys(unsafe, "failed")}),
+            "warnings": [f"The playbook also ran on {', '.join(unguarded)}, without a snapshot."] if unguarded else [],
+        }
+        reasons = self._reasons(outcome, done, unsafe, deleted, name)
+        if reasons:
+            # A failed run approves no plans for the next job.
+            return {**result, "failed": True, "msg": "\n".join(reasons)}
+        stats = {"data": dict(outcome.stats), "per_host": False, "aggregate": True}
+        return {**result, **({"ansible_stats": stats} if outcome.stats else {})}
+
+    def _reasons(self, outcome, done, unsafe, deleted, name):
+        """What the user must know about a run that did not end well; empty if it did."""
+        reasons = []
+        if outcome.code:
+            reasons.append(decisions.ended(self._options["playbook"], outcome))
+            for what in ("restored", "kept"):
+                labels = [vm.label for vm, one in done.items() if one == what and vm not in unsafe]
+                reasons += [f"{what.capitalize()}: {', '.join(labels)}."] if labels else []
+        reasons += [
+            f"{vm.label}: the snapshot {name} was not restored: {result['msg']} It still exists; the next guarded run"
+            " finds it."
+            for vm, result in unsafe.items()
+        ]
+        reasons += [
+            f"{vm.label}: the snapshot {name} was not deleted: {result['msg']} Delete it with vm_snapshot, state:"
+            " absent."
+            for vm, result in deleted.items()
+            if result.get("failed")
+        ]
+        return reasons
+
+
+def _fail_if_any(results, problem, consequence):
+    failed = {vm: result for vm, result in results.items() if result.get("failed")}
+    if failed:
+        lines = [f"{vm.label}: {problem}: {result['msg']}" for vm, result in failed.items()]
+        raise Refused("\n".join(lines), consequence)
+
+
+def _vms(vms, done):
+    return [
+        {"host": host, "name": vm.name, "source": vm.source, "outcome": done.get(vm, "unchanged")}
+        for vm in vms
+        for host in vm.hosts
+    ]
+
+
+def _show(text):
+    Display().display(text)

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The definitions of inventory sources, and tasks that run on them. Values of the sources stay in this process."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from ansible.errors import AnsibleError
+from ansible.inventory.data import InventoryData
+from ansible.plugins.loader import action_loader, inventory_loader
+
+from ...module_utils._core.approval import VARIABLE
+from ...module_utils._core.errors import InvalidInput, NotFound
+from ..tasks.child_processes import answers
+from ..tasks.registry import PLATFORMS
+
+_PLUGIN = "polyvirt.core.vms"
+#: Approved plans limit the tasks of the playbook. Those of snapshots cannot be approved: each run has new names.
+_WITHOUT = (VARIABLE,)
+#: Seconds for the start of Ansible and for the connection, in addition to the limits of the tasks.
+_GRACE = 60
+
+
+class Sources:
+    """The sources with these names, from inventory files.
+
+    ``variables_of(host)`` returns the variables of a host of the inventory, None if there is none; ``own`` are the
+    options of the info modules that are no connection options.
+    """
+
+    def __init__(self, loader, paths, names, variables_of, own):
+        self._loader, self._variables_of, self._own = loader, variables_of, own
+        self._found = {}
+        files = files_of(paths)
+        for path in files:
+            self._add(path, names)
+        missing = sorted(set(names) - set(self._found))
+        if missing:
+            raise NotFound(
+                f"The inventory source {', '.join(missing)} is defined in no inventory file of this run"
+                f" ({', '.join(files) or 'there is no file of polyvirt.core.vms'}).",
+                "Set guarded_sources to the file that defines it. Nothing was changed.",
+            )
+
+    def _add(self, path, names):
+        plugin, inventory = inventory_loader.get(_PLUGIN), InventoryData()
+        try:
+            defined = plugin.sources_in(inventory, self._loader, path)
+        except AnsibleError as error:
+            raise InvalidInput(str(error), "Nothing was changed.") from error
+        for source in defined:
+            if source.name not in names:
+                continue
+            if source.name in self._found:
+                raise InvalidInput(
+                    f"{path}: another inventory file has a source named {source.name} too, so it is unknown which of"
+                    " them has the VMs.",
+                    "Set name of both sources to different names. Nothing was changed.",
+                )
+            if isinstance(source.host, str):
+                self._add_host(inventory, source.host)
+            self._found[source.name] = plugin, source
+            _import_actions(source.platform)
+
+    def _add_host(self, inventory, name):
+        variables = self._variables_of(name)
+        if variables is not None:
+            inventory.add_host(name)
+            for key, value in variables.items():
+                if key not in _WITHOUT:
+                    inventory.set_variable(name, key, value)
+
+    def connection(self, name):
+        """Return the connection options of a source, for all modules of its platform."""
+        _plugin, source = self._found[name]
+        return {key: value for key, value in source.options.items() if key not in self._own}
+
+    def run(self, tasks, seconds):
+        """Run {source: [task]} on all sources at the same time, and return {source: [result]}.
+
+        Each result has ``failed`` and ``msg`` if the task failed or was not run.
+        """
+        names = list(tasks)
+        runs = [partial(self._run, name, tasks[name], seconds) for name in names]
+        limits = [len(tasks[name]) * seconds + _GRACE for name in names]
+        found = zip(names, answers(runs, limits))
+        return {name: _results(answer, len(tasks[name])) for name, answer in found}
+
+    def _run(self, name, tasks, seconds):
+        plugin, source = self._found[name]
+        return plugin.run(source, tasks, seconds, _WITHOUT)
+
+
+def _import_actions(platform):
+    """Import what all tasks need in this process, once: each task has a process of its own, which inherits it."""
+    for name in filter(None, ("vm_snapshot", PLATFORMS[platform].vm_snapshot)):
+        action_loader.get(f"polyvirt.core.{name}", class_only=True)
+
+
+def _results(answer, count):
+    problem = answer.problem or "The task was not run, because an earlier one failed or the host cannot be reached."
+    results = answer.value or [None] * count
+    return [_failed(problem) if one is None else _marked(one) for one in results]
+
+
+def _marked(result):
+    if result.get("failed") or result.get("unreachable") or result.get("timedout"):
+        return {**result, **_failed(str(result.get("msg") or "The task failed without a message."))}
+    return result
+
+
+def _failed(problem):
+    return {"failed": True, "msg": problem}
+
+
+def files_of(paths):
+    """Return the files of ``polyvirt.core.vms`` among ``paths``: files, directories and lists of hosts.
+
+    Relative ones are relative to the current directory, as on the command line; for Ansible, they would be relative to
+    the playbook.
+    """
+    is_source = inventory_loader.get(_PLUGIN).verify_file
+    found = []
+    for path in map(os.path.abspath, paths):
+        if os.path.isdir(path):
+            found += [os.path.join(at, name) for at, _names, files in os.walk(path) for name in files]
+        else:
+            found.append(path)
+    return sorted({path for path in found if is_source(path)})

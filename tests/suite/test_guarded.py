@@ -1,0 +1,312 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook guarded: snapshots of exactly the VMs of its hosts, which are restored where the playbook fails."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS as REGISTERED
+
+from platforms.known import PLATFORMS
+from platforms.windows.winrm_server import WinRMServer, through
+from suite.by_ansible import CORES, run_ansible, start_ansible
+from suite.limits import wait_until
+
+WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
+NAMES = (WEB, DB, OTHER)
+PATCHED = "patched"
+#: Connection options of platforms that are secrets.
+SECRETS = {"api_token_secret", "api_password"}
+_SNAPSHOT = re.compile(r"guarded-patch-\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+class Guarded:
+    """VMs, an inventory file with their source, and a playbook that changes a setting of each VM."""
+
+    def __init__(self, platform, shim, folder, setting="description", value=PATCHED):
+        self.setting, self.value = setting, value
+        self.platform, self.shim, self.folder = platform, shim, folder
+        self.name = platform.traits().platform
+        self.connection = dict(platform.options("vm_info"))
+
+    def prepare(self, **states):
+        self.platform.clean()
+        self.platform.bring({**dict.fromkeys(NAMES, STOPPED), **states})
+
+    def write(self, host):
+        """Write the inventory and the playbook; ``host`` are the variables of the hypervisor's connection."""
+        source = {"platform": self.name, "options": self.connection, "host": "hypervisor"}
+        compose = {"ansible_connection": "'local'"}
+        (self.folder / "lab").mkdir()
+        self._write("lab/1-hosts.json", {"all": {"hosts": {"hypervisor": host}}})
+        self._write("lab/2.polyvirt.yml", {"plugin": "polyvirt.core.vms", "sources": [source], "compose": compose})
+        self.write_playbook(self.tasks())
+
+    def write_playbook(self, tasks):
+        self._write("patch.yml", [{"hosts": "{{ guarded_hosts }}", "gather_facts": False, "tasks": tasks}])
+
+    def tasks(self):
+        vm = {"platform": "{{ polyvirt_platform }}", "name": "{{ polyvirt_name }}", "options": self.connection}
+        return [
+            {"polyvirt.core.vm": {**vm, self.setting: self.value}, "delegate_to": "hypervisor"},
+            {"ansible.builtin.file": {"path": str(self.reached), "state": "touch"}, "check_mode": False},
+            {"ansible.builtin.fail": {"msg": "it broke"}, "when": "inventory_hostname in broken | default([])"},
+            {"ansible.builtin.pause": {"seconds": 600}, "when": "waits | default(false)"},
+        ]
+
+    @property
+    def reached(self):
+        """The file that exists as soon as the playbook has changed all VMs."""
+        return self.folder / "reached"
+
+    def _write(self, name, content):
+        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+    def write_vault(self, text):
+        """Write encrypted variables of all hosts, and return the words of the command line that open them."""
+        secret = VaultSecret(b"password of the vault")
+        encrypted = VaultLib([("lab", secret)]).encrypt(text, secret, "lab")
+        (self.folder / "lab" / "group_vars").mkdir()
+        (self.folder / "lab" / "group_vars" / "all.yml").write_bytes(encrypted)
+        (self.folder / "password").write_bytes(secret.bytes)
+        return "--vault-id", "lab@password"
+
+    def write_awx_inventory(self):
+        """Write an inventory as AWX gives it to a job: hosts with their variables, but no sources."""
+        ids = {name: vm["id"] for name, vm in self.platform.truth(NAMES).items()}
+        own = {"polyvirt_source": f"{self.name}-hypervisor", "polyvirt_platform": self.name}
+        hosts = {
+            name: {**own, "polyvirt_name": name, "polyvirt_id": vm_id, "ansible_connection": "local"}
+            for name, vm_id in ids.items()
+        }
+        self._write("awx.json", {"all": {"hosts": {**hosts, "hypervisor": {"ansible_connection": "local"}}}})
+
+    def run(self, *words, playbook=None, inventory="lab", core=CORES[-1], **variables):
+        """Run the playbook ``guarded``, or the plays ``playbook``, by the ansible-core of ``core``: (code, output)."""
+        invocation = self._invocation(("-i", inventory, *words), playbook, variables)
+        with self.platform.hurried():
+            done = run_ansible(*invocation, programs=core / "bin", cwd=self.folder)
+        return done.returncode, done.stdout + done.stderr
+
+    def kill(self):
+        """Run it, kill ansible-playbook while the playbook waits, and delete its files, as AWX does."""
+        private = self.folder / "private"
+        private.mkdir()
+        *invocation, around = self._invocation(("-i", "lab"), None, {"waits": True})
+        process = start_ansible(*invocation, {**around, "ANSIBLE_LOCAL_TEMP": str(private)}, cwd=self.folder)
+        try:
+            wait_until(self.reached.exists, "the playbook has changed the VMs")
+        finally:
+            process.kill()
+            process.communicate()
+        wait_until(lambda: not _processes_with(str(private)), lambda: _processes_with(str(private)))
+        shutil.rmtree(private)
+
+    def _invocation(self, words, playbook, variables):
+        given = {"guarded_playbook": "patch.yml", "guarded_hosts": f"{WEB},{DB}", **variables}
+        given = {name: value for name, value in given.items() if value is not None}
+        around = {
+            **self.shim.environment(programs=self.platform.programs),
+            "COLUMNS": "1000",
+            "ANSIBLE_SHOW_CUSTOM_STATS": "true",
+        }
+        if playbook:
+            self._write("site.yml", playbook)
+        target = "site.yml" if playbook else "polyvirt.core.guarded"
+        return self.folder, "ansible-playbook", [target, "-e", json.dumps(given), *words], around
+
+    def values(self):
+        """The setting of each VM, as the platform itself reports it."""
+        found = self.platform.truth(NAMES)
+        return [self.platform.settings(found[name])[self.setting] for name in NAMES]
+
+    def snapshots(self):
+        return [sorted(self.platform.snapshots(name)) for name in NAMES]
+
+
+def _processes_with(text):
+    """The command lines with this text: the playbook's variables are in a file of the private directory."""
+    found = [_command_line(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+    return [line for line in found if text in line]
+
+
+def _command_line(path):
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""  # The process has ended.
+
+
+@contextmanager
+def _host_of(platform):
+    """The variables of the connection to the platform's host."""
+    windows = getattr(getattr(platform, "host", None), "windows", None)
+    if windows is None:
+        yield {"ansible_connection": "local"}
+        return
+    with WinRMServer(through(windows)) as server:
+        yield dict(server.variables)
+
+
+@pytest.fixture
+def guarded(platform, shim, tmp_path):
+    found = Guarded(platform, shim, tmp_path)
+    found.prepare()
+    found.write({"ansible_connection": "local"})
+    return found
+
+
+#: The daily platform; its snapshots have the settings of a VM.
+DAILY = ("libvirt_test",)
+_DEEP = pytest.mark.deep("test_failed_host_is_restored_and_others_keep_their_changes[libvirt_test]")
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+on_test_driver = pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+
+
+@on_test_driver
+def test_failed_host_is_restored_and_others_keep_their_changes(guarded):
+    code, output = guarded.run(broken=[WEB])
+    assert code == 2, output
+    assert guarded.values() == ["", PATCHED, ""], output
+    assert guarded.snapshots() == [[], [], []], output
+    assert f"Restored: {WEB}.\nKept: {DB}." in output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_check_mode_writes_nothing_and_a_run_without_failures_leaves_no_snapshot(guarded):
+    code, output = guarded.run("--check", "--limit", WEB)
+    assert (code, "changed: [" in output) == (0, True), output
+    assert (guarded.values(), guarded.snapshots()) == (["", "", ""], [[], [], []]), output
+    code, output = guarded.run("--limit", WEB)
+    assert code == 0, output
+    assert (guarded.values(), guarded.snapshots()) == ([PATCHED, "", ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_all_vms_are_restored_if_all_hosts_fail_or_if_that_was_set(guarded):
+    """With the oldest and with the next ansible-core. The playbook has the vaults of the command line."""
+    vault = guarded.write_vault("opened: by the password")
+    guarded.write_playbook([{"ansible.builtin.debug": {"msg": "{{ opened | length }} characters"}}, *guarded.tasks()])
+    for core, variables in ((CORES[0], {"broken": [WEB, DB]}), (CORES[:2][-1], {"guarded_restore": "all"})):
+        code, output = guarded.run(*vault, core=core, **{"broken": [WEB], **variables})
+        assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+        assert "15 characters" in output, output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_killed_run_is_found_on_the_vms_by_the_next_run(guarded):
+    guarded.kill()
+    first = guarded.snapshots()
+    assert [len(some) for some in first] == [1, 1, 0]
+    assert _SNAPSHOT.fullmatch(first[0][0])
+    assert (guarded.values(), first[0]) == ([PATCHED, PATCHED, ""], first[1])
+    # Without an answer, nothing happens.
+    code, output = guarded.run()
+    assert (code, guarded.values(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], first), output
+    for part in (f"{WEB}: the snapshot {first[0][0]} was taken", f"{DB}: the", "before patch.yml", "guarded_finish"):
+        assert part in output
+    code, output = guarded.run("--check", guarded_finish="restore", guarded_playbook=None)
+    assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], first), output
+    code, output = guarded.run("--limit", WEB, guarded_finish="restore", guarded_playbook=None)
+    assert (code, guarded.values()) == (0, ["", PATCHED, ""]), output
+    # And go on.
+    code, output = guarded.run(guarded_finish="keep", broken=[WEB])
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_what_cannot_be_guarded_is_an_error_before_anything(guarded):
+    def fails(*parts, **variables):
+        guarded.reached.unlink(missing_ok=True)
+        code, output = guarded.run(**variables)
+        assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+        assert not guarded.reached.exists()
+        assert all(part in output for part in parts), output
+
+    fails("no-such-group", "matches no host", guarded_hosts="no-such-group")
+    fails("guarded_playbook is not set", guarded_playbook="")
+    fails("guarded_restor: the playbook has no such variable", guarded_restor="all")
+    fails("nowhere.yml is not a file", guarded_playbook="nowhere.yml")
+    (guarded.folder / "lab" / "others").write_text("router\n", encoding="utf-8")
+    fails("router: no VM is known", guarded_hosts=f"{WEB},router")
+    # The format of its disk permits no internal snapshots.
+    definition = guarded.platform.virsh("dumpxml", DB)
+    guarded.platform.virsh("define", "/dev/stdin", stdin=definition.replace("type='qcow2'", "type='raw'"))
+    fails(f"{DB}: no snapshot can be taken of it", "was not run")
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_unreachable_host_is_restored(guarded):
+    lost = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    ping = {"ansible.builtin.ping": {}, "when": f"inventory_hostname == '{WEB}'", "vars": lost}
+    guarded.write_playbook([*guarded.tasks(), ping])
+    code, output = guarded.run()
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", PATCHED, ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_approved_plans_limit_the_playbook_and_not_its_snapshots(guarded):
+    code, output = guarded.run("--check")
+    # That of the playbook, and that of the run above it.
+    _own, text = re.findall(r"RUN: (\{.*\})", output)
+    plans = [one["plan"] for one in json.loads(text)["polyvirt_approved_plans"]]
+    assert (code, len(plans), guarded.values()) == (0, 2, ["", "", ""]), output
+    # A variable of a play would not reach the other ansible-playbook by itself.
+    imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": plans[:1]}}
+    code, output = guarded.run(playbook=[imported], guarded_restore="all")
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    assert "failed on" in output
+    code, output = guarded.run(polyvirt_approved_plans=plans, guarded_finish="restore")
+    assert (code, "guarded_finish changes VMs without a plan" in output) == (2, True), output
+    code, output = guarded.run(polyvirt_approved_plans=plans)
+    assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], [[], [], []]), output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_job_of_awx_reads_the_sources_from_the_project(guarded):
+    guarded.write_awx_inventory()
+    guarded.write_playbook([*guarded.tasks(), {"ansible.builtin.fail": {}, "when": "true"}])
+    code, output = guarded.run(inventory="awx.json")
+    assert (code, guarded.values()) == (2, ["", "", ""]), output
+    assert "Set guarded_sources to the file" in output
+    code, output = guarded.run(inventory="awx.json", guarded_sources=["lab/2.polyvirt.yml"], awx_job_id=42)
+    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    assert "Snapshots guarded-patch-job42 were taken" in output, output
+
+
+@pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")
+def test_failed_hosts_are_restored_on_every_platform(platform, shim, tmp_path):
+    found = Guarded(platform, shim, tmp_path, "memory", "192M")
+    found.prepare(**{WEB: RUNNING})
+    with _host_of(platform) as host:
+        found.write(host)
+        before = found.values()
+        code, output = found.run("-vvv", guarded_hosts=",".join(NAMES), broken=[WEB, DB])
+    for secret in SECRETS & set(found.connection):
+        assert found.connection[secret] not in output
+    after = found.values()
+    if not REGISTERED[found.name].vm_snapshot:
+        assert (code, after) == (2, before), output
+        assert "no snapshot can be taken of it: Snapshots are not supported" in output
+        return
+    assert (code, found.snapshots()) == (2, [[], [], []]), output
+    assert f"Restored: {WEB}, {DB}.\\nKept: {OTHER}." in output
+    assert platform.truth([WEB])[WEB]["power"] == RUNNING, output
+    if found.name != "vagrant":  # Its settings are those of the Vagrantfile, which no snapshot has.
+        assert (after[1], after[2] != before[2]) == (before[1], True), output

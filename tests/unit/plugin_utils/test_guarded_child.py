@@ -1,0 +1,132 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ansible-playbook that a guarded run starts: real processes, with the command line of the one above."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+from ansible import constants, context
+from ansible.module_utils.common.collections import ImmutableDict
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.child import Child
+
+from collection_path import CHECKOUT, collections_path
+
+SECRET = "s3cret of the vault"
+PASSWORD = "pa55 of become"
+SHOWN = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Note everything that this run knows
+      check_mode: false
+      tags: [wanted]
+      ansible.builtin.copy:
+        dest: "{{ playbook_dir }}/{{ inventory_hostname }}.json"
+        content: "{{ {'check': ansible_check_mode, 'diff': ansible_diff_mode, 'tags': ansible_run_tags, 'named': named,
+          'counted': counted, 'filed': filed, 'plans': polyvirt_approved_plans | default('undefined'),
+          'words': lookup('file', '/proc/' ~ lookup('pipe', 'echo $PPID') ~ '/cmdline'),
+          'vaulted': vaulted, 'stdout': lookup('env', 'ANSIBLE_STDOUT_CALLBACK'),
+          'events': lookup('env', 'AWX_ISOLATED_DATA_DIR')} | to_json }}"
+    - name: Not with these tags
+      ansible.builtin.fail:
+"""
+PING = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.ping:
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """``run(playbook, given, ...)``: the Outcome of the other ansible-playbook, with ``given`` as command line."""
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(collections_path()))
+    monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
+    monkeypatch.chdir(tmp_path)
+
+    def start(playbook, given, passwords=None, vaults=(), variables=None, extra=()):
+        (tmp_path / "play.yml").write_text(playbook, encoding="utf-8")
+        monkeypatch.setattr(
+            context, "CLIARGS", ImmutableDict({"inventory": ["web,db,"], "connection": "local", **given})
+        )
+        return Child(passwords or {}, vaults, variables or {}, list(extra)).run("play.yml")
+
+    return start
+
+
+def test_command_line_is_passed_on_and_no_secret_is_on_it(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "awx_display")
+    monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", str(tmp_path / "artifacts"))
+    secret = VaultSecret(SECRET.encode())
+    encrypted = VaultLib([("lab", secret)]).encrypt("vaulted: opened\n", secret, "lab").decode()
+    (tmp_path / "vaulted.yml").write_text(encrypted, encoding="utf-8")
+    (tmp_path / "filed.yml").write_text("filed: !unsafe '{{ no template }}'\n", encoding="utf-8")
+    given = {
+        "subset": "web",
+        "tags": ("wanted",),
+        "extra_vars": ("named='hush hush'", '{"counted": 3}', "@filed.yml", "@vaulted.yml"),
+        "become_method": "sudo",
+        "verbosity": 0,
+    }
+    plans = [{"plan": "{{ lookup('pipe', 'id') }}", "workflow": 7}]
+    outcome = run(
+        SHOWN, given, {"become_pass": PASSWORD}, [("lab", SECRET.encode())], {"polyvirt_approved_plans": plans},
+        ["--check", "--diff"],
+    )  # fmt: skip
+    assert outcome.code == 0, outcome
+    known = json.loads((tmp_path / "web.json").read_text(encoding="utf-8"))
+    words = known.pop("words")
+    assert known == {
+        **{"check": True, "diff": True, "tags": ["wanted"], "named": "hush hush", "counted": 3},
+        **{"filed": "{{ no template }}", "plans": plans, "vaulted": "opened"},
+        **{"stdout": "ansible.builtin.default", "events": ""},
+    }
+    assert "--limit=web" in words
+    for one in (SECRET, PASSWORD, "hush"):
+        assert one not in words
+    assert not (tmp_path / "db.json").exists()
+    assert [name for name in os.listdir(tmp_path) if name.startswith("guarded-")] == []
+
+
+def test_hosts_that_failed_are_reported(run):
+    tasks = "tasks: [{ansible.builtin.fail: {}, when: inventory_hostname == 'db'}]"
+    outcome = run(f"- hosts: all\n  gather_facts: false\n  {tasks}\n", {})
+    assert (outcome.code, outcome.failed, outcome.processed) == (2, ("db",), ("db", "web"))
+    assert (outcome.is_complete, outcome.changed) == (True, False)
+
+
+@pytest.mark.rotated(6)
+def test_unreachable_host_is_reported(run):
+    outcome = run(
+        PING, {"subset": "web", "connection": "ssh", "extra_vars": ("ansible_host=127.0.0.1 ansible_port=1",)}
+    )
+    assert (outcome.code, outcome.failed, outcome.is_complete) == (4, ("web",), True)
+
+
+@pytest.mark.rotated(6)
+def test_playbook_that_is_killed_is_not_complete(run, tmp_path, monkeypatch):
+    around = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests" / "suite" / "callback_plugins"),
+        "ANSIBLE_CALLBACKS_ENABLED": "kill_after",
+        "POLYVIRT_KILL_AFTER": "1",
+        "POLYVIRT_KILL_TASK": "",
+        "POLYVIRT_KILL_NAMES": str(tmp_path / "names"),
+    }
+    for name, value in around.items():
+        monkeypatch.setenv(name, value)
+    outcome = run(PING, {})
+    assert (outcome.code, outcome.has_started, outcome.is_complete) == (-9, True, False)
+
+
+@pytest.mark.rotated(6)
+def test_playbook_with_an_error_of_syntax_was_not_started(run):
+    outcome = run("- hosts: all\n  nonsense: true\n", {})
+    assert (outcome.has_started, outcome.code != 0) == (False, True)

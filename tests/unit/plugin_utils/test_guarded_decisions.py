@@ -1,0 +1,170 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a guarded run decides."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
+from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions import (
+    ALL,
+    FAILED,
+    GuardedVm,
+    Outcome,
+    Owed,
+    description,
+    ended,
+    new_run,
+    one_approval,
+    outcome_of,
+    owed,
+    question,
+    snapshot_name,
+    to_restore,
+    vms_of,
+    without_snapshot,
+)
+
+WEB = GuardedVm("lab", "libvirt", "web", "1", ("web1",))
+DB = GuardedVm("lab", "libvirt", "db", "2", ("db1", "db2"))
+NOW = datetime(2026, 11, 25, 17, 0, 12, tzinfo=timezone.utc)
+RUN = "20261125-170012-3f9a"
+
+
+def _variables(name, vm_id="1", source="lab"):
+    return {"polyvirt_source": source, "polyvirt_platform": "libvirt", "polyvirt_name": name, "polyvirt_id": vm_id}
+
+
+def test_hosts_of_one_vm_are_one_vm_and_vms_with_one_name_are_two():
+    hosts = {
+        "a": _variables("web"),
+        "b": _variables("web"),
+        "c": _variables("web", "2"),
+        "d": _variables("web", "1", "x"),
+    }
+    found = vms_of(hosts, hosts.get)
+    assert [(vm.source, vm.id, vm.hosts) for vm in found] == [
+        ("lab", "1", ("a", "b")),
+        ("lab", "2", ("c",)),
+        ("x", "1", ("d",)),
+    ]
+    assert found[0].which == {"name": ["web"], "id": "1"}
+    assert found[0].label == "a, b (VM web)"
+
+
+@pytest.mark.parametrize("lacks", ["polyvirt_source", "polyvirt_name"])
+def test_host_without_vm_is_refused_by_name(lacks):
+    hosts = {"web1": _variables("web"), "router": {**_variables("r"), lacks: None}}
+    with pytest.raises(Refused, match=r"^router: no VM is known.*Nothing was changed"):
+        vms_of(hosts, hosts.get)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "name"),
+    [
+        ("patch.yml", f"guarded-patch-{RUN}"),
+        ("/srv/plays/OS Upgrade & reboot.yaml", f"guarded-os-upgrade-{RUN}"),
+        ("acme.web.patch", f"guarded-patch-{RUN}"),
+        ("---.yml", f"guarded-run-{RUN}"),
+        ("a-very-long-name.yml", f"guarded-a-very-long-{RUN}"),
+    ],
+)
+def test_name_of_snapshot_has_purpose_and_run_and_fits_all_platforms(playbook, name):
+    assert snapshot_name(playbook, RUN) == name
+    assert len(name) <= 40
+    assert [one.snapshot for one in owed([{"name": name}])] == [name]
+
+
+def test_run_is_the_job_of_awx_or_the_time():
+    assert new_run(42, NOW, "3f9a") == "job42"
+    assert new_run(None, NOW, "3f9a") == RUN
+    assert owed([{"name": snapshot_name("patch.yml", "job42")}])[0].playbook == "patch"
+
+
+def test_owed_snapshots_are_those_of_guarded_runs_and_the_oldest_is_first():
+    described = description("plays/patch.yml", "running")
+    late, early = snapshot_name("patch.yml", "job9"), snapshot_name("patch.yml", "job7")
+    found = owed(
+        [
+            {"name": "nightly", "description": described},
+            {"name": "guarded-by-hand", "description": ""},
+            {"name": late, "description": described, "created": 1795172369},
+            {"name": early, "description": None, "state": "stopped", "created": 1795172368},
+        ]
+    )
+    assert found == [
+        Owed(early, "patch", "stopped", 1795172368),
+        Owed(late, "plays/patch.yml", "running", 1795172369),
+    ]
+
+
+def test_question_says_what_happened_and_what_to_set():
+    text = str(question({WEB: [Owed("guarded-patch-job7", "patch.yml", "running", 1795172368)]}))
+    for part in (
+        *("web1 (VM web)", "guarded-patch-job7", "2026-11-20 10:59:28 UTC", "patch.yml", "guarded_finish", "restore"),
+        *("keep", "lost", "Nothing was changed"),
+    ):
+        assert part in text, text
+
+
+WRITTEN = {"started": True, "processed": ["web1", "lb"], "failures": ["web1"], "unreachable": ["db2"], "changed": True}
+
+
+@pytest.mark.parametrize(
+    ("code", "written", "restore", "restored"),
+    [
+        (0, {**WRITTEN, "failures": [], "unreachable": []}, FAILED, []),
+        (0, {**WRITTEN, "failures": [], "unreachable": []}, ALL, []),
+        (2, {**WRITTEN, "unreachable": []}, FAILED, [WEB]),
+        # The second host of a VM could not be reached.
+        (4, {**WRITTEN, "failures": []}, FAILED, [DB]),
+        (2, WRITTEN, FAILED, [WEB, DB]),
+        (2, {**WRITTEN, "unreachable": []}, ALL, [WEB, DB]),
+        # Only hosts without a snapshot failed.
+        (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, FAILED, []),
+        (2, {**WRITTEN, "failures": ["lb"], "unreachable": []}, ALL, [WEB, DB]),
+        # An error of syntax: no play was started.
+        (4, None, ALL, []),
+        # Killed in the middle.
+        (-9, {"started": True}, FAILED, [WEB, DB]),
+        # Errors that the playbook itself has cleared (meta: clear_host_errors).
+        (0, WRITTEN, FAILED, []),
+    ],
+)
+def test_which_vms_are_restored(code, written, restore, restored):
+    outcome = outcome_of(code, written)
+    assert to_restore([WEB, DB], outcome, restore) == restored
+    assert str(code) in ended("patch.yml", outcome)
+
+
+def test_hosts_without_snapshot_are_named_except_for_the_controller():
+    outcome = Outcome(0, processed=("db1", "lb", "localhost", "web1"))
+    assert without_snapshot(outcome, [WEB, DB]) == ["lb"]
+
+
+@pytest.mark.parametrize(
+    ("effective", "of_hosts", "passed"),
+    [
+        ({}, {}, {}),
+        # Only a variable of the play: the other ansible-playbook would permit everything.
+        ({"value": ["p1"]}, {}, {"polyvirt_approved_plans": ["p1"]}),
+        ({"value": []}, {}, {"polyvirt_approved_plans": []}),
+        # Null is an error, not a permission; the modules report it.
+        ({"value": None}, {}, {"polyvirt_approved_plans": None}),
+        ({"value": ["p1"]}, {"web1": ["p1"], "db1": ["p1"]}, {"polyvirt_approved_plans": ["p1"]}),
+    ],
+)
+def test_approved_plans_are_passed_on(effective, of_hosts, passed):
+    assert one_approval(effective, of_hosts) == passed
+
+
+@pytest.mark.parametrize(
+    ("effective", "of_hosts"),
+    [({"value": ["p1"]}, {"web1": ["p1"], "db1": ["p2"]}), ({}, {"db1": ["p2"]}), ({"value": ["p1"]}, {"web1": []})],
+)
+def test_approved_plans_that_differ_are_rejected(effective, of_hosts):
+    with pytest.raises(InvalidInput, match="polyvirt_approved_plans differs"):
+        one_approval(effective, of_hosts)
