@@ -84,7 +84,7 @@ def _of_roles(checkout, playbook):
     name = playbook.rpartition("/")[2]
     not_asked = {one for beginning, names in _SET_BY_PLAYBOOK.items() if name.startswith(beginning) for one in names}
     found = {}
-    for role in ROLES[playbook]:
+    for role in ROLES.get(playbook, ()):
         text = (checkout / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
         options = _loaded(text)["argument_specs"]["main"]["options"]
         found.update({key: _of_play(option) for key, option in options.items() if key not in {*found, *not_asked}})
