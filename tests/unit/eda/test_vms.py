@@ -125,7 +125,7 @@ def test_event_has_the_identity_of_the_vm_and_no_secrets(programs):
 @pytest.mark.parametrize(
     ("files", "unread", "logged"),
     [
-        ({"code": 4, "said": "ERROR! no route to hv"}, (), "exit code 4: ERROR! no route to hv"),
+        ({"said": "ERROR! no route to hv", "code": 4}, (), "exit code 4: ERROR! no route to hv"),
         ({"listed.json": "not json"}, (), "is not JSON"),
         ({}, ("hv",), "these sources cannot be read: hv"),
     ],

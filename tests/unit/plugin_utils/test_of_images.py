@@ -26,7 +26,12 @@ class Action(ImageAction):
         common = {"async_val": 0, "check_mode": False, "delegate_to": None, "diff": False, "no_log": False}
         super().__init__(
             task=SimpleNamespace(
-                **{**common, **task}, args=args, module_defaults=defaults, environment=[], action="image"
+                **{**common, **task},
+                args=args,
+                module_defaults=defaults,
+                environment=[],
+                action="image",
+                get_name=lambda: "Fetch",
             ),
             connection=SimpleNamespace(
                 transport="local",

@@ -127,9 +127,8 @@ def do_snapshot(world, check=False, api=None, **options):
     """The same for ``proxmox_snapshot``."""
     params = {**defaults(proxmox_snapshot), **options}
     params["name"] = [params["name"]] if isinstance(params["name"], str) else params["name"]
-    return run(
-        driver_of(world, api), snapshot_requests(params, proxmox_snapshot.MODULE.options), check, SimulatedClock(world)
-    )
+    asked = snapshot_requests(params, proxmox_snapshot.MODULE.options)
+    return run(driver_of(world, api), asked, check, clock=SimulatedClock(world))
 
 
 def defaults(module):

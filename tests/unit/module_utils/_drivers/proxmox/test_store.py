@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.approval import Approval
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.proxmox.images import HostOfImages
 from ansible_collections.polyvirt.core.plugins.module_utils._media import store_tasks
@@ -37,10 +38,10 @@ class _Node:
         names = names or (_NAME,)
         catalogue = {name: {"media": [self.vendor.medium()]} for name in names if "://" not in name}
         params = {"name": list(names), "timeout": 300, "catalogue": catalogue, **_DEFAULTS, **more}
-        return store_tasks.present(self._host(), params, check)
+        return store_tasks.present(self._host(), params, check, Approval())
 
     def absent(self, *names, check=False):
-        return store_tasks.absent(self._host(), {"name": list(names or (_NAME,))}, check)
+        return store_tasks.absent(self._host(), {"name": list(names or (_NAME,))}, check, Approval())
 
     def report(self):
         return store_tasks.report(self._host())
