@@ -20,8 +20,10 @@ from suite.scenarios.tour import CLONE, NAME, SECRET, refusals, tasks
 TWINS = {"libvirt_test", "virtualbox"}
 #: Modules that run on the controller and need a connection to Windows: tests/platforms/{hyperv,wsl}/test_winrm.py.
 REMOTE = {"hyperv", "wsl"}
-#: What differs between two VMs that were created alike: ids, MAC addresses, numbers of the host, times.
-_VOLATILE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\d{4,}")
+#: What differs between two VMs that were created alike: ids and digests of them, MAC addresses, numbers, times.
+_VOLATILE = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|plan(?:-[a-z]{4}){8}|\d{4,}"
+)
 #: What a task returns; the rest of a result is Ansible's.
 _COMPARED = ("vms", "diff", "msg", "snapshots", "host")
 

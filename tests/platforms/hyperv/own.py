@@ -28,7 +28,7 @@ def refusals(platform, known, new):
     return [
         Refused("shrink", {**change, "disks": [{"size": "8M"}]}, (known, "16M", "8M", "at least 16M")),
         Refused("no image", {**made, "image": {"source": gone}}, (new, gone, "does not exist")),
-        Refused("relative image", {**made, "image": {"source": "x.vhdx"}}, (new, "x.vhdx", "absolute path")),
+        Refused("relative image", {**made, "image": {"source": "x.vhdx"}}, ("image", "x.vhdx", "absolute path")),
         Refused("no disk", {**change, "disks": [{"slot": "SCSI 0:1", "source": gone}]}, (known, gone, "path")),
         Refused("no iso", {**change, "iso": "C:\\no.iso"}, (known, "C:\\no.iso", "does not exist")),
         Refused("no folder", {**made, "storage_path": "C:\\nowhere"}, ("storage_path", "C:\\nowhere", "Create it")),
