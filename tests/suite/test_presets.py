@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from collection_path import CHECKOUT
-from suite.test_front_door import _modules, _play, _reached
+from suite import front_door
 
 PRESETS = {path.stem: yaml.safe_load(path.read_text()) for path in (CHECKOUT / "templates" / "presets").glob("*.yml")}
 #: Options that a preset needs on the platform of the suite, in addition to those of the connection.
@@ -52,7 +52,7 @@ def _reaching(platform):
     """The options of the connection, without the source of the smallest VM, which the presets set."""
     return {
         module: {name: value for name, value in given.items() if name not in platform.creation}
-        for module, given in _modules(platform).items()
+        for module, given in front_door.modules(platform).items()
     }
 
 
@@ -62,9 +62,9 @@ def test_presets_are_created(platform, shim, tmp_path):
     shim.forget()
     names = _of(platform.traits().platform)
     assert names
-    with _reached(platform) as reach, platform.hurried():
+    with front_door.reached(platform) as reach, platform.hurried():
         play = {**reach, "vars": {**reach["vars"], "vm_platform": platform.traits().platform}}
-        results = _play(
+        results = front_door.play(
             platform, shim, tmp_path, _tasks(names, platform), {**play, "module_defaults": _reaching(platform)}
         )
     assert {label: result.get("msg") for label, (failed, result) in results.items() if failed} == {}
