@@ -29,6 +29,8 @@ fi
 require_root_or_say "${packages[@]}"
 install_packages "${packages[@]}"
 folder=$(peers_environment)
-export POLYVIRT_CACHE PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests:$CHECKOUT/extensions
+# What the benches share with the tests imports the collection.
+collections=$(PYTHONPATH='' "$folder/bin/python" "$CHECKOUT/scripts/lib/collection_path.py")
+export POLYVIRT_CACHE PYTHONPATH=$CHECKOUT/scripts/lib:$CHECKOUT/tests:$CHECKOUT/extensions:$collections
 keep_bytecode
 exec "$folder/bin/python" "$CHECKOUT/tests/bench/bench.py" "$@"
