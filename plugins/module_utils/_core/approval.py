@@ -32,7 +32,7 @@ class Approval:
         self._context = {"host": given.get(HOST), "revision": given.get(REVISION), "connections": list(connections)}
         self._task, self._workflow, self._expected = given.get(TASK), given.get(WORKFLOW), expected
         self._approved = _entries(given[VARIABLE]) if VARIABLE in given else None
-        self._texts = [one for one in given.get(TEXTS) or () if isinstance(one, dict)]
+        self._texts = texts_of(given.get(TEXTS), given)
         #: The digest of the plan; empty if nothing is to be done, None if it is not known or was not permitted.
         self.plan = None
         self._shown = []
@@ -43,16 +43,15 @@ class Approval:
         """Whether only plans that were approved may be carried out."""
         return self._approved is not None or self._expected is not None
 
-    def nothing_to_do(self):
-        """A task that changes nothing is always permitted."""
-        self.plan = ""
-
     def permit(self, parts, shown, obstacle=""):
         """Permit the plan of a task before its first step, or raise Refused.
 
         ``parts`` is the content of the plan as data (plan_content.py), ``shown`` [(name of the VM or None, lines)], and
-        ``obstacle`` why it cannot be approved.
+        ``obstacle`` why it cannot be approved. A task that changes nothing (no ``parts``) is always permitted.
         """
+        if not parts:
+            self.plan = ""
+            return
         # Most tasks change nothing.
         from .plan_content import digest
 
@@ -67,9 +66,8 @@ class Approval:
     def permit_parts(self, plans, shown):
         """Permit a task of several parts with their own digests (``plans``: {name of the part: digest})."""
         missing = [name for name, plan in plans.items() if plan is None]
-        if not any(plans.values()) and not missing:
-            return self.nothing_to_do()
-        return self.permit(plans, shown, f"{', '.join(missing)}: its part has no digest." if missing else "")
+        parts = plans if missing or any(plans.values()) else {}
+        self.permit(parts, shown, f"{', '.join(missing)}: its part has no digest." if missing else "")
 
     def _permits(self, plan):
         is_expected = self._expected in (None, plan)
@@ -85,18 +83,14 @@ class Approval:
         lines = [f"This plan was not approved: {plan}", *_text(shown)]
         if self._is_of_another_workflow(plan):
             lines = [f"This plan was approved in another workflow job, which does not count here: {plan}"]
-        for entry in self._known():
+        for entry in self._texts:
             lines += [f"Approved for this task was: {entry.get('plan')}", *map(str, entry.get("lines") or ())]
-        if not self._known():
+        if not self._texts:
             lines.append("The text of no approved plan of this task is known.")
         return "\n".join(lines) + "\n"
 
     def _is_of_another_workflow(self, plan):
         return any(approved == plan for approved, _workflow in self._approved or ())
-
-    def _known(self):
-        here = {HOST: self._context["host"], TASK: self._task}
-        return [one for one in self._texts if all(one.get(key) == value for key, value in here.items())]
 
     def artifacts(self):
         """What the result of check mode hands to the next job of a workflow, as ``ansible_stats``."""
@@ -112,6 +106,12 @@ class Approval:
             entries = []
         approved = [{"plan": self.plan, WORKFLOW: self._workflow}] if entries else []
         return {"data": {VARIABLE: approved, TEXTS: entries}, "per_host": False, "aggregate": True}
+
+
+def texts_of(value, given):
+    """Return the texts of plans of this task on this host; those of others are of no use to it, and may be many."""
+    entries = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [one for one in entries if all(one.get(key) == given.get(key) for key in (HOST, TASK))]
 
 
 def _text(shown):

@@ -43,10 +43,8 @@ class _Task:
 
     def _permit(self, planned):
         """Compare the plan with what was approved; what only waits for a restart changes nothing."""
-        if not planned:
-            return self._approval.nothing_to_do()
         shown = [f"{key}: {before} -> {after}" for key, (before, after) in sorted(planned.items())]
-        return self._approval.permit([[key, *values] for key, values in sorted(planned.items())], [(None, shown)])
+        self._approval.permit([[key, *values] for key, values in sorted(planned.items())], [(None, shown)])
 
     def _plan(self, state):
         steps = self._host.plan(state)

@@ -189,7 +189,7 @@ def _approve(works, approval):
     """Compare the plan of the whole task with those that were approved; if it is none of them, reject it."""
     changing = [work for work in works if work.plan.changed]
     if not changing:
-        approval.nothing_to_do()
+        approval.permit([], [])
         return
     from .._core.plan_content import content_of, digest, lines_of, obstacle_of
 

@@ -120,10 +120,8 @@ def _changed(wanted, missing, medium, verifier, params, check):
 
 def _permit(missing, directory, approval):
     """Let the approval of the task permit its plan, before anything is done."""
-    if not missing:
-        return approval.nothing_to_do()
     plan = [{"path": _path(found, directory), "digest": found.digest} for found in missing]
-    return approval.permit(plan, [(None, [f"download {one['path']} ({one['digest']})" for one in plan])])
+    approval.permit(plan, [(None, [f"download {one['path']} ({one['digest']})" for one in plan])])
 
 
 def _is_cached(found, directory):

@@ -138,11 +138,9 @@ def _fetch(image):
 
 def _permit(approval, plan):
     """Let the approval of the task permit its plan, before anything is done."""
-    if not plan:
-        return approval.nothing_to_do()
     names = [name for verb, name, *_details in plan if verb == "fetch" and not _details[-1]]
     obstacle = f"{listed(names)}: without a checksum, its content can be another one later." if names else ""
-    return approval.permit(plan, [(None, [f"{verb} {name}" for verb, name, *_details in plan])], obstacle)
+    approval.permit(plan, [(None, [f"{verb} {name}" for verb, name, *_details in plan])], obstacle)
 
 
 def _check_unused(users, stored):

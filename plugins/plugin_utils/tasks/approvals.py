@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._core.approval import HOST, REVISION, TASK, TEXTS, VARIABLE, WORKFLOW
+from ...module_utils._core.approval import HOST, REVISION, TASK, TEXTS, VARIABLE, WORKFLOW, texts_of
 
 #: The hidden option of the module.
 OPTION, EXPECTED = "approval", "expect_plan"
@@ -24,11 +24,5 @@ def approval_of(task, task_vars, templar):
         given[key] = next((templar.template(task_vars[name]) for name in names if name in task_vars), None)
     if VARIABLE in task_vars:
         given[VARIABLE] = templar.template(task_vars[VARIABLE])
-        given[TEXTS] = _texts(templar.template(task_vars.get(TEXTS)), given)
+        given[TEXTS] = texts_of(templar.template(task_vars.get(TEXTS)), given)
     return given
-
-
-def _texts(value, given):
-    """Return the texts of plans of this task: the plans of others are of no use here, and may be many."""
-    texts = value if isinstance(value, list) else []
-    return [one for one in texts if isinstance(one, dict) and all(one.get(key) == given[key] for key in (HOST, TASK))]

@@ -79,7 +79,7 @@ class _Lines:
         is_applied = bool(self._apply) and not self._defer and (differs or self._pending)
         changed = differs or is_applied or (self._pending and not self._apply and _PENDING in (self._current or ()))
         if not changed:
-            approval.nothing_to_do()
+            approval.permit([], [])
         else:
             self._check_current()
             self._permit(approval, before, is_applied)

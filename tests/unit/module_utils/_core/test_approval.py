@@ -77,7 +77,7 @@ def test_variable_that_is_no_list_of_digests_is_an_error(value):
 
 def test_nothing_to_do_is_always_permitted():
     approval = Approval({**HOST, "polyvirt_approved_plans": []}, "")
-    approval.nothing_to_do()
+    approval.permit([], [])
     assert (approval.plan, approval.artifacts()["data"]["polyvirt_approved_plans"]) == ("", [])
 
 
