@@ -118,7 +118,7 @@ def test_digest_is_the_same_in_process_and_shipped(platform, shim, tmp_path):
 
 @pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
 def test_snapshots_are_restored_only_as_approved(platform, shim, tmp_path):
-    """A snapshot that was made anew under the same name is another one."""
+    """A snapshot that was created again with the same name is another one."""
     taken, restored = {"name": WEB, "snapshot": "one"}, {"name": WEB, "snapshot": "one", "state": "restored"}
     with _play(platform, shim, tmp_path) as carry_out:
         result_of = carry_out(

@@ -72,15 +72,15 @@ def test_changes_by_tasks_are_events_once(platform, inventory_of, carry, caplog)
         async with running(inventory=inventory_of(platform), interval=1) as source:
             watched = Watched(source, caplog, platform, carry)
             await watched.readings(1)
-            told = [await watched.after([DB], {"state": "started"})]
-            told.append(await watched.after([NEW], platform.creation))
-            told.append(await watched.after([WEB, DB], OFF, 2))
-            told.append(await watched.after([NEW], {"state": "absent"}))
+            reported = [await watched.after([DB], {"state": "started"})]
+            reported.append(await watched.after([NEW], platform.creation))
+            reported.append(await watched.after([WEB, DB], OFF, 2))
+            reported.append(await watched.after([NEW], {"state": "absent"}))
             await watched.readings(1)
-            return told, source.taken()
+            return reported, source.taken()
 
-    told, rest = asyncio.run(watch())
-    started, created, stopped, deleted = told
+    reported, rest = asyncio.run(watch())
+    started, created, stopped, deleted = reported
     assert (started, created, deleted) == ([("vm.started", DB)], [("vm.created", NEW)], [("vm.deleted", NEW)])
     assert (sorted(stopped), rest) == ([("vm.stopped", DB), ("vm.stopped", WEB)], [])
 
@@ -97,13 +97,13 @@ def test_crash_is_repaired_and_a_cluster_is_down_for_a_while(platform, inventory
             platform.simulator("fail", vmid=int(platform.ids()[WEB]), state="internal-error")
             await source.until(lambda: source.events)
             _restart(platform, tmp_path, source.events[0])
-            told = [await source.sent(2)]
+            reported = [await source.sent(2)]
             platform.world.faults.request("reply", status=595, reason="No route to host", times=10_000)
             await source.until(lambda: "cannot be read: here" in caplog.text)
             platform.simulator("power", vmid=int(platform.ids()[DB]), on=False)
             platform.world.faults.requests.clear()
-            told.append(await source.sent(1))
-            return told
+            reported.append(await source.sent(1))
+            return reported
 
     assert asyncio.run(watch()) == [[("vm.crashed", WEB), ("vm.started", WEB)], [("vm.stopped", DB)]]
 
@@ -126,13 +126,13 @@ def test_virsh_reports_at_once_and_is_started_again(platform, inventory_of, carr
         async with running(inventory=inventory_of(platform), interval=3600, libvirt_uris=uris) as source:
             watched = Watched(source, caplog, platform, carry)
             await watched.readings(1)
-            told = [await watched.after([WEB], {"state": "started"})]
+            reported = [await watched.after([WEB], {"state": "started"})]
             (first,) = await _virsh(source, ())
             os.kill(first, signal.SIGKILL)
-            told.append(await watched.after([WEB], OFF))
+            reported.append(await watched.after([WEB], OFF))
             await _virsh(source, (first,))
-            told.append(await watched.after([NEW], platform.creation))
-            return told
+            reported.append(await watched.after([NEW], platform.creation))
+            return reported
 
     assert asyncio.run(watch()) == [[("vm.started", WEB)], [("vm.stopped", WEB)], [("vm.created", NEW)]]
 
@@ -149,7 +149,7 @@ async def _virsh(source, ended):
 
 
 def test_emulator_that_is_killed_has_crashed(qemu, inventory_of, caplog):
-    """libvirt tells a crash from a normal stop by its event."""
+    """libvirt distinguishes a crash from a normal stop by its event."""
     qemu.clean()
     name = f"{qemu.prefix}event"
     qemu.bring({name: RUNNING})

@@ -132,7 +132,7 @@ _ARGUMENTS = {"creation": _creation, "config": _config, "kept": sorted}
 
 
 def used_files(plan):
-    """Return the files whose content a plan uses: an image by its path, an ISO image, existing disks."""
+    """Return the files that a plan reads or attaches: an image by its path, an ISO image, existing disks."""
     paths = [path for step in plan.steps for path in (*_of_creation(step), *_of_changes(step))]
     return sorted({path for path in paths if path})
 

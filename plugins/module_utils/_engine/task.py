@@ -90,7 +90,7 @@ class Work:
         return Target(name=self.name) if is_recreated else Target(name=self.request.name, id=self.request.id)
 
     def versions(self):
-        """Return {path: version} of the files whose content the plan uses, as far as the driver can tell."""
+        """Return {path: version} of the files that the plan uses, as far as the driver can tell."""
         from .._core.plan_content import used_files
 
         driver = self.task.driver

@@ -96,7 +96,7 @@ class KnowsVersions(Protocol):
         """Return plain data that changes with the content of a file; None if there is none. Never raises."""
 
     def used_files(self, plan: Plan) -> Sequence[str]:
-        """Return further files whose content a plan uses, besides those that the planner knows. Optional."""
+        """Return further files that a plan uses, besides those that the planner knows. Optional."""
 
 
 class HasLeftovers(Protocol):

@@ -71,7 +71,7 @@ def new_run(job, now, random_digits):
 
 
 def snapshot_name(playbook, run):
-    """Return the name of the snapshots of a run. It tells what they are for on platforms without descriptions."""
+    """Return the name of the snapshots of a run. It says what they are for on platforms without descriptions."""
     stem = playbook.replace("\\", "/").rpartition("/")[2]
     stem = re.sub(r"\.(ya?ml|json)$", "", stem).rpartition(".")[2]
     purpose = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:_PURPOSE_LENGTH].strip("-")

@@ -96,12 +96,12 @@ def test_changes_between_readings_are_events_once(programs):
         async with running(inventory="site.polyvirt.yml", interval=SOON) as source:
             await programs.read_again(source)
             programs.list(web="running", new="stopped")
-            told = await source.sent(3)
+            reported = await source.sent(3)
             await programs.read_again(source)
-            return told, source.taken()
+            return reported, source.taken()
 
-    told, again = asyncio.run(watch())
-    assert (told, again) == ([("vm.deleted", "db"), ("vm.started", "web"), ("vm.created", "new")], [])
+    reported, again = asyncio.run(watch())
+    assert (reported, again) == ([("vm.deleted", "db"), ("vm.started", "web"), ("vm.created", "new")], [])
     assert programs.lines("readings")[0] == "-i site.polyvirt.yml --list --export --flush-cache"
 
 
@@ -144,9 +144,9 @@ def test_source_that_is_down_sends_nothing_and_then_what_has_changed(programs, c
             assert source.events == []
             programs.list(web="running", db="stopped")
             programs.answer(code=0, said="")
-            told = await source.sent(1)
+            reported = await source.sent(1)
             await programs.read_again(source)
-            return told, source.taken()
+            return reported, source.taken()
 
     assert asyncio.run(watch()) == ([("vm.stopped", "db")], [])
     messages = [record.getMessage() for record in caplog.records if record.name == "polyvirt.core.vms"]
@@ -202,14 +202,14 @@ def test_reports_of_libvirt_are_events_at_once_and_virsh_is_started_again(progra
             programs.list(web="running")
             _says(file, "web", "Stopped Failed")
             _says(file, "web", "Started Booted")
-            told = [await source.sent(2)]
+            reported = [await source.sent(2)]
             programs.list(web="running", new="running")
             _says(file, "new", "Started Booted")
-            told.append(await source.sent(2))
+            reported.append(await source.sent(2))
             programs.list(web="paused", new="running")
             os.close(file)
-            told.append(await source.sent(1))
-            return told
+            reported.append(await source.sent(1))
+            return reported
 
     assert asyncio.run(watch()) == [
         [("vm.crashed", "web"), ("vm.started", "web")],

@@ -134,7 +134,7 @@ class NodeStore:
         """Return the newest image that serves ``wanted``, or None. Of a file, only its name and date are known."""
         checksum = wanted.asked_checksum or ""
         if "://" in checksum:
-            return None  # Only the list at this address tells the name of the file.
+            return None  # Only the list at this address has the name of the file.
         digits = checksum.partition(":")[2].lower()
         if not digits and "://" in wanted.name:
             digits = digits_of_address(wanted.name)

@@ -98,7 +98,7 @@ PART = {
             of(plan(Step("configure", (CHANGE, Change("display", Secret("a"), Secret("b"), attribute="password"))))),
         ),
     ],
-    "size, time and inode of the files whose content is used": [
+    "size, time and inode of the used files": [
         (of(plan(CONFIGURE), versions={"/x.iso": [1, 2, 3]}), of(plan(CONFIGURE), versions={"/x.iso": [1, 9, 3]}))
     ],
     "how VMs are stopped, and which disks are deleted": [
