@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import runpy
+import shlex
 import stat
 import subprocess
 import sys
@@ -21,11 +22,13 @@ from suite.event_source import PATH, running
 _INVENTORY = """\
 #!/bin/sh
 echo "$@" >> readings
-sleep $(cat pause) & echo $! >> pids
+. ./answer
+sleep $pause & echo $! >> pids
 wait
 cat listed.json
-echo "$(cat said)" >&2
-exit $(cat code)
+. ./answer
+echo "$said" >&2
+exit $code
 """
 _VIRSH = """\
 #!/bin/sh
@@ -46,12 +49,19 @@ class Programs:
             path.write_text(text, encoding="utf-8")
             path.chmod(path.stat().st_mode | stat.S_IXUSR)
         os.mkfifo(folder / "reports")
-        self.answer(pause=0, code=0, said="")
+        self._answers = {"pause": 0, "code": 0, "said": ""}
+        self.answer()
         self.list()
 
-    def answer(self, **files):
-        for name, value in files.items():
-            (self.folder / name).write_text(str(value), encoding="utf-8")
+    def answer(self, **answers):
+        self._answers.update(answers)
+        lines = [f"{name}={shlex.quote(str(value))}\n" for name, value in self._answers.items()]
+        self.write("answer", "".join(lines))
+
+    def write(self, name, text):
+        """Replace a file at once: a program may be reading it."""
+        (self.folder / "new").write_text(text, encoding="utf-8")
+        (self.folder / "new").rename(self.folder / name)
 
     def list(self, unread=(), **states):
         """List VMs of the source ``hv``, by name and state; and a host that is no VM."""
@@ -69,9 +79,7 @@ class Programs:
         listed = {"_meta": {"hostvars": {**hostvars, "hv1": {"ansible_host": "x"}}}}
         if unread:
             listed["all"] = {"vars": {"polyvirt_unread_sources": list(unread)}}
-        # At once: the file may just be read.
-        (self.folder / "new").write_text(json.dumps(listed), encoding="utf-8")
-        (self.folder / "new").rename(self.folder / "listed.json")
+        self.write("listed.json", json.dumps(listed))
 
     def lines(self, name):
         path = self.folder / name
@@ -123,23 +131,25 @@ def test_event_has_the_identity_of_the_vm_and_no_secrets(programs):
 
 
 @pytest.mark.parametrize(
-    ("files", "unread", "logged"),
+    ("fail", "logged"),
     [
-        ({"said": "ERROR! no route to hv", "code": 4}, (), "exit code 4: ERROR! no route to hv"),
-        ({"listed.json": "not json"}, (), "is not JSON"),
-        ({}, ("hv",), "these sources cannot be read: hv"),
+        (
+            lambda programs: programs.answer(said="ERROR! no route to hv", code=4),
+            "exit code 4: ERROR! no route to hv",
+        ),
+        (lambda programs: programs.write("listed.json", "not json"), "is not JSON"),
+        (lambda programs: programs.list(unread=["hv"]), "these sources cannot be read: hv"),
     ],
+    ids=["failed", "not JSON", "unread"],
 )
-def test_source_that_is_down_sends_nothing_and_then_what_has_changed(programs, caplog, files, unread, logged):
+def test_source_that_is_down_sends_nothing_and_then_what_has_changed(programs, caplog, fail, logged):
     caplog.set_level(logging.WARNING)
 
     async def watch():
         programs.list(web="running", db="running")
         async with running(inventory="x", interval=SOON) as source:
             await programs.read_again(source)
-            if unread:
-                programs.list(unread=unread)
-            programs.answer(**files)
+            fail(programs)
             await programs.read_again(source, 3)
             assert source.events == []
             programs.list(web="running", db="stopped")
