@@ -162,6 +162,16 @@ options:
     type: str
     default: rollback
     choices: [rollback, keep]
+  controller_time:
+    description:
+      - Set by the action plugin of the module only. A value in a task has no effect.
+    type: int
+  extend:
+    description:
+      - With a duration in O(expires), the VM expires this long from now, also if it has the same O(expires)
+        already. This reports a change in each run.
+    type: bool
+    default: false
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
@@ -214,6 +224,24 @@ options:
       - Name of the group of VMs that the VM belongs to. It is stored with the VM. An empty string removes it
         from the group.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
+    type: str
+  owner:
+    description:
+      - Who is responsible for the VM, one line of text, such as a user, a team or a job. It is stored with the
+        VM. An empty string removes it.
+      - A clone has no owner unless the task sets one. The owner is kept if the VM is restored or created again.
+    type: str
+  expires:
+    description:
+      - When the VM expires. Nothing happens to it then, unless the playbook C(polyvirt.core.reap) runs. A task
+        on an expired VM warns.
+      - A duration from now in minutes, hours, days or weeks (V(90m), V(8h), V(14d), V(1d12h)), a date
+        (V(2027-01-31), at the end of this day in UTC), or a time in ISO 8601 with a zone
+        (V(2027-01-31T18:00:00+01:00)).
+      - The text and the time are stored with the VM. The same text never moves the time, so a task with V(8h)
+        can be repeated. Another duration counts from now. An empty string removes the expiry.
+      - The time is that of the controller. A clone does not expire unless the task sets it. The expiry is kept
+        if the VM is restored or created again.
     type: str
   native:
     description:

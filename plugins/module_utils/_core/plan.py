@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
 from .identity import check_identity, known_names
+from .leases import with_lease_of
 from .model import (
     ABSENT,
     COSTS,
@@ -130,7 +131,8 @@ def _normalized(task, vm):
     """Return the task with its options in the platform's terms; state absent needs none of them."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
-    config = normalize(vm, task.request.config, task.traits, task.policy.purge)
+    config = with_lease_of(vm, task.request.config, task.policy.extend)
+    config = normalize(vm, config, task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 

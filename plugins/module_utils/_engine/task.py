@@ -14,7 +14,7 @@ from .._core.mark import same
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
 from .._core.plan import plan
 from .._core.plan_create import creates_from_image, warnings_of_image
-from .._core.results import difference, entry, from_another_image, not_in_force, other_cloud_init
+from .._core.results import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
 from .._core.simulate import simulate
 from .._ports.clock import Clock
 from .._ports.net import guest_answers
@@ -381,7 +381,7 @@ class Task:
 
 
 def _warnings_about(vm, request):
-    return (not_in_force(vm, request), from_another_image(vm, request), other_cloud_init(vm, request))
+    return [warn(vm, request) for warn in (not_in_force, from_another_image, other_cloud_init, expired)]
 
 
 def _crashed(work):
