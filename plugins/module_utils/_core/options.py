@@ -255,9 +255,17 @@ CLOUD_INIT = {
     "network_config": Option("dict", secret=True),
 }
 
+_Limit = partial(Option, "int", limits=(0, None))
+LIMITS = {
+    "vms": _Limit(),
+    "cpus": _Limit(),
+    "memory": Memory(),
+    "disk_size": Size(unit=GIB),
+    "per": Option(choices=("owner", "fleet", "host"), default="owner"),
+}
 NAMES = Texts(role=POLICY)
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = ("machines", "fleet", "prune", "prune_max", "call_timeout", "controller_time")
+OF_TASK = ("machines", "fleet", "prune", "prune_max", "call_timeout", "controller_time", "limits")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
@@ -294,6 +302,7 @@ VM = {
     "on_failure": Policy(choices=("rollback", "keep"), default="rollback"),
     **CONTROLLER_TIME,
     "extend": Consent(),
+    "limits": Policy("dict", options=LIMITS),
     "cpus": Option("int", limits=(1, None)),
     "firmware": Option(choices=("bios", "uefi")),
     "secure_boot": Option("bool"),

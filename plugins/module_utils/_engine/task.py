@@ -170,6 +170,10 @@ def carry_out(tasks, works, check, approval):
     """
     for task in tasks:
         task.plan()
+        if any(work.request.policy.limits for work in task.works):
+            from .limited import check_limits
+
+            check_limits(task)
     if any(work.plan.changed for work in works):
         _prepare(tasks, works)
     else:
