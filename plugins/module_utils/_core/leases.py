@@ -12,8 +12,12 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
-from .errors import InvalidInput
+from .errors import InvalidInput, Refused
 
+#: The key of a mark with the time when the VM was created; no task can set it.
+CREATED = "created"
+#: Seconds by which two clocks may differ.
+CLOCK_TOLERANCE = 300
 #: The settings of a lease; a VM that is copied, or restored, does not take those of its source.
 LEASE = ("owner", "expires")
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -131,6 +135,45 @@ def with_lease_of(vm, config, extend):
 def leased(config, other):
     """Return the settings of a snapshot with the lease of ``other``, the VM before its restore: a lease survives it."""
     return {**config, **{name: other[name] for name in LEASE if name in other}}
+
+
+def seconds(text, option):
+    """Return the seconds of a duration that a task sets. Raises InvalidInput."""
+    if not _DURATION.fullmatch(text.strip()) or _seconds(text) > _LONGEST:
+        raise InvalidInput(f"{option}: '{text}' is not a duration.", "Set one such as 0m, 2h or 7d.")
+    return _seconds(text)
+
+
+def must_be_kept(vm, policy):
+    """Return whether a task that only ends leases leaves a VM alone: it has not expired for long enough, or it is not
+    known whose VM it is. Raises Refused if a clock must be wrong.
+    """
+    if policy.expired_for is None:
+        return False
+    now = policy.controller_time
+    if not is_expired(vm, None if now is None else now - policy.expired_for):
+        return True
+    created = created_at(vm)
+    if created is not None and created > now + CLOCK_TOLERANCE:
+        raise Refused(
+            f"{vm.name}: it was created at {iso(created)}, and for the controller it is {iso(now)} now.",
+            "Correct the clock of the controller, or that of the one that has created the VM.",
+        )
+    return False
+
+
+def created_at(vm):
+    """Return when a VM was created; None if that is not known."""
+    return read_time(vm.mark.get(CREATED)) if vm.owned else None
+
+
+def check_clocks(host, controller):
+    """Raise Refused if the time of a host differs too much from that of the controller."""
+    if abs(host - controller) > CLOCK_TOLERANCE:
+        raise Refused(
+            f"expired_for: the clock of the host says {iso(host)}, and that of the controller {iso(controller)}.",
+            "Correct the wrong one. Nothing was changed.",
+        )
 
 
 def stored(value):

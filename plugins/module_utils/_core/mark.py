@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import json
 
-from .leases import LEASE, is_stored_expiry, iso, read, read_time, stored
+from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
 from .texts import without_credentials
 
 VERSION = 1
 #: Settings that are stored in the mark on platforms that cannot store them otherwise.
 IN_MARK = ("tags", "fleet", *LEASE)
-#: When the VM was created; no task can set it.
-CREATED = "created"
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations")
@@ -139,11 +137,6 @@ def own_settings(mark, vm_id):
 
 _READ = {"expires": read}
 _STORED = {"tags": list, "expires": stored}
-
-
-def created_at(vm):
-    """Return when a VM was created, in seconds since 1970; None if it is not known."""
-    return read_time(vm.mark.get(CREATED)) if vm.owned else None
 
 
 def with_lease(mark, other):

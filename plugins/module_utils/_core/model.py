@@ -220,6 +220,7 @@ class Policy:
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
     extend: bool = False
+    expired_for: Optional[int] = None
     limits: Mapping = field(default_factory=dict)
     controller_time: Optional[int] = None
     at_start: Mapping = field(default_factory=dict)

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 from .errors import InvalidInput, Unsupported
 from .guest_conditions import page
 from .ip_config import has_fixed_address
-from .leases import expiry
+from .leases import expiry, seconds
 from .public_keys import public_keys
 from .texts import one_line, one_line_each, printable
 from .units import GIB, MIB, mac_address
@@ -302,6 +302,7 @@ VM = {
     "on_failure": Policy(choices=("rollback", "keep"), default="rollback"),
     **CONTROLLER_TIME,
     "extend": Consent(),
+    "expired_for": Policy(normalize=seconds),
     "limits": Policy("dict", options=LIMITS),
     "cpus": Option("int", limits=(1, None)),
     "firmware": Option(choices=("bios", "uefi")),
@@ -388,6 +389,14 @@ GUARDED_RUN = {
     "hosts": Texts(role=POLICY, required=True),
     "restore": Policy(choices=("failed", "all"), default="failed"),
     "finish": Policy(choices=("restore", "keep")),
+    "sources": Option("list", elements="path", role=POLICY),
+    "timeout": Seconds(default=1800),
+}
+
+REAP = {
+    "action": Policy(choices=("delete", "stop"), default="delete"),
+    "grace": Policy(default="0m"),
+    "owner": Policy(),
     "sources": Option("list", elements="path", role=POLICY),
     "timeout": Seconds(default=1800),
 }

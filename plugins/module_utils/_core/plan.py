@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
 from .identity import check_identity, known_names
-from .leases import with_lease_of
+from .leases import must_be_kept, with_lease_of
 from .model import (
     ABSENT,
     COSTS,
@@ -88,6 +88,8 @@ def _plan(task):
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
     check_identity(task.vm, task.request.id, task.request.name, task.traits, others)
     _check_reachable(task)
+    if must_be_kept(task.vm, task.policy):
+        return Plan(task.vm, task.vm)
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .differences import pending
-from .leases import Expiry, is_expired, iso
-from .mark import CREATED, created_at, image_of, name_of_image, recorded_inputs
+from .leases import CREATED, Expiry, created_at, is_expired, iso
+from .mark import image_of, name_of_image, recorded_inputs
 from .model import ABSENT, COLLECTIONS, Secret
 from .units import MIB, human_size, is_size
 

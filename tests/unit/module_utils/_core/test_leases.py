@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core import leases
-from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import InvalidInput, Refused
 from ansible_collections.polyvirt.core.plugins.module_utils._core.leases import Expiry
 from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import (
     empty_mark,
@@ -18,7 +18,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import (
     with_lease,
     with_settings,
 )
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Policy, Request, Traits, Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
+from ansible_collections.polyvirt.core.plugins.module_utils._core.results import expired
 
 NOW = int(datetime(2027, 3, 27, 12, tzinfo=timezone.utc).timestamp())
 HOUR = 3600
@@ -162,3 +164,65 @@ def test_restored_mark_has_the_lease_of_before():
     old = {"id": "1", "owner": "anna", "expires": {"text": "8h", "at": "2027-03-27T12:00:00Z"}, "tags": ["a"]}
     now = {"id": "1", "owner": "ben", "created": "2027-03-27T12:00:00Z"}
     assert with_lease(old, now) == {"id": "1", "owner": "ben", "created": "2027-03-27T12:00:00Z", "tags": ["a"]}
+
+
+# Ending leases --------------------------------------------------------------------------------------------------------
+
+
+def _ended(vm, state="absent", grace=0, now=NOW):
+    request = Request("web", state=state, policy=Policy(expired_for=grace, controller_time=now))
+    return plan(vm, request, TRAITS)
+
+
+TRAITS = Traits("any")
+
+
+@pytest.mark.parametrize(
+    ("at", "grace", "is_changed"),
+    [(NOW, 0, True), (NOW + 1, 0, False), (NOW - HOUR, HOUR, True), (NOW - HOUR + 1, HOUR, False)],
+)
+@pytest.mark.parametrize("state", ["absent", "stopped"])
+def test_vm_ends_only_if_it_has_expired_for_long_enough(state, at, grace, is_changed):
+    vm = _vm("8h", at).having(power="running")
+    planned = _ended(vm, state, grace)
+    assert (planned.changed, planned.refusal) == (is_changed, None)
+
+
+@pytest.mark.parametrize("vm", [_vm("8h", NOW).having(id="2"), _vm("8h", NOW).having(mark=None), _vm("", None)])
+def test_vm_that_is_not_ours_or_has_no_lease_is_kept(vm):
+    assert not _ended(vm).changed
+
+
+def test_nothing_ends_without_the_time_of_the_controller():
+    assert not _ended(_vm("8h", NOW), now=None).changed
+
+
+@pytest.mark.parametrize(("created", "is_refused"), [(NOW, False), (NOW + 300, False), (NOW + 301, True)])
+def test_vm_from_the_future_is_kept(created, is_refused):
+    vm = _vm("8h", NOW).having(mark={"id": "1", "created": leases.iso(created)})
+    planned = _ended(vm)
+    assert (planned.refusal is not None, planned.changed) == (is_refused, not is_refused)
+    if is_refused:
+        assert "Correct the clock" in str(planned.refusal)
+
+
+@pytest.mark.parametrize(("difference", "is_refused"), [(300, False), (-300, False), (301, True), (-301, True)])
+def test_clocks(difference, is_refused):
+    if not is_refused:
+        leases.check_clocks(NOW + difference, NOW)
+        return
+    with pytest.raises(Refused, match="clock of the host"):
+        leases.check_clocks(NOW + difference, NOW)
+
+
+@pytest.mark.parametrize("text", ["8", "", "h", "-1h", "99999d"])
+def test_grace_must_be_a_duration(text):
+    with pytest.raises(InvalidInput, match="expired_for"):
+        leases.seconds(text, "expired_for")
+
+
+def test_expired_vm_is_a_warning():
+    request = Request("web", policy=Policy(controller_time=NOW))
+    assert "web: it has expired (2027-03-27T12:00:00Z)" in expired(_vm("8h", NOW), request)
+    assert expired(_vm("8h", NOW + 1), request) is None
+    assert expired(_vm("8h", NOW).having(power="absent"), request) is None
