@@ -70,7 +70,7 @@ class Reap(ActionBase):
     def _due(self):
         """Return ([(source, VM)] that have expired, {source: why it cannot be read})."""
         tasks = {
-            name: [_task(_INFO, {**self._connection(name), "filters": _FILTERS, "facets": ["power", "config"]})]
+            name: [_task(_INFO, {**self._where(name), "filters": _FILTERS, "facets": ["power", "config"]})]
             for name in self._sources.platforms
         }
         found = {name: results[0] for name, results in self._sources.run(tasks, self._options["timeout"]).items()}
@@ -82,7 +82,7 @@ class Reap(ActionBase):
         ]
         return due, unread
 
-    def _connection(self, source):
+    def _where(self, source):
         return {"platform": self._sources.platforms[source], "options": self._sources.connection(source)}
 
     def _carried_out(self, due, planned, approval):
@@ -110,10 +110,10 @@ class Reap(ActionBase):
         return [results[place] for place in range(len(due))]
 
     def _of_task(self, source):
-        connection = self._connection(source)
+        where = self._where(source)
         return {
-            "platform": connection["platform"],
-            "connection": connection["options"],
+            "platform": where["platform"],
+            "connection": where["options"],
             "action": self._options["action"],
             "grace": self._grace,
         }
