@@ -26,7 +26,7 @@ options:
   filters:
     description:
       - Which VMs to return. A VM must match all suboptions that are set.
-      - Filters by tags, fleet or ownership read the settings of the VMs, as V(config) in O(facets).
+      - Filters by tags, fleet, owner, expiry or ownership read the settings of the VMs, as V(config) in O(facets).
     type: dict
     suboptions:
       state:
@@ -41,7 +41,18 @@ options:
       fleet:
         description: The VM belongs to this fleet.
         type: str
+      owner:
+        description: The VM has this owner. An empty string selects VMs without an owner.
+        type: str
+      expired:
+        description:
+          - Whether the VM has expired, by the time of the controller. VMs that were copied without this collection
+            never expire.
+        type: bool
       owned:
         description: Whether the VM was created by this collection.
         type: bool
+  controller_time:
+    description: Set by the action plugin of the module only. A value in a task has no effect.
+    type: int
 """

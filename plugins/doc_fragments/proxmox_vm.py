@@ -23,7 +23,7 @@ options:
       - VMs that differ, as one task. Each entry has a C(name) or an C(id), and any options of this module,
         which replace those of the task. VMs that O(name) lists have the options of the task.
       - All VMs are planned before the first change. If one of them is rejected, nothing is changed.
-      - O(machines), O(fleet), O(prune), O(prune_max) and O(call_timeout) cannot be in an entry.
+      - O(machines), O(fleet), O(prune), O(prune_max), O(limits) and O(call_timeout) cannot be in an entry.
     type: list
     elements: dict
   prune:
@@ -163,6 +163,61 @@ options:
     type: str
     default: rollback
     choices: [rollback, keep]
+  controller_time:
+    description:
+      - Set by the action plugin of the module only. A value in a task has no effect.
+    type: int
+  extend:
+    description:
+      - With a duration in O(expires), the VM expires this long from now, also if it has the same O(expires)
+        already. This reports a change in each run.
+    type: bool
+    default: false
+  expired_for:
+    description:
+      - With O(state=absent) or O(state=stopped), the VM is changed only if it expired at least this long ago,
+        such as V(0m) or V(2h), and left as it is otherwise. The expiry is read immediately before. So a VM of
+        which somebody has extended the expiry in the meantime is kept.
+      - Nothing is changed if the clock of the host differs by more than five minutes from that of the
+        controller, or if the VM was created in the future. One of the clocks is wrong then.
+    type: str
+  limits:
+    description:
+      - The most that the VMs of one owner, fleet or host may use together, stopped ones too. A task that would
+        create or grow VMs beyond a limit is rejected before its first step, in check mode too. VMs that exceed
+        a limit already are not changed.
+      - All VMs of the connection are counted as they will be after the task, so VMs that the same task deletes
+        make room.
+      - They protect from mistakes and are not a reservation. Two tasks at the same time may exceed a limit
+        together. Set them in C(module_defaults) for a whole play.
+    type: dict
+    suboptions:
+      vms:
+        description:
+          - The number of VMs.
+        type: int
+      cpus:
+        description:
+          - The number of virtual CPUs.
+        type: int
+      memory:
+        description:
+          - The memory.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in MiB.
+        type: str
+      disk_size:
+        description:
+          - The virtual size of all disks.
+          - A number with a unit; V(2G), V(2GB) and V(2GiB) mean the same. A number without a unit is in GiB.
+        type: str
+      per:
+        description:
+          - V(owner) - the VMs with the same O(owner). V(fleet) - the VMs in the same O(fleet). VMs that have none
+            are counted together.
+          - V(host) - all VMs of the connection, those that were not created by this collection too.
+        type: str
+        default: owner
+        choices: [owner, fleet, host]
   cpus:
     description:
       - Number of virtual CPUs. A new VM has 2 by default.
@@ -215,6 +270,24 @@ options:
       - Name of the group of VMs that the VM belongs to. It is stored with the VM. An empty string removes it
         from the group.
       - A clone belongs to no fleet unless the task sets one. See O(prune).
+    type: str
+  owner:
+    description:
+      - Who is responsible for the VM, one line of text, such as a user, a team or a job. It is stored with the
+        VM. An empty string removes it.
+      - A clone has no owner unless the task sets one. The owner is kept if the VM is restored or created again.
+    type: str
+  expires:
+    description:
+      - When the VM expires. Nothing happens to it then, unless the playbook C(polyvirt.core.reap) runs. A task
+        on an expired VM warns.
+      - A duration from now in minutes, hours, days or weeks (V(90m), V(8h), V(14d), V(1d12h)), a date
+        (V(2027-01-31), at the end of this day in UTC), or a time in ISO 8601 with a zone
+        (V(2027-01-31T18:00:00+01:00)).
+      - The text and the time are stored with the VM. The same text never moves the time, so a task with V(8h)
+        can be repeated. Another duration counts from now. An empty string removes the expiry.
+      - The time is that of the controller. A clone does not expire unless the task sets it. The expiry is kept
+        if the VM is restored or created again.
     type: str
   native:
     description:

@@ -83,9 +83,9 @@ options:
   default_groups:
     description:
       - The text before the value in the names of the groups that each VM is in, by kind. Kinds are V(platform),
-        V(state), V(tag), V(fleet) and V(os).
+        V(state), V(tag), V(fleet), V(os), V(owner) and V(expired).
       - An empty text for V(tag) creates groups with the names of the tags alone. With null, there are no groups of this
-        kind. The text of a kind that is not listed is C(<kind>_).
+        kind. The text of a kind that is not listed is C(<kind>_), and C(expired) for V(expired), which has no value.
     type: dict
     default: {}
 notes:
@@ -102,9 +102,9 @@ notes:
   - If an address can be reached only from the host of the hypervisor, and that host is reached by SSH,
     C(ansible_ssh_common_args) leads through it. If C(ansible_ssh_common_args) is also set in C(group_vars), this
     variable of the host takes precedence.
-  - Groups are C(platform_<platform>), C(state_<state>), C(tag_<tag>) for each tag, C(fleet_<fleet>) and
-    C(os_<os_type>), see O(default_groups). Characters that the name of a group cannot have are replaced by an
-    underscore.
+  - Groups are C(platform_<platform>), C(state_<state>), C(tag_<tag>) for each tag, C(fleet_<fleet>), C(os_<os_type>),
+    C(owner_<owner>), and C(expired) for VMs that have expired by the time of the controller, see O(default_groups).
+    Characters that the name of a group cannot have are replaced by an underscore.
   - Files are accepted if their names end in C(polyvirt.yml) or C(polyvirt.yaml).
   - If sources cannot be read, the group C(all) has the variable C(polyvirt_unread_sources), a list of their names.
     The VMs of these sources are not listed, which does not mean that they were deleted.
@@ -156,6 +156,7 @@ cache_timeout: 300
 
 import hashlib
 import json
+import time
 from functools import partial
 
 from ansible.errors import AnsibleParserError
@@ -311,7 +312,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self.inventory.add_host(name)
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
-        for group in hosts.groups_of(vm, self.get_option("default_groups")):
+        for group in hosts.groups_of(vm, self.get_option("default_groups"), time.time()):
             self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)

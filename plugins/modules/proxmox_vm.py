@@ -289,6 +289,15 @@ vms:
     fleet:
       description: The group of VMs to which it belongs; null if to none.
       type: str
+    owner:
+      description: Who is responsible for it; null if nobody.
+      type: str
+    created:
+      description: When this collection created it, in ISO 8601 and UTC; null if that is not known.
+      type: str
+    expires:
+      description: When it expires, in ISO 8601 and UTC; null if it does not.
+      type: str
     autostart:
       description: Whether the VM starts with its node.
       type: bool

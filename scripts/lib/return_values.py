@@ -60,6 +60,9 @@ VM = {
     "description": _value("str", "Free-text description."),
     "tags": _texts("Tags."),
     "fleet": _value("str", "The group of VMs to which it belongs; null if to none."),
+    "owner": _value("str", "Who is responsible for it; null if nobody."),
+    "created": _value("str", "When this collection created it, in ISO 8601 and UTC; null if that is not known."),
+    "expires": _value("str", "When it expires, in ISO 8601 and UTC; null if it does not."),
     "autostart": _value("bool", "Whether the VM starts with the host."),
     "iso": _value("str", "ISO image in the first optical drive; empty for none, null if there is no drive."),
     "image": _value(

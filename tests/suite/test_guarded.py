@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,9 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS as REGISTERED
 
 from platforms.known import PLATFORMS
-from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import CORES, run_ansible, start_ansible
 from suite.limits import wait_until
+from suite.source_host import host_of
 
 WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
 NAMES = (WEB, DB, OTHER)
@@ -144,17 +143,6 @@ def _command_line(path):
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""  # The process has ended.
-
-
-@contextmanager
-def _host_of(platform):
-    """The variables of the connection to the platform's host."""
-    windows = getattr(getattr(platform, "host", None), "windows", None)
-    if windows is None:
-        yield {"ansible_connection": "local"}
-        return
-    with WinRMServer(through(windows)) as server:
-        yield dict(server.variables)
 
 
 @pytest.fixture
@@ -294,7 +282,7 @@ def test_job_of_awx_reads_the_sources_from_the_project(guarded):
 def test_failed_hosts_are_restored_on_every_platform(platform, shim, tmp_path):
     found = Guarded(platform, shim, tmp_path, "memory", "192M")
     found.prepare(**{WEB: RUNNING})
-    with _host_of(platform) as host:
+    with host_of(platform) as host:
         found.write(host)
         before = found.values()
         code, output = found.run("-vvv", guarded_hosts=",".join(NAMES), broken=[WEB, DB])

@@ -14,7 +14,7 @@ from suite.scenarios.options import CREATION, POLICY, has, rejection, settings
 OFF, ON = "pvc-option-off", "pvc-option-on"
 BOTH = [OFF, ON]
 #: Options that do not concern the running VM: their value is the same in the stored and the running configuration.
-NOT_OF_RUNNING_VM = {"description", "tags", "fleet", "autostart"}
+NOT_OF_RUNNING_VM = {"description", "tags", "fleet", "owner", "expires", "autostart"}
 RUNS = ("check", "real", "again")
 
 

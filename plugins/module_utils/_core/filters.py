@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from .fleet import belongs_to
+from .leases import is_expired
 
 #: Filters that need the facet "config".
-_NEED_CONFIG = ("tags", "fleet", "owned")
+_NEED_CONFIG = ("tags", "fleet", "owner", "expired", "owned")
 
 
 def facets_for(filters):
@@ -17,9 +18,14 @@ def facets_for(filters):
     return frozenset({"config"} if is_needed else ())
 
 
-def matches(vm, filters):
-    """Return whether a VM matches all ``filters``; filters that are None are ignored."""
+def matches(vm, filters, now=None):
+    """Return whether a VM matches all ``filters``; filters that are None are ignored.
+
+    ``now`` is the time of the controller in seconds since 1970.
+    """
     active = {name: value for name, value in (filters or {}).items() if value is not None}
+    if active.pop("expired", None) is (not is_expired(vm, now)):
+        return False
     return all(_MATCHES[name](vm, value) for name, value in active.items())
 
 
@@ -31,5 +37,6 @@ _MATCHES = {
     "state": lambda vm, states: vm.power in states,
     "tags": _has_tags,
     "fleet": belongs_to,
+    "owner": lambda vm, owner: vm.config.get("owner") == owner,
     "owned": lambda vm, owned: vm.owned is owned,
 }

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 
+from .leases import CREATED, LEASE, is_stored_expiry, iso, read, stored
 from .texts import without_credentials
 
 VERSION = 1
-#: Options that are stored in the mark on platforms that cannot store them otherwise.
-IN_MARK = ("tags", "fleet")
+#: Settings that are stored in the mark on platforms that cannot store them otherwise.
+IN_MARK = ("tags", "fleet", *LEASE)
 #: The reason reported for a VM that is not complete.
 UNFINISHED = "unfinished: a task is still creating it, or was interrupted"
 _LISTS = ("disks", "files", "tags", "nvram", "making", "adding", "reservations")
@@ -123,19 +124,37 @@ def making_of(mark):
 
 
 def marked_settings(mark, vm_id):
-    """Return {option: value} of the settings in a mark. A copy made by a user keeps the tags, but not the fleet."""
+    """Return {option: value} of the settings in a mark. A copy made by a user keeps the tags, and nothing else."""
     mark = mark or {}
-    return {
-        "tags": tuple(sorted(mark.get("tags", ()))),
-        "fleet": mark.get("fleet", "") if vm_id is not None and mark.get("id") == vm_id else "",
-    }
+    return {"tags": tuple(sorted(mark.get("tags", ()))), **own_settings(mark, vm_id)}
+
+
+def own_settings(mark, vm_id):
+    """Return the settings in a mark that only the VM has for which it was written."""
+    own = mark if mark and vm_id is not None and mark.get("id") == vm_id else {}
+    return {name: _READ.get(name, str)(own.get(name, "")) for name in IN_MARK if name != "tags"}
+
+
+_READ = {"expires": read}
+_STORED = {"tags": list, "expires": stored}
+
+
+def with_lease(mark, other):
+    """Return ``mark`` with the lease of another one of the same VM: a restored definition contains an old one."""
+    keys = (*LEASE, CREATED)
+    without = {key: value for key, value in mark.items() if key not in keys}
+    return {**without, **{key: other[key] for key in keys if key in other}}
 
 
 def with_settings(mark, values):
     """Return ``mark`` with those of ``values`` ({option: value}) that belong in it; None means unknown."""
     changed = {name: values[name] for name in IN_MARK if values.get(name) is not None}
-    changed = {name: list(value) if name == "tags" else value for name, value in changed.items()}
-    return {name: value for name, value in {**mark, **changed}.items() if (name, value) != ("fleet", "")}
+    changed = {
+        name: _STORED.get(name, str)(value) if value or name == "tags" else "" for name, value in changed.items()
+    }
+    if values.get(CREATED) is not None:
+        changed[CREATED] = iso(values[CREATED])
+    return {name: value for name, value in {**mark, **changed}.items() if value != "" or name not in IN_MARK}
 
 
 def printed(mark):
@@ -164,9 +183,12 @@ def _is_mark(value):
     if not isinstance(value, dict) or not isinstance(value.get("inputs", {}), dict):
         return False
     lists = [*(value.get(key, []) for key in _LISTS), value.get("inputs", {}).get("bases", [])]
-    return isinstance(value.get("fleet", ""), str) and all(
-        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists
-    )
+    texts = [value.get(key, "") for key in ("fleet", "owner", CREATED)]
+    if not all(isinstance(text, str) for text in texts) or not (
+        value.get("expires") is None or is_stored_expiry(value["expires"])
+    ):
+        return False
+    return all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in lists)
 
 
 def same(value, other):

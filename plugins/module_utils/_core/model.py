@@ -206,7 +206,7 @@ class Policy:
     """Options that control how changes are made. ``stop_mode`` None: the most graceful mode of the platform.
 
     ``wait_detail`` is the port or the Page (guest_conditions.py) that ``wait_for`` names. ``at_start`` are arguments of
-    the last start of the task, which is a cold start.
+    the last start of the task, which is a cold start. ``controller_time`` is in seconds since 1970.
     """
 
     stop_mode: Optional[str] = None
@@ -219,6 +219,10 @@ class Policy:
     delete_disks: str = "owned"
     purge: frozenset = frozenset()
     on_failure: str = "rollback"
+    extend: bool = False
+    expired_for: Optional[int] = None
+    limits: Mapping = field(default_factory=dict)
+    controller_time: Optional[int] = None
     at_start: Mapping = field(default_factory=dict)
 
     @property

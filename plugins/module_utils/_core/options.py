@@ -16,8 +16,9 @@ from typing import Any, Callable, Optional
 from .errors import InvalidInput, Unsupported
 from .guest_conditions import page
 from .ip_config import has_fixed_address
+from .leases import expiry, seconds
 from .public_keys import public_keys
-from .texts import one_line_each, printable
+from .texts import one_line, one_line_each, printable
 from .units import GIB, MIB, mac_address
 
 STATES = ("present", "started", "stopped", "paused", "suspended", "restarted", "absent")
@@ -254,9 +255,17 @@ CLOUD_INIT = {
     "network_config": Option("dict", secret=True),
 }
 
+_Limit = partial(Option, "int", limits=(0, None))
+LIMITS = {
+    "vms": _Limit(),
+    "cpus": _Limit(),
+    "memory": Memory(),
+    "disk_size": Size(unit=GIB),
+    "per": Option(choices=("owner", "fleet", "host"), default="owner"),
+}
 NAMES = Texts(role=POLICY)
 #: Options of the whole task, which an entry of ``machines`` cannot set.
-OF_TASK = ("machines", "fleet", "prune", "prune_max", "call_timeout")
+OF_TASK = ("machines", "fleet", "prune", "prune_max", "call_timeout", "controller_time", "limits")
 ID = Policy(unique="VM")
 CALL_TIMEOUT = {"call_timeout": Seconds()}
 TIMEOUT = Seconds(default=300)
@@ -269,6 +278,9 @@ NO_AGENT = {
     "wait_for.condition=cloud_init": "Only libvirt and Proxmox VE reach an agent in the guest. Use wait_for: ssh, then"
     " run cloud-init status --wait in the guest, as the playbook polyvirt.core.provision does."
 }
+
+#: The time of the controller, in seconds since 1970; the action plugin sets it.
+CONTROLLER_TIME = {"controller_time": Policy("int", hidden=True)}
 
 #: A plan makes changes in the order of these settings.
 VM = {
@@ -288,6 +300,10 @@ VM = {
     "delete_disks": Policy(choices=("owned", "none", "all"), default="owned"),
     "purge": Texts(role=POLICY, choices=("disks", "networks", "port_forwards", "shared_folders"), default=[]),
     "on_failure": Policy(choices=("rollback", "keep"), default="rollback"),
+    **CONTROLLER_TIME,
+    "extend": Consent(),
+    "expired_for": Policy(normalize=seconds),
+    "limits": Policy("dict", options=LIMITS),
     "cpus": Option("int", limits=(1, None)),
     "firmware": Option(choices=("bios", "uefi")),
     "secure_boot": Option("bool"),
@@ -300,6 +316,8 @@ VM = {
     "memory": Memory(),
     "tags": Texts(ordered=False, normalize=one_line_each),
     "fleet": Option(),
+    "owner": Option(normalize=one_line),
+    "expires": Option(normalize=expiry),
     "native": Option("dict"),
     "display": Option("dict", options=DISPLAY),
     "disks": Entries(options=DISK, key="slot"),
@@ -321,11 +339,14 @@ FILTERS = {
     "state": Texts(choices=("stopped", "running", "paused", "suspended", "failed", "unknown", "absent")),
     "tags": Texts(),
     "fleet": Option(),
+    "owner": Option(),
+    "expired": Option("bool"),
     "owned": Option("bool"),
 }
 FACETS = {
     "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
     "filters": Option("dict", options=FILTERS, role=POLICY),
+    **CONTROLLER_TIME,
 }
 
 GUEST_STATUS = {"timeout": Seconds(default=10)}
@@ -368,6 +389,14 @@ GUARDED_RUN = {
     "hosts": Texts(role=POLICY, required=True),
     "restore": Policy(choices=("failed", "all"), default="failed"),
     "finish": Policy(choices=("restore", "keep")),
+    "sources": Option("list", elements="path", role=POLICY),
+    "timeout": Seconds(default=1800),
+}
+
+REAP = {
+    "action": Policy(choices=("delete", "stop"), default="delete"),
+    "grace": Policy(default="0m"),
+    "owner": Policy(),
     "sources": Option("list", elements="path", role=POLICY),
     "timeout": Seconds(default=1800),
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
 from .identity import check_identity, known_names
+from .leases import must_be_kept, with_lease_of
 from .model import (
     ABSENT,
     COSTS,
@@ -87,6 +88,8 @@ def _plan(task):
     others = () if task.request.state == "absent" and not task.traits.unique_names else task.known
     check_identity(task.vm, task.request.id, task.request.name, task.traits, others)
     _check_reachable(task)
+    if must_be_kept(task.vm, task.policy):
+        return Plan(task.vm, task.vm)
     if task.vm.busy and not _may_be_killed(task):
         return _plan_without_waiting(task) or Plan(task.vm, task.vm, busy=task.vm.busy)
     if task.request.snapshot is not None:
@@ -130,7 +133,8 @@ def _normalized(task, vm):
     """Return the task with its options in the platform's terms; state absent needs none of them."""
     if task.request.state == "absent":
         return replace(task, request=replace(task.request, config={}, creation={}))
-    config = normalize(vm, task.request.config, task.traits, task.policy.purge)
+    config = with_lease_of(vm, task.request.config, task.policy.extend)
+    config = normalize(vm, config, task.traits, task.policy.purge)
     check_supported(task.request.label, config, task.request.creation, task.traits)
     return replace(task, request=replace(task.request, config=config))
 

@@ -14,7 +14,7 @@ import json
 import unicodedata
 from collections.abc import Mapping
 
-from .mark import name_of_image
+from .mark import CREATED, name_of_image
 from .model import SNAPSHOT_VERBS, Secret, Vm
 from .results import difference
 from .seed_digests import digests_of
@@ -23,7 +23,7 @@ from .seed_digests import digests_of
 _LETTERS = "bcdfghjklmnpqrst"
 _GROUP, _LENGTH = 4, 32
 #: The fields of a Policy that change what is done to a VM; the others are about waiting and permission.
-_POLICY = ("stop_mode", "stop_timeout", "delete_disks", "purge", "on_failure", "at_start")
+_POLICY = ("extend", "stop_mode", "stop_timeout", "delete_disks", "purge", "on_failure", "at_start")
 _CLOUD_INIT, _IMAGE = "cloud_init", "image"
 #: A step that only makes the content of an image available; which content is part of the creation.
 _FETCH = "fetch"
@@ -115,7 +115,7 @@ def _creation(creation):
 
 
 def _config(config):
-    return {name: _seed(value) if name == _CLOUD_INIT else value for name, value in config.items()}
+    return {name: _seed(value) if name == _CLOUD_INIT else value for name, value in config.items() if name != CREATED}
 
 
 def _image(image):

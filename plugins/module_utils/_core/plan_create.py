@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from .errors import NotFound, Refused
 from .identity import known_names, listed
+from .leases import NEVER_EXPIRES
+from .mark import CREATED
 from .model import ABSENT, COLLECTIONS, LIVE, NEVER, Change, Step
 
 
@@ -27,8 +29,12 @@ def create_step(vm, request, traits, base, source=None, cost=LIVE):
         arguments["networks"] = overlay(base, request.config, traits).get("networks")
     else:
         verb, config = "create", initial_config(request, traits, base)
+    config = {**config, CREATED: request.policy.controller_time}
     return Step(
-        verb, cost=cost, arguments={**arguments, "config": config}, also=tuple(traits.side_effects(verb, vm, ()))
+        verb,
+        cost=cost,
+        arguments={**arguments, "config": known_settings(config)},
+        also=tuple(traits.side_effects(verb, vm, ())),
     )
 
 
@@ -55,7 +61,7 @@ def is_cloned(request):
 
 
 #: Settings that a clone never copies from its source.
-_OWN = {"autostart": False, "fleet": ""}
+_OWN = {"autostart": False, "fleet": "", "owner": "", "expires": NEVER_EXPIRES}
 
 
 def config_of_clone(request, source, traits):

@@ -10,6 +10,7 @@ from dataclasses import fields
 
 from .errors import InvalidInput
 from .guest_conditions import condition
+from .leases import beginning
 from .model import Comparison, Policy, Request, SnapshotRequest
 from .options import AT_START, CREATION, PLACE, SETTING
 from .texts import check_printable
@@ -31,6 +32,12 @@ def requests(params, options):
     config, creation, at_start = (_with_role(given, options, role) for role in (SETTING, CREATION, AT_START))
     if {"image", "clone"} <= set(creation):
         raise InvalidInput("image and clone are both set.", "Set only one of them.")
+    if given.get("expired_for") is not None and given["state"] not in ("absent", "stopped"):
+        raise InvalidInput(
+            f"expired_for: is not supported with state: {given['state']}.",
+            "Set state: absent or stopped, or omit expired_for.",
+        )
+    config = beginning(config, given.get("controller_time"))
     policy, state = _policy(given, config, at_start), given["state"]
     return [
         Request(name=name, id=given.get("id"), state=state, config=config, creation=creation, policy=policy)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .differences import pending
+from .leases import CREATED, Expiry, created_at, is_expired, iso
 from .mark import image_of, name_of_image, recorded_inputs
 from .model import ABSENT, COLLECTIONS, Secret
 from .units import MIB, human_size, is_size
@@ -32,6 +33,9 @@ def describe(vm, platform):
         "description": config.get("description"),
         "tags": list(config.get("tags") or ()),
         "fleet": config.get("fleet") or None,
+        "owner": config.get("owner") or None,
+        "created": iso(created_at(vm)),
+        "expires": iso(config["expires"].at) if config.get("expires") else None,
         "autostart": config.get("autostart"),
         "iso": config.get("iso"),
         "image": image_of(vm),
@@ -63,7 +67,8 @@ def describe_counters(vm):
 
 #: Settings that have their own key in a result.
 _OWN_KEYS = (
-    "cpus", "memory", "description", "tags", "fleet", "autostart", "iso", "disks", "networks", "native",
+    "cpus", "memory", "description", "tags", "fleet", "owner", "expires", CREATED, "autostart", "iso", "disks",
+    "networks", "native",
 )  # fmt: skip
 
 
@@ -185,6 +190,13 @@ def other_cloud_init(vm, request):
     )
 
 
+def expired(vm, request):
+    """Return the warning about a VM that has expired, or None."""
+    if vm.power == ABSENT or not is_expired(vm, request.policy.controller_time):
+        return None
+    return f"{vm.name}: it has expired ({iso(vm.config['expires'].at)}). To keep it, set another expires."
+
+
 def _step(step, done, note):
     return {
         "verb": step.verb,
@@ -239,6 +251,8 @@ def _human_readable(path, value):
     """Return sizes as text such as 8G, which a task accepts, also those in a dictionary; other values are unchanged."""
     if isinstance(value, dict) and not path.startswith("native"):
         return {name: _human_readable(f"{path}.{name}", one) for name, one in value.items()}
+    if isinstance(value, Expiry):
+        return value.shown
     return human_size(value) if is_size(path) and isinstance(value, int) else value
 
 
@@ -247,6 +261,7 @@ def flat(vm):
     if vm.power == ABSENT:
         return {"state": vm.power}
     paths = {"state": vm.power, **flat_config(vm.config)}
+    paths.pop(CREATED, None)
     if vm.snapshots:
         paths["snapshots"] = [snapshot.name for snapshot in in_tree_order(vm.snapshots)]
     return paths

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .leases import leased
 from .mark import inputs_of_image
 from .model import ABSENT, COLLECTIONS, EMPTY, LIVE, ON, PAUSED, RUNNING, STOPPED, SUSPENDED, Snapshot, Vm
 
@@ -126,7 +127,7 @@ def _is_child_of(one, other):
 def _restore(vm, step):
     key = step.arguments["id"]
     taken = next(snapshot for snapshot in vm.snapshots if key in (snapshot.id, snapshot.name))
-    config = vm.config if taken.config is None else taken.config
+    config = vm.config if taken.config is None else leased(taken.config, vm.config)
     power = step.arguments["power"]
     active = None if power in (STOPPED, ABSENT) else config
     snapshots = tuple(replace(one, current=one is taken) for one in vm.snapshots)

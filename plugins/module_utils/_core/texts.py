@@ -40,10 +40,21 @@ def check_printable(text, option):
 def one_line_each(texts, option):
     """Return the texts; raises InvalidInput if one is empty, has several lines, or has control characters."""
     for text in texts:
-        check_printable(text, option)
-        if not text.strip() or text.splitlines() != [text]:
-            raise InvalidInput(f"{option}: {text!r} is not one line of text.", "Set one line of text for each.")
+        _check_one_line(text, option, "Set one line of text for each.")
     return texts
+
+
+def one_line(text, option):
+    """Return a text, which may be empty; raises InvalidInput if it has several lines or control characters."""
+    if text:
+        _check_one_line(text, option, "Set one line of text.")
+    return text
+
+
+def _check_one_line(text, option, remedy):
+    check_printable(text, option)
+    if not text.strip() or text.splitlines() != [text]:
+        raise InvalidInput(f"{option}: {text!r} is not one line of text.", remedy)
 
 
 def without_credentials(address):

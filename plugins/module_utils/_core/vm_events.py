@@ -25,7 +25,7 @@ class KnownVms:
     """
 
     def __init__(self):
-        self._vms = None
+        self._vms, self._expired = None, set()
 
     def observed(self, vms, unread=(), newer=()):
         """Return the events of an observation. The first one has none: it is what the next are compared with.
@@ -46,6 +46,19 @@ class KnownVms:
                 events.append(_event("vm.deleted", vm, vm["state"]))
         for key, vm in found.items():
             events += _created(vm) if key not in known else self._changed(key, known[key]["state"], vm["state"])
+        return events
+
+    def expired(self, now):
+        """Return the events of VMs that have expired; ``now`` is a time in ISO 8601 and UTC. Each is reported once.
+
+        Unlike all others, these are reported after the first observation too: somebody has to end the VM.
+        """
+        found = [vm for vm in (self._vms or {}).values() if vm.get("expires") and vm["expires"] <= now]
+        keys = {(*_key(vm), vm["expires"]) for vm in found}
+        events = [
+            _event("vm.expired", vm, vm["state"]) for vm in found if (*_key(vm), vm["expires"]) not in self._expired
+        ]
+        self._expired = keys
         return events
 
     def reported(self, source, name, state, has_crashed=False, reason=None):

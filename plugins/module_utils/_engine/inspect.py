@@ -33,7 +33,9 @@ def report_vms(driver, params):
         driver,
         params,
         facets,
-        lambda traits, found: [entry(vm, traits) for vm in found.vms if matches(vm, filters)],
+        lambda traits, found: [
+            entry(vm, traits) for vm in found.vms if matches(vm, filters, params.get("controller_time"))
+        ],
     )
 
 

@@ -14,9 +14,9 @@ from .._core.mark import same
 from .._core.model import ABSENT, Plan, Refusal, Target, Vm
 from .._core.plan import plan
 from .._core.plan_create import creates_from_image, warnings_of_image
-from .._core.results import difference, entry, from_another_image, not_in_force, other_cloud_init
+from .._core.results import difference, entry, expired, from_another_image, not_in_force, other_cloud_init
 from .._core.simulate import simulate
-from .._ports.clock import Clock
+from .._ports.clock import Clock, epoch
 from .._ports.net import guest_answers
 from . import order
 from .observe import Observer, planning_facets
@@ -170,6 +170,12 @@ def carry_out(tasks, works, check, approval):
     """
     for task in tasks:
         task.plan()
+        if any(work.request.policy.expired_for is not None and work.plan.changed for work in task.works):
+            task.check_clocks()
+        if any(work.request.policy.limits for work in task.works):
+            from .limited import check_limits
+
+            check_limits(task)
     if any(work.plan.changed for work in works):
         _prepare(tasks, works)
     else:
@@ -324,6 +330,18 @@ class Task:
             source = work.source.plan.after.having(id=work.source.plan.before.id)
         return plan(found or work.found, work.request, self.traits, self._known, source)
 
+    def check_clocks(self):
+        """Reject the plans that end leases if the clock of the host is not that of the controller."""
+        from .._core.leases import check_clocks
+
+        host_time = self.driver.host_time() if hasattr(self.driver, "host_time") else None
+        host = (epoch() if host_time is None else host_time) - (self.clock.now() - self._began)
+        for work in (one for one in self.works if one.request.policy.expired_for is not None and one.plan.changed):
+            try:
+                check_clocks(host, work.request.policy.controller_time)
+            except PolyvirtError as error:
+                work.plan = work.refused(work.labelled(error.message), error.remedy)
+
     def read_ahead(self):
         plans = [work.plan for work in self.works if work.plan.changed]
         if plans and hasattr(self.driver, "read_ahead"):
@@ -381,7 +399,7 @@ class Task:
 
 
 def _warnings_about(vm, request):
-    return (not_in_force(vm, request), from_another_image(vm, request), other_cloud_init(vm, request))
+    return [warn(vm, request) for warn in (not_in_force, from_another_image, other_cloud_init, expired)]
 
 
 def _crashed(work):

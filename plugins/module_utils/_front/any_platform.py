@@ -24,6 +24,11 @@ def changing_declaration(shared):
     return replace(declaration({**shared, **APPROVAL}), can_change=True)
 
 
+def changing_on_controller(options):
+    """The same of a module that can change something."""
+    return replace(on_controller({**options, **APPROVAL}), can_change=True)
+
+
 def on_controller(options):
     """The Declaration of a module with these options that its action plugin carries out. It never runs as a module."""
     return Declaration(options, _answer)

@@ -16,10 +16,10 @@ from ansible.utils.display import Display
 
 from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
+from ..inventory.sources import Sources
 from . import decisions
 from .child import Child
 from .snapshots import Snapshots, snapshots_of, state_of
-from .sources import Sources
 
 #: Variables of a host that replace a password that was asked for.
 _PASSWORDS = {

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.leases import iso
 
 _PREFIX = "polyvirt_"
 #: Guests report their addresses themselves, so they are checked before they become arguments of a command.
 _ADDRESS = re.compile(r"[0-9A-Za-z_:][0-9A-Za-z_.:%-]*")
 #: Groups of every inventory; a host with such a name would break it.
 _GROUPS_OF_ANSIBLE = ("all", "ungrouped")
-KINDS_OF_GROUPS = ("platform", "state", "tag", "fleet", "os")
+KINDS_OF_GROUPS = ("platform", "state", "tag", "fleet", "os", "owner", "expired")
+_EXPIRED = "expired"
 _NO_SSH = ("local", "winrm", "psrp")
 
 
@@ -137,18 +139,23 @@ def jump(reached_by) -> Optional[str]:
     return f"-o ProxyCommand={shlex.quote(shlex.join(command))}"
 
 
-def groups_of(vm, prefixes=None):
+def groups_of(vm, prefixes=None, now=None):
     """Return the groups of a VM, before Ansible replaces characters that are not valid in group names.
 
-    ``prefixes`` is {kind: text before the value, or None for no such groups}; the default is the kind and ``_``.
+    ``prefixes`` is {kind: text before the value, or None for no such groups}; the default is the kind and ``_``. The
+    group of expired VMs has no value. ``now`` is in seconds since 1970.
     """
-    prefixes = {kind: f"{kind}_" for kind in KINDS_OF_GROUPS} | (prefixes or {})
+    prefixes = {kind: f"{kind}_" for kind in KINDS_OF_GROUPS} | {_EXPIRED: _EXPIRED} | (prefixes or {})
     found = {
         "platform": [vm.get("platform")],
         "state": [vm.get("state")],
         "tag": vm.get("tags") or (),
         "fleet": [vm.get("fleet")],
         "os": [(vm.get("settings") or {}).get("os_type")],
+        "owner": [vm.get("owner")],
     }
-    wanted = [(prefixes[kind], value) for kind in KINDS_OF_GROUPS for value in found[kind] if value]
+    wanted = [(prefixes[kind], value) for kind in KINDS_OF_GROUPS for value in found.get(kind, ()) if value]
+    # Times in ISO 8601 and UTC can be compared as text.
+    if now is not None and vm.get("expires") and vm["expires"] <= iso(now):
+        wanted.append((prefixes[_EXPIRED], ""))
     return [f"{prefix}{value}" for prefix, value in wanted if prefix is not None]

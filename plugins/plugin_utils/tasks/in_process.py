@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from datetime import date
 from functools import cache
 
@@ -24,6 +25,8 @@ from .approvals import approval_of
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
 from .progress_messages import describe, show_progress
 
+#: The hidden option with the time of the controller: a module reads no clock to decide whether a VM has expired.
+CONTROLLER_TIME = "controller_time"
 #: Values of ansible_python_interpreter that leave the choice to Ansible.
 _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
@@ -50,6 +53,8 @@ class InProcess(ActionBase):
         if APPROVAL in self.module.options:
             approval = approval_of(self._task, self._task_vars or {}, self._templar)
             self._task.args = {**self._task.args, APPROVAL: approval}
+        if CONTROLLER_TIME in self.module.options:
+            self._task.args = {**self._task.args, CONTROLLER_TIME: int(time.time())}
         if self._runs_here(self._task_vars or {}):
             params = self._validated()
             if params is not None:

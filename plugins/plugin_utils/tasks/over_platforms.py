@@ -88,11 +88,11 @@ class OverPlatforms(PlatformAction):
         planned = {part.platform: self._result(part, free, in_check_mode=True) for part in parts}
         if any(result.get("failed") for result in planned.values()):
             return joined(planned, order, is_refused=True)
-        plans = {name: _plan_of(result) for name, result in planned.items()}
+        plans = {name: plan_of(result) for name, result in planned.items()}
         try:
             check_pruning(planned, order, self._task.args)
             approval = self._approval(task_vars)
-            approval.permit_parts(plans, _shown(planned))
+            approval.permit_parts(plans, shown_plans(planned))
         except PolyvirtError as error:
             return {**joined(planned, order, is_refused=True), "failed": True, "msg": str(error), "plan": None}
         # Between check mode and the run, an approved part must not become another one.
@@ -105,13 +105,13 @@ class OverPlatforms(PlatformAction):
         return Approval(approval_of(self._task, task_vars, self._templar), expected)
 
 
-def _plan_of(result):
+def plan_of(result):
     """Return the digest of a part; None if it has no text: nobody can approve what is too long to be shown."""
     plan = result.get("plan")
     return None if plan and not _artifacts(result).get(TEXTS) else plan
 
 
-def _shown(planned):
+def shown_plans(planned):
     """Return [(VM, lines)] of results of check mode."""
     texts = [one for result in planned.values() for one in _artifacts(result).get(TEXTS, ())]
     return [(one["vm"], one["lines"]) for one in texts]

@@ -10,6 +10,7 @@ import json
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED
 
 from platforms.hyperv.double.records import DEFAULT_SWITCH
+from platforms.leases import lease_in
 
 POWER = {"Off": STOPPED, "Running": RUNNING, "Paused": PAUSED, "Saved": SUSPENDED}
 _MARK = "#polyvirt "
@@ -55,6 +56,7 @@ def _settings(host, shown, hardware):
         "description": "\n".join(line for line in notes.split("\n") if not line.startswith(_MARK)),
         "tags": mark.get("tags", []),
         "fleet": mark.get("fleet", ""),
+        **lease_in(mark),
         "autostart": shown["AutomaticStartAction"] == "Start",
         "disks": [slot_of(drive) for drive in hardware.disks()],
         "networks": ["nat" if nic.switch == DEFAULT_SWITCH else "network" for nic in hardware.nics],

@@ -17,6 +17,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     SUSPENDED,
 )
 
+from platforms.leases import lease_in
+
 #: Commands of virsh and qemu-img that only read; every other command counts as a write.
 READS = {
     "virsh": {
@@ -65,6 +67,7 @@ def settings(machine, which="stored"):
         "description": root.findtext("description") or "",
         "tags": json.loads(mark.text)["tags"] if mark is not None else [],
         "fleet": json.loads(mark.text).get("fleet", "") if mark is not None else "",
+        **lease_in(json.loads(mark.text) if mark is not None else {}),
         "autostart": machine["autostart"],
         "disks": sorted(disk.find("target").get("dev") for disk in root.findall("devices/disk[@device='disk']")),
         "networks": [card.get("type") for card in root.findall("devices/interface")],

@@ -17,6 +17,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     SUSPENDED,
 )
 
+from platforms.leases import lease_in
+
 _POWERS = {"stopped": STOPPED, "running": RUNNING, "paused": PAUSED, "io-error": FAILED}
 #: Keys about the state of a VM, not about its configuration.
 _NOT_CONFIGURATION = ("lock", "vmstate", "runningmachine", "runningcpu", "parent", "meta")
@@ -80,6 +82,7 @@ def settings(machine, which):
         "memory": int(options["memory"]) << 20,
         "description": text.strip(),
         "fleet": json.loads(mark.partition("-->")[0] or "{}").get("fleet", ""),
+        **lease_in(json.loads(mark.partition("-->")[0] or "{}")),
         "tags": [tag for tag in options.get("tags", "").split(";") if tag],
         "autostart": options.get("onboot") == "1",
         "disks": sorted(disks(options)),

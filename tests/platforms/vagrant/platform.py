@@ -25,6 +25,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import vagran
 
 from platforms import images
 from platforms.adapter import Adapter
+from platforms.leases import lease_in
 from platforms.libvirt import reading as libvirt
 from platforms.vagrant import own, real
 from platforms.vagrant.machines_double import DoubleMachines
@@ -196,6 +197,7 @@ class Platform(Adapter):
             "description": description.get("description", ""),
             "tags": description.get("tags", []),
             "fleet": description.get("fleet", ""),
+            **lease_in(description),
             "box_url": description.get("box_url"),
             "box_checksum": description.get("box_checksum"),
             "provisioners": description.get("provisioners", []),

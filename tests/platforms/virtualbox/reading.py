@@ -18,6 +18,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     SUSPENDED,
 )
 
+from platforms.leases import lease_in
+
 #: VirtualBox's name of each power state.
 STATES = {RUNNING: "running", STOPPED: "poweroff", PAUSED: "paused", SUSPENDED: "saved", FAILED: "gurumeditation"}
 _POWERS = {**{state: power for power, state in STATES.items()}, "aborted": STOPPED, "aborted-saved": SUSPENDED}
@@ -118,7 +120,7 @@ def _in_file(file):
     try:
         machine = ET.parse(file).find(f"{_NAMESPACE}Machine")
     except ET.ParseError:
-        return {"mark": "{}", "tags": [], "fleet": "", "tpm": False}
+        return {"mark": "{}", "tags": [], "fleet": "", **lease_in({}), "tpm": False}
     items = machine.findall(f"{_NAMESPACE}ExtraData/{_NAMESPACE}ExtraDataItem")
     extra = {item.get("name"): item.get("value") for item in items}
     mark = extra.get("polyvirt/mark", "{}")
@@ -127,6 +129,7 @@ def _in_file(file):
         "mark": mark,
         "tags": json.loads(mark).get("tags", []),
         "fleet": json.loads(mark).get("fleet", ""),
+        **lease_in(json.loads(mark)),
         "tpm": module is not None and module.get("type") not in (None, "None"),
     }
 
@@ -144,6 +147,8 @@ def settings(machine):
         "description": value(output, "description") or "",
         "tags": machine["tags"],
         "fleet": machine["fleet"],
+        "owner": machine["owner"],
+        "expires": machine["expires"],
         "autostart": machine["autostart"],
         "disks": sorted(machine["disks"]),
         "networks": [_NICS.get(kind, kind) for kind in nics],

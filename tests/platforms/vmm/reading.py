@@ -10,6 +10,8 @@ import re
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import PAUSED, RUNNING, STOPPED
 
+from platforms.leases import lease_in
+
 
 def vm_state(name, defined, known, mark):
     """The state of a VM as the suite compares it.
@@ -43,6 +45,7 @@ def _settings(vm, mark):
         "description": mark.get("description", ""),
         "tags": mark.get("tags", []),
         "fleet": mark.get("fleet", ""),
+        **lease_in(mark),
         "autostart": vm["state"] != "disabled",
         "disks": [f"disk{place}" for place, _path in enumerate(_disks(vm, mark.get("files", [])))],
         "networks": ["nat" if nic["local"] else "network" for nic in vm["interfaces"]],

@@ -9,6 +9,7 @@ import json
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
 
+from platforms.leases import lease_in
 from platforms.wsl.double.conf import read_conf
 
 _LOGONS = {"S4U": "true", "InteractiveToken": "at_logon"}
@@ -41,6 +42,7 @@ def _settings(host, distro, text):
         "description": mark.get("description", ""),
         "tags": mark.get("tags", []),
         "fleet": mark.get("fleet", ""),
+        **lease_in(mark),
         "disks": disk.size if disk else None,
         "default_user": effective_user(distro, conf),
         "systemd": conf.get("boot.systemd", "").lower() in ("true", "1"),

@@ -23,6 +23,7 @@ _LACKS = {one.name: one for one in (LIBVIRT, VIRTUALBOX, VAGRANT, PROXMOX, VMM, 
 POLICY = {
     "name", "id", "state", "stop_mode", "stop_timeout", "timeout", "call_timeout", "wait_for", "allow_restart",
     "allow_recreate", "delete_disks", "purge", "on_failure", "machines", "prune", "prune_max",
+    "extend", "expired_for", "limits", "controller_time",
 }  # fmt: skip
 #: Options of the source of a new VM: {option: example}.
 CREATION = {
@@ -42,6 +43,8 @@ def settings(platform):
         "description": (("first <&> ü", "first <&> ü"), ("second", "second")),
         "tags": ((["b", "a"], ["a", "b"]), (["c"], ["c"])),
         "fleet": (("web", "web"), ("db", "db")),
+        "owner": (("anna", "anna"), ("ben", "ben")),
+        "expires": (("2037-01-31", "2037-02-01T00:00:00Z"), ("2037-03-01T12:00:00+01:00", "2037-03-01T11:00:00Z")),
         "autostart": ((True, True), (False, False)),
         "disks": (([{"size": platform.disk_size}], [first]), ([{}, {"size": platform.disk_size}], [first, second])),
         "networks": (([card], [kind]), ([{}, card], [kind, kind])),

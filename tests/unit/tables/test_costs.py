@@ -79,7 +79,7 @@ SCRIPTS = (
 NIC = "virtio=BC:24:11:00:00:01,bridge=vmbr0"
 
 LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=True), virsh.vm, """
-    lllnn description tags fleet autostart
+    lllnn description tags fleet owner expires autostart
     lllll snapshot.drop networks.address
     nnnnn firmware secure_boot tpm nested_virtualization display.type display.video_memory serial_log boot_order native
     nnnnn networks.type networks.mac networks.model watchdog.model watchdog.action
@@ -119,7 +119,7 @@ TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm,
 """)  # fmt: skip
 REMOTE_LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=False), virsh.vm, "nnnnn networks.type")
 VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
-    lllll tags fleet ssh_forward networks.type networks.source snapshot.drop
+    lllll tags fleet owner expires ssh_forward networks.type networks.source snapshot.drop
     lllll port_forwards.add port_forwards.remove port_forwards.protocol
     lllll port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     lllpp display.type
@@ -148,7 +148,8 @@ VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
 ))  # fmt: skip
 PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
     lllll pool
-    lllpl description tags fleet autostart protection node networks.type networks.source networks.vlan snapshot.restore
+    lllpl description tags fleet owner expires autostart protection node
+    lllpl networks.type networks.source networks.vlan snapshot.restore
     lllpl cloud_init.user cloud_init.ssh_authorized_keys cloud_init.ip_config
     lllpl cloud_init.nameservers cloud_init.search_domains
     lllpl networks.add networks.remove networks.mac networks.model
@@ -188,7 +189,7 @@ PROXMOX = Costs(proxmox.TRAITS, proxmox.vm, """
 VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
     ddddd provider box box_version linked_clone hostname gui disks.add disks.size
     ddddd networks.add networks.remove networks.type networks.source networks.mac networks.address
-    lllll description tags fleet os_type box_url box_checksum environment snapshot.restore
+    lllll description tags fleet owner expires os_type box_url box_checksum environment snapshot.restore
     nnnnn cpus memory port_forwards.add port_forwards.remove port_forwards.protocol
     nnnnn port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     nnnnn shared_folders.add shared_folders.remove shared_folders.host_path shared_folders.guest_path
@@ -209,7 +210,7 @@ VAGRANT_WITH_LIBVIRT = Costs(vagrant.MANAGED, vagrant.vm, """
 ))  # fmt: skip
 VAGRANT_WITH_VIRTUALBOX = Costs(vagrant_traits({"virtualbox"}), partial(vagrant.vm, provider="virtualbox"), """
     ddddd provider box box_version linked_clone
-    lllll description tags fleet os_type box_url box_checksum environment
+    lllll description tags fleet owner expires os_type box_url box_checksum environment
     lpplp snapshot.restore
     nnnnn cpus memory hostname gui disks.add disks.size
     nnnnn networks.add networks.remove networks.type networks.source networks.mac networks.address

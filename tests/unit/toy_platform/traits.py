@@ -23,6 +23,8 @@ TRAITS = Traits(
         "memory": Field(cost=POWER_OFF),
         "description": Field(cost=LIVE),
         "fleet": Field(cost=LIVE),
+        "owner": Field(cost=LIVE),
+        "expires": Field(cost=LIVE),
         "image": Field(),
         "watchdog": Field(cost=POWER_OFF),
         "watchdog.model": Field(cost=POWER_OFF),

@@ -11,12 +11,12 @@ module: vms
 short_description: Changes of virtual machines as events
 version_added: 0.1.0
 description:
-  - Sends an event when a virtual machine (VM) was created, started, stopped, paused, resumed, suspended or deleted, or
-    has crashed.
+  - Sends an event when a virtual machine (VM) was created, started, stopped, paused, resumed, suspended or deleted, has
+    crashed, or has expired (option C(expires) of the modules for VMs).
   - The VMs are those of inventory files of the plugin polyvirt.core.vms, on all platforms that it supports. The
     inventory is read at an interval by C(ansible-inventory), without its cache, and compared with what is known.
-  - The first reading sends no events. A source of the inventory that cannot be read sends none until it can be read
-    again; then what changed in the meantime is sent. Nothing is sent twice.
+  - The first reading sends no events, except for VMs that have expired. A source of the inventory that cannot be read
+    sends none until it can be read again; then what changed in the meantime is sent. Nothing is sent twice.
   - With O(libvirt_uris), the libvirt daemon reports changes of power states immediately (C(virsh event)), also those
     that are over before the next reading, and the reason of a stop. Without it, a crash of the emulator looks like a
     normal stop.
@@ -96,7 +96,10 @@ from ansible_collections.polyvirt.core.plugins.module_utils._tools import virsh,
 
 LOGGER = logging.getLogger("polyvirt.core.vms")
 #: Options of a VM in its events: {name in the event: variable of the inventory}. Nothing else, so no secrets.
-_FACTS = {name: f"polyvirt_{name}" for name in ("name", "id", "platform", "source", "state", "fleet", "tags")}
+_FACTS = {
+    name: f"polyvirt_{name}"
+    for name in ("name", "id", "platform", "source", "state", "fleet", "tags", "owner", "expires")
+}
 #: Sources that the inventory plugin could not read.
 _UNREAD = "polyvirt_unread_sources"
 _INSTALL = "Install ansible-core where ansible-rulebook runs."
@@ -221,6 +224,7 @@ class Source:
                 vms, unread = await self._read()
                 self._log("inventory", f"these sources cannot be read: {', '.join(unread)}" if unread else None)
                 self._add(self._known.observed(vms, unread, frozenset(self._reported)))
+                self._add(self._known.expired(datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")))
                 LOGGER.info("inventory: %s VMs are known.", len(vms))
             except Unreadable as error:
                 self._log("inventory", str(error))

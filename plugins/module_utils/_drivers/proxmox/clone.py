@@ -11,10 +11,10 @@ from ..._core.errors import Refused
 from ..._core.plan_create import find_snapshot
 from ..._tools import proxmox_values as values
 from . import mark
-from .create import create_once, create_with_vmid, finish_vm, inputs_of
+from .create import begun_mark, create_once, create_with_vmid, finish_vm
 from .privileges import NewVmPrivileges, check_mapping
 from .resources import check_space, storage_for
-from .seed_iso import new_mark, with_seed, without_seed_iso
+from .seed_iso import with_seed, without_seed_iso
 from .settings.cloud_init import free_seed_slot, password_option, seed_slot
 from .settings.disks import STATE_VOLUMES, disks_of, drives_of, storage_of, volumes_of
 from .settings.networks import check_bridge_privilege, nics_of
@@ -52,7 +52,7 @@ def _copy(driver, name, arguments):
             f"{source_options.path}/clone",
             newid=vmid,
             name=name,
-            description=mark.notes_of("", new_mark(driver, vmid, node, name, inputs_of(arguments))),
+            description=mark.notes_of("", begun_mark(driver, vmid, node, name, arguments)),
             full=not requested.get("linked"),
             snapname=snapshot.name if snapshot else None,
             storage=None if requested.get("linked") else driver.storage,

@@ -21,7 +21,7 @@ from functools import partial
 from ..._core import mark as marks
 from ..._core.differences import additions, differences
 from ..._core.errors import ApiError, CreatedMeanwhile, PartlyApplied, PolyvirtError
-from ..._core.mark import finished_mark, with_settings
+from ..._core.mark import CREATED, finished_mark, with_settings
 from ..._core.model import STOPPED, Vm
 from ..._kit.creation import undone_on_failure
 from ..._tools import proxmox_values as values
@@ -35,13 +35,14 @@ from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT
 from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
+from .settings.notes import ONLY_IN_MARK
 from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
 
 #: Options of every new VM.
 _DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
 #: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.
-_NOT_SENT_AS_SETTINGS = frozenset({"node", "pool", "template", "iso", "hotplug", "fleet"})
+_NOT_SENT_AS_SETTINGS = frozenset({"node", "pool", "template", "iso", "hotplug", CREATED, *ONLY_IN_MARK})
 #: Settings of a new VM that are not compared after its creation.
 _NOT_COMPARED = frozenset({"node", "pool", "hotplug"})
 #: The slot of the option iso. Every new VM gets this drive, so that an ISO image can be inserted while it runs.
@@ -101,13 +102,18 @@ def _create_new(driver, name, arguments):
     options = options_of_new(driver, storage, config, arguments["creation"], iso)
 
     def start_task(vmid):
-        made = new_mark(driver, vmid, node, name, inputs_of(arguments))
-        recorded = with_settings(made, {"fleet": config.get("fleet")})
+        recorded = begun_mark(driver, vmid, node, name, arguments)
         notes = mark.notes_of(config.get("description") or "", recorded)
         requested = {**options, "vmid": vmid, "name": name, "description": notes, "pool": config.get("pool") or None}
         return driver.tool.post(f"/nodes/{node}/qemu", **requested)
 
     return driver.read_options(create_with_vmid(driver, name, arguments.get("id"), start_task), node)
+
+
+def begun_mark(driver, vmid, node, name, arguments):
+    """The mark of a new VM, with the settings that are stored in it."""
+    made = new_mark(driver, vmid, node, name, inputs_of(arguments))
+    return with_settings(made, {name: arguments["config"].get(name) for name in (CREATED, *ONLY_IN_MARK)})
 
 
 def check_slots(driver, config, creation):

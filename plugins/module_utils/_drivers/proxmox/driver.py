@@ -42,7 +42,12 @@ def needs_settings(params):
 
     The lists of VMs are enough for a task that only changes the power state.
     """
-    if "stop_mode" not in params or params["state"] in ("absent", "present") or params["allow_restart"]:
+    if (
+        "stop_mode" not in params
+        or params.get("expired_for") is not None
+        or params["state"] in ("absent", "present")
+        or params["allow_restart"]
+    ):
         return True
     compared = (name for name, option in {**shared.VM, **own.VM}.items() if option.role in (SETTING, CREATION))
     return any(params.get(name) is not None for name in compared)

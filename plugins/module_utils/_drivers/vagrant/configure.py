@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..._core.mark import CREATED
 from ..._core.simulate import changed_config
 from .settings.table import INPUTS, config_of, description_of
 
@@ -13,7 +14,8 @@ def configure(driver, vm, step):
     project_vm = driver.project_vm(vm.name)
     config = changed_config(config_of(project_vm.described, vm.config["environment"]), step.changes)
     is_changed = any(change.field == "environment" for change in step.changes)
-    described = description_of(vm.name, config, _inputs(project_vm.described, config))
+    inputs, created = _inputs(project_vm.described, config), project_vm.described.get(CREATED)
+    described = description_of(vm.name, config, inputs, created)
     driver.project.define(described, config["environment"] if is_changed else None)
 
 

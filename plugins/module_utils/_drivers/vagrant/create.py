@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ..._core.mark import inputs_of
+from ..._core.leases import iso
+from ..._core.mark import CREATED, inputs_of
 from .power import start
 from .settings.table import description_of
 
@@ -15,5 +16,5 @@ def create(driver, vm, step):
         start(driver, vm, step)
         return
     config = step.arguments["config"]
-    described = description_of(vm.name, config, inputs_of(step.arguments))
+    described = description_of(vm.name, config, inputs_of(step.arguments), iso(config.get(CREATED)))
     driver.project.define(described, config.get("environment"), is_new=True)

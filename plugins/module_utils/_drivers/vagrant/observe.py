@@ -13,6 +13,7 @@ import os
 from dataclasses import replace
 
 from ..._core.errors import InvalidInput, NotFound, Unavailable
+from ..._core.mark import CREATED
 from ..._core.model import ABSENT, RUNNING, STOPPED, UNKNOWN, Address, Observation, Vm
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
@@ -160,7 +161,8 @@ def _mark(project_vm, vm_id):
     if not project_vm.described:
         return None
     inputs = project_vm.described.get(INPUTS)
-    return {"id": vm_id, **({"inputs": dict(inputs)} if inputs else {})}
+    recorded = {"inputs": inputs and dict(inputs), CREATED: project_vm.described.get(CREATED)}
+    return {"id": vm_id, **{key: one for key, one in recorded.items() if one}}
 
 
 def _active(project_vm, config, provider_vm):

@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from ..._core.errors import CommandFailed, NotFound, PolyvirtError
-from ..._core.mark import with_settings
+from ..._core.mark import with_lease, with_settings
 from ..._core.model import PAUSED, RUNNING, STOPPED, Snapshot
 from ..._ports import files, writes
 from ..._tools import virsh as tool
@@ -267,6 +267,7 @@ def _edit_mark(driver, vm, edit):
     mark = found if found.get("id") == vm.id else with_settings(vm.mark, {"tags": found.get("tags", [])})
     lists = {key: list(dict.fromkeys(edit(key, mark.get(key, ())))) for key in _FILE_LISTS}
     changed = {**mark, **{key: paths for key, paths in lists.items() if paths or key in mark}}
+    changed = with_lease(changed, vm.mark)
     # Unlike the definition, the networks are as before.
     changed = with_reservations(changed, vm.mark.get(RESERVATIONS))
     if changed != definition.mark:

@@ -44,7 +44,19 @@ SHARED_KEYS = [
     "kept",
 ]  # fmt: skip
 # ... and further keys for settings of a VM.
-FURTHER_KEYS = ["reason", "description", "tags", "fleet", "autostart", "iso", "image", "settings"]
+FURTHER_KEYS = [
+    "reason",
+    "description",
+    "tags",
+    "fleet",
+    "owner",
+    "created",
+    "expires",
+    "autostart",
+    "iso",
+    "image",
+    "settings",
+]
 ALL_FIELDS = {"cpus": Field(), "memory": Field(), "description": Field(cost=LIVE), "disks.size": Field(cost=LIVE)}
 TRAITS = Traits(platform="any", fields={**ALL_FIELDS, "disks.add": Field(), "image": Field(), "snapshot.take": Field()})
 FULL = found(

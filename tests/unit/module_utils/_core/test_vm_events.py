@@ -144,3 +144,18 @@ def test_random_orders_of_reports_and_observations():
         assert states[-1] == state
         sent += len(events)
     assert sent > 2000
+
+
+def test_expired_vm_is_reported_once_and_after_the_first_observation_too():
+    known = _known(_vm("web", "running", expires="2027-01-01T00:00:00Z"), _vm("db", "stopped", expires=None))
+    assert known.expired("2026-12-31T23:59:59Z") == []
+    assert _told(known.expired("2027-01-01T00:00:00Z")) == [("vm.expired", "web", "running")]
+    assert known.expired("2027-01-02T00:00:00Z") == []
+    # One that was extended expires again.
+    known.observed([_vm("web", "running", expires="2027-01-03T00:00:00Z")])
+    assert known.expired("2027-01-02T00:00:00Z") == []
+    assert _told(known.expired("2027-01-03T00:00:00Z")) == [("vm.expired", "web", "running")]
+
+
+def test_nothing_has_expired_before_the_first_observation():
+    assert KnownVms().expired("2027-01-01T00:00:00Z") == []

@@ -223,7 +223,7 @@ class Claiming(World):
                  "networks.mac", "networks.type", "networks.source", "networks.address", "port_forwards.add",
                  "port_forwards.remove", "port_forwards.protocol", "port_forwards.host_port",
                  "port_forwards.host_address", "port_forwards.guest_port", "iso", "log", "description",
-                 "fleet")  # fmt: skip
+                 "fleet", "owner", "expires")  # fmt: skip
         return Traits(
             platform="memory",
             fields={

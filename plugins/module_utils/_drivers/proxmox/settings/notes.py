@@ -1,20 +1,22 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Description, tags and fleet. The notes of a VM have its description and the mark of this collection."""
+"""Description, tags, and what the mark has. The notes of a VM have its description and the mark of this collection."""
 
 from __future__ import annotations
 
 import re
 
 from ...._core.errors import Refused
-from ...._core.mark import with_settings
+from ...._core.mark import IN_MARK, with_settings
 from ...._core.model import LIVE
 from ...._kit.settings import Setting
 from .. import mark
 
 #: The notes of a VM have at most 8,192 characters (API schema); the mark of this collection is among them.
 _LONGEST_DESCRIPTION = 7168
+#: Tags have a setting of their own.
+ONLY_IN_MARK = tuple(name for name in IN_MARK if name != "tags")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_\-+.]*")
 
 
@@ -38,10 +40,6 @@ def _normalized_description(vm, text, known):
     return text
 
 
-def _read_fleet(options):
-    return (mark.split_notes(options.get("description"))[1] or {}).get("fleet", "")
-
-
 def _read_description(options):
     return mark.split_notes(options.get("description"))[0]
 
@@ -50,11 +48,10 @@ def _write_description(update, change):
     update.set("description", mark.notes_of(change.new, mark.split_notes(update.value("description"))[1]))
 
 
-def _write_fleet(update, change):
+def _write_in_mark(update, change):
     text, recorded = mark.split_notes(update.value("description"))
-    update.set(
-        "description", mark.notes_of(text, with_settings(mark.own_mark(update.vmid, recorded), {"fleet": change.new}))
-    )
+    own = with_settings(mark.own_mark(update.vmid, recorded), {change.field: change.new})
+    update.set("description", mark.notes_of(text, own))
 
 
 def _read_tags(options):
@@ -74,5 +71,5 @@ NOTES = {
         native=("description",),
     ),
     "tags": Setting(cost=LIVE, read=_read_tags, normalize=_normalized_tags, write=_write_tags, native=("tags",)),
-    "fleet": Setting(cost=LIVE, read=_read_fleet, write=_write_fleet),
+    **{name: Setting(cost=LIVE, write=_write_in_mark) for name in ONLY_IN_MARK},
 }

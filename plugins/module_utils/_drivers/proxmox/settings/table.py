@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ...._core.mark import own_settings
 from ...._kit.settings import in_order, read_all
 from ...._tools import proxmox_values as values
 from .. import mark
@@ -87,12 +88,11 @@ def config_of(options, context):
     """The settings of a VM in the form of ``Vm.config``."""
     found = {
         **read_all(SETTINGS, options),
+        **own_settings(mark.split_notes(options.get("description"))[1], context.vmid),
         "hotplug": tuple(sorted(values.hotplugged(options.get("hotplug")))),
         "node": context.node,
         "pool": context.pool or "",
     }
-    if not mark.is_of(context.vmid, mark.split_notes(options.get("description"))[1]):
-        found["fleet"] = ""  # A copy that a user made belongs to no fleet.
     if context.native_keys:
         found["native"] = {key: options.get(key) for key in context.native_keys}
     return found

@@ -9,6 +9,8 @@ import re
 from functools import partial
 
 from ...._core.errors import Refused
+from ...._core.leases import read, stored
+from ...._core.mark import CREATED
 from ...._core.model import DESTRUCTIVE, EMPTY, LIVE, NEXT_BOOT
 from ...._core.units import GIB, MIB
 from ...._kit.settings import Setting, read_all
@@ -19,7 +21,7 @@ from .provisioners import automatic, checked_variables, masked, normalized_provi
 from .shared_folders import normalized_folders
 
 #: Settings that only describe a VM and do not affect how it runs.
-DESCRIPTIVE = ("description", "tags", "fleet", "os_type", "box_url", "box_checksum")
+DESCRIPTIVE = ("description", "tags", "fleet", "owner", "expires", "os_type", "box_url", "box_checksum")
 #: The key of a description with the image that the task has named, as ``inputs`` of a mark. Its box is a setting.
 INPUTS = "inputs"
 #: Settings with another name in a description.
@@ -96,6 +98,11 @@ def _plain(name, **more):
     return Setting(read=lambda described: described.get(name), write=lambda value: value, **more)
 
 
+def _text(name):
+    """A row of a text that is not in the description if it is empty."""
+    return Setting(cost=LIVE, read=lambda described: described.get(name, ""), write=lambda text: text or None)
+
+
 def _by_name(key, **more):
     """A row of a setting that is {name: entry}, and a list of entries with the key ``name`` in a description."""
     return Setting(
@@ -143,7 +150,13 @@ SETTINGS = {
     "tags": Setting(
         cost=LIVE, read=lambda described: tuple(described.get("tags") or ()), write=lambda tags: list(tags or ())
     ),
-    "fleet": Setting(cost=LIVE, read=lambda described: described.get("fleet", ""), write=lambda fleet: fleet or None),
+    "fleet": _text("fleet"),
+    "owner": _text("owner"),
+    "expires": Setting(
+        cost=LIVE,
+        read=lambda described: read(described.get("expires")),
+        write=lambda expires: stored(expires) if expires else None,
+    ),
     "memory": _Applied(
         minimum=16 * MIB, whole=MIB, read=_read_memory, write=lambda size: size // MIB if size else None
     ),
@@ -168,11 +181,12 @@ SETTINGS = {
 }
 
 
-def description_of(name, config, inputs=None):
-    """A VM's description from its settings; ``inputs`` are those of its mark."""
+def description_of(name, config, inputs=None, created=None):
+    """A VM's description from its settings; ``inputs`` are those of its mark, ``created`` is the text of a time."""
     written = {kind: row.write(config.get(kind)) for kind, row in SETTINGS.items() if row.write}
     described = {_KEYS.get(kind, kind): value for kind, value in written.items() if value not in (None, [], {})}
-    return {"name": name, **described, **({INPUTS: inputs} if inputs else {})}
+    recorded = {INPUTS: inputs, CREATED: created}
+    return {"name": name, **described, **{key: one for key, one in recorded.items() if one}}
 
 
 def config_of(described, environment=EMPTY):

@@ -1,0 +1,202 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lease of a VM: who owns it, and when it expires. Pure: the time is that of the controller, passed by its action
+plugin, because a host with a wrong clock must not make a VM expire.
+
+Times are seconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from .errors import InvalidInput, Refused
+
+#: The key of a mark with the time when the VM was created; no task can set it.
+CREATED = "created"
+#: Seconds by which two clocks may differ.
+CLOCK_TOLERANCE = 300
+#: The settings of a lease; a VM that is copied, or restored, does not take those of its source.
+LEASE = ("owner", "expires")
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"(?:\d+[mhdw])+")
+_PART = re.compile(r"(\d+)([mhdw])")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_REMEDY = (
+    "Set a duration such as 8h or 14d, a date such as 2027-01-31, or a time with its zone such as"
+    " 2027-01-31T18:00:00+01:00."
+)
+#: A VM that is not deleted within a century is not temporary; beyond it, some systems cannot store the time.
+_LONGEST = 36525 * 86400
+
+
+class Expiry(str):
+    """When a VM expires: the text of the task, such as ``8h``, and the time ``at`` that followed from it.
+
+    ``at`` is None until the time of the controller is known. ``is_stored``: it was read from a VM.
+    """
+
+    at = None
+    is_stored = False
+
+    def __new__(cls, text, at=None, is_stored=False):
+        expiry = super().__new__(cls, text)
+        expiry.at, expiry.is_stored = at, is_stored
+        return expiry
+
+    def __eq__(self, other):
+        return isinstance(other, str) and str(self) == str(other) and self.at == getattr(other, "at", None)
+
+    def __ne__(self, other):
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    @property
+    def shown(self):
+        """The text for diffs: that of a task if it depends on the time of the run, else the time."""
+        return str(self) if self.at is None or not (self.is_stored or _is_absolute(self)) else iso(self.at)
+
+
+#: A VM without an expiry.
+NEVER_EXPIRES = Expiry("")
+
+
+def expiry(text, option):
+    """Return the Expiry that a task sets; an empty one removes it. Raises InvalidInput."""
+    text = text.strip()
+    if not text or _DURATION.fullmatch(text):
+        return _checked_duration(text, option) if text else NEVER_EXPIRES
+    at = _time_of(text)
+    if at is None:
+        raise InvalidInput(f"{option}: '{text}' is neither a duration nor a time with a zone.", _REMEDY)
+    # YAML, JSON and the shell write one time in several ways.
+    return Expiry(text if _DATE.fullmatch(text) else iso(at), at)
+
+
+def _checked_duration(text, option):
+    if not 0 < _seconds(text) <= _LONGEST:
+        raise InvalidInput(f"{option}: '{text}' is out of range.", "Set a duration from 1m to 36525d.")
+    return Expiry(text)
+
+
+def _is_absolute(text):
+    return _DURATION.fullmatch(text) is None
+
+
+def _seconds(duration):
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(duration))
+
+
+def _time_of(text):
+    """Return the time of a date (its end in UTC) or of a text in ISO 8601 with a zone; None if it is neither."""
+    try:
+        if _DATE.fullmatch(text):
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+            return int((day + timedelta(days=1)).timestamp())
+        # Before Python 3.11, fromisoformat() does not accept the Z.
+        found = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+    except (ValueError, OverflowError):
+        return None
+    return None if found.tzinfo is None else int(found.timestamp())
+
+
+def iso(at):
+    """Return a time such as 2027-01-31T17:00:00Z; None if it is None."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def beginning(config, now):
+    """Return the settings that a task sets, with the time of an expiry that is a duration from ``now``."""
+    asked = config.get("expires")
+    if not asked or asked.at is not None:
+        return config
+    if now is None:
+        raise InvalidInput("expires: the time of the controller is not known.", "Set a date.")
+    return {**config, "expires": Expiry(asked, now + _seconds(asked))}
+
+
+def with_lease_of(vm, config, extend):
+    """Return the settings of a task with the expiry of the VM if the task sets the same.
+
+    The same text never moves an expiry, unless the task extends it.
+    """
+    found, asked = vm.config.get("expires"), config.get("expires")
+    if not found or asked is None or extend:
+        return config
+    is_same = str(found) == str(asked) or (asked and _is_absolute(asked) and found.at == asked.at)
+    return {**config, "expires": found} if is_same else config
+
+
+def leased(config, other):
+    """Return the settings of a snapshot with the lease of ``other``, the VM before its restore: a lease survives it."""
+    return {**config, **{name: other[name] for name in LEASE if name in other}}
+
+
+def seconds(text, option):
+    """Return the seconds of a duration that a task sets. Raises InvalidInput."""
+    if not _DURATION.fullmatch(text.strip()) or _seconds(text) > _LONGEST:
+        raise InvalidInput(f"{option}: '{text}' is not a duration.", "Set one such as 0m, 2h or 7d.")
+    return _seconds(text)
+
+
+def must_be_kept(vm, policy):
+    """Return whether a task that only ends leases leaves a VM alone: it has not expired for long enough, or it is not
+    known whose VM it is. Raises Refused if a clock must be wrong.
+    """
+    if policy.expired_for is None:
+        return False
+    now = policy.controller_time
+    if not is_expired(vm, None if now is None else now - policy.expired_for):
+        return True
+    created = created_at(vm)
+    if created is not None and created > now + CLOCK_TOLERANCE:
+        raise Refused(
+            f"{vm.name}: it was created at {iso(created)}, and for the controller it is {iso(now)} now.",
+            "Correct the clock of the controller, or that of the one that has created the VM.",
+        )
+    return False
+
+
+def created_at(vm):
+    """Return when a VM was created; None if that is not known."""
+    return read_time(vm.mark.get(CREATED)) if vm.owned else None
+
+
+def check_clocks(host, controller):
+    """Raise Refused if the time of a host differs too much from that of the controller."""
+    if abs(host - controller) > CLOCK_TOLERANCE:
+        raise Refused(
+            f"expired_for: the clock of the host says {iso(host)}, and that of the controller {iso(controller)}.",
+            "Correct the wrong one. Nothing was changed.",
+        )
+
+
+def stored(value):
+    """Return an Expiry as it is in a mark."""
+    return {"text": str(value), "at": iso(value.at)}
+
+
+def is_stored_expiry(value):
+    """Return whether a part of a mark, which a user may have edited, is an expiry."""
+    return isinstance(value, dict) and isinstance(value.get("text"), str) and _time_of(str(value.get("at"))) is not None
+
+
+def read(value):
+    """Return the Expiry in a mark; an empty one if there is none."""
+    return Expiry(value["text"], _time_of(value["at"]), is_stored=True) if value else NEVER_EXPIRES
+
+
+def read_time(text):
+    """Return the time of a text in a mark, such as when the VM was created; None if there is none."""
+    return _time_of(text) if isinstance(text, str) else None
+
+
+def is_expired(vm, now):
+    """Return whether a VM with a mark of its own has expired."""
+    found = vm.config.get("expires")
+    return bool(vm.owned and found and found.at is not None and now is not None and found.at <= now)

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which expired VMs a run deletes or stops, and what it reports. Pure."""
+
+from __future__ import annotations
+
+from ...module_utils._core.leases import iso
+
+DELETE, STOP = "delete", "stop"
+#: {action: (state of the VM, what was done)}
+ACTIONS = {DELETE: ("absent", "deleted"), STOP: ("stopped", "stopped")}
+KEPT, FAILED = "kept", "failed"
+
+
+def due(vms, now, grace, owner=None):
+    """Return the entries of an info module that expired at least ``grace`` seconds before ``now``, oldest first.
+
+    Times in ISO 8601 and UTC can be compared as text. The module decides again, with the mark that it then reads.
+    """
+    latest = iso(now - grace)
+    found = [one for one in vms if one.get("expires") and one["expires"] <= latest]
+    return sorted(
+        (one for one in found if owner in (None, one["owner"])), key=lambda one: (one["expires"], one["name"])
+    )
+
+
+def task_of(vm, platform, connection, action, grace):
+    """Return the options of the module vm that ends the lease of a VM."""
+    which = {"id": vm["id"]} if vm.get("id") else {"name": vm["name"]}
+    state, _done = ACTIONS[action]
+    return {"platform": platform, "options": connection, **which, "state": state, "expired_for": f"{grace}m"}
+
+
+def entry_of(vm, source, result, action):
+    """Return the entry of a VM in the result: who it belonged to, and what was done."""
+    outcome = FAILED if result.get("failed") else ACTIONS[action][1] if result.get("changed") else KEPT
+    kept = [one for entry in result.get("vms") or () for one in entry.get("kept") or ()]
+    return {
+        **{key: vm.get(key) for key in ("name", "id", "platform", "owner", "expires")},
+        "source": source,
+        "outcome": outcome,
+        "msg": str(result.get("msg") or "") if outcome == FAILED else "",
+        "kept": kept,
+    }
+
+
+def table(entries, check):
+    """Return the lines of a table of ``entries``; none without VMs."""
+    if not entries:
+        return []
+    done = "WOULD BE" if check else "OUTCOME"
+    rows = [(done, "SOURCE", "VM", "OWNER", "EXPIRED")]
+    rows += [
+        tuple(str(one[key] or "-") for key in ("outcome", "source", "name", "owner", "expires")) for one in entries
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]

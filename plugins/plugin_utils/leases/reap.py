@@ -1,0 +1,144 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of ``reap``: deletes or stops the expired VMs of all inventory sources."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ...module_utils._core.errors import InvalidInput
+from ...module_utils._core.leases import seconds
+from ..inventory.sources import Sources
+from ..tasks.approvals import EXPECTED, OPTION, approval_of
+from ..tasks.over_platforms import plan_of, shown_plans
+from . import decisions
+
+_INFO, _VM = "polyvirt.core.vm_info", "polyvirt.core.vm"
+_FILTERS = {"expired": True, "owned": True}
+
+
+class Reap(ActionBase):
+    """Subclasses set ``module``, the declaration of the options, and ``own``: options of the module vm_info."""
+
+    TRANSFERS_FILES = False
+    BYPASS_HOST_LOOP = True
+    _supports_check_mode = True
+    _supports_async = False
+    module = None
+    own = frozenset()
+
+    def run(self, tmp=None, task_vars=None):
+        del tmp  # Of no effect since ansible-core 2.3.
+        super().run(None, task_vars)
+        self._task_vars = task_vars or {}
+        approval = approval_of(self._task, self._task_vars, self._templar)
+        self._task.args = {**self._task.args, OPTION: approval}
+        _valid, options = self.validate_argument_spec(self.module.argument_spec)
+        return replace(self.module, answer=self._answer).result(options, self._task)
+
+    def _answer(self, options, check, approval):
+        self._options, self._grace = options, seconds(options["grace"], "grace") // 60
+        paths = options["sources"] or context.CLIARGS.get("inventory") or ()
+        self._sources = Sources(self._loader, paths, None, self._raw_variables_of, self.own)
+        if not self._sources.platforms:
+            raise InvalidInput(
+                "No inventory source of polyvirt.core.vms is defined in the inventory files of this run.",
+                "Set -i to such a file, or reap_sources. AWX needs the latter.",
+            )
+        due, unread = self._due()
+        planned = self._run(due, check=True)
+        plans = {_label(*one): plan_of(result) for one, result in zip(due, planned) if not result.get("failed")}
+        approval.permit_parts(plans, shown_plans(dict(enumerate(planned))))
+        results = planned if check else self._carried_out(due, planned, approval)
+        entries = [
+            decisions.entry_of(vm, source, result, options["action"]) for (source, vm), result in zip(due, results)
+        ]
+        for line in decisions.table(entries, check):
+            Display().display(line)
+        return _answer_of(entries, unread)
+
+    def _raw_variables_of(self, host):
+        hostvars = self._task_vars["hostvars"]
+        return dict(hostvars.raw_get(host)) if host in hostvars else None
+
+    def _due(self):
+        """Return ([(source, VM)] that have expired, {source: why it cannot be read})."""
+        tasks = {
+            name: [_task(_INFO, {**self._where(name), "filters": _FILTERS, "facets": ["power", "config"]})]
+            for name in self._sources.platforms
+        }
+        found = {name: results[0] for name, results in self._sources.run(tasks, self._options["timeout"]).items()}
+        unread = {name: problem for name, result in found.items() if (problem := _problem(result))}
+        due = [
+            (name, vm)
+            for name, result in found.items()
+            for vm in decisions.due(result.get("vms") or (), time.time(), self._grace * 60, self._options["owner"])
+        ]
+        return due, unread
+
+    def _where(self, source):
+        return {"platform": self._sources.platforms[source], "options": self._sources.connection(source)}
+
+    def _carried_out(self, due, planned, approval):
+        """Carry out the plans that change something. Approved ones must not have become other ones since then."""
+        chosen = [
+            (one, {EXPECTED: plan_of(result)} if approval.is_limited else {})
+            for one, result in zip(due, planned)
+            if result.get("changed") and not result.get("failed")
+        ]
+        done = iter(self._run([one for one, _expected in chosen], False, [expected for _one, expected in chosen]))
+        return [next(done) if result.get("changed") and not result.get("failed") else result for result in planned]
+
+    def _run(self, due, check, more=()):
+        """Run a task for each (source, VM), and return the results in the same order."""
+        by_source = {}
+        for place, (source, vm) in enumerate(due):
+            arguments = decisions.task_of(vm, **self._of_task(source))
+            extra = more[place] if more else {}
+            by_source.setdefault(source, []).append((place, _task(_VM, {**arguments, **extra}, check)))
+        tasks = {source: [task for _place, task in some] for source, some in by_source.items()}
+        found = self._sources.run(tasks, self._options["timeout"]) if tasks else {}
+        results = {
+            place: result for source, some in by_source.items() for (place, _task_), result in zip(some, found[source])
+        }
+        return [results[place] for place in range(len(due))]
+
+    def _of_task(self, source):
+        where = self._where(source)
+        return {
+            "platform": where["platform"],
+            "connection": where["options"],
+            "action": self._options["action"],
+            "grace": self._grace,
+        }
+
+
+def _task(module, arguments, check=True):
+    # A failure must not keep the other VMs of the source.
+    return {module: arguments, "check_mode": check, "ignore_errors": True}
+
+
+def _label(source, vm):
+    return f"{source}: {vm['name']} ({vm.get('id')})"
+
+
+def _problem(result):
+    """Return why a source could not be read; empty if it could."""
+    if result.get("failed"):
+        return str(result["msg"])
+    host = result.get("host") or {}
+    return "" if host.get("configured", True) else str(host.get("message") or "The platform does not answer.")
+
+
+def _answer_of(entries, unread):
+    failed = [f"{one['source']}: {one['name']}: {one['msg']}" for one in entries if one["outcome"] == decisions.FAILED]
+    failed += [f"The source {name} cannot be read, so nothing was done there: {why}" for name, why in unread.items()]
+    changed = any(one["outcome"] not in (decisions.FAILED, decisions.KEPT) for one in entries)
+    answer = {"changed": changed, "vms": entries, "unread": sorted(unread), "warnings": []}
+    return {**answer, "failed": True, "msg": "\n".join(failed)} if failed else answer

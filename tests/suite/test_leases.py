@@ -1,0 +1,89 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Leases on every platform: what a clone and a restored VM have, and the playbook that ends expired ones."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import RUNNING, STOPPED
+
+from platforms.known import PLATFORMS
+from suite.answer import Task
+from suite.by_ansible import run_ansible
+from suite.source_host import host_of, write_sources
+
+ANNAS, BENS, LATER, FREE = "pvc-lease-anna", "pvc-lease-ben", "pvc-lease-later", "pvc-lease-free"
+NAMES = [ANNAS, BENS, LATER, FREE]
+PAST, FUTURE = "2020-01-31", "2037-01-31"
+DAILY = ("libvirt_test",)
+_DEEP = pytest.mark.deep("test_expired_vms_are_stopped_and_deleted[libvirt_test]")
+_OTHERS = [pytest.param(name, marks=_DEEP) for name in PLATFORMS if name not in DAILY]
+
+
+class Reaping:
+    """VMs with leases, and the playbook ``reap`` on their inventory source."""
+
+    def __init__(self, platform, shim, folder):
+        self.platform, self.shim, self.folder = platform, shim, folder
+        self.name = platform.traits().platform
+        self.connection = dict(platform.options("vm_info"))
+
+    def prepare(self, carry):
+        self.platform.clean()
+        leases = {
+            ANNAS: {"owner": "anna", "expires": PAST},
+            BENS: {"owner": "ben", "expires": PAST},
+            LATER: {"owner": "anna", "expires": FUTURE},
+            FREE: {},
+        }
+        tasks = [Task(name, {**self.platform.creation, "name": [name], **lease}) for name, lease in leases.items()]
+        answers = carry(self.platform, tasks, NAMES)
+        assert [answer.msg for answer in answers.values() if answer.failed] == []
+
+    def run(self, *words, **variables):
+        """Run the playbook, and return its output."""
+        around = {**self.shim.environment(programs=self.platform.programs), "COLUMNS": "1000"}
+        command = ["polyvirt.core.reap", "-i", "lab", "-e", json.dumps(variables), *words]
+        with self.platform.hurried():
+            done = run_ansible(self.folder, "ansible-playbook", command, around, cwd=self.folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def powers(self):
+        found = self.platform.truth(NAMES)
+        return [vm and vm["power"] for vm in (found[name] for name in NAMES)]
+
+
+def _expired_vms_are_ended(platform, carry, shim, folder):
+    reaping = Reaping(platform, shim, folder)
+    reaping.prepare(carry)
+    platform.move(BENS, RUNNING)
+    with host_of(platform) as host:
+        write_sources(folder / "lab", {"platform": reaping.name, "options": reaping.connection}, host)
+        output = reaping.run("--check")
+        assert reaping.powers() == [STOPPED, RUNNING, STOPPED, STOPPED], output
+        assert [name for name in NAMES if f"  {name}  " in output] == [ANNAS, BENS], output
+        assert "changed=1" in output
+        output = reaping.run(reap_owner="anna")
+        assert reaping.powers() == [None, RUNNING, STOPPED, STOPPED], output
+        output = reaping.run(reap_action="stop")
+        assert reaping.powers() == [None, STOPPED, STOPPED, STOPPED], output
+        output = reaping.run(reap_grace="36500d")
+        assert (reaping.powers(), "changed=0" in output) == ([None, STOPPED, STOPPED, STOPPED], True), output
+        output = reaping.run()
+        assert reaping.powers() == [None, None, STOPPED, STOPPED], output
+        assert "changed=0" in reaping.run()
+
+
+@pytest.mark.rotated(6)
+@pytest.mark.parametrize("platform_name", DAILY, indirect=True, scope="session")
+def test_expired_vms_are_stopped_and_deleted(platform, carry, shim, tmp_path):
+    _expired_vms_are_ended(platform, carry, shim, tmp_path)
+
+
+@pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")
+def test_expired_vms_are_stopped_and_deleted_on_every_platform(platform, carry, shim, tmp_path):
+    _expired_vms_are_ended(platform, carry, shim, tmp_path)

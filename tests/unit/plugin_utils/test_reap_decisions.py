@@ -1,0 +1,71 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which expired VMs a run ends, and what it reports."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils.leases import decisions
+
+NOW = datetime(2027, 3, 27, 12, tzinfo=timezone.utc).timestamp() + 0.5
+VMS = [
+    {"name": "new", "id": "1", "owner": "anna", "expires": "2027-03-27T12:00:01Z"},
+    {"name": "b", "id": "2", "owner": "anna", "expires": "2027-03-27T12:00:00Z"},
+    {"name": "a", "id": "3", "owner": "ben", "expires": "2027-03-27T12:00:00Z"},
+    {"name": "old", "id": "4", "owner": None, "expires": "2027-03-27T10:00:00Z"},
+    {"name": "never", "id": "5", "owner": "anna", "expires": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("grace", "owner", "names"),
+    [
+        (0, None, ["old", "a", "b"]),
+        (3600, None, ["old"]),
+        (7200, None, ["old"]),
+        (7201, None, []),
+        (0, "anna", ["b"]),
+        (0, "nobody", []),
+        (0, "", []),
+    ],
+)
+def test_oldest_first_after_the_grace_and_of_one_owner(grace, owner, names):
+    assert [vm["name"] for vm in decisions.due(VMS, NOW, grace, owner)] == names
+
+
+def test_task_selects_by_id_and_decides_again():
+    found = decisions.task_of(VMS[1], "libvirt", {"uri": "qemu:///system"}, "stop", 90)
+    assert found == {
+        "platform": "libvirt",
+        "options": {"uri": "qemu:///system"},
+        "id": "2",
+        "state": "stopped",
+        "expired_for": "90m",
+    }
+    assert decisions.task_of({"name": "x", "id": None}, "vagrant", {}, "delete", 0)["name"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("result", "action", "outcome", "msg"),
+    [
+        ({"changed": True}, "delete", "deleted", ""),
+        ({"changed": True}, "stop", "stopped", ""),
+        ({"changed": False}, "delete", "kept", ""),
+        ({"changed": True, "failed": True, "msg": "no"}, "delete", "failed", "no"),
+    ],
+)
+def test_entries(result, action, outcome, msg):
+    entry = decisions.entry_of({**VMS[1], "platform": "libvirt"}, "hv1", result, action)
+    assert (entry["outcome"], entry["msg"], entry["source"], entry["owner"]) == (outcome, msg, "hv1", "anna")
+
+
+def test_table():
+    entries = [decisions.entry_of(VMS[3], "hv1", {"changed": True}, "delete")]
+    assert decisions.table(entries, True) == [
+        "WOULD BE  SOURCE  VM   OWNER  EXPIRED",
+        "deleted   hv1     old  -      2027-03-27T10:00:00Z",
+    ]
+    assert decisions.table([], False) == []
