@@ -103,7 +103,7 @@ LAYERS = {
             *("ansible.plugins.lookup", "ansible.utils.display"),
         ),
     ),
-    "callback": Layer((), ("ansible.plugins.callback",)),
+    "callback": Layer(("plugin_utils",), ("ansible.plugins.callback",)),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),
     # How Ansible reads a dictionary that is written as a text is pure, too.
