@@ -16,7 +16,8 @@ from datetime import datetime, timezone
 
 from ansible.plugins.callback import CallbackBase
 
-from .records import platform_of, records_of
+from .host_roles import ROLES, HostRoles
+from .records import HIDDEN, platform_of, records_of
 
 #: The variables of AWX, each with both of its prefixes, that say who started the job: the first one that is set.
 _USERS = ("user_name", "schedule_name", "parent_job_schedule_name")
@@ -38,8 +39,10 @@ class OutcomeCallback(CallbackBase):
         self._loops = set()
         #: {(host, job ID): context} of tasks with ``poll: 0``; async_status has their results.
         self._jobs = {}
+        self._roles = HostRoles()
 
     def take(self, records):
+        """Called with at least one record, at once when a task has ended."""
         raise NotImplementedError
 
     # What Ansible calls -----------------------------------------------------------------------------------------------
@@ -48,10 +51,17 @@ class OutcomeCallback(CallbackBase):
         self._run["playbook"] = os.path.basename(playbook._file_name)
 
     def v2_playbook_on_play_start(self, play):
+        self._take(self._roles.ended())
         variables = play.get_variable_manager().extra_vars
         self._run["play"] = str(play.get_name())
         self._run["user"] = _of_awx(variables, *_USERS) or local_user()
         self._run["job_id"] = _of_awx(variables, "job_id")
+
+    def v2_playbook_on_stats(self, stats):
+        self._take(self._roles.ended())
+
+    def v2_runner_on_start(self, host, task):
+        self._take(self._roles.started(host.get_name(), _role(task)))
 
     def v2_runner_on_ok(self, result):
         self._read_task(result, has_failed=False)
@@ -84,6 +94,9 @@ class OutcomeCallback(CallbackBase):
             self._loops.discard(_task_key(result))
         else:
             self._read(result, has_failed, is_ignored)
+        role = _role(_of(result, "task"))
+        if role in ROLES:
+            self._read_role(result, role, has_failed and not is_ignored)
 
     def _read(self, result, has_failed, is_ignored=False, only_changes=False):
         action = _action(result)
@@ -93,7 +106,21 @@ class OutcomeCallback(CallbackBase):
         context = self._context(result, found)
         if context is not None:
             records = records_of(found, has_failed, {**context, "is_ignored": is_ignored})
-            self.take([one for one in records if one["changed"] or not only_changes])
+            self._take([one for one in records if one["changed"] or not only_changes])
+
+    def _read_role(self, result, role, has_failed):
+        host, found = _of(result, "host").get_name(), _of(result, "result")
+        context = {**self._context_of_task(result, host), "is_ignored": False}
+        changed = bool(found.get("changed"))
+        if has_failed:
+            message = HIDDEN if "censored" in found else str(found.get("msg") or "")
+            self._take(self._roles.failed(host, role, changed, message, context))
+        else:
+            self._take(self._roles.done(host, role, changed, context))
+
+    def _take(self, records):
+        if records:
+            self.take(records)
 
     def _context(self, result, found):
         """What the records of a result share; None if it does not count, because the task has only been started."""
@@ -130,9 +157,9 @@ def now():
 
 def local_user():
     """The name of who runs Ansible: also below sudo, and the number of a user without a name."""
-    number = os.getuid()
-    if number == 0 and os.environ.get("SUDO_USER"):
-        return os.environ["SUDO_USER"]
+    number, by_sudo = os.getuid(), os.environ.get("SUDO_USER") or ""
+    if number == 0 and by_sudo:
+        return by_sudo
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
@@ -173,6 +200,11 @@ def _task_name(task):
     if not name:
         return str(task.get_name())
     return f"{task._role.get_name()} : {name}" if task._role else str(name)
+
+
+def _role(task):
+    """The full name of the role that a task belongs to, or None."""
+    return task._role.get_name(include_role_fqcn=True) if task._role else None
 
 
 def _task_key(result):

@@ -9,7 +9,9 @@ from ..tasks.registry import PLATFORMS
 
 INFO, WARNING, ERROR = "info", "warning", "error"
 DRIFT, REFUSED, FAILED = "drift", "refused", "failed"
-SEVERITIES = {DRIFT: WARNING, REFUSED: WARNING, FAILED: ERROR}
+#: How a role that prepares a host has ended (host_roles.py).
+PREPARED, HOST_FAILED = "host.prepared", "host.failed"
+SEVERITIES = {DRIFT: WARNING, REFUSED: WARNING, FAILED: ERROR, HOST_FAILED: ERROR}
 
 #: The event of a VM by the verbs that were carried out; the first one that fits. All of its verbs must be among them.
 _OF_VERBS = (
@@ -60,7 +62,7 @@ def records_of(result, has_failed, context):
     ``context`` are the keys that all of them share (reader.py): ``module``, ``check``, ``is_ignored`` and others. In a
     record without ``event``, nothing was changed. ``vm`` is None if it is about the task as a whole.
     """
-    whole = {**context, "plan": result.get("plan"), "message": ""}
+    whole = {**context, "plan": result.get("plan")}
     if "censored" in result:
         return _hidden(result, has_failed, whole)
     diffs = _Diffs(result.get("diff"))
@@ -70,10 +72,10 @@ def records_of(result, has_failed, context):
         is_refused = "plan" in result and result["plan"] is None and not result.get("changed")
         changed = bool(result.get("changed")) and not records
         failure = {**whole, "changed": changed, "message": message, "diff": result.get("diff")}
-        records.append(_record(REFUSED if is_refused else FAILED, failure))
+        records.append(record(REFUSED if is_refused else FAILED, failure))
     elif not records and result.get("changed"):
         event = DRIFT if context["check"] else _event_of_module(context["module"])
-        records = [_record(event, {**whole, "changed": True, "diff": result.get("diff")})]
+        records = [record(event, {**whole, "changed": True, "diff": result.get("diff")})]
     return records
 
 
@@ -89,7 +91,7 @@ def _hidden(result, has_failed, whole):
     if not (changed or has_failed):
         return []
     event = FAILED if has_failed else DRIFT if whole["check"] else _event_of_module(whole["module"])
-    return [_record(event, {**whole, "plan": None, "changed": changed, "message": HIDDEN})]
+    return [record(event, {**whole, "plan": None, "changed": changed, "message": HIDDEN})]
 
 
 def _event_of_module(module):
@@ -100,7 +102,7 @@ def _of_vm(entry, diffs, has_failed, context):
     steps = [{"verb": one["verb"], "done": one["done"]} for one in entry.get("steps") or ()]
     event = _event_of_guarded(entry) if "outcome" in entry else _event_of_vm(entry, steps, context["check"])
     changed = bool(entry.get("changed") or entry.get("outcome") == "restored")
-    return _record(
+    return record(
         event,
         {
             **context,
@@ -137,17 +139,20 @@ def event_of(verbs):
     return next((event for needed, event in _OF_VERBS if needed <= set(verbs)), _VM)
 
 
-def _record(event, given):
-    """Return a record with all keys. A failure that the play ignores is a warning."""
+def record(event, given):
+    """Return a record with all keys; ``given`` has those of the context, and what differs from the usual. A failure that the play ignores is a warning."""
     severity = SEVERITIES.get(event, INFO)
     values = {
         "event": event,
         "severity": WARNING if severity == ERROR and given["is_ignored"] else severity,
+        "role": None,
         "vm": None,
         "changed": False,
         "state": None,
         "steps": [],
         "diff": None,
+        "plan": None,
+        "message": "",
         "info": None,
         **given,
     }
