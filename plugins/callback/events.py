@@ -87,6 +87,5 @@ class CallbackModule(OutcomeCallback):
 
     def v2_playbook_on_stats(self, stats):
         super().v2_playbook_on_stats(stats)
-        # What could not be written yet may be possible now.
         for delivery in self._deliveries:
-            delivery.write([])
+            delivery.close()

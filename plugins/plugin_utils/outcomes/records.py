@@ -140,7 +140,10 @@ def event_of(verbs):
 
 
 def record(event, given):
-    """Return a record with all keys; ``given`` has those of the context, and what differs from the usual. A failure that the play ignores is a warning."""
+    """Return a record with all keys. ``given`` has those of the context, and what differs from the usual.
+
+    A failure that the play ignores is a warning.
+    """
     severity = SEVERITIES.get(event, INFO)
     values = {
         "event": event,

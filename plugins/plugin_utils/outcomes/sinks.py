@@ -40,6 +40,11 @@ class Delivery:
                 return
             del self._waiting[0]
 
+    def close(self):
+        """Write what could not be written until now, if that is possible."""
+        self.write([])
+        self._sink.close()
+
     def _warn_once(self, text):
         if self._warn is not None:
             self._warn(text)
@@ -60,9 +65,12 @@ class EventFile:
             content = b"\n" + line if _is_partial(descriptor) else line
             # One call for each line: no line of another process gets into it.
             if os.write(descriptor, content) != len(content):
-                raise OSError("the disk is full")
+                raise OSError("only a part of the line was written")
         finally:
             os.close(descriptor)
+
+    def close(self):
+        """Nothing is open between two events."""
 
     def _opened(self):
         # A named pipe that nobody reads must not stop the play.
@@ -86,9 +94,10 @@ def _is_partial(descriptor):
 class Syslog:
     """``place`` is "local", or a host with an optional port, to which events are sent by UDP. Raises OSError."""
 
-    def __init__(self, place):
+    def __init__(self, place, local=_LOCAL, look_up=socket.getaddrinfo):
         self.name = f"syslog ({place})"
-        self._address = None if place == "local" else _address(place)
+        self.address = None if place == "local" else _address(place)
+        self._local, self._look_up = local, look_up
         self._socket, self._target, self._failure = None, None, None
 
     def write(self, event):
@@ -101,12 +110,16 @@ class Syslog:
             self._socket.send(f"<{priority}>{self._header(event)}{short_line_of(event)}".encode())
         except OSError:
             # The local syslog may have been started again.
-            self._socket.close()
-            self._socket = None
+            self.close()
             raise
 
+    def close(self):
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     def _header(self, event):
-        if self._address is None:
+        if self.address is None:
             return f"{_APP}[{os.getpid()}]: "
         return f"1 {event['time']} {socket.gethostname()} {_APP} {os.getpid()} - - "
 
@@ -124,12 +137,12 @@ class Syslog:
 
     def _resolved(self):
         """Return (family, address). A name that is not known is not looked up again, as that may take seconds."""
-        if self._address is None:
-            return socket.AF_UNIX, next(filter(os.path.exists, _LOCAL), _LOCAL[0])
+        if self.address is None:
+            return socket.AF_UNIX, next(filter(os.path.exists, self._local), self._local[0])
         try:
-            family, _kind, _protocol, _name, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
+            family, _kind, _protocol, _name, address = self._look_up(*self.address, type=socket.SOCK_DGRAM)[0]
         except (OSError, UnicodeError) as error:
-            self._failure = OSError(f"{self._address[0]}: {getattr(error, 'strerror', None) or error}")
+            self._failure = OSError(f"{self.address[0]}: {getattr(error, 'strerror', None) or error}")
             raise self._failure from error
         return family, address
 
