@@ -57,6 +57,7 @@ ansible.cfg: |
 from ..plugin_utils.outcomes.events import event_from
 from ..plugin_utils.outcomes.reader import OutcomeCallback
 from ..plugin_utils.outcomes.sinks import Delivery, EventFile, Syslog
+from ..plugin_utils.tasks.progress_messages import LISTENERS
 
 
 class CallbackModule(OutcomeCallback):
@@ -71,6 +72,7 @@ class CallbackModule(OutcomeCallback):
         except ValueError as error:
             self._display.warning(f"polyvirt.core.events: {error}")
             sinks = []
+        LISTENERS.append(self._progressed)
         self._deliveries = [Delivery(sink, self._display.warning) for sink in sinks]
 
     def _sinks(self):
@@ -84,6 +86,12 @@ class CallbackModule(OutcomeCallback):
         events = [event for event in map(event_from, records) if event is not None]
         for delivery in self._deliveries:
             delivery.write(events)
+
+    def _progressed(self, task, variables, progress):
+        """Called in the process of the task."""
+        event = {**event_from(self.progress_record(task, variables)), "progress": progress}
+        for delivery in self._deliveries:
+            delivery.try_to_write(event)
 
     def v2_playbook_on_stats(self, stats):
         super().v2_playbook_on_stats(stats)

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from ansible.plugins.callback import CallbackBase
 
 from .host_roles import ROLES, HostRoles
-from .records import HIDDEN, platform_of, records_of
+from .records import HIDDEN, PROGRESS, platform_of, record, records_of
 
 #: The variables of AWX, each with both of its prefixes, that say who started the job: the first one that is set.
 _USERS = ("user_name", "schedule_name", "parent_job_schedule_name")
@@ -99,7 +99,7 @@ class OutcomeCallback(CallbackBase):
             self._read_role(result, role, has_failed and not is_ignored)
 
     def _read(self, result, has_failed, is_ignored=False, only_changes=False):
-        action = _action(result)
+        action = _action(_of(result, "task"))
         if not action.startswith(self.MODULES) and action not in _ASYNC_STATUS:
             return
         found = _plain(result)
@@ -127,7 +127,7 @@ class OutcomeCallback(CallbackBase):
         host = _host(result)
         job = (host, found.get("ansible_job_id"))
         is_ended = bool(found.get("finished"))
-        if _action(result) in _ASYNC_STATUS:
+        if _action(_of(result, "task")) in _ASYNC_STATUS:
             context = self._jobs.pop(job, None) if is_ended else None
             return {**context, "time": now()} if context else None
         context = self._context_of_task(result, host)
@@ -137,17 +137,29 @@ class OutcomeCallback(CallbackBase):
         return None
 
     def _context_of_task(self, result, host):
-        module = _action(result).rpartition(".")[2]
+        own_host, check = str(_of(result, "host").get_name()), bool(_fields(result).get("check_mode"))
+        return self._context_with(_of(result, "task"), own_host, host, check)
+
+    def _context_with(self, task, own_host, host, check):
+        module = _action(task).rpartition(".")[2]
         return {
             "time": now(),
             **self._run,
-            "task": _task_name(_of(result, "task")),
+            "task": _task_name(task),
             "module": module,
             "host": host,
-            "inventory_host": str(_of(result, "host").get_name()),
+            "inventory_host": own_host,
             "platform": platform_of(module),
-            "check": bool(_fields(result).get("check_mode")),
+            "check": check,
         }
+
+    def progress_record(self, task, variables):
+        """The record of a task that is running; called in the process of the task, which has no result yet."""
+        own_host = str(variables.get("inventory_hostname"))
+        context = self._context_with(
+            task, own_host, str(task.delegate_to or own_host), bool(task.dump_attrs().get("check_mode"))
+        )
+        return record(PROGRESS, {**context, "is_ignored": False})
 
 
 def now():
@@ -188,8 +200,7 @@ def _plain(result):
     return json.loads(json.dumps(_of(result, "result"), default=str))
 
 
-def _action(result):
-    task = _of(result, "task")
+def _action(task):
     return str(getattr(task, "resolved_action", None) or task.action)
 
 
@@ -198,7 +209,7 @@ def _task_name(task):
     written = task.get_ds()
     name = written.get("name") if isinstance(written, dict) else None
     if not name:
-        return str(task.get_name())
+        return _action(task)
     return f"{task._role.get_name()} : {name}" if task._role else str(name)
 
 

@@ -11,6 +11,8 @@ INFO, WARNING, ERROR = "info", "warning", "error"
 DRIFT, REFUSED, FAILED = "drift", "refused", "failed"
 #: How a role that prepares a host has ended (host_roles.py).
 PREPARED, HOST_FAILED = "host.prepared", "host.failed"
+#: How far a task is that has not ended yet.
+PROGRESS = "progress"
 SEVERITIES = {DRIFT: WARNING, REFUSED: WARNING, FAILED: ERROR, HOST_FAILED: ERROR}
 
 #: The event of a VM by the verbs that were carried out; the first one that fits. All of its verbs must be among them.

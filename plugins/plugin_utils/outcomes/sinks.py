@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import time
+from contextlib import suppress
 
 from .events import line_of, short_line_of
 
 _MODE = 0o640
+#: Attempts to lock the file, and seconds between two.
+_ATTEMPTS, _PAUSE = 100, 0.01
 _APP = "polyvirt.core"
 _PORT = 514
 #: Sockets of the local syslog: Linux and BSD, macOS.
@@ -40,6 +45,11 @@ class Delivery:
                 return
             del self._waiting[0]
 
+    def try_to_write(self, event):
+        """Write an event that nobody misses; also in another process than the others."""
+        with suppress(OSError):
+            self._sink.write(event)
+
     def close(self):
         """Write what could not be written until now, if that is possible."""
         self.write([])
@@ -61,6 +71,7 @@ class EventFile:
         # It is opened for each event, so the file can be rotated at any time.
         descriptor = self._opened()
         try:
+            _lock(descriptor)
             line = f"{line_of(event)}\n".encode()
             content = b"\n" + line if _is_partial(descriptor) else line
             # One call for each line: no line of another process gets into it.
@@ -80,6 +91,22 @@ class EventFile:
         except PermissionError:
             # It may be permitted to append to a file, but not to read it.
             return os.open(self.name, os.O_WRONLY | flags, _MODE)
+
+
+def _lock(descriptor):
+    """Lock the file until it is closed: while another process writes, the last line looks as if it had no end.
+
+    A process that was stopped with the lock does not stop the others.
+    """
+    for _attempt in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        except OSError:
+            return  # The file system has no locks.
+        else:
+            return
 
 
 def _is_partial(descriptor):

@@ -235,6 +235,7 @@ def test_full_disk_and_dead_syslog_are_one_warning_each_and_the_play_continues(t
     assert "ok=1 changed=1" in shown
 
 
+@pytest.mark.rotated(6)
 def test_callback_without_a_destination_is_a_warning(tmp_path, collection):
     output = _run(tmp_path, _prepared(tmp_path, collection, [_act("one", _vm("a", "start"))], POLYVIRT_EVENTS_PATH=""))
     assert "set path or syslog" in " ".join(output.split())
