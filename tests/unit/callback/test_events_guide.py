@@ -21,7 +21,7 @@ def _rows(header):
     """{first cell: second cell} of a table."""
     table = GUIDE.partition(header)[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
-    return {first: second for first, second in rows}
+    return dict(rows)
 
 
 def test_guide_has_the_fields_of_the_schema():
