@@ -84,6 +84,7 @@ LAYERS = {
         (
             "plugin_utils",
             f"{_PORTS}/windows",
+            f"{_PORTS}/progress",
             f"{_CORE}/errors",
             f"{_CORE}/approval",
             f"{_CORE}/fleet",
@@ -103,7 +104,7 @@ LAYERS = {
             *("ansible.plugins.lookup", "ansible.utils.display"),
         ),
     ),
-    "callback": Layer((), ("ansible.plugins.callback",)),
+    "callback": Layer(("plugin_utils",), ("ansible.plugins.callback",)),
     "filter": Layer(("plugin_utils",), ("ansible.errors",)),
     "doc_fragments": Layer(()),
     # How Ansible reads a dictionary that is written as a text is pure, too.
@@ -123,7 +124,7 @@ LAYERS = {
         )
         for name in ("progress", "order")
     },
-    _ENGINE: Layer((_CORE, _ENGINE, f"{_PORTS}/clock", f"{_PORTS}/net")),
+    _ENGINE: Layer((_CORE, _ENGINE, *(f"{_PORTS}/{name}" for name in ("clock", "net", "progress")))),
     f"{_MEDIA}/checksums": Layer((), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)),
     f"{_MEDIA}/resolve": Layer(
         (f"{_CORE}/errors",), forbidden=frozenset(IMPURE), forbidden_calls=frozenset(IMPURE_CALLS)

@@ -16,6 +16,7 @@ from mutations import (
     lines_images,
     lines_machines,
     lines_needed,
+    lines_outcomes,
     lines_planner,
     lines_proxmox,
     lines_roles,
@@ -49,4 +50,5 @@ MUTATIONS = (
     *lines_seeds.MUTATIONS,
     *lines_approvals.MUTATIONS,
     *lines_events.MUTATIONS,
+    *lines_outcomes.MUTATIONS,
 )

@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from collection_path import collections_path
 from suite.answer import Answer
+from suite.event_lines import read_events
 from suite.limits import scaled
 from suite.shim import as_calls
 
@@ -27,7 +29,8 @@ _OF_SEVERAL_PLATFORMS = ("image", "image_info")
 def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, reach=()):
     """Run ``tasks`` in one play and return {label: Answer}; every task runs, even after one that failed.
 
-    If ``secrets`` are given, Ansible runs with -vvv, and none of them may be in its output. ``shipped``: each task has
+    Each VM that a task has changed or failed for must be one event of the callback plugin. If ``secrets`` are given,
+    Ansible runs with -vvv, and none of them may be in its output, or in an event. ``shipped``: each task has
     its own environment, so Ansible transfers its module; else all modules run in Ansible's process, with the play's
     environment. ``reach``: the connection keywords of the play, if it is not local.
     """
@@ -37,12 +40,27 @@ def play(platform, shim, folder, tasks, machines=(), secrets=(), shipped=True, r
     words = ["-vvv"] if secrets else []
     with platform.hurried():
         output = run_playbook(platform, folder, listed, machines=machines, words=words, around=around, reach=reach)
+    answers = _answers(Path(folder) / "results.jsonl", shim, tasks, output)
+    output += _events_of(Path(folder) / "events.jsonl", answers)
     for secret in secrets:
         assert secret not in output, f"a secret is shown: {output[max(0, output.index(secret) - 500) :][:600]}"
-    answers = _answers(Path(folder) / "results.jsonl", shim, tasks, output)
     if secrets:
         _assert_shipped(output, len(tasks) if shipped else 0, sum(answer.failed for answer in answers.values()))
     return answers
+
+
+def _events_of(path, answers):
+    """Return the events as a text; they are those of ``answers``: one for each VM that was changed or failed."""
+    events = read_events(path)
+    found = Counter((one["task"], one["vm"]["name"], one["changed"]) for one in events if one["vm"])
+    expected = Counter(
+        (label, vm["name"], bool(vm["changed"]))
+        for label, answer in answers.items()
+        for vm in answer.result.get("vms") or ()
+        if vm.get("changed") or vm.get("failed")
+    )
+    assert found == expected
+    return json.dumps(events)
 
 
 def _assert_shipped(output, least, rejected):
@@ -63,11 +81,14 @@ def module_of(platform, about):
 def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), words=(), around=(), reach=()):
     """The output of ansible-playbook for one play of these tasks, on all hosts at once."""
     results = Path(folder) / "results.jsonl"
-    results.unlink(missing_ok=True)
+    events = Path(folder) / "events.jsonl"
+    for written in (results, events):
+        written.unlink(missing_ok=True)
     play = {"hosts": "all", "gather_facts": False, "tasks": tasks, **dict(reach)}
     environment = {
         "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
-        "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",
+        "ANSIBLE_CALLBACKS_ENABLED": "conformance_results,polyvirt.core.events",
+        "POLYVIRT_EVENTS_PATH": str(events),
         "PYTHONPATH": str(_HERE.parent),
         "POLYVIRT_RESULTS": str(results),
         "POLYVIRT_TEST_PLATFORM": platform.name,

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from .._core.errors import PartlyApplied, PolyvirtError, SomeFailed, unexpected
+from .._ports.progress import report
 from .progress.advance import advance
 from .progress.ending import fail
 from .progress.state import CONFIRMING, OVER, READY, Answered, Ask, Observe, Probe, Probed, Send, Sent
@@ -107,7 +108,9 @@ class Execution:
                 batch[id(work)] = (work.progress.vm, self._steps(work))
             except PolyvirtError as error:
                 sent[id(work)] = _failed(error)
+        report(_text_of(works))
         sent.update(zip(batch, self._apply_batch(works[0].task.driver, list(batch.values()))))
+        report(None)
         return [sent[id(work)] for work in works]
 
     def _apply_batch(self, driver, batch):
@@ -189,6 +192,11 @@ class Execution:
         for future in self.clock.wait(list(self._running), pause):
             works, _lane = self._running.pop(future)
             self._finish(works, future.result)
+
+
+def _text_of(works):
+    """Return the steps that are sent, as a text for the user."""
+    return "; ".join(f"{work.name}: {', '.join(step.verb for step in work.progress.wish.steps)}" for work in works)
 
 
 def _answered(work):

@@ -17,7 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.approval import Approval
-from .._core.errors import InvalidInput, PolyvirtError, unexpected
+from .._core.errors import InvalidInput, PolyvirtError, Refused, unexpected
 from .._core.options import APPROVAL, CONNECTION, Platform, argument_spec
 from .._core.texts import without_credentials
 from .masking import long_secrets, masked, masked_options, secrets_of
@@ -59,7 +59,8 @@ class Declaration:
                 in_full(params, self.options, self.platform), asked.check_mode
             )
         except PolyvirtError as error:
-            answer = {"failed": True, "msg": str(error), "warnings": []}
+            rejected = {"plan": None} if self.can_change and isinstance(error, Refused) else {}
+            answer = {"failed": True, "msg": str(error), "warnings": [], **rejected}
         except Exception as error:  # A user is never shown a traceback; it is there at verbosity 3.
             fault = unexpected(error)
             answer = {"failed": True, "msg": str(fault), "exception": fault.trace, "warnings": []}

@@ -21,6 +21,7 @@ from .._core.units import rounded_up
 from .._ports import download, files
 from .._ports.clock import Clock, today
 from .._ports.command import Commands
+from .._ports.progress import report
 from . import disk_header, fetching, signatures, unpacking
 from .resolve import QEMU_IMG, Choice, resolve
 from .store import Store, Stored
@@ -192,6 +193,8 @@ class Images(Lookup):
             base = fetching.fetch(found, medium["bases"], part, fetch.line)
             verifier = fetching.verifier_of(medium, fetch.requires_signature, fetch.line.timeout)
             fetching.check_signature(base, part, medium, verifier)
+            if fetch.choice.chain:
+                report(f"{stored.name}: {', '.join(step.verb for step in fetch.choice.chain)}")
             complete = unpacking.unpack(part, fetch.choice.chain, medium["image"]["format"])
             self.store.add(complete, replace(stored, file_size=files.size(complete)))
             files.remove(part)

@@ -17,6 +17,7 @@ from ansible.module_utils.urls import NoSSLError, SSLValidationError, open_url
 
 from .._core import errors
 from . import writes
+from .progress import report
 
 _BLOCK = 1 << 20
 #: Larger than any checksum file of a vendor.
@@ -64,7 +65,7 @@ def fetch_onto(url, path, timeout, headers=None):
     try:
         with _opened(url, timeout, wanted, headers) as response:
             is_resumed = response.status == 206 and _starts_at(response, offset)
-            return _write(response, path, offset if is_resumed else 0)
+            return _write(response, path, offset if is_resumed else 0, f"download of {_file_name(url)}")
     except _RangeRejected:
         # The file is already complete, or is not a part of this download: the caller verifies the checksum.
         return True
@@ -78,8 +79,14 @@ def _starts_at(response, offset):
     return (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
 
 
-def _write(response, path, offset):
+def _file_name(url):
+    """The name of the file, without what may be secret in its address."""
+    return os.path.basename(urlsplit(url).path)
+
+
+def _write(response, path, offset, step):
     expected = response.headers.get("Content-Length")
+    total = offset + int(expected) if expected else None
     received = 0
     with open(path, "r+b" if offset else "wb") as file:
         file.seek(offset)
@@ -95,6 +102,7 @@ def _write(response, path, offset):
             if not block:
                 break
             received += file.write(block)
+            report(step, offset + received, total)
     return expected is None or received >= int(expected)
 
 

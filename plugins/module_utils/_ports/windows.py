@@ -93,12 +93,12 @@ class Result:
 class Windows:
     """One host for one task. ``send(text)`` returns the answer of windows_calls as an object, or raises Lost;
     ``reset()`` makes the next request use a new connection. ``put(local, remote)`` copies a file to the host, or raises
-    Lost. ``show(text)`` shows the user how far a long operation is.
+    Lost.
     """
 
-    def __init__(self, send, reset, clock=None, put=None, show=lambda _text: None):
+    def __init__(self, send, reset, clock=None, put=None):
         self._send, self._reset, self.clock = send, reset, clock or Clock()
-        self._put, self.show = put, show
+        self._put = put
         # A connection carries out one request at a time.
         self._one_at_a_time = threading.Lock()
         #: How many requests that only read were retried: they may read effects of their own first try.

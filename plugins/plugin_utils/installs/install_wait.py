@@ -8,16 +8,14 @@ from __future__ import annotations
 import shlex
 import time
 
-from ansible.utils.display import Display
-
 from ...module_utils._core.errors import PolyvirtError
 from ..tasks.over_platforms import PlatformAction
 from ..tasks.platforms import parts_of
+from ..tasks.progress_messages import Progress, tell_listeners
 from .install_progress import CRASHED, FINISHED, WAITING, last_lines, progress_of
 
 _CONSOLE_BYTES = 65536
 _PAUSE = 10
-_MESSAGE_INTERVAL = 30
 _ENDED = ("stopped", "absent")
 #: The task fails after so many failed reads in a row; fewer happen if the host is busy or a connection is lost.
 _FAILED_READS = 3
@@ -52,7 +50,8 @@ class InstallWait(PlatformAction):
 
     def _wait(self, part, options, task_vars, began):
         """Read until the installation ends; prompts and early ends count only if two reads are the same."""
-        last_message, before, failed = began, None, 0
+        before, failed = None, 0
+        lines = Progress("", tell_listeners(self._task, task_vars), now=self.clock)
         while True:
             state, problem = self._state(part, task_vars)
             failed = failed + 1 if problem else 0
@@ -66,9 +65,7 @@ class InstallWait(PlatformAction):
                 return result
             if self.clock() - began >= options["timeout"] and state not in _ENDED:
                 return _timed_out(options, progress, console)
-            if self.clock() - last_message >= _MESSAGE_INTERVAL:
-                last_message = self.clock()
-                Display().display(_progress_message(options, progress, int(last_message - began)))
+            lines.report(_step(options, progress))
             before = (state, console)
             self.sleep(_PAUSE)
 
@@ -123,11 +120,11 @@ def _timed_out(options, progress, console):
     return {"failed": True, "outcome": "timeout", "msg": _failure(options["name"], problem, options, console)}
 
 
-def _progress_message(options, progress, seconds):
+def _step(options, progress):
     if options["installer"] == "manual":
         action = "waiting until the VM is shut down; install it at its console"
     elif progress.state == FINISHED:
         action = "all steps are done; waiting until the VM stops"
     else:
         action = f"installing: {progress.text or 'no output yet'}"
-    return f"{options['name']}: {action} ({seconds} s of {options['timeout']} s)"
+    return f"{options['name']}: {action}"

@@ -23,7 +23,7 @@ from ansible.plugins.action import ActionBase
 from .approvals import OPTION as APPROVAL
 from .approvals import approval_of
 from .image_names import ADDED, DIRECTORY, OPTION, with_catalogue, with_catalogue_of_names
-from .progress_messages import describe, show_progress
+from .progress_messages import describe, show_progress, tell_listeners
 
 #: The hidden option with the time of the controller: a module reads no clock to decide whether a VM has expired.
 CONTROLLER_TIME = "controller_time"
@@ -45,7 +45,8 @@ class InProcess(ActionBase):
         super().run(None, task_vars)
         self._task_vars = task_vars
         host = (task_vars or {}).get("inventory_hostname", "localhost")
-        with show_progress(describe(host, self._task.action, self._task.args)):
+        text, tell = describe(host, self._task.action, self._task.args), tell_listeners(self._task, task_vars or {})
+        with show_progress(host, text, tell):
             return self._result()
 
     def _result(self):

@@ -12,7 +12,6 @@ from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailur
 from ...module_utils._core.errors import Unavailable
 from ...module_utils._ports.windows import Lost, Windows, connected
 from .in_process import InProcess
-from .progress_messages import Progress
 
 _MODULE = "polyvirt.core.windows_calls"
 #: Libraries of connection plugins. Not all plugins turn the exceptions of these libraries into Ansible's own.
@@ -53,8 +52,7 @@ class OnWindows(InProcess):
 
     def _run_here(self, params):
         self._failure, self._has_answered = None, False
-        show = Progress((self._task_vars or {}).get("inventory_hostname", "localhost")).show
-        with connected(Windows(self._send, self._reset, put=self._put, show=show)):
+        with connected(Windows(self._send, self._reset, put=self._put)):
             result = super()._run_here(params)
         if result.get("failed") and self._failure and not self._has_answered:
             # As for any other module, Ansible itself reports a host that cannot be reached.

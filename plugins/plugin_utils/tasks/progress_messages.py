@@ -1,7 +1,10 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Show every 30 seconds that a task is still running, and what it waits for."""
+"""Show how far a long task is: a line at each step, each 10 % and each 30 seconds, and the same as events.
+
+Ansible shows whole lines only, and those of other hosts between them. So no line is refreshed, not even on a terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +14,119 @@ from contextlib import contextmanager
 
 from ansible.utils.display import Display
 
+from ...module_utils._ports.progress import received_by
+
+#: Seconds between two lines of the same step.
 _SECONDS = 30
-#: Seconds between two messages about how far a task is.
-_BETWEEN = 10
+#: Nothing is shown of a task that takes less than this.
+_QUIET = 10
+_PERCENT = 10
+_MIB = 1 << 20
 _GOALS = {
     "address": "an address",
     "ssh": "SSH",
     "winrm": "WinRM",
     "cloud_init": "cloud-init, which the guest agent reports",
 }
+#: What is called with (task, variables, progress) for each line. A callback plugin adds itself in the main process of
+#: Ansible; the process of a task begins as a copy of that one.
+LISTENERS = []
 
 
 @contextmanager
-def show_progress(text, pause=None):
-    """Show ``text`` and the elapsed seconds until the block ends. ``pause(seconds)`` waits, and returns whether the
-    block has ended."""
+def show_progress(host, text, tell=None, pause=None, now=time.monotonic):
+    """Show how far the task of the block is on ``host``. ``text`` is shown while the task reports no step.
+
+    ``tell(progress)`` is called with the same; None: a task with no_log, of which no steps are shown either.
+    ``pause(seconds)`` waits, and returns whether the block has ended.
+    """
     ended = threading.Event()
-    threading.Thread(target=_show, args=(text, pause or ended.wait), daemon=True).start()
+    progress = Progress(text, tell, f"{host}: ", now)
+    threading.Thread(target=_show, args=(progress, pause or ended.wait), daemon=True).start()
     try:
-        yield
+        with received_by(_ignore if tell is None else progress.report):
+            yield
     finally:
         ended.set()
 
 
-def _show(text, pause):
-    waited = 0
+def _show(progress, pause):
     while not pause(_SECONDS):
-        waited += _SECONDS
-        Display().display(f"{text} ({waited} s)")
+        progress.show()
+
+
+def _ignore(_step, _done, _total):
+    """The receiver of a task with no_log."""
 
 
 class Progress:
-    """Shows how far a task on ``host`` is, but not too often."""
+    """How far a task is. The methods may be called in any thread."""
 
-    def __init__(self, host, now=time.monotonic):
-        self._host, self._now, self._next = host, now, 0
+    def __init__(self, text, tell=None, before="", now=time.monotonic):
+        """``before`` precedes each step in a line."""
+        self._text, self._tell, self._before, self._now = text, tell, before, now
+        self._began, self._lock = now(), threading.Lock()
+        self._step, self._done, self._total = None, None, None
+        #: (step, percent, seconds) of the last line.
+        self._shown = None
 
-    def show(self, text):
-        if self._now() >= self._next:
-            self._next = self._now() + _BETWEEN
-            Display().display(f"{self._host}: {text}")
+    def report(self, step, done=None, total=None):
+        """The task does ``step`` now (None: it has ended), and has done ``done`` of ``total`` bytes of it."""
+        with self._lock:
+            self._step, self._done, self._total = step, done, total
+            if is_due(self._shown, self._current()):
+                self._display()
+
+    def show(self):
+        """Show how far the task is, if nothing was shown for a while."""
+        with self._lock:
+            if self._shown is None or self._current()[2] - self._shown[2] >= _SECONDS / 2:
+                self._display()
+
+    def _current(self):
+        percent = 100 * self._done // self._total if self._total and self._done is not None else None
+        return self._step, percent, self._now() - self._began
+
+    def _display(self):
+        self._shown = step, percent, seconds = self._current()
+        mib = None if self._done is None else self._done // _MIB
+        progress = {"step": step or self._text, "percent": percent, "mib": mib, "seconds": int(seconds)}
+        before = self._before if step else ""
+        Display().display(f"{before}{line_of(progress)}")
+        if self._tell is not None:
+            self._tell(progress)
+
+
+def is_due(shown, current):
+    """Return whether a line is shown: ``shown`` and ``current`` are (step, percent, seconds), None for no line yet."""
+    step, percent, seconds = current
+    if seconds < _QUIET or step is None:
+        return False
+    if shown is None or shown[0] != step or seconds - shown[2] >= _SECONDS:
+        return True
+    return percent is not None and percent // _PERCENT > (shown[1] or 0) // _PERCENT
+
+
+def line_of(progress):
+    """Return the line for the user."""
+    known = [
+        f"{progress['percent']} %" if progress["percent"] is not None else "",
+        f"{progress['mib']} MiB" if progress["mib"] is not None else "",
+        f"{progress['seconds']} s",
+    ]
+    return f"{progress['step']} ({', '.join(filter(None, known))})"
+
+
+def tell_listeners(task, task_vars):
+    """Return the ``tell`` of a task; None for one with no_log."""
+    if task.no_log:
+        return None
+
+    def tell(progress):
+        for listener in LISTENERS:
+            listener(task, task_vars, progress)
+
+    return tell
 
 
 def describe(host, module, arguments):

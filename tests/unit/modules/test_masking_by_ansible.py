@@ -1,7 +1,8 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``ansible-playbook`` shows, registers and logs of tasks with secrets, with several versions of ansible-core.
+"""What ``ansible-playbook`` shows, registers, logs and writes as events of tasks with secrets, with several versions of
+ansible-core.
 
 The tasks run in the process of Ansible and as shipped modules. Module ``echo`` of a collection for this test has the
 options of the collection's modules, and returns all their values in each part of a result.
@@ -15,10 +16,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.callback.events import DOCUMENTATION
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import MASK
 
 from collection_path import collections_path
 from suite.by_ansible import CORES, run_ansible
+from suite.event_lines import read_events
 
 #: {secret: option that contains it}. Shown are neither they nor their lines.
 SECRETS = [
@@ -99,11 +102,12 @@ def answer(params, check):
         "changed": True,
         "msg": said,
         "warnings": ["warned: " + said],
-        "diff": [{"before": {"one": words(given)}, "after": {"other": said}}],
-        "vms": [{"name": "web1", "memory": "2G", "words": words(given), "said": repr(given)}],
+        "diff": [{"before_header": "web1", "before": {"one": words(given)}, "after": {"other": said}}],
+        "vms": [{**VM_ENTRY, "memory": "2G", "words": words(given), "said": repr(given), "msg": said}],
     }
 
 
+VM_ENTRY = {"name": "web1", "state": "running", "changed": True}
 GIVEN = ("name", "memory", "description", "api_password", "cloud_init", "environment", "machines")
 OWN = {"api_password": Option(secret=True), "environment": Option("dict", secret=True)}
 MODULE = Declaration({**VM, **OWN}, answer)
@@ -123,6 +127,15 @@ from ansible_collections.test.masking.plugins.modules.echo import MODULE
 
 class ActionModule(InProcess):
     module = MODULE
+"""
+#: The callback plugin as it is, but for the modules of the test.
+EVENTS = """
+DOCUMENTATION = {documentation!r}
+from ansible_collections.polyvirt.core.plugins.callback.events import CallbackModule as Events
+
+
+class CallbackModule(Events):
+    MODULES = "test.masking."
 """
 #: The log of the system, as a file. Python imports this file when it starts.
 SYSTEM_LOG = """
@@ -145,6 +158,8 @@ def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("masking")
     _write(folder / "ansible_collections/test/masking/plugins/modules/echo.py", MODULE)
     _write(folder / "ansible_collections/test/masking/plugins/action/echo.py", ACTION)
+    plugins = folder / "ansible_collections/test/masking/plugins"
+    _write(plugins / "callback/events.py", EVENTS.format(documentation=DOCUMENTATION))
     _write(folder / "site/sitecustomize.py", SYSTEM_LOG)
     _write(folder / "playbook.json", json.dumps([_play(folder)]))
     environment = {
@@ -152,14 +167,21 @@ def run(request, tmp_path_factory):
         "ANSIBLE_COLLECTIONS_PATH": f"{folder}{os.pathsep}{collections_path()}",
         "ANSIBLE_LOG_PATH": str(folder / "ansible.log"),
         "ANSIBLE_INJECT_INVOCATION": "true",
+        "ANSIBLE_CALLBACKS_ENABLED": "test.masking.events",
+        "POLYVIRT_EVENTS_PATH": str(folder / "events.jsonl"),
     }
     words = ["-i", "localhost,", "-vvv", folder / "playbook.json"]
     done = run_ansible(folder, "ansible-playbook", words, environment, request.param / "bin")
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     registered = json.loads((folder / "registered.json").read_text(encoding="utf-8"))
-    logs = {name: (folder / name).read_text(encoding="utf-8") for name in ("ansible.log", "system.log")}
-    return SimpleNamespace(output=output, registered=registered, ansible=logs["ansible.log"], system=logs["system.log"])
+    return SimpleNamespace(
+        output=output,
+        registered=registered,
+        ansible=(folder / "ansible.log").read_text(encoding="utf-8"),
+        system=(folder / "system.log").read_text(encoding="utf-8"),
+        events=read_events(folder / "events.jsonl"),
+    )
 
 
 def _write(path, text):
@@ -191,13 +213,21 @@ def _play(folder):
     return {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
 
 
-@pytest.mark.parametrize("where", ["output", "registered", "ansible", "system"])
+@pytest.mark.parametrize("where", ["output", "registered", "ansible", "system", "events"])
 def test_no_secret_is_shown_registered_or_logged(run, where):
     text = str(getattr(run, where))
     # As it is, and as it would be in JSON and in Python, also twice.
     forms = {form for one in SECRETS for form in (one, json.dumps(one)[1:-1], repr(one)[1:-1])}
     forms |= {repr(form)[1:-1] for form in forms}
     assert [form for form in sorted(forms) if form in text] == []
+
+
+def test_each_task_of_a_module_is_an_event(run):
+    expected = [(f"{way} {end}", "vm.changed" if end == "done" else "failed") for way in WAYS for end in WAYS[way]]
+    assert [(one["task"], one["event"]) for one in run.events] == expected
+    (done,) = [one for one in run.events if one["task"] == "shipped done"]
+    assert done["vm"]["name"] == "web1"
+    assert all(word in json.dumps([done["diff"], done["message"]]) for word in WORDS)
 
 
 def test_nothing_else_is_masked_in_this_or_a_later_task(run):

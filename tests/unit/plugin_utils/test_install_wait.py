@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs import install_wait
 from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.install_progress import (
@@ -12,6 +14,7 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.installs.install_pro
     last_lines,
     progress_of,
 )
+from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progress_messages
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.platforms import Part
 
 STATUS = (
@@ -163,6 +166,7 @@ class Waiting(install_wait.InstallWait):
 
     def __init__(self, reads):
         self.reads, self.now, self.shown = list(reads), 0, []
+        self._task = SimpleNamespace(no_log=False)
         self.sleep = self._pass
         self.clock = self._time
 
@@ -184,7 +188,9 @@ class Waiting(install_wait.InstallWait):
 
 def wait(monkeypatch, *reads, installer="preseed", timeout=600, ends="stop"):
     waiting = Waiting(reads)
-    monkeypatch.setattr(install_wait.Display, "display", lambda _self, text: waiting.shown.append((waiting.now, text)))
+    monkeypatch.setattr(
+        progress_messages.Display, "display", lambda _self, text: waiting.shown.append((waiting.now, text))
+    )
     options = {
         "name": "web1",
         "installer": installer,
@@ -236,13 +242,22 @@ def test_progress_message_every_30_seconds(monkeypatch):
     waiting, result = wait(monkeypatch, ("running", WORKING), timeout=100)
     assert result["outcome"] == "timeout"
     assert "The last step was: Formatting partitions. Run it again to wait longer." in result["msg"]
-    assert [now for now, _text in waiting.shown] == [30, 60, 90]
-    assert waiting.shown[0][1] == "web1: installing: Formatting partitions (30 s of 100 s)"
+    assert [now for now, _text in waiting.shown] == [10, 40, 70]
+    assert waiting.shown[0][1] == "web1: installing: Formatting partitions (10 s)"
+
+
+def test_each_step_is_shown(monkeypatch):
+    next_step = WORKING.replace("Formatting partitions", "Installing the base system")
+    waiting, _result = wait(monkeypatch, ("running", WORKING), ("running", WORKING), ("running", next_step), timeout=25)
+    assert waiting.shown == [
+        (10, "web1: installing: Formatting partitions (10 s)"),
+        (20, "web1: installing: Installing the base system (20 s)"),
+    ]
 
 
 def test_vm_that_has_not_stopped_yet_after_the_last_step(monkeypatch):
     waiting, _result = wait(monkeypatch, ("running", DONE), timeout=50)
-    assert waiting.shown[0][1] == "web1: all steps are done; waiting until the VM stops (30 s of 50 s)"
+    assert waiting.shown[0][1] == "web1: all steps are done; waiting until the VM stops (10 s)"
 
 
 def test_single_failed_reads_are_not_an_error(monkeypatch):

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import report
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks import progress_messages
 
 
@@ -39,37 +41,102 @@ def test_task_is_described(arguments, expected):
     assert progress_messages.describe("pve", "polyvirt.core.virsh_vm", arguments) == expected
 
 
-def test_messages_are_shown_until_the_end(monkeypatch):
-    shown, pauses, twice = [], [], threading.Event()
-    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
+class Clock:
+    """Seconds, which pass with the pauses; the block has ended after ``count`` of them."""
 
-    def pause(seconds):
-        pauses.append(seconds)
-        if len(pauses) < 3:
-            return False
-        twice.set()
-        return True
+    def __init__(self, count=0):
+        self.seconds, self._left, self.done = 0, count, threading.Event()
 
-    with progress_messages.show_progress("working", pause):
-        assert twice.wait(60)
-    assert (shown, pauses) == (["working (30 s)", "working (60 s)"], [30, 30, 30])
+    def now(self):
+        return self.seconds
+
+    def pause(self, seconds):
+        if not self._left:
+            self.done.set()
+            return True
+        self._left, self.seconds = self._left - 1, self.seconds + seconds
+        return False
 
 
-def test_nothing_is_shown_by_a_short_task(monkeypatch):
-    shown = []
-    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
+@pytest.fixture
+def shown(monkeypatch):
+    lines = []
+    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: lines.append(text))
+    return lines
+
+
+def test_messages_are_shown_until_the_end(shown):
+    clock, told = Clock(2), []
+    with progress_messages.show_progress("pve", "pve: working", told.append, clock.pause, clock.now):
+        assert clock.done.wait(60)
+    assert shown == ["pve: working (30 s)", "pve: working (60 s)"]
+    assert told[0] == {"step": "pve: working", "percent": None, "mib": None, "seconds": 30}
+
+
+def test_nothing_is_shown_by_a_short_task(shown):
     before = threading.active_count()
-    with progress_messages.show_progress("working"):
-        pass
+    with progress_messages.show_progress("pve", "working", lambda _progress: None):
+        report("web1: create")
     for thread in threading.enumerate()[before:]:
         thread.join(60)
     assert shown == []
 
 
-def test_how_far_a_task_is_is_shown_not_too_often(monkeypatch):
-    shown, now = [], iter([100, 100, 105, 110.5, 110.5])
-    monkeypatch.setattr(progress_messages.Display, "display", lambda _self, text: shown.append(text))
-    progress = progress_messages.Progress("win", lambda: next(now))
-    for text in ("0 of 3", "1 of 3", "2 of 3"):
-        progress.show(text)
-    assert shown == ["win: 0 of 3", "win: 2 of 3"]
+def test_steps_that_a_task_reports_are_shown(shown):
+    clock, told = Clock(), []
+    with progress_messages.show_progress("pve", "pve: working", told.append, clock.pause, clock.now):
+        report("web1: create")
+        clock.seconds = 12
+        report("download of x.img", 50 << 20, 200 << 20)
+        report(None)
+    report("web2: create")
+    assert shown == ["pve: download of x.img (25 %, 50 MiB, 12 s)"]
+    assert told == [{"step": "download of x.img", "percent": 25, "mib": 50, "seconds": 12}]
+
+
+def test_steps_of_a_task_with_no_log_are_not_shown(shown):
+    clock = Clock(1)
+    tell = progress_messages.tell_listeners(SimpleNamespace(no_log=True), {})
+    with progress_messages.show_progress("pve", "pve: working", tell, clock.pause, clock.now):
+        assert clock.done.wait(60)
+        report("web1: create")
+    assert shown == ["pve: working (30 s)"]
+
+
+@pytest.mark.parametrize(
+    ("last", "current", "expected"),
+    [
+        (None, ("create", None, 9), False),
+        (None, ("create", None, 10), True),
+        (("create", None, 12), ("start", None, 13), True),
+        (("create", None, 12), ("create", None, 13), False),
+        (("create", None, 12), ("create", None, 42), True),
+        (("copy", 9, 12), ("copy", 10, 13), True),
+        (("copy", 11, 12), ("copy", 19, 13), False),
+        (("copy", None, 12), ("copy", 5, 13), False),
+        (("copy", 50, 12), (None, None, 99), False),
+    ],
+)
+def test_which_reports_are_shown(last, current, expected):
+    assert progress_messages.is_due(last, current) is expected
+
+
+def test_line_of_a_step_is_not_shown_again_soon(shown):
+    clock = Clock()
+    progress = progress_messages.Progress("working", before="pve: ", now=clock.now)
+    clock.seconds = 20
+    progress.report("web1: create")
+    clock.seconds = 30
+    progress.show()
+    assert shown == ["pve: web1: create (20 s)"]
+    clock.seconds = 60
+    progress.show()
+    assert shown[1:] == ["pve: web1: create (60 s)"]
+
+
+def test_listeners_get_the_task_with_its_progress(monkeypatch):
+    heard = []
+    monkeypatch.setattr(progress_messages, "LISTENERS", [lambda *words: heard.append(words)])
+    task = SimpleNamespace(no_log=False)
+    progress_messages.tell_listeners(task, {"a": 1})({"step": "x"})
+    assert heard == [(task, {"a": 1}, {"step": "x"})]

@@ -16,6 +16,7 @@ from ..._core.errors import Refused, Unavailable
 from ..._core.units import MIB, too_little_space
 from ..._media.store import RECORD, record_of
 from ..._ports import download, files
+from ..._ports.progress import report
 from ..._ports.windows import CallFailed, ConnectionLost
 from ..._ports.windows_request import Chain, append, call, properties, write
 from ..._tools.windows_files import (
@@ -135,8 +136,7 @@ class ImageCopy:
         self._sent = self._size
 
     def _show(self, at):
-        done, size = at // MIB, -(-self._size // MIB)
-        self._driver.windows.show(f"copy of {self._stored.name} to the host: {done} of {size} MiB")
+        report(f"copy of {self._stored.name} to the host", at, self._size)
 
     def _send_piece(self, part, local, at):
         """Send one piece; returns the length of the file on the host then."""

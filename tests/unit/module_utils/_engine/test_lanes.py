@@ -13,6 +13,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import 
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._kit.one_by_one import one_by_one
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import received_by
 
 from unit.module_utils._engine.test_task import IMAGE, ask, carry_out
 from unit.module_utils._engine.world import Machine, World, refusal
@@ -53,6 +54,13 @@ def test_failed_vm_does_not_stop_others_of_its_lane():
     assert [(vm["failed"], vm["changed"]) for vm in outcome.vms] == [(True, False), (False, True), (False, True)]
     assert outcome.msg.startswith("one: ")
     assert "no disk" in outcome.msg
+
+
+def test_steps_are_reported_before_they_are_sent_and_their_end():
+    world, reports = _three(), []
+    with received_by(lambda step, _done, _total: reports.append((step, len(world.segments)))):
+        _started(world)
+    assert reports == [("one: start; two: start; three: start", 0), (None, 1)]
 
 
 def test_partly_applied_step_is_a_change():

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._media import medium as product
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.progress import received_by
 
 from unit.module_utils._media.server import ISO, NAME, Proxy, Server, checksum
 
@@ -105,6 +106,16 @@ def test_broken_connection_is_continued(cache, server, cuts):
     assert len(server.fetched(f"/r/{NAME}")) == len(cuts) + 1
     if cuts[0]:
         assert server.fetched(f"/r/{NAME}")[1] == f"bytes={cuts[0]}-"
+
+
+def test_bytes_of_a_download_are_reported_also_when_it_is_continued(cache, server):
+    server.cuts[f"/r/{NAME}"] = [600_000]
+    reports = []
+    with received_by(lambda *words: reports.append(words)):
+        cache()
+    assert {(step, total) for step, _done, total in reports} == {(f"download of {NAME}", len(ISO))}
+    assert reports[-1][1] == len(ISO)
+    assert min(done for _step, done, _total in reports) >= 600_000
 
 
 def test_next_task_continues(cache, server):
