@@ -37,6 +37,7 @@ WITHOUT_FRAGMENT = (
     "image_info",
     "install_medium",
     "reap",
+    "report",
     "vmm_marked_lines",
     "wsl_host_settings",
 )
