@@ -326,6 +326,7 @@ FILTERS = {
 FACETS = {
     "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
     "filters": Option("dict", options=FILTERS, role=POLICY),
+    "describe": Consent(),
 }
 
 GUEST_STATUS = {"timeout": Seconds(default=10)}
