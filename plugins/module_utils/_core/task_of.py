@@ -130,7 +130,7 @@ class _Subject:
         gone = {one.path for one in omitted}
         kept = [part for part in parts if not any(part.path[:length] in gone for length in (1, 2))]
         created, others = self._created_from(kept)
-        unknown = [Omission((name,), UNSUPPORTED) for name in self.vm.not_modelled]
+        unknown = [Omission((name,), UNSUPPORTED, "A task does not describe it.") for name in self.vm.not_modelled]
         return [*kept, *created, *self._complete_lists(config, kept)], [*omitted, *others, *unknown]
 
     def _settings(self, config):
@@ -236,7 +236,8 @@ class _Subject:
         if self._problem(parts, self.task(parts)) is None:
             return parts, []
         kept, omitted = [], []
-        for part in parts:
+        # Of two options that exclude each other, native says more.
+        for part in sorted(parts, key=lambda part: part.path[0] != "native"):
             if any(one.path == part.path[: len(one.path)] for one in omitted) or self._is_gap(part, omitted):
                 continue
             problem = self._problem([*kept, part], self.task([*kept, part]))
@@ -244,7 +245,7 @@ class _Subject:
                 kept.append(part)
             else:
                 omitted.append(Omission(part.path, UNSUPPORTED, problem))
-        return kept, omitted
+        return [part for part in parts if part in kept], omitted
 
     def _is_gap(self, part, omitted):
         """Whether the entry can only be described together with an earlier one that is omitted."""
