@@ -264,7 +264,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
         reason=UNFINISHED if vm_options.is_unfinished else reason,
-        not_modelled=not_modelled(vm_options.stored) if native_keys is None else (),
+        not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},
         own_disks=frozenset(
             volume for volume in volumes_of(vm_options.stored).values() if str(values.owner_of(volume)) == listed.vmid
         ),

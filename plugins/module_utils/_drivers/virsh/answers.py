@@ -77,7 +77,7 @@ def vm_of(uuid, listing, answers, native_keys):
         running = Definition(answers["active"].stdout)
         active = {**config_of(running, sizes, own_files, native_keys), **descriptive}
         _ignore_rewritten_settings(config, active, definition, running)
-    others = ()
+    others = {}
     if native_keys is None:
         from .settings.described import not_modelled  # Most tasks do not need it.
 

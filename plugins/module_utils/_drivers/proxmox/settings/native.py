@@ -78,6 +78,8 @@ def _normalized(vm, requested, known):
 
 #: Keys that identify a VM, or that the server sets itself.
 _IDS = frozenset({"digest", "meta", "smbios", "vmgenid", "lock", "parent", "snaptime", "snapstate", "vmstate", "name"})
+#: Options of new VMs, unless the task sets others.
+DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
 #: Types of the display adapter that display.type sets.
 _DISPLAYS = ("std", "qxl", "none")
 
@@ -85,8 +87,14 @@ _DISPLAYS = ("std", "qxl", "none")
 def described_native(options):
     """{key: text} of the options that no option of the module sets, and that a new VM does not have."""
     others = {key: text for key, text in options.items() if values.stem(key) in _OTHER_KEYS - _IDS}
-    kept = {key: text for key, text in others.items() if is_disk_or_nic(key) or not values.same(key, text, None)}
+    others = {**dict.fromkeys(DEFAULT_OPTIONS, ""), **others}
+    kept = {key: text or values.default(key) for key, text in others.items() if not _is_new(key, text)}
     return {key: text for key, text in kept.items() if as_native_option(key, text)}
+
+
+def _is_new(key, text):
+    """Whether a new VM has this value, too."""
+    return not is_disk_or_nic(key) and values.same(key, text or None, DEFAULT_OPTIONS.get(key))
 
 
 def as_native_option(key, text):
@@ -103,9 +111,10 @@ def as_native_option(key, text):
 
 
 def not_modelled(options):
-    """The keys of a VM that a task cannot describe."""
+    """{key: reason} of the keys of a VM that a task cannot describe."""
     known = {*_OPTIONS, *_OTHER_KEYS, *_IDS, "unused"}
-    return tuple(f"native.{key}" for key in sorted(options) if values.stem(key) not in known and key not in known)
+    others = sorted(key for key in options if not {key, values.stem(key)} & known)
+    return {f"native.{key}": "This collection does not know the key." for key in others}
 
 
 def check_native(vm, config):

@@ -53,13 +53,15 @@ _LIVE = {
 }
 #: {option: values of new VMs} of the values that are described. Others depend on the type of the operating system.
 _NEW = {
-    "accelerate3d": ("off",), "acpi": ("on",), "audio-driver": ("default", "null"), "audio-in": ("off",),
+    "accelerate3d": ("off",), "acpi": ("on",), "audio-driver": ("default", "null"), "audio-enabled": ("off",),
+    "audio-in": ("off",),
     "audio-out": ("off",), "autostart-delay": ("0",), "biosapic": ("apic",), "biossystemtimeoffset": ("0",),
     "chipset": ("piix3",), "clipboard-mode": ("disabled",), "cpu-profile": ("host",), "cpuexecutioncap": ("100",),
     "cpuid-portability-level": ("0",), "draganddrop": ("disabled",), "firmware-boot-menu": ("messageandmenu",),
     "hpet": ("off",), "hwvirtex": ("on",), "ioapic": ("on",), "iommu": ("none",), "keyboard": ("ps2",),
-    "largepages": ("off",), "monitorcount": ("1",), "mouse": ("ps2",), "nestedpaging": ("on",),
-    "paravirtprovider": ("default",), "recording": ("off",), "triplefaultreset": ("off",), "usb": ("off",),
+    "largepages": ("off",), "monitorcount": ("1",), "mouse": ("usbtablet",), "nestedpaging": ("on",),
+    "paravirtprovider": ("default",), "recording": ("off",), "rtcuseutc": ("on",),
+    "triplefaultreset": ("off",), "usb": ("off",),
     "usbehci": ("off",), "usbxhci": ("off",), "vm-execution-engine": ("default",), "vm-process-priority": ("default",),
     "vtxux": ("on",), "vtxvpid": ("on",),
 }  # fmt: skip

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..definition import DEFAULT_MACHINE_TYPE, source_of, target_of
+from ..definition import DEFAULT_MACHINE_TYPE, target_of
 from .native import same_native
 
 #: {path of native: its value in a new VM, None if it is missing}
@@ -59,28 +59,24 @@ def described_native(definition):
 
 
 def not_modelled(definition):
-    """The paths of all elements that a task cannot describe."""
+    """{path: reason} of all elements that a task cannot describe."""
     found = []
     for parent, known in _KNOWN.items():
         element = definition.root if parent == "." else definition.root.find(parent)
         prefix = "" if parent == "." else f"{parent}/"
-        found += [
-            f"{prefix}{_tag(child)}" for child in (() if element is None else element) if _tag(child) not in known
-        ]
+        found += [f"{prefix}{tag}" for tag in _tags(element) if tag not in known]
     for disk in definition.drives("disk", "lun"):
         path = f"devices/disk[{target_of(disk)}]"
-        found += [f"{path}/{_tag(child)}" for child in disk if _tag(child) not in _OF_DISK]
+        found += [f"{path}/{tag}" for tag in _tags(disk) if tag not in _OF_DISK]
         driver = disk.find("driver")
         names = () if driver is None else set(driver.attrib) - {"name", "type"}
         found += [f"{path}/driver@{name}" for name in sorted(names)]
-    found += [
-        f"devices/disk[{target_of(disk)}]: {source_of(disk) or 'no'} floppy" for disk in definition.drives("floppy")
-    ]
-    for place, nic in enumerate(definition.interfaces()):
-        found += [f"devices/interface[{place + 1}]/{_tag(child)}" for child in nic if _tag(child) not in _OF_NIC]
-    return tuple(dict.fromkeys(found))
+    found += [f"devices/disk[{target_of(disk)}]" for disk in definition.drives("floppy")]
+    for place, nic in enumerate(definition.interfaces(), 1):
+        found += [f"devices/interface[{place}]/{tag}" for tag in _tags(nic) if tag not in _OF_NIC]
+    return dict.fromkeys(found, "Neither an option nor native describes it.")
 
 
-def _tag(element):
-    """The name of an element; without the address of its namespace."""
-    return element.tag.rpartition("}")[2]
+def _tags(element):
+    """The names of the children of an element, without the addresses of their namespaces."""
+    return [] if element is None else [child.tag.rpartition("}")[2] for child in element]
