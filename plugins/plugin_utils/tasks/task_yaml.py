@@ -33,12 +33,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper, value):
     tag = "!unsafe" if _TEMPLATE.search(value) else "tag:yaml.org,2002:str"
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        style = None
-    else:
-        # Where YAML does not allow a block, PyYAML writes quotes.
-        style = "|" if "\n" in value else '"'
-    return dumper.represent_scalar(tag, value, style=style)
+    is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    # Where YAML does not allow a block, PyYAML writes quotes.
+    return dumper.represent_scalar(tag, value, style=None if is_plain else "|" if "\n" in value else '"')
 
 
 _Dumper.add_representer(str, _text)
