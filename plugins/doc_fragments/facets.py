@@ -55,4 +55,15 @@ options:
   controller_time:
     description: Set by the action plugin of the module only. A value in a task has no effect.
     type: int
+  describe:
+    description:
+      - Whether to describe each VM as the task of M(polyvirt.core.vm) that keeps it as it is. In check mode, this task
+        reports no change until somebody changes the VM.
+      - A setting with a default value is omitted, and so is what identifies a VM, such as a MAC address. Secrets are
+        never shown. All that is omitted is listed with the reason.
+      - Settings that only O(polyvirt.core.vm#module:native) can set are described if a new VM has other values.
+      - Reads V(config) too, whatever O(facets) is. The filter P(polyvirt.core.to_task#filter) writes the tasks as YAML.
+    type: bool
+    default: false
+    version_added: 0.1.0
 """

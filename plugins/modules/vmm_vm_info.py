@@ -333,15 +333,50 @@ vms:
           description: Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.
           type: int
           sample: 86400
+    task:
+      description: The options of M(polyvirt.core.vm) that keep the VM as it is; null for a VM that does not exist.
+        Options of one platform, and options of the connection that this task sets, are below C(options).
+      type: dict
+      returned: if O(describe=true)
+      sample:
+        platform: libvirt
+        name: web1
+        state: started
+        cpus: 2
+        memory: 2G
+    not_described:
+      description: Settings that the task does not hold. A change of any other setting that has a value is reported
+        by the task in check mode.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: Path of the setting.
+          type: str
+          sample: networks.0.mac
+        kind:
+          description: V(default) - it has the default value. V(identity) - a new VM gets another one. V(secret)
+            - it is a secret. V(creation) - it is used at creation only. V(unsupported) - no option can set it,
+            or it cannot be read.
+          type: str
+          sample: identity
+        reason:
+          description: Why the task does not hold it.
+          type: str
+        variable:
+          description: Name of a variable for a secret, else null.
+          type: str
+          sample: web1_cloud_init_password
+      returned: if O(describe=true)
 # end generated
 """
 
 from ..module_utils._drivers.vmm.observe import make_observer
-from ..module_utils._drivers.vmm.options import CONNECTION, VMM
+from ..module_utils._drivers.vmm.options import CONNECTION, VM, VMM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VMM, CONNECTION, make_observer)
+MODULE = info_module(VMM, CONNECTION, make_observer, VM)
 
 
 def main():

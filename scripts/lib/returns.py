@@ -11,6 +11,7 @@ import yaml
 
 from lib.return_values import (
     COUNTERS,
+    DESCRIBED,
     HOST,
     LEFTOVERS,
     NO_SNAPSHOTS,
@@ -279,6 +280,7 @@ def _vm_info(platform):
     description = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
     vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
     contains = {**_with_module_name(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
+    contains.update(copy.deepcopy(DESCRIBED))
     return {"host": _host(platform), "vms": {**vms, "contains": contains}}
 
 

@@ -347,6 +347,7 @@ FACETS = {
     "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
     "filters": Option("dict", options=FILTERS, role=POLICY),
     **CONTROLLER_TIME,
+    "describe": Consent(),
 }
 
 GUEST_STATUS = {"timeout": Seconds(default=10)}

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from .._core.compare import check_content, differences, points
 from .._core.errors import NotFound, Refused, Unavailable
 from .._core.filters import facets_for, matches
@@ -18,25 +20,42 @@ _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 
-def report_vms(driver, params):
-    """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs."""
+#: What is read to describe VMs as tasks.
+_DESCRIBED = frozenset({"config", "native"})
+
+
+def report_vms(driver, params, options=None):
+    """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs.
+
+    ``options`` are those of the module that changes VMs of this platform.
+    """
     filters = params.get("filters")
     requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
+    requested |= _DESCRIBED if params.get("describe") else frozenset()
     # With other facets, each VM is read anyway, so "list" is not needed.
     facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
 
-    def entry(vm, traits):
+    def entry(vm, traits, known):
         counters = {"counters": describe_counters(vm)} if "counters" in facets else {}
-        return {**describe(vm, traits.platform), **counters}
+        task = _as_task(vm, traits, options, params, known) if params.get("describe") else {}
+        return {**describe(vm, traits.platform), **counters, **task}
 
-    return _report(
-        driver,
-        params,
-        facets,
-        lambda traits, found: [
-            entry(vm, traits) for vm in found.vms if matches(vm, filters, params.get("controller_time"))
-        ],
-    )
+    def entries(traits, found):
+        known = Counter(found.known) | Counter(vm.name for vm in found.vms)
+        return [entry(vm, traits, known) for vm in found.vms if matches(vm, filters, params.get("controller_time"))]
+
+    return _report(driver, params, facets, entries)
+
+
+def _as_task(vm, traits, options, params, known):
+    """Return the task that keeps the VM as it is, as keys of its result."""
+    # Imported here because most tasks do not need the planner.
+    from .._core.task_of import task_of
+
+    # Of several VMs with one name, only those of the request may have been listed.
+    is_ambiguous = known[vm.name] > 1 or (bool(params.get("id")) and not traits.unique_names)
+    task, not_described = task_of(vm, traits, options, params, is_ambiguous)
+    return {"task": task, "not_described": not_described}
 
 
 def report_snapshots(driver, params):

@@ -105,6 +105,8 @@ def _read_systemd(distro):
 
 
 def _read_native(distro):
+    if distro.options.get("describe"):
+        return {known: distro.conf[key] for key, known in _NATIVE_KEYS.items() if distro.conf.get(key) is not None}
     keys = [_NATIVE_KEYS.get(key.lower(), key) for key in distro.options.get("native") or ()]
     return {key: distro.conf.get(key.lower()) for key in keys} if keys else None
 
@@ -164,7 +166,12 @@ def _write_native(_distro, change):
 GUEST = {
     "systemd": Setting(NEXT_BOOT, read=_read_systemd, write=_write_systemd, native=("boot.systemd",)),
     "default_user": Setting(
-        NEXT_BOOT, read=_read_user, normalize=_normalized_user, write=_write_user, native=("user.default",)
+        NEXT_BOOT,
+        unset="root",
+        read=_read_user,
+        normalize=_normalized_user,
+        write=_write_user,
+        native=("user.default",),
     ),
     "native": Setting(NEXT_BOOT, read=_read_native, normalize=_normalized_native, write=_write_native),
 }

@@ -37,7 +37,11 @@ _MODULES = {
     "snapshot": vagrant_snapshot,
     "snapshot_info": vagrant_snapshot_info,
 }
-_REPORTS = {"vm_info": report_vms, "snapshot_info": report_snapshots}
+_OPTIONS = vagrant_instance.MODULE.options
+_REPORTS = {
+    "vm_info": lambda driver, params: report_vms(driver, params, _OPTIONS),
+    "snapshot_info": report_snapshots,
+}
 
 
 class Killed(BaseException):
