@@ -11,7 +11,8 @@ short_description: List virtual machines of Hyper-V
 version_added: 0.1.0
 description:
   - Returns whether Hyper-V can be used on a Windows host, and its VMs with all of their settings.
-  - Does not fail where Hyper-V is missing; RV(host) then contains the reason and what to do.
+  - Where Hyper-V is missing, RV(host) contains the reason and what to do, and the task warns or fails (see
+    O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Returns whether a Proxmox VE cluster can be used, and the VMs of all its nodes.
   - VMs that the user or token has no permission to see (C(VM.Audit)) are not returned.
-  - Does not fail if the cluster does not answer or is too old, or if the library is missing; RV(host) then contains the
-    reason.
+  - If the cluster does not answer or is too old, or if the library is missing, RV(host) contains the reason, and
+    the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -13,7 +13,7 @@ description:
   - Returns whether Vagrant is installed on this host, and the VMs of a project.
   - VMs of libvirt and VirtualBox are read with C(virsh) and C(VBoxManage). Vagrant itself is started at most once, on a
     copy of its data of the project, because Vagrant writes even when it only reads the state.
-  - Does not fail if Vagrant is missing; RV(host) then contains the reason.
+  - If Vagrant is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -13,7 +13,7 @@ description:
   - Returns the snapshots of the VMs of a project, as a tree if the provider reports one.
   - Returns which settings differ between two snapshots that M(polyvirt.core.vagrant_snapshot) took, or between such a
     snapshot and the VM as it is defined now.
-  - Does not fail if Vagrant is missing; RV(host) then contains the reason.
+  - If Vagrant is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

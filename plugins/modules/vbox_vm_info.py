@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Returns whether VirtualBox can be used on this host, and the VMs of the task's user.
   - Two C(VBoxManage) processes read all VMs. For running VMs, further calls are needed, several at a time.
-  - Does not fail if VirtualBox is missing or too old; RV(host) then contains the reason.
+  - If VirtualBox is missing or too old, RV(host) contains the reason, and the task warns or fails (see
+    O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Returns whether libvirt can be used on this host, and its VMs.
   - Two C(virsh) processes are enough for up to about a hundred running VMs; each further hundred needs one more.
-  - Does not fail if libvirt is missing; RV(host) then contains the reason.
+  - If libvirt is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

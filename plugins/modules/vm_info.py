@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Returns whether a platform can be used, and its VMs with all of their settings. O(platform) selects the module that
     does it, such as M(polyvirt.core.virsh_vm_info).
-  - Does not fail where the platform is missing; RV(host) then contains the reason and what to do.
+  - Where the platform is missing, RV(host) contains the reason and what to do, and the task warns or fails (see
+    O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

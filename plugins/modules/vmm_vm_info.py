@@ -11,7 +11,8 @@ short_description: List virtual machines of OpenBSD's vmd
 version_added: 0.1.0
 description:
   - Returns whether vmd can be used on this host, and its VMs.
-  - Does not fail on other systems, or where vmd does not run; RV(host) then contains the reason and what to do.
+  - Where vmd does not run, RV(host) contains the reason and what to do, and the task warns or fails (see
+    O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

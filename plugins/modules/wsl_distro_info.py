@@ -13,7 +13,8 @@ description:
   - Returns whether WSL can be used on a Windows host, and the distributions of a user with their settings.
   - No distribution is started. Settings that are stored in one (C(systemd), C(default_user)) are returned while it
     runs.
-  - Does not fail where WSL is missing; RV(host) then contains the reason and what to do.
+  - Where WSL is missing, RV(host) contains the reason and what to do, and the task warns or fails (see
+    O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:

@@ -253,6 +253,20 @@ MUTATIONS = (
         [f"{_TESTS}/test_inspect.py"],
     ),
     Mutation(
+        "platform-that-does-not-answer-is-no-warning",
+        "_engine::_about_no_answer",
+        "required is False",
+        "not required",
+        [f"{_TESTS}/test_inspect.py"],
+    ),
+    Mutation(
+        "required-platform-may-be-missing",
+        "_engine::_about_no_answer",
+        "if required:\n    ...",
+        "if False:\n    ...",
+        [f"{_TESTS}/test_inspect.py"],
+    ),
+    Mutation(
         "first-of-two-vms-is-compared",
         "_engine",
         "len(observation.vms) > 1",

@@ -314,7 +314,8 @@ VM = {
 #: Options of each module that can change anything (approval.py); the action plugin sets the second one.
 APPROVAL = {"expect_plan": Policy(), "approval": Policy("dict", hidden=True)}
 
-VM_INFO = {"name": NAMES, "id": ID}
+#: ``required``: None warns if the platform does not answer.
+VM_INFO = {"name": NAMES, "id": ID, "required": Policy("bool")}
 
 _FACETS = ("power", "config", "addresses", "snapshots")
 FILTERS = {

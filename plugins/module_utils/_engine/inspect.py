@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create the results of info modules: the host and its VMs. A missing platform is reported, but is not an error."""
+"""Create the results of info modules: the host and its VMs. A platform that does not answer is a warning by default."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
 
 
-def report_vms(driver, params):
-    """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs."""
+def report_vms(driver, params, platform):
+    """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs.
+
+    ``platform`` is its name, for messages.
+    """
     filters = params.get("filters")
     requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
     # With other facets, each VM is read anyway, so "list" is not needed.
@@ -32,37 +35,50 @@ def report_vms(driver, params):
     return _report(
         driver,
         params,
+        platform,
         facets,
         lambda traits, found: [entry(vm, traits) for vm in found.vms if matches(vm, filters)],
     )
 
 
-def report_snapshots(driver, params):
+def report_snapshots(driver, params, platform):
     """Return the same with the snapshots of VMs, or with the differences between two snapshots of one VM."""
     requested = comparison(params)
-    if requested is None:
-        facets = _SNAPSHOT_FACETS
-        return _report(driver, params, facets, lambda traits, found: [_snapshots(driver, vm) for vm in found.vms])
-    facets = _SNAPSHOT_FACETS | {"snapshot_configs"}
-    return _report(
-        driver, params, facets, lambda traits, found: [_compared(driver, traits, _single_vm(found, params), requested)]
-    )
+    facets = _SNAPSHOT_FACETS | ({"snapshot_configs"} if requested else set())
+
+    def entries(traits, found):
+        if requested is None:
+            return [_snapshots(driver, vm) for vm in found.vms]
+        return [_compared(driver, traits, _single_vm(found, params), requested)]
+
+    return _report(driver, params, platform, facets, entries)
 
 
-def _report(driver, params, facets, entries):
+def _report(driver, params, platform, facets, entries):
     """Observe and return the result; ``entries(traits, observation)`` returns the entries of ``vms``."""
     check_names(params.get("name"), params.get("id"))
     try:
         traits = driver.traits()
         observation = driver.observe(_targets(params), facets)
     except Unavailable as error:
-        return {"host": _with_host_facts(driver, _absent_host(error)), "vms": [], "warnings": []}
+        host = _with_host_facts(driver, _absent_host(error))
+        return {"host": host, "vms": [], "warnings": _about_no_answer(host, platform, params.get("required"))}
     for error in observation.errors.values():
         if not isinstance(error, NotFound):
             raise error
     _check_identities(observation.vms, params, traits)
     warnings = list(dict.fromkeys(observation.warnings))
     return {"host": _with_host_facts(driver, _host(traits)), "vms": entries(traits, observation), "warnings": warnings}
+
+
+def _about_no_answer(host, platform, required):
+    """Return the warnings about a platform that does not answer; raise if the task requires an answer."""
+    if required:
+        raise Unavailable(f"{platform} does not answer: {host['message']}", host["why"])
+    if required is False:
+        return []
+    remedy = "Set required: true to fail instead, or required: false if the platform can be missing on this host."
+    return [f"{platform} does not answer, so its VMs are not listed: {host['message']} {remedy}"]
 
 
 def _check_identities(vms, params, traits):

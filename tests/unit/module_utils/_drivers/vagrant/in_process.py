@@ -167,7 +167,7 @@ class World:
 
     def _run_module(self, params, about, check):
         if about in _REPORTS:
-            return _REPORTS[about](self.driver(**params), params)
+            return _REPORTS[about](self.driver(**params), params, "vagrant")
         to_requests = requests if about == "vm" else snapshot_requests
         requested = to_requests(params, _MODULES[about].MODULE.options)
         return vars(run(self.driver(**params), requested, check, clock=self.clock))
