@@ -44,4 +44,14 @@ options:
       owned:
         description: Whether the VM was created by this collection.
         type: bool
+  console:
+    description:
+      - How many of the last lines of each VM's console to return, at most 1000. See RV(vms[].console).
+      - On libvirt, VirtualBox and Vagrant with these providers, the file is read to which the first serial port is
+        written. It must be a regular file on the host where the task runs, and the task's user needs permission to read
+        it (C(become)). At most the last 256 KiB are read.
+      - vmd, Proxmox VE, Hyper-V and WSL keep no log. The result then contains how to connect to the console.
+      - The lines are what the guest has printed, without control sequences of terminals. They may contain secrets that
+        the guest prints. Only secrets that the task itself sets are masked; set C(no_log) if there may be others.
+    type: int
 """

@@ -89,6 +89,8 @@ LAYERS = {
             f"{_CORE}/fleet",
             f"{_CORE}/image_names",
             f"{_CORE}/cloud_init",
+            f"{_CORE}/console",
+            f"{_CORE}/texts",
             f"{_MEDIA}/resolve",
         ),
         ("ansible",),

@@ -267,6 +267,27 @@ MUTATIONS = (
         [f"{_TESTS}/test_inspect.py"],
     ),
     Mutation(
+        "control-characters-of-a-console-are-shown",
+        "_core::_shown",
+        "unicodedata.category(one) not in _HIDDEN",
+        "True",
+        ["tests/unit/module_utils/_core/test_console.py"],
+    ),
+    Mutation(
+        "console-follows-a-link",
+        "_ports::read_end",
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "os.O_RDONLY | os.O_NONBLOCK",
+        ["tests/unit/module_utils/_ports/test_files.py"],
+    ),
+    Mutation(
+        "log-of-another-host-is-read-here",
+        "_kit",
+        "paths and elsewhere",
+        "False",
+        ["tests/unit/module_utils/_drivers/virsh/test_console.py"],
+    ),
+    Mutation(
         "first-of-two-vms-is-compared",
         "_engine",
         "len(observation.vms) > 1",

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from .._core.compare import check_content, differences, points
+from .._core.console import ConsoleLog, describe_console
 from .._core.errors import NotFound, Refused, Unavailable
 from .._core.filters import facets_for, matches
 from .._core.identity import check_identity, known_names
 from .._core.model import LIST, Target
 from .._core.options import FACETS
-from .._core.request import check_names, comparison
+from .._core.request import check_names, comparison, console_lines
 from .._core.results import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
@@ -28,17 +29,24 @@ def report_vms(driver, params, platform):
     # With other facets, each VM is read anyway, so "list" is not needed.
     facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
 
-    def entry(vm, traits):
-        counters = {"counters": describe_counters(vm)} if "counters" in facets else {}
-        return {**describe(vm, traits.platform), **counters}
+    lines = console_lines(params)
 
-    return _report(
-        driver,
-        params,
-        platform,
-        facets,
-        lambda traits, found: [entry(vm, traits) for vm in found.vms if matches(vm, filters)],
-    )
+    def entries(traits, found):
+        vms = [vm for vm in found.vms if matches(vm, filters)]
+        logs = _console_logs(driver, vms) if lines else [None] * len(vms)
+        return [_entry(vm, traits, "counters" in facets, log, lines) for vm, log in zip(vms, logs)]
+
+    return _report(driver, params, platform, facets, entries)
+
+
+def _entry(vm, traits, with_counters, log, lines):
+    counters = {"counters": describe_counters(vm)} if with_counters else {}
+    console = {"console": describe_console(log, vm, traits, lines)} if log else {}
+    return {**describe(vm, traits.platform), **counters, **console}
+
+
+def _console_logs(driver, vms):
+    return driver.consoles(vms) if hasattr(driver, "consoles") else [ConsoleLog()] * len(vms)
 
 
 def report_snapshots(driver, params, platform):
@@ -166,4 +174,5 @@ def capabilities(traits):
         "stop_modes": list(traits.stop_modes),
         "verbs": sorted(traits.verbs),
         "options": sorted({kind.split(".")[0] for kind in traits.fields}),
+        "console": traits.console,
     }

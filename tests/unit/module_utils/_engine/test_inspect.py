@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.console import ConsoleLog
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     InvalidInput,
     NotFound,
@@ -248,3 +249,28 @@ def test_filters(filters, names):
     """A copy of a VM has the mark of the original, so it is neither owned nor part of the fleet."""
     params = {"name": None, "id": None, "facets": None, "filters": filters}
     assert [vm["name"] for vm in report_vms(FakeDriver(OURS, COPY, DESCRIBED), params, "memory")["vms"]] == names
+
+
+_CONSOLE = {"name": None, "id": None, "facets": ["power"], "filters": {"state": ["stopped"]}}
+
+
+def test_console_is_returned_on_request():
+    driver = FakeDriver(WEB, OURS)
+    driver.consoles = lambda vms: [ConsoleLog("/log", b"1\n2\n3\n") for _vm in vms]
+    (vm,) = report_vms(driver, {**_CONSOLE, "console": 2}, "memory")["vms"]
+    assert vm["console"] == {"lines": ["2", "3"], "file": "/log", "terminal": None, "how": None}
+    assert "console" not in report_vms(driver, _CONSOLE, "memory")["vms"][0]
+
+
+def test_platform_without_logs_says_how_to_get_the_console():
+    driver = FakeDriver(WEB)
+    driver.traits = lambda: Traits("memory", console="Connect to <name>.")
+    result = report_vms(driver, {**_CONSOLE, "console": 2}, "memory")
+    assert result["vms"][0]["console"] == {"lines": None, "file": None, "terminal": None, "how": "Connect to web."}
+    assert result["host"]["capabilities"]["console"] == "Connect to <name>."
+
+
+@pytest.mark.parametrize("lines", [0, 1001])
+def test_console_of_too_many_lines(lines):
+    with pytest.raises(InvalidInput, match=f"console: {lines} is out of range. Set a number from 1 to 1000"):
+        report_vms(FakeDriver(WEB), {**_CONSOLE, "console": lines}, "memory")
