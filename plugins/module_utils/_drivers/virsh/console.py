@@ -17,10 +17,8 @@ def consoles(observer, vms):
     """[ConsoleLog] of the VMs; one process reads the definitions."""
     answers = observer.virsh.batch([("dumpxml", vm.id) for vm in vms]) if vms else []
     elsewhere = "" if observer.is_local else observer.virsh.uri
-    return [_log(answer, elsewhere) for answer in answers]
+    return [ConsoleLog(how=one.error) if one.error else _log(one.stdout, elsewhere) for one in answers]
 
 
-def _log(answer, elsewhere):
-    if answer.error:
-        return ConsoleLog(how=answer.error)
-    return console_log(log_paths(ET.fromstring(answer.stdout)), files, elsewhere)
+def _log(definition, elsewhere):
+    return console_log(log_paths(ET.fromstring(definition)), files, elsewhere)
