@@ -339,11 +339,11 @@ vms:
 """
 
 from ..module_utils._drivers.hyperv.observe import make_observer
-from ..module_utils._drivers.hyperv.options import HYPERV
+from ..module_utils._drivers.hyperv.options import HYPERV, VM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(HYPERV, {}, make_observer)
+MODULE = info_module(HYPERV, {}, make_observer, VM)
 
 
 def main():

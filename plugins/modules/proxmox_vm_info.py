@@ -359,11 +359,11 @@ vms:
 """
 
 from ..module_utils._drivers.proxmox.observe import make_observer
-from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX
+from ..module_utils._drivers.proxmox.options import CONNECTION, PROXMOX, VM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(PROXMOX, CONNECTION, make_observer)
+MODULE = info_module(PROXMOX, CONNECTION, make_observer, VM)
 
 
 def main():

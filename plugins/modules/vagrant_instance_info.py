@@ -343,11 +343,11 @@ vms:
 """
 
 from ..module_utils._drivers.vagrant.observe import make_observer
-from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT
+from ..module_utils._drivers.vagrant.options import CONNECTION, VAGRANT, VM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VAGRANT, CONNECTION, make_observer, with_health=True)
+MODULE = info_module(VAGRANT, CONNECTION, make_observer, VM, with_health=True)
 
 
 def main():

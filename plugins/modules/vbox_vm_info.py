@@ -347,11 +347,11 @@ vms:
 """
 
 from ..module_utils._drivers.vbox.observe import make_observer
-from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX
+from ..module_utils._drivers.vbox.options import CONNECTION, VIRTUALBOX, VM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VIRTUALBOX, CONNECTION, make_observer)
+MODULE = info_module(VIRTUALBOX, CONNECTION, make_observer, VM)
 
 
 def main():

@@ -348,11 +348,11 @@ vms:
 """
 
 from ..module_utils._drivers.virsh.observe import make_observer
-from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT
+from ..module_utils._drivers.virsh.options import CONNECTION, LIBVIRT, VM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(LIBVIRT, CONNECTION, make_observer)
+MODULE = info_module(LIBVIRT, CONNECTION, make_observer, VM)
 
 
 def main():

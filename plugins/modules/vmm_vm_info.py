@@ -353,11 +353,11 @@ vms:
 """
 
 from ..module_utils._drivers.vmm.observe import make_observer
-from ..module_utils._drivers.vmm.options import CONNECTION, VMM
+from ..module_utils._drivers.vmm.options import CONNECTION, VM, VMM
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(VMM, CONNECTION, make_observer)
+MODULE = info_module(VMM, CONNECTION, make_observer, VM)
 
 
 def main():

@@ -355,11 +355,11 @@ vms:
 """
 
 from ..module_utils._drivers.wsl.observe import make_observer
-from ..module_utils._drivers.wsl.options import WSL
+from ..module_utils._drivers.wsl.options import VM, WSL
 from ..module_utils._front.declaration import run_module
 from ..module_utils._front.info import info_module
 
-MODULE = info_module(WSL, {}, make_observer)
+MODULE = info_module(WSL, {}, make_observer, VM)
 
 
 def main():

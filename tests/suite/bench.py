@@ -55,6 +55,10 @@ class Bench:
         """The same for a task about a snapshot."""
         raise NotImplementedError
 
+    def described(self):
+        """All VMs, as the info module of the platform reports them with ``describe: true``."""
+        raise NotImplementedError
+
     def task(self, task, check=False, disturbance=UNDISTURBED):
         """Carry out (about, options), and return its Outcome."""
         about, options = task

@@ -57,6 +57,11 @@ def recorded_inputs(vm):
     return mark.get("inputs", {}) if mark.get("id") in (None, vm.id) else {}
 
 
+def own_disks(vm):
+    """Return the files of disks that were created for this VM."""
+    return vm.own_disks | frozenset(vm.mark.get("disks", ()) if vm.owned else ())
+
+
 def image_of(vm):
     """Return {name, digest, fetched} of the image that a VM was created from, or None if it is not known."""
     return image_in(recorded_inputs(vm))

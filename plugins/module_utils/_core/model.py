@@ -124,7 +124,8 @@ class Vm:
     creates an absent VM, such as a Vagrantfile. ``lost``: the power state is unknown because all files are missing, so
     deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
     to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
-    compared.
+    compared. ``own_disks``: files or volumes that belong to this VM alone, if its mark does not list them.
+    ``not_modelled``: settings that no option can set, in the platform's terms; read with the facet native.
     """
 
     name: str
@@ -147,6 +148,8 @@ class Vm:
     reported: Optional[str] = None
     effective: Mapping = field(default_factory=dict)
     counters: Counters = Counters()
+    own_disks: frozenset = frozenset()
+    not_modelled: Sequence[str] = ()
 
     @property
     def on(self):
@@ -357,6 +360,7 @@ class Field:
     ``cost`` is one of COSTS or a pure function of (vm, change). ``same`` compares the found with the requested value
     if ``==`` is too strict. ``readable`` False, or a pure function of the change that returns it: the value
     cannot be read back and is reported as not compared.
+    ``unset``: the value of a VM for which nobody has set it, if that is not empty.
     ``free_before_creation``: any value is allowed while the VM has no id. ``while_on``: the remedy for a VM that is on,
     if a restart does not help because the VM stays off after the change. ``least`` is {power state: least cost
     in it}: a suspended VM may be locked, or goes on as it was saved.
@@ -370,6 +374,7 @@ class Field:
     same: Callable = lambda found, asked: found == asked
     instead: str = ""
     free_before_creation: bool = False
+    unset: Any = None
     while_on: str = ""
     least: Mapping[str, str] = field(default_factory=dict)
 
@@ -402,6 +407,7 @@ class Traits:
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM.
     ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
+    ``as_options`` is the inverse of ``normalize``: the settings of a VM as a task would set them.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
 
@@ -437,6 +443,7 @@ class Traits:
     console: str = ""
     inherited: Callable[[Mapping], Mapping] = lambda creation: {}
     normalize: Callable = lambda vm, config: config
+    as_options: Callable = lambda vm, config: config
 
     @cached_property
     def records(self):

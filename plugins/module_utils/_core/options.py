@@ -328,6 +328,7 @@ FACETS = {
     "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
     "filters": Option("dict", options=FILTERS, role=POLICY),
     "console": Policy("int", limits=(1, 1000)),
+    "describe": Consent(),
 }
 
 GUEST_STATUS = {"timeout": Seconds(default=10)}

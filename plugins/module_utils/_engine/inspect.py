@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from .._core.compare import check_content, differences, points
 from .._core.console import ConsoleLog, describe_console
 from .._core.errors import NotFound, Refused, Unavailable
@@ -17,32 +19,47 @@ from .._core.results import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
+#: What is read to describe VMs as tasks.
+_DESCRIBED = frozenset({"config", "native"})
 
 
-def report_vms(driver, params, platform):
+def report_vms(driver, params, platform, options=None):
     """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs.
 
-    ``platform`` is its name, for messages.
+    ``platform`` is its name, for messages. ``options`` are those of the module that changes VMs of this platform.
     """
     filters = params.get("filters")
     requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
+    requested |= _DESCRIBED if params.get("describe") else frozenset()
     # With other facets, each VM is read anyway, so "list" is not needed.
     facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
 
     lines = console_lines(params)
 
+    def entry(vm, traits, known, log):
+        counters = {"counters": describe_counters(vm)} if "counters" in facets else {}
+        task = _as_task(vm, traits, options, params, known) if params.get("describe") else {}
+        console = {"console": describe_console(log, vm, traits, lines)} if log else {}
+        return {**describe(vm, traits.platform), **counters, **console, **task}
+
     def entries(traits, found):
+        known = Counter(found.known) | Counter(vm.name for vm in found.vms)
         vms = [vm for vm in found.vms if matches(vm, filters)]
         logs = _console_logs(driver, vms) if lines else [None] * len(vms)
-        return [_entry(vm, traits, "counters" in facets, log, lines) for vm, log in zip(vms, logs)]
+        return [entry(vm, traits, known, log) for vm, log in zip(vms, logs)]
 
     return _report(driver, params, platform, facets, entries)
 
 
-def _entry(vm, traits, with_counters, log, lines):
-    counters = {"counters": describe_counters(vm)} if with_counters else {}
-    console = {"console": describe_console(log, vm, traits, lines)} if log else {}
-    return {**describe(vm, traits.platform), **counters, **console}
+def _as_task(vm, traits, options, params, known):
+    """Return the task that keeps the VM as it is, as keys of its result."""
+    # Imported here because most tasks do not need the planner.
+    from .._core.task_of import task_of
+
+    # Of several VMs with one name, only those of the request may have been listed.
+    is_ambiguous = known[vm.name] > 1 or (bool(params.get("id")) and not traits.unique_names)
+    task, not_described = task_of(vm, traits, options, params, is_ambiguous)
+    return {"task": task, "not_described": not_described}
 
 
 def _console_logs(driver, vms):

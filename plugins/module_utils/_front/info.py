@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._core.model import RUNNING
-from .._core.options import FACETS, SNAPSHOT_INFO, VM_INFO
+from .._core.options import FACETS, SNAPSHOT_INFO, VM, VM_INFO
 from .._engine.inspect import report_snapshots, report_vms
 from .._ports.net import ssh_banner
 from .declaration import Declaration
@@ -14,11 +14,16 @@ from .declaration import Declaration
 _PROBES_AT_ONCE = 16
 
 
-def info_module(platform, own_options, make_driver, with_health=False):
-    """A ``<platform>_vm_info`` module; ``with_health``: it also reports which VMs answer by SSH."""
+def info_module(platform, own_options, make_driver, options, with_health=False):
+    """A ``<platform>_vm_info`` module.
+
+    ``options`` are the platform's own ones of ``<platform>_vm``, in which ``describe`` writes its tasks.
+    ``with_health``: the module also reports which VMs answer by SSH.
+    """
+    of_task = platform.supported({**VM, **options})
 
     def answer(params, _check):
-        found = report_vms(make_driver(params), params, platform.name)
+        found = report_vms(make_driver(params), params, platform.name, of_task)
         return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
 
     return Declaration({**VM_INFO, **FACETS, **own_options}, answer, platform)

@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, RUNNING, STOPPED
 from ansible_collections.polyvirt.core.plugins.module_utils._engine import task, together
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.command import Commands
+from ansible_collections.polyvirt.core.plugins.modules import virsh_vm_info
 from ansible_collections.polyvirt.core.plugins.modules.virsh_vm import MODULE
 from hypothesis import strategies as st
 
@@ -74,6 +75,13 @@ class _Libvirt(Bench):
             result = MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=check))
         assert "exception" not in result, result["exception"]
         return SimpleNamespace(**{"failed": False, "changed": False, "msg": "", "vms": [], "diff": [], **result})
+
+    def described(self):
+        params = ArgumentSpecValidator(virsh_vm_info.MODULE.argument_spec).validate(
+            {**self._platform.options("vm_info"), "name": self._names(), "describe": True}
+        )
+        assert params.error_messages == []
+        return virsh_vm_info.MODULE.result(params.validated_parameters, SimpleNamespace(check_mode=False))["vms"]
 
     def _names(self):
         return [f"{_PREFIX}{name}" for name in ("web", *"abcde")]

@@ -17,7 +17,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._engine import task,
 from ansible_collections.polyvirt.core.plugins.module_utils._ports import writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import Answer, ConnectionLost
 from ansible_collections.polyvirt.core.plugins.module_utils._tools import proxmox_values as values
-from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, proxmox_vm
+from ansible_collections.polyvirt.core.plugins.modules import proxmox_snapshot, proxmox_vm, proxmox_vm_info
 from hypothesis import strategies as st
 
 from simulators.proxmox import invariants, worlds
@@ -95,6 +95,9 @@ class OnProxmox(Bench):
 
     def run(self, entries, check=False):
         return self._run(proxmox_vm, check, machines=deepcopy(entries))
+
+    def described(self):
+        return self._run(proxmox_vm_info, True, describe=True).vms
 
     def run_snapshot(self, options, check):
         return self._run(proxmox_snapshot, check, **{"name": ["web"], **options})

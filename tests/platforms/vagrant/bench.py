@@ -82,6 +82,9 @@ class _Project(Bench):
         with self._disturbed(), mock.patch.object(net, "is_free", self._is_free):
             return self._world.run_all(deepcopy(entries), check)
 
+    def described(self):
+        return self._world.run(None, "vm_info", describe=True).vms
+
     def run_snapshot(self, options, check):
         with self._disturbed():
             return self._world.run(about="snapshot", check=check, **options)

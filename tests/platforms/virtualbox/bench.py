@@ -23,6 +23,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
 from ansible_collections.polyvirt.core.plugins.module_utils._core.options import argument_spec
 from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.options import VIRTUALBOX, VM
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from hypothesis import strategies as st
@@ -95,6 +96,9 @@ class VirtualBox(Bench):
         native = next((entry["native"] for entry in entries if "native" in entry), None)
         driver = driver_of(self._box, _Port(self._box, self.disturbance), native=native)
         return run(driver, asked, check, clock=self._box.clock, probe=lambda *_probed: True)
+
+    def described(self):
+        return report_vms(driver_of(self._box), {"describe": True}, "virtualbox", _OPTIONS)["vms"]
 
     def run_snapshot(self, options, check):
         more = {"commands": _Port(self._box, self.disturbance), "check": check}

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vmm.options import VMM
+from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
 from hypothesis import strategies as st
@@ -89,6 +90,10 @@ class Vmd(Bench):
         driver, _params = driver_of(self._host, _Port(self._host, self.disturbance), name=["a"], **dict(*native[:1]))
         asked = [self._request(entry) for entry in entries]
         return run(driver, asked, check, clock=self._host.timer, probe=lambda *_probed: True)
+
+    def described(self):
+        driver, _params = driver_of(self._host, name=["a"])
+        return report_vms(driver, {"describe": True}, OPTIONS)["vms"]
 
     def _request(self, entry):
         given = {**entry, "disks": _without_gap(entry["disks"])} if "disks" in entry else entry

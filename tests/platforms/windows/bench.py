@@ -21,6 +21,8 @@ class WindowsBench(Bench):
 
     #: How the names of commands that change nothing begin.
     reads = ("Get-",)
+    #: The info module, as ``run_module`` gets it.
+    about_info = "vm_info"
 
     def run_module(self, about, check, **options):
         """Run one task; returns its result. ``about`` is "vm", or "snapshot"."""
@@ -28,6 +30,9 @@ class WindowsBench(Bench):
 
     def run(self, entries, check=False):
         return self._result("vm", check, machines=entries)
+
+    def described(self):
+        return self._result(self.about_info, False, describe=True).vms
 
     def run_snapshot(self, options, check):
         return self._result("snapshot", check, **{"name": ["web"], **options})

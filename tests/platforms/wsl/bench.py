@@ -60,6 +60,7 @@ class OnWsl(WindowsBench):
     )
     creation: ClassVar = {"image": {"source": TAR}}
     has_snapshots = False
+    about_info = "distro_info"
     clones: ClassVar = {"full": None}
     common: ClassVar = {"stop_mode": "force", "allow_restart": True}
     words = lists.Vocabulary(
@@ -87,7 +88,9 @@ class OnWsl(WindowsBench):
     def is_writing(self, arguments, stdin, environment):
         return is_write(("wsl", *WslProgram(self.host, arguments, stdin, environment).words))
 
-    def run_module(self, about, check, machines):
+    def run_module(self, about, check, machines=(), **options):
+        if about == self.about_info:
+            return run(self.host, about, **options)
         known, files = set(self.host.distros), set(self.host.files.contents)
         result = run(self.host, check=check, machines=machines)
         new = [one for guid, one in self.host.distros.items() if guid not in known]

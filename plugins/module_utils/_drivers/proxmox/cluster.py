@@ -23,6 +23,7 @@ from ..._ports.proxmox_api import CONNECTIONS
 from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS
 from . import mark
+from .settings.disks import volumes_of
 from .settings.table import Context, config_of, running_config_of
 
 #: How many calls share a connection, and the least number of connections for several calls.
@@ -262,6 +263,9 @@ def vm_of(listed, vm_options=None, native_keys=()):
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
         reason=UNFINISHED if vm_options.is_unfinished else reason,
+        own_disks=frozenset(
+            volume for volume in volumes_of(vm_options.stored).values() if str(values.owner_of(volume)) == listed.vmid
+        ),
     )
 
 

@@ -119,6 +119,7 @@ def vm_of(listing, listed, native_keys):
         snapshots=_snapshots(vbox_vm),
         ssh=ssh_of(vbox_vm) if power == RUNNING else None,
         mark=vbox_vm.mark if is_finished else vbox_vm.unfinished_mark,
+        own_disks=vbox_vm.created_images if is_finished else frozenset(),
     )
 
 

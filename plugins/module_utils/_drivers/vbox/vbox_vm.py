@@ -101,6 +101,13 @@ class VBoxVm:
             found.append(self.media[found[-1].parent])
         return found
 
+    @property
+    def created_images(self):
+        """The paths of the attached images that were created for this VM, and of images based on these."""
+        created = (self.mark or {}).get("disks", ()) if (self.mark or {}).get("id") == self.uuid else ()
+        attached = [medium for medium in self.media.values() if self.uuid in medium.users]
+        return frozenset(one.location for one in attached if self.chain(one.uuid)[-1].uuid in created)
+
     def _is_own(self, medium):
         return self.uuid in medium.users or medium.is_never_written
 

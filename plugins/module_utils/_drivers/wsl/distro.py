@@ -117,6 +117,7 @@ def observed_vm(host, raw, name, vm_id, config, active):
         config=config,
         active=active if is_running else None,
         mark=mark,
+        own_disks=frozenset(file.path for file in files_of(raw)),
     )
 
 

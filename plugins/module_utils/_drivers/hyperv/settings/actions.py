@@ -17,6 +17,8 @@ _CHECKPOINTS = {
     "standard": "Standard",
     "disabled": "Disabled",
 }
+#: The only service that is not enabled in a new VM.
+_NOT_ENABLED = "guest_service_interface"
 _STOP_ACTIONS = {"save": "Save", "shut_down": "ShutDown", "turn_off": "TurnOff"}
 _AUTOSTART = {True: "Start", False: "Nothing", None: "StartIfRunning"}
 
@@ -51,9 +53,9 @@ def service_calls(vm_id, requested, current=None):
 
 ACTIONS = {
     "autostart": value("Set-VM", "AutomaticStartAction", names=_AUTOSTART, cost=LIVE, default=False),
-    "stop_action": value("Set-VM", "AutomaticStopAction", names=_STOP_ACTIONS, cost=LIVE),
-    "checkpoint_type": value("Set-VM", "CheckpointType", names=_CHECKPOINTS, cost=LIVE),
+    "stop_action": value("Set-VM", "AutomaticStopAction", names=_STOP_ACTIONS, cost=LIVE, unset="save"),
+    "checkpoint_type": value("Set-VM", "CheckpointType", names=_CHECKPOINTS, cost=LIVE, unset="production"),
     "automatic_checkpoints": value("Set-VM", "AutomaticCheckpointsEnabled", cost=LIVE),
     "integration_services": Setting(read=_read_services),
-    **{f"integration_services.{name}": Setting(LIVE) for name in SERVICES},
+    **{f"integration_services.{name}": Setting(LIVE, unset=name != _NOT_ENABLED) for name in SERVICES},
 }

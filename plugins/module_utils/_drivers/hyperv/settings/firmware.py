@@ -85,9 +85,17 @@ def first_boot_call(device_ref):
 FIRMWARE = {
     "firmware": Setting(DESTRUCTIVE, read=_read_firmware, default="uefi"),
     "secure_boot": value(
-        "Set-VMFirmware", "EnableSecureBoot", "Firmware", "SecureBoot", {True: "On", False: "Off"}, cost=POWER_OFF
+        "Set-VMFirmware",
+        "EnableSecureBoot",
+        "Firmware",
+        "SecureBoot",
+        {True: "On", False: "Off"},
+        cost=POWER_OFF,
+        unset=True,
     ),
-    "secure_boot_template": value("Set-VMFirmware", "SecureBootTemplate", "Firmware", names=_TEMPLATES, cost=POWER_OFF),
+    "secure_boot_template": value(
+        "Set-VMFirmware", "SecureBootTemplate", "Firmware", names=_TEMPLATES, cost=POWER_OFF, unset="windows"
+    ),
     "tpm": Setting(POWER_OFF, read=_read_tpm),
     "boot_order": Setting(POWER_OFF, same=_is_same_order, read=_read_boot_order),
 }

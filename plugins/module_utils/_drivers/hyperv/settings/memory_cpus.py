@@ -14,8 +14,8 @@ from .values import value
 
 #: Windows 10 and Windows Server 2016.
 _LIVE_MEMORY_SINCE = 14393
-#: The minimum_memory of a new VM.
-_DEFAULT_MINIMUM = 512 * MIB
+#: The limits of the dynamic memory of a new VM.
+_DEFAULT_MINIMUM, _DEFAULT_MAXIMUM = 512 * MIB, 1024 * GIB
 #: {option: property of a VM}
 _SIZES = {"minimum_memory": "MemoryMinimum", "memory": "MemoryStartup", "maximum_memory": "MemoryMaximum"}
 
@@ -84,8 +84,8 @@ _NESTED = "ExposeVirtualizationExtensions"
 MEMORY_CPUS = {
     "memory": _size("StartupBytes", "memory", cost_with=_cost_of_memory, default=2 * GIB),
     "dynamic_memory": value("Set-VMMemory", "DynamicMemoryEnabled", cost=POWER_OFF),
-    "minimum_memory": _size("MinimumBytes", "minimum_memory", cost=partial(_cost_of_limit, -1)),
-    "maximum_memory": _size("MaximumBytes", "maximum_memory", cost=partial(_cost_of_limit, 1)),
+    "minimum_memory": _size("MinimumBytes", "minimum_memory", cost=partial(_cost_of_limit, -1), unset=_DEFAULT_MINIMUM),
+    "maximum_memory": _size("MaximumBytes", "maximum_memory", cost=partial(_cost_of_limit, 1), unset=_DEFAULT_MAXIMUM),
     "cpus": value("Set-VMProcessor", "Count", "VM", "ProcessorCount", cost=POWER_OFF, default=2),
     "nested_virtualization": value("Set-VMProcessor", _NESTED, "Processor", cost=POWER_OFF),
 }

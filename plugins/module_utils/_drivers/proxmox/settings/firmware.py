@@ -81,7 +81,7 @@ def _cost_of_secure_boot(vm, change):
 
 
 FIRMWARE = {
-    "firmware": Setting(read=_read_firmware, write=_write_firmware, native=("bios",)),
+    "firmware": Setting(read=_read_firmware, write=_write_firmware, native=("bios",), unset="bios"),
     "secure_boot": Setting(
         cost=_cost_of_secure_boot, instead=KEYS_REMEDY, read=_read_secure_boot, write=_write_secure_boot
     ),

@@ -140,6 +140,6 @@ HARDWARE = {
     "autostart": _switch("onboot"),
     "protection": _switch("protection"),
     "display": Setting(read=_read_display, normalize=_checked_display),
-    "display.type": Setting(write=_write_display_type),
+    "display.type": Setting(write=_write_display_type, unset="vnc"),
     "display.video_memory": Setting(minimum=4 * MIB, maximum=512 * MIB, whole=MIB, write=_write_video_memory),
 }

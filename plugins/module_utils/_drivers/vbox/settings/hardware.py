@@ -126,11 +126,11 @@ def _read_display_type(vbox_vm):
 #: `VBoxManage list systemproperties` of 7.2; VirtualBox rejects higher numbers.
 HARDWARE = {
     "description": _row("description", _value("description", ""), cost=_off_or_saved),
-    "groups": _row("groups", _read_groups, ",".join, cost=_off_or_saved, normalize=_groups),
+    "groups": _row("groups", _read_groups, ",".join, cost=_off_or_saved, normalize=_groups, unset=("/",)),
     "os_type": _row(
         "ostype", _read_os_type, native=("os-type",), same=_is_same_os_type, normalize=_os_type, default=DEFAULT_OS_TYPE
     ),
-    "firmware": _row("firmware", _read_firmware, {"bios": "bios", "uefi": "efi"}.get),
+    "firmware": _row("firmware", _read_firmware, {"bios": "bios", "uefi": "efi"}.get, unset="bios"),
     "memory": _row(
         "memory", _number("memory", MIB), _mebibytes, minimum=4 * MIB, maximum=2048 * GIB, whole=MIB, default=2 * GIB
     ),
@@ -142,6 +142,7 @@ HARDWARE = {
     "display.type": Setting(
         cost=while_on,
         choices=("none",),
+        unset="none",
         instead=VIRTUALBOX.lacks["display.type=vnc"],
         read=_read_display_type,
         write=lambda value: ["--vrde", "off"],

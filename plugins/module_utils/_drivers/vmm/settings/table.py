@@ -194,6 +194,7 @@ SETTINGS = {
         normalize=_quotable("boot"),
     ),
     "boot_device": Setting(
+        unset="default",
         read=lambda definition: definition.boot_device or "default",
         write=lambda device: {"boot_device": "" if device in (None, "default") else device},
     ),

@@ -164,7 +164,12 @@ def _write_native(_distro, change):
 GUEST = {
     "systemd": Setting(NEXT_BOOT, read=_read_systemd, write=_write_systemd, native=("boot.systemd",)),
     "default_user": Setting(
-        NEXT_BOOT, read=_read_user, normalize=_normalized_user, write=_write_user, native=("user.default",)
+        NEXT_BOOT,
+        unset="root",
+        read=_read_user,
+        normalize=_normalized_user,
+        write=_write_user,
+        native=("user.default",),
     ),
     "native": Setting(NEXT_BOOT, read=_read_native, normalize=_normalized_native, write=_write_native),
 }

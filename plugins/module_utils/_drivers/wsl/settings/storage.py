@@ -135,6 +135,6 @@ STORAGE = {
     "disks.size": Setting(cost_with=partial(_since, MANAGE), instead=_needs(MANAGE, "resize"), whole=MIB),
     "sparse": Setting(cost_with=_cost_of_sparse, instead=_INSTEAD_OF_SPARSE, read=_read_sparse, write=_make_sparse),
     # After those above: a distribution of version 1 has no disk that could be moved or changed.
-    "version": Setting(POWER_OFF, choices=(1, 2), read=_version_of, write=_convert),
+    "version": Setting(POWER_OFF, choices=(1, 2), unset=2, read=_version_of, write=_convert),
     "export": Setting(POWER_OFF, same=_is_same_path, read=_read_export, normalize=partial(_normalized_path, "export")),
 }

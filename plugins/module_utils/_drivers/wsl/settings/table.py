@@ -22,7 +22,7 @@ SETTINGS = {
         instead="Set default: true for another distribution.",
         read=lambda distro: distro.host.root.get("DefaultDistribution", "").lower() == distro.id.lower(),
     ),
-    "keep_running": Setting(LIVE, read=lambda distro: distro.host.keep_running(distro.raw)),
+    "keep_running": Setting(LIVE, unset="false", read=lambda distro: distro.host.keep_running(distro.raw)),
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from types import SimpleNamespace
 from unittest import mock
 
@@ -37,7 +38,11 @@ _MODULES = {
     "snapshot": vagrant_snapshot,
     "snapshot_info": vagrant_snapshot_info,
 }
-_REPORTS = {"vm_info": report_vms, "snapshot_info": report_snapshots}
+_OPTIONS = vagrant_instance.MODULE.options
+_REPORTS = {
+    "vm_info": partial(report_vms, options=_OPTIONS),
+    "snapshot_info": report_snapshots,
+}
 
 
 class Killed(BaseException):
