@@ -84,6 +84,8 @@ LAYERS = {
         (
             "plugin_utils",
             f"{_PORTS}/windows",
+            # Files of users are replaced in one step.
+            f"{_PORTS}/files",
             f"{_CORE}/errors",
             f"{_CORE}/approval",
             f"{_CORE}/fleet",

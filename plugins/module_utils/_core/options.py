@@ -366,6 +366,13 @@ INSTALL_WAIT = {
     "timeout": Seconds(default=7200),
 }
 
+DESCRIBE_VMS = {
+    "directory": Policy("path", required=True),
+    "form": Policy(choices=("machines", "host_vars"), default="machines"),
+    "replace": Consent(),
+    "sources": Option("list", elements="path", role=POLICY),
+    "timeout": Seconds(default=600),
+}
 GUARDED_RUN = {
     "playbook": Policy(),
     "hosts": Texts(role=POLICY, required=True),

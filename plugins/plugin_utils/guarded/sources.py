@@ -25,7 +25,7 @@ _GRACE = 60
 
 
 class Sources:
-    """The sources with these names, from inventory files.
+    """The sources with these names (None: all), from inventory files.
 
     ``variables_of(host)`` returns the variables of a host of the inventory, None if there is none; ``own`` are the
     options of the info modules that are no connection options.
@@ -37,7 +37,7 @@ class Sources:
         files = files_of(paths)
         for path in files:
             self._add(path, names)
-        missing = sorted(set(names) - set(self._found))
+        missing = sorted(set(names or ()) - set(self._found))
         if missing:
             raise NotFound(
                 f"The inventory source {', '.join(missing)} is defined in no inventory file of this run"
@@ -52,7 +52,7 @@ class Sources:
         except AnsibleError as error:
             raise InvalidInput(str(error), "Nothing was changed.") from error
         for source in defined:
-            if source.name not in names:
+            if names is not None and source.name not in names:
                 continue
             if source.name in self._found:
                 raise InvalidInput(
@@ -72,6 +72,14 @@ class Sources:
             for key, value in variables.items():
                 if key not in _WITHOUT:
                     inventory.set_variable(name, key, value)
+
+    @property
+    def names(self):
+        return list(self._found)
+
+    def source(self, name):
+        """Return the definition of a source."""
+        return self._found[name][1]
 
     def connection(self, name):
         """Return the connection options of a source, for all modules of its platform."""
@@ -96,7 +104,7 @@ class Sources:
 
 def _import_actions(platform):
     """Import what all tasks need in this process, once: each task has a process of its own, which inherits it."""
-    for name in filter(None, ("vm_snapshot", PLATFORMS[platform].vm_snapshot)):
+    for name in filter(None, ("vm_snapshot", PLATFORMS[platform].vm_snapshot, PLATFORMS[platform].vm_info)):
         action_loader.get(f"polyvirt.core.{name}", class_only=True)
 
 

@@ -186,7 +186,7 @@ def test_warnings_are_passed_to_ansible():
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Exited) as result:
         patch.setattr(declaration, "AnsibleModule", Module)
         driver = FakeDriver(WEB, warnings=("node b is away",))
-        declaration.run_module(info.info_module(Platform("fake"), {}, lambda params: driver))
+        declaration.run_module(info.info_module(Platform("fake"), {}, lambda params: driver, {}))
     warnings, result = result.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
