@@ -54,4 +54,15 @@ options:
       - The lines are what the guest has printed, without control sequences of terminals. They may contain secrets that
         the guest prints. Only secrets that the task itself sets are masked; set C(no_log) if there may be others.
     type: int
+  describe:
+    description:
+      - Whether to describe each VM as the task of M(polyvirt.core.vm) that keeps it as it is. In check mode, this task
+        reports no change until somebody changes the VM.
+      - A setting with a default value is omitted, and so is what identifies a VM, such as a MAC address. Secrets are
+        never shown. All that is omitted is listed with the reason.
+      - Settings that only O(polyvirt.core.vm#module:native) can set are described if they differ from those of a new VM.
+      - Reads V(config) too, whatever O(facets) is. The filter P(polyvirt.core.to_task#filter) writes the tasks as YAML.
+    type: bool
+    default: false
+    version_added: 0.1.0
 """

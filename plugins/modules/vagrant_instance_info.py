@@ -336,6 +336,41 @@ vms:
         how:
           description: Why there are no lines, and how to get the console; null if there are lines.
           type: str
+    task:
+      description: The options of M(polyvirt.core.vm) that keep the VM as it is; null for a VM that does not exist.
+        Options of one platform, and options of the connection that this task sets, are below C(options).
+      type: dict
+      returned: if O(describe=true)
+      sample:
+        platform: libvirt
+        name: web1
+        state: started
+        cpus: 2
+        memory: 2G
+    not_described:
+      description: Settings that the task does not hold. A change of any other setting that has a value is reported
+        by the task in check mode.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: Path of the setting.
+          type: str
+          sample: networks.0.mac
+        kind:
+          description: V(default) - it has the default value. V(identity) - a new VM gets another one. V(secret)
+            - it is a secret. V(creation) - it is used at creation only. V(unsupported) - no option can set it,
+            or it cannot be read.
+          type: str
+          sample: identity
+        reason:
+          description: Why the task does not hold it.
+          type: str
+        variable:
+          description: Name of a variable for a secret, else null.
+          type: str
+          sample: web1_cloud_init_password
+      returned: if O(describe=true)
     healthy:
       description: Whether the VM runs and an SSH server answers at the address in RV(vms[].ssh).
       type: bool

@@ -153,7 +153,7 @@ COUNTERS = _value(
     },
 )
 
-#: Another one.
+#: Additional key: the console.
 CONSOLE = _value(
     "dict",
     "The end of the VM's console. O(console) describes where the platforms keep it.",
@@ -165,6 +165,38 @@ CONSOLE = _value(
         "how": _value("str", "Why there are no lines, and how to get the console; null if there are lines."),
     },
 )
+
+#: Additional keys that info modules return for a VM that is described as a task.
+DESCRIBED = {
+    "task": _value(
+        "dict",
+        "The options of M(polyvirt.core.vm) that keep the VM as it is; null for a VM that does not exist. Options of one"
+        " platform, and options of the connection that this task sets, are below C(options).",
+        returned="if O(describe=true)",
+        sample={"platform": "libvirt", "name": "web1", "state": "started", "cpus": 2, "memory": "2G"},
+    ),
+    "not_described": {
+        **_values(
+            "Settings that the task does not hold. A change of any other setting that has a value is reported by the"
+            " task in check mode.",
+            {
+                "path": _value("str", "Path of the setting.", sample="networks.0.mac"),
+                "kind": _value(
+                    "str",
+                    "V(default) - it has the default value. V(identity) - a new VM gets another one. V(secret) - it is"
+                    " a secret. V(creation) - it is used at creation only. V(unsupported) - no option can set it, or it"
+                    " cannot be read.",
+                    sample="identity",
+                ),
+                "reason": _value("str", "Why the task does not hold it."),
+                "variable": _value(
+                    "str", "Name of a variable for a secret, else null.", sample="web1_cloud_init_password"
+                ),
+            },
+        ),
+        "returned": "if O(describe=true)",
+    },
+}
 
 _CHANGES = {
     "path": _value("str", "Path of the setting.", sample="disks.vda.size"),

@@ -12,6 +12,7 @@ import yaml
 from lib.return_values import (
     CONSOLE,
     COUNTERS,
+    DESCRIBED,
     HOST,
     LEFTOVERS,
     NO_SNAPSHOTS,
@@ -281,6 +282,7 @@ def _vm_info(platform):
     vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
     contains = {**_with_module_name(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
     contains["console"] = copy.deepcopy(CONSOLE)
+    contains.update(copy.deepcopy(DESCRIBED))
     return {"host": _host(platform), "vms": {**vms, "contains": contains}}
 
 

@@ -12,10 +12,8 @@ _LISTS = {"disks": "slot", "port_forwards": "name", "shared_folders": "name"}
 
 def entry_of(task):
     """A described task as the options of the platform's own module."""
-    return {
-        **{name: value for name, value in task.items() if name not in ("platform", "options")},
-        **task.get("options", {}),
-    }
+    shared = {name: value for name, value in task.items() if name not in ("platform", "options")}
+    return {**shared, **task.get("options", {})}
 
 
 def settings_of(vm):

@@ -125,7 +125,8 @@ class Vm:
     deleting the VM loses nothing. ``reported``: the power state that the platform reports although it has lost access
     to the VM, so that ``power`` is unknown. ``effective``: values that the platform chose itself; reported, never
     compared. ``own_disks``: files or volumes that belong to this VM alone, if its mark does not list them.
-    ``not_modelled``: settings that no option can set, in the platform's terms; read with the facet native.
+    ``not_modelled``: {setting: why it cannot be described as an option}, in the platform's terms; read with the facet
+    native.
     """
 
     name: str
@@ -149,7 +150,7 @@ class Vm:
     effective: Mapping = field(default_factory=dict)
     counters: Counters = Counters()
     own_disks: frozenset = frozenset()
-    not_modelled: Sequence[str] = ()
+    not_modelled: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def on(self):

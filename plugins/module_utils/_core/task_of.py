@@ -130,7 +130,7 @@ class _Subject:
         gone = {one.path for one in omitted}
         kept = [part for part in parts if not any(part.path[:length] in gone for length in (1, 2))]
         created, others = self._created_from(kept)
-        unknown = [Omission((name,), UNSUPPORTED) for name in self.vm.not_modelled]
+        unknown = [Omission((name,), UNSUPPORTED, why) for name, why in self.vm.not_modelled.items()]
         return [*kept, *created, *self._complete_lists(config, kept)], [*omitted, *others, *unknown]
 
     def _settings(self, config):
@@ -236,21 +236,26 @@ class _Subject:
         if self._problem(parts, self.task(parts)) is None:
             return parts, []
         kept, omitted = [], []
-        for part in parts:
-            if any(one.path == part.path[: len(one.path)] for one in omitted) or self._is_gap(part, omitted):
+        # Of two options that exclude each other, native says more.
+        for part in sorted(parts, key=lambda part: part.path[0] != "native"):
+            if any(one.path == part.path[: len(one.path)] for one in omitted):
                 continue
-            problem = self._problem([*kept, part], self.task([*kept, part]))
+            problem = self._rejected(part, kept, omitted)
             if problem is None:
                 kept.append(part)
             else:
                 omitted.append(Omission(part.path, UNSUPPORTED, problem))
-        return kept, omitted
+        return [part for part in parts if part in kept], omitted
 
-    def _is_gap(self, part, omitted):
-        """Whether the entry can only be described together with an earlier one that is omitted."""
-        return self._key(part.path[0]) == PLACE and any(
-            len(one.path) == 2 and one.path[0] == part.path[0] for one in omitted
-        )
+    def _rejected(self, part, kept, omitted):
+        """Return why a part cannot be added to the task, or None."""
+        entries = [one.path[0] for one in omitted if len(one.path) == 2]
+        if self._key(part.path[0]) == PLACE and part.path[0] in entries:
+            return "It can only be described together with the entries before it."
+        problem = self._problem([*kept, part], self.task([*kept, part]))
+        if problem and part.path[0] == "purge":
+            return f"The list {part.value} cannot be complete, so a task does not report an entry that is added."
+        return problem
 
     def _key(self, name):
         return self.options[name].key if name in self.options else ""

@@ -14,13 +14,13 @@ from .declaration import Declaration
 _PROBES_AT_ONCE = 16
 
 
-def info_module(platform, own_options, make_driver, options, with_health=False):
+def info_module(platform, own_options, make_driver, options=None, with_health=False):
     """A ``<platform>_vm_info`` module.
 
     ``options`` are the platform's own ones of ``<platform>_vm``, in which ``describe`` writes its tasks.
     ``with_health``: the module also reports which VMs answer by SSH.
     """
-    of_task = platform.supported({**VM, **options})
+    of_task = platform.supported({**VM, **(options or {})})
 
     def answer(params, _check):
         found = report_vms(make_driver(params), params, platform.name, of_task)

@@ -135,6 +135,11 @@ def same(key, found, requested):
     return _plain(key, found) == _plain(key, requested)
 
 
+def default(key):
+    """The value that an option has if it is not set; empty if it has none."""
+    return _DEFAULTS.get(key, "")
+
+
 def holds(key, found, requested):
     """Whether ``found`` has all sub-keys of ``requested``, besides others; an empty one must have its default."""
     present = _filled(key, found or "")

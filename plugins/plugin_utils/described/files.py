@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..inventory.hosts import names_of
-from .yaml_text import yaml_text
+from ..tasks.task_yaml import yaml_text
 
 MACHINES, HOST_VARS = "machines", "host_vars"
 GROUP = "described"

@@ -14,7 +14,6 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.described.files impo
     is_unchanged,
     not_described,
 )
-from ansible_collections.polyvirt.core.plugins.plugin_utils.described.yaml_text import yaml_text
 from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import Source
 
 LAB = Source("lab", "libvirt", "hv1", {"uri": "qemu:///system", "facets": ["list"]})
@@ -150,27 +149,3 @@ def test_digest_tells_a_generated_file_from_a_changed_one():
     assert not is_unchanged(text.replace("2G", "4G"))
     assert not is_unchanged(text.partition("\n")[2])
     assert not is_unchanged("")
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "yes",
-        "1e3",
-        "012",
-        "0x10",
-        "null",
-        "",
-        " a ",
-        "a: b # c",
-        "é☃",
-        "two\nlines\n",
-        "!vault",
-        "{{ 'x' }}",
-        "{% x",
-        "{#",
-    ],
-)
-def test_text_is_read_as_the_same_text(value):
-    assert data(yaml_text({"a": [value], value: 1})) == {"a": [value], value: 1}
-    assert ("!unsafe" in yaml_text(value)) is ("{" in value)

@@ -14,7 +14,7 @@ from ..._tools.hyperv import MODULE, PARTS, host_chain, is_gone, power_chain, re
 from .hyperv_vm import Found, Host, files_of, observed_vm, power_of_vm
 from .mark import is_temporary, mark_of, temporary_name
 from .settings.disks import slot_name
-from .settings.native import STATUS, native_properties
+from .settings.native import NATIVE, STATUS, described_native, native_properties
 from .traits import hyperv_traits
 
 #: How often the VMs are read again if some of them are deleted meanwhile.
@@ -26,7 +26,8 @@ _NO_ROLE = "Install the module: Install-WindowsFeature Hyper-V-PowerShell, or on
 
 def make_observer(params):
     """Return the observer for the parameters of an info module."""
-    return HyperVObserver(params, native_keys=STATUS if "facets" in params else ())
+    described = NATIVE if params.get("describe") else ()
+    return HyperVObserver(params, native_keys=(*STATUS, *described) if "facets" in params or described else ())
 
 
 class HyperVObserver(OnWindows):
@@ -55,6 +56,8 @@ class HyperVObserver(OnWindows):
         self.has_all = targets is None or "files" in facets
         selected = list(self._select(found, targets, "unfinished" in facets))
         vms = [observed_vm(found, raw, self._native_keys, name, vm_id) for raw, name, vm_id in selected]
+        if "native" in facets:
+            vms = [vm.having(config={**vm.config, "native": described_native(vm.config["native"])}) for vm in vms]
         if "files" in facets:
             vms = [vm.having(files=files_of(found, raw)) for vm, (raw, _name, _id) in zip(vms, selected)]
         if targets is not None:

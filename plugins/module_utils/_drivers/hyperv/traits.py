@@ -19,6 +19,7 @@ from .settings.actions import service_responds
 from .settings.disks import slot_name
 from .settings.firmware import check_bios
 from .settings.memory_cpus import check_memory, value_after, with_minimum
+from .settings.native import without_measured
 from .settings.table import SETTINGS
 
 _LONGEST_NAME = 100
@@ -42,6 +43,7 @@ def hyperv_traits(observer):
         platform=HYPERV.name,
         folded=str.casefold,
         unique_names=False,
+        as_options=without_measured,
         fields={
             **supported(SETTINGS, known=observer),
             "image": Field(),

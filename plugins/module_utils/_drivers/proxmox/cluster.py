@@ -24,6 +24,7 @@ from ..._tools import proxmox_values as values
 from ..._tools.proxmox import NODE_ERRORS
 from . import mark
 from .settings.disks import volumes_of
+from .settings.native import not_modelled
 from .settings.table import Context, config_of, running_config_of
 
 #: How many calls share a connection, and the least number of connections for several calls.
@@ -263,6 +264,7 @@ def vm_of(listed, vm_options=None, native_keys=()):
         active=None if power == STOPPED else running_config_of(vm_options.running, context),
         mark=vm_options.mark,
         reason=UNFINISHED if vm_options.is_unfinished else reason,
+        not_modelled=not_modelled(vm_options.stored) if native_keys is None else {},
         own_disks=frozenset(
             volume for volume in volumes_of(vm_options.stored).values() if str(values.owner_of(volume)) == listed.vmid
         ),

@@ -35,11 +35,10 @@ from .seed_iso import new_mark, remove_seed, unwanted_seeds, with_seed
 from .settings.cloud_init import CLOUD_INIT_KEYS, free_seed_slot, password_option
 from .settings.disks import FIRST_SLOT
 from .settings.iso import free_iso_slot, iso_slot, iso_volume_for
+from .settings.native import DEFAULT_OPTIONS
 from .settings.place import AUTO
 from .settings.table import Context, config_of, config_update
 
-#: Options of every new VM.
-_DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
 #: Settings that are no options of the call: they are set by parameters or other calls, are in the mark, or only read.
 _NOT_SENT_AS_SETTINGS = frozenset({"node", "pool", "template", "iso", "hotplug", "fleet"})
 #: Settings of a new VM that are not compared after its creation.
@@ -136,7 +135,7 @@ def options_of_new(driver, storage, config, creation, iso):
         settings.pop("cloud_init", None)
     update = config_update(additions(settings), base, storage)
     return {
-        **_DEFAULT_OPTIONS,
+        **DEFAULT_OPTIONS,
         _ISO_SLOT: f"{iso},media=cdrom",
         **base,
         **update.to_set,

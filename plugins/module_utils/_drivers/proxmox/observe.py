@@ -196,7 +196,7 @@ class ProxmoxObserver:
         vm_options = read_listed_options(self.tool, listed)
         if vm_options is None:
             return None
-        vm = vm_of(listed, vm_options, self.native_keys)
+        vm = vm_of(listed, vm_options, None if "native" in facets else self.native_keys)
         self._options[vm.id] = vm_options
         self._settings.remember([vm])
         return self._with_facets(vm, vm_options, listed.uptime, facets)

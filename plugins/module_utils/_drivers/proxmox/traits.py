@@ -29,7 +29,7 @@ from ..._tools.proxmox import Busy, ConnectionLost
 from .cluster import HARMLESS_LOCKS
 from .options import PROXMOX
 from .settings.firmware import check_secure_boot
-from .settings.native import check_native
+from .settings.native import as_native_option, check_native
 from .settings.place import AUTO
 from .settings.table import SETTINGS
 
@@ -37,6 +37,12 @@ _NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _RESERVED = ("current", "pending")
 _LOCKED = "Start it first; a suspended VM is locked."
+
+
+def _as_options(vm, config):
+    """The settings of a VM as a task sets them: in native, without the parts that options of the module set."""
+    native = {key: as_native_option(key, text) for key, text in (config.get("native") or {}).items()}
+    return {**config, "native": native}
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ def proxmox_traits(version="", known=Known()):
     return Traits(
         platform=PROXMOX.name,
         version=version,
+        as_options=_as_options,
         fields=_FIELDS,
         defaults={
             **defaults(SETTINGS),

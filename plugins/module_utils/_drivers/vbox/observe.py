@@ -300,7 +300,8 @@ class VBoxObserver:
             observation = observe_power(self.tool, targets, self._settings)
             return self._with_addresses(observation, True) if "addresses" in facets else observation
         listing = self._listing = first.result() if first else Listing.read(self.tool)
-        vms = [vm_of(listing, one, self._native_keys) for one in listing.selected(targets, "unfinished" in facets)]
+        native_keys = None if "native" in facets else self._native_keys
+        vms = [vm_of(listing, one, native_keys) for one in listing.selected(targets, "unfinished" in facets)]
         self._settings.remember(vms)
         self.known.media = {os.path.realpath(medium.location): medium.location for medium in listing.media.values()}
         if self.disks_before is None:

@@ -77,7 +77,13 @@ def vm_of(uuid, listing, answers, native_keys):
         running = Definition(answers["active"].stdout)
         active = {**config_of(running, sizes, own_files, native_keys), **descriptive}
         _ignore_rewritten_settings(config, active, definition, running)
+    others = {}
+    if native_keys is None:
+        from .settings.described import not_modelled  # Most tasks do not need it.
+
+        others = not_modelled(definition)
     vm = Vm(
+        not_modelled=others,
         name=definition.name,
         id=uuid,
         power=power,

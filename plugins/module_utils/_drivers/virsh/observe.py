@@ -262,7 +262,8 @@ class VirshObserver:
             uuids = list(listing.names)
         else:
             uuids = list(dict.fromkeys(uuid for target in targets for uuid in listing.uuids(target)))
-        observation = observe_fully(self.virsh, listing, uuids, facets, self._native_keys)
+        native_keys = None if "native" in facets else self._native_keys
+        observation = observe_fully(self.virsh, listing, uuids, facets, native_keys)
         observation = replace(observation, vms=[self._with_sizes_of_waiting_disks(vm) for vm in observation.vms])
         self._reads_addresses = self._reads_addresses or "fixed_addresses" in facets
         observation = replace(observation, vms=self._with_reserved_addresses(observation.vms))

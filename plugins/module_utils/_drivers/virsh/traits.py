@@ -27,7 +27,7 @@ from ..._kit.settings import defaults, normalized, options_of_native, supported
 from ..._tools.virsh import may_pass
 from ..._tools.virsh_output import version_numbers
 from .options import LIBVIRT
-from .settings.disks import DISKS, slot_name
+from .settings.disks import DISKS, named_slots, slot_name
 from .settings.display import DISPLAY
 from .settings.firmware import FIRMWARE, FIRMWARE_SINCE, normalize_firmware
 from .settings.hardware import HARDWARE
@@ -67,6 +67,7 @@ def virsh_traits(hypervisor, version, local):
         transient=may_pass,
         not_cloned=frozenset({"serial_log", "port_forwards"}),
         normalize=partial(_normalized, fields),
+        as_options=lambda vm, config: {**config, "disks": named_slots(config.get("disks") or {})},
     )
 
 

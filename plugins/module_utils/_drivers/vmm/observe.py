@@ -265,7 +265,8 @@ class VmmObserver:
     def observe(self, targets, facets):
         self.found = found = self.read_found()
         names = [name for name in found.names("unfinished" in facets) if _is_wanted(name, targets)]
-        vms = [observed_vm(found, name, self._native_keys) for name in names]
+        native_keys = None if "native" in facets else self._native_keys
+        vms = [observed_vm(found, name, native_keys) for name in names]
         if "addresses" in facets:
             vms = with_addresses(self, found, vms)
         return Observation(vms=vms, known=tuple(found.names()))

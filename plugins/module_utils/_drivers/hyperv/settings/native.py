@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...._core.errors import Refused
 from ...._core.model import LIVE, NEVER, POWER_OFF, STOPPED
@@ -21,19 +21,22 @@ _COMMANDS = {
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 _PERCENT = range(101)
 _ON_OFF = ("On", "Off")
+_OF_HOST = object()
 
 
 @dataclass(frozen=True)
 class Native:
     """A setting. ``kind`` is its type, a tuple of its choices, or a range of numbers; ``cost`` is that of a change.
 
-    ``parameter`` is the name of the command's parameter; empty means that of the property.
+    ``parameter`` is the name of the command's parameter; empty means that of the property. ``unset`` is the value of a
+    new VM, ``_OF_HOST`` if that depends on the host.
     """
 
     kind: object
     cost: str = POWER_OFF
     parameter: str = ""
     object: str = "VM"
+    unset: object = False
 
     @property
     def command(self):
@@ -43,48 +46,50 @@ class Native:
 def _settings_of(object_, **settings):
     """Return {``Object.Property``: Native} of one object of Hyper-V."""
     return {
-        f"{object_}.{name}": Native(one.kind, one.cost, one.parameter or name, object_)
+        f"{object_}.{name}": replace(one, parameter=one.parameter or name, object=object_)
         for name, one in settings.items()
     }
 
 
 #: Keys that are reported, and cannot be set.
 STATUS = ("VM.CPUUsage", "VM.MemoryAssigned", "VM.MemoryDemand", "VM.Uptime", "VM.Version", "VM.IsClustered")
+#: Those of them that are no settings, but measured.
+_MEASURED = STATUS[:4]
 
 NATIVE = {
     **_settings_of(
         "VM",
-        AutomaticStartAction=Native(("Nothing", "StartIfRunning", "Start"), LIVE),
-        AutomaticStartDelay=Native(int, LIVE),
-        AutomaticCriticalErrorAction=Native(("None", "Pause"), LIVE),
-        AutomaticCriticalErrorActionTimeout=Native(int, LIVE),
-        SnapshotFileLocation=Native(str),
-        SmartPagingFilePath=Native(str),
+        AutomaticStartAction=Native(("Nothing", "StartIfRunning", "Start"), LIVE, unset=_OF_HOST),
+        AutomaticStartDelay=Native(int, LIVE, unset=0),
+        AutomaticCriticalErrorAction=Native(("None", "Pause"), LIVE, unset="Pause"),
+        AutomaticCriticalErrorActionTimeout=Native(int, LIVE, unset=30),
+        SnapshotFileLocation=Native(str, unset=_OF_HOST),
+        SmartPagingFilePath=Native(str, unset=_OF_HOST),
         GuestControlledCacheTypes=Native(bool),
-        LowMemoryMappedIoSpace=Native(int),
-        HighMemoryMappedIoSpace=Native(int),
-        BatteryPassthroughEnabled=Native(bool),
-        EnhancedSessionTransportType=Native(("VMBus", "HvSocket")),
-        LockOnDisconnect=Native(_ON_OFF, LIVE),
+        LowMemoryMappedIoSpace=Native(int, unset=128 << 20),
+        HighMemoryMappedIoSpace=Native(int, unset=512 << 20),
+        BatteryPassthroughEnabled=Native(bool, unset=True),
+        EnhancedSessionTransportType=Native(("VMBus", "HvSocket"), unset="VMBus"),
+        LockOnDisconnect=Native(_ON_OFF, LIVE, unset="Off"),
     ),
     **_settings_of(
         "Processor",
         CompatibilityForMigrationEnabled=Native(bool),
         CompatibilityForOlderOperatingSystemsEnabled=Native(bool),
-        HwThreadCountPerCore=Native(int),
-        Maximum=Native(_PERCENT, LIVE),
-        Reserve=Native(_PERCENT, LIVE),
-        RelativeWeight=Native(range(1, 10001), LIVE),
-        MaximumCountPerNumaNode=Native(int),
-        MaximumCountPerNumaSocket=Native(int),
+        HwThreadCountPerCore=Native(int, unset=0),
+        Maximum=Native(_PERCENT, LIVE, unset=100),
+        Reserve=Native(_PERCENT, LIVE, unset=0),
+        RelativeWeight=Native(range(1, 10001), LIVE, unset=100),
+        MaximumCountPerNumaNode=Native(int, unset=_OF_HOST),
+        MaximumCountPerNumaSocket=Native(int, unset=_OF_HOST),
         EnableHostResourceProtection=Native(bool),
     ),
-    **_settings_of("Memory", Buffer=Native(range(5, 2001), LIVE), Priority=Native(_PERCENT, LIVE)),
+    **_settings_of("Memory", Buffer=Native(range(5, 2001), LIVE, unset=20), Priority=Native(_PERCENT, LIVE, unset=50)),
     **_settings_of(
         "Firmware",
-        PreferredNetworkBootProtocol=Native(("IPv4", "IPv6")),
-        ConsoleMode=Native(("Default", "COM1", "COM2", "None")),
-        PauseAfterBootFailure=Native(_ON_OFF),
+        PreferredNetworkBootProtocol=Native(("IPv4", "IPv6"), unset="IPv4"),
+        ConsoleMode=Native(("Default", "COM1", "COM2", "None"), unset="Default"),
+        PauseAfterBootFailure=Native(_ON_OFF, unset="Off"),
     ),
 }
 
@@ -101,6 +106,21 @@ def native_properties(keys):
 def read_native(raw, key):
     object_, _dot, name = key.partition(".")
     return (raw if object_ == "VM" else raw.get(object_) or {}).get(name)
+
+
+def described_native(found):
+    """Return those of the values of a VM that a new VM does not have, and the status that can only be read."""
+    return {key: value for key, value in found.items() if key not in NATIVE or _is_described(NATIVE[key], value)}
+
+
+def without_measured(vm, config):
+    """Return the settings of a VM without what is measured."""
+    native = {key: value for key, value in (config.get("native") or {}).items() if key not in _MEASURED}
+    return {**config, "native": native}
+
+
+def _is_described(native, value):
+    return native.unset is not _OF_HOST and value is not None and value != native.unset
 
 
 def native_arguments(key, value):

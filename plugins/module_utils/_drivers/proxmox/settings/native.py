@@ -76,6 +76,47 @@ def _normalized(vm, requested, known):
     return {key: text for key, text in stored.items() if text or found.get(key) or not is_disk_or_nic(key)}
 
 
+#: Keys that identify a VM, or that the server sets itself.
+_IDS = frozenset({"digest", "meta", "smbios", "vmgenid", "lock", "parent", "snaptime", "snapstate", "vmstate", "name"})
+#: Options of new VMs, unless the task sets others.
+DEFAULT_OPTIONS = {"scsihw": "virtio-scsi-single"}
+#: Types of the display adapter that display.type sets.
+_DISPLAYS = ("std", "qxl", "none")
+
+
+def described_native(options):
+    """{key: text} of the options that no option of the module sets, and that a new VM does not have."""
+    others = {key: text for key, text in options.items() if values.stem(key) in _OTHER_KEYS - _IDS}
+    others = {**dict.fromkeys(DEFAULT_OPTIONS, ""), **others}
+    kept = {key: text or values.default(key) for key, text in others.items() if not _is_new(key, text)}
+    return {key: text for key, text in kept.items() if as_native_option(key, text)}
+
+
+def _is_new(key, text):
+    """Whether a new VM has this value, too."""
+    return not is_disk_or_nic(key) and values.same(key, text or None, DEFAULT_OPTIONS.get(key))
+
+
+def as_native_option(key, text):
+    """The text of a key as a task sets it: without the parts that options of the module set; empty if none are left."""
+    parts = values.parse(key, text)
+    if key == "vga" and set(parts) <= {"type", "memory"} and parts.get("type", "std") in _DISPLAYS:
+        return ""
+    if not is_disk_or_nic(key):
+        return text
+    taken = {*_SUB_OPTIONS["net" if values.stem(key) == "net" else "drive"]}
+    if values.is_cdrom(parts):
+        return ""
+    return values.printed(key, {name: part for name, part in parts.items() if name not in taken})
+
+
+def not_modelled(options):
+    """{key: reason} of the keys of a VM that a task cannot describe."""
+    known = {*_OPTIONS, *_OTHER_KEYS, *_IDS, "unused"}
+    others = sorted(key for key in options if not {key, values.stem(key)} & known)
+    return {f"native.{key}": "This collection does not know the key." for key in others}
+
+
 def check_native(vm, config):
     """Raise Refused if native and other options of a task do not fit together."""
     requested = config.get("native") or {}

@@ -20,7 +20,7 @@ from .disks import DISKS
 from .firmware import FIRMWARE
 from .hardware import HARDWARE
 from .iso import ISO
-from .native import NATIVE
+from .native import NATIVE, described_native
 from .networks import NICS
 from .notes import NOTES
 from .place import PLACE
@@ -75,7 +75,10 @@ class ConfigUpdate:
 
 @dataclass(frozen=True)
 class Context:
-    """Facts about a VM that are not in its options. ``native_keys`` are the keys of native that the task sets."""
+    """Facts about a VM that are not in its options. ``native_keys`` are the keys of native that the task sets.
+
+    None: all that a new VM does not have.
+    """
 
     node: str
     vmid: str
@@ -93,7 +96,9 @@ def config_of(options, context):
     }
     if not mark.is_of(context.vmid, mark.split_notes(options.get("description"))[1]):
         found["fleet"] = ""  # A copy that a user made belongs to no fleet.
-    if context.native_keys:
+    if context.native_keys is None:
+        found["native"] = described_native(options)
+    elif context.native_keys:
         found["native"] = {key: options.get(key) for key in context.native_keys}
     return found
 
@@ -103,7 +108,7 @@ def running_config_of(options, context):
 
     A setting that also follows from a key of native is omitted if the task sets this key, as in a plan.
     """
-    also_native = {_ALSO_NATIVE.get(key) for key in context.native_keys}
+    also_native = {_ALSO_NATIVE.get(key) for key in context.native_keys or ()}
     return {name: value for name, value in config_of(options, context).items() if name not in also_native}
 
 

@@ -51,6 +51,21 @@ _LIVE = {
     "drag-and-drop": ("draganddrop",),
     "vrde": ("vrde",),
 }
+#: {option: values of new VMs} of the values that are described. Others depend on the type of the operating system.
+_NEW = {
+    "accelerate3d": ("off",), "acpi": ("on",), "audio-driver": ("default", "null"), "audio-enabled": ("off",),
+    "audio-in": ("off",),
+    "audio-out": ("off",), "autostart-delay": ("0",), "biosapic": ("apic",), "biossystemtimeoffset": ("0",),
+    "chipset": ("piix3",), "clipboard-mode": ("disabled",), "cpu-profile": ("host",), "cpuexecutioncap": ("100",),
+    "cpuid-portability-level": ("0",), "draganddrop": ("disabled",), "firmware-boot-menu": ("messageandmenu",),
+    "hpet": ("off",), "hwvirtex": ("on",), "ioapic": ("on",), "iommu": ("none",), "keyboard": ("ps2",),
+    "largepages": ("off",), "monitorcount": ("1",), "mouse": ("usbtablet",), "nestedpaging": ("on",),
+    "paravirtprovider": ("default",), "recording": ("off",), "rtcuseutc": ("on",),
+    "triplefaultreset": ("off",), "usb": ("off",),
+    "usbehci": ("off",), "usbxhci": ("off",), "vm-execution-engine": ("default",), "vm-process-priority": ("default",),
+    "vtxux": ("on",), "vtxvpid": ("on",),
+}  # fmt: skip
+_NEW_NIC = {"cableconnected": ("on",), "nicpromisc": ("deny",), "nicbootprio": ("0",)}
 _LIVE_OF_NIC = {"cableconnected": "setlinkstate", "nicpromisc": "nicpromisc"}
 #: Options that can be changed while the VM is saved.
 _SAVED = frozenset((
@@ -110,6 +125,19 @@ def read_native(vbox_vm, key):
         nic = vbox_vm.nic(int(of_nic[2]))
         return nic.values.get(of_nic[1]) if nic else None
     return vbox_vm.values.get(_KEYS.get(name, name))
+
+
+def described_native(vbox_vm):
+    """{option of modifyvm: value} of the values that a new VM does not have."""
+    names = [f"{name}{nic.number}" for nic in vbox_vm.machine.nics for name in _NEW_NIC]
+    found = {key: read_native(vbox_vm, key) for key in (*_NEW, *names)}
+    return {key: value for key, value in found.items() if value and not _is_usual(key, value)}
+
+
+def _is_usual(key, value):
+    of_nic = _OF_NIC.fullmatch(key)
+    usual = _NEW_NIC[of_nic[1]] if of_nic else _NEW[key]
+    return any(_is_same(value, one) for one in usual)
 
 
 def _audio_driver(vbox_vm):

@@ -10,7 +10,7 @@ from ...._core.model import LIVE
 from ...._kit.settings import Setting, read_all
 from .hardware import HARDWARE
 from .media import MEDIA
-from .native import NATIVE, bare_key, read_native
+from .native import NATIVE, bare_key, described_native, read_native
 from .networks import NICS
 from .port_forwards import FORWARDS
 from .shared_folders import SHARES
@@ -27,10 +27,14 @@ SETTINGS = {
 
 
 def config_of(vbox_vm, native_keys=()):
-    """The settings of the VM as {option: value}."""
+    """The settings of the VM as {option: value}.
+
+    If ``native_keys`` is None, native has the values that a new VM does not have.
+    """
     mark = vbox_vm.mark if vbox_vm.has_own_mark else {}
     return {
         **read_all(SETTINGS, vbox_vm),
         **marked_settings(mark, vbox_vm.uuid),
+        **({"native": described_native(vbox_vm)} if native_keys is None else {}),
         **({"native": {bare_key(key): read_native(vbox_vm, key) for key in native_keys}} if native_keys else {}),
     }

@@ -52,6 +52,22 @@ def normalize_slots(vm, disks):
     return normalized
 
 
+def named_slots(disks):
+    """``disks`` with the slots as keys that a task sets: sata0 for sda on SATA (the inverse of normalize_slots)."""
+    return {_slot_of(target, entry): _without_bus(target, entry) for target, entry in disks.items()}
+
+
+def _slot_of(target, entry):
+    is_sata = entry.get("bus") == "sata" and re.fullmatch(r"sd[a-z]", target)
+    return f"sata{ord(target[2]) - ord('a')}" if is_sata else target
+
+
+def _without_bus(target, entry):
+    """The entry without a bus that follows from its slot."""
+    is_implied = entry.get("bus") in (_BUSES.get(target[:2]), "sata" if target.startswith("sd") else None)
+    return {name: value for name, value in entry.items() if name != "bus" or not is_implied}
+
+
 def _in_sectors(entry):
     """The entry with its size rounded up to whole sectors, as QEMU does."""
     if entry is None or not entry.get("size"):

@@ -58,14 +58,19 @@ SETTINGS = {
 def config_of(definition, sizes, own_files=frozenset(), native_keys=()):
     """The settings in a definition.
 
-    ``sizes`` is {slot: bytes}. ``own_files`` are the cloud-init seed ISOs, which ``iso`` does not report.
+    ``sizes`` is {slot: bytes}. ``own_files`` are the cloud-init seed ISOs, which ``iso`` does not report. If
+    ``native_keys`` is None, native has the values that a new VM does not have.
     """
     config = {
         **read_all(SETTINGS, definition),
         "disks": read_disks(definition, sizes),
         "iso": read_iso(definition, own_files),
     }
-    if native_keys:
+    if native_keys is None:
+        from .described import described_native  # Most tasks do not need it.
+
+        config["native"] = described_native(definition)
+    elif native_keys:
         config["native"] = {key: definition.native(key) for key in native_keys}
     return config
 

@@ -96,7 +96,8 @@ def _network(vm, index, entry):
 def config_of(definition, mark, image_of, native_keys=()):
     """Return {option: value} of a VM, without its cloud-init seed.
 
-    ``image_of(path)`` returns the (size, format) of a disk image.
+    ``image_of(path)`` returns the (size, format) of a disk image. If ``native_keys`` is None, native has all that the
+    VM sets.
     """
     seeds = set((mark or {}).get("files", ()))
     disks = [disk for disk in definition.disks if disk[0] not in seeds]
@@ -105,7 +106,9 @@ def config_of(definition, mark, image_of, native_keys=()):
         "description": (mark or {}).get("description", ""),
         **marked_settings(mark, definition.name),
         "disks": {slot_name(number): _disk(disk, image_of) for number, disk in enumerate(disks)},
-        "native": {key: _native_value(dict(definition.native), key) for key in native_keys},
+        "native": dict(definition.native)
+        if native_keys is None
+        else {key: _native_value(dict(definition.native), key) for key in native_keys},
     }
 
 

@@ -105,6 +105,8 @@ def _read_systemd(distro):
 
 
 def _read_native(distro):
+    if distro.options.get("describe"):
+        return {known: distro.conf[key] for key, known in _NATIVE_KEYS.items() if distro.conf.get(key) is not None}
     keys = [_NATIVE_KEYS.get(key.lower(), key) for key in distro.options.get("native") or ()]
     return {key: distro.conf.get(key.lower()) for key in keys} if keys else None
 
