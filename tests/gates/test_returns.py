@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.console import ConsoleLog, describe_console
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Address,
     Change,
     Plan,
     Snapshot,
     Step,
+    Traits,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import (
@@ -49,7 +51,7 @@ _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
 _TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "kept"}
 #: Keys that differ from VM to VM, so that no list of them is complete.
-_OPEN = {"settings", "native", "host.features", "diff.before", "diff.after"}
+_OPEN = {"settings", "native", "task", "host.features", "diff.before", "diff.after"}
 
 
 def _returned(name):
@@ -81,8 +83,11 @@ def test_machines_are_returned_as_documented(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm_info", "_instance_info"))])
 def test_info_modules_document_the_whole_vm(name):
-    assert set(_documented(name)) - {"healthy", "counters"} == set(_ENTRY) - _TASK
+    on_request = {"healthy", "counters", "console", "task", "not_described"}
+    assert set(_documented(name)) - on_request == set(_ENTRY) - _TASK
     assert sorted(_documented(name)["counters"]["contains"]) == sorted(describe_counters(_BEFORE))
+    console = describe_console(ConsoleLog(), _BEFORE, Traits("memory"), 1)
+    assert sorted(_documented(name)["console"]["contains"]) == sorted(console)
 
 
 @pytest.mark.parametrize("name", OF_VMS)
