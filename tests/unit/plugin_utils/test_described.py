@@ -54,8 +54,20 @@ def test_connection_is_written_once():
     (task,) = playbook(first, second)["tasks"]
     task = task["polyvirt.core.vm"]
     assert (task["platform"], task["options"]) == ("libvirt", {"uri": "qemu:///system"})
+    assert task["allow_restart"] == "{{ ansible_check_mode }}"
     assert [one["options"] for one in task["machines"]] == [{"virt_type": "a"}, {"virt_type": "b"}]
     assert [sorted(one) for one in task["machines"]] == [["memory", "name", "options", "state"]] * 2
+
+
+def test_permissions_are_templates_and_texts_of_vms_are_not():
+    line = 'allow_restart: "{{ ansible_check_mode }}"'
+    source = Source("obsd", "vmd")
+    (text,) = files_of([(source, [vm(description=f"a\n{line}"), vm("db", tags=[line])])], MACHINES).values()
+    own = [one.strip() for one in text.splitlines() if one.strip().startswith("allow_")]
+    assert own == ['allow_foreign_edit: "{{ ansible_check_mode }}"', line, line]
+    assert text.count("!unsafe") == 2
+    task = data(text)[0]["tasks"][0]["polyvirt.core.vm"]
+    assert (task["machines"][0]["tags"], task["machines"][1]["description"]) == ([line], f"a\n{line}")
 
 
 def test_each_fleet_is_a_task():
