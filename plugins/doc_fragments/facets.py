@@ -60,7 +60,7 @@ options:
         reports no change until somebody changes the VM.
       - A setting with a default value is omitted, and so is what identifies a VM, such as a MAC address. Secrets are
         never shown. All that is omitted is listed with the reason.
-      - Settings that only O(polyvirt.core.vm#module:native) can set are described if they differ from those of a new VM.
+      - Settings that only O(polyvirt.core.vm#module:native) can set are described if a new VM has other values.
       - Reads V(config) too, whatever O(facets) is. The filter P(polyvirt.core.to_task#filter) writes the tasks as YAML.
     type: bool
     default: false

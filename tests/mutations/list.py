@@ -10,6 +10,7 @@ from mutations import (
     lines_approvals,
     lines_arrange,
     lines_claims,
+    lines_described,
     lines_events,
     lines_guests,
     lines_hyperv,
@@ -49,4 +50,5 @@ MUTATIONS = (
     *lines_seeds.MUTATIONS,
     *lines_approvals.MUTATIONS,
     *lines_events.MUTATIONS,
+    *lines_described.MUTATIONS,
 )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+#: Values in native that are measured.
+_MEASURED = ("native.VM.CPUUsage", "native.VM.MemoryAssigned", "native.VM.MemoryDemand", "native.VM.Uptime")
 #: Keys of a result that are settings of the VM, and those that are lists of entries with the name of their key.
 _SETTINGS = ("state", "cpus", "memory_mib", "description", "tags", "fleet", "autostart", "iso")
 _LISTS = {"disks": "slot", "port_forwards": "name", "shared_folders": "name"}
@@ -35,3 +37,40 @@ def _flat(name, value):
     if not isinstance(value, dict) or name.count(".") == 2:
         return {name: value}
     return {path: one for key, part in value.items() for path, one in _flat(f"{name}.{key}", part).items()}
+
+
+def different_paths(before, after):
+    """The paths of settings that differ between two results of a VM."""
+    old, new = settings_of(before), settings_of(after)
+    return {path for path in {*old, *new} if old.get(path) != new.get(path) and path not in _MEASURED}
+
+
+def changed_paths(before, after):
+    """The same without what had no value before, unless the whole entry of a list is new."""
+    old = settings_of(before)
+    entries = {_entry(path) for path in old}
+    return {path for path in different_paths(before, after) if path in old or _entry(path) not in {path, *entries}}
+
+
+def _entry(path):
+    """The entry of a list to which a path belongs, or the path itself."""
+    return path.rpartition(".")[0] if path.split(".")[0] in (*_LISTS, "networks") else path
+
+
+def is_named(path, not_described):
+    """Whether ``not_described`` names a setting, or the list to which it was added."""
+    named = [one["path"] for one in not_described]
+    return f"purge.{path.split('.')[0]}" in named or any(path == one or path.startswith(f"{one}.") for one in named)
+
+
+def reported_paths(outcome):
+    """The paths in the diff of a task."""
+    return {path for one in outcome.diff for path in {*one["before"], *one["after"]} if path != "restarted"}
+
+
+def assert_kept(platform, vms):
+    """Assert that the tasks of described VMs change nothing."""
+    for vm in vms:
+        if vm["task"] is not None:
+            outcome = platform.run([entry_of(vm["task"])], check=True)
+            assert (outcome.failed, outcome.msg, outcome.diff) == (False, "", []), vm["task"]

@@ -41,7 +41,7 @@ _KNOWN = {
     ),
 }  # fmt: skip
 #: The same for disks and NICs.
-_OF_DISK = ("driver", "source", "target", "address", "alias", "backingStore", "boot", "readonly", "auth")
+_OF_DISK = ("driver", "source", "target", "address", "alias", "backingStore", "boot", "auth")
 _OF_NIC = ("mac", "source", "target", "model", "address", "alias", "boot", "backend", "portForward", "virtualport")
 
 

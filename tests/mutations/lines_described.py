@@ -1,0 +1,33 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of VMs described as tasks: what a task holds, what it names, and how it is written."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_TASKS = ("tests/unit/module_utils/_core/test_task_of.py",)
+_YAML = ("tests/unit/filter/test_to_task.py",)
+_FOREIGN = ("tests/suite/test_described_foreign.py",)
+_ROOM, _WRITTEN = "_core/task_of.py", "plugins/plugin_utils/tasks/task_yaml.py"
+
+MUTATIONS = (
+    Mutation("described-secret-is-shown", _ROOM, "option.secret or _is_secret(path[-1], value)", "False", _TASKS),
+    Mutation("busy-vm-is-not-described", _ROOM, "vm.having(busy=None)", "vm", _TASKS),
+    Mutation("described-task-may-change-the-vm", _ROOM, "planned.changed", "False", _TASKS),
+    Mutation("what-is-not-compared-is-described", _ROOM, "path not in request.creation", "False", _TASKS),
+    Mutation("described-list-is-never-complete", _ROOM, 'purge.choices if purge else ()', "()", _TASKS),
+    Mutation("reserved-mac-is-omitted", _ROOM, 'not entry.get("address")', "True", _TASKS),
+    Mutation("file-of-another-vm-is-omitted", _ROOM, 'entry.get("source") in own_disks(self.vm)', "True", _TASKS),
+    Mutation("image-is-described-beside-its-disk", _ROOM, "any(part.path == first for part in parts)", "False", _TASKS),
+    Mutation("nics-after-a-gap-are-described", _ROOM, "part.path[0] in entries", "False", _TASKS),
+    Mutation("one-name-of-two-vms-is-described", "_engine/inspect.py", "known[vm.name] > 1", "False", _FOREIGN),
+    Mutation(
+        "native-of-libvirt-is-not-described", "_drivers/virsh/settings/described.py::described_native",
+        "if found[_] == mode and _:\n    ...", "if True:\n    ...", _FOREIGN,
+    ),
+    Mutation("template-in-a-text-is-resolved", _WRITTEN, "_TEMPLATE.search(value)", "None", _YAML),
+    Mutation("word-of-yaml-is-not-quoted", _WRITTEN, "value.lower() not in _WORDS", "True", _YAML),
+    Mutation("block-changes-a-text", _WRITTEN, "not _NO_BLOCK.search(value)", "True", _YAML),
+)  # fmt: skip
