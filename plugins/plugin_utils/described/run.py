@@ -51,7 +51,7 @@ class DescribeVms(ActionBase):
         found, unread = _read(sources, options["timeout"])
         folder = os.path.abspath(options["directory"])
         written = [
-            _write(os.path.join(folder, name), text, options["replace"], check)
+            write(os.path.join(folder, name), text, options["replace"], check)
             for name, text in files_of(found, options["form"]).items()
         ]
         return _result(written, not_described(found, options["form"]), unread)
@@ -75,7 +75,7 @@ def _task(source):
     return {module: {**source.options, "facets": ["power"], "describe": True, "required": True}}
 
 
-def _write(path, text, replaces, check):
+def write(path, text, replaces, check):
     """Write one file, unless a person has changed it. Return {path, outcome, before, after}."""
     try:
         old = port.read(path).decode("utf-8", "replace")

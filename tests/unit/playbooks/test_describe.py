@@ -124,6 +124,13 @@ class Cluster:
         machine.write(Config(current={**machine.config.current, "cores": "3"}))
 
 
+@pytest.fixture(name="single")
+def _single(tmp_path, ansible_playbook):
+    """An inventory with one source, which has two VMs."""
+    assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
+    return Lab(tmp_path, ansible_playbook, [Libvirt(tmp_path, 2)])
+
+
 @pytest.fixture(name="lab")
 def _lab(tmp_path, ansible_playbook, count):
     assert shutil.which("virsh"), "These tests run real virsh: install libvirt-clients."
@@ -140,11 +147,11 @@ class Lab:
         self.folder, self._ansible_playbook, self.platforms = folder, ansible_playbook, platforms
         self.inventory = folder / "lab.polyvirt.yml"
         self.out = folder / "out"
-        sources = [{"platform": one.name, "options": one.options()} for one in platforms]
-        self.define(sources)
+        self.define()
 
-    def define(self, sources):
-        definition = {"plugin": "polyvirt.core.vms", "sources": sources}
+    def define(self, *more):
+        sources = [{"platform": one.name, "options": one.options()} for one in self.platforms]
+        definition = {"plugin": "polyvirt.core.vms", "sources": [*sources, *more]}
         self.inventory.write_text(json.dumps(definition), encoding="utf-8")
 
     def run(self, *words):
@@ -194,3 +201,39 @@ def test_checks_report_exactly_the_vms_that_were_changed(lab, count):
         expected |= lab.names(number)
         if number + 1 in _CHECKED:
             assert lab.drifted() == expected
+
+
+def test_file_that_a_person_changed_is_kept_and_a_dead_source_fails_the_run(single):
+    file = single.out / "libvirt.yml"
+    single.define({"platform": "virtualbox", "options": {"executable": "/nowhere/VBoxManage"}})
+    code, output = single.describe()
+    assert code != 0
+    assert "source virtualbox: virtualbox does not answer: /nowhere/VBoxManage is not an executable" in output
+    assert [path.name for path in single.out.iterdir()] == ["libvirt.yml"]
+    mine = file.read_text(encoding="utf-8").replace("128M", "{{ memory_of_web }}")
+    file.write_text(mine, encoding="utf-8")
+    single.define()
+    code, output = single.describe()
+    assert (code, "changed=0" in output) == (0, True), output
+    assert file.read_text(encoding="utf-8") == mine
+    assert "libvirt.yml was changed by hand, so it was not overwritten." in " ".join(output.split())
+    assert re.search(r'"-            memory: .*memory_of_web', output)
+    assert '"+            memory: 128M"' in output
+
+
+def test_variables_of_hosts_are_those_of_provision_group(single):
+    code, output = single.describe("--check", "-e", "describe_form=host_vars")
+    assert (code, "changed=1" in output, single.out.exists()) == (0, True, False), output
+    assert single.describe("-e", "describe_form=host_vars")[0] == 0
+    assert sorted(path.name for path in (single.out / "host_vars").iterdir()) == ["kvm0.yml", "kvm1.yml"]
+    (single.folder / "key.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA test\n", encoding="utf-8")
+    words = ("--check", "-e", "provision_group=described", "-e", f"vm_ssh_key_file={single.folder}/key")
+    code, output = single.run("-i", single.out, "polyvirt.core.provision_group", *words)
+    assert code == 0, output
+    assert set(re.findall(r"changed=(\d+)", output)) == {"0"}
+
+
+def test_misspelt_variable_is_an_error(single):
+    code, output = single.describe("-e", "describe_from=host_vars")
+    assert code != 0
+    assert "describe_from: the playbook has no such variable." in " ".join(output.split())
