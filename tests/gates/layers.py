@@ -76,11 +76,10 @@ LAYERS = {
     "action": Layer(("modules", "plugin_utils")),
     # Where the C library of the controller cannot hash a password, it tries for packages.
     "plugin_utils/installs/password_hashes": Layer((), third_parties=True),
-    # Descriptions of VMs are written as YAML.
-    "plugin_utils/tasks/task_yaml": Layer((), ("ansible.errors", "yaml")),
     # A guest is reached through its platform.
     "plugin_utils/guests/guest_agents": Layer((_PORTS, _TOOLS, "module_utils/_drivers/proxmox/account")),
     # A port of platforms on Windows is the connection of the task, which only an action plugin has.
+    "plugin_utils/tasks/task_yaml": Layer((), ("ansible.errors", "yaml")),
     "plugin_utils": Layer(
         # Which medium fits is decided in one place, for tasks and for the catalogue.
         (

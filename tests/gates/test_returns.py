@@ -22,6 +22,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results import
     difference,
     entry,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._core.task_of import DEFAULT, Omission
 
 import generate
 from collection_path import CHECKOUT
@@ -50,6 +51,8 @@ _PLAN = Plan(_BEFORE, Vm("web", config={"memory": 2}), ((_STEP,),))
 _ENTRY = entry(_BEFORE, "any", _PLAN)
 #: What a task did, which modules that only read do not return.
 _TASK = {"changed", "failed", "msg", "steps", "plan", "not_compared", "kept"}
+#: What an info module returns of a VM that it describes as a task.
+_DESCRIBED = {"task", "not_described"}
 #: Keys that differ from VM to VM, so that no list of them is complete.
 _OPEN = {"settings", "native", "task", "host.features", "diff.before", "diff.after"}
 
@@ -83,11 +86,13 @@ def test_machines_are_returned_as_documented(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm_info", "_instance_info"))])
 def test_info_modules_document_the_whole_vm(name):
-    on_request = {"healthy", "counters", "console", "task", "not_described"}
+    on_request = {"healthy", "counters", "console", *_DESCRIBED}
     assert set(_documented(name)) - on_request == set(_ENTRY) - _TASK
     assert sorted(_documented(name)["counters"]["contains"]) == sorted(describe_counters(_BEFORE))
     console = describe_console(ConsoleLog(), _BEFORE, Traits("memory"), 1)
     assert sorted(_documented(name)["console"]["contains"]) == sorted(console)
+    omission = Omission(("memory",), DEFAULT).shown()
+    assert sorted(_documented(name)["not_described"]["contains"]) == sorted(omission)
 
 
 @pytest.mark.parametrize("name", OF_VMS)

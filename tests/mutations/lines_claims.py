@@ -200,7 +200,7 @@ MUTATIONS = (
     ),
     Mutation(
         "unreadable-image-ends-the-task",
-        "_core",
+        "_core/claims.py",
         "try:\n    ...\nexcept PolyvirtError as error:\n    ...",
         "try:\n    ...\nexcept KeyError as error:\n    ...",
         FIRST,

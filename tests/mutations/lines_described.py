@@ -21,7 +21,6 @@ MUTATIONS = (
     Mutation("reserved-mac-is-omitted", _ROOM, 'not entry.get("address")', "True", _TASKS),
     Mutation("file-of-another-vm-is-omitted", _ROOM, 'entry.get("source") in own_disks(self.vm)', "True", _TASKS),
     Mutation("image-is-described-beside-its-disk", _ROOM, "any(part.path == first for part in parts)", "False", _TASKS),
-    Mutation("nics-after-a-gap-are-described", _ROOM, "part.path[0] in entries", "False", _TASKS),
     Mutation("one-name-of-two-vms-is-described", "_engine/inspect.py", "known[vm.name] > 1", "False", _FOREIGN),
     Mutation(
         "native-of-libvirt-is-not-described", "_drivers/virsh/settings/described.py::described_native",
@@ -29,5 +28,4 @@ MUTATIONS = (
     ),
     Mutation("template-in-a-text-is-resolved", _WRITTEN, "_TEMPLATE.search(value)", "None", _YAML),
     Mutation("word-of-yaml-is-not-quoted", _WRITTEN, "value.lower() not in _WORDS", "True", _YAML),
-    Mutation("block-changes-a-text", _WRITTEN, "not _NO_BLOCK.search(value)", "True", _YAML),
 )  # fmt: skip

@@ -240,18 +240,15 @@ class _Subject:
         for part in sorted(parts, key=lambda part: part.path[0] != "native"):
             if any(one.path == part.path[: len(one.path)] for one in omitted):
                 continue
-            problem = self._rejected(part, kept, omitted)
+            problem = self._rejected(part, kept)
             if problem is None:
                 kept.append(part)
             else:
                 omitted.append(Omission(part.path, UNSUPPORTED, problem))
         return [part for part in parts if part in kept], omitted
 
-    def _rejected(self, part, kept, omitted):
+    def _rejected(self, part, kept):
         """Return why a part cannot be added to the task, or None."""
-        entries = [one.path[0] for one in omitted if len(one.path) == 2]
-        if self._key(part.path[0]) == PLACE and part.path[0] in entries:
-            return "It can only be described together with the entries before it."
         problem = self._problem([*kept, part], self.task([*kept, part]))
         if problem and part.path[0] == "purge":
             return f"The list {part.value} cannot be complete, so a task does not report an entry that is added."

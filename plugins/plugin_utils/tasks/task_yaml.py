@@ -18,8 +18,6 @@ _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*( [\w./-]+)*|\d+[KMGTP]", re.ASCII)
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"))
 #: Where Jinja begins.
 _TEMPLATE = re.compile(r"\{[{%#]")
-#: What YAML cannot have in a block: characters that must be escaped, and spaces at the end of a line.
-_NO_BLOCK = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd]| \n| \Z|\A[ \n]")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -35,13 +33,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper, value):
     tag = "!unsafe" if _TEMPLATE.search(value) else "tag:yaml.org,2002:str"
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        style = None
-    elif "\n" in value and not _NO_BLOCK.search(value):
-        style = "|"
-    else:
-        style = '"'
-    return dumper.represent_scalar(tag, value, style=style)
+    is_plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    # Where YAML does not allow a block, PyYAML writes quotes.
+    return dumper.represent_scalar(tag, value, style=None if is_plain else "|" if "\n" in value else '"')
 
 
 _Dumper.add_representer(str, _text)

@@ -109,8 +109,16 @@ def test_vm_that_does_not_exist_has_no_task():
     assert (task, omitted) == (None, {"state": "creation"})
 
 
-def test_busy_vm_is_described():
-    assert task_of(vm(busy="backup"), TRAITS, OPTIONS)[0]["state"] == "started"
+def test_busy_vm_is_described_as_one_that_is_not():
+    found = vm(config={"native": {"a": "1", "b": "2"}, "tags": ("t",)})
+    rejecting = replace(TRAITS, normalize=_without_b)
+    assert task_of(found.having(busy="backup"), rejecting, OPTIONS) == task_of(found, rejecting, OPTIONS)
+
+
+def _without_b(_vm, config):
+    if "b" in config.get("native", {}):
+        raise Refused("web: native: 'b' cannot be set through native.", "Use another.")
+    return config
 
 
 def test_defaults_are_omitted_and_named():
@@ -212,12 +220,7 @@ def test_what_no_option_can_set_is_named():
 
 
 def test_what_the_planner_rejects_is_named_with_its_reason():
-    def normalize(_vm, config):
-        if "b" in config.get("native", {}):
-            raise Refused("web: native: 'b' cannot be set through native.", "Use another.")
-        return config
-
-    traits = replace(TRAITS, normalize=normalize)
+    traits = replace(TRAITS, normalize=_without_b)
     task, omitted = task_of(vm(config={"native": {"a": "1", "b": "2"}, "tags": ("t",)}), traits, OPTIONS)
     assert (task["native"], task["tags"]) == ({"a": "1"}, ["t"])
     assert [one["reason"] for one in omitted] == ["native: 'b' cannot be set through native."]
