@@ -55,6 +55,16 @@ options:
   controller_time:
     description: Set by the action plugin of the module only. A value in a task has no effect.
     type: int
+  console:
+    description:
+      - How many of the last lines of each VM's console to return, at most 1000. See RV(vms[].console).
+      - On libvirt, VirtualBox and Vagrant with these providers, the file is read to which the first serial port is
+        written. It must be a regular file on the host where the task runs, and the task's user needs permission to read
+        it (C(become)). At most the last 256 KiB are read.
+      - vmd, Proxmox VE, Hyper-V and WSL keep no log. The result then contains how to connect to the console.
+      - The lines are what the guest has printed, without control sequences of terminals. They may contain secrets that
+        the guest prints. Only secrets that the task itself sets are masked; set C(no_log) if there may be others.
+    type: int
   describe:
     description:
       - Whether to describe each VM as the task of M(polyvirt.core.vm) that keeps it as it is. In check mode, this task

@@ -18,4 +18,11 @@ options:
     description:
       - ID of one VM on the platform. If O(name) is set too, the names are compared; the task fails if they differ.
     type: str
+  required:
+    description:
+      - What happens if the platform does not answer, because it is not installed, not running or not reachable.
+      - By default, the task warns, and returns no VMs. RV(host) contains the reason and what to do.
+      - With V(true), the task fails.
+      - With V(false), the task does not warn. Set it if the platform can be missing on this host.
+    type: bool
 """

@@ -91,6 +91,9 @@ host:
           description: Supported options.
           type: list
           elements: str
+        console:
+          description: How to get the console of a VM, or a log of it.
+          type: str
 vms:
   description: The named VMs that exist, or all.
   returned: success

@@ -13,7 +13,7 @@ description:
   - Returns whether Vagrant is installed on this host, and the VMs of a project.
   - VMs of libvirt and VirtualBox are read with C(virsh) and C(VBoxManage). Vagrant itself is started at most once, on a
     copy of its data of the project, because Vagrant writes even when it only reads the state.
-  - Does not fail if Vagrant is missing; RV(host) then contains the reason.
+  - If Vagrant is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -92,6 +92,9 @@ host:
           description: Supported options.
           type: list
           elements: str
+        console:
+          description: How to get the console of a VM, or a log of it.
+          type: str
 vms:
   description:
     - The named VMs that exist, or all of the project.
@@ -321,6 +324,27 @@ vms:
           description: Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.
           type: int
           sample: 86400
+    console:
+      description: The end of the VM's console. O(console) describes where the platforms keep it.
+      type: dict
+      returned: if O(console) is set
+      contains:
+        lines:
+          description: The last lines, the newest last; null if they cannot be read.
+          type: list
+          elements: str
+          sample:
+            - 'web1 login:'
+        file:
+          description: File of the log, or null.
+          type: str
+          sample: /var/log/libvirt/qemu/web1-console.log
+        terminal:
+          description: Device of the host that the console is connected to, or null. Reported by vmd.
+          type: str
+        how:
+          description: Why there are no lines, and how to get the console; null if there are lines.
+          type: str
     task:
       description: The options of M(polyvirt.core.vm) that keep the VM as it is; null for a VM that does not exist.
         Options of one platform, and options of the connection that this task sets, are below C(options).

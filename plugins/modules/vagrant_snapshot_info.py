@@ -13,7 +13,7 @@ description:
   - Returns the snapshots of the VMs of a project, as a tree if the provider reports one.
   - Returns which settings differ between two snapshots that M(polyvirt.core.vagrant_snapshot) took, or between such a
     snapshot and the VM as it is defined now.
-  - Does not fail if Vagrant is missing; RV(host) then contains the reason.
+  - If Vagrant is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -93,6 +93,9 @@ host:
           description: Supported options.
           type: list
           elements: str
+        console:
+          description: How to get the console of a VM, or a log of it.
+          type: str
 vms:
   description: The named VMs that exist, or all of the project.
   returned: success

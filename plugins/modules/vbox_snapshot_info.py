@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Returns the snapshots of VirtualBox VMs, as a tree.
   - Returns which settings differ between two snapshots, or between a snapshot and the VM as it is now.
-  - Does not fail if VirtualBox is missing; RV(host) then contains the reason.
+  - If VirtualBox is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -96,6 +96,9 @@ host:
           description: Supported options.
           type: list
           elements: str
+        console:
+          description: How to get the console of a VM, or a log of it.
+          type: str
 vms:
   description: The named VMs that exist, or all.
   returned: success

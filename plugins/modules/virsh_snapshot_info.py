@@ -13,7 +13,7 @@ description:
   - Returns the snapshots of libvirt VMs, and those in their images that libvirt does not know.
   - Returns the differences between two snapshots, or between a snapshot and the VM as it is now - settings, and if
     requested, the files on the disks.
-  - Does not fail if libvirt is missing; RV(host) then contains the reason.
+  - If libvirt is missing, RV(host) contains the reason, and the task warns or fails (see O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -115,6 +115,9 @@ host:
           description: Supported options.
           type: list
           elements: str
+        console:
+          description: How to get the console of a VM, or a log of it.
+          type: str
 vms:
   description: The named VMs that exist, or all.
   returned: success

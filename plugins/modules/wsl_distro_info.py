@@ -13,7 +13,8 @@ description:
   - Returns whether WSL can be used on a Windows host, and the distributions of a user with their settings.
   - No distribution is started. Settings that are stored in one (C(systemd), C(default_user)) are returned while it
     runs.
-  - Does not fail where WSL is missing; RV(host) then contains the reason and what to do.
+  - Where WSL is missing, RV(host) contains the reason and what to do, and the task warns or fails (see
+    O(required)).
 author:
   - polyvirt contributors (@polyvirt)
 extends_documentation_fragment:
@@ -92,6 +93,9 @@ host:
           description: Supported options.
           type: list
           elements: str
+        console:
+          description: How to get the console of a VM, or a log of it.
+          type: str
     kernel:
       description: Version of the kernel, or null.
       type: str
@@ -335,6 +339,27 @@ vms:
           description: Seconds since the VM was started. Reported by Proxmox VE and Hyper-V.
           type: int
           sample: 86400
+    console:
+      description: The end of the VM's console. O(console) describes where the platforms keep it.
+      type: dict
+      returned: if O(console) is set
+      contains:
+        lines:
+          description: The last lines, the newest last; null if they cannot be read.
+          type: list
+          elements: str
+          sample:
+            - 'web1 login:'
+        file:
+          description: File of the log, or null.
+          type: str
+          sample: /var/log/libvirt/qemu/web1-console.log
+        terminal:
+          description: Device of the host that the console is connected to, or null. Reported by vmd.
+          type: str
+        how:
+          description: Why there are no lines, and how to get the console; null if there are lines.
+          type: str
     task:
       description: The options of M(polyvirt.core.vm) that keep the VM as it is; null for a VM that does not exist.
         Options of one platform, and options of the connection that this task sets, are below C(options).

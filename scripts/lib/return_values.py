@@ -156,6 +156,19 @@ COUNTERS = _value(
     },
 )
 
+#: Additional key: the console.
+CONSOLE = _value(
+    "dict",
+    "The end of the VM's console. O(console) describes where the platforms keep it.",
+    returned="if O(console) is set",
+    contains={
+        "lines": _texts("The last lines, the newest last; null if they cannot be read.", sample=["web1 login:"]),
+        "file": _value("str", "File of the log, or null.", sample="/var/log/libvirt/qemu/web1-console.log"),
+        "terminal": _value("str", "Device of the host that the console is connected to, or null. Reported by vmd."),
+        "how": _value("str", "Why there are no lines, and how to get the console; null if there are lines."),
+    },
+)
+
 #: Additional keys that info modules return for a VM that is described as a task.
 DESCRIBED = {
     "task": _value(
@@ -282,6 +295,7 @@ HOST = _value(
                 "stop_modes": _texts("Supported values of C(stop_mode)."),
                 "verbs": _texts("Supported actions."),
                 "options": _texts("Supported options."),
+                "console": _value("str", "How to get the console of a VM, or a log of it."),
             },
         ),
     },

@@ -10,6 +10,7 @@ import copy
 import yaml
 
 from lib.return_values import (
+    CONSOLE,
     COUNTERS,
     DESCRIBED,
     HOST,
@@ -280,6 +281,7 @@ def _vm_info(platform):
     description = [f"The named VMs that exist, or all{platform.get('of_all', '')}.{platform.get('addresses', '')}"]
     vms = {"description": description, "returned": "success", "type": "list", "elements": "dict"}
     contains = {**_with_module_name(_entries(platform)), "counters": copy.deepcopy(COUNTERS)}
+    contains["console"] = copy.deepcopy(CONSOLE)
     contains.update(copy.deepcopy(DESCRIBED))
     return {"host": _host(platform), "vms": {**vms, "contains": contains}}
 

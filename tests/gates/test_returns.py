@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ansible_collections.polyvirt.core.plugins.module_utils._core.console import ConsoleLog, describe_console
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Address,
     Change,
     Plan,
     Snapshot,
     Step,
+    Traits,
     Vm,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import (
@@ -31,6 +33,7 @@ MODULES = {path.stem: path for path in sorted((CHECKOUT / "plugins" / "modules")
 OF_VMS = [name for name in MODULES if name not in generate.WITHOUT_VMS]
 #: Modules without the fragment of a connection. Their own documentation names their groups, if they are in any.
 WITHOUT_FRAGMENT = (
+    "describe_vms",
     "guarded_run",
     "guest_status",
     "hyperv_host_settings",
@@ -85,8 +88,11 @@ def test_machines_are_returned_as_documented(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith(("_vm_info", "_instance_info"))])
 def test_info_modules_document_the_whole_vm(name):
-    assert set(_documented(name)) - {"healthy", "counters", *_DESCRIBED} == set(_ENTRY) - _TASK
+    on_request = {"healthy", "counters", "console", *_DESCRIBED}
+    assert set(_documented(name)) - on_request == set(_ENTRY) - _TASK
     assert sorted(_documented(name)["counters"]["contains"]) == sorted(describe_counters(_BEFORE))
+    console = describe_console(ConsoleLog(), _BEFORE, Traits("memory"), 1)
+    assert sorted(_documented(name)["console"]["contains"]) == sorted(console)
     omission = Omission(("memory",), DEFAULT).shown()
     assert sorted(_documented(name)["not_described"]["contains"]) == sorted(omission)
 

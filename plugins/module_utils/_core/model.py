@@ -411,6 +411,7 @@ class Traits:
     ``unique_names``: no two VMs can have the same name.
     ``name_fault`` and the like return why a name is not allowed. If ``id_fault`` is None, the platform chooses ids.
     ``copies_running``: the platform can make a full clone of a running VM.
+    ``console``: how to get the console of a VM, or a log of it; ``<name>`` and ``<id>`` stand for those of the VM.
     ``as_options`` is the inverse of ``normalize``: the settings of a VM as a task would set them.
     ``suspended_counts_as_stopped``: ``state: stopped`` does not change a suspended VM, because it uses no memory.
     """
@@ -444,6 +445,7 @@ class Traits:
     transient: Callable[[Exception], bool] = lambda error: False
     side_effects: Callable[[str, Vm, Sequence[Change]], Sequence[str]] = lambda verb, vm, changes: ()
     copies_running: bool = False
+    console: str = ""
     inherited: Callable[[Mapping], Mapping] = lambda creation: {}
     normalize: Callable = lambda vm, config: config
     as_options: Callable = lambda vm, config: config

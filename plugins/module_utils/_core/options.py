@@ -332,7 +332,8 @@ VM = {
 #: Options of each module that can change anything (approval.py); the action plugin sets the second one.
 APPROVAL = {"expect_plan": Policy(), "approval": Policy("dict", hidden=True)}
 
-VM_INFO = {"name": NAMES, "id": ID}
+#: ``required``: None warns if the platform does not answer.
+VM_INFO = {"name": NAMES, "id": ID, "required": Policy("bool")}
 
 _FACETS = ("power", "config", "addresses", "snapshots")
 FILTERS = {
@@ -347,6 +348,7 @@ FACETS = {
     "facets": Texts(role=POLICY, choices=("list", *_FACETS, "counters"), default=list(_FACETS)),
     "filters": Option("dict", options=FILTERS, role=POLICY),
     **CONTROLLER_TIME,
+    "console": Policy("int", limits=(1, 1000)),
     "describe": Consent(),
 }
 
@@ -399,6 +401,14 @@ REPORT = {
     "playbook": Policy(),
     "check": Policy("bool"),
     "time": Policy(),
+}
+
+DESCRIBE_VMS = {
+    "directory": Policy("path", required=True),
+    "form": Policy(choices=("machines", "host_vars"), default="machines"),
+    "replace": Consent(),
+    "sources": Option("list", elements="path", role=POLICY),
+    "timeout": Seconds(default=600),
 }
 
 GUARDED_RUN = {

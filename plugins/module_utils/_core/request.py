@@ -12,7 +12,7 @@ from .errors import InvalidInput
 from .guest_conditions import condition
 from .leases import beginning
 from .model import Comparison, Policy, Request, SnapshotRequest
-from .options import AT_START, CREATION, PLACE, SETTING
+from .options import AT_START, CREATION, FACETS, PLACE, SETTING
 from .texts import check_printable
 from .units import parse_size
 
@@ -105,6 +105,11 @@ def check_each_once(names):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidInput(f"name: {', '.join(twice)} is listed twice.", "List each name once.")
+
+
+def console_lines(params):
+    """Return how many lines of the console a task requests, or None."""
+    return _given(params, {"console": FACETS["console"]}).get("console")
 
 
 def check_names(names, vm_id):

@@ -1,33 +1,32 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create the results of info modules: the host and its VMs. A missing platform is reported, but is not an error."""
+"""Create the results of info modules: the host and its VMs. A platform that does not answer is a warning by default."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from .._core.compare import check_content, differences, points
+from .._core.console import ConsoleLog, describe_console
 from .._core.errors import NotFound, Refused, Unavailable
 from .._core.filters import facets_for, matches
 from .._core.identity import check_identity, known_names
 from .._core.model import LIST, Target
 from .._core.options import FACETS
-from .._core.request import check_names, comparison
+from .._core.request import check_names, comparison, console_lines
 from .._core.results import describe, describe_counters, describe_snapshots
 
 _ALWAYS = frozenset({"power", "unfinished"})
 _SNAPSHOT_FACETS = frozenset({"power", "config", "snapshots"})
-
-
 #: What is read to describe VMs as tasks.
 _DESCRIBED = frozenset({"config", "native"})
 
 
-def report_vms(driver, params, options=None):
+def report_vms(driver, params, platform, options=None):
     """Return ``{"host": ..., "vms": [...], "warnings": [...]}`` for the requested VMs that exist, or for all VMs.
 
-    ``options`` are those of the module that changes VMs of this platform.
+    ``platform`` is its name, for messages. ``options`` are those of the module that changes VMs of this platform.
     """
     filters = params.get("filters")
     requested = frozenset(params.get("facets") or FACETS["facets"].default) | facets_for(filters)
@@ -35,16 +34,21 @@ def report_vms(driver, params, options=None):
     # With other facets, each VM is read anyway, so "list" is not needed.
     facets = requested if requested == LIST else _ALWAYS | (requested - LIST)
 
-    def entry(vm, traits, known):
+    lines = console_lines(params)
+
+    def entry(vm, traits, known, log):
         counters = {"counters": describe_counters(vm)} if "counters" in facets else {}
         task = _as_task(vm, traits, options, params, known) if params.get("describe") else {}
-        return {**describe(vm, traits.platform), **counters, **task}
+        console = {"console": describe_console(log, vm, traits, lines)} if log else {}
+        return {**describe(vm, traits.platform), **counters, **console, **task}
 
     def entries(traits, found):
         known = Counter(found.known) | Counter(vm.name for vm in found.vms)
-        return [entry(vm, traits, known) for vm in found.vms if matches(vm, filters, params.get("controller_time"))]
+        vms = [vm for vm in found.vms if matches(vm, filters, params.get("controller_time"))]
+        logs = _console_logs(driver, vms) if lines else [None] * len(vms)
+        return [entry(vm, traits, known, log) for vm, log in zip(vms, logs)]
 
-    return _report(driver, params, facets, entries)
+    return _report(driver, params, platform, facets, entries)
 
 
 def _as_task(vm, traits, options, params, known):
@@ -58,32 +62,48 @@ def _as_task(vm, traits, options, params, known):
     return {"task": task, "not_described": not_described}
 
 
-def report_snapshots(driver, params):
+def _console_logs(driver, vms):
+    return driver.consoles(vms) if hasattr(driver, "consoles") else [ConsoleLog()] * len(vms)
+
+
+def report_snapshots(driver, params, platform):
     """Return the same with the snapshots of VMs, or with the differences between two snapshots of one VM."""
     requested = comparison(params)
-    if requested is None:
-        facets = _SNAPSHOT_FACETS
-        return _report(driver, params, facets, lambda traits, found: [_snapshots(driver, vm) for vm in found.vms])
-    facets = _SNAPSHOT_FACETS | {"snapshot_configs"}
-    return _report(
-        driver, params, facets, lambda traits, found: [_compared(driver, traits, _single_vm(found, params), requested)]
-    )
+    facets = _SNAPSHOT_FACETS | ({"snapshot_configs"} if requested else set())
+
+    def entries(traits, found):
+        if requested is None:
+            return [_snapshots(driver, vm) for vm in found.vms]
+        return [_compared(driver, traits, _single_vm(found, params), requested)]
+
+    return _report(driver, params, platform, facets, entries)
 
 
-def _report(driver, params, facets, entries):
+def _report(driver, params, platform, facets, entries):
     """Observe and return the result; ``entries(traits, observation)`` returns the entries of ``vms``."""
     check_names(params.get("name"), params.get("id"))
     try:
         traits = driver.traits()
         observation = driver.observe(_targets(params), facets)
     except Unavailable as error:
-        return {"host": _with_host_facts(driver, _absent_host(error)), "vms": [], "warnings": []}
+        host = _with_host_facts(driver, _absent_host(error))
+        return {"host": host, "vms": [], "warnings": _about_no_answer(host, platform, params.get("required"))}
     for error in observation.errors.values():
         if not isinstance(error, NotFound):
             raise error
     _check_identities(observation.vms, params, traits)
     warnings = list(dict.fromkeys(observation.warnings))
     return {"host": _with_host_facts(driver, _host(traits)), "vms": entries(traits, observation), "warnings": warnings}
+
+
+def _about_no_answer(host, platform, required):
+    """Return the warnings about a platform that does not answer; raise if the task requires an answer."""
+    if required:
+        raise Unavailable(f"{platform} does not answer: {host['message']}", host["why"])
+    if required is False:
+        return []
+    remedy = "Set required: true to fail instead, or required: false if the platform can be missing on this host."
+    return [f"{platform} does not answer, so its VMs are not listed: {host['message']} {remedy}"]
 
 
 def _check_identities(vms, params, traits):
@@ -171,4 +191,5 @@ def capabilities(traits):
         "stop_modes": list(traits.stop_modes),
         "verbs": sorted(traits.verbs),
         "options": sorted({kind.split(".")[0] for kind in traits.fields}),
+        "console": traits.console,
     }

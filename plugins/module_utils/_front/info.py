@@ -23,7 +23,7 @@ def info_module(platform, own_options, make_driver, options=None, with_health=Fa
     of_task = platform.supported({**VM, **(options or {})})
 
     def answer(params, _check):
-        found = report_vms(make_driver(params), params, of_task)
+        found = report_vms(make_driver(params), params, platform.name, of_task)
         return {"changed": False, **found, "vms": _with_health(found["vms"]) if with_health else found["vms"]}
 
     return Declaration({**VM_INFO, **FACETS, **own_options}, answer, platform)
@@ -46,6 +46,6 @@ def snapshot_info_module(platform, own_options, make_driver):
     """A ``<platform>_snapshot_info`` module."""
 
     def answer(params, _check):
-        return {"changed": False, **report_snapshots(make_driver(params), params)}
+        return {"changed": False, **report_snapshots(make_driver(params), params, platform.name)}
 
     return Declaration(platform.supported({**VM_INFO, **SNAPSHOT_INFO, **own_options}), answer, platform)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional, Protocol
 
+from .._core.console import ConsoleLog
 from .._core.model import Observation, Plan, Request, Snapshot, Target, Traits, Vm
 
 
@@ -104,6 +105,13 @@ class HasLeftovers(Protocol):
 
     def leftovers(self, vm: Vm) -> Optional[Sequence]:
         """Return (file, name) of each such snapshot; None if the images cannot be read."""
+
+
+class ReadsConsoles(Protocol):
+    """Implemented by drivers of platforms that keep a log of the console, or that know more than their traits."""
+
+    def consoles(self, vms: Sequence[Vm]) -> Sequence[ConsoleLog]:
+        """Return one ConsoleLog for each observed VM, in order."""
 
 
 class HasHostFacts(Protocol):

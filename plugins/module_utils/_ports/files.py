@@ -59,6 +59,22 @@ def read_part(path, offset, length):
         return file.read(length)
 
 
+def read_end(path, length):
+    """Return at most ``length`` bytes from the end of a regular file, and whether there are more before them.
+
+    A program other than ours chose the file, so no link is followed, and nothing is read that could block.
+    """
+    with explained("read", path):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise errors.Refused(f"{path} is not a regular file.")
+            start = max(found.st_size - length, 0)
+            file.seek(start)
+            return file.read(length), start > 0
+
+
 def write_packed(path, source, offset, length):
     """Write ``length`` bytes of the file ``source`` to a new gzip file."""
     content = read_part(source, offset, length)

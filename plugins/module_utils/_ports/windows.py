@@ -256,6 +256,16 @@ def _one_answer(answer):
     )
 
 
+def not_windows(host, why):
+    """Return the error about a task that runs on another system."""
+    return errors.Unavailable(
+        f"{host} is not a Windows host: {why}.",
+        "wrong_system",
+        "Run the task on a Windows host. Its inventory has ansible_host, ansible_user, ansible_password and"
+        " ansible_connection: winrm (or psrp), or ansible_connection: ssh and ansible_shell_type: powershell.",
+    )
+
+
 @contextmanager
 def connected(windows):
     """During the block, ``connection()`` returns ``windows`` in this thread."""

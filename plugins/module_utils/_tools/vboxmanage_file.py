@@ -66,6 +66,13 @@ class SettingsFile:
         }
 
     @property
+    def serial_files(self):
+        """The files to which serial ports are written, the first port first."""
+        ports = self.machine.findall("v:Hardware/v:UART/v:Port", _SPACE)
+        written = [one for one in ports if one.get("enabled") == "true" and one.get("hostMode") == "RawFile"]
+        return [one.get("path") for one in sorted(written, key=lambda one: int(one.get("slot"))) if one.get("path")]
+
+    @property
     def snapshots(self):
         """{UUID: TakenSnapshot}."""
         return {one.uuid: one for one in map(_taken, self._snapshots())}

@@ -66,6 +66,11 @@ _CHECK_DAEMON = "Check the uri, and that the libvirt daemon is running (libvirtd
 _UNSUPPORTED = ("this function is not supported by the connection driver", "unsupported flags (")
 
 
+def is_local(uri):
+    """Whether libvirt runs on this host: otherwise the files of its VMs cannot be created or read here."""
+    return not re.match(r"[^:]+://[^/]", uri)
+
+
 def connection_uri(commands, requested=None, default=SYSTEM_URI):
     """Return the URI of a connection: the requested one, else that of the environment, else ``default``."""
     return requested or commands.environment("LIBVIRT_DEFAULT_URI") or default

@@ -13,6 +13,7 @@ import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Optional
 
 from .._core.errors import CommandFailed, Timeout, Unavailable
 from . import openbsd_network
@@ -79,13 +80,14 @@ class Busy(CommandFailed):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of ``vmctl status``, without process, terminal and owner of the VM."""
+    """One line of ``vmctl status``, without process and owner of the VM. ``terminal``: the device of its console."""
 
     id: int
     max_memory: str
     state: str
     name: str
     used_memory: str = ""
+    terminal: Optional[str] = None
 
     @property
     def power(self):
@@ -111,8 +113,8 @@ def rows(stdout):
     for line in stdout.splitlines():
         words = line.split(None, _COLUMNS - 1)
         if len(words) == _COLUMNS and words[0] != _HEADER and words[0].isdigit():
-            number, _pid, _cpus, most, used, _tty, _owner, state, name = words
-            found[name] = Row(int(number), most, state, name, used)
+            number, _pid, _cpus, most, used, tty, _owner, state, name = words
+            found[name] = Row(int(number), most, state, name, used, None if tty == "-" else f"/dev/{tty}")
     return found
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ...module_utils._core.console import without_sequences
+from ...module_utils._core.texts import with_plain_line_ends
+
 #: The answer files let the installer print this line when all steps are complete; see the templates.
 MARKER = "polyvirt-installed"
 #: The script for Alpine prints this line with the reason if it fails, because the live system shows nothing then.
 FAILED = "polyvirt-failed"
 WORKING, WAITING, CRASHED, FINISHED = "working", "waiting", "crashed", "finished"
 
-_CONTROL = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()#][A-Za-z0-9]|[=>78DEMc])|[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 #: GNU screen prints its status line again every minute, in the middle of other text.
 _STATUS_LINE = re.compile(r"\[ [^\]\n]*\(\d\*\w+\)[^\]\n]*\]\[ [^\]\n]*\]")
 _PANIC = re.compile(r"Kernel panic - not syncing.*")
@@ -108,7 +111,7 @@ class Progress:
 
 def plain(console):
     """Return the text of a console without control sequences and repeated status lines."""
-    text = _CONTROL.sub("", console.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _CONTROL.sub("", without_sequences(with_plain_line_ends(console)))
     return _STATUS_LINE.sub("", text)
 
 

@@ -74,9 +74,12 @@ class Sources:
                     inventory.set_variable(name, key, value)
 
     @property
-    def platforms(self):
-        """{name of a source: its platform}."""
-        return {name: source.platform for name, (_plugin, source) in self._found.items()}
+    def names(self):
+        return list(self._found)
+
+    def source(self, name):
+        """Return the definition of a source."""
+        return self._found[name][1]
 
     def connection(self, name):
         """Return the connection options of a source, for all modules of its platform."""
@@ -101,7 +104,7 @@ class Sources:
 
 def _import_actions(platform):
     """Import what all tasks need in this process, once: each task has a process of its own, which inherits it."""
-    for name in filter(None, ("vm_snapshot", PLATFORMS[platform].vm_snapshot)):
+    for name in filter(None, ("vm_snapshot", PLATFORMS[platform].vm_snapshot, PLATFORMS[platform].vm_info)):
         action_loader.get(f"polyvirt.core.{name}", class_only=True)
 
 

@@ -46,7 +46,7 @@ class Reap(ActionBase):
         self._options, self._grace = options, seconds(options["grace"], "grace") // 60
         paths = options["sources"] or context.CLIARGS.get("inventory") or ()
         self._sources = Sources(self._loader, paths, None, self._raw_variables_of, self.own)
-        if not self._sources.platforms:
+        if not self._sources.names:
             raise InvalidInput(
                 "No inventory source of polyvirt.core.vms is defined in the inventory files of this run.",
                 "Set -i to such a file, or reap_sources. AWX needs the latter.",
@@ -71,7 +71,7 @@ class Reap(ActionBase):
         """Return ([(source, VM)] that have expired, {source: why it cannot be read})."""
         tasks = {
             name: [_task(_INFO, {**self._where(name), "filters": _FILTERS, "facets": ["power", "config"]})]
-            for name in self._sources.platforms
+            for name in self._sources.names
         }
         found = {name: results[0] for name, results in self._sources.run(tasks, self._options["timeout"]).items()}
         unread = {name: problem for name, result in found.items() if (problem := _problem(result))}
@@ -83,7 +83,7 @@ class Reap(ActionBase):
         return due, unread
 
     def _where(self, source):
-        return {"platform": self._sources.platforms[source], "options": self._sources.connection(source)}
+        return {"platform": self._sources.source(source).platform, "options": self._sources.connection(source)}
 
     def _carried_out(self, due, planned, approval):
         """Carry out the plans that change something. Approved ones must not have become other ones since then."""

@@ -9,8 +9,7 @@ import json
 
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
-from ...module_utils._core.errors import Unavailable
-from ...module_utils._ports.windows import Lost, Windows, connected
+from ...module_utils._ports.windows import Lost, Windows, connected, not_windows
 from .in_process import InProcess
 
 _MODULE = "polyvirt.core.windows_calls"
@@ -18,11 +17,6 @@ _MODULE = "polyvirt.core.windows_calls"
 _LIBRARIES = ("winrm", "pypsrp", "requests", "urllib3", "paramiko")
 #: The exit code with which the shell of another system reports a missing program.
 _NOT_FOUND = 127
-_INVENTORY = (
-    "wrong_system",
-    "Run the task on the Windows host, with ansible_connection: winrm or psrp in its inventory, or with"
-    " ansible_connection: ssh and ansible_shell_type: powershell.",
-)
 
 
 class OnWindows(InProcess):
@@ -60,7 +54,11 @@ class OnWindows(InProcess):
         return result
 
     def _send(self, text):
-        """Send a request and return the answer. Raises Lost if the connection fails, with any connection plugin."""
+        """Send a request and return the answer. Raises Lost if the connection fails, with any connection plugin.
+
+        Raises Unavailable if the host is not a Windows host, which a retry would not change.
+        """
+        self._check_shell()
         try:
             result = self._execute_module(_MODULE, {"request": text}, task_vars=self._task_vars)
         except Exception as error:
@@ -69,12 +67,21 @@ class OnWindows(InProcess):
                 raise
             raise Lost(str(error), before=not self._connection.connected, again=_is_lost(error)) from error
         if result.get("rc") == _NOT_FOUND:
-            raise Unavailable(f"The host is not a Windows host: it has no PowerShell ({_reason(result)}).", *_INVENTORY)
+            raise self._not_windows(f"it has no PowerShell ({_reason(result)})")
         if "answer" not in result:
             raise Lost(_reason(result))
         self._has_answered = True
         # Through JSON: plain values, without the types with which Ansible marks them as untrusted.
         return json.loads(json.dumps(result["answer"]))
+
+    def _check_shell(self):
+        """A shell for other systems would also find PowerShell on Linux, or lose its exit code (sudo)."""
+        if not getattr(self._connection._shell, "_IS_WINDOWS", False):
+            raise self._not_windows(f"ansible_connection: {self._connection.transport} has the shell of another system")
+
+    def _not_windows(self, why):
+        host = self._task.delegate_to or (self._task_vars or {}).get("inventory_hostname", "localhost")
+        return not_windows(host, why)
 
     def _put(self, local, remote):
         """Copy a file to the host. Raises Lost like ``_send``."""

@@ -98,7 +98,7 @@ class VirtualBox(Bench):
         return run(driver, asked, check, clock=self._box.clock, probe=lambda *_probed: True)
 
     def described(self):
-        return report_vms(driver_of(self._box), {"describe": True}, _OPTIONS)["vms"]
+        return report_vms(driver_of(self._box), {"describe": True}, "virtualbox", _OPTIONS)["vms"]
 
     def run_snapshot(self, options, check):
         more = {"commands": _Port(self._box, self.disturbance), "check": check}

@@ -155,4 +155,4 @@ def observed(box, *facets, name="web", **settings):
 
 def info(box, *names, commands=None):
     """What ``vbox_vm_info`` returns."""
-    return report_vms(driver_of(box, commands), {"name": list(names) or None})
+    return report_vms(driver_of(box, commands), {"name": list(names) or None}, "virtualbox")

@@ -93,7 +93,7 @@ class Vmd(Bench):
 
     def described(self):
         driver, _params = driver_of(self._host, name=["a"])
-        return report_vms(driver, {"describe": True}, OPTIONS)["vms"]
+        return report_vms(driver, {"describe": True}, "vmd", OPTIONS)["vms"]
 
     def _request(self, entry):
         given = {**entry, "disks": _without_gap(entry["disks"])} if "disks" in entry else entry

@@ -30,7 +30,14 @@ _VALIDATE = {
     "register": "validated",
     "ignore_errors": True,
 }
-_REQUIRED = {"vm_name": "web1", "provision_group": "web", "agent_target": "web"}
+_REQUIRED = {
+    "vm_name": "web1",
+    "provision_group": "web",
+    "agent_target": "web",
+    "guarded_hosts": "web",
+    "guarded_playbook": "patch.yml",
+    "describe_directory": "vms",
+}
 _COUNT = {"ansible.builtin.debug": {"msg": "failed: {{ validated.results | select('failed') | length }}"}}
 
 

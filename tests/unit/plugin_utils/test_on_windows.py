@@ -34,14 +34,16 @@ class Action(OnWindows):
 
     module = Declaration(OPTIONS, _answer, PLATFORM)
 
-    def __init__(self, args, connection_errors=(), results=()):
+    def __init__(self, args, connection_errors=(), results=(), transport="winrm"):
         self.resets, self.host = 0, sample_host()
         self.connection_errors, self.results = list(connection_errors), list(results)
         task = {"args": args, "async_val": 0, "check_mode": False, "delegate_to": None, "diff": False, "no_log": False}
-        connection = {"transport": "winrm", "connected": True, "reset": self._count}
+        connection = {"transport": transport, "connected": True, "reset": self._count}
         super().__init__(
             task=SimpleNamespace(**task, environment=[], action="module"),
-            connection=SimpleNamespace(**connection, _shell=SimpleNamespace(tmpdir=None)),
+            connection=SimpleNamespace(
+                **connection, _shell=SimpleNamespace(tmpdir=None, _IS_WINDOWS=transport != "local")
+            ),
             play_context=None,
             loader=None,
             templar=None,
@@ -108,11 +110,20 @@ def test_process_that_never_answers_is_an_error_with_its_output():
 def test_host_without_powershell_is_no_lost_connection():
     no_shell = {"failed": True, "module_stdout": "", "module_stderr": "/bin/sh: pwsh: not found", "rc": 127}
     action = Action({"name": "alpha"}, results=[no_shell] * 3)
-    message = action.run(task_vars={})["msg"]
-    assert "not a Windows host: it has no PowerShell (exit code 127: /bin/sh: pwsh: not found)" in message
+    message = action.run(task_vars={"inventory_hostname": "web"})["msg"]
+    assert "web is not a Windows host: it has no PowerShell (exit code 127: /bin/sh: pwsh: not found)" in message
     assert all(line in message for line in ("ansible_connection: winrm", "ansible_shell_type: powershell"))
     assert "broke off" not in message
     assert (action.resets, len(action.results)) == (0, 2)
+
+
+def test_nothing_is_sent_to_a_host_with_the_shell_of_another_system():
+    """sudo reports a missing PowerShell with exit code 1, as if the connection were lost; and Linux may have one."""
+    action = Action({"name": "alpha"}, transport="local")
+    message = action.run(task_vars={"inventory_hostname": "web"})["msg"]
+    assert "web is not a Windows host: ansible_connection: local has the shell of another system" in message
+    assert all(line in message for line in ("ansible_connection: winrm", "ansible_shell_type: powershell"))
+    assert (action.host.requests, action.resets) == ([], 0)
 
 
 def test_host_that_never_answers_is_unreachable():

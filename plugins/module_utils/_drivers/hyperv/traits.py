@@ -77,6 +77,8 @@ def hyperv_traits(observer):
         restored_as={RUNNING: SUSPENDED},
         transient=is_transient,
         normalize=partial(_normalized, observer),
+        console="Hyper-V keeps no log. On the host, Set-VMComPort -VMName <name> -Number 1 -Path \\\\.\\pipe\\<name>"
+        " connects the first serial port with a named pipe, which a terminal program can open.",
     )
 
 

@@ -10,9 +10,12 @@ import xml.etree.ElementTree as ET
 from ..._core.errors import CommandFailed
 from ..._core.model import PAUSED, RUNNING, STOPPED, SUSPENDED, Address, Snapshot
 from ..._core.units import KIB
+from ..._kit.console import console_log
+from ..._ports import files
 from ..._tools import virsh as tool
 from ..._tools import virsh_addresses
 from ..._tools import virsh_output as output
+from ..._tools.virsh_console import log_paths
 from ..._tools.virsh_states import state
 from .provider_vm import ProviderVm
 
@@ -53,6 +56,11 @@ class InLibvirt:
                 current = of_vm[one]["current"].stdout.partition("\n")[0]
                 snapshots.setdefault(one, []).append(_snapshot(ET.fromstring(answer.stdout), name == current))
         return snapshots
+
+    def console(self, identifier):
+        """The ConsoleLog of a VM."""
+        definition = ET.fromstring(self._virsh.run("dumpxml", identifier))
+        return console_log(log_paths(definition), files, "" if tool.is_local(self._virsh.uri) else self._virsh.uri)
 
     # Changing -------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import RUNNING, STOPPED, SUSPENDED, UNKNOWN, Address, Snapshot
 from ..._core.units import MIB
+from ..._kit.console import console_log
+from ..._ports import files
 from ..._tools import vboxmanage_long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import is_not_found
@@ -61,6 +63,11 @@ class InVirtualBox:
             return ()
         found = [one.value for key, one in properties.items() if key.startswith(_GUEST) and key.endswith("/V4/IP")]
         return tuple(Address(one, "agent") for one in sorted(found) if one and not one.startswith(_BEHIND_NAT))
+
+    def console(self, identifier):
+        """The ConsoleLog of a VM."""
+        file = next((settings_in(one.file) for one in self._listed() if one.uuid == identifier), None)
+        return console_log(file.serial_files if file else (), files)
 
     # Changing -------------------------------------------------------------------------------------------------------
 

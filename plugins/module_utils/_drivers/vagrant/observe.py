@@ -310,6 +310,11 @@ class VagrantObserver:
             self._provider_tools[program, uri] = create() if is_installed(self.commands, program) else None
         return self._provider_tools[program, uri]
 
+    def consoles(self, vms):
+        from .console import consoles
+
+        return consoles(self, vms)
+
     def vagrant_on(self, copy):
         """Vagrant for reading the project with ``copy`` as its dotfile folder; lost VMs are added to a file there."""
         return self.vagrant_in(copy, copy if self.project.restore_lost_into(copy) else None)

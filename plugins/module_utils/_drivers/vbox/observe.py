@@ -327,6 +327,11 @@ class VBoxObserver:
 
         return with_configs(self, listing, vm, self._native_keys)
 
+    def consoles(self, vms):
+        from .console import consoles
+
+        return consoles(self, vms)
+
     def listing(self):
         """The listing of the last observation, on which the plans are based; read again after a change."""
         return self._listing or Listing.read(self.tool)

@@ -70,6 +70,8 @@ def vbox_traits(version, known=None):
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
         normalize=partial(_normalized, known),
+        console="VirtualBox writes the first serial port to a file after, while the VM is off, VBoxManage modifyvm"
+        " <id> --uart1 0x3f8 4 --uartmode1 file PATH.",
     )
 
 

@@ -19,7 +19,7 @@ from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
 from ..._tools import virsh_output as output
-from ..._tools.virsh import Virsh, connection_uri, is_not_found, is_unsupported
+from ..._tools.virsh import Virsh, connection_uri, is_local, is_not_found, is_unsupported
 from ..._tools.virsh_states import state
 from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
@@ -188,11 +188,6 @@ def connected(kind, params):
     return kind(Virsh(commands, params["executable"], uri), commands, params)
 
 
-def is_local(uri):
-    """Whether libvirt runs on this host: otherwise the files of its VMs cannot be created or read here."""
-    return not re.match(r"[^:]+://[^/]", uri)
-
-
 class VirshObserver:
     """Reads one connection to libvirt, for one task. ``options`` are the module's parameters.
 
@@ -319,6 +314,11 @@ class VirshObserver:
             return tuple(leftovers(self, vm)) if self.is_local else None
         except PolyvirtError:
             return None
+
+    def consoles(self, vms):
+        from .console import consoles
+
+        return consoles(self, vms)
 
     def compare_content(self, vm, before, after):
         from .compare_content import compare_content

@@ -58,6 +58,8 @@ def virsh_traits(hypervisor, version, local):
         },
         stop_modes=("graceful", "force", "graceful_then_force"),
         instead=_instead(hypervisor, local),
+        console="Set serial_log to a file; libvirt writes it from the next start on. On the host, virsh console <name>"
+        " connects to the console; leave it with Ctrl+].",
         slot=slot_name,
         name_fault=_name_fault,
         snapshot_name_fault=_snapshot_name_fault,

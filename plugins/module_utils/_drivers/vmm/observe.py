@@ -271,6 +271,11 @@ class VmmObserver:
             vms = with_addresses(self, found, vms)
         return Observation(vms=vms, known=tuple(found.names()))
 
+    def consoles(self, vms):
+        from .console import consoles
+
+        return consoles(self, vms)
+
     def host_facts(self):
         from .host import host_facts
 

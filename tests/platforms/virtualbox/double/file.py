@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 _SPACE = "http://www.virtualbox.org/"
+_MODES = {"file": "RawFile", "server": "HostPipe", "client": "HostPipe"}
 _KINDS = {"hdd": "HardDisk", "dvddrive": "DVD", "fdd": "Floppy"}
 #: Settings that only the file contains: {option of modifyvm: (path of the element, attribute, {value of the option:
 #: value in the file})}.
@@ -66,6 +67,7 @@ def _text(machine):
     hardware = ET.SubElement(element, "Hardware")
     _add_settings(element, values)
     _add_drives(hardware, machine["config"])
+    _add_serial_ports(hardware, values)
     ET.SubElement(root, "Played").text = json.dumps(machine)
     return ET.tostring(root, encoding="unicode")
 
@@ -78,6 +80,22 @@ def _add_settings(element, values):
             place = ET.SubElement(place, part) if found is None else found
         if values.get(name) in words:
             place.set(attribute, words[values[name]])
+
+
+def _add_serial_ports(hardware, values):
+    """As VirtualBox 7.2.22 writes them."""
+    ports = ET.SubElement(hardware, "UART")
+    for number in range(1, 5):
+        base, _comma, irq = values.get(f"uart{number}", "off").partition(",")
+        if base == "off":
+            continue
+        mode, _comma, path = values.get(f"uartmode{number}", "disconnected").partition(",")
+        port = ET.SubElement(ports, "Port", {"slot": str(number - 1), "enabled": "true", "IOBase": base, "IRQ": irq})
+        if mode == "server":
+            port.set("server", "true")
+        if path:
+            port.set("path", path)
+        port.set("hostMode", _MODES.get(mode, "Disconnected"))
 
 
 def _add_drives(hardware, config):

@@ -75,7 +75,7 @@ def test_message_of_a_comparison_is_short():
     driver = Cloning(*(Machine(name, name) for name in KNOWN))
     params = {"name": [WANTED], "id": None, "compare": {"from": "a", "to": None, "content": False, "text": False}}
     with pytest.raises(NotFound) as caught:
-        inspect.report_snapshots(driver, params)
+        inspect.report_snapshots(driver, params, "memory")
     assert caught.value.remedy == (
         f"Existing VMs: {SIMILAR}, node-0000, node-0001, node-0002, node-0003 and 996 others."
     )

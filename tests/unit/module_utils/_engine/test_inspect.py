@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.console import ConsoleLog
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import (
     InvalidInput,
     NotFound,
@@ -57,7 +58,7 @@ class FakeDriver:
 
 def report_comparison(driver, name=("web",), **compare):
     asked = {**FROM, **compare} if compare or name == ("web",) else None
-    return report_snapshots(driver, {"name": name and list(name), "id": None, "compare": asked})
+    return report_snapshots(driver, {"name": name and list(name), "id": None, "compare": asked}, "memory")
 
 
 def test_snapshots_and_leftovers_of_all_vms():
@@ -142,10 +143,30 @@ def test_host_without_the_platform_is_reported():
 @pytest.mark.parametrize("report", [report_vms, report_snapshots])
 def test_warnings_of_an_observation_are_returned_once(report):
     asked = {"name": None, "id": None, "compare": None}
-    assert report(FakeDriver(WEB, warnings=("node b is away", "node b is away")), asked)["warnings"] == [
+    assert report(FakeDriver(WEB, warnings=("node b is away", "node b is away")), asked, "memory")["warnings"] == [
         "node b is away"
     ]
-    assert report(FakeDriver(error=Unavailable("No such tool.", why="missing")), asked)["warnings"] == []
+
+
+@pytest.mark.parametrize("report", [report_vms, report_snapshots])
+@pytest.mark.parametrize("required", [None, False, True])
+def test_platform_that_does_not_answer(report, required):
+    gone = Unavailable("No such tool.", "missing", "Install it.")
+    asked = {"name": None, "id": None, "compare": None, "required": required}
+    if required:
+        with pytest.raises(Unavailable, match=r"^memory does not answer: No such tool\. Install it\.$"):
+            report(FakeDriver(error=gone), asked, "memory")
+        return
+    result = report(FakeDriver(error=gone), asked, "memory")
+    warning = "memory does not answer, so its VMs are not listed: No such tool. Install it. Set required: true"
+    assert [one[: len(warning)] for one in result["warnings"]] == ([] if required is False else [warning])
+    assert (result["host"]["configured"], result["host"]["message"]) == (False, "No such tool. Install it.")
+
+
+@pytest.mark.parametrize("required", [None, False, True])
+def test_platform_that_answers_is_no_warning(required):
+    asked = {"name": None, "id": None, "compare": None, "required": required}
+    assert report_vms(FakeDriver(), asked, "memory")["warnings"] == []
 
 
 def test_warnings_are_passed_to_ansible():
@@ -165,7 +186,7 @@ def test_warnings_are_passed_to_ansible():
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Exited) as result:
         patch.setattr(declaration, "AnsibleModule", Module)
         driver = FakeDriver(WEB, warnings=("node b is away",))
-        declaration.run_module(info.info_module(Platform("fake"), {}, lambda params: driver))
+        declaration.run_module(info.info_module(Platform("fake"), {}, lambda params: driver, {}))
     warnings, result = result.value.args
     assert (warnings, sorted(result)) == (["node b is away"], ["changed", "host", "invocation", "vms"])
 
@@ -173,12 +194,12 @@ def test_warnings_are_passed_to_ansible():
 @pytest.mark.parametrize("report", [report_vms, report_snapshots])
 def test_name_must_match_the_id(report):
     asked = {"name": ["web"], "id": "u-web", "compare": None}
-    assert [vm["name"] for vm in report(FakeDriver(WEB), asked)["vms"]] == ["web"]
-    assert report(FakeDriver(), asked)["vms"] == []
+    assert [vm["name"] for vm in report(FakeDriver(WEB), asked, "memory")["vms"]] == ["web"]
+    assert report(FakeDriver(), asked, "memory")["vms"] == []
     with pytest.raises(Refused, match="db: the VM with ID u-web is named 'web'"):
-        report(FakeDriver(WEB), {**asked, "name": ["db"]})
+        report(FakeDriver(WEB), {**asked, "name": ["db"]}, "memory")
     with pytest.raises(InvalidInput, match="id: 'u-web' is one VM, but 2 names are set"):
-        report(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]})
+        report(FakeDriver(error=AssertionError("looked")), {**asked, "name": ["web", "db"]}, "memory")
 
 
 _POWER = {"power", "unfinished"}
@@ -200,7 +221,7 @@ _ALL = {"config", "addresses", "snapshots"}
 )
 def test_only_requested_facets_are_read(facets, filters, read):
     driver = FakeDriver(WEB)
-    report_vms(driver, {"name": None, "id": None, "facets": facets, "filters": filters})
+    report_vms(driver, {"name": None, "id": None, "facets": facets, "filters": filters}, "memory")
     assert driver.facets == read
 
 
@@ -227,4 +248,29 @@ DESCRIBED = OURS.having(name="described", id=None, power="absent")
 def test_filters(filters, names):
     """A copy of a VM has the mark of the original, so it is neither owned nor part of the fleet."""
     params = {"name": None, "id": None, "facets": None, "filters": filters}
-    assert [vm["name"] for vm in report_vms(FakeDriver(OURS, COPY, DESCRIBED), params)["vms"]] == names
+    assert [vm["name"] for vm in report_vms(FakeDriver(OURS, COPY, DESCRIBED), params, "memory")["vms"]] == names
+
+
+_CONSOLE = {"name": None, "id": None, "facets": ["power"], "filters": {"state": ["stopped"]}}
+
+
+def test_console_is_returned_on_request():
+    driver = FakeDriver(WEB, OURS)
+    driver.consoles = lambda vms: [ConsoleLog("/log", b"1\n2\n3\n") for _vm in vms]
+    (vm,) = report_vms(driver, {**_CONSOLE, "console": 2}, "memory")["vms"]
+    assert vm["console"] == {"lines": ["2", "3"], "file": "/log", "terminal": None, "how": None}
+    assert "console" not in report_vms(driver, _CONSOLE, "memory")["vms"][0]
+
+
+def test_platform_without_logs_says_how_to_get_the_console():
+    driver = FakeDriver(WEB)
+    driver.traits = lambda: Traits("memory", console="Connect to <name>.")
+    result = report_vms(driver, {**_CONSOLE, "console": 2}, "memory")
+    assert result["vms"][0]["console"] == {"lines": None, "file": None, "terminal": None, "how": "Connect to web."}
+    assert result["host"]["capabilities"]["console"] == "Connect to <name>."
+
+
+@pytest.mark.parametrize("lines", [0, 1001])
+def test_console_of_too_many_lines(lines):
+    with pytest.raises(InvalidInput, match=f"console: {lines} is out of range. Set a number from 1 to 1000"):
+        report_vms(FakeDriver(WEB), {**_CONSOLE, "console": lines}, "memory")

@@ -65,6 +65,25 @@ def test_read_of_a_missing_file_does_not_wait_forever(tmp_path, left):
         files.read_replaced(str(tmp_path / "a"), str(tmp_path / "a-tmp"))
 
 
+@pytest.mark.parametrize(("length", "found"), [(3, (b"def", True)), (6, (b"abcdef", False)), (9, (b"abcdef", False))])
+def test_end_of_a_file(tmp_path, length, found):
+    (tmp_path / "a").write_bytes(b"abcdef")
+    assert files.read_end(str(tmp_path / "a"), length) == found
+
+
+def test_end_is_read_of_regular_files_only(tmp_path):
+    """A pipe would block, and a link may lead to a file that its owner could not read."""
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(errors.PolyvirtError, match="link: Too many levels"):
+        files.read_end(str(tmp_path / "link"), 9)
+    with pytest.raises(errors.Refused, match="pipe is not a regular file"):
+        files.read_end(str(tmp_path / "pipe"), 9)
+    with pytest.raises(errors.NotFound):
+        files.read_end(str(tmp_path / "none"), 9)
+
+
 def test_failed_write_keeps_the_old_file(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(errors.PolyvirtError, match="Could not write"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from types import SimpleNamespace
 from unittest import mock
 
@@ -39,7 +40,7 @@ _MODULES = {
 }
 _OPTIONS = vagrant_instance.MODULE.options
 _REPORTS = {
-    "vm_info": lambda driver, params: report_vms(driver, params, _OPTIONS),
+    "vm_info": partial(report_vms, options=_OPTIONS),
     "snapshot_info": report_snapshots,
 }
 
@@ -171,7 +172,7 @@ class World:
 
     def _run_module(self, params, about, check):
         if about in _REPORTS:
-            return _REPORTS[about](self.driver(**params), params)
+            return _REPORTS[about](self.driver(**params), params, "vagrant")
         to_requests = requests if about == "vm" else snapshot_requests
         requested = to_requests(params, _MODULES[about].MODULE.options)
         return vars(run(self.driver(**params), requested, check, clock=self.clock))

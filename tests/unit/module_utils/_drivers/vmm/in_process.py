@@ -183,7 +183,7 @@ def well(machine, **given):
 def info(machine, *names, **more):
     """Return the result of vmm_vm_info."""
     driver, _params = driver_of(machine, name=["web"])
-    return report_vms(driver, {"name": list(names) or None, **more})
+    return report_vms(driver, {"name": list(names) or None, **more}, "vmd")
 
 
 def foreign(host, more="", name="/etc/vm.conf"):

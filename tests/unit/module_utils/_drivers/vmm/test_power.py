@@ -264,3 +264,12 @@ def test_task_where_vmd_does_not_run_says_how_to_start_it(host):
     host.well("rcctl", "stop", "vmd")
     with pytest.raises(Unavailable, match="rcctl start vmd"):
         task(host, state="started", **DISKS)
+
+
+def test_terminal_of_a_running_vm(running):
+    (vm,) = info(running, "web", facets=["power"], console=5)["vms"]
+    assert (vm["console"]["terminal"], vm["console"]["lines"]) == ("/dev/ttyp0", None)
+    assert "vmctl console web connects" in vm["console"]["how"]
+    well(running, state="stopped", stop_mode="force")
+    (vm,) = info(running, "web", facets=["power"], console=5)["vms"]
+    assert vm["console"]["terminal"] is None

@@ -27,7 +27,7 @@ import json, sys
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader([sys.argv[1]])
-from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.sources import Sources, files_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.sources import Sources, files_of
 
 def case(paths, names, source=None, tasks=None):
     try:

@@ -1,0 +1,24 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The logs of consoles: libvirt copies the output of a serial port to a file, or writes it to a file only."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from ..._core.console import ConsoleLog
+from ..._kit.console import console_log
+from ..._ports import files
+from ..._tools.virsh_console import log_paths
+
+
+def consoles(observer, vms):
+    """[ConsoleLog] of the VMs; one process reads the definitions."""
+    answers = observer.virsh.batch([("dumpxml", vm.id) for vm in vms]) if vms else []
+    elsewhere = "" if observer.is_local else observer.virsh.uri
+    return [ConsoleLog(how=one.error) if one.error else _log(one.stdout, elsewhere) for one in answers]
+
+
+def _log(definition, elsewhere):
+    return console_log(log_paths(ET.fromstring(definition)), files, elsewhere)

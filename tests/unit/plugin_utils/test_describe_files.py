@@ -1,0 +1,44 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files the playbook describe writes, and which it keeps."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.plugin_utils.described.files import MACHINES, files_of
+from ansible_collections.polyvirt.core.plugins.plugin_utils.described.run import write
+from ansible_collections.polyvirt.core.plugins.plugin_utils.inventory.hosts import Source
+
+
+def generated(memory):
+    task = {"platform": "libvirt", "name": "web", "state": "stopped", "memory": memory}
+    vm = {"name": "web", "id": "u", "task": task, "not_described": []}
+    return files_of([(Source("lab", "libvirt"), [vm])], MACHINES)["lab.yml"]
+
+
+NEW, OLD = generated("2G"), generated("1G")
+OWN = OLD.replace("1G", "3G")
+
+
+@pytest.mark.parametrize(
+    ("before", "replaces", "outcome"),
+    [
+        (None, False, "written"),
+        (NEW, False, "unchanged"),
+        (OLD, False, "written"),
+        (OWN, False, "kept"),
+        ("- hosts: mine\n", False, "kept"),
+        ("", False, "kept"),
+        (OWN, True, "written"),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_outcome(tmp_path, before, replaces, outcome, check):
+    path = tmp_path / "vms" / "lab.yml"
+    if before is not None:
+        path.parent.mkdir()
+        path.write_text(before, encoding="utf-8")
+    assert write(str(path), NEW, replaces, check)["outcome"] == outcome
+    after = path.read_text(encoding="utf-8") if path.exists() else None
+    assert after == (NEW if outcome == "written" and not check else before)
