@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, cache, collections_path
 
+from suite import warm_modules
+
 #: What runs every day, and when a test runs again.
 pytest_plugins = ["suite.depth", "suite.rerun"]
 
@@ -61,6 +63,7 @@ def ansible_environment(tmp_path_factory):
     configuration.touch()
     return {
         **os.environ,
+        **warm_modules.environment(),
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_PATH),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_NOCOLOR": "1",

@@ -21,14 +21,17 @@ _DOUBLES = (
 )
 
 
-def _server():
-    """The path of the server's socket. The first call starts the server; child processes use the same server."""
-    if _SOCKET not in os.environ:
-        os.environ[_SOCKET] = forking.start(_HERE / "warm_server.py", *_DOUBLES)
-    return os.environ[_SOCKET]
+def server(variable, *modules):
+    """The path of the socket of a server with these modules, kept in an environment variable: the first call starts the
+    server, and child processes use the same one.
+    """
+    if variable not in os.environ:
+        os.environ[variable] = forking.start(_HERE / "warm_server.py", *modules)
+    return os.environ[variable]
 
 
 def script(module, *words):
     """The text of an executable that runs ``python -m MODULE WORD...``, followed by the executable's own arguments."""
-    client = [sys.executable, "-S", "-E", str(_HERE / "warm_client.py"), _server(), module, *map(str, words)]
+    socket = server(_SOCKET, *_DOUBLES)
+    client = [sys.executable, "-S", "-E", str(_HERE / "warm_client.py"), socket, module, *map(str, words)]
     return f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n'

@@ -1,0 +1,30 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module that Ansible has transferred, in a fork of a warm process.
+
+``python -m suite.transferred SCRIPT``; without a script, it is on standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+
+#: What a new process of this Python has on its path, without the directories of the tests.
+_PLAIN = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
+
+
+def main():
+    del sys.argv[0]
+    sys.path[:] = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *_PLAIN]
+    if sys.argv:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        sys.argv.append("")
+        exec(compile(sys.stdin.read(), "<stdin>", "exec"), sys.modules["__main__"].__dict__)
+
+
+if __name__ == "__main__":
+    main()
