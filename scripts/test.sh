@@ -36,15 +36,23 @@ usage() {
     exit "$1"
 }
 
-# wanted_stages WORD…: prints the stages in the order of STAGES. Without words, DEEP_STAGES are included in a deep run
-# only.
+# runs_today STAGE: whether a run without names of stages includes it: DEEP_STAGES only in a deep run, and the demo in turn.
+runs_today() {
+    [[ $DEEP_STAGES != *" $1 "* || $DEEP = true ]] && is_turn_of "$1" "${LONG[@]}"
+}
+
+# wanted_stages WORD…: prints the stages in the order of STAGES; without words, those of the day.
 wanted_stages() {
     local word stage
     for word in "$@"; do
         [[ " ${STAGES[*]} " == *" $word "* ]] || stop_with "there is no stage '$word'" "known stages: ${STAGES[*]}"
     done
     for stage in "${STAGES[@]}"; do
-        [[ $# -eq 0 && ($DEEP_STAGES != *" $stage "* || $DEEP = true) || " $* " == *" $stage "* ]] && echo "$stage"
+        if [ $# -gt 0 ]; then
+            [[ " $* " != *" $stage "* ]] || echo "$stage"
+        elif runs_today "$stage"; then
+            echo "$stage"
+        fi
     done
     return 0
 }

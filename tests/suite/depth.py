@@ -39,6 +39,7 @@ def share(config, items, count):
 def pytest_addoption(parser):
     parser.addoption("--deep", action="store_true", help="run all tests, those that are left out every day too")
     parser.addoption("--turns", action="store_true", help="of tests that take turns, run only those of this day")
+    parser.addoption("--in-full", action="append", default=[], help="tests of files with such a path take no turns")
     # pyproject.toml sets this option, which would be unknown with -p no:cacheprovider.
     parser.addini("cache_dir", "cache directory path", default=".pytest_cache")
 
@@ -59,9 +60,14 @@ def pytest_collection_modifyitems(config, items):
         return
     left_out = {item for item in items if item.get_closest_marker("deep")}
     if config.getoption("--turns"):
-        left_out |= not_today([item for item in items if item not in left_out], seed())
+        left_out |= not_today([item for item in items if item not in left_out and not in_full(config, item)], seed())
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def in_full(config, item):
+    """Whether a test takes no turns in this run."""
+    return any(item.path.match(pattern) for pattern in config.getoption("--in-full"))
 
 
 def not_today(items, day):
