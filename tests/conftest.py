@@ -19,8 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "extensions"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts" / "lib"))
 
 from collection_path import CHECKOUT, cache, collections_path
-
-from suite import warm_modules
+from suite import warm_ansible
 
 #: What runs every day, and when a test runs again.
 pytest_plugins = ["suite.depth", "suite.rerun"]
@@ -63,7 +62,7 @@ def ansible_environment(tmp_path_factory):
     configuration.touch()
     return {
         **os.environ,
-        **warm_modules.environment(),
+        **warm_ansible.environment(),
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_PATH),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_NOCOLOR": "1",
@@ -74,15 +73,12 @@ def ansible_environment(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ansible_playbook(ansible_environment):
     """Runs ansible-playbook with these words, and returns (exit code, output)."""
+    command = warm_ansible.playbooks(ansible_environment)
 
     def run(*words, environment=(), folder=None):
+        around = {**ansible_environment, **dict(environment)}
         done = subprocess.run(
-            ["ansible-playbook", *map(str, words)],
-            cwd=folder,
-            env={**ansible_environment, **dict(environment)},
-            capture_output=True,
-            text=True,
-            check=False,
+            command(words, around), cwd=folder, env=around, capture_output=True, text=True, check=False
         )
         return done.returncode, done.stdout + done.stderr
 

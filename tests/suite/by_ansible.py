@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from collection_path import collections_path
-from suite import warm_modules
+from suite import warm_ansible
 from suite.answer import Answer
 from suite.limits import scaled
 from suite.shim import as_calls
@@ -69,7 +69,7 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), wor
     environment = {
         "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "conformance_results",
-        **warm_modules.environment(_HERE.parent),
+        **warm_ansible.environment(_HERE.parent),
         "POLYVIRT_RESULTS": str(results),
         "POLYVIRT_TEST_PLATFORM": platform.name,
         "POLYVIRT_PREFIX": platform.prefix,
@@ -119,7 +119,7 @@ def configured(folder):
     # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
     configuration.touch()
     return {
-        **warm_modules.environment(),
+        **warm_ansible.environment(),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,

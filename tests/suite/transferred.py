@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a module that Ansible has transferred, in a fork of a warm process.
+"""Run a module that Ansible has transferred, in a fork of a warm process (warm_ansible.py).
 
 ``python -m suite.transferred SCRIPT``; without a script, it is on standard input.
 """
@@ -14,7 +14,6 @@ import runpy
 import sys
 import zipimport
 from hashlib import blake2b
-from pathlib import Path
 
 from collection_path import cache
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, polyvirt contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Python runs this file at its start (suite/warm_modules.py). A module of Ansible then runs in a fork of a warm process."""
+"""Python runs this file at its start: a module that Ansible transfers runs in a fork of a process (warm_ansible.py)."""
 
 import os
 import sys
