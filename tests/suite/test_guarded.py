@@ -21,6 +21,8 @@ from platforms.windows.winrm_server import WinRMServer, through
 from suite.by_ansible import CORES, run_ansible, start_ansible
 from suite.limits import wait_until
 
+pytestmark = pytest.mark.rotated(3)
+
 WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
 NAMES = (WEB, DB, OTHER)
 PATCHED = "patched"
