@@ -30,7 +30,7 @@ _VALIDATE = {
     "register": "validated",
     "ignore_errors": True,
 }
-_REQUIRED = {"vm_name": "web1", "provision_group": "web", "agent_target": "web"}
+_REQUIRED = {"vm_name": "web1", "provision_group": "web", "agent_target": "web", "guarded_hosts": "web"}
 _COUNT = {"ansible.builtin.debug": {"msg": "failed: {{ validated.results | select('failed') | length }}"}}
 
 
