@@ -66,6 +66,8 @@ def ansible_environment(tmp_path_factory):
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS_PATH),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_NOCOLOR": "1",
+        # A third less work for each task with a transferred module.
+        "ANSIBLE_PIPELINING": "true",
         "LC_ALL": "C.UTF-8",
     }
 
