@@ -171,17 +171,9 @@ _every_scenario() {
     return $status
 }
 
-# The scenarios of the roles of hosts take turns: the unit tests have the plays of these roles as well.
-readonly _HOST_SCENARIOS=(vmm_host vmm_network hyperv_host wsl_host)
-
-# is_not_today NAME: whether a scenario runs on another day.
-is_not_today() {
-    ! is_turn_of "$1" "${LONG[@]}" || ! is_turn_of "$1" "${_HOST_SCENARIOS[@]}"
-}
-
 _scenario_if_needed() {
     local passed=
-    if [ "$DEEP" = false ] && is_not_today "$1"; then
+    if ! is_turn_of "$1" "${LONG[@]}"; then
         say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
         return
     fi

@@ -5,9 +5,9 @@
 #
 # Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
 
-# What takes minutes takes turns by day: the demo, scenarios of the stage roles that work in emulated guests, and pylint in
-# the stage sanity. In a deep run, all of them run.
-readonly LONG=(demo agent guest_image two_vms from_vagrant pylint)
+# What takes minutes takes turns by day: the demo, scenarios of the stage roles that work in emulated guests, pylint in the
+# stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well. In a deep run, all of them run.
+readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host)
 
 # is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run: today,
 # or the day that POLYVIRT_TEST_SEED repeats.
