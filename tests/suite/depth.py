@@ -74,8 +74,17 @@ def not_today(items, day):
     """Those of ``items`` that run on other days: of tests distributed over N days, every N-th runs on one day."""
     in_turn = {}
     for item in items:
-        in_turn.setdefault(days_of(item), []).append(item)
-    return {item for days, some in in_turn.items() for place, item in enumerate(some) if place % days != day % days}
+        in_turn.setdefault(days_of(item), {}).setdefault(_turn_of(item), []).append(item)
+    left_out = [
+        group for days, groups in in_turn.items() for place, group in enumerate(groups.values()) if (place - day) % days
+    ]
+    return {item for group in left_out for item in group}
+
+
+def _turn_of(item):
+    """What has a turn: the test, or with ``together=True`` all tests of its file, which share an expensive fixture."""
+    marker = item.get_closest_marker("rotated")
+    return item.path if marker and marker.kwargs.get("together") else item
 
 
 def days_of(item):
