@@ -4,10 +4,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs the tests of this checkout. Needs a fresh Debian 12 or later: as root, the script installs missing packages.
-# Usage: scripts/test.sh [--deep] [STAGE...]      stages: lint sanity unit demo suite roles peers cores install; default:
+# Usage: scripts/test.sh [--deep] [STAGE...]      stages: sanity lint unit demo suite roles peers cores install; default:
 #                                                 all, but peers, cores and install only with --deep
 #        scripts/test.sh run PYTEST-ARGUMENT...   single tests, in their own world
-# --deep also runs the tests that do not run daily (docs/testing.md): hours instead of 25 minutes.
+# --deep also runs the tests that do not run daily (docs/testing.md): hours instead of DAILY_MINUTES.
 # Caches: ${POLYVIRT_CACHE:-$HOME/.cache/polyvirt}; nothing is written to the checkout.
 
 set -uo pipefail
@@ -15,12 +15,17 @@ export LC_ALL=C.UTF-8
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly CHECKOUT
-readonly STAGES=(lint sanity unit demo suite roles peers cores install)
+readonly STAGES=(sanity lint unit demo suite roles peers cores install)
+# These run in parallel with the stages before them, which have no guests: in lint and sanity, single programs keep one CPU
+# busy for minutes, and the demo waits for its guest.
+readonly PARALLEL_STAGES=(lint demo)
 readonly DEEP_STAGES=" peers cores install "
 readonly REPEATED_LINES=25
+# What a run without arguments takes at most on two idle cores. README.md, CONTRIBUTING.md and docs/testing.md promise it.
+readonly DAILY_MINUTES=20
 DEEP=false
-# The process of the stage demo while it runs in parallel with others.
-DEMO_JOB=
+# [stage]: its process while it runs in parallel with others.
+declare -A JOBS=()
 
 # shellcheck source=scripts/lib/host.sh
 . "$CHECKOUT/scripts/lib/host.sh"
@@ -36,15 +41,23 @@ usage() {
     exit "$1"
 }
 
-# wanted_stages WORD…: prints the stages in the order of STAGES. Without words, DEEP_STAGES are included in a deep run
-# only.
+# runs_today STAGE: whether a run without names of stages includes it: DEEP_STAGES only in a deep run, and the demo in turn.
+runs_today() {
+    [[ $DEEP_STAGES != *" $1 "* || $DEEP = true ]] && is_turn_of "$1" "${LONG[@]}"
+}
+
+# wanted_stages WORD…: prints the stages in the order of STAGES; without words, those of the day.
 wanted_stages() {
     local word stage
     for word in "$@"; do
         [[ " ${STAGES[*]} " == *" $word "* ]] || stop_with "there is no stage '$word'" "known stages: ${STAGES[*]}"
     done
     for stage in "${STAGES[@]}"; do
-        [[ $# -eq 0 && ($DEEP_STAGES != *" $stage "* || $DEEP = true) || " $* " == *" $stage "* ]] && echo "$stage"
+        if [ $# -gt 0 ]; then
+            [[ " $* " != *" $stage "* ]] || echo "$stage"
+        elif runs_today "$stage"; then
+            echo "$stage"
+        fi
     done
     return 0
 }
@@ -66,26 +79,26 @@ prepare() {
     export ANSIBLE_COLLECTIONS_PATH
 }
 
-# begin_demo: the demo waits for one guest most of its time, so it runs in parallel with earlier stages, which have no
-# guests.
-begin_demo() {
+# begin_stage STAGE: begins a stage that run_stage waits for.
+begin_stage() {
     # Its own process group: background processes do not receive an interrupt, and the group is ended as a whole.
     set -m
     (
         set -e
         cd "$CHECKOUT"
-        stage_demo
-    ) </dev/null >"$RUN/demo-stage.log" 2>&1 &
-    DEMO_JOB=$!
+        "stage_$1"
+    ) </dev/null >"$RUN/$1-stage.log" 2>&1 &
+    JOBS[$1]=$!
     set +m
-    trap 'kill -- "-$DEMO_JOB" 2>/dev/null || :' EXIT
+    trap 'kill -- "${JOBS[@]/#/-}" 2>/dev/null || :' EXIT
 }
 
-end_demo() {
-    wait "$DEMO_JOB"
-    local code=$?
-    trap - EXIT
-    cat "$RUN/demo-stage.log" >&2
+# end_stage STAGE: waits for a stage that begin_stage has begun, and shows its output.
+end_stage() {
+    local code=0
+    wait "${JOBS[$1]}" || code=$?
+    unset "JOBS[$1]"
+    cat "$RUN/$1-stage.log" >&2
     return $code
 }
 
@@ -95,8 +108,8 @@ run_stage() {
     local began=$SECONDS code
     say ""
     say "== $1 (at $SECONDS s)"
-    if [[ $1 == demo && -n $DEMO_JOB ]]; then
-        end_demo
+    if [[ -n ${JOBS[$1]-} ]]; then
+        end_stage "$1"
     else
         # Not in a condition, where bash would ignore the -e.
         (
@@ -149,10 +162,15 @@ main() {
     stages=$(wanted_stages "$@") || exit 2
     mapfile -t stages <<<"$stages"
     prepare "${stages[@]}"
-    if [[ ${stages[0]} != demo && " ${stages[*]} " == *" demo "* ]]; then begin_demo; fi
+    for stage in "${PARALLEL_STAGES[@]}"; do
+        [[ " ${stages[*]:1} " != *" $stage "* ]] || begin_stage "$stage"
+    done
     for stage in "${stages[@]}"; do run_stage "$stage"; done
     repeat_failures
     say ""
+    if [[ $# -eq 0 && $DEEP = false && $SECONDS -gt $((DAILY_MINUTES * 60)) ]]; then
+        say "NOTE: this run took longer than $DAILY_MINUTES minutes: a busy host, or too many tests that run each day"
+    fi
     printf '%s\n' "${summary[@]}" "$(printf '%-20s %5d s' "total" $SECONDS)" >&2
     if [ ${#failed[@]} -gt 0 ]; then
         say "failed: ${failed[*]} (logs: $RUN)"

@@ -29,31 +29,22 @@ readonly _WINDOWS_ROLES=('roles/hyperv_host' 'roles/wsl_host' 'plugins/modules/*
     plugins/module_utils/_windows_calls.psm1 plugins/lookup tests/platforms/windows tests/conftest.py tests/requirements.txt
     tests/constraints.txt)
 
-# turn_of_day NAME...: one of the names, in turn by day: that of today, or of the day that POLYVIRT_TEST_SEED repeats.
-turn_of_day() {
-    local day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)}
-    echo "${@:day % $# + 1:1}"
-}
-
-# is_due NAME NOTE NAME...: whether tests that take turns run now: on their day, or if their files have changed since they
-# passed here; never if they passed with these files. In a deep run, always.
-is_due() {
-    local name=$1 note=$2
-    shift 2
+# runs_in_full NAME NOTE: whether tests that otherwise take turns all run: in a deep run, or if their files have changed
+# since all of them passed here.
+runs_in_full() {
     [ "$DEEP" = false ] || return 0
-    ! has_passed "$note" || return 1
-    compgen -G "$POLYVIRT_CACHE/passed/$name-*" >/dev/null || [ "$name" = "$(turn_of_day "$@")" ]
+    ! has_passed "$2" && compgen -G "$POLYVIRT_CACHE/passed/$1-*" >/dev/null
 }
 
 # Tests in tests/unit/roles that play whole roles, by name and first letters of their files. They are the slowest of this
-# stage, so they take turns.
+# stage, so they take turns (the mark "rotated").
 readonly _PLAYS=(unit-agent unit-vmm unit-windows)
 declare -Ar _FILES_OF_PLAYS=([unit-agent]='agent' [unit-vmm]='vmm' [unit-windows]='hyperv wsl')
 
 # An idle worker takes tests from a busy one: plays of whole roles take seconds, most tests milliseconds.
 stage_unit() {
     local name begin
-    local -a without=() played=()
+    local -a in_full=() played=()
     local -A notes=(
         [unit-agent]=$(note_of unit-agent "${_ROLES[@]}" 'tests/unit/roles/test_agent_*')
         [unit-vmm]=$(note_of unit-vmm "${_VMM_ROLES[@]}" 'tests/unit/roles/test_vmm_*')
@@ -63,16 +54,14 @@ stage_unit() {
     POLYVIRT_TEST_CORES=$(other_cores)
     export POLYVIRT_TEST_CORES
     for name in "${_PLAYS[@]}"; do
-        if is_due "$name" "${notes[$name]}" "${_PLAYS[@]}"; then
-            played+=("$name")
-            continue
-        fi
+        runs_in_full "$name" "${notes[$name]}" || continue
+        played+=("$name")
         for begin in ${_FILES_OF_PLAYS[$name]}; do
-            say "   tests/unit/roles/test_${begin}_* do not run today, or passed with these files"
-            without+=("--ignore-glob=*/roles/test_${begin}_*")
+            say "   tests/unit/roles/test_${begin}_* all run: deep, or their files have changed since they passed"
+            in_full+=("--in-full=*/roles/test_${begin}_*")
         done
     done
-    _pytest -n 2 --turns --dist worksteal --durations 25 "${without[@]}" tests/unit
+    _pytest -n 2 --turns --dist worksteal --durations 25 "${in_full[@]}" tests/unit
     for name in "${played[@]}"; do note_passed "${notes[$name]}"; done
 }
 
@@ -182,22 +171,9 @@ _every_scenario() {
     return $status
 }
 
-# Four scenarios take minutes, because much of their work runs in emulated guests. They take turns by day; in a deep run,
-# all run. Those that test one role which uses no module run only if the roles have changed.
-readonly _SLOW_SCENARIOS=(agent guest_image two_vms from_vagrant)
-# The scenarios of the roles of hosts take turns, too: the unit tests have the plays of these roles as well.
-readonly _HOST_SCENARIOS=(vmm_host vmm_network hyperv_host wsl_host)
-
-# is_not_today NAME: whether a scenario runs on another day.
-is_not_today() {
-    local today
-    today="$(turn_of_day "${_SLOW_SCENARIOS[@]}") $(turn_of_day "${_HOST_SCENARIOS[@]}")"
-    [[ " ${_SLOW_SCENARIOS[*]} ${_HOST_SCENARIOS[*]} " == *" $1 "* && " $today " != *" $1 "* ]]
-}
-
 _scenario_if_needed() {
     local passed=
-    if [ "$DEEP" = false ] && is_not_today "$1"; then
+    if ! is_turn_of "$1" "${LONG[@]}"; then
         say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
         return
     fi

@@ -5,6 +5,18 @@
 #
 # Sourced by scripts/test.sh: the stages that look at the text of the collection, lint and sanity.
 
+# What takes minutes takes turns by day: the demo, scenarios of the stage roles that work in emulated guests, pylint in the
+# stage sanity, and the scenarios of the roles of hosts, which the unit tests play as well. In a deep run, all of them run.
+readonly LONG=(demo agent guest_image two_vms from_vagrant pylint vmm_host vmm_network hyperv_host wsl_host)
+
+# is_turn_of NAME NAME...: whether NAME is not one of the names that follow, or has its turn on the day of this run: today,
+# or the day that POLYVIRT_TEST_SEED repeats.
+is_turn_of() {
+    local name=$1 day=${POLYVIRT_TEST_SEED:-$(date +%Y%m%d)}
+    shift
+    [[ $DEEP = true || " $* " != *" $name "* || ${*:day % $# + 1:1} = "$name" ]]
+}
+
 # copy_tree NAME [PATHSPEC...]: a copy of what git would commit plus what is new, as polyvirt.core in a collections folder
 # of its own; prints the copy. The tools leave caches and results beside the sources, which have no place in a checkout.
 copy_tree() {
@@ -116,13 +128,15 @@ print(python_requirements.get_venv_packages(Any)["pip"])')
 # too.
 readonly _NOT_SHIPPED=(':!extensions/molecule' ':!scripts' ':(exclude,glob)tests/*/**')
 
-# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. Checks what users get, and all but the newest
-# daily without pylint, which takes longest and depends least on the version of ansible-core.
+# _sanity NAME ENVIRONMENT HOME: in the background; its output goes to a log. Checks what users get. pylint takes longer than
+# all other tests together and depends least on the version of ansible-core: only the newest has it daily, in turn.
 _sanity() {
     local name=$1 environment=$2 home=$3 tree python
     local -a files=(.) without=()
     [ "$name" = newest ] && [ "$DEEP" = true ] || files+=("${_NOT_SHIPPED[@]}")
-    [ "$name" = newest ] || [ "$DEEP" = true ] || without=(--skip-test pylint)
+    if ! is_turn_of pylint "${LONG[@]}" || [[ $name != newest && $DEEP = false ]]; then
+        without=(--skip-test pylint)
+    fi
     tree=$(copy_tree "$name" "${files[@]}") || return
     python=$("$environment/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     cd "$tree" || return

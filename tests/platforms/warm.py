@@ -13,6 +13,7 @@ from pathlib import Path
 from suite import forking
 
 _HERE = Path(__file__).resolve().parent
+_SERVER = _HERE / "warm_server.py"
 _SOCKET = "POLYVIRT_TEST_WARM_SERVER"
 _DOUBLES = (
     "platforms.vagrant.double.commands",
@@ -21,14 +22,25 @@ _DOUBLES = (
 )
 
 
-def _server():
-    """The path of the server's socket. The first call starts the server; child processes use the same server."""
-    if _SOCKET not in os.environ:
-        os.environ[_SOCKET] = forking.start(_HERE / "warm_server.py", *_DOUBLES)
-    return os.environ[_SOCKET]
+def server(variable, *modules):
+    """The path of the socket of a server with these modules, kept in an environment variable: the first call starts the
+    server, and child processes use the same one.
+    """
+    if variable not in os.environ:
+        os.environ[variable] = forking.start(_SERVER, *modules)
+    return os.environ[variable]
+
+
+def new_server(environment, *modules):
+    """The path of the socket of another server, which imports these modules with an environment of its own."""
+    return forking.start(_SERVER, *modules, environment=environment)
+
+
+def command(socket, module, *words):
+    """The words of a command that runs ``python -m MODULE WORD...`` by a server."""
+    return [sys.executable, "-S", "-E", str(_HERE / "warm_client.py"), socket, module, *map(str, words)]
 
 
 def script(module, *words):
     """The text of an executable that runs ``python -m MODULE WORD...``, followed by the executable's own arguments."""
-    client = [sys.executable, "-S", "-E", str(_HERE / "warm_client.py"), _server(), module, *map(str, words)]
-    return f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n'
+    return f'#!/bin/sh\nexec {shlex.join(command(server(_SOCKET, *_DOUBLES), module, *words))} "$@"\n'

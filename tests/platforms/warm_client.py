@@ -17,13 +17,14 @@ from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
 SERVER_IS_GONE = 125
 
 
-def main():
+def run(server, *words):
+    """End this process as the server's fork ends. The words are a module and its arguments."""
     with_values = (f"{name}={value}" for name, value in os.environ.items())
-    fields = [os.getcwd(), str(len(sys.argv) - 2), *sys.argv[2:], *with_values]
+    fields = [os.getcwd(), str(len(words)), *words, *with_values]
     request = os.fsencode("\0".join(fields))
     streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
     connection = socket(AF_UNIX, SOCK_STREAM)
-    connection.connect(sys.argv[1])
+    connection.connect(server)
     connection.sendmsg([len(request).to_bytes(4, "big")], [(SOL_SOCKET, SCM_RIGHTS, streams)])
     connection.sendall(request)
     code = int(connection.recv(16) or SERVER_IS_GONE)
@@ -33,4 +34,5 @@ def main():
     os._exit(code)
 
 
-main()
+if __name__ == "__main__":
+    run(*sys.argv[1:])

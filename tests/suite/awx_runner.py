@@ -23,6 +23,7 @@ import ansible_runner
 import yaml
 
 from collection_path import collections_path
+from suite import warm_ansible
 from suite.limits import scaled
 
 _JOB_NUMBERS = itertools.count(1)
@@ -155,6 +156,7 @@ def _surroundings(folder, programs):
     configuration.touch()
     own = {} if (folder / "project" / "ansible.cfg").exists() else {"ANSIBLE_CONFIG": str(configuration)}
     return {
+        **({} if programs else warm_ansible.environment()),
         **own,
         "PATH": os.pathsep.join([str(programs or Path(sys.executable).parent), os.environ["PATH"]]),
         "HOME": str(folder),

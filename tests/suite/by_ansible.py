@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from collection_path import collections_path
+from suite import warm_ansible
 from suite.answer import Answer
 from suite.event_lines import read_events
 from suite.limits import scaled
@@ -89,7 +90,7 @@ def run_playbook(platform, folder, tasks, hosts=("localhost",), machines=(), wor
         "ANSIBLE_CALLBACK_PLUGINS": str(_HERE / "callback_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "conformance_results,polyvirt.core.events",
         "POLYVIRT_EVENTS_PATH": str(events),
-        "PYTHONPATH": str(_HERE.parent),
+        **warm_ansible.environment(_HERE.parent),
         "POLYVIRT_RESULTS": str(results),
         "POLYVIRT_TEST_PLATFORM": platform.name,
         "POLYVIRT_PREFIX": platform.prefix,
@@ -139,6 +140,7 @@ def configured(folder):
     # Newer versions of ansible-core require a file with the suffix .cfg, so /dev/null does not work.
     configuration.touch()
     return {
+        **warm_ansible.environment(),
         "ANSIBLE_CONFIG": str(configuration),
         "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
         "ANSIBLE_PYTHON_INTERPRETER": sys.executable,

@@ -39,6 +39,7 @@ def share(config, items, count):
 def pytest_addoption(parser):
     parser.addoption("--deep", action="store_true", help="run all tests, those that are left out every day too")
     parser.addoption("--turns", action="store_true", help="of tests that take turns, run only those of this day")
+    parser.addoption("--in-full", action="append", default=[], help="tests of files with such a path take no turns")
     # pyproject.toml sets this option, which would be unknown with -p no:cacheprovider.
     parser.addini("cache_dir", "cache directory path", default=".pytest_cache")
 
@@ -59,17 +60,31 @@ def pytest_collection_modifyitems(config, items):
         return
     left_out = {item for item in items if item.get_closest_marker("deep")}
     if config.getoption("--turns"):
-        left_out |= not_today([item for item in items if item not in left_out], seed())
+        left_out |= not_today([item for item in items if item not in left_out and not in_full(config, item)], seed())
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def in_full(config, item):
+    """Whether a test takes no turns in this run."""
+    return any(item.path.match(pattern) for pattern in config.getoption("--in-full"))
 
 
 def not_today(items, day):
     """Those of ``items`` that run on other days: of tests distributed over N days, every N-th runs on one day."""
     in_turn = {}
     for item in items:
-        in_turn.setdefault(days_of(item), []).append(item)
-    return {item for days, some in in_turn.items() for place, item in enumerate(some) if place % days != day % days}
+        in_turn.setdefault(days_of(item), {}).setdefault(_turn_of(item), []).append(item)
+    left_out = [
+        group for days, groups in in_turn.items() for place, group in enumerate(groups.values()) if (place - day) % days
+    ]
+    return {item for group in left_out for item in group}
+
+
+def _turn_of(item):
+    """What has a turn: the test, or with ``together=True`` all tests of its file, which share an expensive fixture."""
+    marker = item.get_closest_marker("rotated")
+    return item.path if marker and marker.kwargs.get("together") else item
 
 
 def days_of(item):

@@ -23,13 +23,14 @@ import tempfile
 from contextlib import suppress
 
 
-def start(server, *words):
+def start(server, *words, environment=None):
     """Start ``python SERVER SOCKET WORD...``, which ends with this process. Returns the path of the socket."""
     # Not a TemporaryDirectory: a process that multiprocessing forks from this one forgets its exit functions (Python
     # 3.13), and with the last reference to the object its directory would be removed.
     folder = tempfile.mkdtemp(prefix="polyvirt-fork-")
     path = f"{folder}/socket"
-    process = subprocess.Popen([sys.executable, server, path, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command, pipes = [sys.executable, server, path, *words], {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen(command, env=environment, **pipes)
     atexit.register(_end, process, folder)
     assert process.stdout.readline() == b"ready\n", f"{server} does not start: its error is above"
     return path

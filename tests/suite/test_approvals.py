@@ -14,6 +14,8 @@ from platforms.known import PLATFORMS
 from suite import front_door
 from suite.front_door import SNAPSHOT, VM
 
+pytestmark = pytest.mark.rotated(3)
+
 WEB, DB = "pvc-plan-web", "pvc-plan-db"
 VARIABLE = "polyvirt_approved_plans"
 _NO_APPROVALS = {

@@ -19,6 +19,8 @@ from collection_path import CHECKOUT
 from gates.awx_rules import launched, untouched
 from suite.awx_runner import inventory_of, run
 
+pytestmark = pytest.mark.rotated(3)
+
 WEB, DB = "pvc-awx-web", "pvc-awx-db"
 _ONLY = pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
 _FOLDER = "extensions/patterns"

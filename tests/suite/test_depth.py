@@ -53,13 +53,13 @@ def test_deep_run_takes_all(shares):
 class _Item:
     """A test of a platform, or of none."""
 
-    def __init__(self, platform=None, days=None):
-        self._days = days
+    def __init__(self, platform=None, days=None, path=None):
+        self._days, self.path = days, path
         if platform:
             self.callspec = SimpleNamespace(params={"platform_name": platform})
 
     def get_closest_marker(self, _name):
-        return self._days and SimpleNamespace(args=(self._days,))
+        return self._days and SimpleNamespace(args=(self._days,), kwargs={"together": bool(self.path)})
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,13 @@ def test_every_test_has_its_turn_once(item, days):
     of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(20261101, 20261107)]
     assert sum(item in some for some in of_days) == 6 / days
     assert {one for some in of_days[:days] for one in some if depth.days_of(one) == days} >= {items[0], *items[5:]}
+
+
+def test_tests_of_one_file_can_have_one_turn():
+    others = [_Item(days=6) for _place in range(4)]
+    items = [others[0], _Item(days=6, path="a"), others[1], _Item(days=6, path="a"), *others[2:]]
+    of_days = [[one for one in items if one not in depth.not_today(items, day)] for day in range(6)]
+    assert of_days == [[others[0]], [items[1], items[3]], [others[1]], [others[2]], [others[3]], []]
 
 
 @pytest.mark.parametrize(

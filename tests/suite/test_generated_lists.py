@@ -11,6 +11,8 @@ from platforms.benches import WITH_LISTS
 from suite import lists
 from suite.pairs import number_of_pairs
 
+pytestmark = pytest.mark.rotated(2)
+
 
 @pytest.mark.parametrize("bench", WITH_LISTS)
 def test_generated_lists(ground, bench):

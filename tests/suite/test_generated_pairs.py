@@ -38,6 +38,8 @@ from suite.disturbances import FAILS, LATE, UNDISTURBED
 from suite.pairs import Pair, assert_true, pairs
 from unit.module_utils._engine.world import FakeClock
 
+pytestmark = pytest.mark.rotated(2)
+
 GIB = 1 << 30
 TRAITS = Traits(
     platform="memory",

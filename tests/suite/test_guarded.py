@@ -20,6 +20,8 @@ from suite.by_ansible import CORES, run_ansible, start_ansible
 from suite.limits import wait_until
 from suite.source_host import host_of
 
+pytestmark = pytest.mark.rotated(3)
+
 WEB, DB, OTHER = "pvc-guarded-web", "pvc-guarded-db", "pvc-guarded-other"
 NAMES = (WEB, DB, OTHER)
 PATCHED = "patched"

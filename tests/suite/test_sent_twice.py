@@ -28,10 +28,11 @@ NAME, SOURCE, BASE = "pvt-twice", "pvt-source", "base"
 BACK = {"cpus", "memory", "description", "tags", "autostart", "networks", "iso"}
 FORCE = {"stop_mode": "force"}
 _DEEP = pytest.mark.deep("libvirt's test driver, and the doubles in process, below")
+_IN_TURN = pytest.param("libvirt_test", marks=pytest.mark.rotated(3))
 _SELDOM = [pytest.param(name, marks=_DEEP) for name in ("vagrant", "libvirt_qemu", "virtualbox")]
 
 
-@pytest.fixture(params=["libvirt_test", *_SELDOM])
+@pytest.fixture(params=[_IN_TURN, *_SELDOM])
 def alone(request, ground):
     """A platform with VMs that no other test knows."""
     return ground.open(request.param, "pvt-")

@@ -14,6 +14,8 @@ from platforms.windows.failures import Failed, interruptions
 from platforms.windows.machine import Machine
 from suite.depth import share
 
+pytestmark = pytest.mark.rotated(3)
+
 SETTINGS = {
     "vm_path": "D:\\VMs",
     "disk_path": "D:/VMs/Disks/",

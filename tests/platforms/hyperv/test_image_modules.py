@@ -14,6 +14,8 @@ from platforms.windows.failures import Failed, interruptions
 from platforms.windows.tasks import run_module
 from suite.depth import share
 
+pytestmark = pytest.mark.rotated(3)
+
 #: The number of places of an interruption that are tested on one day; a deep run tests all.
 _PLACES = 2
 _ERROR = Failed("Test,Test", "NotSpecified", "Es ging schief.")

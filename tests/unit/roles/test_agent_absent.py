@@ -9,6 +9,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.rotated(6)
+
 LINE = "https://mirror.example.org/community"
 
 

@@ -15,6 +15,8 @@ import pytest
 import tomllib
 import yaml
 
+pytestmark = pytest.mark.rotated(6, together=True)
+
 ROLE = Path(__file__).parents[3] / "roles" / "agent"
 
 FACTS = {

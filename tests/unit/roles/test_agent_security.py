@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.rotated(6)
+
 SECRET = "correct-horse-battery"
 KEYS = Path(__file__).parents[1] / "fixtures" / "openpgp"
 #: The fingerprint of the key in one.asc, which is the first of the two keys in two.asc.

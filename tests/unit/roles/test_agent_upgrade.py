@@ -13,6 +13,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.rotated(6)
+
 DPKG_QUERY = '#!/bin/sh\ncase "$*" in *missing) exit 1 ;; esac\n[ ! -e "$STATE/installed" ] || echo "ii "\n'
 DPKG = '#!/bin/sh\necho "dpkg $*" >>"$STATE/calls"\nrm -f "$STATE/interrupted"\n'
 # Like apt-get: update copies the version of the repository; install -s prints the packages that would change.

@@ -11,6 +11,8 @@ from platforms.hyperv.double.host import HyperV
 from platforms.windows.machine import Machine
 from platforms.windows.role_play import RoleHost
 
+pytestmark = pytest.mark.rotated(6)
+
 SETTINGS = {
     "hyperv_host_disk_path": "D:\\VMs\\Disks",
     "hyperv_host_switches": [

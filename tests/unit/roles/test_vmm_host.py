@@ -11,6 +11,8 @@ import pytest
 
 from platforms.vmm.role_play import RoleHost
 
+pytestmark = pytest.mark.rotated(6)
+
 FIRMWARE = "/etc/firmware/vmm-bios"
 SETTINGS = {"vmm_host_staggered_parallel": 2, "vmm_host_socket_owner": "alice:vmusers"}
 VM = 'vm "db" {\n\tmemory 512M\n\tcdrom "/etc/pf.conf"\n}\n'

@@ -11,6 +11,8 @@ import pytest
 
 from platforms.vmm.role_play import STOCK_PF, RoleHost
 
+pytestmark = pytest.mark.rotated(6)
+
 ROUTED = {"vmm_network_mode": "routed"}
 BRIDGED = {"vmm_network_mode": "bridged", "vmm_network_port": "em0"}
 RESERVATION = {"name": "web1", "mac": "FE:E1:BB:D1:00:11", "address": "10.50.0.11"}

@@ -11,6 +11,8 @@ from platforms.windows.machine import Machine
 from platforms.windows.role_play import RoleHost
 from platforms.wsl.host_setup import SetupHost
 
+pytestmark = pytest.mark.rotated(6)
+
 FILE = "C:\\Users\\admin\\.wslconfig"
 SETTINGS = {
     "wsl_host_minimum_version": "2.4.4",

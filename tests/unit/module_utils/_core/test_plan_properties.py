@@ -18,6 +18,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.results import
 from ansible_collections.polyvirt.core.plugins.module_utils._core.simulate import simulate
 from hypothesis import HealthCheck, given, settings
 
+from suite.pairs import number_of_pairs
 from unit.module_utils._core.strategies import rebuilds, requests, situations, snapshot_requests, source_of
 
 BOUNDED = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -163,19 +164,19 @@ def _check_all(situation):
 
 
 # Derandomized, so that failures are reproducible. The numbers limit the duration; they do not ensure coverage.
-@settings(BOUNDED, max_examples=500)
+@settings(BOUNDED, max_examples=number_of_pairs(160, at_most=500))
 @given(situations(requests))
 def test_properties_of_vm_plans(situation):
     _check_all(situation)
 
 
-@settings(BOUNDED, max_examples=120)
+@settings(BOUNDED, max_examples=number_of_pairs(40, at_most=120))
 @given(rebuilds())
 def test_properties_of_plans_that_may_recreate(situation):
     _check_all(situation)
 
 
-@settings(BOUNDED, max_examples=150)
+@settings(BOUNDED, max_examples=number_of_pairs(50, at_most=150))
 @given(situations(snapshot_requests))
 def test_properties_of_snapshot_plans(situation):
     _check_all(situation)

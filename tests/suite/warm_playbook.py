@@ -1,0 +1,27 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m suite.warm_playbook WORD...``: ansible-playbook with these words, in a fork of a process that has it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+
+import ansible.plugins.strategy.linear  # noqa: F401 - imported for the forks
+from ansible import constants
+from ansible.cli import playbook
+
+
+def main():
+    # Ansible creates it when it is imported, and deletes it when a process ends.
+    constants.DEFAULT_LOCAL_TMP = tempfile.mkdtemp(dir=os.path.dirname(constants.DEFAULT_LOCAL_TMP))
+    atexit.register(shutil.rmtree, constants.DEFAULT_LOCAL_TMP, ignore_errors=True)
+    sys.exit(playbook.main(["ansible-playbook", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()
