@@ -20,6 +20,7 @@ _HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
 _HYPERV_STORE, _HYPERV_CLAIMS = "_drivers/hyperv/store.py", "_drivers/hyperv/claims.py"
 _PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
 _PROXMOX_STORE, _PROXMOX_IMAGES = "_drivers/proxmox/store.py", "_drivers/proxmox/images.py"
+_UPLOADED = ["tests/unit/module_utils/_drivers/proxmox/test_uploaded_images.py"]
 _ACTION, _ACTION_FILE = ["tests/unit/plugin_utils/test_of_images.py"], "plugins/plugin_utils/tasks/of_images.py"
 
 _STORED = ["tests/unit/module_utils/_media/test_images.py"]
@@ -303,6 +304,55 @@ MUTATIONS = (
     ),
     Mutation(
         "privilege-is-needed-to-remove-nothing", _PROXMOX_IMAGES, "if stored:\n    ...", "if True:\n    ...", _PROXMOX
+    ),
+    Mutation(
+        "upload-that-a-node-is-storing-is-a-complete-image",
+        f"{_PROXMOX_IMAGES}::located",
+        "self._await_uploads(patience)",
+        "pass",
+        [f"{_UPLOADED[0]}::test_upload_that_runs_already_is_waited_for"],
+    ),
+    Mutation(
+        "uploads-to-other-nodes-of-a-shared-storage-are-ignored",
+        _PROXMOX_IMAGES,
+        "resources.is_shared(self.store.name)",
+        "False",
+        [f"{_UPLOADED[0]}::test_upload_of_another_task_to_another_node_of_a_shared_storage_is_waited_for"],
+    ),
+    Mutation(
+        "incomplete-image-is-kept",
+        _PROXMOX_STORE,
+        "self._remove_incomplete(path, error)",
+        "pass",
+        [f"{_UPLOADED[0]}::test_upload_that_fails_half_way_leaves_no_incomplete_image"],
+    ),
+    Mutation(
+        "size-of-the-unpacked-image-does-not-count",
+        _PROXMOX_IMAGES,
+        "self.store.check_space(local.file_size, _1)",
+        "pass",
+        [f"{_UPLOADED[0]}::test_storage_that_is_too_small_for_the_unpacked_image_gets_nothing"],
+    ),
+    Mutation(
+        "upload-needs-the-privilege-to-download",
+        _PROXMOX_IMAGES,
+        'None if isinstance(image["fetch"], Copy) else self._node',
+        "self._node",
+        [f"{_UPLOADED[0]}::test_upload_needs_no_privilege_to_download"],
+    ),
+    Mutation(
+        "image-is-uploaded-for-each-vm",
+        _PROXMOX_IMAGES,
+        'image["source"] in self.store.volumes()',
+        "False",
+        [f"{_UPLOADED[0]}::test_vms_of_one_task_need_one_upload"],
+    ),
+    Mutation(
+        "file-to-upload-is-read-as-a-whole",
+        "_ports/proxmox_upload.py",
+        "self._parts[0].read(size)",
+        "self._parts[0].read()",
+        ["tests/unit/module_utils/_ports/test_proxmox_api.py::test_uploaded_file_is_never_whole_in_memory"],
     ),
     Mutation(
         "digest-of-the-task-is-forgotten",
