@@ -16,6 +16,7 @@ _CATALOGUE = ["tests/unit/lookup/test_distribution.py"]
 _CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
 _SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
 
+_VAGRANT = ["tests/unit/module_utils/_drivers/vagrant/test_images.py"]
 _HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
 _HYPERV_STORE, _HYPERV_CLAIMS = "_drivers/hyperv/store.py", "_drivers/hyperv/claims.py"
 _PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
@@ -178,11 +179,32 @@ MUTATIONS = (
         _CATALOGUE,
     ),
     Mutation(
-        "file-of-a-vendor-passes-for-a-box",
+        "file-of-a-vendor-passes-for-a-name-of-the-online-list",
         "_media/named.py",
-        'medium.get("file")',
+        'medium.get("file") and not takes_files',
         "False",
-        ["tests/unit/module_utils/_drivers/vagrant/test_images.py"],
+        ["tests/platforms/wsl/test_images.py::test_file_of_a_vendor_is_rejected_with_its_address"],
+    ),
+    Mutation(
+        "box-of-another-provider-is-used-for-a-box-file",
+        "_drivers/vagrant/images.py",
+        "_is_for(os.path.join(folder, one), provider)",
+        "True",
+        [f"{_VAGRANT[0]}::test_box_that_was_added_from_a_file_of_this_name_needs_no_request"],
+    ),
+    Mutation(
+        "any-of-two-versions-of-a-box-file-is-used",
+        "_drivers/vagrant/images.py",
+        "len(added) == 1",
+        "added",
+        [f"{_VAGRANT[0]}::test_of_two_added_versions_the_vendor_says_which_is_the_newest"],
+    ),
+    Mutation(
+        "password-of-an-address-is-written-to-the-vagrantfile",
+        "_drivers/vagrant/images.py",
+        "form == URL and download.shown(source) != source",
+        "False",
+        [f"{_VAGRANT[0]}::test_other_images_are_rejected_with_an_alternative"],
     ),
     Mutation("form-that-the-platform-lacks-is-accepted", _NAMES_FILE, "form in (instead or {})", "False", _NAMES),
     Mutation("image-of-another-name-is-removed", _TASKS_FILE, "one.name in names", "True", _TASKS),

@@ -80,13 +80,13 @@ def test_compressed_image_is_unpacked_also_after_an_interrupted_download(platfor
     """The host of the task resumes it, also where the platform downloads other images itself."""
     compressed = vendor.compressed()
     path = f"/latest/{compressed['catalogue']['media'][0]['file']}"
-    vendor.server.cuts[path] = [None, 500, 0, 0, 0]
+    vendor.server.cuts[path] = [None, 100, 0, 0, 0]
     made = {**made, "image": compressed}
     tasks = [Task("interrupted", made), Task("make", made), Task("again", made)]
     answers = carry(platform, tasks, [VM])
     assert (answers["interrupted"].failed, answers["interrupted"].truth[VM]) == (True, None)
     assert not answers["make"].failed, answers["make"].msg
-    assert vendor.server.fetched(path)[-1] == "bytes=500-"
+    assert vendor.server.fetched(path)[-1] == "bytes=100-"
     assert (answers["again"].changed, len(platform.stored_images(store))) == (False, 1)
 
 

@@ -28,7 +28,7 @@ from .store import Store, Stored
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
 _BEGINNING = 4096
 #: Seconds without an answer of a server.
-_TIMEOUT = 60
+SECONDS_WITHOUT_ANSWER = 60
 _OLD = timedelta(days=90)
 #: Of an address: what ends a path, and the format that it has.
 _ENDINGS = {
@@ -112,7 +112,7 @@ class Lookup:
         needs = self.completed(needs())
         name = name_of_image(asked)
         about = f"{option}: {name}"
-        media = _media(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
+        media = media_of(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
         choice, more = self.adapted(asked, resolve(media, needs, about), about)
         stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
         return {
@@ -145,8 +145,8 @@ class Lookup:
 
     def _find(self, asked, wanted, choice, about, patience):
         """Ask the vendor. Returns (Fetch, warnings); raises PolyvirtError for everything that can be read before."""
-        line = fetching.Line(_TIMEOUT, asked.get("headers"))
-        found, warnings = _of_vendor(asked, choice.medium, line, about)
+        line = fetching.Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
+        found, warnings = of_vendor(asked, choice.medium, line, about)
         content, extent = self.beginning(asked, found, line)
         image_format, size = choice.medium["image"]["format"], None
         if content is not None and not choice.medium["image"].get("compression"):
@@ -216,7 +216,7 @@ def _wanted(asked, name, choice):
 # What a task asks for -------------------------------------------------------------------------------------------------
 
 
-def _media(asked):
+def media_of(asked):
     """The media of a name, from the user's mirrors."""
     catalogue = asked["catalogue"]
     return [_mirrored(one, catalogue.get("mirrors") or {}) for one in catalogue["media"]]
@@ -269,8 +269,8 @@ def base_of(name):
 # What the vendor says -------------------------------------------------------------------------------------------------
 
 
-def _of_vendor(asked, medium, line, about):
-    """Return (Found, warnings)."""
+def of_vendor(asked, medium, line, about):
+    """Return (Found, warnings) of a medium, with its checksum from the task, or from the vendor's signed list."""
     is_required = bool(asked.get("require_signature"))
     if asked.get("checksum"):
         return fetching.with_checksum(asked["checksum"], medium, line, about), []
