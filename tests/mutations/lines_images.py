@@ -263,6 +263,20 @@ MUTATIONS = (
         [f"{_HYPERV[0]}::test_absent_removes_the_image_and_what_interrupted_copies_have_left"],
     ),
     Mutation(
+        "unfinished-vm-gets-a-newer-image",
+        "_drivers/hyperv/images.py",
+        "driver.images.recorded(*_)",
+        "None",
+        ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_is_created_from_the_image_that_it_began_with"],
+    ),
+    Mutation(
+        "leftover-that-is-removed-first-blocks-the-creation",
+        "_core/file_checks.py",
+        "item.content and item.content.fetched and not host.removes_leftovers",
+        "item.content and item.content.fetched",
+        ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_whose_image_was_removed_gets_the_newest_one"],
+    ),
+    Mutation(
         "record-is-removed-before-its-image",
         _HYPERV_STORE,
         "[one.path, one.path + RECORD]",

@@ -115,17 +115,19 @@ class Lookup:
         media = media_of(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
         choice, more = self.adapted(asked, resolve(media, needs, about), about)
         stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
-        return {
-            **asked,
-            "source": stored.path,
-            "format": stored.format,
-            "name": name,
-            "digest": stored.digest,
-            "fetched": stored.fetched,
-            "size": stored.size,
-            "fetch": fetch,
-            "warnings": [*more, *warnings, *(asked.get("catalogue") or {}).get("warnings", ())],
-        }
+        warnings = [*more, *warnings, *(asked.get("catalogue") or {}).get("warnings", ())]
+        return {**_as_stored(asked, name, stored), "fetch": fetch, "warnings": warnings}
+
+    def recorded(self, asked, inputs):
+        """Return the suboptions ``asked`` with the stored image that an unfinished VM has begun with, or None.
+
+        ``inputs`` are those of the mark of the VM. The image counts whatever the vendor has now.
+        """
+        name, digest = name_of_image(asked), inputs.get("digest")
+        if not digest or inputs.get("image") != name:
+            return None
+        found = [one for one in self.store.all() if (one.name, one.digest) == (name, digest)]
+        return {**_as_stored(asked, name, found[-1]), "fetch": None, "warnings": []} if found else None
 
     def located(self, asked, wanted, choice, about, patience):
         """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
@@ -195,6 +197,11 @@ class Images(Lookup):
             complete = unpacking.unpack(part, fetch.choice.chain, medium["image"]["format"])
             self.store.add(complete, replace(stored, file_size=files.size(complete)))
             files.remove(part)
+
+
+def _as_stored(asked, name, stored):
+    known = {"digest": stored.digest, "fetched": stored.fetched, "size": stored.size}
+    return {**asked, "source": stored.path, "format": stored.format, "name": name, **known}
 
 
 def _wanted(asked, name, choice):

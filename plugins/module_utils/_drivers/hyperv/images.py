@@ -18,6 +18,7 @@ from ..._media.resolve import Needs
 from ..._media.store import is_unlocked
 from ..._tools.windows_files import absolute_path, key_of
 from .image_copy import ImageCopy
+from .mark import own_mark, temporary_name
 from .store import WindowsStore, image_of_copy
 
 _EXAMPLE = "D:\\\\images"
@@ -32,12 +33,22 @@ def resolved(driver, request):
     contain none. The setting of an existing VM is not compared unless the task sets it.
     """
     asked = request.creation["image"]
-    found = driver.images.resolved(request, partial(driver.image_needs, request))
+    begun = driver.images.recorded(asked, _unfinished_inputs(driver, request.name))
+    if begun:
+        found = replace(request, creation={**request.creation, "image": begun})
+    else:
+        found = driver.images.resolved(request, partial(driver.image_needs, request))
     is_name = read_image(asked["source"], (), "image").form == NAME
     set_by_task = {key: request.config.get(key) for key in ("secure_boot", "secure_boot_template")}
     if not is_name or request.config.get("firmware") == "bios" or set(set_by_task.values()) != {None}:
         return found
     return replace(found, config={**found.config, "secure_boot_template": "linux"})
+
+
+def _unfinished_inputs(driver, name):
+    """The inputs in the mark of the VM that an interrupted task has left, which this task creates again."""
+    left = (raw for raw in driver.found.vms.values() if name and raw["Name"] == temporary_name(name))
+    return next((own_mark(raw)["inputs"] for raw in left), {})
 
 
 def image_needs(driver, request):
