@@ -193,6 +193,20 @@ MUTATIONS = (
         [f"{_VAGRANT[0]}::test_box_that_was_added_from_a_file_of_this_name_needs_no_request"],
     ),
     Mutation(
+        "check-mode-keeps-the-image-of-another-box",
+        "_core/simulate.py",
+        "step.arguments.get('forgets_image')",
+        "False",
+        [f"{_VAGRANT[0]}::test_check_mode_forgets_the_image_with_its_box_as_the_run_does"],
+    ),
+    Mutation(
+        "any-change-forgets-the-image",
+        "_core/plan.py",
+        "any(change.field in task.traits.instead_of_image for change in changes)",
+        "True",
+        [f"{_VAGRANT[0]}::test_check_mode_keeps_the_image_of_a_vm_with_the_same_box"],
+    ),
+    Mutation(
         "any-of-two-versions-of-a-box-file-is-used",
         "_drivers/vagrant/images.py",
         "len(added) == 1",

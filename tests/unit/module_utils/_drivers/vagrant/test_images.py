@@ -66,6 +66,22 @@ def test_other_settings_keep_the_image_and_another_box_forgets_it(world):
     assert world.run(box=OTHER).vm["image"] is None
 
 
+@pytest.mark.parametrize("options", [{"box": OTHER}, {"os_type": "debian-12"}], ids=["box", "os_type"])
+def test_check_mode_forgets_the_image_with_its_box_as_the_run_does(world, options):
+    world.run(image=IMAGE)
+    check = world.run(check=True, **options)
+    run = world.run(**options)
+    assert (check.vm["image"], check.diff) == (run.vm["image"], run.diff)
+    assert (run.vm["image"], run.vm["settings"]["box"] != BOX) == (None, True)
+
+
+def test_check_mode_keeps_the_image_of_a_vm_with_the_same_box(world):
+    world.run(image=IMAGE)
+    check, run = world.run(check=True, box=BOX, cpus=2), world.run(box=BOX, cpus=2)
+    assert check.vm["image"] == run.vm["image"]
+    assert run.vm["image"]["name"] == "debian-13"
+
+
 def test_recreated_vm_gets_the_box_of_the_image(world):
     world.run(image=IMAGE, state="started", box_version="0")
     world.vagrant.change(boxes=[{"name": name, "provider": "hyperv", "version": "0"} for name in (BOX, OTHER)])
