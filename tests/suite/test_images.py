@@ -278,6 +278,7 @@ def test_second_vm_costs_no_more_than_one_from_a_path(platform, vendor, made, ca
         calls[way] = [call.argv[0] for call in answer.calls]
         record_property(f"calls by {way}", len(calls[way]))
     record_property("requests", len(vendor.server.requests))
+    record_property("calls to find it", platform.calls_to_find_an_image)
     record_property("platform", platform.family.rpartition(".")[2])
     assert vendor.server.requests == []
     assert 0 < len(calls["name"]) <= len(calls["path"]) + platform.calls_to_find_an_image, calls
