@@ -16,12 +16,10 @@ _CATALOGUE = ["tests/unit/lookup/test_distribution.py"]
 _CATALOGUE_MEDIA = "plugins/plugin_utils/installs/catalogue_media.py"
 _SIGNATURES = ["tests/unit/module_utils/_media/test_signatures.py"]
 
-_VAGRANT = ["tests/unit/module_utils/_drivers/vagrant/test_images.py"]
 _HYPERV = ["tests/platforms/hyperv/test_image_modules.py"]
 _HYPERV_STORE, _HYPERV_CLAIMS = "_drivers/hyperv/store.py", "_drivers/hyperv/claims.py"
 _PROXMOX = ["tests/unit/module_utils/_drivers/proxmox/test_store.py"]
 _PROXMOX_STORE, _PROXMOX_IMAGES = "_drivers/proxmox/store.py", "_drivers/proxmox/images.py"
-_UPLOADED = ["tests/unit/module_utils/_drivers/proxmox/test_uploaded_images.py"]
 _ACTION, _ACTION_FILE = ["tests/unit/plugin_utils/test_of_images.py"], "plugins/plugin_utils/tasks/of_images.py"
 
 _STORED = ["tests/unit/module_utils/_media/test_images.py"]
@@ -185,41 +183,6 @@ MUTATIONS = (
         "False",
         ["tests/platforms/wsl/test_images.py::test_file_of_a_vendor_is_rejected_with_its_address"],
     ),
-    Mutation(
-        "box-of-another-provider-is-used-for-a-box-file",
-        "_drivers/vagrant/images.py",
-        "_is_for(os.path.join(folder, one), provider)",
-        "True",
-        [f"{_VAGRANT[0]}::test_box_that_was_added_from_a_file_of_this_name_needs_no_request"],
-    ),
-    Mutation(
-        "check-mode-keeps-the-image-of-another-box",
-        "_core/simulate.py",
-        "step.arguments.get('forgets_image')",
-        "False",
-        [f"{_VAGRANT[0]}::test_check_mode_forgets_the_image_with_its_box_as_the_run_does"],
-    ),
-    Mutation(
-        "any-change-forgets-the-image",
-        "_core/plan.py",
-        "any(change.field in task.traits.instead_of_image for change in changes)",
-        "True",
-        [f"{_VAGRANT[0]}::test_check_mode_keeps_the_image_of_a_vm_with_the_same_box"],
-    ),
-    Mutation(
-        "any-of-two-versions-of-a-box-file-is-used",
-        "_drivers/vagrant/images.py",
-        "len(added) == 1",
-        "added",
-        [f"{_VAGRANT[0]}::test_of_two_added_versions_the_vendor_says_which_is_the_newest"],
-    ),
-    Mutation(
-        "password-of-an-address-is-written-to-the-vagrantfile",
-        "_drivers/vagrant/images.py",
-        "form == URL and download.shown(source) != source",
-        "False",
-        [f"{_VAGRANT[0]}::test_other_images_are_rejected_with_an_alternative"],
-    ),
     Mutation("form-that-the-platform-lacks-is-accepted", _NAMES_FILE, "form in (instead or {})", "False", _NAMES),
     Mutation("image-of-another-name-is-removed", _TASKS_FILE, "one.name in names", "True", _TASKS),
     Mutation(
@@ -275,20 +238,6 @@ MUTATIONS = (
         "found and found[1]",
         "name.endswith('.part') and name",
         [f"{_HYPERV[0]}::test_absent_removes_the_image_and_what_interrupted_copies_have_left"],
-    ),
-    Mutation(
-        "unfinished-vm-gets-a-newer-image",
-        "_drivers/hyperv/images.py",
-        "driver.images.recorded(*_)",
-        "None",
-        ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_is_created_from_the_image_that_it_began_with"],
-    ),
-    Mutation(
-        "leftover-that-is-removed-first-blocks-the-creation",
-        "_core/file_checks.py",
-        "item.content and item.content.fetched and not host.removes_leftovers",
-        "item.content and item.content.fetched",
-        ["tests/platforms/hyperv/test_images.py::test_unfinished_vm_whose_image_was_removed_gets_the_newest_one"],
     ),
     Mutation(
         "record-is-removed-before-its-image",
@@ -348,61 +297,12 @@ MUTATIONS = (
     Mutation(
         "download-without-a-privilege-is-predicted",
         _PROXMOX_IMAGES,
-        "self._driver.permissions.check_upload(about, self.store.name, self._node)",
+        "self._driver.permissions.check_upload(about, self.store.name, downloading)",
         "pass",
         _PROXMOX,
     ),
     Mutation(
         "privilege-is-needed-to-remove-nothing", _PROXMOX_IMAGES, "if stored:\n    ...", "if True:\n    ...", _PROXMOX
-    ),
-    Mutation(
-        "upload-that-a-node-is-storing-is-a-complete-image",
-        f"{_PROXMOX_IMAGES}::located",
-        "self._await_uploads(patience)",
-        "pass",
-        [f"{_UPLOADED[0]}::test_upload_that_runs_already_is_waited_for"],
-    ),
-    Mutation(
-        "uploads-to-other-nodes-of-a-shared-storage-are-ignored",
-        _PROXMOX_IMAGES,
-        "resources.is_shared(self.store.name)",
-        "False",
-        [f"{_UPLOADED[0]}::test_upload_of_another_task_to_another_node_of_a_shared_storage_is_waited_for"],
-    ),
-    Mutation(
-        "incomplete-image-is-kept",
-        _PROXMOX_STORE,
-        "self._remove_incomplete(path, error)",
-        "pass",
-        [f"{_UPLOADED[0]}::test_upload_that_fails_half_way_leaves_no_incomplete_image"],
-    ),
-    Mutation(
-        "size-of-the-unpacked-image-does-not-count",
-        _PROXMOX_IMAGES,
-        "self.store.check_space(local.file_size, _1)",
-        "pass",
-        [f"{_UPLOADED[0]}::test_storage_that_is_too_small_for_the_unpacked_image_gets_nothing"],
-    ),
-    Mutation(
-        "upload-needs-the-privilege-to-download",
-        _PROXMOX_IMAGES,
-        'None if isinstance(image["fetch"], Copy) else self._node',
-        "self._node",
-        [f"{_UPLOADED[0]}::test_upload_needs_no_privilege_to_download"],
-    ),
-    Mutation(
-        "image-is-uploaded-for-each-vm",
-        _PROXMOX_IMAGES,
-        'image["source"] in self.store.volumes()',
-        "False",
-        [f"{_UPLOADED[0]}::test_vms_of_one_task_need_one_upload"],
-    ),
-    Mutation(
-        "file-to-upload-is-read-as-a-whole",
-        "_ports/proxmox_upload.py",
-        "self._parts[0].read(size)",
-        "self._parts[0].read()",
-        ["tests/unit/module_utils/_ports/test_proxmox_api.py::test_uploaded_file_is_never_whole_in_memory"],
     ),
     Mutation(
         "digest-of-the-task-is-forgotten",
@@ -449,7 +349,7 @@ MUTATIONS = (
     Mutation("wrong-checksum-is-kept", _FETCHING, "digits != found.checksum.digits", "False", _STORED),
     Mutation(
         "shortest-mirror-counts",
-        _IMAGES,
+        "_media/named.py",
         'max((one for one in mirrors if address.startswith(one)), key=len, default="")',
         'min((one for one in mirrors if address.startswith(one)), key=len, default="")',
         _STORED,

@@ -22,6 +22,7 @@ from .._ports import download, files
 from .._ports.clock import Clock, today
 from .._ports.command import Commands
 from . import disk_header, fetching, signatures, unpacking
+from .named import media_of
 from .resolve import QEMU_IMG, Choice, resolve
 from .store import Store, Stored
 
@@ -221,27 +222,6 @@ def _wanted(asked, name, choice):
 
 
 # What a task asks for -------------------------------------------------------------------------------------------------
-
-
-def media_of(asked):
-    """The media of a name, from the user's mirrors."""
-    catalogue = asked["catalogue"]
-    return [_mirrored(one, catalogue.get("mirrors") or {}) for one in catalogue["media"]]
-
-
-def _mirrored(medium, mirrors):
-    """Return the medium with its addresses replaced: the longest prefix that fits counts."""
-    if not medium.get("bases"):
-        return medium
-    signature = medium.get("signature")
-    if signature and signature.get("key_url"):
-        signature = {**signature, "key_url": _replaced(signature["key_url"], mirrors)}
-    return {**medium, "bases": [_replaced(base, mirrors) for base in medium["bases"]], "signature": signature}
-
-
-def _replaced(address, mirrors):
-    prefix = max((one for one in mirrors if address.startswith(one)), key=len, default="")
-    return mirrors[prefix] + address[len(prefix) :] if prefix else address
 
 
 def _medium_of_address(asked, architecture, about):
