@@ -387,6 +387,11 @@ options:
         type: bool
         default: false
         choices: [false]
+      checksum:
+        description:
+          - Checksum of the image at an address, such as V(sha256:4f1c...), or V(sha512:) followed by the address of
+            a list of checksums. Without it, the task warns that nothing was verified.
+        type: str
       catalogue:
         description:
           - Set by this collection only. What the catalogue on the controller has for a name.

@@ -358,6 +358,10 @@ options:
         description:
           - MAC address. If omitted, an existing NIC keeps its own.
         type: str
+      address:
+        description:
+          - Fixed IP address of the NIC in its network, without a prefix length.
+        type: str
       model:
         description:
           - Model of the emulated NIC, in the terms of the platform.

@@ -177,11 +177,11 @@ MUTATIONS = (
         _CATALOGUE,
     ),
     Mutation(
-        "file-of-a-vendor-passes-for-a-box",
+        "file-of-a-vendor-passes-for-a-name-of-the-online-list",
         "_media/named.py",
-        'medium.get("file")',
+        'medium.get("file") and not takes_files',
         "False",
-        ["tests/unit/module_utils/_drivers/vagrant/test_images.py"],
+        ["tests/platforms/wsl/test_images.py::test_file_of_a_vendor_is_rejected_with_its_address"],
     ),
     Mutation("form-that-the-platform-lacks-is-accepted", _NAMES_FILE, "form in (instead or {})", "False", _NAMES),
     Mutation("image-of-another-name-is-removed", _TASKS_FILE, "one.name in names", "True", _TASKS),
@@ -297,7 +297,7 @@ MUTATIONS = (
     Mutation(
         "download-without-a-privilege-is-predicted",
         _PROXMOX_IMAGES,
-        "self._driver.permissions.check_upload(about, self.store.name, self._node)",
+        "self._driver.permissions.check_upload(about, self.store.name, downloading)",
         "pass",
         _PROXMOX,
     ),
@@ -349,7 +349,7 @@ MUTATIONS = (
     Mutation("wrong-checksum-is-kept", _FETCHING, "digits != found.checksum.digits", "False", _STORED),
     Mutation(
         "shortest-mirror-counts",
-        _IMAGES,
+        "_media/named.py",
         'max((one for one in mirrors if address.startswith(one)), key=len, default="")',
         'min((one for one in mirrors if address.startswith(one)), key=len, default="")',
         _STORED,

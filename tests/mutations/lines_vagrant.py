@@ -104,7 +104,7 @@ MUTATIONS = (
     Mutation(
         "another-box-beside-an-image",
         "_drivers/vagrant",
-        'config.get("box") not in (None, box)',
+        "other not in (None, value)",
         "False",
         [f"{_UNIT}/test_images.py"],
     ),

@@ -9,6 +9,8 @@ from mutations.mutation import Mutation
 
 _UNIT = "tests/unit/module_utils/_drivers/vbox"
 
+_FIXED = ["tests/unit/module_utils/_drivers/vbox/settings/test_fixed_addresses.py"]
+
 MUTATIONS = (
     Mutation(
         "image-is-attached-by-another-path",
@@ -159,5 +161,41 @@ MUTATIONS = (
         "any((one.kind, one.identity) in released for one in driver.claims.forward(rule, name))",
         "False",
         [f"{_UNIT}/test_several_vms.py"],
+    ),
+    # Fixed addresses of NICs.
+    Mutation(
+        "reservation-of-a-deleted-vm-remains",
+        "_drivers/vbox/delete.py",
+        "release_addresses(driver, vbox_vm)",
+        "pass",
+        [f"{_FIXED[0]}::test_reservation_lives_as_long_as_its_vm"],
+    ),
+    Mutation(
+        "address-that-somebody-else-has-is-reserved",
+        "_drivers/vbox/settings/addresses.py",
+        "fixed == address and one != own",
+        "False",
+        [f"{_FIXED[0]}::test_reservation_of_somebody_else_is_rejected_with_the_command_that_removes_it"],
+    ),
+    Mutation(
+        "disabled-dhcp-server-promises-an-address",
+        "_drivers/vbox/settings/addresses.py",
+        "not server.is_enabled",
+        "False",
+        [f"{_FIXED[0]}::test_disabled_server_is_rejected_with_the_command_that_enables_it"],
+    ),
+    Mutation(
+        "reservation-is-of-the-next-nic",
+        "_tools/vboxmanage_dhcp.py",
+        "int(found[2]) + 1",
+        "int(found[2])",
+        ["tests/unit/module_utils/_tools/test_vboxmanage_dhcp.py"],
+    ),
+    Mutation(
+        "reservation-of-a-moved-nic-remains",
+        "_drivers/vbox/settings/addresses.py",
+        "holder[1] != number",
+        "True",
+        [f"{_FIXED[0]}::test_nic_that_is_moved_or_removed_loses_its_address"],
     ),
 )

@@ -127,9 +127,12 @@ def _vendor(platform, monkeypatch, tmp_path):
 
 @pytest.fixture(name="store")
 def _store(platform, tmp_path, monkeypatch):
-    """A directory for images; VirtualBox's server has a /tmp of its own. Of Windows, it is that of the controller."""
+    """A directory for images; VirtualBox's server has a /tmp of its own.
+
+    Of Windows and Proxmox VE, it is that of the host of the task, from which images are copied there.
+    """
     store = Path(getattr(platform, "storage", tmp_path) if platform.handles_files else tmp_path) / "pvc-images"
-    if platform.images_by_controller:
+    if platform.images_by_controller or not platform.resumes_downloads:
         monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(store))
     yield store
     shutil.rmtree(store, ignore_errors=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -73,6 +74,14 @@ class Vendor:
             "image": {"format": "qcow2", "firmware": ["bios", "uefi"], "serial_console": True},
         }
         return {"source": self.name, "catalogue": {"media": [medium]}, **more}
+
+    def compressed(self):
+        """Publish the image compressed, and return the option ``image`` for it."""
+        image, file = self.image(), f"{self.file}.xz"
+        self._publish("/latest", file, "SHA256SUMS", lzma.compress(self.content))
+        (medium,) = image["catalogue"]["media"]
+        packed = {**medium, "file": file, "image": {**medium["image"], "compression": "xz"}}
+        return {**image, "catalogue": {"media": [packed]}}
 
     def write_catalogue(self, folder, address):
         """Write a directory for the variable polyvirt_catalogue_directories with this image."""

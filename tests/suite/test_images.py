@@ -76,6 +76,20 @@ def test_interrupted_download_is_completed(platform, vendor, made, carry):
     assert vendor.server.fetched(path)[-1] == ("bytes=5000-" if platform.resumes_downloads else None)
 
 
+def test_compressed_image_is_unpacked_also_after_an_interrupted_download(platform, vendor, made, carry, store):
+    """The host of the task resumes it, also where the platform downloads other images itself."""
+    compressed = vendor.compressed()
+    path = f"/latest/{compressed['catalogue']['media'][0]['file']}"
+    vendor.server.cuts[path] = [None, 100, 0, 0, 0]
+    made = {**made, "image": compressed}
+    tasks = [Task("interrupted", made), Task("make", made), Task("again", made)]
+    answers = carry(platform, tasks, [VM])
+    assert (answers["interrupted"].failed, answers["interrupted"].truth[VM]) == (True, None)
+    assert not answers["make"].failed, answers["make"].msg
+    assert vendor.server.fetched(path)[-1] == "bytes=100-"
+    assert (answers["again"].changed, len(platform.stored_images(store))) == (False, 1)
+
+
 @pytest.mark.parametrize(
     "change,text",
     [
@@ -264,6 +278,7 @@ def test_second_vm_costs_no_more_than_one_from_a_path(platform, vendor, made, ca
         calls[way] = [call.argv[0] for call in answer.calls]
         record_property(f"calls by {way}", len(calls[way]))
     record_property("requests", len(vendor.server.requests))
+    record_property("calls to find it", platform.calls_to_find_an_image)
     record_property("platform", platform.family.rpartition(".")[2])
     assert vendor.server.requests == []
     assert 0 < len(calls["name"]) <= len(calls["path"]) + platform.calls_to_find_an_image, calls

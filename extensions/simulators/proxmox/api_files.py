@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from . import web
@@ -32,12 +33,14 @@ def upload(call):
 
     def work(task):
         task.say(f"starting file import from: {temporary}")
-        yield call.world.timing.upload
         _check_sum(call, task, file)
         _verify(name, file, temporary)
         for line in (f"target node: {call.node}", f"target file: {path}", f"file size is: {file.size}"):
             task.say(line)
         task.say(f"command: cp -- {temporary} {path}")
+        # The storage lists the file while it is copied, and keeps what was copied if that fails.
+        _begin(call, storage, name)
+        yield call.world.timing.upload
         _keep(call, storage, name, file)
         task.say("finished file import successfully")
 
@@ -146,9 +149,21 @@ def _verify(name, file, temporary, prefix=""):
         raise ApiError(f"{prefix}qemu-img: Could not open '{temporary}': Image is not in {format_} format")
 
 
+def _begin(call, storage, name):
+    """Store an incomplete file."""
+    _store(call, storage, name, Volume(0, _format_of(name), file_size=0))
+
+
 def _keep(call, storage, name, file):
-    kind, ending = call.get("content"), name.rpartition(".")[2].lower()
-    format_ = ending if ending in ("qcow2", "vmdk") else "raw"
-    kept = Volume(file.virtual_size, format_, kind, file_size=file.size, sums=file.checksums, created=int(time.time()))
-    storage.volumes[storage.key(call.node, f"{kind}/{name}")] = kept
-    call.world.effect(None, f"STORED {storage.id}:{kind}/{name}")
+    _store(call, storage, name, Volume(file.virtual_size, _format_of(name), file_size=file.size, sums=file.checksums))
+    call.world.effect(None, f"STORED {storage.id}:{call.get('content')}/{name}")
+
+
+def _store(call, storage, name, volume):
+    kind = call.get("content")
+    storage.volumes[storage.key(call.node, f"{kind}/{name}")] = replace(volume, content=kind, created=int(time.time()))
+
+
+def _format_of(name):
+    ending = name.rpartition(".")[2].lower()
+    return ending if ending in ("qcow2", "vmdk") else "raw"

@@ -206,7 +206,8 @@ def _check_new(host, item, deleted):
 
 def _is_leftover(host, item):
     """The content of an image that is not on the host yet cannot be compared."""
-    return not (item.content and item.content.fetched) and host.is_leftover(item)
+    is_unknown = item.content and item.content.fetched and not host.removes_leftovers
+    return not is_unknown and host.is_leftover(item)
 
 
 # Free space -----------------------------------------------------------------------------------------------------------

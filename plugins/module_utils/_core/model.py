@@ -400,6 +400,7 @@ class Traits:
     ``inherited`` returns the settings that a new VM has from its creation options, such as a template.
     ``cloned_with``: settings passed to the clone operation, such as the node; others are changed afterwards.
     ``not_cloned``: settings that a clone does not copy, because two VMs cannot share them.
+    ``instead_of_image``: settings that name what a VM is created from, as its image does; a change forgets the image.
     ``linked_format``: the format of a disk with a backing file, if the platform reports formats. ``taken_as`` returns
     (kind, power) of the snapshot that a request takes. ``lanes_at_once``: lanes to process in parallel, to hide latency
     without overloading the platform.
@@ -437,6 +438,7 @@ class Traits:
     linked_format: Optional[str] = None
     cloned_with: frozenset = frozenset()
     not_cloned: frozenset = frozenset()
+    instead_of_image: frozenset = frozenset()
     lanes_at_once: int = 4
     harmless: frozenset = frozenset()
     synchronous_verbs: frozenset = frozenset()

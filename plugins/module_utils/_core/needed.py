@@ -71,6 +71,7 @@ class FileFacts:
     ``by_platform``: options of new files that the platform itself creates, whatever permissions the task has.
     ``folder_option``: the option that sets the directory of new files; ``own_folder``: options of those elsewhere.
     ``iso_of_clone``: a clone gets the ISO image of its source by a separate call. ``reads``: options of other files.
+    ``removes_leftovers``: files that an interrupted task has left are created again, so their content does not count.
     The other data are ends of sentences, and remedies; ``new_remedies``: {option: remedy if its new file exists}.
     """
 
@@ -85,7 +86,7 @@ class FileFacts:
     by_platform: Sequence = ()
     folder_option = ""
     own_folder: Sequence = ()
-    iso_of_clone = False
+    iso_of_clone = removes_leftovers = False
     reads: Sequence = ()
     read_remedy = "Run the task with become, or make it readable."
     write_remedy = "Run the task with become, or use another directory."

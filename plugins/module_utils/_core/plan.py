@@ -11,6 +11,7 @@ from .differences import check_supported, differences, normalize, pending
 from .errors import NotFound, Refused, Unsupported
 from .identity import check_identity, known_names
 from .leases import must_be_kept, with_lease_of
+from .mark import image_of
 from .model import (
     ABSENT,
     COSTS,
@@ -338,7 +339,10 @@ def _with_changes(task, changes, moves):
 def _configure(task, changes):
     cost = max((change.cost for change in changes), key=COSTS.index)
     also = tuple(task.traits.side_effects("configure", task.vm, changes))
-    return Step("configure", changes=tuple(changes), cost=cost, also=also)
+    # The VM was not created from its image if what the image stands for is another one before its first start.
+    is_other = bool(image_of(task.vm)) and any(change.field in task.traits.instead_of_image for change in changes)
+    arguments = {"forgets_image": True} if is_other else {}
+    return Step("configure", changes=tuple(changes), cost=cost, also=also, arguments=arguments)
 
 
 def _power_steps(task, moves):

@@ -50,6 +50,8 @@ def _create(vm, step):
 
 def _configure(vm, step):
     config = changed_config(vm.config, step.changes)
+    if step.arguments.get("forgets_image"):
+        vm = vm.having(mark={**vm.mark, "inputs": {}})
     if vm.power not in ON:
         return vm.having(config=config)
     live = [change for change in step.changes if change.cost == LIVE]

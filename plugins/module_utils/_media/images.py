@@ -23,13 +23,14 @@ from .._ports.clock import Clock, today
 from .._ports.command import Commands
 from .._ports.progress import report
 from . import disk_header, fetching, signatures, unpacking
+from .named import media_of
 from .resolve import QEMU_IMG, Choice, resolve
 from .store import Store, Stored
 
 #: Bytes of an image that are read before it is downloaded. qemu-img needs no more of a qcow2 image either.
 _BEGINNING = 4096
 #: Seconds without an answer of a server.
-_TIMEOUT = 60
+SECONDS_WITHOUT_ANSWER = 60
 _OLD = timedelta(days=90)
 #: Of an address: what ends a path, and the format that it has.
 _ENDINGS = {
@@ -113,20 +114,22 @@ class Lookup:
         needs = self.completed(needs())
         name = name_of_image(asked)
         about = f"{option}: {name}"
-        media = _media(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
+        media = media_of(asked) if image.form == NAME else [_medium_of_address(asked, needs.architecture, about)]
         choice, more = self.adapted(asked, resolve(media, needs, about), about)
         stored, fetch, warnings = self.located(asked, _wanted(asked, name, choice), choice, about, patience)
-        return {
-            **asked,
-            "source": stored.path,
-            "format": stored.format,
-            "name": name,
-            "digest": stored.digest,
-            "fetched": stored.fetched,
-            "size": stored.size,
-            "fetch": fetch,
-            "warnings": [*more, *warnings, *(asked.get("catalogue") or {}).get("warnings", ())],
-        }
+        warnings = [*more, *warnings, *(asked.get("catalogue") or {}).get("warnings", ())]
+        return {**_as_stored(asked, name, stored), "fetch": fetch, "warnings": warnings}
+
+    def recorded(self, asked, inputs):
+        """Return the suboptions ``asked`` with the stored image that an unfinished VM has begun with, or None.
+
+        ``inputs`` are those of the mark of the VM. The image counts whatever the vendor has now.
+        """
+        name, digest = name_of_image(asked), inputs.get("digest")
+        if not digest or inputs.get("image") != name:
+            return None
+        found = [one for one in self.store.all() if (one.name, one.digest) == (name, digest)]
+        return {**_as_stored(asked, name, found[-1]), "fetch": None, "warnings": []} if found else None
 
     def located(self, asked, wanted, choice, about, patience):
         """Return (Stored, Fetch or None, warnings); ``wanted`` is the Stored that would serve the task."""
@@ -146,8 +149,8 @@ class Lookup:
 
     def _find(self, asked, wanted, choice, about, patience):
         """Ask the vendor. Returns (Fetch, warnings); raises PolyvirtError for everything that can be read before."""
-        line = fetching.Line(_TIMEOUT, asked.get("headers"))
-        found, warnings = _of_vendor(asked, choice.medium, line, about)
+        line = fetching.Line(SECONDS_WITHOUT_ANSWER, asked.get("headers"))
+        found, warnings = of_vendor(asked, choice.medium, line, about)
         content, extent = self.beginning(asked, found, line)
         image_format, size = choice.medium["image"]["format"], None
         if content is not None and not choice.medium["image"].get("compression"):
@@ -200,6 +203,11 @@ class Images(Lookup):
             files.remove(part)
 
 
+def _as_stored(asked, name, stored):
+    known = {"digest": stored.digest, "fetched": stored.fetched, "size": stored.size}
+    return {**asked, "source": stored.path, "format": stored.format, "name": name, **known}
+
+
 def _wanted(asked, name, choice):
     """The Stored that would serve a task."""
     return Stored(
@@ -217,27 +225,6 @@ def _wanted(asked, name, choice):
 
 
 # What a task asks for -------------------------------------------------------------------------------------------------
-
-
-def _media(asked):
-    """The media of a name, from the user's mirrors."""
-    catalogue = asked["catalogue"]
-    return [_mirrored(one, catalogue.get("mirrors") or {}) for one in catalogue["media"]]
-
-
-def _mirrored(medium, mirrors):
-    """Return the medium with its addresses replaced: the longest prefix that fits counts."""
-    if not medium.get("bases"):
-        return medium
-    signature = medium.get("signature")
-    if signature and signature.get("key_url"):
-        signature = {**signature, "key_url": _replaced(signature["key_url"], mirrors)}
-    return {**medium, "bases": [_replaced(base, mirrors) for base in medium["bases"]], "signature": signature}
-
-
-def _replaced(address, mirrors):
-    prefix = max((one for one in mirrors if address.startswith(one)), key=len, default="")
-    return mirrors[prefix] + address[len(prefix) :] if prefix else address
 
 
 def _medium_of_address(asked, architecture, about):
@@ -272,8 +259,8 @@ def base_of(name):
 # What the vendor says -------------------------------------------------------------------------------------------------
 
 
-def _of_vendor(asked, medium, line, about):
-    """Return (Found, warnings)."""
+def of_vendor(asked, medium, line, about):
+    """Return (Found, warnings) of a medium, with its checksum from the task, or from the vendor's signed list."""
     is_required = bool(asked.get("require_signature"))
     if asked.get("checksum"):
         return fetching.with_checksum(asked["checksum"], medium, line, about), []

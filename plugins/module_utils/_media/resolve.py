@@ -53,8 +53,8 @@ class Needs:
     ``platform`` and ``alternative`` (what else could be used if there is no such medium at all) are for messages.
     ``formats`` are read as they are, the best one first; anything else is converted to ``target``, or to the first of
     them. ``devices`` are the NIC models and controllers of the VM, in the words of ``missing_drivers`` of a medium.
-    None means that any is accepted, or that it is not known. ``without_tools``: what to do about a format or a
-    compression where no tool can be installed. ``where``: where tools are installed, if that is not the host.
+    None means that any is accepted, or that it is not known. ``where``: where tools are installed, if that is not the
+    host.
     """
 
     platform: str
@@ -70,7 +70,6 @@ class Needs:
     serial_console: bool = False
     provider: str | None = None
     alternative: str = ""
-    without_tools: str = ""
     where: str = ""
 
 
@@ -207,10 +206,10 @@ def _level(cpu):
 def _format_problems(image, needs):
     missing = [tool for tool in _unpackers(image) if tool not in needs.decompressors]
     if missing:
-        remedy = needs.without_tools or " ".join(_install(tool, needs) for tool in missing)
+        remedy = " ".join(_install(tool, needs) for tool in missing)
         yield _Problem(f"it is compressed ({image['compression']})", remedy)
     if image["format"] not in needs.formats and _converter(image, needs) is None:
-        tools = needs.without_tools or _install(QEMU_IMG.tool, needs)
+        tools = _install(QEMU_IMG.tool, needs)
         remedy = tools if image["format"] in _DISK_FORMATS else needs.alternative or _ANOTHER
         yield _Problem(f"its format {image['format']} cannot be read on {needs.platform}", remedy)
 

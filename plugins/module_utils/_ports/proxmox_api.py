@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Optional
 
 from .._core import errors
-from . import writes
+from . import proxmox_upload, writes
 from .proxmox_failures import LEAST_TIMEOUT, ConnectionLost, check_library, explained, lost, not_logged_in
 
 try:
@@ -49,6 +50,16 @@ class Account:
     def where(self):
         return f"{self.host}:{self.port}"
 
+    @property
+    def address(self):
+        """Host and port as they are written in a URL."""
+        return f"[{self.host}]:{self.port}" if self.host.count(":") > 1 and self.host[0] != "[" else self.where
+
+    @property
+    def seconds(self):
+        """How long an answer may take; proxmoxer's default is 5 seconds."""
+        return max(self.timeout, LEAST_TIMEOUT)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -78,7 +89,7 @@ class ProxmoxApi:
         while True:
             tries -= 1
             try:
-                return self._with_ticket(method, path, parameters or {})
+                return self._with_ticket(partial(self._answer, method, path, parameters or {}))
             except ConnectionLost:
                 if not tries:
                     if method != "GET":
@@ -89,23 +100,43 @@ class ProxmoxApi:
         """Make a call that uploads the file at the path ``file``; the server needs it as the last part."""
         try:
             with open(file, "rb") as content:
-                return self._with_ticket("POST", path, {**parameters, "filename": content})
+                return self._with_ticket(partial(self._sent, content, path, parameters))
+        except ConnectionLost:
+            writes.note(doubtful=True)
+            raise
         except OSError as error:
             raise errors.NotFound(f"{file} cannot be read: {error.strerror}.", "Correct the path.") from None
 
-    def _with_ticket(self, method, path, parameters):
+    def _sent(self, content, path, parameters, client):
+        """Upload an open file; returns an Answer."""
+        content.seek(0)
+        url = f"https://{self.account.address}/api2/json{path}"
+        with self._calls, explained(self.account):
+            response = proxmox_upload.post(url, parameters, content, self.account, client.get_tokens())
+            try:
+                found = response.json()
+            except ValueError:
+                found = None
+        if response.status_code >= 400:
+            found = found if isinstance(found, dict) else {}
+            return Answer(response.status_code, response.reason, errors=found.get("errors"))
+        if not isinstance(found, dict) or "data" not in found:
+            raise lost(self.account, "the answer is not from Proxmox VE")
+        writes.note()
+        return Answer(200, "OK", found["data"])
+
+    def _with_ticket(self, made):
+        """Return the Answer of the call ``made(client)``; it is repeated with a new ticket if the old one is over."""
         client = self._logged_in()
-        answer = self._answer(client, method, path, parameters)
+        answer = made(client)
         if answer.status == 401 and not self.account.token_id:
             # proxmoxer renews a ticket only by its age, not if the server no longer accepts it.
             with self._lock:
                 self._client = None if self._client is client else self._client
-            if "filename" in parameters:
-                parameters["filename"].seek(0)
-            answer = self._answer(self._logged_in(), method, path, parameters)
+            answer = made(self._logged_in())
         return answer
 
-    def _answer(self, client, method, path, parameters):
+    def _answer(self, method, path, parameters, client):
         call = getattr(client(path.strip("/")), method.lower())
         with self._calls, explained(self.account):
             try:
@@ -140,8 +171,7 @@ class ProxmoxApi:
                     port=own.port,
                     user=own.user,
                     verify_ssl=own.verify,
-                    # proxmoxer's default is 5 seconds.
-                    timeout=max(own.timeout, LEAST_TIMEOUT),
+                    timeout=own.seconds,
                     **(secret if own.token_id else {"password": own.password}),
                 )
             except proxmoxer.AuthenticationError as error:

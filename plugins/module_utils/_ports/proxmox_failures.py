@@ -46,12 +46,6 @@ def explained(account):
             "not_responding",
             "Check api_host and api_port, and that the service pveproxy runs there.",
         ) from None
-    except OverflowError:
-        raise errors.Unavailable(
-            "A file of more than 2 GiB cannot be sent without the library requests_toolbelt.",
-            "missing",
-            "Install it for the Python that runs the module, or set an address from which the node downloads.",
-        ) from None
     except ValueError as error:
         # Only its type: its text may contain a header with the secret.
         raise lost(account, type(error).__name__) from None

@@ -118,6 +118,49 @@ def test_killed_copy_is_continued_by_the_next_task(request, world):
         assert images_of(host) == stored_in(world), place
 
 
+def _left_unfinished(world):
+    """A host with a VM that a killed task has left unfinished."""
+    host = HyperV()
+    before = []
+    host.before("Convert-VHD", lambda: before.append(host.windows.faults.calls))
+    done(host, **vm_task(world))
+    host = HyperV()
+    for one in range(before[0] + 1, before[0] + 999):
+        host.windows.faults.plan(call=one, kind="kill", before=True)
+    run(host, **vm_task(world))
+    host.windows.faults.planned.clear()
+    assert [vm.name for vm in host.vms] != ["web"]
+    return host
+
+
+def _digest_in(result):
+    return result["vms"][0]["image"]["digest"]
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_unfinished_vm_is_created_from_the_image_that_it_began_with(world, refresh):
+    """The vendor has a newer image of the name meanwhile, which a new VM gets."""
+    host, former = _left_unfinished(world), f"sha256:{world.vendor.digest}"
+    world.vendor.publish(world.vendor.content + bytes(512))
+    image = world.vendor.image(refresh=refresh)
+    requests = len(world.vendor.server.requests)
+    check, result = run(host, check=True, **vm_task(world, image=image)), done(host, **vm_task(world, image=image))
+    assert (_digest_in(check), _digest_in(result), len(world.vendor.server.requests)) == (former, former, requests)
+    assert [vm.name for vm in host.vms] == ["web"]
+    other = done(host, **vm_task(world, "db", image=world.vendor.image(refresh=True)))
+    assert _digest_in(other) == f"sha256:{world.vendor.digest}"
+
+
+def test_unfinished_vm_whose_image_was_removed_gets_the_newest_one(world):
+    host = _left_unfinished(world)
+    for path in images_of(host):
+        host.files.delete(path)
+    for path in world.store.iterdir():
+        path.unlink()
+    world.vendor.publish(world.vendor.content + bytes(512))
+    assert _digest_in(done(host, **vm_task(world))) == f"sha256:{world.vendor.digest}"
+
+
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from unit.module_utils._drivers.vbox import (
     test_preflight,
     test_snapshots,
 )
-from unit.module_utils._drivers.vbox.settings import test_networks
+from unit.module_utils._drivers.vbox.settings import test_fixed_addresses, test_networks
 
 pytestmark = pytest.mark.rotated(6)
 
@@ -54,6 +54,7 @@ TESTS = (
     test_delete.test_vm_that_is_being_cloned_is_not_deleted,
     test_delete.test_vm_that_others_delete_first_is_no_error,
     test_delete.test_vm_with_a_disk_detached_since_a_snapshot_is_deleted,
+    test_fixed_addresses.test_reservation_lives_as_long_as_its_vm,
     test_networks.test_changed_rules_stay_at_their_nics,
     test_networks.test_nic_is_removed,
     test_networks.test_number_of_nics_is_limited_by_the_chipset,

@@ -119,7 +119,7 @@ TEST_DRIVER = Costs(virsh_traits("TEST", "9.0.0", local=True), partial(virsh.vm,
 """)  # fmt: skip
 REMOTE_LIBVIRT = Costs(virsh_traits("QEMU", "10.0.0", local=False), virsh.vm, "nnnnn networks.type")
 VIRTUALBOX = Costs(vbox.TRAITS, vbox.vm, """
-    lllll tags fleet owner expires ssh_forward networks.type networks.source snapshot.drop
+    lllll tags fleet owner expires ssh_forward networks.type networks.source networks.address snapshot.drop
     lllll port_forwards.add port_forwards.remove port_forwards.protocol
     lllll port_forwards.host_address port_forwards.host_port port_forwards.guest_port
     lllpp display.type

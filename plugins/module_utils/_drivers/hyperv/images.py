@@ -9,25 +9,18 @@ Windows has no program that reads the images of vendors.
 from __future__ import annotations
 
 import ntpath
-import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Optional
 
-from ..._core.errors import Refused
 from ..._core.image_names import NAME, read_image
-from ..._core.units import rounded_up
-from ..._media import fetching, keeping
-from ..._media.images import Fetch, Images, Lookup, warnings_of_stored
+from ..._media.by_controller import CopiedImages, images_of_controller
 from ..._media.resolve import Needs
-from ..._media.store import Stored, is_unlocked
-from ..._ports.clock import Clock
+from ..._media.store import is_unlocked
 from ..._tools.windows_files import absolute_path, key_of
 from .image_copy import ImageCopy
+from .mark import own_mark, temporary_name
 from .store import WindowsStore, image_of_copy
 
-#: The key of the lock while an image is copied (fetching.downloading).
-_COPY = "copy"
 _EXAMPLE = "D:\\\\images"
 #: The words of the catalogue for the values of PROCESSOR_ARCHITECTURE.
 _ARCHITECTURES = {"AMD64": "amd64", "ARM64": "arm64"}
@@ -40,12 +33,22 @@ def resolved(driver, request):
     contain none. The setting of an existing VM is not compared unless the task sets it.
     """
     asked = request.creation["image"]
-    found = driver.images.resolved(request, partial(driver.image_needs, request))
+    begun = driver.images.recorded(asked, _unfinished_inputs(driver, request.name))
+    if begun:
+        found = replace(request, creation={**request.creation, "image": begun})
+    else:
+        found = driver.images.resolved(request, partial(driver.image_needs, request))
     is_name = read_image(asked["source"], (), "image").form == NAME
     set_by_task = {key: request.config.get(key) for key in ("secure_boot", "secure_boot_template")}
     if not is_name or request.config.get("firmware") == "bios" or set(set_by_task.values()) != {None}:
         return found
     return replace(found, config={**found.config, "secure_boot_template": "linux"})
+
+
+def _unfinished_inputs(driver, name):
+    """The inputs in the mark of the VM that an interrupted task has left, which this task creates again."""
+    left = (raw for raw in driver.found.vms.values() if name and raw["Name"] == temporary_name(name))
+    return next((own_mark(raw)["inputs"] for raw in left), {})
 
 
 def image_needs(driver, request):
@@ -63,69 +66,25 @@ def images_of(driver):
     """Return the HostImages of a driver."""
     requested = driver.options.get("image_directory")
     directory = absolute_path("image_directory", requested, _EXAMPLE) if requested else None
-    controller = Images(keeping.on_controller())
-    controller.store.instead = "set the environment variable POLYVIRT_IMAGE_DIRECTORY to another directory"
-    return HostImages(driver, WindowsStore(driver, directory), controller)
+    return HostImages(driver, WindowsStore(driver, directory), images_of_controller())
 
 
-@dataclass(frozen=True)
-class Copy:
-    """The way of an image to the host. ``fetch`` is its download, None if the controller has it.
-
-    ``stored`` is the image as the host will have it, ``local`` the path on the controller.
-    """
-
-    stored: Stored
-    local: str
-    fetch: Optional[Fetch]
-    patience: int
-
-    @property
-    def extent(self):
-        """The bytes that are needed on the host, at least; None: unknown."""
-        return self.fetch.extent if self.fetch else self.stored.file_size
-
-    @property
-    def note(self):
-        if self.fetch:
-            return f"{self.fetch.note}, by the controller"
-        return f"{self.stored.name}: {rounded_up(self.extent)} from the controller"
-
-
-class HostImages(Lookup):
-    """The images of the host; ``controller`` are those of the controller (Images)."""
+class HostImages(CopiedImages):
+    """The images of the host."""
 
     def __init__(self, driver, store, controller):
-        super().__init__(store)
-        self._driver, self._controller = driver, controller
+        super().__init__(store, controller)
+        self._driver = driver
 
-    def completed(self, needs):
-        return self._controller.completed(needs)
-
-    def located(self, asked, wanted, choice, about, patience):
-        stored = None if asked.get("refresh") else self.store.find(wanted)
-        if stored:
-            return stored, None, warnings_of_stored(stored, about)
-        local, fetch, warnings = self._controller.located(asked, wanted, choice, about, patience)
-        here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
-        stored = self.store.stored_as(here)
-        if stored:
-            return stored, None, warnings
-        self.store.check_free(here.path)
-        copy = Copy(here, local.path, fetch, patience)
-        self.store.check_space(copy.extent or 0, about)
-        return here, copy, warnings
+    @property
+    def place(self):
+        return self._driver.about.get("computer") or "host"
 
     def fetch(self, image):
         """Have the controller fetch an image, and copy it; returns whether the host did not have it by now."""
         copy = image["fetch"]
-        if copy.fetch:
-            self._controller.fetch({**image, "fetch": copy.fetch})
-        local = self._controller.store.at(copy.local)
-        if local is None:
-            raise Refused(f"{copy.local}: the image was removed from the controller meanwhile.", "Run the task again.")
-        stored = replace(local, path=copy.stored.path)
-        with fetching.downloading(self._lock(copy.local), _COPY, Clock().now() + copy.patience):
+        with self.local(image) as local:
+            stored = replace(local, path=copy.stored.path)
             is_new = ImageCopy(self._driver, self.store, copy.local, stored, copy.patience).run()
         found = self._driver.found
         found.disks = {**found.disks, key_of(stored.path): {"Path": stored.path, "Size": stored.size}}
@@ -137,13 +96,7 @@ class HostImages(Lookup):
 
     def _part_of(self, leftover):
         """The file of the controller that a task locks while it makes this copy."""
-        local = os.path.join(self._controller.store.directory, image_of_copy(ntpath.basename(leftover)))
-        return fetching.part_of(self._lock(local), _COPY)
-
-    def _lock(self, local):
-        """The name that is locked while a task copies an image to this host; that of no download begins with it."""
-        folder, name = os.path.split(local)
-        return os.path.join(folder, f"to-{self._driver.about.get('computer') or 'host'}-{name}")
+        return self.part_of_copy(image_of_copy(ntpath.basename(leftover)))
 
 
 def fetch(driver, vm, step):

@@ -176,7 +176,8 @@ class _Reads:
 class HyperVFiles(FileFacts):
     """The files that one plan needs; ``host_files`` has the facts."""
 
-    platform, iso_of_clone, folder_option = "Hyper-V", True, "storage_path"
+    platform, folder_option = "Hyper-V", "storage_path"
+    iso_of_clone = removes_leftovers = True
     space_remedy = "set storage_path to a directory of another drive"
 
     def __init__(self, host_files, plan):

@@ -344,8 +344,10 @@ def check_imports(driver, label, image):
 def check_image(driver, label, node, image, disk):
     """Check the image that the first disk of a new VM is created from."""
     if image.get("fetch"):
-        storage = image["source"].partition(":")[0]
-        driver.permissions.check_upload(label, storage, node)
+        # Few tasks name an image that is not stored.
+        from .images import images_on
+
+        images_on(driver, node).check_fetch(image, label)
         if image["size"] is not None:
             check_not_smaller(label, FIRST_SLOT, disk.get("size"), image["name"], image["size"])
     elif image and not image.get("is_imported"):

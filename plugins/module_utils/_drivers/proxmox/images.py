@@ -4,6 +4,7 @@
 """Images by name or address: the node downloads them to one of its storages, where they are named by their content.
 
 The host of the task reads and verifies the vendor's list of checksums, and the node verifies the checksum of the file.
+A node can neither unpack nor convert an image. Then the host of the task downloads it, does that, and uploads it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from ..._core.errors import Refused, Unavailable
 from ..._core.image_names import PATH, VOLUME, names_of, read_image
 from ..._core.mark import image_in, name_of_image
+from ..._media.by_controller import CopiedImages, Copy, images_of_controller
 from ..._media.images import Lookup
 from ..._media.resolve import Needs
 from ..._ports import download
@@ -86,7 +88,7 @@ def _needs(request):
         formats=("qcow2", "raw", "vmdk"),
         firmware=config.get("firmware") or "bios",
         devices=tuple(sorted(devices - {None})),
-        without_tools=f"The node cannot unpack or convert it. Do that elsewhere, {_SET_VOLUME}",
+        where=f" on {NodeImages.who}",
     )
 
 
@@ -117,15 +119,23 @@ class HostOfImages:
         return _needs(request)
 
 
-class NodeImages(Lookup):
+class NodeImages(CopiedImages):
     """The images on a storage. The node only verifies a checksum; it sends no headers, and unpacks nothing."""
 
+    who = "the host of the task"
+
     def __init__(self, driver, node, store):
-        super().__init__(store)
+        super().__init__(store, images_of_controller())
         self._driver, self._node = driver, node
+
+    @property
+    def place(self):
+        return f"{self._driver.tool.api.where}-{self._node}-{self.store.name}".replace(":", "-")
 
     def adapted(self, asked, choice, about):
         medium = choice.medium
+        if choice.chain:
+            return choice, []
         addresses = [*medium["bases"], medium.get("address") or ""]
         if any(download.shown(address) != address for address in addresses):
             raise Refused(
@@ -142,6 +152,13 @@ class NodeImages(Lookup):
         warning = f"{about}: the signature was not checked: it is of the file, and a node verifies only a checksum."
         return choice._replace(medium={**medium, "signature": None}), [warning]
 
+    def located(self, asked, wanted, choice, about, patience):
+        if not choice.chain:
+            return Lookup.located(self, asked, wanted, choice, about, patience)
+        # The storage lists an image while the node is still copying it there.
+        self._await_uploads(patience)
+        return super().located(asked, wanted, choice, about, patience)
+
     def beginning(self, asked, found, line):
         try:
             return super().beginning(asked, found, line)
@@ -152,7 +169,8 @@ class NodeImages(Lookup):
             return None, None
 
     def check_fetch(self, image, about):
-        self._driver.permissions.check_upload(about, self.store.name, self._node)
+        downloading = None if isinstance(image["fetch"], Copy) else self._node
+        self._driver.permissions.check_upload(about, self.store.name, downloading)
 
     def check_removal(self, stored):
         if stored:
@@ -160,17 +178,31 @@ class NodeImages(Lookup):
             self._driver.permissions.check(f"name: {names}", f"/storage/{self.store.name}", "Datastore.Allocate")
 
     def fetch(self, image):
-        """Let the node download an image, unless it has it already, or is downloading it for another task."""
+        """Let the node download an image, or upload it, unless the node has it, or gets it for another task."""
+        # Several VMs of a task may need the same image at the same time.
+        with self._driver.upload_lock:
+            if isinstance(image["fetch"], Copy):
+                self._upload(image)
+            else:
+                self._download(image)
+
+    def _download(self, image):
         path, found = image["source"], image["fetch"].found
         file, checksum = path.rpartition("/")[2], {}
         if found.checksum:
             checksum = {"checksum": found.checksum.digits, "checksum-algorithm": found.checksum.kind}
-        # Several VMs of a task may need the same image at the same time.
-        with self._driver.upload_lock:
-            self._await_download(file, image["fetch"].patience)
-            if path in self.store.volumes():
-                return
+        self._await_download(file, image["fetch"].patience)
+        if path not in self.store.volumes():
             self.store.download(found.url, file, checksum)
+
+    def _upload(self, image):
+        patience = image["fetch"].patience
+        with self.local(image) as local:
+            self._await_uploads(patience)
+            if image["source"] in self.store.volumes():
+                return
+            self.store.check_space(local.file_size, f"image: {local.name}")
+            self.store.upload(local.path)
 
     def _await_download(self, file, patience):
         """Wait for a task of the node that downloads this file: of another task, or of an interrupted run."""
@@ -180,6 +212,17 @@ class NodeImages(Lookup):
                 raise Refused(
                     f"{file}: node '{self._node}' is still downloading it.", "Run the task again when it has ended."
                 )
+
+    def _await_uploads(self, patience):
+        """Wait for uploads that nodes are storing, which name no files: of another task, or of an interrupted run."""
+        resources = self._driver.resources
+        nodes = [one.name for one in resources.nodes.values() if one.online]
+        for node in nodes if resources.is_shared(self.store.name) else [self._node]:
+            for task in self._driver.tool.running_tasks(node, "imgcopy"):
+                if not self._driver.tool.wait(task["upid"], patience):
+                    raise Refused(
+                        f"image: node '{node}' is still storing an upload.", "Run the task again when it has ended."
+                    )
 
 
 def fetch(driver, vm, step):

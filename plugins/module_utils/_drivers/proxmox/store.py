@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from datetime import date
@@ -13,6 +14,8 @@ from ..._core.errors import ApiError, InvalidInput, NotFound, Refused
 from ..._core.units import too_little_space
 from ..._media.images import base_of, digits_of_address
 from ..._media.store import DIGITS, FOR_DOWNLOAD, Stored, by_age, file_name, plain_name
+from ..._ports import download
+from ..._tools.proxmox import ConnectionLost
 from .settings.place import AUTO
 
 CONTENT = "import"
@@ -20,6 +23,8 @@ CONTENT = "import"
 _WITH_FILES = frozenset({"btrfs", "cephfs", "cifs", "dir", "nfs"})
 #: The architecture of all nodes.
 ARCHITECTURE = "amd64"
+_UPLOAD_CHECKSUM = "sha256"
+_DELETE_VOLUME = "Delete the incomplete image before you run the task again"
 _VOLUME = re.compile(rf"[^:]+:{CONTENT}/(.+)-([0-9a-f]{{{DIGITS}}})[.]([a-z0-9]+)")
 
 
@@ -106,13 +111,33 @@ class NodeStore:
 
     def download(self, url, file, checksum):
         """Let the node download a file."""
-        path = f"{self.name}:{CONTENT}/{file}"
+        path = self.path_for(file)
         try:
             self._run("POST", "download-url", content=CONTENT, url=url, filename=file, **checksum)
         except ApiError:
             # Another task may have downloaded it at the same moment.
             if path not in self.volumes():
                 raise
+
+    def upload(self, local):
+        """Upload a file; the node verifies its checksum. An existing file of this name is replaced."""
+        path, checksum = self.path_for(os.path.basename(local)), download.digest(local, _UPLOAD_CHECKSUM)
+        requested = {"content": CONTENT, "checksum-algorithm": _UPLOAD_CHECKSUM, "checksum": checksum}
+        try:
+            self._driver.tool.upload(f"{self.path}/upload", local, **requested)
+        except ConnectionLost:
+            raise
+        except ApiError as error:
+            # The node copies the file to its place last, so a part of it may be there.
+            self._remove_incomplete(path, error)
+            raise
+
+    def _remove_incomplete(self, path, error):
+        try:
+            if path in self.volumes():
+                self._run("DELETE", f"content/{path}")
+        except (ApiError, Refused):
+            raise ApiError(error.message, error.status, f"{_DELETE_VOLUME}: pvesm free {path}") from None
 
     def remove(self, stored, leftovers):
         """Delete images."""
@@ -127,8 +152,12 @@ class NodeStore:
     def _run(self, method, path, **parameters):
         self._driver.tool.run(method, f"{self.path}/{path}", **parameters)
 
+    def path_for(self, name):
+        """Return the volume that is a file with this name."""
+        return f"{self.name}:{CONTENT}/{name}"
+
     def path_of(self, name, digits, image_format):
-        return f"{self.name}:{CONTENT}/{file_name(name, digits, image_format)}"
+        return self.path_for(file_name(name, digits, image_format))
 
     def find(self, wanted):
         """Return the newest image that serves ``wanted``, or None. Of a file, only its name and date are known."""

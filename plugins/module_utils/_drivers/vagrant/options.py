@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..._core import options
-from ..._core.image_names import PATH, REGISTRY, URL, normalized_source
+from ..._core.image_names import REGISTRY, normalized_source
 from ..._core.options import Connection, Entries, Option, Platform, Texts, with_suboption
 from ..._core.texts import bare_uuid
 
@@ -22,7 +22,6 @@ VAGRANT = Platform(
     lacks={
         **options.NO_AGENT,
         "image.linked=true": "Set linked_clone.",
-        "image.checksum": "Set box_checksum.",
         "image.refresh": "Run vagrant box update, and create the VM again.",
         "image.headers": "Download the box, and set its path in box_url.",
         "image.require_signature": "Download the box and verify it, then set its path in box_url.",
@@ -59,8 +58,7 @@ PROVISIONER = {
     "run": Option(choices=("once", "always", "never")),
 }
 _ONE_SCRIPT = {"mutually_exclusive": [["inline", "path"]], "required_one_of": [["inline", "path"]]}
-_BY_ADDRESS = "Set box and box_url."
-_source = partial(normalized_source, forms=(REGISTRY,), instead={PATH: _BY_ADDRESS, URL: _BY_ADDRESS})
+_source = partial(normalized_source, forms=(REGISTRY,))
 CONNECTION = {
     "project_dir": Connection("path", required=True),
     "vagrantfile": Connection(),

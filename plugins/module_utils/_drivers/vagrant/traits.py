@@ -80,6 +80,7 @@ def vagrant_traits(providers, managed=True, default_provider="virtualbox", os_bo
         verbs=frozenset(verbs.union(*(_VERBS[power] for power in kept))),
         fields=kind_of_file["fields"],
         sources=("image", "box") if managed else (),
+        instead_of_image=frozenset({"box"}),
         defaults={"provider": default_provider} if managed else {},
         stop_modes=("graceful", "force", "graceful_then_force") if by_tool else ("graceful_then_force", "force"),
         instead={**kind_of_file["instead"], **_instead_of_powers(providers)},

@@ -19,6 +19,7 @@ from ..._tools import vboxmanage_output as output
 from .create import unfinished_vm_in
 from .delete import check_kept_disks
 from .needed import VBoxFiles
+from .settings.addresses import check_addresses
 from .settings.disk_checks import check_media
 from .settings.hardware import DEFAULT_OS_TYPE
 from .settings.networks import check_networks
@@ -54,6 +55,7 @@ def check_plan(driver, plan, released=frozenset()):
     _check_os_type(driver, plan)
     _check_autostart(listing, plan)
     check_networks(driver, plan, _chipset(listing, plan))
+    check_addresses(driver, plan, released)
     check_ports(driver, plan, released)
     _check_teleporter(listing, plan)
 

@@ -12,10 +12,17 @@ from ..._core.mark import IN_MARK, own_mark, with_settings
 from ..._core.model import FAILED, PAUSED, RUNNING
 from ..._kit.settings import in_order
 from .mark import resolved_mark, write_mark
+from .settings.addresses import write_addresses
 from .settings.disks import add_disk, grow_disk, remove_disk, set_iso
 from .settings.media import disks_of
 from .settings.native import native_arguments, native_live_arguments
-from .settings.networks import MAX_NICS_OF_CHIPSET, networks_arguments, networks_live_arguments, nic_number
+from .settings.networks import (
+    MAX_NICS_OF_CHIPSET,
+    networks_arguments,
+    networks_live_arguments,
+    networks_of,
+    nic_number,
+)
 from .settings.port_forwards import forwards_arguments, forwards_live_arguments, taken_ports, wanted_rules
 from .settings.shared_folders import shares_of, write_shares
 from .settings.table import SETTINGS
@@ -37,6 +44,9 @@ def apply_changes(driver, vm, changes, vbox_vms=None, more=()):
         _change_running(driver, vbox_vms, vbox_vm, changes)
     else:
         _change_stored(driver, vbox_vms, vbox_vm, changes, more)
+    nics = [change for change in changes if change.field == "networks"]
+    if nics:
+        write_addresses(driver, vbox_vm, nics, networks_of(vbox_vm))
     if any(change.field == "groups" for change in changes):
         vbox_vm = driver.vbox_vm(vm.id)  # VirtualBox has moved the directory of the VM.
     _change_media(driver, vm, vbox_vm, changes)

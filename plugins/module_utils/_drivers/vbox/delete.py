@@ -18,6 +18,7 @@ from ..._ports import files
 from ..._tools.vboxmanage import Busy, is_not_found
 from .mark import resolved_mark
 from .observe import is_lost
+from .settings.addresses import release_addresses
 from .settings.disks import base_name, remove_disk
 from .settings.images import release_images
 from .vbox_vm import slot_name
@@ -120,6 +121,7 @@ def delete_vm(driver, vm, paths):
     for path in sorted(to_delete - known):
         files.remove(path)
     _remove_settings_backups(vbox_vm.folder, base_name(vbox_vm))
+    release_addresses(driver, vbox_vm)
     _unregister(driver, vm, vbox_vm.folder)
     for medium in bases:
         driver.run(vm.id, "closemedium", "disk", medium.uuid, "--delete")

@@ -16,7 +16,7 @@ from ..._kit.light import KnownSettings, is_light
 from ..._ports import files
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
-from ..._tools import arp
+from ..._tools import arp, vboxmanage_dhcp
 from ..._tools import vboxmanage_long as long
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import VBoxManage
@@ -30,7 +30,7 @@ from .vbox_vm import VBoxVm, colon_mac, vbox_vm_of
 
 #: How often the list is read again if a settings file is missing.
 _READS_AGAIN = 2
-_ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "vms")
+_ALL = ("list", "--multiple", "--long", "systemproperties", "hdds", "dhcpservers", "vms")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Listing:
     properties: Mapping
     media: Mapping
     machines: tuple
+    #: {network: DhcpServer}.
+    dhcp_servers: Mapping = field(default_factory=dict)
     #: Each file is read once, so that all data of a VM is from the same time.
     _vbox_vms: dict = field(default_factory=dict)
 
@@ -57,15 +59,25 @@ class Listing:
     def _read(cls, tool):
         other_lists, list_of_vms = long.split_before_vms(tool.read(*_ALL))
         media = {medium.uuid: medium for medium in output.media(other_lists)}
-        return cls(output.system_properties(other_lists), media, tuple(listed_in(list_of_vms)))
+        servers = vboxmanage_dhcp.servers(other_lists)
+        return cls(output.system_properties(other_lists), media, tuple(listed_in(list_of_vms)), servers)
 
     def vbox_vm(self, listed):
         """One VM, with what its settings file adds."""
         if listed.uuid not in self._vbox_vms:
             file = settings_in(listed.file)
             mark = parsed(file.extra_data.get(KEY)) if file else None
-            self._vbox_vms[listed.uuid] = VBoxVm(listed.uuid, listed.machine, file, self.media, mark)
+            reserved = self._reserved(listed.uuid)
+            self._vbox_vms[listed.uuid] = VBoxVm(listed.uuid, listed.machine, file, self.media, mark, reserved)
         return self._vbox_vms[listed.uuid]
+
+    def _reserved(self, uuid):
+        return {
+            (network, holder[1]): address
+            for network, server in self.dhcp_servers.items()
+            for holder, address in server.fixed.items()
+            if holder[0] == uuid
+        }
 
     def is_finished(self, listed):
         """Whether the creation of a VM is complete."""

@@ -23,7 +23,6 @@ VIRTUALBOX = Platform(
         " enrollorclpk.",
         "image.linked=true": _LINKED,
         "disks.storage": "Use storage_path for the files of a new VM, or attach a file with disks[].source.",
-        "networks.address": "Use cloud_init.ip_config.",
         "networks.vlan": "Create a VLAN interface on the host, and use it as the source of a bridged NIC.",
         "shared_folders.type": "VirtualBox has only one type of shared folders. Omit the option.",
         "display.type=vnc": _SCREEN,

@@ -12,6 +12,7 @@ from functools import partial
 from ..._core.errors import Refused
 from ..._core.model import FAILED, LIVE, NEVER, PAUSED, POWER_OFF, RUNNING, STOPPED, SUSPENDED, UNKNOWN, Field, Traits
 from ..._core.units import GIB
+from ..._kit.addresses import address_effects
 from ..._kit.settings import defaults, normalized, supported
 from ..._tools import vboxmanage_output as output
 from ..._tools.vboxmanage import Busy
@@ -69,6 +70,7 @@ def vbox_traits(version, known=None):
         restored_as={RUNNING: SUSPENDED},
         transient=lambda error: isinstance(error, Busy),
         not_cloned=frozenset({"port_forwards"}),
+        side_effects=address_effects,
         normalize=partial(_normalized, known),
         console="VirtualBox writes the first serial port to a file after, while the VM is off, VBoxManage modifyvm"
         " <id> --uart1 0x3f8 4 --uartmode1 file PATH.",

@@ -23,13 +23,17 @@ SSH_RULE = "polyvirt-ssh"
 
 @dataclass(frozen=True)
 class VBoxVm:
-    """An observed VM. ``file`` is its SettingsFile (None: unreadable), ``media`` are all images by UUID."""
+    """An observed VM. ``file`` is its SettingsFile (None: unreadable), ``media`` are all images by UUID.
+
+    ``reserved``: {(network, number of the NIC): address} in the DHCP servers of VirtualBox.
+    """
 
     uuid: str
     machine: Machine
     file: Any = None
     media: Mapping = field(default_factory=dict)
     mark: Optional[Mapping] = None
+    reserved: Mapping = field(default_factory=dict)
 
     @property
     def values(self):

@@ -15,6 +15,7 @@ from functools import partial
 
 from ..._core.errors import CommandFailed, PolyvirtError
 from ..._core.model import Observation, Vm
+from ..._kit.addresses import address_effects
 from ..._kit.light import KnownSettings, is_light
 from ..._ports.ceiling import call_timeout
 from ..._ports.command import Commands
@@ -23,7 +24,7 @@ from ..._tools.virsh import Virsh, connection_uri, is_local, is_not_found, is_un
 from ..._tools.virsh_states import state
 from .answers import light_commands, snapshot_config, vm_commands, vm_of, with_addresses
 from .definition import Definition, target_of
-from .settings.addresses import address_effects, named_networks, recorded, sources_of, with_reserved
+from .settings.addresses import named_networks, recorded, sources_of, with_reserved
 from .settings.display import display_effects
 from .settings.networks import NETWORK_LISTS, inactive_networks, starting_effects
 from .traits import EXTERNAL, virsh_traits

@@ -111,8 +111,82 @@ _VERBS = {"get": _get, "set": _set, "unset": _unset, "delete": _unset, "enumerat
 
 def dhcp_server(registry, words):
     verb, *rest = words
-    if verb != "findlease":
+    verbs = {"findlease": _find_lease, "add": _add_server, "modify": _modify_server, "restart": _restart_server}
+    if verb not in verbs:
         raise Misuse(f"Unknown subcommand: {verb}")
+    verbs[verb](registry, rest)
+
+
+def _servers(registry):
+    """{network: its server: values of dhcpserver add, whether it is enabled, and {text of the holder: address}}"""
+    return registry.data.setdefault("dhcp", {})
+
+
+def _add_server(registry, rest):
+    words = ("network", "server-ip", "netmask", "lower-ip", "upper-ip")
+    _plain, given = options(rest, words, ("enable", "disable"))
+    if given["network"] in _servers(registry):
+        raise Misuse("DHCP server already exists", plain=True)
+    _servers(registry)[given["network"]] = {
+        "add": {word: given[word] for word in words}, "enabled": "enable" in given, "fixed": {}
+    }  # fmt: skip
+
+
+def _modify_server(registry, rest):
+    words = ("network", "vm", "nic", "mac-address", "fixed-address")
+    _plain, given = options(rest, words, ("remove-config", "enable", "disable"))
+    server = _servers(registry).get(given["network"])
+    if server is None:
+        raise Misuse("DHCP server does not exist", plain=True)
+    if "enable" in given or "disable" in given:
+        server["enabled"] = "enable" in given
+        return
+    holder = f"VM NIC: {given['vm']} slot {int(given['nic']) - 1}" if "vm" in given else f"MAC {given['mac-address']}"
+    if "remove-config" in given:
+        server["fixed"].pop(holder, None)
+    else:
+        server["fixed"][holder] = given["fixed-address"] or "dynamic"
+
+
+def _restart_server(registry, rest):
+    _plain, given = options(rest, ("network",))
+    if given["network"] not in _servers(registry):
+        raise Failure(f"Failed to find DHCP server for network '{given['network']}'")
+    raise Failure("Failed to restart the server", "not running", code="NS_ERROR_FAILURE", part="DHCPServerWrap")
+
+
+#: The values that no test changes, as VirtualBox prints them.
+_DEFAULTS = ("minLeaseTime:     default", "defaultLeaseTime: default", "maxLeaseTime:     default",
+             "Forced options:   None", "Suppressed opts.: None")  # fmt: skip
+
+
+def list_servers(registry):
+    for network, server in _servers(registry).items():
+        known = server["add"]
+        lines = [
+            f"NetworkName:    {network}", f"Dhcpd IP:       {known['server-ip']}",
+            f"LowerIPAddress: {known['lower-ip']}", f"UpperIPAddress: {known['upper-ip']}",
+            f"NetworkMask:    {known['netmask']}", f"Enabled:        {'Yes' if server['enabled'] else 'No'}",
+            "Global Configuration:", *(f"    {line}" for line in _DEFAULTS), f"        1/legacy: {known['netmask']}",
+            "Groups:               None",
+        ]  # fmt: skip
+        for holder, address in sorted(server["fixed"].items()):
+            mac = f", MAC {_mac(registry, holder)}" if holder.startswith("VM NIC") else ""
+            lines += [f"Individual Config:    {holder}{mac}", f"    Fixed Address:    {address}"]
+            lines += [*(f"    {line}" for line in _DEFAULTS), "    DHCP options:     None"]
+        lines += [] if server["fixed"] else ["Individual Configs:   None"]
+        registry.print("\n".join([*lines, ""]))
+
+
+def _mac(registry, holder):
+    _vm, _nic, uuid, _slot, number = holder.split(" ")
+    machine = registry.machines.get(uuid)
+    nic = machine["config"]["nics"].get(str(int(number) + 1)) if machine else None
+    plain = nic["mac"].lower() if nic else ""
+    return ":".join(plain[at : at + 2] for at in range(0, 12, 2)) if plain else "VBOX_E_OBJECT_NOT_FOUND"
+
+
+def _find_lease(registry, rest):
     _plain, given = options(rest, ("interface", "network", "mac-address"))
     if given["interface"] not in registry.data.get("networks", {}).get("hostonlyifs", ()):
         text = f"The host network interface named '{given['interface']}' could not be found"

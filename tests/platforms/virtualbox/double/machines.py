@@ -12,6 +12,7 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
+from .extras import list_servers
 from .failures import PROGRESS, Failure, Misuse, held, invalid
 from .file import is_readable, read_file, write_file
 from .human_readable import human_readable
@@ -249,6 +250,8 @@ def _list(registry, what, given):
     elif what in ("bridgedifs", "hostonlyifs", "natnets"):
         for name in registry.data.get("networks", {}).get(what, ()):
             registry.print(f"Name:            {name}\n")
+    elif what == "dhcpservers":
+        list_servers(registry)
     elif what == "ostypes":
         registry.print(_ostypes(registry))
     elif what == "systemproperties":

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import socket
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import ApiError, NotFound, Unavailable
-from ansible_collections.polyvirt.core.plugins.module_utils._ports import proxmox_api, proxmox_failures
+from ansible_collections.polyvirt.core.plugins.module_utils._ports import proxmox_api, proxmox_failures, writes
 from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_api import (
     Account,
     ConnectionLost,
     ProxmoxApi,
 )
+from ansible_collections.polyvirt.core.plugins.module_utils._ports.proxmox_upload import Form
 
 from simulators.proxmox import worlds
 from simulators.proxmox.server import Server
@@ -196,13 +196,46 @@ def test_whole_file_is_uploaded_again_after_a_new_ticket(server, world, tmp_path
     assert world.storages.volume("local:iso/small.iso", "pve1").size == 2048
 
 
-def test_file_that_is_too_large_for_the_library_is_reported(server, tmp_path, monkeypatch):
+def test_uploaded_file_is_never_whole_in_memory(tmp_path):
+    image = tmp_path / "large.iso"
+    image.write_bytes(b"content" * 100_000)
+    with image.open("rb") as file:
+        form = Form({"content": "iso"}, file)
+        length, blocks = len(form), list(form)
+    assert (max(map(len, blocks)), len(blocks) > 10) == (1 << 16, True)
+    assert (length, b"content" * 100_000 in b"".join(blocks)) == (sum(map(len, blocks)), True)
+
+
+def test_length_of_a_file_of_more_than_2_gib_is_known_before_it_is_read(tmp_path):
     image = tmp_path / "large.iso"
     with image.open("wb") as file:
         file.truncate(3 << 30)
-    monkeypatch.setitem(sys.modules, "requests_toolbelt", None)
-    with pytest.raises(Unavailable, match="requests_toolbelt"):
+    with image.open("rb") as file:
+        assert len(Form({}, file)) > 3 << 30
+        assert file.tell() == 0
+
+
+def test_upload_that_is_rejected_has_the_reason_and_errors_of_the_server(server, tmp_path):
+    image = tmp_path / "small.txt"
+    image.write_bytes(b"text")
+    answer = _api(server).upload("/nodes/pve1/storage/local/upload", {"content": "iso"}, str(image))
+    assert (answer.status, answer.errors) == (400, {"filename": "wrong file extension"})
+    assert answer.reason == "Parameter verification failed."
+
+
+def test_upload_whose_answer_is_lost_may_have_changed_something(server, world, tmp_path):
+    image = tmp_path / "small.iso"
+    image.write_bytes(b"text")
+    world.faults.request("reset_after", skip=0)
+    before = writes.count()
+    with pytest.raises(ConnectionLost):
         _api(server).upload("/nodes/pve1/storage/local/upload", {"content": "iso"}, str(image))
+    assert writes.count() == (before[0], before[1] + 1)
+
+
+def test_address_of_a_host_with_ipv6_is_in_brackets():
+    addresses = {host: Account(host, 8006, "root@pam").address for host in ("pve1", "fd00::1", "[fd00::1]")}
+    assert addresses == {"pve1": "pve1:8006", "fd00::1": "[fd00::1]:8006", "[fd00::1]": "[fd00::1]:8006"}
 
 
 @pytest.mark.parametrize("version", ["1.3.1", "2.0.1"])

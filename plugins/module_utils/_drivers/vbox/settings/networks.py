@@ -10,6 +10,7 @@ from ...._core.model import LIVE, POWER_OFF
 from ...._kit.settings import Setting
 from ...._tools import vboxmanage_output as output
 from ..vbox_vm import colon_mac, plain_mac
+from .addresses import ADDRESSES, reserved_address, with_address
 
 #: networks.type -> (VirtualBox's type, the key of the interface or network that the NIC is attached to).
 NETWORKS = {
@@ -65,7 +66,7 @@ def _normalized(vm, place, entry):
             nic["source"] = _DEFAULT_SOURCES[kind]
     if nic.get("model"):
         nic["model"] = _model(nic["model"])
-    return nic
+    return with_address(vm, place, nic, existing)
 
 
 def _model(model):
@@ -135,7 +136,7 @@ def _wanted(vbox_vm, changes):
     for change in changes:
         if change.attribute is None:
             wanted[change.key] = change.new
-        else:
+        elif change.attribute != "address":
             wanted.setdefault(change.key, {})[change.attribute] = change.new
     return {place: nic if nic is None else _with_type(vbox_vm, place, nic) for place, nic in wanted.items()}
 
@@ -165,19 +166,23 @@ def _arguments_of_nic(number, nic):
 
 def networks_of(vbox_vm):
     """{key of the option ``networks``: NIC}."""
-    return {str(nic.number - 1): _network(nic) for nic in vbox_vm.machine.nics if nic.type != "none"}
+    return {str(nic.number - 1): _network(vbox_vm, nic) for nic in vbox_vm.machine.nics if nic.type != "none"}
 
 
-def _network(nic):
+def _network(vbox_vm, nic):
     kind = NETWORK_TYPES.get(nic.type, nic.type.lower())
     reported = {"type": kind}
     source = nic.values.get(NETWORKS.get(kind, (None, None))[1] or "generic")
     if source:
         reported["source"] = source
+    address = reserved_address(vbox_vm, nic.number, reported)
+    if address:
+        reported["address"] = address
     return {**reported, "mac": colon_mac(nic.values["macaddress"]), "model": nic.values["nictype"]}
 
 
 NICS = {
+    **ADDRESSES,
     "networks": Setting(read=networks_of, normalize=_all_normalized),
     "networks.add": Setting(cost=POWER_OFF),
     "networks.remove": Setting(cost=POWER_OFF),

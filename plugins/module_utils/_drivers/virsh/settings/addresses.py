@@ -10,30 +10,20 @@ before the networks are changed, so that the next task can complete an interrupt
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import replace
 
 from ...._core.claims import ADDRESS
 from ...._core.errors import Refused
-from ...._core.model import LIVE, PAUSED, RUNNING
-from ...._kit.addresses import normalized_address
+from ...._core.model import LIVE
+from ...._kit import addresses as kit
 from ...._kit.settings import Setting
 from ...._tools import virsh_network as tool
 
 #: The key of the mark with the reservations.
 RESERVATIONS = "reservations"
 _KINDS = ("networks.add", "networks.address", "networks.mac", "networks.source", "networks.type")
-_IN_GUEST = "Set the address in the guest (cloud_init.ip_config)"
 
 ADDRESSES = {"networks.address": Setting(cost=LIVE)}
-
-
-def address_effects(verb, vm, changes):
-    """Part of the ``side_effects`` of the traits: a guest keeps its address until it asks for one again."""
-    if verb != "configure" or vm.power not in (RUNNING, PAUSED):
-        return ()
-    keys = sorted(change.key for change in changes if change.kind == "networks.address" and change.new)
-    return tuple(f"the guest uses the address of NIC {key} after it renews its DHCP lease or restarts" for key in keys)
 
 
 # Requested values -----------------------------------------------------------------------------------------------------
@@ -41,20 +31,14 @@ def address_effects(verb, vm, changes):
 
 def with_address(vm, position, entry, existing):
     """Return an entry of ``networks`` with its address in normalized form; a NIC that is moved loses its address."""
-    if not entry.get("address"):
-        is_moved = any(key in entry and entry[key] != (existing or {}).get(key) for key in ("type", "source"))
-        return {**entry, "address": None} if is_moved and (existing or {}).get("address") else entry
-    kind = entry.get("type") or (existing or {}).get("type")
-    path = f"{vm.name}: networks.{position}.address"
-    if kind != "network":
-        raise Refused(
-            f"{path}: libvirt has no DHCP server for a NIC of type {kind}.",
-            "Use type nat or network, or set the address in the guest (cloud_init.ip_config).",
-        )
-    address = normalized_address(vm, entry["address"])
-    if ipaddress.ip_address(address).version != 4:
-        raise Refused(f"{path}: libvirt can reserve only IPv4 addresses for a NIC.", f"{_IN_GUEST}.")
-    return {**entry, "address": address}
+    return kit.with_address(vm, position, entry, existing, ("network",), lambda kind: _no_address(vm, position, kind))
+
+
+def _no_address(vm, position, kind):
+    return Refused(
+        f"{vm.name}: networks.{position}.address: libvirt has no DHCP server for a NIC of type {kind}.",
+        "Use type nat or network, or set the address in the guest (cloud_init.ip_config).",
+    )
 
 
 # Reading --------------------------------------------------------------------------------------------------------------
@@ -125,27 +109,9 @@ def check_addresses(driver, plan, released):
         # check_networks has rejected missing networks.
         if nic["source"] in networks:
             path = f"{plan.after.name}: networks.{key}.address"
-            _check_subnet(path, nic["address"], networks[nic["source"]])
+            subnets = {subnet: (host,) for subnet, host in networks[nic["source"]].subnets().items()}
+            kit.check_subnet(path, nic["address"], nic["source"], subnets)
             _check_free(path, nic, networks[nic["source"]], own, released)
-
-
-def _check_subnet(path, address, network):
-    subnets = network.subnets()
-    if not subnets:
-        raise Refused(
-            f"{path}: the network '{network.name}' has no DHCP server for IPv4.",
-            f"{_IN_GUEST}, or use another network.",
-        )
-    one = ipaddress.ip_address(address)
-    subnet = next((subnet for subnet in subnets if one in subnet), None)
-    if subnet is None:
-        texts = ", ".join(map(str, subnets))
-        raise Refused(
-            f"{path}: {address} is not in the subnet of the network '{network.name}'.", f"Set one in {texts}."
-        )
-    if address == subnets[subnet] or one in (subnet.network_address, subnet.broadcast_address):
-        what = "the address of the host" if address == subnets[subnet] else "not an address for a guest"
-        raise Refused(f"{path}: {address} is {what} in the network '{network.name}'.", f"Set another one in {subnet}.")
 
 
 def _check_free(path, nic, network, own, released):

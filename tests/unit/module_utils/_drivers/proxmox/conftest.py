@@ -20,8 +20,15 @@ def _world():
     assert invariants.violations(world) == []
 
 
+@pytest.fixture(name="own_images")
+def _own_images(monkeypatch, tmp_path):
+    """The directory where the host of the task keeps images."""
+    monkeypatch.setenv("POLYVIRT_IMAGE_DIRECTORY", str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
 @pytest.fixture(name="vendor")
-def _vendor(monkeypatch):
+def _vendor(monkeypatch, own_images):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     server = Vendor()

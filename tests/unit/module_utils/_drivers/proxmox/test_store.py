@@ -25,31 +25,31 @@ _NAME = "debian-13"
 _DEFAULTS = dict.fromkeys(("checksum", "refresh", "headers", "require_signature", "firmware"))
 
 
-class _Node:
+class Node:
     """A node of the cluster; each call is a task with a driver of its own."""
 
     def __init__(self, world, vendor):
-        self.world, self.vendor, self.options, self.user = world, vendor, {"node": "pve1"}, None
+        self.world, self.medium, self.options, self.user = world, vendor.medium(), {"node": "pve1"}, None
 
-    def _host(self):
+    def host(self):
         return HostOfImages(driver_of(self.world, Api(self.world, self.user), self.options))
 
     def present(self, *names, check=False, **more):
         names = names or (_NAME,)
-        catalogue = {name: {"media": [self.vendor.medium()]} for name in names if "://" not in name}
+        catalogue = {name: {"media": [self.medium]} for name in names if "://" not in name}
         params = {"name": list(names), "timeout": 300, "catalogue": catalogue, **_DEFAULTS, **more}
-        return store_tasks.present(self._host(), params, check, Approval())
+        return store_tasks.present(self.host(), params, check, Approval())
 
     def absent(self, *names, check=False):
-        return store_tasks.absent(self._host(), {"name": list(names or (_NAME,))}, check, Approval())
+        return store_tasks.absent(self.host(), {"name": list(names or (_NAME,))}, check, Approval())
 
     def report(self):
-        return store_tasks.report(self._host())
+        return store_tasks.report(self.host())
 
 
 @pytest.fixture(name="node")
 def _node(world, vendor):
-    return _Node(world, vendor)
+    return Node(world, vendor)
 
 
 def _add(world, name, digits, day=1, storage="local", node="pve1"):
@@ -133,7 +133,7 @@ def test_absent_removes_all_versions_of_the_name_only(world, node):
         f"debian-12-{'d' * 12}.qcow2",
         f"debian-13-generic-{'c' * 12}.qcow2",
     ]
-    assert "local:import/x.qcow2" in node._host().images.store.volumes()
+    assert "local:import/x.qcow2" in node.host().images.store.volumes()
     assert node.absent()["changed"] is False
 
 
@@ -152,7 +152,7 @@ def test_absent_of_an_address_removes_the_images_with_the_name_of_its_file(world
 
 def test_image_that_another_task_has_deleted_meanwhile(world, node):
     node.present()
-    host = node._host()
+    host = node.host()
     store, tool = host.images.store, host.images._driver.tool
     run = tool.run
 
@@ -169,7 +169,7 @@ def test_image_that_another_task_has_deleted_meanwhile(world, node):
 
 def test_failed_deletion_is_an_error(world, node):
     node.present()
-    host = node._host()
+    host = node.host()
     stored = host.images.store.all()
     world.faults.request("reply", skip=0, status=500, reason="unlink failed - Read-only file system")
     with pytest.raises(PolyvirtError, match="Read-only file system"):
@@ -219,13 +219,13 @@ def test_several_nodes_with_separate_storages_are_an_error(node):
 def test_shared_storage_needs_no_node(world, node):
     _share(world)
     node.options = {"image_storage": "shared"}
-    assert node._host().node == "pve1"
+    assert node.host().node == "pve1"
     assert node.present()["images"][0]["path"] == volume_of().replace("local", "shared")
 
 
 def test_only_node_with_the_storage_is_used(node):
     node.options = {"image_storage": "n2"}
-    assert node._host().node == "pve2"
+    assert node.host().node == "pve2"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_no_storage_for_images(world, node):
 
 
 def test_old_version_is_an_error(vendor):
-    old = _Node(worlds.with_cases(version=(8, 2)), vendor)
+    old = Node(worlds.with_cases(version=(8, 2)), vendor)
     for task in (old.present, old.absent, old.report):
         with pytest.raises(PolyvirtError, match=r"platform: proxmox: this is Proxmox VE 8.2.*need 8.4 or later"):
             task()

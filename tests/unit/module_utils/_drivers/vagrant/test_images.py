@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from unit.module_utils._drivers.vagrant.in_process import BOX
+from unit.module_utils._media.server import Server, checksum
 
 OTHER = "me/other"
 
@@ -65,6 +66,22 @@ def test_other_settings_keep_the_image_and_another_box_forgets_it(world):
     assert world.run(box=OTHER).vm["image"] is None
 
 
+@pytest.mark.parametrize("options", [{"box": OTHER}, {"os_type": "debian-12"}], ids=["box", "os_type"])
+def test_check_mode_forgets_the_image_with_its_box_as_the_run_does(world, options):
+    world.run(image=IMAGE)
+    check = world.run(check=True, **options)
+    run = world.run(**options)
+    assert (check.vm["image"], check.diff) == (run.vm["image"], run.diff)
+    assert (run.vm["image"], run.vm["settings"]["box"] != BOX) == (None, True)
+
+
+def test_check_mode_keeps_the_image_of_a_vm_with_the_same_box(world):
+    world.run(image=IMAGE)
+    check, run = world.run(check=True, box=BOX, cpus=2), world.run(box=BOX, cpus=2)
+    assert check.vm["image"] == run.vm["image"]
+    assert run.vm["image"]["name"] == "debian-13"
+
+
 def test_recreated_vm_gets_the_box_of_the_image(world):
     world.run(image=IMAGE, state="started", box_version="0")
     world.vagrant.change(boxes=[{"name": name, "provider": "hyperv", "version": "0"} for name in (BOX, OTHER)])
@@ -93,25 +110,123 @@ def test_unknown_name_is_rejected_with_near_ones(world, state):
 @pytest.mark.parametrize(
     ("image", "text"),
     [
+        ({"source": "/boxes/x.qcow2"}, "x.qcow2 is not a box file. Set one whose name ends in .box."),
         (
-            {"source": "/boxes/x.box"},
-            "image.source: it is a path, which this platform creates no VM from. Set box and box_url.",
+            {"source": "https://u:secret@x.example/x.box"},
+            "image: https://x.example/x.box: its address contains a password, which the description of the VM would",
         ),
-        ({"source": "https://u:secret@x.example/x.box"}, "image.source: it is an address"),
-        ({"source": BOX, "checksum": "sha256:0"}, "image.checksum is not supported on vagrant. Set box_checksum."),
+        ({"source": BOX, "checksum": "sha256:0"}, "this is a box of a registry. Set box_checksum."),
+        ({"source": "https://x.example/x.box", "checksum": "sha256:0"}, "sha256:0 is no checksum of x.box"),
+        ({"source": "/boxes/none.box"}, "image: /boxes/none.box does not exist on the host of the task"),
         ({"source": BOX, "linked": True}, "Set linked_clone."),
-        (
-            named("rocky-10", medium("r/10", "hyperv", file="r.box", bases=["https://vendor.example/r"])),
-            "only as the file r.box, which is not downloaded for Vagrant. Set box, box_url and box_checksum. The file"
-            " is in https://vendor.example/r.",
-        ),
     ],
-    ids=["path", "address", "checksum", "linked", "file"],
+    ids=["ending", "password", "box", "digits", "missing", "linked"],
 )
 def test_other_images_are_rejected_with_an_alternative(world, image, text):
     answer = world.run(image=image)
     assert text in answer.error
     assert "secret" not in answer.error
+    assert world.files() == {}
+
+
+# Box files ------------------------------------------------------------------------------------------------------------
+
+FILE = "Rocky-10-Vagrant-Vbox.latest.x86_64.vagrant.virtualbox.box"
+CONTENT = b"a box"
+
+
+@pytest.fixture(name="vendor")
+def _vendor(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server = Server()
+    server.files = {f"/b/{FILE}": CONTENT, f"/b/{FILE}.CHECKSUM": f"SHA256 ({FILE}) = {checksum(CONTENT)}\n".encode()}
+    yield server
+    server.close()
+
+
+def _of_vendor(vendor, provider="hyperv", **more):
+    file = {"file": FILE, "bases": [f"{vendor.url}/b"], "checksums": f"{FILE}.CHECKSUM"}
+    return named("rocky-10", medium("rockylinux/10", provider, **file, **more))
+
+
+def _settings(answer):
+    return {key: answer.vm["settings"].get(key) for key in ("box", "box_url", "box_checksum")}
+
+
+def test_box_file_of_a_vendor_is_downloaded_and_verified_by_vagrant(world, vendor):
+    check = world.run(image=_of_vendor(vendor), check=True)
+    created = world.run(image=_of_vendor(vendor))
+    assert not created.failed, created.error
+    assert _settings(created) == {
+        "box": f"rocky-10-{checksum(CONTENT)[:12]}",
+        "box_url": f"{vendor.url}/b/{FILE}",
+        "box_checksum": f"sha256:{checksum(CONTENT)}",
+    }
+    assert (created.vm["image"]["name"], created.vm["image"]["digest"]) == ("rocky-10", f"sha256:{checksum(CONTENT)}")
+    assert (check.diff, check.vm["image"]) == (created.diff, created.vm["image"])
+    assert vendor.fetched(f"/b/{FILE}") == []
+    vendor.requests.clear()
+    assert not world.run(image=_of_vendor(vendor)).changed
+    assert vendor.requests == []
+
+
+def test_box_that_was_added_from_a_file_of_this_name_needs_no_request(world, vendor):
+    box = f"rocky-10-{'a' * 12}"
+    for name, provider in ((box, "hyperv"), (f"rocky-10-{'b' * 12}", "libvirt"), ("rocky-10-own", "hyperv")):
+        (world.vagrant.folder / "home" / "boxes" / name / "0" / provider).mkdir(parents=True)
+    created = world.run(image=_of_vendor(vendor))
+    assert (_settings(created), vendor.requests) == ({"box": box, "box_url": None, "box_checksum": None}, [])
+
+
+def test_of_two_added_versions_the_vendor_says_which_is_the_newest(world, vendor):
+    for digit in "ab":
+        (world.vagrant.folder / "home" / "boxes" / f"rocky-10-{digit * 12}" / "0" / "hyperv").mkdir(parents=True)
+    created = world.run(image=_of_vendor(vendor))
+    assert created.vm["settings"]["box"] == f"rocky-10-{checksum(CONTENT)[:12]}"
+
+
+def test_box_file_for_another_provider_is_rejected(world, vendor):
+    assert "not for the provider hyperv" in world.run(image=_of_vendor(vendor, "libvirt")).error
+    assert vendor.requests == []
+
+
+def test_checksum_list_without_the_file_is_an_error(world, vendor):
+    vendor.files[f"/b/{FILE}.CHECKSUM"] = b""
+    assert f"has no {FILE}" in world.run(image=_of_vendor(vendor)).error
+    assert world.files() == {}
+
+
+def test_address_of_a_box_file(world, vendor):
+    address = f"{vendor.url}/b/{FILE}"
+    plain = world.run(image={"source": address})
+    assert "nothing was verified" in str(plain.warnings)
+    assert (plain.vm["settings"]["box_url"], plain.vm["settings"].get("box_checksum")) == (address, None)
+    verified = world.run("db", image={"source": address, "checksum": f"sha256:{checksum(CONTENT)}"})
+    assert _settings(verified) == {
+        "box": f"{FILE.removesuffix('.box')}-{checksum(CONTENT)[:12]}",
+        "box_url": address,
+        "box_checksum": f"sha256:{checksum(CONTENT)}",
+    }
+    assert "nothing was verified" not in str(verified.warnings)
+
+
+def test_path_of_a_box_file(world, tmp_path):
+    path = tmp_path / "own.box"
+    path.write_bytes(CONTENT)
+    created = world.run(image={"source": str(path), "checksum": f"sha256:{checksum(CONTENT)}"})
+    assert _settings(created) == {
+        "box": f"own-{checksum(CONTENT)[:12]}",
+        "box_url": str(path),
+        "box_checksum": f"sha256:{checksum(CONTENT)}",
+    }
+    assert created.vm["image"]["name"] == str(path)
+
+
+@pytest.mark.parametrize("options", [{"box_url": "https://x.example/y.box"}, {"box_checksum": "sha256:1"}])
+def test_other_address_or_checksum_beside_a_box_file_is_rejected(world, vendor, options):
+    answer = world.run(image=_of_vendor(vendor), **options)
+    assert "Set only one of them" in answer.error
     assert world.files() == {}
 
 

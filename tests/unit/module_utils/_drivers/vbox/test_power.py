@@ -150,7 +150,7 @@ def test_light_observation_reads_only_the_list_of_vms(vbox):
     running(vbox)
     done = stopped(vbox, stop_mode="graceful", stop_timeout=9)
     assert {call for call in done.calls if call[0] == "list"} == {
-        ("list", "--multiple", "--long", "systemproperties", "hdds", "vms"),
+        ("list", "--multiple", "--long", "systemproperties", "hdds", "dhcpservers", "vms"),
         ("list", "--long", "vms"),
     }
 

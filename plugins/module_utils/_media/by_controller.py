@@ -1,0 +1,108 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that the controller, or the host of the task, fetches, unpacks and converts, and then copies to a store.
+
+For stores that cannot do this themselves: the directory of a Windows host, and a storage of Proxmox VE.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from .._core.errors import Refused
+from .._core.units import rounded_up
+from .._ports.clock import Clock
+from . import fetching, keeping
+from .images import Fetch, Images, Lookup, warnings_of_stored
+from .store import Stored
+
+#: The key of the lock while an image is copied (fetching.downloading).
+_COPY = "copy"
+
+
+def images_of_controller():
+    """Return the Images of the directory where this process keeps them."""
+    controller = Images(keeping.on_controller())
+    controller.store.instead = "set the environment variable POLYVIRT_IMAGE_DIRECTORY to another directory"
+    return controller
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The way of an image to the store. ``fetch`` is its download, None if the controller has it.
+
+    ``stored`` is the image as the store will have it, ``local`` the path on the controller. ``who``: for messages.
+    """
+
+    stored: Stored
+    local: str
+    fetch: Optional[Fetch]
+    patience: int
+    who: str
+
+    @property
+    def extent(self):
+        """The bytes that are needed in the store, at least; None: unknown."""
+        return self.fetch.extent if self.fetch else self.stored.file_size
+
+    @property
+    def note(self):
+        if self.fetch:
+            return f"{self.fetch.note}, by {self.who}"
+        return f"{self.stored.name}: {rounded_up(self.extent)} from {self.who}"
+
+
+class CopiedImages(Lookup):
+    """The images of a store; ``controller`` are those of the controller (Images).
+
+    The store also has ``path_for(name)``, the path of a file with this name. A subclass has ``place``, a name that no
+    other store has to which one controller copies images.
+    """
+
+    who = "the controller"
+
+    def __init__(self, store, controller):
+        super().__init__(store)
+        self._controller = controller
+
+    def completed(self, needs):
+        return self._controller.completed(needs)
+
+    def located(self, asked, wanted, choice, about, patience):
+        stored = None if asked.get("refresh") else self.store.find(wanted)
+        if stored:
+            return stored, None, warnings_of_stored(stored, about)
+        local, fetch, warnings = self._controller.located(asked, wanted, choice, about, patience)
+        here = replace(local, path=self.store.path_for(os.path.basename(local.path)))
+        stored = self.store.stored_as(here)
+        if stored:
+            return stored, None, warnings
+        self.store.check_free(here.path)
+        copy = Copy(here, local.path, fetch, patience, self.who)
+        self.store.check_space(copy.extent or 0, about)
+        return here, copy, warnings
+
+    @contextmanager
+    def local(self, image):
+        """Have the controller fetch an image; yields it as Stored of the controller. One task at a time copies it."""
+        copy = image["fetch"]
+        if copy.fetch:
+            self._controller.fetch({**image, "fetch": copy.fetch})
+        stored = self._controller.store.at(copy.local)
+        if stored is None:
+            raise Refused(f"{copy.local}: the image was removed from {self.who} meanwhile.", "Run the task again.")
+        with fetching.downloading(self._lock(copy.local), _COPY, Clock().now() + copy.patience):
+            yield stored
+
+    def part_of_copy(self, name):
+        """Return the file that a task of this controller locks while it copies the image with this file name."""
+        return fetching.part_of(self._lock(os.path.join(self._controller.store.directory, name)), _COPY)
+
+    def _lock(self, local):
+        """The name that is locked while a task copies an image; that of no download begins with it."""
+        folder, name = os.path.split(local)
+        return os.path.join(folder, f"to-{self.place}-{name}")

@@ -1,0 +1,297 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images that a node cannot read: the host of the task unpacks or converts them, and uploads the result."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import subprocess
+
+import pytest
+from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import PolyvirtError
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request
+
+from simulators.proxmox import worlds
+from simulators.proxmox.access import Account, User
+from simulators.proxmox.api_storage import used_on
+from simulators.proxmox.storage import GIB, MIB, Storage
+from unit.module_utils._drivers.proxmox.simulated import Api, do, machine_of, rejected, unchanged
+from unit.module_utils._drivers.proxmox.test_store import Node
+from unit.module_utils._drivers.proxmox.vendor import QCOW2, downloads, images, qcow2
+from unit.module_utils._media.server import checksum
+
+_UPLOAD = "/nodes/pve1/storage/local/upload"
+
+
+def _zst(content):
+    return subprocess.run(["zstd", "-q", "-c"], input=content, capture_output=True, check=True).stdout
+
+
+_PACKERS = {"xz": lzma.compress, "gz": gzip.compress, "bz2": bz2.compress, "zst": _zst}
+
+
+class _Packed:
+    """A vendor's compressed image."""
+
+    def __init__(self, vendor, compression="xz", content=QCOW2, ending="qcow2"):
+        self.vendor, self.content = vendor, content
+        self.file = f"debian-13-generic-amd64.{ending}.{compression}"
+        self.medium = vendor.medium(file=self.file, image={"format": ending, "compression": compression})
+        self.publish(_PACKERS[compression](content))
+
+    def publish(self, packed):
+        self.packed = packed
+        self.vendor.files[f"/latest/{self.file}"] = packed
+        self.vendor.files["/latest/SHA256SUMS"] = f"{checksum(packed)} *{self.file}\n".encode()
+
+    def image(self, **more):
+        return {"source": "debian-13", "catalogue": {"media": [self.medium]}, **more}
+
+    def vm(self, name="web3", image=None, **options):
+        return self.vendor.vm(name, image or self.image(), **options)
+
+    @property
+    def volume(self):
+        ending = self.medium["image"]["format"]
+        return f"local:import/debian-13-{checksum(self.packed)[:12]}.{ending}"
+
+
+@pytest.fixture(name="packed")
+def _packed(vendor):
+    return _Packed(vendor)
+
+
+def _uploads(world):
+    return [one for one in world.journal.requests if one.path.endswith("/upload")]
+
+
+def _content_of(world, volume):
+    storage, _colon, name = volume.partition(":")
+    return world.storages.get(storage).get("pve1", name)
+
+
+@pytest.mark.parametrize("compression", sorted(_PACKERS))
+@pytest.mark.parametrize("ending", ["qcow2", "raw"])
+def test_compressed_image_is_unpacked_uploaded_and_imported(world, vendor, compression, ending):
+    content = {"qcow2": QCOW2, "raw": b"sector" * 5120}[ending]
+    packed = _Packed(vendor, compression, content, ending)
+    check, run = do(world, check=True, **packed.vm()), do(world, **packed.vm())
+    assert not run.failed, run.msg
+    assert (check.diff, check.vms[0]["image"]) == (run.diff, run.vms[0]["image"])
+    assert downloads(world) == []
+    (sent,) = _uploads(world)
+    assert (sent.path, {**sent.params, "tmpfilename": ""}) == (
+        _UPLOAD,
+        {
+            "content": "import",
+            "checksum-algorithm": "sha256",
+            "checksum": checksum(content),
+            "filename": packed.volume.rpartition("/")[2],
+            "tmpfilename": "",
+        },
+    )
+    assert (images(world), _content_of(world, packed.volume).file_size) == ([packed.volume], len(content))
+    assert run.vms[0]["image"]["digest"] == f"sha256:{checksum(packed.packed)}"
+    assert machine_of(world, "web3").config.current["scsi0"].startswith("local-lvm:vm-")
+    unchanged(world, **packed.vm())
+
+
+def test_format_that_a_node_cannot_read_is_converted(world, vendor, tmp_path):
+    path = tmp_path / "vendor.vhdx"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vhdx", path, "16M"], check=True)
+    content = path.read_bytes()
+    packed = _Packed(vendor, content=content, ending="vhdx")
+    outcome = do(world, **packed.vm())
+    assert not outcome.failed, outcome.msg
+    assert images(world) == [packed.volume.replace(".vhdx", ".qcow2")]
+    assert machine_of(world, "web3").config.current["scsi0"].endswith("size=16M")
+
+
+def test_check_mode_writes_nothing_here_or_there(world, packed, own_images):
+    outcome = do(world, check=True, **packed.vm())
+    assert [step["verb"] for step in outcome.vms[0]["steps"]] == ["fetch", "create"]
+    assert f"from {packed.vendor.url}/latest, by the host of the task" in str(outcome.vms[0]["steps"])
+    assert (world.journal.writes(), images(world), own_images.exists()) == ([], [], False)
+
+
+def test_second_vm_takes_the_stored_image_without_a_request(world, packed):
+    do(world, **packed.vm())
+    packed.vendor.requests.clear()
+    outcome = do(world, **packed.vm("web4"))
+    assert (outcome.failed, packed.vendor.requests, len(_uploads(world))) == (False, [], 1)
+
+
+def test_vms_of_one_task_need_one_upload(world, packed):
+    outcome = do(world, **packed.vm(["web3", "web4"]))
+    assert not outcome.failed, outcome.msg
+    assert len(_uploads(world)) == 1
+
+
+def test_another_node_gets_the_image_without_a_download(world, packed):
+    do(world, **packed.vm())
+    packed.vendor.requests.clear()
+    outcome = do(world, **packed.vm("web4", node="pve2"))
+    assert not outcome.failed, outcome.msg
+    assert packed.vendor.requests == []
+    assert [one.path for one in _uploads(world)] == [_UPLOAD, _UPLOAD.replace("pve1", "pve2")]
+
+
+def test_file_that_is_not_the_vendors_is_not_uploaded(world, packed, own_images):
+    packed.vendor.files["/latest/SHA256SUMS"] = f"{'0' * 64} *{packed.file}\n".encode()
+    outcome = do(world, **packed.vm())
+    assert (outcome.failed, "its sha256 is" in outcome.msg) == (True, True)
+    assert (_uploads(world), images(world), list(own_images.iterdir())) == ([], [], [])
+
+
+def test_damaged_upload_is_not_kept(world, packed):
+    """The node compares the checksum of what it has received."""
+    api = Api(world)
+    upload = api.upload
+    api.upload = lambda path, parameters, file: upload(path, {**parameters, "checksum": "0" * 64}, file)
+    outcome = do(world, api=api, **packed.vm())
+    assert "checksum mismatch" in outcome.msg
+    assert images(world) == []
+    assert not do(world, **packed.vm()).failed
+
+
+def test_upload_that_fails_half_way_leaves_no_incomplete_image(world, packed):
+    world.faults.task("imgcopy", "import failed: No space left on device")
+    outcome = do(world, **packed.vm())
+    assert "No space left on device" in outcome.msg
+    assert images(world) == []
+    assert not do(world, **packed.vm()).failed
+
+
+def test_incomplete_image_that_cannot_be_removed_is_named(world, packed):
+    world.faults.task("imgcopy", "import failed: No space left on device")
+    world.faults.request("reply", method="DELETE", status=403, reason="Permission check failed")
+    outcome = do(world, **packed.vm())
+    assert "No space left on device" in outcome.msg
+    assert f"Delete the incomplete image before you run the task again: pvesm free {packed.volume}" in outcome.msg
+
+
+def test_upload_that_runs_already_is_waited_for(world, packed, tmp_path):
+    """An interrupted run has sent the image; the storage lists it while the node still copies it."""
+    world.timing.upload = 100
+    file = tmp_path / packed.volume.rpartition("/")[2]
+    file.write_bytes(packed.content)
+    Api(world).upload(_UPLOAD, {"content": "import"}, str(file))
+    world.engine.advance(1)
+    assert images(world) == [packed.volume]
+    began = world.engine.clock.now
+    outcome = do(world, **packed.vm())
+    assert not outcome.failed, outcome.msg
+    assert world.engine.clock.now - began > 90
+    assert (len(_uploads(world)), packed.vendor.requests) == (1, [])
+
+
+def test_upload_of_another_task_to_another_node_of_a_shared_storage_is_waited_for(world, packed, tmp_path):
+    world.storages.add(Storage("shared", "nfs", frozenset({"import"}), shared=True))
+    world.timing.upload = 100
+    file = tmp_path / packed.volume.rpartition("/")[2]
+    file.write_bytes(packed.content)
+    Api(world).upload("/nodes/pve2/storage/shared/upload", {"content": "import"}, str(file))
+    world.engine.advance(1)
+    began = world.engine.clock.now
+    assert not do(world, **packed.vm(image_storage="shared")).failed
+    assert (world.engine.clock.now - began > 90, len(_uploads(world))) == (True, 1)
+
+
+def test_upload_that_runs_for_too_long_is_an_error(world, packed, tmp_path):
+    world.timing.upload = 10_000
+    file = tmp_path / "x.qcow2"
+    file.write_bytes(QCOW2)
+    Api(world).upload(_UPLOAD, {"content": "import"}, str(file))
+    world.engine.advance(1)
+    outcome = do(world, **packed.vm(timeout=20))
+    assert "node 'pve1' is still storing an upload. Run the task again" in outcome.msg
+
+
+def test_lost_answer_of_an_upload_is_no_second_copy(world, packed):
+    world.faults.request("reset_after", method="POST", path=_UPLOAD, skip=0)
+    outcome = do(world, **packed.vm())
+    assert not outcome.failed, outcome.msg
+    assert (len(_uploads(world)), images(world)) == (1, [packed.volume])
+
+
+def test_storage_that_is_too_small_for_the_unpacked_image_gets_nothing(world, vendor):
+    content = qcow2(content=bytes(4000))
+    packed = _Packed(vendor, content=content)
+    local = world.storages.get("local")
+    free = (3 * len(packed.packed) + len(content)) // 2
+    local.total = used_on(world, local, "pve1") + free
+    world.statistics.renew()
+    outcome = do(world, **packed.vm())
+    assert "for the download, but storage 'local' on node 'pve1' has only" in outcome.msg
+    assert _uploads(world) == []
+
+
+def test_storage_without_space_for_the_compressed_image_is_rejected(world, packed):
+    world.storages.get("local").total = 2 * GIB + 600 * MIB
+    world.statistics.renew()
+    rejected(world, "are needed for the download, but storage 'local' on node 'pve1'", **packed.vm())
+    assert f"/latest/{packed.file}" not in [path for path, wanted in packed.vendor.requests if wanted is None]
+
+
+def test_version_that_takes_no_uploaded_images_is_rejected(vendor):
+    world = worlds.with_cases(version=(8, 3))
+    packed = _Packed(vendor)
+    rejected(world, "web3: image 'debian-13': this is Proxmox VE", "need 8.4 or later", **packed.vm())
+    assert vendor.requests == []
+
+
+def test_missing_program_is_named(world, vendor, monkeypatch, tmp_path):
+    packed = _Packed(vendor, "zst")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    rejected(world, "compressed (zst)", "Install zst on the host of the task (package zstd)", **packed.vm())
+    converted = _Packed(vendor, ending="vhdx")
+    words = ("format vhdx cannot be read on Proxmox VE", "Install qemu-img on the host of the task")
+    rejected(world, *words, **converted.vm())
+
+
+def test_password_in_the_address_stays_on_the_host_of_the_task(world, packed):
+    address = f"{packed.vendor.url.replace('//', '//me:secret@')}/latest/{packed.file}"
+    outcome = do(world, **packed.vm(image={"source": address, "checksum": f"sha256:{checksum(packed.packed)}"}))
+    assert not outcome.failed, outcome.msg
+    assert "secret" not in str([(one.path, one.params) for one in world.journal.requests])
+
+
+_TO_CREATE = ("VM.Audit", "VM.Allocate", "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory")
+_MORE = ("VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "Datastore.AllocateSpace", "Datastore.Audit")
+
+
+@pytest.mark.parametrize("held", [(), ("Datastore.AllocateTemplate",)])
+def test_upload_needs_no_privilege_to_download(world, packed, held):
+    world.access.accounts["me@pve"] = Account()
+    world.access.roles["Machines"] = frozenset({*_TO_CREATE, *_MORE, *held})
+    world.access.allow("/", "me@pve", "Machines")
+    outcome = do(world, api=Api(world, User("me@pve")), **packed.vm())
+    assert outcome.failed != bool(held), outcome.msg
+    assert ("lacks the privilege Datastore.AllocateTemplate on /storage/local" in outcome.msg) != bool(held)
+    assert len(_uploads(world)) == len(held)
+
+
+def test_module_image_uploads_too(world, packed):
+    node = Node(world, packed.vendor)
+    node.medium = packed.medium
+    check = node.present(check=True)
+    assert (images(world), world.journal.writes()) == ([], [])
+    assert node.present() == check
+    assert images(world) == [packed.volume]
+    assert node.present()["changed"] is False
+
+
+def test_image_that_somebody_removes_from_the_host_of_the_task_is_an_error(world, packed, own_images):
+    do(world, **packed.vm())
+    node = Node(world, packed.vendor)
+    node.medium, node.options = packed.medium, {"node": "pve2"}
+    images_of_node = node.host().images
+    asked = {**packed.image(), "refresh": None}
+    image = images_of_node.image(asked, lambda: node.host().image_needs(Request(name="x")), "name", 300)
+    for one in own_images.iterdir():
+        one.unlink()
+    with pytest.raises(PolyvirtError, match=r"was removed from the host of the task meanwhile. Run the task again"):
+        images_of_node.fetch(image)
