@@ -20,6 +20,11 @@ _DIGITS = 8
 
 def digests_of(cloud_init):
     """Return {field: digest} of the fields that a task sets, without the password."""
+    return {name: digest[:_DIGITS] for name, digest in whole_digests_of(cloud_init).items()}
+
+
+def whole_digests_of(cloud_init):
+    """Return {field: digest} in full length, for which nobody finds a second value; it must not be shown."""
     given = {name: value for name, value in cloud_init.items() if value is not None and name != "password"}
     return {name: _digest(value) for name, value in sorted(given.items())}
 
@@ -28,4 +33,4 @@ def _digest(value):
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     for secret in sorted(secrets_in_document(value), key=len, reverse=True):
         text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], _LEFT_OUT)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -15,7 +15,7 @@ from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
-from ..._ports import files, writes
+from ..._ports import writes
 from .observe import VirshObserver, connected
 
 
@@ -26,8 +26,6 @@ def make_driver(params):
 
 class VirshDriver(keeping.KeepsImages, VirshObserver):
     """One connection to libvirt, for one task."""
-
-    file_version = staticmethod(files.version)
 
     def __init__(self, virsh, commands, options):
         super().__init__(virsh, commands, options)

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import inputs_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import other_cloud_init
-from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of, whole_digests_of
 
 GIVEN = {"user": "me", "password": "abc", "nameservers": ("10.0.0.1",), "user_data": {"packages": ["vim"]}}
 
@@ -57,3 +57,9 @@ def test_vm_without_a_record_or_with_that_of_another_vm_causes_no_warning():
 def test_passwords_are_not_part_of_a_digest(documents):
     assert len({str(digests_of({"user_data": one})) for one in documents}) == 1
     assert "password" not in digests_of(GIVEN)
+
+
+def test_digests_for_plans_are_long_enough_that_nobody_finds_another_document():
+    assert {len(one) for one in digests_of(GIVEN).values()} == {8}
+    assert {len(one) for one in whole_digests_of(GIVEN).values()} == {64}
+    assert all(whole.startswith(digests_of(GIVEN)[name]) for name, whole in whole_digests_of(GIVEN).items())
