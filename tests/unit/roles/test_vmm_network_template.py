@@ -1,0 +1,75 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job templates of the pattern vmm_network, run by ansible-runner as AWX does, on the double of an OpenBSD host."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from collection_path import CHECKOUT
+from gates.awx_rules import launched, untouched
+from platforms.vmm.role_play import RoleHost
+from suite.awx_runner import inventory_of, run
+
+_FOLDER = "extensions/patterns/vmm_network"
+
+
+class Launch:
+    """Launches the job templates for one host. Without ``set_up``, the network is removed."""
+
+    def __init__(self, host):
+        text = (CHECKOUT / _FOLDER / "meta" / "pattern.json").read_text(encoding="utf-8")
+        templates = json.loads(text)["aap_resources"]["controller_job_templates"]
+        self._surveys = {one["playbook"]: one["survey"] for one in templates}
+        self._host = host
+        own = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+        self._inventory = inventory_of({"openbsd": own}, hypervisors=["openbsd"])
+
+    def __call__(self, playbook, check=False, **answers):
+        survey = self._surveys[playbook]
+        variables, errors = launched(survey, untouched(survey, {"network_hypervisors": "hypervisors", **answers}))
+        assert errors == []
+        path = f"{_FOLDER}/playbooks/{playbook}"
+        around, places = self._host.environment(), self._host.places()
+        return run(CHECKOUT, path, self._inventory, variables, check=check, env=around, template=places)
+
+
+@pytest.fixture(name="host")
+def _host(tmp_path):
+    return RoleHost(tmp_path, None).start_vmd()
+
+
+@pytest.fixture(name="launch")
+def _launch(host):
+    return Launch(host)
+
+
+@pytest.mark.rotated(6)
+def test_mode_of_the_survey_is_set_up_and_removed(host, launch):
+    before = host.look()
+    checked = launch("vmm_network.yml", check=True, vmm_network_mode="routed")
+    assert (checked.rc, checked.changed > 0, host.look() == before) == (0, True, True), checked.stdout
+    done = launch("vmm_network.yml", vmm_network_mode="routed")
+    assert (done.rc, done.changed) == (0, checked.changed), done.stdout
+    assert "inet 10.50.0.1 255.255.255.0" in host.files()["hostname.vether0"][0]
+    again = launch("vmm_network.yml", vmm_network_mode="routed")
+    assert (again.rc, again.changed) == (0, 0), again.stdout
+    gone = launch("remove_vmm_network.yml")
+    assert (gone.rc, host.look() == before) == (0, True), gone.stdout
+
+
+@pytest.mark.deep("test_mode_of_the_survey_is_set_up_and_removed; the answers are passed on alike")
+def test_answers_are_the_options_of_the_role(host, launch):
+    wrong = launch("vmm_network.yml", vmm_network_mode="routed", vmm_network_subnet="10.50.0.0/33")
+    assert (wrong.rc != 0, "vmm_network_subnet is '10.50.0.0/33'" in wrong.stdout) == (True, True), wrong.stdout
+    bridged = launch("vmm_network.yml", vmm_network_mode="bridged", vmm_network_port="em0")
+    assert (bridged.rc, "add em0" in host.files()["hostname.bridge0"][0]) == (0, True), bridged.stdout
+    routed = launch(
+        "vmm_network.yml", vmm_network_mode="routed", vmm_network_subnet="10.60.0.0/24", vmm_network_dhcp="false"
+    )
+    assert (routed.rc, "inet 10.60.0.1" in host.files()["hostname.vether0"][0]) == (0, True), routed.stdout
+    assert "dhcpd.conf" not in host.files()
