@@ -5,37 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from functools import partial
 
 import pytest
 
-from collection_path import CHECKOUT
-from gates.awx_rules import launched, untouched
 from platforms.vmm.role_play import RoleHost
-from suite.awx_runner import inventory_of, run
-
-_FOLDER = "extensions/patterns/vmm_network"
-
-
-class Launch:
-    """Launches the job templates for one host. Without ``set_up``, the network is removed."""
-
-    def __init__(self, host):
-        text = (CHECKOUT / _FOLDER / "meta" / "pattern.json").read_text(encoding="utf-8")
-        templates = json.loads(text)["aap_resources"]["controller_job_templates"]
-        self._surveys = {one["playbook"]: one["survey"] for one in templates}
-        self._host = host
-        own = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
-        self._inventory = inventory_of({"openbsd": own}, hypervisors=["openbsd"])
-
-    def __call__(self, playbook, check=False, **answers):
-        survey = self._surveys[playbook]
-        variables, errors = launched(survey, untouched(survey, {"network_hypervisors": "hypervisors", **answers}))
-        assert errors == []
-        path = f"{_FOLDER}/playbooks/{playbook}"
-        around, places = self._host.environment(), self._host.places()
-        return run(CHECKOUT, path, self._inventory, variables, check=check, env=around, template=places)
+from suite.awx_runner import inventory_of
+from suite.awx_templates import Templates
 
 
 @pytest.fixture(name="host")
@@ -45,7 +22,10 @@ def _host(tmp_path):
 
 @pytest.fixture(name="launch")
 def _launch(host):
-    return Launch(host)
+    own = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    inventory = inventory_of({"openbsd": own}, hypervisors=["openbsd"])
+    templates = Templates("vmm_network", inventory, host.environment(), template=host.places())
+    return partial(templates.launch, touched=True, network_hypervisors="hypervisors")
 
 
 @pytest.mark.rotated(6)

@@ -88,7 +88,7 @@ PART = {
         (of(restore()), of(restore(id="s9"))),
     ],
     "the digest of an image": [(CREATED, of(create(image={**IMAGE, "digest": "sha256:9999"})))],
-    "the values of cloud_init, without the secrets in them": [
+    "the values of cloud_init for a new VM, without the secrets in them": [
         (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["apache2"]}}))),
         (CREATED, of(create(cloud_init={**SEED, "user": "root"}))),
         # Proxmox VE shows no documents in its plans.

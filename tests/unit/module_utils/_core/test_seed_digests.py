@@ -62,4 +62,38 @@ def test_passwords_are_not_part_of_a_digest(documents):
 def test_digests_for_plans_are_long_enough_that_nobody_finds_another_document():
     assert {len(one) for one in digests_of(GIVEN).values()} == {8}
     assert {len(one) for one in whole_digests_of(GIVEN).values()} == {64}
-    assert all(whole.startswith(digests_of(GIVEN)[name]) for name, whole in whole_digests_of(GIVEN).items())
+    assert set(whole_digests_of(GIVEN)) == set(digests_of(GIVEN))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"password": "one-secret"}, {"password": "other-secret"}),
+        ({"users": [{"name": "me", "passwd": "$6$abc"}]}, {"users": [{"name": "me", "passwd": "$6$def"}]}),
+        ({"chpasswd": {"list": "me:one\n"}}, {"chpasswd": {"list": "me:other\n"}}),
+        ("password: one-secret\nruncmd: [ls]\n", "password: other-secret\nruncmd: [ls]\n"),
+        ("TOKEN=abc123 install", "TOKEN=def456 install"),
+        ("curl https://me:one@example.com/", "curl https://me:other@example.com/"),
+    ],
+)
+def test_another_secret_is_the_same_plan(one, other):
+    assert whole_digests_of({"user_data": one}) == whole_digests_of({"user_data": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # A command is no secret, also if a secret has the same text, or is before it in its line.
+        ({"password": "true", "runcmd": ["true"]}, {"password": "reboot", "runcmd": ["reboot"]}),
+        ("TOKEN=abc; true", "TOKEN=abc; reboot"),
+        ("TOKEN=abc true", "TOKEN=abc reboot"),
+        ("password: abc # none\n", "password: abc # another\n"),
+        ("export TOKEN=$(true)", "export TOKEN=$(reboot)"),
+        ('export TOKEN="$(true)"', 'export TOKEN="$(reboot)"'),
+        ({"token": "`true`"}, {"token": "`reboot`"}),
+        ({"chpasswd": {"list": "me:x"}}, {"chpasswd": {"list": "root:x"}}),
+        ({"password": None}, {"password": "secret"}),
+    ],
+)
+def test_another_command_is_another_plan(one, other):
+    assert whole_digests_of({"user_data": one}) != whole_digests_of({"user_data": other})
