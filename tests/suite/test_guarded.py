@@ -280,6 +280,7 @@ def test_approved_plans_limit_the_run_and_the_playbook(guarded):
     own, *others = [one["plan"] for one in json.loads(text)["polyvirt_approved_plans"]]
     assert (code, len(others), guarded.values()) == (0, 2, ["", "", ""]), output
     # Nothing is permitted, not even a snapshot: a restore would lose what was written since then.
+    guarded.reached.unlink()
     for plans in ([], others):
         code, output = guarded.run(polyvirt_approved_plans=plans)
         assert (code, guarded.values(), guarded.reached.exists()) == (2, ["", "", ""], False), output

@@ -192,7 +192,7 @@ def own_plan(playbook, digest, restore, states):
     """
     vms = [[vm.source, vm.platform, vm.name, vm.id, list(vm.hosts), state] for vm, state in states.items()]
     content = {"playbook": playbook, "digest": digest, "restore": restore, "vms": sorted(vms, key=str)}
-    which = "it" if restore == FAILED else "all VMs"
+    which = "this VM" if restore == FAILED else "all VMs"
     shown = [
         (vm.name, [f"{vm.label}: snapshot, {playbook}, restore of {which} after a failure, deletion of the snapshot"])
         for vm in states

@@ -187,7 +187,7 @@ def test_own_plan_is_about_these_vms_and_this_playbook():
     ]
     assert content not in [other for other, _shown in others]
     assert [name for name, _lines in shown] == ["web", "db"]
-    assert "web1 (VM web): snapshot, patch.yml, restore of it after a failure" in shown[0][1][0]
+    assert "web1 (VM web): snapshot, patch.yml, restore of this VM after a failure" in shown[0][1][0]
 
 
 def test_next_job_gets_the_own_plan_and_those_of_the_playbook():
