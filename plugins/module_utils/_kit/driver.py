@@ -95,7 +95,8 @@ class KnowsVersions(Protocol):
     def file_version(self, path: str, plan: Plan) -> Optional[Sequence]:
         """Return plain data that changes with the content of a file of a plan; called after its ``preflight``.
 
-        None: nobody can see whether it is replaced, so the plan cannot be approved. Empty: it is no file. Never raises.
+        Empty: there is no such file. None: nobody can see whether it is replaced, so the plan cannot be approved. Never
+        raises.
         """
 
     def used_files(self, plan: Plan) -> Sequence[str]:

@@ -46,8 +46,10 @@ def version_call(path):
 
 
 def version_in(answer):
-    """Return [size, time of the last change] of a file, or None if there is none."""
-    found = answer.objects[0] if answer.error is None and answer.objects else {}
+    """Return [size, time of the last change] of a file, empty if there is none, and None if that cannot be seen."""
+    if answer.error is not None:
+        return [] if answer.error.category == "ObjectNotFound" else None
+    found = answer.objects[0] if answer.objects else {}
     return [found["Length"], found["LastWriteTimeUtc"]] if "Length" in found else None
 
 

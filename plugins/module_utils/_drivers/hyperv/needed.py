@@ -188,9 +188,8 @@ class _Reads:
         return dict(zip(self._files, exists.objects)), disks, free_bytes(others[-1]) if self.has_new else None
 
     def versions(self, answers):
-        """Return {key of a path: version} of the files that exist."""
-        found = {key_of(path): version_in(answer) for path, answer in zip(self._used, answers)}
-        return {key: version for key, version in found.items() if version}
+        """Return {key of a path: version} of the used files."""
+        return {key_of(path): version_in(answer) for path, answer in zip(self._used, answers)}
 
 
 class HyperVFiles(FileFacts):

@@ -130,7 +130,8 @@ def unchecked_url(driver, plan):
     is_downloaded = url and not checksum and any(step.verb == "create" for step in plan.steps)
     if not is_downloaded or _is_added(driver.project.home, box, config.get("box_version")):
         return []
-    return [url.removeprefix("file://")]
+    path = url.removeprefix("file://")
+    return [path if "://" in path else os.path.join(driver.project.folder, path)]
 
 
 def _is_added(home, box, version):
