@@ -54,6 +54,9 @@ MUTATIONS = (
         "_sha256(_text(without_secrets(value)))[:8]",
         [f"{_CORE}/test_seed_digests.py"],
     ),
+    Mutation(
+        "another-cluster-has-the-same-plan", "_drivers/proxmox/driver.py", "self.tool.api.where", '""', _PROXMOX_TESTS
+    ),
     Mutation("time-of-a-volume-does-not-count", _PROXMOX, 'entry.get("ctime")', "None", _PROXMOX_TESTS),
     Mutation(
         "address-of-an-iso-without-checksum-is-approved",

@@ -64,14 +64,16 @@ def canonical(value):
     return [canonical(one) for one in value]
 
 
-def content_of(plan, request, versions=()):
+def content_of(plan, request, versions=(), where=""):
     """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files.
 
-    A plan can show less of cloud_init than a new VM gets from the task, such as no documents.
+    ``where``: the host or cluster, also if the environment of the task names it, such as a credential of AWX. A plan can
+    show less of cloud_init than a new VM gets from the task, such as no documents.
     """
     before = plan.before
     is_new = any(step.verb in _CREATING for step in plan.steps)
     return {
+        "where": where,
         "vm": {"name": plan.after.name, "id": before.id, "power": before.power},
         "steps": [_step(step, before) for step in plan.steps if step.verb != _FETCH],
         "policy": {name: getattr(request.policy, name) for name in _POLICY},

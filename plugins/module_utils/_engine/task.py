@@ -194,7 +194,10 @@ def _approve(works, approval):
     from .._core.plan_content import content_of, digest, lines_of, obstacle_of
 
     versions = [work.versions() for work in changing]
-    contents = [content_of(work.plan, work.request, one) for work, one in zip(changing, versions)]
+    contents = [
+        content_of(work.plan, work.request, one, getattr(work.task.driver, "where", ""))
+        for work, one in zip(changing, versions)
+    ]
     for work, content in zip(changing, contents):
         work.digest = digest(content)
     shown = [(work.name, lines_of(work.plan)) for work in changing]

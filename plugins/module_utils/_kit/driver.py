@@ -103,6 +103,12 @@ class KnowsVersions(Protocol):
         """Return further files that a plan uses, besides those that the planner knows. Optional."""
 
 
+class KnowsWhere(Protocol):
+    """Implemented by drivers whose host or cluster can be set in the environment: it is part of an approved plan."""
+
+    where: str
+
+
 class HasLeftovers(Protocol):
     """Implemented by drivers if disk images can contain snapshots that the platform itself does not know."""
 

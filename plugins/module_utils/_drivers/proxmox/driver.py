@@ -128,6 +128,10 @@ class ProxmoxDriver(ProxmoxObserver):
 
         return resolved(self, request)
 
+    @property
+    def where(self):
+        return self.tool.api.where
+
     def used_files(self, plan):
         # Few plans set such documents.
         from .versions import documents_in

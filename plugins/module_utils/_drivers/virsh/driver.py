@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ..._core.errors import CommandFailed
+from ..._core.texts import without_credentials
 from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
@@ -42,6 +43,11 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
         from .claims import VirshClaims
 
         return VirshClaims(self)
+
+    @property
+    def where(self):
+        """The URI without its parameters: AWX gives each job a key file of its own."""
+        return without_credentials(self.virsh.uri).partition("?")[0]
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)

@@ -76,6 +76,9 @@ PART = {
         (BASE, of(plan(CONFIGURE, vm=VM.having(power="running")))),
         (BASE, of(plan(CONFIGURE, vm=VM.having(name="db")))),
     ],
+    "host of the inventory, connection, revision of AWX's project": [
+        (of(plan(CONFIGURE), where="pve1:8006"), of(plan(CONFIGURE), where="pve2:8006"))
+    ],
     "all steps, with the values that they replace": [
         (BASE, of(plan(Step("configure", (replace(CHANGE, old=1),))))),
         (BASE, of(plan(Step("configure", (replace(CHANGE, new=8),))))),

@@ -12,7 +12,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.approval impor
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 
 from simulators.proxmox.storage import GIB, MIB, Volume
-from unit.module_utils._drivers.proxmox.simulated import SimulatedClock, asked_of
+from unit.module_utils._drivers.proxmox.simulated import Api, SimulatedClock, asked_of
 
 _ISO, _IMAGE, _DISK, _DOCUMENT = "iso/debian.iso", "import/x.qcow2", "vm-300-disk-0", "snippets/user.yml"
 _URL = "https://example.com/new.iso"
@@ -138,3 +138,13 @@ def test_volume_that_cannot_be_listed_cannot_be_approved(cluster):
 def test_documents_of_a_new_vm_are_part_of_the_plan(cluster, field):
     one, other = ({**_NEW, "cloud_init": {field: {"a": text}}} for text in ("b", "c"))
     assert _planned(cluster, one)[0] != _planned(cluster, other)[0]
+
+
+def test_cluster_of_another_credential_has_another_plan(cluster):
+    options = {"name": "web2", "cpus": 4}
+    plan, _warnings = _planned(cluster, options)
+    other = Api(cluster)
+    other.where = "pve9:8006"
+    driver, asked = asked_of(cluster, other, **options)
+    outcome = run(driver, asked, False, _approved(plan), clock=SimulatedClock(cluster))
+    assert (outcome.failed, cluster.journal.writes()) == (True, [])
