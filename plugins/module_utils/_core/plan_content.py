@@ -67,8 +67,8 @@ def canonical(value):
 def content_of(plan, request, versions=(), where=""):
     """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files.
 
-    ``where``: the host or cluster, also if the environment of the task names it, such as a credential of AWX. A plan can
-    show less of cloud_init than a new VM gets from the task, such as no documents.
+    ``where``: the host or cluster, also if the environment of the task names it, such as a credential of AWX. A plan
+    can show less of cloud_init than a new VM gets from the task, such as no documents.
     """
     before = plan.before
     is_new = any(step.verb in _CREATING for step in plan.steps)
