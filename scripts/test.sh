@@ -128,6 +128,7 @@ run_tests() {
     prepare unit suite
     cd "$CHECKOUT" || exit 1
     prepare_platforms
+    [[ " $* " != *" --deep "* ]] || prepare_rulebook || exit 1
     POLYVIRT_TEST_CORES=$(other_cores) || exit 1
     export POLYVIRT_TEST_CORES
     rm -rf "$RUN"

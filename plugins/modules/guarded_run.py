@@ -18,6 +18,8 @@ description:
   - The playbook is run by another C(ansible-playbook), with the inventory, the limit, the extra variables, the vaults,
     the tags, C(--check) and C(--diff) of this one. Variables of the play and facts that tasks have set do not apply to
     it, except for C(polyvirt_approved_plans).
+  - The plan of the run itself are the snapshots and the restore of these VMs. The tasks of the playbook have plans of
+    their own.
   - If the run is interrupted, the snapshots remain. The next run fails, reports them, and asks for O(finish).
   - Used by the playbook C(polyvirt.core.guarded).
 author:
@@ -26,6 +28,7 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.conn
   - ansible.builtin.action_common_attributes.flow
+  - polyvirt.core.approval
 attributes:
   action:
     support: full
@@ -106,6 +109,14 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description:
+    - Digest of what the run may do to the VMs, for O(expect_plan): snapshot, restore, and which playbook is run. The
+      plans of the playbook's tasks are not part of it.
+    - Null if the task was rejected or failed before the snapshots, and with O(finish).
+  returned: unless the options are wrong in form
+  type: str
+  sample: plan-bcdf-ghjk-lmnp-qrst-bcdf-ghjk-lmnp-qrst
 run:
   description: ID of the run, which the names of its snapshots end with. The number of the AWX job, or the time in UTC.
   returned: unless the task failed before the playbook was run
@@ -151,7 +162,7 @@ from ..module_utils._core.options import GUARDED_RUN
 from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 
-MODULE = on_controller(GUARDED_RUN)
+MODULE = on_controller(GUARDED_RUN, can_change=True)
 
 
 def main():

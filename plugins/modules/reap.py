@@ -143,10 +143,10 @@ unread:
 """
 
 from ..module_utils._core.options import REAP
-from ..module_utils._front.any_platform import changing_on_controller
+from ..module_utils._front.any_platform import on_controller
 from ..module_utils._front.declaration import run_module
 
-MODULE = changing_on_controller(REAP)
+MODULE = on_controller(REAP, can_change=True)
 
 
 def main():

@@ -23,6 +23,7 @@ packages_of() {
         unit) echo "$common $guests busybox debconf gpg gpgv ruby signify-openbsd"
             # The page of a report is opened in a browser, which takes a minute to install with all that it needs.
             [ "$DEEP" = false ] || echo chromium ;;
+        rulebook) echo "$common default-jre-headless" ;;
         *) echo "$common $guests libvirt-daemon-system qemu-system-x86 dnsmasq-base iptables mmdebstrap procps" \
             cpio dropbear-bin e2fsprogs iproute2 kmod ovmf ruby swtpm swtpm-tools tini
             [ "$1" != peers ] || echo python3-libvirt python3-lxml
@@ -104,6 +105,21 @@ main_environment() {
 peers_environment() {
     local python
     python=$(find_python 3.14 3.13 3.12 3.11) && _test_environment peers -peers "$python"
+}
+
+# What tests/suite/test_rulebook.py runs, which is left out without --deep.
+rulebook_environment() {
+    local python
+    python=$(find_python 3.12 3.11 3.13) && _test_environment rulebook -rulebook "$python"
+}
+
+# prepare_rulebook: for deep runs only, because it needs Java.
+prepare_rulebook() {
+    local -a packages
+    read -ra packages < <(packages_of rulebook)
+    install_packages "${packages[@]}"
+    POLYVIRT_TEST_RULEBOOK=$(rulebook_environment) || return
+    export POLYVIRT_TEST_RULEBOOK
 }
 
 importer_environment() {

@@ -32,12 +32,14 @@ ROLES = {
     "extensions/patterns/create_vm/playbooks/remove_vm": (_VM,),
     "extensions/patterns/provision_group/playbooks/provision_group": _GUEST,
     "extensions/patterns/provision_group/playbooks/remove_group": (_VM,),
+    "extensions/patterns/vmm_network/playbooks/vmm_network": ("vmm_network",),
+    "extensions/patterns/vmm_network/playbooks/remove_vmm_network": ("vmm_network",),
 }
 #: {beginning of a playbook's file name: options of roles that the playbook itself sets}
 _SET_BY_PLAYBOOK = {
     "molecule_": ("vm_name", "vm_machines", "vm_inventory_name", "vm_ssh_key_file"),
     "provision_group": ("vm_machines", "vm_inventory_name"),
-    "remove_": ("vm_machines", "vm_state"),
+    "remove_": ("vm_machines", "vm_state", "vmm_network_state"),
     "teardown": ("vm_machines", "vm_state"),
 }
 _GENERATED = re.compile(r"^[^\n]*begin generated: options.*?^[^\n]*end generated[^\n]*$", re.MULTILINE | re.DOTALL)

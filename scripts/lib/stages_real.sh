@@ -89,6 +89,7 @@ prepare_platforms() {
 # leave CPUs idle, so there is one worker more than CPUs.
 stage_suite() {
     prepare_platforms
+    [ "$DEEP" = false ] || prepare_rulebook
     nothing_left _pytest -v --turns --durations 25 --dist worksteal \
         --tx "$(($(nproc) + 1))*popen//python=$CHECKOUT/tests/suite/world $(command -v python)" \
         tests/suite tests/platforms tests/peers/test_readme.py

@@ -24,7 +24,7 @@ import yaml
 
 from collection_path import collections_path
 from suite import warm_ansible
-from suite.limits import scaled
+from suite.limits import scaled, wait_until
 
 _JOB_NUMBERS = itertools.count(1)
 _INVENTORY = "#!{python}\nprint({text!r})\n"
@@ -65,7 +65,10 @@ class _Unsafe(yaml.SafeDumper):
 _Unsafe.add_representer(str, lambda dumper, text: dumper.represent_scalar("!unsafe", text, style="'"))
 
 
-def run(project, playbook, inventory, extravars, check=False, env=(), *, awx=(), template=(), words=(), programs=None):
+def run(
+    project, playbook, inventory, extravars, check=False, env=(), *, awx=(), template=(), words=(), programs=None,
+    cancelled=None,
+):  # fmt: skip
     """Run one job, and return it as a ``Job``.
 
     ``project``: a directory; ``playbook``: a path in it, or the full name of a playbook of a collection.
@@ -78,6 +81,7 @@ def run(project, playbook, inventory, extravars, check=False, env=(), *, awx=(),
     ``template``: the variables of the job template itself; their texts may be templates, unless ``extravars`` has them.
     ``words``: further arguments of ansible-playbook, such as ``--limit``.
     ``programs``: the bin directory of another environment, for another version of ansible-core.
+    ``cancelled()``: whether somebody has cancelled the job, which kills all of its processes.
     """
     folder = Path(tempfile.mkdtemp(prefix="awx_"))
     try:
@@ -94,10 +98,24 @@ def run(project, playbook, inventory, extravars, check=False, env=(), *, awx=(),
             timeout=int(scaled(600)),
             quiet=True,
             suppress_env_files=True,
+            cancel_callback=cancelled,
         )
+        wait_until(lambda: not _processes_in(folder), lambda: _processes_in(folder))
         return _job(done, folder / "artifacts" / str(number))
     finally:
         shutil.rmtree(folder)
+
+
+def _processes_in(folder):
+    """The processes of a job that have not ended yet: AWX deletes the directory with their container."""
+    return [path for path in Path("/proc").glob("[0-9]*/environ") if f"HOME={folder}" in _environment_in(path)]
+
+
+def _environment_in(path):
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        return []  # The process has ended.
 
 
 def awx_variables(number=1, *, user="admin", workflow=None, revision="f" * 40, **others):

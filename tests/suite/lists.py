@@ -299,6 +299,7 @@ def assert_true(platform, task):
     real = platform.run(entries)
     assert (check.failed, check.msg) == (real.failed, real.msg), f"{check.msg!r}, then {real.msg!r}"
     assert (check.changed, check.diff) == (real.changed, real.diff)
+    assert _plans(check) == _plans(real), "the digests of the plans"
     new_faults = platform.found().faults(compared) - faults
     assert not new_faults, f"the task has made {new_faults}"
     end = platform.state()
@@ -313,6 +314,11 @@ def assert_true(platform, task):
     assert (again.failed, again.changed, again.diff) == (False, False, []), again.msg
     assert platform.state() == end, "a run that has nothing to do has written"
     return "changed" if real.changed else "unchanged"
+
+
+def _plans(outcome):
+    """Return the digest of the plan of each VM; None if the task was rejected."""
+    return [vm["plan"] for vm in outcome.vms]
 
 
 def _selected(platform, entry, by_id):

@@ -15,34 +15,13 @@ from threading import Thread
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import STOPPED
 
-from collection_path import CHECKOUT
-from gates.awx_rules import launched, untouched
-from suite.awx_runner import inventory_of, run
+from suite.awx_runner import inventory_of
+from suite.awx_templates import Templates
 
 pytestmark = pytest.mark.rotated(3)
 
 WEB, DB = "pvc-awx-web", "pvc-awx-db"
 _ONLY = pytest.mark.parametrize("platform_name", ["libvirt_test"], indirect=True, scope="session")
-_FOLDER = "extensions/patterns"
-
-
-class Launch:
-    """Launches job templates of one pattern on the platform."""
-
-    def __init__(self, platform, shim, name, inventory):
-        text = (CHECKOUT / _FOLDER / name / "meta" / "pattern.json").read_text(encoding="utf-8")
-        templates = json.loads(text)["aap_resources"]["controller_job_templates"]
-        self._templates = {one["playbook"]: one for one in templates}
-        self._platform, self._shim, self._name, self._inventory = platform, shim, name, inventory
-
-    def __call__(self, playbook, check=False, touched=False, **answers):
-        """The job. ``touched``: all texts of the form are sent, those without an answer as empty texts."""
-        survey = self._templates[playbook]["survey"]
-        variables, errors = launched(survey, untouched(survey, answers) if touched else answers)
-        assert errors == []
-        around = self._shim.environment(programs=self._platform.programs)
-        path = f"{_FOLDER}/{self._name}/playbooks/{playbook}"
-        return run(CHECKOUT, path, self._inventory, variables, check=check, env=around)
 
 
 def _reach(platform):
@@ -55,12 +34,16 @@ def _reach(platform):
     }
 
 
+def _around(platform, shim):
+    return shim.environment(programs=platform.programs)
+
+
 @pytest.fixture
 def launch(platform, shim):
     platform.clean()
     shim.forget()
     with platform.hurried():
-        yield Launch(platform, shim, "create_vm", inventory_of({"kvm1": _reach(platform)}))
+        yield Templates("create_vm", inventory_of({"kvm1": _reach(platform)}), _around(platform, shim)).launch
 
 
 _ANSWERS = {"vm_name": WEB, "provision_hypervisor": "kvm1", "vm_platform": "libvirt", "vm_state": "stopped"}
@@ -108,7 +91,7 @@ def test_group_of_the_inventory_is_created_and_removed(platform, shim):
     shim.forget()
     vms = {name: {"provision_hypervisor": "kvm1", "vm_state": "stopped", **_reach(platform)} for name in (WEB, DB)}
     inventory = inventory_of({"kvm1": _reach(platform), **vms}, web=[WEB, DB])
-    launch = Launch(platform, shim, "provision_group", inventory)
+    launch = Templates("provision_group", inventory, _around(platform, shim)).launch
     with platform.hurried():
         checked = launch("provision_group.yml", check=True, touched=True, provision_group="web")
         assert (checked.rc, platform.truth([WEB, DB])) == (0, {WEB: None, DB: None}), checked.stdout
@@ -163,7 +146,7 @@ def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path
     copies.mkdir()
     receiver = Receiver()
     try:
-        launch = Launch(platform, shim, "drift_report", inventory)
+        launch = Templates(platform, shim, "drift_report", inventory)
         answers = {"drift_report_hosts": "kvm", "drift_report_url": receiver.url}
         answers.update(drift_report_copy_host="www", drift_report_copy_directory=str(copies))
         with platform.hurried():

@@ -16,6 +16,8 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import R
 from ansible_collections.polyvirt.core.plugins.plugin_utils.tasks.registry import PLATFORMS as REGISTERED
 
 from platforms.known import PLATFORMS
+from suite.awx_runner import inventory_of
+from suite.awx_templates import Templates
 from suite.by_ansible import CORES, run_ansible, start_ansible
 from suite.limits import wait_until
 from suite.source_host import host_of
@@ -82,14 +84,25 @@ class Guarded:
         return "--vault-id", "lab@password"
 
     def write_awx_inventory(self):
-        """Write an inventory as AWX gives it to a job: hosts with their variables, but no sources."""
+        """Write an inventory as AWX gives it to a job."""
+        self._write("awx.json", {"all": {"hosts": self.awx_hosts()}})
+
+    def awx_hosts(self, **variables):
+        """{host: variables} of an inventory of AWX: it has no sources. ``variables`` are those of all hosts."""
         ids = {name: vm["id"] for name, vm in self.platform.truth(NAMES).items()}
         own = {"polyvirt_source": f"{self.name}-hypervisor", "polyvirt_platform": self.name}
-        hosts = {
-            name: {**own, "polyvirt_name": name, "polyvirt_id": vm_id, "ansible_connection": "local"}
-            for name, vm_id in ids.items()
-        }
-        self._write("awx.json", {"all": {"hosts": {**hosts, "hypervisor": {"ansible_connection": "local"}}}})
+        found = {name: {**own, "polyvirt_name": name, "polyvirt_id": vm_id} for name, vm_id in ids.items()}
+        shared = {"ansible_connection": "local", **variables}
+        return {name: {**of_host, **shared} for name, of_host in {**found, "hypervisor": {}}.items()}
+
+    def launch(self, cancelled=None, waits=False, **answers):
+        """Launch the job template of the pattern guarded_patch: the Job."""
+        hosts = self.awx_hosts(guarded_sources=[str(self.folder / "lab/2.polyvirt.yml")], waits=waits)
+        around = self.shim.environment(programs=self.platform.programs)
+        given = {"guarded_playbook": str(self.folder / "patch.yml"), "guarded_hosts": f"{WEB},{DB}", **answers}
+        with self.platform.hurried():
+            templates = Templates("guarded_patch", inventory_of(hosts), around)
+            return templates.launch("guarded_patch.yml", touched=True, cancelled=cancelled, **given)
 
     def run(self, *words, playbook=None, inventory="lab", core=CORES[-1], **variables):
         """Run the playbook ``guarded``, or the plays ``playbook``, by the ansible-core of ``core``: (code, output)."""
@@ -250,19 +263,29 @@ def test_unreachable_host_is_restored(guarded):
 
 @pytest.mark.rotated(6)
 @on_test_driver
-def test_approved_plans_limit_the_playbook_and_not_its_snapshots(guarded):
+def test_approved_plans_limit_the_run_and_the_playbook(guarded):
     code, output = guarded.run("--check")
-    # That of the playbook, and that of the run above it.
-    _own, text = re.findall(r"RUN: (\{.*\})", output)
-    plans = [one["plan"] for one in json.loads(text)["polyvirt_approved_plans"]]
-    assert (code, len(plans), guarded.values()) == (0, 2, ["", "", ""]), output
+    # That of the playbook, and that of the run, which has both.
+    (_inner, text) = re.findall(r"RUN: (\{.*\})", output)
+    own, *others = [one["plan"] for one in json.loads(text)["polyvirt_approved_plans"]]
+    assert (code, len(others), guarded.values()) == (0, 2, ["", "", ""]), output
+    # Nothing is permitted, not even a snapshot: a restore would lose what was written since then.
+    guarded.reached.unlink()
+    for plans in ([], others):
+        code, output = guarded.run(polyvirt_approved_plans=plans)
+        assert (code, guarded.values(), guarded.reached.exists()) == (2, ["", "", ""], False), output
+        assert f"This plan was not approved: {own}" in output and "Running patch.yml" not in output
     # A variable of a play would not reach the other ansible-playbook by itself.
-    imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": plans[:1]}}
-    code, output = guarded.run(playbook=[imported], guarded_restore="all")
-    assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
+    imported = {"import_playbook": "polyvirt.core.guarded", "vars": {"polyvirt_approved_plans": [own, others[0]]}}
+    code, output = guarded.run(playbook=[imported])
+    kept = guarded.values()
+    assert (code, sorted(kept), guarded.snapshots()) == (2, ["", "", PATCHED], [[], [], []]), output
     assert "failed on" in output
+    plans = [own, *others]
     code, output = guarded.run(polyvirt_approved_plans=plans, guarded_finish="restore")
     assert (code, "guarded_finish changes VMs without a plan" in output) == (2, True), output
+    code, output = guarded.run(polyvirt_approved_plans=plans, guarded_restore="all")
+    assert (code, guarded.values()) == (2, kept), output
     code, output = guarded.run(polyvirt_approved_plans=plans)
     assert (code, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], [[], [], []]), output
 
@@ -278,6 +301,28 @@ def test_job_of_awx_reads_the_sources_from_the_project(guarded):
     code, output = guarded.run(inventory="awx.json", guarded_sources=["lab/2.polyvirt.yml"], awx_job_id=42)
     assert (code, guarded.values(), guarded.snapshots()) == (2, ["", "", ""], [[], [], []]), output
     assert "Snapshots guarded-patch-job42 were taken" in output, output
+
+
+@pytest.mark.rotated(6)
+@on_test_driver
+def test_job_template_finds_what_a_cancelled_job_has_left_on_the_vms(guarded):
+    """Nothing of the cancelled job remains on the controller: its private data directory is gone."""
+    job = guarded.launch(cancelled=guarded.reached.exists, waits=True)
+    left = guarded.snapshots()
+    assert (job.status, guarded.values()) == ("canceled", [PATCHED, PATCHED, ""]), job.stdout
+    assert (left[0] == left[1], left[2]) == (True, [])
+    (name,) = left[0]
+    assert re.fullmatch(r"guarded-patch-job\d+", name), job.stdout
+    again = guarded.launch()
+    assert (again.rc, guarded.values(), guarded.snapshots()) == (2, [PATCHED, PATCHED, ""], left), again.stdout
+    assert f"{WEB}: the snapshot {name} was taken" in again.stdout
+    # Survey answers that nobody has entered are no decision; this one is.
+    decided = guarded.launch(guarded_hosts=WEB, guarded_finish="restore", guarded_playbook="")
+    assert (decided.rc, guarded.values(), guarded.snapshots()) == (0, ["", PATCHED, ""], [[], left[1], []]), (
+        decided.stdout
+    )
+    done = guarded.launch(guarded_finish="keep")
+    assert (done.rc, guarded.values(), guarded.snapshots()) == (0, [PATCHED, PATCHED, ""], [[], [], []]), done.stdout
 
 
 @pytest.mark.parametrize("platform_name", _OTHERS, indirect=True, scope="session")

@@ -31,6 +31,10 @@ _ASSIGNMENT = re.compile(
 _IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 #: Where an unquoted value ends if the line goes on: a comment, or the next key of {key: value, key: value}.
 _END_OF_VALUE = re.compile(r"\s+#|\s*[,;}\]]|\s+&&")
+#: The first word of an unquoted value, and what a shell executes in a value.
+_WORD = re.compile(r"[^\s,;}\]|&<>]*")
+_EXECUTED = re.compile(r"[$][({]|`")
+_MARK = "*"
 #: Values that are no secrets, whatever their key is. The last are those of cloud-init and of YAML's long texts.
 _NO_SECRETS = {"", "true", "false", "yes", "no", "on", "off", "null", "none", "~", "random", "r", "|", "|-", ">", ">-"}
 
@@ -42,6 +46,66 @@ def secrets_in_document(value):
     if isinstance(value, (list, tuple)):
         return {secret for part in value for secret in secrets_in_document(part)}
     return _secrets_in_text(value) if isinstance(value, str) else set()
+
+
+def without_secrets(value):
+    """Return a document with a mark in the place of each secret, and of nothing else: for a digest of what it does.
+
+    The same text in another place remains, and so do what follows a secret in its line, and a value that a shell would
+    execute. Otherwise, a changed command would be taken for a changed secret.
+    """
+    if isinstance(value, dict):
+        return {key: _without_secret_of_key(str(key), part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(part) for part in value]
+    return _text_without_secrets(value) if isinstance(value, str) else value
+
+
+def _without_secret_of_key(key, value):
+    if key.lower() == "chpasswd" and isinstance(value, dict):
+        return {
+            **without_secrets(value),
+            **({"list": _lines_without_passwords(value["list"])} if value.get("list") else {}),
+        }
+    return _marked(value) if _is_secret(key) else without_secrets(value)
+
+
+def _marked(value):
+    """Return the value of a secret key with a mark in the place of each text and number."""
+    if isinstance(value, dict):
+        return {key: _marked(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_marked(part) for part in value]
+    is_secret = value is not None and not isinstance(value, bool) and _is_mere_secret(str(value).strip())
+    return _MARK if is_secret else value
+
+
+def _is_mere_secret(text):
+    return text.lower() not in _NO_SECRETS and not _EXECUTED.search(text)
+
+
+def _lines_without_passwords(value):
+    lines = value.splitlines() if isinstance(value, str) else [str(one) for one in value]
+    return [f"{line.partition(':')[0]}:{_MARK}" for line in lines]
+
+
+def _text_without_secrets(text):
+    kept, end = [], 0
+    for start, stop in sorted(_spans_of_secrets(text)):
+        if start >= end:
+            kept += [text[end:start], _MARK]
+            end = stop
+    return "".join([*kept, text[end:]])
+
+
+def _spans_of_secrets(text):
+    for match in _IN_URL.finditer(text):
+        yield match.span(1)
+    for match in _ASSIGNMENT.finditer(text):
+        group = next(name for name in ("double", "single", "rest") if match[name] is not None)
+        word = _WORD.match(match[group])[0] if group == "rest" else match[group]
+        if _is_secret(match["key"]) and word and _is_mere_secret(word):
+            yield match.start(group), match.start(group) + len(word)
 
 
 def texts_of(value):

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from .mark import CREATED, name_of_image
 from .model import SNAPSHOT_VERBS, Secret, Vm
 from .results import difference
-from .seed_digests import digests_of
+from .seed_digests import whole_digests_of
 
 #: Letters without vowels and numbers, in groups: hardly a password is part of such a text, which would be masked.
 _LETTERS = "bcdfghjklmnpqrst"
@@ -27,6 +27,7 @@ _POLICY = ("extend", "stop_mode", "stop_timeout", "delete_disks", "purge", "on_f
 _CLOUD_INIT, _IMAGE = "cloud_init", "image"
 #: A step that only makes the content of an image available; which content is part of the creation.
 _FETCH = "fetch"
+_CREATING = ("create", "clone")
 
 
 def digest(content):
@@ -63,13 +64,20 @@ def canonical(value):
     return [canonical(one) for one in value]
 
 
-def content_of(plan, policy, versions=()):
-    """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files."""
+def content_of(plan, request, versions=(), where=""):
+    """Return what a plan does to a VM, and what it was decided from. ``versions``: {path: version} of used files.
+
+    ``where``: the host or cluster, also if the environment of the task names it, such as a credential of AWX. A plan
+    can show less of cloud_init than a new VM gets from the task, such as no documents.
+    """
     before = plan.before
+    is_new = any(step.verb in _CREATING for step in plan.steps)
     return {
+        "where": where,
         "vm": {"name": plan.after.name, "id": before.id, "power": before.power},
         "steps": [_step(step, before) for step in plan.steps if step.verb != _FETCH],
-        "policy": {name: getattr(policy, name) for name in _POLICY},
+        "policy": {name: getattr(request.policy, name) for name in _POLICY},
+        _CLOUD_INIT: _seed({**request.config, **request.creation}.get(_CLOUD_INIT)) if is_new else {},
         "versions": dict(versions),
     }
 
@@ -125,7 +133,7 @@ def _image(image):
 def _seed(cloud_init):
     """Return the fields of cloud_init as digests, and whether there is a password."""
     given = dict(cloud_init or {})
-    return {**digests_of(given), "password": given.get("password") is not None}
+    return {**whole_digests_of(given), "password": given.get("password") is not None}
 
 
 _ARGUMENTS = {"creation": _creation, "config": _config, "kept": sorted}
@@ -154,14 +162,24 @@ def _of_changes(step):
             yield change.new.get("source")
 
 
-def obstacle_of(plan):
-    """Return why a plan cannot be approved, or an empty string: nobody knows what an address will answer."""
+def obstacle_of(plan, versions=()):
+    """Return why a plan cannot be approved, or an empty string: nobody knows what an address will answer.
+
+    ``versions``: {path: version} of used files; None if nobody can see whether the file is replaced.
+    """
     for step in plan.steps:
         image = (step.arguments.get("creation") or {}).get(_IMAGE) if step.verb == "create" else None
         name = name_of_image(image) if image else ""
         if "://" in name and not image.get("digest"):
             return f"image: {name}: an address without a checksum can have another content later. Set its checksum."
-    return ""
+    unknown = next((path for path, version in dict(versions).items() if version is None), None)
+    return "" if unknown is None else _unknown(unknown)
+
+
+def _unknown(path):
+    if "://" in path:
+        return f"{path}: an address without a checksum can have another content later. Set its checksum."
+    return f"{path}: it cannot be seen whether this file is replaced later. Use a file that the task can read."
 
 
 def lines_of(plan):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from .document_secrets import secrets_in_document
+from .document_secrets import secrets_in_document, without_secrets
 
 _LEFT_OUT = "*"
 #: Hexadecimal digits of a digest: enough to see a change, and too few to prove a value.
@@ -20,12 +20,31 @@ _DIGITS = 8
 
 def digests_of(cloud_init):
     """Return {field: digest} of the fields that a task sets, without the password."""
-    given = {name: value for name, value in cloud_init.items() if value is not None and name != "password"}
-    return {name: _digest(value) for name, value in sorted(given.items())}
+    return {name: _sha256(_masked(value))[:_DIGITS] for name, value in _given(cloud_init)}
 
 
-def _digest(value):
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+def whole_digests_of(cloud_init):
+    """Return {field: digest} for the digest of a plan, in full length: nobody finds a second value with the same one.
+
+    A secret is left out in its own place only, for the rest of a document is carried out.
+    """
+    return {name: _sha256(_text(without_secrets(value))) for name, value in _given(cloud_init)}
+
+
+def _given(cloud_init):
+    return sorted((name, value) for name, value in cloud_init.items() if value is not None and name != "password")
+
+
+def _masked(value):
+    text = _text(value)
     for secret in sorted(secrets_in_document(value), key=len, reverse=True):
         text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], _LEFT_OUT)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+    return text
+
+
+def _text(value):
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _sha256(text):
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

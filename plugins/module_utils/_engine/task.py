@@ -97,7 +97,7 @@ class Work:
         if not hasattr(driver, "file_version"):
             return {}
         others = driver.used_files(self.plan) if hasattr(driver, "used_files") else ()
-        return {path: driver.file_version(path) for path in (*used_files(self.plan), *others)}
+        return {path: driver.file_version(path, self.plan) for path in (*used_files(self.plan), *others)}
 
     @property
     def error(self):
@@ -199,11 +199,15 @@ def _approve(works, approval):
         return
     from .._core.plan_content import content_of, digest, lines_of, obstacle_of
 
-    contents = [content_of(work.plan, work.request.policy, work.versions()) for work in changing]
+    versions = [work.versions() for work in changing]
+    contents = [
+        content_of(work.plan, work.request, one, getattr(work.task.driver, "where", ""))
+        for work, one in zip(changing, versions)
+    ]
     for work, content in zip(changing, contents):
         work.digest = digest(content)
     shown = [(work.name, lines_of(work.plan)) for work in changing]
-    obstacle = next(filter(None, (obstacle_of(work.plan) for work in changing)), "")
+    obstacle = next(filter(None, (obstacle_of(work.plan, one) for work, one in zip(changing, versions))), "")
     try:
         approval.permit(contents, shown, obstacle)
     except PolyvirtError as error:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .._core.errors import InvalidInput
 from .._core.options import APPROVAL, CONNECTION, Option
 from .declaration import Declaration
@@ -21,17 +19,13 @@ def declaration(shared):
 
 def changing_declaration(shared):
     """The Declaration of such a module that can change something."""
-    return replace(declaration({**shared, **APPROVAL}), can_change=True)
+    return on_controller({**OPTIONS, **shared}, can_change=True)
 
 
-def changing_on_controller(options):
-    """The same of a module that can change something."""
-    return replace(on_controller({**options, **APPROVAL}), can_change=True)
-
-
-def on_controller(options):
+def on_controller(options, can_change=False):
     """The Declaration of a module with these options that its action plugin carries out. It never runs as a module."""
-    return Declaration(options, _answer)
+    approval = APPROVAL if can_change else {}
+    return Declaration({**options, **approval}, _answer, can_change=can_change)
 
 
 def _answer(_params, _check, _approval=None):

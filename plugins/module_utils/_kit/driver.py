@@ -93,11 +93,21 @@ class ReadsAhead(Protocol):
 class KnowsVersions(Protocol):
     """Implemented by drivers that can see whether a file was replaced since its plan was approved."""
 
-    def file_version(self, path: str) -> Optional[Sequence]:
-        """Return plain data that changes with the content of a file; None if there is none. Never raises."""
+    def file_version(self, path: str, plan: Plan) -> Optional[Sequence]:
+        """Return plain data that changes with the content of a file of a plan; called after its ``preflight``.
+
+        Empty: there is no such file. None: nobody can see whether it is replaced, so the plan cannot be approved. Never
+        raises.
+        """
 
     def used_files(self, plan: Plan) -> Sequence[str]:
         """Return further files that a plan uses, besides those that the planner knows. Optional."""
+
+
+class KnowsWhere(Protocol):
+    """Implemented by drivers whose host or cluster can be set in the environment: it is part of an approved plan."""
+
+    where: str
 
 
 class HasLeftovers(Protocol):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from functools import cached_property, partial
 
+from .._ports import files
+
 
 class KeepsImages:
     """A driver has ``default_image_directory``, and ``image_needs(request)``, which returns the Needs of a new VM."""
@@ -21,6 +23,9 @@ class KeepsImages:
         from .images import Images
 
         return Images(self.image_directory)
+
+    def file_version(self, path, _plan):
+        return files.version(path)
 
     def resolve_image(self, request):
         """Return the request with the file on the host as its image."""

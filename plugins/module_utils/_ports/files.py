@@ -241,9 +241,14 @@ def identity(path):
 
 
 def version(path):
-    """Return what changes with the content of a file: [size, time of the last change in ns, inode], or None."""
+    """Return what changes with the content of a file: [size, time of the last change in ns, inode].
+
+    Empty if there is none, and None if that cannot be seen.
+    """
     try:
         found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError:
         return None
     return [found.st_size, found.st_mtime_ns, found.st_ino]

@@ -40,6 +40,19 @@ def file_command(command, paths, **more):
     return call(f"Microsoft.PowerShell.Management\\{command}", {"LiteralPath": list(paths), **force}, **more)
 
 
+def version_call(path):
+    """A call that reads what changes when a file is replaced; ``version_in`` reads the answer."""
+    return file_command("Get-Item", [path], show=properties("Length", "LastWriteTimeUtc"), go_on=True)
+
+
+def version_in(answer):
+    """Return [size, time of the last change] of a file, empty if there is none, and None if that cannot be seen."""
+    if answer.error is not None:
+        return [] if answer.error.category == "ObjectNotFound" else None
+    found = answer.objects[0] if answer.objects else {}
+    return [found["Length"], found["LastWriteTimeUtc"]] if "Length" in found else None
+
+
 def environment_call(name, **more):
     """A call that reads a variable of the environment; its object has the property Value."""
     return file_command("Get-Item", [f"Env:{name}"], show=properties("Value"), **more)

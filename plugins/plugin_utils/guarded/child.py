@@ -29,6 +29,7 @@ _CALLBACK = "polyvirt.core.guarded_outcome"
 OUTCOME_FILE = "POLYVIRT_GUARDED_OUTCOME"
 #: Of ansible-runner: the directory for the events of this process, which the other one must not write to.
 _OF_PARENT_ONLY = ("AWX_ISOLATED_DATA_DIR",)
+_CALLBACK_FOLDERS = "ANSIBLE_CALLBACK_PLUGINS"
 #: ansible-playbook, which ends with the process that started it: on Linux, prctl(2) has it sent a SIGTERM then.
 _PROGRAM = """
 import ctypes, signal, sys
@@ -151,13 +152,20 @@ def _read(path):
 def _environment(outcome_file):
     kept = {name: value for name, value in os.environ.items() if name not in _OF_PARENT_ONLY}
     enabled = [*(constants.config.get_config_value("CALLBACKS_ENABLED") or ()), _CALLBACK]
+    folders = [one for one in kept.pop(_CALLBACK_FOLDERS, "").split(os.pathsep) if one and not _is_of_runner(one)]
     return {
         **kept,
+        **({_CALLBACK_FOLDERS: os.pathsep.join(folders)} if folders else {}),
         OUTCOME_FILE: outcome_file,
         # The callback plugin of AWX, for instance, would write the events of this run a second time.
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(enabled),
     }
+
+
+def _is_of_runner(folder):
+    """Whether a directory has the callback plugin of ansible-runner: it changes all output, even if it is not used."""
+    return os.path.exists(os.path.join(folder, "awx_display.py"))
 
 
 def _run(words, environment):

@@ -184,6 +184,35 @@ def ended(playbook, outcome):
     return f"{playbook} failed (exit code {outcome.code}), but on no host."
 
 
+def own_plan(playbook, digest, restore, states):
+    """Return (content, lines) of the run's own plan; ``states``: {vm: power state}, ``digest``: that of the playbook.
+
+    Snapshots are not named, because each run has new names. If the playbook fails, also because its own plans were not
+    approved, VMs are restored: so whoever permits the run permits that.
+    """
+    vms = [[vm.source, vm.platform, vm.name, vm.id, list(vm.hosts), state] for vm, state in states.items()]
+    content = {"playbook": playbook, "digest": digest, "restore": restore, "vms": sorted(vms, key=str)}
+    which = "this VM" if restore == FAILED else "all VMs"
+    shown = [
+        (vm.name, [f"{vm.label}: snapshot, {playbook}, restore of {which} after a failure, deletion of the snapshot"])
+        for vm in states
+    ]
+    return content, shown
+
+
+def with_stats(result, of_playbook):
+    """Return the result of a run with what its playbook passes on to the next job, in addition to its own plan."""
+    own = result.get("ansible_stats", {}).get("data", {})
+    if result.get("failed") or not (own or of_playbook):
+        return result
+    joined = {name: [*value, *_listed(of_playbook.get(name))] for name, value in own.items()}
+    return {**result, "ansible_stats": {"data": {**of_playbook, **joined}, "per_host": False, "aggregate": True}}
+
+
+def _listed(value):
+    return value if isinstance(value, list) else []
+
+
 def one_approval(effective, of_hosts):
     """Return {} or the variable with approved plans for the playbook.
 

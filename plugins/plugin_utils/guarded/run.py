@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ansible.utils.display import Display
 from ...module_utils._core.approval import VARIABLE
 from ...module_utils._core.errors import InvalidInput, NotFound, Refused
 from ..inventory.sources import Sources
+from ..tasks.approvals import OPTION, approval_of
 from . import decisions
 from .child import Child
 from .snapshots import Snapshots, snapshots_of, state_of
@@ -42,12 +44,14 @@ class GuardedRun(ActionBase):
     def run(self, tmp=None, task_vars=None):
         del tmp  # Of no effect since ansible-core 2.3.
         super().run(None, task_vars)
-        self._task_vars = task_vars or {}
+        self._task_vars, self._stats = task_vars or {}, {}
+        self._task.args = {**self._task.args, OPTION: approval_of(self._task, self._task_vars, self._templar)}
         _valid, options = self.validate_argument_spec(self.module.argument_spec)
-        return replace(self.module, answer=self._answer).result(options, self._task)
+        result = replace(self.module, answer=self._answer).result(options, self._task)
+        return decisions.with_stats(result, self._stats)
 
-    def _answer(self, options, check):
-        self._options, self._check = options, check
+    def _answer(self, options, check, approval):
+        self._options, self._check, self._approval = options, check, approval
         self._check_options()
         hosts = list(dict.fromkeys(options["hosts"]))
         vms = decisions.vms_of(hosts, self._variables_of)
@@ -132,6 +136,9 @@ class GuardedRun(ActionBase):
             # A restored VM may have another power state.
             plans = self._snapshots.plan(vms, name, playbook)
         _fail_if_any(plans, "no snapshot can be taken of it", "The playbook was not run.")
+        if not self._options["finish"]:
+            states = {vm: state_of(result) for vm, result in plans.items()}
+            self._approval.permit(*decisions.own_plan(playbook, _digest_of(playbook), self._options["restore"], states))
         self._take(plans, name)
         taken = "Check mode: no snapshot was taken" if self._check else f"Snapshots {name} were taken"
         _show(f"{taken} of {', '.join(vm.label for vm in vms)}. Running {playbook}:")
@@ -191,8 +198,8 @@ class GuardedRun(ActionBase):
         if reasons:
             # A failed run approves no plans for the next job.
             return {**result, "failed": True, "msg": "\n".join(reasons)}
-        stats = {"data": dict(outcome.stats), "per_host": False, "aggregate": True}
-        return {**result, **({"ansible_stats": stats} if outcome.stats else {})}
+        self._stats = outcome.stats
+        return result
 
     def _reasons(self, outcome, done, unsafe, deleted, name):
         """What the user must know about a run that did not end well; empty if it did."""
@@ -229,6 +236,15 @@ def _vms(vms, done):
         for vm in vms
         for host in vm.hosts
     ]
+
+
+def _digest_of(playbook):
+    """Return what identifies the content of a playbook; that of a collection is part of an environment."""
+    try:
+        with open(playbook, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
 
 
 def _show(text):

@@ -22,7 +22,10 @@ def approval_of(task, task_vars, templar):
     given = {HOST: host, TASK: task.get_name()}
     for key, names in _OF_JOB.items():
         given[key] = next((templar.template(task_vars[name]) for name in names if name in task_vars), None)
-    if VARIABLE in task_vars:
-        given[VARIABLE] = templar.template(task_vars[VARIABLE])
+    # A host to which the task is delegated may permit less than the host of the play, which has none.
+    of_delegate = (task_vars.get("ansible_delegated_vars") or {}).get(task.delegate_to) or {}
+    variables = next((one for one in (task_vars, of_delegate) if VARIABLE in one), {})
+    if VARIABLE in variables:
+        given[VARIABLE] = templar.template(variables[VARIABLE])
         given[TEXTS] = texts_of(templar.template(task_vars.get(TEXTS)), given)
     return given

@@ -97,15 +97,15 @@ class RoleHost(OpenBSD):
     def etc(self):
         return self.file("/etc/")
 
+    def places(self):
+        """The variables with which the roles use the files and programs of this host."""
+        etc = str(self.etc).rstrip("/")
+        netstart = [str(self._shims / "netstart")]
+        return {"__vmm_network_etc": etc, "__vmm_host_etc": etc, "__vmm_network_netstart": netstart}
+
     def play(self, role, *words, kill="", hosts=None, **variables):
         """Run a role once. ``kill``: kill the caller of its first write ``before`` or ``after`` this write."""
-        own = {
-            "__vmm_network_etc": str(self.etc).rstrip("/"),
-            "__vmm_host_etc": str(self.etc).rstrip("/"),
-            "__vmm_network_netstart": [str(self._shims / "netstart")],
-            "ansible_python_interpreter": sys.executable,
-            **variables,
-        }
+        own = {**self.places(), "ansible_python_interpreter": sys.executable, **variables}
         book = {"hosts": "openbsd", "gather_facts": False, "roles": [f"polyvirt.core.{role}"]}
         inventory = {"all": {"hosts": {"openbsd": {}, **(hosts or {})}, "vars": {"ansible_connection": "local"}}}
         for name, content in (("play.yml", [book]), ("inventory.yml", inventory), ("variables.yml", own)):

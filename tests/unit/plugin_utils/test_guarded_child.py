@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
+import ansible_runner
 import pytest
 from ansible import constants, context
 from ansible.module_utils.common.collections import ImmutableDict
@@ -32,7 +34,8 @@ SHOWN = """
           'counted': counted, 'filed': filed, 'plans': polyvirt_approved_plans | default('undefined'),
           'words': lookup('file', '/proc/' ~ lookup('pipe', 'echo $PPID') ~ '/cmdline'),
           'vaulted': vaulted, 'stdout': lookup('env', 'ANSIBLE_STDOUT_CALLBACK'),
-          'events': lookup('env', 'AWX_ISOLATED_DATA_DIR')} | to_json }}"
+          'events': lookup('env', 'AWX_ISOLATED_DATA_DIR'),
+          'callbacks': lookup('env', 'ANSIBLE_CALLBACK_PLUGINS')} | to_json }}"
     - name: Not with these tags
       ansible.builtin.fail:
 """
@@ -62,9 +65,17 @@ def run(tmp_path, monkeypatch):
     return start
 
 
-def test_command_line_is_passed_on_and_no_secret_is_on_it(run, tmp_path, monkeypatch):
+def _as_by_runner(monkeypatch, folder):
+    """As ansible-runner starts the first process; its callback plugin fails without the directory for events."""
+    of_runner = Path(ansible_runner.__file__).parent / "display_callback" / "callback"
+    assert (of_runner / "awx_display.py").is_file()
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "awx_display")
-    monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", f"{folder / 'mine'}{os.pathsep}{of_runner}")
+    monkeypatch.setenv("AWX_ISOLATED_DATA_DIR", str(folder / "artifacts"))
+
+
+def test_command_line_is_passed_on_and_no_secret_is_on_it(run, tmp_path, monkeypatch):
+    _as_by_runner(monkeypatch, tmp_path)
     secret = VaultSecret(SECRET.encode())
     encrypted = VaultLib([("lab", secret)]).encrypt("vaulted: opened\n", secret, "lab").decode()
     (tmp_path / "vaulted.yml").write_text(encrypted, encoding="utf-8")
@@ -87,7 +98,7 @@ def test_command_line_is_passed_on_and_no_secret_is_on_it(run, tmp_path, monkeyp
     assert known == {
         **{"check": True, "diff": True, "tags": ["wanted"], "named": "hush hush", "counted": 3},
         **{"filed": "{{ no template }}", "plans": plans, "vaulted": "opened"},
-        **{"stdout": "ansible.builtin.default", "events": ""},
+        **{"stdout": "ansible.builtin.default", "events": "", "callbacks": str(tmp_path / "mine")},
     }
     assert "--limit=web" in words
     for one in (SECRET, PASSWORD, "hush"):

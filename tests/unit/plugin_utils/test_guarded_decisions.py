@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -21,10 +22,12 @@ from ansible_collections.polyvirt.core.plugins.plugin_utils.guarded.decisions im
     one_approval,
     outcome_of,
     owed,
+    own_plan,
     question,
     snapshot_name,
     to_restore,
     vms_of,
+    with_stats,
     without_snapshot,
 )
 
@@ -168,3 +171,31 @@ def test_approved_plans_are_passed_on(effective, of_hosts, passed):
 def test_approved_plans_that_differ_are_rejected(effective, of_hosts):
     with pytest.raises(InvalidInput, match="polyvirt_approved_plans differs"):
         one_approval(effective, of_hosts)
+
+
+def test_own_plan_is_about_these_vms_and_this_playbook():
+    states = {WEB: "running", DB: "stopped"}
+    content, shown = own_plan("patch.yml", "4f1c", FAILED, states)
+    assert content == own_plan("patch.yml", "4f1c", FAILED, dict(reversed(states.items())))[0]
+    others = [
+        own_plan("other.yml", "4f1c", FAILED, states),
+        own_plan("patch.yml", "9999", FAILED, states),
+        own_plan("patch.yml", "4f1c", ALL, states),
+        own_plan("patch.yml", "4f1c", FAILED, {WEB: "running"}),
+        own_plan("patch.yml", "4f1c", FAILED, {**states, WEB: "stopped"}),
+        own_plan("patch.yml", "4f1c", FAILED, {replace(WEB, id="9"): "running", DB: "stopped"}),
+    ]
+    assert content not in [other for other, _shown in others]
+    assert [name for name, _lines in shown] == ["web", "db"]
+    assert "web1 (VM web): snapshot, patch.yml, restore of this VM after a failure" in shown[0][1][0]
+
+
+def test_next_job_gets_the_own_plan_and_those_of_the_playbook():
+    own = {"ansible_stats": {"data": {"polyvirt_approved_plans": [1], "polyvirt_plans": ["a"]}}}
+    of_playbook = {"polyvirt_approved_plans": [2], "mine": 5}
+    joined = {"polyvirt_approved_plans": [1, 2], "polyvirt_plans": ["a"], "mine": 5}
+    assert with_stats(own, of_playbook)["ansible_stats"]["data"] == joined
+    assert with_stats({}, {"mine": 5})["ansible_stats"]["data"] == {"mine": 5}
+    assert with_stats({}, {}) == {}
+    failed = {"failed": True}
+    assert with_stats(failed, of_playbook) == failed

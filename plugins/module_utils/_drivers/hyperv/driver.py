@@ -20,6 +20,7 @@ from ..._kit.verbs import carry_out, functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._tools.hyperv import add_remedies, disks_chain, read_vms, vms_chain
+from ..._tools.windows_files import key_of
 from .observe import HyperVObserver, all_disks, check_parts
 from .settings.native import native_properties
 
@@ -100,6 +101,9 @@ class HyperVDriver(HyperVObserver):
         files = self.host_files
         files.users = files.users or (self.found if self.has_all else all_disks(self.send([disks_chain()])[0].answers))
         return files.users
+
+    def file_version(self, path, _plan):
+        return self.host_files.versions.get(key_of(path))
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""

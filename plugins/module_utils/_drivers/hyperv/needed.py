@@ -13,10 +13,19 @@ from ..._core.errors import PolyvirtError
 from ..._core.mark import making_of
 from ..._core.model import STOPPED
 from ..._core.needed import COPIED, DISK, FILE, FOLDER, GROWN, IMAGE, FileFacts, Image, Needed, needed_files
+from ..._core.plan_content import used_files
 from ..._core.planned import planned
 from ..._ports.windows_request import Chain, Joined, Ref, pick, properties
 from ..._tools.hyperv import VHD_IN_USE, controllers_chain, disks_chain, hyperv, vhd_call
-from ..._tools.windows_files import file_command, free_bytes, key_of, volume_call, windows_path
+from ..._tools.windows_files import (
+    file_command,
+    free_bytes,
+    key_of,
+    version_call,
+    version_in,
+    volume_call,
+    windows_path,
+)
 from .clone import source_files
 from .mark import own_mark, temporary_name
 from .observe import all_disks
@@ -43,6 +52,8 @@ class HostFiles:
         self.free_of = {}
         #: {file: whether it exists}, {key of a path: raw disk}, and the free bytes for new files (None: unknown).
         self.exists, self.disks, self.free = {}, {}, None
+        #: {key of a path: version of the file}.
+        self.versions = {}
         #: _Reads, and the calls that read who uses which file.
         self._expected, self._expected_users = None, ()
 
@@ -70,6 +81,7 @@ class HostFiles:
         """
         expected, self._expected = self._expected, None
         self.exists, self.disks, self.free, self.users = {}, {}, None, None
+        self.versions = {}
         self.controllers, self.free_of = {}, {}
         first = 1 + len(expected.calls) if expected else 0
         if expected and len(answers) == first + len(self._expected_users):
@@ -124,6 +136,7 @@ class HostFiles:
     def _store(self, reads, answers):
         exists, disks, free = reads.parse(answers)
         self.exists.update(exists)
+        self.versions.update(reads.versions(answers))
         self.disks.update(disks)
         self.free = free if reads.has_new else self.free
         self.driver.found.disks = {**self.driver.found.disks, **disks}
@@ -139,6 +152,7 @@ class _Reads:
         self._storage = driver.options.get("storage_path")
         self._files = list(dict.fromkeys(file for one in needed for file in one.files))
         self._disks = list(dict.fromkeys(file for one in needed for file in one.disks))
+        self._used = list(dict.fromkeys(file for one in needed for file in used_files(one.plan)))
         self.has_new = _FOLDER in self._files
         #: Calls that ask the host for the directory of new disks; none if the task sets storage_path.
         self._folder_calls = []
@@ -151,6 +165,7 @@ class _Reads:
 
     def _calls(self):
         calls = [
+            *map(version_call, self._used),
             *self._folder_calls,
             file_command("Test-Path", map(self._path, self._files), show=properties("Length")),
         ]
@@ -168,9 +183,13 @@ class _Reads:
 
     def parse(self, answers):
         """Return ({file: whether it exists}, {key of a path: raw disk}, free bytes for new files or None)."""
-        exists, *others = answers[len(self._folder_calls) :]
+        exists, *others = answers[len(self._used) + len(self._folder_calls) :]
         disks = {key_of(one["Path"]): one for one in (others[0].objects if self._disks else ())}
         return dict(zip(self._files, exists.objects)), disks, free_bytes(others[-1]) if self.has_new else None
+
+    def versions(self, answers):
+        """Return {key of a path: version} of the used files."""
+        return {key_of(path): version_in(answer) for path, answer in zip(self._used, answers)}
 
 
 class HyperVFiles(FileFacts):

@@ -133,6 +133,25 @@ class ProxmoxDriver(ProxmoxObserver):
 
         return resolved(self, request)
 
+    @property
+    def where(self):
+        return self.tool.api.where
+
+    def used_files(self, plan):
+        # Few plans set such documents.
+        from .versions import documents_in
+
+        return documents_in(plan)
+
+    def file_version(self, path, plan):
+        return self._versions.of(path, plan)
+
+    @cached_property
+    def _versions(self):
+        from .versions import Versions
+
+        return Versions(self)
+
     def check_agent(self, plan):
         from .guest import check_agent
 

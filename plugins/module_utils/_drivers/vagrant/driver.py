@@ -22,7 +22,7 @@ from ..._ports.clock import today
 from .in_vagrant import InVagrant
 from .observe import VagrantObserver, connected
 from .project import ProjectVm
-from .settings.box import end_of_life_warning
+from .settings.box import end_of_life_warning, unchecked_url
 
 
 def make_driver(params):
@@ -32,8 +32,6 @@ def make_driver(params):
 
 class VagrantDriver(VagrantObserver):
     """One project, for one task."""
-
-    file_version = staticmethod(files.version)
 
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
@@ -56,7 +54,12 @@ class VagrantDriver(VagrantObserver):
         folder, config = self.project.folder, plan.after.config
         scripts = [one.get("path") for one in config.get("provisioners") or ()]
         found = [*([] if self.project.managed else [self.project.path]), *filter(None, scripts)]
-        return [os.path.join(folder, path) for path in found]
+        return [*(os.path.join(folder, path) for path in found), *unchecked_url(self, plan)]
+
+    def file_version(self, path, _plan):
+        """The name of a box is no file; nobody knows what an address will have later."""
+        is_file = os.path.isabs(path)
+        return files.version(path) if is_file else None if "://" in path else []
 
     def project_vm(self, name):
         """The current ProjectVm of this name."""

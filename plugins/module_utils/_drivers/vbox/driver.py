@@ -34,8 +34,6 @@ def make_driver(params):
 class VBoxDriver(keeping.KeepsImages, VBoxObserver):
     """One user's VirtualBox, for one task."""
 
-    file_version = staticmethod(files.version)
-
     def __init__(self, tool, commands, options):
         super().__init__(tool, commands, options)
         self.storage_path, self.start_type = options.get("storage_path"), options.get("start_type") or "headless"

@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import cached_property
 
 from ..._core.errors import CommandFailed
+from ..._core.texts import without_credentials
 from ..._kit.creation import Creations
 from ..._kit.one_by_one import one_by_one
 from ..._kit.space import ReservedSpace
 from ..._kit.verbs import carry_out, functions_of
 from ..._media import keeping
-from ..._ports import files, writes
+from ..._ports import writes
 from .observe import VirshObserver, connected
 
 
@@ -26,8 +27,6 @@ def make_driver(params):
 
 class VirshDriver(keeping.KeepsImages, VirshObserver):
     """One connection to libvirt, for one task."""
-
-    file_version = staticmethod(files.version)
 
     def __init__(self, virsh, commands, options):
         super().__init__(virsh, commands, options)
@@ -44,6 +43,11 @@ class VirshDriver(keeping.KeepsImages, VirshObserver):
         from .claims import VirshClaims
 
         return VirshClaims(self)
+
+    @property
+    def where(self):
+        """The URI without its parameters: AWX gives each job a key file of its own."""
+        return without_credentials(self.virsh.uri).partition("?")[0]
 
     def observe(self, targets, facets):
         observation = super().observe(targets, facets)

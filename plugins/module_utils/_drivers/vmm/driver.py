@@ -32,8 +32,6 @@ def make_driver(params):
 class VmmDriver(keeping.KeepsImages, VmmObserver):
     """vmd on this host, for one task."""
 
-    file_version = staticmethod(files.version)
-
     def __init__(self, *arguments):
         super().__init__(*arguments)
         #: The edit of vm.conf that the steps of a batch share.

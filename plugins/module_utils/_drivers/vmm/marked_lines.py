@@ -98,9 +98,11 @@ class _Lines:
         }
 
     def _permit(self, approval, before, is_applied):
-        plan = {"path": self._path, "before": before, "after": self._wanted, "is_applied": is_applied}
+        commands = {"validate": self._validate, "apply": self._apply}
+        plan = {"path": self._path, "before": before, "after": self._wanted, "mode": self._mode, **commands}
         lines = [*(f"- {one}" for one in before), *(f"+ {one}" for one in self._wanted)]
-        approval.permit(plan, [(None, [f"{self._path}:", *map(decoded, lines)])])
+        run = [f"run {' '.join(self._apply)}"] if is_applied else []
+        approval.permit({**plan, "is_applied": is_applied}, [(None, [f"{self._path}:", *map(decoded, lines), *run])])
 
     def _text_with(self, lines):
         """Return the text of the file with these lines; without lines, there are no marked lines either."""

@@ -19,7 +19,7 @@ from ..._kit.verbs import carry_out, functions_of
 from ..._ports.ceiling import call_timeout
 from ..._ports.windows import side_by_side
 from ..._ports.windows_request import Chain
-from ..._tools.windows_files import check_folder, folder_call
+from ..._tools.windows_files import check_folder, folder_call, key_of
 from ..._tools.wsl import (
     check,
     check_optional,
@@ -53,6 +53,8 @@ class WslDriver(WslObserver):
         #: {name in lower case: {path: content}} of the documents for cloud-init of new distributions.
         self.documents = {}
         self.space = ReservedSpace()
+        #: {key of a path: version} of the images that plans use.
+        self.versions = {}
         self._online_names = None
         #: {id: value of keep_running} of the distributions, if this task changed their scheduled task.
         self.registered = {}
@@ -77,6 +79,10 @@ class WslDriver(WslObserver):
             (result,) = self.send([Chain("online", (online_call(self.host.file),))])
             self._online_names = read_online(result.answers[0])
         return self._online_names or None
+
+    def file_version(self, path, _plan):
+        """The name of a distribution in the online list is no file."""
+        return self.versions.get(key_of(path)) if is_path(path) else []
 
     def preflight(self, plan, released=frozenset()):
         """Raise if the plan would fail half-way; only reads."""

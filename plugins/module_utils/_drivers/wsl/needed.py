@@ -18,6 +18,8 @@ from ..._tools.windows_files import (
     free_bytes,
     key_of,
     parents_of,
+    version_call,
+    version_in,
     volume_call,
     windows_path,
 )
@@ -54,17 +56,16 @@ class WslFiles(FileFacts):
         if not paths:
             return
         calls = [file_command("Test-Path", paths, show=_SHOWN)]
-        calls += [file_command("Get-Item", [path], show=_SHOWN, go_on=True) for path in sources]
+        calls += map(version_call, sources)
         calls += [files_test(parents)] if disk else []
         calls += [volume_call(disk[:3])] if disk else []
         (result,) = self._driver.send([Chain(self.name, tuple(calls))])
         if result.answers[0].error is not None:
             raise result.answers[0].error
         self._exists = dict(zip(paths, result.answers[0].objects))
-        lengths = [
-            sum(one.get("Length") or 0 for one in answer.objects) for answer in result.answers[1 : 1 + len(sources)]
-        ]
-        self._sizes = dict(zip(sources, lengths))
+        versions = {path: version_in(answer) for path, answer in zip(sources, result.answers[1:])}
+        self._driver.versions.update({key_of(path): version for path, version in versions.items()})
+        self._sizes = {path: version[0] for path, version in versions.items() if version}
         if disk:
             self._are_files = dict(zip(parents, result.answers[-2].objects))
             self._free = free_bytes(result.answers[-1])

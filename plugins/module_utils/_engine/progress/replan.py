@@ -49,15 +49,15 @@ def planned_again(progress, known):
         steps = [*first.steps[:done], *changing, *first.steps[done + 1 :]]
         segments = (tuple(steps[:done]), *into_segments(steps[done:], progress.traits.synchronous_verbs))
         new = Plan(before, simulate(before, steps), segments, not_compared=new.not_compared)
-    return new, _beyond(first, new) or (_not_approved(first, new, progress.policy) if progress.is_limited else [])
+    return new, _beyond(first, new) or (_not_approved(first, new, progress.request) if progress.is_limited else [])
 
 
-def _not_approved(first, new, policy):
+def _not_approved(first, new, request):
     """Return what to report if the new plan is not the one that was approved."""
     # Few tasks are planned again.
     from ..._core.plan_content import content_of, digest
 
-    is_same = digest(content_of(first, policy)) == digest(content_of(new, policy))
+    is_same = digest(content_of(first, request)) == digest(content_of(new, request))
     return [] if is_same else ["another plan than the one that was approved"]
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import datetime, timedelta, timezone
 from functools import cache
 
 from platforms.hyperv.double.records import Vhd
@@ -14,6 +15,7 @@ from platforms.windows.failures import exception
 from platforms.windows.programs import Files
 
 _VHDX = b"vhdxfile"
+_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 GIB = 1 << 30
 _ENVIRONMENT = {
     "SystemRoot": "C:\\Windows",
@@ -56,6 +58,8 @@ class FileSystem(Files):
         super().__init__(environment=_ENVIRONMENT)
         self.capacity = {"C": 500 * GIB, "D": 500 * GIB}
         self.written = {}
+        #: {key: how often a file was written}, which is the time of its last change.
+        self.revisions = {}
         #: {key: (content, Vhd)} of files that were copied to the host and contain a virtual disk.
         self._copied = {}
         #: Paths that cannot be read, and {path: reason} of the paths that something has open.
@@ -101,11 +105,22 @@ class FileSystem(Files):
         self.make(parent(path))
         self.contents[self._key(path)] = content
         self.written[self._key(path)] = path
+        self._count(path)
+
+    def _count(self, path):
+        self.revisions[self._key(path)] = self.revision(path) + 1
+
+    def revision(self, path):
+        return self.revisions.get(self._key(path), 0)
+
+    def changed_at(self, path):
+        return _START + timedelta(seconds=self.revision(path))
 
     def write(self, path, content):
         if not self.has_room(path, len(content or "") * 3 // 4):
             raise exception("System.IO.IOException", "There is not enough space on the disk.", 0x80070070)
         answer = super().write(path, content)
+        self._count(path)
         self.written[self._key(path)] = path.replace("/", "\\")
         return answer
 

@@ -283,7 +283,7 @@ class Views:
         """The object of a file or directory."""
         files = self.host.files
         about = {"FullName": files.name(path), "Name": base(files.name(path)), "Exists": True}
-        about |= {"LastWriteTimeUtc": self.when(0), "PSChildName": base(files.name(path))}
+        about |= {"LastWriteTimeUtc": files.changed_at(path), "PSChildName": base(files.name(path))}
         about |= {"PSIsContainer": files.is_folder(path), "Extension": extension(path)}
         if files.is_folder(path):
             return shown("DirectoryInfo", "System.IO.", files.name(path), **about)

@@ -265,7 +265,12 @@ class WslHost:
             return NetObject("System.IO.DirectoryInfo", **about, PSIsContainer=True, Attributes="Directory")
         content = files.file(path)
         attributes = "Archive, SparseFile" if getattr(content, "sparse", False) else "Archive"
-        about |= {"Length": files.length(content), "Attributes": attributes, "PSIsContainer": False}
+        about |= {
+            "LastWriteTimeUtc": files.changed_at(path),
+            "Length": files.length(content),
+            "Attributes": attributes,
+            "PSIsContainer": False,
+        }
         return NetObject("System.IO.FileInfo", **about)
 
     def is_locked(self, path):

@@ -16,6 +16,7 @@ from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     Counters,
     Plan,
     Policy,
+    Request,
     Secret,
     Snapshot,
     Step,
@@ -52,8 +53,8 @@ def create(**creation):
     return plan(Step("create", arguments=arguments), vm=Vm.absent("web"))
 
 
-def of(planned, policy=None, **more):
-    return digest(content_of(planned, policy or Policy(), **more))
+def of(planned, policy=None, asked=None, **more):
+    return digest(content_of(planned, Request(policy=policy or Policy(), config=asked or {}), **more))
 
 
 def restore(**taken):
@@ -75,6 +76,9 @@ PART = {
         (BASE, of(plan(CONFIGURE, vm=VM.having(power="running")))),
         (BASE, of(plan(CONFIGURE, vm=VM.having(name="db")))),
     ],
+    "host of the inventory, connection, revision of AWX's project": [
+        (of(plan(CONFIGURE), where="pve1:8006"), of(plan(CONFIGURE), where="pve2:8006"))
+    ],
     "all steps, with the values that they replace": [
         (BASE, of(plan(Step("configure", (replace(CHANGE, old=1),))))),
         (BASE, of(plan(Step("configure", (replace(CHANGE, new=8),))))),
@@ -87,9 +91,14 @@ PART = {
         (of(restore()), of(restore(id="s9"))),
     ],
     "the digest of an image": [(CREATED, of(create(image={**IMAGE, "digest": "sha256:9999"})))],
-    "the values of cloud_init, without the secrets in them": [
+    "the values of cloud_init for a new VM, without the secrets in them": [
         (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["apache2"]}}))),
         (CREATED, of(create(cloud_init={**SEED, "user": "root"}))),
+        # Proxmox VE shows no documents in its plans.
+        (
+            of(create(), asked={"cloud_init": {"user_data": "a"}}),
+            of(create(), asked={"cloud_init": {"user_data": "b"}}),
+        ),
     ],
     "that a secret is set or changed": [
         (CREATED, of(create(cloud_init={**SEED, "password": None}))),
@@ -98,7 +107,7 @@ PART = {
             of(plan(Step("configure", (CHANGE, Change("display", Secret("a"), Secret("b"), attribute="password"))))),
         ),
     ],
-    "size, time and inode of the used files": [
+    "size and time of the used files": [
         (of(plan(CONFIGURE), versions={"/x.iso": [1, 2, 3]}), of(plan(CONFIGURE), versions={"/x.iso": [1, 9, 3]}))
     ],
     "how VMs are stopped, and which disks are deleted": [
@@ -124,6 +133,7 @@ NO_PART = {
     "the value of a secret": [
         (CREATED, of(create(cloud_init={**SEED, "password": Secret("another")}))),
         (CREATED, of(create(cloud_init={**SEED, "user_data": {"packages": ["nginx"]}}))),
+        (BASE, of(plan(CONFIGURE), asked={"cloud_init": {"user_data": "only new VMs get it"}})),
     ],
     "texts about steps": [(BASE, of(plan(replace(CONFIGURE, note="n", also=("the network is restarted",)))))],
     "how long the task waits, and for what": [(BASE, of(plan(CONFIGURE), Policy(timeout=9, wait_for="ssh")))],
@@ -197,6 +207,12 @@ def test_address_without_a_checksum_cannot_be_approved():
     assert "checksum" in obstacle_of(create(image=address))
     assert obstacle_of(create(image={**address, "digest": "sha256:1"})) == ""
     assert obstacle_of(create()) == ""
+
+
+def test_file_that_nobody_can_compare_cannot_be_approved():
+    assert "checksum" in obstacle_of(plan(CONFIGURE), {"https://example.com/x.iso": None})
+    assert "/x.iso: it cannot be seen" in obstacle_of(plan(CONFIGURE), {"/a.iso": [1, 2], "/x.iso": None})
+    assert obstacle_of(plan(CONFIGURE), {"/a.iso": [1, 2], "name/of-a-box": []}) == ""
 
 
 def test_used_files_are_those_whose_content_counts():

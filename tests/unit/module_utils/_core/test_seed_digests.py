@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import inputs_of
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Request, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._core.results import other_cloud_init
-from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of
+from ansible_collections.polyvirt.core.plugins.module_utils._core.seed_digests import digests_of, whole_digests_of
 
 GIVEN = {"user": "me", "password": "abc", "nameservers": ("10.0.0.1",), "user_data": {"packages": ["vim"]}}
 
@@ -57,3 +57,43 @@ def test_vm_without_a_record_or_with_that_of_another_vm_causes_no_warning():
 def test_passwords_are_not_part_of_a_digest(documents):
     assert len({str(digests_of({"user_data": one})) for one in documents}) == 1
     assert "password" not in digests_of(GIVEN)
+
+
+def test_digests_for_plans_are_long_enough_that_nobody_finds_another_document():
+    assert {len(one) for one in digests_of(GIVEN).values()} == {8}
+    assert {len(one) for one in whole_digests_of(GIVEN).values()} == {64}
+    assert set(whole_digests_of(GIVEN)) == set(digests_of(GIVEN))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"password": "one-secret"}, {"password": "other-secret"}),
+        ({"users": [{"name": "me", "passwd": "$6$abc"}]}, {"users": [{"name": "me", "passwd": "$6$def"}]}),
+        ({"chpasswd": {"list": "me:one\n"}}, {"chpasswd": {"list": "me:other\n"}}),
+        ("password: one-secret\nruncmd: [ls]\n", "password: other-secret\nruncmd: [ls]\n"),
+        ("TOKEN=abc123 install", "TOKEN=def456 install"),
+        ("curl https://me:one@example.com/", "curl https://me:other@example.com/"),
+    ],
+)
+def test_another_secret_is_the_same_plan(one, other):
+    assert whole_digests_of({"user_data": one}) == whole_digests_of({"user_data": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # A command is no secret, also if a secret has the same text, or is before it in its line.
+        ({"password": "true", "runcmd": ["true"]}, {"password": "reboot", "runcmd": ["reboot"]}),
+        ("TOKEN=abc; true", "TOKEN=abc; reboot"),
+        ("TOKEN=abc true", "TOKEN=abc reboot"),
+        ("password: abc # none\n", "password: abc # another\n"),
+        ("export TOKEN=$(true)", "export TOKEN=$(reboot)"),
+        ('export TOKEN="$(true)"', 'export TOKEN="$(reboot)"'),
+        ({"token": "`true`"}, {"token": "`reboot`"}),
+        ({"chpasswd": {"list": "me:x"}}, {"chpasswd": {"list": "root:x"}}),
+        ({"password": None}, {"password": "secret"}),
+    ],
+)
+def test_another_command_is_another_plan(one, other):
+    assert whole_digests_of({"user_data": one}) != whole_digests_of({"user_data": other})

@@ -207,3 +207,14 @@ def test_lock_of_a_directory_is_exclusive_or_shared(tmp_path):
             assert not alone
     with files.held(folder) as alone, files.held(folder, shared=True) as third:
         assert (alone, third) == (True, False)
+
+
+def test_version_changes_with_the_file_and_is_empty_without_one(tmp_path):
+    path = tmp_path / "x.iso"
+    assert files.version(str(path)) == files.version(str(path / "below")) == []
+    path.write_bytes(b"one")
+    first = files.version(str(path))
+    os.utime(path, ns=(1, 1))
+    assert files.version(str(path)) not in (first, [])
+    # A name that is too long can exist nowhere, but the error is that of something which cannot be seen.
+    assert files.version("/" + "x" * 5000) is None

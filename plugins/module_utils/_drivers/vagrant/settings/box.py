@@ -123,6 +123,17 @@ def check_box(driver, plan):
         )
 
 
+def unchecked_url(driver, plan):
+    """The file or address of a box that a new VM downloads without a checksum, in a list; empty if there is none."""
+    config = plan.after.config
+    box, url, checksum = (config.get(key) or "" for key in ("box", "box_url", "box_checksum"))
+    is_downloaded = url and not checksum and any(step.verb == "create" for step in plan.steps)
+    if not is_downloaded or _is_added(driver.project.home, box, config.get("box_version")):
+        return []
+    path = url.removeprefix("file://")
+    return [path if "://" in path else os.path.join(driver.project.folder, path)]
+
+
 def _is_added(home, box, version):
     """Whether this user has the box. A constraint such as ``>= 1.0`` is left to Vagrant, unless there is no version."""
     for character, replacement in _IN_FOLDER_NAMES:

@@ -42,8 +42,15 @@ def _file(tmp_path):
     return tmp_path / "pf.conf"
 
 
-def edit(file, *lines, check=False, **more):
-    return answer({**NOTHING, "path": str(file), "lines": list(lines), **more}, check, Approval())
+def edit(file, *lines, check=False, approval=None, **more):
+    return answer({**NOTHING, "path": str(file), "lines": list(lines), **more}, check, approval or Approval())
+
+
+def planned(file, **more):
+    """The Approval of what check mode plans."""
+    approval = Approval()
+    edit(file, "x", check=True, approval=approval, **more)
+    return approval
 
 
 @settings(max_examples=number_of_pairs(200), deadline=None)
@@ -136,6 +143,21 @@ def test_deferred_lines_wait_for_the_next_task(file, tmp_path):
     assert not (tmp_path / "applied").exists()
     assert edit(file, "x", apply=apply)["changed"]
     assert (tmp_path / "applied").exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"apply": ["false"]}, {"validate": ["false"]}, {"mode": "0644"}, {"defer": True}, {"lines": ["y"]}],
+    ids=str,
+)
+def test_programs_of_the_task_are_part_of_its_plan(file, other):
+    given = {"apply": ["touch", "{path}"], "validate": ["true"]}
+    approved = planned(file, **given)
+    assert "run touch {path}" in approved.artifacts()["data"]["polyvirt_plans"][0]["lines"]
+    with pytest.raises(Refused, match="was not approved"):
+        edit(file, "x", approval=Approval({"polyvirt_approved_plans": [approved.plan]}), **{**given, **other})
+    assert not file.exists()
+    assert edit(file, "x", approval=Approval({"polyvirt_approved_plans": [approved.plan]}), **given)["changed"]
 
 
 def test_lines_that_are_not_in_force_are_applied_again(file, tmp_path):

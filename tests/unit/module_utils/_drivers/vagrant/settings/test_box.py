@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
-from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Vm
+from ansible_collections.polyvirt.core.plugins.module_utils._core.model import Plan, Step, Vm
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vagrant.settings.box import (
     SYSTEMS,
     box_of,
     end_of_life_warning,
+    unchecked_url,
 )
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.vagrantfile_provider import PROVIDERS
 
@@ -69,3 +71,22 @@ def test_os_type_without_security_updates_causes_a_warning():
 def test_malformed_os_boxes_are_rejected(boxes):
     with pytest.raises(Refused, match=r"web: os_boxes: gentoo is not a mapping"):
         box_of(VM, "gentoo", "libvirt", {"gentoo": boxes})
+
+
+@pytest.mark.parametrize(
+    ("config", "verb", "found"),
+    [
+        ({"box_url": "https://example.com/x.box"}, "create", ["https://example.com/x.box"]),
+        ({"box_url": "file:///boxes/x.box"}, "create", ["/boxes/x.box"]),
+        ({"box_url": "boxes/x.box"}, "create", ["/project/boxes/x.box"]),
+        ({"box_url": "https://example.com/x.box", "box_checksum": "4f1c"}, "create", []),
+        ({"box_url": "https://example.com/x.box"}, "start", []),
+        ({"box": "mine"}, "create", []),
+        ({"box": "added", "box_url": "https://example.com/x.box"}, "create", []),
+    ],
+)
+def test_box_from_an_address_without_a_checksum_cannot_be_approved(tmp_path, config, verb, found):
+    (tmp_path / "boxes" / "added" / "1.0").mkdir(parents=True)
+    driver = SimpleNamespace(project=SimpleNamespace(home=str(tmp_path), folder="/project"))
+    vm = VM.having(config={"box": "mine", **config})
+    assert unchecked_url(driver, Plan(vm, vm, ((Step(verb),),))) == found
