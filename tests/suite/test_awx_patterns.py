@@ -146,7 +146,7 @@ def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path
     copies.mkdir()
     receiver = Receiver()
     try:
-        launch = Templates(platform, shim, "drift_report", inventory)
+        launch = Templates("drift_report", inventory, _around(platform, shim)).launch
         answers = {"drift_report_hosts": "kvm", "drift_report_url": receiver.url}
         answers.update(drift_report_copy_host="www", drift_report_copy_directory=str(copies))
         with platform.hurried():
