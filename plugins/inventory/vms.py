@@ -156,7 +156,6 @@ cache_timeout: 300
 
 import hashlib
 import json
-import time
 from functools import partial
 
 from ansible.errors import AnsibleParserError
@@ -167,6 +166,7 @@ from ansible.utils.unsafe_proxy import wrap_var
 from ..module_utils._core.errors import PolyvirtError
 from ..plugin_utils.inventory import hosts
 from ..plugin_utils.tasks.child_processes import answers
+from ..plugin_utils.tasks.in_process import now
 from ..plugin_utils.tasks.one_task import LOCAL, add_local, run_task, run_tasks
 from ..plugin_utils.tasks.registry import PLATFORMS
 
@@ -312,7 +312,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self.inventory.add_host(name)
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)
-        for group in hosts.groups_of(vm, self.get_option("default_groups"), time.time()):
+        for group in hosts.groups_of(vm, self.get_option("default_groups"), now()):
             self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)

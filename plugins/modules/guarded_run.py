@@ -111,7 +111,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description:
-    - Digest of what the run may do to the VMs, for O(expect_plan): snapshot, restore, and which playbook is run. The
+    - Digest of what the run may do to the VMs, for O(expect_plan) - snapshot, restore, and which playbook is run. The
       plans of the playbook's tasks are not part of it.
     - Null if the task was rejected or failed before the snapshots, and with O(finish).
   returned: unless the options are wrong in form

@@ -16,6 +16,7 @@ from mutations import (
     lines_hyperv,
     lines_image_ways,
     lines_images,
+    lines_leases,
     lines_machines,
     lines_needed,
     lines_outcomes,
@@ -55,6 +56,7 @@ MUTATIONS = (
     *lines_seeds.MUTATIONS,
     *lines_approvals.MUTATIONS,
     *lines_events.MUTATIONS,
+    *lines_leases.MUTATIONS,
     *lines_outcomes.MUTATIONS,
     *lines_described.MUTATIONS,
 )

@@ -10,7 +10,7 @@ Times are seconds since 1970 in UTC.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from calendar import monthrange, timegm
 
 from .errors import InvalidInput, Refused
 
@@ -21,9 +21,13 @@ CLOCK_TOLERANCE = 300
 #: The settings of a lease; a VM that is copied, or restored, does not take those of its source.
 LEASE = ("owner", "expires")
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"(?:\d+[mhdw])+")
+_DURATION = re.compile(r"(?:\d+[mhdw])+", re.ASCII)
 _PART = re.compile(r"(\d+)([mhdw])")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([Zz]|[+-]\d{2}:?\d{2}))?", re.ASCII
+)
+_DAY = 86400
 _REMEDY = (
     "Set a duration such as 8h or 14d, a date such as 2027-01-31, or a time with its zone such as"
     " 2027-01-31T18:00:00+01:00."
@@ -92,22 +96,46 @@ def _seconds(duration):
 
 def _time_of(text):
     """Return the time of a date (its end in UTC) or of a text in ISO 8601 with a zone; None if it is neither."""
-    try:
-        if _DATE.fullmatch(text):
-            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
-            return int((day + timedelta(days=1)).timestamp())
-        # Before Python 3.11, fromisoformat() does not accept the Z.
-        found = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
-    except (ValueError, OverflowError):
+    found = _TIME.fullmatch(text)
+    if found is None:
         return None
-    return None if found.tzinfo is None else int(found.timestamp())
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.group(1, 2, 3, 4, 5, 6))
+    if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]):
+        return None
+    begin = timegm((year, month, day, 0, 0, 0))
+    if found[4] is None:
+        return begin + _DAY
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return begin + hour * 3600 + minute * 60 + second - _offset(found[7])
+
+
+def _offset(zone):
+    """Return the seconds by which the clocks of a zone are ahead of UTC."""
+    if zone in ("Z", "z"):
+        return 0
+    seconds_ahead = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    return -seconds_ahead if zone[0] == "-" else seconds_ahead
 
 
 def iso(at):
     """Return a time such as 2027-01-31T17:00:00Z; None if it is None."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    days, rest = divmod(int(at), _DAY)
+    year, month = 1970, 1
+    while days >= _begin(year + 1):
+        year += 1
+    days -= _begin(year)
+    while days >= monthrange(year, month)[1]:
+        days -= monthrange(year, month)[1]
+        month += 1
+    return f"{year:04}-{month:02}-{days + 1:02}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+
+
+def _begin(year):
+    """Return the days from the beginning of 1970 to that of a year."""
+    return timegm((year, 1, 1, 0, 0, 0)) // _DAY
 
 
 def beginning(config, now):

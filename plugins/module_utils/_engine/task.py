@@ -336,9 +336,9 @@ class Task:
 
     def check_clocks(self):
         """Reject the plans that end leases if the clock of the host is not that of the controller."""
-        from .._core.leases import check_clocks
+        from .._core.leases import check_clocks, read_time
 
-        host_time = self.driver.host_time() if hasattr(self.driver, "host_time") else None
+        host_time = read_time(self.driver.host_time()) if hasattr(self.driver, "host_time") else None
         host = (epoch() if host_time is None else host_time) - (self.clock.now() - self._began)
         for work in (one for one in self.works if one.request.policy.expired_for is not None and one.plan.changed):
             try:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from .._core import errors
-from .._core.leases import read_time
 from . import writes
 from .clock import Clock
 from .windows_request import LONGEST_WAIT, Chain, is_write, repeated, requests
@@ -305,10 +304,8 @@ class OnWindows:
         return (self._windows.about if self._windows else None) or {}
 
     def host_time(self):
-        """Return the time of the host in seconds since 1970; None if it is not known."""
-        now = self.about.get("now")
-        # Windows has seven digits of a fraction, Python at most six.
-        return read_time(f"{now.partition('.')[0].rstrip('Z')}Z") if isinstance(now, str) else None
+        """Return the time of the host in ISO 8601; None if it is not known."""
+        return self.about.get("now")
 
     def lane(self, _vm):
         """Return the same lane for all VMs: one request contains the calls of all that are ready."""

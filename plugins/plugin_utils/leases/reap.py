@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from ansible import context
@@ -16,6 +15,7 @@ from ...module_utils._core.errors import InvalidInput
 from ...module_utils._core.leases import seconds
 from ..inventory.sources import Sources
 from ..tasks.approvals import EXPECTED, OPTION, approval_of
+from ..tasks.in_process import now
 from ..tasks.over_platforms import plan_of, shown_plans
 from . import decisions
 
@@ -78,7 +78,7 @@ class Reap(ActionBase):
         due = [
             (name, vm)
             for name, result in found.items()
-            for vm in decisions.due(result.get("vms") or (), time.time(), self._grace * 60, self._options["owner"])
+            for vm in decisions.due(result.get("vms") or (), now(), self._grace * 60, self._options["owner"])
         ]
         return due, unread
 

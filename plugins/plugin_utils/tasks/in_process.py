@@ -55,7 +55,7 @@ class InProcess(ActionBase):
             approval = approval_of(self._task, self._task_vars or {}, self._templar)
             self._task.args = {**self._task.args, APPROVAL: approval}
         if CONTROLLER_TIME in self.module.options:
-            self._task.args = {**self._task.args, CONTROLLER_TIME: int(time.time())}
+            self._task.args = {**self._task.args, CONTROLLER_TIME: now()}
         if self._runs_here(self._task_vars or {}):
             params = self._validated()
             if params is not None:
@@ -131,6 +131,11 @@ class InProcess(ActionBase):
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+
+def now():
+    """Return the time of the controller in seconds since 1970."""
+    return int(time.time())
 
 
 def _is_own_python(interpreter):

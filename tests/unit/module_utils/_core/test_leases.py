@@ -226,3 +226,9 @@ def test_expired_vm_is_a_warning():
     assert "web: it has expired (2027-03-27T12:00:00Z)" in expired(_vm("8h", NOW), request)
     assert expired(_vm("8h", NOW + 1), request) is None
     assert expired(_vm("8h", NOW).having(power="absent"), request) is None
+
+
+def test_times_are_those_of_the_library():
+    for at in [*range(0, 4 * 10**9, 12_345_678), 951782399, 951782400, 4107542399]:
+        text = datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert (leases.iso(at), leases.read_time(text)) == (text, at)

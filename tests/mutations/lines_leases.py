@@ -1,0 +1,37 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mutations of leases and limits: VMs that nobody wanted to lose, or that nobody was permitted to create."""
+
+from __future__ import annotations
+
+from mutations.mutation import Mutation
+
+_CORE = "tests/unit/module_utils/_core"
+_LEASES, _LEASES_TESTS = "_core/leases.py", [f"{_CORE}/test_leases.py"]
+_LIMITS, _LIMITS_TESTS = "_core/limits.py", ["tests/unit/module_utils/_engine/test_limits.py"]
+_EVENTS = "_core/vm_events.py"
+
+MUTATIONS = (
+    Mutation("same-text-moves-an-expiry", _LEASES, '{**config, "expires": found} if is_same else config', "config",
+             _LEASES_TESTS),
+    Mutation("expiry-is-not-extended", _LEASES, "not found or asked is None or extend", "not found or asked is None",
+             _LEASES_TESTS),
+    Mutation("copy-of-a-user-expires", _LEASES, "vm.owned and found", "found", _LEASES_TESTS),
+    Mutation("vm-expires-a-second-early", _LEASES, "found.at <= now", "found.at - 1 <= now", _LEASES_TESTS),
+    Mutation("grace-does-not-count", _LEASES, "now - policy.expired_for", "now", _LEASES_TESTS),
+    Mutation("vm-from-the-future-is-ended", _LEASES, "created > now + CLOCK_TOLERANCE", "False", _LEASES_TESTS),
+    Mutation("clock-of-the-host-does-not-count", _LEASES, "abs(host - controller) > CLOCK_TOLERANCE", "False",
+             _LEASES_TESTS),
+    Mutation("date-ends-at-its-beginning", _LEASES, "begin + _DAY", "begin", _LEASES_TESTS),
+    Mutation("zones-have-the-other-sign", _LEASES, '-seconds_ahead if zone[0] == "-" else seconds_ahead',
+             'seconds_ahead if zone[0] == "-" else -seconds_ahead', _LEASES_TESTS),
+    Mutation("restored-mark-keeps-an-old-lease", "_core/mark.py", "if key not in keys", "if True", _LEASES_TESTS),
+    Mutation("deleted-vm-makes-no-room", "_engine/limited.py", "usage.remove(work.plan)", "pass", _LIMITS_TESTS),
+    Mutation("unknown-size-is-within-a-limit", _LIMITS, "value is None", "False", _LIMITS_TESTS),
+    Mutation("limit-is-one-too-high", _LIMITS, "used > limit", "used > limit + 1", _LIMITS_TESTS),
+    Mutation("new-owner-needs-no-room", _LIMITS, '{"cpus", "memory", "disks.add", "disks.size", "owner", "fleet"}',
+             '{"cpus", "memory", "disks.add", "disks.size"}', _LIMITS_TESTS),
+    Mutation("expired-vm-is-reported-again-and-again", _EVENTS, "self._expired = set(found)", "pass",
+             [f"{_CORE}/test_vm_events.py"]),
+)  # fmt: skip
