@@ -10,15 +10,26 @@ import re
 from typing import NamedTuple
 
 from platforms.windows.winrm_server import WinRMServer, through
+from suite.event_lines import read_events
+
+_EVENTS = "polyvirt.core.events"
+
+
+def _events(path):
+    return [(one["event"], one["changed"]) for one in read_events(path)]
 
 
 class Played(NamedTuple):
-    """The result of a play; ``changed`` are the tasks that reported a change, ``output`` is in one line."""
+    """The result of a play; ``changed`` are the tasks that reported a change, ``output`` is in one line.
+
+    ``events`` are [(event, whether something was changed)] of the callback plugin.
+    """
 
     code: int
     changed: list
     output: str
     facts: dict
+    events: list
 
 
 class RoleHost:
@@ -30,7 +41,9 @@ class RoleHost:
     def play(self, role, *words, **variables):
         """Run a role once."""
         results = self._folder / "results"
-        results.unlink(missing_ok=True)
+        events = self._folder / "events.jsonl"
+        for written in (results, events):
+            written.unlink(missing_ok=True)
         show = {"content": f"{{{{ {{'result': {role}_result | default(none)}} | to_json }}}}", "dest": str(results)}
         book = {
             "hosts": "win",
@@ -45,7 +58,8 @@ class RoleHost:
             code, output = self._ansible_playbook(
                 "-i", self._folder / "inventory.json", self._folder / "play.json",
                 "-e", f"@{self._folder / 'variables.json'}", "--diff", *words,
+                environment={"ANSIBLE_CALLBACKS_ENABLED": _EVENTS, "POLYVIRT_EVENTS_PATH": str(events)},
             )  # fmt: skip
         facts = json.loads(results.read_text(encoding="utf-8"))["result"] if results.exists() else {}
         changed = re.findall(r"TASK \[polyvirt\.core\.\w+ : ([^\]]*)\] \*+\n(?:(?!TASK).*\n)*?changed: ", output)
-        return Played(code, changed, " ".join(output.split()), facts)
+        return Played(code, changed, " ".join(output.split()), facts, _events(events))

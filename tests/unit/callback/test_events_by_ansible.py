@@ -60,7 +60,8 @@ class ActionModule(ActionBase):
                 file.seek(0)
                 result["attempt"] = len(file.read())
             for vm in result["vms"]:
-                vm["changed"] = result["attempt"] == 1
+                # An attempt that fails and has changed nothing is no event, because another one follows.
+                vm["changed"], vm["failed"] = result["attempt"] == 1, result["attempt"] == 2
         return result
 """
 #: The callback plugin as it is, but for the modules of the test.

@@ -35,13 +35,16 @@ def test_life_of_a_host(host):
     predicted = host.play("wsl_host", "--check", wsl_host_reboot=True, **SETTINGS)
     assert predicted.code == 0, predicted.output
     assert (double.flavour, host.machine.restarts) == ("inbox", 0)
+    assert predicted.events == [("drift", True)]
     done = host.play("wsl_host", wsl_host_reboot=True, **SETTINGS)
     assert done.code == 0, done.output
     assert done.changed == predicted.changed == [INSTALL]
+    assert done.events == [("host.changed", True), ("host.prepared", True)]
     assert double.files.file(FILE) == b"# mine\n[wsl2]\nguiApplications=false\nmemory=8GB\n"
     assert (done.facts["version"], done.facts["rebooted"], done.facts["pending"]) == ("2.6.3", True, [])
     again = host.play("wsl_host", wsl_host_reboot=True, **SETTINGS)
     assert (again.code, again.changed) == (0, []), again.output
+    assert again.events == [("host.prepared", False)]
 
 
 def test_what_is_left_to_do_is_reported(host):
@@ -56,3 +59,4 @@ def test_what_is_left_to_do_is_reported(host):
     done = host.play("wsl_host", wsl_host_configs={})
     assert done.code != 0
     assert "did you mean wsl_host_config?" in done.output
+    assert done.events == [("host.failed", False)]
