@@ -311,7 +311,7 @@ vms:
           type: int
           sample: 86400
     task:
-      description: The options of M(polyvirt.core.vm) that keep the VM as it is; null for a VM that does not exist.
+      description: The options of M(polyvirt.core.vm) that keep the VM as it is; null if the VM does not exist completely.
         Options of one platform, and options of the connection that this task sets, are below C(options).
       type: dict
       returned: if O(describe=true)
