@@ -288,6 +288,27 @@ MUTATIONS = (
         ["tests/unit/module_utils/_drivers/virsh/test_console.py"],
     ),
     Mutation(
+        "file-that-a-person-changed-is-overwritten",
+        "plugins/plugin_utils/described",
+        "old is None or replaces or is_unchanged(old)",
+        "True",
+        ["tests/unit/plugin_utils/test_describe_files.py"],
+    ),
+    Mutation(
+        "fleet-of-one-vm-becomes-that-of-all",
+        "plugins/plugin_utils/described",
+        'dict.fromkeys(one.task.get("fleet") for one in _1)',
+        'dict.fromkeys(one.task.get("fleet") for one in _1[-1:])',
+        ["tests/unit/plugin_utils/test_described.py"],
+    ),
+    Mutation(
+        "task-is-sent-to-a-host-that-is-no-windows-host",
+        "plugins/plugin_utils/tasks/on_windows.py",
+        'not getattr(self._connection._shell, "_IS_WINDOWS", False)',
+        "False",
+        ["tests/unit/plugin_utils/test_on_windows.py"],
+    ),
+    Mutation(
         "first-of-two-vms-is-compared",
         "_engine",
         "len(observation.vms) > 1",
