@@ -15,6 +15,7 @@ from mutations import (
     lines_guests,
     lines_hyperv,
     lines_images,
+    lines_info,
     lines_machines,
     lines_needed,
     lines_planner,
@@ -51,4 +52,5 @@ MUTATIONS = (
     *lines_approvals.MUTATIONS,
     *lines_events.MUTATIONS,
     *lines_described.MUTATIONS,
+    *lines_info.MUTATIONS,
 )
