@@ -11,13 +11,17 @@ import pytest
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import ABSENT, PAUSED, SUSPENDED
 
 from platforms.benches import DOUBLES, WITH_PAIRS
+from suite.answer import Task
 from suite.bench import NAME
 from suite.described import assert_kept, changed_paths, different_paths, entry_of, is_named, reported_paths
 from suite.pairs import generated
+from suite.scenarios.options import has, settings
 
 #: A task fails if a change of others cannot be undone.
 _CANNOT_BE_UNDONE = ("shrunk", "is not possible", "cannot be removed", "already exists", "cannot be changed", "restart")
 _FEW, _AT_MOST = 12, 500
+#: The VM with every option.
+VM = "pvc-described"
 
 
 @pytest.mark.parametrize("bench", WITH_PAIRS)
@@ -66,3 +70,21 @@ def test_vm_that_is_created_again_has_the_same_settings(bench):
             assert different == set(), found[0]["task"]
 
     holds()
+
+
+def test_vm_with_every_option_is_described(platform, carry):
+    platform.clean()
+    usable = [one for one in settings(platform) if has(platform.traits(), one) and one not in platform.unusable]
+    first = {option: values[0][0] for option, values in settings(platform).items() if option in usable}
+    made = Task("make", {**platform.creation, "name": VM, **first})
+    found = Task("describe", {"name": VM, "describe": True}, about="vm_info")
+    answers = carry(platform, [made, found], [VM])
+    assert not answers["make"].failed, answers["make"].msg
+    (vm,) = answers["describe"].result["vms"]
+    entry = entry_of(vm["task"])
+    (check,) = carry(platform, [Task("check", entry, check=True)], [VM]).values()
+    assert (check.failed, check.msg, check.diff) == (False, "", []), vm["task"]
+    named = {one["path"].split(".")[0] for one in vm["not_described"]}
+    # Keys of native are only described if a new VM has other values.
+    without_value = {option for option in usable if not first[option]} | {"native"}
+    assert set(usable) - set(entry) - named - without_value == set(), vm

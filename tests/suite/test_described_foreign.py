@@ -12,11 +12,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.plan import plan
 from ansible_collections.polyvirt.core.plugins.module_utils._core.request import requests
 from ansible_collections.polyvirt.core.plugins.module_utils._core.task_of import task_of
+from ansible_collections.polyvirt.core.plugins.module_utils._drivers.vbox.driver import VBoxDriver
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.answers import vm_of
 from ansible_collections.polyvirt.core.plugins.module_utils._drivers.virsh.traits import virsh_traits
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.inspect import report_vms
 from ansible_collections.polyvirt.core.plugins.module_utils._engine.task import run
 from ansible_collections.polyvirt.core.plugins.module_utils._front.declaration import in_full
+from ansible_collections.polyvirt.core.plugins.module_utils._tools.vboxmanage import VBoxManage
 from ansible_collections.polyvirt.core.plugins.module_utils._tools.virsh import Answer
 from ansible_collections.polyvirt.core.plugins.modules import vbox_vm, virsh_vm
 
@@ -140,15 +142,16 @@ def test_recorded_definitions(name):
 
 def test_registry_of_virtualbox(tmp_path):
     module = vbox_vm.MODULE
-    driver, _commands = driver_on(tmp_path)
+    driver, commands = driver_on(tmp_path)
     result = report_vms(driver, {"describe": True}, module.options)
     vms = result["vms"]
     assert {vm["name"] for vm in vms} >= {"web", "linked", "run"}, result["host"]
-    for vm in vms:
+    assert [vm["name"] for vm in vms if vm["task"] is None] == ["half"]
+    for vm in (vm for vm in vms if vm["task"]):
         request = request_of(module, vm["task"])
-        driver, commands = driver_on(tmp_path / vm["name"], native=request.config.get("native"))
+        driver = VBoxDriver(VBoxManage(commands), commands, {"native": request.config.get("native")})
         outcome = run(driver, [request], check=True, clock=FakeClock())
-        assert (outcome.failed, outcome.msg, outcome.diff, commands.calls) == (False, "", [], []), vm["task"]
+        assert (outcome.failed, outcome.msg, outcome.diff, commands.calls) == (False, "", [], []), outcome.msg
 
 
 #: Some forty keys, as the web interface and qm set write them.

@@ -16,7 +16,7 @@ from typing import Optional
 
 from .document_secrets import secrets_in_document
 from .errors import PolyvirtError
-from .mark import image_of, own_disks, recorded_inputs
+from .mark import UNFINISHED, image_of, own_disks, recorded_inputs
 from .model import ABSENT, COLLECTIONS, PAUSED, RUNNING, STOPPED, SUSPENDED, Field, Secret
 from .options import CONNECTION, PLACE, SETTING, VM
 from .plan import plan
@@ -66,13 +66,14 @@ class Omission:
 
 
 def task_of(vm, traits, options, connection=None, with_id=False):
-    """Return (task, not described) of a VM as JSON types; the task of a VM that does not exist is None.
+    """Return (task, not described) of a VM as JSON types; without a complete VM, the task is None.
 
     ``options`` are those of the module that changes VMs of this platform, ``connection`` the parameters of the info
     module. ``with_id``: the name alone does not select the VM.
     """
-    if vm.power == ABSENT:
-        return None, [Omission(("state",), CREATION, "The VM does not exist.").shown()]
+    if vm.power == ABSENT or vm.reason == UNFINISHED:
+        why = "The VM does not exist." if vm.power == ABSENT else "The VM is not completely created."
+        return None, [Omission(("state",), CREATION, why).shown()]
     subject = _Subject(vm.having(busy=None), traits, options, with_id or not _can_be_named(vm.name))
     parts, omitted = subject.parts()
     kept, rejected = subject.confirmed(parts)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.polyvirt.core.plugins.module_utils._core.errors import Refused
+from ansible_collections.polyvirt.core.plugins.module_utils._core.mark import UNFINISHED
 from ansible_collections.polyvirt.core.plugins.module_utils._core.model import (
     DESTRUCTIVE,
     LIVE,
@@ -104,9 +105,9 @@ def test_state_is_the_current_power_state(power, state):
     assert described(vm(power))[0]["state"] == state
 
 
-def test_vm_that_does_not_exist_has_no_task():
-    task, omitted = described(vm("absent"))
-    assert (task, omitted) == (None, {"state": "creation"})
+@pytest.mark.parametrize("found", [vm("absent"), vm("stopped", reason=UNFINISHED)])
+def test_vm_that_does_not_exist_completely_has_no_task(found):
+    assert described(found) == (None, {"state": "creation"})
 
 
 def test_busy_vm_is_described_as_one_that_is_not():
