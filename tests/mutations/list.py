@@ -16,6 +16,7 @@ from mutations import (
     lines_hyperv,
     lines_image_ways,
     lines_images,
+    lines_info,
     lines_leases,
     lines_machines,
     lines_needed,
@@ -59,4 +60,5 @@ MUTATIONS = (
     *lines_leases.MUTATIONS,
     *lines_outcomes.MUTATIONS,
     *lines_described.MUTATIONS,
+    *lines_info.MUTATIONS,
 )

@@ -21,20 +21,22 @@ NEW, OLD = generated("2G"), generated("1G")
 OWN = OLD.replace("1G", "3G")
 
 
-@pytest.mark.parametrize(
-    ("before", "replaces", "outcome"),
-    [
-        (None, False, "written"),
-        (NEW, False, "unchanged"),
-        (OLD, False, "written"),
-        (OWN, False, "kept"),
-        ("- hosts: mine\n", False, "kept"),
-        ("", False, "kept"),
-        (OWN, True, "written"),
-    ],
-)
+#: {case: (content of the file, whether it is replaced, outcome)}
+CASES = {
+    "missing": (None, False, "written"),
+    "current": (NEW, False, "unchanged"),
+    "outdated": (OLD, False, "written"),
+    "changed": (OWN, False, "kept"),
+    "written by hand": ("- hosts: mine\n", False, "kept"),
+    "empty": ("", False, "kept"),
+    "changed, to be replaced": (OWN, True, "written"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("check", [False, True])
-def test_outcome(tmp_path, before, replaces, outcome, check):
+def test_outcome(tmp_path, case, check):
+    before, replaces, outcome = CASES[case]
     path = tmp_path / "vms" / "lab.yml"
     if before is not None:
         path.parent.mkdir()

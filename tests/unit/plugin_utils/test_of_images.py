@@ -38,7 +38,9 @@ class Action(ImageAction):
                 become=None,
                 connected=True,
                 reset=lambda: None,
-                _shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **words: ""),
+                _shell=SimpleNamespace(
+                    tmpdir=None, env_prefix=lambda **words: "", _IS_WINDOWS=args.get("platform") == "hyperv"
+                ),
             ),
             play_context=None,
             loader=DataLoader(),
