@@ -148,13 +148,14 @@ def test_receiver_has_the_report_of_a_job_without_files(platform, shim, tmp_path
     try:
         launch = Templates("drift_report", inventory, _around(platform, shim)).launch
         answers = {"drift_report_hosts": "kvm", "drift_report_url": receiver.url}
-        answers.update(drift_report_copy_host="www", drift_report_copy_directory=str(copies))
+        copied = {"drift_report_copy_host": "www", "drift_report_copy_directory": str(copies)}
         with platform.hurried():
-            job = launch("drift_report.yml", check=True, touched=True, **answers)
+            job = launch("drift_report.yml", check=True, touched=True, **answers, **copied)
             failing = launch("drift_report.yml", **answers, drift_report_fail="true")
     finally:
         receiver.close()
     assert (job.rc, failing.rc, platform.truth([WEB])) == (0, 2, {WEB: None}), job.stdout
+    assert "could not be checked, 1 VMs differ. The report has been sent." in failing.stdout
     assert sorted(receiver.files) == ["/drift/report.html", "/drift/report.json"]
     assert sorted(path.name for path in copies.iterdir()) == ["report.html", "report.json"]
     report = json.loads(receiver.files["/drift/report.json"])
