@@ -172,9 +172,12 @@ _every_scenario() {
     return $status
 }
 
+# The others have every second day.
+readonly _EVERY_SECOND_DAY=(reset vm)
+
 _scenario_if_needed() {
     local passed=
-    if ! is_turn_of "$1" "${LONG[@]}"; then
+    if ! is_turn_of "$1" "${LONG[@]}" || ! is_turn_of "$1" "${_EVERY_SECOND_DAY[@]}"; then
         say "   scenario $1 does not run today (POLYVIRT_TEST_SEED)"
         return
     fi

@@ -20,33 +20,37 @@ from platforms import warm
 _START = Path(__file__).with_name("warm_start")
 _SOCKET = "POLYVIRT_TEST_WARM_MODULES_SOCKET"
 #: What the modules of ansible-core import; none of it reads the environment when it is imported.
-_IMPORTED = (
-    "suite.transferred",
+_OF_MODULES = (
+    "collection_path",
+    "hashlib",
     "ansible.module_utils.basic",
     "ansible.module_utils.common.file",
     "ansible.module_utils.urls",
 )
 #: First letters of variables that are settings of Ansible or Python, which both read when they start.
 _SETTINGS = ("ANSIBLE_", "COLUMNS", "HOME", "LANG", "LC_", "PYTHON")
-_PLAYBOOK = "suite.warm_playbook"
+#: What ansible-playbook imports.
+_OF_PLAYBOOKS = ("ansible.cli.playbook", "ansible.plugins.strategy.linear")
 
 
 def environment(*paths):
     """The environment in which transferred modules run in forks; ``paths`` are added to those of Python."""
     path = os.pathsep.join(filter(None, [str(_START), *map(str, paths), os.environ.get("PYTHONPATH")]))
-    return {"PYTHONPATH": path, "POLYVIRT_TEST_WARM_MODULES": f"{sys.prefix}:{warm.server(_SOCKET, *_IMPORTED)}"}
+    return {"PYTHONPATH": path, "POLYVIRT_TEST_WARM_MODULES": f"{sys.prefix}:{warm.server(_SOCKET, *_OF_MODULES)}"}
 
 
 def playbooks(around):
     """A function that returns a command for words of ansible-playbook: by a server, unless the settings in its second
     argument, the environment, are not those in ``around``.
     """
-    socket = warm.new_server(dict(around), _PLAYBOOK)
+    socket = warm.new_server(dict(around), *_OF_PLAYBOOKS)
     settings = _settings(around)
 
     def command(words, used):
         is_warm = _settings(used) == settings
-        return warm.command(socket, _PLAYBOOK, *words) if is_warm else ["ansible-playbook", *map(str, words)]
+        return (
+            warm.command(socket, "suite.warm_playbook", *words) if is_warm else ["ansible-playbook", *map(str, words)]
+        )
 
     return command
 

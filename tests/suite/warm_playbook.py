@@ -11,7 +11,6 @@ import shutil
 import sys
 import tempfile
 
-import ansible.plugins.strategy.linear  # noqa: F401 - imported for the forks
 from ansible import constants
 from ansible.cli import playbook
 
