@@ -39,7 +39,13 @@ MUTATIONS = (
     Mutation("time-of-a-snapshot-does-not-count", _CONTENT, "one.created", "None", _CONTENT_TESTS),
     Mutation("address-without-checksum-is-approved", _CONTENT, 'not image.get("digest")', "False", _CONTENT_TESTS),
     Mutation("file-that-cannot-be-compared-is-approved", _CONTENT, "unknown is None", "True", _CONTENT_TESTS),
-    Mutation("documents-of-a-new-vm-do-not-count", _CONTENT, "if is_new else {}", "if False else {}", _CONTENT_TESTS),
+    Mutation(
+        "documents-of-a-new-vm-do-not-count",
+        _CONTENT,
+        "_seed({**request.config, **request.creation}.get(_CLOUD_INIT)) if is_new else {}",
+        "{}",
+        _CONTENT_TESTS,
+    ),
     Mutation(
         "command-after-a-secret-does-not-count",
         "_core/document_secrets.py",
@@ -68,15 +74,15 @@ MUTATIONS = (
     Mutation(
         "time-of-a-windows-file-does-not-count",
         "_tools/windows_files.py",
-        'found["Length"], found["LastWriteTimeUtc"]',
-        'found["Length"], None',
+        '[found["Length"], found["LastWriteTimeUtc"]]',
+        '[found["Length"], None]',
         ["tests/platforms/hyperv/test_approvals.py"],
     ),
     Mutation(
         "program-for-marked-lines-does-not-count",
         "_drivers/vmm/marked_lines.py",
-        '"apply": self._apply}',
-        '"apply": None}',
+        '{"validate": self._validate, "apply": self._apply}',
+        '{"validate": self._validate}',
         ["tests/unit/module_utils/_drivers/vmm/test_marked_lines.py"],
     ),
     Mutation(
