@@ -359,8 +359,8 @@ vms:
           description: Why there are no lines, and how to get the console; null if there are lines.
           type: str
     task:
-      description: The options of M(polyvirt.core.vm) that keep the VM as it is; null if the VM is not complete.
-        Options of one platform, and options of the connection that this task sets, are below C(options).
+      description: The options of M(polyvirt.core.vm) that keep the VM as it is; null if the VM is incomplete. Options
+        of one platform, and options of the connection that this task sets, are below C(options).
       type: dict
       returned: if O(describe=true)
       sample:

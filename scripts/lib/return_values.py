@@ -173,7 +173,7 @@ CONSOLE = _value(
 DESCRIBED = {
     "task": _value(
         "dict",
-        "The options of M(polyvirt.core.vm) that keep the VM as it is; null if the VM is not complete."
+        "The options of M(polyvirt.core.vm) that keep the VM as it is; null if the VM is incomplete."
         " Options of one platform, and options of the connection that this task sets, are below C(options).",
         returned="if O(describe=true)",
         sample={"platform": "libvirt", "name": "web1", "state": "started", "cpus": 2, "memory": "2G"},
