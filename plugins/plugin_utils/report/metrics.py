@@ -1,0 +1,62 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report as OpenMetrics text, for Prometheus: gauges only, which its older text format has too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .model import CHANGED, DRIFT, FAILED
+
+_RUNNING = "running"
+
+
+def openmetrics(report):
+    """The text of the file. Each family is complete before the next one, and no sample occurs twice."""
+    families = (
+        _of_report("polyvirt_report_created_timestamp_seconds", "Time of the report.", _seconds(report["created"])),
+        _of_report("polyvirt_report_check_mode", "Whether the tasks ran in check mode.", int(report["check"])),
+        _of_report("polyvirt_report_problems", "Failed tasks without a VM.", report["summary"]["problems"]),
+        _of_vms(report, "polyvirt_vm_failed", "Whether a task failed for the VM.", lambda vm: vm["status"] == FAILED),
+        _of_vms(report, "polyvirt_vm_drift", "Whether the VM differs from its tasks.", lambda vm: vm["status"] == DRIFT),
+        _of_vms(report, "polyvirt_vm_changed", "Whether a task changed the VM.", lambda vm: vm["status"] == CHANGED),
+        _of_vms(report, "polyvirt_vm_differences", "Number of settings that differ.", lambda vm: len(vm["differences"])),
+        _of_vms(report, "polyvirt_vm_running", "Whether the VM is running.", lambda vm: vm["state"] == _RUNNING),
+        _of_vms(report, "polyvirt_vm_cpus", "CPUs at the next start.", lambda vm: vm["cpus"]),
+        _of_vms(report, "polyvirt_vm_memory_bytes", "Memory at the next start.", _memory),
+        _of_vms(report, "polyvirt_vm_snapshots", "Number of snapshots.", lambda vm: len(vm["snapshots"])),
+    )
+    return "".join(f"{line}\n" for family in families for line in family) + "# EOF\n"
+
+
+def _of_report(name, text, value):
+    return [*_header(name, text), f"{name} {value}"]
+
+
+def _of_vms(report, name, text, value_of):
+    samples = [(vm, value_of(vm)) for vm in report["vms"]]
+    return [*_header(name, text), *(f"{name}{_labels(vm)} {int(value)}" for vm, value in samples if value is not None)]
+
+
+def _header(name, text):
+    unit = next((unit for unit in ("seconds", "bytes") if name.endswith(f"_{unit}")), None)
+    return [f"# TYPE {name} gauge", *([f"# UNIT {name} {unit}"] if unit else []), f"# HELP {name} {text}"]
+
+
+def _labels(vm):
+    """The labels of a VM, which no other VM has."""
+    labels = {name: vm[name] for name in ("platform", "host", "node", "name", "id") if vm[name]}
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value):
+    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _memory(vm):
+    return None if vm["memory_mib"] is None else vm["memory_mib"] * 2**20
+
+
+def _seconds(created):
+    return int(datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp())

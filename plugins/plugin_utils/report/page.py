@@ -1,0 +1,103 @@
+# Copyright (c) 2026, polyvirt contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report as one HTML page, which needs neither a server nor another file."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from .differences import summary_of, text_of
+from .model import STATUSES
+
+_TEMPLATES = Path(__file__).parents[3] / "templates" / "report"
+_TITLES = {"failed": "Failed", "drift": "Differs", "changed": "Changed", "ok": "OK"}
+_COLUMNS = {
+    **{"status": "Status", "name": "Name", "place": "Host", "state": "State", "address": "Addresses", "size": "Size"},
+    **{"lease": "Owner", "what": "What"},
+}
+#: The parts of the first sentence.
+_PARTS = {"failed": "{} failed", "drift": "{} differ from the tasks", "changed": "{} changed", "ok": "{} as described"}
+#: Before the table is parsed: without a script, all details are visible.
+_START = 'document.documentElement.className = "js";'
+
+
+def html(report):
+    """The text of the page."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters.update(count=_count, clock=_clock, size=_size, line=summary_of, text=text_of)
+    vms, summary = report["vms"], report["summary"]
+    has_leases = any(vm["owner"] or vm["expires"] for vm in vms)
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        titles=_TITLES,
+        columns={name: title for name, title in _COLUMNS.items() if has_leases or name != "lease"},
+        has_leases=has_leases,
+        order={status: number for number, status in enumerate(STATUSES)},
+        anchors={vm["key"]: f"vm-{number}" for number, vm in enumerate(vms, 1)},
+        names={vm["key"]: vm["name"] for vm in vms},
+        parts=_parts(summary),
+        bar=_bar(summary),
+        **_own_code(),
+    )
+
+
+def _own_code():
+    """The style and the scripts of the page, and the policy that permits nothing else: no other script can run."""
+    style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    scripts = " ".join(_hash(one) for one in (_START, script))
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {scripts}; base-uri 'none'; form-action 'none'"
+    code = {"style": style, "script": script, "start": _START}
+    # These files are a part of this collection, and no values are in them.
+    return {"policy": policy, **{name: Markup(text) for name, text in code.items()}}  # noqa: S704 - see above
+
+
+def _hash(text):
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _parts(summary):
+    parts = [
+        {"status": status, "text": text.format(summary[status])} for status, text in _PARTS.items() if summary[status]
+    ]
+    if summary["problems"]:
+        text = f"{_count(summary['problems'], 'task')} failed without a VM"
+        parts.insert(0, {"status": "failed", "text": text})
+    return parts
+
+
+def _bar(summary):
+    """The part of each status, in thousandths."""
+    bar, left = [], 0
+    for status in STATUSES:
+        width = 1000 * summary[status] / summary["vms"] if summary["vms"] else 0
+        if width:
+            bar.append({"status": status, "x": round(left, 1), "width": round(width, 1)})
+        left += width
+    return bar
+
+
+def _count(number, noun):
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _clock(created):
+    """2026-11-25T20:40:00Z as 2026-11-25 20:40 UTC."""
+    return f"{created[:10]} {created[11:16]} UTC"
+
+
+def _size(vm):
+    """CPUs and memory in one short text."""
+    memory = vm["memory_mib"]
+    sizes = [
+        _count(vm["cpus"], "CPU") if vm["cpus"] else None,
+        (f"{memory // 1024} GiB" if memory % 1024 == 0 else f"{memory} MiB") if memory else None,
+    ]
+    return ", ".join(one for one in sizes if one)
