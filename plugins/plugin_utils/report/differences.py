@@ -17,10 +17,9 @@ _EFFECTS = {
 
 def differences_of(record):
     """[{path, before, after, effect}] of a record, sorted by path; the state is first."""
-    before, after = _sides(record.get("diff"))
-    costs = {
-        change["path"]: change.get("cost") for step in record.get("steps") or () for change in step.get("changes") or ()
-    }
+    before, after = _sides(record["diff"])
+    steps = (record["info"] or {}).get("steps") or ()
+    costs = {change["path"]: change.get("cost") for step in steps for change in step.get("changes") or ()}
     # A creation or a deletion is one difference: all settings would hide it.
     if _ABSENT in (before.get("state"), after.get("state")):
         paths = ["state"]
@@ -52,7 +51,7 @@ def state_before(differences):
 
 def is_planned(record):
     """Whether the facts of the record are those that the VM would have, and not those that it has."""
-    return bool(record.get("check") and record.get("changed"))
+    return bool(record["check"] and record["changed"])
 
 
 def summary_of(difference):

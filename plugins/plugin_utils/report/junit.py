@@ -24,11 +24,11 @@ def junit(report):
         suite = _suite(suites, report, ".".join(filter(None, place)))
         for vm in vms:
             _case_of_vm(suite, vm)
-    if report["problems"]:
+    if report["tasks"]:
         suite = _suite(suites, report, "tasks")
-        for number, problem in enumerate(report["problems"], 1):
-            case = _element(suite, "testcase", name=f"{number}. {problem['task']}", classname=problem["host"])
-            _outcome(case, "error", FAILED, problem["message"])
+        for number, task in enumerate(report["tasks"], 1):
+            case = _element(suite, "testcase", name=f"{number}. {task['task']}", classname=task["host"])
+            _add_outcome(case, task, [task["message"]], [])
     for suite in suites:
         _count(suite, [suite])
     _count(suites, list(suites))
@@ -42,18 +42,23 @@ def _suite(suites, report, name):
 
 def _case_of_vm(suite, vm):
     case = _element(suite, "testcase", name=vm["name"], classname=suite.get("name"))
-    lines = [summary_of(one) for one in vm["differences"]]
-    if vm["status"] == FAILED:
-        _outcome(case, "error", FAILED, "\n".join(vm["messages"]))
-    elif vm["status"] == DRIFT:
-        _outcome(case, "failure", DRIFT, "\n".join(lines or vm["steps"]))
-    elif vm["status"] == CHANGED:
-        _element(case, "system-out").text = _allowed("\n".join(lines or vm["steps"]))
+    _add_outcome(case, vm, vm["messages"], vm["steps"])
 
 
-def _outcome(case, kind, name, text):
+def _add_outcome(case, one, messages, steps):
+    """Only failures and drift fail a test case."""
+    lines = [summary_of(difference) for difference in one["differences"]]
+    if one["status"] == FAILED:
+        _add_failure(case, "error", FAILED, messages)
+    elif one["status"] == DRIFT:
+        _add_failure(case, "failure", DRIFT, lines or steps or messages)
+    elif one["status"] == CHANGED:
+        _element(case, "system-out").text = _allowed("\n".join(lines or steps or messages))
+
+
+def _add_failure(case, kind, name, lines):
     """``message`` is one line, which most systems show; the text is complete."""
-    text = _allowed(text or "no message")
+    text = _allowed("\n".join(lines).strip() or "no message")
     _element(case, kind, type=name, message=text.splitlines()[0]).text = text
 
 

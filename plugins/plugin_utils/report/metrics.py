@@ -17,7 +17,7 @@ def openmetrics(report):
     families = (
         _of_report("polyvirt_report_created_timestamp_seconds", "Time of the report.", _seconds(report["created"])),
         _of_report("polyvirt_report_check_mode", "Whether the tasks ran in check mode.", int(report["check"])),
-        _of_report("polyvirt_report_problems", "Failed tasks without a VM.", report["summary"]["problems"]),
+        _of_report("polyvirt_report_failed_tasks", "Failed tasks without a VM.", report["summary"]["tasks"].get(FAILED, 0)),
         _of_vms(report, "polyvirt_vm_failed", "Whether a task failed for the VM.", lambda vm: vm["status"] == FAILED),
         _of_vms(report, "polyvirt_vm_drift", "Whether the VM differs from its tasks.", lambda vm: vm["status"] == DRIFT),
         _of_vms(report, "polyvirt_vm_changed", "Whether a task changed the VM.", lambda vm: vm["status"] == CHANGED),

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..outcomes.records import FAILED as TASK_FAILED
+from ..outcomes.records import REFUSED
 from .differences import differences_of, is_planned, state_before
 from .sharing import images, networks
 
@@ -18,7 +20,6 @@ SCHEMA = 1
 FAILED, DRIFT, CHANGED, OK = "failed", "drift", "changed", "ok"
 #: The most important one first: it decides, and it is the order of the VMs.
 STATUSES = (FAILED, DRIFT, CHANGED, OK)
-_FAILURES = ("failed", "refused")
 #: What is taken from the entry of a VM as it is. ``native`` and ``settings`` are too much for a report.
 _FACTS = (
     *("cpus", "memory_mib", "description", "tags", "fleet", "autostart", "iso", "image", "owner", "expires"),
@@ -29,21 +30,18 @@ _LISTS = ("tags", "restart_required")
 
 def build(records, about):
     """The data of the report. ``about``: ``title`` and ``created`` (UTC), and what is known of the run."""
-    records = list(records)
     found = _Vms()
-    problems = []
     for record in records:
-        if (record.get("vm") or {}).get("name"):
+        if (record["vm"] or {}).get("name"):
             found.add(record)
-        elif _is_failure(record):
-            problems.append(_problem(record))
     vms = sorted(found.entries(), key=_order)
+    tasks = [_task(one) for one in records if one["vm"] is None and status_of(one) != OK]
     return {
         "schema": SCHEMA,
         **_about(records, about),
-        "summary": {**_counts(vms), "problems": len(problems)},
+        "summary": {**_counts(vms), "tasks": dict(Counter(one["status"] for one in tasks))},
         "hosts": _hosts(vms),
-        "problems": problems,
+        "tasks": tasks,
         "vms": vms,
         "networks": networks(vms),
         "images": images(vms),
@@ -52,10 +50,9 @@ def build(records, about):
 
 def _about(records, about):
     """What is said of the whole run; what is not given comes from the first record that has it."""
-    known = {name: next((one[name] for one in records if one.get(name)), None) for name in ("playbook", "user")}
-    job = next((one["job_id"] for one in records if one.get("job_id")), None)
-    check = any(one.get("check") for one in records)
-    return {"title": "Virtual machines", "check": check, **known, "job": job, **about}
+    names = ("playbook", "user", "job_id")
+    known = {name: next((one[name] for one in records if one.get(name)), None) for name in names}
+    return {"check": any(one["check"] for one in records), **known, **about}
 
 
 class _Vms:
@@ -72,8 +69,8 @@ class _Vms:
 
     def _entry(self, record):
         """The entry of the VM. On some platforms, several VMs have the same name; their IDs differ."""
-        vm, place = record["vm"], (record.get("platform") or "", record.get("host") or "")
-        number = None if vm.get("id") is None else str(vm["id"])
+        vm, place = record["vm"], (record["platform"] or "", record["host"] or "")
+        number = None if vm["id"] is None else str(vm["id"])
         same = self._by_name.setdefault((*place, vm["name"]), [])
         for one in same:
             if number is None or one["id"] in (None, number):
@@ -100,21 +97,20 @@ def _new(key, name, number, platform, host):
 
 
 def _merge(entry, record):
-    status = _status(record)
+    status = status_of(record)
     entry["status"] = min(entry["status"], status, key=STATUSES.index)
     entry["source"] = record["vm"].get("source") or entry["source"]
     found = differences_of(record)
     entry["differences"] += found
-    entry["steps"] += [step["verb"] for step in record.get("steps") or ()]
-    if status == FAILED and record.get("message"):
-        entry["messages"].append(record["message"])
-    if record.get("plan"):
-        entry["plans"].append(record["plan"])
-    if record.get("task") and record["task"] not in entry["tasks"]:
+    entry["steps"] += [step["verb"] for step in record["steps"]]
+    entry["messages"] += [record["message"]] if status == FAILED and record["message"] else []
+    entry["plans"] += [record["plan"]] if record["plan"] else []
+    if record["task"] and record["task"] not in entry["tasks"]:
         entry["tasks"].append(record["task"])
-    _take_facts(entry, record.get("info") or {})
-    state = state_before(found) if record.get("check") else None
-    entry["state"] = state or record.get("state") or (record.get("info") or {}).get("state") or entry["state"]
+    _take_facts(entry, record["info"] or {})
+    # In check mode, a result has the state that the VM would have.
+    state = state_before(found) if record["check"] else None
+    entry["state"] = state or record["state"] or entry["state"]
     entry["planned"] = entry["planned"] or is_planned(record)
 
 
@@ -138,20 +134,19 @@ def _ssh(found):
     return f"{found['host']}:{found['port']}" if found else None
 
 
-def _status(record):
-    if _is_failure(record):
+def status_of(record):
+    """What a record says about its VM. A failure counts also where the play ignores it."""
+    if record["event"] in (TASK_FAILED, REFUSED):
         return FAILED
-    if not record.get("changed"):
+    if not record["changed"]:
         return OK
-    return DRIFT if record.get("check") else CHANGED
+    return DRIFT if record["check"] else CHANGED
 
 
-def _is_failure(record):
-    return record.get("event") in _FAILURES or record.get("severity") == "error"
-
-
-def _problem(record):
-    return {key: record.get(key) for key in ("platform", "host", "task", "time", "message")}
+def _task(record):
+    """A task as a whole: it failed before it knew its VMs, or it is about a host or an image."""
+    known = {key: record[key] for key in ("platform", "host", "task", "time", "message")}
+    return {"status": status_of(record), **known, "differences": differences_of(record)}
 
 
 def _order(vm):

@@ -67,9 +67,9 @@ def _parts(summary):
     parts = [
         {"status": status, "text": text.format(summary[status])} for status, text in _PARTS.items() if summary[status]
     ]
-    if summary["problems"]:
-        text = f"{_count(summary['problems'], 'task')} failed without a VM"
-        parts.insert(0, {"status": "failed", "text": text})
+    failed = summary["tasks"].get("failed", 0)
+    if failed:
+        parts.append({"status": "failed", "text": f"{_count(failed, 'task')} failed as a whole"})
     return parts
 
 

@@ -57,13 +57,13 @@ def vm_entry(number, **changes):
 def record(number, check=True, **changes):
     """The record of one VM that is as its task describes it."""
     platform, host, *_others = _HOSTS[number % len(_HOSTS)]
-    info = changes.pop("info", None) or vm_entry(number)
+    info = changes.get("info") or vm_entry(number)
     return {
-        **{"event": "vm.unchanged", "severity": "info", "platform": platform, "host": host},
+        **{"event": None, "severity": "info", "platform": platform, "host": host},
         "vm": {"name": info["name"], "id": info["id"], "source": None},
         **{"changed": False, "check": check, "state": info["state"], "steps": [], "diff": None, "plan": ""},
         **{"message": "", "time": "2026-11-25T20:39:58Z", "playbook": "site.yml", "play": "Virtual machines"},
-        **{"task": "Keep the VMs as described", "user": "anna", "job_id": 812, "info": info},
+        **{"task": "Keep the VMs as described", "user": "anna", "job_id": "812", "info": info, "ignored": False},
         **changes,
     }
 
@@ -72,8 +72,10 @@ def drifted(number, before, after, verbs=("configure",), cost="live", **changes)
     """The record of a VM that differs from its task, or that was changed."""
     changed = [{"path": path, "before": before.get(path), "after": after.get(path), "cost": cost} for path in after]
     steps = [{"verb": verb, "changes": changed if verb == "configure" else [], "cost": cost} for verb in verbs]
-    values = {"event": "drift", "changed": True, "steps": steps, "plan": "plan-bcdf-ghjk-lmnp-qrst", **changes}
-    return record(number, diff={"before": before, "after": after}, **values)
+    values = {"event": "drift", "changed": True, "plan": "plan-bcdf-ghjk-lmnp-qrst", **changes}
+    values["steps"] = [{"verb": verb, "done": True} for verb in verbs]
+    info = vm_entry(number, steps=steps)
+    return record(number, diff={"before": before, "after": after}, info=info, **values)
 
 
 def failed(number, message, **changes):
@@ -87,7 +89,7 @@ def fleet(count=40, check=True):
         _disturb(records, start, check)
     unreachable = "Failed to connect to the host via ssh: connect to host kvm3.example.com port 22: No route to host"
     records.append(
-        record(0, check, event="failed", severity="error", vm=None, host="kvm3.example.com", message=unreachable, info={})
+        record(0, check, event="failed", severity="error", vm=None, host="kvm3.example.com", message=unreachable, info=None)
     )
     return records
 
