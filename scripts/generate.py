@@ -36,9 +36,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 # A module's name begins with its tool; users know the platform.
 ANY_PLATFORM = "vm"
-#: They have no options of platforms, so they are not in the action group ``all``: one runs in guests, and one gets the
-#: options from the inventory.
-WITHOUT_PLATFORM = ("guarded_run", "guest_status")
+#: They have no options of platforms, so they are not in the action group ``all``: they run in guests, get the
+#: options from the inventory, or read results.
+WITHOUT_PLATFORM = ("guarded_run", "guest_status", "report")
 #: Modules for all platforms, without a group of a platform.
 PLATFORM_INDEPENDENT = {"image", "image_info", "install_medium", "install_wait"}
 

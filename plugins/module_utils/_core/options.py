@@ -363,6 +363,22 @@ INSTALL_WAIT = {
     "timeout": Seconds(default=7200),
 }
 
+REPORT = {
+    "results": Option(
+        "list",
+        elements="dict",
+        role=POLICY,
+        required=True,
+        options={"host": Option(), "task": Option(), "result": Option("raw", required=True)},
+    ),
+    "folder": Option("path", role=POLICY, required=True),
+    "formats": Texts(role=POLICY, choices=("html", "json", "junit", "openmetrics"), default=["html", "json"]),
+    "title": Policy(default="Virtual machines"),
+    "playbook": Policy(),
+    "check": Policy("bool"),
+    "time": Policy(),
+}
+
 GUARDED_RUN = {
     "playbook": Policy(),
     "hosts": Texts(role=POLICY, required=True),

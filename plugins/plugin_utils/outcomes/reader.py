@@ -31,6 +31,8 @@ class OutcomeCallback(CallbackBase):
     CALLBACK_VERSION = 2.0
     #: The names of the modules and actions that count begin with this.
     MODULES = "polyvirt.core."
+    #: It only repeats what others have reported.
+    REPORT = "polyvirt.core.report"
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -53,9 +55,7 @@ class OutcomeCallback(CallbackBase):
     def v2_playbook_on_play_start(self, play):
         self._take(self._roles.ended())
         variables = play.get_variable_manager().extra_vars
-        self._run["play"] = str(play.get_name())
-        self._run["user"] = _of_awx(variables, *_USERS) or local_user()
-        self._run["job_id"] = _of_awx(variables, "job_id")
+        self._run.update(play=str(play.get_name()), **started_by(variables))
 
     def v2_playbook_on_stats(self, stats):
         self._take(self._roles.ended())
@@ -100,7 +100,7 @@ class OutcomeCallback(CallbackBase):
 
     def _read(self, result, has_failed, is_ignored=False, only_changes=False):
         action = _action(_of(result, "task"))
-        if not action.startswith(self.MODULES) and action not in _ASYNC_STATUS:
+        if action == self.REPORT or not (action.startswith(self.MODULES) or action in _ASYNC_STATUS):
             return
         found = _plain(result)
         context = self._context(result, found)
@@ -176,6 +176,11 @@ def local_user():
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
+
+
+def started_by(variables):
+    """Who started the run, and the job of AWX, by the variables that AWX adds."""
+    return {"user": _of_awx(variables, *_USERS) or local_user(), "job_id": _of_awx(variables, "job_id")}
 
 
 def _of_awx(variables, *names):

@@ -10,6 +10,7 @@ A record is a dictionary about one VM and one task: what the task did or would d
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timezone
 
 from ..outcomes.records import FAILED as TASK_FAILED
 from ..outcomes.records import REFUSED
@@ -52,7 +53,14 @@ def _about(records, about):
     """What is said of the whole run; what is not given comes from the first record that has it."""
     names = ("playbook", "user", "job_id")
     known = {name: next((one[name] for one in records if one.get(name)), None) for name in names}
-    return {"check": any(one["check"] for one in records), **known, **about}
+    is_check = bool(records) and all(one["check"] for one in records)
+    return {"check": is_check, **known, **about, "created": in_utc(about["created"])}
+
+
+def in_utc(text):
+    """A time of ISO 8601 in UTC, such as 2026-11-25T20:40:00Z. Raises ValueError."""
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return time.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class _Vms:
