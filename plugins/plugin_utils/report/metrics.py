@@ -10,33 +10,35 @@ from datetime import datetime
 from .model import CHANGED, DRIFT, FAILED
 
 _RUNNING = "running"
+#: (name, help, function from the report to the value)
+_OF_REPORT = (
+    ("polyvirt_report_created_timestamp_seconds", "Time of the report.", lambda report: _seconds(report["created"])),
+    ("polyvirt_report_check_mode", "Whether the tasks ran in check mode.", lambda report: report["check"]),
+    ("polyvirt_report_failed_tasks", "Failed tasks without a VM.", lambda report: _failed_tasks(report)),
+)
+#: (name, help, function from the VM to the value, which can be None)
+_OF_VM = (
+    ("polyvirt_vm_failed", "Whether a task failed for the VM.", lambda vm: vm["status"] == FAILED),
+    ("polyvirt_vm_drift", "Whether the VM differs from its tasks.", lambda vm: vm["status"] == DRIFT),
+    ("polyvirt_vm_changed", "Whether a task changed the VM.", lambda vm: vm["status"] == CHANGED),
+    ("polyvirt_vm_differences", "Number of settings that differ.", lambda vm: len(vm["differences"])),
+    ("polyvirt_vm_running", "Whether the VM is running.", lambda vm: vm["state"] == _RUNNING),
+    ("polyvirt_vm_cpus", "CPUs at the next start.", lambda vm: vm["cpus"]),
+    ("polyvirt_vm_memory_bytes", "Memory at the next start.", lambda vm: _memory(vm)),
+    ("polyvirt_vm_snapshots", "Number of snapshots.", lambda vm: len(vm["snapshots"])),
+)
 
 
 def openmetrics(report):
     """The text of the file. Each family is complete before the next one, and no sample occurs twice."""
-    families = (
-        _of_report("polyvirt_report_created_timestamp_seconds", "Time of the report.", _seconds(report["created"])),
-        _of_report("polyvirt_report_check_mode", "Whether the tasks ran in check mode.", int(report["check"])),
-        _of_report("polyvirt_report_failed_tasks", "Failed tasks without a VM.", report["summary"]["tasks"].get(FAILED, 0)),
-        _of_vms(report, "polyvirt_vm_failed", "Whether a task failed for the VM.", lambda vm: vm["status"] == FAILED),
-        _of_vms(report, "polyvirt_vm_drift", "Whether the VM differs from its tasks.", lambda vm: vm["status"] == DRIFT),
-        _of_vms(report, "polyvirt_vm_changed", "Whether a task changed the VM.", lambda vm: vm["status"] == CHANGED),
-        _of_vms(report, "polyvirt_vm_differences", "Number of settings that differ.", lambda vm: len(vm["differences"])),
-        _of_vms(report, "polyvirt_vm_running", "Whether the VM is running.", lambda vm: vm["state"] == _RUNNING),
-        _of_vms(report, "polyvirt_vm_cpus", "CPUs at the next start.", lambda vm: vm["cpus"]),
-        _of_vms(report, "polyvirt_vm_memory_bytes", "Memory at the next start.", _memory),
-        _of_vms(report, "polyvirt_vm_snapshots", "Number of snapshots.", lambda vm: len(vm["snapshots"])),
-    )
-    return "".join(f"{line}\n" for family in families for line in family) + "# EOF\n"
-
-
-def _of_report(name, text, value):
-    return [*_header(name, text), f"{name} {value}"]
-
-
-def _of_vms(report, name, text, value_of):
-    samples = [(vm, value_of(vm)) for vm in report["vms"]]
-    return [*_header(name, text), *(f"{name}{_labels(vm)} {int(value)}" for vm, value in samples if value is not None)]
+    lines = []
+    for name, text, value_of in _OF_REPORT:
+        lines += [*_header(name, text), f"{name} {int(value_of(report))}"]
+    for name, text, value_of in _OF_VM:
+        samples = [(_labels(vm), value_of(vm)) for vm in report["vms"]]
+        lines += _header(name, text)
+        lines += [f"{name}{labels} {int(value)}" for labels, value in samples if value is not None]
+    return "\n".join([*lines, "# EOF", ""])
 
 
 def _header(name, text):
@@ -56,6 +58,10 @@ def _escaped(value):
 
 def _memory(vm):
     return None if vm["memory_mib"] is None else vm["memory_mib"] * 2**20
+
+
+def _failed_tasks(report):
+    return report["summary"]["tasks"].get(FAILED, 0)
 
 
 def _seconds(created):

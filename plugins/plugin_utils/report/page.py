@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,13 +30,9 @@ _START = 'document.documentElement.className = "js";'
 
 def html(report):
     """The text of the page."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters.update(count=_count, clock=_clock, size=_size, line=summary_of, text=text_of)
     vms, summary = report["vms"], report["summary"]
     has_leases = any(vm["owner"] or vm["expires"] for vm in vms)
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         report=report,
         titles=_TITLES,
         columns={name: title for name, title in _COLUMNS.items() if has_leases or name != "lease"},
@@ -47,6 +44,15 @@ def html(report):
         bar=_bar(summary),
         **_own_code(),
     )
+
+
+@cache
+def _template():
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters.update(count=_count, clock=_clock, size=_size, line=summary_of, text=text_of)
+    return environment.get_template("page.html.j2")
 
 
 def _own_code():
@@ -69,19 +75,18 @@ def _parts(summary):
     ]
     failed = summary["tasks"].get("failed", 0)
     if failed:
-        parts.append({"status": "failed", "text": f"{_count(failed, 'task')} failed as a whole"})
+        parts.append({"status": "failed", "text": f"{_count(failed, 'task')} failed completely"})
     return parts
 
 
 def _bar(summary):
     """The part of each status, in thousandths."""
-    bar, left = [], 0
+    bar, counted = [], 0
     for status in STATUSES:
-        width = 1000 * summary[status] / summary["vms"] if summary["vms"] else 0
-        if width:
-            bar.append({"status": status, "x": round(left, 1), "width": round(width, 1)})
-        left += width
-    return bar
+        places = [1000 * number // max(summary["vms"], 1) for number in (counted, counted + summary[status])]
+        bar.append({"status": status, "x": places[0], "width": places[1] - places[0]})
+        counted += summary[status]
+    return [one for one in bar if one["width"]]
 
 
 def _count(number, noun):

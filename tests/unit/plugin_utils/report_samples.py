@@ -78,37 +78,41 @@ def drifted(number, before, after, verbs=("configure",), cost="live", **changes)
     return record(number, diff={"before": before, "after": after}, info=info, **values)
 
 
-def failed(number, message, **changes):
-    return record(number, event="failed", severity="error", message=message, **changes)
+def failed(number, message="", **changes):
+    return record(number, **{"event": "failed", "severity": "error", "message": message, **changes})
 
 
 def fleet(count=40, check=True):
     """The records of a fleet: of each forty VMs, three fail and six differ; one host cannot be reached."""
     records = [record(number, check) for number in range(count)]
     for start in range(0, count - 39, 40):
-        _disturb(records, start, check)
-    unreachable = "Failed to connect to the host via ssh: connect to host kvm3.example.com port 22: No route to host"
-    records.append(
-        record(0, check, event="failed", severity="error", vm=None, host="kvm3.example.com", message=unreachable, info=None)
-    )
-    return records
+        for place, (before, after, verbs, cost) in _DRIFT.items():
+            records[start + place] = drifted(start + place, before, after, verbs, cost, check=check)
+        for place, message in _FAILURES.items():
+            name = vm_entry(start + place)["name"]
+            records[start + place] = failed(start + place, message.format(name=name), check=check)
+    unreachable = {"vm": None, "info": None, "host": "kvm3.example.com", "message": _UNREACHABLE}
+    return [*records, failed(0, check=check, **unreachable)]
 
 
-def _disturb(records, start, check):
-    grows = {"memory": "2G", "cpus": 2}, {"memory": "4G", "cpus": 4}
-    for place, one in (
-        (0, drifted(start, *grows, ("stop", "configure", "start"), "power_off", check=check)),
-        (5, drifted(start + 5, {"state": "stopped"}, {"state": "running"}, ("start",), check=check)),
-        (11, drifted(start + 11, {"disks.vdb.size": "500G"}, {"disks.vdb.size": "1T"}, check=check)),
-        (16, drifted(start + 16, {"tags": ["test"], "description": "old"}, {"tags": ["production", "db"], "description": "PostgreSQL 17", "autostart": True, "networks.0.source": "br0"}, check=check)),
-        (23, drifted(start + 23, {"state": "absent"}, {"state": "running", "memory": "4G"}, ("create", "start"), check=check)),
-        (38, drifted(start + 38, {"networks.0.mac": "52:54:00:00:00:01"}, {"networks.0.mac": "52:54:00:6b:00:26"}, ("configure",), "next_boot", check=check)),
-    ):  # fmt: skip
-        records[start + place] = one
-    names = [vm_entry(start + place)["name"] for place in (7, 14, 30)]
-    for place, text in (
-        (7, f"{names[0]}: disks.vda.size: 8G is smaller than the current 20G; disks are never shrunk. Set a size of at least 20G, or remove the option."),
-        (14, f"{names[1]}: memory: the VM has to be stopped for 8G instead of 12G. Set allow_restart: true to permit it."),
-        (30, f"{names[2]}: images: /srv/images/debian-13.qcow2 does not exist on kvm1.example.com. Create it, or set image to a name of the catalogue.\nNothing was changed."),
-    ):  # fmt: skip
-        records[start + place] = failed(start + place, text, check=check)
+_UNREACHABLE = "Failed to connect to the host via ssh: connect to host kvm3.example.com port 22: No route to host"
+_FAILURES = {
+    7: "{name}: disks.vda.size: 8G is smaller than the current 20G; disks are never shrunk. Set a size of at least 20G,"
+    " or remove the option.",
+    14: "{name}: memory: the VM has to be stopped for 8G instead of 12G. Set allow_restart: true to permit it.",
+    30: "{name}: image: /srv/images/debian-13.qcow2 does not exist on kvm1.example.com. Copy it to this path, or set"
+    " image to a name of the catalogue, such as debian-13.\nNothing was changed.",
+}
+_DRIFT = {
+    0: ({"memory": "2G", "cpus": 2}, {"memory": "4G", "cpus": 4}, ("stop", "configure", "start"), "power_off"),
+    5: ({"state": "stopped"}, {"state": "running"}, ("start",), "live"),
+    11: ({"disks.vdb.size": "500G"}, {"disks.vdb.size": "1T"}, ("configure",), "live"),
+    16: (
+        {"tags": ["test"], "description": "old", "autostart": False, "networks.0.source": "virbr1"},
+        {"tags": ["production", "db"], "description": "PostgreSQL 17", "autostart": True, "networks.0.source": "br0"},
+        ("configure",),
+        "live",
+    ),
+    23: ({"state": "absent"}, {"state": "running", "memory": "4G"}, ("create", "start"), "live"),
+    38: ({"networks.0.model": "e1000"}, {"networks.0.model": "virtio"}, ("configure",), "next_boot"),
+}
